@@ -1,0 +1,3 @@
+//! The program `sockeye`.
+
+fn main() {}
