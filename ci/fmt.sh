@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Checks that every Rust file is formatted as rustfmt.toml says. `cargo fmt --all` mends it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+echo "fmt: cargo fmt --all --check"
+cargo fmt --all --check
+if [ -f fuzz/Cargo.toml ]; then
+  echo "fmt: the same for fuzz/, which is a workspace of its own"
+  cargo fmt --manifest-path fuzz/Cargo.toml --check
+fi

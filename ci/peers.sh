@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the interoperability tests talk to: Python `websockets`, npm `ws` and
+# `playwright-core`, Chromium, Firefox and curl. Does nothing where all of it is there already.
+#
+#   target/peers/venv/bin/python          has `websockets`
+#   target/peers/node/node_modules        has `ws` and `playwright-core` (set NODE_PATH to it)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+peers=$PWD/target/peers
+say() { printf 'peers: %s\n' "$*"; }
+fail() { printf 'peers: %s\n' "$*" >&2; exit 1; }
+
+# A long installer's output is shown only when it fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "failed: $*"
+  fi
+  rm -f "$log"
+}
+
+# The stamp is a copy of the manifest that was installed: a changed manifest installs again.
+installed() { cmp -s "$1" "$2"; }
+
+debian_packages() {
+  local missing=()
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
+  command -v curl >/dev/null || missing+=(curl)
+  if [ ${#missing[@]} -eq 0 ]; then
+    return
+  fi
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+    fail "not found: ${missing[*]}. Install them with your system's package manager
+       (on Debian: sudo apt-get install ${missing[*]}), then run this again."
+  fi
+  say "installing ${missing[*]}"
+  quietly apt-get update -qq
+  quietly env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+python_packages() {
+  local manifest=tests/peers/requirements.txt venv=$peers/venv
+  if installed "$manifest" "$venv/installed.txt" && "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
+    return
+  fi
+  command -v python3 >/dev/null || fail "not found: python3 (3.10 or newer)"
+  say "installing $(grep -v '^#' "$manifest" | xargs)"
+  rm -rf "$venv"
+  quietly python3 -m venv "$venv"
+  quietly "$venv/bin/python" -m pip install --disable-pip-version-check -q -r "$manifest"
+  cp "$manifest" "$venv/installed.txt"
+}
+
+node_packages() {
+  local manifest=tests/peers/package.json node=$peers/node
+  if installed "$manifest" "$node/installed.json" && [ -d "$node/node_modules/ws" ]; then
+    return
+  fi
+  command -v npm >/dev/null || fail "not found: node (20 or newer) with npm"
+  say "installing $(node -p 'Object.entries(require("./tests/peers/package.json").dependencies).map(p => p.join(" ")).join(", ")')"
+  rm -rf "$node"
+  mkdir -p "$node"
+  cp "$manifest" "$node/package.json"
+  quietly npm install --prefix "$node" --no-package-lock --no-audit --no-fund --ignore-scripts
+  cp "$manifest" "$node/installed.json"
+}
+
+mkdir -p "$peers"
+debian_packages
+python_packages
+node_packages
+say "ready: $("$peers/venv/bin/python" -c 'import websockets; print("websockets", websockets.__version__)'), $(
+  NODE_PATH=$peers/node/node_modules node -p '["ws", "playwright-core"].map(n => n + " " + require(n + "/package.json").version).join(", ")'
+), $(curl --version | head -n 1 | cut -d' ' -f1,2)"
