@@ -1,0 +1,227 @@
+//! Messages: what applications exchange.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::frame::OpCode;
+use crate::text::Utf8Bytes;
+
+/// A message that owns its payload. A clone costs a reference count.
+///
+/// The payload of a received message may share the buffer that it arrived in with the messages that came beside it.
+/// To keep a small one for long, copy it: `Bytes::copy_from_slice(message.as_bytes())`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Text, valid UTF-8.
+    Text(Utf8Bytes),
+    /// Bytes that the protocol does not look into.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// Whether the message is text or binary.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The payload, without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, or `None` when the message is binary.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// The message, borrowed.
+    pub fn as_ref(&self) -> MessageRef<'_> {
+        match self {
+            Self::Text(text) => MessageRef::Text(text),
+            Self::Binary(bytes) => MessageRef::Binary(bytes),
+        }
+    }
+
+    /// The payload's length, in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+}
+
+/// Text as it is; of a binary message its length.
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Utf8Bytes> for Message {
+    fn from(text: Utf8Bytes) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Binary(Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<MessageRef<'_>> for Message {
+    fn from(message: MessageRef<'_>) -> Self {
+        match message {
+            MessageRef::Text(text) => text.into(),
+            MessageRef::Binary(bytes) => bytes.into(),
+        }
+    }
+}
+
+/// A message whose payload is borrowed, from the input it was decoded from or from a [`Message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageRef<'a> {
+    /// Text, valid UTF-8.
+    Text(&'a str),
+    /// Bytes that the protocol does not look into.
+    Binary(&'a [u8]),
+}
+
+impl<'a> MessageRef<'a> {
+    /// Whether the message is text or binary.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// Text as it is; of a binary message its length.
+impl fmt::Display for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.pad(text),
+            Self::Binary(bytes) => write!(f, "({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for MessageRef<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for MessageRef<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl<'a> From<&'a Message> for MessageRef<'a> {
+    fn from(message: &'a Message) -> Self {
+        message.as_ref()
+    }
+}
+
+/// The two kinds of message (RFC 6455 section 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes.
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of a message's first frame.
+    pub const fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
+/// A message as [`Connection::receive`](crate::Connection::receive) yields it: borrowed from the input when all of
+/// it was there in one frame, owned when it was put together from pieces or decompressed.
+#[derive(Debug)]
+pub enum MessageCow<'a> {
+    /// Borrowed from the input.
+    Borrowed(MessageRef<'a>),
+    /// Assembled.
+    Owned(Message),
+}
+
+impl MessageCow<'_> {
+    /// The message, borrowed.
+    #[inline]
+    pub fn as_ref(&self) -> MessageRef<'_> {
+        match self {
+            Self::Borrowed(message) => *message,
+            Self::Owned(message) => message.as_ref(),
+        }
+    }
+
+    /// The message, owned: a copy of what was borrowed.
+    pub fn into_owned(self) -> Message {
+        match self {
+            Self::Borrowed(message) => message.into(),
+            Self::Owned(message) => message,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! UTF-8: the incremental check of text messages, and the string that text messages are delivered as.
+
+mod utf8_bytes;
+mod validator;
+
+pub use utf8_bytes::Utf8Bytes;
+pub use validator::{InvalidUtf8, Validator};
