@@ -1,0 +1,54 @@
+// The page in front of `sockeye serve`: one module per panel, joined here.
+
+import { connectionPanel } from "./connection-panel.js";
+import { EchoConnection } from "./connection.js";
+import { echoPanel } from "./echo-panel.js";
+import { filesPanel } from "./files-panel.js";
+import { size } from "./format.js";
+import { latencyPanel } from "./latency-panel.js";
+
+const url = new URL("/echo", location.href);
+url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+
+let maxMessage = Infinity;
+const limit = () => maxMessage;
+const connection = new EchoConnection(url.href);
+
+connectionPanel(connection);
+latencyPanel(connection);
+echoPanel(connection, limit);
+filesPanel(url.href, limit);
+otherClients();
+connection.connect();
+// The server may have come back with other limits.
+connection.addEventListener("change", () => connection.phase === "open" && learnLimits());
+
+async function learnLimits() {
+  try {
+    const server = await (await fetch("/server.json", { cache: "no-store" })).json();
+    maxMessage = server.maxMessage;
+    document.getElementById("limit-note").textContent = `up to ${size(maxMessage)} each`;
+    const version = document.getElementById("version");
+    version.textContent = `version ${server.version}`;
+    version.hidden = false;
+  } catch {
+    // The server is going away again; the connection panel says so.
+  }
+}
+
+function otherClients() {
+  const address = document.getElementById("command-url");
+  const copy = document.getElementById("copy");
+  address.textContent = url.href;
+  copy.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(url.href);
+      copy.textContent = "Copied";
+      document.getElementById("copied").textContent = "Address copied";
+    } catch {
+      getSelection().selectAllChildren(address);
+      copy.textContent = "Selected";
+    }
+    setTimeout(() => (copy.textContent = "Copy"), 2_000);
+  };
+}

@@ -1,0 +1,83 @@
+// The state of the connection, and the words for it.
+
+import { describeClose, tellEnding } from "./closing.js";
+import { count, elapsed, size } from "./format.js";
+
+const PILLS = { connecting: "Connecting", open: "Open", closing: "Closing", waiting: "Dropped", closed: "Closed" };
+// An echo overdue by this much is worth a word; on any healthy network it takes a fraction.
+const OVERDUE = 3_000;
+
+export function connectionPanel(connection) {
+  const element = (id) => document.getElementById(id);
+  const write = (id, text) => {
+    const target = element(id);
+    if (target.textContent !== text) target.textContent = text;
+  };
+
+  write("address", connection.url);
+  element("toggle").onclick = () => (isOff(connection) ? connection.connect() : connection.disconnect());
+  element("retry-now").onclick = () => connection.retryNow();
+  window.addEventListener("online", () => connection.retryNow());
+
+  const show = () => {
+    const { phase } = connection;
+    element("state").dataset.phase = phase;
+    write("state", PILLS[phase]);
+    element("retry").hidden = phase !== "waiting";
+    // The button worth pressing stands out: Connect when closed, Try now while waiting.
+    element("toggle").classList.toggle("quiet", !isOff(connection));
+    write("toggle", phase === "waiting" ? "Stop trying" : isOff(connection) ? "Connect" : "Disconnect");
+    element("toggle").disabled = phase === "closing";
+    if (phase === "open") {
+      write("subprotocol", connection.subprotocol || "none: the server chose not to name one");
+      write("extensions", connection.extensions || "none: messages travel uncompressed");
+    }
+    if (connection.ending) write("last-close", describeClose(connection.ending));
+    tick();
+  };
+
+  const tick = () => {
+    const { phase, ending } = connection;
+    const now = performance.now();
+    const open = phase === "open";
+    write("story", tellStory(connection, ending));
+    write("countdown", `${Math.max(0, Math.ceil((connection.retryAt - now) / 1000))} s`);
+    write("uptime", open ? elapsed(Math.floor((now - connection.openedAt) / 1000)) : "not open");
+    write("sent", tally(connection.sent));
+    write("received", tally(connection.received));
+  };
+
+  connection.addEventListener("change", show);
+  setInterval(tick, 250);
+  show();
+}
+
+function tellDrop({ failures }, ending) {
+  if (!ending) return "The server could not be reached. It may be stopped, or something in between refuses WebSockets.";
+  if (!failures) return tellEnding(ending);
+  return `${tellEnding(ending)} Since then it could not be reached, in ${count(failures, "attempt")}.`;
+}
+
+function isOff({ phase }) {
+  return phase === "closed";
+}
+
+function tally({ messages, bytes }) {
+  return `${count(messages, "message")}, ${size(bytes)}`;
+}
+
+function tellStory(connection, ending) {
+  switch (connection.phase) {
+    case "connecting":
+      return ending || connection.failures ? "Trying again." : "Opening the connection.";
+    case "open":
+      if (connection.silence > OVERDUE) return "The connection is open, but the echoes have stopped coming.";
+      return ending && !ending.byUser ? "Back again: the server answers." : "The server answers.";
+    case "closing":
+      return "Waiting for the server to agree to the close.";
+    case "closed":
+      return ending?.byUser ? tellEnding(ending) : "No longer trying. Press Connect to go on.";
+    default:
+      return tellDrop(connection, ending);
+  }
+}

@@ -1,0 +1,152 @@
+// Files there and back, each over a connection of its own so that the round-trip times stay undisturbed.
+
+import { describeClose } from "./closing.js";
+import { SUBPROTOCOL } from "./connection.js";
+import { same } from "./echo-panel.js";
+import { duration, hex, size } from "./format.js";
+
+export function filesPanel(url, limit) {
+  const input = document.getElementById("file");
+  const drop = document.getElementById("drop");
+  let queue = Promise.resolve();
+
+  const take = (files) => {
+    for (const file of files) {
+      const row = newRow(file);
+      document.getElementById("transfers").prepend(row.item);
+      queue = queue.then(() => carry(file, row, url, limit()));
+    }
+  };
+
+  input.onchange = () => {
+    take([...input.files]);
+    input.value = "";
+  };
+  drop.ondragover = (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  };
+  drop.ondragleave = () => drop.classList.remove("over");
+  drop.ondrop = (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take([...event.dataTransfer.files]);
+  };
+  // A file dropped beside the target must not replace the page.
+  window.addEventListener("dragover", (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => event.preventDefault());
+}
+
+async function carry(file, row, url, limit) {
+  try {
+    if (file.size > limit) {
+      throw new Error(`Not sent: the server takes ${size(limit)} in one message at most, and this is ${size(file.size)}. Start it with a larger --max-message to allow more.`);
+    }
+    row.say("Reading");
+    const bytes = await read(file);
+    const { echo, away } = await roundTrip(url, bytes, row);
+    row.say("Comparing");
+    row.succeed(`${await compare(bytes, echo)} There and back in ${duration(away)}.`);
+  } catch (problem) {
+    row.fail(problem.message);
+  }
+}
+
+async function read(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    throw new Error("The file could not be read. Folders cannot be sent, and a file must stay where it is meanwhile.");
+  }
+}
+
+function roundTrip(url, bytes, row) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, [SUBPROTOCOL]);
+    socket.binaryType = "arraybuffer";
+    let sentAt = 0;
+    let watching = 0;
+
+    const watch = () => {
+      const gone = bytes.length - Math.min(socket.bufferedAmount, bytes.length);
+      if (gone < bytes.length) {
+        row.progress(gone, bytes.length);
+      } else {
+        row.waiting();
+        clearInterval(watching);
+      }
+    };
+    socket.onopen = () => {
+      sentAt = performance.now();
+      socket.send(bytes);
+      watch();
+      watching = setInterval(watch, 30);
+    };
+    socket.onmessage = ({ data }) => {
+      resolve({ echo: new Uint8Array(data), away: performance.now() - sentAt });
+      socket.close(1000);
+    };
+    socket.onclose = (event) => {
+      clearInterval(watching);
+      reject(new Error(sentAt ? `The connection ended on the way: ${describeClose(event)}.` : "The server could not be reached."));
+    };
+  });
+}
+
+// A sentence on how the echo was found equal; an Error when it is not.
+async function compare(bytes, echo) {
+  if (bytes.length !== echo.length) {
+    throw new Error(`The echo has ${size(echo.length)} where ${size(bytes.length)} were sent.`);
+  }
+  // Browsers offer crypto.subtle to pages from this machine or over https only.
+  if (!globalThis.crypto?.subtle) {
+    if (!same(bytes, echo)) throw new Error("The echo has the right length but different bytes.");
+    return "Came back the same, byte by byte.";
+  }
+  const [sum, echoSum] = await Promise.all([bytes, echo].map((data) => crypto.subtle.digest("SHA-256", data)));
+  const [ours, theirs] = [hex(new Uint8Array(sum)), hex(new Uint8Array(echoSum))];
+  if (ours !== theirs) throw new Error(`The echo differs: SHA-256 ${theirs.slice(0, 12)} where ${ours.slice(0, 12)} was sent.`);
+  return `Came back the same, SHA-256 ${ours.slice(0, 12)}….`;
+}
+
+function newRow(file) {
+  const make = (tag, className, text = "") => {
+    const made = document.createElement(tag);
+    made.className = className;
+    made.textContent = text;
+    return made;
+  };
+  const item = make("li", "transfer");
+  const bar = make("progress", "");
+  const word = make("p", "transfer-word", "Waiting its turn");
+  bar.max = 1;
+  bar.value = 0;
+  bar.setAttribute("aria-label", `Progress of ${file.name}`);
+  item.append(make("span", "transfer-name", file.name), make("span", "transfer-size", size(file.size)), bar, word);
+
+  const end = (outcome, words) => {
+    item.dataset.outcome = outcome;
+    word.textContent = words;
+    document.getElementById("files-status").textContent = `${file.name}: ${words}`;
+  };
+  return {
+    item,
+    say: (words) => (word.textContent = words),
+    progress(gone, total) {
+      bar.value = total ? gone / total : 1;
+      word.textContent = `Sending, ${size(gone)} gone`;
+    },
+    waiting() {
+      bar.removeAttribute("value");
+      word.textContent = "Sent; waiting for the echo";
+    },
+    succeed(words) {
+      bar.value = 1;
+      end("same", words);
+    },
+    fail(words) {
+      bar.remove();
+      end("failed", words);
+    },
+  };
+}

@@ -1,0 +1,98 @@
+// Small echoes ten times a second: their times, drawn and summed up.
+
+import { count, duration, durationParts } from "./format.js";
+import { drawPlot } from "./plot.js";
+
+const INTERVAL = 100;
+const WINDOW = 60_000;
+// The finest step of a browser's clock; a coarser one can report no time at all, which no logarithm bears.
+const FINEST = 0.005;
+// A stalled connection is not fed for ever.
+const MOST_OUTSTANDING = 50;
+
+export function latencyPanel(connection) {
+  const canvas = document.getElementById("plot");
+  const pause = document.getElementById("pause");
+  const probe = new Uint8Array(8);
+  const gaps = [];
+  let samples = [];
+  let paused = false;
+  let frozenAt = 0;
+
+  const redraw = () => {
+    const now = paused ? frozenAt : performance.now();
+    samples = samples.filter(({ at }) => at > now - WINDOW);
+    const figures = summarise(samples);
+    drawPlot(canvas, { samples, gaps, figures, now, window: WINDOW });
+    if (figures) showFigures(figures, samples.length);
+  };
+
+  const sound = () => {
+    if (paused) return;
+    if (connection.phase === "open" && connection.outstanding < MOST_OUTSTANDING) {
+      new DataView(probe.buffer).setFloat64(0, performance.now());
+      connection.echo(probe).then(
+        ({ away }) => samples.push({ at: performance.now(), away: Math.max(away, FINEST) }),
+        () => {},
+      );
+    }
+    if (!document.hidden) requestAnimationFrame(redraw);
+  };
+
+  pause.onclick = () => {
+    paused = !paused;
+    frozenAt = performance.now();
+    pause.setAttribute("aria-pressed", String(paused));
+    pause.textContent = paused ? "Go on" : "Pause";
+    note(paused ? "Paused: nothing is sent, the figures stand still." : "Ten echoes a second, eight bytes each.");
+    if (paused) gaps.push({ from: frozenAt, to: Infinity, word: "paused" });
+    else endGap(gaps);
+  };
+
+  connection.addEventListener("change", () => {
+    if (paused) return;
+    if (connection.phase === "open") endGap(gaps);
+    else if (gaps.at(-1)?.to !== Infinity) gaps.push({ from: performance.now(), to: Infinity, word: "not connected" });
+    while (gaps.length && gaps[0].to < performance.now() - WINDOW) gaps.shift();
+  });
+
+  setInterval(sound, INTERVAL);
+  setInterval(() => describe(canvas, summarise(samples)), 5_000);
+  new ResizeObserver(redraw).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+}
+
+// Least, middle and 99th percentile (nearest rank) of the times, in milliseconds; null for none.
+export function summarise(samples) {
+  if (!samples.length) return null;
+  const times = samples.map(({ away }) => away).sort((a, b) => a - b);
+  const rank = (share) => times[Math.max(0, Math.ceil(share * times.length) - 1)];
+  return { min: times[0], median: rank(0.5), p99: rank(0.99), max: times.at(-1) };
+}
+
+function endGap(gaps) {
+  const last = gaps.at(-1);
+  if (last?.to === Infinity) last.to = performance.now();
+}
+
+function showFigures(figures, total) {
+  for (const name of ["min", "median", "p99"]) {
+    const [number, unit] = durationParts(figures[name]);
+    const small = document.createElement("small");
+    small.textContent = unit;
+    document.getElementById(name).replaceChildren(number, small);
+  }
+  if (document.getElementById("pause").getAttribute("aria-pressed") === "false") {
+    note(`${count(total, "echo", "echoes")} in the last minute, ten a second of eight bytes each.`);
+  }
+}
+
+function note(text) {
+  document.getElementById("latency-note").textContent = text;
+}
+
+function describe(canvas, figures) {
+  if (!figures) return;
+  const words = ["min", "median", "p99"].map((name) => `${name} ${duration(figures[name])}`).join(", ");
+  canvas.setAttribute("aria-label", `Round-trip times of the last minute: ${words}`);
+}
