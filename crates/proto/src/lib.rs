@@ -2,10 +2,12 @@
 
 pub mod close;
 pub mod error;
+pub mod extension;
 pub mod frame;
 pub mod mask;
 pub mod message;
 pub mod text;
+mod token;
 
 pub use close::{CloseCode, CloseFrame};
 pub use error::{ProtocolError, UsageError};
