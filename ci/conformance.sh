@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Runs the Autobahn test suite against Sockeye in both roles at once and compares every result with
+# conformance/expected/. Reports for a browser are left in target/conformance/{server,client}/.
+#
+#   ci/conformance.sh            all cases
+#   ci/conformance.sh --quick    without the slow ones, as conformance/quick.json says
+#
+#   AUTOBAHN_SERVER, AUTOBAHN_CLIENT   other programs to put to the test, which take the arguments of
+#                                      the examples autobahn_server and autobahn_client
+#   WSTEST                             the command of the suite, where ci/autobahn.sh cannot install it
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+selection=conformance/all.json
+# A case that hangs ends by itself; these bound a peer that does.
+patience=3600
+case "${1:-}" in
+  --quick) selection=conformance/quick.json patience=600 ;;
+  '') ;;
+  *) echo "conformance: unknown argument: $1" >&2; exit 2 ;;
+esac
+
+read -r -a wstest <<<"${WSTEST:-$(ci/autobahn.sh | tail -n 1)}"
+if [ -z "${AUTOBAHN_SERVER:-}" ] || [ -z "${AUTOBAHN_CLIENT:-}" ]; then
+  echo "conformance: building the examples autobahn_server and autobahn_client"
+  cargo build --release -p sockeye --all-features --example autobahn_server --example autobahn_client
+fi
+examples=${CARGO_TARGET_DIR:-target}/release/examples
+read -r -a our_server <<<"${AUTOBAHN_SERVER:-$examples/autobahn_server}"
+read -r -a our_client <<<"${AUTOBAHN_CLIENT:-$examples/autobahn_client}"
+
+out=$PWD/target/conformance
+rm -rf "$out"
+mkdir -p "$out/server" "$out/client"
+
+started=()
+stop_all() {
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait
+}
+trap stop_all EXIT
+
+# until_true SECONDS WHAT COMMAND...: asks until it is so, and fails after a bounded time.
+until_true() {
+  local tries=$(($1 * 10)) what=$2
+  shift 2
+  until "$@" 2>/dev/null; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "conformance: $what did not happen" >&2; return 1; }
+    sleep 0.1
+  done
+}
+accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# Our server, the suite as client.
+"${our_server[@]}" 127.0.0.1:0 >"$out/server/program.log" 2>"$out/server/program.err" &
+started+=($!)
+until_true 30 "our server's line 'listening on'" grep -q '^listening on ' "$out/server/program.log"
+address=$(sed -n 's/^listening on //p' "$out/server/program.log")
+python3 conformance/spec.py fuzzingclient "ws://$address" "$out/server" "$selection" >"$out/server/spec.json"
+timeout "$patience" "${wstest[@]}" -m fuzzingclient -s "$out/server/spec.json" >"$out/server/suite.log" 2>&1 &
+as_server=$!
+started+=("$as_server")
+
+# The suite as server, our client.
+port=$(free_port)
+python3 conformance/spec.py fuzzingserver "ws://127.0.0.1:$port" "$out/client" "$selection" >"$out/client/spec.json"
+"${wstest[@]}" -m fuzzingserver -u 0 -s "$out/client/spec.json" >"$out/client/suite.log" 2>&1 &
+started+=($!)
+until_true 30 "the suite's listening on port $port" accepts "$port"
+timeout "$patience" "${our_client[@]}" "ws://127.0.0.1:$port" >"$out/client/program.log" 2>"$out/client/program.err" &
+as_client=$!
+started+=("$as_client")
+
+echo "conformance: running $selection in both roles"
+failed=0
+wait "$as_server" || { echo "conformance: the suite failed: see $out/server/" >&2; failed=1; }
+wait "$as_client" || { echo "conformance: our client failed: see $out/client/" >&2; failed=1; }
+
+for role in server client; do
+  python3 conformance/compare.py "$role" "$out/$role/index.json" "conformance/expected/$role.json" "$selection" || failed=1
+done
+exit "$failed"

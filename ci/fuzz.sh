@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of fuzz/ for a while and stops at the first finding, whose input is then
+# in fuzz/artifacts/. What the runs discover is kept in fuzz/corpus/. Needs a nightly compiler.
+#
+#   ci/fuzz.sh [TARGET...]   these targets only
+#   SECONDS_EACH=600         for how long each runs
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+seconds=${SECONDS_EACH:-600}
+if ! cargo +nightly --version >/dev/null 2>&1; then
+  echo "fuzz: needs a nightly compiler: rustup toolchain install nightly --profile minimal" >&2
+  exit 1
+fi
+if ! cargo fuzz --version >/dev/null 2>&1; then
+  echo "fuzz: installing cargo-fuzz (a minute, once)"
+  cargo install --quiet --locked cargo-fuzz --version '^0.13'
+fi
+
+if [ $# -gt 0 ]; then
+  targets=("$@")
+else
+  mapfile -t targets < <(cargo +nightly fuzz list)
+fi
+[ ${#targets[@]} -gt 0 ] || { echo "fuzz: there are no targets" >&2; exit 1; }
+for target in "${targets[@]}"; do
+  echo "fuzz: $target for $seconds s"
+  # timeout: an input that takes 10 s is a finding as well.
+  cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -timeout=10 -print_final_stats=1
+done
+echo "fuzz: no finding in ${targets[*]}"

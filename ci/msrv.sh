@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds the library crates with the oldest compiler that they promise to support: `rust-version`
+# of the workspace. That compiler is rustup's where it is installed, else Debian's (x86_64, root).
+# The program states a version of its own, which is not older than what ci/lint.sh and ci/test.sh use.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+crates=(sockeye-proto sockeye)
+version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+[ -n "$version" ] || { echo "msrv: Cargo.toml states no rust-version" >&2; exit 1; }
+
+if rustup run "$version" rustc -V >/dev/null 2>&1; then
+  toolchain=$version
+else
+  toolchain=sockeye-msrv-$version
+  ci/debian-rustc.sh "$toolchain" "$version" || {
+    echo "msrv: install it with: rustup toolchain install $version --profile minimal" >&2
+    exit 1
+  }
+fi
+
+echo "msrv: $(rustup run "$toolchain" rustc -V)"
+for crate in "${crates[@]}"; do
+  echo "msrv: cargo build -p $crate --lib --all-features"
+  # A folder of its own: two compilers in one would rebuild everything at each change of compiler.
+  CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv \
+    cargo +"$toolchain" build -p "$crate" --lib --all-features
+done

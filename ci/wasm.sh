@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds sockeye-proto for wasm32-unknown-unknown, then a small program that drives it, and shows
+# that this program asks nothing of its host: no clock, no randomness, no files, no JavaScript.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=wasm32-unknown-unknown
+toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
+# An absolute folder, since the second build runs elsewhere; one for each compiler, since the
+# libraries of one mean nothing to another.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
+
+echo "wasm: cargo build -p sockeye-proto --release --all-features --target $target"
+cargo +"$toolchain" build -p sockeye-proto --release --all-features --target "$target"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/src"
+cat >"$work/Cargo.toml" <<EOF
+[package]
+name = "proto-in-wasm"
+version = "0.0.0"
+# Under 2024 naming an exported function would be an unsafe attribute.
+edition = "2021"
+
+[lib]
+crate-type = ["cdylib"]
+
+[dependencies]
+sockeye-proto = { path = "$PWD/crates/proto", features = ["deflate"] }
+
+[workspace]
+EOF
+cp ci/wasm-probe.rs "$work/src/lib.rs"
+cp Cargo.lock "$work/" 2>/dev/null || true
+
+echo "wasm: building ci/wasm-probe.rs, which drives it"
+(cd "$work" && cargo +"$toolchain" build --release --target "$target")
+node ci/wasm-imports.mjs "$CARGO_TARGET_DIR/$target/release/proto_in_wasm.wasm"

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Compares a report of the Autobahn test suite with the results that are checked in.
+
+    compare.py ROLE INDEX.json EXPECTED.json SELECTION.json
+
+Fails on a result that is not the expected one, on a case that is missing or was not expected,
+and on an expectation that is anything but OK or INFORMATIONAL.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+
+ALLOWED = {"OK", "INFORMATIONAL"}
+
+
+def load(path):
+    with open(path) as file:
+        return json.load(file)
+
+
+def selected(case, selection):
+    """Whether the suite would run the case, given the patterns of its specification."""
+
+    def match(pattern):
+        # The suite wants a pattern with an asterisk to match the beginning of the case's name only.
+        if "*" not in pattern:
+            return case == pattern
+        return re.match(".*".join(map(re.escape, pattern.split("*"))), case)
+
+    def matches(patterns):
+        return any(map(match, patterns))
+
+    return matches(selection["cases"]) and not matches(selection["exclude-cases"])
+
+
+def order(case):
+    return [int(part) for part in case.split(".")]
+
+
+def differences(seen, expected):
+    for case in sorted(seen.keys() | expected.keys(), key=order):
+        if case not in seen:
+            yield case, "was not run"
+        elif case not in expected:
+            yield case, f"is not among the expected cases: {seen[case]}"
+        elif seen[case] != expected[case]:
+            yield case, f"expected {expected[case]}, got {seen[case]}"
+        elif not ALLOWED.issuperset(seen[case]):
+            yield case, f"must not be expected: {expected[case]}"
+
+
+def table(role, seen, milliseconds):
+    """One line for each category of cases: how many, with what behavior, in what time."""
+    print(f"{role:<9}{'cases':>6}{'seconds':>9}  behavior, behavior at close")
+    categories = sorted({case.split(".")[0] for case in seen}, key=int)
+    for category in categories + ["all"]:
+        cases = [case for case in seen if category in ("all", case.split(".")[0])]
+        counts = Counter("/".join(seen[case]) for case in cases)
+        results = ", ".join(f"{count} {result}" for result, count in counts.most_common())
+        seconds = sum(milliseconds[case] for case in cases) / 1000
+        print(f"  {category:<7}{len(cases):>6}{seconds:>9.1f}  {results}")
+
+
+def main(role, index_file, expected_file, selection_file):
+    try:
+        agents = load(index_file)
+    except FileNotFoundError:
+        sys.exit(f"{role}: the suite wrote no report {index_file}")
+    if len(agents) != 1:
+        sys.exit(f"{role}: the report has {len(agents)} agents, not one")
+    (results,) = agents.values()
+
+    selection = load(selection_file)
+    expected = {case: result for case, result in load(expected_file).items() if selected(case, selection)}
+    seen = {case: [result["behavior"], result["behaviorClose"]] for case, result in results.items()}
+
+    table(role, seen, {case: result["duration"] for case, result in results.items()})
+    found = list(differences(seen, expected))
+    for case, difference in found:
+        print(f"{role}: case {case} {difference}")
+    if not expected:
+        sys.exit(f"{role}: no case is expected")
+    if found:
+        sys.exit(f"{role}: {len(found)} of {len(expected)} cases differ from {expected_file}")
+    print(f"{role}: all {len(expected)} cases as expected")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
