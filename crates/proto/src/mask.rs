@@ -24,8 +24,9 @@ pub fn apply(payload: &mut [u8], key: MaskKey, offset: usize) {
     // The compiler makes vector instructions of this loop, of whatever width the target may use.
     let mut words = payload.chunks_exact_mut(8);
     for word in &mut words {
-        let masked = u64::from_ne_bytes(*word.first_chunk().expect("eight bytes")) ^ wide;
-        word.copy_from_slice(&masked.to_ne_bytes());
+        if let Some(word) = word.first_chunk_mut() {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
     }
     for (byte, key) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
         *byte ^= key;

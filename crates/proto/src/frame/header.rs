@@ -105,7 +105,6 @@ impl Header {
         let first =
             (u8::from(self.fin) * FIN) | (self.reserved.0 << RESERVED_SHIFT) | self.opcode as u8;
         let mask = if self.mask.is_some() { MASK } else { 0 };
-        // One append per shape: each is a store of constant size.
         match (u8::try_from(self.length), u16::try_from(self.length)) {
             (Ok(length @ ..LENGTH_16), _) => out.extend_from_slice(&[first, mask | length]),
             (_, Ok(length)) => {
@@ -113,8 +112,8 @@ impl Header {
                 out.extend_from_slice(&[first, mask | LENGTH_16, a, b]);
             }
             _ => {
-                let [a, b, c, d, e, f, g, h] = self.length.to_be_bytes();
-                out.extend_from_slice(&[first, mask | LENGTH_64, a, b, c, d, e, f, g, h]);
+                out.extend_from_slice(&[first, mask | LENGTH_64]);
+                out.extend_from_slice(&self.length.to_be_bytes());
             }
         }
         if let Some(key) = self.mask {

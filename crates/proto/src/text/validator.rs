@@ -16,7 +16,7 @@ use std::fmt;
 pub struct Validator {
     /// The beginning of a character whose rest has not arrived: a valid prefix of at most three bytes.
     pending: [u8; 4],
-    length: u8,
+    length: usize,
 }
 
 impl Validator {
@@ -34,9 +34,9 @@ impl Validator {
         while self.length > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
             piece = rest;
-            self.pending[usize::from(self.length)] = byte;
+            self.pending[self.length] = byte;
             self.length += 1;
-            match std::str::from_utf8(&self.pending[..usize::from(self.length)]) {
+            match std::str::from_utf8(&self.pending[..self.length]) {
                 Ok(_) => self.length = 0,
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
                 Err(_) => {}
@@ -48,7 +48,7 @@ impl Validator {
         }
         let tail = &piece[error.valid_up_to()..];
         self.pending[..tail.len()].copy_from_slice(tail);
-        self.length = tail.len() as u8;
+        self.length = tail.len();
         Ok(())
     }
 

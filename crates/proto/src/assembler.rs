@@ -1,0 +1,67 @@
+//! Messages put together from fragments, or from pieces of a frame that arrives in several reads.
+
+use bytes::BytesMut;
+
+use crate::error::ProtocolError;
+use crate::message::{Kind, Message};
+use crate::text::{Utf8Bytes, Validator};
+
+/// A header alone reserves no more than this, in bytes, whatever length it announces: a peer must send what it wants
+/// kept. Pages of it that nothing was written to cost no memory. Chosen to hold most payloads without growing.
+const MAX_RESERVE: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    kind: Kind,
+    buffer: BytesMut,
+    /// How much of `buffer` was checked, in bytes; always all of it between calls.
+    checked: usize,
+    validator: Validator,
+}
+
+impl Assembler {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, buffer: BytesMut::new(), checked: 0, validator: Validator::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Makes room for a payload of `length` bytes that is about to arrive.
+    pub(crate) fn reserve(&mut self, length: usize) {
+        self.buffer.reserve(length.min(MAX_RESERVE));
+    }
+
+    pub(crate) fn push(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        self.buffer.extend_from_slice(payload);
+        self.check()
+    }
+
+    /// The buffer itself, for whoever appends to it: [`Assembler::check`] must follow.
+    pub(crate) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// Checks what was appended since the last call, as early as the bad byte arrives.
+    pub(crate) fn check(&mut self) -> Result<(), ProtocolError> {
+        if self.kind == Kind::Text {
+            self.validator
+                .push(&self.buffer[self.checked..])
+                .map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        self.checked = self.buffer.len();
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<Message, ProtocolError> {
+        let bytes = self.buffer.freeze();
+        Ok(match self.kind {
+            Kind::Text => {
+                self.validator.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+                Message::Text(Utf8Bytes::from_checked(bytes))
+            }
+            Kind::Binary => Message::Binary(bytes),
+        })
+    }
+}

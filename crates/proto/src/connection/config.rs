@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+/// Limits and deadlines of a connection.
+///
+/// ```
+/// use std::time::Duration;
+/// use sockeye_proto::Config;
+///
+/// let config = Config::new()
+///     .max_message_length(64 * 1024)
+///     .ping_after(Some(Duration::from_secs(10)));
+/// # let _ = config;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) max_frame_length: u64,
+    pub(crate) max_message_length: usize,
+    pub(crate) ping_after: Option<Duration>,
+    pub(crate) pong_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults, as each setter states them.
+    pub const fn new() -> Self {
+        Self {
+            max_frame_length: 16 << 20,
+            max_message_length: 16 << 20,
+            ping_after: Some(Duration::from_secs(30)),
+            pong_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// The longest frame taken from the peer, in bytes of payload as it is on the wire. Default: 16 MiB.
+    ///
+    /// A longer one fails the connection with 1009 as soon as its header is there
+    /// ([`ProtocolError::FrameTooLong`](crate::ProtocolError::FrameTooLong)).
+    pub const fn max_frame_length(self, bytes: u64) -> Self {
+        Self { max_frame_length: bytes, ..self }
+    }
+
+    /// The longest message taken from the peer, in bytes, all fragments together and after decompression.
+    /// Default: 16 MiB.
+    ///
+    /// A longer one fails the connection with 1009 as soon as that is known: for an uncompressed message when the
+    /// header that leads over the limit is there, for a compressed one when its output passes the limit
+    /// ([`ProtocolError::MessageTooLong`](crate::ProtocolError::MessageTooLong)).
+    pub const fn max_message_length(self, bytes: usize) -> Self {
+        Self { max_message_length: bytes, ..self }
+    }
+
+    /// How long the peer may be silent before it is sent a ping; `None` for never. Default: 30 s.
+    ///
+    /// Anything that arrives counts. Silence is measured without reading the clock for each message, so that the
+    /// ping leaves between one and two of these intervals after the last byte.
+    pub const fn ping_after(self, interval: Option<Duration>) -> Self {
+        Self { ping_after: interval, ..self }
+    }
+
+    /// How long the silence may go on after that ping before the connection counts as lost
+    /// ([`TimedOut::Keepalive`](crate::TimedOut::Keepalive)). Default: 20 s.
+    pub const fn pong_timeout(self, timeout: Duration) -> Self {
+        Self { pong_timeout: timeout, ..self }
+    }
+
+    /// How long the closing handshake may take, from the first close frame to the end of the transport
+    /// ([`TimedOut::Closing`](crate::TimedOut::Closing)). Default: 5 s.
+    pub const fn close_timeout(self, timeout: Duration) -> Self {
+        Self { close_timeout: timeout, ..self }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}

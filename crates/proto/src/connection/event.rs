@@ -1,0 +1,36 @@
+use std::borrow::Cow;
+
+use crate::close::CloseFrame;
+use crate::message::MessageCow;
+
+/// What arrived. It borrows from the input where it can, and never from the connection: the answer can be encoded
+/// while the event is still in hand.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A message.
+    Message(MessageCow<'a>),
+    /// A ping. It has been answered: the pong is in the output already, or will be as soon as there is room.
+    Ping(Cow<'a, [u8]>),
+    /// A pong, asked for or not.
+    Pong(Cow<'a, [u8]>),
+    /// The peer's close frame; nothing arrives after it. If it began the closing handshake, the answer is in the
+    /// output.
+    Close {
+        /// What it says.
+        frame: Option<CloseFrame>,
+        /// Whether it came between the fragments of a message, of which the beginning is thereby lost.
+        mid_message: bool,
+    },
+}
+
+impl Event<'_> {
+    /// The event without its borrow, a copy of what was borrowed.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Message(message) => Event::Message(MessageCow::Owned(message.into_owned())),
+            Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
+            Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
+            Self::Close { frame, mid_message } => Event::Close { frame, mid_message },
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! The connection, from the first frame to the last.
+
+mod config;
+mod event;
+mod input;
+mod receiving;
+mod role;
+mod sending;
+
+use std::fmt;
+use std::time::Instant;
+
+use bytes::buf::Limit;
+use bytes::{Buf, Bytes, BytesMut};
+
+pub use crate::closing::State;
+pub use config::Config;
+pub use event::Event;
+pub use input::Input;
+pub use role::Role;
+
+use crate::close::CloseFrame;
+use crate::closing::Closing;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflate, Parameters};
+use crate::error::{ProtocolError, UsageError};
+use crate::frame::OpCode;
+use crate::keepalive::{Keepalive, Verdict};
+use crate::mask::MaskKey;
+use crate::message::{Kind, Message, MessageCow, MessageRef};
+use crate::text::Utf8Bytes;
+use receiving::Receiving;
+use sending::Sending;
+
+/// While the output holds this much, in bytes, pongs are not added to it: only the last ping is remembered, and
+/// answered when there is room (RFC 6455 section 5.5.3 allows it). A flood of pings at a peer that does not read
+/// what it is sent costs no more memory than this.
+const ANSWERS_LIMIT: usize = 16 * 1024;
+
+/// Where a client's mask keys come from: each call gives a fresh key that cannot be predicted.
+pub type MaskKeys = fn() -> MaskKey;
+
+/// A WebSocket connection without its transport: bytes in, events out; messages in, bytes out.
+///
+/// It does no I/O and reads no clock: whoever drives it moves the bytes and tells the time. The loop is always the
+/// same, for a server on a thread of its own as much as for a browser:
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::time::Instant;
+/// use sockeye_proto::connection::{Config, Connection, Event, Input, State};
+///
+/// fn echo(mut transport: impl Read + Write) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut connection = Connection::server(&Config::new());
+///     let (mut buffer, mut out) = ([0; 4096], Vec::new());
+///     while connection.state() != State::Closed {
+///         let length = transport.read(&mut buffer)?;
+///         if length == 0 {
+///             return Err("the peer is gone without a close frame".into());
+///         }
+///         let mut input = Input::new(&mut buffer[..length]);
+///         let received = loop {
+///             match connection.receive(&mut input, &mut out) {
+///                 Ok(Some(Event::Message(message))) => connection.send(message.as_ref(), &mut out)?,
+///                 Ok(Some(_)) => {}
+///                 Ok(None) => break Ok(()),
+///                 Err(error) => break Err(error),
+///             }
+///         };
+///         // Written after an error too: the close frame that tells the peer is in it.
+///         transport.write_all(&out)?;
+///         out.clear();
+///         received?;
+///         // A driver that can wait for a deadline asks for it here.
+///         let _deadline = connection.poll_timeout(Instant::now());
+///     }
+///     Ok(())
+/// }
+/// # let frame = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0];
+/// # struct Pipe<'a>(&'a [u8], Vec<u8>);
+/// # impl Read for Pipe<'_> { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
+/// # impl Write for Pipe<'_> {
+/// #     fn write(&mut self, b: &[u8]) -> std::io::Result<usize> { self.1.write(b) }
+/// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// # let mut pipe = Pipe(&frame, Vec::new());
+/// # struct Borrowed<'p, 'a>(&'p mut Pipe<'a>);
+/// # impl Read for Borrowed<'_, '_> { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
+/// # impl Write for Borrowed<'_, '_> {
+/// #     fn write(&mut self, b: &[u8]) -> std::io::Result<usize> { self.0.write(b) }
+/// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// # echo(Borrowed(&mut pipe)).unwrap();
+/// # assert_eq!(pipe.1, [0x81, 2, b'h', b'i', 0x88, 0]);
+/// ```
+///
+/// The invariant of the loop: what is in `out` after any call must be written, in order, before the driver waits.
+/// That is how pongs, the answer to a close frame and the close frame after an error get to the peer.
+#[derive(Debug)]
+pub struct Connection {
+    receiving: Receiving,
+    sending: Sending,
+    closing: Closing,
+    keepalive: Keepalive,
+    /// The payload of the last ping that could not be answered yet.
+    owed_pong: Option<Box<[u8]>>,
+}
+
+impl Connection {
+    /// The server's end, after the opening handshake.
+    pub fn server(config: &Config) -> Self {
+        Self::new(Role::Server, config, None)
+    }
+
+    /// The client's end, after the opening handshake, with the source of its mask keys.
+    pub fn client(config: &Config, mask_keys: MaskKeys) -> Self {
+        Self::new(Role::Client, config, Some(mask_keys))
+    }
+
+    fn new(role: Role, config: &Config, mask_keys: Option<MaskKeys>) -> Self {
+        Self {
+            receiving: Receiving::new(role, config),
+            sending: Sending::new(mask_keys),
+            closing: Closing::new(config.close_timeout),
+            keepalive: Keepalive::new(config.ping_after, config.pong_timeout),
+            owed_pong: None,
+        }
+    }
+
+    /// Which end this is.
+    pub const fn role(&self) -> Role {
+        self.receiving.role()
+    }
+
+    /// How far the connection is towards its end.
+    #[inline]
+    pub fn state(&self) -> State {
+        self.closing.state()
+    }
+
+    /// Takes input and gives the next event, or `None` when it needs more; answers are appended to `out`.
+    ///
+    /// When `None` is returned all input was taken. After the peer's close frame, or an error, all input is
+    /// discarded.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the peer breaks a rule. The close frame that says so has been appended to `out`, and the
+    /// connection is [`State::Closed`].
+    #[inline]
+    pub fn receive<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if self.state() == State::Closed {
+            input.take(usize::MAX);
+            return Ok(None);
+        }
+        if !input.is_empty() {
+            self.keepalive.heard();
+        }
+        let received = self.receiving.next(input);
+        self.answer(received, out)
+    }
+
+    /// As [`Connection::receive`], from input in shared bytes: a message that is whole in one frame is split off
+    /// without a copy.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn receive_bytes(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        let before = input.len();
+        let mut cursor = Input::new(input);
+        let event = self.receive(&mut cursor, out);
+        let taken = before - cursor.len();
+        let (kind, length) = match event {
+            Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
+                (message.kind(), message.as_bytes().len())
+            }
+            event => {
+                let event = event.map(|event| event.map(Event::into_owned));
+                input.advance(taken);
+                return event;
+            }
+        };
+        // A borrowed payload is the end of what was taken.
+        input.advance(taken - length);
+        let payload = input.split_to(length).freeze();
+        let message = match kind {
+            Kind::Text => Message::Text(Utf8Bytes::from_checked(payload)),
+            Kind::Binary => Message::Binary(payload),
+        };
+        Ok(Some(Event::Message(MessageCow::Owned(message))))
+    }
+
+    /// Where to read next while a large payload is in progress: straight into its final place, as far as it goes.
+    /// [`Connection::payload_read`] must follow such a read. `None` when the next bytes are to be
+    /// [received](Connection::receive).
+    pub fn payload_space(&mut self) -> Option<Limit<&mut BytesMut>> {
+        if self.state() == State::Closed {
+            return None;
+        }
+        self.receiving.payload_space()
+    }
+
+    /// Takes the `length` bytes that were just read into the [payload space](Connection::payload_space).
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn payload_read(
+        &mut self,
+        length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        self.keepalive.heard();
+        let received = self.receiving.payload_read(length);
+        self.answer(received, out)
+    }
+
+    /// Appends a message to `out`.
+    ///
+    /// # Errors
+    /// [`UsageError::Closing`] after the close frame was sent.
+    #[inline]
+    pub fn send(&mut self, message: MessageRef<'_>, out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.sending.message(message, out)
+    }
+
+    /// As [`Connection::send`], but a long payload that is sent as it is comes back instead of being copied: it is to
+    /// be written right after `out`, best by one vectored write.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub fn send_shared(
+        &mut self,
+        message: Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, UsageError> {
+        self.sending.shared(message, out)
+    }
+
+    /// Appends a ping with at most 125 bytes of payload to `out`.
+    ///
+    /// # Errors
+    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] after the close frame was sent.
+    pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.sending.control(OpCode::Ping, payload, out)
+    }
+
+    /// Appends a pong that no ping asked for, a heartbeat (RFC 6455 section 5.5.3), to `out`. Pings are answered
+    /// without it.
+    ///
+    /// # Errors
+    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] after the close frame was sent.
+    pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.sending.control(OpCode::Pong, payload, out)
+    }
+
+    /// Begins the closing handshake: appends the close frame to `out`. Go on receiving until [`Event::Close`].
+    ///
+    /// # Errors
+    /// [`UsageError::Closing`] after a close frame was sent, [`UsageError::InvalidCloseCode`] and
+    /// [`UsageError::ControlTooLong`] for one that must not be; the connection is then as it was.
+    pub fn close(
+        &mut self,
+        frame: Option<&CloseFrame>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.sending.close(frame, out)?;
+        self.closing.sent();
+        Ok(())
+    }
+
+    /// Appends the pong that waits for room, if there is one: to be called when `out` was written.
+    #[inline]
+    pub fn poll_owed(&mut self, out: &mut Vec<u8>) {
+        if self.owed_pong.is_some() && out.len() < ANSWERS_LIMIT {
+            if let Some(payload) = self.owed_pong.take() {
+                // Refused only after the close frame, and then there is none to send.
+                let _ = self.pong(&payload, out);
+            }
+        }
+    }
+
+    /// When to call [`Connection::handle_timeout`]; `None` for never.
+    ///
+    /// It changes only when the connection leaves [`State::Open`], and by `handle_timeout`: between those, a driver
+    /// need not ask again. The deadlines are counted from the `now` of the first call that could know of them.
+    pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
+        match self.state() {
+            State::Open => self.keepalive.poll_timeout(now),
+            State::Closing | State::Closed => self.closing.poll_timeout(now),
+        }
+    }
+
+    /// Does what is due at `now`: a ping into the silence is appended to `out`.
+    ///
+    /// # Errors
+    /// [`TimedOut`] when a deadline has passed: the transport is to be dropped.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), TimedOut> {
+        if self.state() != State::Open {
+            if !self.closing.is_expired(now) {
+                return Ok(());
+            }
+            self.closing.ended();
+            return Err(TimedOut::Closing);
+        }
+        match self.keepalive.handle_timeout(now) {
+            Verdict::Alive => Ok(()),
+            Verdict::Ping => {
+                // An open connection takes an empty ping.
+                let _ = self.ping(&[], out);
+                Ok(())
+            }
+            Verdict::Expired => {
+                self.closing.ended();
+                Err(TimedOut::Keepalive)
+            }
+        }
+    }
+
+    /// Meets the obligations that come with an event or an error.
+    #[inline]
+    fn answer<'a>(
+        &mut self,
+        received: Result<Option<Event<'a>>, ProtocolError>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        match &received {
+            Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+            //# If an endpoint receives a Close frame and did not previously send a
+            //# Close frame, the endpoint MUST send a Close frame in response.
+            Ok(Some(Event::Close { frame, .. })) => {
+                let code = frame.as_ref().map(|frame| frame.code.into());
+                // Refused if ours is out already, and then none is owed.
+                let _ = self.sending.close(code.as_ref(), out);
+                self.closing.ended();
+            }
+            Err(error) => {
+                let reason = Utf8Bytes::from(error.to_string());
+                let frame = CloseFrame { code: error.close_code(), reason };
+                // Refused if ours is out already: the peer is closing, and needs no second.
+                let _ = self.sending.close(Some(&frame), out);
+                self.closing.ended();
+            }
+            Ok(_) => {}
+        }
+        received
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+    //# If an endpoint receives a Ping frame and has not yet sent Pong
+    //# frame(s) in response to previous Ping frame(s), the endpoint MAY
+    //# elect to send a Pong frame for only the most recently processed Ping
+    //# frame.
+    fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        if out.len() < ANSWERS_LIMIT {
+            self.owed_pong = None;
+            // Refused only after the close frame, when nothing is owed any more.
+            let _ = self.pong(payload, out);
+        } else {
+            self.owed_pong = Some(payload.into());
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Connection {
+    /// This connection with permessage-deflate, as the opening handshake agreed on it.
+    pub fn with_deflate(mut self, deflate: &Deflate, parameters: Parameters) -> Self {
+        let role = self.role();
+        self.receiving.set_inflater(parameters.inflater(role));
+        self.sending.set_deflater(parameters.deflater(role, deflate));
+        self
+    }
+}
+
+/// A deadline passed: the peer is gone or does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimedOut {
+    /// Silence, and none of the answer that a ping asks for within
+    /// [`Config::pong_timeout`].
+    Keepalive,
+    /// The closing handshake was not finished within [`Config::close_timeout`].
+    Closing,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keepalive => "the peer is silent and did not answer a ping",
+            Self::Closing => "the closing handshake was not finished in time",
+        })
+    }
+}
+
+impl std::error::Error for TimedOut {}

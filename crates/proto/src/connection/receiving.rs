@@ -1,0 +1,376 @@
+use std::borrow::Cow;
+use std::mem;
+
+use bytes::BufMut;
+use bytes::BytesMut;
+use bytes::buf::Limit;
+
+use super::{Config, Event, Input, Role};
+use crate::assembler::Assembler;
+use crate::close::CloseFrame;
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflater;
+use crate::error::ProtocolError;
+use crate::frame::{Header, MAX_HEADER_SIZE, OpCode, Reserved};
+use crate::mask;
+use crate::message::{Kind, MessageCow, MessageRef};
+
+/// From this many missing bytes on, a payload is worth a read of its own into its final place. Below, one read into
+/// the shared buffer that may bring the next frames too costs less than the copy it saves.
+const DIRECT_FROM: u64 = 16 * 1024;
+
+/// The receiving half: from bytes to events.
+///
+/// Of a frame that has not fully arrived it keeps what is there: the beginning of a header inline, the beginning of a
+/// payload in `message` or `control`. Between messages it owns no buffer.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    role: Role,
+    max_frame_length: u64,
+    max_message_length: usize,
+    partial: PartialHeader,
+    frame: Option<Frame>,
+    message: Option<Message>,
+    /// The payload so far of a control frame that arrives in pieces.
+    control: Vec<u8>,
+    #[cfg(feature = "deflate")]
+    inflater: Option<Box<Inflater>>,
+}
+
+/// A frame whose payload has not fully arrived.
+#[derive(Debug)]
+struct Frame {
+    header: Header,
+    /// How much of the payload was taken.
+    position: u64,
+}
+
+/// A message of which some frame, or part of one, was taken.
+#[derive(Debug)]
+struct Message {
+    assembler: Assembler,
+    compressed: bool,
+}
+
+impl Receiving {
+    pub(super) const fn new(role: Role, config: &Config) -> Self {
+        Self {
+            role,
+            max_frame_length: config.max_frame_length,
+            max_message_length: config.max_message_length,
+            partial: PartialHeader::new(),
+            frame: None,
+            message: None,
+            control: Vec::new(),
+            #[cfg(feature = "deflate")]
+            inflater: None,
+        }
+    }
+
+    pub(super) const fn role(&self) -> Role {
+        self.role
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_inflater(&mut self, inflater: Inflater) {
+        self.inflater = Some(Box::new(inflater));
+    }
+
+    /// The next event, or `None` when all input was taken.
+    #[inline]
+    pub(super) fn next<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        loop {
+            let event = if self.frame.is_some() {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                self.resume(input)?
+            } else {
+                let Some(header) = self.header(input)? else { return Ok(None) };
+                self.check(&header)?;
+                if header.length <= input.len() as u64 {
+                    self.whole(&header, input)?
+                } else {
+                    self.begin(header);
+                    continue;
+                }
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Where the rest of a large payload wants to be read, if one is in progress.
+    pub(super) fn payload_space(&mut self) -> Option<Limit<&mut BytesMut>> {
+        let frame = self.frame.as_ref()?;
+        let missing = frame.header.length - frame.position;
+        let message = self.message.as_mut()?;
+        if frame.header.opcode.is_control() || message.compressed || missing < DIRECT_FROM {
+            return None;
+        }
+        let missing = as_usize(missing);
+        message.assembler.reserve(missing);
+        Some(message.assembler.buffer().limit(missing))
+    }
+
+    /// The last `length` bytes of the payload space were filled.
+    pub(super) fn payload_read(
+        &mut self,
+        length: usize,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
+            return Ok(None);
+        };
+        let buffer = message.assembler.buffer();
+        let start = buffer.len().saturating_sub(length);
+        frame.unmask(&mut buffer[start..]);
+        message.assembler.check()?;
+        if frame.position < frame.header.length {
+            return Ok(None);
+        }
+        let fin = frame.header.fin;
+        self.frame = None;
+        if fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Takes a header, or keeps the beginning of one.
+    #[inline]
+    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+        if !self.partial.is_empty() {
+            return self.partial.resume(input);
+        }
+        if let Some((header, size)) = Header::decode(input.as_bytes())? {
+            input.take(size);
+            return Ok(Some(header));
+        }
+        self.partial.keep(input);
+        Ok(None)
+    }
+
+    /// The rules that concern a header and what came before it.
+    #[inline]
+    fn check(&self, header: &Header) -> Result<(), ProtocolError> {
+        let Header { opcode, reserved, length, .. } = *header;
+        match (self.role, header.mask) {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+            //# The server MUST close the connection upon receiving a frame that is
+            //# not masked.
+            (Role::Server, None) => return Err(ProtocolError::Unmasked),
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+            //# A client MUST close a connection if it detects a masked
+            //# frame.
+            (Role::Client, Some(_)) => return Err(ProtocolError::Masked),
+            (Role::Server, Some(_)) | (Role::Client, None) => {}
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# MUST be 0 unless an extension is negotiated that defines meanings
+        //# for non-zero values.
+        if reserved != Reserved::NONE && !self.may_be_compressed(header) {
+            return Err(ProtocolError::ReservedBits { bits: reserved.bits() });
+        }
+        if opcode.is_control() {
+            return Ok(());
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the
+        //# fragments of another message unless an extension has been
+        //# negotiated that can interpret the interleaving.
+        let (so_far, compressed) = match (&self.message, opcode) {
+            (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
+            (None, _) => (0, reserved == Reserved::RSV1),
+            (Some(message), OpCode::Continuation) => (message.assembler.len(), message.compressed),
+            (Some(_), _) => return Err(ProtocolError::ExpectedContinuation { opcode }),
+        };
+        if length > self.max_frame_length {
+            return Err(ProtocolError::FrameTooLong { length, limit: self.max_frame_length });
+        }
+        let limit = self.max_message_length;
+        if !compressed && length > limit.saturating_sub(so_far) as u64 {
+            return Err(ProtocolError::MessageTooLong { limit });
+        }
+        Ok(())
+    }
+
+    /// Whether RSV1, and it alone, is set where it means a compressed message.
+    fn may_be_compressed(&self, header: &Header) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+        //# An endpoint MUST NOT set the "Per-Message Compressed" bit of control
+        //# frames and non-first fragments of a data message.
+        #[cfg(feature = "deflate")]
+        return self.inflater.is_some()
+            && header.reserved == Reserved::RSV1
+            && matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = header;
+            false
+        }
+    }
+
+    /// Takes a frame whose payload is all there.
+    #[inline]
+    fn whole<'a>(
+        &mut self,
+        header: &Header,
+        input: &mut Input<'a>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let payload = input.take(as_usize(header.length));
+        if let Some(key) = header.mask {
+            mask::apply(payload, key, 0);
+        }
+        if header.opcode.is_control() {
+            return self.control(header.opcode, Cow::Borrowed(payload)).map(Some);
+        }
+        if header.fin && self.message.is_none() && header.reserved == Reserved::NONE {
+            let message = if header.opcode == OpCode::Text {
+                let text =
+                    simdutf8::basic::from_utf8(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
+                MessageRef::Text(text)
+            } else {
+                MessageRef::Binary(payload)
+            };
+            return Ok(Some(Event::Message(MessageCow::Borrowed(message))));
+        }
+        self.open(header);
+        self.append(payload, header.fin)?;
+        if header.fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Notes a frame of which a part of the payload is missing.
+    fn begin(&mut self, header: Header) {
+        if !header.opcode.is_control() {
+            let message = self.open(&header);
+            if !message.compressed {
+                message.assembler.reserve(as_usize(header.length));
+            }
+        }
+        self.frame = Some(Frame { header, position: 0 });
+    }
+
+    /// Takes as much of the payload in progress as is there.
+    fn resume<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, ProtocolError> {
+        let Some(frame) = &mut self.frame else { return Ok(None) };
+        let missing = frame.header.length - frame.position;
+        let payload = input.take(as_usize(missing));
+        frame.unmask(payload);
+        let Header { opcode, fin, .. } = frame.header;
+        let complete = frame.position == frame.header.length;
+        if complete {
+            self.frame = None;
+        }
+        if opcode.is_control() {
+            self.control.extend_from_slice(payload);
+            if !complete {
+                return Ok(None);
+            }
+            let payload = mem::take(&mut self.control);
+            return self.control(opcode, Cow::Owned(payload)).map(Some);
+        }
+        self.append(payload, complete && fin)?;
+        if complete && fin { self.finish() } else { Ok(None) }
+    }
+
+    /// The message that a data frame belongs to, a new one for its first frame.
+    fn open(&mut self, header: &Header) -> &mut Message {
+        self.message.get_or_insert_with(|| Message {
+            assembler: Assembler::new(match header.opcode {
+                OpCode::Text => Kind::Text,
+                _ => Kind::Binary,
+            }),
+            compressed: header.reserved == Reserved::RSV1,
+        })
+    }
+
+    /// Adds a piece of payload to the message in progress; `last` when the message ends with it.
+    fn append(&mut self, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
+        let Some(message) = &mut self.message else { return Ok(()) };
+        #[cfg(feature = "deflate")]
+        if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
+            let buffer = message.assembler.buffer();
+            inflater.inflate(payload, last, buffer, self.max_message_length)?;
+            return message.assembler.check();
+        }
+        let _ = last;
+        message.assembler.push(payload)
+    }
+
+    /// The event that a whole control frame is.
+    fn control<'a>(
+        &self,
+        opcode: OpCode,
+        payload: Cow<'a, [u8]>,
+    ) -> Result<Event<'a>, ProtocolError> {
+        Ok(match opcode {
+            OpCode::Close => Event::Close {
+                frame: CloseFrame::decode(&payload)?,
+                mid_message: self.message.is_some(),
+            },
+            OpCode::Ping => Event::Ping(payload),
+            _ => Event::Pong(payload),
+        })
+    }
+
+    /// Ends the message in progress.
+    fn finish<'a>(&mut self) -> Result<Option<Event<'a>>, ProtocolError> {
+        let Some(message) = self.message.take() else { return Ok(None) };
+        let message = message.assembler.finish()?;
+        Ok(Some(Event::Message(MessageCow::Owned(message))))
+    }
+}
+
+impl Frame {
+    /// Unmasks the next piece of payload.
+    fn unmask(&mut self, piece: &mut [u8]) {
+        if let Some(key) = self.header.mask {
+            mask::apply(piece, key, as_usize(self.position % 4));
+        }
+        self.position += piece.len() as u64;
+    }
+}
+
+/// A length that was compared with a limit or with what is there, of which either fits a `usize`; else more than
+/// there can be.
+fn as_usize(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+/// The beginning of a header whose rest has not arrived.
+#[derive(Debug)]
+struct PartialHeader {
+    bytes: [u8; MAX_HEADER_SIZE],
+    length: usize,
+}
+
+impl PartialHeader {
+    const fn new() -> Self {
+        Self { bytes: [0; MAX_HEADER_SIZE], length: 0 }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Keeps all input, which was too short for a header.
+    fn keep(&mut self, input: &mut Input<'_>) {
+        let bytes = input.take(MAX_HEADER_SIZE);
+        self.bytes[..bytes.len()].copy_from_slice(bytes);
+        self.length = bytes.len();
+    }
+
+    /// Takes input byte by byte until the header is complete.
+    fn resume(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+        while let [byte] = *input.take(1) {
+            self.bytes[self.length] = byte;
+            self.length += 1;
+            if let Some((header, _)) = Header::decode(&self.bytes[..self.length])? {
+                self.length = 0;
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+}

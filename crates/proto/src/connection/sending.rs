@@ -1,0 +1,156 @@
+use bytes::Bytes;
+
+use super::MaskKeys;
+use crate::close::CloseFrame;
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflater;
+use crate::error::UsageError;
+use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode, Reserved};
+use crate::mask;
+use crate::message::{Message, MessageRef};
+
+/// From this length on, in bytes, a payload that need not be masked or compressed is written from where it is.
+/// Below, a copy into the output costs less than one more piece of a vectored write.
+const SHARED_FROM: usize = 4096;
+
+/// The sending half: from messages to bytes.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// There for a client, which masks; not for a server.
+    mask_keys: Option<MaskKeys>,
+    #[cfg(feature = "deflate")]
+    deflater: Option<Box<Deflater>>,
+    closed: bool,
+}
+
+impl Sending {
+    pub(super) const fn new(mask_keys: Option<MaskKeys>) -> Self {
+        Self {
+            mask_keys,
+            #[cfg(feature = "deflate")]
+            deflater: None,
+            closed: false,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_deflater(&mut self, deflater: Deflater) {
+        self.deflater = Some(Box::new(deflater));
+    }
+
+    /// Appends a message.
+    #[inline]
+    pub(super) fn message(
+        &mut self,
+        message: MessageRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.check_open()?;
+        let payload = message.as_bytes();
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            if deflater.is_worthwhile(payload.len()) {
+                let start = out.len();
+                deflater.compress(payload, true, out);
+                self.prepend_header(message.kind().opcode(), start, out);
+                return Ok(());
+            }
+        }
+        self.frame(message.kind().opcode(), payload, out);
+        Ok(())
+    }
+
+    /// Appends a message, or only its header: the payload that is given back is to be written right after.
+    pub(super) fn shared(
+        &mut self,
+        message: Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, UsageError> {
+        let copied = message.len() < SHARED_FROM || self.mask_keys.is_some() || self.compresses();
+        if copied {
+            return self.message(message.as_ref(), out).map(|()| None);
+        }
+        self.check_open()?;
+        Header::new(message.kind().opcode(), message.len() as u64).encode(out);
+        Ok(Some(message.into_bytes()))
+    }
+
+    /// Appends a ping or a pong.
+    pub(super) fn control(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.check_open()?;
+        if payload.len() > MAX_CONTROL_LENGTH {
+            return Err(UsageError::ControlTooLong { length: payload.len() });
+        }
+        self.frame(opcode, payload, out);
+        Ok(())
+    }
+
+    /// Appends the close frame, after which there is nothing more to send.
+    pub(super) fn close(
+        &mut self,
+        frame: Option<&CloseFrame>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.check_open()?;
+        let mut payload = Vec::new();
+        if let Some(frame) = frame {
+            frame.check()?;
+            frame.encode(&mut payload);
+        }
+        self.frame(OpCode::Close, &payload, out);
+        self.closed = true;
+        Ok(())
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# The application MUST NOT send any more data frames after sending a
+    //# Close frame.
+    fn check_open(&self) -> Result<(), UsageError> {
+        if self.closed { Err(UsageError::Closing) } else { Ok(()) }
+    }
+
+    const fn compresses(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflater.is_some();
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
+    #[inline]
+    fn frame(&self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+        out.reserve(MAX_HEADER_SIZE + payload.len());
+        let header = Header::new(opcode, payload.len() as u64);
+        let Some(mask_keys) = self.mask_keys else {
+            header.encode(out);
+            out.extend_from_slice(payload);
+            return;
+        };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# The masking key needs to be unpredictable; thus, the masking key
+        //# MUST be derived from a strong source of entropy
+        let key = mask_keys();
+        header.masked(key).encode(out);
+        mask::extend(out, payload, key);
+    }
+
+    /// Makes a frame of the compressed payload at the end of `out`, from `start` on. Its length, and so the size of
+    /// its header, was not known before.
+    #[cfg(feature = "deflate")]
+    fn prepend_header(&self, opcode: OpCode, start: usize, out: &mut Vec<u8>) {
+        let length = out.len() - start;
+        let key = self.mask_keys.map(|mask_keys| mask_keys());
+        if let Some(key) = key {
+            mask::apply(&mut out[start..], key, 0);
+        }
+        let header =
+            Header { reserved: Reserved::RSV1, mask: key, ..Header::new(opcode, length as u64) };
+        header.encode(out);
+        let size = out.len() - start - length;
+        out[start..].rotate_right(size);
+    }
+}

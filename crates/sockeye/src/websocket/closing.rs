@@ -1,0 +1,113 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::Role;
+use tokio::io::AsyncWrite;
+
+use super::{WebSocket, read};
+use crate::error::{Error, Result};
+
+/// The way from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
+///
+/// ```text
+///  Open ──► Flushing ──► Draining ──► Done
+///    │     the last      until the     ▲
+///    │     frame         peer's end    │
+///    └── the transport failed ─────────┘
+/// ```
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    step: Step,
+    /// What the connection ended with, until it was reported.
+    error: Option<Error>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Step {
+    #[default]
+    Open,
+    /// The last frame is being written, then the transport's writing half is ended where that is ours to do.
+    Flushing,
+    /// Waiting for the peer to end the transport; what it still sends is discarded. Ending first, with input unread,
+    /// would make TCP discard the last frame on its way.
+    Draining,
+    Done,
+}
+
+impl Ending {
+    #[inline]
+    pub(super) fn has_begun(&self) -> bool {
+        self.step != Step::Open
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.step == Step::Done && self.error.is_none()
+    }
+
+    /// The closing handshake is done.
+    pub(super) fn begin(&mut self) {
+        self.step = Step::Flushing;
+    }
+
+    /// The connection fails.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.step = match error {
+            Error::Protocol(_) | Error::ClosedMidMessage(_) => Step::Flushing,
+            _ => Step::Done,
+        };
+        tracing::debug!(error = &error as &dyn std::error::Error, "connection failed");
+        self.error = Some(error);
+    }
+}
+
+impl WebSocket {
+    /// Ends the transport, then reports what the connection ended with, once.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while self.ending.step != Step::Done {
+            let step = match self.ending.step {
+                Step::Flushing => self.poll_last_frame(cx),
+                _ => self.poll_drain(cx),
+            };
+            if let Poll::Ready(next) = step {
+                self.ending.step = next;
+                continue;
+            }
+            let output = self.output.buffer();
+            if let Err(late) = ready!(self.timer.poll(cx, &mut self.connection, output)) {
+                // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
+                // not make it fail.
+                if self.ending.step == Step::Flushing && self.ending.error.is_none() {
+                    self.ending.error = Some(late.into());
+                }
+                self.ending.step = Step::Done;
+            }
+        }
+        Poll::Ready(self.ending.error.take().map_or(Ok(()), Err))
+    }
+
+    fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if ready!(self.poll_flush_output(cx)).is_err() {
+            // The peer has ended the transport already. It said all that it had to say.
+            return Poll::Ready(Step::Done);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+        //# the server MUST close the connection immediately, whereas the client
+        //# SHOULD wait for the server to close the connection but MAY close the
+        //# connection at any time
+        let failed = self.ending.error.is_some();
+        let server = self.connection.role() == Role::Server;
+        if (server || failed) && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {
+            return Poll::Ready(Step::Done);
+        }
+        Poll::Ready(if server && !failed { Step::Done } else { Step::Draining })
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        loop {
+            match ready!(read::poll_read(&mut self.transport, cx)) {
+                Ok(input) if !input.is_empty() => {}
+                _ => return Poll::Ready(Step::Done),
+            }
+        }
+    }
+}

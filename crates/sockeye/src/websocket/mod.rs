@@ -1,0 +1,317 @@
+//! The connection, once it is open.
+
+mod closing;
+mod output;
+mod read;
+mod stream_sink;
+mod timer;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use sockeye_proto::{CloseCode, CloseFrame, Connection, Event, Message, State, Utf8Bytes};
+use tokio::io::AsyncWrite;
+
+use crate::error::{Error, Result};
+use crate::transport::Transport;
+use closing::Ending;
+use output::Output;
+use timer::Timer;
+
+/// A WebSocket connection: client or server, over any transport.
+///
+/// It comes from [`connect`](crate::connect), from the [`Client`](crate::Client), or from one of the ways to
+/// [upgrade](crate::upgrade) a request.
+///
+/// ```no_run
+/// # async fn example() -> sockeye::Result<()> {
+/// let mut ws = sockeye::connect("ws://127.0.0.1:8080/echo").await?;
+/// ws.send("hello").await?;
+/// while let Some(message) = ws.recv().await? {
+///     println!("{message}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # One task drives it
+/// Every method takes `&mut self`. Pings are answered, the keepalive deadline is watched and fed messages are written
+/// while [`recv`](Self::recv) is awaited: a program that only sends should still receive now and then.
+///
+/// # Cancel safety
+/// Every future of this type may be dropped at any await point, as by `tokio::select!`: no byte is lost, doubled or
+/// put out of order. What each leaves undone is said there.
+///
+/// # Drop
+/// Dropping it drops the transport without a closing handshake, and with it what was fed and not yet written; the peer
+/// sees 1006. [`close`](Self::close) ends a connection with a word.
+pub struct WebSocket {
+    transport: Transport,
+    connection: Connection,
+    /// Bytes that were read and not decoded yet, in a buffer shared with the thread's other connections.
+    input: BytesMut,
+    output: Output,
+    timer: Timer,
+    ending: Ending,
+    negotiated: Negotiated,
+    /// What the peer's close frame said.
+    close_frame: Option<CloseFrame>,
+}
+
+/// What the opening handshake agreed on, beyond the connection itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Negotiated {
+    pub(crate) subprotocol: Option<String>,
+    /// The value of `Sec-WebSocket-Extensions` in the answer.
+    pub(crate) extensions: Option<String>,
+}
+
+impl WebSocket {
+    /// Takes over after the opening handshake; `input` is what was read beyond it.
+    pub(crate) fn new(
+        transport: Transport,
+        connection: Connection,
+        input: BytesMut,
+        negotiated: Negotiated,
+    ) -> Self {
+        Self {
+            transport,
+            connection,
+            input,
+            output: Output::default(),
+            timer: Timer::default(),
+            ending: Ending::default(),
+            negotiated,
+            close_frame: None,
+        }
+    }
+
+    /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
+    /// [`close_frame`](Self::close_frame) tells what the peer said.
+    ///
+    /// Before it waits, whatever was [fed](Self::feed) is written. A message may share its buffer with others: see
+    /// [`Message`].
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] when the peer breaks a rule or a limit, after it was told so by a close frame;
+    /// [`Error::Disconnected`] when the transport ends without a close frame; [`Error::ClosedMidMessage`];
+    /// [`Error::TimedOut`] when the peer stays silent though pinged; [`Error::Io`]. The connection is over after any
+    /// of them, and further calls give `None`.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: a message that is being received goes on with the next call.
+    pub async fn recv(&mut self) -> Result<Option<Message>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Sends a message: it is with the transport, whole, when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] after the connection was closed by either side, [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// If it is dropped while it waits for room, the message was not taken. If it is dropped later, the message will be
+    /// written by the next call of any kind.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Takes a message to be written with the next [`flush`](Self::flush), when 16 KiB have come together, or at the
+    /// latest when [`recv`](Self::recv) has to wait. Waits only while there is no room.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// If it is dropped while it waits, the message was not taken.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<()> {
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.push(message.into())
+    }
+
+    /// Writes what was fed: all is with the transport when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// What was not written is written by the next call of any kind.
+    pub async fn flush(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_flush_output(cx)).await
+    }
+
+    /// Sends a ping with at most 125 bytes of payload. The pong is taken by [`recv`](Self::recv) and not reported.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a longer payload or after the connection was closed, [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<()> {
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.connection.ping(payload, self.output.buffer())?;
+        self.flush().await
+    }
+
+    /// Closes the connection: sends a close frame, and waits until the peer has answered and the transport has ended,
+    /// at most [`Config::close_timeout`](crate::Config::close_timeout). Messages that arrive in between are
+    /// discarded. If the closing handshake has begun already, whoever began it, this finishes it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection
+    /// goes on; otherwise as [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// If it is dropped before the close frame was taken, nothing has happened; later, `close` or `recv` finish what it
+    /// began.
+    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+        let frame = CloseFrame::new(code, reason)?;
+        poll_fn(|cx| self.poll_close_with(cx, &frame)).await
+    }
+
+    /// What the peer's close frame said; `None` before it arrived, or when it said nothing.
+    pub fn close_frame(&self) -> Option<&CloseFrame> {
+        self.close_frame.as_ref()
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.subprotocol.as_deref()
+    }
+
+    /// The extensions that were agreed on, as `Sec-WebSocket-Extensions` states them.
+    pub fn extensions(&self) -> Option<&str> {
+        self.negotiated.extensions.as_deref()
+    }
+
+    /// The peer's address, where the transport has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.transport.peer_addr()
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+        while !self.ending.has_begun() {
+            match self.connection.receive_bytes(&mut self.input, self.output.buffer()) {
+                Ok(Some(Event::Message(message))) => {
+                    return Poll::Ready(Ok(Some(message.into_owned())));
+                }
+                Ok(Some(event)) => self.note(event),
+                Ok(None) => match ready!(self.poll_input(cx)) {
+                    Ok(Some(message)) => return Poll::Ready(Ok(Some(message))),
+                    Ok(None) => {}
+                    Err(error) => self.ending.fail(error),
+                },
+                Err(error) => self.ending.fail(error.into()),
+            }
+        }
+        self.poll_end(cx).map_ok(|()| None)
+    }
+
+    /// Waits for more input; a large message is read straight into its place, and may be complete by that.
+    ///
+    /// Before it waits, the output is written and the deadlines are watched.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+        if let Some(mut space) = self.connection.payload_space() {
+            match read::poll_read_into(&mut self.transport, cx, &mut space) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Disconnected)),
+                Poll::Ready(Ok(length)) => {
+                    let event = self.connection.payload_read(length, self.output.buffer())?;
+                    return Poll::Ready(Ok(match event {
+                        Some(Event::Message(message)) => Some(message.into_owned()),
+                        _ => None,
+                    }));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => {}
+            }
+        } else {
+            match read::poll_read(&mut self.transport, cx) {
+                Poll::Ready(Ok(input)) if input.is_empty() => {
+                    return Poll::Ready(Err(Error::Disconnected));
+                }
+                Poll::Ready(Ok(input)) => {
+                    self.input = input;
+                    return Poll::Ready(Ok(None));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => {}
+            }
+        }
+        if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            let output = self.output.buffer();
+            ready!(self.timer.poll(cx, &mut self.connection, output))?;
+            if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    /// Takes note of what is not a message. Its answer is in the output already.
+    fn note(&mut self, event: Event<'_>) {
+        if let Event::Close { frame, mid_message } = event {
+            self.close_frame.clone_from(&frame);
+            if mid_message {
+                self.ending.fail(Error::ClosedMidMessage(frame));
+            } else {
+                self.ending.begin();
+            }
+        }
+    }
+
+    /// Waits until another message may be added to the output.
+    #[inline]
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
+    fn push(&mut self, message: Message) -> Result<()> {
+        if !self.output.has_room() {
+            // A `Sink` used without `poll_ready`.
+            return Ok(self.connection.send(message.as_ref(), self.output.buffer())?);
+        }
+        let payload = self.connection.send_shared(message, self.output.buffer())?;
+        if let Some(payload) = payload {
+            self.output.set_payload(payload);
+        }
+        Ok(())
+    }
+
+    /// Writes all output, a pong that waited for room included.
+    #[inline]
+    fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            ready!(self.output.poll_write_all(cx, &mut self.transport))?;
+            self.connection.poll_owed(self.output.buffer());
+            if self.output.is_empty() {
+                return Pin::new(&mut self.transport).poll_flush(cx).map_err(Error::from);
+            }
+        }
+    }
+
+    fn poll_close_with(&mut self, cx: &mut Context<'_>, frame: &CloseFrame) -> Poll<Result<()>> {
+        if self.connection.state() == State::Open && !self.ending.has_begun() {
+            // Without waiting for room: it is bounded, and so is the wait that it begins.
+            self.connection.close(Some(frame), self.output.buffer())?;
+        }
+        while ready!(self.poll_recv(cx))?.is_some() {}
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("transport", &self.transport)
+            .field("state", &self.connection.state())
+            .field("negotiated", &self.negotiated)
+            .finish_non_exhaustive()
+    }
+}

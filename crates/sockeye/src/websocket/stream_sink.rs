@@ -1,0 +1,48 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+use futures_sink::Sink;
+use sockeye_proto::{CloseCode, CloseFrame, Message};
+
+use super::WebSocket;
+use crate::error::{Error, Result};
+
+/// The messages, as [`WebSocket::recv`] gives them: the stream ends after the closing handshake or after an error.
+impl Stream for WebSocket {
+    type Item = Result<Message>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx).map(Result::transpose)
+    }
+}
+
+impl FusedStream for WebSocket {
+    fn is_terminated(&self) -> bool {
+        self.ending.is_done()
+    }
+}
+
+/// `start_send` is [`WebSocket::feed`]; closing is [`WebSocket::close`] with 1000.
+impl Sink<Message> for WebSocket {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.get_mut().poll_room(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<()> {
+        self.get_mut().push(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.get_mut().poll_flush_output(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_flush_output(cx))?;
+        this.poll_close_with(cx, &CloseFrame::from(CloseCode::NORMAL_CLOSURE))
+    }
+}

@@ -1,0 +1,44 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::{Connection, State, TimedOut};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The one timer of a connection, set to the next deadline that the protocol tells.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The state that the deadline was asked for in: it changes with the state only, or when it is due.
+    asked_in: Option<State>,
+}
+
+impl Timer {
+    /// Ready when a deadline was met and something may have been added to `out`.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<(), TimedOut>> {
+        if self.asked_in != Some(connection.state()) {
+            self.ask(connection, Instant::now());
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        let now = Instant::now();
+        connection.handle_timeout(now.into_std(), out)?;
+        self.ask(connection, now);
+        Poll::Ready(Ok(()))
+    }
+
+    fn ask(&mut self, connection: &mut Connection, now: Instant) {
+        self.asked_in = Some(connection.state());
+        let deadline = connection.poll_timeout(now.into_std()).map(Instant::from_std);
+        match (deadline, &mut self.sleep) {
+            (Some(deadline), Some(sleep)) => sleep.as_mut().reset(deadline),
+            (Some(deadline), None) => self.sleep = Some(Box::pin(sleep_until(deadline))),
+            (None, _) => self.sleep = None,
+        }
+    }
+}
