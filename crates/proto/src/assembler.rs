@@ -10,6 +10,9 @@ use crate::text::{Utf8Bytes, Validator};
 /// kept. Pages of it that nothing was written to cost no memory. Chosen to hold most payloads without growing.
 const MAX_RESERVE: usize = 1 << 20;
 
+/// A large payload is read into at least this much room, in bytes.
+const MIN_ROOM: usize = 64 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Assembler {
     kind: Kind,
@@ -31,6 +34,13 @@ impl Assembler {
     /// Makes room for a payload of `length` bytes that is about to arrive.
     pub(crate) fn reserve(&mut self, length: usize) {
         self.buffer.reserve(length.min(MAX_RESERVE));
+    }
+
+    /// Makes sure that a read of decent size fits, for a payload of which `missing` bytes are to come.
+    pub(crate) fn ensure_room(&mut self, missing: usize) {
+        if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_ROOM) {
+            self.reserve(missing);
+        }
     }
 
     pub(crate) fn push(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {

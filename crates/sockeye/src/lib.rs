@@ -1,6 +1,7 @@
 //! WebSockets on tokio.
 
 mod error;
+mod random;
 mod transport;
 mod websocket;
 

@@ -113,7 +113,7 @@ impl Receiving {
             return None;
         }
         let missing = as_usize(missing);
-        message.assembler.reserve(missing);
+        message.assembler.ensure_room(missing);
         Some(message.assembler.buffer().limit(missing))
     }
 

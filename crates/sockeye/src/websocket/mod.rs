@@ -4,6 +4,8 @@ mod closing;
 mod output;
 mod read;
 mod stream_sink;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::fmt;

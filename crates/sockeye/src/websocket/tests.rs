@@ -1,0 +1,196 @@
+//! The connection over an in-memory transport, both ends ours: what needs no opening handshake.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use sockeye_proto::{CloseCode, Config, Connection, Message, ProtocolError, TimedOut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::{Negotiated, WebSocket};
+use crate::Error;
+use crate::transport::Transport;
+
+fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
+    let transport = Transport::boxed(stream, None);
+    WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+}
+
+fn server(stream: DuplexStream) -> WebSocket {
+    websocket(stream, Connection::server(&Config::new()))
+}
+
+fn client(stream: DuplexStream) -> WebSocket {
+    websocket(stream, Connection::client(&Config::new(), || [1, 2, 3, 4]))
+}
+
+fn pair(buffer: usize) -> (WebSocket, WebSocket) {
+    let (a, b) = duplex(buffer);
+    (client(a), server(b))
+}
+
+async fn echo(mut ws: WebSocket) -> crate::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_of_every_size_come_back_as_they_were() {
+    // A small transport buffer: every large message arrives in many pieces.
+    let (mut client, server) = pair(1000);
+    let server = tokio::spawn(echo(server));
+    for length in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1_100_000] {
+        let message = Message::from(vec![b'x'; length]);
+        client.send(message.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(message), "{length} bytes");
+        let message = Message::from("é".repeat(length / 2));
+        client.send(message.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(message), "{length} bytes of text");
+    }
+    client.close(CloseCode::NORMAL_CLOSURE, "done").await.unwrap();
+    assert_eq!(client.close_frame().unwrap().code, CloseCode::NORMAL_CLOSURE);
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn fed_messages_are_written_when_recv_waits() {
+    let (mut client, server) = pair(1 << 16);
+    tokio::spawn(echo(server));
+    for _ in 0..10 {
+        client.feed("fed").await.unwrap();
+    }
+    for _ in 0..10 {
+        assert_eq!(client.recv().await.unwrap(), Some("fed".into()));
+    }
+}
+
+#[tokio::test]
+async fn long_payloads_and_short_messages_keep_their_order() {
+    let (mut client, mut server) = pair(100);
+    let sending = tokio::spawn(async move {
+        for index in 0..50u8 {
+            server.feed(vec![index; 5000]).await.unwrap();
+            server.feed(vec![index; 5]).await.unwrap();
+            server.ping(&[index]).await.unwrap();
+        }
+        server.close(CloseCode::GOING_AWAY, "").await.unwrap();
+    });
+    for index in 0..50u8 {
+        assert_eq!(client.recv().await.unwrap(), Some(vec![index; 5000].into()));
+        assert_eq!(client.recv().await.unwrap(), Some(vec![index; 5].into()));
+    }
+    assert_eq!(client.recv().await.unwrap(), None);
+    assert_eq!(client.close_frame().unwrap().code, CloseCode::GOING_AWAY);
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_peer_that_breaks_a_rule_is_told_and_the_error_says_which() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    raw.write_all(&[0x81, 0x00]).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut answer = Vec::new();
+        raw.read_to_end(&mut answer).await.unwrap();
+        answer
+    });
+    let error = server.recv().await.unwrap_err();
+    assert!(matches!(error, Error::Protocol(ProtocolError::Unmasked)), "{error:?}");
+    let answer = reading.await.unwrap();
+    assert_eq!(answer[0], 0x88);
+    assert_eq!(answer[2..4], 1002u16.to_be_bytes());
+    assert_eq!(server.recv().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_transport_that_ends_without_a_close_frame_is_an_error() {
+    let (raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    drop(raw);
+    assert!(matches!(server.recv().await, Err(Error::Disconnected)));
+    assert_eq!(server.recv().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_close_frame_between_fragments_is_answered_and_reported() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    // The first fragment of a text, then a close frame with 1000, both with a mask key of zeros.
+    raw.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'a', 0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut answer = Vec::new();
+        raw.read_to_end(&mut answer).await.unwrap();
+        answer
+    });
+    let Err(Error::ClosedMidMessage(Some(frame))) = server.recv().await else { panic!() };
+    assert_eq!(frame.code, CloseCode::NORMAL_CLOSURE);
+    assert_eq!(reading.await.unwrap(), [0x88, 2, 3, 0xe8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_pinged_and_then_ends_the_connection() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let error = server.recv().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Keepalive)), "{error:?}");
+    drop(server);
+    let mut sent = Vec::new();
+    raw.read_to_end(&mut sent).await.unwrap();
+    assert_eq!(sent, [0x89, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_is_kept() {
+    let (mut client, mut server) = pair(1000);
+    let silent = tokio::spawn(async move { client.recv().await });
+    let hour = tokio::time::timeout(Duration::from_secs(3600), server.recv()).await;
+    assert!(hour.is_err(), "{hour:?}");
+    server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    assert_eq!(silent.await.unwrap().unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_handshake_that_is_not_answered_is_given_up() {
+    let (_raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let error = server.close(CloseCode::GOING_AWAY, "bye").await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_does_not_wait_for_a_peer_that_reads_nothing() {
+    let (_raw, stream) = duplex(10);
+    let mut server = server(stream);
+    let blocked = tokio::time::timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    assert!(blocked.is_err());
+    let error = server.close(CloseCode::GOING_AWAY, "bye").await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_close_frame() {
+    let (mut client, server) = pair(1000);
+    tokio::spawn(echo(server));
+    client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    assert!(matches!(client.send("late").await, Err(Error::Usage(_))));
+    assert!(client.close(CloseCode::NORMAL_CLOSURE, "again").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_at_a_peer_that_does_not_read_stays_bounded() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let waiting = tokio::spawn(async move {
+        let error = server.recv().await.unwrap_err();
+        (server.output.buffer().len(), error)
+    });
+    for _ in 0..10_000 {
+        let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+        ping.extend([7; 125]);
+        raw.write_all(&ping).await.unwrap();
+    }
+    drop(raw);
+    let (held, _) = waiting.await.unwrap();
+    assert!(held < 20_000, "{held} bytes");
+}
