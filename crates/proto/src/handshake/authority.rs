@@ -1,0 +1,94 @@
+//! A host with an optional port, as the Host header and origins have it (RFC 9110 sections 4.2 and 7.2).
+
+/// A host and a port, borrowed from a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Authority<'a> {
+    /// A name, an IPv4 address or an IPv6 address in brackets, as it came.
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// `None` when it is not a host and a port: user information, for one, has no place in either header.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let host_end = if let Some(inside) = text.strip_prefix('[') {
+            let closing = inside.find(']')?;
+            let address = &inside[..closing];
+            let valid = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
+            if address.is_empty() || !address.bytes().all(valid) {
+                return None;
+            }
+            closing + 2
+        } else {
+            let end = text.find(':').unwrap_or(text.len());
+            if end == 0 || !text[..end].bytes().all(is_host_byte) {
+                return None;
+            }
+            end
+        };
+        let (host, rest) = text.split_at(host_end);
+        let port = match rest.strip_prefix(':') {
+            // A colon without a port is the default port (RFC 3986 section 3.2.3).
+            Some("") => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse().ok()?)
+            }
+            None if rest.is_empty() => None,
+            _ => return None,
+        };
+        Some(Self { host, port })
+    }
+
+    /// Whether both are the same place for a scheme with this default port.
+    pub(super) fn is_same(self, other: Authority<'_>, default_port: Option<u16>) -> bool {
+        self.host.eq_ignore_ascii_case(other.host)
+            && self.port.or(default_port) == other.port.or(default_port)
+    }
+}
+
+/// Letters, digits, and the other characters that RFC 3986 section 3.2.2 has in a registered name, percent signs
+/// included.
+const fn is_host_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$'
+            | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<(&str, Option<u16>)> {
+        Authority::parse(text).map(|authority| (authority.host, authority.port))
+    }
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        assert_eq!(parse("example.com"), Some(("example.com", None)));
+        assert_eq!(parse("example.com:8080"), Some(("example.com", Some(8080))));
+        assert_eq!(parse("example.com:"), Some(("example.com", None)));
+        assert_eq!(parse("[::1]"), Some(("[::1]", None)));
+        assert_eq!(parse("[::1]:9"), Some(("[::1]", Some(9))));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for bad in [
+            "", ":80", "a b", "a/b", "user@a", "a:b", "a:+1", "a:65536", "::1", "[::1", "[]",
+            "[::1]80", "[g::1]", "a?b", "a#b", "é",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ports_are_compared_with_the_default_filled_in() {
+        let same =
+            |a, b| Authority::parse(a).unwrap().is_same(Authority::parse(b).unwrap(), Some(80));
+        assert!(same("Example.com", "eXample.COM:80"));
+        assert!(!same("example.com", "example.com:81"));
+        assert!(!same("example.com", "www.example.com"));
+    }
+}

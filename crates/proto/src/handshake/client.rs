@@ -1,0 +1,305 @@
+//! A client's half of the opening handshake (RFC 6455 section 4.1).
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::error::{HandshakeError, excerpt};
+use super::head::ResponseHead;
+use super::key::Key;
+use super::request::{MAX_SUBPROTOCOLS, VERSION, once, text};
+use super::response::{is_reserved, line};
+use super::{Negotiated, RequestError, Url};
+use crate::extension::Extension;
+use crate::token::is_token;
+
+/// A request for a WebSocket, and the check of its answer.
+///
+/// ```
+/// use sockeye_proto::handshake::{ClientRequest, HeadLimits, Key, ResponseHead};
+///
+/// let mut request = ClientRequest::new("ws://example.com/chat".parse()?);
+/// request.add_subprotocol("chat.v2")?;
+/// let key = Key::new(*b"sixteen random..");
+/// let mut bytes = Vec::new();
+/// request.encode(key, &mut bytes);
+/// // Send the bytes, read the answer's head.
+/// let answer = format!(
+///     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///      Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: chat.v2\r\n\r\n",
+///     key.accept(),
+/// );
+/// let head = ResponseHead::parse(answer.as_bytes(), HeadLimits::default())?;
+/// let negotiated = request.verify(key, &head)?;
+/// assert_eq!(negotiated.subprotocol.as_deref(), Some("chat.v2"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientRequest {
+    url: Url,
+    headers: HeaderMap,
+    subprotocols: Vec<String>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::deflate::Deflate>,
+}
+
+impl ClientRequest {
+    /// A request that asks for nothing but the connection.
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            headers: HeaderMap::new(),
+            subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
+    }
+
+    /// Where the request goes.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Adds a header: `Authorization`, `Origin`, `Cookie` and the like. A `Host` takes the place of the URL's.
+    ///
+    /// # Errors
+    /// [`RequestError::ReservedHeader`] when the handshake itself sets the header, or it would announce content;
+    /// [`RequestError::DuplicateHost`] for a second `Host`.
+    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), RequestError> {
+        if is_reserved(&name) {
+            return Err(RequestError::ReservedHeader { name });
+        }
+        if name == HOST && self.headers.contains_key(HOST) {
+            return Err(RequestError::DuplicateHost);
+        }
+        self.headers.append(name, value);
+        Ok(())
+    }
+
+    /// Asks for a subprotocol; the first one added is the one preferred.
+    ///
+    /// # Errors
+    /// [`RequestError::Subprotocol`] when it is not a token, [`RequestError::DuplicateSubprotocol`], or
+    /// [`RequestError::TooManySubprotocols`] above [`MAX_SUBPROTOCOLS`].
+    pub fn add_subprotocol(&mut self, subprotocol: impl Into<String>) -> Result<(), RequestError> {
+        let subprotocol = subprotocol.into();
+        if !is_token(&subprotocol) {
+            return Err(RequestError::Subprotocol { subprotocol });
+        }
+        if self.subprotocols.contains(&subprotocol) {
+            return Err(RequestError::DuplicateSubprotocol { subprotocol });
+        }
+        if self.subprotocols.len() == MAX_SUBPROTOCOLS {
+            return Err(RequestError::TooManySubprotocols { limit: MAX_SUBPROTOCOLS });
+        }
+        self.subprotocols.push(subprotocol);
+        Ok(())
+    }
+
+    /// Offers permessage-deflate, or with `None` does not: the default.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, deflate: Option<crate::deflate::Deflate>) {
+        self.deflate = deflate;
+    }
+
+    /// Appends the request to `out` as an HTTP/1.1 head. The key must be fresh and random for each connection.
+    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"GET ");
+        out.extend_from_slice(self.url.target().as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        let host = self.headers.get(HOST).map(HeaderValue::as_bytes);
+        line(out, "Host", host.unwrap_or(self.url.authority().as_bytes()));
+        line(out, "Upgrade", b"websocket");
+        line(out, "Connection", b"Upgrade");
+        line(out, "Sec-WebSocket-Key", key.as_str().as_bytes());
+        line(out, "Sec-WebSocket-Version", VERSION.as_bytes());
+        if !self.subprotocols.is_empty() {
+            line(out, "Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
+        }
+        if let Some(offer) = self.offer() {
+            line(out, "Sec-WebSocket-Extensions", offer.to_string().as_bytes());
+        }
+        for (name, value) in self.headers.iter().filter(|(name, _)| *name != HOST) {
+            line(out, name.as_str(), value.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Checks the answer's head.
+    ///
+    /// # Errors
+    /// The first rule that the server broke; [`HandshakeError::Status`] when it did not upgrade the connection, with
+    /// an empty body that [`HandshakeError::with_body`] fills.
+    pub fn verify(&self, key: Key, head: &ResponseHead<'_>) -> Result<Negotiated, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the status code received from the server is not 101, the
+        //# client handles the response per HTTP [RFC2616] procedures.
+        if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(HandshakeError::Status { status: head.status, body: bytes::Bytes::new() });
+        }
+        let answer = Answer::gather(head)?;
+        answer.check_upgrade()?;
+        answer.check_accept(key)?;
+        let mut negotiated =
+            Negotiated { subprotocol: self.subprotocol(&answer)?, ..Negotiated::default() };
+        self.confirm_extensions(&answer, &mut negotiated)?;
+        Ok(negotiated)
+    }
+
+    fn subprotocol(&self, answer: &Answer<'_>) -> Result<Option<String>, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response includes a |Sec-WebSocket-Protocol| header field
+        //# and this header field indicates the use of a subprotocol that was
+        //# not present in the client's handshake (the server has indicated a
+        //# subprotocol not requested by the client), the client MUST _Fail
+        //# the WebSocket Connection_.
+        match answer.subprotocol {
+            Some(chosen) if !self.subprotocols.iter().any(|asked| asked == chosen) => {
+                Err(HandshakeError::UnaskedSubprotocol { subprotocol: excerpt(chosen) })
+            }
+            chosen => Ok(chosen.map(ToOwned::to_owned)),
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    fn offer(&self) -> Option<Extension<'static>> {
+        self.deflate.as_ref().map(crate::deflate::Deflate::offer)
+    }
+
+    #[cfg(feature = "deflate")]
+    fn confirm_extensions(
+        &self,
+        answer: &Answer<'_>,
+        negotiated: &mut Negotiated,
+    ) -> Result<(), HandshakeError> {
+        for extension in Extension::parse_list(answer.extensions)? {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+            //# If the response includes a |Sec-WebSocket-Extensions| header
+            //# field and this header field indicates the use of an extension
+            //# that was not present in the client's handshake (the server has
+            //# indicated an extension not requested by the client), the client
+            //# MUST _Fail the WebSocket Connection_.
+            let unasked = || unasked(&extension);
+            let deflate = self.deflate.as_ref().ok_or_else(unasked)?;
+            // One offer cannot be accepted twice.
+            if extension.name() != crate::deflate::NAME || negotiated.deflate.is_some() {
+                return Err(unasked());
+            }
+            let parameters = deflate.confirm(&extension).map_err(HandshakeError::Deflate)?;
+            negotiated.deflate = Some((deflate.clone(), parameters));
+            negotiated.extensions = Some(extension.to_string());
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    #[allow(clippy::unused_self, reason = "the twin of the method with an extension to offer")]
+    fn offer(&self) -> Option<Extension<'static>> {
+        None
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    #[allow(clippy::unused_self, reason = "the twin of the method with an extension to confirm")]
+    fn confirm_extensions(
+        &self,
+        answer: &Answer<'_>,
+        _: &mut Negotiated,
+    ) -> Result<(), HandshakeError> {
+        match Extension::parse_list(answer.extensions)?.first() {
+            Some(extension) => Err(unasked(extension)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unasked(extension: &Extension<'_>) -> HandshakeError {
+    HandshakeError::UnaskedExtension { extension: excerpt(extension.to_string()) }
+}
+
+/// The headers of an answer that matter.
+#[derive(Default)]
+struct Answer<'a> {
+    upgrade: Option<&'a str>,
+    connection: Option<&'a str>,
+    upgrades: bool,
+    accept: Option<&'a str>,
+    subprotocol: Option<&'a str>,
+    extensions: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn gather(head: &ResponseHead<'a>) -> Result<Self, HandshakeError> {
+        let mut answer = Self::default();
+        for (name, value) in head.headers() {
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("Upgrade") {
+                once(&mut answer.upgrade, "Upgrade", value)?;
+            } else if is("Connection") {
+                let value = text("Connection", value)?;
+                answer.upgrades |= crate::token::list_has(value, "upgrade");
+                answer.connection = Some(value);
+            } else if is("Sec-WebSocket-Accept") {
+                once(&mut answer.accept, "Sec-WebSocket-Accept", value)?;
+            } else if is("Sec-WebSocket-Protocol") {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
+                //# However, the |Sec-WebSocket-Protocol| header field MUST NOT
+                //# appear more than once in an HTTP response.
+                once(&mut answer.subprotocol, "Sec-WebSocket-Protocol", value)?;
+            } else if is("Sec-WebSocket-Extensions") {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
+                //# However, the |Sec-WebSocket-Extensions| header field
+                //# MUST NOT appear more than once in an HTTP response.
+                once(&mut answer.extensions, "Sec-WebSocket-Extensions", value)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    fn check_upgrade(&self) -> Result<(), HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response lacks an |Upgrade| header field or the |Upgrade|
+        //# header field contains a value that is not an ASCII case-
+        //# insensitive match for the value "websocket", the client MUST
+        //# _Fail the WebSocket Connection_.
+        match self.upgrade {
+            Some(value) if value.eq_ignore_ascii_case("websocket") => {}
+            Some(value) => {
+                return Err(HandshakeError::UpgradeNotWebSocket { value: excerpt(value) });
+            }
+            None => return Err(HandshakeError::MissingHeader { name: "Upgrade" }),
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response lacks a |Connection| header field or the
+        //# |Connection| header field doesn't contain a token that is an
+        //# ASCII case-insensitive match for the value "Upgrade", the client
+        //# MUST _Fail the WebSocket Connection_.
+        match self.connection {
+            _ if self.upgrades => Ok(()),
+            Some(value) => Err(HandshakeError::ConnectionNotUpgrade { value: excerpt(value) }),
+            None => Err(HandshakeError::MissingHeader { name: "Connection" }),
+        }
+    }
+
+    fn check_accept(&self, key: Key) -> Result<(), HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response lacks a |Sec-WebSocket-Accept| header field or
+        //# the |Sec-WebSocket-Accept| contains a value other than the
+        //# base64-encoded SHA-1 of the concatenation of the |Sec-WebSocket-
+        //# Key| (as a string, not base64-decoded) with the string "258EAFA5-
+        //# E914-47DA-95CA-C5AB0DC85B11" but ignoring any leading and
+        //# trailing whitespace, the client MUST _Fail the WebSocket
+        //# Connection_.
+        let missing = HandshakeError::MissingHeader { name: "Sec-WebSocket-Accept" };
+        let received = self.accept.ok_or(missing)?;
+        let expected = key.accept();
+        if crate::token::trim(received) != expected.as_str() {
+            return Err(HandshakeError::AcceptMismatch {
+                expected: expected.to_string(),
+                received: excerpt(received),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

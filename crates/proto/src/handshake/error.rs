@@ -1,0 +1,312 @@
+//! What can be wrong with a handshake.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::Refusal;
+use crate::extension::ExtensionError;
+
+/// How many bytes of an offending value an error quotes.
+const EXCERPT: usize = 64;
+
+/// An opening handshake that did not succeed: a rule that the peer broke, or its refusal or ours.
+///
+/// Values that came from the peer are quoted escaped, and cut after 64 bytes. A server answers each of these with
+/// [`Refusal::from`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The head of the request or response is longer than
+    /// [`HeadLimits::size`](super::HeadLimits::size).
+    HeadTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The head has more headers than [`HeadLimits::headers`](super::HeadLimits::headers).
+    TooManyHeaders {
+        /// The limit.
+        limit: usize,
+    },
+    /// The head is not HTTP.
+    MalformedHead(MalformedHead),
+    /// The peer closed the stream before its head was complete.
+    Truncated {
+        /// How many bytes had come.
+        received: usize,
+    },
+    /// The HTTP version is not 1.1 (RFC 6455 section 4.2.1).
+    HttpVersion {
+        /// The version as it came.
+        version: String,
+    },
+    /// A header that the handshake needs is missing.
+    MissingHeader {
+        /// The header's name.
+        name: &'static str,
+    },
+    /// A header that must come once came more than once.
+    DuplicateHeader {
+        /// The header's name.
+        name: &'static str,
+    },
+    /// A header of the handshake with bytes outside visible ASCII.
+    HeaderNotText {
+        /// The header's name.
+        name: &'static str,
+    },
+    /// No Upgrade header names `websocket` (RFC 6455 sections 4.1 and 4.2.1).
+    UpgradeNotWebSocket {
+        /// The header's value.
+        value: String,
+    },
+    /// No Connection header names `upgrade` (RFC 6455 sections 4.1 and 4.2.1).
+    ConnectionNotUpgrade {
+        /// The header's value.
+        value: String,
+    },
+
+    /// The request's method is not GET (RFC 6455 section 4.2.1).
+    Method {
+        /// The method as it came.
+        method: String,
+    },
+    /// The request's target is neither a path nor a URL of the host in the Host header (RFC 9112 section 3.2).
+    Target {
+        /// The target as it came.
+        target: String,
+    },
+    /// The Host header is not a host with an optional port (RFC 9110 section 7.2).
+    Host {
+        /// The header's value.
+        host: String,
+    },
+    /// A Sec-WebSocket-Version other than 13 (RFC 6455 section 4.2.2).
+    WebSocketVersion {
+        /// The header's value.
+        version: String,
+    },
+    /// A Sec-WebSocket-Key that is not 16 bytes in base64 (RFC 6455 section 4.2.1).
+    Key {
+        /// The header's value.
+        key: String,
+    },
+    /// The request has content, which would be taken for frames.
+    Content,
+    /// A Sec-WebSocket-Protocol with something that is not a token (RFC 6455 section 4.1).
+    Subprotocol {
+        /// The element of the list.
+        subprotocol: String,
+    },
+    /// A Sec-WebSocket-Protocol that lists a subprotocol twice (RFC 6455 section 4.1).
+    DuplicateSubprotocol {
+        /// The subprotocol.
+        subprotocol: String,
+    },
+    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
+    TooManySubprotocols {
+        /// The limit.
+        limit: usize,
+    },
+    /// A Sec-WebSocket-Extensions that breaks its grammar (RFC 6455 section 9.1).
+    Extensions(ExtensionError),
+    /// A page of another origin opened the connection, and the
+    /// [`OriginPolicy`](super::OriginPolicy) does not allow it.
+    OriginRefused {
+        /// The origin of the page.
+        origin: String,
+        /// The host that the request was for.
+        host: String,
+    },
+    /// The server's own code refused the request.
+    Refused(Box<Refusal>),
+
+    /// The server answered with a status other than 101 (RFC 6455 section 4.1).
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// The beginning of the answer's content, as much of it as the I/O layer chose to read.
+        body: Bytes,
+    },
+    /// The server's Sec-WebSocket-Accept does not belong to our key: it is no WebSocket server, or an
+    /// intermediary answered from a cache (RFC 6455 section 4.1).
+    AcceptMismatch {
+        /// The value that belongs to our key.
+        expected: String,
+        /// The header's value.
+        received: String,
+    },
+    /// The server chose a subprotocol that was not asked for (RFC 6455 section 4.1).
+    UnaskedSubprotocol {
+        /// What it chose.
+        subprotocol: String,
+    },
+    /// The server chose an extension that was not offered (RFC 6455 section 4.1).
+    UnaskedExtension {
+        /// What it chose.
+        extension: String,
+    },
+    /// The server accepted permessage-deflate with parameters that the offer does not allow (RFC 7692 section 7.1).
+    #[cfg(feature = "deflate")]
+    Deflate(crate::deflate::NegotiationError),
+}
+
+impl HandshakeError {
+    /// Adds the beginning of the answer's content to [`Status`](Self::Status); other errors stay as they are.
+    pub fn with_body(self, body: Bytes) -> Self {
+        match self {
+            Self::Status { status, .. } => Self::Status { status, body },
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeadTooLarge { limit } => {
+                write!(f, "the HTTP head is over the limit of {limit} bytes")
+            }
+            Self::TooManyHeaders { limit } => {
+                write!(f, "the HTTP head is over the limit of {limit} headers")
+            }
+            Self::MalformedHead(_) => f.write_str("the peer does not speak HTTP/1.1"),
+            Self::Truncated { received } => {
+                write!(f, "the peer closed after {received} bytes of its HTTP head")
+            }
+            Self::HttpVersion { version } => {
+                write!(f, "expected HTTP/1.1, received `{version}`")
+            }
+            Self::MissingHeader { name } => write!(f, "the {name} header is missing"),
+            Self::DuplicateHeader { name } => {
+                write!(f, "the {name} header must come once, received it again")
+            }
+            Self::HeaderNotText { name } => {
+                write!(f, "the {name} header must be visible ASCII")
+            }
+            Self::UpgradeNotWebSocket { value } => {
+                write!(f, "the Upgrade header must be `websocket`, received `{value}`")
+            }
+            Self::ConnectionNotUpgrade { value } => {
+                write!(f, "the Connection header must list `upgrade`, received `{value}`")
+            }
+            Self::Method { method } => write!(f, "the method must be GET, received `{method}`"),
+            Self::Target { target } => {
+                write!(f, "the target must be a path on the requested host, received `{target}`")
+            }
+            Self::Host { host } => {
+                write!(f, "the Host header must be a host and a port, received `{host}`")
+            }
+            Self::WebSocketVersion { version } => {
+                write!(f, "the WebSocket version must be 13, received `{version}`")
+            }
+            Self::Key { key } => {
+                write!(f, "the Sec-WebSocket-Key must be 16 bytes in base64, received `{key}`")
+            }
+            Self::Content => f.write_str("a WebSocket handshake must have no content"),
+            Self::Subprotocol { subprotocol } => {
+                write!(f, "a subprotocol must be a token, received `{subprotocol}`")
+            }
+            Self::DuplicateSubprotocol { subprotocol } => {
+                write!(f, "subprotocol `{subprotocol}` is listed twice")
+            }
+            Self::TooManySubprotocols { limit } => write!(f, "more than {limit} subprotocols"),
+            Self::Extensions(_) => f.write_str("the Sec-WebSocket-Extensions header is malformed"),
+            Self::OriginRefused { origin, host } => {
+                write!(f, "origin `{origin}` is not allowed on host `{host}`")
+            }
+            Self::Refused(refusal) => write!(f, "the request was refused: {refusal}"),
+            Self::Status { status, body } if body.is_empty() => {
+                write!(f, "expected status 101, the server answered {status}")
+            }
+            Self::Status { status, body } => {
+                let body = excerpt(body);
+                write!(f, "expected status 101, the server answered {status}: {body}")
+            }
+            Self::AcceptMismatch { expected, received } => {
+                write!(f, "the Sec-WebSocket-Accept must be `{expected}`, received `{received}`")
+            }
+            Self::UnaskedSubprotocol { subprotocol } => {
+                write!(f, "the server chose subprotocol `{subprotocol}`, which was not asked for")
+            }
+            Self::UnaskedExtension { extension } => {
+                write!(f, "the server chose extension `{extension}`, which was not offered")
+            }
+            #[cfg(feature = "deflate")]
+            Self::Deflate(_) => {
+                f.write_str("the server's answer to the offer of permessage-deflate is wrong")
+            }
+        }
+    }
+}
+
+impl Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::MalformedHead(reason) => Some(reason),
+            Self::Extensions(reason) => Some(reason),
+            #[cfg(feature = "deflate")]
+            Self::Deflate(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl From<ExtensionError> for HandshakeError {
+    fn from(error: ExtensionError) -> Self {
+        Self::Extensions(error)
+    }
+}
+
+/// Why a head is not HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedHead(pub(super) httparse::Error);
+
+impl fmt::Display for MalformedHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for MalformedHead {}
+
+/// The beginning of what the peer sent, fit for a log line: escaped and bounded.
+pub(super) fn excerpt(value: impl AsRef<[u8]>) -> String {
+    let value = value.as_ref();
+    match value.get(..EXCERPT) {
+        Some(start) if value.len() > EXCERPT => format!("{}…", start.escape_ascii()),
+        _ => value.escape_ascii().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_value_is_escaped_and_bounded() {
+        assert_eq!(excerpt("plain"), "plain");
+        assert_eq!(excerpt(b"\x1b[2J\r\n"), "\\x1b[2J\\r\\n");
+        assert_eq!(excerpt([b'a'; EXCERPT]), "a".repeat(EXCERPT));
+        assert_eq!(excerpt([b'a'; EXCERPT + 1]), format!("{}…", "a".repeat(EXCERPT)));
+    }
+
+    #[test]
+    fn a_status_error_shows_the_beginning_of_the_content() {
+        let error = HandshakeError::Status { status: StatusCode::NOT_FOUND, body: Bytes::new() };
+        assert_eq!(error.to_string(), "expected status 101, the server answered 404 Not Found");
+        let error = error.with_body(Bytes::from_static(b"no such room\n"));
+        assert_eq!(
+            error.to_string(),
+            "expected status 101, the server answered 404 Not Found: no such room\\n"
+        );
+    }
+
+    #[test]
+    fn the_cause_is_the_source() {
+        let error = HandshakeError::from(ExtensionError::ExpectedToken { at: 3 });
+        assert_eq!(error.source().unwrap().to_string(), "expected a token at byte 3");
+    }
+}

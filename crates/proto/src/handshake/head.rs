@@ -1,0 +1,323 @@
+//! The head of an HTTP/1.1 message: found in a growing buffer, then parsed once.
+
+use http::StatusCode;
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::error::{HandshakeError, MalformedHead, excerpt};
+use crate::token::is_token_byte;
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// The size of the whole head, in bytes. 16 KiB unless told otherwise: room for browsers' cookies (8 KiB in
+    /// total is what the common servers take), little enough for a server to hold for every stranger.
+    pub size: usize,
+    /// The number of headers. 100 unless told otherwise, as in most HTTP servers.
+    pub headers: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { size: 16 * 1024, headers: 100 }
+    }
+}
+
+/// Looks for the end of a head in a buffer that grows. Each byte is looked at once, however small the pieces are
+/// that it came in.
+#[derive(Clone, Debug, Default)]
+pub struct HeadSearch {
+    limits: HeadLimits,
+    searched: usize,
+}
+
+impl HeadSearch {
+    /// A search from the start of a buffer.
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self { limits, searched: 0 }
+    }
+
+    /// The length of the head with its blank line, or `None` when more is needed. `input` is all that has come so
+    /// far, from its first byte on.
+    ///
+    /// # Errors
+    /// [`HandshakeError::HeadTooLarge`] when the head does not end within the limit, and
+    /// [`HandshakeError::MalformedHead`] as soon as the first byte cannot start one.
+    pub fn find(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
+        // A TLS client on a plain port need not wait for the deadline to be told.
+        if input.first().is_some_and(|&byte| !is_token_byte(byte) && !b"\r\n".contains(&byte)) {
+            return Err(HandshakeError::MalformedHead(MalformedHead(httparse::Error::Token)));
+        }
+        let limit = self.limits.size;
+        let end = blank_line(input, self.searched);
+        // The blank line may have begun in what was searched: at most "\n\r" of it.
+        self.searched = input.len().saturating_sub(2);
+        match end {
+            Some(end) if end <= limit => Ok(Some(end)),
+            None if input.len() < limit => Ok(None),
+            _ => Err(HandshakeError::HeadTooLarge { limit }),
+        }
+    }
+}
+
+/// The end of the first blank line that ends a line at `from` or later.
+fn blank_line(input: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = input.get(at..)?.iter().position(|&byte| byte == b'\n') {
+        at += found + 1;
+        match &input[at..] {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A request's head, borrowed from the bytes that it came in.
+#[derive(Debug)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The target: usually a path with its query.
+    pub target: &'a str,
+    headers: Vec<Header<'a>>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Parses a whole head, as [`HeadSearch::find`] measured it.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when it is not 1.1, or
+    /// [`HandshakeError::MalformedHead`].
+    pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
+        let mut headers = room_for_headers(head, limits);
+        let mut request = httparse::Request::new(&mut headers);
+        let result = request.parse(head);
+        let (method, target, version) = (request.method, request.path, request.version);
+        let parsed = request.headers.len();
+        let (Some(method), Some(target)) = (method, target) else {
+            return Err(failure(head, result, limits));
+        };
+        if !matches!(result, Ok(Status::Complete(_))) {
+            return Err(failure(head, result, limits));
+        }
+        check_version(version)?;
+        headers.truncate(parsed);
+        Ok(Self { method, target, headers })
+    }
+
+    /// The headers in their order: names as they came, values without the space around them.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
+        self.headers.iter().map(|header| (header.name, header.value))
+    }
+}
+
+/// A response's head, borrowed from the bytes that it came in.
+#[derive(Debug)]
+pub struct ResponseHead<'a> {
+    /// The status.
+    pub status: StatusCode,
+    headers: Vec<Header<'a>>,
+}
+
+impl<'a> ResponseHead<'a> {
+    /// Parses a whole head, as [`HeadSearch::find`] measured it.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when it is not 1.1, or
+    /// [`HandshakeError::MalformedHead`].
+    pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
+        let mut headers = room_for_headers(head, limits);
+        let mut response = httparse::Response::new(&mut headers);
+        let result = response.parse(head);
+        let (code, version) = (response.code, response.version);
+        let parsed = response.headers.len();
+        let status = code.and_then(|code| StatusCode::from_u16(code).ok());
+        let (Some(status), Ok(Status::Complete(_))) = (status, result) else {
+            return Err(failure(head, result, limits));
+        };
+        // A refusal by an HTTP/1.0 server is still worth its status.
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            check_version(version)?;
+        }
+        headers.truncate(parsed);
+        Ok(Self { status, headers })
+    }
+
+    /// The headers in their order: names as they came, values without the space around them.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
+        self.headers.iter().map(|header| (header.name, header.value))
+    }
+}
+
+/// Empty headers for each line of the head, up to the limit: the parser's only allocation.
+fn room_for_headers(head: &[u8], limits: HeadLimits) -> Vec<Header<'_>> {
+    let lines = head.split(|&byte| byte == b'\n').count();
+    vec![EMPTY_HEADER; lines.min(limits.headers)]
+}
+
+fn check_version(minor: Option<u8>) -> Result<(), HandshakeError> {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# An HTTP/1.1 or higher GET request, including a "Request-URI"
+    match minor {
+        Some(1) => Ok(()),
+        _ => Err(HandshakeError::HttpVersion { version: "HTTP/1.0".into() }),
+    }
+}
+
+fn failure(
+    head: &[u8],
+    result: Result<Status<usize>, httparse::Error>,
+    limits: HeadLimits,
+) -> HandshakeError {
+    match result {
+        Err(httparse::Error::TooManyHeaders) => {
+            HandshakeError::TooManyHeaders { limit: limits.headers }
+        }
+        Err(httparse::Error::Version) => {
+            HandshakeError::HttpVersion { version: excerpt(version_word(head)) }
+        }
+        Err(error) => HandshakeError::MalformedHead(MalformedHead(error)),
+        // The blank line came before the parser was content, or the status is below 100.
+        Ok(_) => HandshakeError::MalformedHead(MalformedHead(httparse::Error::Status)),
+    }
+}
+
+/// The word of the first line that names the version: the first of a response, the last of a request.
+fn version_word(head: &[u8]) -> &[u8] {
+    let line = head.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut words = line.trim_ascii().split(|&byte| byte == b' ');
+    match words.next() {
+        Some(first) if first.starts_with(b"HTTP/") => first,
+        first => words.next_back().or(first).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] =
+        b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nX-Empty:\r\nX-Two:  b \r\n\r\n";
+
+    #[test]
+    fn a_request_is_found_and_parsed_at_every_split() {
+        let mut input = REQUEST.to_vec();
+        input.extend_from_slice(b"\x81\x00\n\r\n\n\n");
+        for split in 0..=input.len() {
+            let mut search = HeadSearch::new(HeadLimits::default());
+            let first = search.find(&input[..split]).unwrap();
+            let found = first.or_else(|| search.find(&input).unwrap());
+            assert_eq!(first.is_some(), split >= REQUEST.len(), "split at {split}");
+            assert_eq!(found, Some(REQUEST.len()), "split at {split}");
+        }
+        let head = RequestHead::parse(REQUEST, HeadLimits::default()).unwrap();
+        assert_eq!((head.method, head.target), ("GET", "/chat?x=1"));
+        let headers: Vec<_> = head.headers().collect();
+        assert_eq!(
+            headers,
+            [("Host", &b"example.com"[..]), ("X-Empty", &b""[..]), ("X-Two", &b"b"[..])]
+        );
+    }
+
+    #[test]
+    fn a_head_may_come_a_byte_at_a_time_with_bare_line_feeds() {
+        for head in [&b"GET / HTTP/1.1\nHost: a\n\n"[..], b"\r\nGET / HTTP/1.1\r\nA: b\n\r\n"] {
+            let mut search = HeadSearch::default();
+            for length in 0..head.len() {
+                assert_eq!(search.find(&head[..length]), Ok(None), "{length}");
+            }
+            assert_eq!(search.find(head), Ok(Some(head.len())));
+            assert_eq!(RequestHead::parse(head, HeadLimits::default()).unwrap().target, "/");
+        }
+    }
+
+    #[test]
+    fn a_head_of_just_the_limit_passes_and_one_byte_more_does_not() {
+        let limits = |size| HeadLimits { size, ..HeadLimits::default() };
+        let length = REQUEST.len();
+        for split in 0..length {
+            let mut search = HeadSearch::new(limits(length));
+            search.find(&REQUEST[..split]).unwrap();
+            assert_eq!(search.find(REQUEST), Ok(Some(length)));
+            let mut search = HeadSearch::new(limits(length - 1));
+            let result = search.find(&REQUEST[..split]).and_then(|_| search.find(REQUEST));
+            assert_eq!(result, Err(HandshakeError::HeadTooLarge { limit: length - 1 }));
+        }
+    }
+
+    #[test]
+    fn too_many_headers_are_refused() {
+        let head = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(count));
+        let limits = HeadLimits { headers: 3, ..HeadLimits::default() };
+        assert_eq!(RequestHead::parse(head(3).as_bytes(), limits).unwrap().headers().len(), 3);
+        assert_eq!(
+            RequestHead::parse(head(4).as_bytes(), limits).unwrap_err(),
+            HandshakeError::TooManyHeaders { limit: 3 }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_http_is_refused_at_its_first_byte() {
+        for first in [&b"\x16\x03\x01"[..], b" GET", b"\x81"] {
+            assert!(matches!(
+                HeadSearch::default().find(first),
+                Err(HandshakeError::MalformedHead(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn malformed_heads_are_refused() {
+        for head in [
+            &b"GET\r\n\r\n"[..],
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: b\0\r\n\r\n",
+            b"\r\n\r\n",
+            b"",
+            b"GET / HTTP/1.1\r\nA: b\r\n",
+        ] {
+            let error = RequestHead::parse(head, HeadLimits::default()).unwrap_err();
+            assert!(matches!(error, HandshakeError::MalformedHead(_)), "{error:?}");
+            let error = ResponseHead::parse(head, HeadLimits::default()).unwrap_err();
+            assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn another_http_version_is_named() {
+        for (line, version) in [
+            ("GET / HTTP/1.0\r\n\r\n", "HTTP/1.0"),
+            ("GET / HTTP/2.0\r\n\r\n", "HTTP/2.0"),
+            ("GET / HTTX/1.1\r\n\r\n", "HTTX/1.1"),
+        ] {
+            assert_eq!(
+                RequestHead::parse(line.as_bytes(), HeadLimits::default()).unwrap_err(),
+                HandshakeError::HttpVersion { version: version.into() }
+            );
+        }
+    }
+
+    #[test]
+    fn a_response_gives_its_status_and_headers() {
+        let head = ResponseHead::parse(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+            HeadLimits::default(),
+        )
+        .unwrap();
+        assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(head.headers().collect::<Vec<_>>(), [("Upgrade", &b"websocket"[..])]);
+        let head = ResponseHead::parse(b"HTTP/1.0 503\r\n\r\n", HeadLimits::default()).unwrap();
+        assert_eq!(head.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            ResponseHead::parse(b"HTTP/1.0 101 x\r\n\r\n", HeadLimits::default()).unwrap_err(),
+            HandshakeError::HttpVersion { version: "HTTP/1.0".into() }
+        );
+        assert!(matches!(
+            ResponseHead::parse(b"HTTP/1.1 001 x\r\n\r\n", HeadLimits::default()).unwrap_err(),
+            HandshakeError::MalformedHead(_)
+        ));
+    }
+}

@@ -1,0 +1,42 @@
+//! The opening handshake of both roles (RFC 6455 sections 1.3 and 4), without I/O, clock or randomness.
+//!
+//! ```text
+//! client                                           server
+//!
+//! Url, ClientRequest ── encode(key) ──────────────► HeadSearch, RequestHead
+//!                                                   Request      all rules checked
+//!                                                   Terms        origin, subprotocol, extensions
+//! HeadSearch, ResponseHead ◄──────── encode() ───── Response, or a Refusal
+//! ClientRequest::verify
+//!        │                                             │
+//!        ▼                                             ▼
+//!   Negotiated                                     Negotiated
+//! ```
+//!
+//! A server behind an HTTP library has no head of bytes: [`Request::from_http`] checks the library's request by the
+//! same rules, and [`Response::to_headers`] gives the answer.
+
+mod authority;
+mod client;
+mod error;
+mod head;
+mod key;
+mod negotiated;
+mod origin;
+mod refusal;
+mod request;
+mod request_error;
+mod response;
+mod url;
+
+pub use client::ClientRequest;
+pub use error::{HandshakeError, MalformedHead};
+pub use head::{HeadLimits, HeadSearch, RequestHead, ResponseHead};
+pub use key::{Accept, Key};
+pub use negotiated::Negotiated;
+pub use origin::{OriginPolicy, PatternError};
+pub use refusal::Refusal;
+pub use request::{MAX_SUBPROTOCOLS, Request};
+pub use request_error::RequestError;
+pub use response::{Response, Terms};
+pub use url::Url;

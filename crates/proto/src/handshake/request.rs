@@ -1,0 +1,342 @@
+//! A client's request as a server checks it (RFC 6455 section 4.2.1).
+
+use http::{HeaderMap, Method, Uri, Version};
+
+use super::authority::Authority;
+use super::error::{HandshakeError, excerpt};
+use super::head::RequestHead;
+use super::key::Key;
+use crate::extension::Extension;
+use crate::token::{is_token, list, list_has};
+
+/// How many subprotocols a request may ask for. The longest lists in the field have about five; the bound keeps the
+/// search for duplicates cheap.
+pub const MAX_SUBPROTOCOLS: usize = 64;
+
+/// The WebSocket version that RFC 6455 is (section 4.1).
+pub(super) const VERSION: &str = "13";
+
+/// A request that obeys all rules of the opening handshake, borrowed from its head.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    target: &'a str,
+    host: &'a str,
+    key: Key,
+    origin: Option<&'a str>,
+    subprotocols: Vec<&'a str>,
+    extensions: Vec<Extension<'a>>,
+    headers: Headers<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks a head that was parsed from bytes.
+    ///
+    /// A request that announces content is refused: what follows the head would be taken for frames.
+    ///
+    /// # Errors
+    /// The first rule that is broken. Answer it with [`Refusal::from`](super::Refusal).
+    pub fn from_head(head: &'a RequestHead<'a>) -> Result<Self, HandshakeError> {
+        check_method(head.method)?;
+        let mut fields = Fields::default();
+        for (name, value) in head.headers() {
+            fields.feed(name, value)?;
+        }
+        let target = match head.target.split_once("://") {
+            Some((_, rest)) if !head.target.starts_with('/') => Target::parse_absolute(rest),
+            _ => Target { authority: None, path: head.target },
+        };
+        fields.finish(target, Headers::Parsed(head))
+    }
+
+    /// Checks the head of an HTTP library's request: the same rules.
+    ///
+    /// # Errors
+    /// As [`from_head`](Self::from_head).
+    pub fn from_http(
+        method: &Method,
+        version: Version,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+    ) -> Result<Self, HandshakeError> {
+        check_method(method.as_str())?;
+        if version != Version::HTTP_11 {
+            return Err(HandshakeError::HttpVersion { version: format!("{version:?}") });
+        }
+        let mut fields = Fields::default();
+        for (name, value) in headers {
+            fields.feed(name.as_str(), value.as_bytes())?;
+        }
+        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        fields.finish(Target { authority, path }, Headers::Map(headers))
+    }
+
+    /// The path and query that were asked for, as they came.
+    pub const fn target(&self) -> &'a str {
+        self.target
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> &'a str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// The query without its question mark.
+    pub fn query(&self) -> Option<&'a str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The Host header: a host and an optional port.
+    pub const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The Origin header, which browsers send.
+    pub const fn origin(&self) -> Option<&'a str> {
+        self.origin
+    }
+
+    /// The subprotocols asked for, in the client's order of preference.
+    pub fn subprotocols(&self) -> &[&'a str] {
+        &self.subprotocols
+    }
+
+    /// The extensions offered, in the client's order of preference.
+    pub fn extensions(&self) -> &[Extension<'a>] {
+        &self.extensions
+    }
+
+    /// The client's key.
+    pub const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The value of the first header of this name, which may be in any case.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        match self.headers {
+            Headers::Parsed(head) => head
+                .headers()
+                .find(|(other, _)| other.eq_ignore_ascii_case(name))
+                .map(|pair| pair.1),
+            Headers::Map(map) => map.get(name).map(http::HeaderValue::as_bytes),
+        }
+    }
+
+    /// Every header with its value.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let (parsed, map) = match self.headers {
+            Headers::Parsed(head) => (Some(head.headers()), None),
+            Headers::Map(map) => (None, Some(map.iter())),
+        };
+        let from_map =
+            map.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        parsed.into_iter().flatten().chain(from_map)
+    }
+}
+
+/// Where all headers of a request are, those of the handshake and others.
+#[derive(Clone, Copy, Debug)]
+enum Headers<'a> {
+    Parsed(&'a RequestHead<'a>),
+    Map(&'a HeaderMap),
+}
+
+/// What a request is for.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    authority: Option<&'a str>,
+    path: &'a str,
+}
+
+impl<'a> Target<'a> {
+    /// From what follows the scheme of a URL.
+    fn parse_absolute(rest: &'a str) -> Self {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        Self { authority: Some(authority), path: if path.is_empty() { "/" } else { path } }
+    }
+}
+
+fn check_method(method: &str) -> Result<(), HandshakeError> {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The method of the request MUST be GET, and the HTTP version MUST
+    //# be at least 1.1.
+    if method == "GET" { Ok(()) } else { Err(HandshakeError::Method { method: excerpt(method) }) }
+}
+
+/// The headers that matter, gathered one at a time.
+#[derive(Default)]
+struct Fields<'a> {
+    upgrade: ListField<'a>,
+    connection: ListField<'a>,
+    host: Option<&'a str>,
+    key: Option<&'a str>,
+    terms: TermFields<'a>,
+}
+
+/// The headers that HTTP/2 requests for WebSockets have as well (RFC 8441 section 5).
+#[derive(Default)]
+struct TermFields<'a> {
+    version: Option<&'a str>,
+    origin: Option<&'a str>,
+    subprotocols: Vec<&'a str>,
+    extensions: Vec<&'a str>,
+}
+
+/// A list header in which one element is looked for.
+#[derive(Default)]
+struct ListField<'a> {
+    last: Option<&'a str>,
+    found: bool,
+}
+
+impl<'a> ListField<'a> {
+    fn feed(&mut self, value: &'a str, wanted: &str) {
+        self.last = Some(value);
+        self.found |= list_has(value, wanted);
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn feed(&mut self, name: &str, value: &'a [u8]) -> Result<(), HandshakeError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("Host") {
+            once(&mut self.host, "Host", value)
+        } else if is("Upgrade") {
+            self.upgrade.feed(text("Upgrade", value)?, "websocket");
+            Ok(())
+        } else if is("Connection") {
+            self.connection.feed(text("Connection", value)?, "upgrade");
+            Ok(())
+        } else if is("Sec-WebSocket-Key") {
+            once(&mut self.key, "Sec-WebSocket-Key", value)
+        } else if is("Transfer-Encoding") || (is("Content-Length") && value != b"0") {
+            Err(HandshakeError::Content)
+        } else {
+            self.terms.feed(name, value)
+        }
+    }
+
+    fn finish(
+        self,
+        target: Target<'a>,
+        headers: Headers<'a>,
+    ) -> Result<Request<'a>, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Host| header field containing the server's authority.
+        let host = self.host.ok_or(HandshakeError::MissingHeader { name: "Host" })?;
+        let Some(authority) = Authority::parse(host) else {
+            return Err(HandshakeError::Host { host: excerpt(host) });
+        };
+        let own = target.authority.is_none_or(|asked| {
+            Authority::parse(asked).is_some_and(|asked| asked.is_same(authority, None))
+        });
+        if !own || !target.path.starts_with(['/', '?']) {
+            return Err(HandshakeError::Target {
+                target: excerpt(target.authority.unwrap_or(target.path)),
+            });
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# An |Upgrade| header field containing the value "websocket",
+        //# treated as an ASCII case-insensitive value.
+        if !self.upgrade.found {
+            return Err(match self.upgrade.last {
+                Some(value) => HandshakeError::UpgradeNotWebSocket { value: excerpt(value) },
+                None => HandshakeError::MissingHeader { name: "Upgrade" },
+            });
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Connection| header field that includes the token "Upgrade",
+        //# treated as an ASCII case-insensitive value.
+        if !self.connection.found {
+            return Err(match self.connection.last {
+                Some(value) => HandshakeError::ConnectionNotUpgrade { value: excerpt(value) },
+                None => HandshakeError::MissingHeader { name: "Connection" },
+            });
+        }
+        // The version comes first: a client of another one may well have no key.
+        let (origin, subprotocols, extensions) = self.terms.finish()?;
+        let key = self.key.ok_or(HandshakeError::MissingHeader { name: "Sec-WebSocket-Key" })?;
+        let Some(key) = Key::parse(key) else {
+            return Err(HandshakeError::Key { key: excerpt(key) });
+        };
+        let target = target.path;
+        Ok(Request { target, host, key, origin, subprotocols, extensions, headers })
+    }
+}
+
+/// Origin, subprotocols, extensions.
+type Terms<'a> = (Option<&'a str>, Vec<&'a str>, Vec<Extension<'a>>);
+
+impl<'a> TermFields<'a> {
+    fn feed(&mut self, name: &str, value: &'a [u8]) -> Result<(), HandshakeError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("Sec-WebSocket-Version") {
+            once(&mut self.version, "Sec-WebSocket-Version", value)?;
+        } else if is("Origin") {
+            once(&mut self.origin, "Origin", value)?;
+        } else if is("Sec-WebSocket-Protocol") {
+            self.feed_subprotocols(text("Sec-WebSocket-Protocol", value)?)?;
+        } else if is("Sec-WebSocket-Extensions") {
+            self.extensions.push(text("Sec-WebSocket-Extensions", value)?);
+        }
+        Ok(())
+    }
+
+    fn feed_subprotocols(&mut self, value: &'a str) -> Result<(), HandshakeError> {
+        for subprotocol in list(value) {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+            //# The elements that comprise this value MUST be non-empty strings with
+            //# characters in the range U+0021 to U+007E not including
+            //# separator characters as defined in [RFC2616] and MUST all be
+            //# unique strings.
+            if !is_token(subprotocol) {
+                return Err(HandshakeError::Subprotocol { subprotocol: excerpt(subprotocol) });
+            }
+            if self.subprotocols.contains(&subprotocol) {
+                let subprotocol = excerpt(subprotocol);
+                return Err(HandshakeError::DuplicateSubprotocol { subprotocol });
+            }
+            if self.subprotocols.len() == MAX_SUBPROTOCOLS {
+                return Err(HandshakeError::TooManySubprotocols { limit: MAX_SUBPROTOCOLS });
+            }
+            self.subprotocols.push(subprotocol);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Terms<'a>, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Sec-WebSocket-Version| header field, with a value of 13.
+        let missing = HandshakeError::MissingHeader { name: "Sec-WebSocket-Version" };
+        let version = self.version.ok_or(missing)?;
+        if version != VERSION {
+            return Err(HandshakeError::WebSocketVersion { version: excerpt(version) });
+        }
+        Ok((self.origin, self.subprotocols, Extension::parse_list(self.extensions)?))
+    }
+}
+
+/// Keeps the value of a header that must not come twice.
+pub(super) fn once<'a>(
+    slot: &mut Option<&'a str>,
+    name: &'static str,
+    value: &'a [u8],
+) -> Result<(), HandshakeError> {
+    match slot.replace(text(name, value)?) {
+        None => Ok(()),
+        Some(_) => Err(HandshakeError::DuplicateHeader { name }),
+    }
+}
+
+/// A header's value as text: visible ASCII, spaces and tabs.
+pub(super) fn text<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, HandshakeError> {
+    let visible = value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~'));
+    match std::str::from_utf8(value) {
+        Ok(text) if visible => Ok(text),
+        _ => Err(HandshakeError::HeaderNotText { name }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

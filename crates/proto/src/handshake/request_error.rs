@@ -1,0 +1,81 @@
+//! What a client's own program can ask for that cannot be had.
+
+use std::fmt;
+
+use http::HeaderName;
+
+/// A request that a program asked for and that cannot be made: nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The URL is not one.
+    MalformedUrl {
+        /// The URL, cut after 64 bytes.
+        url: String,
+    },
+    /// The URL's scheme is neither `ws` nor `wss`.
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// The URL has no host.
+    MissingHost,
+    /// The URL has a fragment (RFC 6455 section 3).
+    Fragment,
+    /// The URL has a user name or a password.
+    UserInfo,
+    /// The header belongs to the handshake, or would announce content.
+    ReservedHeader {
+        /// The header's name.
+        name: HeaderName,
+    },
+    /// A second Host header.
+    DuplicateHost,
+    /// The subprotocol is not a token (RFC 6455 section 4.1).
+    Subprotocol {
+        /// The subprotocol.
+        subprotocol: String,
+    },
+    /// The subprotocol was asked for already (RFC 6455 section 4.1).
+    DuplicateSubprotocol {
+        /// The subprotocol.
+        subprotocol: String,
+    },
+    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
+    TooManySubprotocols {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MalformedUrl { url } => {
+                write!(f, "`{url}` is not a URL such as `wss://example.com/path`")
+            }
+            Self::Scheme { scheme } => {
+                write!(f, "the URL's scheme must be `ws` or `wss`, not `{scheme}`")
+            }
+            Self::MissingHost => f.write_str("the URL has no host"),
+            Self::Fragment => f.write_str("a WebSocket URL must not have a fragment (`#`)"),
+            Self::UserInfo => f.write_str(
+                "a WebSocket URL must not have a user name or password: \
+                 send an Authorization header",
+            ),
+            Self::ReservedHeader { name } => {
+                write!(f, "the header `{name}` is set by the handshake and cannot be added")
+            }
+            Self::DuplicateHost => f.write_str("the Host header was added twice"),
+            Self::Subprotocol { subprotocol } => {
+                write!(f, "a subprotocol must be a token, not `{}`", subprotocol.escape_debug())
+            }
+            Self::DuplicateSubprotocol { subprotocol } => {
+                write!(f, "subprotocol `{subprotocol}` was added twice")
+            }
+            Self::TooManySubprotocols { limit } => write!(f, "more than {limit} subprotocols"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
