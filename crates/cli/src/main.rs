@@ -1,3 +1,29 @@
-//! The program `sockeye`.
+//! The program `sockeye`: see `sockeye --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+mod arguments;
+mod logs;
+mod serve;
+mod units;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sockeye: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    logs::start(arguments.verbose)?;
+    match arguments.command {
+        Command::Serve(options) => serve::run(&options),
+    }
+}

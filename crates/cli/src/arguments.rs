@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::units;
+
+/// WebSockets from the command line: sockeye swims both ways.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sockeye",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Run `sockeye serve` and open the address it prints in a browser."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Logging")]
+    #[arg(help = "Log each connection, twice (-vv) each step; RUST_LOG decides where it is set")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Serve),
+}
+
+/// Run a server that echoes messages, with a page to try it on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sockeye serve
+  sockeye serve --listen 0.0.0.0:8443 --self-signed
+  sockeye serve --tls-cert cert.pem --tls-key key.pem --allow-origin https://app.example.com
+
+Paths:
+  /         the page: echo, round-trip times, files
+  /echo     the WebSocket that sends every message back
+  /healthz  answers ok
+
+Ctrl-C closes every connection with 1001 (Going Away) and exits; a second one exits at once.")]
+pub(crate) struct Serve {
+    /// Address and port to listen on; port 0 lets the system pick a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = units::address)]
+    pub(crate) listen: String,
+
+    /// Serve https and wss with this certificate chain (PEM, the server's certificate first)
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Serve https and wss with a certificate made on the spot, for this machine only
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
+    pub(crate) self_signed: bool,
+
+    /// Let pages of this origin connect besides our own, such as https://*.example.com (repeatable)
+    #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
+    pub(crate) allow_origin: Vec<String>,
+
+    /// Largest message taken from a client; a larger one closes its connection with 1009
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Limits")]
+    #[arg(value_parser = units::size)]
+    pub(crate) max_message: usize,
+
+    /// Connections served at once; further ones wait until another ends
+    #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
+    #[arg(value_parser = units::connections)]
+    pub(crate) max_connections: usize,
+
+    /// Time for the TLS handshake, and again for the head of each request
+    #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) handshake_timeout: Duration,
+
+    /// Silence after which a WebSocket is given up; pings keep a living client from it
+    #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) idle_timeout: Duration,
+
+    /// Longest wait for the closing handshakes when the server stops
+    #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) shutdown_timeout: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,133 @@
+//! `sockeye serve`: listen, answer, and stop without leaving anybody hanging.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+use self::connection::Limits;
+use self::shutdown::{Shutdown, Stops};
+use crate::arguments::Serve;
+
+mod connection;
+mod echo;
+mod listen;
+mod page;
+mod routes;
+mod shutdown;
+mod tls;
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// When it cannot start: the address is taken, the certificate is bad, an origin pattern is not
+/// understood. Trouble with one connection is logged and ends that connection only.
+pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")?;
+    let result = runtime.block_on(serve(options));
+    // What did not stop within --shutdown-timeout is not waited for a second time.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(options: &Serve) -> anyhow::Result<()> {
+    let tls = tls::acceptor(options)?;
+    let shutdown = Shutdown::default();
+    let echo = echo::Echo::new(options, shutdown.clone())?;
+    let listener = listen::bind(&options.listen).await?;
+    // From here on a signal stops the server gently, so that whoever reads the address may send one.
+    let mut stops = Stops::listen()?;
+    let address = listener.local_addr().context("the listener has lost its address")?;
+    announce(address, tls.is_some());
+
+    let server = Server {
+        router: routes::router(echo, options.max_message),
+        limits: Limits { handshake: options.handshake_timeout, tls: tls.map(TlsAcceptor::from) },
+        slots: Arc::new(Semaphore::new(options.max_connections)),
+        shutdown,
+    };
+    tokio::select! {
+        () = server.accept_all(&listener) => {}
+        () = stops.next() => {}
+    }
+    drop(listener);
+    info!("stopping: closing the connections; once more stops at once");
+    tokio::select! {
+        () = server.shutdown.finish(options.shutdown_timeout) => info!("stopped"),
+        () = stops.next() => {
+            warn!("stopped at once, leaving connections behind");
+            std::process::exit(stops.status());
+        }
+    }
+    Ok(())
+}
+
+/// Prints where the server is, for people to click and programs to read.
+fn announce(address: SocketAddr, tls: bool) {
+    let url = listen::url(address, tls);
+    // A reader that went away is no reason to stop serving.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "Sockeye listens on {url}").and_then(|()| out.flush());
+    info!(%address, tls, "started");
+}
+
+struct Server {
+    router: Router,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    /// Accepts connections for as long as it is polled.
+    async fn accept_all(&self, listener: &TcpListener) {
+        loop {
+            if self.slots.available_permits() == 0 {
+                warn!("all connections of --max-connections are in use; new ones wait");
+            }
+            // The slot comes first: a full server leaves clients in the system's queue, not here.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            let (stream, peer) = accept(listener).await;
+            debug!(%peer, "accepted");
+            let guest = self.shutdown.admit(slot);
+            let router = self.router.clone();
+            let limits = self.limits.clone();
+            tokio::spawn(async move {
+                match connection::serve(stream, router, guest, limits).await {
+                    Ok(()) => debug!(%peer, "ended"),
+                    Err(error) => debug!(%peer, "ended: {error:#}"),
+                }
+            });
+        }
+    }
+}
+
+/// The next connection. Errors of accepting pass: either the client is gone already, or the
+/// process is out of file descriptors until some connection ends.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    // Long enough not to spin, short enough not to be noticed.
+    const PAUSE: Duration = Duration::from_millis(50);
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Echoes are small and waited for. A socket that refuses this is about to fail.
+                let _ = stream.set_nodelay(true);
+                return (stream, peer);
+            }
+            Err(error) => {
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Stopping: the signals, and the connections that have to hear of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::warn;
+
+/// Tells every connection to end, and knows when all have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shutdown {
+    begun: CancellationToken,
+    guests: TaskTracker,
+}
+
+/// A connection's place in the server, kept from accept until its last task ends: the HTTP
+/// connection and the WebSocket it may have become share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    begun: CancellationToken,
+    _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
+}
+
+impl Shutdown {
+    /// Counts a connection in.
+    pub(crate) fn admit(&self, slot: OwnedSemaphorePermit) -> Guest {
+        Guest { begun: self.begun.clone(), _place: Arc::new((slot, self.guests.token())) }
+    }
+
+    /// Tells all connections to end and waits until they have, at most so long.
+    pub(crate) async fn finish(&self, at_most: Duration) {
+        self.begun.cancel();
+        self.guests.close();
+        if tokio::time::timeout(at_most, self.guests.wait()).await.is_err() {
+            warn!(connections = self.guests.len(), "dropped what had not ended in {at_most:?}");
+        }
+    }
+}
+
+impl Guest {
+    /// Waits until the server stops. Cancel safe.
+    pub(crate) async fn shutdown_begun(&self) {
+        self.begun.cancelled().await;
+    }
+}
+
+/// The signals that stop the server: SIGINT (Ctrl-C) and SIGTERM.
+#[derive(Debug)]
+pub(crate) struct Stops {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    last: i32,
+}
+
+/// What shells report for a program that SIGINT and SIGTERM ended: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+#[cfg(unix)]
+const TERMINATED: i32 = 143;
+
+impl Stops {
+    /// Takes the signals over from the system, whose answer would be to kill the process.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            last: INTERRUPTED,
+        })
+    }
+
+    /// Waits for the next signal. Cancel safe.
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        self.last = tokio::select! {
+            _ = self.interrupt.recv() => INTERRUPTED,
+            _ = self.terminate.recv() => TERMINATED,
+        };
+    }
+
+    /// Waits for the next Ctrl-C. Cancel safe.
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // No Ctrl-C will ever come; the server runs until it is killed.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The exit status for a process that the last signal ended at once.
+    pub(crate) fn status(&self) -> i32 {
+        self.last
+    }
+}

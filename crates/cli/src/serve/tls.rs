@@ -1,0 +1,119 @@
+//! TLS: the certificate and key from files, or made on the spot.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{InconsistentKeys, ServerConfig};
+
+use crate::arguments::Serve;
+
+/// The TLS configuration that the flags ask for; `None` when the server is to speak plain HTTP.
+///
+/// # Errors
+/// A sentence that names the file, what was expected in it and what was found.
+pub(crate) fn acceptor(options: &Serve) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+    let config = match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => from_files(cert, key)?,
+        _ if options.self_signed => self_signed(&options.listen)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(Arc::new(config)))
+}
+
+fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
+    let chain = read_chain(cert)?;
+    let private = read_key(key)?;
+    configure(chain, private).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => anyhow::anyhow!(
+            "the key in {} does not belong to the certificate in {}; expected the private key \
+             of the first certificate there",
+            key.display(),
+            cert.display()
+        ),
+        error => anyhow::Error::new(error).context(format!(
+            "cannot use the certificate in {} with the key in {}",
+            cert.display(),
+            key.display()
+        )),
+    })
+}
+
+fn self_signed(listen: &str) -> anyhow::Result<ServerConfig> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if !names.contains(&host) {
+        names.push(host);
+    }
+    let made = rcgen::generate_simple_self_signed(names)
+        .with_context(|| format!("cannot make a certificate for {listen}"))?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    configure(vec![made.cert.der().clone()], key.into()).context("cannot use the new certificate")
+}
+
+fn configure(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read_chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let file = path.display();
+    let text = read(path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| damaged(path, &error))?;
+    if chain.is_empty() {
+        let swapped = contains(&text, "PRIVATE KEY-----");
+        let hint = if swapped {
+            "; it holds a private key: are --tls-cert and --tls-key swapped?"
+        } else {
+            ""
+        };
+        bail!("{file} holds no certificate; expected PEM with -----BEGIN CERTIFICATE-----{hint}");
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    let file = path.display();
+    let text = read(path)?;
+    match PrivateKeyDer::from_pem_slice(&text) {
+        Ok(key) => Ok(key),
+        Err(pem::Error::NoItemsFound) if contains(&text, "ENCRYPTED PRIVATE KEY-----") => bail!(
+            "the key in {file} is encrypted; expected one without a passphrase, which \
+             `openssl pkey -in {file} -out plain.pem` makes"
+        ),
+        Err(pem::Error::NoItemsFound) if contains(&text, "BEGIN CERTIFICATE-----") => bail!(
+            "{file} holds no private key; it holds a certificate: \
+             are --tls-cert and --tls-key swapped?"
+        ),
+        Err(pem::Error::NoItemsFound) => bail!(
+            "{file} holds no private key; expected PEM with -----BEGIN PRIVATE KEY-----, \
+             -----BEGIN RSA PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----"
+        ),
+        Err(error) => Err(damaged(path, &error)),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn damaged(path: &Path, error: &pem::Error) -> anyhow::Error {
+    anyhow::anyhow!("{} is not valid PEM: {error}", path.display())
+}
+
+fn contains(text: &[u8], phrase: &str) -> bool {
+    text.windows(phrase.len()).any(|window| window == phrase.as_bytes())
+}

@@ -1,0 +1,122 @@
+//! Values of flags as people write them: sizes, durations, addresses.
+//!
+//! Each parser answers a mistake with a sentence on what is allowed, which clap prints after the
+//! name of the flag.
+
+use std::time::Duration;
+
+/// A number of bytes such as `4096`, `64KiB` or `1.5MB`; at least 1.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    const EXPECTED: &str = "expected a number of bytes such as 4096, 64KiB or 16MiB";
+    const UNITS: &[(&str, f64)] = &[
+        ("", 1.0),
+        ("b", 1.0),
+        ("k", 1024.0),
+        ("kib", 1024.0),
+        ("kb", 1e3),
+        ("m", 1_048_576.0),
+        ("mib", 1_048_576.0),
+        ("mb", 1e6),
+        ("g", 1_073_741_824.0),
+        ("gib", 1_073_741_824.0),
+        ("gb", 1e9),
+    ];
+    let bytes = scale(text, UNITS).ok_or(EXPECTED)?;
+    // Above this an f64 no longer holds every whole number, and nobody means such a size.
+    if !(1.0..=1e15).contains(&bytes) {
+        return Err(format!("out of range; {EXPECTED}, and at least 1"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    let bytes = bytes.round() as u64;
+    usize::try_from(bytes).map_err(|_| "more than this machine can address".to_owned())
+}
+
+/// A time such as `500ms`, `10s`, `5m` or `1h`; at least a millisecond, at most a year.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "expected a number with its unit such as 500ms, 10s, 5m or 1h";
+    const UNITS: &[(&str, f64)] =
+        &[("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("min", 60.0), ("h", 3600.0)];
+    let seconds = scale(text, UNITS).ok_or(EXPECTED)?;
+    if !(1e-3..=31_536_000.0).contains(&seconds) {
+        return Err(format!("out of range; {EXPECTED}, from 1ms to a year"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// A number of connections; at least 1.
+pub(crate) fn connections(text: &str) -> Result<usize, String> {
+    // The counter behind the limit goes up to here.
+    let most = tokio::sync::Semaphore::MAX_PERMITS;
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err("expected a whole number, at least 1".to_owned()),
+    }
+}
+
+/// `ADDRESS:PORT` with a name, an IPv4 address or an IPv6 address in brackets.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    const EXPECTED: &str =
+        "expected an address with its port such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
+    let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let misplaced_colon = host.contains(':') && bare.is_none();
+    if host.is_empty() || misplaced_colon {
+        return Err(EXPECTED.to_owned());
+    }
+    match port.parse::<u16>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("{port:?} is not a port from 0 to 65535; {EXPECTED}")),
+    }
+}
+
+/// The number at the start of `text` times the factor of the unit after it.
+fn scale(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.parse().ok()?;
+    let unit = unit.trim().to_ascii_lowercase();
+    units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_binary_and_decimal_units() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("16 mib"), Ok(16 << 20));
+        assert_eq!(size("1.5MB"), Ok(1_500_000));
+        assert_eq!(size("1g"), Ok(1 << 30));
+    }
+
+    #[test]
+    fn a_size_is_a_number_of_a_known_unit_and_at_least_one() {
+        for wrong in ["", "MiB", "-1", "12 potatoes", "1..5k", "0", "99999999GiB"] {
+            let problem = size(wrong).unwrap_err();
+            assert!(problem.contains("64KiB"), "{wrong}: {problem}");
+        }
+    }
+
+    #[test]
+    fn durations_need_their_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2.5s"), Ok(Duration::from_millis(2500)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        for wrong in ["5", "", "0s", "soon", "9999999h"] {
+            assert!(duration(wrong).unwrap_err().contains("10s"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port() {
+        for right in ["127.0.0.1:8080", "[::1]:0", "localhost:65535"] {
+            assert_eq!(address(right), Ok(right.to_owned()));
+        }
+        for wrong in ["8080", "localhost", ":80", "::1:80", "host:http", "host:65536"] {
+            assert!(address(wrong).unwrap_err().contains("[::1]:8080"), "{wrong}");
+        }
+    }
+}

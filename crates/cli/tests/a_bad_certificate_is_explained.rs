@@ -1,0 +1,94 @@
+//! Every way to give the wrong files for TLS names the file and what belongs in it.
+
+mod program;
+
+use std::path::PathBuf;
+
+/// A folder of certificates and keys, removed with the test.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("sockeye-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A certificate for localhost and its key.
+    fn pair(&self, name: &str) -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        (
+            self.write(&format!("{name}-cert.pem"), &made.cert.pem()),
+            self.write(&format!("{name}-key.pem"), &made.signing_key.serialize_pem()),
+        )
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn complaint(cert: &str, key: &str) -> String {
+    program::complaint(&["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key])
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let files = Files::new("missing");
+    let (cert, _) = files.pair("one");
+    let key = files.0.join("nowhere.pem").to_str().unwrap().to_owned();
+    assert!(complaint(&cert, &key).starts_with(&format!("sockeye: cannot read {key}: ")));
+    assert!(complaint(&key, &cert).starts_with(&format!("sockeye: cannot read {key}: ")));
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let files = Files::new("mismatch");
+    let ((cert, _), (_, key)) = (files.pair("one"), files.pair("two"));
+    let complaint = complaint(&cert, &key);
+    assert_eq!(
+        complaint,
+        format!(
+            "sockeye: the key in {key} does not belong to the certificate in {cert}; \
+             expected the private key of the first certificate there\n"
+        )
+    );
+}
+
+#[test]
+fn swapped_files_are_recognised() {
+    let files = Files::new("swapped");
+    let (cert, key) = files.pair("one");
+    assert!(complaint(&key, &cert).contains("are --tls-cert and --tls-key swapped?"));
+    assert!(complaint(&cert, &cert).contains("are --tls-cert and --tls-key swapped?"));
+}
+
+#[test]
+fn files_without_pem_say_what_belongs_there() {
+    let files = Files::new("prose");
+    let (cert, key) = files.pair("one");
+    let prose = files.write("prose.pem", "not a certificate\n");
+    let without_certificate = complaint(&prose, &key);
+    assert!(without_certificate.contains(&prose), "{without_certificate}");
+    assert!(without_certificate.contains("-----BEGIN CERTIFICATE-----"), "{without_certificate}");
+    let without_key = complaint(&cert, &prose);
+    assert!(without_key.contains(&prose), "{without_key}");
+    assert!(without_key.contains("-----BEGIN PRIVATE KEY-----"), "{without_key}");
+}
+
+#[test]
+fn a_certificate_cut_short_is_refused() {
+    let files = Files::new("cut");
+    let (cert, key) = files.pair("one");
+    let whole = std::fs::read_to_string(&cert).unwrap();
+    let cut = files.write("cut.pem", &whole[..whole.len() / 2]);
+    assert!(complaint(&cut, &key).contains(&cut));
+}

@@ -1,0 +1,18 @@
+//! The address is in use already.
+
+mod program;
+
+#[test]
+fn a_taken_port_is_explained() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let complaint = program::complaint(&["serve", "--listen", &address]);
+    assert_eq!(
+        complaint,
+        format!(
+            "sockeye: cannot listen on {address}: another program holds this address; stop that \
+             program, choose another port, or let the system pick a free one with \
+             --listen 127.0.0.1:0\n"
+        )
+    );
+}

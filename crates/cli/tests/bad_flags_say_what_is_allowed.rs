@@ -1,0 +1,36 @@
+//! A value that is not understood is answered with one that would be.
+
+mod program;
+
+fn complaint(flag: &str, value: &str) -> String {
+    program::complaint(&["serve", "--listen", "127.0.0.1:0", flag, value])
+}
+
+#[test]
+fn sizes_durations_and_numbers_show_an_example() {
+    for (flag, value, example) in [
+        ("--max-message", "big", "64KiB"),
+        ("--max-message", "0", "at least 1"),
+        ("--idle-timeout", "10", "10s"),
+        ("--shutdown-timeout", "0s", "500ms"),
+        ("--handshake-timeout", "soon", "5m"),
+        ("--max-connections", "0", "at least 1"),
+        ("--max-connections", "many", "at least 1"),
+    ] {
+        let complaint = complaint(flag, value);
+        assert!(complaint.contains(flag), "{complaint}");
+        assert!(complaint.contains(example), "{complaint}");
+    }
+}
+
+#[test]
+fn an_address_needs_a_port() {
+    let complaint = program::complaint(&["serve", "--listen", "8080"]);
+    assert!(complaint.contains("127.0.0.1:8080"), "{complaint}");
+}
+
+#[test]
+fn a_certificate_needs_its_key() {
+    assert!(complaint("--tls-cert", "cert.pem").contains("--tls-key"));
+    assert!(complaint("--tls-key", "key.pem").contains("--tls-cert"));
+}

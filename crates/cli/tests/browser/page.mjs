@@ -1,0 +1,154 @@
+// Drives the page in Chromium against the real program. The environment says where things are:
+// SOCKEYE (the program), BROWSER, MODULES (node_modules), SCREENSHOTS (a folder to fill).
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const { SOCKEYE, BROWSER, MODULES, SCREENSHOTS } = process.env;
+const { chromium } = createRequire(join(MODULES, "here.js"))("playwright-core");
+// As long as a busy machine may need; nothing here waits for it on a good day.
+const PATIENCE = 60_000;
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+  "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+];
+
+// Starts the server and resolves to its process and printed URL.
+function serve(listen) {
+  const server = spawn(SOCKEYE, ["serve", "--listen", listen, "--max-message", "2MiB"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return new Promise((resolve, reject) => {
+    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
+    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
+  });
+}
+
+function stop({ server }, signal) {
+  const stopped = new Promise((resolve) => server.once("exit", resolve));
+  server.kill(signal);
+  return stopped;
+}
+
+// A page of its own that fails the test on any script error or breach of its policy.
+async function open(browser, url, options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => assert.fail(`script error: ${error}`));
+  page.on("console", (line) => {
+    if (/Content Security Policy/.test(line.text())) assert.fail(line.text());
+  });
+  await page.goto(url);
+  await page.waitForSelector("#state[data-phase=open]");
+  return page;
+}
+
+const text = (page, selector) => page.locator(selector).innerText();
+
+async function echoesMessages(page) {
+  await page.fill("#message", "Hello, river 🐟");
+  await page.keyboard.press("Enter");
+  const row = page.locator(".exchange").first();
+  await row.locator(".leg.back:not(.pending)").waitFor();
+  assert.equal(await row.locator(".leg.back .leg-body").innerText(), "Hello, river 🐟");
+  assert.match(await row.locator(".leg.back .leg-fact").innerText(), /^[\d.]+ (µs|ms|s)$/);
+
+  await page.check("input[value=binary]", { force: true });
+  await page.fill("#message", "de ad be e");
+  await page.click("#send");
+  assert.match(await text(page, "#message-problem"), /two hexadecimal digits/);
+  await page.fill("#message", "de ad be ef 53 6f 63 6b 65 79 65");
+  await page.click("#send");
+  await row.locator(".leg.back:not(.pending)").waitFor();
+  assert.match(await row.locator(".leg.back .leg-body").innerText(), /^de ad be ef 53 6f 63 6b/);
+}
+
+async function measures(page) {
+  for (const figure of ["#min", "#median", "#p99"]) {
+    await page.waitForFunction((id) => /\d/.test(document.querySelector(id).textContent), figure);
+    assert.match(await text(page, figure), /^[\d.]+\s*(µs|ms|s)$/);
+  }
+  const inked = await page.locator("#plot").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.some((value) => value !== 0);
+  });
+  assert.ok(inked, "the plot is empty");
+  await page.click("#pause");
+  assert.match(await text(page, "#latency-note"), /^Paused/);
+  await page.click("#pause");
+}
+
+async function knowsTheConnection(page) {
+  assert.equal(await text(page, "#subprotocol"), "echo.sockeye");
+  assert.match(await text(page, "#extensions"), /^permessage-deflate/);
+  assert.match(await text(page, "#address"), /^ws:\/\/127\.0\.0\.1:\d+\/echo$/);
+}
+
+async function sendsFiles(page) {
+  const noise = Buffer.from(Array.from({ length: 1 << 20 }, (_, at) => (at * 2654435761) >>> 24));
+  await page.waitForFunction(() => document.querySelector("#limit-note").textContent.includes("2 MiB"));
+  await page.setInputFiles("#file", [
+    { name: "salmon-run.jpg", mimeType: "image/jpeg", buffer: noise },
+    { name: "empty.txt", mimeType: "text/plain", buffer: Buffer.alloc(0) },
+    { name: "whole-ocean.iso", mimeType: "application/octet-stream", buffer: Buffer.alloc((2 << 20) + 1) },
+  ]);
+  const file = (name) => page.locator(".transfer", { hasText: name });
+  await file("salmon-run.jpg").and(page.locator("[data-outcome=same]")).waitFor();
+  assert.match(await file("salmon-run.jpg").innerText(), /Came back the same, SHA-256 [0-9a-f]{12}/);
+  await file("empty.txt").and(page.locator("[data-outcome=same]")).waitFor();
+  await file("whole-ocean.iso").and(page.locator("[data-outcome=failed]")).waitFor();
+  assert.match(await file("whole-ocean.iso").innerText(), /the server takes 2 MiB in one message/);
+}
+
+// Stops the server with `signal`, expects `words` about it, and the page back once it runs again.
+async function comesBack(page, running, signal, words) {
+  await stop(running, signal);
+  await page.waitForSelector("#state[data-phase=waiting], #state[data-phase=connecting]");
+  await page.waitForFunction((pattern) => new RegExp(pattern).test(document.querySelector("#story").textContent), words);
+  await page.waitForSelector("#retry:not([hidden])");
+  await page.screenshot({ path: join(SCREENSHOTS, `dropped-by-${signal}.png`), fullPage: true });
+  const again = await serve(new URL(running.url).host);
+  await page.waitForSelector("#state[data-phase=open]");
+  return again;
+}
+
+async function closesOnRequest(page) {
+  await page.click("#toggle");
+  await page.waitForSelector("#state[data-phase=closed]");
+  assert.match(await text(page, "#last-close"), /^1000 Normal Closure/);
+  await page.click("#toggle");
+  await page.waitForSelector("#state[data-phase=open]");
+}
+
+mkdirSync(SCREENSHOTS, { recursive: true });
+let running = await serve("127.0.0.1:0");
+const browser = await chromium.launch({ executablePath: BROWSER, args: FLAGS });
+try {
+  const wide = await open(browser, running.url, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+  await knowsTheConnection(wide);
+  await echoesMessages(wide);
+  await sendsFiles(wide);
+  await measures(wide);
+  await wide.screenshot({ path: join(SCREENSHOTS, "wide.png"), fullPage: true });
+  running = await comesBack(wide, running, "SIGTERM", "1001 Going Away.*the server is stopping");
+  running = await comesBack(wide, running, "SIGKILL", "broke off without a goodbye");
+  await closesOnRequest(wide);
+
+  const phone = await open(browser, running.url, {
+    viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", hasTouch: true,
+  });
+  await echoesMessages(phone);
+  await sendsFiles(phone);
+  await measures(phone);
+  const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} px wider than a phone`);
+  await phone.screenshot({ path: join(SCREENSHOTS, "phone.png"), fullPage: true });
+  console.log(`screenshots are in ${SCREENSHOTS}`);
+} finally {
+  await browser.close();
+  running.server.kill("SIGKILL");
+}

@@ -1,0 +1,10 @@
+//! What a load balancer asks.
+
+mod program;
+
+#[test]
+fn healthz_answers_ok() {
+    let answer = program::Server::start(&[]).page("/healthz");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
+}

@@ -1,0 +1,123 @@
+//! The real program, started on a free port and stopped with the test.
+
+#![allow(dead_code, reason = "each test file uses its own part of this module")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+
+/// `sockeye` with these arguments, not yet started.
+pub fn sockeye(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+/// What `sockeye` with these arguments says before it exits.
+pub fn run(arguments: &[&str]) -> Output {
+    sockeye(arguments).output().expect("sockeye can be started")
+}
+
+/// What a failed run says on standard error.
+pub fn complaint(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(!output.status.success(), "sockeye {arguments:?} was expected to fail");
+    assert!(output.stdout.is_empty(), "a failure belongs on standard error");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A running `sockeye serve`, killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    pub log: BufReader<ChildStderr>,
+    /// As printed, such as `http://127.0.0.1:40123/`.
+    pub url: String,
+    /// Host and port of the URL.
+    pub address: String,
+}
+
+impl Server {
+    /// Starts on a free port of 127.0.0.1 with further arguments, and waits for the address.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = sockeye(&["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sockeye can be started");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim_end().rsplit(' ').next().unwrap().to_owned();
+        let address = url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, log, url, address }
+    }
+
+    /// A connection to the server.
+    pub fn dial(&self) -> TcpStream {
+        TcpStream::connect(&self.address).expect("the server accepts")
+    }
+
+    /// The whole answer to a GET of `path`.
+    pub fn page(&self, path: &str) -> String {
+        let mut stream = self.dial();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Sends a signal by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the line of the log that contains `phrase`.
+    pub fn wait_for(&mut self, phrase: &str) {
+        let mut line = String::new();
+        while !line.contains(phrase) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log never said {phrase:?}");
+        }
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Turns a connection into a WebSocket at `/echo`, by hand.
+pub fn upgrade(stream: &mut TcpStream, address: &str) {
+    write!(
+        stream,
+        "GET /echo HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("an answer to the upgrade");
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+}

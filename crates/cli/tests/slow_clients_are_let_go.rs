@@ -1,0 +1,33 @@
+//! A client that connects and dawdles does not hold its connection.
+
+mod program;
+
+use std::io::{Read, Write};
+
+/// Reads to the end, which comes only when the server hangs up.
+fn rest(mut stream: impl Read) -> String {
+    let mut rest = Vec::new();
+    // A reset is an end as well: the server does not owe a dawdler politeness.
+    let _ = stream.read_to_end(&mut rest);
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+#[test]
+fn a_client_that_says_nothing_is_let_go() {
+    let server = program::Server::start(&["--handshake-timeout", "50ms"]);
+    assert_eq!(rest(server.dial()), "");
+}
+
+#[test]
+fn a_client_that_stops_within_the_head_is_let_go() {
+    let server = program::Server::start(&["--handshake-timeout", "50ms"]);
+    let mut stream = server.dial();
+    stream.write_all(b"GET /echo HTTP/1.1\r\nhost:").unwrap();
+    assert_eq!(rest(stream), "");
+}
+
+#[test]
+fn a_client_that_never_begins_tls_is_let_go() {
+    let server = program::Server::start(&["--handshake-timeout", "50ms", "--self-signed"]);
+    assert_eq!(rest(server.dial()), "");
+}
