@@ -5,7 +5,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 echo "fmt: cargo fmt --all --check"
 cargo fmt --all --check
-if [ -f fuzz/Cargo.toml ]; then
-  echo "fmt: the same for fuzz/, which is a workspace of its own"
-  cargo fmt --manifest-path fuzz/Cargo.toml --check
-fi
+for manifest in fuzz/Cargo.toml bench/Cargo.toml; do
+  if [ -f "$manifest" ]; then
+    echo "fmt: the same for $manifest, which is a workspace of its own"
+    cargo fmt --manifest-path "$manifest" --check
+  fi
+done

@@ -1,26 +1,52 @@
-//! Drives sockeye-proto without a host: see wasm.sh.
+//! Drives sockeye-proto without a host, both ends of one connection: see wasm.sh.
 
-use sockeye_proto::frame::Header;
-use sockeye_proto::{mask, OpCode};
+use sockeye_proto::deflate::Deflate;
+use sockeye_proto::handshake::Key;
+use sockeye_proto::{Config, Connection, Event, Input, MessageRef};
 
-const KEY: mask::MaskKey = [0x37, 0xfa, 0x21, 0x3d];
-const TEXT: &str = "swims both ways";
+const TEXT: &str = "A sockeye swims both ways, both ways, both ways.";
 
-/// 0 when a masked frame comes back as it was sent, otherwise the step that failed.
+/// 0 when all went well, otherwise the step that failed.
 #[no_mangle]
 pub extern "C" fn probe() -> u32 {
-    let header = Header::new(OpCode::Text, TEXT.len() as u64).masked(KEY);
-    let mut wire = Vec::new();
-    header.encode(&mut wire);
-    mask::extend(&mut wire, TEXT.as_bytes(), KEY);
+    match handshake().and_then(|()| echo(false)).and_then(|()| echo(true)) {
+        Ok(()) => 0,
+        Err(step) => step,
+    }
+}
 
-    let Ok(Some((decoded, size))) = Header::decode(&wire) else { return 1 };
-    if decoded != header {
-        return 2;
+/// The example of RFC 6455 section 1.3.
+fn handshake() -> Result<(), u32> {
+    let accept = Key::new(*b"the sample nonce").accept();
+    (accept.as_str() == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").then_some(()).ok_or(1)
+}
+
+/// A message to the server and back, masked on its way there.
+fn echo(compressed: bool) -> Result<(), u32> {
+    let (config, deflate) = (Config::new(), Deflate::new().threshold(0));
+    let mut client = Connection::client(&config, || [0x37, 0xfa, 0x21, 0x3d]);
+    let mut server = Connection::server(&config);
+    if compressed {
+        let (parameters, answer) = deflate.accept(&[deflate.offer()]).ok_or(2_u32)?;
+        client = client.with_deflate(&deflate, deflate.confirm(&answer).map_err(|_| 3_u32)?);
+        server = server.with_deflate(&deflate, parameters);
     }
-    mask::apply(&mut wire[size..], KEY, 0);
-    if wire[size..] != *TEXT.as_bytes() {
-        return 3;
+
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    client.send(MessageRef::Text(TEXT), &mut to_server).map_err(|_| 4_u32)?;
+    match server.receive(&mut Input::new(&mut to_server), &mut to_client) {
+        Ok(Some(Event::Message(message))) => {
+            server.send(message.as_ref(), &mut to_client).map_err(|_| 5_u32)?;
+        }
+        _ => return Err(6),
     }
-    0
+    if compressed != (to_client.len() < TEXT.len()) {
+        return Err(7);
+    }
+    match client.receive(&mut Input::new(&mut to_client), &mut Vec::new()) {
+        Ok(Some(Event::Message(message))) if message.as_ref().as_bytes() == TEXT.as_bytes() => {
+            Ok(())
+        }
+        _ => Err(8),
+    }
 }
