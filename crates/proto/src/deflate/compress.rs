@@ -1,0 +1,275 @@
+use std::fmt;
+
+use flate2::{Compress, FlushCompress};
+
+use super::pool::{self, Key};
+use super::{Deflate, Side, TAIL};
+
+/// Room that is asked for at a time, in bytes: enough for all of a usual message, little enough that a long one which
+/// compresses well does not ask for its own length.
+const STEP: usize = 64 * 1024;
+
+/// Below this much room, in bytes, more is asked for: zlib repeats its flush marker when there is no room for the
+/// 5 bytes of one.
+const MIN_ROOM: usize = 16;
+
+/// The sending direction of a connection with permessage-deflate (RFC 7692 section 7.2.1).
+pub struct Deflater {
+    key: Key,
+    no_context_takeover: bool,
+    threshold: usize,
+    context: Option<Compress>,
+}
+
+impl Deflater {
+    pub(super) fn new(config: &Deflate, side: Side) -> Self {
+        // zlib has no window of 256 bytes; in one of 512 it refers back 250 bytes at most, as it keeps 262 bytes
+        // (its longest match and some) out of reach. That fits the smaller window, and a test holds it to that.
+        let window_bits = side.max_window_bits.max(9);
+        Self {
+            key: Key { level: config.level, window_bits },
+            no_context_takeover: side.no_context_takeover,
+            threshold: config.threshold,
+            context: None,
+        }
+    }
+
+    /// Whether a message of this length, in bytes, is to be compressed.
+    #[inline]
+    pub const fn is_worthwhile(&self, length: usize) -> bool {
+        length >= self.threshold
+    }
+
+    /// Appends the compressed form of `payload` to `out`: of a whole message or, fragment by fragment, of its parts.
+    /// `last` ends the message.
+    ///
+    /// All that was given so far can be read from what was written so far. An empty fragment before the last one
+    /// becomes an empty frame.
+    pub fn compress(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>) {
+        if payload.is_empty() {
+            // Section 7.2.3.6: the header of an empty block, whose rest is the tail that is not sent. It is right
+            // after any fragment, too, as each ends with a whole block; and a context is not needed for it.
+            if last {
+                out.push(0x00);
+                self.end();
+            }
+            return;
+        }
+        self.append(payload, out);
+        if last {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+            //# Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end.
+            debug_assert!(out.ends_with(&TAIL), "a sync flush ends with an empty stored block");
+            out.truncate(out.len() - TAIL.len());
+            self.end();
+        }
+    }
+
+    /// Gives the context back between two messages, for a connection that has been quiet. Later messages will not
+    /// refer to earlier ones, which the peer need not know. Within a message it does nothing to harm: what follows
+    /// is compressed from a fresh start.
+    pub fn release(&mut self) {
+        if let Some(context) = self.context.take() {
+            pool::give_compressor(self.key, context);
+        }
+    }
+
+    fn append(&mut self, mut payload: &[u8], out: &mut Vec<u8>) {
+        let context = self.context.get_or_insert_with(|| pool::take_compressor(self.key));
+        // What does not compress at all becomes an eighth longer at level 1, at others hardly.
+        let mut room = (payload.len() + payload.len() / 8 + MIN_ROOM).min(STEP);
+        loop {
+            if out.capacity() - out.len() < room.max(MIN_ROOM) {
+                out.reserve(room.max(MIN_ROOM));
+            }
+            room = STEP.min(payload.len());
+            let before = context.total_in();
+            context.compress_vec(payload, out, FlushCompress::Sync).expect(
+                "a context from the pool is consistent, and only an inconsistent one fails",
+            );
+            let taken = context.total_in() - before;
+            payload = &payload[usize::try_from(taken).expect("a part of the payload")..];
+            // zlib says that it has flushed everything by leaving room.
+            if payload.is_empty() && out.len() < out.capacity() {
+                return;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if self.no_context_takeover {
+            self.release();
+        }
+    }
+}
+
+impl Drop for Deflater {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("key", &self.key)
+            .field("no_context_takeover", &self.no_context_takeover)
+            .field("threshold", &self.threshold)
+            .field("holds_context", &self.context.is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deflate::Inflater;
+
+    fn deflater(level: u8, side: Side) -> Deflater {
+        Deflater::new(&Deflate::new().level(level).unwrap(), side)
+    }
+
+    fn compressed(deflater: &mut Deflater, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        deflater.compress(payload, true, &mut out);
+        out
+    }
+
+    fn inflated(inflater: &mut Inflater, payload: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        inflater.inflate(payload, true, &mut out, usize::MAX).unwrap();
+        out.to_vec()
+    }
+
+    fn every_side() -> impl Strategy<Value = Side> {
+        (any::<bool>(), 8..=15u8).prop_map(|(no_context_takeover, max_window_bits)| Side {
+            no_context_takeover,
+            max_window_bits,
+        })
+    }
+
+    /// What compresses well, not at all, and with references that reach far back.
+    fn payload() -> impl Strategy<Value = Vec<u8>> {
+        let noise = prop::collection::vec(any::<u8>(), 0..3000);
+        let letters = prop::collection::vec(b'a'..b'd', 0..3000);
+        let repeated = (prop::collection::vec(any::<u8>(), 1..700), 1..200usize)
+            .prop_map(|(pattern, times)| pattern.repeat(times));
+        prop_oneof![noise, letters, repeated]
+    }
+
+    #[test]
+    fn an_empty_message_is_one_byte() {
+        for level in [0, 1, 6, 9] {
+            let mut deflater =
+                deflater(level, Side { no_context_takeover: false, max_window_bits: 15 });
+            assert_eq!(compressed(&mut deflater, b""), [0x00]);
+            compressed(&mut deflater, b"Hello");
+            assert_eq!(compressed(&mut deflater, b""), [0x00]);
+        }
+    }
+
+    #[test]
+    fn takeover_makes_a_repeated_message_shorter() {
+        let mut text = Vec::new();
+        for number in 0..40u8 {
+            text.extend_from_slice(&[number, number ^ 0x55, b' ']);
+        }
+        let side = Side { no_context_takeover: false, max_window_bits: 15 };
+        let mut with = deflater(6, side);
+        let first = compressed(&mut with, &text);
+        let second = compressed(&mut with, &text);
+        assert!(second.len() * 4 < first.len(), "{} and {}", first.len(), second.len());
+        // From a fresh start it is as it was.
+        with.release();
+        assert_eq!(compressed(&mut with, &text), first);
+        let mut without = deflater(6, Side { no_context_takeover: true, ..side });
+        assert_eq!(compressed(&mut without, &text), first);
+        assert_eq!(compressed(&mut without, &text), first);
+        assert!(without.context.is_none());
+    }
+
+    #[test]
+    fn it_makes_no_difference_how_much_room_there_is() {
+        let side = Side { no_context_takeover: true, max_window_bits: 15 };
+        let payload: Vec<u8> = (0..2000u32).map(|n| (n * n % 251) as u8).collect();
+        for level in [0, 1, 2, 6, 9] {
+            let mut deflater = deflater(level, side);
+            let length = compressed(&mut deflater, &payload).len();
+            for room in (0..20).chain(length - 20..length + 40) {
+                let mut out = Vec::with_capacity(room);
+                deflater.compress(&payload, true, &mut out);
+                assert_eq!(inflated(&mut Inflater::new(side), &out), payload, "{level} {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_context_can_move_between_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<Deflater>();
+        is_send::<Inflater>();
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_back_whole(
+            side in every_side(),
+            level in 0..=9u8,
+            messages in prop::collection::vec((payload(), any::<bool>()), 1..5),
+        ) {
+            let mut deflater = deflater(level, side);
+            let mut inflater = Inflater::new(side);
+            for (message, release) in messages {
+                if release {
+                    deflater.release();
+                }
+                let wire = compressed(&mut deflater, &message);
+                prop_assert_eq!(inflated(&mut inflater, &wire), message);
+            }
+        }
+
+        #[test]
+        fn fragments_are_readable_as_they_come(
+            side in every_side(),
+            level in 0..=9u8,
+            messages in prop::collection::vec(prop::collection::vec(payload(), 1..4), 1..3),
+        ) {
+            let mut deflater = deflater(level, side);
+            let mut inflater = Inflater::new(side);
+            for fragments in messages {
+                let mut expected = Vec::new();
+                let mut out = BytesMut::new();
+                for (index, fragment) in fragments.iter().enumerate() {
+                    let last = index + 1 == fragments.len();
+                    let mut wire = Vec::new();
+                    deflater.compress(fragment, last, &mut wire);
+                    expected.extend_from_slice(fragment);
+                    inflater.inflate(&wire, last, &mut out, expected.len()).unwrap();
+                    prop_assert_eq!(&out[..], &expected[..]);
+                }
+            }
+        }
+
+        #[test]
+        fn pieces_of_any_size_inflate_to_the_same(
+            side in every_side(),
+            level in 0..=9u8,
+            message in payload(),
+            size in 1..400usize,
+        ) {
+            let wire = compressed(&mut deflater(level, side), &message);
+            let mut inflater = Inflater::new(side);
+            for _ in 0..2 {
+                let mut out = BytesMut::new();
+                for piece in wire.chunks(size) {
+                    inflater.inflate(piece, false, &mut out, message.len()).unwrap();
+                }
+                inflater.inflate(b"", true, &mut out, message.len()).unwrap();
+                prop_assert_eq!(&out[..], &message[..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use std::fmt;
+
+use super::parameters::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+
+/// What to offer or accept of permessage-deflate, and how to compress.
+///
+/// "Own" is the local end's sending direction, "peer" the other one, whichever of them is the client.
+///
+/// ```
+/// use sockeye_proto::deflate::Deflate;
+///
+/// let deflate = Deflate::new().level(6)?.no_context_takeover(true).threshold(1024);
+/// # let _ = deflate;
+/// # Ok::<(), sockeye_proto::deflate::InvalidSetting>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    pub(super) level: u8,
+    pub(super) threshold: usize,
+    pub(super) no_context_takeover: bool,
+    pub(super) peer_no_context_takeover: bool,
+    pub(super) max_window_bits: u8,
+    pub(super) peer_max_window_bits: u8,
+}
+
+impl Deflate {
+    /// The defaults, as each setter states them.
+    pub const fn new() -> Self {
+        Self {
+            level: 1,
+            threshold: 128,
+            no_context_takeover: false,
+            peer_no_context_takeover: false,
+            max_window_bits: MAX_WINDOW_BITS,
+            peer_max_window_bits: MAX_WINDOW_BITS,
+        }
+    }
+
+    /// How hard to try: from 0 (not at all) and 1 (fastest) to 9 (smallest). Default: 1.
+    ///
+    /// Measured on JSON messages with context takeover, level 1 against level 6: at 128 bytes 0.4 against 4.7 µs a
+    /// message and 26 against 22 % of the length left; at 1 KiB 2.8 against 22 µs and 25 against 19 %.
+    ///
+    /// # Errors
+    /// [`InvalidSetting::Level`] above 9.
+    pub const fn level(self, level: u8) -> Result<Self, InvalidSetting> {
+        if level > 9 {
+            return Err(InvalidSetting::Level { level });
+        }
+        Ok(Self { level, ..self })
+    }
+
+    /// The length, in bytes, from which on messages are compressed; shorter ones are sent as they are. Default: 128,
+    /// below which a message saves less than the headers of the packet that carries it weigh.
+    ///
+    /// Lower it where short messages repeat each other and context takeover is on.
+    pub const fn threshold(self, bytes: usize) -> Self {
+        Self { threshold: bytes, ..self }
+    }
+
+    /// Whether each own message is compressed by itself, without reference to earlier ones. Default: `false`.
+    ///
+    /// That costs compression, more so the shorter and more alike the messages are, and saves the memory of a
+    /// compressor per connection: see [the budget](crate::deflate#memory).
+    pub const fn no_context_takeover(self, on: bool) -> Self {
+        Self { no_context_takeover: on, ..self }
+    }
+
+    /// Whether the peer must compress each message by itself, so that the decompressor is free between messages.
+    /// Default: `false`.
+    ///
+    /// Every peer must be able to: a server that does not agree is refused, a client is told
+    /// (RFC 7692 section 7.1.1).
+    pub const fn peer_no_context_takeover(self, on: bool) -> Self {
+        Self { peer_no_context_takeover: on, ..self }
+    }
+
+    /// The most that own messages may refer back, as a power of two of bytes: from 8 to 15. Default: 15, which
+    /// compresses best. The peer may ask for less.
+    ///
+    /// # Errors
+    /// [`InvalidSetting::WindowBits`] outside 8..=15.
+    pub const fn max_window_bits(self, bits: u8) -> Result<Self, InvalidSetting> {
+        match check_window_bits(bits) {
+            Ok(max_window_bits) => Ok(Self { max_window_bits, ..self }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The most that the peer's messages may refer back, as a power of two of bytes: from 8 to 15. Default: 15.
+    ///
+    /// It saves the peer's memory and none of ours, as the decompressor holds 32 KiB of window in any case. A server
+    /// that does not agree is refused; a client can be asked only if it offers to be, and keeps 15 otherwise
+    /// (RFC 7692 section 7.1.2).
+    ///
+    /// # Errors
+    /// [`InvalidSetting::WindowBits`] outside 8..=15.
+    pub const fn peer_max_window_bits(self, bits: u8) -> Result<Self, InvalidSetting> {
+        match check_window_bits(bits) {
+            Ok(peer_max_window_bits) => Ok(Self { peer_max_window_bits, ..self }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn check_window_bits(bits: u8) -> Result<u8, InvalidSetting> {
+    if bits < MIN_WINDOW_BITS || bits > MAX_WINDOW_BITS {
+        return Err(InvalidSetting::WindowBits { bits });
+    }
+    Ok(bits)
+}
+
+/// A setting of [`Deflate`] that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// A level above 9.
+    Level {
+        /// The level.
+        level: u8,
+    },
+    /// A window outside 8..=15 bits (RFC 7692 section 7.1.2).
+    WindowBits {
+        /// The bits.
+        bits: u8,
+    },
+}
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Level { level } => write!(f, "compression level {level} is not in 0 to 9"),
+            Self::WindowBits { bits } => {
+                write!(f, "window of {bits} bits is not in {MIN_WINDOW_BITS} to {MAX_WINDOW_BITS}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidSetting {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let deflate = Deflate::new();
+        assert_eq!(deflate.clone().level(10), Err(InvalidSetting::Level { level: 10 }));
+        for bits in [0, 7, 16, 255] {
+            let refused = Err(InvalidSetting::WindowBits { bits });
+            assert_eq!(deflate.clone().max_window_bits(bits), refused);
+            assert_eq!(deflate.clone().peer_max_window_bits(bits), refused);
+        }
+        for bits in 8..=15 {
+            assert_eq!(deflate.clone().max_window_bits(bits).unwrap().max_window_bits, bits);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use std::fmt;
+
+/// Why a server's answer to the offer of permessage-deflate cannot be accepted: the connection must be failed
+/// (RFC 7692 section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NegotiationError {
+    /// A parameter that RFC 7692 does not define.
+    UnknownParameter {
+        /// Its name, as the server wrote it.
+        name: Box<str>,
+    },
+    /// The same parameter twice.
+    DuplicateParameter {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A value where there must be none, none where there must be one, or a window that is not a decimal number from
+    /// 8 to 15 without leading zeros.
+    InvalidValue {
+        /// The parameter's name.
+        name: &'static str,
+        /// The value, as the server wrote it.
+        value: Option<Box<str>>,
+    },
+    /// A window larger than was offered.
+    WindowTooLarge {
+        /// The parameter's name.
+        name: &'static str,
+        /// The bits that were offered.
+        offered: u8,
+        /// The bits that were answered.
+        answered: u8,
+    },
+    /// A parameter that the server had to agree to, and did not.
+    MissingParameter {
+        /// The parameter's name.
+        name: &'static str,
+    },
+}
+
+impl fmt::Display for NegotiationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("permessage-deflate: ")?;
+        match self {
+            Self::UnknownParameter { name } => write!(f, "unknown parameter {name:?}"),
+            Self::DuplicateParameter { name } => write!(f, "{name} is there twice"),
+            Self::InvalidValue { name, value: Some(value) } => {
+                write!(f, "{name} has the invalid value {value:?}")
+            }
+            Self::InvalidValue { name, value: None } => write!(f, "{name} has no value"),
+            Self::WindowTooLarge { name, offered, answered } => {
+                write!(f, "{name} is {answered} where {offered} was offered")
+            }
+            Self::MissingParameter { name } => write!(f, "{name} was asked for and not agreed to"),
+        }
+    }
+}
+
+impl std::error::Error for NegotiationError {}
