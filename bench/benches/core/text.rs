@@ -1,0 +1,47 @@
+//! UTF-8 validation of 16 KiB, whole and in pieces of 1,400 bytes as packets bring it.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput};
+use sockeye_proto::text::Validator;
+
+const LENGTH: usize = 16 * 1024;
+
+/// About what one Ethernet packet holds; it cuts multi-byte characters at different places.
+const PIECE: usize = 1400;
+
+pub(crate) fn validate(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("text");
+    group.throughput(Throughput::Bytes(LENGTH as u64));
+    for (name, pattern) in [
+        ("ascii", "the salmon swims up the river and down again "),
+        ("multi-byte", "der Fluß, la rivière, 鮭は川を上る, лосось 🐟 "),
+    ] {
+        let text = fill(pattern);
+        group.bench_function(format!("{name}/whole/sockeye"), |bencher| {
+            bencher.iter(|| validated(black_box(&text), LENGTH));
+        });
+        group.bench_function(format!("{name}/whole/simdutf8"), |bencher| {
+            bencher.iter(|| simdutf8::basic::from_utf8(black_box(&text)).is_ok());
+        });
+        group.bench_function(format!("{name}/whole/std"), |bencher| {
+            bencher.iter(|| std::str::from_utf8(black_box(&text)).is_ok());
+        });
+        group.bench_function(format!("{name}/pieces/sockeye"), |bencher| {
+            bencher.iter(|| validated(black_box(&text), PIECE));
+        });
+    }
+    group.finish();
+}
+
+fn validated(text: &[u8], piece: usize) -> bool {
+    let mut validator = Validator::new();
+    text.chunks(piece).all(|piece| validator.push(piece).is_ok()) && validator.finish().is_ok()
+}
+
+/// The pattern as often as it fits whole, and spaces.
+fn fill(pattern: &str) -> Vec<u8> {
+    let mut text = pattern.repeat(LENGTH / pattern.len()).into_bytes();
+    text.resize(LENGTH, b' ');
+    text
+}

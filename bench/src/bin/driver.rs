@@ -1,0 +1,63 @@
+//! The load driver: drives one echo server and prints one line of JSON.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use sockeye_bench::cycle::{Payload, Wire};
+use sockeye_bench::load::{self, Load};
+
+/// Drives one echo server, checks every byte that comes back, and prints one line of JSON.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Address of the server.
+    address: SocketAddr,
+    /// Connections open at once.
+    #[arg(short, long, default_value_t = 100)]
+    connections: usize,
+    /// Messages on their way per connection.
+    #[arg(short = 'f', long, default_value_t = 1)]
+    in_flight: usize,
+    /// Payload bytes of each message.
+    #[arg(short, long, default_value_t = 20)]
+    length: usize,
+    /// What messages are made of.
+    #[arg(short, long, value_enum, default_value_t = Payload::Binary)]
+    payload: Payload,
+    /// WebSocket frames, or the same bytes to a raw echo server.
+    #[arg(short, long, value_enum, default_value_t = Wire::WebSocket)]
+    wire: Wire,
+    /// Request target of the opening handshake.
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// Seconds that are counted.
+    #[arg(short, long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Seconds at full load before that.
+    #[arg(long, default_value_t = 1.0)]
+    warm_up: f64,
+    /// Process of the server, to measure its processor time.
+    #[arg(long)]
+    server_pid: Option<u32>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    anyhow::ensure!(arguments.connections > 0, "at least one connection is needed");
+    anyhow::ensure!(arguments.in_flight > 0, "at least one message in flight is needed");
+    let report = load::run(&Load {
+        address: arguments.address,
+        path: arguments.path,
+        wire: arguments.wire,
+        payload: arguments.payload,
+        length: arguments.length,
+        connections: arguments.connections,
+        in_flight: arguments.in_flight,
+        warm_up: Duration::try_from_secs_f64(arguments.warm_up).context("--warm-up")?,
+        duration: Duration::try_from_secs_f64(arguments.seconds).context("--seconds")?,
+        server_pid: arguments.server_pid,
+    })?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

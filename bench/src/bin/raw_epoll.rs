@@ -1,0 +1,88 @@
+//! TCP echo on bare epoll, one thread, level-triggered: the limit of what an epoll server can reach.
+//!
+//! Per wake-up of a connection one `read` into a buffer that all share, and one `write`.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use sockeye_bench::serve::{self, Arguments};
+
+const BUFFER_SIZE: usize = 64 * 1024;
+const LISTENER: u64 = u64::MAX;
+
+/// A connection, and what its socket would not take.
+struct Connection {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(Arguments::parse()?.address)?;
+    serve::announce(listener.local_addr()?);
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut buffer = vec![0; BUFFER_SIZE];
+    let mut events = Vec::with_capacity(1024);
+    loop {
+        match epoll::wait(&epoll, spare_capacity(&mut events), None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for event in events.drain(..) {
+            let data = event.data;
+            if data.u64() == LISTENER {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                let data = EventData::new_u64(connections.len() as u64);
+                epoll::add(&epoll, &stream, data, EventFlags::IN)?;
+                connections.push(Some(Connection { stream, rest: Vec::new() }));
+                continue;
+            }
+            let index = usize::try_from(data.u64()).expect("an index given above");
+            let Some(connection) = &mut connections[index] else { continue };
+            let was_blocked = !connection.rest.is_empty();
+            if connection.echo(&mut buffer).is_err() {
+                // Dropping the stream takes it out of the epoll as well.
+                connections[index] = None;
+                continue;
+            }
+            let blocked = !connection.rest.is_empty();
+            if blocked != was_blocked {
+                let flags = if blocked { EventFlags::OUT } else { EventFlags::IN };
+                epoll::modify(&epoll, &connection.stream, data, flags)?;
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Writes what was left, or else reads once and writes that; an error ends the connection.
+    fn echo(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if !self.rest.is_empty() {
+            let written = write(&mut self.stream, &self.rest)?;
+            self.rest.drain(..written);
+            return Ok(());
+        }
+        let size = match self.stream.read(buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(size) => size,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let written = write(&mut self.stream, &buffer[..size])?;
+        self.rest.extend_from_slice(&buffer[written..size]);
+        Ok(())
+    }
+}
+
+/// As much as the socket takes now, which may be nothing.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match stream.write(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        result => result,
+    }
+}

@@ -1,0 +1,52 @@
+//! TCP echo on tokio's current-thread runtime: the limit for a server that lives on tokio.
+//!
+//! Like the bare epoll server it reads into a buffer that all connections share, and keeps bytes of a
+//! connection only when its socket does not take them.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_bench::serve::{self, Arguments};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+
+const BUFFER_SIZE: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_SIZE]);
+}
+
+fn main() -> io::Result<()> {
+    serve::run(Arguments::parse()?.address, echo)
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    while let Some(rest) = poll_fn(|cx| poll_echo(&mut stream, cx)).await? {
+        stream.write_all(&rest).await?;
+    }
+    Ok(())
+}
+
+/// Echoes until the socket is drained; `None` at its end, or the bytes it would not take.
+fn poll_echo(stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Vec<u8>>>> {
+    BUFFER.with_borrow_mut(|buffer| {
+        loop {
+            let mut read = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+            let bytes = read.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(None));
+            }
+            let written = match stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                result => result?,
+            };
+            if written < bytes.len() {
+                return Poll::Ready(Ok(Some(bytes[written..].to_vec())));
+            }
+        }
+    })
+}

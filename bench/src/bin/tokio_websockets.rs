@@ -1,0 +1,36 @@
+//! Echo by tokio-websockets: no splitting into frames and no limits, as its own benchmark server
+//! sets; all that is ready read first, then `feed` and one `flush` (it flushes whenever the next
+//! message is asked for, so that feeding between reads would not batch), or `send`.
+
+use std::io;
+
+use sockeye_bench::echo;
+use sockeye_bench::serve::{self, Arguments, Writes};
+use tokio::net::TcpStream;
+use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse()?;
+    match arguments.writes {
+        Writes::Send => serve::run(arguments.address, send),
+        Writes::Feed => serve::run(arguments.address, batch),
+    }
+}
+
+async fn send(stream: TcpStream) -> Result<(), Error> {
+    echo::send(accept(stream).await?, is_data).await
+}
+
+async fn batch(stream: TcpStream) -> Result<(), Error> {
+    echo::batch(accept(stream).await?, is_data).await
+}
+
+async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+    let config = Config::default().frame_size(usize::MAX);
+    let builder = ServerBuilder::new().config(config).limits(Limits::unlimited());
+    Ok(builder.accept(stream).await?.1)
+}
+
+fn is_data(message: &Message) -> bool {
+    message.is_text() || message.is_binary()
+}

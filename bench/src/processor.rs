@@ -1,0 +1,79 @@
+//! Processor time of a process and of the machine, from `/proc`.
+
+use std::fs;
+use std::io;
+use std::ops::Sub;
+use std::time::Duration;
+
+/// What the scheduler has given a process so far, all of its threads together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// User and system time, in nanoseconds of the scheduler's clock.
+    pub ran: Duration,
+    /// Time it was ready to run while something else had the core.
+    pub waited: Duration,
+}
+
+impl Time {
+    /// Reads the time of the process `pid`. Threads that have ended are not in it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such process, or the kernel keeps no `schedstat`.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        let mut time = Self::default();
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            let mut fields = text.split_ascii_whitespace().map(str::parse);
+            let (Some(Ok(ran)), Some(Ok(waited))) = (fields.next(), fields.next()) else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            time.ran += Duration::from_nanos(ran);
+            time.waited += Duration::from_nanos(waited);
+        }
+        Ok(time)
+    }
+}
+
+impl Sub for Time {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            ran: self.ran.saturating_sub(earlier.ran),
+            waited: self.waited.saturating_sub(earlier.waited),
+        }
+    }
+}
+
+/// Time that the hypervisor took from all cores of this machine since it booted, in steps of a clock
+/// tick (10 ms).
+///
+/// # Errors
+///
+/// If `/proc/stat` cannot be read or understood.
+pub fn stolen() -> io::Result<Duration> {
+    // The first line sums up all cores: `cpu user nice system idle iowait irq softirq steal …`.
+    let text = fs::read_to_string("/proc/stat")?;
+    let ticks: u64 = text
+        .lines()
+        .next()
+        .and_then(|line| line.split_ascii_whitespace().nth(8))
+        .and_then(|field| field.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_of_this_process_only_grows() {
+        let pid = std::process::id();
+        let before = Time::of_process(pid).unwrap();
+        let after = Time::of_process(pid).unwrap();
+        assert!(after.ran >= before.ran);
+        stolen().unwrap();
+    }
+}

@@ -1,0 +1,103 @@
+//! Who runs: the program of each rival, and a process of it that ends with its handle.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::cycle::Wire;
+
+/// An echo server in the race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// What tables and the command line call it.
+    pub name: &'static str,
+    /// Its program, beside the runner's.
+    pub program: &'static str,
+    /// Arguments after the address.
+    pub arguments: &'static [&'static str],
+    /// What it speaks.
+    pub wire: Wire,
+}
+
+/// The rival that others' ratios are taken to.
+pub const LIMIT: &str = "raw-epoll";
+
+/// Every rival, the limits first and ours next.
+pub const ALL: &[Rival] = &[
+    Rival { name: LIMIT, program: "raw_epoll", arguments: &[], wire: Wire::Raw },
+    Rival { name: "raw-tokio", program: "raw_tokio", arguments: &[], wire: Wire::Raw },
+    websocket("tokio-tungstenite", "tokio_tungstenite", &["feed"]),
+    websocket("tokio-tungstenite (send)", "tokio_tungstenite", &["send"]),
+    websocket("fastwebsockets", "fastwebsockets", &[]),
+    websocket("tokio-websockets", "tokio_websockets", &["feed"]),
+    websocket("web-socket", "web_socket", &[]),
+];
+
+const fn websocket(
+    name: &'static str,
+    program: &'static str,
+    arguments: &'static [&'static str],
+) -> Rival {
+    Rival { name, program, arguments, wire: Wire::WebSocket }
+}
+
+/// A running server, killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Running {
+    /// Starts the rival from `folder` on a free port and waits until it listens. It inherits the cores
+    /// of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started, or ends or says something else before it listens.
+    pub fn start(rival: &Rival, folder: &Path) -> io::Result<Self> {
+        let mut child = Command::new(folder.join(rival.program))
+            .arg("127.0.0.1:0")
+            .args(rival.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut line = String::new();
+        let read = match child.stdout.take() {
+            Some(stdout) => BufReader::new(stdout).read_line(&mut line),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let address = line.trim().strip_prefix("listening on ").and_then(|text| text.parse().ok());
+        match (read, address) {
+            (Ok(_), Some(address)) => Ok(Self { child, address }),
+            (read, _) => {
+                end(&mut child);
+                Err(read.err().unwrap_or_else(|| io::ErrorKind::InvalidData.into()))
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Kills and reaps; a child that is gone already is what was wanted.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
