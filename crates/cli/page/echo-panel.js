@@ -4,7 +4,7 @@ import { lengthOf } from "./connection.js";
 import { duration, hexDump, parseHex, size } from "./format.js";
 
 const MOST_ROWS = 100;
-const PLACEHOLDERS = { text: "Say something to the river", binary: "Bytes in hexadecimal: 48 65 6c 6c 6f" };
+const PLACEHOLDERS = { text: "Say something to the river", binary: "Hexadecimal: 48 65 6c 6c 6f" };
 
 export function echoPanel(connection, limit) {
   const element = (id) => document.getElementById(id);

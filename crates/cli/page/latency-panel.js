@@ -24,7 +24,11 @@ export function latencyPanel(connection) {
     samples = samples.filter(({ at }) => at > now - WINDOW);
     const figures = summarise(samples);
     drawPlot(canvas, { samples, gaps, figures, now, window: WINDOW });
-    if (figures) showFigures(figures, samples.length);
+    if (figures) showFigures(figures);
+    if (figures && !paused) {
+      const echoes = count(samples.length, "echo", "echoes");
+      note(`${echoes} in the last minute, ten a second of eight bytes each.`);
+    }
   };
 
   const sound = () => {
@@ -42,8 +46,8 @@ export function latencyPanel(connection) {
   pause.onclick = () => {
     paused = !paused;
     frozenAt = performance.now();
-    pause.setAttribute("aria-pressed", String(paused));
-    pause.textContent = paused ? "Go on" : "Pause";
+    pause.textContent = paused ? "Resume" : "Pause";
+    pause.classList.toggle("quiet", !paused);
     note(paused ? "Paused: nothing is sent, the figures stand still." : "Ten echoes a second, eight bytes each.");
     if (paused) gaps.push({ from: frozenAt, to: Infinity, word: "paused" });
     else endGap(gaps);
@@ -75,15 +79,12 @@ function endGap(gaps) {
   if (last?.to === Infinity) last.to = performance.now();
 }
 
-function showFigures(figures, total) {
+function showFigures(figures) {
   for (const name of ["min", "median", "p99"]) {
     const [number, unit] = durationParts(figures[name]);
     const small = document.createElement("small");
     small.textContent = unit;
     document.getElementById(name).replaceChildren(number, small);
-  }
-  if (document.getElementById("pause").getAttribute("aria-pressed") === "false") {
-    note(`${count(total, "echo", "echoes")} in the last minute, ten a second of eight bytes each.`);
   }
 }
 

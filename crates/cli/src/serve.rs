@@ -20,6 +20,7 @@ mod connection;
 mod echo;
 mod listen;
 mod page;
+mod plain;
 mod routes;
 mod shutdown;
 mod tls;
@@ -91,8 +92,10 @@ struct Server {
 impl Server {
     /// Accepts connections for as long as it is polled.
     async fn accept_all(&self, listener: &TcpListener) {
+        let mut full = false;
         loop {
-            if self.slots.available_permits() == 0 {
+            let was_full = std::mem::replace(&mut full, self.slots.available_permits() == 0);
+            if full && !was_full {
                 warn!("all connections of --max-connections are in use; new ones wait");
             }
             // The slot comes first: a full server leaves clients in the system's queue, not here.

@@ -1,5 +1,6 @@
 //! Stopping is gentle: every WebSocket is told why, and the exit status is that of success.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod program;
 

@@ -11,7 +11,10 @@ fn serve_prints_its_address_and_answers_with_the_page() {
     assert!(page.contains("\r\ncontent-type: text/html; charset=utf-8\r\n"), "{page}");
     assert!(page.contains("\r\ncontent-security-policy: default-src 'none'; "), "{page}");
     assert!(page.contains("<title>Sockeye</title>"), "{page}");
-    for part in page.split(['"']).filter(|part| part.starts_with('/') && part.contains('.')) {
+    let is_asset = |part: &&str| [".js", ".css", ".svg"].iter().any(|end| part.ends_with(end));
+    let assets: Vec<_> = page.split('"').filter(is_asset).collect();
+    assert_eq!(assets, ["/icon.svg", "/style.css", "/app.js"]);
+    for part in assets {
         let answer = server.page(part);
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{part}: {answer}");
         assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{part}: {answer}");

@@ -14,7 +14,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::plain;
 use super::shutdown::Guest;
 
 /// What holds for every connection.
@@ -43,13 +45,32 @@ pub(crate) async fn serve(
     let Some(tls) = limits.tls else {
         return serve_http(stream, router, guest, limits.handshake).await;
     };
-    let stream = tokio::select! {
-        stream = tokio::time::timeout(limits.handshake, tls.accept(stream)) => stream
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(limits.handshake, open(stream, &tls)) => opened
             .context("the TLS handshake took too long")?
             .context("the TLS handshake failed")?,
         () = guest.shutdown_begun() => return Ok(()),
     };
-    serve_http(stream, router, guest, limits.handshake).await
+    match opened {
+        Opened::Tls(stream) => serve_http(*stream, router, guest, limits.handshake).await,
+        Opened::Plain(stream) => serve_http(stream, plain::router(), guest, limits.handshake).await,
+    }
+}
+
+/// A connection to a port that speaks TLS, after its first bytes.
+enum Opened {
+    Tls(Box<TlsStream<TcpStream>>),
+    Plain(TcpStream),
+}
+
+async fn open(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<Opened> {
+    let mut first = [plain::TLS_HANDSHAKE];
+    stream.peek(&mut first).await?;
+    if first == [plain::TLS_HANDSHAKE] {
+        Ok(Opened::Tls(Box::new(tls.accept(stream).await?)))
+    } else {
+        Ok(Opened::Plain(stream))
+    }
 }
 
 async fn serve_http<S>(

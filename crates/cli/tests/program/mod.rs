@@ -1,25 +1,26 @@
 //! The real program, started on a free port and stopped with the test.
 
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
 /// `sockeye` with these arguments, not yet started.
-pub fn sockeye(arguments: &[&str]) -> Command {
+pub(crate) fn sockeye(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
     command.args(arguments).env_remove("RUST_LOG");
     command
 }
 
 /// What `sockeye` with these arguments says before it exits.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     sockeye(arguments).output().expect("sockeye can be started")
 }
 
 /// What a failed run says on standard error.
-pub fn complaint(arguments: &[&str]) -> String {
+pub(crate) fn complaint(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(!output.status.success(), "sockeye {arguments:?} was expected to fail");
     assert!(output.stdout.is_empty(), "a failure belongs on standard error");
@@ -28,18 +29,18 @@ pub fn complaint(arguments: &[&str]) -> String {
 
 /// A running `sockeye serve`, killed when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub log: BufReader<ChildStderr>,
+    pub(crate) log: BufReader<ChildStderr>,
     /// As printed, such as `http://127.0.0.1:40123/`.
-    pub url: String,
+    pub(crate) url: String,
     /// Host and port of the URL.
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     /// Starts on a free port of 127.0.0.1 with further arguments, and waits for the address.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = sockeye(&["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -57,12 +58,12 @@ impl Server {
     }
 
     /// A connection to the server.
-    pub fn dial(&self) -> TcpStream {
+    pub(crate) fn dial(&self) -> TcpStream {
         TcpStream::connect(&self.address).expect("the server accepts")
     }
 
     /// The whole answer to a GET of `path`.
-    pub fn page(&self, path: &str) -> String {
+    pub(crate) fn page(&self, path: &str) -> String {
         let mut stream = self.dial();
         write!(
             stream,
@@ -76,14 +77,14 @@ impl Server {
     }
 
     /// Sends a signal by its name without `SIG`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the line of the log that contains `phrase`.
-    pub fn wait_for(&mut self, phrase: &str) {
+    pub(crate) fn wait_for(&mut self, phrase: &str) {
         let mut line = String::new();
         while !line.contains(phrase) {
             line.clear();
@@ -92,7 +93,7 @@ impl Server {
     }
 
     /// Waits for the end of the process.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
@@ -105,7 +106,7 @@ impl Drop for Server {
 }
 
 /// Turns a connection into a WebSocket at `/echo`, by hand.
-pub fn upgrade(stream: &mut TcpStream, address: &str) {
+pub(crate) fn upgrade(stream: &mut TcpStream, address: &str) {
     write!(
         stream,
         "GET /echo HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
