@@ -1,0 +1,96 @@
+"""A client made with Python `websockets` that tries echo servers, as ordered on standard input.
+
+Each line of the input is an order,
+
+    {"url", "deflate": null | {parameters of permessage-deflate}, "close": [code, reason]}
+
+and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
+last of them counting the bytes of the transport; or by {"status"} where the handshake is refused;
+or by {"error"}. The program ends when its input does.
+"""
+
+import asyncio
+import json
+import random
+import sys
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+DEADLINE_S = 20
+
+
+class CountingConnection(ClientConnection):
+    received = 0
+
+    def data_received(self, data):
+        self.received += len(data)
+        super().data_received(data)
+
+
+def messages():
+    noise = random.Random(7692).randbytes
+    yield from ["", b"", "x", b"x", "grüße, 鮭 🐟", "\0"]
+    for length in [125, 126, 127, 65_535, 65_536]:
+        yield "text " * (length // 5) + "x" * (length % 5)
+        yield noise(length)
+    yield "swims upstream, " * 20_000
+    yield noise(300_000)
+    # Where the context is taken over, all but the first are references to the one before.
+    repeated = noise(2_000)
+    yield from [repeated] * 8
+
+
+def fragmented():
+    yield ["one ", "", "two ", "🐟🐟🐟", ""]
+    yield [b"", bytes(300), bytes(70_000), b"end"]
+
+
+async def exchange(order):
+    deflate = order["deflate"]
+    async with connect(
+        order["url"],
+        compression=None,
+        extensions=[ClientPerMessageDeflateFactory(**deflate)] if deflate is not None else None,
+        subprotocols=["fowl", "fish"],
+        create_connection=CountingConnection,
+        ping_interval=None,
+        proxy=None,
+    ) as connection:
+        for message in messages():
+            await connection.send(message)
+            echoed = await connection.recv()
+            assert echoed == message, f"{len(message)} sent, {len(echoed)} echoed"
+        for pieces in fragmented():
+            await connection.send(pieces)
+            assert await connection.recv() == type(pieces[0])().join(pieces)
+        for _ in range(100):
+            await connection.send("many at once")
+        pong = await connection.ping(b"are you there?")
+        for _ in range(100):
+            assert await connection.recv() == "many at once"
+        await pong
+        code, reason = order["close"]
+        await connection.close(code, reason)
+    return {
+        "extensions": connection.response.headers.get("Sec-WebSocket-Extensions"),
+        "subprotocol": connection.subprotocol,
+        "close_code": connection.close_code,
+        "close_reason": connection.close_reason,
+        "received": connection.received,
+    }
+
+
+async def main():
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        try:
+            report = await asyncio.wait_for(exchange(json.loads(line)), DEADLINE_S)
+        except InvalidStatus as refusal:
+            report = {"status": refusal.response.status_code}
+        except Exception as error:
+            report = {"error": repr(error)}
+        print(json.dumps(report), flush=True)
+
+
+asyncio.run(main())

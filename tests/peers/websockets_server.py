@@ -1,0 +1,95 @@
+"""Echo servers made with Python `websockets`, as many as are ordered on standard input.
+
+Each line of the input is an order, {"deflate": null | {parameters of permessage-deflate}}, and is
+answered by {"port"} or {"error"}. Each connection is reported by a line when it is over:
+{"closed": port, "close_code", "close_reason", "received"}, the last of them counting the bytes of
+the transport. The program ends when its input does.
+
+A message is sent back whole, or in three fragments with a ping between them where it is longer
+than FRAGMENTED_FROM. A client of the path /bye is closed at once.
+"""
+
+import asyncio
+import json
+import sys
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+
+FRAGMENTED_FROM = 10_000
+SUBPROTOCOL = "fish"
+
+
+def say(report):
+    print(json.dumps(report), flush=True)
+
+
+class CountingConnection(ServerConnection):
+    received = 0
+
+    def data_received(self, data):
+        self.received += len(data)
+        super().data_received(data)
+
+
+async def fragments(connection, message):
+    third = len(message) // 3
+    yield message[:third]
+    await connection.ping()
+    yield message[third : 2 * third]
+    yield message[2 * third :]
+
+
+async def echo(connection):
+    port = connection.local_address[1]
+    try:
+        if connection.request.path == "/bye":
+            await connection.close(4001, "bye, 鮭")
+        async for message in connection:
+            if len(message) > FRAGMENTED_FROM:
+                await connection.send(fragments(connection, message))
+            else:
+                await connection.send(message)
+    except ConnectionClosed:
+        pass
+    await connection.wait_closed()
+    say(
+        {
+            "closed": port,
+            "close_code": connection.close_code,
+            "close_reason": connection.close_reason,
+            "received": connection.received,
+        }
+    )
+
+
+async def start(order):
+    deflate = order["deflate"]
+    return await serve(
+        echo,
+        "127.0.0.1",
+        0,
+        compression=None,
+        extensions=[ServerPerMessageDeflateFactory(**deflate)] if deflate is not None else None,
+        subprotocols=[SUBPROTOCOL],
+        create_connection=CountingConnection,
+        ping_interval=None,
+    )
+
+
+async def main():
+    servers = []
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        try:
+            server = await start(json.loads(line))
+        except ValueError as error:
+            say({"error": str(error)})
+            continue
+        servers.append(server)
+        say({"port": server.sockets[0].getsockname()[1]})
+    for server in servers:
+        server.close()
+
+
+asyncio.run(main())

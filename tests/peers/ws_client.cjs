@@ -1,0 +1,123 @@
+// A client made with npm `ws` that tries echo servers, as ordered on standard input.
+//
+// Each line of the input is an order,
+//
+//   {"url", "deflate": null | {parameters of permessage-deflate}, "close": [code, reason]}
+//
+// and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
+// last of them counting the bytes of the transport; or by {"status"} where the handshake is
+// refused; or by {"error"}. The program ends when its input does.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { randomBytes } = require('node:crypto');
+const { once } = require('node:events');
+const { createInterface } = require('node:readline');
+const { WebSocket } = require('ws');
+
+const DEADLINE_MS = 20_000;
+
+// An offer without `client_max_window_bits` is `false` to `ws`, and one without its value `true`.
+function settings(deflate) {
+  return {
+    serverNoContextTakeover: deflate.server_no_context_takeover || undefined,
+    clientNoContextTakeover: deflate.client_no_context_takeover || undefined,
+    serverMaxWindowBits: deflate.server_max_window_bits ?? undefined,
+    clientMaxWindowBits: deflate.client_max_window_bits ?? false,
+    threshold: 0,
+  };
+}
+
+function messages() {
+  const list = ['', Buffer.alloc(0), 'x', Buffer.from('x'), 'grüße, 鮭 🐟', '\0'];
+  for (const length of [125, 126, 127, 65_535, 65_536]) {
+    list.push('text '.repeat(length / 5) + 'x'.repeat(length % 5), randomBytes(length));
+  }
+  list.push('swims upstream, '.repeat(20_000), randomBytes(300_000));
+  // Where the context is taken over, all but the first are references to the one before.
+  list.push(...Array(8).fill(randomBytes(2_000)));
+  return list;
+}
+
+const FRAGMENTED = [
+  ['one ', '', 'two ', '🐟🐟🐟', ''],
+  [Buffer.alloc(0), Buffer.alloc(300), Buffer.alloc(70_000), Buffer.from('end')],
+];
+
+async function echoed(connection, message) {
+  const [data, binary] = await once(connection, 'message');
+  assert.equal(binary, typeof message !== 'string');
+  assert.ok(data.equals(Buffer.from(message)), `${message.length} sent, ${data.length} echoed`);
+}
+
+async function exchange(order, signal) {
+  const connection = new WebSocket(order.url, ['fowl', 'fish'], {
+    perMessageDeflate: order.deflate && settings(order.deflate),
+  });
+  signal.addEventListener('abort', () => connection.terminate());
+  // Both must be there before the event can be.
+  const refused = once(connection, 'unexpected-response');
+  const upgraded = once(connection, 'upgrade');
+  const first = await Promise.race([once(connection, 'open'), refused]);
+  if (first.length > 0) {
+    const [request, response] = first;
+    request.destroy();
+    return { status: response.statusCode };
+  }
+  const [response] = await upgraded;
+
+  for (const message of messages()) {
+    connection.send(message);
+    await echoed(connection, message);
+  }
+  for (const pieces of FRAGMENTED) {
+    const binary = typeof pieces[0] !== 'string';
+    pieces.forEach((piece, index) =>
+      connection.send(piece, { binary, fin: index === pieces.length - 1 }),
+    );
+    await echoed(connection, binary ? Buffer.concat(pieces) : pieces.join(''));
+  }
+  const many = new Promise((resolve) => {
+    let count = 0;
+    connection.on('message', (data) => {
+      assert.equal(data.toString(), 'many at once');
+      count += 1;
+      if (count === 100) resolve();
+    });
+  });
+  for (let count = 0; count < 100; count += 1) connection.send('many at once');
+  connection.ping('are you there?');
+  const [pong] = await once(connection, 'pong');
+  assert.equal(pong.toString(), 'are you there?');
+  await many;
+
+  connection.close(...order.close);
+  const [code, reason] = await once(connection, 'close');
+  return {
+    extensions: response.headers['sec-websocket-extensions'] ?? null,
+    subprotocol: connection.protocol,
+    close_code: code,
+    close_reason: reason.toString(),
+    received: response.socket.bytesRead,
+  };
+}
+
+async function report(order) {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+  try {
+    return await exchange(order, deadline.signal);
+  } catch (error) {
+    return { error: `${error.message}` };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function main() {
+  for await (const line of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await report(JSON.parse(line))));
+  }
+}
+
+main();

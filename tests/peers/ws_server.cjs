@@ -1,0 +1,72 @@
+// Echo servers made with npm `ws`, as many as are ordered on standard input.
+//
+// Each line of the input is an order, {"deflate": null | {parameters of permessage-deflate}}, and
+// is answered by {"port"} or {"error"}. Each connection is reported by a line when it is over:
+// {"closed": port, "close_code", "close_reason", "received"}, the last of them counting the bytes
+// of the transport. The program ends when its input does.
+//
+// A message is sent back whole, or in three fragments with a ping between them where it is longer
+// than FRAGMENTED_FROM. A client of the path /bye is closed at once.
+'use strict';
+
+const { createInterface } = require('node:readline');
+const { WebSocketServer } = require('ws');
+
+const FRAGMENTED_FROM = 10_000;
+const SUBPROTOCOL = 'fish';
+
+const say = (report) => console.log(JSON.stringify(report));
+
+// `ws` takes `false` as "refuse who asks for this": what is not wanted is left undefined.
+function settings(deflate) {
+  return {
+    serverNoContextTakeover: deflate.server_no_context_takeover || undefined,
+    clientNoContextTakeover: deflate.client_no_context_takeover || undefined,
+    serverMaxWindowBits: deflate.server_max_window_bits ?? undefined,
+    clientMaxWindowBits: deflate.client_max_window_bits ?? undefined,
+    threshold: 0,
+  };
+}
+
+function echo(connection, data, binary) {
+  if (data.length <= FRAGMENTED_FROM) {
+    connection.send(data, { binary });
+    return;
+  }
+  const third = Math.floor(data.length / 3);
+  connection.send(data.subarray(0, third), { binary, fin: false });
+  connection.ping();
+  connection.send(data.subarray(third, 2 * third), { fin: false });
+  connection.send(data.subarray(2 * third), { fin: true });
+}
+
+function serve(connection, request) {
+  const port = request.socket.localPort;
+  connection.on('message', (data, binary) => echo(connection, data, binary));
+  connection.on('error', (error) => console.error(error.message));
+  connection.on('close', (code, reason) =>
+    say({
+      closed: port,
+      close_code: code,
+      close_reason: reason.toString(),
+      received: request.socket.bytesRead,
+    }),
+  );
+  if (request.url === '/bye') connection.close(4001, 'bye, 鮭');
+}
+
+function start(order) {
+  const server = new WebSocketServer({
+    host: '127.0.0.1',
+    port: 0,
+    perMessageDeflate: order.deflate && settings(order.deflate),
+    handleProtocols: (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
+  });
+  server.on('connection', serve);
+  server.on('error', (error) => say({ error: error.message }));
+  server.on('listening', () => say({ port: server.address().port }));
+}
+
+const orders = createInterface({ input: process.stdin });
+orders.on('line', (line) => start(JSON.parse(line)));
+orders.on('close', () => process.exit(0));
