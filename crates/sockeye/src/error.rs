@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use sockeye_proto::{CloseFrame, ProtocolError, TimedOut, UsageError};
 
+use crate::{ConnectError, UpgradeError};
+
 /// The result of whatever this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -23,6 +25,10 @@ pub enum Error {
     Disconnected,
     /// The peer closed the connection between the fragments of a message, whose beginning is lost.
     ClosedMidMessage(Option<CloseFrame>),
+    /// A client got no connection.
+    Connect(ConnectError),
+    /// A request to a server did not become a connection.
+    Upgrade(UpgradeError),
     /// The peer is silent, or did not finish the closing handshake in time.
     TimedOut(TimedOut),
 }
@@ -40,6 +46,8 @@ impl fmt::Display for Error {
             Self::ClosedMidMessage(None) => {
                 f.write_str("the peer closed the connection in the middle of a message")
             }
+            Self::Connect(_) => f.write_str("the connection could not be opened"),
+            Self::Upgrade(_) => f.write_str("the request was not upgraded"),
             Self::TimedOut(_) => f.write_str("the connection timed out"),
         }
     }
@@ -51,6 +59,8 @@ impl std::error::Error for Error {
             Self::Protocol(error) => Some(error),
             Self::Usage(error) => Some(error),
             Self::Io(error) => Some(error),
+            Self::Connect(error) => Some(error),
+            Self::Upgrade(error) => Some(error),
             Self::TimedOut(error) => Some(error),
             Self::Disconnected | Self::ClosedMidMessage(_) => None,
         }
@@ -72,6 +82,18 @@ impl From<UsageError> for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<UpgradeError> for Error {
+    fn from(error: UpgradeError) -> Self {
+        Self::Upgrade(error)
     }
 }
 

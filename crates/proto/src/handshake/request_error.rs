@@ -24,6 +24,16 @@ pub enum RequestError {
     Fragment,
     /// The URL has a user name or a password.
     UserInfo,
+    /// The header's name is not a token.
+    InvalidHeaderName {
+        /// The name.
+        name: String,
+    },
+    /// The header's value has bytes that no value can have. It is not shown: it may be a secret.
+    InvalidHeaderValue {
+        /// The header's name.
+        name: HeaderName,
+    },
     /// The header belongs to the handshake, or would announce content.
     ReservedHeader {
         /// The header's name.
@@ -63,6 +73,12 @@ impl fmt::Display for RequestError {
                 "a WebSocket URL must not have a user name or password: \
                  send an Authorization header",
             ),
+            Self::InvalidHeaderName { name } => {
+                write!(f, "a header's name must be a token, not `{}`", name.escape_debug())
+            }
+            Self::InvalidHeaderValue { name } => {
+                write!(f, "the value of the header `{name}` has characters that are not allowed")
+            }
             Self::ReservedHeader { name } => {
                 write!(f, "the header `{name}` is set by the handshake and cannot be added")
             }

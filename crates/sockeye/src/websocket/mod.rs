@@ -1,6 +1,7 @@
 //! The connection, once it is open.
 
 mod closing;
+mod farewell;
 mod output;
 mod read;
 mod stream_sink;
@@ -21,6 +22,7 @@ use tokio::io::AsyncWrite;
 use crate::error::{Error, Result};
 use crate::transport::Transport;
 use closing::Ending;
+use farewell::Farewell;
 use output::Output;
 use timer::Timer;
 
@@ -59,6 +61,7 @@ pub struct WebSocket {
     output: Output,
     timer: Timer,
     ending: Ending,
+    farewell: Option<Farewell>,
     negotiated: Negotiated,
     /// What the peer's close frame said.
     close_frame: Option<CloseFrame>,
@@ -87,6 +90,7 @@ impl WebSocket {
             output: Output::default(),
             timer: Timer::default(),
             ending: Ending::default(),
+            farewell: None,
             negotiated,
             close_frame: None,
         }
@@ -244,6 +248,7 @@ impl WebSocket {
                 Poll::Pending => {}
             }
         }
+        self.poll_farewell(cx)?;
         if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
             return Poll::Ready(Err(error));
         }

@@ -1,0 +1,205 @@
+//! The extractor for axum.
+//!
+//! Route it with `any`, and give it as the first argument of a handler:
+//!
+//! ```no_run
+//! use axum::Router;
+//! use axum::response::Response;
+//! use axum::routing::any;
+//! use sockeye::axum::WebSocketUpgrade;
+//!
+//! async fn echo(upgrade: WebSocketUpgrade) -> Response {
+//!     upgrade.on_upgrade(async |mut ws| {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         sockeye::Result::Ok(())
+//!     })
+//! }
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let app = Router::new().route("/echo", any(echo));
+//! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await
+//! # }
+//! ```
+
+use std::fmt;
+use std::future::Future;
+
+use axum_core::body::Body;
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri, Version};
+use hyper::upgrade::OnUpgrade;
+use sockeye_proto::Config;
+use sockeye_proto::handshake::{HandshakeError, OriginPolicy, PatternError, Refusal, Request};
+use tracing::Instrument as _;
+
+use crate::WebSocket;
+use crate::outcome::Outcome;
+use crate::upgrade::{self, Options, UpgradeError};
+
+/// A request for a WebSocket, which obeys the rules of the handshake.
+///
+/// The methods set what to agree to; [`on_upgrade`](Self::on_upgrade) gives the response.
+#[must_use = "the client gets no answer unless the response of `on_upgrade` is returned"]
+pub struct WebSocketUpgrade {
+    uri: Uri,
+    headers: HeaderMap,
+    on_upgrade: OnUpgrade,
+    options: Options,
+    on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
+}
+
+impl WebSocketUpgrade {
+    /// Agrees to what these options say, in place of what was set before.
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The limits and deadlines of the connection once it is open.
+    pub fn config(self, config: Config) -> Self {
+        Self { options: self.options.config(config), ..self }
+    }
+
+    /// The subprotocols that the server speaks: see [`Options::subprotocols`].
+    pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
+        Self { options: self.options.subprotocols(subprotocols), ..self }
+    }
+
+    /// Accepts permessage-deflate where the client offers it. Default: off.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(self, deflate: crate::Deflate) -> Self {
+        Self { options: self.options.deflate(deflate), ..self }
+    }
+
+    /// Which pages may connect. Default: [`OriginPolicy::same_origin`].
+    pub fn origins(self, origins: OriginPolicy) -> Self {
+        Self { options: self.options.origins(origins), ..self }
+    }
+
+    /// Lets pages of other origins connect: [`OriginPolicy::allow`] has the patterns.
+    ///
+    /// # Errors
+    /// [`PatternError`] when it is not a pattern. A pattern that is not written in the program is better turned into an
+    /// [`OriginPolicy`] once, when the program starts.
+    pub fn allow_origin(self, pattern: &str) -> Result<Self, PatternError> {
+        Ok(Self { options: self.options.allow_origin(pattern)?, ..self })
+    }
+
+    /// What to do when the connection ends between the answer and the upgrade. Default: nothing but a line in the log.
+    pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
+        Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
+    }
+
+    /// The headers of the request.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The subprotocols that the client asks for, in its order of preference.
+    pub fn asked_subprotocols(&self) -> Vec<&str> {
+        self.request().map(|request| request.subprotocols().to_vec()).unwrap_or_default()
+    }
+
+    /// The response that upgrades the connection, or refuses a page of an origin that is not allowed. The handler gets
+    /// the connection in a task of its own, once the response was sent.
+    pub fn on_upgrade<F, Fut>(self, handler: F) -> Response
+    where
+        F: FnOnce(WebSocket) -> Fut + Send + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        let answer = self.request().and_then(|request| self.options.answer(&request));
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return WebSocketRejection(error).into_response(),
+        };
+        let span = tracing::debug_span!(
+            "websocket",
+            path = self.uri.path(),
+            subprotocol = response.negotiated().subprotocol,
+        );
+        let (response, upgrading) =
+            upgrade::upgrade::<Body>(response, self.on_upgrade, self.options);
+        let on_failed_upgrade = self.on_failed_upgrade;
+        let task = async move {
+            match upgrading.await {
+                Ok(ws) => handler(ws).await.log(),
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "upgrade failed");
+                    if let Some(callback) = on_failed_upgrade {
+                        callback(error);
+                    }
+                }
+            }
+        };
+        tokio::spawn(task.instrument(span));
+        response
+    }
+
+    fn request(&self) -> Result<Request<'_>, HandshakeError> {
+        // Other methods and versions did not get this far.
+        Request::from_http(&Method::GET, Version::HTTP_11, &self.uri, &self.headers)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
+    type Rejection = WebSocketRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
+        Request::from_http(&parts.method, parts.version, &parts.uri, &parts.headers)
+            .map_err(WebSocketRejection)?;
+        let on_upgrade = parts
+            .extensions
+            .remove::<OnUpgrade>()
+            .ok_or_else(|| WebSocketRejection(upgrade::not_upgradable()))?;
+        Ok(Self {
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            on_upgrade,
+            options: Options::new(),
+            on_failed_upgrade: None,
+        })
+    }
+}
+
+impl fmt::Debug for WebSocketUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketUpgrade")
+            .field("uri", &self.uri)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that is no request for a WebSocket: the rule that it breaks. As a response it is the [`Refusal`] that
+/// belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebSocketRejection(HandshakeError);
+
+impl WebSocketRejection {
+    /// The rule that the request breaks.
+    pub const fn error(&self) -> &HandshakeError {
+        &self.0
+    }
+}
+
+impl IntoResponse for WebSocketRejection {
+    fn into_response(self) -> Response {
+        tracing::debug!(error = &self.0 as &dyn std::error::Error, "request not upgraded");
+        Refusal::from(&self.0).into_response()
+    }
+}
+
+impl fmt::Display for WebSocketRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for WebSocketRejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,127 @@
+//! Why a client got no connection.
+
+use std::time::Duration;
+use std::{error, fmt, io};
+
+use sockeye_proto::handshake::{HandshakeError, RequestError};
+
+use crate::opening::HeadError;
+
+/// Why a client got no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The program asked for what cannot be had; nothing was sent.
+    Request(RequestError),
+    /// The host's name has no address.
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver's reason.
+        source: io::Error,
+    },
+    /// No address of the host accepted the connection.
+    Connect {
+        /// The host and the port.
+        authority: String,
+        /// The reason of the address that was tried last.
+        source: io::Error,
+    },
+    /// The TLS handshake failed. Where a certificate is to blame, the error within is a `rustls::Error`.
+    Tls {
+        /// The name that the server has to prove.
+        host: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The URL asks for TLS, and the feature `tls` is off.
+    TlsDisabled,
+    /// The transport failed during the opening handshake.
+    Io(io::Error),
+    /// The server did not upgrade the connection, or broke a rule while it did.
+    Handshake(HandshakeError),
+    /// The deadline for the whole of it passed.
+    TimedOut {
+        /// What was being waited for.
+        stage: Stage,
+        /// The time that all stages had together.
+        after: Duration,
+    },
+}
+
+/// The stages of opening a connection, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Looking up the host's addresses.
+    Resolve,
+    /// Connecting to one of them.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// The WebSocket handshake.
+    Handshake,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "name resolution",
+            Self::Connect => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+            Self::Handshake => "the WebSocket handshake",
+        })
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(_) => f.write_str("the request cannot be made"),
+            Self::Resolve { host, .. } => write!(f, "the host `{host}` was not found"),
+            Self::Connect { authority, .. } => write!(f, "could not connect to {authority}"),
+            Self::Tls { host, .. } => write!(f, "the TLS handshake with `{host}` failed"),
+            Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
+            Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
+            Self::Handshake(_) => f.write_str("the opening handshake failed"),
+            Self::TimedOut { stage, after } => {
+                write!(f, "no connection within {after:?}: {stage} did not finish")
+            }
+        }
+    }
+}
+
+impl error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Request(source) => Some(source),
+            Self::Resolve { source, .. }
+            | Self::Connect { source, .. }
+            | Self::Tls { source, .. }
+            | Self::Io(source) => Some(source),
+            Self::Handshake(source) => Some(source),
+            Self::TlsDisabled | Self::TimedOut { .. } => None,
+        }
+    }
+}
+
+impl From<RequestError> for ConnectError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<HeadError> for ConnectError {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Handshake(error) => Self::Handshake(error),
+            HeadError::Io(error) => Self::Io(error),
+        }
+    }
+}

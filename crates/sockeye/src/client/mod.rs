@@ -1,0 +1,308 @@
+//! Clients: from a URL to a connection.
+
+mod body;
+mod error;
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{HeaderName, HeaderValue};
+use sockeye_proto::handshake::{
+    ClientRequest, HandshakeError, HeadLimits, Key, RequestError, ResponseHead,
+};
+use sockeye_proto::{Config, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::opening::{self, Deadline};
+use crate::transport::Transport;
+use crate::{WebSocket, random};
+use body::Framing;
+pub use error::{ConnectError, Stage};
+
+/// How long opening a connection may take: longer than the retries of a lost packet or two, shorter than the patience
+/// of a person.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Connects to a `ws` or `wss` URL with the defaults of [`Client`].
+///
+/// ```no_run
+/// # async fn example() -> sockeye::Result<()> {
+/// let mut ws = sockeye::connect("wss://example.com/chat").await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`ConnectError`] says at which stage it failed, and why.
+pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
+    Client::new(url).connect().await
+}
+
+/// A connection to be made: where to, and how. It can be used for any number of connections.
+///
+/// ```no_run
+/// # async fn example() -> sockeye::Result<()> {
+/// use sockeye::Client;
+///
+/// let ws = Client::new("wss://example.com/chat")
+///     .header("Authorization", "Bearer abc")
+///     .subprotocols(["chat.v2", "chat"])
+///     .connect()
+///     .await?;
+/// assert_eq!(ws.subprotocol(), Some("chat.v2"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is wrong with the URL, a header or a subprotocol is told when the connection is made: the methods before that
+/// keep the first mistake.
+#[derive(Clone, Debug)]
+pub struct Client {
+    request: Result<ClientRequest, RequestError>,
+    config: Config,
+    head_limits: HeadLimits,
+    timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+}
+
+impl Client {
+    /// A client of this `ws` or `wss` URL.
+    pub fn new(url: impl AsRef<str>) -> Self {
+        Self {
+            request: url.as_ref().parse().map(ClientRequest::new),
+            config: Config::new(),
+            head_limits: HeadLimits::default(),
+            timeout: DEFAULT_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Adds a header to the request. A `Host` takes the place of the URL's; the headers of the handshake itself cannot
+    /// be added.
+    pub fn header<V>(self, name: impl AsRef<str>, value: V) -> Self
+    where
+        V: TryInto<HeaderValue>,
+    {
+        let name = name.as_ref();
+        self.change(|request| {
+            let name: HeaderName = name
+                .parse()
+                .map_err(|_| RequestError::InvalidHeaderName { name: name.to_owned() })?;
+            match value.try_into() {
+                Ok(value) => request.add_header(name, value),
+                Err(_) => Err(RequestError::InvalidHeaderValue { name }),
+            }
+        })
+    }
+
+    /// Asks for subprotocols, the one preferred first. [`WebSocket::subprotocol`] tells which one the server chose, if
+    /// any.
+    pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
+        self.change(|request| {
+            subprotocols.into_iter().try_for_each(|asked| request.add_subprotocol(asked))
+        })
+    }
+
+    /// Offers permessage-deflate. Default: off.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(self, deflate: crate::Deflate) -> Self {
+        self.change(|request| {
+            request.set_deflate(Some(deflate));
+            Ok(())
+        })
+    }
+
+    /// The limits and deadlines of the connection once it is open.
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// How large the head of the server's answer may be. Default: 16 KiB and 100 headers.
+    pub fn head_limits(self, head_limits: HeadLimits) -> Self {
+        Self { head_limits, ..self }
+    }
+
+    /// How long it may take to open the connection, all stages together. Default: 20 s.
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The TLS configuration for `wss` URLs. Default: ring, the roots of webpki-roots, no client certificate.
+    ///
+    /// If it names protocols for ALPN, `http/1.1` must be the only one.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// Opens a connection: resolves the host, tries its addresses in their order, and does the handshakes.
+    ///
+    /// # Errors
+    /// [`ConnectError`] says at which stage it failed, and why.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the connection that was being opened is closed.
+    pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
+        let request = self.request()?;
+        let stages = Stages::begin(self.timeout);
+        let stream = dial(request, &stages).await?;
+        let transport = self.secure(request, stream, &stages).await?;
+        stages.watch(Stage::Handshake, self.open(request, transport)).await
+    }
+
+    /// Does the WebSocket handshake over a stream that is connected already, by TLS or any other way; of the URL only
+    /// the host, for the request, and the path are used.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the last stage.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so is the stream.
+    pub async fn handshake<S>(&self, stream: S) -> Result<WebSocket, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let request = self.request()?;
+        let stages = Stages::begin(self.timeout);
+        let transport = opening::transport(stream);
+        stages.watch(Stage::Handshake, self.open(request, transport)).await
+    }
+
+    /// Changes the request unless something was wrong with it already.
+    fn change(
+        mut self,
+        change: impl FnOnce(&mut ClientRequest) -> Result<(), RequestError>,
+    ) -> Self {
+        if let Ok(request) = &mut self.request {
+            if let Err(error) = change(request) {
+                self.request = Err(error);
+            }
+        }
+        self
+    }
+
+    fn request(&self) -> Result<&ClientRequest, ConnectError> {
+        self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(
+        &self,
+        request: &ClientRequest,
+        stream: TcpStream,
+        stages: &Stages,
+    ) -> Result<Transport, ConnectError> {
+        if !request.url().is_secure() {
+            return Ok(stream.into());
+        }
+        let host = request.url().host();
+        let peer = stream.peer_addr().ok();
+        let secured = async {
+            crate::tls::connect(stream, host, self.tls.as_ref())
+                .await
+                .map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
+        };
+        let stream = stages.watch(Stage::Tls, secured).await?;
+        Ok(Transport::boxed(stream, peer))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[allow(clippy::unused_self, reason = "the twin of the method with a configuration of TLS")]
+    async fn secure(
+        &self,
+        request: &ClientRequest,
+        stream: TcpStream,
+        _: &Stages,
+    ) -> Result<Transport, ConnectError> {
+        if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream.into()) }
+    }
+
+    async fn open(
+        &self,
+        request: &ClientRequest,
+        mut transport: Transport,
+    ) -> Result<WebSocket, ConnectError> {
+        let key = Key::new(random::bytes());
+        let mut bytes = Vec::with_capacity(512);
+        request.encode(key, &mut bytes);
+        transport.write_all(&bytes).await.map_err(ConnectError::Io)?;
+        transport.flush().await.map_err(ConnectError::Io)?;
+
+        let mut buffer = BytesMut::new();
+        let end = opening::read_head(&mut transport, &mut buffer, self.head_limits).await?;
+        let head = ResponseHead::parse(&buffer[..end], self.head_limits)?;
+        let framing = Framing::of(&head);
+        match request.verify(key, &head) {
+            Ok(negotiated) => {
+                let connection = Connection::client(&self.config, random::bytes);
+                Ok(opening::open(transport, connection, &buffer[end..], negotiated))
+            }
+            Err(error @ HandshakeError::Status { .. }) => {
+                let received = buffer.split_off(end);
+                let body = body::read(&mut transport, received, framing).await;
+                Err(error.with_body(body).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Connects to the first address of the URL's host that accepts.
+async fn dial(request: &ClientRequest, stages: &Stages) -> Result<TcpStream, ConnectError> {
+    let url = request.url();
+    let (host, port) = (url.host(), url.port());
+    let addresses = async {
+        tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })
+    };
+    let addresses = stages.watch(Stage::Resolve, addresses).await?;
+    let connected = async {
+        let mut source = std::io::ErrorKind::AddrNotAvailable.into();
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    tracing::debug!(%address, %error, "address refused");
+                    source = error;
+                }
+            }
+        }
+        Err(ConnectError::Connect { authority: format!("{}:{port}", bracketed(host)), source })
+    };
+    let stream = stages.watch(Stage::Connect, connected).await?;
+    // Messages are written whole: to wait for more to send would only delay them.
+    stream.set_nodelay(true).map_err(ConnectError::Io)?;
+    Ok(stream)
+}
+
+/// A host as it stands before a port.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// The deadline that all stages have together.
+struct Stages {
+    deadline: Deadline,
+    after: Duration,
+}
+
+impl Stages {
+    fn begin(after: Duration) -> Self {
+        Self { deadline: Deadline::after(after), after }
+    }
+
+    async fn watch<T>(
+        &self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let late = Err(ConnectError::TimedOut { stage, after: self.after });
+        self.deadline.watch(work).await.unwrap_or(late)
+    }
+}

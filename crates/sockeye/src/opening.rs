@@ -1,0 +1,107 @@
+//! The I/O of an opening handshake, the same in both roles.
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use sockeye_proto::Connection;
+use sockeye_proto::handshake::{HandshakeError, HeadLimits, HeadSearch, Negotiated};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::WebSocket;
+use crate::transport::{Io, Transport};
+use crate::websocket::Negotiated as Agreed;
+
+/// Room that is asked for at a time while a head is read, in bytes: most heads fit twice.
+const STEP: usize = 1024;
+
+/// Why no head could be read.
+#[derive(Debug)]
+pub(crate) enum HeadError {
+    Handshake(HandshakeError),
+    Io(io::Error),
+}
+
+/// One deadline over several waits.
+pub(crate) struct Deadline {
+    /// `None` where it lies beyond what the clock can say: no deadline at all.
+    at: Option<Instant>,
+}
+
+impl Deadline {
+    pub(crate) fn after(time: Duration) -> Self {
+        Self { at: Instant::now().checked_add(time) }
+    }
+
+    /// What the work comes to, or `None` when the deadline came first.
+    pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.at {
+            Some(at) => timeout_at(at, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+}
+
+/// A stream without its type; a TCP stream stays one.
+pub(crate) fn transport<S: Io + 'static>(stream: S) -> Transport {
+    let mut stream = Some(stream);
+    if let Some(tcp) = (&mut stream as &mut dyn Any).downcast_mut::<Option<TcpStream>>() {
+        if let Some(tcp) = tcp.take() {
+            return tcp.into();
+        }
+    }
+    // Only a TCP stream was taken.
+    let stream = stream.expect("the stream was not taken");
+    Transport::boxed(stream, None)
+}
+
+/// Reads the head of an HTTP message. Returns its length; what came after it is in the buffer as well.
+pub(crate) async fn read_head<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    buffer: &mut BytesMut,
+    limits: HeadLimits,
+) -> Result<usize, HeadError> {
+    let mut search = HeadSearch::new(limits);
+    loop {
+        buffer.reserve(STEP);
+        let length = stream.read_buf(buffer).await.map_err(HeadError::Io)?;
+        if length == 0 {
+            let received = buffer.len();
+            return Err(HeadError::Handshake(HandshakeError::Truncated { received }));
+        }
+        if let Some(end) = search.find(buffer).map_err(HeadError::Handshake)? {
+            return Ok(end);
+        }
+    }
+}
+
+/// The connection after the handshake; `input` is what came beyond it.
+pub(crate) fn open(
+    transport: Transport,
+    connection: Connection,
+    input: &[u8],
+    negotiated: Negotiated,
+) -> WebSocket {
+    #[cfg(feature = "deflate")]
+    let connection = match &negotiated.deflate {
+        Some((deflate, parameters)) => connection.with_deflate(deflate, *parameters),
+        None => connection,
+    };
+    if let Some(subprotocol) = &negotiated.subprotocol {
+        tracing::Span::current().record("subprotocol", subprotocol);
+    }
+    tracing::debug!(
+        peer = transport.peer_addr().map(tracing::field::display),
+        subprotocol = negotiated.subprotocol,
+        extensions = negotiated.extensions,
+        "connection open"
+    );
+    // A copy, so that an idle connection does not hold the head's buffer.
+    let input = BytesMut::from(input);
+    let Negotiated { subprotocol, extensions, .. } = negotiated;
+    WebSocket::new(transport, connection, input, Agreed { subprotocol, extensions })
+}

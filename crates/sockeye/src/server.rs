@@ -1,0 +1,231 @@
+//! A whole server: a listener, and a task for each connection.
+
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use sockeye_proto::CloseCode;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
+
+use crate::outcome::Outcome;
+use crate::upgrade::{Options, Upgrader};
+use crate::{Result, WebSocket};
+
+/// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
+/// was raised at all, and a few hundred megabytes if all of them are busy.
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+
+/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause after an error of the listener that does not go away by itself, such as no more file descriptors: to try
+/// again at once would only burn time that the connections need to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A WebSocket server: every connection is given to a handler, in a task of its own.
+///
+/// ```no_run
+/// use sockeye::{Server, WebSocket};
+///
+/// #[tokio::main]
+/// async fn main() -> sockeye::Result<()> {
+///     Server::bind("127.0.0.1:8080").await?.serve(echo).await
+/// }
+///
+/// async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// It answers nothing but requests for WebSockets; a server of pages as well is better made with axum.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    upgrader: Upgrader,
+    max_connections: usize,
+    shutdown_timeout: Duration,
+}
+
+impl Server {
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self::from_listener(TcpListener::bind(address).await?))
+    }
+
+    /// Takes a listener that was made by other means.
+    pub fn from_listener(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            upgrader: Upgrader::new(),
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+        }
+    }
+
+    /// The address that it listens on: with the port that the system chose, where 0 was asked for.
+    ///
+    /// # Errors
+    /// What the system has to say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What to agree to, and the limits of the connections. Takes the place of the [`upgrader`](Self::upgrader)'s.
+    pub fn options(self, options: Options) -> Self {
+        Self { upgrader: self.upgrader.options(options), ..self }
+    }
+
+    /// How to upgrade requests: for a say in each of them.
+    pub fn upgrader(self, upgrader: Upgrader) -> Self {
+        Self { upgrader, ..self }
+    }
+
+    /// How many connections there may be at a time, those in their handshake included. Further clients wait in the
+    /// system's queue until another connection has ended. Default: 10,000.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self { max_connections: max_connections.clamp(1, Semaphore::MAX_PERMITS), ..self }
+    }
+
+    /// How long [`serve_with_shutdown`](Self::serve_with_shutdown) waits for the connections to end. Default: 5 s.
+    pub fn shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
+        Self { shutdown_timeout, ..self }
+    }
+
+    /// Serves connections for ever.
+    ///
+    /// # Errors
+    /// None at present: what fails for one connection, or to accept one, is logged, and the others go on.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so are the listener and all connections.
+    pub async fn serve<H, F>(self, handler: H) -> Result<()>
+    where
+        H: Fn(WebSocket) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        self.serve_with_shutdown(handler, pending()).await
+    }
+
+    /// Serves connections until `shutdown` is ready. Then no more are accepted, and those that are open are closed with
+    /// 1001 (going away) as soon as their handlers wait in [`WebSocket::recv`]. Connections that are not at their end
+    /// after the [`shutdown_timeout`](Self::shutdown_timeout) are dropped.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so are the listener and all connections.
+    pub async fn serve_with_shutdown<H, F>(
+        self,
+        handler: H,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<()>
+    where
+        H: Fn(WebSocket) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let Self { listener, upgrader, max_connections, shutdown_timeout } = self;
+        let (handler, upgrader) = (Arc::new(handler), Arc::new(upgrader));
+        let free = Arc::new(Semaphore::new(max_connections));
+        let (going_away, signal) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        while let Some((stream, peer, permit)) =
+            unless(accept(&listener, &free), shutdown.as_mut()).await
+        {
+            while tasks.try_join_next().is_some() {}
+            let (handler, upgrader, signal) = (handler.clone(), upgrader.clone(), signal.clone());
+            let span = tracing::debug_span!(
+                "websocket",
+                %peer,
+                path = tracing::field::Empty,
+                subprotocol = tracing::field::Empty,
+            );
+            let task = async move {
+                let _permit = permit;
+                // What was not upgraded is logged where that was decided.
+                let upgrade = upgrader.accept(stream);
+                if let Some(Ok(mut ws)) = unless(upgrade, pin!(raised(signal.clone()))).await {
+                    ws.close_when(raised(signal), CloseCode::GOING_AWAY);
+                    handler(ws).await.log();
+                }
+            };
+            tasks.spawn(task.instrument(span));
+        }
+        drop(listener);
+        going_away.send_replace(true);
+        let ended = timeout(shutdown_timeout, async { while tasks.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            tracing::warn!(connections = tasks.len(), "connections dropped at shutdown");
+        }
+        Ok(())
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    free: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Messages are written whole: to wait for more to send would only delay them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%peer, %error, "connection lost before its handshake");
+                    continue;
+                }
+                return (stream, peer, permit);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the error is about the connection that would have been accepted, and not about the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Waits until the signal is given, or can no longer be.
+async fn raised(mut signal: watch::Receiver<bool>) {
+    let _ = signal.wait_for(|raised| *raised).await;
+}
+
+/// What the work comes to, or `None` when `stop` is ready first.
+async fn unless<T>(
+    work: impl Future<Output = T>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match stop.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(cx).map(Some),
+    })
+    .await
+}

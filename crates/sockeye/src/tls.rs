@@ -1,0 +1,50 @@
+//! TLS for clients, by rustls.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// What a client uses unless it is given something else: ring, the roots of webpki-roots, no client certificate.
+///
+/// # Errors
+/// A [`rustls::Error`] where ring does not support the versions of TLS that rustls was built with.
+fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config.clone());
+    }
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    // The provider is named: a process-wide default may be missing, and asking for it then panics.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // A server of several protocols must not choose HTTP/2 for this connection.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
+}
+
+/// Does the TLS handshake with the server that calls itself `host`: a name or an address.
+///
+/// # Errors
+/// The transport's, or a [`rustls::Error`] within.
+pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    host: &str,
+    config: Option<&Arc<ClientConfig>>,
+) -> io::Result<TlsStream<S>> {
+    let name = ServerName::try_from(host)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?
+        .to_owned();
+    let config = match config {
+        Some(config) => config.clone(),
+        None => default_config().map_err(io::Error::other)?,
+    };
+    TlsConnector::from(config).connect(name, stream).await
+}

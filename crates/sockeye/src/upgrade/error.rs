@@ -1,0 +1,73 @@
+//! Why a request did not become a connection.
+
+use std::time::Duration;
+use std::{error, fmt, io};
+
+use sockeye_proto::handshake::HandshakeError;
+
+use crate::opening::HeadError;
+
+/// Why a server's side of the handshake did not become a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// The request broke a rule, or was refused. The client has been told.
+    Handshake(HandshakeError),
+    /// The transport failed.
+    Io(io::Error),
+    /// The handshake was not finished in time ([`Options::handshake_timeout`](super::Options::handshake_timeout)).
+    TimedOut {
+        /// The time that it had.
+        after: Duration,
+    },
+    /// The HTTP server gave the stream not away: it failed before the answer was written.
+    #[cfg(feature = "hyper")]
+    Hyper(hyper::Error),
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake(_) => f.write_str("the opening handshake failed"),
+            Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
+            Self::TimedOut { after } => {
+                write!(f, "the opening handshake was not finished within {after:?}")
+            }
+            #[cfg(feature = "hyper")]
+            Self::Hyper(_) => f.write_str("the HTTP connection failed before it was upgraded"),
+        }
+    }
+}
+
+impl error::Error for UpgradeError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Handshake(source) => Some(source),
+            Self::Io(source) => Some(source),
+            Self::TimedOut { .. } => None,
+            #[cfg(feature = "hyper")]
+            Self::Hyper(source) => Some(source),
+        }
+    }
+}
+
+impl From<HandshakeError> for UpgradeError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<io::Error> for UpgradeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<HeadError> for UpgradeError {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Handshake(error) => Self::Handshake(error),
+            HeadError::Io(error) => Self::Io(error),
+        }
+    }
+}

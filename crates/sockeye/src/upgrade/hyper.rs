@@ -1,0 +1,120 @@
+//! Upgrades of hyper requests.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::StatusCode;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use sockeye_proto::handshake::{HandshakeError, Negotiated, Refusal, Request, Response};
+use tokio::net::TcpStream;
+
+use super::{Options, UpgradeError};
+use crate::WebSocket;
+use crate::transport::Transport;
+
+/// Upgrades a hyper request: gives the answer to send, and the connection that there will be once it is sent.
+///
+/// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain TCP, served as
+/// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly.
+///
+/// ```no_run
+/// use http::{Request, Response};
+/// use sockeye::upgrade::{self, Options, Refusal};
+///
+/// async fn service<B>(mut request: Request<B>) -> Response<String> {
+///     match upgrade::hyper(&mut request, &Options::new()) {
+///         Ok((response, upgrading)) => {
+///             tokio::spawn(async move {
+///                 let mut ws = upgrading.await?;
+///                 ws.send("hello").await
+///             });
+///             response
+///         }
+///         Err(error) => Refusal::from(&error).into_response(),
+///     }
+/// }
+/// ```
+///
+/// # Errors
+/// The rule that the request breaks: answer with `Refusal::from(&error).into_response()`, or with whatever the path
+/// gives to those who do not ask for a WebSocket.
+pub fn hyper<B, C: Default>(
+    request: &mut http::Request<B>,
+    options: &Options,
+) -> Result<(http::Response<C>, Upgrading), HandshakeError> {
+    let (method, version, uri) = (request.method(), request.version(), request.uri());
+    let response = {
+        let request = Request::from_http(method, version, uri, request.headers())?;
+        options.answer(&request)?
+    };
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
+    Ok(upgrade(response, on_upgrade, options.clone()))
+}
+
+/// The answer to send, and the connection after it.
+pub(crate) fn upgrade<C: Default>(
+    response: Response,
+    on_upgrade: OnUpgrade,
+    options: Options,
+) -> (http::Response<C>, Upgrading) {
+    let mut answer = http::Response::new(C::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.headers_mut() = response.to_headers();
+    let upgrading = Upgrading { on_upgrade, options, negotiated: response.into_negotiated() };
+    (answer, upgrading)
+}
+
+/// Something between took the request apart, or the server does not serve upgrades.
+pub(crate) fn not_upgradable() -> HandshakeError {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this server cannot upgrade the connection\n")
+        .into()
+}
+
+/// A connection that is being upgraded: the future of a [`WebSocket`], once the answer that [`hyper`] gave is sent.
+///
+/// # Errors
+/// [`UpgradeError::Hyper`] when the HTTP connection ended before that.
+///
+/// # Cancel safety
+/// If it is dropped, the connection ends after the answer.
+#[must_use = "there is no WebSocket until this is awaited"]
+pub struct Upgrading {
+    on_upgrade: OnUpgrade,
+    options: Options,
+    negotiated: Negotiated,
+}
+
+impl Future for Upgrading {
+    type Output = Result<WebSocket, UpgradeError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let upgraded =
+            ready!(Pin::new(&mut self.on_upgrade).poll(cx)).map_err(UpgradeError::Hyper)?;
+        let (transport, input) = transport(upgraded);
+        let negotiated = std::mem::take(&mut self.negotiated);
+        Poll::Ready(Ok(self.options.open(transport, &input, negotiated)))
+    }
+}
+
+/// The TCP stream itself where there is one, with what hyper has read of it.
+fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return (parts.io.into_inner().into(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => (parts.io.into_inner().into(), parts.read_buf),
+        Err(upgraded) => (Transport::boxed(TokioIo::new(upgraded), None), Bytes::new()),
+    }
+}
+
+impl fmt::Debug for Upgrading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrading").field("negotiated", &self.negotiated).finish_non_exhaustive()
+    }
+}

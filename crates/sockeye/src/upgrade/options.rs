@@ -1,0 +1,106 @@
+//! What all ways to upgrade a request have in common.
+
+use std::time::Duration;
+
+use sockeye_proto::handshake::{
+    HandshakeError, HeadLimits, Negotiated, OriginPolicy, PatternError, Request, Response, Terms,
+};
+use sockeye_proto::{Config, Connection};
+
+use crate::transport::Transport;
+use crate::{WebSocket, opening};
+
+/// How a server upgrades requests: what it agrees to, and the limits of the connections.
+///
+/// ```
+/// use sockeye::upgrade::Options;
+///
+/// let options = Options::new()
+///     .subprotocols(["chat.v2", "chat"])
+///     .allow_origin("https://*.example.com")?;
+/// # let _ = options;
+/// # Ok::<_, sockeye::handshake::PatternError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    terms: Terms,
+    config: Config,
+    pub(super) head_limits: HeadLimits,
+    pub(super) timeout: Duration,
+}
+
+impl Options {
+    /// The defaults, as each setter states them.
+    pub fn new() -> Self {
+        Self {
+            terms: Terms::new(),
+            config: Config::new(),
+            head_limits: HeadLimits::default(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The subprotocols that the server speaks, the one it prefers first: the first of these that the client asked for
+    /// is chosen. Default: none.
+    pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
+        Self { terms: self.terms.subprotocols(subprotocols), ..self }
+    }
+
+    /// Accepts permessage-deflate where the client offers it. Default: off.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(self, deflate: crate::Deflate) -> Self {
+        Self { terms: self.terms.deflate(deflate), ..self }
+    }
+
+    /// Which pages may connect. Default: [`OriginPolicy::same_origin`].
+    pub fn origins(self, origins: OriginPolicy) -> Self {
+        Self { terms: self.terms.origins(origins), ..self }
+    }
+
+    /// Lets pages of other origins connect: [`OriginPolicy::allow`] has the patterns.
+    ///
+    /// # Errors
+    /// [`PatternError`] when it is not a pattern.
+    pub fn allow_origin(self, pattern: &str) -> Result<Self, PatternError> {
+        let origins = self.terms.origin_policy().clone().allow(pattern)?;
+        Ok(self.origins(origins))
+    }
+
+    /// The limits and deadlines of the connections once they are open.
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// How large the head of a request may be. Default: 16 KiB and 100 headers. An HTTP library has limits of its own,
+    /// which apply in place of these.
+    pub fn head_limits(self, head_limits: HeadLimits) -> Self {
+        Self { head_limits, ..self }
+    }
+
+    /// How long a client may take over its request, and to take the answer. Default: 10 s. An HTTP library has
+    /// deadlines of its own, which apply in place of this one.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The answer to a request.
+    pub(crate) fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
+        self.terms.answer(request)
+    }
+
+    /// The connection after the handshake; `input` is what came beyond it.
+    pub(super) fn open(
+        &self,
+        transport: Transport,
+        input: &[u8],
+        negotiated: Negotiated,
+    ) -> WebSocket {
+        opening::open(transport, Connection::server(&self.config), input, negotiated)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
