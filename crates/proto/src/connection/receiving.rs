@@ -291,8 +291,10 @@ impl Receiving {
         #[cfg(feature = "deflate")]
         if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
             let buffer = message.assembler.buffer();
-            inflater.inflate(payload, last, buffer, self.max_message_length)?;
-            return message.assembler.check();
+            let inflated = inflater.inflate(payload, last, buffer, self.max_message_length);
+            // What came before an error is checked first: how the payload was cut must not decide which of two
+            // errors is seen.
+            return message.assembler.check().and(inflated);
         }
         let _ = last;
         message.assembler.push(payload)

@@ -1,0 +1,219 @@
+//! Runs a connection over the same input in every way that it may arrive.
+
+use bytes::{BufMut, BytesMut};
+use sockeye_proto::deflate::Deflate;
+use sockeye_proto::extension::Extension;
+use sockeye_proto::{
+    CloseCode, CloseFrame, Config, Connection, Event, Input, Message, ProtocolError, Role, State,
+};
+
+use crate::wire::{self, CLOSE, FIN, KEY};
+
+/// What a connection made of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) events: Vec<Happened>,
+    pub(crate) error: Option<ProtocolError>,
+    /// Answers, as they are on the wire.
+    pub(crate) output: Vec<u8>,
+    pub(crate) state: State,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    Message(Message),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<CloseFrame>),
+    /// A close frame with a message in progress.
+    CloseMidMessage(Option<CloseFrame>),
+}
+
+pub(crate) fn text(text: &str) -> Happened {
+    Happened::Message(text.into())
+}
+
+pub(crate) fn binary(bytes: &[u8]) -> Happened {
+    Happened::Message(bytes.into())
+}
+
+pub(crate) fn server() -> Connection {
+    Connection::server(&Config::new())
+}
+
+pub(crate) fn client() -> Connection {
+    client_with(&Config::new())
+}
+
+pub(crate) fn client_with(config: &Config) -> Connection {
+    Connection::client(config, || KEY)
+}
+
+/// Client and server with what they agree on when both are set to these.
+pub(crate) fn compressing(config: &Config, client: &Deflate, server: &Deflate) -> Pair {
+    let offer = client.offer().to_string();
+    let offers = Extension::parse_list([offer.as_str()]).unwrap();
+    let (parameters, answer) = server.accept(&offers).unwrap();
+    let answer = answer.to_string();
+    let answers = Extension::parse_list([answer.as_str()]).unwrap();
+    assert_eq!(client.confirm(&answers[0]), Ok(parameters));
+    Pair {
+        client: client_with(config).with_deflate(client, parameters),
+        server: Connection::server(config).with_deflate(server, parameters),
+        parameters,
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) client: Connection,
+    pub(crate) server: Connection,
+    pub(crate) parameters: sockeye_proto::deflate::Parameters,
+}
+
+pub(crate) fn compressing_server(config: &Config) -> Connection {
+    compressing(config, &Deflate::new(), &Deflate::new()).server
+}
+
+/// How a driver may hand over what it read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// As a slice.
+    Borrowed,
+    /// As shared bytes.
+    Shared,
+    /// As a slice, but into the payload space when there is one.
+    Direct,
+}
+
+/// What a connection makes of `input` in these pieces.
+pub(crate) fn feed<'a>(
+    connection: &mut Connection,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    way: Way,
+) -> Seen {
+    let mut seen = Seen { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
+    for piece in pieces {
+        seen.error = take(connection, piece, way, &mut seen).err();
+        if seen.error.is_some() {
+            break;
+        }
+    }
+    seen.state = connection.state();
+    seen
+}
+
+fn take(
+    connection: &mut Connection,
+    piece: &[u8],
+    way: Way,
+    seen: &mut Seen,
+) -> Result<(), ProtocolError> {
+    let Seen { events, output, .. } = seen;
+    match way {
+        Way::Borrowed => {
+            let mut piece = piece.to_vec();
+            receive(connection, &mut piece, events, output)
+        }
+        Way::Shared => {
+            let mut piece = BytesMut::from(piece);
+            while let Some(event) = connection.receive_bytes(&mut piece, output)? {
+                events.push(happened(event));
+            }
+            assert!(piece.is_empty(), "all input is taken");
+            Ok(())
+        }
+        Way::Direct => {
+            let mut piece = piece;
+            while let Some(mut space) = connection.payload_space() {
+                let length = space.remaining_mut().min(piece.len());
+                if length == 0 {
+                    return Ok(());
+                }
+                space.put_slice(&piece[..length]);
+                piece = &piece[length..];
+                events.extend(connection.payload_read(length, output)?.map(happened));
+            }
+            receive(connection, &mut piece.to_vec(), events, output)
+        }
+    }
+}
+
+fn receive(
+    connection: &mut Connection,
+    piece: &mut [u8],
+    events: &mut Vec<Happened>,
+    output: &mut Vec<u8>,
+) -> Result<(), ProtocolError> {
+    let mut input = Input::new(piece);
+    while let Some(event) = connection.receive(&mut input, output)? {
+        events.push(happened(event));
+    }
+    assert!(input.is_empty(), "all input is taken");
+    Ok(())
+}
+
+fn happened(event: Event<'_>) -> Happened {
+    match event {
+        Event::Message(message) => Happened::Message(message.into_owned()),
+        Event::Ping(payload) => Happened::Ping(payload.into_owned()),
+        Event::Pong(payload) => Happened::Pong(payload.into_owned()),
+        Event::Close { frame, mid_message: false } => Happened::Close(frame),
+        Event::Close { frame, mid_message: true } => Happened::CloseMidMessage(frame),
+    }
+}
+
+/// What a connection makes of `wire`, however it arrives: whole, byte by byte, and in two pieces cut at every place,
+/// each in every way. It must be the same.
+pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Seen {
+    let whole = feed(&mut make(), [wire], Way::Borrowed);
+    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+        assert_eq!(feed(&mut make(), [wire], way), whole, "whole, {way:?}");
+        assert_eq!(feed(&mut make(), wire.chunks(1), way), whole, "byte by byte, {way:?}");
+        for at in splits(wire.len()) {
+            let (head, tail) = wire.split_at(at);
+            assert_eq!(feed(&mut make(), [head, tail], way), whole, "cut at {at}, {way:?}");
+        }
+    }
+    whole
+}
+
+/// Every place, except in the middle of what is long: there are 16 of them spread evenly.
+fn splits(length: usize) -> impl Iterator<Item = usize> {
+    let step = length / 16 + 1;
+    (1..length).filter(move |at| *at < 200 || length - at < 200 || at % step == 0)
+}
+
+/// What a connection makes of `wire`, however it arrives, when that is an error: the close frame that it answers
+/// with is checked here. Returned are the events before the error.
+pub(crate) fn refused(
+    make: impl Fn() -> Connection,
+    wire: &[u8],
+    error: ProtocolError,
+) -> Vec<Happened> {
+    let role = make().role();
+    let seen = at_every_split(make, wire);
+    assert_eq!(seen.error, Some(error), "{wire:x?}");
+    assert_eq!(seen.state, State::Closed);
+    let mut payload = u16::from(error.close_code()).to_be_bytes().to_vec();
+    payload.extend_from_slice(error.to_string().as_bytes());
+    let close = match role {
+        Role::Client => wire::masked(FIN | CLOSE, &payload),
+        Role::Server => wire::bare(FIN | CLOSE, &payload),
+    };
+    assert!(seen.output.ends_with(&close), "{:x?}", seen.output);
+    seen.events
+}
+
+/// What a connection makes of `wire`, however it arrives, when that breaks no rule and asks for no answer.
+pub(crate) fn accepted(make: impl Fn() -> Connection, wire: &[u8]) -> Vec<Happened> {
+    let seen = at_every_split(make, wire);
+    assert_eq!(seen.error, None);
+    assert_eq!(seen.state, State::Open);
+    assert_eq!(seen.output, b"");
+    seen.events
+}
+
+pub(crate) fn close_frame(code: CloseCode, reason: &'static str) -> Option<CloseFrame> {
+    Some(CloseFrame::new(code, reason).unwrap())
+}

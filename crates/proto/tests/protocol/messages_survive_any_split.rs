@@ -1,0 +1,183 @@
+use proptest::prelude::*;
+use sockeye_proto::deflate::{Deflate, Deflater};
+use sockeye_proto::{Config, Connection, Kind, Message, Role, State};
+
+use crate::harness::{Happened, Way, client, compressing, feed, server};
+use crate::wire::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, bare, masked};
+
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        any::<String>().prop_map(Message::from),
+        prop::collection::vec(any::<u8>(), 0..400).prop_map(Message::from),
+        (any::<char>(), 0..30_000usize)
+            .prop_map(|(character, count)| Message::from(String::from(character).repeat(count))),
+        ("[a-z ]{1,20}", 0..500usize).prop_map(|(words, count)| Message::from(words.repeat(count))),
+    ]
+}
+
+fn messages() -> impl Strategy<Value = Vec<Message>> {
+    prop::collection::vec(message(), 0..6)
+}
+
+fn deflate() -> impl Strategy<Value = Deflate> {
+    (any::<bool>(), any::<bool>(), 8..=15u8, 8..=15u8, 0..=9u8, prop::sample::select(vec![0, 50]))
+        .prop_map(|(own, peer, bits, peer_bits, level, threshold)| {
+            Deflate::new()
+                .no_context_takeover(own)
+                .peer_no_context_takeover(peer)
+                .threshold(threshold)
+                .level(level)
+                .and_then(|deflate| deflate.max_window_bits(bits))
+                .and_then(|deflate| deflate.peer_max_window_bits(peer_bits))
+                .unwrap()
+        })
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop::sample::select(vec![Way::Borrowed, Way::Shared, Way::Direct])
+}
+
+/// Where to cut, as fractions of what there is.
+fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..12)
+}
+
+fn pieces<'a>(whole: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).collect();
+    places.extend([0, whole.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|place| &whole[place[0]..place[1]]).collect()
+}
+
+fn sent(connection: &mut Connection, messages: &[Message]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for message in messages {
+        connection.send(message.into(), &mut wire).unwrap();
+    }
+    wire
+}
+
+fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages: Vec<Message>) {
+    let seen = feed(connection, wire.iter().copied(), way);
+    let expected: Vec<_> = messages.into_iter().map(Happened::Message).collect();
+    assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
+}
+
+/// A message cut into fragments by hand, compressed if there is a deflater, with control frames in between.
+fn fragmented(
+    message: &Message,
+    cuts: &[prop::sample::Index],
+    mut deflater: Option<&mut Deflater>,
+    role: Role,
+) -> (Vec<u8>, Vec<Happened>) {
+    let frame = if role == Role::Client { masked } else { bare };
+    let fragments = pieces(message.as_bytes(), cuts);
+    let (mut wire, mut events) = (Vec::new(), Vec::new());
+    for (index, fragment) in fragments.iter().enumerate() {
+        let last = index + 1 == fragments.len();
+        let mut first = match (index, message.kind()) {
+            (0, Kind::Text) => TEXT,
+            (0, Kind::Binary) => BINARY,
+            _ => CONTINUATION,
+        };
+        let mut payload = fragment.to_vec();
+        if let Some(deflater) = &mut deflater {
+            payload.clear();
+            deflater.compress(fragment, last, &mut payload);
+            if index == 0 {
+                first |= RSV1;
+            }
+        }
+        if last {
+            first |= FIN;
+        }
+        wire.extend(frame(first, &payload));
+        if !last {
+            let control = [index as u8; 3];
+            if index % 2 == 0 {
+                wire.extend(frame(FIN | PING, &control));
+                events.push(Happened::Ping(control.to_vec()));
+            } else {
+                wire.extend(frame(FIN | PONG, &control));
+                events.push(Happened::Pong(control.to_vec()));
+            }
+        }
+    }
+    events.push(Happened::Message(message.clone()));
+    (wire, events)
+}
+
+proptest! {
+    #[test]
+    fn in_both_roles(messages in messages(), cuts in cuts(), way in way()) {
+        let wire = sent(&mut client(), &messages);
+        assert_arrive(&mut server(), &pieces(&wire, &cuts), way, messages.clone());
+        let wire = sent(&mut server(), &messages);
+        assert_arrive(&mut client(), &pieces(&wire, &cuts), way, messages);
+    }
+
+    #[test]
+    fn in_both_roles_compressed_by_any_parameters(
+        messages in messages(),
+        cuts in cuts(),
+        way in way(),
+        at_client in deflate(),
+        at_server in deflate(),
+    ) {
+        let mut pair = compressing(&Config::new(), &at_client, &at_server);
+        let wire = sent(&mut pair.client, &messages);
+        assert_arrive(&mut pair.server, &pieces(&wire, &cuts), way, messages.clone());
+        let wire = sent(&mut pair.server, &messages);
+        assert_arrive(&mut pair.client, &pieces(&wire, &cuts), way, messages);
+    }
+
+    #[test]
+    fn in_fragments_with_control_frames_between(
+        messages in prop::collection::vec((message(), cuts(), any::<bool>()), 1..4),
+        cuts in cuts(),
+        way in way(),
+        deflate in deflate(),
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+    ) {
+        let mut pair = compressing(&Config::new(), &deflate, &deflate);
+        let mut deflater = pair.parameters.deflater(role, &deflate);
+        let (mut wire, mut expected) = (Vec::new(), Vec::new());
+        for (message, cuts, compressed) in &messages {
+            let deflater = compressed.then_some(&mut deflater);
+            let (frames, events) = fragmented(message, cuts, deflater, role);
+            wire.extend(frames);
+            expected.extend(events);
+        }
+        let peer = if role == Role::Client { &mut pair.server } else { &mut pair.client };
+        let seen = feed(peer, pieces(&wire, &cuts), way);
+        prop_assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
+    }
+
+    #[test]
+    fn any_bytes_give_the_same_events_at_any_split(
+        wire in prop::collection::vec(any::<u8>(), 0..200),
+        cuts in cuts(),
+        way in way(),
+        deflate in deflate(),
+    ) {
+        let make = || compressing(&Config::new(), &deflate, &deflate);
+        let whole = feed(&mut make().client, [&wire[..]], Way::Borrowed);
+        prop_assert_eq!(feed(&mut make().client, pieces(&wire, &cuts), way), whole);
+        let frame = masked(0x80 | wire.first().map_or(0, |byte| byte & 0x4f), &wire);
+        let whole = feed(&mut make().server, [&frame[..]], Way::Borrowed);
+        prop_assert_eq!(feed(&mut make().server, pieces(&frame, &cuts), way), whole);
+    }
+}
+
+/// A long message read straight into its place must not disturb what comes after it.
+#[test]
+fn a_long_payload_read_in_place_is_followed_by_the_next_message() {
+    let messages = vec![Message::from(vec![7; 300_000]), Message::from("next")];
+    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+        let wire = sent(&mut client(), &messages);
+        for size in [1000, 16 * 1024, 100_000, wire.len()] {
+            let chunks: Vec<_> = wire.chunks(size).collect();
+            assert_arrive(&mut server(), &chunks, way, messages.clone());
+        }
+    }
+}

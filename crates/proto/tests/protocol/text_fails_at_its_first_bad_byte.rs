@@ -1,0 +1,54 @@
+use sockeye_proto::ProtocolError;
+
+use crate::harness::{Way, client, feed, refused};
+use crate::wire::{CONTINUATION, FIN, TEXT, bare};
+
+/// Text up to and with the byte that no continuation can make right.
+const BAD: [&[u8]; 8] = [
+    b"ok \x80",
+    b"ok \xc0",
+    b"\xce\xba\xe1\xbd\xb9\xed\xa0",
+    b"\xe0\x80",
+    b"\xf4\x90",
+    b"\xf5",
+    b"\xf0\x9f\x98a",
+    b"\xff",
+];
+
+#[test]
+fn no_more_than_the_bad_byte_is_needed() {
+    for bad in BAD {
+        // The frame goes on for long, and more fragments would follow.
+        let mut wire = bare(TEXT, &[bad, &[b'x'; 50]].concat());
+        wire.truncate(2 + bad.len());
+        assert_eq!(refused(client, &wire, ProtocolError::InvalidUtf8), []);
+        wire.pop();
+        let seen = feed(&mut client(), wire.chunks(1), Way::Borrowed);
+        assert_eq!(seen.error, None, "{bad:x?}");
+    }
+}
+
+#[test]
+fn a_bad_byte_in_a_later_fragment_is_seen() {
+    for bad in BAD {
+        for at in 0..bad.len() {
+            let wire = [
+                bare(TEXT, &bad[..at]),
+                bare(CONTINUATION, &bad[at..]),
+                bare(FIN | CONTINUATION, b"more"),
+            ]
+            .concat();
+            assert_eq!(refused(client, &wire, ProtocolError::InvalidUtf8), []);
+        }
+    }
+}
+
+#[test]
+fn text_that_ends_inside_a_character_is_refused() {
+    for cut in [&b"\xc3"[..], b"x\xe2\x82", b"\xf0\x9f\x98"] {
+        let whole = bare(FIN | TEXT, cut);
+        assert_eq!(refused(client, &whole, ProtocolError::InvalidUtf8), []);
+        let fragments = [bare(TEXT, cut), bare(FIN | CONTINUATION, b"")].concat();
+        assert_eq!(refused(client, &fragments, ProtocolError::InvalidUtf8), []);
+    }
+}
