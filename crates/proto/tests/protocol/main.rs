@@ -1,6 +1,7 @@
 //! The rules of RFC 6455 and RFC 7692, as a connection keeps them: one behaviour per file. Each protocol test is run
 //! at every split of its input, because how bytes arrive must not change what happens.
 
+#![cfg(feature = "deflate")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::decimal_bitwise_operands,
