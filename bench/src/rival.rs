@@ -27,6 +27,8 @@ pub const LIMIT: &str = "raw-epoll";
 pub const ALL: &[Rival] = &[
     Rival { name: LIMIT, program: "raw_epoll", arguments: &[], wire: Wire::Raw },
     Rival { name: "raw-tokio", program: "raw_tokio", arguments: &[], wire: Wire::Raw },
+    websocket("sockeye-pull", "sockeye_pull", &["feed"]),
+    websocket("sockeye-pull (send)", "sockeye_pull", &["send"]),
     websocket("tokio-tungstenite", "tokio_tungstenite", &["feed"]),
     websocket("tokio-tungstenite (send)", "tokio_tungstenite", &["send"]),
     websocket("fastwebsockets", "fastwebsockets", &[]),

@@ -9,13 +9,16 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use sockeye_bench::serve::{self, Arguments};
 
-const BUFFER_SIZE: usize = 64 * 1024;
+/// Takes whatever a socket has in one read; the same as uWebSockets' shared buffer.
+const BUFFER_SIZE: usize = 512 * 1024;
 const LISTENER: u64 = u64::MAX;
 
 /// A connection, and what its socket would not take.
 struct Connection {
     stream: TcpStream,
     rest: Vec<u8>,
+    /// Bytes of `rest` that have been written since.
+    written: usize,
 }
 
 fn main() -> io::Result<()> {
@@ -39,7 +42,7 @@ fn main() -> io::Result<()> {
                 stream.set_nonblocking(true)?;
                 let data = EventData::new_u64(connections.len() as u64);
                 epoll::add(&epoll, &stream, data, EventFlags::IN)?;
-                connections.push(Some(Connection { stream, rest: Vec::new() }));
+                connections.push(Some(Connection { stream, rest: Vec::new(), written: 0 }));
                 continue;
             }
             let index = usize::try_from(data.u64()).expect("an index given above");
@@ -63,8 +66,11 @@ impl Connection {
     /// Writes what was left, or else reads once and writes that; an error ends the connection.
     fn echo(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         if !self.rest.is_empty() {
-            let written = write(&mut self.stream, &self.rest)?;
-            self.rest.drain(..written);
+            self.written += write(&mut self.stream, &self.rest[self.written..])?;
+            if self.written == self.rest.len() {
+                self.rest.clear();
+                self.written = 0;
+            }
             return Ok(());
         }
         let size = match self.stream.read(buffer) {

@@ -13,7 +13,8 @@ use sockeye_bench::serve::{self, Arguments};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-const BUFFER_SIZE: usize = 64 * 1024;
+/// The same as the bare epoll server's.
+const BUFFER_SIZE: usize = 512 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_SIZE]);
