@@ -1,0 +1,17 @@
+//! Echoes every message, one task a connection.
+//!
+//!     cargo run -p sockeye --example echo
+
+use sockeye::{Server, WebSocket};
+
+#[tokio::main]
+async fn main() -> sockeye::Result<()> {
+    Server::bind("127.0.0.1:8080").await?.serve(echo).await
+}
+
+async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
