@@ -49,17 +49,23 @@ export function latencyPanel(connection) {
     pause.textContent = paused ? "Resume" : "Pause";
     pause.classList.toggle("quiet", !paused);
     note(paused ? "Paused: nothing is sent, the figures stand still." : "Ten echoes a second, eight bytes each.");
-    if (paused) gaps.push({ from: frozenAt, to: Infinity, word: "paused" });
-    else endGap(gaps);
+    markGap();
   };
 
-  connection.addEventListener("change", () => {
-    if (paused) return;
-    if (connection.phase === "open") endGap(gaps);
-    else if (gaps.at(-1)?.to !== Infinity) gaps.push({ from: performance.now(), to: Infinity, word: "not connected" });
-    while (gaps.length && gaps[0].to < performance.now() - WINDOW) gaps.shift();
-  });
+  // Keeps the last gap in step with the reason, if any, for which nothing is measured.
+  const markGap = () => {
+    const now = performance.now();
+    const word = paused ? "paused" : connection.phase === "open" ? "" : "not connected";
+    const last = gaps.at(-1);
+    if (last?.to === Infinity) {
+      if (last.word === word) return;
+      last.to = now;
+    }
+    if (word) gaps.push({ from: now, to: Infinity, word });
+    while (gaps.length && gaps[0].to < now - WINDOW) gaps.shift();
+  };
 
+  connection.addEventListener("change", markGap);
   setInterval(sound, INTERVAL);
   setInterval(() => describe(canvas, summarise(samples)), 5_000);
   new ResizeObserver(redraw).observe(canvas);
@@ -72,11 +78,6 @@ export function summarise(samples) {
   const times = samples.map(({ away }) => away).sort((a, b) => a - b);
   const rank = (share) => times[Math.max(0, Math.ceil(share * times.length) - 1)];
   return { min: times[0], median: rank(0.5), p99: rank(0.99), max: times.at(-1) };
-}
-
-function endGap(gaps) {
-  const last = gaps.at(-1);
-  if (last?.to === Infinity) last.to = performance.now();
 }
 
 function showFigures(figures) {

@@ -43,8 +43,7 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
     let tls = tls::acceptor(options)?;
-    let shutdown = Shutdown::default();
-    let echo = echo::Echo::new(options, shutdown.clone())?;
+    let echo = echo::Echo::new(options)?;
     let listener = listen::bind(&options.listen).await?;
     // From here on a signal stops the server gently, so that whoever reads the address may send one.
     let mut stops = Stops::listen()?;
@@ -55,7 +54,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         router: routes::router(echo, options.max_message),
         limits: Limits { handshake: options.handshake_timeout, tls: tls.map(TlsAcceptor::from) },
         slots: Arc::new(Semaphore::new(options.max_connections)),
-        shutdown,
+        shutdown: Shutdown::default(),
     };
     tokio::select! {
         () = server.accept_all(&listener) => {}
@@ -102,7 +101,7 @@ impl Server {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             let (stream, peer) = accept(listener).await;
             debug!(%peer, "accepted");
-            let guest = self.shutdown.admit(slot);
+            let guest = self.shutdown.admit(peer, slot);
             let router = self.router.clone();
             let limits = self.limits.clone();
             tokio::spawn(async move {

@@ -1,24 +1,75 @@
 //! `/echo`: every message comes back as it went.
 
-use axum::extract::State;
+use anyhow::Context;
+use axum::extract::{Extension, State};
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
+use sockeye::upgrade::Options;
+use sockeye::{CloseCode, Config, Deflate, WebSocket};
+use tracing::debug;
 
-use super::shutdown::Shutdown;
+use super::shutdown::Guest;
 use crate::arguments::Serve;
 
+/// The subprotocol that is agreed on with clients that ask for it.
+const SUBPROTOCOL: &str = "echo.sockeye";
+
+/// What every echo connection is upgraded with.
 #[derive(Clone, Debug)]
-pub(crate) struct Echo {}
+pub(crate) struct Echo {
+    options: Options,
+}
 
 impl Echo {
-    pub(crate) fn new(_options: &Serve, _shutdown: Shutdown) -> anyhow::Result<Self> {
-        Ok(Self {})
+    /// # Errors
+    /// When an `--allow-origin` is not a pattern.
+    pub(crate) fn new(flags: &Serve) -> anyhow::Result<Self> {
+        let mut options = Options::new()
+            .config(config(flags))
+            .subprotocols([SUBPROTOCOL])
+            .deflate(Deflate::default());
+        for pattern in &flags.allow_origin {
+            options = options.allow_origin(pattern).context(
+                "--allow-origin takes an origin such as https://app.example.com, \
+                 https://*.example.com or http://localhost:*",
+            )?;
+        }
+        Ok(Self { options })
     }
 }
 
-pub(crate) async fn upgrade(State(_echo): State<Echo>, _headers: HeaderMap) -> Response {
-    upgrade_required()
+fn config(flags: &Serve) -> Config {
+    // A message that does not shrink grows a little under compression, by some bytes a block.
+    let room_for_deflate = flags.max_message / 256 + 1024;
+    // The ping leaves between one and two intervals after the last byte, and its answer is due two
+    // intervals later: four at the most.
+    let quarter = flags.idle_timeout / 4;
+    Config::default()
+        .max_message_length(flags.max_message)
+        .max_frame_length(flags.max_message.saturating_add(room_for_deflate) as u64)
+        .ping_after(Some(quarter))
+        .pong_timeout(quarter * 2)
+        .close_timeout(flags.shutdown_timeout)
+}
+
+/// Answers `/echo`.
+pub(crate) async fn upgrade(
+    State(echo): State<Echo>,
+    Extension(guest): Extension<Guest>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    if !headers.contains_key(UPGRADE) {
+        return upgrade_required();
+    }
+    match upgrade {
+        Ok(upgrade) => upgrade.options(echo.options).on_upgrade(async move |ws| {
+            answer(ws, guest).await;
+        }),
+        Err(rejection) => rejection.into_response(),
+    }
 }
 
 fn upgrade_required() -> Response {
@@ -26,4 +77,30 @@ fn upgrade_required() -> Response {
                     or open / in a browser to try it.\n";
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
     (StatusCode::UPGRADE_REQUIRED, headers, sentence).into_response()
+}
+
+async fn answer(mut ws: WebSocket, guest: Guest) {
+    let peer = guest.peer();
+    debug!(%peer, subprotocol = ws.subprotocol(), extensions = ws.extensions(), "WebSocket opened");
+    let result = tokio::select! {
+        result = echo(&mut ws) => result,
+        () = guest.shutdown_begun() => {
+            ws.close(CloseCode::GOING_AWAY, "the server is stopping").await
+        }
+    };
+    match (result, ws.close_frame()) {
+        (Ok(()), Some(frame)) => debug!(%peer, "WebSocket closed: {frame}"),
+        (Ok(()), None) => debug!(%peer, "WebSocket closed"),
+        (Err(error), _) => {
+            debug!(%peer, "WebSocket failed: {:#}", anyhow::Error::new(error));
+        }
+    }
+}
+
+async fn echo(ws: &mut WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        // Fed, not sent: the echoes of all messages that are here already leave in one write.
+        ws.feed(message).await?;
+    }
+    Ok(())
 }

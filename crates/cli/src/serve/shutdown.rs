@@ -1,5 +1,6 @@
 //! Stopping: the signals, and the connections that have to hear of them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +22,16 @@ pub(crate) struct Shutdown {
 /// connection and the WebSocket it may have become share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
+    peer: SocketAddr,
     begun: CancellationToken,
     _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
 }
 
 impl Shutdown {
     /// Counts a connection in.
-    pub(crate) fn admit(&self, slot: OwnedSemaphorePermit) -> Guest {
-        Guest { begun: self.begun.clone(), _place: Arc::new((slot, self.guests.token())) }
+    pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
+        let place = Arc::new((slot, self.guests.token()));
+        Guest { peer, begun: self.begun.clone(), _place: place }
     }
 
     /// Tells all connections to end and waits until they have, at most so long.
@@ -42,6 +45,11 @@ impl Shutdown {
 }
 
 impl Guest {
+    /// Where the connection comes from.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Waits until the server stops. Cancel safe.
     pub(crate) async fn shutdown_begun(&self) {
         self.begun.cancelled().await;

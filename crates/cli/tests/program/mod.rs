@@ -62,17 +62,18 @@ impl Server {
         TcpStream::connect(&self.address).expect("the server accepts")
     }
 
+    /// A connection with a GET of `path` under way, to be answered and closed.
+    pub(crate) fn ask(&self, path: &str) -> TcpStream {
+        let mut stream = self.dial();
+        let host = &self.address;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        stream
+    }
+
     /// The whole answer to a GET of `path`.
     pub(crate) fn page(&self, path: &str) -> String {
-        let mut stream = self.dial();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            self.address
-        )
-        .unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        self.ask(path).read_to_string(&mut answer).unwrap();
         answer
     }
 
@@ -83,12 +84,20 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Waits for the line of the log that contains `phrase`.
+    /// Waits for a line of the log that contains `phrase`.
     pub(crate) fn wait_for(&mut self, phrase: &str) {
-        let mut line = String::new();
-        while !line.contains(phrase) {
-            line.clear();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log never said {phrase:?}");
+        self.wait_for_any(&[phrase]);
+    }
+
+    /// Waits for a line of the log that contains one of `phrases`, and tells which.
+    pub(crate) fn wait_for_any<'a>(&mut self, phrases: &[&'a str]) -> &'a str {
+        loop {
+            let mut line = String::new();
+            let length = self.log.read_line(&mut line).unwrap();
+            assert_ne!(length, 0, "the log never said any of {phrases:?}");
+            if let Some(phrase) = phrases.iter().find(|phrase| line.contains(**phrase)) {
+                return phrase;
+            }
         }
     }
 
