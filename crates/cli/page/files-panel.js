@@ -40,7 +40,7 @@ export function filesPanel(url, limit) {
 async function carry(file, row, url, limit) {
   try {
     if (file.size > limit) {
-      throw new Error(`Not sent: the server takes ${size(limit)} in one message at most, and this is ${size(file.size)}. Start it with a larger --max-message to allow more.`);
+      throw new Error(`Not sent: the server takes ${size(limit)} in one message at most, and this is ${size(file.size - limit)} more. Start it with a larger --max-message to allow more.`);
     }
     row.say("Reading");
     const bytes = await read(file);
@@ -106,7 +106,7 @@ async function compare(bytes, echo) {
   const [sum, echoSum] = await Promise.all([bytes, echo].map((data) => crypto.subtle.digest("SHA-256", data)));
   const [ours, theirs] = [hex(new Uint8Array(sum)), hex(new Uint8Array(echoSum))];
   if (ours !== theirs) throw new Error(`The echo differs: SHA-256 ${theirs.slice(0, 12)} where ${ours.slice(0, 12)} was sent.`);
-  return `Came back the same, SHA-256 ${ours.slice(0, 12)}….`;
+  return `Came back the same (SHA-256 ${ours.slice(0, 12)}…).`;
 }
 
 function newRow(file) {

@@ -27,6 +27,17 @@ fn a_client_that_stops_within_the_head_is_let_go() {
 }
 
 #[test]
+fn a_websocket_that_leaves_pings_unanswered_is_let_go() {
+    let server = program::Server::start(&["--idle-timeout", "100ms", "--shutdown-timeout", "1ms"]);
+    let mut stream = server.dial();
+    program::upgrade(&mut stream, &server.address);
+    let mut ping = [0; 1];
+    stream.read_exact(&mut ping).expect("a ping before the end");
+    assert_eq!(ping, [0x89]);
+    rest(stream);
+}
+
+#[test]
 fn a_client_that_never_begins_tls_is_let_go() {
     let server = program::Server::start(&["--handshake-timeout", "50ms", "--self-signed"]);
     assert_eq!(rest(server.dial()), "");

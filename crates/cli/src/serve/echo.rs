@@ -81,7 +81,7 @@ fn upgrade_required() -> Response {
 
 async fn answer(mut ws: WebSocket, guest: Guest) {
     let peer = guest.peer();
-    debug!(%peer, subprotocol = ws.subprotocol(), extensions = ws.extensions(), "WebSocket opened");
+    debug!(%peer, "WebSocket opened");
     let result = tokio::select! {
         result = echo(&mut ws) => result,
         () = guest.shutdown_begun() => {

@@ -50,11 +50,11 @@ async function open(browser, url, options) {
 const text = (page, selector) => page.locator(selector).innerText();
 
 async function echoesMessages(page) {
-  await page.fill("#message", "Hello, river 🐟");
+  await page.fill("#message", "Hello, river");
   await page.keyboard.press("Enter");
   const row = page.locator(".exchange").first();
   await row.locator(".leg.back:not(.pending)").waitFor();
-  assert.equal(await row.locator(".leg.back .leg-body").innerText(), "Hello, river 🐟");
+  assert.equal(await row.locator(".leg.back .leg-body").innerText(), "Hello, river");
   assert.match(await row.locator(".leg.back .leg-fact").innerText(), /^[\d.]+ (µs|ms|s)$/);
 
   await page.check("input[value=binary]", { force: true });
@@ -98,10 +98,10 @@ async function sendsFiles(page) {
   ]);
   const file = (name) => page.locator(".transfer", { hasText: name });
   await file("salmon-run.jpg").and(page.locator("[data-outcome=same]")).waitFor();
-  assert.match(await file("salmon-run.jpg").innerText(), /Came back the same, SHA-256 [0-9a-f]{12}/);
+  assert.match(await file("salmon-run.jpg").innerText(), /Came back the same \(SHA-256 [0-9a-f]{12}…\)/);
   await file("empty.txt").and(page.locator("[data-outcome=same]")).waitFor();
   await file("whole-ocean.iso").and(page.locator("[data-outcome=failed]")).waitFor();
-  assert.match(await file("whole-ocean.iso").innerText(), /the server takes 2 MiB in one message/);
+  assert.match(await file("whole-ocean.iso").innerText(), /the server takes 2 MiB in one message at most, and this is 1 byte more/);
 }
 
 // Stops the server with `signal`, expects `words` about it, and the page back once it runs again.
