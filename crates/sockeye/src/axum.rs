@@ -13,7 +13,7 @@
 //!         while let Some(message) = ws.recv().await? {
 //!             ws.send(message).await?;
 //!         }
-//!         sockeye::Result::Ok(())
+//!         Ok::<_, sockeye::Error>(())
 //!     })
 //! }
 //!

@@ -75,7 +75,7 @@ pub(crate) fn not_upgradable() -> HandshakeError {
         .into()
 }
 
-/// A connection that is being upgraded: the future of a [`WebSocket`], once the answer that [`hyper`] gave is sent.
+/// A connection that is being upgraded: the future of a [`WebSocket`], once the answer that [`hyper()`] gave is sent.
 ///
 /// # Errors
 /// [`UpgradeError::Hyper`] when the HTTP connection ended before that.

@@ -1,0 +1,85 @@
+//! TLS: a certificate counts only for its own name, and only if someone trusted vouches for it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![cfg(feature = "tls")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{CertificateError, ClientConfig, RootCertStore, ServerConfig};
+use sockeye::upgrade::Upgrader;
+use sockeye::{Client, ConnectError};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// An echo server of one connection with a certificate for `name`, and a configuration that trusts it.
+async fn server(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([name.to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let trusting = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // The client may well refuse.
+        let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return };
+        let mut ws = Upgrader::new().accept(stream).await.unwrap();
+        while let Some(message) = ws.recv().await.unwrap() {
+            ws.send(message).await.unwrap();
+        }
+    });
+    (address, Arc::new(trusting))
+}
+
+fn certificate_error(error: &ConnectError) -> CertificateError {
+    let ConnectError::Tls { source, .. } = error else { panic!("{error:?}") };
+    match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(reason)) => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_is_refused() {
+    let (address, trusting) = server("elsewhere.test").await;
+    let url = format!("wss://127.0.0.1:{}/", address.port());
+    let error = Client::new(url).tls(trusting).connect().await.unwrap_err();
+    assert!(
+        matches!(certificate_error(&error), CertificateError::NotValidForNameContext { .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.to_string(), "the TLS handshake with `127.0.0.1` failed");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_by_default() {
+    let (address, _) = server("127.0.0.1").await;
+    let error = sockeye::connect(format!("wss://{address}/")).await.unwrap_err();
+    assert_eq!(certificate_error(&error), CertificateError::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn messages_travel_over_a_trusted_certificate() {
+    let (address, trusting) = server("127.0.0.1").await;
+    let client = Client::new(format!("wss://{address}/")).tls(trusting);
+    let mut ws = client.connect().await.unwrap();
+    assert_eq!(ws.peer_addr(), Some(address));
+    ws.send("secret").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some("secret".into()));
+}

@@ -1,0 +1,29 @@
+//! A client that cannot connect is told where to.
+
+use std::error::Error as _;
+use std::io;
+
+use sockeye::{ConnectError, connect};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn a_refused_connection_names_the_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = connect(format!("ws://{address}/")).await.unwrap_err();
+    let ConnectError::Connect { authority, source } = &error else { panic!("{error:?}") };
+    assert_eq!(*authority, address.to_string());
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(error.to_string(), format!("could not connect to {address}"));
+    assert!(error.source().unwrap().to_string().contains("refused"));
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_named() {
+    // A name that must never resolve (RFC 6761 section 6.4).
+    let error = connect("ws://no-such-host.invalid/").await.unwrap_err();
+    let ConnectError::Resolve { host, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(host, "no-such-host.invalid");
+    assert_eq!(error.to_string(), "the host `no-such-host.invalid` was not found");
+}

@@ -1,0 +1,85 @@
+//! The extractor in an axum application.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::any;
+use sockeye::axum::WebSocketUpgrade;
+use sockeye::handshake::HandshakeError;
+use sockeye::{Client, ConnectError, WebSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn route(upgrade: WebSocketUpgrade) -> Response {
+    let asked = upgrade.asked_subprotocols().join(" ");
+    assert_eq!(asked, upgrade.headers().get("x-asked").map_or("", |asked| asked.to_str().unwrap()));
+    upgrade.subprotocols(["chat"]).allow_origin("https://*.example.com").unwrap().on_upgrade(
+        async move |ws| {
+            assert!(ws.peer_addr().is_some(), "the TCP stream itself carries the connection");
+            echo(ws).await
+        },
+    )
+}
+
+async fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/echo", any(route));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+#[tokio::test]
+async fn a_request_is_upgraded_by_axum() {
+    let url = format!("ws://{}/echo", serve().await);
+    let client = Client::new(url).subprotocols(["plain", "chat"]).header("x-asked", "plain chat");
+    let mut ws = client.connect().await.unwrap();
+    assert_eq!(ws.subprotocol(), Some("chat"));
+    for message in ["hello", "again"] {
+        ws.send(message).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some(message.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused() {
+    let url = format!("ws://{}/echo", serve().await);
+    let from = |origin: &str| Client::new(&url).header("Origin", origin);
+    from("https://app.example.com").connect().await.unwrap();
+    match from("https://example.org").connect().await.unwrap_err() {
+        ConnectError::Handshake(HandshakeError::Status { status, body }) => {
+            assert_eq!(status, 403);
+            assert!(body.starts_with(b"origin `https://example.org` is not allowed"), "{body:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_for_a_websocket_is_answered() {
+    let address = serve().await;
+    for (request, answer) in [
+        ("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 426 Upgrade Required\r\n"),
+        ("POST /echo HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 405 Method Not Allowed\r\n"),
+        (
+            "GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\n",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut received = String::new();
+        stream.read_to_string(&mut received).await.unwrap();
+        assert!(received.starts_with(answer), "{received}");
+    }
+}

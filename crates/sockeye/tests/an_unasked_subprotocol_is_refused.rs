@@ -1,0 +1,31 @@
+//! A server must choose among the subprotocols that were asked for.
+
+mod peer;
+
+use sockeye::Client;
+use sockeye::handshake::HandshakeError;
+
+#[tokio::test]
+async fn an_unasked_subprotocol_is_refused() {
+    for client in [
+        Client::new("ws://example.com/"),
+        Client::new("ws://example.com/").subprotocols(["chat", "plain"]),
+    ] {
+        let result = peer::answered_with(&client, "Sec-WebSocket-Protocol: other\r\n").await;
+        let error = peer::handshake_error(result);
+        assert_eq!(error, HandshakeError::UnaskedSubprotocol { subprotocol: "other".into() });
+        assert_eq!(
+            error.to_string(),
+            "the server chose subprotocol `other`, which was not asked for"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_asked_for_is_the_connections() {
+    let client = Client::new("ws://example.com/").subprotocols(["chat", "plain"]);
+    let ws = peer::answered_with(&client, "Sec-WebSocket-Protocol: plain\r\n").await.unwrap();
+    assert_eq!(ws.subprotocol(), Some("plain"));
+    let ws = peer::answered_with(&client, "").await.unwrap();
+    assert_eq!(ws.subprotocol(), None);
+}

@@ -1,0 +1,77 @@
+//! The other end of a handshake, written by hand.
+
+#![allow(dead_code, reason = "each test uses the part that it needs")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use sockeye::handshake::{HandshakeError, HeadLimits, HeadSearch, Key, Request, RequestHead};
+use sockeye::{Client, ConnectError, WebSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+/// Room in the pipe between both ends, in bytes: less than a head, so that heads come in pieces.
+const PIPE: usize = 64;
+
+/// The client's end of a pipe whose other end reads the request and answers as `answer` says.
+pub(crate) fn server<A>(answer: impl FnOnce(Key) -> A + Send + 'static) -> DuplexStream
+where
+    A: Into<Vec<u8>> + Send,
+{
+    let (client, mut server) = duplex(PIPE);
+    tokio::spawn(async move {
+        let key = read_request(&mut server).await;
+        // A client that had enough does not read it all.
+        let answer: Vec<u8> = answer(key).into();
+        let _ = server.write_all(&answer).await;
+        // Left open: what the client does must not hang on the end of the stream.
+        std::future::pending::<()>().await;
+    });
+    client
+}
+
+/// What a client makes of an answer that has `headers` beside the ones that are needed.
+pub(crate) async fn answered_with(
+    client: &Client,
+    headers: &'static str,
+) -> Result<WebSocket, ConnectError> {
+    let stream = server(move |key| {
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n{headers}\r\n",
+            key.accept()
+        )
+    });
+    client.handshake(stream).await
+}
+
+/// The handshake's error, or a panic.
+pub(crate) fn handshake_error(result: Result<WebSocket, ConnectError>) -> HandshakeError {
+    match result {
+        Err(ConnectError::Handshake(error)) => error,
+        other => panic!("expected an error of the handshake, not {other:?}"),
+    }
+}
+
+/// A whole request for `path` on `example.com`, with more header lines.
+pub(crate) fn request(path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
+    )
+}
+
+/// Reads everything up to the end of the stream.
+pub(crate) async fn read_all(stream: &mut DuplexStream) -> String {
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    String::from_utf8(received).unwrap()
+}
+
+async fn read_request(stream: &mut DuplexStream) -> Key {
+    let (mut received, mut search) = (Vec::new(), HeadSearch::default());
+    loop {
+        assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0, "the request was cut off");
+        if let Some(end) = search.find(&received).unwrap() {
+            let head = RequestHead::parse(&received[..end], HeadLimits::default()).unwrap();
+            return Request::from_head(&head).unwrap().key();
+        }
+    }
+}
