@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -75,7 +74,10 @@ impl Stops {
     /// Takes the signals over from the system, whose answer would be to kill the process.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         #[cfg(unix)]
-        use tokio::signal::unix::{SignalKind, signal};
+        use {
+            anyhow::Context,
+            tokio::signal::unix::{SignalKind, signal},
+        };
         Ok(Self {
             #[cfg(unix)]
             interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
