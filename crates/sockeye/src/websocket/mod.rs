@@ -127,7 +127,7 @@ impl WebSocket {
         self.flush().await
     }
 
-    /// Takes a message to be written with the next [`flush`](Self::flush), when 16 KiB have come together, or at the
+    /// Takes a message to be written with the next [`flush`](Self::flush), when 64 KiB have come together, or at the
     /// latest when [`recv`](Self::recv) has to wait. Waits only while there is no room.
     ///
     /// # Errors
@@ -280,13 +280,9 @@ impl WebSocket {
     }
 
     fn push(&mut self, message: Message) -> Result<()> {
-        if !self.output.has_room() {
-            // A `Sink` used without `poll_ready`.
-            return Ok(self.connection.send(message.as_ref(), self.output.buffer())?);
-        }
         let payload = self.connection.send_shared(message, self.output.buffer())?;
         if let Some(payload) = payload {
-            self.output.set_payload(payload);
+            self.output.push_shared(payload);
         }
         Ok(())
     }
