@@ -5,6 +5,7 @@ import { drawPlot } from "./plot.js";
 
 const INTERVAL = 100;
 const WINDOW = 60_000;
+const FIRST_WINDOW = 15_000;
 // The finest step of a browser's clock; a coarser one can report no time at all, which no logarithm bears.
 const FINEST = 0.005;
 // A stalled connection is not fed for ever.
@@ -23,7 +24,9 @@ export function latencyPanel(connection) {
     const now = paused ? frozenAt : performance.now();
     samples = samples.filter(({ at }) => at > now - WINDOW);
     const figures = summarise(samples);
-    drawPlot(canvas, { samples, gaps, figures, now, window: WINDOW });
+    // The paper starts short, so that the first seconds are not a sliver at its edge.
+    const drawn = Math.min(WINDOW, Math.max(FIRST_WINDOW, now - (samples[0]?.at ?? now)));
+    drawPlot(canvas, { samples, gaps, figures, now, window: drawn });
     if (figures) showFigures(figures);
     if (figures && !paused) {
       const echoes = count(samples.length, "echo", "echoes");
@@ -40,7 +43,8 @@ export function latencyPanel(connection) {
         () => {},
       );
     }
-    if (!document.hidden) requestAnimationFrame(redraw);
+    // Drawing holds up the thread that takes the echo: it waits until the echo is most likely back.
+    if (!document.hidden) setTimeout(() => requestAnimationFrame(redraw), INTERVAL / 2);
   };
 
   pause.onclick = () => {

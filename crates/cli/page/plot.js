@@ -86,7 +86,7 @@ function drawGrid({ context, colours, width, height, x, y }, { low, high }, wind
     context.fillText(tick(level), LEFT - 8, at);
   }
   context.textBaseline = "alphabetic";
-  const step = width < 420 ? 20 : 10;
+  const step = (window > 30_000 ? 10 : 5) * (width < 420 ? 2 : 1);
   for (let back = 0; back <= window / 1000; back += step) {
     const at = x(now - back * 1000);
     context.textAlign = back === 0 ? "right" : back * 1000 === window ? "left" : "center";
