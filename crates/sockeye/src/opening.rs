@@ -91,6 +91,11 @@ pub(crate) fn open(
         Some((deflate, parameters)) => connection.with_deflate(deflate, *parameters),
         None => connection,
     };
+    if let Transport::Tcp(stream) = &transport {
+        // Messages are written whole: to wait for more to send would only delay them. On a stream that is lost already
+        // it fails, and the next read tells.
+        let _ = stream.set_nodelay(true);
+    }
     if let Some(subprotocol) = &negotiated.subprotocol {
         tracing::Span::current().record("subprotocol", subprotocol);
     }

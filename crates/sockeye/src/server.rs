@@ -184,14 +184,7 @@ async fn accept(
     let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Messages are written whole: to wait for more to send would only delay them.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%peer, %error, "connection lost before its handshake");
-                    continue;
-                }
-                return (stream, peer, permit);
-            }
+            Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");

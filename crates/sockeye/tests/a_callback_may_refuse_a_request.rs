@@ -43,7 +43,7 @@ async fn refused(request: String) -> (String, Refusal) {
     let answer = peer::read_all(&mut client).await;
     drop(client);
     match server.await.unwrap().unwrap_err() {
-        UpgradeError::Handshake(HandshakeError::Refused(refusal)) => (answer, *refusal),
+        UpgradeError::Handshake(HandshakeError::Refused(refusal)) => (answer, refusal),
         other => panic!("{other:?}"),
     }
 }

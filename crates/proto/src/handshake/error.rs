@@ -121,7 +121,7 @@ pub enum HandshakeError {
         host: String,
     },
     /// The server's own code refused the request.
-    Refused(Box<Refusal>),
+    Refused(Refusal),
 
     /// The server answered with a status other than 101 (RFC 6455 section 4.1).
     Status {

@@ -25,7 +25,8 @@ use super::HandshakeError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     status: StatusCode,
-    headers: HeaderMap,
+    /// Behind a pointer, so that results with a refusal in them stay small.
+    headers: Box<HeaderMap>,
     body: Cow<'static, str>,
 }
 
@@ -35,7 +36,7 @@ impl Refusal {
     pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
         let status =
             if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        Self { status, headers: HeaderMap::new(), body: body.into() }
+        Self { status, headers: Box::default(), body: body.into() }
     }
 
     /// 400: the request is wrong.
@@ -73,7 +74,7 @@ impl Refusal {
     }
 
     /// The headers that were added.
-    pub const fn headers(&self) -> &HeaderMap {
+    pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
@@ -86,7 +87,7 @@ impl Refusal {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let reason = self.status.canonical_reason().unwrap_or("Refused");
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", self.status.as_str());
-        for (name, value) in self.response_headers().iter().chain(&self.headers) {
+        for (name, value) in self.response_headers().iter().chain(self.headers.iter()) {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(value.as_bytes());
@@ -101,7 +102,7 @@ impl Refusal {
         let mut response = http::Response::new(B::from(self.body.clone().into_owned()));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.response_headers();
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter() {
             response.headers_mut().append(name, value.clone());
         }
         response
@@ -130,7 +131,7 @@ impl std::error::Error for Refusal {}
 impl From<&HandshakeError> for Refusal {
     fn from(error: &HandshakeError) -> Self {
         let status = match error {
-            HandshakeError::Refused(refusal) => return Self::clone(refusal),
+            HandshakeError::Refused(refusal) => return refusal.clone(),
             HandshakeError::HeadTooLarge { .. } | HandshakeError::TooManyHeaders { .. } => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
@@ -163,7 +164,7 @@ impl From<&HandshakeError> for Refusal {
 
 impl From<Refusal> for HandshakeError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+        Self::Refused(refusal)
     }
 }
 

@@ -276,7 +276,7 @@ async fn dial(request: &ClientRequest, stages: &Stages) -> Result<TcpStream, Con
         Err(ConnectError::Connect { authority: format!("{}:{port}", bracketed(host)), source })
     };
     let stream = stages.watch(Stage::Connect, connected).await?;
-    // Messages are written whole: to wait for more to send would only delay them.
+    // Here already, for the sake of the TLS handshake and of what it carries.
     stream.set_nodelay(true).map_err(ConnectError::Io)?;
     Ok(stream)
 }

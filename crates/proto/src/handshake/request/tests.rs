@@ -1,5 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::handshake::HeadLimits;
+use crate::handshake::{HeadLimits, HeadSearch, ResponseHead};
 
 const GOOD: [(&str, &str); 5] = [
     ("Host", "example.com:8080"),
@@ -224,4 +226,29 @@ fn any_header_can_be_looked_up() {
     assert_eq!(request.header("x-none"), None);
     assert_eq!(request.headers().count(), 6);
     assert_eq!((request.path(), request.query()), ("/a", Some("b")));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_head_panic_and_no_split_changes_what_is_found(
+        start in prop::sample::select(vec!["", "GET / HTTP/1.1\r\n", "HTTP/1.1 101 x\r\n"]),
+        rest in "[a-zA-Z:, \t\r\n;=/\"é]{0,80}",
+        split in 0usize..120,
+    ) {
+        let bytes = [start, &rest].concat().into_bytes();
+        let limits = HeadLimits { size: 100, headers: 4 };
+        let whole = HeadSearch::new(limits).find(&bytes);
+        let mut search = HeadSearch::new(limits);
+        let first = search.find(&bytes[..split.min(bytes.len())]);
+        let found = match first {
+            Ok(None) => search.find(&bytes),
+            early => early,
+        };
+        prop_assert_eq!(found, whole.clone());
+        let head = &bytes[..whole.ok().flatten().unwrap_or(bytes.len())];
+        if let Ok(head) = RequestHead::parse(head, limits) {
+            let _ = Request::from_head(&head);
+        }
+        let _ = ResponseHead::parse(head, limits);
+    }
 }
