@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sockeye::upgrade::Options;
 use sockeye::{Client, CloseCode, Server, WebSocket, connect};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -56,6 +55,7 @@ async fn messages_of_all_sizes_come_back() {
 #[tokio::test]
 async fn subprotocol_and_compression_are_agreed_on() {
     use sockeye::Deflate;
+    use sockeye::upgrade::Options;
 
     let options = Options::new().subprotocols(["b", "a"]).deflate(Deflate::new());
     let running = Running::start(|server| server.options(options)).await;
