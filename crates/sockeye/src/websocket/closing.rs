@@ -103,11 +103,11 @@ impl WebSocket {
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        loop {
-            match ready!(read::poll_read(&mut self.transport, cx)) {
-                Ok(input) if !input.is_empty() => {}
-                _ => return Poll::Ready(Step::Done),
-            }
+        while ready!(read::poll_read(&mut self.transport, cx)).is_ok_and(|input| !input.is_empty())
+        {
         }
+        // A peer that has ended its half may wait for the end of ours, and the caller may keep the connection.
+        let _ = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
+        Poll::Ready(Step::Done)
     }
 }
