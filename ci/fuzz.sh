@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target of fuzz/ for a while and stops at the first finding, whose input is then
-# in fuzz/artifacts/. What the runs discover is kept in fuzz/corpus/. Needs a nightly compiler.
+# in fuzz/artifacts/. They start from fuzz/seeds/ and keep what they discover in fuzz/corpus/. Needs a nightly compiler.
 #
 #   ci/fuzz.sh [TARGET...]   these targets only
 #   SECONDS_EACH=600         for how long each runs
@@ -26,6 +26,8 @@ fi
 for target in "${targets[@]}"; do
   echo "fuzz: $target for $seconds s"
   # timeout: an input that takes 10 s is a finding as well.
-  cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -timeout=10 -print_final_stats=1
+  mkdir -p "fuzz/corpus/$target"
+  cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    -max_total_time="$seconds" -timeout=10 -print_final_stats=1
 done
 echo "fuzz: no finding in ${targets[*]}"
