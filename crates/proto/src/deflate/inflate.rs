@@ -71,14 +71,14 @@ impl Inflater {
         out: &mut BytesMut,
         limit: usize,
     ) -> Result<(), ProtocolError> {
+        if out.len() > limit {
+            return Err(ProtocolError::MessageTooLong { limit });
+        }
         let context = self.context.get_or_insert_with(pool::take_decompressor);
         // Text becomes three to five times longer. What is longer still gets more at each turn.
         let mut step = input.len().saturating_mul(4).clamp(MIN_STEP, MAX_STEP);
         loop {
             let start = out.len();
-            if start > limit {
-                return Err(ProtocolError::MessageTooLong { limit });
-            }
             let end = start.saturating_add(step).min(limit.saturating_add(1));
             grow(out, end, limit);
             out.resize(end, 0);
@@ -88,6 +88,10 @@ impl Inflater {
             let made = difference(before.1, context.total_out());
             input = &input[taken..];
             out.truncate(start + made);
+            // Before any other error: whether that is reached by the same call depends on how the input is cut.
+            if out.len() > limit {
+                return Err(ProtocolError::MessageTooLong { limit });
+            }
             let status = result.map_err(|_| ProtocolError::InvalidDeflate)?;
             if status == Status::StreamEnd {
                 // Section 7.2.3.4: a block with BFINAL ends a stream, not the message.
@@ -260,6 +264,15 @@ mod tests {
         for limit in [5, 6, usize::MAX] {
             assert_eq!(inflated(TAKEOVER, &[message], limit), Ok(vec![b"Hello".to_vec()]));
         }
+    }
+
+    #[test]
+    fn too_long_comes_before_what_is_wrong_after_it() {
+        let message: &[u8] = &[0x5b, 0x44, 0xfe, 0xff, 0xff, 0xff, 0x2b];
+        let refused = Err(ProtocolError::MessageTooLong { limit: 0 });
+        assert_eq!(inflated(TAKEOVER, &[message], 0), refused);
+        let refused = Err(ProtocolError::InvalidDeflate);
+        assert_eq!(inflated(TAKEOVER, &[message], 1), refused);
     }
 
     #[test]
