@@ -2,9 +2,9 @@
 
 Each line of the input is an order,
 
-    {"url", "deflate": null | {parameters of permessage-deflate}, "close": [code, reason]}
+    {"url", "deflate": null | {parameters of permessage-deflate}, "close": null | [code, reason]}
 
-and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
+(without "close" it sends nothing and waits for the server to close) and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
 last of them counting the bytes of the transport; or by {"status"} where the handshake is refused;
 or by {"error"}. The program ends when its input does.
 """
@@ -39,12 +39,28 @@ def messages():
     yield noise(300_000)
     # Where the context is taken over, all but the first are references to the one before.
     repeated = noise(2_000)
-    yield from [repeated] * 8
+    yield from [repeated] * 50
 
 
 def fragmented():
     yield ["one ", "", "two ", "🐟🐟🐟", ""]
     yield [b"", bytes(300), bytes(70_000), b"end"]
+
+
+async def converse(connection):
+    for message in messages():
+        await connection.send(message)
+        echoed = await connection.recv()
+        assert echoed == message, f"{len(message)} sent, {len(echoed)} echoed"
+    for pieces in fragmented():
+        await connection.send(pieces)
+        assert await connection.recv() == type(pieces[0])().join(pieces)
+    for _ in range(100):
+        await connection.send("many at once")
+    pong = await connection.ping(b"are you there?")
+    for _ in range(100):
+        assert await connection.recv() == "many at once"
+    await pong
 
 
 async def exchange(order):
@@ -58,21 +74,11 @@ async def exchange(order):
         ping_interval=None,
         proxy=None,
     ) as connection:
-        for message in messages():
-            await connection.send(message)
-            echoed = await connection.recv()
-            assert echoed == message, f"{len(message)} sent, {len(echoed)} echoed"
-        for pieces in fragmented():
-            await connection.send(pieces)
-            assert await connection.recv() == type(pieces[0])().join(pieces)
-        for _ in range(100):
-            await connection.send("many at once")
-        pong = await connection.ping(b"are you there?")
-        for _ in range(100):
-            assert await connection.recv() == "many at once"
-        await pong
-        code, reason = order["close"]
-        await connection.close(code, reason)
+        if order["close"] is None:
+            await connection.wait_closed()
+        else:
+            await converse(connection)
+            await connection.close(*order["close"])
     return {
         "extensions": connection.response.headers.get("Sec-WebSocket-Extensions"),
         "subprotocol": connection.subprotocol,

@@ -2,9 +2,9 @@
 //
 // Each line of the input is an order,
 //
-//   {"url", "deflate": null | {parameters of permessage-deflate}, "close": [code, reason]}
+//   {"url", "deflate": null | {parameters of permessage-deflate}, "close": null | [code, reason]}
 //
-// and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
+// (without "close" it sends nothing and waits for the server to close) and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
 // last of them counting the bytes of the transport; or by {"status"} where the handshake is
 // refused; or by {"error"}. The program ends when its input does.
 'use strict';
@@ -35,7 +35,7 @@ function messages() {
   }
   list.push('swims upstream, '.repeat(20_000), randomBytes(300_000));
   // Where the context is taken over, all but the first are references to the one before.
-  list.push(...Array(8).fill(randomBytes(2_000)));
+  list.push(...Array(50).fill(randomBytes(2_000)));
   return list;
 }
 
@@ -50,22 +50,7 @@ async function echoed(connection, message) {
   assert.ok(data.equals(Buffer.from(message)), `${message.length} sent, ${data.length} echoed`);
 }
 
-async function exchange(order, signal) {
-  const connection = new WebSocket(order.url, ['fowl', 'fish'], {
-    perMessageDeflate: order.deflate && settings(order.deflate),
-  });
-  signal.addEventListener('abort', () => connection.terminate());
-  // Both must be there before the event can be.
-  const refused = once(connection, 'unexpected-response');
-  const upgraded = once(connection, 'upgrade');
-  const first = await Promise.race([once(connection, 'open'), refused]);
-  if (first.length > 0) {
-    const [request, response] = first;
-    request.destroy();
-    return { status: response.statusCode };
-  }
-  const [response] = await upgraded;
-
+async function converse(connection) {
   for (const message of messages()) {
     connection.send(message);
     await echoed(connection, message);
@@ -90,9 +75,31 @@ async function exchange(order, signal) {
   const [pong] = await once(connection, 'pong');
   assert.equal(pong.toString(), 'are you there?');
   await many;
+}
 
-  connection.close(...order.close);
-  const [code, reason] = await once(connection, 'close');
+async function exchange(order, signal) {
+  const connection = new WebSocket(order.url, ['fowl', 'fish'], {
+    perMessageDeflate: order.deflate && settings(order.deflate),
+  });
+  signal.addEventListener('abort', () => connection.terminate());
+  const closed = new Promise((resolve) => {
+    connection.on('close', (code, reason) => resolve([code, reason]));
+  });
+  const response = await new Promise((resolve, reject) => {
+    connection.on('upgrade', (upgraded) => connection.on('open', () => resolve(upgraded)));
+    connection.on('unexpected-response', (request, refused) => resolve(refused));
+    connection.on('error', reject);
+  });
+  if (response.statusCode !== 101) {
+    connection.terminate();
+    return { status: response.statusCode };
+  }
+
+  if (order.close) {
+    await Promise.race([converse(connection), closed]);
+    connection.close(...order.close);
+  }
+  const [code, reason] = await closed;
   return {
     extensions: response.headers['sec-websocket-extensions'] ?? null,
     subprotocol: connection.protocol,

@@ -1,0 +1,145 @@
+//! The parameters of permessage-deflate (RFC 7692 section 7.1): all combinations, and what Sockeye makes of them.
+
+use serde_json::{Value, json};
+use sockeye::Deflate;
+
+/// Parameters as an offer, an answer or a configuration states them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    pub(crate) server_no_context_takeover: bool,
+    pub(crate) client_no_context_takeover: bool,
+    pub(crate) server_max_window_bits: Bits,
+    pub(crate) client_max_window_bits: Bits,
+}
+
+/// A limit of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bits {
+    /// The parameter is not there.
+    #[default]
+    Absent,
+    /// It is there without a value: only in offers, and only for the client's window.
+    Any,
+    Most(u8),
+}
+
+impl Bits {
+    pub(crate) fn value(self) -> Option<u8> {
+        match self {
+            Self::Most(bits) => Some(bits),
+            Self::Absent | Self::Any => None,
+        }
+    }
+
+    /// The window that it comes to.
+    pub(crate) fn window(self) -> u8 {
+        self.value().unwrap_or(15)
+    }
+
+    fn to_json(self) -> Value {
+        match self {
+            Self::Absent => Value::Null,
+            Self::Any => Value::Bool(true),
+            Self::Most(bits) => bits.into(),
+        }
+    }
+}
+
+/// No permessage-deflate, and then all combinations with these windows.
+pub(crate) fn combinations(server: &[Bits], client: &[Bits]) -> Vec<Option<Parameters>> {
+    let mut all = vec![None];
+    for flags in 0..4 {
+        for &server_max_window_bits in server {
+            for &client_max_window_bits in client {
+                all.push(Some(Parameters {
+                    server_no_context_takeover: flags & 1 != 0,
+                    client_no_context_takeover: flags & 2 != 0,
+                    server_max_window_bits,
+                    client_max_window_bits,
+                }));
+            }
+        }
+    }
+    all
+}
+
+impl Parameters {
+    /// What `Sec-WebSocket-Extensions` states.
+    pub(crate) fn parse(header: &str) -> Self {
+        let mut parts = header.split(';').map(str::trim);
+        assert_eq!(parts.next(), Some("permessage-deflate"), "{header}");
+        let mut parameters = Self::default();
+        for part in parts {
+            let (name, bits) = match part.split_once('=') {
+                Some((name, value)) => (name, Bits::Most(value.parse().unwrap())),
+                None => (part, Bits::Any),
+            };
+            match name {
+                "server_no_context_takeover" => parameters.server_no_context_takeover = true,
+                "client_no_context_takeover" => parameters.client_no_context_takeover = true,
+                "server_max_window_bits" => parameters.server_max_window_bits = bits,
+                "client_max_window_bits" => parameters.client_max_window_bits = bits,
+                _ => panic!("{header}"),
+            }
+        }
+        parameters
+    }
+
+    pub(crate) fn to_json(self) -> Value {
+        json!({
+            "server_no_context_takeover": self.server_no_context_takeover,
+            "client_no_context_takeover": self.client_no_context_takeover,
+            "server_max_window_bits": self.server_max_window_bits.to_json(),
+            "client_max_window_bits": self.client_max_window_bits.to_json(),
+        })
+    }
+
+    /// How a Sockeye client is set to offer these. It always says that its window can be limited, and states no limit
+    /// of 15.
+    pub(crate) fn for_client(self) -> Deflate {
+        Deflate::new()
+            .no_context_takeover(self.client_no_context_takeover)
+            .peer_no_context_takeover(self.server_no_context_takeover)
+            .max_window_bits(self.client_max_window_bits.window())
+            .and_then(|deflate| deflate.peer_max_window_bits(self.server_max_window_bits.window()))
+            .unwrap()
+    }
+
+    /// How a Sockeye server is set to these.
+    pub(crate) fn for_server(self) -> Deflate {
+        Deflate::new()
+            .no_context_takeover(self.server_no_context_takeover)
+            .peer_no_context_takeover(self.client_no_context_takeover)
+            .max_window_bits(self.server_max_window_bits.window())
+            .and_then(|deflate| deflate.peer_max_window_bits(self.client_max_window_bits.window()))
+            .unwrap()
+    }
+
+    /// The answer to `offer` of a Sockeye server that is set to `self`: whatever one of the two wants more strictly, as
+    /// far as the offer allows, and nothing that goes without saying.
+    pub(crate) fn answer_of_sockeye(self, offer: Self) -> Self {
+        let server =
+            offer.server_max_window_bits.window().min(self.server_max_window_bits.window());
+        let asked = offer.server_max_window_bits != Bits::Absent;
+        let client =
+            offer.client_max_window_bits.window().min(self.client_max_window_bits.window());
+        let limitable = offer.client_max_window_bits != Bits::Absent;
+        let stated = |bits, when: bool| if when { Bits::Most(bits) } else { Bits::Absent };
+        Self {
+            server_max_window_bits: stated(server, asked || server < 15),
+            client_max_window_bits: stated(client, limitable && client < 15),
+            ..self.takeovers(offer)
+        }
+    }
+
+    /// Context is not taken over where one of the two does not want it: the same with every server.
+    pub(crate) fn takeovers(self, offer: Self) -> Self {
+        Self {
+            server_no_context_takeover: self.server_no_context_takeover
+                || offer.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover
+                || offer.client_no_context_takeover,
+            ..Self::default()
+        }
+    }
+}
