@@ -1,5 +1,7 @@
 //! The opening handshake as curl sees it, which knows nothing of WebSockets here: it sends the headers it is told to.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod foreign;
 
 use std::time::Duration;
