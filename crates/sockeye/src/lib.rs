@@ -1,4 +1,46 @@
-//! WebSockets on tokio.
+//! WebSockets on tokio: clients, servers, and upgrades of whatever brings a request.
+//!
+//! A server that echoes, in a task for each connection:
+//!
+//! ```no_run
+//! use sockeye::{Server, WebSocket};
+//!
+//! #[tokio::main]
+//! async fn main() -> sockeye::Result<()> {
+//!     Server::bind("127.0.0.1:8080").await?.serve(echo).await
+//! }
+//!
+//! async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+//!     while let Some(message) = ws.recv().await? {
+//!         ws.send(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
+//! | serve WebSockets only | [`Server`] |
+//! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
+//! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
+//! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
+//! | exchange messages | [`WebSocket`]: [`recv`](WebSocket::recv), [`send`](WebSocket::send), or as `Stream` and `Sink` |
+//! | set limits and deadlines | [`Config`] |
+//! | compress | `Deflate`, with the feature `deflate` (on by default) |
+//! | handle frames by hand | [`frame`], [`mask`], [`handshake`] |
+//!
+//! # Defaults
+//! Safe ones: pages of other origins are refused, messages are limited to 16 MiB, handshakes in size and time, silence is
+//! pinged after 30 s and ends the connection 20 s later, a closing handshake has 5 s. Each setter states its default.
+//!
+//! # Errors
+//! [`Error`] says who is to blame: [`ProtocolError`] the peer, [`UsageError`] the caller, `Io` the transport. A closing
+//! handshake is no error.
+//!
+//! # Runtime
+//! A tokio runtime with I/O and time enabled, as `#[tokio::main]` makes it; without time, a connection with a deadline
+//! panics as all tokio timers do.
 
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -41,14 +41,11 @@ impl Echo {
 }
 
 fn config(flags: &Serve) -> Config {
-    // A message that does not shrink grows a little under compression, by some bytes a block.
-    let room_for_deflate = flags.max_message / 256 + 1024;
     // The ping leaves between one and two intervals after the last byte, and its answer is due two
     // intervals later: four at the most.
     let quarter = flags.idle_timeout / 4;
     Config::default()
         .max_message_length(flags.max_message)
-        .max_frame_length(flags.max_message.saturating_add(room_for_deflate) as u64)
         .ping_after(Some(quarter))
         .pong_timeout(quarter * 2)
         .close_timeout(flags.shutdown_timeout)

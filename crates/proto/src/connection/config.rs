@@ -24,7 +24,7 @@ impl Config {
     /// The defaults, as each setter states them.
     pub const fn new() -> Self {
         Self {
-            max_frame_length: 16 << 20,
+            max_frame_length: u64::MAX,
             max_message_length: 16 << 20,
             ping_after: Some(Duration::from_secs(30)),
             pong_timeout: Duration::from_secs(20),
@@ -32,10 +32,12 @@ impl Config {
         }
     }
 
-    /// The longest frame taken from the peer, in bytes of payload as it is on the wire. Default: 16 MiB.
+    /// The longest frame taken from the peer, in bytes of payload as it is on the wire. Default: no limit beside that
+    /// of messages, which is what bounds memory.
     ///
     /// A longer one fails the connection with 1009 as soon as its header is there
-    /// ([`ProtocolError::FrameTooLong`](crate::ProtocolError::FrameTooLong)).
+    /// ([`ProtocolError::FrameTooLong`](crate::ProtocolError::FrameTooLong)). A compressed frame can be a little longer
+    /// than the message it carries.
     pub const fn max_frame_length(self, bytes: u64) -> Self {
         Self { max_frame_length: bytes, ..self }
     }

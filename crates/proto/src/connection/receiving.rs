@@ -169,7 +169,11 @@ impl Receiving {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
         //# MUST be 0 unless an extension is negotiated that defines meanings
         //# for non-zero values.
-        if reserved != Reserved::NONE && !self.may_be_compressed(header) {
+        #[cfg(feature = "deflate")]
+        let allowed = reserved == Reserved::NONE || self.may_be_compressed(header);
+        #[cfg(not(feature = "deflate"))]
+        let allowed = reserved == Reserved::NONE;
+        if !allowed {
             return Err(ProtocolError::ReservedBits { bits: reserved.bits() });
         }
         if opcode.is_control() {
@@ -196,19 +200,14 @@ impl Receiving {
     }
 
     /// Whether RSV1, and it alone, is set where it means a compressed message.
+    #[cfg(feature = "deflate")]
     fn may_be_compressed(&self, header: &Header) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
         //# An endpoint MUST NOT set the "Per-Message Compressed" bit of control
         //# frames and non-first fragments of a data message.
-        #[cfg(feature = "deflate")]
-        return self.inflater.is_some()
+        self.inflater.is_some()
             && header.reserved == Reserved::RSV1
-            && matches!(header.opcode, OpCode::Text | OpCode::Binary);
-        #[cfg(not(feature = "deflate"))]
-        {
-            let _ = header;
-            false
-        }
+            && matches!(header.opcode, OpCode::Text | OpCode::Binary)
     }
 
     /// Takes a frame whose payload is all there.

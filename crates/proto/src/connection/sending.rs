@@ -5,7 +5,9 @@ use crate::close::CloseFrame;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
 use crate::error::UsageError;
-use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode, Reserved};
+#[cfg(feature = "deflate")]
+use crate::frame::Reserved;
+use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode};
 use crate::mask;
 use crate::message::{Message, MessageRef};
 
@@ -66,8 +68,11 @@ impl Sending {
         message: Message,
         out: &mut Vec<u8>,
     ) -> Result<Option<Bytes>, UsageError> {
-        let copied = message.len() < SHARED_FROM || self.mask_keys.is_some() || self.compresses();
-        if copied {
+        #[cfg(feature = "deflate")]
+        let as_it_is = self.mask_keys.is_none() && self.deflater.is_none();
+        #[cfg(not(feature = "deflate"))]
+        let as_it_is = self.mask_keys.is_none();
+        if message.len() < SHARED_FROM || !as_it_is {
             return self.message(message.as_ref(), out).map(|()| None);
         }
         self.check_open()?;
@@ -112,13 +117,6 @@ impl Sending {
     //# Close frame.
     fn check_open(&self) -> Result<(), UsageError> {
         if self.closed { Err(UsageError::Closing) } else { Ok(()) }
-    }
-
-    const fn compresses(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        return self.deflater.is_some();
-        #[cfg(not(feature = "deflate"))]
-        false
     }
 
     #[inline]

@@ -12,12 +12,10 @@ mod timer;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use sockeye_proto::{CloseCode, CloseFrame, Connection, Event, Message, State, Utf8Bytes};
-use tokio::io::AsyncWrite;
 
 use crate::error::{Error, Result};
 use crate::transport::Transport;
@@ -220,8 +218,12 @@ impl WebSocket {
 
     /// Waits for more input; a large message is read straight into its place, and may be complete by that.
     ///
-    /// Before it waits, the output is written and the deadlines are watched.
+    /// Before it reads, the output is written as far as that goes; while it waits, the deadlines are watched.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+        self.poll_farewell(cx)?;
+        // Before every read, not only before a wait: a peer that never lets us wait gets its pongs as well. Should it
+        // fail, what the peer sent before it went is worth reading first.
+        let flushed = self.poll_flush_output(cx);
         if let Some(mut space) = self.connection.payload_space() {
             match read::poll_read_into(&mut self.transport, cx, &mut space) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Disconnected)),
@@ -248,8 +250,7 @@ impl WebSocket {
                 Poll::Pending => {}
             }
         }
-        self.poll_farewell(cx)?;
-        if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
+        if let Poll::Ready(Err(error)) = flushed {
             return Poll::Ready(Err(error));
         }
         loop {
@@ -291,10 +292,10 @@ impl WebSocket {
     #[inline]
     fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            ready!(self.output.poll_write_all(cx, &mut self.transport))?;
+            ready!(self.output.poll_flush(cx, &mut self.transport))?;
             self.connection.poll_owed(self.output.buffer());
             if self.output.is_empty() {
-                return Pin::new(&mut self.transport).poll_flush(cx).map_err(Error::from);
+                return Poll::Ready(Ok(()));
             }
         }
     }

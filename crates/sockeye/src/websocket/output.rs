@@ -27,6 +27,8 @@ pub(super) struct Output {
     shared: VecDeque<(usize, Bytes)>,
     /// How much of `shared` is unwritten, in bytes.
     shared_length: usize,
+    /// Whether the transport may hold back something that was written.
+    unflushed: bool,
 }
 
 impl Output {
@@ -57,9 +59,23 @@ impl Output {
         self.copied.len() == self.written && self.shared.is_empty()
     }
 
-    /// Writes until all is with the transport.
+    /// Writes until all is with the transport, and makes it hold nothing back.
     #[inline]
-    pub(super) fn poll_write_all<T: AsyncWrite + Unpin>(
+    pub(super) fn poll_flush<T: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut T,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_all(cx, transport))?;
+        if self.unflushed {
+            ready!(Pin::new(transport).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn poll_write_all<T: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         transport: &mut T,
@@ -75,6 +91,7 @@ impl Output {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
             self.advance(written);
         }
         Poll::Ready(Ok(()))

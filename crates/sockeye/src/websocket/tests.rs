@@ -186,11 +186,37 @@ async fn a_flood_of_pings_at_a_peer_that_does_not_read_stays_bounded() {
         (server.output.buffer().len(), error)
     });
     for _ in 0..10_000 {
-        let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+        let mut ping = vec![0x89, 0x80 | 0x7d, 0, 0, 0, 0];
         ping.extend([7; 125]);
         raw.write_all(&ping).await.unwrap();
     }
     drop(raw);
     let (held, _) = waiting.await.unwrap();
     assert!(held < 20_000, "{held} bytes");
+}
+
+#[tokio::test]
+async fn pongs_leave_even_when_there_is_always_more_to_read() {
+    let (raw, stream) = duplex(1 << 20);
+    let mut server = server(stream);
+    let (mut reading, mut writing) = tokio::io::split(raw);
+    let flood = tokio::spawn(async move {
+        let mut message = vec![0x82, 0x80 | 0x7e, 0xff, 0xff, 0, 0, 0, 0];
+        message.resize(message.len() + 0xffff, b'x');
+        writing.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+        while writing.write_all(&message).await.is_ok() {}
+    });
+    let mut pong = [0; 2];
+    let receiving = async {
+        // Never waits: the flood is there before each call.
+        while server.recv().await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = receiving => panic!("the flood does not end"),
+        read = reading.read_exact(&mut pong) => { read.unwrap(); }
+    }
+    assert_eq!(pong, [0x8a, 0]);
+    flood.abort();
 }
