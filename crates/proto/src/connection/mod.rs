@@ -8,6 +8,7 @@ mod role;
 mod sending;
 
 use std::fmt;
+use std::mem;
 use std::time::Instant;
 
 use bytes::buf::Limit;
@@ -152,15 +153,10 @@ impl Connection {
         input: &mut Input<'a>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if self.state() == State::Closed {
-            input.take(usize::MAX);
-            return Ok(None);
+        if let Some(received) = self.whole_message(input, out) {
+            return received.map(|message| Some(Event::Message(MessageCow::Borrowed(message))));
         }
-        if !input.is_empty() {
-            self.keepalive.heard();
-        }
-        let received = self.receiving.next(input);
-        self.answer(received, out)
+        self.receive_any(input, out)
     }
 
     /// As [`Connection::receive`], from input in shared bytes: a message that is whole in one frame is split off
@@ -168,6 +164,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::receive`].
+    #[inline]
     pub fn receive_bytes(
         &mut self,
         input: &mut BytesMut,
@@ -175,26 +172,23 @@ impl Connection {
     ) -> Result<Option<Event<'static>>, ProtocolError> {
         let before = input.len();
         let mut cursor = Input::new(input);
-        let event = self.receive(&mut cursor, out);
-        let taken = before - cursor.len();
-        let (kind, length) = match event {
-            Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
-                (message.kind(), message.as_bytes().len())
-            }
-            event => {
-                let event = event.map(|event| event.map(Event::into_owned));
-                input.advance(taken);
-                return event;
-            }
-        };
-        // A borrowed payload is the end of what was taken.
-        input.advance(taken - length);
-        let payload = input.split_to(length).freeze();
-        let message = match kind {
-            Kind::Text => Message::Text(Utf8Bytes::from_checked(payload)),
-            Kind::Binary => Message::Binary(payload),
-        };
-        Ok(Some(Event::Message(MessageCow::Owned(message))))
+        if let Some(received) = self.whole_message(&mut cursor, out) {
+            let rest = cursor.len();
+            let message = received?;
+            // The payload is the end of what was taken.
+            let (kind, length) = (message.kind(), message.as_bytes().len());
+            let mut payload = take_front(input, before - rest);
+            payload.advance(payload.len() - length);
+            let message = match kind {
+                Kind::Text => Message::Text(Utf8Bytes::from_checked(payload)),
+                Kind::Binary => Message::Binary(payload),
+            };
+            return Ok(Some(Event::Message(MessageCow::Owned(message))));
+        }
+        let event = self.receive_any(&mut cursor, out).map(|event| event.map(Event::into_owned));
+        let rest = cursor.len();
+        drop(take_front(input, before - rest));
+        event
     }
 
     /// Where to read next while a large payload is in progress: straight into its final place, as far as it goes.
@@ -323,34 +317,75 @@ impl Connection {
         }
     }
 
-    /// Meets the obligations that come with an event or an error.
+    /// The usual case, by the shortest way; `None` says that nothing was taken.
     #[inline]
+    fn whole_message<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
+        if self.state() == State::Closed {
+            return None;
+        }
+        let received = self.receiving.whole_message(input)?;
+        self.keepalive.heard();
+        if let Err(error) = received {
+            self.fail(error, out);
+        }
+        Some(received)
+    }
+
+    /// Any other case.
+    fn receive_any<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if self.state() == State::Closed {
+            input.take(usize::MAX);
+            return Ok(None);
+        }
+        if !input.is_empty() {
+            self.keepalive.heard();
+        }
+        let received = self.receiving.next(input);
+        self.answer(received, out)
+    }
+
+    /// Meets the obligations that come with an event or an error.
     fn answer<'a>(
         &mut self,
         received: Result<Option<Event<'a>>, ProtocolError>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         match &received {
+            Ok(None | Some(Event::Message(_) | Event::Pong(_))) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-            //# If an endpoint receives a Close frame and did not previously send a
-            //# Close frame, the endpoint MUST send a Close frame in response.
-            Ok(Some(Event::Close { frame, .. })) => {
-                let code = frame.as_ref().map(|frame| frame.code.into());
-                // Refused if ours is out already, and then none is owed.
-                let _ = self.sending.close(code.as_ref(), out);
-                self.closing.ended();
-            }
-            Err(error) => {
-                let reason = Utf8Bytes::from(error.to_string());
-                let frame = CloseFrame { code: error.close_code(), reason };
-                // Refused if ours is out already: the peer is closing, and needs no second.
-                let _ = self.sending.close(Some(&frame), out);
-                self.closing.ended();
-            }
-            Ok(_) => {}
+            Ok(Some(Event::Close { frame, .. })) => self.answer_close(frame.as_ref(), out),
+            Err(error) => self.fail(*error, out),
         }
         received
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# If an endpoint receives a Close frame and did not previously send a
+    //# Close frame, the endpoint MUST send a Close frame in response.
+    #[cold]
+    fn answer_close(&mut self, frame: Option<&CloseFrame>, out: &mut Vec<u8>) {
+        let code = frame.map(|frame| frame.code.into());
+        // Refused if ours is out already, and then none is owed.
+        let _ = self.sending.close(code.as_ref(), out);
+        self.closing.ended();
+    }
+
+    /// Tells the peer what it broke.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) {
+        let reason = Utf8Bytes::from(error.to_string());
+        let frame = CloseFrame { code: error.close_code(), reason };
+        // Refused if ours is out already: the peer is closing, and needs no second.
+        let _ = self.sending.close(Some(&frame), out);
+        self.closing.ended();
     }
 
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
@@ -367,6 +402,14 @@ impl Connection {
             self.owed_pong = Some(payload.into());
         }
     }
+}
+
+/// Splits off the first `length` bytes. When nothing is left, `input` lets go of the buffer, so that its owner can use it
+/// again while the connection waits for more.
+#[inline]
+fn take_front(input: &mut BytesMut, length: usize) -> Bytes {
+    let front = if length == input.len() { mem::take(input) } else { input.split_to(length) };
+    front.freeze()
 }
 
 #[cfg(feature = "deflate")]

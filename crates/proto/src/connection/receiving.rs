@@ -76,8 +76,30 @@ impl Receiving {
         self.inflater = Some(Box::new(inflater));
     }
 
-    /// The next event, or `None` when all input was taken.
+    /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen
+    /// in its header. `None` says that nothing was taken and that [`Receiving::next`] is to look.
     #[inline]
+    pub(super) fn whole_message<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+    ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
+        if self.frame.is_some() || self.message.is_some() || !self.partial.is_empty() {
+            return None;
+        }
+        let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;
+        let within_limits = payload.len() <= self.max_message_length
+            && payload.len() as u64 <= self.max_frame_length;
+        if key.is_some() != (self.role == Role::Server) || !within_limits {
+            return None;
+        }
+        let payload = &mut input.take(payload.end)[payload.start..];
+        if let Some(key) = key {
+            mask::apply(payload, key, 0);
+        }
+        Some(message(opcode, payload))
+    }
+
+    /// The next event, or `None` when all input was taken.
     pub(super) fn next<'a>(
         &mut self,
         input: &mut Input<'a>,
@@ -330,6 +352,18 @@ impl Frame {
             mask::apply(piece, key, as_usize(self.position % 4));
         }
         self.position += piece.len() as u64;
+    }
+}
+
+/// The message that a whole payload is.
+#[inline]
+fn message(opcode: OpCode, payload: &[u8]) -> Result<MessageRef<'_>, ProtocolError> {
+    if opcode != OpCode::Text {
+        return Ok(MessageRef::Binary(payload));
+    }
+    match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => Ok(MessageRef::Text(text)),
+        Err(_) => Err(ProtocolError::InvalidUtf8),
     }
 }
 

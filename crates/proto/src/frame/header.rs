@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::{MAX_CONTROL_LENGTH, OpCode};
 use crate::error::ProtocolError;
 use crate::mask::MaskKey;
@@ -97,6 +99,37 @@ impl Header {
         };
         let reserved = Reserved(first >> RESERVED_SHIFT & 0x7);
         Ok(Some((Self { fin, reserved, opcode, mask, length }, 2 + extended + key_size)))
+    }
+
+    /// The usual case by a shorter way than [`Header::decode`]: a message in one frame, without reserved bits and of at
+    /// most 65,535 bytes, that is all there. Gives its opcode, its mask key, and where in the input its payload is.
+    ///
+    /// `None` says nothing about the input but that the long way must be taken.
+    #[inline]
+    pub(crate) fn decode_whole_message(
+        input: &[u8],
+    ) -> Option<(OpCode, Option<MaskKey>, Range<usize>)> {
+        let [first, second, ..] = *input else { return None };
+        let opcode = match first {
+            0x81 => OpCode::Text,
+            0x82 => OpCode::Binary,
+            _ => return None,
+        };
+        let (length, start) = match second & !MASK {
+            LENGTH_64 => return None,
+            LENGTH_16 => {
+                let length = u16::from_be_bytes(*input[2..].first_chunk()?);
+                (usize::from(length), if length < u16::from(LENGTH_16) { return None } else { 4 })
+            }
+            short => (usize::from(short), 2),
+        };
+        let (mask, start) = if second & MASK == 0 {
+            (None, start)
+        } else {
+            (Some(*input[start..].first_chunk()?), start + 4)
+        };
+        let end = start + length;
+        (end <= input.len()).then_some((opcode, mask, start..end))
     }
 
     /// Appends the header to `out`, its length in the shortest form.
@@ -219,6 +252,31 @@ mod tests {
             let long = Err(ProtocolError::ControlTooLong { opcode });
             assert_eq!(Header::decode(&[0x80 | byte, 126]), long);
             assert_eq!(Header::decode(&[0x80 | byte, 0xff]), long);
+        }
+    }
+
+    #[test]
+    fn the_short_way_agrees_with_the_long_one_or_declines() {
+        for opcode in 0..16u8 {
+            for first in [opcode, 0x80 | opcode, 0xc0 | opcode] {
+                for second in [0, 1, 0x7d, 0x7e, 0x7f, 0x80, 0x81, 0xfd, 0xfe, 0xff] {
+                    for (high, low) in [(0, 0), (0, 125), (0, 126), (1, 0)] {
+                        let mut wire = vec![first, second, high, low];
+                        wire.resize(400, 7);
+                        for end in 0..wire.len() {
+                            let Some((opcode, mask, payload)) =
+                                Header::decode_whole_message(&wire[..end])
+                            else {
+                                continue;
+                            };
+                            let (header, size) = Header::decode(&wire[..end]).unwrap().unwrap();
+                            let length = payload.len() as u64;
+                            assert_eq!(header, Header { mask, ..Header::new(opcode, length) });
+                            assert!(size == payload.start && payload.end <= end);
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -200,16 +200,20 @@ impl WebSocket {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         while !self.ending.has_begun() {
+            if self.input.is_empty() {
+                match ready!(self.poll_input(cx)) {
+                    Ok(Some(message)) => return Poll::Ready(Ok(Some(message))),
+                    Ok(None) => {}
+                    Err(error) => self.ending.fail(error),
+                }
+                continue;
+            }
             match self.connection.receive_bytes(&mut self.input, self.output.buffer()) {
                 Ok(Some(Event::Message(message))) => {
                     return Poll::Ready(Ok(Some(message.into_owned())));
                 }
                 Ok(Some(event)) => self.note(event),
-                Ok(None) => match ready!(self.poll_input(cx)) {
-                    Ok(Some(message)) => return Poll::Ready(Ok(Some(message))),
-                    Ok(None) => {}
-                    Err(error) => self.ending.fail(error),
-                },
+                Ok(None) => {}
                 Err(error) => self.ending.fail(error.into()),
             }
         }

@@ -14,7 +14,7 @@ const MAX_SHARED: usize = 8;
 
 /// An idle connection keeps an empty buffer of at most this capacity, in bytes: enough for a batch of small messages
 /// without an allocation at every wake-up.
-const KEPT: usize = 512;
+const KEPT: usize = 1024;
 
 /// Bytes on their way to the transport.
 #[derive(Debug, Default)]
