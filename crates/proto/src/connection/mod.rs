@@ -174,10 +174,10 @@ impl Connection {
         let mut cursor = Input::new(input);
         if let Some(received) = self.whole_message(&mut cursor, out) {
             let rest = cursor.len();
-            let message = received?;
             // The payload is the end of what was taken.
-            let (kind, length) = (message.kind(), message.as_bytes().len());
+            let received = received.map(|message| (message.kind(), message.as_bytes().len()));
             let mut payload = take_front(input, before - rest);
+            let (kind, length) = received?;
             payload.advance(payload.len() - length);
             let message = match kind {
                 Kind::Text => Message::Text(Utf8Bytes::from_checked(payload)),
@@ -300,7 +300,7 @@ impl Connection {
             if !self.closing.is_expired(now) {
                 return Ok(());
             }
-            self.closing.ended();
+            self.end();
             return Err(TimedOut::Closing);
         }
         match self.keepalive.handle_timeout(now) {
@@ -311,10 +311,16 @@ impl Connection {
                 Ok(())
             }
             Verdict::Expired => {
-                self.closing.ended();
+                self.end();
                 Err(TimedOut::Keepalive)
             }
         }
+    }
+
+    /// Gives up on a peer that is gone: nothing more is received or sent.
+    fn end(&mut self) {
+        self.sending.end();
+        self.closing.ended();
     }
 
     /// The usual case, by the shortest way; `None` says that nothing was taken.

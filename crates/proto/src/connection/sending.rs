@@ -112,6 +112,11 @@ impl Sending {
         Ok(())
     }
 
+    /// Nothing more is to be sent, not even a close frame.
+    pub(super) const fn end(&mut self) {
+        self.closed = true;
+    }
+
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
     //# The application MUST NOT send any more data frames after sending a
     //# Close frame.

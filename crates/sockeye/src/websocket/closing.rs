@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 use sockeye_proto::Role;
 use tokio::io::AsyncWrite;
 
+use super::output::Output;
 use super::{WebSocket, read};
 use crate::error::{Error, Result};
 
@@ -82,6 +83,8 @@ impl WebSocket {
                 self.ending.step = Step::Done;
             }
         }
+        // Nobody will write it any more.
+        self.output = Output::default();
         Poll::Ready(self.ending.error.take().map_or(Ok(()), Err))
     }
 

@@ -11,17 +11,21 @@ mod timer;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use sockeye_proto::{CloseCode, CloseFrame, Connection, Event, Message, State, Utf8Bytes};
+use sockeye_proto::{
+    CloseCode, CloseFrame, Connection, Event, Message, State, UsageError, Utf8Bytes,
+};
 
 use crate::error::{Error, Result};
 use crate::transport::Transport;
 use closing::Ending;
 use farewell::Farewell;
 use output::Output;
+use stream_sink::Waiting;
 use timer::Timer;
 
 /// A WebSocket connection: client or server, over any transport.
@@ -60,6 +64,7 @@ pub struct WebSocket {
     timer: Timer,
     ending: Ending,
     farewell: Option<Farewell>,
+    waiting: Waiting,
     negotiated: Negotiated,
     /// What the peer's close frame said.
     close_frame: Option<CloseFrame>,
@@ -89,6 +94,7 @@ impl WebSocket {
             timer: Timer::default(),
             ending: Ending::default(),
             farewell: None,
+            waiting: Waiting::default(),
             negotiated,
             close_frame: None,
         }
@@ -238,7 +244,7 @@ impl WebSocket {
                         _ => None,
                     }));
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(lost(error))),
                 Poll::Pending => {}
             }
         } else {
@@ -250,7 +256,7 @@ impl WebSocket {
                     self.input = input;
                     return Poll::Ready(Ok(None));
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(lost(error))),
                 Poll::Pending => {}
             }
         }
@@ -281,6 +287,9 @@ impl WebSocket {
     /// Waits until another message may be added to the output.
     #[inline]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.ending.has_begun() {
+            return Poll::Ready(Err(UsageError::Closing.into()));
+        }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
@@ -312,6 +321,14 @@ impl WebSocket {
         while ready!(self.poll_recv(cx))?.is_some() {}
         Poll::Ready(Ok(()))
     }
+}
+
+/// Why a read failed. TLS has a word for an end without its own closing, which is the same as a bare one.
+fn lost(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Error::Disconnected;
+    }
+    error.into()
 }
 
 impl fmt::Debug for WebSocket {

@@ -97,6 +97,19 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
+    /// Lets go of what was written, where a peer that reads slowly never lets all of it be: when it is most of the
+    /// buffer and worth the move.
+    fn compact(&mut self) {
+        if self.written < CORK.max(self.copied.len() / 2) {
+            return;
+        }
+        self.copied.drain(..self.written);
+        for (end, _) in &mut self.shared {
+            *end -= self.written;
+        }
+        self.written = 0;
+    }
+
     /// What is unwritten, in order and without empty pieces: an empty first one would be all that a transport without
     /// vectored writes takes.
     fn pieces<'a, 's>(&'a self, slots: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
@@ -127,13 +140,13 @@ impl Output {
             self.shared_length -= of_payload;
             written -= of_payload;
             if self.written < *end || !payload.is_empty() {
-                return;
+                return self.compact();
             }
             self.shared.pop_front();
         }
         self.written += written;
         if self.written < self.copied.len() {
-            return;
+            return self.compact();
         }
         self.written = 0;
         if self.copied.capacity() > KEPT {

@@ -1,10 +1,17 @@
 //! The connection over an in-memory transport, both ends ours: what needs no opening handshake.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use sockeye_proto::{CloseCode, Config, Connection, Message, ProtocolError, TimedOut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use futures_util::{SinkExt as _, StreamExt as _};
+use sockeye_proto::{CloseCode, Config, Connection, Message, ProtocolError, TimedOut, UsageError};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
+use tokio::time::timeout;
 
 use super::{Negotiated, WebSocket};
 use crate::Error;
@@ -219,4 +226,130 @@ async fn pongs_leave_even_when_there_is_always_more_to_read() {
     }
     assert_eq!(pong, [0x8a, 0]);
     flood.abort();
+}
+
+/// A transport that always has something to read, the same frame for ever, and takes every other write only.
+struct Endless {
+    frame: Vec<u8>,
+    at: usize,
+    writes: usize,
+}
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Uses up the budget of the task, as tokio's own streams do.
+        ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
+        let length = (self.frame.len() - self.at).min(buf.remaining());
+        buf.put_slice(&self.frame[self.at..self.at + length]);
+        self.at = (self.at + length) % self.frame.len();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes += 1;
+        if self.writes % 2 == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(buf.len().min(1000)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn endless() -> WebSocket {
+    let mut frame = vec![0x82, 0xfe, 0x03, 0xe8, 0, 0, 0, 0];
+    frame.resize(frame.len() + 1000, b'x');
+    let transport = Transport::boxed(Endless { frame, at: 0, writes: 0 }, None);
+    let config = Config::new().close_timeout(Duration::from_millis(50));
+    WebSocket::new(transport, Connection::server(&config), BytesMut::new(), Negotiated::default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_is_over_in_time_under_a_flood() {
+    let mut server = endless();
+    let closing = tokio::spawn(async move { server.close(CloseCode::NORMAL_CLOSURE, "").await });
+    let error = timeout(Duration::from_secs(20), closing).await.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+}
+
+#[tokio::test]
+async fn output_that_is_never_all_written_does_not_grow() {
+    let mut server = endless();
+    for _ in 0..30 {
+        server.feed(vec![0; 1000]).await.unwrap();
+    }
+    let mut most = 0;
+    for _ in 0..5000 {
+        let message = server.recv().await.unwrap().unwrap();
+        if server.output.has_room() {
+            server.feed(message).await.unwrap();
+        }
+        most = most.max(server.output.buffer().len());
+    }
+    assert!(most < 300_000, "{most} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sink_closes_in_time_when_the_peer_reads_nothing() {
+    let (_raw, stream) = duplex(10);
+    let mut server = server(stream);
+    let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    assert!(blocked.is_err());
+    let closed = timeout(Duration::from_secs(60), futures_util::SinkExt::close(&mut server)).await;
+    let error = closed.expect("in time").unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+    // What could not be written is gone with the connection, and does not hold up what comes later.
+    let late = timeout(Duration::from_secs(60), server.send("late")).await.expect("at once");
+    assert!(matches!(late, Err(Error::Usage(UsageError::Closing))), "{late:?}");
+    timeout(Duration::from_secs(60), server.flush()).await.expect("at once").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_after_the_keepalive_gave_up() {
+    let (_raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    server.recv().await.unwrap_err();
+    let late = server.send("late").await;
+    assert!(matches!(late, Err(Error::Usage(UsageError::Closing))), "{late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_in_two_tasks_wake_each_other() {
+    let (mut raw, stream) = duplex(1000);
+    let (mut sink, mut source) = server(stream).split();
+    let writing = tokio::spawn(async move { sink.send(vec![0; 10_000].into()).await });
+    tokio::task::yield_now().await;
+    let reading = tokio::spawn(async move { source.next().await });
+    tokio::task::yield_now().await;
+    raw.read_exact(&mut vec![0; 10_004]).await.unwrap();
+    timeout(Duration::from_secs(10), writing).await.expect("woken").unwrap().unwrap();
+    reading.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_sink_ends_the_stream_in_another_task() {
+    let (client, server) = pair(1000);
+    tokio::spawn(echo(server));
+    let (mut sink, mut source) = client.split();
+    let reading = tokio::spawn(async move { source.next().await.is_none() });
+    tokio::task::yield_now().await;
+    sink.close().await.unwrap();
+    assert!(timeout(Duration::from_secs(10), reading).await.expect("woken").unwrap());
 }

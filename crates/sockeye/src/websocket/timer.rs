@@ -1,8 +1,9 @@
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use sockeye_proto::{Connection, State, TimedOut};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The one timer of a connection, set to the next deadline that the protocol tells.
@@ -25,7 +26,13 @@ impl Timer {
             self.ask(connection, Instant::now());
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(cx));
+        // A peer that never stops sending uses up the budget of the task, and without budget no sleep is ever over. While
+        // the connection is open that is as it should be: what the peer sends is the sign of life that is waited for.
+        ready!(if connection.state() == State::Open {
+            sleep.as_mut().poll(cx)
+        } else {
+            pin!(unconstrained(sleep.as_mut())).poll(cx)
+        });
         let now = Instant::now();
         connection.handle_timeout(now.into_std(), out)?;
         self.ask(connection, now);
