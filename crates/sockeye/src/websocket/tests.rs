@@ -151,7 +151,7 @@ async fn silence_is_pinged_and_then_ends_the_connection() {
 async fn a_peer_that_answers_pings_is_kept() {
     let (mut client, mut server) = pair(1000);
     let silent = tokio::spawn(async move { client.recv().await });
-    let hour = tokio::time::timeout(Duration::from_secs(3600), server.recv()).await;
+    let hour = timeout(Duration::from_secs(3600), server.recv()).await;
     assert!(hour.is_err(), "{hour:?}");
     server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     assert_eq!(silent.await.unwrap().unwrap(), None);
@@ -169,7 +169,7 @@ async fn a_closing_handshake_that_is_not_answered_is_given_up() {
 async fn close_does_not_wait_for_a_peer_that_reads_nothing() {
     let (_raw, stream) = duplex(10);
     let mut server = server(stream);
-    let blocked = tokio::time::timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
     assert!(blocked.is_err());
     let error = server.close(CloseCode::GOING_AWAY, "bye").await.unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
