@@ -10,8 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The size of the buffer that the connections of a thread read into, in bytes.
 const CHUNK_SIZE: usize = 64 * 1024;
 
-/// A read is offered at least this much space, in bytes: the rest of a chunk that is smaller is given up, or taken
-/// anew from the front when no message holds on to it.
+/// A read is offered at least this much space, in bytes: the rest of a chunk that is smaller is given up.
 const MIN_READ: usize = 16 * 1024;
 
 thread_local! {
@@ -27,13 +26,13 @@ pub(super) fn poll_read<T: AsyncRead + Unpin>(
 ) -> Poll<io::Result<BytesMut>> {
     // Taken out for the time of the read, not borrowed: a transport that is itself a WebSocket reads too.
     let mut chunk = CHUNK.take();
-    if chunk.capacity() < MIN_READ {
-        chunk.reserve(CHUNK_SIZE);
+    // From the front, as long as no message holds on to the chunk: that part is in the processor's cache.
+    if !chunk.try_reclaim(CHUNK_SIZE) && chunk.capacity() < MIN_READ {
+        chunk = BytesMut::with_capacity(CHUNK_SIZE);
     }
-    let read = poll_read_into(transport, cx, &mut chunk);
-    let bytes = chunk.split();
+    let read = poll_read_into(transport, cx, &mut chunk).map_ok(|_| chunk.split());
     CHUNK.set(chunk);
-    read.map_ok(|_| bytes)
+    read
 }
 
 /// Reads into `space`, as far as it goes; 0 at the end of the stream.

@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use sockeye_proto::{Connection, State, TimedOut};
 use tokio::task::unconstrained;
@@ -12,6 +12,8 @@ pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The state that the deadline was asked for in: it changes with the state only, or when it is due.
     asked_in: Option<State>,
+    /// Whom the sleep will wake. There is no need to tell it so again at every wait.
+    waker: Option<Waker>,
 }
 
 impl Timer {
@@ -26,13 +28,16 @@ impl Timer {
             self.ask(connection, Instant::now());
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        // A peer that never stops sending uses up the budget of the task, and without budget no sleep is ever over. While
-        // the connection is open that is as it should be: what the peer sends is the sign of life that is waited for.
-        ready!(if connection.state() == State::Open {
-            sleep.as_mut().poll(cx)
-        } else {
-            pin!(unconstrained(sleep.as_mut())).poll(cx)
-        });
+        let told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if told && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        // A peer that never stops sending uses up the budget of the task, and without budget a sleep is neither set nor
+        // ever over.
+        if pin!(unconstrained(sleep.as_mut())).poll(cx).is_pending() {
+            self.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let now = Instant::now();
         connection.handle_timeout(now.into_std(), out)?;
         self.ask(connection, now);
@@ -41,6 +46,7 @@ impl Timer {
 
     fn ask(&mut self, connection: &mut Connection, now: Instant) {
         self.asked_in = Some(connection.state());
+        self.waker = None;
         let deadline = connection.poll_timeout(now.into_std()).map(Instant::from_std);
         match (deadline, &mut self.sleep) {
             (Some(deadline), Some(sleep)) => sleep.as_mut().reset(deadline),
