@@ -79,8 +79,8 @@ function roundTrip(url, bytes, row) {
     socket.onopen = () => {
       sentAt = performance.now();
       socket.send(bytes);
-      watch();
       watching = setInterval(watch, 30);
+      watch();
     };
     socket.onmessage = ({ data }) => {
       resolve({ echo: new Uint8Array(data), away: performance.now() - sentAt });
@@ -132,11 +132,14 @@ function newRow(file) {
   return {
     item,
     say: (words) => (word.textContent = words),
+    // What is still being watched may come after the end, and must not take its words away.
     progress(gone, total) {
+      if (item.dataset.outcome) return;
       bar.value = total ? gone / total : 1;
       word.textContent = `Sending, ${size(gone)} gone`;
     },
     waiting() {
+      if (item.dataset.outcome) return;
       bar.removeAttribute("value");
       word.textContent = "Sent; waiting for the echo";
     },
