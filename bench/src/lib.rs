@@ -13,6 +13,7 @@ pub mod cycle;
 pub mod echo;
 pub mod handshake;
 pub mod load;
+pub mod mode;
 pub mod processor;
 pub mod rival;
 pub mod sample;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::cycle::Wire;
+use crate::mode::{Deflate, Mode};
 
 /// An echo server in the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,30 +19,72 @@ pub struct Rival {
     pub arguments: &'static [&'static str],
     /// What it speaks.
     pub wire: Wire,
+    /// The kinds of permessage-deflate that it can be started with.
+    pub deflate: &'static [Deflate],
+    /// Whether it can be started with TLS.
+    pub tls: bool,
+    /// Whether it can be started to send every message to all connections.
+    pub fan_out: bool,
+    /// What builds it, where that is not `cargo build`: without it the rival is left out.
+    pub built_by: Option<&'static str>,
 }
 
 /// The rival that others' ratios are taken to.
 pub const LIMIT: &str = "raw-epoll";
 
+/// Both kinds of permessage-deflate.
+const DEFLATE: &[Deflate] = &[Deflate::Takeover, Deflate::NoTakeover];
+
 /// Every rival, the limits first and ours next.
 pub const ALL: &[Rival] = &[
-    Rival { name: LIMIT, program: "raw_epoll", arguments: &[], wire: Wire::Raw },
-    Rival { name: "raw-tokio", program: "raw_tokio", arguments: &[], wire: Wire::Raw },
-    websocket("sockeye-pull", "sockeye_pull", &["feed"]),
+    raw(LIMIT, "raw_epoll"),
+    raw("raw-tokio", "raw_tokio"),
+    Rival { deflate: DEFLATE, tls: true, ..websocket("sockeye-pull", "sockeye_pull", &["feed"]) },
     websocket("sockeye-pull (send)", "sockeye_pull", &["send"]),
-    websocket("tokio-tungstenite", "tokio_tungstenite", &["feed"]),
+    Rival {
+        tls: true,
+        fan_out: true,
+        ..websocket("tokio-tungstenite", "tokio_tungstenite", &["feed"])
+    },
     websocket("tokio-tungstenite (send)", "tokio_tungstenite", &["send"]),
     websocket("fastwebsockets", "fastwebsockets", &[]),
-    websocket("tokio-websockets", "tokio_websockets", &["feed"]),
+    Rival { tls: true, ..websocket("tokio-websockets", "tokio_websockets", &["feed"]) },
     websocket("web-socket", "web_socket", &[]),
 ];
+
+const fn raw(name: &'static str, program: &'static str) -> Rival {
+    Rival { wire: Wire::Raw, ..websocket(name, program, &[]) }
+}
 
 const fn websocket(
     name: &'static str,
     program: &'static str,
     arguments: &'static [&'static str],
 ) -> Rival {
-    Rival { name, program, arguments, wire: Wire::WebSocket }
+    Rival {
+        name,
+        program,
+        arguments,
+        wire: Wire::WebSocket,
+        deflate: &[],
+        tls: false,
+        fan_out: false,
+        built_by: None,
+    }
+}
+
+impl Rival {
+    /// Whether it can be started in `mode`.
+    pub fn can(&self, mode: &Mode) -> bool {
+        mode.deflate.is_none_or(|deflate| self.deflate.contains(&deflate))
+            && (mode.tls.is_none() || self.tls)
+            && (!mode.fan_out || self.fan_out)
+    }
+
+    /// Whether its program has been built into `folder`.
+    pub fn is_built(&self, folder: &Path) -> bool {
+        folder.join(self.program).is_file()
+    }
 }
 
 /// A running server, killed when dropped.
@@ -52,16 +95,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the rival from `folder` on a free port and waits until it listens. It inherits the cores
-    /// of the calling thread.
+    /// Starts the rival from `folder` in `mode` on a free port and waits until it listens. It inherits the
+    /// cores of the calling thread.
     ///
     /// # Errors
     ///
     /// If the program cannot be started, or ends or says something else before it listens.
-    pub fn start(rival: &Rival, folder: &Path) -> io::Result<Self> {
+    pub fn start(rival: &Rival, mode: &Mode, folder: &Path) -> io::Result<Self> {
         let mut child = Command::new(folder.join(rival.program))
             .arg("127.0.0.1:0")
             .args(rival.arguments)
+            .args(mode.arguments())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

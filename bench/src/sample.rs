@@ -9,6 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::load::Report;
+use crate::mode::Mode;
 use crate::rival::{Rival, Running};
 use crate::scenario::Scenario;
 
@@ -59,7 +60,7 @@ pub fn take(
     round: usize,
     folder: &Path,
 ) -> anyhow::Result<Sample> {
-    let server = on_core(terms.server_core, || Running::start(rival, folder))?
+    let server = on_core(terms.server_core, || Running::start(rival, &Mode::default(), folder))?
         .with_context(|| format!("{} does not start", rival.program))?;
     let mut driver = Command::new(folder.join("driver"));
     driver

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -59,11 +59,11 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let scenarios = scenarios(&arguments)?;
-    let rivals = rivals(&arguments)?;
+    let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
+    let rivals = built(rivals(&arguments)?, &folder);
     let terms = terms(&arguments)?;
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
     let tries = if arguments.quick { 1 } else { TRIES };
-    let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
 
     let mut samples = Vec::new();
     for round in 1..=rounds {
@@ -127,6 +127,17 @@ fn rivals(arguments: &Arguments) -> anyhow::Result<Vec<Rival>> {
         None => bail!("there is no rival {name} (--list names them)"),
     };
     arguments.rivals.iter().map(find).collect()
+}
+
+/// Those whose programs are there; the others are named, with what builds them.
+fn built(rivals: Vec<Rival>, folder: &Path) -> Vec<Rival> {
+    let (built, missing): (Vec<_>, Vec<_>) =
+        rivals.into_iter().partition(|rival| rival.is_built(folder));
+    for rival in missing {
+        let builder = rival.built_by.unwrap_or("cargo build --release --bins");
+        eprintln!("left out: {}, as {} has not been built ({builder})", rival.name, rival.program);
+    }
+    built
 }
 
 fn terms(arguments: &Arguments) -> anyhow::Result<Terms> {

@@ -1,0 +1,138 @@
+//! What a scenario asks of an echo server beyond plain echo, and how its program is told.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// How a server agrees to permessage-deflate, in both directions alike (RFC 7692 section 7.1.1).
+///
+/// Every server compresses at its library's fastest level (1 of zlib, where it can be chosen), and only
+/// what the client offers is agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deflate {
+    /// Each message may refer to earlier ones: a window for each connection and direction. The driver
+    /// offers `permessage-deflate`.
+    Takeover,
+    /// Each message is compressed by itself. The driver offers `permessage-deflate;
+    /// server_no_context_takeover; client_no_context_takeover`.
+    NoTakeover,
+}
+
+/// A certificate and its key, each a PEM file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, the server's own first.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Plain echo by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// Accept permessage-deflate, and compress every echo with it.
+    pub deflate: Option<Deflate>,
+    /// Serve TLS with this certificate.
+    pub tls: Option<Certificate>,
+    /// Send every message to all connections, the sender's included, instead of back to the sender
+    /// alone.
+    pub fan_out: bool,
+}
+
+/// Arguments that name no mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMode;
+
+impl Mode {
+    /// The arguments that [`Mode::parse`] reads: `[--deflate takeover|no-takeover] [--tls CERT KEY]
+    /// [--fan-out]`.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        if let Some(deflate) = self.deflate {
+            arguments.extend(["--deflate".into(), deflate.name().into()]);
+        }
+        if let Some(Certificate { chain, key }) = &self.tls {
+            arguments.extend(["--tls".into(), chain.into(), key.into()]);
+        }
+        if self.fan_out {
+            arguments.push("--fan-out".into());
+        }
+        arguments
+    }
+
+    /// Reads the arguments after the address and the way of writing.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownMode`] for anything that [`Mode::arguments`] does not write.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UnknownMode> {
+        let mut arguments = arguments.into_iter();
+        let mut mode = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.to_str() {
+                Some("--deflate") => {
+                    let name = arguments.next().ok_or(UnknownMode)?;
+                    let known = [Deflate::Takeover, Deflate::NoTakeover];
+                    let deflate = known.into_iter().find(|deflate| name == *deflate.name());
+                    mode.deflate = Some(deflate.ok_or(UnknownMode)?);
+                }
+                Some("--tls") => {
+                    let chain = arguments.next().ok_or(UnknownMode)?.into();
+                    let key = arguments.next().ok_or(UnknownMode)?.into();
+                    mode.tls = Some(Certificate { chain, key });
+                }
+                Some("--fan-out") => mode.fan_out = true,
+                _ => return Err(UnknownMode),
+            }
+        }
+        Ok(mode)
+    }
+}
+
+impl Deflate {
+    /// What the command line calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Takeover => "takeover",
+            Self::NoTakeover => "no-takeover",
+        }
+    }
+}
+
+impl fmt::Display for UnknownMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a mode: [--deflate takeover|no-takeover] [--tls CERT KEY] [--fan-out]")
+    }
+}
+
+impl std::error::Error for UnknownMode {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_is_read_back_from_its_own_arguments() {
+        let certificate = Certificate { chain: "a.pem".into(), key: "b.pem".into() };
+        for deflate in [None, Some(Deflate::Takeover), Some(Deflate::NoTakeover)] {
+            for tls in [None, Some(certificate.clone())] {
+                for fan_out in [false, true] {
+                    let mode = Mode { deflate, tls: tls.clone(), fan_out };
+                    assert_eq!(Mode::parse(mode.arguments()), Ok(mode));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_or_unfinished_argument_is_refused() {
+        for arguments in [&["--fast"][..], &["--deflate"], &["--deflate", "often"], &["--tls", "a"]]
+        {
+            let arguments = arguments.iter().map(OsString::from);
+            assert_eq!(Mode::parse(arguments), Err(UnknownMode));
+        }
+    }
+}
