@@ -4,9 +4,10 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::mode::Deflate;
 
 /// The driver's request is far shorter.
 const REQUEST_LIMIT: usize = 4096;
@@ -16,7 +17,19 @@ const REQUEST_LIMIT: usize = 4096;
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidData`] for anything but an upgrade request of moderate length.
-pub async fn accept(mut stream: TcpStream) -> io::Result<TcpStream> {
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<S> {
+    accept_deflate(stream, None).await
+}
+
+/// As [`accept`], agreeing to permessage-deflate; the client must have offered it so.
+///
+/// # Errors
+///
+/// As [`accept`], and [`io::ErrorKind::InvalidData`] if the client did not offer it at all.
+pub async fn accept_deflate<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    deflate: Option<Deflate>,
+) -> io::Result<S> {
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() > REQUEST_LIMIT || stream.read_buf(&mut head).await? == 0 {
@@ -24,16 +37,26 @@ pub async fn accept(mut stream: TcpStream) -> io::Result<TcpStream> {
         }
     }
     let head = String::from_utf8_lossy(&head);
-    let key = head
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Key"))
-        .map(|(_, value)| derive_accept_key(value.trim().as_bytes()))
-        .ok_or(io::ErrorKind::InvalidData)?;
+    let header = |wanted: &str| {
+        head.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.trim())
+            .ok_or(io::ErrorKind::InvalidData)
+    };
+    let key = derive_accept_key(header("Sec-WebSocket-Key")?.as_bytes());
+    let extensions = match deflate {
+        Some(deflate) if header("Sec-WebSocket-Extensions")?.contains("permessage-deflate") => {
+            format!("Sec-WebSocket-Extensions: {}\r\n", deflate.agreement())
+        }
+        Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+        None => String::new(),
+    };
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {key}\r\n\r\n"
+         {extensions}Sec-WebSocket-Accept: {key}\r\n\r\n"
     );
     stream.write_all(answer.as_bytes()).await?;
+    stream.flush().await?;
     Ok(stream)
 }

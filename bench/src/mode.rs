@@ -42,11 +42,30 @@ pub struct Mode {
     pub fan_out: bool,
 }
 
+/// Something that a server can do beyond plain echo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// permessage-deflate, as [`Mode::deflate`] says.
+    Deflate,
+    /// TLS, as [`Mode::tls`] says.
+    Tls,
+    /// Every message to all connections, as [`Mode::fan_out`] says.
+    FanOut,
+}
+
 /// Arguments that name no mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownMode;
 
 impl Mode {
+    /// What a server must be able to do for it.
+    pub fn needs(&self) -> impl Iterator<Item = Ability> {
+        let deflate = self.deflate.map(|_| Ability::Deflate);
+        let tls = self.tls.as_ref().map(|_| Ability::Tls);
+        let fan_out = self.fan_out.then_some(Ability::FanOut);
+        [deflate, tls, fan_out].into_iter().flatten()
+    }
+
     /// The arguments that [`Mode::parse`] reads: `[--deflate takeover|no-takeover] [--tls CERT KEY]
     /// [--fan-out]`.
     pub fn arguments(&self) -> Vec<OsString> {
@@ -98,6 +117,16 @@ impl Deflate {
         match self {
             Self::Takeover => "takeover",
             Self::NoTakeover => "no-takeover",
+        }
+    }
+
+    /// The value of `Sec-WebSocket-Extensions` that offers it, and the one that agrees to it.
+    pub const fn agreement(self) -> &'static str {
+        match self {
+            Self::Takeover => "permessage-deflate",
+            Self::NoTakeover => {
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+            }
         }
     }
 }

@@ -50,6 +50,10 @@ pub const ALL: &[Rival] = &[
     websocket("fastwebsockets", "fastwebsockets", &[]),
     Rival { tls: true, ..websocket("tokio-websockets", "tokio_websockets", &["feed"]) },
     websocket("web-socket", "web_socket", &[]),
+    Rival { deflate: DEFLATE, ..websocket("sockudo-ws", "sockudo_ws", &["feed"]) },
+    Rival { deflate: DEFLATE, ..websocket("yawc", "yawc", &["feed"]) },
+    websocket("axum", "axum", &["feed"]),
+    websocket("axum (send)", "axum", &["send"]),
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {

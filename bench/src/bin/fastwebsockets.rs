@@ -9,7 +9,7 @@ use sockeye_bench::serve::{self, Arguments};
 use tokio::net::TcpStream;
 
 fn main() -> io::Result<()> {
-    serve::run(Arguments::parse()?.address, echo)
+    serve::run(Arguments::parse(&[])?.address, echo)
 }
 
 async fn echo(stream: TcpStream) -> Result<(), WebSocketError> {

@@ -22,7 +22,7 @@ struct Connection {
 }
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind(Arguments::parse()?.address)?;
+    let listener = TcpListener::bind(Arguments::parse(&[])?.address)?;
     serve::announce(listener.local_addr()?);
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;

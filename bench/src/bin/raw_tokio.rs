@@ -21,7 +21,7 @@ thread_local! {
 }
 
 fn main() -> io::Result<()> {
-    serve::run(Arguments::parse()?.address, echo)
+    serve::run(Arguments::parse(&[])?.address, echo)
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {

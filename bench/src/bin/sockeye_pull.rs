@@ -3,29 +3,53 @@
 use std::io;
 
 use sockeye::upgrade::Upgrader;
+use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse()?;
+    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Tls])?;
+    let deflate = arguments.mode.deflate;
     match arguments.writes {
-        Writes::Send => serve::run(arguments.address, send),
-        Writes::Feed => serve::run(arguments.address, feed),
+        Writes::Send => serve::run_tls(
+            &arguments,
+            move |stream| send(stream, deflate),
+            move |stream| send(stream, deflate),
+        ),
+        Writes::Feed => serve::run_tls(
+            &arguments,
+            move |stream| feed(stream, deflate),
+            move |stream| feed(stream, deflate),
+        ),
     }
 }
 
-async fn send(stream: TcpStream) -> sockeye::Result<()> {
-    let mut socket = Upgrader::new().accept(stream).await?;
+async fn send<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut socket = upgrader(deflate).accept(stream).await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }
     Ok(())
 }
 
-async fn feed(stream: TcpStream) -> sockeye::Result<()> {
-    let mut socket = Upgrader::new().accept(stream).await?;
+async fn feed<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut socket = upgrader(deflate).accept(stream).await?;
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
     }
     Ok(())
+}
+
+fn upgrader(deflate: Option<Deflate>) -> Upgrader {
+    let Some(deflate) = deflate else { return Upgrader::new() };
+    let alone = deflate == Deflate::NoTakeover;
+    let deflate =
+        sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
+    Upgrader::new().deflate(deflate.threshold(0))
 }

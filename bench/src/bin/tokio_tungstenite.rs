@@ -1,10 +1,15 @@
-//! Echo by tokio-tungstenite: `feed` and one `flush` when no more is ready, or `send`.
+//! Echo by tokio-tungstenite: `feed` and one `flush` when no more is ready, or `send`. Fan-out by a
+//! `tokio::sync::broadcast` channel, as its users do it.
 
 use std::io;
+use std::sync::LazyLock;
 
+use futures_util::{SinkExt, StreamExt};
 use sockeye_bench::echo;
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, Writes};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::broadcast;
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -13,20 +18,54 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// read, so that its default of 128 KiB doubles the cost of a small message.
 const READ_BUFFER_SIZE: usize = 16 * 1024;
 
+/// Messages that a connection can be behind before it misses some, which ends it: the driver would see.
+const CHANNEL_CAPACITY: usize = 4096;
+
+static EVERYONE: LazyLock<broadcast::Sender<Message>> =
+    LazyLock::new(|| broadcast::channel(CHANNEL_CAPACITY).0);
+
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse()?;
+    let arguments = Arguments::parse(&[Ability::Tls, Ability::FanOut])?;
     match arguments.writes {
-        Writes::Send => serve::run(arguments.address, send),
-        Writes::Feed => serve::run(arguments.address, feed),
+        _ if arguments.mode.fan_out => serve::run_tls(&arguments, fan_out, fan_out),
+        Writes::Send => serve::run_tls(&arguments, send, send),
+        Writes::Feed => serve::run_tls(&arguments, feed, feed),
     }
 }
 
-async fn send(stream: TcpStream) -> Result<(), Error> {
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
     echo::send(accept_async_with_config(stream, Some(config())).await?, is_data).await
 }
 
-async fn feed(stream: TcpStream) -> Result<(), Error> {
+async fn feed<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
     echo::feed(accept_async_with_config(stream, Some(config())).await?, is_data).await
+}
+
+async fn fan_out<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
+    let mut messages = EVERYONE.subscribe();
+    let mut socket = accept_async_with_config(stream, Some(config())).await?;
+    loop {
+        tokio::select! {
+            received = socket.next() => match received {
+                Some(message) => publish(message?),
+                None => return Ok(()),
+            },
+            message = messages.recv() => {
+                socket.feed(message.map_err(|_| Error::AlreadyClosed)?).await?;
+                while let Ok(message) = messages.try_recv() {
+                    socket.feed(message).await?;
+                }
+                socket.flush().await?;
+            }
+        }
+    }
+}
+
+fn publish(message: Message) {
+    if is_data(&message) {
+        // At least the sender of the message is subscribed.
+        let _ = EVERYONE.send(message);
+    }
 }
 
 fn is_data(message: &Message) -> bool {

@@ -5,8 +5,9 @@
 use std::io;
 
 use sockeye_bench::echo;
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, Writes};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
 /// Measured: at 16 KiB with 16 messages in flight it halves the cost of the default of 8 KiB, which flushes
@@ -14,22 +15,22 @@ use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketS
 const FLUSH_THRESHOLD: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse()?;
+    let arguments = Arguments::parse(&[Ability::Tls])?;
     match arguments.writes {
-        Writes::Send => serve::run(arguments.address, send),
-        Writes::Feed => serve::run(arguments.address, batch),
+        Writes::Send => serve::run_tls(&arguments, send, send),
+        Writes::Feed => serve::run_tls(&arguments, batch, batch),
     }
 }
 
-async fn send(stream: TcpStream) -> Result<(), Error> {
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
     echo::send(accept(stream).await?, is_data).await
 }
 
-async fn batch(stream: TcpStream) -> Result<(), Error> {
+async fn batch<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
     echo::batch(accept(stream).await?, is_data).await
 }
 
-async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocketStream<S>, Error> {
     let config = Config::default().frame_size(usize::MAX).flush_threshold(FLUSH_THRESHOLD);
     let builder = ServerBuilder::new().config(config).limits(Limits::unlimited());
     Ok(builder.accept(stream).await?.1)

@@ -13,7 +13,7 @@ use web_socket::{DataType, Event, Frame, MessageType, WebSocket};
 const BUFFER_SIZE: usize = 32 * 1024;
 
 fn main() -> io::Result<()> {
-    serve::run(Arguments::parse()?.address, echo)
+    serve::run(Arguments::parse(&[])?.address, echo)
 }
 
 async fn echo(stream: TcpStream) -> io::Result<()> {

@@ -1,0 +1,52 @@
+//! Echo by axum's extractor: `feed` and one `flush` when no more is ready, or `send`, which is axum's own
+//! way.
+
+use std::io;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use axum::serve::ListenerExt;
+use sockeye_bench::echo;
+use sockeye_bench::serve::{self, Arguments, Writes};
+use tokio::net::TcpListener;
+use tokio::task::unconstrained;
+
+/// As for tokio-tungstenite, which is what is under it.
+const READ_BUFFER_SIZE: usize = 16 * 1024;
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse(&[])?;
+    let app = match arguments.writes {
+        Writes::Send => Router::new().route("/", any(send)),
+        Writes::Feed => Router::new().route("/", any(feed)),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let listener = TcpListener::bind(arguments.address).await?;
+        serve::announce(listener.local_addr()?);
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                eprintln!("no TCP_NODELAY: {error}");
+            }
+        });
+        axum::serve(listener, app).await
+    })
+}
+
+async fn send(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.read_buffer_size(READ_BUFFER_SIZE).on_upgrade(async |socket| {
+        serve::report(unconstrained(echo::send(socket, is_data)).await);
+    })
+}
+
+async fn feed(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.read_buffer_size(READ_BUFFER_SIZE).on_upgrade(async |socket| {
+        serve::report(unconstrained(echo::feed(socket, is_data)).await);
+    })
+}
+
+fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
+}

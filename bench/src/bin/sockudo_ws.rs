@@ -1,0 +1,52 @@
+//! Echo by sockudo-ws: `feed`, which its `next` flushes when it has to wait, as its README shows, or `send`.
+
+use std::io;
+
+use sockeye_bench::accept::{accept, accept_deflate};
+use sockeye_bench::echo;
+use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::serve::{self, Arguments, Writes};
+use sockudo_ws::deflate::DeflateConfig;
+use sockudo_ws::{CompressedWebSocketStream, Config, Error, Message, WebSocketStream};
+use tokio::net::TcpStream;
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse(&[Ability::Deflate])?;
+    match (arguments.mode.deflate, arguments.writes) {
+        (Some(deflate), _) => {
+            serve::run(arguments.address, move |stream| compressed(stream, deflate))
+        }
+        (None, Writes::Send) => serve::run(arguments.address, send),
+        (None, Writes::Feed) => serve::run(arguments.address, feed),
+    }
+}
+
+async fn send(stream: TcpStream) -> Result<(), Error> {
+    echo::send(WebSocketStream::server(accept(stream).await?, config()), is_data).await
+}
+
+async fn feed(stream: TcpStream) -> Result<(), Error> {
+    echo::feed(WebSocketStream::server(accept(stream).await?, config()), is_data).await
+}
+
+async fn compressed(stream: TcpStream, deflate: Deflate) -> Result<(), Error> {
+    let stream = accept_deflate(stream, Some(deflate)).await?;
+    let alone = deflate == Deflate::NoTakeover;
+    let deflate = DeflateConfig {
+        server_no_context_takeover: alone,
+        client_no_context_takeover: alone,
+        compression_level: 1,
+        compression_threshold: 0,
+        ..DeflateConfig::default()
+    };
+    echo::feed(CompressedWebSocketStream::server(stream, config(), deflate), is_data).await
+}
+
+fn is_data(message: &Message) -> bool {
+    message.is_text() || message.is_binary()
+}
+
+/// No pings and no idle timeout, whose clock it would read at every message.
+fn config() -> Config {
+    Config::builder().auto_ping(false).idle_timeout(0).build()
+}

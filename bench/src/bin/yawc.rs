@@ -1,0 +1,61 @@
+//! Echo by yawc: all that is ready read first, then `feed` and one `flush`, with the buffers of its own
+//! benchmark server, or `send`.
+
+use std::io;
+
+use futures_util::StreamExt;
+use sockeye_bench::accept::accept_deflate;
+use sockeye_bench::echo;
+use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::serve::{self, Arguments, Writes};
+use tokio::net::TcpStream;
+use yawc::{CompressionLevel, Frame, OpCode, Options, Result, Role, WebSocket, WebSocketError};
+
+const READ_BUFFER_CAPACITY: usize = 128 * 1024;
+const BACKPRESSURE_BOUNDARY: usize = 64 * 1024;
+
+/// The default is exclusive and refuses a frame of 1 MiB.
+const PAYLOAD_LIMIT: usize = 64 * 1024 * 1024;
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse(&[Ability::Deflate])?;
+    let deflate = arguments.mode.deflate;
+    match arguments.writes {
+        Writes::Send => serve::run(arguments.address, move |stream| send(stream, deflate)),
+        Writes::Feed => serve::run(arguments.address, move |stream| batch(stream, deflate)),
+    }
+}
+
+async fn send(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
+    echo::send(upgrade(stream, deflate).await?.map(Ok), is_data).await
+}
+
+async fn batch(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
+    echo::batch(upgrade(stream, deflate).await?.map(Ok), is_data).await
+}
+
+async fn upgrade(stream: TcpStream, deflate: Option<Deflate>) -> Result<WebSocket<TcpStream>> {
+    let stream = accept_deflate(stream, deflate).await.map_err(WebSocketError::from)?;
+    let agreement = deflate.map(Deflate::agreement);
+    WebSocket::from_stream_with_extensions(stream, Role::Server, agreement, options(deflate))
+}
+
+fn options(deflate: Option<Deflate>) -> Options {
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(PAYLOAD_LIMIT, 2 * PAYLOAD_LIMIT)
+        .with_read_buffer_capacity(READ_BUFFER_CAPACITY)
+        .with_backpressure_boundary(BACKPRESSURE_BOUNDARY);
+    match deflate {
+        None => options.without_compression(),
+        Some(Deflate::Takeover) => options.with_compression_level(CompressionLevel::fast()),
+        Some(Deflate::NoTakeover) => options
+            .with_compression_level(CompressionLevel::fast())
+            .server_no_context_takeover()
+            .client_no_context_takeover(),
+    }
+}
+
+fn is_data(frame: &Frame) -> bool {
+    matches!(frame.opcode(), OpCode::Text | OpCode::Binary)
+}
