@@ -34,12 +34,12 @@ impl Validator {
         while self.length > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
             piece = rest;
+            // At most three bytes are pending, even after a failure: four are a character or wrong.
             self.pending[self.length] = byte;
-            self.length += 1;
-            match std::str::from_utf8(&self.pending[..self.length]) {
+            match std::str::from_utf8(&self.pending[..=self.length]) {
                 Ok(_) => self.length = 0,
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
-                Err(_) => {}
+                Err(_) => self.length += 1,
             }
         }
         let Err(error) = simdutf8::compat::from_utf8(piece) else { return Ok(()) };
@@ -121,6 +121,14 @@ mod tests {
             validator.push(bytes).unwrap();
             assert_eq!(validator.finish(), Err(InvalidUtf8));
         }
+    }
+
+    #[test]
+    fn a_failed_validator_can_be_pushed_on_without_a_panic() {
+        let mut validator = Validator::new();
+        validator.push(b"\xf0\x9f\x98").unwrap();
+        assert_eq!(validator.push(b"\xff"), Err(InvalidUtf8));
+        let _ = validator.push(b"abcdef");
     }
 
     #[test]
