@@ -32,7 +32,7 @@ impl Deflate {
     ///
     /// Other extensions are passed over.
     pub fn accept(&self, offers: &[Extension<'_>]) -> Option<(Parameters, Extension<'static>)> {
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
         //# A server MUST decline an extension negotiation offer for this
         //# extension if any of the following conditions are met:
         offers
@@ -79,7 +79,7 @@ impl Deflate {
     /// # Errors
     /// One [`NegotiationError`] per rule that the server broke; the connection must be failed.
     pub fn confirm(&self, answer: &Extension<'_>) -> Result<Parameters, NegotiationError> {
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
         //# A client MUST _Fail the WebSocket Connection_ if the peer server
         //# accepted an extension negotiation offer for this extension with an
         //# extension negotiation response meeting any of the following
