@@ -1,11 +1,10 @@
 //! WebSocket URLs (RFC 6455 section 3).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-use http::Uri;
-
 use super::RequestError;
+use super::authority::Authority;
 use super::error::excerpt;
 
 /// A `ws` or `wss` URL.
@@ -50,7 +49,7 @@ impl Url {
         &self.authority
     }
 
-    /// The path and query: what is asked for.
+    /// The path and query, as they are asked for: what no URL can have is percent-encoded.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -79,32 +78,45 @@ impl FromStr for Url {
         if text.contains('#') {
             return Err(RequestError::Fragment);
         }
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(RequestError::UserInfo);
         }
         if authority.is_empty() || authority.starts_with(':') {
             return Err(RequestError::MissingHost);
         }
-        let uri: Uri = text.parse().map_err(|_| malformed())?;
-        let host = uri.host().ok_or_else(malformed)?;
-        let default_port = if secure { 443 } else { 80 };
-        let port = match uri.port() {
-            Some(port) => port.as_u16(),
-            // `Uri` gives a port out of range as none at all; `example.com:` has the default one.
-            None if authority.len() > host.len() + 1 => return Err(malformed()),
-            None => default_port,
-        };
+        let Authority { host, port } = Authority::parse(authority).ok_or_else(malformed)?;
+        let target = encode(target).ok_or_else(malformed)?;
         let host_length = host.len();
+        let default_port = if secure { 443 } else { 80 };
+        let port = port.unwrap_or(default_port);
         let authority =
             if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
-        let target = match uri.path_and_query().map(http::uri::PathAndQuery::as_str) {
-            Some(target) if target.starts_with('/') => target.to_owned(),
-            Some(query) => format!("/{query}"),
-            None => "/".to_owned(),
-        };
         Ok(Self { secure, authority, host_length, port, target })
     }
+}
+
+/// The path and query as a request may have them; `None` when there is a space or a control character.
+fn encode(text: &str) -> Option<String> {
+    let mut target = String::with_capacity(text.len() + 1);
+    if !text.starts_with('/') {
+        target.push('/');
+    }
+    for byte in text.bytes() {
+        match byte {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-11.1.1
+            //# Characters in other components that are excluded by the syntax
+            //# defined above MUST be converted from Unicode to ASCII by first
+            //# encoding the characters as UTF-8 and then replacing the
+            //# corresponding bytes using their percent-encoded form
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+                let _ = write!(target, "%{byte:02X}");
+            }
+            b'!'..=b'~' => target.push(char::from(byte)),
+            _ => return None,
+        }
+    }
+    Some(target)
 }
 
 impl fmt::Display for Url {
@@ -145,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_path_cannot_have_is_percent_encoded() {
+        for (text, target) in [
+            ("ws://a/é?ü=😀", "/%C3%A9?%C3%BC=%F0%9F%98%80"),
+            ("ws://a?q={\"b\"}", "/?q=%7B%22b%22%7D"),
+            ("ws://a/%C3%A9/b[0]?c=%25", "/%C3%A9/b[0]?c=%25"),
+        ] {
+            assert_eq!(parse(text).unwrap().target(), target, "{text}");
+        }
+    }
+
+    #[test]
     fn another_scheme_is_named() {
         for scheme in ["http", "https", "ftp", ""] {
             let error = parse(&format!("{scheme}://example.com/")).unwrap_err();
@@ -163,7 +186,10 @@ mod tests {
         {
             assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
         }
-        for text in ["ws://a:65536/", "ws://a:-1/", "ws://é/", "ws://a/b c"] {
+        for text in ["ws://a:65536/", "ws://a:-1/", "ws://é/", "ws://a/b c", "ws://a/\u{7f}"] {
+            assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
+        }
+        for text in ["ws://[::1]x/", "ws://[::1]80/", "ws://a[b]/", "ws://[a/", "ws://a]/"] {
             assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
         }
     }
