@@ -40,10 +40,18 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether both are the same place for a scheme with this default port.
-    pub(super) fn is_same(self, other: Authority<'_>, default_port: Option<u16>) -> bool {
+    pub(super) fn is_same(self, other: Authority<'_>, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
-            && self.port.or(default_port) == other.port.or(default_port)
+            && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }
+}
+
+/// The default port of a scheme of pages or WebSockets, in any case; `None` for another scheme
+/// (RFC 9110 section 4.2, RFC 6455 section 3).
+pub(super) fn default_port(scheme: &str) -> Option<u16> {
+    [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)]
+        .into_iter()
+        .find_map(|(known, port)| known.eq_ignore_ascii_case(scheme).then_some(port))
 }
 
 /// Letters, digits, and the other characters that RFC 3986 section 3.2.2 has in a registered name, percent signs
@@ -85,8 +93,7 @@ mod tests {
 
     #[test]
     fn ports_are_compared_with_the_default_filled_in() {
-        let same =
-            |a, b| Authority::parse(a).unwrap().is_same(Authority::parse(b).unwrap(), Some(80));
+        let same = |a, b| Authority::parse(a).unwrap().is_same(Authority::parse(b).unwrap(), 80);
         assert!(same("Example.com", "eXample.COM:80"));
         assert!(!same("example.com", "example.com:81"));
         assert!(!same("example.com", "www.example.com"));

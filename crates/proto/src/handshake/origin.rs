@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::authority::Authority;
+use super::authority::{Authority, default_port};
 use super::error::excerpt;
 use super::{HandshakeError, Request};
 
@@ -82,8 +82,9 @@ impl OriginPolicy {
         let origin = Origin::parse(origin);
         let same = self.same_origin
             && match (origin, Authority::parse(host)) {
+                // A scheme without a default port is that of an app or an extension, whose host is no server's.
                 (Some(Origin::Of { scheme, authority }), Some(host)) => {
-                    authority.is_same(host, default_port(scheme))
+                    default_port(scheme).is_some_and(|default| authority.is_same(host, default))
                 }
                 _ => false,
             };
@@ -251,16 +252,6 @@ impl fmt::Display for PatternError {
 
 impl std::error::Error for PatternError {}
 
-fn default_port(scheme: &str) -> Option<u16> {
-    if scheme.eq_ignore_ascii_case("http") {
-        Some(80)
-    } else if scheme.eq_ignore_ascii_case("https") {
-        Some(443)
-    } else {
-        None
-    }
-}
-
 /// RFC 3986 section 3.1.
 fn is_scheme(text: &str) -> bool {
     let tail = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -308,6 +299,14 @@ mod tests {
             assert!(!same(origin, "example.com"), "{origin}");
         }
         assert!(!same("http://localhost:3000", "localhost:8080"));
+    }
+
+    #[test]
+    fn an_app_or_extension_is_not_the_servers_own_whatever_its_host() {
+        for origin in ["app://localhost", "capacitor://localhost", "chrome-extension://localhost"] {
+            assert!(!same(origin, "localhost"), "{origin}");
+            assert!(listed(origin, origin), "{origin}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Uri, Version};
 
-use super::authority::Authority;
+use super::authority::{Authority, default_port};
 use super::error::{HandshakeError, excerpt};
 use super::head::RequestHead;
 use super::key::Key;
@@ -42,8 +42,12 @@ impl<'a> Request<'a> {
             fields.feed(name, value)?;
         }
         let target = match head.target.split_once("://") {
-            Some((_, rest)) if !head.target.starts_with('/') => Target::parse_absolute(rest),
-            _ => Target { authority: None, path: head.target },
+            Some((scheme, rest)) if !head.target.starts_with('/') => {
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                Target { place: Some((scheme, authority)), path }
+            }
+            _ => Target { place: None, path: head.target },
         };
         fields.finish(target, Headers::Parsed(head))
     }
@@ -66,9 +70,12 @@ impl<'a> Request<'a> {
         for (name, value) in headers {
             fields.feed(name.as_str(), value.as_bytes())?;
         }
-        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let authority = uri.authority().map(http::uri::Authority::as_str);
-        fields.finish(Target { authority, path }, Headers::Map(headers))
+        let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let place = uri.authority().map(|authority| {
+            // An authority alone, as CONNECT has it, has no scheme.
+            (uri.scheme_str().unwrap_or_default(), authority.as_str())
+        });
+        fields.finish(Target { place, path }, Headers::Map(headers))
     }
 
     /// The path and query that were asked for, as they came.
@@ -76,9 +83,13 @@ impl<'a> Request<'a> {
         self.target
     }
 
-    /// The path without the query.
+    /// The path without the query: `/` for the target `?query`, which a URL without a path leaves.
     pub fn path(&self) -> &'a str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        match self.target.split_once('?') {
+            Some(("", _)) => "/",
+            Some((path, _)) => path,
+            None => self.target,
+        }
     }
 
     /// The query without its question mark.
@@ -144,16 +155,31 @@ enum Headers<'a> {
 /// What a request is for.
 #[derive(Clone, Copy)]
 struct Target<'a> {
-    authority: Option<&'a str>,
+    /// The scheme and the authority, where it is a URL.
+    place: Option<(&'a str, &'a str)>,
     path: &'a str,
 }
 
 impl<'a> Target<'a> {
-    /// From what follows the scheme of a URL.
-    fn parse_absolute(rest: &'a str) -> Self {
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        Self { authority: Some(authority), path: if path.is_empty() { "/" } else { path } }
+    /// The path and query, when the target is a path or a URL of this host.
+    fn on(self, host: Authority<'_>) -> Result<&'a str, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# should be interpreted as a /resource name/
+        //# defined in Section 3 (or an absolute HTTP/HTTPS URI containing
+        //# the /resource name/).
+        match self.place {
+            None if self.path.starts_with('/') => Ok(self.path),
+            None => Err(HandshakeError::Target { target: excerpt(self.path) }),
+            Some((scheme, authority)) => {
+                let asked = default_port(scheme).zip(Authority::parse(authority));
+                match asked {
+                    Some((default, asked)) if asked.is_same(host, default) => {
+                        Ok(if self.path.is_empty() { "/" } else { self.path })
+                    }
+                    _ => Err(HandshakeError::Target { target: excerpt(authority) }),
+                }
+            }
+        }
     }
 }
 
@@ -228,14 +254,7 @@ impl<'a> Fields<'a> {
         let Some(authority) = Authority::parse(host) else {
             return Err(HandshakeError::Host { host: excerpt(host) });
         };
-        let own = target.authority.is_none_or(|asked| {
-            Authority::parse(asked).is_some_and(|asked| asked.is_same(authority, None))
-        });
-        if !own || !target.path.starts_with(['/', '?']) {
-            return Err(HandshakeError::Target {
-                target: excerpt(target.authority.unwrap_or(target.path)),
-            });
-        }
+        let target = target.on(authority)?;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# An |Upgrade| header field containing the value "websocket",
         //# treated as an ASCII case-insensitive value.
@@ -260,7 +279,6 @@ impl<'a> Fields<'a> {
         let Some(key) = Key::parse(key) else {
             return Err(HandshakeError::Key { key: excerpt(key) });
         };
-        let target = target.path;
         Ok(Request { target, host, key, origin, subprotocols, extensions, headers })
     }
 }

@@ -45,12 +45,22 @@ fn check(headers: &[(&str, &str)]) -> Result<Seen, HandshakeError> {
 
 fn check_line(line: &str) -> Result<String, HandshakeError> {
     let mut head = format!("{line}\r\n");
+    let mut map = HeaderMap::new();
     for (name, value) in GOOD {
         head.extend([name, ": ", value, "\r\n"]);
+        map.append(name, http::HeaderValue::from_static(value));
     }
     head += "\r\n";
     let head = RequestHead::parse(head.as_bytes(), HeadLimits::default())?;
-    Request::from_head(&head).map(|request| request.target().to_owned())
+    let from_head = Request::from_head(&head).map(|request| request.target().to_owned());
+    // Not every target is a `Uri`.
+    if let Ok(uri) = head.target.parse() {
+        let method = head.method.parse().unwrap();
+        let from_http = Request::from_http(&method, Version::HTTP_11, &uri, &map)
+            .map(|request| request.target().to_owned());
+        assert_eq!(from_head, from_http);
+    }
+    from_head
 }
 
 fn with(name: &'static str, value: &'static str) -> Vec<(&'static str, &'static str)> {
@@ -206,14 +216,52 @@ fn a_target_is_a_path_or_a_url_of_the_same_host() {
         ("/?u=http://other.test/", "/?u=http://other.test/"),
         ("http://example.com:8080/x", "/x"),
         ("ws://EXAMPLE.com:8080", "/"),
+        ("HTTPS://example.com:8080/", "/"),
         ("http://example.com:8080?q", "?q"),
     ] {
         assert_eq!(check_line(&format!("GET {target} HTTP/1.1")).as_deref(), Ok(path));
     }
-    for target in ["*", "example.com:8080", "http://other.test/x", "chat"] {
+    for target in [
+        "*",
+        "?q",
+        "chat",
+        "example.com:8080",
+        "http://other.test/x",
+        "http://example.com/x",
+        "://example.com:8080/",
+        "ftp://example.com:8080/",
+        "http://",
+    ] {
         let error = check_line(&format!("GET {target} HTTP/1.1")).unwrap_err();
         assert!(matches!(error, HandshakeError::Target { .. }), "{target}: {error:?}");
     }
+}
+
+#[test]
+fn a_target_and_a_host_may_differ_in_a_default_port() {
+    for (target, host) in [
+        ("http://example.com:80/", "example.com"),
+        ("wss://example.com/", "example.com:443"),
+        ("https://example.com", "example.com"),
+    ] {
+        let uri: Uri = target.parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in with("Host", host) {
+            headers.append(name, http::HeaderValue::from_static(value));
+        }
+        let request = Request::from_http(&Method::GET, Version::HTTP_11, &uri, &headers);
+        assert_eq!(request.unwrap().target(), "/", "{target}");
+    }
+}
+
+#[test]
+fn the_path_of_a_url_without_one_is_a_slash() {
+    let head =
+        b"GET http://a?b HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let head = RequestHead::parse(head, HeadLimits::default()).unwrap();
+    let request = Request::from_head(&head).unwrap();
+    assert_eq!((request.path(), request.query()), ("/", Some("b")));
 }
 
 #[test]
