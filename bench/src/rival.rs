@@ -35,6 +35,9 @@ pub const LIMIT: &str = "raw-epoll";
 /// Both kinds of permessage-deflate.
 const DEFLATE: &[Deflate] = &[Deflate::Takeover, Deflate::NoTakeover];
 
+/// Builds the rivals in other languages.
+const FOREIGN: &str = "./build-rivals.sh";
+
 /// Every rival, the limits first and ours next.
 pub const ALL: &[Rival] = &[
     raw(LIMIT, "raw_epoll"),
@@ -52,6 +55,20 @@ pub const ALL: &[Rival] = &[
     websocket("web-socket", "web_socket", &[]),
     Rival { deflate: DEFLATE, ..websocket("sockudo-ws", "sockudo_ws", &["feed"]) },
     Rival { deflate: DEFLATE, ..websocket("yawc", "yawc", &["feed"]) },
+    Rival {
+        deflate: DEFLATE,
+        tls: true,
+        fan_out: true,
+        built_by: Some(FOREIGN),
+        ..websocket("uWebSockets", "uwebsockets", &[])
+    },
+    Rival {
+        deflate: &[Deflate::NoTakeover],
+        tls: true,
+        fan_out: true,
+        built_by: Some(FOREIGN),
+        ..websocket("gorilla", "gorilla", &[])
+    },
     websocket("axum", "axum", &["feed"]),
     websocket("axum (send)", "axum", &["send"]),
 ];

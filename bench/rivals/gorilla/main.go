@@ -1,0 +1,171 @@
+// Echo by gorilla/websocket: write buffers from a pool, and each message read whole into a buffer that its
+// connection keeps. It writes every message by itself; nothing in it can hold a write back.
+//
+// Arguments as the other servers': ADDR [send|feed] [--deflate no-takeover] [--tls CERT KEY] [--fan-out].
+package main
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	readBufferSize  = 4096
+	writeBufferSize = 4096
+
+	// Messages that a connection can be behind in fan-out before everyone waits for it.
+	channelCapacity = 1024
+)
+
+type arguments struct {
+	address    string
+	deflate    bool
+	chain, key string
+	fanOut     bool
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	asked, err := parse(os.Args[1:])
+	if err != nil {
+		log.Fatal(err)
+	}
+	upgrader := &websocket.Upgrader{
+		ReadBufferSize:    readBufferSize,
+		WriteBufferSize:   writeBufferSize,
+		WriteBufferPool:   &sync.Pool{},
+		EnableCompression: asked.deflate,
+	}
+	handle := echo
+	if asked.fanOut {
+		handle = newRoom().join
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		connection, err := upgrader.Upgrade(answer, request, nil)
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		if asked.deflate {
+			if err := connection.SetCompressionLevel(flate.BestSpeed); err != nil {
+				return
+			}
+		}
+		handle(connection)
+	})}
+	// Go sets TCP_NODELAY on every connection.
+	listener, err := net.Listen("tcp", asked.address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("listening on %s\n", listener.Addr())
+	if asked.chain != "" {
+		// No HTTP/2: gorilla cannot upgrade its requests.
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+		log.Fatal(server.ServeTLS(listener, asked.chain, asked.key))
+	}
+	log.Fatal(server.Serve(listener))
+}
+
+func parse(values []string) (asked arguments, err error) {
+	usage := errors.New("arguments: ADDR [send|feed] [--deflate no-takeover] [--tls CERT KEY] [--fan-out]")
+	if len(values) == 0 {
+		return asked, usage
+	}
+	asked.address = values[0]
+	values = values[1:]
+	if len(values) > 0 && (values[0] == "send" || values[0] == "feed") {
+		values = values[1:]
+	}
+	for len(values) > 0 {
+		switch {
+		case values[0] == "--deflate" && len(values) > 1 && values[1] == "no-takeover":
+			asked.deflate = true
+			values = values[2:]
+		case values[0] == "--tls" && len(values) > 2:
+			asked.chain, asked.key = values[1], values[2]
+			values = values[3:]
+		case values[0] == "--fan-out":
+			asked.fanOut = true
+			values = values[1:]
+		default:
+			return asked, usage
+		}
+	}
+	return asked, nil
+}
+
+func echo(connection *websocket.Conn) {
+	var message bytes.Buffer
+	for {
+		kind, reader, err := connection.NextReader()
+		if err != nil {
+			return
+		}
+		message.Reset()
+		if _, err := message.ReadFrom(reader); err != nil {
+			return
+		}
+		if err := connection.WriteMessage(kind, message.Bytes()); err != nil {
+			return
+		}
+	}
+}
+
+// room holds a channel for each of its connections, as gorilla's own chat example does.
+type room struct {
+	lock    sync.RWMutex
+	members map[chan *websocket.PreparedMessage]struct{}
+}
+
+func newRoom() *room {
+	return &room{members: make(map[chan *websocket.PreparedMessage]struct{})}
+}
+
+func (room *room) join(connection *websocket.Conn) {
+	messages := make(chan *websocket.PreparedMessage, channelCapacity)
+	room.lock.Lock()
+	room.members[messages] = struct{}{}
+	room.lock.Unlock()
+	go func() {
+		for message := range messages {
+			if connection.WritePreparedMessage(message) != nil {
+				connection.Close()
+			}
+		}
+	}()
+	for {
+		kind, payload, err := connection.ReadMessage()
+		if err != nil {
+			break
+		}
+		message, err := websocket.NewPreparedMessage(kind, payload)
+		if err != nil {
+			break
+		}
+		room.publish(message)
+	}
+	room.lock.Lock()
+	delete(room.members, messages)
+	room.lock.Unlock()
+	close(messages)
+}
+
+func (room *room) publish(message *websocket.PreparedMessage) {
+	room.lock.RLock()
+	defer room.lock.RUnlock()
+	for member := range room.members {
+		member <- message
+	}
+}

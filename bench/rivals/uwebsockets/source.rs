@@ -1,0 +1,1 @@
+//! Names the crate that bundles the source of uWebSockets; see `Cargo.toml`.
