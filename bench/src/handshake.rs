@@ -37,11 +37,12 @@ pub fn upgrade(
     host: &str,
     path: &str,
 ) -> Result<(), HandshakeError> {
-    write!(
-        stream,
+    // In one piece: uWebSockets refuses a request whose first line does not arrive whole.
+    let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
