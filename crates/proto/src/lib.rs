@@ -20,6 +20,7 @@ pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod error;
+mod excerpt;
 pub mod extension;
 pub mod frame;
 pub mod handshake;

@@ -1,6 +1,6 @@
 //! What a program asks for and cannot be had is told before anything is sent.
 
-use sockeye::handshake::RequestError;
+use sockeye::handshake::{RequestError, SubprotocolError};
 use sockeye::{Client, ConnectError, connect};
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn the_first_mistake_of_a_request_is_the_one_that_is_told() {
         ),
         (
             Client::new("ws://example.com/").subprotocols(["a b"]).header("Upgrade", "h2c"),
-            RequestError::Subprotocol { subprotocol: "a b".into() },
+            SubprotocolError::NotToken { subprotocol: "a b".into() }.into(),
         ),
         (
             Client::new("ws://example.com/").header("a b", "c"),

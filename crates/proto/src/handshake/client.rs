@@ -3,14 +3,14 @@
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::error::{HandshakeError, excerpt};
+use super::error::HandshakeError;
 use super::head::ResponseHead;
 use super::key::Key;
-use super::request::{MAX_SUBPROTOCOLS, VERSION, once, text};
+use super::request::{VERSION, once, text};
 use super::response::{is_reserved, line};
-use super::{Negotiated, RequestError, Url};
+use super::{Negotiated, RequestError, Url, subprotocol};
+use crate::excerpt::excerpt;
 use crate::extension::Extension;
-use crate::token::is_token;
 
 /// A request for a WebSocket, and the check of its answer.
 ///
@@ -78,19 +78,11 @@ impl ClientRequest {
     /// Asks for a subprotocol; the first one added is the one preferred.
     ///
     /// # Errors
-    /// [`RequestError::Subprotocol`] when it is not a token, [`RequestError::DuplicateSubprotocol`], or
-    /// [`RequestError::TooManySubprotocols`] above [`MAX_SUBPROTOCOLS`].
+    /// [`RequestError::Subprotocol`] when it is not a token, was added before, or comes after
+    /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS) others.
     pub fn add_subprotocol(&mut self, subprotocol: impl Into<String>) -> Result<(), RequestError> {
         let subprotocol = subprotocol.into();
-        if !is_token(&subprotocol) {
-            return Err(RequestError::Subprotocol { subprotocol });
-        }
-        if self.subprotocols.contains(&subprotocol) {
-            return Err(RequestError::DuplicateSubprotocol { subprotocol });
-        }
-        if self.subprotocols.len() == MAX_SUBPROTOCOLS {
-            return Err(RequestError::TooManySubprotocols { limit: MAX_SUBPROTOCOLS });
-        }
+        subprotocol::check(&self.subprotocols, &subprotocol)?;
         self.subprotocols.push(subprotocol);
         Ok(())
     }

@@ -6,11 +6,9 @@ use std::fmt;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::Refusal;
+use super::{Refusal, SubprotocolError};
+use crate::excerpt::excerpt;
 use crate::extension::ExtensionError;
-
-/// How many bytes of an offending value an error quotes.
-const EXCERPT: usize = 64;
 
 /// An opening handshake that did not succeed: a rule that the peer broke, or its refusal or ours.
 ///
@@ -95,21 +93,8 @@ pub enum HandshakeError {
     },
     /// The request has content, which would be taken for frames.
     Content,
-    /// A Sec-WebSocket-Protocol with something that is not a token (RFC 6455 section 4.1).
-    Subprotocol {
-        /// The element of the list.
-        subprotocol: String,
-    },
-    /// A Sec-WebSocket-Protocol that lists a subprotocol twice (RFC 6455 section 4.1).
-    DuplicateSubprotocol {
-        /// The subprotocol.
-        subprotocol: String,
-    },
-    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
-    TooManySubprotocols {
-        /// The limit.
-        limit: usize,
-    },
+    /// A Sec-WebSocket-Protocol that breaks a rule of its list (RFC 6455 section 4.1).
+    Subprotocols(SubprotocolError),
     /// A Sec-WebSocket-Extensions that breaks its grammar (RFC 6455 section 9.1).
     Extensions(ExtensionError),
     /// A page of another origin opened the connection, and the
@@ -206,13 +191,7 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the Sec-WebSocket-Key must be 16 bytes in base64, received `{key}`")
             }
             Self::Content => f.write_str("a WebSocket handshake must have no content"),
-            Self::Subprotocol { subprotocol } => {
-                write!(f, "a subprotocol must be a token, received `{subprotocol}`")
-            }
-            Self::DuplicateSubprotocol { subprotocol } => {
-                write!(f, "subprotocol `{subprotocol}` is listed twice")
-            }
-            Self::TooManySubprotocols { limit } => write!(f, "more than {limit} subprotocols"),
+            Self::Subprotocols(_) => f.write_str("the Sec-WebSocket-Protocol header is malformed"),
             Self::Extensions(_) => f.write_str("the Sec-WebSocket-Extensions header is malformed"),
             Self::OriginRefused { origin, host } => {
                 write!(f, "origin `{origin}` is not allowed on host `{host}`")
@@ -246,6 +225,7 @@ impl Error for HandshakeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::MalformedHead(reason) => Some(reason),
+            Self::Subprotocols(reason) => Some(reason),
             Self::Extensions(reason) => Some(reason),
             #[cfg(feature = "deflate")]
             Self::Deflate(reason) => Some(reason),
@@ -257,6 +237,12 @@ impl Error for HandshakeError {
 impl From<ExtensionError> for HandshakeError {
     fn from(error: ExtensionError) -> Self {
         Self::Extensions(error)
+    }
+}
+
+impl From<SubprotocolError> for HandshakeError {
+    fn from(error: SubprotocolError) -> Self {
+        Self::Subprotocols(error)
     }
 }
 
@@ -272,26 +258,9 @@ impl fmt::Display for MalformedHead {
 
 impl Error for MalformedHead {}
 
-/// The beginning of what the peer sent, fit for a log line: escaped and bounded.
-pub(super) fn excerpt(value: impl AsRef<[u8]>) -> String {
-    let value = value.as_ref();
-    match value.get(..EXCERPT) {
-        Some(start) if value.len() > EXCERPT => format!("{}…", start.escape_ascii()),
-        _ => value.escape_ascii().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quoted_value_is_escaped_and_bounded() {
-        assert_eq!(excerpt("plain"), "plain");
-        assert_eq!(excerpt(b"\x1b[2J\r\n"), "\\x1b[2J\\r\\n");
-        assert_eq!(excerpt([b'a'; EXCERPT]), "a".repeat(EXCERPT));
-        assert_eq!(excerpt([b'a'; EXCERPT + 1]), format!("{}…", "a".repeat(EXCERPT)));
-    }
 
     #[test]
     fn a_status_error_shows_the_beginning_of_the_content() {
@@ -308,5 +277,7 @@ mod tests {
     fn the_cause_is_the_source() {
         let error = HandshakeError::from(ExtensionError::ExpectedToken { at: 3 });
         assert_eq!(error.source().unwrap().to_string(), "expected a token at byte 3");
+        let error = HandshakeError::from(SubprotocolError::TooMany { limit: 64 });
+        assert_eq!(error.source().unwrap().to_string(), "more than 64 subprotocols");
     }
 }

@@ -3,7 +3,8 @@
 use http::StatusCode;
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::error::{HandshakeError, MalformedHead, excerpt};
+use super::error::{HandshakeError, MalformedHead};
+use crate::excerpt::excerpt;
 use crate::token::is_token_byte;
 
 /// How large a head may be.
@@ -95,12 +96,9 @@ impl<'a> RequestHead<'a> {
         let result = request.parse(head);
         let (method, target, version) = (request.method, request.path, request.version);
         let parsed = request.headers.len();
-        let (Some(method), Some(target)) = (method, target) else {
+        let (Some(method), Some(target), Ok(Status::Complete(_))) = (method, target, result) else {
             return Err(failure(head, result, limits));
         };
-        if !matches!(result, Ok(Status::Complete(_))) {
-            return Err(failure(head, result, limits));
-        }
         check_version(version)?;
         headers.truncate(parsed);
         Ok(Self { method, target, headers })

@@ -27,6 +27,7 @@ mod refusal;
 mod request;
 mod request_error;
 mod response;
+mod subprotocol;
 mod url;
 
 pub use client::ClientRequest;
@@ -36,7 +37,8 @@ pub use key::{Accept, Key};
 pub use negotiated::Negotiated;
 pub use origin::{OriginPolicy, PatternError};
 pub use refusal::Refusal;
-pub use request::{MAX_SUBPROTOCOLS, Request};
+pub use request::Request;
 pub use request_error::RequestError;
 pub use response::{Response, Terms};
+pub use subprotocol::{MAX_SUBPROTOCOLS, SubprotocolError};
 pub use url::Url;

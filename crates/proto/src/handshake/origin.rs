@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::authority::{Authority, default_port};
-use super::error::excerpt;
 use super::{HandshakeError, Request};
+use crate::excerpt::excerpt;
 
 /// Which origins a server accepts: the server's own unless more are allowed.
 ///

@@ -3,15 +3,13 @@
 use http::{HeaderMap, Method, Uri, Version};
 
 use super::authority::{Authority, default_port};
-use super::error::{HandshakeError, excerpt};
+use super::error::HandshakeError;
 use super::head::RequestHead;
 use super::key::Key;
+use super::subprotocol;
+use crate::excerpt::excerpt;
 use crate::extension::Extension;
-use crate::token::{is_token, list, list_has};
-
-/// How many subprotocols a request may ask for. The longest lists in the field have about five; the bound keeps the
-/// search for duplicates cheap.
-pub const MAX_SUBPROTOCOLS: usize = 64;
+use crate::token::{list, list_has};
 
 /// The WebSocket version that RFC 6455 is (section 4.1).
 pub(super) const VERSION: &str = "13";
@@ -303,21 +301,7 @@ impl<'a> TermFields<'a> {
 
     fn feed_subprotocols(&mut self, value: &'a str) -> Result<(), HandshakeError> {
         for subprotocol in list(value) {
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-            //# The elements that comprise this value MUST be non-empty strings with
-            //# characters in the range U+0021 to U+007E not including
-            //# separator characters as defined in [RFC2616] and MUST all be
-            //# unique strings.
-            if !is_token(subprotocol) {
-                return Err(HandshakeError::Subprotocol { subprotocol: excerpt(subprotocol) });
-            }
-            if self.subprotocols.contains(&subprotocol) {
-                let subprotocol = excerpt(subprotocol);
-                return Err(HandshakeError::DuplicateSubprotocol { subprotocol });
-            }
-            if self.subprotocols.len() == MAX_SUBPROTOCOLS {
-                return Err(HandshakeError::TooManySubprotocols { limit: MAX_SUBPROTOCOLS });
-            }
+            subprotocol::check(&self.subprotocols, subprotocol)?;
             self.subprotocols.push(subprotocol);
         }
         Ok(())

@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::HeaderName;
 
+use super::SubprotocolError;
+
 /// A request that a program asked for and that cannot be made: nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,21 +43,8 @@ pub enum RequestError {
     },
     /// A second Host header.
     DuplicateHost,
-    /// The subprotocol is not a token (RFC 6455 section 4.1).
-    Subprotocol {
-        /// The subprotocol.
-        subprotocol: String,
-    },
-    /// The subprotocol was asked for already (RFC 6455 section 4.1).
-    DuplicateSubprotocol {
-        /// The subprotocol.
-        subprotocol: String,
-    },
-    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
-    TooManySubprotocols {
-        /// The limit.
-        limit: usize,
-    },
+    /// The subprotocol cannot be asked for, or not beside those that were added before it.
+    Subprotocol(SubprotocolError),
 }
 
 impl fmt::Display for RequestError {
@@ -83,15 +72,22 @@ impl fmt::Display for RequestError {
                 write!(f, "the header `{name}` is set by the handshake and cannot be added")
             }
             Self::DuplicateHost => f.write_str("the Host header was added twice"),
-            Self::Subprotocol { subprotocol } => {
-                write!(f, "a subprotocol must be a token, not `{}`", subprotocol.escape_debug())
-            }
-            Self::DuplicateSubprotocol { subprotocol } => {
-                write!(f, "subprotocol `{subprotocol}` was added twice")
-            }
-            Self::TooManySubprotocols { limit } => write!(f, "more than {limit} subprotocols"),
+            Self::Subprotocol(_) => f.write_str("the subprotocol cannot be asked for"),
         }
     }
 }
 
-impl std::error::Error for RequestError {}
+impl std::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Subprotocol(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl From<SubprotocolError> for RequestError {
+    fn from(error: SubprotocolError) -> Self {
+        Self::Subprotocol(error)
+    }
+}

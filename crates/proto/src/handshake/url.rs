@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::RequestError;
 use super::authority::Authority;
-use super::error::excerpt;
+use crate::excerpt::excerpt;
 
 /// A `ws` or `wss` URL.
 ///

@@ -1,5 +1,7 @@
 use super::*;
-use crate::handshake::{HeadLimits, HeadSearch, Request, RequestHead};
+use crate::handshake::{
+    HeadLimits, HeadSearch, MAX_SUBPROTOCOLS, Request, RequestHead, SubprotocolError,
+};
 
 const KEY: [u8; 16] = *b"the sample nonce";
 
@@ -98,19 +100,22 @@ fn headers_of_the_handshake_and_of_content_are_the_librarys() {
 fn subprotocols_asked_for_are_tokens_unique_and_not_too_many() {
     let mut request = request();
     for bad in ["", "a b", "a,b", "é"] {
-        let subprotocol = bad.to_owned();
-        assert_eq!(request.add_subprotocol(bad), Err(RequestError::Subprotocol { subprotocol }));
+        let subprotocol = excerpt(bad);
+        assert_eq!(
+            request.add_subprotocol(bad),
+            Err(SubprotocolError::NotToken { subprotocol }.into())
+        );
     }
     for at in 0..MAX_SUBPROTOCOLS {
         request.add_subprotocol(format!("p{at}")).unwrap();
     }
     assert_eq!(
         request.add_subprotocol("p0"),
-        Err(RequestError::DuplicateSubprotocol { subprotocol: "p0".into() })
+        Err(SubprotocolError::Duplicate { subprotocol: "p0".into() }.into())
     );
     assert_eq!(
         request.add_subprotocol("q"),
-        Err(RequestError::TooManySubprotocols { limit: MAX_SUBPROTOCOLS })
+        Err(SubprotocolError::TooMany { limit: MAX_SUBPROTOCOLS }.into())
     );
 }
 
