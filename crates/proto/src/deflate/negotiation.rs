@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use super::parameters::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::{Deflate, NAME, NegotiationError, Parameters, Side};
+use crate::excerpt::excerpt;
 use crate::extension::Extension;
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -170,7 +171,9 @@ impl Terms {
                     let first = terms.client_max_window_bits.replace(bits).is_none();
                     (CLIENT_MAX_WINDOW_BITS, first)
                 }
-                name => return Err(NegotiationError::UnknownParameter { name: name.into() }),
+                name => {
+                    return Err(NegotiationError::UnknownParameter { name: excerpt(name) });
+                }
             };
             if !first {
                 return Err(NegotiationError::DuplicateParameter { name });
@@ -187,7 +190,7 @@ impl Terms {
 fn no_value(name: &'static str, value: Option<&str>) -> Result<(), NegotiationError> {
     match value {
         None => Ok(()),
-        Some(value) => Err(NegotiationError::InvalidValue { name, value: Some(value.into()) }),
+        Some(value) => Err(NegotiationError::InvalidValue { name, value: Some(excerpt(value)) }),
     }
 }
 
@@ -199,7 +202,7 @@ fn window_bits(name: &'static str, value: Option<&str>) -> Result<u8, Negotiatio
         .filter(|digits| !digits.starts_with(['0', '+']))
         .and_then(|digits| digits.parse().ok())
         .filter(|bits| (MIN_WINDOW_BITS..=MAX_WINDOW_BITS).contains(bits))
-        .ok_or_else(|| NegotiationError::InvalidValue { name, value: value.map(Into::into) })
+        .ok_or_else(|| NegotiationError::InvalidValue { name, value: value.map(excerpt) })
 }
 
 fn written(bits: u8) -> Cow<'static, str> {
@@ -380,6 +383,19 @@ mod tests {
         ] {
             let answer = format!("permessage-deflate; {answer}");
             assert_eq!(confirmed(&Deflate::new(), &answer), Err(expected), "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_an_error_quotes_is_bounded() {
+        let long = "x".repeat(1000);
+        let quoted = format!("{}…", "x".repeat(64));
+        let error = confirmed(&Deflate::new(), &format!("permessage-deflate; {long}"));
+        assert_eq!(error, Err(NegotiationError::UnknownParameter { name: quoted.clone() }));
+        for name in [SERVER_MAX_WINDOW_BITS, SERVER_NO_CONTEXT_TAKEOVER] {
+            let error = confirmed(&Deflate::new(), &format!("permessage-deflate; {name}={long}"));
+            let value = Some(quoted.clone());
+            assert_eq!(error, Err(NegotiationError::InvalidValue { name, value }));
         }
     }
 

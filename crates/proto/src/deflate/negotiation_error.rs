@@ -1,14 +1,14 @@
 use std::fmt;
 
 /// Why a server's answer to the offer of permessage-deflate cannot be accepted: the connection must be failed
-/// (RFC 7692 section 7.1).
+/// (RFC 7692 section 7). What the server wrote is cut after 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiationError {
     /// A parameter that RFC 7692 does not define.
     UnknownParameter {
         /// Its name, as the server wrote it.
-        name: Box<str>,
+        name: String,
     },
     /// The same parameter twice.
     DuplicateParameter {
@@ -21,7 +21,7 @@ pub enum NegotiationError {
         /// The parameter's name.
         name: &'static str,
         /// The value, as the server wrote it.
-        value: Option<Box<str>>,
+        value: Option<String>,
     },
     /// A window larger than was offered.
     WindowTooLarge {
@@ -43,10 +43,10 @@ impl fmt::Display for NegotiationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("permessage-deflate: ")?;
         match self {
-            Self::UnknownParameter { name } => write!(f, "unknown parameter {name:?}"),
+            Self::UnknownParameter { name } => write!(f, "unknown parameter `{name}`"),
             Self::DuplicateParameter { name } => write!(f, "{name} is there twice"),
             Self::InvalidValue { name, value: Some(value) } => {
-                write!(f, "{name} has the invalid value {value:?}")
+                write!(f, "{name} has the invalid value `{value}`")
             }
             Self::InvalidValue { name, value: None } => write!(f, "{name} has no value"),
             Self::WindowTooLarge { name, offered, answered } => {
