@@ -1,6 +1,7 @@
 //! The answer to a request that is not upgraded.
 
 use std::borrow::Cow;
+use std::error::Error as _;
 use std::fmt;
 use std::io::Write as _;
 
@@ -59,7 +60,8 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, body)
     }
 
-    /// Adds a header. `Content-Length`, `Transfer-Encoding` and `Connection` are the encoder's and are left out; a
+    /// Adds a header. `Content-Length`, `Transfer-Encoding` and `Connection` are the encoder's and are left out; an
+    /// `Upgrade` is listed in `Connection` as RFC 9110 section 7.8 has it; a
     /// `Content-Type` takes the place of `text/plain; charset=utf-8`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         if ![CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
@@ -99,18 +101,19 @@ impl Refusal {
 
     /// The refusal for an HTTP library: one that frames the content itself.
     pub fn into_response<B: From<String>>(self) -> http::Response<B> {
-        let mut response = http::Response::new(B::from(self.body.clone().into_owned()));
+        let mut headers = self.response_headers();
+        headers.extend(*self.headers);
+        let mut response = http::Response::new(B::from(self.body.into_owned()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.response_headers();
-        for (name, value) in self.headers.iter() {
-            response.headers_mut().append(name, value.clone());
-        }
+        *response.headers_mut() = headers;
         response
     }
 
     fn response_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let offers_upgrade = self.headers.contains_key(UPGRADE);
+        let connection = if offers_upgrade { "close, upgrade" } else { "close" };
+        headers.insert(CONNECTION, HeaderValue::from_static(connection));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         if !self.headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -127,7 +130,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What a server answers to a handshake that failed.
+/// What a server answers to a handshake that failed: the text says what is wrong, down to its cause.
 impl From<&HandshakeError> for Refusal {
     fn from(error: &HandshakeError) -> Self {
         let status = match error {
@@ -149,7 +152,11 @@ impl From<&HandshakeError> for Refusal {
             HandshakeError::OriginRefused { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
-        let refusal = Self::new(status, format!("{error}\n"));
+        let text = match error.source() {
+            Some(cause) => format!("{error}: {cause}\n"),
+            None => format!("{error}\n"),
+        };
+        let refusal = Self::new(status, text);
         match status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 refusal.header(ALLOW, HeaderValue::from_static("GET"))
@@ -170,6 +177,8 @@ impl From<Refusal> for HandshakeError {
 
 #[cfg(test)]
 mod tests {
+    use http::header::WWW_AUTHENTICATE;
+
     use super::*;
 
     fn encoded(refusal: &Refusal) -> String {
@@ -227,6 +236,34 @@ mod tests {
         ] {
             assert_eq!(Refusal::from(&error).status(), status, "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_upgrade_that_is_named_is_listed_in_connection() {
+        let missing = HandshakeError::MissingHeader { name: "Upgrade" };
+        let text = encoded(&Refusal::from(&missing));
+        assert!(text.contains("\r\nconnection: close, upgrade\r\n"), "{text}");
+        assert!(text.contains("\r\nupgrade: websocket\r\n"), "{text}");
+        let response: http::Response<String> = Refusal::from(&missing).into_response();
+        assert_eq!(response.headers()[CONNECTION], "close, upgrade");
+    }
+
+    #[test]
+    fn the_text_tells_the_cause() {
+        let error = crate::extension::ExtensionError::ExpectedToken { at: 3 };
+        let refusal = Refusal::from(&HandshakeError::Extensions(error));
+        let text = "the Sec-WebSocket-Extensions header is malformed: expected a token at byte 3\n";
+        assert_eq!(refusal.body(), text);
+    }
+
+    #[test]
+    fn headers_that_come_twice_are_sent_twice() {
+        let refusal = Refusal::unauthorized("")
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"))
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        assert_eq!(encoded(&refusal).matches("www-authenticate: B").count(), 2);
+        let response: http::Response<String> = refusal.into_response();
+        assert_eq!(response.headers().get_all(WWW_AUTHENTICATE).iter().count(), 2);
     }
 
     #[test]
