@@ -2,7 +2,6 @@
 //! bytes configure.
 #![no_main]
 
-use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use sockeye_fuzz::{agreed, deflate};
 use sockeye_proto::Role;
@@ -16,7 +15,7 @@ fuzz_target!(|input: &[u8]| {
     // Repetition makes long distances, and output that does not fit a step.
     let message = message.repeat(1 + usize::from(times % 8));
     for size in [message.len().max(1), 1 + usize::from(*size)] {
-        let (mut out, mut so_far) = (BytesMut::new(), 0);
+        let (mut out, mut so_far) = (Vec::new(), 0);
         let fragments = message.chunks(size).map(|fragment| (fragment, false));
         for (fragment, last) in fragments.chain([(&b""[..], true)]) {
             let mut wire = Vec::new();
@@ -30,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
         }
         let mut wire = Vec::new();
         deflater.compress(&message, true, &mut wire);
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         inflater.inflate(&wire, true, &mut out, message.len()).expect("our own");
         assert_eq!(out, &message[..]);
     }

@@ -2,7 +2,6 @@
 //! byte configures: takeover, limit, and the size of pieces.
 #![no_main]
 
-use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use sockeye_fuzz::{agreed, deflate};
 use sockeye_proto::deflate::Inflater;
@@ -14,10 +13,10 @@ fn inflated(
     message: &[u8],
     size: usize,
     limit: usize,
-) -> (Vec<BytesMut>, Option<ProtocolError>) {
+) -> (Vec<Vec<u8>>, Option<ProtocolError>) {
     let mut messages = Vec::new();
     for _ in 0..2 {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let pieces = message.chunks(size).map(|piece| (piece, false)).chain([(&b""[..], true)]);
         for (piece, last) in pieces {
             let result = inflater.inflate(piece, last, &mut out, limit);

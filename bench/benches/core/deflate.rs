@@ -5,7 +5,6 @@
 use std::fmt::Write;
 use std::hint::black_box;
 
-use bytes::BytesMut;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
@@ -58,7 +57,7 @@ fn decompress(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, text: &[u8],
     deflater.compress(text, true, &mut later);
 
     let mut inflater = parameters.inflater(Role::Client);
-    let mut out = BytesMut::with_capacity(2 * text.len());
+    let mut out = Vec::with_capacity(2 * text.len());
     inflater.inflate(&first, true, &mut out, usize::MAX).expect("what was compressed above");
     group.bench_function(format!("decompress/{name}/sockeye"), |bencher| {
         bencher.iter(|| {

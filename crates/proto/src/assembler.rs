@@ -1,6 +1,6 @@
 //! Messages put together from fragments, or from pieces of a frame that arrives in several reads.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use crate::error::ProtocolError;
 use crate::message::{Kind, Message};
@@ -16,7 +16,7 @@ const MIN_ROOM: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Assembler {
     kind: Kind,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     /// How much of `buffer` was checked, in bytes; always all of it between calls.
     checked: usize,
     validator: Validator,
@@ -24,23 +24,26 @@ pub(crate) struct Assembler {
 
 impl Assembler {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, buffer: BytesMut::new(), checked: 0, validator: Validator::new() }
+        Self { kind, buffer: Vec::new(), checked: 0, validator: Validator::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Makes room for a payload of `length` bytes that is about to arrive.
+    /// Makes room for a payload of `length` bytes that is about to arrive, and for no more than that: whoever fills the room
+    /// stays within the payload.
     pub(crate) fn reserve(&mut self, length: usize) {
-        self.buffer.reserve(length.min(MAX_RESERVE));
+        // As much as has come before, so that a long message is not moved for each part of it.
+        self.buffer.reserve_exact(length.min(MAX_RESERVE.max(self.buffer.len())));
     }
 
-    /// Makes sure that a read of decent size fits, for a payload of which `missing` bytes are to come.
-    pub(crate) fn ensure_room(&mut self, missing: usize) {
+    /// The room for a payload of which `missing` bytes are to come, of decent size; `None` when there is more room than that.
+    pub(crate) fn room(&mut self, missing: usize) -> Option<&mut Vec<u8>> {
         if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_ROOM) {
             self.reserve(missing);
         }
+        (self.buffer.capacity() - self.buffer.len() <= missing).then_some(&mut self.buffer)
     }
 
     pub(crate) fn push(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
@@ -49,7 +52,7 @@ impl Assembler {
     }
 
     /// The buffer itself, for whoever appends to it: [`Assembler::check`] must follow.
-    pub(crate) fn buffer(&mut self) -> &mut BytesMut {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
@@ -65,7 +68,7 @@ impl Assembler {
     }
 
     pub(crate) fn finish(self) -> Result<Message, ProtocolError> {
-        let bytes = self.buffer.freeze();
+        let bytes = Bytes::from(self.buffer);
         Ok(match self.kind {
             Kind::Text => {
                 self.validator.finish().map_err(|_| ProtocolError::InvalidUtf8)?;

@@ -48,6 +48,7 @@ mod client;
 mod error;
 mod opening;
 mod outcome;
+mod output;
 mod random;
 mod server;
 #[cfg(feature = "tls")]

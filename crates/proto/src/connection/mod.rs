@@ -191,10 +191,11 @@ impl Connection {
         event
     }
 
-    /// Where to read next while a large payload is in progress: straight into its final place, as far as it goes.
+    /// Where to read next while a large payload is in progress: straight into its final place, as far as it goes. The
+    /// spare capacity is no more than the limit, and not empty.
     /// [`Connection::payload_read`] must follow such a read. `None` when the next bytes are to be
     /// [received](Connection::receive).
-    pub fn payload_space(&mut self) -> Option<Limit<&mut BytesMut>> {
+    pub fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         if self.state() == State::Closed {
             return None;
         }
@@ -224,17 +225,18 @@ impl Connection {
         self.sending.message(message, out)
     }
 
-    /// As [`Connection::send`], but a long payload that is sent as it is comes back instead of being copied: it is to
-    /// be written right after `out`, best by one vectored write.
+    /// As [`Connection::send`], but of a message with a long payload that is sent as it is, only the header is appended,
+    /// and `true` given back: the caller is to write the payload right after `out`, best by one vectored write.
     ///
     /// # Errors
     /// As [`Connection::send`].
-    pub fn send_shared(
+    #[inline]
+    pub fn send_in_place(
         &mut self,
-        message: Message,
+        message: MessageRef<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Bytes>, UsageError> {
-        self.sending.shared(message, out)
+    ) -> Result<bool, UsageError> {
+        self.sending.in_place(message, out)
     }
 
     /// Appends a ping with at most 125 bytes of payload to `out`.

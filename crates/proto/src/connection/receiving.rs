@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::mem;
 
 use bytes::BufMut;
-use bytes::BytesMut;
 use bytes::buf::Limit;
 
 use super::{Config, Event, Input, Role};
@@ -127,7 +126,7 @@ impl Receiving {
     }
 
     /// Where the rest of a large payload wants to be read, if one is in progress.
-    pub(super) fn payload_space(&mut self) -> Option<Limit<&mut BytesMut>> {
+    pub(super) fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         let frame = self.frame.as_ref()?;
         let missing = frame.header.length - frame.position;
         let message = self.message.as_mut()?;
@@ -135,8 +134,7 @@ impl Receiving {
             return None;
         }
         let missing = as_usize(missing);
-        message.assembler.ensure_room(missing);
-        Some(message.assembler.buffer().limit(missing))
+        Some(message.assembler.room(missing)?.limit(missing))
     }
 
     /// The last `length` bytes of the payload space were filled.

@@ -1,5 +1,3 @@
-use bytes::Bytes;
-
 use super::MaskKeys;
 use crate::close::CloseFrame;
 #[cfg(feature = "deflate")]
@@ -9,11 +7,11 @@ use crate::error::UsageError;
 use crate::frame::Reserved;
 use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode};
 use crate::mask;
-use crate::message::{Message, MessageRef};
+use crate::message::MessageRef;
 
 /// From this length on, in bytes, a payload that need not be masked or compressed is written from where it is.
 /// Below, a copy into the output costs less than one more piece of a vectored write.
-const SHARED_FROM: usize = 4096;
+const IN_PLACE_FROM: usize = 4096;
 
 /// The sending half: from messages to bytes.
 #[derive(Debug)]
@@ -62,22 +60,24 @@ impl Sending {
         Ok(())
     }
 
-    /// Appends a message, or only its header: the payload that is given back is to be written right after.
-    pub(super) fn shared(
+    /// Appends a message, or only its header, and then says `true`: the payload is to be written right after.
+    #[inline]
+    pub(super) fn in_place(
         &mut self,
-        message: Message,
+        message: MessageRef<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Bytes>, UsageError> {
+    ) -> Result<bool, UsageError> {
         #[cfg(feature = "deflate")]
         let as_it_is = self.mask_keys.is_none() && self.deflater.is_none();
         #[cfg(not(feature = "deflate"))]
         let as_it_is = self.mask_keys.is_none();
-        if message.len() < SHARED_FROM || !as_it_is {
-            return self.message(message.as_ref(), out).map(|()| None);
+        let length = message.as_bytes().len();
+        if length < IN_PLACE_FROM || !as_it_is {
+            return self.message(message, out).map(|()| false);
         }
         self.check_open()?;
-        Header::new(message.kind().opcode(), message.len() as u64).encode(out);
-        Ok(Some(message.into_bytes()))
+        Header::new(message.kind().opcode(), length as u64).encode(out);
+        Ok(true)
     }
 
     /// Appends a ping or a pong.

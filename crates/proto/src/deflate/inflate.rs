@@ -1,6 +1,5 @@
 use std::fmt;
 
-use bytes::BytesMut;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{Side, TAIL, pool};
@@ -43,7 +42,7 @@ impl Inflater {
         &mut self,
         payload: &[u8],
         last: bool,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<(), ProtocolError> {
         if !payload.is_empty() {
@@ -68,7 +67,7 @@ impl Inflater {
     fn append(
         &mut self,
         mut input: &[u8],
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<(), ProtocolError> {
         if out.len() > limit {
@@ -133,15 +132,12 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Makes room for `end` bytes in all: `BytesMut` by itself would double its room past the limit.
-fn grow(out: &mut BytesMut, end: usize, limit: usize) {
-    if out.capacity() >= end || out.try_reclaim(end - out.len()) {
-        return;
+/// Makes room for `end` bytes in all: a vector by itself would double its room past the limit.
+fn grow(out: &mut Vec<u8>, end: usize, limit: usize) {
+    if out.capacity() < end {
+        let capacity = out.capacity().saturating_mul(2).min(limit.saturating_add(1)).max(end);
+        out.reserve_exact(capacity - out.len());
     }
-    let capacity = out.capacity().saturating_mul(2).min(limit.saturating_add(1)).max(end);
-    let mut grown = BytesMut::with_capacity(capacity);
-    grown.extend_from_slice(out);
-    *out = grown;
 }
 
 /// How far one of the context's counters went on over a slice.
@@ -167,7 +163,7 @@ mod tests {
             let mut inflater = Inflater::new(side);
             let one = |message: &&[u8]| {
                 let (head, tail) = message.split_at(at.min(message.len()));
-                let mut out = BytesMut::new();
+                let mut out = Vec::new();
                 inflater.inflate(head, false, &mut out, limit)?;
                 inflater.inflate(tail, true, &mut out, limit)?;
                 Ok(out.to_vec())
@@ -284,13 +280,13 @@ mod tests {
             .compress(&zeros, true, &mut bomb);
         assert!(bomb.len() < 1 << 18, "{}", bomb.len());
         for limit in [0, 1, 1000, 65_535, 65_536, 1 << 20, (1 << 20) + 1, (1 << 24) - 1] {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             let result = Inflater::new(side).inflate(&bomb, true, &mut out, limit);
             assert_eq!(result, Err(ProtocolError::MessageTooLong { limit }));
             assert_eq!(out.len(), limit + 1);
             assert!(out.capacity() <= limit + 64, "{} for {limit}", out.capacity());
         }
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         Inflater::new(side).inflate(&bomb, true, &mut out, 1 << 24).unwrap();
         assert_eq!(out, zeros);
     }

@@ -1,4 +1,4 @@
-use sockeye_proto::{CloseCode, CloseFrame, Message, MessageRef, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, MessageRef, UsageError, Utf8Bytes};
 
 use crate::harness::{client, server};
 use crate::wire::{CLOSE, FIN, bare, masked};
@@ -13,8 +13,8 @@ fn every_kind_of_frame_is_refused() {
     out.clear();
     let refused = Err(UsageError::Closing);
     assert_eq!(connection.send(MessageRef::Text("x"), &mut out), refused);
-    let shared = connection.send_shared(Message::from(vec![0; 100_000]), &mut out);
-    assert_eq!(shared, Err(UsageError::Closing));
+    let in_place = connection.send_in_place(MessageRef::Binary(&[0; 100_000]), &mut out);
+    assert_eq!(in_place, Err(UsageError::Closing));
     assert_eq!(connection.ping(b"", &mut out), refused);
     assert_eq!(connection.pong(b"", &mut out), refused);
     assert_eq!(connection.close(None, &mut out), refused);

@@ -294,9 +294,8 @@ impl WebSocket {
     }
 
     fn push(&mut self, message: Message) -> Result<()> {
-        let payload = self.connection.send_shared(message, self.output.buffer())?;
-        if let Some(payload) = payload {
-            self.output.push_shared(payload);
+        if self.connection.send_in_place(message.as_ref(), self.output.buffer())? {
+            self.output.push_shared(message.into_bytes());
         }
         Ok(())
     }

@@ -1,0 +1,237 @@
+//! Bytes on their way to a transport, the same under every driver of a connection.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Range;
+
+use bytes::{Buf, Bytes};
+
+/// As many payloads wait in place at most; the next one is copied. It bounds the pieces of a vectored write, and holds
+/// what one read of the handler server brings in messages of 16 KiB.
+const MAX_PIECES: usize = 32;
+
+/// The slices that a vectored write takes at most.
+pub(crate) const MAX_SLICES: usize = 2 * MAX_PIECES + 1;
+
+/// What was written is let go of when it is this much and most of the buffer, in bytes.
+const COMPACT_FROM: usize = 64 * 1024;
+
+/// An idle connection keeps an empty buffer of at most this capacity, in bytes: enough for a batch of small messages
+/// without an allocation at every wake-up.
+const KEPT: usize = 1024;
+
+/// Frames in order: headers and short payloads copied into one buffer, long payloads left where they are.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    /// Headers and what was short enough to copy.
+    copied: Vec<u8>,
+    /// How much of `copied` was written.
+    written: usize,
+    /// Long payloads, each with the end of what comes before it in `copied`.
+    pieces: VecDeque<(usize, Piece)>,
+    /// How much of `pieces` is unwritten, in bytes.
+    in_place: usize,
+}
+
+/// A payload where it is.
+#[derive(Debug)]
+enum Piece {
+    Shared(Bytes),
+    /// In the input that is being handled. Where that is moves with the driver's buffer, so it is named by position.
+    Input(Range<usize>),
+}
+
+impl Output {
+    /// Where the protocol appends.
+    #[inline]
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.copied
+    }
+
+    /// How much is unwritten, in bytes.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.copied.len() - self.written + self.in_place
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.copied.len() == self.written && self.pieces.is_empty()
+    }
+
+    /// Whether all of it is in one place: what [`Output::front`] gives.
+    #[inline]
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// What was copied and is unwritten.
+    #[inline]
+    pub(crate) fn front(&self) -> &[u8] {
+        &self.copied[self.written..]
+    }
+
+    /// Adds the payload whose header was just appended.
+    pub(crate) fn push_shared(&mut self, payload: Bytes) {
+        if self.pieces.len() == MAX_PIECES {
+            self.copied.extend_from_slice(&payload);
+            return;
+        }
+        self.in_place += payload.len();
+        self.pieces.push_back((self.copied.len(), Piece::Shared(payload)));
+    }
+
+    /// As [`Output::push_shared`], for a payload that lies in the input at `range`. [`Output::own`] must be called before
+    /// the input changes.
+    pub(crate) fn push_input(&mut self, range: Range<usize>, payload: &[u8]) {
+        if self.pieces.len() == MAX_PIECES {
+            self.copied.extend_from_slice(payload);
+            return;
+        }
+        self.in_place += range.len();
+        self.pieces.push_back((self.copied.len(), Piece::Input(range)));
+    }
+
+    /// Copies what is left of the payloads in the input.
+    pub(crate) fn own(&mut self, input: &[u8]) {
+        for (_, piece) in &mut self.pieces {
+            if let Piece::Input(range) = piece {
+                *piece = Piece::Shared(Bytes::copy_from_slice(&input[range.clone()]));
+            }
+        }
+    }
+
+    /// What is unwritten, in order and without empty slices: an empty first one would be all that a transport without
+    /// vectored writes takes. `input` is where the payloads of [`Output::push_input`] are.
+    pub(crate) fn slices<'a, 's>(
+        &'a self,
+        input: &'a [u8],
+        slots: &'s mut [IoSlice<'a>; MAX_SLICES],
+    ) -> &'s [IoSlice<'a>] {
+        let mut count = 0;
+        let mut add = |slice: &'a [u8]| {
+            if !slice.is_empty() {
+                slots[count] = IoSlice::new(slice);
+                count += 1;
+            }
+        };
+        let mut from = self.written;
+        for (end, piece) in &self.pieces {
+            add(&self.copied[from..*end]);
+            add(piece.bytes(input));
+            from = *end;
+        }
+        add(&self.copied[from..]);
+        &slots[..count]
+    }
+
+    /// Takes note that the first `written` bytes are with the transport.
+    pub(crate) fn advance(&mut self, mut written: usize) {
+        while let Some((end, piece)) = self.pieces.front_mut() {
+            let of_copied = written.min(*end - self.written);
+            self.written += of_copied;
+            written -= of_copied;
+            let of_piece = written.min(piece.len());
+            piece.advance(of_piece);
+            self.in_place -= of_piece;
+            written -= of_piece;
+            if self.written < *end || piece.len() > 0 {
+                return self.compact();
+            }
+            self.pieces.pop_front();
+        }
+        self.written += written;
+        if self.written < self.copied.len() {
+            return self.compact();
+        }
+        self.written = 0;
+        self.copied.clear();
+    }
+
+    /// Lets go of an empty buffer that is larger than an idle connection may keep.
+    #[inline]
+    pub(crate) fn shrink(&mut self) {
+        if self.copied.capacity() > KEPT && self.is_empty() {
+            self.copied = Vec::new();
+        }
+    }
+
+    /// Lets go of what was written, where a peer that reads slowly never lets all of it be: when it is most of the
+    /// buffer and worth the move.
+    fn compact(&mut self) {
+        if self.written < COMPACT_FROM.max(self.copied.len() / 2) {
+            return;
+        }
+        self.copied.drain(..self.written);
+        for (end, _) in &mut self.pieces {
+            *end -= self.written;
+        }
+        self.written = 0;
+    }
+}
+
+impl Piece {
+    fn bytes<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Input(range) => &input[range.clone()],
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(bytes) => bytes.len(),
+            Self::Input(range) => range.len(),
+        }
+    }
+
+    fn advance(&mut self, length: usize) {
+        match self {
+            Self::Shared(bytes) => bytes.advance(length),
+            Self::Input(range) => range.start += length,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_their_order_whatever_is_written_at_a_time() {
+        let input: Vec<u8> = (0..=255).collect();
+        for step in 1..40 {
+            let mut output = Output::default();
+            let mut expected = Vec::new();
+            // More payloads than may wait in place.
+            for index in 0..(u8::try_from(MAX_PIECES).unwrap() + 4) {
+                let header = vec![index; usize::from(index % 3)];
+                output.buffer().extend_from_slice(&header);
+                expected.extend_from_slice(&header);
+                let at = usize::from(index);
+                let payload = &input[at..at + 7];
+                expected.extend_from_slice(payload);
+                if index % 2 == 0 {
+                    output.push_input(at..at + 7, payload);
+                } else {
+                    output.push_shared(Bytes::copy_from_slice(payload));
+                }
+            }
+            let mut written = Vec::new();
+            while !output.is_empty() {
+                let mut slots = [IoSlice::new(&[]); MAX_SLICES];
+                let rest: Vec<u8> =
+                    output.slices(&input, &mut slots).iter().flat_map(|s| s.to_vec()).collect();
+                assert_eq!(rest.len(), output.len());
+                let length = step.min(rest.len());
+                written.extend_from_slice(&rest[..length]);
+                output.advance(length);
+                if written.len() > 100 {
+                    output.own(&input);
+                }
+            }
+            assert_eq!(written, expected, "{step} bytes at a time");
+            assert_eq!(output.len(), 0);
+        }
+    }
+}
