@@ -6,10 +6,10 @@ mod error;
 use std::future::Future;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http::{HeaderName, HeaderValue};
+use bytes::{Buf as _, BytesMut};
+use http::{HeaderName, HeaderValue, StatusCode};
 use sockeye_proto::handshake::{
-    ClientRequest, HandshakeError, HeadLimits, Key, RequestError, ResponseHead,
+    ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, RequestError, ResponseHead,
 };
 use sockeye_proto::{Config, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -222,6 +222,25 @@ impl Client {
         if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream.into()) }
     }
 
+    /// The length of the answer's head in the buffer, which interim answers before it are taken out of. The deadline
+    /// is the bound on their number.
+    async fn read_answer(
+        &self,
+        transport: &mut Transport,
+        buffer: &mut BytesMut,
+    ) -> Result<usize, ConnectError> {
+        loop {
+            let end = match HeadSearch::new(self.head_limits).find(buffer)? {
+                Some(end) => end,
+                None => opening::read_head(transport, buffer, self.head_limits).await?,
+            };
+            if !is_interim(ResponseHead::parse(&buffer[..end], self.head_limits)?.status) {
+                return Ok(end);
+            }
+            buffer.advance(end);
+        }
+    }
+
     async fn open(
         &self,
         request: &ClientRequest,
@@ -234,7 +253,7 @@ impl Client {
         transport.flush().await.map_err(ConnectError::Io)?;
 
         let mut buffer = BytesMut::new();
-        let end = opening::read_head(&mut transport, &mut buffer, self.head_limits).await?;
+        let end = self.read_answer(&mut transport, &mut buffer).await?;
         let head = ResponseHead::parse(&buffer[..end], self.head_limits)?;
         let framing = Framing::of(&head);
         match request.verify(key, &head) {
@@ -250,6 +269,11 @@ impl Client {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether another answer follows: one of 1xx but 101 (RFC 9110 section 15.2).
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Connects to the first address of the URL's host that accepts.
