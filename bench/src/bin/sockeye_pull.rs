@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockeye::upgrade::Upgrader;
+use sockeye::upgrade::{Options, Upgrader};
 use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -51,5 +51,5 @@ fn upgrader(deflate: Option<Deflate>) -> Upgrader {
     let alone = deflate == Deflate::NoTakeover;
     let deflate =
         sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
-    Upgrader::new().deflate(deflate.threshold(0))
+    Upgrader::new().options(Options::new().deflate(deflate.threshold(0)))
 }

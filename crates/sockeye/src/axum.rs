@@ -32,8 +32,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 use hyper::upgrade::OnUpgrade;
-use sockeye_proto::Config;
-use sockeye_proto::handshake::{HandshakeError, OriginPolicy, PatternError, Refusal, Request};
+use sockeye_proto::handshake::{HandshakeError, Refusal, Request};
 use tracing::Instrument as _;
 
 use crate::WebSocket;
@@ -53,14 +52,10 @@ pub struct WebSocketUpgrade {
 }
 
 impl WebSocketUpgrade {
-    /// Agrees to what these options say, in place of what was set before.
+    /// What to agree to, and the limits, in place of what was set before: made once, when the program starts, and
+    /// cloned for each request. Default: [`Options::new`].
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
-    }
-
-    /// The limits and deadlines of the connection once it is open.
-    pub fn config(self, config: Config) -> Self {
-        Self { options: self.options.config(config), ..self }
     }
 
     /// The subprotocols that the server speaks: see [`Options::subprotocols`].
@@ -68,24 +63,10 @@ impl WebSocketUpgrade {
         Self { options: self.options.subprotocols(subprotocols), ..self }
     }
 
-    /// Accepts permessage-deflate where the client offers it. Default: off.
+    /// Accepts permessage-deflate: see [`Options::deflate`].
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: crate::Deflate) -> Self {
         Self { options: self.options.deflate(deflate), ..self }
-    }
-
-    /// Which pages may connect. Default: [`OriginPolicy::same_origin`].
-    pub fn origins(self, origins: OriginPolicy) -> Self {
-        Self { options: self.options.origins(origins), ..self }
-    }
-
-    /// Lets pages of other origins connect: [`OriginPolicy::allow`] has the patterns.
-    ///
-    /// # Errors
-    /// [`PatternError`] when it is not a pattern. A pattern that is not written in the program is better turned into an
-    /// [`OriginPolicy`] once, when the program starts.
-    pub fn allow_origin(self, pattern: &str) -> Result<Self, PatternError> {
-        Ok(Self { options: self.options.allow_origin(pattern)?, ..self })
     }
 
     /// What to do when the connection ends between the answer and the upgrade. Default: nothing but a line in the log.

@@ -7,12 +7,16 @@ mod peer;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sockeye::UpgradeError;
 use sockeye::handshake::HandshakeError;
-use sockeye::upgrade::{Refusal, Upgrader};
+use sockeye::upgrade::{Options, Refusal, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+fn options() -> Options {
+    Options::new().subprotocols(["a", "b"])
+}
 
 fn upgrader() -> Upgrader {
     Upgrader::new()
-        .subprotocols(["a", "b"])
+        .options(options())
         .on_host(|host| match host {
             "example.com" => Ok(()),
             _ => Err(Refusal::forbidden("unknown host")),
@@ -103,5 +107,6 @@ async fn a_page_of_another_origin_is_refused_unless_it_is_allowed() {
         UpgradeError::Handshake(error) => assert_eq!(error, expected),
         other => panic!("{other:?}"),
     }
-    accept(upgrader().allow_origin("https://*.example.org").unwrap()).await.unwrap();
+    let allowing = options().allow_origin("https://*.example.org").unwrap();
+    accept(upgrader().options(allowing)).await.unwrap();
 }

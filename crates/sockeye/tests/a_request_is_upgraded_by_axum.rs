@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::any;
 use sockeye::axum::WebSocketUpgrade;
 use sockeye::handshake::HandshakeError;
+use sockeye::upgrade::Options;
 use sockeye::{Client, ConnectError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,12 +24,11 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 async fn route(upgrade: WebSocketUpgrade) -> Response {
     let asked = upgrade.asked_subprotocols().join(" ");
     assert_eq!(asked, upgrade.headers().get("x-asked").map_or("", |asked| asked.to_str().unwrap()));
-    upgrade.subprotocols(["chat"]).allow_origin("https://*.example.com").unwrap().on_upgrade(
-        async move |ws| {
-            assert!(ws.peer_addr().is_some(), "the TCP stream itself carries the connection");
-            echo(ws).await
-        },
-    )
+    let options = Options::new().allow_origin("https://*.example.com").unwrap();
+    upgrade.options(options).subprotocols(["chat"]).on_upgrade(async move |ws| {
+        assert!(ws.peer_addr().is_some(), "the TCP stream itself carries the connection");
+        echo(ws).await
+    })
 }
 
 async fn serve() -> SocketAddr {

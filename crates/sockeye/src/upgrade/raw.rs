@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use sockeye_proto::Config;
 use sockeye_proto::handshake::{
-    HandshakeError, Negotiated, PatternError, Refusal, Request, RequestHead, Response,
+    HandshakeError, Negotiated, Refusal, Request, RequestHead, Response,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -37,12 +36,15 @@ type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> 
 ///         "example.com" => Ok(()),
 ///         _ => Err(Refusal::forbidden("unknown host")),
 ///     })
-///     .on_header(|name, value| match name {
-///         "X-Api-Key" if value != b"secret" => Err(Refusal::unauthorized("bad key")),
-///         _ => Ok(()),
+///     .on_header(|name, value| {
+///         if name.eq_ignore_ascii_case("User-Agent") && value.starts_with(b"BadBot") {
+///             return Err(Refusal::forbidden("no robots"));
+///         }
+///         Ok(())
 ///     })
-///     .before_upgrade(|request, _response| match request.path() {
-///         "/chat" => Ok(()),
+///     .before_upgrade(|request, _response| match (request.path(), request.header("X-Api-Key")) {
+///         ("/chat", Some(b"secret")) => Ok(()),
+///         ("/chat", _) => Err(Refusal::unauthorized("a key is needed")),
 ///         _ => Err(Refusal::not_found("only /chat")),
 ///     });
 /// let (stream, _) = listener.accept().await?;
@@ -64,33 +66,9 @@ impl Upgrader {
         Self::default()
     }
 
-    /// What to agree to and the limits, in place of what was set before.
+    /// What to agree to, and the limits.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
-    }
-
-    /// The limits and deadlines of the connections once they are open.
-    pub fn config(self, config: Config) -> Self {
-        Self { options: self.options.config(config), ..self }
-    }
-
-    /// The subprotocols that the server speaks: see [`Options::subprotocols`].
-    pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
-        Self { options: self.options.subprotocols(subprotocols), ..self }
-    }
-
-    /// Accepts permessage-deflate where the client offers it. Default: off.
-    #[cfg(feature = "deflate")]
-    pub fn deflate(self, deflate: crate::Deflate) -> Self {
-        Self { options: self.options.deflate(deflate), ..self }
-    }
-
-    /// Lets pages of other origins connect: see [`Options::allow_origin`].
-    ///
-    /// # Errors
-    /// [`PatternError`] when it is not a pattern.
-    pub fn allow_origin(self, pattern: &str) -> Result<Self, PatternError> {
-        Ok(Self { options: self.options.allow_origin(pattern)?, ..self })
     }
 
     /// Looks at the Host header: a host and an optional port.
@@ -101,7 +79,8 @@ impl Upgrader {
         Self { on_host: Some(Arc::new(check)), ..self }
     }
 
-    /// Looks at every header in turn: its name as the client wrote it, and its value.
+    /// Looks at every header in turn: its name as the client wrote it, in whatever case, and its value. It does not see
+    /// a header that is missing: what must be there is for [`before_upgrade`](Self::before_upgrade) to look up.
     pub fn on_header(
         self,
         check: impl Fn(&str, &[u8]) -> Result<(), Refusal> + Send + Sync + 'static,
