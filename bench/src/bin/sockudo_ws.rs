@@ -2,6 +2,7 @@
 
 use std::io;
 
+use futures_util::{SinkExt, StreamExt};
 use sockeye_bench::accept::{accept, accept_deflate};
 use sockeye_bench::echo;
 use sockeye_bench::mode::{Ability, Deflate};
@@ -26,7 +27,14 @@ async fn send(stream: TcpStream) -> Result<(), Error> {
 }
 
 async fn feed(stream: TcpStream) -> Result<(), Error> {
-    echo::feed(WebSocketStream::server(accept(stream).await?, config()), is_data).await
+    let mut socket = WebSocketStream::server(accept(stream).await?, config());
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if is_data(&message) {
+            socket.feed(message).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn compressed(stream: TcpStream, deflate: Deflate) -> Result<(), Error> {
