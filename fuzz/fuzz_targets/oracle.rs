@@ -15,7 +15,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use libfuzzer_sys::fuzz_target;
-use sockeye_fuzz::{Happened, Seen, borrowed};
+use sockeye_fuzz::{Happened, Seen, Way, feed};
 use sockeye_proto::{Config, Connection, Kind, ProtocolError};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
         Role::Server => Connection::server(&config),
         Role::Client => Connection::client(&config, || [0; 4]),
     };
-    let ours = borrowed(&mut connection, [&wire[..]]);
+    let ours = feed(&mut connection, [&wire[..]], Way::Borrowed);
     let (theirs, end) = tungstenite_sees(role, &wire);
     compare(&ours, &theirs, &end, || {
         tungstenite_sees(role, &[&wire[..], &[0; 2 * LIMIT]].concat())
@@ -63,7 +63,10 @@ fn compare(
         }
         None => {
             assert_eq!(more, []);
-            let closed = matches!(ours.events.last(), Some(Happened::Close(..)));
+            let closed = matches!(
+                ours.events.last(),
+                Some(Happened::Close(_) | Happened::CloseMidMessage(_))
+            );
             assert_eq!(*end, if closed { End::Closed } else { End::WantsMore }, "{ours:?}");
         }
     }
@@ -79,8 +82,11 @@ fn same(ours: &Happened, theirs: &Message) -> bool {
         }
         (Happened::Ping(ours), Message::Ping(theirs))
         | (Happened::Pong(ours), Message::Pong(theirs)) => ours[..] == theirs[..],
-        (Happened::Close(None, _), Message::Close(None)) => true,
-        (Happened::Close(Some(ours), _), Message::Close(Some(theirs))) => {
+        (Happened::Close(None) | Happened::CloseMidMessage(None), Message::Close(None)) => true,
+        (
+            Happened::Close(Some(ours)) | Happened::CloseMidMessage(Some(ours)),
+            Message::Close(Some(theirs)),
+        ) => {
             let code = u16::from(theirs.code);
             (u16::from(ours.code) == code && *ours.reason == *theirs.reason)
                 || u16::from(ours.code) == 1014

@@ -1,28 +1,13 @@
 //! What the fuzz targets share: connections that a few bytes configure, and runs of them over the same input in
 //! different pieces.
 
-use bytes::{BufMut, BytesMut};
 use sockeye_proto::deflate::{Deflate, Parameters};
-use sockeye_proto::{
-    CloseFrame, Config, Connection, Event, Input, Message, ProtocolError, Role, State,
-};
+use sockeye_proto::{Config, Connection, Role, State};
 
-/// What a connection made of its input.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub events: Vec<Happened>,
-    pub error: Option<ProtocolError>,
-    pub output: Vec<u8>,
-    pub state: State,
-}
+#[path = "../../crates/proto/tests/protocol/driving.rs"]
+mod driving;
 
-#[derive(Debug, PartialEq, Eq)]
-pub enum Happened {
-    Message(Message),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<CloseFrame>, bool),
-}
+pub use driving::{Happened, Seen, Way, feed};
 
 /// A setting from 16 bits of input: windows, takeovers and level.
 pub fn deflate(bits: u16) -> Deflate {
@@ -75,90 +60,13 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
 
 /// Runs the connection over the input whole and in pieces, in each way that a driver has: it must be the same.
 pub fn chunking_changes_nothing(make: impl Fn() -> Connection, wire: &[u8]) {
-    let whole = borrowed(&mut make(), [wire]);
-    assert_eq!(shared(&mut make(), [wire]), whole);
-    for size in [1, wire.len() / 2 + 1] {
-        assert_eq!(borrowed(&mut make(), wire.chunks(size)), whole);
-        assert_eq!(shared(&mut make(), wire.chunks(size)), whole);
-        assert_eq!(direct(&mut make(), wire.chunks(size)), whole);
+    let whole = feed(&mut make(), [wire], Way::Borrowed);
+    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+        for size in [1, wire.len() / 2 + 1, wire.len().max(1)] {
+            assert_eq!(feed(&mut make(), wire.chunks(size), way), whole, "{size}, {way:?}");
+        }
     }
     if whole.error.is_some() {
         assert_eq!(whole.state, State::Closed);
-    }
-}
-
-/// As slices.
-pub fn borrowed<'a>(
-    connection: &mut Connection,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Seen {
-    run(connection, pieces, receive)
-}
-
-/// As shared bytes.
-fn shared<'a>(connection: &mut Connection, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    run(connection, pieces, |connection, piece, seen| {
-        let mut piece = BytesMut::from(piece);
-        while let Some(event) = connection.receive_bytes(&mut piece, &mut seen.output)? {
-            seen.events.push(happened(event));
-        }
-        assert!(piece.is_empty());
-        Ok(())
-    })
-}
-
-/// As slices, but into the payload space when there is one.
-fn direct<'a>(connection: &mut Connection, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    run(connection, pieces, |connection, mut piece, seen| {
-        while let Some(mut space) = connection.payload_space() {
-            let length = space.remaining_mut().min(piece.len());
-            if length == 0 {
-                return Ok(());
-            }
-            space.put_slice(&piece[..length]);
-            piece = &piece[length..];
-            let event = connection.payload_read(length, &mut seen.output)?;
-            seen.events.extend(event.map(happened));
-        }
-        receive(connection, piece, seen)
-    })
-}
-
-fn run<'a>(
-    connection: &mut Connection,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-    take: impl Fn(&mut Connection, &[u8], &mut Seen) -> Result<(), ProtocolError>,
-) -> Seen {
-    let mut seen = Seen { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
-    for piece in pieces {
-        seen.error = take(connection, piece, &mut seen).err();
-        if seen.error.is_some() {
-            break;
-        }
-    }
-    seen.state = connection.state();
-    seen
-}
-
-fn receive(
-    connection: &mut Connection,
-    piece: &[u8],
-    seen: &mut Seen,
-) -> Result<(), ProtocolError> {
-    let mut piece = piece.to_vec();
-    let mut input = Input::new(&mut piece);
-    while let Some(event) = connection.receive(&mut input, &mut seen.output)? {
-        seen.events.push(happened(event));
-    }
-    assert!(input.is_empty());
-    Ok(())
-}
-
-fn happened(event: Event<'_>) -> Happened {
-    match event {
-        Event::Message(message) => Happened::Message(message.into_owned()),
-        Event::Ping(payload) => Happened::Ping(payload.into_owned()),
-        Event::Pong(payload) => Happened::Pong(payload.into_owned()),
-        Event::Close { frame, mid_message } => Happened::Close(frame, mid_message),
     }
 }

@@ -1,33 +1,11 @@
 //! Runs a connection over the same input in every way that it may arrive.
 
-use bytes::{BufMut, BytesMut};
 use sockeye_proto::deflate::Deflate;
 use sockeye_proto::extension::Extension;
-use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Input, Message, ProtocolError, Role, State,
-};
+use sockeye_proto::{CloseCode, CloseFrame, Config, Connection, ProtocolError, Role, State};
 
+pub(crate) use crate::driving::{Happened, Seen, Way, feed};
 use crate::wire::{self, CLOSE, FIN, KEY};
-
-/// What a connection made of its input.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) events: Vec<Happened>,
-    pub(crate) error: Option<ProtocolError>,
-    /// Answers, as they are on the wire.
-    pub(crate) output: Vec<u8>,
-    pub(crate) state: State,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Happened {
-    Message(Message),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<CloseFrame>),
-    /// A close frame with a message in progress.
-    CloseMidMessage(Option<CloseFrame>),
-}
 
 pub(crate) fn text(text: &str) -> Happened {
     Happened::Message(text.into())
@@ -73,94 +51,6 @@ pub(crate) struct Pair {
 
 pub(crate) fn compressing_server(config: &Config) -> Connection {
     compressing(config, &Deflate::new(), &Deflate::new()).server
-}
-
-/// How a driver may hand over what it read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
-    /// As a slice.
-    Borrowed,
-    /// As shared bytes.
-    Shared,
-    /// As a slice, but into the payload space when there is one.
-    Direct,
-}
-
-/// What a connection makes of `input` in these pieces.
-pub(crate) fn feed<'a>(
-    connection: &mut Connection,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-    way: Way,
-) -> Seen {
-    let mut seen = Seen { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
-    for piece in pieces {
-        seen.error = take(connection, piece, way, &mut seen).err();
-        if seen.error.is_some() {
-            break;
-        }
-    }
-    seen.state = connection.state();
-    seen
-}
-
-fn take(
-    connection: &mut Connection,
-    piece: &[u8],
-    way: Way,
-    seen: &mut Seen,
-) -> Result<(), ProtocolError> {
-    let Seen { events, output, .. } = seen;
-    match way {
-        Way::Borrowed => {
-            let mut piece = piece.to_vec();
-            receive(connection, &mut piece, events, output)
-        }
-        Way::Shared => {
-            let mut piece = BytesMut::from(piece);
-            while let Some(event) = connection.receive_bytes(&mut piece, output)? {
-                events.push(happened(event));
-            }
-            assert!(piece.is_empty(), "all input is taken");
-            Ok(())
-        }
-        Way::Direct => {
-            let mut piece = piece;
-            while let Some(mut space) = connection.payload_space() {
-                let length = space.remaining_mut().min(piece.len());
-                if length == 0 {
-                    return Ok(());
-                }
-                space.put_slice(&piece[..length]);
-                piece = &piece[length..];
-                events.extend(connection.payload_read(length, output)?.map(happened));
-            }
-            receive(connection, &mut piece.to_vec(), events, output)
-        }
-    }
-}
-
-fn receive(
-    connection: &mut Connection,
-    piece: &mut [u8],
-    events: &mut Vec<Happened>,
-    output: &mut Vec<u8>,
-) -> Result<(), ProtocolError> {
-    let mut input = Input::new(piece);
-    while let Some(event) = connection.receive(&mut input, output)? {
-        events.push(happened(event));
-    }
-    assert!(input.is_empty(), "all input is taken");
-    Ok(())
-}
-
-fn happened(event: Event<'_>) -> Happened {
-    match event {
-        Event::Message(message) => Happened::Message(message.into_owned()),
-        Event::Ping(payload) => Happened::Ping(payload.into_owned()),
-        Event::Pong(payload) => Happened::Pong(payload.into_owned()),
-        Event::Close { frame, mid_message: false } => Happened::Close(frame),
-        Event::Close { frame, mid_message: true } => Happened::CloseMidMessage(frame),
-    }
 }
 
 /// What a connection makes of `wire`, however it arrives: whole, byte by byte, and in two pieces cut at every place,

@@ -12,6 +12,7 @@
     reason = "tests write wire formats by hand, and fail where they are wrong"
 )]
 
+mod driving;
 mod harness;
 mod wire;
 

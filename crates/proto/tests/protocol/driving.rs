@@ -1,0 +1,115 @@
+//! Drives a connection over its input in each way that a driver has. The fuzz targets take this file as well.
+
+#![allow(unreachable_pub, reason = "the crate of the fuzz targets hands it on to them")]
+
+use bytes::{BufMut, BytesMut};
+use sockeye_proto::{CloseFrame, Connection, Event, Input, Message, ProtocolError, State};
+
+/// What a connection made of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub events: Vec<Happened>,
+    pub error: Option<ProtocolError>,
+    /// Answers, as they are on the wire.
+    pub output: Vec<u8>,
+    pub state: State,
+}
+
+/// An event, owned.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Happened {
+    Message(Message),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<CloseFrame>),
+    /// A close frame with a message in progress.
+    CloseMidMessage(Option<CloseFrame>),
+}
+
+/// How a driver may hand over what it read.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// As a slice.
+    Borrowed,
+    /// As shared bytes.
+    Shared,
+    /// As a slice, but into the payload space when there is one.
+    Direct,
+}
+
+/// What a connection makes of `input` in these pieces.
+pub fn feed<'a>(
+    connection: &mut Connection,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    way: Way,
+) -> Seen {
+    let mut seen = Seen { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
+    for piece in pieces {
+        seen.error = take(connection, piece, way, &mut seen).err();
+        if seen.error.is_some() {
+            break;
+        }
+    }
+    seen.state = connection.state();
+    seen
+}
+
+fn take(
+    connection: &mut Connection,
+    piece: &[u8],
+    way: Way,
+    seen: &mut Seen,
+) -> Result<(), ProtocolError> {
+    let Seen { events, output, .. } = seen;
+    match way {
+        Way::Borrowed => {
+            let mut piece = piece.to_vec();
+            receive(connection, &mut piece, events, output)
+        }
+        Way::Shared => {
+            let mut piece = BytesMut::from(piece);
+            while let Some(event) = connection.receive_bytes(&mut piece, output)? {
+                events.push(happened(event));
+            }
+            assert!(piece.is_empty(), "all input is taken");
+            Ok(())
+        }
+        Way::Direct => {
+            let mut piece = piece;
+            while let Some(mut space) = connection.payload_space() {
+                let length = space.remaining_mut().min(piece.len());
+                if length == 0 {
+                    return Ok(());
+                }
+                space.put_slice(&piece[..length]);
+                piece = &piece[length..];
+                events.extend(connection.payload_read(length, output)?.map(happened));
+            }
+            receive(connection, &mut piece.to_vec(), events, output)
+        }
+    }
+}
+
+fn receive(
+    connection: &mut Connection,
+    piece: &mut [u8],
+    events: &mut Vec<Happened>,
+    output: &mut Vec<u8>,
+) -> Result<(), ProtocolError> {
+    let mut input = Input::new(piece);
+    while let Some(event) = connection.receive(&mut input, output)? {
+        events.push(happened(event));
+    }
+    assert!(input.is_empty(), "all input is taken");
+    Ok(())
+}
+
+fn happened(event: Event<'_>) -> Happened {
+    match event {
+        Event::Message(message) => Happened::Message(message.into_owned()),
+        Event::Ping(payload) => Happened::Ping(payload.into_owned()),
+        Event::Pong(payload) => Happened::Pong(payload.into_owned()),
+        Event::Close { frame, mid_message: false } => Happened::Close(frame),
+        Event::Close { frame, mid_message: true } => Happened::CloseMidMessage(frame),
+    }
+}
