@@ -49,6 +49,8 @@ mod error;
 mod opening;
 mod outcome;
 mod output;
+#[cfg(unix)]
+pub mod push;
 mod random;
 mod server;
 #[cfg(feature = "tls")]

@@ -79,6 +79,16 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     }
 }
 
+/// The connection with what the handshake agreed on.
+pub(crate) fn agreed(connection: Connection, negotiated: &Negotiated) -> Connection {
+    #[cfg(feature = "deflate")]
+    if let Some((deflate, parameters)) = &negotiated.deflate {
+        return connection.with_deflate(deflate, *parameters);
+    }
+    let _ = negotiated;
+    connection
+}
+
 /// The connection after the handshake; `input` is what came beyond it.
 pub(crate) fn open(
     transport: Transport,
@@ -86,11 +96,7 @@ pub(crate) fn open(
     input: &[u8],
     negotiated: Negotiated,
 ) -> WebSocket {
-    #[cfg(feature = "deflate")]
-    let connection = match &negotiated.deflate {
-        Some((deflate, parameters)) => connection.with_deflate(deflate, *parameters),
-        None => connection,
-    };
+    let connection = agreed(connection, &negotiated);
     if let Transport::Tcp(stream) = &transport {
         // Messages are written whole: to wait for more to send would only delay them. On a stream that is lost already
         // it fails, and the next read tells.

@@ -24,9 +24,9 @@ use crate::{WebSocket, opening};
 #[derive(Clone, Debug)]
 pub struct Options {
     terms: Terms,
-    config: Config,
-    pub(super) head_limits: HeadLimits,
-    pub(super) timeout: Duration,
+    pub(crate) config: Config,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) timeout: Duration,
 }
 
 impl Options {
@@ -86,6 +86,12 @@ impl Options {
     /// The answer to a request.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
         self.terms.answer(request)
+    }
+
+    /// The protocol of a connection that was agreed on.
+    #[cfg(unix)]
+    pub(crate) fn connection(&self, negotiated: &Negotiated) -> Connection {
+        opening::agreed(Connection::server(&self.config), negotiated)
     }
 
     /// The connection after the handshake; `input` is what came beyond it.

@@ -1,0 +1,200 @@
+use std::any::Any;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sockeye_proto::handshake::{HeadLimits, RequestHead};
+use sockeye_proto::{
+    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, State, UsageError,
+    Utf8Bytes,
+};
+
+use super::mailbox::{Letter, Workers};
+use super::writer::Writer;
+use super::{ConnectionId, Handle, HandleError};
+
+/// A connection, as a callback is given it. What is sent is corked until the callbacks for the input at hand are done, then
+/// written at once.
+pub struct Connection {
+    pub(super) protocol: Protocol,
+    /// There while input is handled or something is unwritten.
+    pub(super) writer: Option<Box<Writer>>,
+    /// The handler wants the connection dropped as it is.
+    pub(super) aborted: bool,
+    id: ConnectionId,
+    peer: SocketAddr,
+    workers: Arc<Workers>,
+    data: Option<Box<dyn Any>>,
+    subprotocol: Option<Box<str>>,
+    head: Option<Box<[u8]>>,
+}
+
+/// What became of a message that was given to [`Connection::send`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It will be written, in order.
+    Taken,
+    /// It was dropped: the peer does not read, and as much as
+    /// [`Server::max_unwritten`](super::Server::max_unwritten) allows waits for it already.
+    Full,
+    /// It was dropped: the closing handshake has begun, or the connection is over.
+    Closed,
+}
+
+impl Connection {
+    pub(super) fn new(
+        protocol: Protocol,
+        id: ConnectionId,
+        peer: SocketAddr,
+        workers: Arc<Workers>,
+    ) -> Self {
+        Self {
+            protocol,
+            writer: None,
+            aborted: false,
+            id,
+            peer,
+            workers,
+            data: None,
+            subprotocol: None,
+            head: None,
+        }
+    }
+
+    /// What was agreed on, and what was asked.
+    pub(super) fn set_request(&mut self, subprotocol: Option<String>, head: Option<&[u8]>) {
+        self.subprotocol = subprotocol.map(Into::into);
+        self.head = head.map(Into::into);
+    }
+
+    /// What tells this connection from the others of its server.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The peer's address.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The head of the request that the connection began with: its target and its headers. `None` when the server was
+    /// told [not to keep it](super::Server::keep_requests).
+    pub fn request(&self) -> Option<RequestHead<'_>> {
+        let head = self.head.as_deref()?;
+        // It was parsed before, under limits that it met.
+        RequestHead::parse(head, HeadLimits { size: head.len(), headers: head.len() }).ok()
+    }
+
+    /// What the program keeps with the connection, if it is a `T`.
+    pub fn data<T: 'static>(&mut self) -> Option<&mut T> {
+        self.data.as_mut()?.downcast_mut()
+    }
+
+    /// Keeps a value with the connection, in place of what was kept before. It is dropped after
+    /// [`Handler::close`](super::Handler::close).
+    pub fn set_data<T: 'static>(&mut self, data: T) {
+        self.data = Some(Box::new(data));
+    }
+
+    /// Sends a message. The payload is copied, unless it is 4 KiB or longer and lies in the message that is being handled:
+    /// then it is written from where it is.
+    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Sent {
+        let message = message.into();
+        self.put(message, |writer| writer.push(message.as_bytes()))
+    }
+
+    /// Sends a message that shares its payload: one of 4 KiB or more is not copied.
+    pub fn send_shared(&mut self, message: impl Into<Message>) -> Sent {
+        let message = message.into();
+        let borrowed = message.clone();
+        self.put(borrowed.as_ref(), |writer| writer.output.push_shared(message.into_bytes()))
+    }
+
+    #[inline]
+    fn put(&mut self, message: MessageRef<'_>, payload: impl FnOnce(&mut Writer)) -> Sent {
+        if self.aborted {
+            return Sent::Closed;
+        }
+        let writer = self.writer.get_or_insert_default();
+        if writer.output.len() >= self.workers.max_unwritten {
+            return Sent::Full;
+        }
+        match self.protocol.send_in_place(message, writer.output.buffer()) {
+            Ok(true) => payload(writer),
+            Ok(false) => {}
+            Err(_) => return Sent::Closed,
+        }
+        Sent::Taken
+    }
+
+    /// Sends a ping with at most 125 bytes of payload. Its pong comes to [`Handler::pong`](super::Handler::pong).
+    ///
+    /// # Errors
+    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] once the closing handshake has begun.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), UsageError> {
+        let writer = self.writer.get_or_insert_default();
+        self.protocol.ping(payload, writer.output.buffer())
+    }
+
+    /// Begins the closing handshake. Messages go on to arrive until the peer has answered, at most for
+    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    ///
+    /// # Errors
+    /// [`UsageError`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection goes
+    /// on; [`UsageError::Closing`] when the handshake has begun already.
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<(), UsageError> {
+        let frame = CloseFrame::new(code, reason)?;
+        let writer = self.writer.get_or_insert_default();
+        self.protocol.close(Some(&frame), writer.output.buffer())
+    }
+
+    /// Drops the connection without a closing handshake, and with it what is unwritten; the peer sees 1006.
+    pub fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
+    /// what the callbacks for the input at hand have sent.
+    pub fn unwritten(&self) -> usize {
+        self.writer.as_ref().map_or(0, |writer| writer.output.len())
+    }
+
+    /// Whether messages can be sent: the closing handshake has not begun.
+    pub fn is_open(&self) -> bool {
+        self.protocol.state() == State::Open && !self.aborted
+    }
+
+    /// A way to this connection from any thread, at any time.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.id, self.workers.clone())
+    }
+
+    /// Sends a message to all connections of the server that are open, this one included. Each worker writes it to its own,
+    /// soon after the callbacks at hand are done.
+    ///
+    /// # Errors
+    /// As [`Handle::broadcast`].
+    pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
+        self.workers.post_to_all(&Letter::Broadcast(message.into()))
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id)
+            .field("peer", &self.peer)
+            .field("state", &self.protocol.state())
+            .field("subprotocol", &self.subprotocol)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+use sockeye_proto::handshake::{Refusal, Request, Response};
+use sockeye_proto::{CloseFrame, MessageRef};
+
+use super::Connection;
+use crate::Error;
+
+/// What a program does when something happens on a connection. Every worker has one of its own.
+///
+/// ```text
+///            ┌────────────────────────────────────────┐
+///  upgrade ──► open ──► message, ping, pong, drained ──► error ──► close
+///     │                                    (any number)  (0 or 1)  (always, once, last)
+///     └── refused: none of the others
+/// ```
+///
+/// All callbacks of one connection come from one thread. What they send is corked, and leaves with one write when the input
+/// at hand was handled. A callback that panics ends its server: see [`Listening::run`](super::Listening::run).
+#[expect(unused_variables, reason = "the defaults ignore what they are given")]
+pub trait Handler: 'static {
+    /// A client asks for a connection. The request obeys the handshake's rules and its origin is allowed; headers may be
+    /// added to the answer.
+    ///
+    /// # Errors
+    /// A [`Refusal`] is what the client is answered instead.
+    fn upgrade(&mut self, request: &Request<'_>, response: &mut Response) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// The connection is open. What is sent here follows the answer at once.
+    fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {}
+
+    /// A message arrived. It is borrowed from the receive buffer, or from the buffer that its fragments were put together
+    /// in; sending it on does not copy a long payload.
+    fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {}
+
+    /// A ping arrived. It has been answered.
+    fn ping(&mut self, connection: &mut Connection, payload: &[u8]) {}
+
+    /// A pong arrived.
+    fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {}
+
+    /// Everything that the transport would not take at once has been written: see [`Connection::unwritten`].
+    fn drained(&mut self, connection: &mut Connection) {}
+
+    /// The connection fails. [`close`](Self::close) follows.
+    fn error(&mut self, connection: &mut Connection, error: &Error) {}
+
+    /// The connection is over: by a closing handshake, with what the peer's close frame said, or by an
+    /// [`error`](Self::error). Nothing can be sent any more.
+    fn close(&mut self, connection: &mut Connection, frame: Option<&CloseFrame>) {}
+}

@@ -1,0 +1,174 @@
+//! What other threads want of a worker.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sockeye_proto::{CloseFrame, Message};
+
+use super::{ConnectionId, HandleError};
+
+/// What a letter counts beside its payload, in bytes: about its size in memory.
+const LETTER_SIZE: usize = 64;
+
+/// What a worker is asked to do.
+#[derive(Clone, Debug)]
+pub(super) enum Letter {
+    Send(ConnectionId, Message),
+    Ping(ConnectionId, Vec<u8>),
+    Close(ConnectionId, CloseFrame),
+    Abort(ConnectionId),
+    Broadcast(Message),
+    Stop,
+}
+
+impl Letter {
+    fn size(&self) -> usize {
+        LETTER_SIZE
+            + match self {
+                Self::Send(_, message) | Self::Broadcast(message) => message.len(),
+                Self::Ping(_, payload) => payload.len(),
+                Self::Close(_, frame) => frame.reason.len(),
+                Self::Abort(_) | Self::Stop => 0,
+            }
+    }
+}
+
+/// Makes a worker look into its mailbox.
+pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
+
+/// Letters to one worker: bounded in bytes, many writers and one reader.
+pub(super) struct Mailbox {
+    inside: Mutex<Inside>,
+    waker: Waker,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Inside {
+    letters: Vec<Letter>,
+    size: usize,
+    /// The worker waits, or is about to: the next letter must wake it.
+    asleep: bool,
+    /// The worker is gone.
+    closed: bool,
+}
+
+impl Mailbox {
+    pub(super) fn new(waker: Waker, limit: usize) -> Self {
+        Self { inside: Mutex::default(), waker, limit }
+    }
+
+    pub(super) fn post(&self, letter: Letter) -> Result<(), HandleError> {
+        let mut inside = self.lock();
+        if inside.closed {
+            return Err(HandleError::Stopped);
+        }
+        let stop = matches!(letter, Letter::Stop);
+        if inside.size >= self.limit && !stop {
+            return Err(HandleError::Full);
+        }
+        inside.size += letter.size();
+        inside.letters.push(letter);
+        let asleep = mem::take(&mut inside.asleep);
+        drop(inside);
+        if asleep {
+            (self.waker)();
+        }
+        Ok(())
+    }
+
+    /// All letters, or a note that the worker sleeps from now on.
+    pub(super) fn take_or_sleep(&self, letters: &mut Vec<Letter>) {
+        let mut inside = self.lock();
+        if inside.letters.is_empty() {
+            inside.asleep = true;
+        } else {
+            mem::swap(letters, &mut inside.letters);
+            inside.size = 0;
+        }
+    }
+
+    /// The worker is awake again.
+    pub(super) fn wake(&self) {
+        self.lock().asleep = false;
+    }
+
+    /// Nobody will look into it any more.
+    pub(super) fn close(&self) {
+        let mut inside = self.lock();
+        inside.closed = true;
+        inside.letters = Vec::new();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        // Nothing panics while it is locked.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// All workers of a server, as seen by those who write to them.
+#[derive(Debug)]
+pub(super) struct Workers {
+    pub(super) mailboxes: Vec<Mailbox>,
+    /// How much may be unwritten on a connection before further messages are dropped, in bytes.
+    pub(super) max_unwritten: usize,
+}
+
+impl Workers {
+    pub(super) fn post(&self, id: ConnectionId, letter: Letter) -> Result<(), HandleError> {
+        let mailbox = self.mailboxes.get(id.worker()).ok_or(HandleError::Stopped)?;
+        mailbox.post(letter)
+    }
+
+    /// To every worker that takes it; the error of the first that did not.
+    pub(super) fn post_to_all(&self, letter: &Letter) -> Result<(), HandleError> {
+        let mut posted = Ok(());
+        for mailbox in &self.mailboxes {
+            posted = posted.and(mailbox.post(letter.clone()));
+        }
+        posted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_sleeping_worker_is_woken_once_and_a_full_mailbox_refuses() {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = woken.clone();
+        let waker = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let mailbox = Mailbox::new(waker, 2 * LETTER_SIZE + 10);
+        let letter = || Letter::Broadcast(Message::from("12345"));
+        let mut letters = Vec::new();
+        mailbox.post(letter()).unwrap();
+        assert_eq!(woken.load(Ordering::Relaxed), 0, "it is awake");
+        mailbox.take_or_sleep(&mut letters);
+        assert_eq!(mem::take(&mut letters).len(), 1);
+        mailbox.take_or_sleep(&mut letters);
+        assert!(letters.is_empty());
+        mailbox.post(letter()).unwrap();
+        mailbox.post(letter()).unwrap();
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+        assert_eq!(mailbox.post(letter()), Err(HandleError::Full));
+        mailbox.post(Letter::Stop).unwrap();
+        mailbox.take_or_sleep(&mut letters);
+        assert_eq!(letters.len(), 3);
+        mailbox.post(letter()).unwrap();
+        mailbox.close();
+        assert_eq!(mailbox.post(letter()), Err(HandleError::Stopped));
+    }
+}

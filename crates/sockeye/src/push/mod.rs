@@ -1,0 +1,56 @@
+//! The handler server: callbacks on a worker per core, for the highest load.
+//!
+//! ```no_run
+//! use sockeye::MessageRef;
+//! use sockeye::push::{Connection, Handler, Server};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
+//!         connection.send(message);
+//!     }
+//! }
+//!
+//! fn main() -> sockeye::Result<()> {
+//!     Server::new(|| Echo).listen("127.0.0.1:8080")?.run()
+//! }
+//! ```
+//!
+//! Each worker is a thread with an event loop, a listener, a [`Handler`] and connections of its own: nothing in a callback
+//! needs a lock. What one read brings is handled message by message, borrowed from the buffer that it was read into, and all
+//! answers leave with one write. A callback must not block: it holds up every other connection of its worker.
+//!
+//! | to | use |
+//! |---|---|
+//! | see messages, pings, closes, failures | [`Handler`], or [`Callbacks`] for closures |
+//! | answer | [`Connection`] |
+//! | send from elsewhere, at any time | [`Handle`] |
+//! | send to all | [`Connection::broadcast`], [`Handle::broadcast`] |
+//! | refuse a request | [`Handler::upgrade`] |
+//! | set limits, TLS, workers | [`Server`] |
+//! | stop | [`Stopper`] |
+//!
+//! A program whose connections wait for other things than their peers is better written with tasks: see
+//! [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
+
+mod callbacks;
+mod connection;
+mod handle;
+mod handler;
+mod id;
+mod listener;
+mod mailbox;
+mod readiness;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
+mod worker;
+mod writer;
+
+pub use callbacks::Callbacks;
+pub use connection::{Connection, Sent};
+pub use handle::{Handle, HandleError};
+pub use handler::Handler;
+pub use id::ConnectionId;
+pub use server::{Listening, Server, Stopper};

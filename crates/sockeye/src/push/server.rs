@@ -1,0 +1,263 @@
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+use std::time::Duration;
+
+use super::id::MAX_WORKERS;
+use super::mailbox::{Letter, Mailbox, Workers};
+use super::readiness::{Poller, Readiness};
+use super::worker::Settings;
+use super::{Handler, listener};
+use crate::Result;
+use crate::upgrade::Options;
+
+/// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
+/// was raised at all.
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+
+/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much may be unwritten on a connection, unless told otherwise: as much as the longest message by default.
+const DEFAULT_MAX_UNWRITTEN: usize = 16 << 20;
+
+/// How much may wait for a worker, unless told otherwise.
+const DEFAULT_MAX_MAIL: usize = 64 << 20;
+
+/// A WebSocket server with a [`Handler`] on a worker per core.
+///
+/// ```no_run
+/// use sockeye::push::{Callbacks, Server};
+///
+/// # fn main() -> sockeye::Result<()> {
+/// let echo = Callbacks::new().on_message(|connection, message| {
+///     connection.send(message);
+/// });
+/// Server::new(move || echo.clone()).workers(2).listen("127.0.0.1:8080")?.run()
+/// # }
+/// ```
+pub struct Server<F> {
+    make: F,
+    options: Options,
+    workers: Option<usize>,
+    shared_port: bool,
+    keep_requests: bool,
+    max_connections: usize,
+    max_unwritten: usize,
+    max_mail: usize,
+    shutdown_timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl<H, F> Server<F>
+where
+    H: Handler,
+    F: Fn() -> H + Send + Sync + 'static,
+{
+    /// A server whose workers each make their handler by `make`, on their own thread.
+    pub fn new(make: F) -> Self {
+        Self {
+            make,
+            options: Options::new(),
+            workers: None,
+            shared_port: false,
+            keep_requests: true,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            max_unwritten: DEFAULT_MAX_UNWRITTEN,
+            max_mail: DEFAULT_MAX_MAIL,
+            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// What to agree to, and the limits of the connections.
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// How many threads serve connections, from 1 to 1,024. Default: one for each core that the process may use.
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers: Some(workers.clamp(1, MAX_WORKERS)), ..self }
+    }
+
+    /// Whether to share the port with other processes of the same user that ask for the same (`SO_REUSEPORT`), such as the
+    /// next release of the program. Default: no, so that a port which is taken is an error.
+    pub fn share_port(self, shared_port: bool) -> Self {
+        Self { shared_port, ..self }
+    }
+
+    /// Whether each connection keeps the head of its request, for [`Connection::request`](super::Connection::request): a few
+    /// hundred bytes as browsers send it. Default: yes.
+    pub fn keep_requests(self, keep_requests: bool) -> Self {
+        Self { keep_requests, ..self }
+    }
+
+    /// How many connections there may be at a time, those in their handshake included. Further clients wait in the system's
+    /// queue until another connection has ended. Default: 10,000.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self { max_connections: max_connections.max(1), ..self }
+    }
+
+    /// From how much unwritten output on, in bytes, further messages to a connection are dropped: see
+    /// [`Sent::Full`](super::Sent::Full). What is read from a connection waits while any of its output does, so that answers
+    /// alone never come to this. Default: 16 MiB.
+    pub fn max_unwritten(self, max_unwritten: usize) -> Self {
+        Self { max_unwritten, ..self }
+    }
+
+    /// How much may wait for a worker that is behind, in bytes of what [`Handle`](super::Handle)s ask for: beyond that they
+    /// are told [`HandleError::Full`](super::HandleError::Full). Default: 64 MiB.
+    pub fn max_mail(self, max_mail: usize) -> Self {
+        Self { max_mail, ..self }
+    }
+
+    /// How long a server that stops waits for its connections to end. Default: 5 s.
+    pub fn shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
+        Self { shutdown_timeout, ..self }
+    }
+
+    /// Speaks TLS, and nothing else.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// Listens on an address. Clients may connect from now on, and are served by [`Listening::run`].
+    ///
+    /// # Errors
+    /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
+    pub fn listen(self, address: impl ToSocketAddrs) -> Result<Listening<F>> {
+        let workers = self.workers.unwrap_or_else(|| {
+            thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
+        });
+        let listeners = listener::bind(address, workers, self.shared_port)?;
+        let mut pollers = Vec::with_capacity(workers);
+        let mut mailboxes = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            let (poller, waker) = Poller::new()?;
+            pollers.push(poller);
+            mailboxes.push(Mailbox::new(waker, self.max_mail));
+        }
+        let workers = Arc::new(Workers { mailboxes, max_unwritten: self.max_unwritten });
+        let settings = Settings {
+            options: self.options,
+            keep_requests: self.keep_requests,
+            max_connections: self.max_connections,
+            connections: AtomicUsize::new(0),
+            shutdown_timeout: self.shutdown_timeout,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+        };
+        Ok(Listening { make: self.make, listeners, pollers, workers, settings: Arc::new(settings) })
+    }
+}
+
+/// A server that has its address.
+pub struct Listening<F> {
+    make: F,
+    listeners: Vec<TcpListener>,
+    pollers: Vec<Poller>,
+    workers: Arc<Workers>,
+    settings: Arc<Settings>,
+}
+
+impl<H, F> Listening<F>
+where
+    H: Handler,
+    F: Fn() -> H + Send + Sync + 'static,
+{
+    /// The address that it listens on: with the port that the system chose, where 0 was asked for.
+    ///
+    /// # Errors
+    /// What the system has to say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listeners[0].local_addr()
+    }
+
+    /// What stops the server, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { workers: self.workers.clone() }
+    }
+
+    /// Serves connections, on threads of its own, until it is [stopped](Stopper::stop).
+    ///
+    /// # Errors
+    /// When a worker cannot wait for its sockets, or its thread cannot be started: the others are stopped then.
+    ///
+    /// # Panics
+    /// When a handler panicked, with what it panicked with, once the other workers have stopped.
+    pub fn run(self) -> Result<()> {
+        let stopper = self.stopper();
+        let Self { make, listeners, pollers, workers, settings } = self;
+        let make = &make;
+        thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(pollers.len());
+            for (index, (poller, listener)) in pollers.into_iter().zip(listeners).enumerate() {
+                let (settings, workers, on_end) =
+                    (settings.clone(), workers.clone(), stopper.clone());
+                let work = move || {
+                    // However this one ends, the others must not go on without it.
+                    let _on_end = StopOnDrop(on_end);
+                    Readiness::new(index, poller, listener, make(), settings, workers)?.run()
+                };
+                let name = format!("sockeye-push-{index}");
+                match thread::Builder::new().name(name).spawn_scoped(scope, work) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        stopper.stop();
+                        return Err(error.into());
+                    }
+                }
+            }
+            let mut result = Ok(());
+            for thread in threads {
+                match thread.join() {
+                    Ok(ended) => result = result.and(ended.map_err(Into::into)),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            result
+        })
+    }
+}
+
+/// Stops a server, from any thread. A clone stops the same one.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    workers: Arc<Workers>,
+}
+
+impl Stopper {
+    /// No more connections are accepted, and those that are open are closed with 1001 (going away). When all have ended, or
+    /// after the [`shutdown_timeout`](Server::shutdown_timeout), [`Listening::run`] returns.
+    pub fn stop(&self) {
+        // A worker that has ended needs no telling.
+        let _ = self.workers.post_to_all(&Letter::Stop);
+    }
+}
+
+struct StopOnDrop(Stopper);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl<F> fmt::Debug for Server<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Debug for Listening<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}

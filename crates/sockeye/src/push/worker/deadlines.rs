@@ -1,0 +1,77 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::push::ConnectionId;
+
+/// Stale entries are swept out when there are this many more entries than connections can have.
+const SLACK: usize = 1024;
+
+/// What is due when. An entry is never changed: a connection whose deadline moves gets another one, and the old one turns
+/// out to be stale when its time comes.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+}
+
+impl Deadlines {
+    pub(super) fn watch(&mut self, deadline: Option<Instant>, id: ConnectionId) {
+        if let Some(deadline) = deadline {
+            self.heap.push(Reverse((deadline, id)));
+        }
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((deadline, _))| *deadline)
+    }
+
+    /// A connection that had a deadline which has passed.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<ConnectionId> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse((_, id))| id)
+    }
+
+    /// Keeps only the entries that `is_current` knows, when too many others have come together.
+    pub(super) fn sweep(
+        &mut self,
+        connections: usize,
+        mut is_current: impl FnMut(Instant, ConnectionId) -> bool,
+    ) {
+        if self.heap.len() > 2 * connections + SLACK {
+            self.heap.retain(|Reverse((deadline, id))| is_current(*deadline, *id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_order_and_stale_ones_do_not_pile_up() {
+        let start = Instant::now();
+        let id = |serial| ConnectionId::new(0, 0, serial);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut deadlines = Deadlines::default();
+        deadlines.watch(None, id(9));
+        for serial in [3, 1, 2] {
+            deadlines.watch(Some(at(serial)), id(serial));
+        }
+        assert_eq!(deadlines.next(), Some(at(1)));
+        assert_eq!(deadlines.pop_due(start), None);
+        assert_eq!(deadlines.pop_due(at(2)), Some(id(1)));
+        assert_eq!(deadlines.pop_due(at(2)), Some(id(2)));
+        assert_eq!(deadlines.pop_due(at(2)), None);
+        for serial in 10..5000 {
+            deadlines.watch(Some(at(serial)), id(serial));
+            deadlines.sweep(1, |_, entry| entry == id(3) || entry == id(serial));
+        }
+        assert!(deadlines.heap.len() <= SLACK + 3);
+        assert_eq!(deadlines.pop_due(at(5)), Some(id(3)));
+    }
+}

@@ -1,0 +1,77 @@
+use bytes::Bytes;
+use sockeye_proto::{CloseFrame, Event, Input, Message, MessageCow, ProtocolError};
+
+use crate::Error;
+use crate::push::{Connection, Handler};
+
+/// How a connection goes on.
+pub(super) enum Flow {
+    Open,
+    /// The closing handshake is done.
+    Closed(Option<CloseFrame>),
+    Failed(Error),
+    /// The handler wants it dropped.
+    Aborted,
+}
+
+impl Connection {
+    /// Calls the handler for whatever the input brings.
+    #[inline]
+    pub(super) fn receive<H: Handler>(&mut self, handler: &mut H, input: &mut [u8]) -> Flow {
+        self.writer.get_or_insert_default().begin_input(input);
+        let mut input = Input::new(input);
+        loop {
+            let writer = self.writer.get_or_insert_default();
+            let event = match self.protocol.receive(&mut input, writer.output.buffer()) {
+                Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
+                    handler.message(self, message);
+                    if self.aborted {
+                        return Flow::Aborted;
+                    }
+                    continue;
+                }
+                Ok(None) => return Flow::Open,
+                other => other,
+            };
+            match self.take(handler, event) {
+                Flow::Open => {}
+                flow => return flow,
+            }
+        }
+    }
+
+    /// Calls the handler for one event.
+    pub(super) fn take<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        event: Result<Option<Event<'_>>, ProtocolError>,
+    ) -> Flow {
+        match event {
+            Ok(None) => {}
+            Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
+                handler.message(self, message);
+            }
+            Ok(Some(Event::Message(MessageCow::Owned(message)))) => {
+                self.assembled(handler, &message);
+            }
+            Ok(Some(Event::Ping(payload))) => handler.ping(self, &payload),
+            Ok(Some(Event::Pong(payload))) => handler.pong(self, &payload),
+            Ok(Some(Event::Close { frame, mid_message: false })) => return Flow::Closed(frame),
+            Ok(Some(Event::Close { frame, mid_message: true })) => {
+                return Flow::Failed(Error::ClosedMidMessage(frame));
+            }
+            Err(error) => return Flow::Failed(error.into()),
+        }
+        if self.aborted { Flow::Aborted } else { Flow::Open }
+    }
+
+    /// A message that was put together from pieces: what the handler sends of it need not be copied.
+    fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) {
+        let payload = message.clone().into_bytes();
+        self.writer.get_or_insert_default().set_assembled(payload);
+        handler.message(self, message.as_ref());
+        if let Some(writer) = &mut self.writer {
+            writer.set_assembled(Bytes::new());
+        }
+    }
+}

@@ -1,0 +1,419 @@
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::buf::Limit;
+use sockeye_proto::handshake::HandshakeError;
+use sockeye_proto::{CloseFrame, Message, State, TimedOut};
+
+use super::flow::Flow;
+use super::opening::{self, Opened, Opening};
+use super::{Office, Settings, Writer};
+use crate::Error;
+use crate::output::Output;
+use crate::push::{Connection, ConnectionId, Handler};
+
+/// How much a peer whose connection failed may still send while it reads why, in bytes.
+const MAX_DISCARDED: usize = 256 * 1024;
+
+/// A socket and what it is for.
+///
+/// ```text
+///            request complete           close frames exchanged, or failed
+///  Opening ───────────────────► Open ────────────────────────────────────► Over ──► (removed)
+///     └── refused ──────────────────────────────────────────────────────────▲   output written,
+///                                                                               see `End`
+/// ```
+pub(crate) struct Link<S> {
+    pub(crate) socket: S,
+    pub(crate) id: ConnectionId,
+    /// The transport took less than there was, and will say when it takes more.
+    pub(crate) blocked: bool,
+    /// What becomes of the socket.
+    pub(crate) end: End,
+    /// In the worker's list of links with new output.
+    pub(super) dirty: bool,
+    pub(super) deadline: Option<Instant>,
+    /// The stage that the deadline was asked for in.
+    asked_in: Stage,
+    phase: Phase,
+    #[cfg(feature = "tls")]
+    tls: Option<Box<crate::push::tls::Session>>,
+}
+
+/// What becomes of a link's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It goes on.
+    None,
+    /// Once the output is written, its writing half is ended and it is dropped.
+    Finish,
+    /// Once the output is written, its writing half is ended; it is dropped when the peer ends its own. Earlier, with input
+    /// unread, TCP would discard the last frame on its way.
+    Linger,
+    /// It is dropped at once.
+    Drop,
+}
+
+enum Phase {
+    Opening(Opening, Option<Box<Writer>>),
+    Open(Box<Connection>),
+    /// How much input was discarded, in bytes.
+    Over(Option<Box<Writer>>, usize),
+}
+
+/// What the deadline of a link depends on: it changes with the stage only, or when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Open,
+    Closing,
+    Over,
+}
+
+impl Phase {
+    #[inline]
+    fn writer(&mut self) -> &mut Option<Box<Writer>> {
+        match self {
+            Self::Open(connection) => &mut connection.writer,
+            Self::Opening(_, writer) | Self::Over(writer, _) => writer,
+        }
+    }
+}
+
+impl<S> Link<S> {
+    pub(super) fn new(
+        socket: S,
+        id: ConnectionId,
+        peer: SocketAddr,
+        settings: &Settings,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            socket,
+            id,
+            blocked: false,
+            end: End::None,
+            dirty: false,
+            deadline: None,
+            asked_in: Stage::Opening,
+            phase: Phase::Opening(Opening::new(peer, &settings.options), None),
+            #[cfg(feature = "tls")]
+            tls: crate::push::tls::Session::new(settings.tls.as_ref())?,
+        })
+    }
+
+    /// Input from the socket.
+    #[inline]
+    pub(super) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.receive_sealed(office, input);
+        }
+        self.receive_plain(office, input);
+    }
+
+    #[inline]
+    fn receive_plain<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+        match &mut self.phase {
+            Phase::Open(connection) => {
+                connection.writer.get_or_insert_with(|| office.lend());
+                match connection.receive(&mut office.handler, input) {
+                    Flow::Open => {}
+                    flow => self.conclude(office, flow),
+                }
+            }
+            Phase::Opening(opening, writer) => {
+                match opening.receive(office, self.id, input, writer) {
+                    Ok(None) => {}
+                    Ok(Some(opened)) => self.open(office, opened),
+                    Err(error) => self.refuse(office, &error),
+                }
+            }
+            Phase::Over(_, discarded) => {
+                *discarded += input.len();
+                if *discarded > MAX_DISCARDED {
+                    self.end = End::Drop;
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn receive_sealed<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        let Some(mut tls) = self.tls.take() else { return };
+        let mut plain = mem::take(&mut office.plain);
+        let mut rest = input;
+        let result = loop {
+            match tls.open(&mut rest, &mut plain) {
+                Ok(Some(length)) => {
+                    self.receive_plain(office, &mut plain[..length]);
+                    if let Some(writer) = self.phase.writer().as_deref_mut() {
+                        tls.seal(&mut writer.output, &plain);
+                        writer.end_input(&plain);
+                    }
+                }
+                Ok(None) if rest.is_empty() => break Ok(()),
+                Ok(None) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        office.plain = plain;
+        self.tls = Some(tls);
+        if let Err(error) = result {
+            self.fail(office, error.into());
+            // The alert that tells the peer is in the output.
+            self.end = End::Linger;
+        }
+    }
+
+    fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
+        let Opened { connection, mut rest } = opened;
+        self.phase = Phase::Open(connection);
+        if !rest.is_empty() {
+            self.receive_plain(office, &mut rest);
+            // This input is not the one that the caller will settle.
+            if let Some(writer) = self.phase.writer().as_deref_mut() {
+                writer.end_input(&rest);
+            }
+        }
+    }
+
+    fn refuse<H>(&mut self, office: &mut Office<H>, error: &HandshakeError) {
+        let Phase::Opening(opening, writer) = &mut self.phase else { return };
+        tracing::debug!(
+            peer = %opening.peer(),
+            error = error as &dyn std::error::Error,
+            "request not upgraded"
+        );
+        let mut writer = writer.take().unwrap_or_else(|| office.lend());
+        opening::refuse(error, writer.output.buffer());
+        self.phase = Phase::Over(Some(writer), 0);
+        self.end = End::Linger;
+    }
+
+    /// The socket ended, or failed with an error.
+    pub(super) fn lost<H: Handler>(&mut self, office: &mut Office<H>, error: Option<io::Error>) {
+        match &self.phase {
+            Phase::Open(_) => {
+                self.fail(office, error.map_or(Error::Disconnected, Error::Io));
+                self.end = End::Drop;
+            }
+            Phase::Opening(opening, _) if opening.received() > 0 && error.is_none() => {
+                self.refuse(office, &HandshakeError::Truncated { received: opening.received() });
+                self.end = End::Drop;
+            }
+            // A peer that has ended its half may wait for the end of ours.
+            Phase::Opening(..) | Phase::Over(..) => self.end = End::Drop,
+        }
+    }
+
+    fn fail<H: Handler>(&mut self, office: &mut Office<H>, error: Error) {
+        self.conclude(office, Flow::Failed(error));
+    }
+
+    /// The connection is over: what is left is to write its last frame.
+    #[cold]
+    fn conclude<H: Handler>(&mut self, office: &mut Office<H>, flow: Flow) {
+        let over = Phase::Over(None, 0);
+        let mut connection = match mem::replace(&mut self.phase, over) {
+            Phase::Open(connection) => connection,
+            Phase::Opening(_, writer) | Phase::Over(writer, _) => {
+                self.phase = Phase::Over(writer, 0);
+                self.end = End::Drop;
+                return;
+            }
+        };
+        let frame = match flow {
+            Flow::Open => return,
+            Flow::Closed(frame) => {
+                self.end = End::Finish;
+                frame
+            }
+            Flow::Failed(error) => {
+                self.end = match error {
+                    Error::Protocol(_) | Error::ClosedMidMessage(_) => End::Linger,
+                    _ => End::Drop,
+                };
+                tracing::debug!(
+                    id = %self.id,
+                    error = &error as &dyn std::error::Error,
+                    "connection failed"
+                );
+                // Nothing more is sent, whatever the protocol would still allow.
+                connection.aborted = true;
+                office.handler.error(&mut connection, &error);
+                None
+            }
+            Flow::Aborted => {
+                self.end = End::Drop;
+                None
+            }
+        };
+        office.handler.close(&mut connection, frame.as_ref());
+        // What is left of the time for the closing handshake.
+        self.deadline = connection.protocol.poll_timeout(Instant::now());
+        self.phase = Phase::Over(connection.writer.take(), 0);
+    }
+
+    /// Removed from the worker: a connection that is still open learns so.
+    pub(super) fn dropped<H: Handler>(&mut self, office: &mut Office<H>) {
+        if let Phase::Open(_) = &self.phase {
+            self.fail(office, Error::TimedOut(TimedOut::Closing));
+        }
+        if let Some(mut writer) = self.phase.writer().take() {
+            *writer = Writer::default();
+            office.take_back(writer);
+        }
+    }
+
+    /// The socket, and where to read next while a large payload is in progress.
+    #[inline]
+    pub(crate) fn payload_space(&mut self) -> (&mut S, Option<Limit<&mut Vec<u8>>>) {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return (&mut self.socket, None);
+        }
+        let space = match &mut self.phase {
+            Phase::Open(connection) => connection.protocol.payload_space(),
+            Phase::Opening(..) | Phase::Over(..) => None,
+        };
+        (&mut self.socket, space)
+    }
+
+    /// The `length` bytes that were just read into the payload space.
+    pub(super) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
+        let Phase::Open(connection) = &mut self.phase else { return };
+        let writer = connection.writer.get_or_insert_with(|| office.lend());
+        let event = connection.protocol.payload_read(length, writer.output.buffer());
+        match connection.take(&mut office.handler, event) {
+            Flow::Open => {}
+            flow => self.conclude(office, flow),
+        }
+    }
+
+    /// The socket, and what is to be written to it.
+    #[inline]
+    pub(crate) fn output(&mut self) -> (&mut S, Option<&mut Output>) {
+        let writer = self.phase.writer().as_deref_mut();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            if let Some(writer) = writer {
+                // None of it is in the input: that was sealed when it was handled.
+                tls.seal(&mut writer.output, &[]);
+            }
+            if matches!(self.end, End::Finish | End::Linger) {
+                tls.end();
+            }
+            return (&mut self.socket, Some(tls.output()));
+        }
+        (&mut self.socket, writer.map(|writer| &mut writer.output))
+    }
+
+    /// All output is with the system. Says whether there is more.
+    #[inline]
+    pub(super) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
+        let blocked = mem::take(&mut self.blocked);
+        let Phase::Open(connection) = &mut self.phase else { return false };
+        let Some(writer) = &mut connection.writer else { return false };
+        connection.protocol.poll_owed(writer.output.buffer());
+        if blocked {
+            office.handler.drained(connection);
+        }
+        self.output().1.is_some_and(|output| !output.is_empty())
+    }
+
+    /// The turn of this link is over; `input` is about to be used again.
+    #[inline]
+    pub(super) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        if let Phase::Open(connection) = &self.phase {
+            if connection.aborted {
+                self.conclude(office, Flow::Aborted);
+            }
+        }
+        let place = self.phase.writer();
+        if let Some(mut writer) = place.take() {
+            if writer.output.is_empty() {
+                office.take_back(writer);
+            } else {
+                writer.end_input(input);
+                *place = Some(writer);
+            }
+        }
+    }
+
+    pub(super) fn send<H: Handler>(&mut self, office: &mut Office<H>, message: Message) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.writer.get_or_insert_with(|| office.lend());
+            connection.send_shared(message);
+        }
+    }
+
+    pub(super) fn ping<H: Handler>(&mut self, office: &mut Office<H>, payload: &[u8]) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.writer.get_or_insert_with(|| office.lend());
+            // Its length was checked, and one that is closing takes none.
+            let _ = connection.ping(payload);
+        }
+    }
+
+    /// Begins the closing handshake, or ends what has not begun.
+    pub(super) fn close<H: Handler>(&mut self, office: &mut Office<H>, frame: &CloseFrame) {
+        match &mut self.phase {
+            Phase::Open(connection) => {
+                let writer = connection.writer.get_or_insert_with(|| office.lend());
+                // The frame was checked, and one that is closing takes none.
+                let _ = connection.protocol.close(Some(frame), writer.output.buffer());
+            }
+            Phase::Opening(..) => self.end = End::Drop,
+            Phase::Over(..) => {}
+        }
+    }
+
+    pub(super) fn abort<H: Handler>(&mut self, office: &mut Office<H>) {
+        self.conclude(office, Flow::Aborted);
+    }
+
+    /// The deadline was met.
+    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
+        let Phase::Open(connection) = &mut self.phase else {
+            // The time for the request, or for the peer to end the transport, is over.
+            self.end = End::Drop;
+            return;
+        };
+        let writer = connection.writer.get_or_insert_with(|| office.lend());
+        match connection.protocol.handle_timeout(now, writer.output.buffer()) {
+            Ok(()) => self.ask_deadline(now),
+            Err(late) => self.fail(office, late.into()),
+        }
+    }
+
+    pub(super) fn has_deadline(&self, id: ConnectionId, deadline: Instant) -> bool {
+        self.id == id && self.deadline == Some(deadline)
+    }
+
+    /// Whether the deadline must be asked for again.
+    #[inline]
+    pub(super) fn has_new_deadline(&self) -> bool {
+        self.asked_in != self.stage()
+    }
+
+    pub(super) fn ask_deadline(&mut self, now: Instant) {
+        self.asked_in = self.stage();
+        match &mut self.phase {
+            Phase::Open(connection) => self.deadline = connection.protocol.poll_timeout(now),
+            // Set when the client was accepted, and when the connection ended.
+            Phase::Opening(..) | Phase::Over(..) => {}
+        }
+    }
+
+    #[inline]
+    fn stage(&self) -> Stage {
+        match &self.phase {
+            Phase::Opening(..) => Stage::Opening,
+            Phase::Open(connection) if connection.protocol.state() == State::Open => Stage::Open,
+            Phase::Open(_) => Stage::Closing,
+            Phase::Over(..) => Stage::Over,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a worker does, whichever way its bytes come and go.
+//!
+//! ```text
+//!   readiness ──► Worker ──► Link ──► Opening ──► Connection ──► Handler
+//!   (moves bytes)   │         (one per socket)    (callbacks)
+//!                   ├── mailbox: letters from other threads
+//!                   └── deadlines
+//! ```
+
+mod deadlines;
+mod flow;
+mod link;
+mod opening;
+mod slab;
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use sockeye_proto::{CloseCode, CloseFrame};
+
+use super::mailbox::{Letter, Mailbox, Workers};
+use super::writer::Writer;
+use super::{ConnectionId, Handler};
+use crate::upgrade::Options;
+use deadlines::Deadlines;
+pub(super) use link::{End, Link};
+use slab::Slab;
+
+/// How a server's workers work.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) options: Options,
+    pub(super) keep_requests: bool,
+    pub(super) max_connections: usize,
+    /// Of all workers.
+    pub(super) connections: AtomicUsize,
+    pub(super) shutdown_timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// What the links of a worker share.
+pub(super) struct Office<H> {
+    pub(super) handler: H,
+    pub(super) settings: Arc<Settings>,
+    pub(super) workers: Arc<Workers>,
+    /// Lent to the link that is being handled.
+    spare: Option<Box<Writer>>,
+    /// Where TLS decrypts to.
+    #[cfg(feature = "tls")]
+    plain: Vec<u8>,
+}
+
+impl<H> Office<H> {
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
+    fn lend(&mut self) -> Box<Writer> {
+        self.spare.take().unwrap_or_default()
+    }
+
+    fn take_back(&mut self, writer: Box<Writer>) {
+        self.spare = Some(writer);
+    }
+}
+
+/// The connections of one thread; `S` is what the backend knows of a socket.
+pub(super) struct Worker<H, S> {
+    pub(super) office: Office<H>,
+    pub(super) links: Slab<Link<S>>,
+    index: usize,
+    /// How many connections there have been.
+    serial: u64,
+    deadlines: Deadlines,
+    letters: Vec<Letter>,
+    /// Links whose output is to be written, by letters or deadlines.
+    dirty: Vec<usize>,
+    /// When those that are left at shutdown are dropped.
+    stop_at: Option<Instant>,
+}
+
+impl<H: Handler, S> Worker<H, S> {
+    pub(super) fn new(
+        index: usize,
+        handler: H,
+        settings: Arc<Settings>,
+        workers: Arc<Workers>,
+    ) -> Self {
+        let office = Office {
+            handler,
+            settings,
+            workers,
+            spare: None,
+            #[cfg(feature = "tls")]
+            plain: Vec::new(),
+        };
+        Self {
+            office,
+            links: Slab::default(),
+            index,
+            serial: 0,
+            deadlines: Deadlines::default(),
+            letters: Vec::new(),
+            dirty: Vec::new(),
+            stop_at: None,
+        }
+    }
+
+    /// A client was accepted. Returns its slot; or, when there is none left, the socket is dropped.
+    pub(super) fn accepted(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
+        let slot = self.links.next_slot()?;
+        let id = ConnectionId::new(self.index, slot, self.serial);
+        self.serial += 1;
+        let now = Instant::now();
+        let mut link = match Link::new(socket, id, peer, &self.office.settings) {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(%error, "cannot begin a TLS session");
+                return None;
+            }
+        };
+        link.deadline = now.checked_add(self.office.settings.options.timeout);
+        self.deadlines.watch(link.deadline, id);
+        self.links.insert(slot, Box::new(link));
+        Some(slot)
+    }
+
+    /// Input from the socket; payloads in it may be part of the output until [`Worker::settle`].
+    #[inline]
+    pub(super) fn receive(&mut self, slot: usize, input: &mut [u8]) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.receive(&mut self.office, input);
+        }
+    }
+
+    /// The `length` bytes that were just read into the payload space.
+    #[inline]
+    pub(super) fn payload_read(&mut self, slot: usize, length: usize) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.payload_read(&mut self.office, length);
+        }
+    }
+
+    /// The socket ended, or failed.
+    pub(super) fn lost(&mut self, slot: usize, error: Option<io::Error>) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.lost(&mut self.office, error);
+        }
+    }
+
+    /// All output of the link is with the system. Says whether there is more.
+    #[inline]
+    pub(super) fn written(&mut self, slot: usize) -> bool {
+        self.links.get_mut(slot).is_some_and(|link| link.written(&mut self.office))
+    }
+
+    /// The link was handled, and as much of its output written as goes for now; `input` is about to be used again.
+    #[inline]
+    pub(super) fn settle(&mut self, slot: usize, input: &[u8]) {
+        let Some(link) = self.links.get_mut(slot) else { return };
+        link.settle(&mut self.office, input);
+        if link.has_new_deadline() {
+            link.ask_deadline(Instant::now());
+            self.deadlines.watch(link.deadline, link.id);
+        }
+    }
+
+    /// The link is over.
+    pub(super) fn remove(&mut self, slot: usize) -> Option<Box<Link<S>>> {
+        let mut link = self.links.remove(slot)?;
+        link.dropped(&mut self.office);
+        let Self { deadlines, links, .. } = self;
+        deadlines.sweep(links.len(), |deadline, id| {
+            links.get_mut(id.slot()).is_some_and(|link| link.has_deadline(id, deadline))
+        });
+        Some(link)
+    }
+
+    /// Does what is due, and what other threads ask for. Says whether they asked for something: if not, whoever does so
+    /// next wakes the worker, which may wait.
+    pub(super) fn attend(&mut self, now: Instant) -> bool {
+        while let Some(id) = self.deadlines.pop_due(now) {
+            self.handle_timeout(id, now);
+        }
+        let mut letters = mem::take(&mut self.letters);
+        self.mailbox().take_or_sleep(&mut letters);
+        let asked = !letters.is_empty();
+        for letter in letters.drain(..) {
+            self.open_letter(letter);
+        }
+        self.letters = letters;
+        asked
+    }
+
+    /// The worker waits no more: letters are found without being told of them.
+    pub(super) fn wake(&self) {
+        self.mailbox().wake();
+    }
+
+    /// A link whose output is to be written since [`Worker::attend`].
+    pub(super) fn pop_dirty(&mut self) -> Option<usize> {
+        let slot = self.dirty.pop()?;
+        if let Some(link) = self.links.get_mut(slot) {
+            link.dirty = false;
+        }
+        Some(slot)
+    }
+
+    /// When to [attend](Worker::attend) at the latest.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.deadlines.next(), self.stop_at].into_iter().flatten().min()
+    }
+
+    /// Whether the server stops, so that nothing more is to be accepted.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop_at.is_some()
+    }
+
+    /// Whether all is done that is to be done before the thread ends.
+    pub(super) fn is_done(&self, now: Instant) -> bool {
+        self.stop_at.is_some_and(|at| self.links.len() == 0 || at <= now)
+    }
+
+    /// Ends all links, when time is up.
+    pub(super) fn finish(&mut self) {
+        self.mailbox().close();
+        for slot in self.links.slots() {
+            self.remove(slot);
+        }
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        &self.office.workers.mailboxes[self.index]
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Send(id, message) => self.with(id, |link, office| link.send(office, message)),
+            Letter::Ping(id, payload) => self.with(id, |link, office| link.ping(office, &payload)),
+            Letter::Close(id, frame) => self.with(id, |link, office| link.close(office, &frame)),
+            Letter::Abort(id) => self.with(id, Link::abort),
+            Letter::Broadcast(message) => {
+                self.for_all(|link, office| link.send(office, message.clone()));
+            }
+            Letter::Stop => self.stop(),
+        }
+    }
+
+    fn stop(&mut self) {
+        let now = Instant::now();
+        let timeout = self.office.settings.shutdown_timeout;
+        // A time past the end of the clock never comes.
+        self.stop_at = Some(now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 32)));
+        let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: "".into() };
+        self.for_all(|link, office| link.close(office, &frame));
+    }
+
+    fn handle_timeout(&mut self, id: ConnectionId, now: Instant) {
+        let slot = id.slot();
+        let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) else { return };
+        if link.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        link.handle_timeout(&mut self.office, now);
+        self.deadlines.watch(link.deadline, id);
+        self.touch(slot);
+    }
+
+    fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Link<S>, &mut Office<H>)) {
+        let slot = id.slot();
+        if let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) {
+            act(link, &mut self.office);
+            self.touch(slot);
+        }
+    }
+
+    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut Office<H>)) {
+        for slot in self.links.slots() {
+            if let Some(link) = self.links.get_mut(slot) {
+                act(link, &mut self.office);
+                self.touch(slot);
+            }
+        }
+    }
+
+    fn touch(&mut self, slot: usize) {
+        if let Some(link) = self.links.get_mut(slot) {
+            if !mem::replace(&mut link.dirty, true) {
+                self.dirty.push(slot);
+            }
+        }
+    }
+}
