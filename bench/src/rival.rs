@@ -42,6 +42,12 @@ const FOREIGN: &str = "./build-rivals.sh";
 pub const ALL: &[Rival] = &[
     raw(LIMIT, "raw_epoll"),
     raw("raw-tokio", "raw_tokio"),
+    Rival {
+        deflate: DEFLATE,
+        tls: true,
+        fan_out: true,
+        ..websocket("sockeye-push", "sockeye_push", &[])
+    },
     Rival { deflate: DEFLATE, tls: true, ..websocket("sockeye-pull", "sockeye_pull", &["feed"]) },
     websocket("sockeye-pull (send)", "sockeye_pull", &["send"]),
     Rival {
@@ -54,6 +60,7 @@ pub const ALL: &[Rival] = &[
     Rival { tls: true, ..websocket("tokio-websockets", "tokio_websockets", &["feed"]) },
     websocket("web-socket", "web_socket", &[]),
     Rival { deflate: DEFLATE, ..websocket("sockudo-ws", "sockudo_ws", &["feed"]) },
+    websocket("sockudo-ws (protocol)", "sockudo_protocol", &[]),
     Rival { deflate: DEFLATE, ..websocket("yawc", "yawc", &["feed"]) },
     Rival {
         deflate: DEFLATE,

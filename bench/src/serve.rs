@@ -111,7 +111,7 @@ where
     let Some(certificate) = &arguments.mode.tls else {
         return run(arguments.address, plain);
     };
-    let acceptor = acceptor(certificate)?;
+    let acceptor = TlsAcceptor::from(tls_config(certificate)?);
     block_on(arguments.address, move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -150,7 +150,11 @@ pub fn report<E: fmt::Display>(result: Result<(), E>) {
 }
 
 /// rustls with ring, its defaults otherwise.
-fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
+///
+/// # Errors
+///
+/// If the certificate cannot be used.
+pub fn tls_config(certificate: &Certificate) -> io::Result<Arc<ServerConfig>> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(&certificate.chain)
         .and_then(Iterator::collect)
         .map_err(io::Error::other)?;
@@ -162,5 +166,5 @@ fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(io::Error::other)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Arc::new(config))
 }

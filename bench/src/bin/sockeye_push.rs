@@ -1,0 +1,50 @@
+//! Echo by Sockeye's handler server on one worker; with `--fan-out` every message goes to all.
+
+use sockeye::MessageRef;
+use sockeye::push::{Connection, Handler, Server};
+use sockeye::upgrade::Options;
+use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::serve::{self, Arguments};
+
+struct Echo;
+
+impl Handler for Echo {
+    fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
+        connection.send(message);
+    }
+}
+
+struct FanOut;
+
+impl Handler for FanOut {
+    fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
+        if let Err(error) = connection.broadcast(message) {
+            eprintln!("not sent to all: {error}");
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Tls, Ability::FanOut])?;
+    if arguments.mode.fan_out { run(&arguments, || FanOut) } else { run(&arguments, || Echo) }
+}
+
+fn run<H: Handler>(
+    arguments: &Arguments,
+    make: impl Fn() -> H + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let mut server = Server::new(make).workers(1).max_connections(20_000);
+    if let Some(deflate) = arguments.mode.deflate {
+        let alone = deflate == Deflate::NoTakeover;
+        let deflate =
+            sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
+        server = server.options(Options::new().deflate(deflate.threshold(0)));
+    }
+    if let Some(certificate) = &arguments.mode.tls {
+        server = server.tls(serve::tls_config(certificate)?);
+    }
+    let listening = server.listen(arguments.address)?;
+    serve::announce(listening.local_addr()?);
+    listening.run()?;
+    Ok(())
+}
