@@ -116,7 +116,7 @@ impl ClientRequest {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Checks the answer's head.
+    /// Checks the head of the answer that follows any [interim](ResponseHead::is_interim) ones.
     ///
     /// # Errors
     /// The first rule that the server broke; [`HandshakeError::Status`] when it did not upgrade the connection, with

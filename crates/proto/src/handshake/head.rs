@@ -142,6 +142,12 @@ impl<'a> ResponseHead<'a> {
         Ok(Self { status, headers })
     }
 
+    /// Whether the answer that counts is still to come: true for every status of 1xx but 101, which any server or proxy
+    /// may send first (RFC 9110 section 15.2). Such a head is passed over, and what follows it is the next one.
+    pub fn is_interim(&self) -> bool {
+        self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
+    }
+
     /// The headers in their order: names as they came, values without the space around them.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
         self.headers.iter().map(|header| (header.name, header.value))
@@ -295,6 +301,15 @@ mod tests {
                 RequestHead::parse(line.as_bytes(), HeadLimits::default()).unwrap_err(),
                 HandshakeError::HttpVersion { version: version.into() }
             );
+        }
+    }
+
+    #[test]
+    fn an_interim_answer_is_told_from_one_that_counts() {
+        for (status, is_interim) in [(100, true), (103, true), (101, false), (200, false)] {
+            let head = format!("HTTP/1.1 {status} x\r\n\r\n");
+            let head = ResponseHead::parse(head.as_bytes(), HeadLimits::default()).unwrap();
+            assert_eq!(head.is_interim(), is_interim, "{status}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 use sockeye_proto::handshake::{
     ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, RequestError, ResponseHead,
 };
@@ -234,7 +234,7 @@ impl Client {
                 Some(end) => end,
                 None => opening::read_head(transport, buffer, self.head_limits).await?,
             };
-            if !is_interim(ResponseHead::parse(&buffer[..end], self.head_limits)?.status) {
+            if !ResponseHead::parse(&buffer[..end], self.head_limits)?.is_interim() {
                 return Ok(end);
             }
             buffer.advance(end);
@@ -269,11 +269,6 @@ impl Client {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether another answer follows: one of 1xx but 101 (RFC 9110 section 15.2).
-fn is_interim(status: StatusCode) -> bool {
-    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Connects to the first address of the URL's host that accepts.
