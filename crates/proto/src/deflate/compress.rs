@@ -140,7 +140,7 @@ mod tests {
     fn inflated(inflater: &mut Inflater, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         inflater.inflate(payload, true, &mut out, usize::MAX).unwrap();
-        out.to_vec()
+        out
     }
 
     fn every_side() -> impl Strategy<Value = Side> {

@@ -166,7 +166,7 @@ mod tests {
                 let mut out = Vec::new();
                 inflater.inflate(head, false, &mut out, limit)?;
                 inflater.inflate(tail, true, &mut out, limit)?;
-                Ok(out.to_vec())
+                Ok(out)
             };
             messages.iter().map(one).collect()
         });

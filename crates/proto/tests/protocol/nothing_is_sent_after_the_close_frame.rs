@@ -13,7 +13,7 @@ fn every_kind_of_frame_is_refused() {
     out.clear();
     let refused = Err(UsageError::Closing);
     assert_eq!(connection.send(MessageRef::Text("x"), &mut out), refused);
-    let in_place = connection.send_in_place(MessageRef::Binary(&[0; 100_000]), &mut out);
+    let in_place = connection.send_in_place(MessageRef::Binary(&vec![0; 100_000]), &mut out);
     assert_eq!(in_place, Err(UsageError::Closing));
     assert_eq!(connection.ping(b"", &mut out), refused);
     assert_eq!(connection.pong(b"", &mut out), refused);
