@@ -1,104 +1,106 @@
-//! One connection of the driver: what it has sent, what it expects, and since when.
+//! One connection of the driver: what it has sent, and what it expects.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Instant;
+use std::io;
 
 use crate::cycle::Cycle;
+use crate::deflate::Inflater;
 use crate::load::LoadError;
+use crate::mode::Deflate;
+use crate::transport::Transport;
 
-/// A connection in a closed loop: each reply that arrives whole lets one more request out.
+/// A connection that sends the cycle's requests when told to, and checks the replies.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
-    /// Byte positions in the endless request and reply streams.
-    sent: u64,
+    pub(crate) transport: Transport,
+    /// Messages that were queued, those before the first included.
     queued: u64,
-    received: u64,
-    /// When each message in flight was queued; message `n` is at `n % in_flight`.
-    queued_at: Vec<Instant>,
-    replies: u64,
+    /// Bytes of the request stream that were sent, and where those queued end.
+    sent: u64,
+    end: u64,
+    replies: Replies,
     /// Whether the event loop has been asked for writability.
     pub(crate) blocked: bool,
 }
 
+/// What has come back.
+#[derive(Debug)]
+enum Replies {
+    /// Known beforehand: the byte position in the reply stream.
+    Exact { position: u64 },
+    /// To be inflated first.
+    Inflated(Box<Inflater>),
+}
+
 impl Connection {
-    /// A connection that starts with message `first` of the cycle, nothing queued yet.
-    pub(crate) fn new(stream: TcpStream, cycle: &Cycle, first: u64, in_flight: usize) -> Self {
-        let sent = first * cycle.request_size() as u64;
-        Self {
-            stream,
-            sent,
-            queued: sent,
-            received: first * cycle.reply_size() as u64,
-            queued_at: vec![Instant::now(); in_flight],
-            replies: 0,
-            blocked: false,
-        }
+    /// A connection that starts with message `first` of the cycle, nothing queued yet. Compressed cycles
+    /// have to start with the first message.
+    pub(crate) fn new(transport: Transport, cycle: &Cycle, first: u64) -> Self {
+        let sent = cycle.position(first);
+        let position = first * cycle.reply_size() as u64;
+        let replies = Replies::Exact { position };
+        Self { transport, queued: first, sent, end: sent, replies, blocked: false }
     }
 
-    /// Queues the first messages, one for each place in flight.
-    pub(crate) fn start(&mut self, cycle: &Cycle) {
-        self.queued += (self.queued_at.len() * cycle.request_size()) as u64;
-        self.queued_at.fill(Instant::now());
+    /// A connection whose replies are to be inflated.
+    pub(crate) fn compressed(transport: Transport, deflate: Deflate) -> Self {
+        let replies = Replies::Inflated(Box::new(Inflater::new(deflate)));
+        Self { transport, queued: 0, sent: 0, end: 0, replies, blocked: false }
     }
 
-    /// Writes what is queued, as far as the socket takes it in one call; true when all is gone.
+    /// Queues the next `messages` of the cycle.
+    pub(crate) fn queue(&mut self, cycle: &Cycle, messages: u64) {
+        self.queued += messages;
+        self.end = cycle.position(self.queued);
+    }
+
+    /// Writes what is queued, as far as the socket takes it; true when all is gone.
     pub(crate) fn send(&mut self, cycle: &Cycle) -> io::Result<bool> {
-        let size = usize::try_from(self.queued - self.sent).expect("at most what is in flight");
-        if size == 0 {
-            return Ok(true);
+        if !self.transport.flush_pending()? {
+            return Ok(false);
         }
-        match self.stream.write(cycle.requests(self.sent, size)) {
-            Ok(written) => {
-                self.sent += written as u64;
-                Ok(written == size)
+        while self.sent < self.end {
+            let bytes = cycle.requests(self.sent, self.end - self.sent);
+            match self.transport.write_once(bytes) {
+                Ok(written) => {
+                    self.sent += written as u64;
+                    if written < bytes.len() {
+                        return Ok(false);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
         }
+        self.transport.flush_pending()
     }
 
-    /// Reads once, checks every byte, and queues a request for each reply that is now whole.
-    /// `on_reply` is told when the request was queued and when its reply was whole.
-    pub(crate) fn receive(
-        &mut self,
-        cycle: &Cycle,
-        buffer: &mut [u8],
-        mut on_reply: impl FnMut(Instant, Instant),
-    ) -> Result<u64, LoadError> {
-        let size = match self.stream.read(buffer) {
+    /// How many messages of the cycle the socket has taken whole, those before the first included.
+    pub(crate) fn sent(&self, cycle: &Cycle) -> u64 {
+        cycle.whole(self.sent)
+    }
+
+    /// Reads once, checks every byte, and returns how many replies became whole.
+    pub(crate) fn receive(&mut self, cycle: &Cycle, buffer: &mut [u8]) -> Result<u64, LoadError> {
+        let size = match self.transport.read_once(buffer) {
             Ok(0) => return Err(LoadError::Closed),
             Ok(size) => size,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error.into()),
         };
-        let reply_size = cycle.reply_size() as u64;
-        cycle.check(self.received, &buffer[..size]).map_err(|offset| {
-            let position = self.received + offset as u64;
-            LoadError::WrongByte {
-                message: self.replies + position / reply_size - self.received / reply_size,
-                offset: position % reply_size,
+        let received = &buffer[..size];
+        match &mut self.replies {
+            Replies::Inflated(inflater) => inflater.take(cycle, received),
+            Replies::Exact { position } => {
+                let reply_size = cycle.reply_size() as u64;
+                cycle.check(*position, received).map_err(|offset| {
+                    let wrong = *position + offset as u64;
+                    let (message, offset) = (wrong / reply_size, wrong % reply_size);
+                    LoadError::WrongByte { message, offset }
+                })?;
+                let before = *position / reply_size;
+                *position += size as u64;
+                Ok(*position / reply_size - before)
             }
-        })?;
-        let before = self.received / reply_size;
-        self.received += size as u64;
-        let replies = self.received / reply_size - before;
-        if replies > 0 {
-            let now = Instant::now();
-            for _ in 0..replies {
-                let place = self.place();
-                on_reply(self.queued_at[place], now);
-                self.queued_at[place] = now;
-                self.replies += 1;
-            }
-            self.queued += replies * cycle.request_size() as u64;
         }
-        Ok(replies)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
-    fn place(&self) -> usize {
-        (self.replies % self.queued_at.len() as u64) as usize
     }
 }

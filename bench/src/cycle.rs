@@ -1,11 +1,16 @@
 //! The bytes of a run, prepared before it: a short cycle of messages that every connection repeats.
 //!
-//! All messages of a run have one length, so message `i` begins at a multiple of the frame's size and
-//! the whole reply stream can be checked by comparing slices. The header encoding here is on purpose
-//! not Sockeye's: a mistake there must not be cancelled out by the same mistake in the driver.
+//! All messages of a run have one length. The echo of an uncompressed one is known to the byte, so the
+//! whole reply stream is checked by comparing slices; compressed echoes are inflated
+//! first.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use crate::deflate::Deflater;
+use crate::frame;
+use crate::mode::Deflate;
+use crate::payload::{Payload, Random};
 
 /// Distinct messages are prepared up to about this many bytes, so that they stay in the driver's
 /// second-level cache.
@@ -22,27 +27,25 @@ pub enum Wire {
     Raw,
 }
 
-/// What the messages are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-pub enum Payload {
-    /// Binary messages of pseudo-random bytes.
-    Binary,
-    /// Text messages of ASCII letters and digits.
-    Ascii,
-    /// Text messages that mix UTF-8 sequences of one to four bytes.
-    Utf8,
-}
-
-/// Every byte that a connection sends and expects, for as long as it lives.
+/// Every byte that a connection sends, and what it expects, for as long as it lives.
+///
+/// ```text
+/// requests   first pass │ cycle, again and again │ the cycle's first few once more
+///                       └ only with context takeover
+/// ```
 #[derive(Debug)]
 pub struct Cycle {
     requests: Vec<u8>,
-    replies: Vec<u8>,
+    /// Where each request begins, those sent once included, and where the last of the cycle ends.
+    starts: Vec<usize>,
+    /// How many requests are sent once, before the cycle.
+    once: usize,
     distinct: usize,
-    request_size: usize,
-    reply_size: usize,
+    /// The frames that come back, one after the other, unless they are compressed.
+    replies: Vec<u8>,
+    /// The messages without their frames, one after the other, if they are compressed.
+    messages: Vec<u8>,
+    length: usize,
 }
 
 impl Cycle {
@@ -53,44 +56,136 @@ impl Cycle {
     ///
     /// If `in_flight` is 0.
     pub fn new(wire: Wire, payload: Payload, length: usize, in_flight: usize) -> Self {
-        assert!(in_flight > 0, "a connection needs a message in flight");
-        let distinct = (CYCLE_SIZE / length.max(1)).clamp(2, 256);
+        let mut cycle = Self::empty(length, in_flight);
         let mut random = Random::new(length as u64);
-        let mut requests = Vec::new();
-        let mut replies = Vec::new();
-        for _ in 0..distinct {
+        for _ in 0..cycle.distinct {
             let message = random.payload(payload, length);
-            let start = requests.len();
-            append_request(&mut requests, payload, &message, random.next().to_le_bytes());
+            let start = cycle.requests.len();
+            cycle.push_request(payload.op_code(), &message, random.next());
             match wire {
-                Wire::WebSocket => append_reply(&mut replies, payload, &message),
-                Wire::Raw => replies.extend_from_slice(&requests[start..]),
+                Wire::WebSocket => {
+                    frame::append_reply(&mut cycle.replies, payload.op_code(), &message);
+                }
+                Wire::Raw => cycle.replies.extend_from_slice(&cycle.requests[start..]),
             }
         }
-        let request_size = requests.len() / distinct;
-        let reply_size = replies.len() / distinct;
-        // A window of messages that wraps around is still one slice.
-        for start in 0..in_flight {
-            let start = start % distinct * request_size;
-            requests.extend_from_within(start..start + request_size);
+        cycle.close(in_flight);
+        cycle
+    }
+
+    /// The same with every message compressed.
+    ///
+    /// With context takeover the cycle is compressed twice in a row: the first pass, which begins with an
+    /// empty window, is sent once. The second may refer to what came before it, and as the same comes
+    /// before each later turn of the cycle, it can be repeated for ever.
+    ///
+    /// # Panics
+    ///
+    /// If `in_flight` is 0.
+    pub fn compressed(deflate: Deflate, payload: Payload, length: usize, in_flight: usize) -> Self {
+        let mut cycle = Self::empty(length, in_flight);
+        let mut random = Random::new(length as u64);
+        for _ in 0..cycle.distinct {
+            cycle.messages.extend(random.payload(payload, length));
         }
-        Self { requests, replies, distinct, request_size, reply_size }
+        let mut deflater = Deflater::new(deflate);
+        let passes = match deflate {
+            Deflate::Takeover => 2,
+            Deflate::NoTakeover => 1,
+        };
+        cycle.once = (passes - 1) * cycle.distinct;
+        for message in 0..(passes * cycle.distinct) as u64 {
+            let compressed = deflater.compress(cycle.message(message));
+            let first = frame::COMPRESSED | payload.op_code();
+            cycle.push_request(first, &compressed, random.next());
+        }
+        cycle.close(in_flight);
+        cycle
     }
 
-    /// The bytes of one request, header included.
-    pub fn request_size(&self) -> usize {
-        self.request_size
+    fn empty(length: usize, in_flight: usize) -> Self {
+        assert!(in_flight > 0, "a connection needs a message in flight");
+        Self {
+            requests: Vec::new(),
+            starts: vec![0],
+            once: 0,
+            distinct: (CYCLE_SIZE / length.max(1)).clamp(2, 256),
+            replies: Vec::new(),
+            messages: Vec::new(),
+            length,
+        }
     }
 
-    /// The bytes of one reply, header included.
+    fn push_request(&mut self, first: u8, payload: &[u8], random: u64) {
+        frame::append_request(&mut self.requests, first, payload, random);
+        self.starts.push(self.requests.len());
+    }
+
+    /// Repeats the cycle's first requests, so that a window that wraps around is still one slice.
+    fn close(&mut self, in_flight: usize) {
+        for message in 0..in_flight {
+            let place = self.once + message % self.distinct;
+            self.requests.extend_from_within(self.starts[place]..self.starts[place + 1]);
+        }
+    }
+
+    /// Where message `message` of the endless request stream begins, in bytes.
+    pub fn position(&self, message: u64) -> u64 {
+        let once = self.once as u64;
+        let Some(later) = message.checked_sub(once) else {
+            return self.starts[wrap(message, self.once)] as u64;
+        };
+        let turns = later / self.distinct as u64;
+        let place = self.once + wrap(later, self.distinct);
+        turns * self.cycle_size() + self.starts[place] as u64
+    }
+
+    /// How many messages end at or before byte `position` of the request stream.
+    pub fn whole(&self, position: u64) -> u64 {
+        let (turns, start) = self.locate(position);
+        let before = self.starts.partition_point(|&begin| begin <= start) - 1;
+        turns * self.distinct as u64 + before as u64
+    }
+
+    /// Up to `size` bytes of the request stream from byte `position` on: all of them, if they span no
+    /// more messages than may be in flight.
+    pub fn requests(&self, position: u64, size: u64) -> &[u8] {
+        let (_, start) = self.locate(position);
+        let rest = &self.requests[start..];
+        &rest[..usize::try_from(size).unwrap_or(usize::MAX).min(rest.len())]
+    }
+
+    /// The turns of the cycle that are over at a position, and the place of the rest in `starts`' terms.
+    fn locate(&self, position: u64) -> (u64, usize) {
+        let end = self.starts[self.once + self.distinct];
+        match usize::try_from(position) {
+            Ok(position) if position < end => (0, position),
+            _ => {
+                let first = self.starts[self.once];
+                let later = position - first as u64;
+                (later / self.cycle_size(), first + wrap(later, end - first))
+            }
+        }
+    }
+
+    fn cycle_size(&self) -> u64 {
+        (self.starts[self.once + self.distinct] - self.starts[self.once]) as u64
+    }
+
+    /// The bytes of one reply, header included; 0 for compressed ones, which differ.
     pub fn reply_size(&self) -> usize {
-        self.reply_size
+        self.replies.len() / self.distinct
     }
 
-    /// `size` bytes of the request stream from byte `position` on; at most `in_flight` messages.
-    pub fn requests(&self, position: u64, size: usize) -> &[u8] {
-        let start = wrap(position, self.distinct * self.request_size);
-        &self.requests[start..start + size]
+    /// Whether replies are to be inflated.
+    pub fn is_compressed(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    /// Message `message` of a compressed cycle, without its frame.
+    pub fn message(&self, message: u64) -> &[u8] {
+        let start = wrap(message, self.distinct) * self.length;
+        &self.messages[start..start + self.length]
     }
 
     /// Compares bytes received with the reply stream from byte `position` on, and names the first
@@ -122,96 +217,9 @@ fn wrap(position: u64, size: usize) -> usize {
     (position % size as u64) as usize
 }
 
-fn append_request(out: &mut Vec<u8>, payload: Payload, message: &[u8], mask: [u8; 8]) {
-    append_header(out, payload, message.len(), 0x80);
-    let key = [mask[0], mask[1], mask[2], mask[3]];
-    out.extend_from_slice(&key);
-    out.extend(message.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-}
-
-fn append_reply(out: &mut Vec<u8>, payload: Payload, message: &[u8]) {
-    append_header(out, payload, message.len(), 0);
-    out.extend_from_slice(message);
-}
-
-/// In place of a length: it follows as 16 or 64 bits.
-const LENGTH_16: u8 = 126;
-const LENGTH_64: u8 = 127;
-
-/// One final frame's header in the shortest form (RFC 6455 section 5.2), without the mask key.
-fn append_header(out: &mut Vec<u8>, payload: Payload, length: usize, mask_bit: u8) {
-    let op_code = if payload == Payload::Binary { 0x2 } else { 0x1 };
-    out.push(0x80 | op_code);
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(length @ ..LENGTH_16), _) => out.push(mask_bit | length),
-        (_, Ok(length)) => {
-            out.push(mask_bit | LENGTH_16);
-            out.extend_from_slice(&length.to_be_bytes());
-        }
-        _ => {
-            out.push(mask_bit | LENGTH_64);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-}
-
-/// An xorshift generator: the same bytes in every run.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[wrap(self.next() >> 16, choices.len())]
-    }
-
-    fn payload(&mut self, payload: Payload, length: usize) -> Vec<u8> {
-        const ASCII: [&str; 8] = ["0", "7", "a", "k", "q", "E", "R", " "];
-        const MIXED: [&str; 8] = ["a", "7", "é", "ß", "鮭", "海", "🐟", "🌊"];
-        let mut bytes = Vec::with_capacity(length + 4);
-        while bytes.len() < length {
-            let rest = length - bytes.len();
-            match payload {
-                Payload::Binary => bytes.extend_from_slice(&self.next().to_le_bytes()),
-                Payload::Utf8 if rest >= 4 => bytes.extend_from_slice(self.pick(&MIXED).as_bytes()),
-                Payload::Ascii | Payload::Utf8 => {
-                    bytes.extend_from_slice(self.pick(&ASCII).as_bytes());
-                }
-            }
-        }
-        bytes.truncate(length);
-        bytes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_take_the_shortest_form_at_each_edge() {
-        for (length, header) in [
-            (0, &[0x82, 0x80][..]),
-            (125, &[0x82, 0xfd]),
-            (126, &[0x82, 0xfe, 0, 126]),
-            (65_535, &[0x82, 0xfe, 0xff, 0xff]),
-            (65_536, &[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let cycle = Cycle::new(Wire::WebSocket, Payload::Binary, length, 1);
-            assert_eq!(cycle.requests(0, header.len()), header);
-            assert_eq!(cycle.request_size(), header.len() + 4 + length);
-            assert_eq!(cycle.reply_size(), header.len() + length);
-        }
-    }
 
     #[test]
     fn a_reply_is_accepted_at_any_split_and_across_the_wrap() {
@@ -225,22 +233,39 @@ mod tests {
     }
 
     #[test]
-    fn text_payloads_are_valid_utf8_of_the_exact_length() {
-        for length in 0..300 {
-            for payload in [Payload::Ascii, Payload::Utf8] {
-                let message = Random::new(7).payload(payload, length);
-                assert_eq!(message.len(), length);
-                assert!(std::str::from_utf8(&message).is_ok());
+    fn a_window_of_requests_is_one_slice_wherever_it_begins() {
+        let cycle = Cycle::new(Wire::Raw, Payload::Binary, 100_000, 16);
+        let size = cycle.position(1);
+        let window = cycle.requests(size, 16 * size);
+        let size = usize::try_from(size).unwrap();
+        assert_eq!(window.len(), 16 * size);
+        assert_eq!(window[..size], window[2 * size..3 * size]);
+        assert_ne!(window[..size], window[size..2 * size]);
+    }
+
+    #[test]
+    fn positions_and_messages_agree_in_the_first_pass_and_in_later_turns() {
+        for deflate in [Deflate::Takeover, Deflate::NoTakeover] {
+            let cycle = Cycle::compressed(deflate, Payload::Json, 1024, 2);
+            for message in [0, 1, 255, 256, 257, 511, 512, 513, 767, 768, 5000] {
+                let position = cycle.position(message);
+                assert_eq!(cycle.whole(position), message);
+                assert_eq!(cycle.whole(cycle.position(message + 1) - 1), message);
+                let size = cycle.position(message + 2) - position;
+                assert_eq!(cycle.requests(position, size).len() as u64, size);
             }
         }
     }
 
     #[test]
-    fn a_window_of_requests_is_one_slice_wherever_it_begins() {
-        let cycle = Cycle::new(Wire::Raw, Payload::Binary, 100_000, 16);
-        let size = cycle.request_size();
-        let window = cycle.requests(size as u64, 16 * size);
-        assert_eq!(window[..size], window[2 * size..3 * size]);
-        assert_ne!(window[..size], window[size..2 * size]);
+    fn the_second_turn_repeats_the_cycle_and_not_the_first_pass() {
+        let cycle = Cycle::compressed(Deflate::Takeover, Payload::Json, 1024, 1);
+        let distinct = cycle.distinct as u64;
+        let request = |message| {
+            let position = cycle.position(message);
+            cycle.requests(position, cycle.position(message + 1) - position)
+        };
+        assert_eq!(request(distinct), request(2 * distinct));
+        assert_ne!(request(0).len(), request(distinct).len());
     }
 }

@@ -2,23 +2,41 @@
 //!
 //! * One program per rival (`src/bin/*_echo*.rs` and the rest beside it) serves echo on one thread; [`serve`], [`accept`] and
 //!   [`echo`] hold what they have in common, so that a difference in the figures is the library's.
-//! * `driver` is the load: [`cycle`] prepares every byte beforehand, [`load`] sends, checks and times.
-//! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`],
-//!   [`rival`], [`sample`] and [`table`].
+//! * `driver` is the load: [`cycle`] prepares every byte beforehand, [`load`] runs one of four patterns of
+//!   traffic, which send, check and time, and [`report`] is what it tells.
+//! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`], [`rival`],
+//!   [`mode`], [`sample`], [`rounds`], [`standing`], and to look at [`table`] and [`plot`].
 //!
 //! Linux only: the driver waits on epoll and reads processor time from `/proc`.
 
 pub mod accept;
+pub mod certificate;
 pub mod cycle;
 pub mod echo;
+pub mod files;
 pub mod handshake;
 pub mod load;
 pub mod mode;
+pub mod payload;
+pub mod plot;
 pub mod processor;
+pub mod report;
 pub mod rival;
+pub mod rounds;
 pub mod sample;
 pub mod scenario;
 pub mod serve;
+pub mod standing;
 pub mod table;
 
+mod closed_loop;
 mod connection;
+mod connector;
+mod deflate;
+mod events;
+mod fan_out;
+mod frame;
+mod idle;
+mod memory;
+mod open_loop;
+mod transport;

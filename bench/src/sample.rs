@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::load::Report;
-use crate::mode::Mode;
+use crate::mode::Certificate;
+use crate::report::Report;
 use crate::rival::{Rival, Running};
-use crate::scenario::Scenario;
+use crate::scenario::{RATE, Scenario};
 
 /// A sample is disturbed when server or driver was ready to run but kept waiting for its core longer
 /// than this share of the counted time.
@@ -21,12 +21,12 @@ pub const WAITED_LIMIT: f64 = 0.02;
 pub const STOLEN_LIMIT: f64 = 0.01;
 
 /// A sample and where it belongs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// The scenario's name.
     pub scenario: String,
     /// The rival's name.
-    pub rival: &'static str,
+    pub rival: String,
     /// Which round, from 1 on.
     pub round: usize,
     /// What the driver saw.
@@ -46,6 +46,8 @@ pub struct Terms {
     pub duration: Duration,
     /// Time at full load before it.
     pub warm_up: Duration,
+    /// For scenarios over TLS.
+    pub certificate: Certificate,
 }
 
 /// Takes one sample with the programs in `folder`.
@@ -60,30 +62,53 @@ pub fn take(
     round: usize,
     folder: &Path,
 ) -> anyhow::Result<Sample> {
-    let server = on_core(terms.server_core, || Running::start(rival, &Mode::default(), folder))?
+    let mode = scenario.mode(&terms.certificate);
+    let server = on_core(terms.server_core, || Running::start(rival, &mode, folder))?
         .with_context(|| format!("{} does not start", rival.program))?;
+    let duration = match scenario.seconds {
+        Some(seconds) => Duration::from_secs(seconds.into()),
+        None => terms.duration,
+    };
     let mut driver = Command::new(folder.join("driver"));
     driver
         .arg(server.address().to_string())
         .args(["--wire", value_name(rival.wire)?.as_str()])
+        .args(["--pattern", value_name(scenario.pattern)?.as_str()])
         .args(["--payload", value_name(scenario.payload)?.as_str()])
         .args(["--length", &scenario.length.to_string()])
         .args(["--connections", &scenario.connections.to_string()])
         .args(["--in-flight", &scenario.in_flight.to_string()])
-        .args(["--seconds", &terms.duration.as_secs_f64().to_string()])
+        .args(["--rate", &RATE.to_string()])
+        .args(["--seconds", &duration.as_secs_f64().to_string()])
         .args(["--warm-up", &terms.warm_up.as_secs_f64().to_string()])
         .args(["--server-pid", &server.pid().to_string()]);
+    if let Some(deflate) = mode.deflate {
+        driver.args(["--deflate", deflate.name()]);
+    }
+    if let Some(certificate) = &mode.tls {
+        driver.arg("--certificate").arg(&certificate.chain);
+    }
     let output = on_core(terms.driver_core, || driver.output())?.context("driver")?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-        bail!("{} on {}: {reason}", rival.name, scenario.name);
+        bail!("{}", reason.trim());
     }
     let report: Report = serde_json::from_slice(&output.stdout).context("the driver's report")?;
     let disturbed = is_disturbed(&report);
-    Ok(Sample { scenario: scenario.name.clone(), rival: rival.name, round, report, disturbed })
+    Ok(Sample {
+        scenario: scenario.name.clone(),
+        rival: rival.name.to_owned(),
+        round,
+        report,
+        disturbed,
+    })
 }
 
+/// Waiting does not change how much memory a server keeps.
 fn is_disturbed(report: &Report) -> bool {
+    if report.memory.is_some() {
+        return false;
+    }
     let waited = report.server.map_or(0.0, |server| server.waited).max(report.driver.waited);
     waited > WAITED_LIMIT || report.stolen > STOLEN_LIMIT
 }
@@ -105,4 +130,74 @@ fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
     let result = start();
     sched_setaffinity(None, &before)?;
     Ok(result)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cycle::Wire;
+    use crate::load::Pattern;
+    use crate::payload::Payload;
+    use crate::report::{Latency, Memory, Share};
+
+    /// A sample with this server time per message, and nothing else of interest.
+    pub(crate) fn sample(scenario: &str, rival: &str, microseconds: f64) -> Sample {
+        let share = Share { microseconds_per_message: microseconds, busy: 1.0, waited: 0.0 };
+        let report = Report {
+            wire: Wire::WebSocket,
+            pattern: Pattern::Echo,
+            payload: Payload::Binary,
+            length: 20,
+            connections: 100,
+            in_flight: 1,
+            seconds: 1.0,
+            messages: 8,
+            messages_per_second: 8.0,
+            latency: Some(Latency { p50: 1.0, p99: 2.0, p999: 3.0, max: 4.0 }),
+            server: Some(share),
+            driver: share,
+            stolen: 0.0,
+            sent: None,
+            memory: None,
+        };
+        Sample {
+            scenario: scenario.to_owned(),
+            rival: rival.to_owned(),
+            round: 1,
+            report,
+            disturbed: false,
+        }
+    }
+
+    #[test]
+    fn waiting_of_either_side_or_a_busy_host_disturbs_and_their_limits_do_not() {
+        let report = sample("echo", "ours", 1.0).report;
+        assert!(!is_disturbed(&report));
+        let with = |server_waited, driver_waited, stolen| {
+            let mut report = report.clone();
+            report.server = report.server.map(|share| Share { waited: server_waited, ..share });
+            report.driver.waited = driver_waited;
+            report.stolen = stolen;
+            is_disturbed(&report)
+        };
+        assert!(!with(WAITED_LIMIT, WAITED_LIMIT, STOLEN_LIMIT));
+        assert!(with(0.021, 0.0, 0.0));
+        assert!(with(0.0, 0.021, 0.0));
+        assert!(with(0.0, 0.0, 0.011));
+    }
+
+    #[test]
+    fn memory_is_not_disturbed_by_waiting() {
+        let mut report = sample("memory", "ours", 1.0).report;
+        report.driver.waited = 1.0;
+        report.memory = Some(Memory { before: 1, after: 2, per_connection: 1.0 });
+        assert!(!is_disturbed(&report));
+    }
+
+    #[test]
+    fn a_sample_is_read_back_from_its_json() {
+        let written = serde_json::to_value(sample("echo", "ours", 1.5)).unwrap();
+        let read: Sample = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), written);
+    }
 }

@@ -1,12 +1,39 @@
 //! The scenarios by name.
 
-use crate::cycle::Payload;
+use clap::ValueEnum;
+
+use crate::load::Pattern;
+use crate::mode::{Certificate, Deflate, Mode};
+use crate::payload::Payload;
+
+/// What a scenario is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Group {
+    /// Echo of binary messages.
+    Echo,
+    /// Echo of text with sequences of several bytes.
+    Utf8,
+    /// Echo with permessage-deflate.
+    Deflate,
+    /// Echo over TLS.
+    Tls,
+    /// One sends, all receive.
+    FanOut,
+    /// The test of the README of dgrr/websocket.
+    Dgrr,
+    /// Memory of idle connections.
+    Memory,
+}
 
 /// One kind of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// What the command line calls it: `echo-20B-100c-16f` is 20 bytes, 100 connections, 16 in flight.
     pub name: String,
+    /// What it is about.
+    pub group: Group,
+    /// Who sends what to whom.
+    pub pattern: Pattern,
     /// What messages are made of.
     pub payload: Payload,
     /// Payload bytes of each message.
@@ -15,28 +42,116 @@ pub struct Scenario {
     pub connections: usize,
     /// Messages on their way per connection.
     pub in_flight: usize,
+    /// permessage-deflate, and how.
+    pub deflate: Option<Deflate>,
+    /// Whether connections are TLS.
+    pub tls: bool,
+    /// Counted seconds, where the scenario itself says how many.
+    pub seconds: Option<u32>,
 }
+
+/// Messages a second on each connection of the open loop.
+pub const RATE: u32 = 10_000;
+
+const KIB: usize = 1024;
 
 /// Every scenario, in the order of the table.
 pub fn all() -> Vec<Scenario> {
+    let mut all = echo_of_every_size();
+    for (length, in_flight) in [(512, 1), (512, 16), (16 * KIB, 1)] {
+        let utf8 = echo(Group::Utf8, "utf8", length, 100, in_flight);
+        all.push(Scenario { payload: Payload::Utf8, ..utf8 });
+    }
+    for (deflate, name) in
+        [(Deflate::Takeover, "deflate-takeover"), (Deflate::NoTakeover, "deflate-no-takeover")]
+    {
+        let deflated = echo(Group::Deflate, name, KIB, 100, 1);
+        all.push(Scenario { payload: Payload::Json, deflate: Some(deflate), ..deflated });
+    }
+    for length in [20, KIB, 16 * KIB] {
+        all.push(Scenario { tls: true, ..echo(Group::Tls, "tls", length, 100, 1) });
+    }
+    for in_flight in [1, 16] {
+        let fan_out = echo(Group::FanOut, "fan-out", 64, 1000, in_flight);
+        all.push(Scenario { pattern: Pattern::FanOut, payload: Payload::Ascii, ..fan_out });
+    }
+    all.push(Scenario {
+        name: "dgrr-22B-100c".to_owned(),
+        pattern: Pattern::OpenLoop,
+        payload: Payload::Ascii,
+        seconds: Some(10),
+        ..echo(Group::Dgrr, "dgrr", 22, 100, 1)
+    });
+    all.push(Scenario {
+        name: "memory-10000c".to_owned(),
+        pattern: Pattern::Idle,
+        ..echo(Group::Memory, "memory", 20, 10_000, 1)
+    });
+    all
+}
+
+/// One of each group that does not take long.
+pub fn quick() -> Vec<Scenario> {
+    const NAMES: [&str; 6] = [
+        "echo-20B-100c-1f",
+        "echo-20B-100c-16f",
+        "echo-16KiB-100c-1f",
+        "deflate-no-takeover-1KiB-100c-1f",
+        "tls-1KiB-100c-1f",
+        "fan-out-64B-1000c-1f",
+    ];
+    all().into_iter().filter(|scenario| NAMES.contains(&scenario.name.as_str())).collect()
+}
+
+fn echo_of_every_size() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for (length, label) in [(20, "20B"), (16 * 1024, "16KiB")] {
-        for in_flight in [1, 16] {
-            scenarios.push(echo(Payload::Binary, length, label, 100, in_flight));
+    for length in [20, 512, KIB, 16 * KIB, KIB * KIB] {
+        for connections in [10, 100, 500] {
+            for in_flight in [1, 16] {
+                let small = length <= KIB;
+                // One more, as the difference between libraries is largest there.
+                let extra = length == 16 * KIB && connections == 100;
+                if in_flight == 1 || small || extra {
+                    scenarios.push(echo(Group::Echo, "echo", length, connections, in_flight));
+                }
+            }
         }
     }
     scenarios
 }
 
-fn echo(
-    payload: Payload,
-    length: usize,
-    label: &str,
-    connections: usize,
-    in_flight: usize,
-) -> Scenario {
-    let name = format!("echo-{label}-{connections}c-{in_flight}f");
-    Scenario { name, payload, length, connections, in_flight }
+fn echo(group: Group, what: &str, length: usize, connections: usize, in_flight: usize) -> Scenario {
+    Scenario {
+        name: format!("{what}-{}-{connections}c-{in_flight}f", size(length)),
+        group,
+        pattern: Pattern::Echo,
+        payload: Payload::Binary,
+        length,
+        connections,
+        in_flight,
+        deflate: None,
+        tls: false,
+        seconds: None,
+    }
+}
+
+fn size(length: usize) -> String {
+    match length {
+        length if length.is_multiple_of(KIB * KIB) => format!("{}MiB", length / (KIB * KIB)),
+        length if length.is_multiple_of(KIB) => format!("{}KiB", length / KIB),
+        length => format!("{length}B"),
+    }
+}
+
+impl Scenario {
+    /// What it asks of a server.
+    pub fn mode(&self, certificate: &Certificate) -> Mode {
+        Mode {
+            deflate: self.deflate,
+            tls: self.tls.then(|| certificate.clone()),
+            fan_out: self.pattern == Pattern::FanOut,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +164,40 @@ mod tests {
         let scenarios = all();
         let names: HashSet<_> = scenarios.iter().map(|scenario| &scenario.name).collect();
         assert_eq!(names.len(), scenarios.len());
+    }
+
+    #[test]
+    fn names_say_size_connections_and_messages_in_flight() {
+        assert_eq!(echo(Group::Echo, "echo", 1, 1, 1).name, "echo-1B-1c-1f");
+        assert_eq!(echo(Group::Tls, "tls", 16 * KIB, 100, 1).name, "tls-16KiB-100c-1f");
+        assert_eq!(echo(Group::Echo, "echo", KIB * KIB, 500, 16).name, "echo-1MiB-500c-16f");
+    }
+
+    #[test]
+    fn echo_runs_at_every_size_and_number_of_connections() {
+        let echoes = all().into_iter().filter(|scenario| scenario.group == Group::Echo);
+        let one: HashSet<_> = echoes
+            .filter(|scenario| scenario.in_flight == 1)
+            .map(|scenario| (scenario.length, scenario.connections))
+            .collect();
+        assert_eq!(one.len(), 15);
+    }
+
+    #[test]
+    fn every_group_has_a_scenario_and_every_quick_one_exists() {
+        let groups: HashSet<_> = all().into_iter().map(|scenario| scenario.group).collect();
+        assert_eq!(groups.len(), Group::value_variants().len());
+        assert_eq!(quick().len(), 6);
+    }
+
+    #[test]
+    fn a_server_is_asked_for_what_the_scenario_needs() {
+        let certificate = Certificate { chain: "a".into(), key: "b".into() };
+        for scenario in all() {
+            let mode = scenario.mode(&certificate);
+            assert_eq!(mode.tls.is_some(), scenario.group == Group::Tls);
+            assert_eq!(mode.deflate.is_some(), scenario.group == Group::Deflate);
+            assert_eq!(mode.fan_out, scenario.group == Group::FanOut);
+        }
     }
 }

@@ -1,24 +1,35 @@
 //! The load driver: drives one echo server and prints one line of JSON.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use sockeye_bench::cycle::{Payload, Wire};
-use sockeye_bench::load::{self, Load};
+use sockeye_bench::cycle::Wire;
+use sockeye_bench::files;
+use sockeye_bench::load::{self, Load, Pattern};
+use sockeye_bench::mode::Deflate;
+use sockeye_bench::payload::Payload;
+use sockeye_bench::scenario::RATE;
 
 /// Drives one echo server, checks every byte that comes back, and prints one line of JSON.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address of the server.
     address: SocketAddr,
+    /// Who sends what to whom.
+    #[arg(long, value_enum, default_value_t = Pattern::Echo)]
+    pattern: Pattern,
     /// Connections open at once.
     #[arg(short, long, default_value_t = 100)]
     connections: usize,
-    /// Messages on their way per connection.
+    /// Messages on their way per connection, in a closed loop.
     #[arg(short = 'f', long, default_value_t = 1)]
     in_flight: usize,
+    /// Messages a second on each connection, in an open loop.
+    #[arg(long, default_value_t = RATE)]
+    rate: u32,
     /// Payload bytes of each message.
     #[arg(short, long, default_value_t = 20)]
     length: usize,
@@ -28,16 +39,22 @@ struct Arguments {
     /// WebSocket frames, or the same bytes to a raw echo server.
     #[arg(short, long, value_enum, default_value_t = Wire::WebSocket)]
     wire: Wire,
+    /// permessage-deflate with or without context takeover, for text: takeover or no-takeover.
+    #[arg(long, value_parser = deflate)]
+    deflate: Option<Deflate>,
+    /// The server's certificate, in PEM: speak TLS and trust only this.
+    #[arg(long)]
+    certificate: Option<PathBuf>,
     /// Request target of the opening handshake.
     #[arg(long, default_value = "/")]
     path: String,
     /// Seconds that are counted.
     #[arg(short, long, default_value_t = 3.0)]
     seconds: f64,
-    /// Seconds at full load before that.
+    /// Seconds at full load before that, in a closed loop.
     #[arg(long, default_value_t = 1.0)]
     warm_up: f64,
-    /// Process of the server, to measure its processor time.
+    /// Process of the server, to measure its processor time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
 }
@@ -46,18 +63,34 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     anyhow::ensure!(arguments.connections > 0, "at least one connection is needed");
     anyhow::ensure!(arguments.in_flight > 0, "at least one message in flight is needed");
+    anyhow::ensure!(
+        arguments.deflate.is_none() || arguments.payload != Payload::Binary,
+        "--deflate needs a --payload of text"
+    );
+    files::raise_limit()?;
     let report = load::run(&Load {
         address: arguments.address,
         path: arguments.path,
         wire: arguments.wire,
+        pattern: arguments.pattern,
         payload: arguments.payload,
         length: arguments.length,
         connections: arguments.connections,
         in_flight: arguments.in_flight,
+        rate: arguments.rate,
+        deflate: arguments.deflate,
+        certificate: arguments.certificate,
         warm_up: Duration::try_from_secs_f64(arguments.warm_up).context("--warm-up")?,
         duration: Duration::try_from_secs_f64(arguments.seconds).context("--seconds")?,
         server_pid: arguments.server_pid,
     })?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
+}
+
+fn deflate(name: &str) -> Result<Deflate, &'static str> {
+    [Deflate::Takeover, Deflate::NoTakeover]
+        .into_iter()
+        .find(|deflate| deflate.name() == name)
+        .ok_or("takeover or no-takeover")
 }

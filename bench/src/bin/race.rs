@@ -1,41 +1,48 @@
-//! The runner: interleaves the rivals over rounds and prints medians and ratios to the bare echo.
+//! The runner: interleaves the rivals over rounds, and prints medians and ratios to the bare echo.
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use sockeye_bench::rival::{self, Rival};
-use sockeye_bench::sample::{self, Sample, Terms};
-use sockeye_bench::scenario::{self, Scenario};
-use sockeye_bench::table;
+use sockeye_bench::rounds::{Failure, News, Outcome, Plan};
+use sockeye_bench::sample::{Sample, Terms};
+use sockeye_bench::scenario::{self, Group, Scenario};
+use sockeye_bench::standing::standings;
+use sockeye_bench::{certificate, files, plot, table};
 
 /// Tries for a sample that was disturbed, the first included.
 const TRIES: usize = 3;
 
-/// Runs rivals against each other. Name scenarios, or say --all.
+/// Runs rivals against each other. Name scenarios or groups of them, or say --all or --quick.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Scenarios to run, by name (see --list).
     scenarios: Vec<String>,
+    /// Run all scenarios of these groups, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    group: Vec<Group>,
     /// Run every scenario.
-    #[arg(long, conflicts_with = "scenarios")]
+    #[arg(long, conflicts_with_all = ["scenarios", "group"])]
     all: bool,
     /// List scenarios and rivals, and end.
     #[arg(long)]
     list: bool,
-    /// Three short rounds, disturbed samples not repeated: every scenario in under two minutes.
+    /// Two short rounds, disturbed samples not repeated; if no scenario is named, of a few that stand for
+    /// most, in under two minutes.
     #[arg(long)]
     quick: bool,
-    /// Rounds; each takes one sample of every rival in every scenario [default: 5, quick: 3].
+    /// Rounds; each takes one sample of every rival in every scenario [default: 5, quick: 2].
     #[arg(long)]
     rounds: Option<usize>,
-    /// Counted seconds of each sample [default: 3, quick: 0.6].
+    /// Counted seconds of each sample, where the scenario does not say [default: 3, quick: 0.5].
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seconds at full load before that [default: 1, quick: 0.2].
+    /// Seconds at full load before that [default: 1, quick: 0.15].
     #[arg(long)]
     warm_up: Option<f64>,
     /// Only these rivals, separated by commas.
@@ -47,9 +54,19 @@ struct Arguments {
     /// Core of the driver.
     #[arg(long, default_value_t = 1)]
     driver_core: usize,
-    /// Write all samples and the standings to this file.
+    /// Run nothing, and show the samples of these files that --json wrote, separated by commas;
+    /// scenarios, groups and rivals choose among them.
+    #[arg(long, value_delimiter = ',', conflicts_with = "quick")]
+    from: Vec<PathBuf>,
+    /// Write all samples and the standings to this file, after every round.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Draw the ratios into this file.
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Write a table with a row per rival and a column per scenario to this file.
+    #[arg(long)]
+    markdown: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,39 +76,18 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let scenarios = scenarios(&arguments)?;
-    let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
-    let rivals = built(rivals(&arguments)?, &folder);
-    let terms = terms(&arguments)?;
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
-    let tries = if arguments.quick { 1 } else { TRIES };
-
-    let mut samples = Vec::new();
-    for round in 1..=rounds {
-        for scenario in &scenarios {
-            for place in 0..rivals.len() {
-                // Another order in each round: nobody always runs after the same neighbour's heat.
-                let rival = &rivals[(place + round - 1) % rivals.len()];
-                for _ in 0..tries {
-                    let sample = sample::take(&terms, scenario, rival, round, &folder)?;
-                    progress(&sample, rounds);
-                    let clean = !sample.disturbed;
-                    samples.push(sample);
-                    if clean {
-                        break;
-                    }
-                }
-            }
-        }
+    let rivals = rivals(&arguments)?;
+    let mut outcome = if arguments.from.is_empty() {
+        run(&arguments, &scenarios, &rivals)?
+    } else {
+        read(&arguments, &scenarios, &rivals)?
+    };
+    outcome.samples.sort_by_key(|sample| place(&scenarios, &rivals, sample));
+    show(&arguments, &outcome)?;
+    match outcome.failures.len() {
+        0 => Ok(()),
+        failures => bail!("{failures} did not serve as they should"),
     }
-    samples.sort_by_key(|sample| place(&rivals, sample.rival));
-    let standings = table::standings(&samples);
-    println!("{}", table::render(&standings));
-    if let Some(path) = arguments.json {
-        let all = serde_json::json!({ "standings": standings, "samples": samples });
-        fs::write(&path, serde_json::to_vec_pretty(&all)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
 }
 
 fn list() {
@@ -107,15 +103,33 @@ fn list() {
 
 fn scenarios(arguments: &Arguments) -> anyhow::Result<Vec<Scenario>> {
     let all = scenario::all();
-    if arguments.all {
-        return Ok(all);
+    let unknown =
+        arguments.scenarios.iter().find(|name| !all.iter().any(|scenario| scenario.name == **name));
+    if let Some(name) = unknown {
+        bail!("there is no scenario {name} (--list names them)");
     }
-    ensure!(!arguments.scenarios.is_empty(), "name a scenario, or say --all (--list names them)");
-    let find = |name: &String| match all.iter().find(|scenario| scenario.name == *name) {
-        Some(scenario) => Ok(scenario.clone()),
-        None => bail!("there is no scenario {name} (--list names them)"),
+    let named = !arguments.scenarios.is_empty() || !arguments.group.is_empty();
+    let mut chosen: Vec<Scenario> = match (named, arguments.quick) {
+        (true, _) => all
+            .into_iter()
+            .filter(|scenario| {
+                arguments.scenarios.contains(&scenario.name)
+                    || arguments.group.contains(&scenario.group)
+            })
+            .collect(),
+        (false, true) if !arguments.all => scenario::quick(),
+        (false, _) => {
+            let all_meant = arguments.all || !arguments.from.is_empty();
+            ensure!(all_meant, "name a scenario or a --group, or say --all or --quick");
+            all
+        }
     };
-    arguments.scenarios.iter().map(find).collect()
+    if arguments.quick {
+        for scenario in &mut chosen {
+            scenario.seconds = None;
+        }
+    }
+    Ok(chosen)
 }
 
 fn rivals(arguments: &Arguments) -> anyhow::Result<Vec<Rival>> {
@@ -130,9 +144,9 @@ fn rivals(arguments: &Arguments) -> anyhow::Result<Vec<Rival>> {
 }
 
 /// Those whose programs are there; the others are named, with what builds them.
-fn built(rivals: Vec<Rival>, folder: &Path) -> Vec<Rival> {
-    let (built, missing): (Vec<_>, Vec<_>) =
-        rivals.into_iter().partition(|rival| rival.is_built(folder));
+fn built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
+    let (built, missing): (Vec<Rival>, Vec<Rival>) =
+        rivals.iter().partition(|rival| rival.is_built(folder));
     for rival in missing {
         let builder = rival.built_by.unwrap_or("cargo build --release --bins");
         eprintln!("left out: {}, as {} has not been built ({builder})", rival.name, rival.program);
@@ -140,8 +154,49 @@ fn built(rivals: Vec<Rival>, folder: &Path) -> Vec<Rival> {
     built
 }
 
-fn terms(arguments: &Arguments) -> anyhow::Result<Terms> {
-    let (seconds, warm_up) = if arguments.quick { (0.6, 0.2) } else { (3.0, 1.0) };
+/// A folder for the certificate, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let folder = env::temp_dir().join(format!("sockeye-race-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left there harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyhow::Result<Outcome> {
+    let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
+    let rivals = built(rivals, &folder);
+    // Servers inherit it.
+    files::raise_limit()?;
+    let scratch = Scratch::new().context("no folder for the certificate")?;
+    let plan = Plan {
+        scenarios,
+        rivals: &rivals,
+        rounds: arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 5 }),
+        tries: if arguments.quick { 1 } else { TRIES },
+        terms: terms(arguments, &scratch)?,
+    };
+    plan.run(&folder, |news| {
+        match news {
+            News::Sample(sample) => progress(sample, plan.rounds),
+            News::Failure(failure) => eprintln!("{}", describe(failure)),
+            News::Round(outcome) => write_json(arguments, outcome)?,
+        }
+        Ok(())
+    })
+}
+
+fn terms(arguments: &Arguments, scratch: &Scratch) -> anyhow::Result<Terms> {
+    let (seconds, warm_up) = if arguments.quick { (0.5, 0.15) } else { (3.0, 1.0) };
     let seconds = arguments.seconds.unwrap_or(seconds);
     let warm_up = arguments.warm_up.unwrap_or(warm_up);
     ensure!(arguments.server_core != arguments.driver_core, "server and driver need a core each");
@@ -150,25 +205,92 @@ fn terms(arguments: &Arguments) -> anyhow::Result<Terms> {
         driver_core: arguments.driver_core,
         duration: Duration::try_from_secs_f64(seconds).context("--seconds")?,
         warm_up: Duration::try_from_secs_f64(warm_up).context("--warm-up")?,
+        certificate: certificate::make(&scratch.0)?,
     })
 }
 
-fn place(rivals: &[Rival], name: &str) -> Option<usize> {
-    rivals.iter().position(|rival| rival.name == name)
+/// What earlier runs wrote, as far as it was asked for.
+fn read(
+    arguments: &Arguments,
+    scenarios: &[Scenario],
+    rivals: &[Rival],
+) -> anyhow::Result<Outcome> {
+    let wanted = |scenario: &str, rival: &str| {
+        scenarios.iter().any(|wanted| wanted.name == scenario)
+            && rivals.iter().any(|wanted| wanted.name == rival)
+    };
+    let mut all = Outcome::default();
+    for path in &arguments.from {
+        let read = || -> anyhow::Result<Outcome> { Ok(serde_json::from_slice(&fs::read(path)?)?) };
+        let outcome = read().with_context(|| format!("cannot read {}", path.display()))?;
+        all.samples.extend(outcome.samples);
+        all.failures.extend(outcome.failures);
+    }
+    all.samples.retain(|sample| wanted(&sample.scenario, &sample.rival));
+    all.failures.retain(|failure| wanted(&failure.scenario, &failure.rival));
+    Ok(all)
+}
+
+/// The order of tables and plots.
+fn place(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Option<usize>; 2] {
+    [
+        scenarios.iter().position(|scenario| scenario.name == sample.scenario),
+        rivals.iter().position(|rival| rival.name == sample.rival),
+    ]
+}
+
+fn show(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
+    let standings = standings(&outcome.samples);
+    println!("{}", table::render(&standings));
+    for failure in &outcome.failures {
+        println!("{}", describe(failure));
+    }
+    write_json(arguments, outcome)?;
+    if let Some(path) = &arguments.svg {
+        write(path, plot::draw(&standings).as_bytes())?;
+    }
+    if let Some(path) = &arguments.markdown {
+        write(path, table::compare(&standings).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn write_json(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
+    let Some(path) = &arguments.json else { return Ok(()) };
+    let all = serde_json::json!({
+        "standings": standings(&outcome.samples),
+        "samples": outcome.samples,
+        "failures": outcome.failures,
+    });
+    write(path, &serde_json::to_vec_pretty(&all)?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn describe(failure: &Failure) -> String {
+    let Failure { scenario, rival, reason } = failure;
+    format!("out of {scenario}: {rival}, as {reason}")
 }
 
 fn progress(sample: &Sample, rounds: usize) {
-    let server = sample.report.server;
+    let report = &sample.report;
+    let figure = match (report.memory, report.server) {
+        (Some(memory), _) => format!("{:8.0} B ", memory.per_connection),
+        (None, server) => {
+            format!("{:8.3} µs", server.map_or(0.0, |server| server.microseconds_per_message))
+        }
+    };
     eprintln!(
-        "round {}/{rounds}  {:18} {:26} {:8.3} µs  {:9.0}/s  server waited {:.1} %, driver waited \
+        "round {}/{rounds}  {:32} {:26} {figure}  {:9.0}/s  server waited {:.1} %, driver waited \
          {:.1} %{}",
         sample.round,
         sample.scenario,
         sample.rival,
-        server.map_or(0.0, |server| server.microseconds_per_message),
-        sample.report.messages_per_second,
-        server.map_or(0.0, |server| server.waited) * 100.0,
-        sample.report.driver.waited * 100.0,
+        report.messages_per_second,
+        report.server.map_or(0.0, |server| server.waited) * 100.0,
+        report.driver.waited * 100.0,
         if sample.disturbed { "  disturbed" } else { "" },
     );
 }

@@ -1,0 +1,92 @@
+//! Echo in a closed loop: each reply that arrives whole lets one more request out.
+
+use std::time::Instant;
+
+use crate::connection::Connection;
+use crate::connector::Connector;
+use crate::cycle::Cycle;
+use crate::events::{BATCH, Events, Ready};
+use crate::load::{Load, LoadError, READ_SIZE, STALL, WAIT};
+use crate::report::{Counts, Report};
+
+/// A connection, and when each message in flight was queued: message `n` is at `n % in_flight`.
+struct Flight {
+    connection: Connection,
+    queued_at: Vec<Instant>,
+    next: usize,
+}
+
+/// Runs echo on all connections.
+pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
+    let cycle = load.cycle(load.in_flight);
+    let connector = Connector::new(load)?;
+    let events = Events::new()?;
+    let mut flights = Vec::with_capacity(load.connections);
+    for index in 0..load.connections {
+        let transport = connector.connect().map_err(|error| error.on(index))?;
+        // Neighbours do not send the same at the same time.
+        let connection = load.connection(transport, &cycle, index as u64);
+        events.add(index, &connection)?;
+        let queued_at = vec![Instant::now(); load.in_flight];
+        flights.push(Flight { connection, queued_at, next: 0 });
+    }
+    for (index, flight) in flights.iter_mut().enumerate() {
+        flight.queued_at.fill(Instant::now());
+        flight.connection.queue(&cycle, load.in_flight as u64);
+        events.pump(index, &mut flight.connection, &cycle)?;
+    }
+
+    let mut counts = Counts::begin(load.server_pid)?;
+    let mut buffer = vec![0; READ_SIZE];
+    let mut ready = Vec::with_capacity(BATCH);
+    let mut warm = false;
+    let mut end = Instant::now() + load.warm_up;
+    let mut last_reply = Instant::now();
+    loop {
+        events.wait(&mut ready, WAIT)?;
+        let now = Instant::now();
+        if now >= end {
+            if warm {
+                return counts.report(load);
+            }
+            warm = true;
+            counts = Counts::begin(load.server_pid)?;
+            end = Instant::now() + load.duration;
+        }
+        if ready.is_empty() && now.duration_since(last_reply) > STALL {
+            return Err(LoadError::Stalled);
+        }
+        for Ready { index, readable } in ready.drain(..).map(Ready::from) {
+            let flight = &mut flights[index];
+            if readable
+                && flight.receive(&cycle, &mut buffer, &mut counts).map_err(|e| e.on(index))?
+            {
+                last_reply = now;
+            }
+            events.pump(index, &mut flight.connection, &cycle)?;
+        }
+    }
+}
+
+impl Flight {
+    /// Reads once, and queues a request for each reply that is now whole; true if there was one.
+    fn receive(
+        &mut self,
+        cycle: &Cycle,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) -> Result<bool, LoadError> {
+        let replies = self.connection.receive(cycle, buffer)?;
+        if replies == 0 {
+            return Ok(false);
+        }
+        let now = Instant::now();
+        for _ in 0..replies {
+            counts.reply(self.queued_at[self.next], now);
+            self.queued_at[self.next] = now;
+            self.next = (self.next + 1) % self.queued_at.len();
+        }
+        self.connection.queue(cycle, replies);
+        Ok(true)
+    }
+}

@@ -1,0 +1,104 @@
+//! Frames as the driver writes and reads them.
+//!
+//! On purpose not Sockeye's code: a mistake there must not be cancelled out by the same mistake here.
+
+/// In place of a length: it follows as 16 or 64 bits.
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+
+const FIN: u8 = 0x80;
+/// RSV1: the payload is compressed (RFC 7692 section 6).
+pub(crate) const COMPRESSED: u8 = 0x40;
+const MASK: u8 = 0x80;
+
+/// One final, masked frame; `first` is the op code, with [`COMPRESSED`] where it applies.
+pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], random: u64) {
+    append_header(out, first, payload.len(), MASK);
+    let [a, b, c, d, ..] = random.to_le_bytes();
+    let key = [a, b, c, d];
+    out.extend_from_slice(&key);
+    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+}
+
+/// One final frame without a mask.
+pub(crate) fn append_reply(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    append_header(out, first, payload.len(), 0);
+    out.extend_from_slice(payload);
+}
+
+/// The shortest form (RFC 6455 section 5.2), without the mask key.
+fn append_header(out: &mut Vec<u8>, first: u8, length: usize, mask_bit: u8) {
+    out.push(FIN | first);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(length @ ..LENGTH_16), _) => out.push(mask_bit | length),
+        (_, Ok(length)) => {
+            out.push(mask_bit | LENGTH_16);
+            out.extend_from_slice(&length.to_be_bytes());
+        }
+        _ => {
+            out.push(mask_bit | LENGTH_64);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+/// The header of a server's frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The first byte without the FIN bit; `None` for a frame that is not final.
+    pub(crate) first: Option<u8>,
+    /// Bytes of the header.
+    pub(crate) size: usize,
+    /// Bytes of the payload.
+    pub(crate) length: usize,
+}
+
+/// Reads the header at the front of `bytes`, `None` while it is not whole. A mask bit shows as an
+/// absurd length, which no reply has.
+pub(crate) fn head(bytes: &[u8]) -> Option<Head> {
+    let (&first, rest) = bytes.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    let (size, length) = match length {
+        LENGTH_16 => (4, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        LENGTH_64 => (10, u64::from_be_bytes(*rest.first_chunk()?)),
+        length @ MASK.. => (2, u64::from(length) << 56),
+        length => (2, u64::from(length)),
+    };
+    Some(Head {
+        first: (first & FIN != 0).then_some(first & !FIN),
+        size,
+        length: usize::try_from(length).unwrap_or(usize::MAX),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_take_the_shortest_form_at_each_edge() {
+        for (length, header) in [
+            (0, &[0x82, 0x80][..]),
+            (125, &[0x82, 0xfd]),
+            (126, &[0x82, 0xfe, 0, 126]),
+            (65_535, &[0x82, 0xfe, 0xff, 0xff]),
+            (65_536, &[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let payload = vec![7; length];
+            let mut request = Vec::new();
+            append_request(&mut request, 0x2, &payload, 1);
+            assert_eq!(request[..header.len()], *header);
+            assert_eq!(request.len(), header.len() + 4 + length);
+            let mut reply = Vec::new();
+            append_reply(&mut reply, 0x2, &payload);
+            let expected = Head { first: Some(0x2), size: header.len(), length };
+            assert_eq!(head(&reply), Some(expected));
+            assert_eq!(head(&reply[..header.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_final_has_no_first_byte() {
+        assert_eq!(head(&[0x01, 5]), Some(Head { first: None, size: 2, length: 5 }));
+    }
+}

@@ -1,0 +1,264 @@
+//! The standings as an SVG: for each scenario a bar per rival, the best on top.
+//!
+//! Readable on light and dark pages: it brings its own background, and follows what the reader prefers.
+
+use std::fmt::Write;
+
+use crate::rival::LIMIT;
+use crate::standing::{Standing, distinct, is_bare};
+use crate::table::three_digits;
+
+const WIDTH: f64 = 960.0;
+/// Where bars begin, right of the rivals' names, and where the axis ends.
+const LEFT: f64 = 210.0;
+const RIGHT: f64 = WIDTH - 70.0;
+const HEADER: f64 = 104.0;
+const GROUP_TITLE: f64 = 26.0;
+const ROW: f64 = 18.0;
+const BAR: f64 = 13.0;
+const GROUP_GAP: f64 = 16.0;
+const FOOTER: f64 = 34.0;
+
+/// Longer bars are cut here, and say so.
+const LONGEST: f64 = 3.0;
+
+const STYLE: &str = "\
+    .page{fill:#ffffff}.text{fill:#1f2328}.faint{fill:#59636e}.grid{stroke:#d1d9e0}\
+    .one{stroke:#59636e}.ours{fill:#d1432b}.theirs{fill:#7d8fa3}.bare{fill:#c8d1da}\
+    @media(prefers-color-scheme:dark){\
+    .page{fill:#0d1117}.text{fill:#e6edf3}.faint{fill:#9198a1}.grid{stroke:#2f363d}\
+    .one{stroke:#9198a1}.ours{fill:#f2705b}.theirs{fill:#6b7f95}.bare{fill:#3d4753}}\
+    text{font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px}\
+    .title{font-size:18px;font-weight:600}.group{font-size:13px;font-weight:600}";
+
+/// Who a bar stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ours,
+    Theirs,
+    Bare,
+}
+
+impl Kind {
+    fn of(rival: &str) -> Self {
+        match rival {
+            rival if is_bare(rival) => Self::Bare,
+            rival if rival.starts_with("sockeye") => Self::Ours,
+            _ => Self::Theirs,
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+            Self::Bare => "bare",
+        }
+    }
+}
+
+/// Draws all standings that have a ratio: memory has none.
+pub fn draw(standings: &[Standing]) -> String {
+    let scenarios: Vec<_> = distinct(standings.iter().map(|standing| standing.scenario.as_str()))
+        .into_iter()
+        .map(|scenario| (scenario, bars(standings, scenario)))
+        .filter(|(_, bars)| !bars.is_empty())
+        .collect();
+    let longest = scenarios.iter().flat_map(|(_, bars)| bars).map(|(_, ratio)| *ratio);
+    let end = axis_end(longest.fold(1.0, f64::max));
+    let heights = scenarios.iter().map(|(_, bars)| group_height(bars.len()));
+    let height = HEADER + heights.sum::<f64>() + FOOTER;
+
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>Server processor time per \
+         message</title>\n<style>{STYLE}</style>\n\
+         <rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n"
+    );
+    header(&mut out);
+    axis(&mut out, end, height);
+    let mut top = HEADER;
+    for (scenario, bars) in &scenarios {
+        group(&mut out, top, scenario, bars, end);
+        top += group_height(bars.len());
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// The rivals of a scenario with their ratios, the best first.
+fn bars<'a>(standings: &'a [Standing], scenario: &str) -> Vec<(&'a Standing, f64)> {
+    let mut bars: Vec<_> = standings
+        .iter()
+        .filter(|standing| standing.scenario == scenario)
+        .filter_map(|standing| standing.ratio().map(|(ratio, _)| (standing, ratio)))
+        .collect();
+    bars.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    bars
+}
+
+/// The end of the axis: a step beyond the longest bar, if that is not too far.
+fn axis_end(longest: f64) -> f64 {
+    ((longest * 2.0).ceil() / 2.0).clamp(1.5, LONGEST)
+}
+
+fn group_height(bars: usize) -> f64 {
+    GROUP_TITLE + ROW * f64::from(u32::try_from(bars).unwrap_or(u32::MAX)) + GROUP_GAP
+}
+
+fn header(out: &mut String) {
+    text(out, (20.0, 32.0), "text title", "start", "Server processor time per message");
+    let what = format!(
+        "as a ratio to {LIMIT}, a bare TCP echo; where that cannot run, to the best; lower is better"
+    );
+    text(out, (20.0, 52.0), "faint", "start", &what);
+    let legend =
+        [(Kind::Ours, "Sockeye"), (Kind::Theirs, "other WebSocket"), (Kind::Bare, "bare TCP")];
+    let mut left = 20.0;
+    for (kind, name) in legend {
+        let class = kind.class();
+        let _ = writeln!(
+            out,
+            "<rect class=\"{class}\" x=\"{left}\" y=\"66\" width=\"12\" height=\"12\" rx=\"2\"/>"
+        );
+        text(out, (left + 18.0, 76.5), "text", "start", name);
+        left += 150.0;
+    }
+}
+
+/// A line at every half, a stronger one at 1, and their figures above and below.
+fn axis(out: &mut String, end: f64, height: f64) {
+    let bottom = height - FOOTER + 4.0;
+    let mut at = 0.0;
+    while at <= end {
+        let x = across(at, end);
+        let class = if is_one(at) { "one" } else { "grid" };
+        let _ = writeln!(
+            out,
+            "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{HEADER}\" y2=\"{bottom}\"/>"
+        );
+        for y in [HEADER - 6.0, bottom + 16.0] {
+            text(out, (x, y), "faint", "middle", &format!("{at}×"));
+        }
+        at += 0.5;
+    }
+}
+
+fn is_one(at: f64) -> bool {
+    (at - 1.0).abs() < f64::EPSILON
+}
+
+fn across(ratio: f64, end: f64) -> f64 {
+    LEFT + (RIGHT - LEFT) * ratio / end
+}
+
+fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], end: f64) {
+    // Above the grid, so that no line runs through the words.
+    let base = bars.first().map(|(standing, ratio)| standing.figure[0] / ratio).unwrap_or_default();
+    let to_limit = bars.first().and_then(|(standing, _)| standing.ratio()).is_some_and(|r| r.1);
+    let what = if to_limit { LIMIT } else { "the best" };
+    let y = top + 18.0;
+    let _ = writeln!(
+        out,
+        "<rect class=\"page\" x=\"0\" y=\"{:.1}\" width=\"{WIDTH}\" height=\"20\"/>",
+        top + 4.0
+    );
+    text(out, (20.0, y), "text group", "start", scenario);
+    let one = format!("1× is {what}, {} µs", three_digits(base));
+    text(out, (RIGHT, y), "faint", "end", &one);
+    for (place, (standing, ratio)) in (0_u32..).zip(bars) {
+        let y = top + GROUP_TITLE + ROW * f64::from(place);
+        let middle = y + BAR - 2.5;
+        text(out, (LEFT - 8.0, middle), "text", "end", &standing.rival);
+        let right = across(ratio.min(end), end);
+        let class = Kind::of(&standing.rival).class();
+        let _ = writeln!(
+            out,
+            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR}\" \
+             rx=\"2\"/>",
+            right - LEFT
+        );
+        let cut = *ratio > end;
+        if cut {
+            // A gap in the page's colour near its end: the bar is longer than drawn.
+            let x = right - 16.0;
+            let _ = writeln!(
+                out,
+                "<path class=\"page\" d=\"M{x:.1} {:.1}l4 0l5 {:.1}l-4 0z\"/>",
+                y - 1.0,
+                BAR + 2.0
+            );
+        }
+        let label = if *ratio < 9.995 { format!("{ratio:.2}") } else { format!("{ratio:.1}") };
+        text(out, (right + 6.0, middle), "text", "start", &label);
+    }
+}
+
+fn text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, words: &str) {
+    let words = escape(words);
+    let _ = writeln!(
+        out,
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
+    );
+}
+
+/// Names come from files too.
+fn escape(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    for character in words.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // XML has no way to write these.
+            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' => out.push('\u{fffd}'),
+            character => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::tests::sample;
+    use crate::standing::standings;
+
+    #[test]
+    fn names_cannot_break_out_of_their_text() {
+        assert_eq!(escape("a<b> & \"c\"\u{1}"), "a&lt;b&gt; &amp; &quot;c&quot;\u{fffd}");
+        let drawn = draw(&standings(&[sample("<script>", "x&y", 1.0)]));
+        assert!(drawn.contains("&lt;script&gt;") && drawn.contains("x&amp;y"));
+        assert!(!drawn.contains("<script>"));
+    }
+
+    #[test]
+    fn the_axis_ends_beyond_the_longest_bar_but_not_far_out() {
+        let ends = [1.0, 1.2, 1.51, 2.0, 2.7, 14.0].map(axis_end);
+        assert_eq!(ends.map(|end| format!("{end}")), ["1.5", "1.5", "2", "2", "3", "3"]);
+    }
+
+    #[test]
+    fn bars_are_sorted_and_coloured_by_who_they_stand_for() {
+        let drawn = draw(&standings(&[
+            sample("echo", "theirs", 40.0),
+            sample("echo", LIMIT, 2.0),
+            sample("echo", "sockeye-push", 2.1),
+        ]));
+        let place = |words: &str| drawn.find(words).unwrap();
+        assert!(place(">raw-epoll</text>") < place(">sockeye-push</text>"));
+        assert!(place(">sockeye-push</text>") < place(">theirs</text>"));
+        assert!(drawn.contains(">1.05</text>") && drawn.contains(">20.0</text>"));
+        // A page, a legend of three, a group's title, and its bars; one is cut.
+        assert_eq!(drawn.matches("<rect").count(), 1 + 3 + 1 + 3);
+        assert_eq!(drawn.matches("<path").count(), 1);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_an_empty_plot() {
+        assert!(draw(&[]).ends_with("</svg>\n"));
+    }
+}

@@ -1,0 +1,208 @@
+//! What the driver tells of a run.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::cycle::Wire;
+use crate::load::{Load, LoadError, Pattern};
+use crate::payload::Payload;
+use crate::processor::{self, Time};
+
+/// What was seen in the counted time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Wire of the run.
+    pub wire: Wire,
+    /// Who sent what to whom.
+    pub pattern: Pattern,
+    /// Payload of the run.
+    pub payload: Payload,
+    /// Payload bytes of each message.
+    pub length: usize,
+    /// Connections open at once.
+    pub connections: usize,
+    /// Messages on their way per connection.
+    pub in_flight: usize,
+    /// Counted time in seconds.
+    pub seconds: f64,
+    /// Messages that came back whole, every byte as expected; deliveries, if one goes to many.
+    pub messages: u64,
+    /// The same per second.
+    pub messages_per_second: f64,
+    /// Time from queueing a message to its whole echo or delivery; not of an open loop.
+    pub latency: Option<Latency>,
+    /// The server, if its process was named.
+    pub server: Option<Share>,
+    /// The driver itself.
+    pub driver: Share,
+    /// Share of the counted time that the hypervisor took, summed over all cores.
+    pub stolen: f64,
+    /// Messages that the sockets took in the counted time, if that is not what came back.
+    pub sent: Option<u64>,
+    /// The server's memory, if it was measured.
+    pub memory: Option<Memory>,
+}
+
+/// Percentiles in microseconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the messages were faster.
+    pub p50: f64,
+    /// 1 % were slower.
+    pub p99: f64,
+    /// 0.1 % were slower.
+    pub p999: f64,
+    /// The slowest.
+    pub max: f64,
+}
+
+/// How a process spent the counted time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Share {
+    /// User and system time per message, in microseconds.
+    pub microseconds_per_message: f64,
+    /// Running, as a share of the counted time; 1 is a whole core.
+    pub busy: f64,
+    /// Ready to run while something else had the core, as a share of the counted time.
+    pub waited: f64,
+}
+
+/// Resident memory of the server's process in bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Memory {
+    /// Before the first connection, after some that were closed again.
+    pub before: u64,
+    /// With all connections idle.
+    pub after: u64,
+    /// The difference for each connection.
+    pub per_connection: f64,
+}
+
+/// The clocks at one end of the counted time.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    at: Instant,
+    server: Option<Time>,
+    driver: Time,
+    stolen: Duration,
+}
+
+impl Mark {
+    pub(crate) fn now(server_pid: Option<u32>) -> io::Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            server: server_pid.map(Time::of_process).transpose()?,
+            driver: Time::of_process(std::process::id())?,
+            stolen: processor::stolen()?,
+        })
+    }
+}
+
+/// Replies since the counted time began.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    begin: Mark,
+    messages: u64,
+    latency: Histogram<u64>,
+}
+
+impl Counts {
+    /// Begins the counted time.
+    pub(crate) fn begin(server_pid: Option<u32>) -> io::Result<Self> {
+        let latency = Histogram::new_with_max(60_000_000_000, 3).expect("valid for three digits");
+        Ok(Self { begin: Mark::now(server_pid)?, messages: 0, latency })
+    }
+
+    /// A reply to what was queued at `from` was whole at `to`.
+    pub(crate) fn reply(&mut self, from: Instant, to: Instant) {
+        self.messages += 1;
+        let nanoseconds = to.duration_since(from).as_nanos();
+        self.latency.saturating_record(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+    }
+
+    /// Replies whose latency says nothing.
+    pub(crate) fn replies(&mut self, messages: u64) {
+        self.messages += messages;
+    }
+
+    /// Ends the counted time.
+    pub(crate) fn report(&self, load: &Load) -> Result<Report, LoadError> {
+        let end = Mark::now(load.server_pid)?;
+        if self.messages == 0 {
+            return Err(LoadError::NoReplies);
+        }
+        let begin = &self.begin;
+        let seconds = end.at.duration_since(begin.at).as_secs_f64();
+        let messages = as_f64(self.messages);
+        let share = |time: Time| Share {
+            microseconds_per_message: time.ran.as_secs_f64() * 1e6 / messages,
+            busy: time.ran.as_secs_f64() / seconds,
+            waited: time.waited.as_secs_f64() / seconds,
+        };
+        Ok(Report {
+            wire: load.wire,
+            pattern: load.pattern,
+            payload: load.payload,
+            length: load.length,
+            connections: load.connections,
+            in_flight: load.in_flight,
+            seconds,
+            messages: self.messages,
+            messages_per_second: messages / seconds,
+            latency: self.percentiles(),
+            server: end.server.zip(begin.server).map(|(end, begin)| share(end - begin)),
+            driver: share(end.driver - begin.driver),
+            stolen: end.stolen.saturating_sub(begin.stolen).as_secs_f64() / seconds,
+            sent: None,
+            memory: None,
+        })
+    }
+
+    fn percentiles(&self) -> Option<Latency> {
+        let percentile = |q| as_f64(self.latency.value_at_quantile(q)) / 1e3;
+        (!self.latency.is_empty()).then(|| Latency {
+            p50: percentile(0.5),
+            p99: percentile(0.99),
+            p999: percentile(0.999),
+            max: as_f64(self.latency.max()) / 1e3,
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
+pub(crate) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_replies_in_microseconds() {
+        let mut counts = Counts::begin(None).unwrap();
+        assert!(counts.percentiles().is_none());
+        let from = Instant::now();
+        for microseconds in 1..=1000 {
+            counts.reply(from, from + Duration::from_micros(microseconds));
+        }
+        let latency = counts.percentiles().unwrap();
+        for (seen, expected) in
+            [(latency.p50, 500.0), (latency.p99, 990.0), (latency.p999, 999.0), (latency.max, 1e3)]
+        {
+            // Three significant digits, rounded up to the end of their step.
+            assert!((seen - expected).abs() <= expected / 1000.0, "{seen} for {expected}");
+        }
+    }
+
+    #[test]
+    fn replies_of_an_open_loop_count_without_a_latency() {
+        let mut counts = Counts::begin(None).unwrap();
+        counts.replies(7);
+        assert_eq!(counts.messages, 7);
+        assert!(counts.percentiles().is_none());
+    }
+}

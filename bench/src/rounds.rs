@@ -1,0 +1,182 @@
+//! The rounds of a race: every round takes one sample of each rival in each scenario.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rival::Rival;
+use crate::sample::{self, Sample, Terms};
+use crate::scenario::Scenario;
+
+/// Who runs what, and how often.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What is run.
+    pub scenarios: &'a [Scenario],
+    /// Who runs, where their servers can.
+    pub rivals: &'a [Rival],
+    /// Samples of each rival in each scenario that are to count.
+    pub rounds: usize,
+    /// Tries for each of them, the first included, while they are disturbed.
+    pub tries: usize,
+    /// How samples are taken.
+    pub terms: Terms,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// All samples, the disturbed ones included.
+    pub samples: Vec<Sample>,
+    /// Rivals that are out.
+    pub failures: Vec<Failure>,
+}
+
+/// A rival that did not serve as it should, and has no more samples in that scenario.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The rival's name.
+    pub rival: String,
+    /// What the runner or the driver said.
+    pub reason: String,
+}
+
+/// What is told while the race goes on.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A sample was taken.
+    Sample(&'a Sample),
+    /// A rival is out of a scenario.
+    Failure(&'a Failure),
+    /// A round is over, and this is what came of all so far.
+    Round(&'a Outcome),
+}
+
+impl Plan<'_> {
+    /// Runs all rounds with the programs in `folder`, and tells `hear` what happens.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `hear`.
+    pub fn run<E>(
+        &self,
+        folder: &Path,
+        mut hear: impl FnMut(News<'_>) -> Result<(), E>,
+    ) -> Result<Outcome, E> {
+        let mut outcome = Outcome::default();
+        for round in 1..=self.rounds {
+            for scenario in self.scenarios {
+                for rival in self.starters(scenario, round) {
+                    self.sample(&mut outcome, scenario, rival, round, folder, &mut hear)?;
+                }
+            }
+            hear(News::Round(&outcome))?;
+        }
+        Ok(outcome)
+    }
+
+    /// The rivals that can run a scenario, in another order in each round: nobody always runs after the
+    /// same neighbour's heat.
+    fn starters(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
+        let mode = scenario.mode(&self.terms.certificate);
+        let able: Vec<_> = self.rivals.iter().filter(|rival| rival.can(&mode)).collect();
+        let first = (round - 1) % able.len().max(1);
+        able[first..].iter().chain(&able[..first]).copied().collect::<Vec<_>>().into_iter()
+    }
+
+    /// Takes one sample, again while it is disturbed and there are tries left.
+    fn sample<E>(
+        &self,
+        outcome: &mut Outcome,
+        scenario: &Scenario,
+        rival: &Rival,
+        round: usize,
+        folder: &Path,
+        hear: &mut impl FnMut(News<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if outcome.is_out(scenario, rival) {
+            return Ok(());
+        }
+        for _ in 0..self.tries {
+            match sample::take(&self.terms, scenario, rival, round, folder) {
+                Ok(sample) => {
+                    hear(News::Sample(&sample))?;
+                    let disturbed = sample.disturbed;
+                    outcome.samples.push(sample);
+                    if !disturbed {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    let failure = Failure {
+                        scenario: scenario.name.clone(),
+                        rival: rival.name.to_owned(),
+                        reason: format!("{error:#}"),
+                    };
+                    hear(News::Failure(&failure))?;
+                    outcome.failures.push(failure);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    fn is_out(&self, scenario: &Scenario, rival: &Rival) -> bool {
+        self.failures
+            .iter()
+            .any(|failure| failure.scenario == scenario.name && failure.rival == rival.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mode::Certificate;
+    use crate::rival;
+    use crate::scenario;
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    fn plan<'a>(scenarios: &'a [Scenario], rivals: &'a [Rival]) -> Plan<'a> {
+        let terms = Terms {
+            server_core: 0,
+            driver_core: 0,
+            duration: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            certificate: Certificate { chain: "a".into(), key: "b".into() },
+        };
+        Plan { scenarios, rivals, rounds: 3, tries: 3, terms }
+    }
+
+    #[test]
+    fn every_round_begins_with_another_rival_of_those_that_can_run() {
+        let scenarios = scenario::all();
+        let plan = plan(&scenarios, rival::ALL);
+        let tls = scenarios.iter().find(|scenario| scenario.tls).unwrap();
+        let first: Vec<_> =
+            (1..=3).map(|round| plan.starters(tls, round).next().unwrap().name).collect();
+        assert!(first[0] != first[1] && first[1] != first[2]);
+        assert!(plan.starters(tls, 1).all(|rival| rival.tls));
+        let able = rival::ALL.iter().filter(|rival| rival.tls).count();
+        assert_eq!(plan.starters(tls, 2).count(), able);
+    }
+
+    #[test]
+    fn a_rival_that_does_not_start_is_out_and_tried_once() {
+        let scenarios: Vec<_> = scenario::all().into_iter().take(1).collect();
+        let plan = plan(&scenarios, &rival::ALL[..1]);
+        let mut told = 0;
+        let outcome = plan.run(Path::new("/nowhere"), |news| {
+            told += usize::from(matches!(news, News::Failure(_)));
+            Ok::<_, Infallible>(())
+        });
+        let Ok(outcome) = outcome;
+        assert_eq!((outcome.failures.len(), outcome.samples.len(), told), (1, 0, 1));
+        assert!(outcome.failures[0].reason.contains("does not start"));
+    }
+}

@@ -1,0 +1,247 @@
+//! What the samples come to: each rival's medians in each scenario, and its ratios.
+
+use serde::Serialize;
+
+use crate::cycle::Wire;
+use crate::report::{Report, as_f64};
+use crate::rival::{ALL, LIMIT};
+use crate::sample::Sample;
+
+/// A rival's medians in one scenario, over the samples that count.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The rival's name.
+    pub rival: String,
+    /// What the figure is.
+    pub measure: Measure,
+    /// The figure that rivals are compared by: median, lowest, highest.
+    pub figure: [f64; 3],
+    /// Its median divided by the one of the bare epoll echo, if that ran and is comparable.
+    pub to_limit: Option<f64>,
+    /// The same divided by the lowest one of a WebSocket server in this scenario.
+    pub to_best: Option<f64>,
+    /// Messages echoed or delivered per second.
+    pub messages_per_second: f64,
+    /// How much of its core the server used, from 0 to 1.
+    pub server_busy: f64,
+    /// Latency in microseconds at the 50th, 99th and 99.9th percentile, of a closed loop.
+    pub latency: Option<[f64; 3]>,
+    /// Messages sent a second in an open loop, and what share of them came back.
+    pub open_loop: Option<OpenLoop>,
+    /// Samples that count.
+    pub counted: usize,
+    /// Samples that were discarded.
+    pub discarded: usize,
+    /// Whether there were only disturbed samples, so that these count after all.
+    pub doubtful: bool,
+}
+
+/// What became of messages that were sent whatever came back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OpenLoop {
+    /// Messages sent per second.
+    pub sent_per_second: f64,
+    /// Messages received for each one sent.
+    pub received: f64,
+}
+
+/// What a figure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Server processor time per message, in microseconds.
+    Processor,
+    /// Memory of the server per idle connection, in bytes. Not comparable to a server that keeps none.
+    Memory,
+}
+
+impl Standing {
+    /// Its ratio, and whether that is to the bare echo: else it is to the best.
+    pub fn ratio(&self) -> Option<(f64, bool)> {
+        let to_limit = self.to_limit.map(|ratio| (ratio, true));
+        to_limit.or(self.to_best.map(|ratio| (ratio, false)))
+    }
+}
+
+/// Whether a rival is a bare TCP echo, by its name.
+pub fn is_bare(rival: &str) -> bool {
+    ALL.iter().any(|known| known.name == rival && known.wire == Wire::Raw)
+}
+
+/// The standing of each rival in each scenario, scenario by scenario, both in the order of their first
+/// sample.
+pub fn standings(samples: &[Sample]) -> Vec<Standing> {
+    let scenarios = distinct(samples.iter().map(|sample| sample.scenario.as_str()));
+    let mut all = Vec::new();
+    for scenario in scenarios {
+        let here: Vec<_> = samples.iter().filter(|sample| sample.scenario == scenario).collect();
+        let rivals = distinct(here.iter().map(|sample| sample.rival.as_str()));
+        let mut standings: Vec<_> =
+            rivals.into_iter().filter_map(|rival| standing(&here, scenario, rival)).collect();
+        compare(&mut standings);
+        all.append(&mut standings);
+    }
+    all
+}
+
+/// Each name once, in the order in which they first come.
+pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct
+}
+
+/// Fills in the ratios of one scenario.
+fn compare(standings: &mut [Standing]) {
+    let comparable = |standing: &&Standing| standing.measure == Measure::Processor;
+    let limit = standings
+        .iter()
+        .filter(comparable)
+        .find(|standing| standing.rival == LIMIT)
+        .map(|standing| standing.figure[0]);
+    let best = standings
+        .iter()
+        .filter(comparable)
+        .filter(|standing| !is_bare(&standing.rival))
+        .map(|standing| standing.figure[0])
+        .min_by(f64::total_cmp);
+    for standing in standings {
+        standing.to_limit = limit.map(|limit| standing.figure[0] / limit);
+        standing.to_best = best.map(|best| standing.figure[0] / best);
+    }
+}
+
+fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing> {
+    let own: Vec<_> = samples.iter().copied().filter(|sample| sample.rival == rival).collect();
+    let clean: Vec<_> = own.iter().copied().filter(|sample| !sample.disturbed).collect();
+    let doubtful = clean.is_empty();
+    let counted = if doubtful { &own } else { &clean };
+    let sorted = |value: &dyn Fn(&Report) -> Option<f64>| {
+        let mut values: Vec<_> =
+            counted.iter().filter_map(|sample| value(&sample.report)).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let middle = |value: &dyn Fn(&Report) -> Option<f64>| median(&sorted(value));
+    let memory = sorted(&|r| r.memory.map(|memory| memory.per_connection));
+    let (measure, figures) = if memory.is_empty() {
+        let processor = sorted(&|r| r.server.map(|server| server.microseconds_per_message));
+        (Measure::Processor, processor)
+    } else {
+        (Measure::Memory, memory)
+    };
+    let percentile =
+        |pick: fn(&crate::report::Latency) -> f64| middle(&move |r| r.latency.as_ref().map(pick));
+    let latency = percentile(|latency| latency.p50)
+        .zip(percentile(|latency| latency.p99))
+        .zip(percentile(|latency| latency.p999))
+        .map(|((p50, p99), p999)| [p50, p99, p999]);
+    let sent = middle(&|r| r.sent.map(|sent| as_f64(sent) / r.seconds));
+    let received = middle(&|r| r.sent.map(|sent| as_f64(r.messages) / as_f64(sent)));
+    let open_loop = sent
+        .zip(received)
+        .map(|(sent_per_second, received)| OpenLoop { sent_per_second, received });
+    Some(Standing {
+        scenario: scenario.to_owned(),
+        rival: rival.to_owned(),
+        measure,
+        figure: [median(&figures)?, *figures.first()?, *figures.last()?],
+        to_limit: None,
+        to_best: None,
+        messages_per_second: middle(&|r| Some(r.messages_per_second))?,
+        server_busy: middle(&|r| r.server.map(|server| server.busy))?,
+        latency,
+        open_loop,
+        counted: counted.len(),
+        discarded: own.len() - counted.len(),
+        doubtful,
+    })
+}
+
+/// The middle of sorted values, or the mean of the two in the middle.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Memory;
+    use crate::sample::tests::sample;
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "medians of one sample are that sample")]
+    fn disturbed_samples_do_not_count_while_there_are_others() {
+        let disturbed = |sample| Sample { disturbed: true, ..sample };
+        let standings = standings(&[
+            sample("echo", LIMIT, 2.0),
+            sample("echo", "ours", 3.0),
+            disturbed(sample("echo", "ours", 9.0)),
+            disturbed(sample("echo", "theirs", 8.0)),
+        ]);
+        assert_eq!(standings[1].figure, [3.0, 3.0, 3.0]);
+        assert_eq!(standings[1].ratio(), Some((1.5, true)));
+        assert_eq!((standings[1].counted, standings[1].discarded), (1, 1));
+        assert_eq!(standings[2].to_limit, Some(4.0));
+        assert!(standings[2].doubtful && !standings[1].doubtful);
+    }
+
+    #[test]
+    fn ratios_stay_within_a_scenario_and_are_to_the_best_without_a_limit() {
+        let standings = standings(&[
+            sample("echo", LIMIT, 2.0),
+            sample("tls", "ours", 3.0),
+            sample("echo", "ours", 4.0),
+            sample("tls", "theirs", 6.0),
+            sample("echo", "raw-tokio", 3.0),
+        ]);
+        let ratios: Vec<_> = standings
+            .iter()
+            .map(|standing| (standing.scenario.as_str(), standing.rival.as_str(), standing.ratio()))
+            .collect();
+        assert_eq!(
+            ratios,
+            [
+                ("echo", LIMIT, Some((1.0, true))),
+                ("echo", "ours", Some((2.0, true))),
+                ("echo", "raw-tokio", Some((1.5, true))),
+                ("tls", "ours", Some((1.0, false))),
+                ("tls", "theirs", Some((2.0, false))),
+            ]
+        );
+        assert_eq!(standings[1].to_best, Some(1.0));
+    }
+
+    #[test]
+    fn memory_is_a_figure_of_its_own_without_a_ratio() {
+        let mut idle = sample("memory", "ours", 3.0);
+        idle.report.memory = Some(Memory { before: 0, after: 5120, per_connection: 512.0 });
+        let standings = standings(&[idle]);
+        assert_eq!(standings[0].measure, Measure::Memory);
+        assert_eq!(standings[0].figure[0].to_bits(), 512_f64.to_bits());
+        assert_eq!(standings[0].ratio(), None);
+    }
+
+    #[test]
+    fn an_open_loop_compares_what_came_back_with_what_was_sent() {
+        let mut flood = sample("dgrr", "ours", 3.0);
+        flood.report.sent = Some(16);
+        let expected = OpenLoop { sent_per_second: 16.0, received: 0.5 };
+        assert_eq!(standings(&[flood])[0].open_loop, Some(expected));
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
+        assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), Some(3.0));
+        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
+        assert_eq!(median(&[]), None);
+    }
+}
