@@ -21,8 +21,10 @@ import (
 )
 
 const (
-	readBufferSize  = 4096
-	writeBufferSize = 4096
+	// Larger buys nothing, as a read into a larger space passes it by, and it stays with an idle connection.
+	readBufferSize = 4 * 1024
+	// A message of 1 MiB costs a third less than with 4 KiB; the pool keeps it from idle connections.
+	writeBufferSize = 32 * 1024
 
 	// Messages that a connection can be behind in fan-out before everyone waits for it.
 	channelCapacity = 1024
