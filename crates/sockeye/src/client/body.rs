@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use sockeye_proto::handshake::ResponseHead;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
@@ -24,6 +25,9 @@ pub(super) enum Framing {
 
 impl Framing {
     pub(super) fn of(head: &ResponseHead<'_>) -> Self {
+        if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Self::Length(0);
+        }
         let mut framing = Self::UntilEnd;
         for (name, value) in head.headers() {
             if name.eq_ignore_ascii_case("Transfer-Encoding") {
