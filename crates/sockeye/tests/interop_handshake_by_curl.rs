@@ -1,5 +1,6 @@
 //! The opening handshake as curl sees it, which knows nothing of WebSockets here: it sends the headers it is told to.
 
+#![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod foreign;

@@ -212,7 +212,11 @@ impl Client {
     }
 
     #[cfg(not(feature = "tls"))]
-    #[allow(clippy::unused_self, reason = "the twin of the method with a configuration of TLS")]
+    #[allow(
+        clippy::unused_async,
+        clippy::unused_self,
+        reason = "the twin of the method with a configuration of TLS"
+    )]
     async fn secure(
         &self,
         request: &ClientRequest,
