@@ -1,7 +1,7 @@
 //! The race: what its programs share.
 //!
-//! * One program per rival (`src/bin/*_echo*.rs` and the rest beside it) serves echo on one thread; [`serve`], [`accept`] and
-//!   [`echo`] hold what they have in common, so that a difference in the figures is the library's.
+//! * One program per rival in `src/bin` serves echo on one thread; [`serve`], [`accept`] and [`echo`] hold
+//!   what they have in common, so that a difference in the figures is the library's.
 //! * `driver` is the load: [`cycle`] prepares every byte beforehand, [`load`] runs one of four patterns of
 //!   traffic, which send, check and time, and [`report`] is what it tells.
 //! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`], [`rival`],

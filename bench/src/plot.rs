@@ -24,11 +24,14 @@ const LONGEST: f64 = 3.0;
 
 const STYLE: &str = "\
     .page{fill:#ffffff}.text{fill:#1f2328}.faint{fill:#59636e}.grid{stroke:#d1d9e0}\
-    .one{stroke:#59636e}.ours{fill:#d1432b}.theirs{fill:#7d8fa3}.bare{fill:#c8d1da}\
+    .one{stroke:#59636e}.value{stroke:#ffffff}\
+    .ours{fill:#d1432b}.theirs{fill:#7d8fa3}.bare{fill:#c8d1da}\
     @media(prefers-color-scheme:dark){\
     .page{fill:#0d1117}.text{fill:#e6edf3}.faint{fill:#9198a1}.grid{stroke:#2f363d}\
-    .one{stroke:#9198a1}.ours{fill:#f2705b}.theirs{fill:#6b7f95}.bare{fill:#3d4753}}\
+    .one{stroke:#9198a1}.value{stroke:#0d1117}\
+    .ours{fill:#f2705b}.theirs{fill:#6b7f95}.bare{fill:#3d4753}}\
     text{font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px}\
+    .value{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}\
     .title{font-size:18px;font-weight:600}.group{font-size:13px;font-weight:600}";
 
 /// Who a bar stands for.
@@ -114,8 +117,11 @@ fn header(out: &mut String) {
         "as a ratio to {LIMIT}, a bare TCP echo; where that cannot run, to the best; lower is better"
     );
     text(out, (20.0, 52.0), "faint", "start", &what);
-    let legend =
-        [(Kind::Ours, "Sockeye"), (Kind::Theirs, "other WebSocket"), (Kind::Bare, "bare TCP")];
+    let legend = [
+        (Kind::Ours, "Sockeye"),
+        (Kind::Theirs, "other WebSocket servers"),
+        (Kind::Bare, "bare TCP"),
+    ];
     let mut left = 20.0;
     for (kind, name) in legend {
         let class = kind.class();
@@ -124,12 +130,13 @@ fn header(out: &mut String) {
             "<rect class=\"{class}\" x=\"{left}\" y=\"66\" width=\"12\" height=\"12\" rx=\"2\"/>"
         );
         text(out, (left + 18.0, 76.5), "text", "start", name);
-        left += 150.0;
+        left += 170.0;
     }
 }
 
 /// A line at every half, a stronger one at 1, and their figures above and below.
 fn axis(out: &mut String, end: f64, height: f64) {
+    let top = HEADER + GROUP_TITLE - 3.0;
     let bottom = height - FOOTER + 4.0;
     let mut at = 0.0;
     while at <= end {
@@ -137,7 +144,7 @@ fn axis(out: &mut String, end: f64, height: f64) {
         let class = if is_one(at) { "one" } else { "grid" };
         let _ = writeln!(
             out,
-            "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{HEADER}\" y2=\"{bottom}\"/>"
+            "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
         );
         for y in [HEADER - 6.0, bottom + 16.0] {
             text(out, (x, y), "faint", "middle", &format!("{at}×"));
@@ -192,7 +199,7 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], 
             );
         }
         let label = if *ratio < 9.995 { format!("{ratio:.2}") } else { format!("{ratio:.1}") };
-        text(out, (right + 6.0, middle), "text", "start", &label);
+        text(out, (right + 6.0, middle), "text value", "start", &label);
     }
 }
 
