@@ -28,7 +28,13 @@ pub fn apply(payload: &mut [u8], key: MaskKey, offset: usize) {
             *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
         }
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
+    let mut halves = words.into_remainder().chunks_exact_mut(4);
+    for half in &mut halves {
+        if let Some(half) = half.first_chunk_mut() {
+            *half = (u32::from_ne_bytes(*half) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+        }
+    }
+    for (byte, key) in halves.into_remainder().iter_mut().zip(key) {
         *byte ^= key;
     }
 }

@@ -92,6 +92,12 @@ impl Output {
         self.pieces.push_back((self.copied.len(), Piece::Input(range)));
     }
 
+    /// Whether payloads of it lie in the input.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(crate) fn is_in_input(&self) -> bool {
+        self.pieces.iter().any(|(_, piece)| matches!(piece, Piece::Input(_)))
+    }
+
     /// Copies what is left of the payloads in the input.
     pub(crate) fn own(&mut self, input: &[u8]) {
         for (_, piece) in &mut self.pieces {
@@ -125,8 +131,19 @@ impl Output {
         &slots[..count]
     }
 
-    /// Takes note that the first `written` bytes are with the transport.
-    pub(crate) fn advance(&mut self, mut written: usize) {
+    /// Takes note that the first `written` bytes are with the transport. Says whether that was all.
+    #[inline]
+    pub(crate) fn advance(&mut self, written: usize) -> bool {
+        if self.pieces.is_empty() && written == self.copied.len() - self.written {
+            self.written = 0;
+            self.copied.clear();
+        } else {
+            self.advance_within(written);
+        }
+        self.is_empty()
+    }
+
+    fn advance_within(&mut self, mut written: usize) {
         while let Some((end, piece)) = self.pieces.front_mut() {
             let of_copied = written.min(*end - self.written);
             self.written += of_copied;

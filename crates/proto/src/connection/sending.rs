@@ -21,6 +21,8 @@ pub(super) struct Sending {
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
     closed: bool,
+    /// Neither masked nor compressed, and not closed: a frame is its header and the payload as it is.
+    plain: bool,
 }
 
 impl Sending {
@@ -30,12 +32,14 @@ impl Sending {
             #[cfg(feature = "deflate")]
             deflater: None,
             closed: false,
+            plain: mask_keys.is_none(),
         }
     }
 
     #[cfg(feature = "deflate")]
     pub(super) fn set_deflater(&mut self, deflater: Deflater) {
         self.deflater = Some(Box::new(deflater));
+        self.plain = false;
     }
 
     /// Appends a message.
@@ -67,17 +71,16 @@ impl Sending {
         message: MessageRef<'_>,
         out: &mut Vec<u8>,
     ) -> Result<bool, UsageError> {
-        #[cfg(feature = "deflate")]
-        let as_it_is = self.mask_keys.is_none() && self.deflater.is_none();
-        #[cfg(not(feature = "deflate"))]
-        let as_it_is = self.mask_keys.is_none();
-        let length = message.as_bytes().len();
-        if length < IN_PLACE_FROM || !as_it_is {
+        if !self.plain {
             return self.message(message, out).map(|()| false);
         }
-        self.check_open()?;
-        Header::new(message.kind().opcode(), length as u64).encode(out);
-        Ok(true)
+        let payload = message.as_bytes();
+        let in_place = payload.len() >= IN_PLACE_FROM;
+        Header::new(message.kind().opcode(), payload.len() as u64).encode(out);
+        if !in_place {
+            out.extend_from_slice(payload);
+        }
+        Ok(in_place)
     }
 
     /// Appends a ping or a pong.
@@ -108,13 +111,14 @@ impl Sending {
             frame.encode(&mut payload);
         }
         self.frame(OpCode::Close, &payload, out);
-        self.closed = true;
+        self.end();
         Ok(())
     }
 
     /// Nothing more is to be sent, not even a close frame.
     pub(super) const fn end(&mut self) {
         self.closed = true;
+        self.plain = false;
     }
 
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
@@ -126,8 +130,8 @@ impl Sending {
 
     #[inline]
     fn frame(&self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
-        out.reserve(MAX_HEADER_SIZE + payload.len());
         let header = Header::new(opcode, payload.len() as u64);
+        out.reserve(MAX_HEADER_SIZE + payload.len());
         let Some(mask_keys) = self.mask_keys else {
             header.encode(out);
             out.extend_from_slice(payload);

@@ -133,21 +133,19 @@ impl Header {
     }
 
     /// Appends the header to `out`, its length in the shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, out: &mut Vec<u8>) {
         let first =
             (u8::from(self.fin) * FIN) | (self.reserved.0 << RESERVED_SHIFT) | self.opcode as u8;
         let mask = if self.mask.is_some() { MASK } else { 0 };
-        match (u8::try_from(self.length), u16::try_from(self.length)) {
-            (Ok(length @ ..LENGTH_16), _) => out.extend_from_slice(&[first, mask | length]),
-            (_, Ok(length)) => {
-                let [a, b] = length.to_be_bytes();
-                out.extend_from_slice(&[first, mask | LENGTH_16, a, b]);
-            }
-            _ => {
-                out.extend_from_slice(&[first, mask | LENGTH_64]);
-                out.extend_from_slice(&self.length.to_be_bytes());
-            }
+        let [.., a, b] = self.length.to_be_bytes();
+        if self.length < u64::from(LENGTH_16) {
+            out.extend_from_slice(&[first, mask | b]);
+        } else if self.length <= u64::from(u16::MAX) {
+            out.extend_from_slice(&[first, mask | LENGTH_16, a, b]);
+        } else {
+            out.extend_from_slice(&[first, mask | LENGTH_64]);
+            out.extend_from_slice(&self.length.to_be_bytes());
         }
         if let Some(key) = self.mask {
             out.extend_from_slice(&key);

@@ -1,6 +1,7 @@
 //! Workers on the system's readiness events (epoll, kqueue).
 
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice, Write as _};
+use std::mem;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,10 +10,12 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags};
 
 use super::Handler;
 use super::mailbox::{Waker, Workers};
-use super::worker::{End, Link, Settings, Worker};
+use super::worker::{End, Link, Office, Settings, Worker};
 use crate::output::{MAX_SLICES, Output};
 
 /// The buffer that all connections of a worker read into, in bytes: what a socket has is nearly always less, so that one
@@ -132,14 +135,13 @@ impl<H: Handler> Readiness<H> {
 
     /// All that is to be done before the next wait. Returns how long that may last.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
-        for slot in std::mem::take(&mut self.again) {
+        for slot in mem::take(&mut self.again) {
             self.read(slot);
         }
         self.accept(now);
         let asked = self.worker.attend(now);
         while let Some(slot) = self.worker.pop_dirty() {
             self.write(slot);
-            self.settle(slot);
         }
         if self.worker.is_stopping() {
             self.listener = None;
@@ -205,116 +207,64 @@ impl<H: Handler> Readiness<H> {
             self.settings.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         };
-        let Some(link) = self.worker.links.get_mut(slot) else { return };
+        let Some((link, _)) = self.worker.link(slot) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let stream = &mut link.socket.stream;
         if let Err(error) = self.poll.registry().register(stream, Token(slot), interest) {
             tracing::warn!(%error, "cannot watch a connection");
             self.worker.lost(slot, Some(error));
-            self.settle(slot);
+            self.care(slot);
         }
     }
 
     #[inline]
     fn ready(&mut self, slot: usize, readable: bool, writable: bool, ended: bool) {
-        let Some(link) = self.worker.links.get_mut(slot) else { return };
+        let Some((link, office)) = self.worker.link(slot) else { return };
         link.socket.readable |= readable;
         link.socket.ended |= ended;
         if writable && link.blocked {
-            self.write(slot);
-            self.settle(slot);
+            link.write(office, &self.buffer);
+            link.settle(office, &self.buffer);
         }
-        if readable {
-            self.read(slot);
-        }
+        self.read(slot);
     }
 
     /// Reads and handles until the socket is empty, its output blocked, or it had its turn.
     #[inline]
     fn read(&mut self, slot: usize) {
+        let Some((link, office)) = self.worker.link(slot) else { return };
         for _ in 0..MAX_READS {
-            let Some(link) = self.worker.links.get_mut(slot) else { return };
-            if link.blocked || !link.socket.readable {
-                return;
+            if link.blocked || !link.socket.readable || link.end == End::Drop {
+                break;
             }
-            match read(link, &mut self.buffer) {
-                Ok(Read::Input(length)) => {
-                    self.worker.receive(slot, &mut self.buffer[..length]);
-                }
-                Ok(Read::Payload(length)) => self.worker.payload_read(slot, length),
-                Ok(Read::Nothing) => {
-                    link.socket.readable = false;
-                    if let Some(error) = link.socket.broken.take() {
-                        self.worker.lost(slot, Some(error));
-                        self.settle(slot);
-                    }
-                    return;
-                }
-                Ok(Read::End) => {
-                    self.worker.lost(slot, None);
-                    return self.settle(slot);
-                }
-                Err(error) => {
-                    self.worker.lost(slot, Some(error));
-                    return self.settle(slot);
-                }
-            }
-            self.write(slot);
-            self.settle(slot);
+            link.read(office, &mut self.buffer);
+            link.write(office, &self.buffer);
+            link.settle(office, &self.buffer);
         }
-        self.again.push(slot);
+        if link.socket.readable && !link.blocked {
+            self.again.push(slot);
+        }
+        if link.is_changed() {
+            self.care(slot);
+        }
     }
 
-    /// Writes the link's output as far as that goes.
-    #[inline]
+    /// Writes what letters and deadlines brought.
     fn write(&mut self, slot: usize) {
-        loop {
-            let Some(link) = self.worker.links.get_mut(slot) else { return };
-            let (socket, Some(output)) = link.output() else { return };
-            if output.is_empty() {
-                return;
-            }
-            let result = if output.is_contiguous() {
-                socket.stream.write(output.front())
-            } else {
-                let mut slots = [IoSlice::new(&[]); MAX_SLICES];
-                socket.stream.write_vectored(output.slices(&self.buffer, &mut slots))
-            };
-            match result {
-                Ok(length) => {
-                    let all = length == output.len();
-                    output.advance(length);
-                    if !all {
-                        // The system told how much it takes: it will say when it takes more.
-                        link.blocked = true;
-                        return;
-                    }
-                    if !self.worker.written(slot) {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    link.blocked = true;
-                    return;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // What the peer sent before it went is worth reading first.
-                    *output = Output::default();
-                    socket.broken.get_or_insert(error);
-                    socket.readable = true;
-                    self.again.push(slot);
-                    return;
-                }
-            }
+        let Some((link, office)) = self.worker.link(slot) else { return };
+        link.write(office, &self.buffer);
+        link.settle(office, &self.buffer);
+        if link.socket.readable && !link.blocked {
+            self.again.push(slot);
         }
+        self.care(slot);
     }
 
-    /// The link had its turn: it gives back what it was lent, and ends if it is time.
-    #[inline]
-    fn settle(&mut self, slot: usize) {
-        self.worker.settle(slot, &self.buffer);
-        let Some(link) = self.worker.links.get_mut(slot) else { return };
+    /// Watches a new deadline, and ends the link when it is time.
+    #[cold]
+    fn care(&mut self, slot: usize) {
+        self.worker.watch(slot);
+        let Some((link, _)) = self.worker.link(slot) else { return };
         match link.end {
             End::None => {}
             End::Drop => self.remove(slot),
@@ -322,7 +272,7 @@ impl<H: Handler> Readiness<H> {
             End::Finish | End::Linger if link.socket.broken.is_some() => self.remove(slot),
             End::Finish | End::Linger if link.blocked => {}
             End::Finish | End::Linger => {
-                if !std::mem::replace(&mut link.socket.shut_down, true) {
+                if !mem::replace(&mut link.socket.shut_down, true) {
                     let _ = link.socket.stream.shutdown(Shutdown::Write);
                 }
                 if link.end == End::Finish {
@@ -340,43 +290,109 @@ impl<H: Handler> Readiness<H> {
     }
 }
 
-/// What a read brought.
-enum Read {
-    /// So many bytes in the buffer.
-    Input(usize),
-    /// So many bytes in the payload space.
-    Payload(usize),
-    Nothing,
-    End,
+impl Link<Socket> {
+    /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.
+    #[inline]
+    fn read<H: Handler>(&mut self, office: &mut Office<H>, buffer: &mut [u8]) {
+        let (socket, space) = self.payload_space();
+        let Some(mut space) = space else {
+            let result = net::recv(&socket.stream, &mut *buffer, RecvFlags::empty());
+            return match result.map(|(length, _)| length) {
+                Ok(length @ 1..) => {
+                    socket.note_read(length, buffer.len());
+                    self.receive(office, &mut buffer[..length]);
+                }
+                other => self.unread(office, other),
+            };
+        };
+        let vector = space.get_mut();
+        let room = vector.capacity() - vector.len();
+        let result = net::recv(&socket.stream, spare_capacity(vector), RecvFlags::empty());
+        match result.map(|(length, _)| length) {
+            Ok(length @ 1..) => {
+                socket.note_read(length, room);
+                self.payload_read(office, length);
+            }
+            other => self.unread(office, other),
+        }
+    }
+
+    /// A read that brought nothing.
+    #[cold]
+    fn unread<H: Handler>(&mut self, office: &mut Office<H>, result: Result<usize, Errno>) {
+        match result {
+            Ok(_) => self.lost(office, None),
+            Err(Errno::INTR) => return,
+            Err(Errno::AGAIN) => {
+                if let Some(error) = self.socket.broken.take() {
+                    self.lost(office, Some(error));
+                }
+            }
+            Err(error) => self.lost(office, Some(error.into())),
+        }
+        self.socket.readable = false;
+    }
+
+    /// Writes the output as far as that goes; payloads in it may lie in `input`.
+    #[inline]
+    fn write<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        loop {
+            let (socket, Some(output)) = self.output() else { return };
+            if output.is_empty() {
+                return;
+            }
+            let result = if output.is_contiguous() {
+                send(&socket.stream, output.front())
+            } else {
+                let mut slots = [IoSlice::new(&[]); MAX_SLICES];
+                (&socket.stream).write_vectored(output.slices(input, &mut slots))
+            };
+            match result {
+                Ok(length) => {
+                    if !output.advance(length) {
+                        // The system told how much it takes: it will say when it takes more.
+                        self.blocked = true;
+                        return;
+                    }
+                    if !self.written(office) {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // What the peer sent before it went is worth reading first.
+                    *output = Output::default();
+                    socket.broken.get_or_insert(error);
+                    socket.readable = true;
+                    return;
+                }
+            }
+        }
+    }
 }
 
-/// Reads once. A short read empties the socket: what comes later is an event of its own.
-#[inline]
-fn read(link: &mut Link<Socket>, buffer: &mut [u8]) -> io::Result<Read> {
-    let (socket, space) = link.payload_space();
-    let (room, result) = match space {
-        Some(mut space) => {
-            let vector = space.get_mut();
-            let room = vector.capacity() - vector.len();
-            let result = rustix::io::read(&socket.stream, spare_capacity(vector));
-            (room, result.map(Read::Payload).map_err(Into::into))
+impl Socket {
+    #[inline]
+    fn note_read(&mut self, length: usize, room: usize) {
+        if length < room && !self.ended && self.broken.is_none() {
+            self.readable = false;
         }
-        None => (buffer.len(), socket.stream.read(buffer).map(Read::Input)),
-    };
-    match result {
-        Ok(Read::Input(0) | Read::Payload(0)) => Ok(Read::End),
-        Ok(read) => {
-            let (Read::Input(length) | Read::Payload(length)) = read else { return Ok(read) };
-            if length < room && !socket.ended && socket.broken.is_none() {
-                socket.readable = false;
-            }
-            Ok(read)
-        }
-        Err(error) => match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(Read::Nothing),
-            // Tried again by the caller's next turn.
-            io::ErrorKind::Interrupted => Ok(Read::Input(0)),
-            _ => Err(error),
-        },
     }
+}
+
+/// Writes without the signal that a peer which is gone would bring.
+#[cfg(not(target_vendor = "apple"))]
+#[inline]
+fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(net::send(stream, bytes, net::SendFlags::NOSIGNAL)?)
+}
+
+/// Writes; here the socket itself asks for no signal.
+#[cfg(target_vendor = "apple")]
+fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
 }

@@ -93,10 +93,11 @@ impl WebSocket {
             // The peer has ended the transport already. It said all that it had to say.
             return Poll::Ready(Step::Done);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
-        //# the server MUST close the connection immediately, whereas the client
-        //# SHOULD wait for the server to close the connection but MAY close the
-        //# connection at any time
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# The server MUST close the underlying TCP connection immediately;
+        //# the client SHOULD wait for the server to close the connection but
+        //# MAY close the connection at any time after sending and
+        //# receiving a Close message
         let failed = self.ending.error.is_some();
         let server = self.connection.role() == Role::Server;
         if (server || failed) && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {

@@ -28,6 +28,10 @@ impl Connection {
                     if self.aborted {
                         return Flow::Aborted;
                     }
+                    // The usual end, without asking for one more event.
+                    if input.is_empty() {
+                        return Flow::Open;
+                    }
                     continue;
                 }
                 Ok(None) => return Flow::Open,

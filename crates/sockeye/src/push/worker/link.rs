@@ -1,3 +1,6 @@
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+mod flight;
+
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -105,7 +108,7 @@ impl<S> Link<S> {
 
     /// Input from the socket.
     #[inline]
-    pub(super) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+    pub(crate) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
             return self.receive_sealed(office, input);
@@ -193,7 +196,7 @@ impl<S> Link<S> {
     }
 
     /// The socket ended, or failed with an error.
-    pub(super) fn lost<H: Handler>(&mut self, office: &mut Office<H>, error: Option<io::Error>) {
+    pub(crate) fn lost<H: Handler>(&mut self, office: &mut Office<H>, error: Option<io::Error>) {
         match &self.phase {
             Phase::Open(_) => {
                 self.fail(office, error.map_or(Error::Disconnected, Error::Io));
@@ -282,7 +285,7 @@ impl<S> Link<S> {
     }
 
     /// The `length` bytes that were just read into the payload space.
-    pub(super) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
+    pub(crate) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
         let Phase::Open(connection) = &mut self.phase else { return };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         let event = connection.protocol.payload_read(length, writer.output.buffer());
@@ -312,7 +315,7 @@ impl<S> Link<S> {
 
     /// All output is with the system. Says whether there is more.
     #[inline]
-    pub(super) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
+    pub(crate) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
         let blocked = mem::take(&mut self.blocked);
         let Phase::Open(connection) = &mut self.phase else { return false };
         let Some(writer) = &mut connection.writer else { return false };
@@ -325,7 +328,7 @@ impl<S> Link<S> {
 
     /// The turn of this link is over; `input` is about to be used again.
     #[inline]
-    pub(super) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+    pub(crate) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
         if let Phase::Open(connection) = &self.phase {
             if connection.aborted {
                 self.conclude(office, Flow::Aborted);
@@ -390,6 +393,12 @@ impl<S> Link<S> {
 
     pub(super) fn has_deadline(&self, id: ConnectionId, deadline: Instant) -> bool {
         self.id == id && self.deadline == Some(deadline)
+    }
+
+    /// Whether it ends, or has another deadline.
+    #[inline]
+    pub(crate) fn is_changed(&self) -> bool {
+        self.end != End::None || self.has_new_deadline()
     }
 
     /// Whether the deadline must be asked for again.

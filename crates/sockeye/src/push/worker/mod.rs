@@ -30,6 +30,9 @@ use deadlines::Deadlines;
 pub(super) use link::{End, Link};
 use slab::Slab;
 
+/// Writers kept for the next connections to write, at most.
+const MAX_SPARES: usize = 64;
+
 /// How a server's workers work.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -48,8 +51,8 @@ pub(super) struct Office<H> {
     pub(super) handler: H,
     pub(super) settings: Arc<Settings>,
     pub(super) workers: Arc<Workers>,
-    /// Lent to the link that is being handled.
-    spare: Option<Box<Writer>>,
+    /// Lent to the link that is being handled, and to those whose output is on its way.
+    spares: Vec<Box<Writer>>,
     /// Where TLS decrypts to.
     #[cfg(feature = "tls")]
     plain: Vec<u8>,
@@ -58,18 +61,20 @@ pub(super) struct Office<H> {
 impl<H> Office<H> {
     #[expect(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
     fn lend(&mut self) -> Box<Writer> {
-        self.spare.take().unwrap_or_default()
+        self.spares.pop().unwrap_or_default()
     }
 
-    fn take_back(&mut self, writer: Box<Writer>) {
-        self.spare = Some(writer);
+    pub(super) fn take_back(&mut self, writer: Box<Writer>) {
+        if self.spares.len() < MAX_SPARES {
+            self.spares.push(writer);
+        }
     }
 }
 
 /// The connections of one thread; `S` is what the backend knows of a socket.
 pub(super) struct Worker<H, S> {
-    pub(super) office: Office<H>,
-    pub(super) links: Slab<Link<S>>,
+    office: Office<H>,
+    links: Slab<Link<S>>,
     index: usize,
     /// How many connections there have been.
     serial: u64,
@@ -92,7 +97,7 @@ impl<H: Handler, S> Worker<H, S> {
             handler,
             settings,
             workers,
-            spare: None,
+            spares: Vec::new(),
             #[cfg(feature = "tls")]
             plain: Vec::new(),
         };
@@ -127,20 +132,10 @@ impl<H: Handler, S> Worker<H, S> {
         Some(slot)
     }
 
-    /// Input from the socket; payloads in it may be part of the output until [`Worker::settle`].
+    /// The link in a slot, and what it shares with the others.
     #[inline]
-    pub(super) fn receive(&mut self, slot: usize, input: &mut [u8]) {
-        if let Some(link) = self.links.get_mut(slot) {
-            link.receive(&mut self.office, input);
-        }
-    }
-
-    /// The `length` bytes that were just read into the payload space.
-    #[inline]
-    pub(super) fn payload_read(&mut self, slot: usize, length: usize) {
-        if let Some(link) = self.links.get_mut(slot) {
-            link.payload_read(&mut self.office, length);
-        }
+    pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut Office<H>)> {
+        Some((self.links.get_mut(slot)?, &mut self.office))
     }
 
     /// The socket ended, or failed.
@@ -150,17 +145,9 @@ impl<H: Handler, S> Worker<H, S> {
         }
     }
 
-    /// All output of the link is with the system. Says whether there is more.
-    #[inline]
-    pub(super) fn written(&mut self, slot: usize) -> bool {
-        self.links.get_mut(slot).is_some_and(|link| link.written(&mut self.office))
-    }
-
-    /// The link was handled, and as much of its output written as goes for now; `input` is about to be used again.
-    #[inline]
-    pub(super) fn settle(&mut self, slot: usize, input: &[u8]) {
+    /// Watches the deadline of a link that may have got a new one.
+    pub(super) fn watch(&mut self, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else { return };
-        link.settle(&mut self.office, input);
         if link.has_new_deadline() {
             link.ask_deadline(Instant::now());
             self.deadlines.watch(link.deadline, link.id);
