@@ -48,7 +48,7 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     loop {
         events.wait(&mut ready, WAIT)?;
         let now = Instant::now();
-        if now >= end {
+        if now >= end && !(warm && counts.is_empty()) {
             if warm {
                 return counts.report(load);
             }

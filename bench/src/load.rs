@@ -220,3 +220,88 @@ impl Error for LoadError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A TCP echo on a thread for each connection, which lets `spoil` at the bytes.
+    fn serve(connections: usize, spoil: fn(&mut [u8])) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().take(connections) {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || {
+                    let mut buffer = vec![0; 64 * 1024];
+                    // It ends when the driver closes, however that shows.
+                    while let Ok(size @ 1..) = stream.read(&mut buffer) {
+                        spoil(&mut buffer[..size]);
+                        if stream.write_all(&buffer[..size]).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn raw(address: SocketAddr, pattern: Pattern) -> Load {
+        Load {
+            address,
+            path: "/".to_owned(),
+            wire: Wire::Raw,
+            pattern,
+            payload: Payload::Binary,
+            length: 1000,
+            connections: 3,
+            in_flight: 2,
+            rate: 1000,
+            deflate: None,
+            certificate: None,
+            warm_up: Duration::from_millis(5),
+            duration: Duration::from_millis(50),
+            server_pid: Some(std::process::id()),
+        }
+    }
+
+    #[test]
+    fn a_closed_loop_counts_echoes_and_an_open_one_what_it_sent_too() {
+        let echo = run(&raw(serve(3, |_| {}), Pattern::Echo)).unwrap();
+        assert!(echo.messages > 0 && echo.sent.is_none() && echo.latency.is_some());
+        let open = run(&raw(serve(3, |_| {}), Pattern::OpenLoop)).unwrap();
+        assert!(open.sent >= Some(open.messages) && open.latency.is_none());
+    }
+
+    #[test]
+    fn memory_is_measured_over_all_connections() {
+        let mut load = raw(serve(103, |_| {}), Pattern::Idle);
+        let report = run(&load).unwrap();
+        assert!(report.messages == 3 && report.memory.is_some());
+        load.server_pid = None;
+        assert!(matches!(run(&load), Err(LoadError::NoProcess)));
+    }
+
+    #[test]
+    fn one_wrong_byte_ends_the_run_and_says_where() {
+        let address = serve(3, |bytes| bytes[0] ^= 1);
+        let error = run(&raw(address, Pattern::Echo)).unwrap_err();
+        let LoadError::On { error, .. } = error else { panic!("{error:?}") };
+        assert!(matches!(*error, LoadError::WrongByte { offset: 0, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_server_that_closes_ends_the_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || listener.incoming().take(3).for_each(drop));
+        let error = run(&raw(address, Pattern::Echo)).unwrap_err();
+        let LoadError::On { error, .. } = error else { panic!("{error:?}") };
+        // Reset or closed in order, whichever the driver meets first.
+        assert!(matches!(*error, LoadError::Closed | LoadError::Io(_)), "{error:?}");
+    }
+}

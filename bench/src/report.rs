@@ -128,10 +128,15 @@ impl Counts {
         self.messages += messages;
     }
 
+    /// Whether nothing has come back yet: a closed loop goes on until something has, or it stalls.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
     /// Ends the counted time.
     pub(crate) fn report(&self, load: &Load) -> Result<Report, LoadError> {
         let end = Mark::now(load.server_pid)?;
-        if self.messages == 0 {
+        if self.is_empty() {
             return Err(LoadError::NoReplies);
         }
         let begin = &self.begin;

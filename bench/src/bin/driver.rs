@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -59,8 +60,18 @@ struct Arguments {
     server_pid: Option<u32>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match drive(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // On one line, which the runner shows.
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn drive(arguments: Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(arguments.connections > 0, "at least one connection is needed");
     anyhow::ensure!(arguments.in_flight > 0, "at least one message in flight is needed");
     anyhow::ensure!(
