@@ -21,17 +21,15 @@ const DIRECT_FROM: u64 = 16 * 1024;
 /// The receiving half: from bytes to events.
 ///
 /// Of a frame that has not fully arrived it keeps what is there: the beginning of a header inline, the beginning of a
-/// payload in `message` or `control`. Between messages it owns no buffer.
+/// payload in `message` or, for a control frame, in `frame`. Between messages it owns nothing outside itself.
 #[derive(Debug)]
 pub(super) struct Receiving {
     role: Role,
     max_frame_length: u64,
     max_message_length: usize,
     partial: PartialHeader,
-    frame: Option<Frame>,
-    message: Option<Message>,
-    /// The payload so far of a control frame that arrives in pieces.
-    control: Vec<u8>,
+    frame: Option<Box<Frame>>,
+    message: Option<Box<Message>>,
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
 }
@@ -42,6 +40,8 @@ struct Frame {
     header: Header,
     /// How much of the payload was taken.
     position: u64,
+    /// The payload so far, if it is a control frame.
+    control: Vec<u8>,
 }
 
 /// A message of which some frame, or part of one, was taken.
@@ -60,7 +60,6 @@ impl Receiving {
             partial: PartialHeader::new(),
             frame: None,
             message: None,
-            control: Vec::new(),
             #[cfg(feature = "deflate")]
             inflater: None,
         }
@@ -267,7 +266,7 @@ impl Receiving {
                 message.assembler.reserve(as_usize(header.length));
             }
         }
-        self.frame = Some(Frame { header, position: 0 });
+        self.frame = Some(Box::new(Frame { header, position: 0, control: Vec::new() }));
     }
 
     /// Takes as much of the payload in progress as is there.
@@ -278,16 +277,17 @@ impl Receiving {
         frame.unmask(payload);
         let Header { opcode, fin, .. } = frame.header;
         let complete = frame.position == frame.header.length;
-        if complete {
-            self.frame = None;
-        }
         if opcode.is_control() {
-            self.control.extend_from_slice(payload);
+            frame.control.extend_from_slice(payload);
             if !complete {
                 return Ok(None);
             }
-            let payload = mem::take(&mut self.control);
+            let payload = mem::take(&mut frame.control);
+            self.frame = None;
             return self.control(opcode, Cow::Owned(payload)).map(Some);
+        }
+        if complete {
+            self.frame = None;
         }
         self.append(payload, complete && fin)?;
         if complete && fin { self.finish() } else { Ok(None) }
@@ -295,12 +295,14 @@ impl Receiving {
 
     /// The message that a data frame belongs to, a new one for its first frame.
     fn open(&mut self, header: &Header) -> &mut Message {
-        self.message.get_or_insert_with(|| Message {
-            assembler: Assembler::new(match header.opcode {
-                OpCode::Text => Kind::Text,
-                _ => Kind::Binary,
-            }),
-            compressed: header.reserved == Reserved::RSV1,
+        self.message.get_or_insert_with(|| {
+            Box::new(Message {
+                assembler: Assembler::new(match header.opcode {
+                    OpCode::Text => Kind::Text,
+                    _ => Kind::Binary,
+                }),
+                compressed: header.reserved == Reserved::RSV1,
+            })
         })
     }
 
@@ -375,7 +377,7 @@ fn as_usize(length: u64) -> usize {
 #[derive(Debug)]
 struct PartialHeader {
     bytes: [u8; MAX_HEADER_SIZE],
-    length: usize,
+    length: u8,
 }
 
 impl PartialHeader {
@@ -390,16 +392,21 @@ impl PartialHeader {
     /// Keeps all input, which was too short for a header.
     fn keep(&mut self, input: &mut Input<'_>) {
         let bytes = input.take(MAX_HEADER_SIZE);
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-        self.length = bytes.len();
+        for byte in bytes {
+            self.push(*byte);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[usize::from(self.length)] = byte;
+        self.length += 1;
     }
 
     /// Takes input byte by byte until the header is complete.
     fn resume(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
         while let [byte] = *input.take(1) {
-            self.bytes[self.length] = byte;
-            self.length += 1;
-            if let Some((header, _)) = Header::decode(&self.bytes[..self.length])? {
+            self.push(byte);
+            if let Some((header, _)) = Header::decode(&self.bytes[..usize::from(self.length)])? {
                 self.length = 0;
                 return Ok(Some(header));
             }

@@ -108,7 +108,11 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let mut transport = opening::transport(stream);
+        // In a box, so that the task of a connection is not as large for ever as its handshake.
+        Box::pin(self.upgrade(opening::transport(stream))).await
+    }
+
+    async fn upgrade(&self, mut transport: Transport) -> Result<WebSocket, UpgradeError> {
         let after = self.options.timeout;
         let deadline = Deadline::after(after);
         let error = match deadline.watch(self.handshake(&mut transport)).await {
