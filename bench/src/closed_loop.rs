@@ -81,10 +81,21 @@ impl Flight {
             return Ok(false);
         }
         let now = Instant::now();
-        for _ in 0..replies {
-            counts.reply(self.queued_at[self.next], now);
-            self.queued_at[self.next] = now;
-            self.next = (self.next + 1) % self.queued_at.len();
+        let mut left = replies;
+        while left > 0 {
+            // What was queued together mostly comes back together, and is recorded at once.
+            let from = self.queued_at[self.next];
+            let mut same = 0;
+            while same < left && self.queued_at[self.next] == from {
+                self.queued_at[self.next] = now;
+                self.next += 1;
+                if self.next == self.queued_at.len() {
+                    self.next = 0;
+                }
+                same += 1;
+            }
+            counts.reply(from, now, same);
+            left -= same;
         }
         self.connection.queue(cycle, replies);
         Ok(true)

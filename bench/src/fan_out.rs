@@ -121,7 +121,7 @@ impl Audience {
             // The cycle's check has seen to it that only what was published is delivered.
             if let Some(published) = self.published.get_mut(place) {
                 published.missing -= 1;
-                counts.reply(published.at, now);
+                counts.reply(published.at, now, 1);
             }
         }
         let over = self.published.iter().take_while(|published| published.missing == 0).count();

@@ -130,7 +130,8 @@ fn header(out: &mut String) {
             "<rect class=\"{class}\" x=\"{left}\" y=\"66\" width=\"12\" height=\"12\" rx=\"2\"/>"
         );
         text(out, (left + 18.0, 76.5), "text", "start", name);
-        left += 170.0;
+        // Some 7 pixels a letter, and a gap.
+        left += 48.0 + 7.0 * f64::from(u32::try_from(name.len()).unwrap_or(u32::MAX));
     }
 }
 

@@ -116,11 +116,12 @@ impl Counts {
         Ok(Self { begin: Mark::now(server_pid)?, messages: 0, latency })
     }
 
-    /// A reply to what was queued at `from` was whole at `to`.
-    pub(crate) fn reply(&mut self, from: Instant, to: Instant) {
-        self.messages += 1;
+    /// Replies to what was queued at `from` were whole at `to`.
+    pub(crate) fn reply(&mut self, from: Instant, to: Instant, replies: u64) {
+        self.messages += replies;
         let nanoseconds = to.duration_since(from).as_nanos();
-        self.latency.saturating_record(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(u64::MAX);
+        self.latency.saturating_record_n(nanoseconds, replies);
     }
 
     /// Replies whose latency says nothing.
@@ -192,7 +193,7 @@ mod tests {
         assert!(counts.percentiles().is_none());
         let from = Instant::now();
         for microseconds in 1..=1000 {
-            counts.reply(from, from + Duration::from_micros(microseconds));
+            counts.reply(from, from + Duration::from_micros(microseconds), 1);
         }
         let latency = counts.percentiles().unwrap();
         for (seen, expected) in
