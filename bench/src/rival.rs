@@ -48,6 +48,12 @@ pub const ALL: &[Rival] = &[
         fan_out: true,
         ..websocket("sockeye-push", "sockeye_push", &[])
     },
+    Rival {
+        deflate: DEFLATE,
+        tls: true,
+        fan_out: true,
+        ..websocket("sockeye-push (io_uring)", "sockeye_push", &["io-uring"])
+    },
     Rival { deflate: DEFLATE, tls: true, ..websocket("sockeye-pull", "sockeye_pull", &["feed"]) },
     websocket("sockeye-pull (send)", "sockeye_pull", &["send"]),
     Rival {

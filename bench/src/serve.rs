@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use crate::mode::{Ability, Certificate, Mode};
 
 /// What every program takes; those in other languages take the same.
-const USAGE: &str = "arguments: ADDR [send|feed] [--deflate takeover|no-takeover] \
+const USAGE: &str = "arguments: ADDR [send|feed|io-uring] [--deflate takeover|no-takeover] \
                      [--tls CERT KEY] [--fan-out]";
 
 /// When answers are handed to the kernel.
@@ -36,6 +36,8 @@ pub struct Arguments {
     pub address: SocketAddr,
     /// Feed, unless `send` is asked for. Programs with only one way ignore it.
     pub writes: Writes,
+    /// Whether to use io_uring instead of epoll. Programs with only one backend ignore it.
+    pub io_uring: bool,
     /// Plain echo, unless more is asked for.
     pub mode: Mode,
 }
@@ -58,9 +60,10 @@ impl Arguments {
             arguments.next_if(|argument| argument == "feed");
             Writes::Feed
         };
+        let io_uring = arguments.next_if(|argument| argument == "io-uring").is_some();
         let mode = Mode::parse(arguments).map_err(|_| usage())?;
         if mode.needs().all(|need| abilities.contains(&need)) {
-            Ok(Self { address, writes, mode })
+            Ok(Self { address, writes, io_uring, mode })
         } else {
             Err(io::ErrorKind::Unsupported.into())
         }

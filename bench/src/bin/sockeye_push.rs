@@ -1,7 +1,7 @@
-//! Echo by Sockeye's handler server on one worker; with `--fan-out` every message goes to all.
+//! Echo by Sockeye's handler server on one worker, on epoll or io_uring; with `--fan-out` every message goes to all.
 
 use sockeye::MessageRef;
-use sockeye::push::{Connection, Handler, Server};
+use sockeye::push::{Backend, Connection, Handler, Server};
 use sockeye::upgrade::Options;
 use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments};
@@ -33,7 +33,8 @@ fn run<H: Handler>(
     arguments: &Arguments,
     make: impl Fn() -> H + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let mut server = Server::new(make).workers(1).max_connections(20_000);
+    let backend = if arguments.io_uring { Backend::IoUring } else { Backend::Readiness };
+    let mut server = Server::new(make).backend(backend).workers(1).max_connections(20_000);
     if let Some(deflate) = arguments.mode.deflate {
         let alone = deflate == Deflate::NoTakeover;
         let deflate =

@@ -19,6 +19,8 @@ pub struct Connection {
     pub(super) protocol: Protocol,
     /// There while input is handled or something is unwritten.
     pub(super) writer: Option<Box<Writer>>,
+    /// How much was taken from the writer, but not by the system yet, in bytes.
+    pub(super) in_flight: usize,
     /// The handler wants the connection dropped as it is.
     pub(super) aborted: bool,
     id: ConnectionId,
@@ -51,6 +53,7 @@ impl Connection {
         Self {
             protocol,
             writer: None,
+            in_flight: 0,
             aborted: false,
             id,
             peer,
@@ -121,7 +124,7 @@ impl Connection {
             return Sent::Closed;
         }
         let writer = self.writer.get_or_insert_default();
-        if writer.output.len() >= self.workers.max_unwritten {
+        if writer.output.len() + self.in_flight >= self.workers.max_unwritten {
             return Sent::Full;
         }
         match self.protocol.send_in_place(message, writer.output.buffer()) {
@@ -165,7 +168,7 @@ impl Connection {
     /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
     /// what the callbacks for the input at hand have sent.
     pub fn unwritten(&self) -> usize {
-        self.writer.as_ref().map_or(0, |writer| writer.output.len())
+        self.in_flight + self.writer.as_ref().map_or(0, |writer| writer.output.len())
     }
 
     /// Whether messages can be sent: the closing handshake has not begun.

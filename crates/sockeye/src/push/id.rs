@@ -21,6 +21,12 @@ impl ConnectionId {
         Self((serial << WORKER_BITS | worker as u64) << SLOT_BITS | slot as u64)
     }
 
+    /// The id that is this number.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) const fn from_token(token: u64) -> Self {
+        Self(token)
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "cut to the bits that are meant")]
     pub(super) const fn worker(self) -> usize {
         (self.0 >> SLOT_BITS) as u32 as usize & (MAX_WORKERS - 1)

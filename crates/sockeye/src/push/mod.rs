@@ -34,6 +34,8 @@
 //! A program whose connections wait for other things than their peers is better written with tasks: see
 //! [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
 
+mod acceptor;
+mod backend;
 mod callbacks;
 mod connection;
 mod handle;
@@ -45,9 +47,12 @@ mod readiness;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+mod uring;
 mod worker;
 mod writer;
 
+pub use backend::Backend;
 pub use callbacks::Callbacks;
 pub use connection::{Connection, Sent};
 pub use handle::{Handle, HandleError};

@@ -4,7 +4,6 @@ use std::io::{self, IoSlice, Write as _};
 use std::mem;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -14,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags};
 
 use super::Handler;
+use super::acceptor::Acceptor;
 use super::mailbox::{Waker, Workers};
 use super::worker::{End, Link, Office, Settings, Worker};
 use crate::output::{MAX_SLICES, Output};
@@ -27,12 +27,6 @@ const EVENTS: usize = 1024;
 
 /// Reads from one connection in a row, at most, before others have their turn.
 const MAX_READS: usize = 8;
-
-/// Clients accepted in a row, at most, before connections have their turn.
-const MAX_ACCEPTS: usize = 64;
-
-/// The pause after an error of the listener that does not go away by itself, such as no more file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX);
@@ -71,13 +65,10 @@ pub(super) struct Readiness<H> {
     poll: Poll,
     listener: Option<TcpListener>,
     worker: Worker<H, Socket>,
-    settings: Arc<Settings>,
     buffer: Box<[u8]>,
     /// Connections that had their turn and may have more to read.
     again: Vec<usize>,
-    /// There may be clients to accept, once there is room or the pause is over.
-    acceptable: bool,
-    paused_until: Option<Instant>,
+    acceptor: Acceptor,
 }
 
 impl<H: Handler> Readiness<H> {
@@ -95,11 +86,9 @@ impl<H: Handler> Readiness<H> {
             poll: poller.0,
             listener: Some(listener),
             worker: Worker::new(index, handler, settings.clone(), workers),
-            settings,
             buffer: vec![0; BUFFER_SIZE].into_boxed_slice(),
             again: Vec::new(),
-            acceptable: true,
-            paused_until: None,
+            acceptor: Acceptor::new(settings),
         })
     }
 
@@ -121,7 +110,7 @@ impl<H: Handler> Readiness<H> {
             for event in &events {
                 match event.token() {
                     WAKER => {}
-                    LISTENER => self.acceptable = true,
+                    LISTENER => self.acceptor.set_ready(),
                     Token(slot) => {
                         let ended = event.is_read_closed() || event.is_error();
                         self.ready(slot, event.is_readable() || ended, event.is_writable(), ended);
@@ -150,71 +139,13 @@ impl<H: Handler> Readiness<H> {
             return Some(Duration::ZERO);
         }
         let deadline = self.worker.next_deadline();
-        let next = [deadline, self.paused_until].into_iter().flatten().min();
+        let next = [deadline, self.acceptor.next()].into_iter().flatten().min();
         next.map(|next| next.saturating_duration_since(now))
     }
 
     fn accept(&mut self, now: Instant) {
-        if self.paused_until.is_some_and(|until| until <= now) {
-            self.paused_until = None;
-            self.acceptable = true;
-        }
-        if !self.acceptable || self.paused_until.is_some() {
-            return;
-        }
-        for _ in 0..MAX_ACCEPTS {
-            let Some(listener) = &self.listener else { return };
-            // A place first: one that was accepted without it would have to be sent away.
-            let connections = &self.settings.connections;
-            if connections.fetch_add(1, Ordering::Relaxed) >= self.settings.max_connections {
-                connections.fetch_sub(1, Ordering::Relaxed);
-                self.paused_until = now.checked_add(ACCEPT_PAUSE);
-                return;
-            }
-            let error = match listener.accept() {
-                Ok((stream, peer)) => {
-                    self.open(stream, peer);
-                    continue;
-                }
-                Err(error) => error,
-            };
-            connections.fetch_sub(1, Ordering::Relaxed);
-            match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.acceptable = false;
-                    return;
-                }
-                io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::Interrupted => {}
-                _ => {
-                    tracing::warn!(%error, "cannot accept connections");
-                    self.paused_until = now.checked_add(ACCEPT_PAUSE);
-                    return;
-                }
-            }
-        }
-        // There may be more, after the connections had their turn.
-        self.paused_until = Some(now);
-    }
-
-    fn open(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // Frames are written whole: to wait for more to send would only delay them.
-        let _ = stream.set_nodelay(true);
-        let socket =
-            Socket { stream, readable: true, ended: false, shut_down: false, broken: None };
-        let Some(slot) = self.worker.accepted(socket, peer) else {
-            self.settings.connections.fetch_sub(1, Ordering::Relaxed);
-            return;
-        };
-        let Some((link, _)) = self.worker.link(slot) else { return };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let stream = &mut link.socket.stream;
-        if let Err(error) = self.poll.registry().register(stream, Token(slot), interest) {
-            tracing::warn!(%error, "cannot watch a connection");
-            self.worker.lost(slot, Some(error));
-            self.care(slot);
-        }
+        let Self { listener: Some(listener), acceptor, worker, poll, .. } = self else { return };
+        acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, poll, stream, peer));
     }
 
     #[inline]
@@ -285,9 +216,30 @@ impl<H: Handler> Readiness<H> {
     fn remove(&mut self, slot: usize) {
         // Dropping the socket takes it out of the poll as well.
         if self.worker.remove(slot).is_some() {
-            self.settings.connections.fetch_sub(1, Ordering::Relaxed);
+            self.acceptor.ended();
         }
     }
+}
+
+/// Begins a connection. Says whether there is one.
+fn open<H: Handler>(
+    worker: &mut Worker<H, Socket>,
+    poll: &Poll,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> bool {
+    // Frames are written whole: to wait for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    let socket = Socket { stream, readable: true, ended: false, shut_down: false, broken: None };
+    let Some(slot) = worker.accepted(socket, peer) else { return false };
+    let Some((link, _)) = worker.link(slot) else { return false };
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    if let Err(error) = poll.registry().register(&mut link.socket.stream, Token(slot), interest) {
+        tracing::warn!(%error, "cannot watch a connection");
+        worker.remove(slot);
+        return false;
+    }
+    true
 }
 
 impl Link<Socket> {

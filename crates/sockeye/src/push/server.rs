@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
+use super::backend::Engine;
 use super::id::MAX_WORKERS;
 use super::mailbox::{Letter, Mailbox, Workers};
-use super::readiness::{Poller, Readiness};
 use super::worker::Settings;
-use super::{Handler, listener};
+use super::{Backend, Handler, listener};
 use crate::Result;
 use crate::upgrade::Options;
 
@@ -43,6 +43,7 @@ const DEFAULT_MAX_MAIL: usize = 64 << 20;
 pub struct Server<F> {
     make: F,
     options: Options,
+    backend: Backend,
     workers: Option<usize>,
     shared_port: bool,
     keep_requests: bool,
@@ -64,6 +65,7 @@ where
         Self {
             make,
             options: Options::new(),
+            backend: Backend::Auto,
             workers: None,
             shared_port: false,
             keep_requests: true,
@@ -79,6 +81,11 @@ where
     /// What to agree to, and the limits of the connections.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// By which of the system's ways bytes are moved. Default: [`Backend::Auto`].
+    pub fn backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// How many threads serve connections, from 1 to 1,024. Default: one for each core that the process may use.
@@ -132,16 +139,17 @@ where
     ///
     /// # Errors
     /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
+    /// [`io::ErrorKind::Unsupported`] when [`Backend::IoUring`] was asked for and cannot be had; the error says why.
     pub fn listen(self, address: impl ToSocketAddrs) -> Result<Listening<F>> {
         let workers = self.workers.unwrap_or_else(|| {
             thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
         });
         let listeners = listener::bind(address, workers, self.shared_port)?;
-        let mut pollers = Vec::with_capacity(workers);
+        let mut engines = Vec::with_capacity(workers);
         let mut mailboxes = Vec::with_capacity(workers);
         for _ in 0..workers {
-            let (poller, waker) = Poller::new()?;
-            pollers.push(poller);
+            let (engine, waker) = Engine::new(self.backend)?;
+            engines.push(engine);
             mailboxes.push(Mailbox::new(waker, self.max_mail));
         }
         let workers = Arc::new(Workers { mailboxes, max_unwritten: self.max_unwritten });
@@ -154,7 +162,7 @@ where
             #[cfg(feature = "tls")]
             tls: self.tls,
         };
-        Ok(Listening { make: self.make, listeners, pollers, workers, settings: Arc::new(settings) })
+        Ok(Listening { make: self.make, listeners, engines, workers, settings: Arc::new(settings) })
     }
 }
 
@@ -162,7 +170,7 @@ where
 pub struct Listening<F> {
     make: F,
     listeners: Vec<TcpListener>,
-    pollers: Vec<Poller>,
+    engines: Vec<Engine>,
     workers: Arc<Workers>,
     settings: Arc<Settings>,
 }
@@ -194,17 +202,17 @@ where
     /// When a handler panicked, with what it panicked with, once the other workers have stopped.
     pub fn run(self) -> Result<()> {
         let stopper = self.stopper();
-        let Self { make, listeners, pollers, workers, settings } = self;
+        let Self { make, listeners, engines, workers, settings } = self;
         let make = &make;
         thread::scope(|scope| {
-            let mut threads = Vec::with_capacity(pollers.len());
-            for (index, (poller, listener)) in pollers.into_iter().zip(listeners).enumerate() {
+            let mut threads = Vec::with_capacity(engines.len());
+            for (index, (engine, listener)) in engines.into_iter().zip(listeners).enumerate() {
                 let (settings, workers, on_end) =
                     (settings.clone(), workers.clone(), stopper.clone());
                 let work = move || {
                     // However this one ends, the others must not go on without it.
                     let _on_end = StopOnDrop(on_end);
-                    Readiness::new(index, poller, listener, make(), settings, workers)?.run()
+                    engine.run(index, listener, make(), settings, workers)
                 };
                 let name = format!("sockeye-push-{index}");
                 match thread::Builder::new().name(name).spawn_scoped(scope, work) {

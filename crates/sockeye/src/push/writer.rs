@@ -29,6 +29,12 @@ impl Writer {
         self.input = 0..0;
     }
 
+    /// The output is taken away together with the input.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) fn leave_input(&mut self) {
+        self.input = 0..0;
+    }
+
     /// The message at hand is `payload`; empty for none.
     pub(super) fn set_assembled(&mut self, payload: Bytes) {
         self.assembled = payload;

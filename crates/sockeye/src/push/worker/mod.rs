@@ -13,7 +13,6 @@ mod link;
 mod opening;
 mod slab;
 
-use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,6 +51,7 @@ pub(super) struct Office<H> {
     pub(super) settings: Arc<Settings>,
     pub(super) workers: Arc<Workers>,
     /// Lent to the link that is being handled, and to those whose output is on its way.
+    #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
     spares: Vec<Box<Writer>>,
     /// Where TLS decrypts to.
     #[cfg(feature = "tls")]
@@ -136,13 +136,6 @@ impl<H: Handler, S> Worker<H, S> {
     #[inline]
     pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut Office<H>)> {
         Some((self.links.get_mut(slot)?, &mut self.office))
-    }
-
-    /// The socket ended, or failed.
-    pub(super) fn lost(&mut self, slot: usize, error: Option<io::Error>) {
-        if let Some(link) = self.links.get_mut(slot) {
-            link.lost(&mut self.office, error);
-        }
     }
 
     /// Watches the deadline of a link that may have got a new one.

@@ -1,0 +1,86 @@
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use super::Handler;
+use super::mailbox::{Waker, Workers};
+use super::readiness::{Poller, Readiness};
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use super::uring::{Idle, Uring};
+use super::worker::Settings;
+
+/// By which of the system's ways a [`Server`](super::Server) moves its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// [`IoUring`](Self::IoUring) where the crate's feature `io-uring` is on and the system allows it, and otherwise
+    /// [`Readiness`](Self::Readiness).
+    #[default]
+    Auto,
+    /// The system tells which sockets are ready (epoll, kqueue).
+    Readiness,
+    /// The system takes and completes operations in batches: `io_uring`, of Linux 6.1 or later, with the feature `io-uring`.
+    IoUring,
+}
+
+/// What a worker will wait on.
+#[derive(Debug)]
+pub(super) enum Engine {
+    Readiness(Poller),
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    IoUring(Box<Idle>),
+}
+
+impl Engine {
+    /// An engine, and what wakes the worker that will wait on it.
+    pub(super) fn new(backend: Backend) -> io::Result<(Self, Waker)> {
+        match backend {
+            Backend::Readiness => Self::readiness(),
+            Backend::IoUring => Self::io_uring(),
+            Backend::Auto => Self::io_uring().or_else(|error| {
+                if cfg!(feature = "io-uring") {
+                    tracing::debug!(%error, "io_uring cannot be used: readiness events instead");
+                }
+                Self::readiness()
+            }),
+        }
+    }
+
+    /// Serves until the server stops.
+    pub(super) fn run<H: Handler>(
+        self,
+        index: usize,
+        listener: TcpListener,
+        handler: H,
+        settings: Arc<Settings>,
+        workers: Arc<Workers>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Readiness(poller) => {
+                Readiness::new(index, poller, listener, handler, settings, workers)?.run()
+            }
+            #[cfg(all(feature = "io-uring", target_os = "linux"))]
+            Self::IoUring(idle) => {
+                Uring::new(index, *idle, listener, handler, settings, workers).run()
+            }
+        }
+    }
+
+    fn readiness() -> io::Result<(Self, Waker)> {
+        let (poller, waker) = Poller::new()?;
+        Ok((Self::Readiness(poller), waker))
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    fn io_uring() -> io::Result<(Self, Waker)> {
+        let (idle, waker) = Idle::new()?;
+        Ok((Self::IoUring(Box::new(idle)), waker))
+    }
+
+    #[cfg(not(all(feature = "io-uring", target_os = "linux")))]
+    fn io_uring() -> io::Result<(Self, Waker)> {
+        let missing =
+            "io_uring is there on Linux only, with the feature `io-uring` of the crate sockeye";
+        Err(io::Error::new(io::ErrorKind::Unsupported, missing))
+    }
+}

@@ -1,0 +1,41 @@
+use std::fmt;
+use std::io;
+
+/// What `io_uring` lacks here, so that it cannot be the backend.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// A ring cannot be set up with one issuer and deferred work (Linux 6.1): the kernel is older, or does not allow it.
+    Ring(io::Error),
+    /// Buffers cannot be provided through a ring (Linux 5.19).
+    BufferRing(io::Error),
+    /// The kernel does not say that what a submission points to may go once it was submitted (Linux 5.5).
+    StableSubmission,
+    /// Waits cannot have a timeout (Linux 5.11).
+    Timeout,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring(_) => "io_uring cannot be set up with one issuer and deferred work",
+            Self::BufferRing(_) => "io_uring takes no ring of buffers",
+            Self::StableSubmission => "io_uring has no stable submissions",
+            Self::Timeout => "io_uring has no waits with a timeout",
+        })
+    }
+}
+
+impl std::error::Error for Missing {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Ring(error) | Self::BufferRing(error) => Some(error),
+            Self::StableSubmission | Self::Timeout => None,
+        }
+    }
+}
+
+impl From<Missing> for io::Error {
+    fn from(missing: Missing) -> Self {
+        Self::new(io::ErrorKind::Unsupported, missing)
+    }
+}

@@ -1,0 +1,254 @@
+//! Workers on `io_uring`: operations are asked for and told of in batches, by one system call for each turn.
+//!
+//! ```text
+//!   wait ──► completions: input ──► Worker ──► output ──► send ──┐
+//!    ▲                    sent ──► what came meanwhile           │
+//!    └────────────────── submits all that was asked for ◄────────┘
+//! ```
+//!
+//! Every connection has one receive in hand, which goes on from input to input, and at most one send, so that its frames
+//! keep their order. Output that comes meanwhile leaves with the next one. A send that was not done at once means that the
+//! peer does not read: what it sends is not handled until the send is done.
+
+mod buffers;
+mod missing;
+mod ring;
+mod socket;
+
+use std::io;
+use std::mem;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::EventfdFlags;
+
+use super::acceptor::Acceptor;
+use super::mailbox::{Waker, Workers};
+use super::worker::{End, Link, Office, Settings, Worker};
+use super::{ConnectionId, Handler};
+use missing::Missing;
+use ring::{Completion, Ring, Ticket};
+use socket::Socket;
+
+const LISTENER: u64 = 0;
+const WAKER: u64 = 1;
+
+/// A ring that has no work yet.
+#[derive(Debug)]
+pub(super) struct Idle {
+    ring: Ring,
+    bell: Arc<OwnedFd>,
+}
+
+impl Idle {
+    /// A ring, and what wakes the worker that will wait on it.
+    pub(super) fn new() -> io::Result<(Self, Waker)> {
+        let ring = Ring::new()?;
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let bell = Arc::new(bell);
+        let rope = bell.clone();
+        let wake = Box::new(move || {
+            // It is never read: each write wakes, and the counter behind it takes more than there is time for.
+            let _ = rustix::io::write(&*rope, &1_u64.to_ne_bytes());
+        });
+        Ok((Self { ring, bell }, wake))
+    }
+}
+
+/// One worker.
+pub(super) struct Uring<H> {
+    ring: Ring,
+    bell: Arc<OwnedFd>,
+    listener: Option<TcpListener>,
+    listening: Option<Ticket>,
+    acceptor: Acceptor,
+    worker: Worker<H, Socket>,
+}
+
+impl<H: Handler> Uring<H> {
+    pub(super) fn new(
+        index: usize,
+        idle: Idle,
+        listener: TcpListener,
+        handler: H,
+        settings: Arc<Settings>,
+        workers: Arc<Workers>,
+    ) -> Self {
+        Self {
+            ring: idle.ring,
+            bell: idle.bell,
+            listener: Some(listener),
+            listening: None,
+            acceptor: Acceptor::new(settings.clone()),
+            worker: Worker::new(index, handler, settings, workers),
+        }
+    }
+
+    /// Serves until the server stops.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let result = self.serve();
+        // What was asked for names sockets that are about to be closed.
+        let _ = self.ring.wait(Some(Duration::ZERO));
+        self.worker.finish();
+        result
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        self.ring.enable()?;
+        self.watch(WAKER);
+        self.watch(LISTENER);
+        loop {
+            let now = Instant::now();
+            if self.worker.is_done(now) {
+                return Ok(());
+            }
+            let timeout = self.prepare(now);
+            self.ring.wait(timeout)?;
+            self.worker.wake();
+            while let Some(completion) = self.ring.next() {
+                self.completed(completion);
+            }
+        }
+    }
+
+    fn watch(&mut self, token: u64) {
+        if token == WAKER {
+            self.ring.poll(self.bell.as_fd(), WAKER);
+        } else if let Some(listener) = &self.listener {
+            self.listening = Some(self.ring.poll(listener.as_fd(), LISTENER));
+        }
+    }
+
+    /// All that is to be done before the next wait. Returns how long that may last.
+    fn prepare(&mut self, now: Instant) -> Option<Duration> {
+        self.accept(now);
+        let asked = self.worker.attend(now);
+        while let Some(slot) = self.worker.pop_dirty() {
+            if let Some((link, office)) = self.worker.link(slot) {
+                link.transmit(office, &mut self.ring, None);
+                link.settle(office, &[]);
+                self.care(slot);
+            }
+        }
+        if self.worker.is_stopping() {
+            self.listener = None;
+            if let Some(listening) = self.listening.take() {
+                self.ring.cancel(listening);
+            }
+        }
+        if asked {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.worker.next_deadline(), self.acceptor.next()].into_iter().flatten().min();
+        next.map(|next| next.saturating_duration_since(now))
+    }
+
+    fn accept(&mut self, now: Instant) {
+        let Self { listener: Some(listener), acceptor, worker, ring, .. } = self else { return };
+        acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, ring, stream, peer));
+    }
+
+    #[inline]
+    fn completed(&mut self, completion: Completion) {
+        match completion {
+            Completion::Received { token, filled, goes_on } => {
+                let Some((slot, link, office)) = find(&mut self.worker, token) else {
+                    return self.ring.release(filled);
+                };
+                link.received(office, &mut self.ring, filled);
+                if !goes_on {
+                    link.rearm(&mut self.ring);
+                }
+                if link.is_changed() {
+                    self.care(slot);
+                }
+            }
+            Completion::Sent { token, writer, result } => {
+                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
+                link.sent(office, &mut self.ring, writer, result);
+                if link.is_changed() {
+                    self.care(slot);
+                }
+            }
+            Completion::Ended { token, error } => {
+                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
+                link.ended(office, &mut self.ring, error);
+                if link.is_changed() {
+                    self.care(slot);
+                }
+            }
+            Completion::Paused { token } => {
+                if let Some((_, link, _)) = find(&mut self.worker, token) {
+                    link.rearm(&mut self.ring);
+                }
+            }
+            Completion::Readable { token, goes_on } => {
+                if token == LISTENER {
+                    self.acceptor.set_ready();
+                }
+                if !goes_on {
+                    self.watch(token);
+                }
+            }
+        }
+    }
+
+    /// Watches a new deadline, and ends the link when it is time.
+    #[cold]
+    fn care(&mut self, slot: usize) {
+        self.worker.watch(slot);
+        let Some((link, _)) = self.worker.link(slot) else { return };
+        match link.end {
+            End::None => {}
+            End::Drop => self.remove(slot),
+            // The peer is gone.
+            End::Finish | End::Linger if link.socket.broken.is_some() => self.remove(slot),
+            End::Finish | End::Linger if link.socket.send.is_some() => {}
+            End::Finish | End::Linger => {
+                if !mem::replace(&mut link.socket.shut_down, true) {
+                    let _ = link.socket.stream.shutdown(Shutdown::Write);
+                }
+                if link.end == End::Finish {
+                    self.remove(slot);
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let Some(link) = self.worker.remove(slot) else { return };
+        let Socket { stream, receive, send, .. } = link.socket;
+        for ticket in [send, receive].into_iter().flatten() {
+            self.ring.cancel(ticket);
+        }
+        self.ring.close(stream);
+        self.acceptor.ended();
+    }
+}
+
+fn open<H: Handler>(
+    worker: &mut Worker<H, Socket>,
+    ring: &mut Ring,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> bool {
+    // Frames are written whole: to wait for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    let slot = worker.accepted(Socket::new(stream), peer);
+    let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
+    link.rearm(ring);
+    true
+}
+
+/// The link of an operation, unless it is over.
+#[inline]
+fn find<H: Handler>(
+    worker: &mut Worker<H, Socket>,
+    token: u64,
+) -> Option<(usize, &mut Link<Socket>, &mut Office<H>)> {
+    let id = ConnectionId::from_token(token);
+    let (link, office) = worker.link(id.slot())?;
+    (link.id == id).then_some((id.slot(), link, office))
+}

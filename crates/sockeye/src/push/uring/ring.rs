@@ -1,0 +1,436 @@
+//! An `io_uring` that is safe to use: what the kernel may read or write belongs to the ring until the kernel is done.
+#![expect(unsafe_code, reason = "operations point to memory: see `Ring`")]
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+use super::Missing;
+use super::buffers::{Buffers, Filled, GROUP};
+use crate::output::{MAX_SLICES, Output};
+use crate::push::writer::Writer;
+
+/// Operations handed to the kernel at a time; more are handed over when it is full.
+const SUBMISSIONS: u32 = 512;
+
+/// Completions that the kernel can tell before it keeps them elsewhere.
+const COMPLETIONS: u32 = 4096;
+
+/// The name of operations whose end is of no interest.
+const IGNORED: u64 = u64::MAX;
+
+/// How long a ring that is dropped waits for the kernel to let go of its memory, before it leaks it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An `io_uring` and everything that its operations point to.
+///
+/// What makes it safe: an operation is in `operations` from before it is submitted until its last completion was taken,
+/// with all that it points to, which lies on the heap and is neither moved nor changed; buffers for input are in `buffers`.
+/// When the ring is dropped, all operations are cancelled and waited for first; should one not end, its memory is leaked.
+pub(super) struct Ring {
+    kernel: IoUring,
+    buffers: mem::ManuallyDrop<Buffers>,
+    operations: Vec<Operation>,
+    free: Vec<usize>,
+    arrived: VecDeque<cqueue::Entry>,
+    /// Their operations must be submitted before they are closed, or another file might have their number by then.
+    closing: Vec<TcpStream>,
+    #[expect(clippy::vec_box, reason = "the kernel is told where they are")]
+    spare_slices: Vec<Box<Slices>>,
+    /// How often it has waited.
+    turn: u64,
+}
+
+/// What the kernel is doing.
+enum Operation {
+    None,
+    Poll(u64),
+    Receive(u64),
+    Send(Send),
+}
+
+/// The output of a connection on its way.
+struct Send {
+    token: u64,
+    descriptor: RawFd,
+    cancelled: bool,
+    writer: Box<Writer>,
+    /// Where those payloads of the output are that lie in the input.
+    input: Option<Filled>,
+    slices: Option<Box<Slices>>,
+}
+
+/// The pieces of a vectored send.
+struct Slices {
+    header: libc::msghdr,
+    slices: [libc::iovec; MAX_SLICES],
+}
+
+/// An operation in hand: what can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(usize);
+
+/// What the kernel has done.
+pub(super) enum Completion {
+    /// What was polled is readable.
+    Readable { token: u64, goes_on: bool },
+    /// Input came.
+    Received { token: u64, filled: Filled, goes_on: bool },
+    /// A receive was cancelled, or there was no buffer for it.
+    Paused { token: u64 },
+    /// The peer has ended its half, or a receive failed.
+    Ended { token: u64, error: Option<io::Error> },
+    /// All output of a writer was sent, or it failed.
+    Sent { token: u64, writer: Box<Writer>, result: io::Result<()> },
+}
+
+impl Ring {
+    /// A ring that does nothing until [`Ring::enable`].
+    pub(super) fn new() -> Result<Self, Missing> {
+        let ring = IoUring::builder()
+            .setup_r_disabled()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_submit_all()
+            .setup_cqsize(COMPLETIONS)
+            .build(SUBMISSIONS)
+            .map_err(Missing::Ring)?;
+        if !ring.params().is_feature_submit_stable() {
+            return Err(Missing::StableSubmission);
+        }
+        if !ring.params().is_feature_ext_arg() {
+            return Err(Missing::Timeout);
+        }
+        let buffers = Buffers::register(&ring.submitter()).map_err(Missing::BufferRing)?;
+        Ok(Self {
+            kernel: ring,
+            buffers: mem::ManuallyDrop::new(buffers),
+            operations: Vec::new(),
+            free: Vec::new(),
+            arrived: VecDeque::new(),
+            closing: Vec::new(),
+            spare_slices: Vec::new(),
+            turn: 0,
+        })
+    }
+
+    /// Begins to work for this thread, and for no other.
+    pub(super) fn enable(&mut self) -> io::Result<()> {
+        self.kernel.submitter().register_enable_rings()
+    }
+
+    /// Tells whenever a descriptor becomes readable.
+    pub(super) fn poll(&mut self, descriptor: BorrowedFd<'_>, token: u64) -> Ticket {
+        let events = u32::try_from(libc::POLLIN).expect("a constant");
+        let entry = opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).multi(true).build();
+        let ticket = self.keep(Operation::Poll(token));
+        // SAFETY: it points to nothing.
+        unsafe { self.push(entry, ticket) }
+        ticket
+    }
+
+    /// Receives until it is cancelled, the peer ends its half, something fails, or there are no buffers.
+    pub(super) fn receive(&mut self, stream: &TcpStream, token: u64) -> Ticket {
+        let entry = opcode::RecvMulti::new(Fd(stream.as_raw_fd()), GROUP).build();
+        let ticket = self.keep(Operation::Receive(token));
+        // SAFETY: what it receives into are buffers of this group, which are the kernel's until it has filled them.
+        unsafe { self.push(entry, ticket) }
+        ticket
+    }
+
+    /// Sends all output of a writer, of which payloads may be in `input`.
+    pub(super) fn send(
+        &mut self,
+        stream: &TcpStream,
+        token: u64,
+        writer: Box<Writer>,
+        input: Option<Filled>,
+    ) -> Ticket {
+        let descriptor = stream.as_raw_fd();
+        let send = Send { token, descriptor, cancelled: false, writer, input, slices: None };
+        let ticket = self.keep(Operation::Send(send));
+        self.push_send(ticket);
+        ticket
+    }
+
+    /// Ends an operation soon; its completion still comes.
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        if let Operation::Send(send) = &mut self.operations[ticket.0] {
+            send.cancelled = true;
+        }
+        let entry = opcode::AsyncCancel::new(ticket.0 as u64)
+            .build()
+            .flags(squeue::Flags::SKIP_SUCCESS)
+            .user_data(IGNORED);
+        // SAFETY: it points to nothing.
+        unsafe { self.push_entry(&entry) }
+    }
+
+    /// Closes a socket, once its operations were submitted. Those that are in hand must have been cancelled.
+    pub(super) fn close(&mut self, stream: TcpStream) {
+        self.closing.push(stream);
+    }
+
+    /// Hands over what was asked for and waits until something is done, at most for `timeout`.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let submitter = self.kernel.submitter();
+        let result = match timeout {
+            None => submitter.submit_and_wait(1),
+            Some(timeout) => {
+                let timeout = Timespec::from(timeout);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&timeout))
+            }
+        };
+        match result {
+            Ok(_) => {}
+            Err(error) => match error.raw_os_error() {
+                // Time is up; a signal came; or completions are to be taken first.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => {}
+                _ => return Err(error),
+            },
+        }
+        if self.kernel.submission().is_empty() {
+            self.closing.clear();
+        }
+        self.arrived.extend(self.kernel.completion());
+        self.turn += 1;
+        Ok(())
+    }
+
+    /// How often it has waited.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// What was done, in order.
+    pub(super) fn next(&mut self) -> Option<Completion> {
+        loop {
+            let entry = self.arrived.pop_front()?;
+            let Ok(index) = usize::try_from(entry.user_data()) else { continue };
+            let Some(operation) = self.operations.get_mut(index) else { continue };
+            let goes_on = cqueue::more(entry.flags());
+            let done = match operation {
+                Operation::None => continue,
+                Operation::Poll(token) => Completion::Readable { token: *token, goes_on },
+                Operation::Receive(token) => received(&mut self.buffers, &entry, *token),
+                Operation::Send(_) => match self.sent(Ticket(index), entry.result()) {
+                    Some(done) => return Some(done),
+                    None => continue,
+                },
+            };
+            if !goes_on {
+                self.forget(Ticket(index));
+            }
+            return Some(done);
+        }
+    }
+
+    /// What was received.
+    pub(super) fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
+        self.buffers.bytes(filled)
+    }
+
+    /// What was received is of no use any more.
+    pub(super) fn release(&mut self, filled: Filled) {
+        self.buffers.release(filled);
+    }
+
+    /// Whether what was received may be [sent](Ring::send) from where it is: if so, that is to be done.
+    pub(super) fn pin(&mut self, filled: &Filled) -> bool {
+        self.buffers.pin(filled)
+    }
+
+    fn sent(&mut self, ticket: Ticket, result: i32) -> Option<Completion> {
+        let Operation::Send(send) = &mut self.operations[ticket.0] else { return None };
+        if let Some(slices) = send.slices.take() {
+            self.spare_slices.push(slices);
+        }
+        let result = match usize::try_from(result) {
+            Ok(length) => {
+                send.writer.output.advance(length);
+                if !send.writer.output.is_empty() && !send.cancelled && length > 0 {
+                    self.push_send(ticket);
+                    return None;
+                }
+                if send.writer.output.is_empty() {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::WriteZero.into())
+                }
+            }
+            Err(_) => Err(io::Error::from_raw_os_error(-result)),
+        };
+        let Operation::Send(send) = self.forget(ticket) else { return None };
+        let Send { token, mut writer, input, .. } = send;
+        if let Some(input) = input {
+            self.buffers.unpin(input);
+        }
+        if result.is_err() {
+            writer.output = Output::default();
+        }
+        Some(Completion::Sent { token, writer, result })
+    }
+
+    fn push_send(&mut self, ticket: Ticket) {
+        let Operation::Send(send) = &mut self.operations[ticket.0] else { return };
+        let descriptor = Fd(send.descriptor);
+        let output = &send.writer.output;
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let entry = if output.is_contiguous() {
+            let front = output.front();
+            let length = u32::try_from(front.len()).unwrap_or(u32::MAX);
+            opcode::Send::new(descriptor, front.as_ptr(), length).flags(flags).build()
+        } else {
+            let input: &[u8] = match &send.input {
+                Some(filled) => self.buffers.bytes(filled),
+                None => &[],
+            };
+            let mut slots = [IoSlice::new(&[]); MAX_SLICES];
+            let slices = output.slices(input, &mut slots);
+            let vectors = send
+                .slices
+                .get_or_insert_with(|| self.spare_slices.pop().unwrap_or_else(Slices::new));
+            let header = vectors.point_to(slices);
+            #[expect(clippy::cast_sign_loss, reason = "a set of bits")]
+            opcode::SendMsg::new(descriptor, header).flags(flags as u32).build()
+        };
+        // SAFETY: what it points to is on the heap and belongs to the operation: bytes of the writer's output, of shared
+        // payloads, and of the input, none of which are changed until its completion was taken.
+        unsafe { self.push(entry, ticket) }
+    }
+
+    fn keep(&mut self, operation: Operation) -> Ticket {
+        if let Some(index) = self.free.pop() {
+            self.operations[index] = operation;
+            return Ticket(index);
+        }
+        self.operations.push(operation);
+        Ticket(self.operations.len() - 1)
+    }
+
+    fn forget(&mut self, ticket: Ticket) -> Operation {
+        self.free.push(ticket.0);
+        mem::replace(&mut self.operations[ticket.0], Operation::None)
+    }
+
+    /// # Safety
+    /// What the entry points to must stay as it is until its last completion was taken.
+    unsafe fn push(&mut self, entry: squeue::Entry, ticket: Ticket) {
+        let entry = entry.user_data(ticket.0 as u64);
+        // SAFETY: as the caller says.
+        unsafe { self.push_entry(&entry) }
+    }
+
+    /// # Safety
+    /// As [`Ring::push`].
+    unsafe fn push_entry(&mut self, entry: &squeue::Entry) {
+        loop {
+            // SAFETY: as the caller says.
+            if unsafe { self.kernel.submission().push(entry) }.is_ok() {
+                return;
+            }
+            // Full. When the kernel takes nothing more, completions are to be taken first.
+            if self.kernel.submit().is_err() {
+                self.arrived.extend(self.kernel.completion());
+            }
+        }
+    }
+
+    fn in_hand(&self) -> bool {
+        self.operations.len() > self.free.len()
+    }
+}
+
+fn received(buffers: &mut Buffers, entry: &cqueue::Entry, token: u64) -> Completion {
+    let (result, flags) = (entry.result(), entry.flags());
+    let filled = cqueue::buffer_select(flags).map(|buffer| {
+        let length = u32::try_from(result).unwrap_or(0);
+        buffers.take(buffer, length, cqueue::buffer_more(flags))
+    });
+    match (result, filled) {
+        (1.., Some(filled)) => Completion::Received { token, filled, goes_on: cqueue::more(flags) },
+        (_, filled) => {
+            if let Some(filled) = filled {
+                buffers.release(filled);
+            }
+            match -result {
+                libc::ENOBUFS | libc::ECANCELED => Completion::Paused { token },
+                error @ 1.. => {
+                    Completion::Ended { token, error: Some(io::Error::from_raw_os_error(error)) }
+                }
+                _ => Completion::Ended { token, error: None },
+            }
+        }
+    }
+}
+
+impl Slices {
+    fn new() -> Box<Self> {
+        let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+        // SAFETY: it has integers and pointers only, for all of which zero is valid.
+        let header = unsafe { mem::zeroed() };
+        Box::new(Self { header, slices: [empty; MAX_SLICES] })
+    }
+
+    fn point_to(&mut self, slices: &[IoSlice<'_>]) -> *const libc::msghdr {
+        for (slot, slice) in self.slices.iter_mut().zip(slices) {
+            slot.iov_base = slice.as_ptr().cast_mut().cast();
+            slot.iov_len = slice.len();
+        }
+        self.header.msg_iov = self.slices.as_mut_ptr();
+        self.header.msg_iovlen = slices.len();
+        &raw const self.header
+    }
+}
+
+// SAFETY: the pointers in it are not used but by the kernel, for an operation of the ring that it is in.
+unsafe impl std::marker::Send for Slices {}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("turn", &self.turn).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        let everything = opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED);
+        if self.in_hand() {
+            // SAFETY: it points to nothing.
+            unsafe { self.push_entry(&everything) }
+        }
+        while self.in_hand() && Instant::now() < until {
+            if self.wait(Some(PATIENCE)).is_err() {
+                break;
+            }
+            for send in &mut self.operations {
+                if let Operation::Send(send) = send {
+                    send.cancelled = true;
+                }
+            }
+            while let Some(completion) = self.next() {
+                if let Completion::Received { filled, .. } = completion {
+                    self.release(filled);
+                }
+            }
+        }
+        if self.in_hand() {
+            tracing::error!("the kernel goes on with operations that were cancelled");
+            mem::forget(mem::take(&mut self.operations));
+            return;
+        }
+        // It no longer uses them, even if it closes the ring only later.
+        let _ = self.kernel.submitter().unregister_buf_ring(GROUP);
+        // SAFETY: this is the only place where they are dropped, and they are not used again.
+        unsafe { mem::ManuallyDrop::drop(&mut self.buffers) }
+    }
+}

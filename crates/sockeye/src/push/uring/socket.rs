@@ -1,0 +1,202 @@
+use std::io;
+use std::mem;
+use std::net::TcpStream;
+
+use super::buffers::Filled;
+use super::ring::{Ring, Ticket};
+use crate::output::Output;
+use crate::push::Handler;
+use crate::push::worker::{Link, Office};
+use crate::push::writer::Writer;
+
+/// A socket and its operations in hand.
+pub(super) struct Socket {
+    pub(super) stream: TcpStream,
+    pub(super) receive: Option<Ticket>,
+    /// The receive was cancelled: its last completion is still to come.
+    cancelled: bool,
+    pub(super) send: Option<Ticket>,
+    /// The turn of the ring in which the send was asked for.
+    sent_in: u64,
+    /// What came while output was on its way for longer than a turn.
+    held: Vec<u8>,
+    /// How the peer's half ended meanwhile.
+    end: Option<InputEnd>,
+    /// Its writing half was ended.
+    pub(super) shut_down: bool,
+    /// Why it takes no more output.
+    pub(super) broken: Option<io::Error>,
+}
+
+/// There is no more input; with the error, if that is why.
+type InputEnd = Option<io::Error>;
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            receive: None,
+            cancelled: false,
+            send: None,
+            sent_in: 0,
+            held: Vec::new(),
+            end: None,
+            shut_down: false,
+            broken: None,
+        }
+    }
+}
+
+impl Link<Socket> {
+    /// Receives, unless input has to wait: after the last completion of a receive, and at first.
+    #[cold]
+    pub(super) fn rearm(&mut self, ring: &mut Ring) {
+        self.socket.receive = None;
+        self.socket.cancelled = false;
+        if !self.blocked && self.socket.end.is_none() {
+            self.socket.receive = Some(ring.receive(&self.socket.stream, self.id.into()));
+        }
+    }
+
+    /// Input came.
+    #[inline]
+    pub(super) fn received<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        ring: &mut Ring,
+        filled: Filled,
+    ) {
+        // A send that the system takes at once is done before input of the same turn is told of.
+        let slow = self.socket.send.is_some() && self.socket.sent_in < ring.turn();
+        if self.blocked || slow {
+            return self.hold(ring, filled);
+        }
+        self.receive(office, ring.bytes(&filled));
+        match self.transmit(office, ring, Some(filled)) {
+            Some(filled) => {
+                self.settle(office, ring.bytes(&filled));
+                ring.release(filled);
+            }
+            None => self.settle(office, &[]),
+        }
+    }
+
+    /// Keeps input until the output is sent, and takes no more of it.
+    #[cold]
+    fn hold(&mut self, ring: &mut Ring, filled: Filled) {
+        self.blocked = true;
+        self.socket.held.extend_from_slice(ring.bytes(&filled));
+        ring.release(filled);
+        if let Some(receive) = self.socket.receive {
+            if !mem::replace(&mut self.socket.cancelled, true) {
+                ring.cancel(receive);
+            }
+        }
+    }
+
+    /// There is no more input.
+    #[cold]
+    pub(super) fn ended<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        ring: &mut Ring,
+        error: InputEnd,
+    ) {
+        self.socket.receive = None;
+        if self.blocked || self.socket.send.is_some() {
+            // The answers to what came before are on their way.
+            self.socket.end = Some(error);
+            return;
+        }
+        let error = self.socket.broken.take().or(error);
+        self.lost(office, error);
+        self.transmit(office, ring, None);
+        self.settle(office, &[]);
+    }
+
+    /// All that was taken was sent, or it failed.
+    #[inline]
+    pub(super) fn sent<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        ring: &mut Ring,
+        writer: Box<Writer>,
+        result: io::Result<()>,
+    ) {
+        // It was not done at once.
+        self.blocked |= self.socket.sent_in + 1 < ring.turn();
+        self.socket.send = None;
+        self.set_in_flight(0);
+        self.give_back(office, writer);
+        if let Err(error) = result {
+            // What the peer sent before it went is worth handling first.
+            self.socket.broken.get_or_insert(error);
+            self.blocked = false;
+        }
+        self.transmit(office, ring, None);
+        if self.socket.send.is_some() {
+            return;
+        }
+        if self.written(office) {
+            self.transmit(office, ring, None);
+        }
+        self.settle(office, &[]);
+        if self.socket.receive.is_none() || self.socket.cancelled || self.socket.end.is_some() {
+            self.resume(office, ring);
+        }
+    }
+
+    /// Handles what came while output was on its way.
+    #[cold]
+    fn resume<H: Handler>(&mut self, office: &mut Office<H>, ring: &mut Ring) {
+        let mut held = mem::take(&mut self.socket.held);
+        if !held.is_empty() {
+            self.receive(office, &mut held);
+            self.own_output(&held);
+            self.transmit(office, ring, None);
+            self.settle(office, &[]);
+        }
+        if let Some(error) = self.socket.end.take() {
+            return self.ended(office, ring, error);
+        }
+        if self.socket.receive.is_none() {
+            self.rearm(ring);
+        }
+    }
+
+    /// Sends the output, unless there is a send in hand. Gives `input` back unless it is sent from.
+    #[inline]
+    pub(super) fn transmit<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        ring: &mut Ring,
+        input: Option<Filled>,
+    ) -> Option<Filled> {
+        if self.socket.send.is_some() {
+            return input;
+        }
+        let Some(mut writer) = self.take_output(office) else { return input };
+        if self.socket.broken.is_some() {
+            writer.output = Output::default();
+            office.take_back(writer);
+            return input;
+        }
+        let (pinned, rest) = match input {
+            Some(filled) if writer.output.is_in_input() => {
+                if ring.pin(&filled) {
+                    (Some(filled), None)
+                } else {
+                    writer.output.own(ring.bytes(&filled));
+                    (None, Some(filled))
+                }
+            }
+            input => (None, input),
+        };
+        writer.leave_input();
+        self.set_in_flight(writer.output.len());
+        let socket = &mut self.socket;
+        socket.send = Some(ring.send(&socket.stream, self.id.into(), writer, pinned));
+        socket.sent_in = ring.turn();
+        rest
+    }
+}

@@ -1,0 +1,54 @@
+//! Output that a backend takes as a whole and gives back when it was sent.
+
+use super::{Link, Office, Phase, Writer};
+
+impl<S> Link<S> {
+    /// All that is to be sent now, if anything. Payloads in it may lie in the input at hand.
+    #[inline]
+    pub(crate) fn take_output<H>(&mut self, office: &mut Office<H>) -> Option<Box<Writer>> {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.take_sealed(office);
+        }
+        let place = self.phase.writer();
+        if place.as_ref().is_none_or(|writer| writer.output.is_empty()) {
+            return None;
+        }
+        place.take()
+    }
+
+    #[cfg(feature = "tls")]
+    fn take_sealed<H>(&mut self, office: &mut Office<H>) -> Option<Box<Writer>> {
+        let (_, output) = self.output();
+        let output = output.filter(|output| !output.is_empty())?;
+        let mut writer = office.lend();
+        std::mem::swap(&mut writer.output, output);
+        Some(writer)
+    }
+
+    /// How much was taken and is not sent, in bytes.
+    #[inline]
+    pub(crate) fn set_in_flight(&mut self, length: usize) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.in_flight = length;
+        }
+    }
+
+    /// The link may use an empty writer for what follows the output that was sent.
+    #[inline]
+    pub(crate) fn give_back<H>(&mut self, office: &mut Office<H>, writer: Box<Writer>) {
+        let place = self.phase.writer();
+        if place.is_none() {
+            *place = Some(writer);
+        } else {
+            office.take_back(writer);
+        }
+    }
+
+    /// Copies what is left to send of the input at hand.
+    pub(crate) fn own_output(&mut self, input: &[u8]) {
+        if let Some(writer) = self.phase.writer() {
+            writer.end_input(input);
+        }
+    }
+}
