@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::rival::LIMIT;
+use crate::rival::{ALL, LIMIT};
 use crate::standing::{Measure, Standing, distinct, is_bare};
 
 /// One table per scenario, with all there is to know.
@@ -83,7 +83,10 @@ fn line(out: &mut String, row: &Standing) {
 /// lowest figure of a WebSocket server in each column is bold.
 pub fn compare(standings: &[Standing]) -> String {
     let scenarios = distinct(standings.iter().map(|standing| standing.scenario.as_str()));
-    let rivals = distinct(standings.iter().map(|standing| standing.rival.as_str()));
+    let mut rivals = distinct(standings.iter().map(|standing| standing.rival.as_str()));
+    let place = |rival: &str| ALL.iter().position(|known| known.name == rival);
+    // Not every rival is in the first scenario.
+    rivals.sort_by_key(|rival| place(rival).unwrap_or(usize::MAX));
     let mut out = String::new();
     let _ = writeln!(out, "| | {} |", scenarios.join(" | "));
     let _ = writeln!(out, "|---|{}", "--:|".repeat(scenarios.len()));
@@ -173,10 +176,10 @@ mod tests {
     #[test]
     fn the_comparison_has_a_column_for_each_scenario_and_marks_the_best() {
         let samples = [
-            sample("echo", LIMIT, 2.0),
             sample("echo", "ours", 3.0),
             sample("echo", "theirs", 4.0),
             sample("tls", "theirs", 5.0),
+            sample("echo", LIMIT, 2.0),
             memory("ours", 300.0),
         ];
         assert_eq!(
