@@ -65,9 +65,9 @@ impl Connection {
     }
 
     /// What was agreed on, and what was asked.
-    pub(super) fn set_request(&mut self, subprotocol: Option<String>, head: Option<&[u8]>) {
+    pub(super) fn set_request(&mut self, subprotocol: Option<String>, head: Option<Box<[u8]>>) {
         self.subprotocol = subprotocol.map(Into::into);
-        self.head = head.map(Into::into);
+        self.head = head;
     }
 
     /// What tells this connection from the others of its server.
@@ -85,7 +85,8 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
-    /// The head of the request that the connection began with: its target and its headers. `None` when the server was
+    /// The head of the request that the connection began with: its target and its headers, without those that say nothing
+    /// more once the handshake is done (`Connection`, `Upgrade`, and the key and version of the WebSocket). `None` when the server was
     /// told [not to keep it](super::Server::keep_requests).
     pub fn request(&self) -> Option<RequestHead<'_>> {
         let head = self.head.as_deref()?;

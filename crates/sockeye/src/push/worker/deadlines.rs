@@ -7,18 +7,16 @@ use crate::push::ConnectionId;
 /// Stale entries are swept out when there are this many more entries than connections can have.
 const SLACK: usize = 1024;
 
-/// What is due when. An entry is never changed: a connection whose deadline moves gets another one, and the old one turns
-/// out to be stale when its time comes.
+/// When to look at which connection. An entry is never changed: a deadline that moves away is asked for again when the time of
+/// the entry comes, and one that comes nearer gets another entry, which makes the old one stale.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
 }
 
 impl Deadlines {
-    pub(super) fn watch(&mut self, deadline: Option<Instant>, id: ConnectionId) {
-        if let Some(deadline) = deadline {
-            self.heap.push(Reverse((deadline, id)));
-        }
+    pub(super) fn watch(&mut self, deadline: Instant, id: ConnectionId) {
+        self.heap.push(Reverse((deadline, id)));
     }
 
     /// The earliest deadline.
@@ -26,12 +24,12 @@ impl Deadlines {
         self.heap.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
-    /// A connection that had a deadline which has passed.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<ConnectionId> {
+    /// An entry whose time has come.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, id))| id)
+        self.heap.pop().map(|Reverse(entry)| entry)
     }
 
     /// Keeps only the entries that `is_current` knows, when too many others have come together.
@@ -58,20 +56,19 @@ mod tests {
         let id = |serial| ConnectionId::new(0, 0, serial);
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut deadlines = Deadlines::default();
-        deadlines.watch(None, id(9));
         for serial in [3, 1, 2] {
-            deadlines.watch(Some(at(serial)), id(serial));
+            deadlines.watch(at(serial), id(serial));
         }
         assert_eq!(deadlines.next(), Some(at(1)));
         assert_eq!(deadlines.pop_due(start), None);
-        assert_eq!(deadlines.pop_due(at(2)), Some(id(1)));
-        assert_eq!(deadlines.pop_due(at(2)), Some(id(2)));
+        assert_eq!(deadlines.pop_due(at(2)), Some((at(1), id(1))));
+        assert_eq!(deadlines.pop_due(at(2)), Some((at(2), id(2))));
         assert_eq!(deadlines.pop_due(at(2)), None);
         for serial in 10..5000 {
-            deadlines.watch(Some(at(serial)), id(serial));
+            deadlines.watch(at(serial), id(serial));
             deadlines.sweep(1, |_, entry| entry == id(3) || entry == id(serial));
         }
         assert!(deadlines.heap.len() <= SLACK + 3);
-        assert_eq!(deadlines.pop_due(at(5)), Some(id(3)));
+        assert_eq!(deadlines.pop_due(at(5)), Some((at(3), id(3))));
     }
 }

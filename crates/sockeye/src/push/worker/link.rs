@@ -37,7 +37,8 @@ pub(crate) struct Link<S> {
     pub(crate) end: End,
     /// In the worker's list of links with new output.
     pub(super) dirty: bool,
-    pub(super) deadline: Option<Instant>,
+    /// When the worker will look at its deadline.
+    pub(super) watched: Option<Instant>,
     /// The stage that the deadline was asked for in.
     asked_in: Stage,
     phase: Phase,
@@ -60,10 +61,19 @@ pub(crate) enum End {
 }
 
 enum Phase {
-    Opening(Opening, Option<Box<Writer>>),
+    Opening(Box<Opening>),
     Open(Box<Connection>),
+    Over(Box<Over>),
+}
+
+/// The rest of a connection.
+#[derive(Default)]
+struct Over {
+    writer: Option<Box<Writer>>,
     /// How much input was discarded, in bytes.
-    Over(Option<Box<Writer>>, usize),
+    discarded: usize,
+    /// When the peer should have ended the transport.
+    deadline: Option<Instant>,
 }
 
 /// What the deadline of a link depends on: it changes with the stage only, or when it is due.
@@ -80,7 +90,8 @@ impl Phase {
     fn writer(&mut self) -> &mut Option<Box<Writer>> {
         match self {
             Self::Open(connection) => &mut connection.writer,
-            Self::Opening(_, writer) | Self::Over(writer, _) => writer,
+            Self::Opening(opening) => &mut opening.writer,
+            Self::Over(over) => &mut over.writer,
         }
     }
 }
@@ -98,9 +109,9 @@ impl<S> Link<S> {
             blocked: false,
             end: End::None,
             dirty: false,
-            deadline: None,
-            asked_in: Stage::Opening,
-            phase: Phase::Opening(Opening::new(peer, &settings.options), None),
+            watched: None,
+            asked_in: Stage::Over,
+            phase: Phase::Opening(Box::new(Opening::new(peer, &settings.options))),
             #[cfg(feature = "tls")]
             tls: crate::push::tls::Session::new(settings.tls.as_ref())?,
         })
@@ -126,16 +137,14 @@ impl<S> Link<S> {
                     flow => self.conclude(office, flow),
                 }
             }
-            Phase::Opening(opening, writer) => {
-                match opening.receive(office, self.id, input, writer) {
-                    Ok(None) => {}
-                    Ok(Some(opened)) => self.open(office, opened),
-                    Err(error) => self.refuse(office, &error),
-                }
-            }
-            Phase::Over(_, discarded) => {
-                *discarded += input.len();
-                if *discarded > MAX_DISCARDED {
+            Phase::Opening(opening) => match opening.receive(office, self.id, input) {
+                Ok(None) => {}
+                Ok(Some(opened)) => self.open(office, opened),
+                Err(error) => self.refuse(office, &error),
+            },
+            Phase::Over(over) => {
+                over.discarded += input.len();
+                if over.discarded > MAX_DISCARDED {
                     self.end = End::Drop;
                 }
             }
@@ -183,15 +192,16 @@ impl<S> Link<S> {
     }
 
     fn refuse<H>(&mut self, office: &mut Office<H>, error: &HandshakeError) {
-        let Phase::Opening(opening, writer) = &mut self.phase else { return };
+        let Phase::Opening(opening) = &mut self.phase else { return };
         tracing::debug!(
             peer = %opening.peer(),
             error = error as &dyn std::error::Error,
             "request not upgraded"
         );
-        let mut writer = writer.take().unwrap_or_else(|| office.lend());
+        let mut writer = opening.writer.take().unwrap_or_else(|| office.lend());
         opening::refuse(error, writer.output.buffer());
-        self.phase = Phase::Over(Some(writer), 0);
+        let deadline = opening.deadline();
+        self.phase = Phase::Over(Box::new(Over { writer: Some(writer), discarded: 0, deadline }));
         self.end = End::Linger;
     }
 
@@ -202,7 +212,7 @@ impl<S> Link<S> {
                 self.fail(office, error.map_or(Error::Disconnected, Error::Io));
                 self.end = End::Drop;
             }
-            Phase::Opening(opening, _) if opening.received() > 0 && error.is_none() => {
+            Phase::Opening(opening) if opening.received() > 0 && error.is_none() => {
                 self.refuse(office, &HandshakeError::Truncated { received: opening.received() });
                 self.end = End::Drop;
             }
@@ -218,14 +228,9 @@ impl<S> Link<S> {
     /// The connection is over: what is left is to write its last frame.
     #[cold]
     fn conclude<H: Handler>(&mut self, office: &mut Office<H>, flow: Flow) {
-        let over = Phase::Over(None, 0);
-        let mut connection = match mem::replace(&mut self.phase, over) {
-            Phase::Open(connection) => connection,
-            Phase::Opening(_, writer) | Phase::Over(writer, _) => {
-                self.phase = Phase::Over(writer, 0);
-                self.end = End::Drop;
-                return;
-            }
+        let Phase::Open(connection) = &mut self.phase else {
+            self.end = End::Drop;
+            return;
         };
         let frame = match flow {
             Flow::Open => return,
@@ -245,7 +250,7 @@ impl<S> Link<S> {
                 );
                 // Nothing more is sent, whatever the protocol would still allow.
                 connection.aborted = true;
-                office.handler.error(&mut connection, &error);
+                office.handler.error(connection, &error);
                 None
             }
             Flow::Aborted => {
@@ -253,10 +258,11 @@ impl<S> Link<S> {
                 None
             }
         };
-        office.handler.close(&mut connection, frame.as_ref());
+        office.handler.close(connection, frame.as_ref());
         // What is left of the time for the closing handshake.
-        self.deadline = connection.protocol.poll_timeout(Instant::now());
-        self.phase = Phase::Over(connection.writer.take(), 0);
+        let deadline = connection.protocol.poll_timeout(Instant::now());
+        let writer = connection.writer.take();
+        self.phase = Phase::Over(Box::new(Over { writer, discarded: 0, deadline }));
     }
 
     /// Removed from the worker: a connection that is still open learns so.
@@ -336,10 +342,10 @@ impl<S> Link<S> {
         }
         let place = self.phase.writer();
         if let Some(mut writer) = place.take() {
+            writer.end_input(input);
             if writer.output.is_empty() {
                 office.take_back(writer);
             } else {
-                writer.end_input(input);
                 *place = Some(writer);
             }
         }
@@ -377,22 +383,33 @@ impl<S> Link<S> {
         self.conclude(office, Flow::Aborted);
     }
 
-    /// The deadline was met.
+    /// Does what is due, if anything is.
     pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
         let Phase::Open(connection) = &mut self.phase else {
-            // The time for the request, or for the peer to end the transport, is over.
-            self.end = End::Drop;
+            // The time for the request, or for the peer to end the transport.
+            if self.deadline(now).is_some_and(|deadline| deadline <= now) {
+                self.end = End::Drop;
+            }
             return;
         };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
-        match connection.protocol.handle_timeout(now, writer.output.buffer()) {
-            Ok(()) => self.ask_deadline(now),
-            Err(late) => self.fail(office, late.into()),
+        if let Err(late) = connection.protocol.handle_timeout(now, writer.output.buffer()) {
+            self.fail(office, late.into());
         }
     }
 
-    pub(super) fn has_deadline(&self, id: ConnectionId, deadline: Instant) -> bool {
-        self.id == id && self.deadline == Some(deadline)
+    pub(super) fn is_watched(&self, id: ConnectionId, at: Instant) -> bool {
+        self.id == id && self.watched == Some(at)
+    }
+
+    /// When something is due, as far as is known at `now`.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.asked_in = self.stage();
+        match &mut self.phase {
+            Phase::Opening(opening) => opening.deadline(),
+            Phase::Open(connection) => connection.protocol.poll_timeout(now),
+            Phase::Over(over) => over.deadline,
+        }
     }
 
     /// Whether it ends, or has another deadline.
@@ -405,15 +422,6 @@ impl<S> Link<S> {
     #[inline]
     pub(super) fn has_new_deadline(&self) -> bool {
         self.asked_in != self.stage()
-    }
-
-    pub(super) fn ask_deadline(&mut self, now: Instant) {
-        self.asked_in = self.stage();
-        match &mut self.phase {
-            Phase::Open(connection) => self.deadline = connection.protocol.poll_timeout(now),
-            // Set when the client was accepted, and when the connection ended.
-            Phase::Opening(..) | Phase::Over(..) => {}
-        }
     }
 
     #[inline]

@@ -32,6 +32,9 @@ use slab::Slab;
 /// Writers kept for the next connections to write, at most.
 const MAX_SPARES: usize = 64;
 
+/// The precision of deadlines.
+const TICK: Duration = Duration::from_millis(1);
+
 /// How a server's workers work.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -118,17 +121,15 @@ impl<H: Handler, S> Worker<H, S> {
         let slot = self.links.next_slot()?;
         let id = ConnectionId::new(self.index, slot, self.serial);
         self.serial += 1;
-        let now = Instant::now();
-        let mut link = match Link::new(socket, id, peer, &self.office.settings) {
+        let link = match Link::new(socket, id, peer, &self.office.settings) {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(%error, "cannot begin a TLS session");
                 return None;
             }
         };
-        link.deadline = now.checked_add(self.office.settings.options.timeout);
-        self.deadlines.watch(link.deadline, id);
         self.links.insert(slot, Box::new(link));
+        self.watch(slot);
         Some(slot)
     }
 
@@ -140,10 +141,8 @@ impl<H: Handler, S> Worker<H, S> {
 
     /// Watches the deadline of a link that may have got a new one.
     pub(super) fn watch(&mut self, slot: usize) {
-        let Some(link) = self.links.get_mut(slot) else { return };
-        if link.has_new_deadline() {
-            link.ask_deadline(Instant::now());
-            self.deadlines.watch(link.deadline, link.id);
+        if self.links.get_mut(slot).is_some_and(|link| link.has_new_deadline()) {
+            self.ask_deadline(slot, Instant::now());
         }
     }
 
@@ -153,7 +152,7 @@ impl<H: Handler, S> Worker<H, S> {
         link.dropped(&mut self.office);
         let Self { deadlines, links, .. } = self;
         deadlines.sweep(links.len(), |deadline, id| {
-            links.get_mut(id.slot()).is_some_and(|link| link.has_deadline(id, deadline))
+            links.get_mut(id.slot()).is_some_and(|link| link.is_watched(id, deadline))
         });
         Some(link)
     }
@@ -161,8 +160,8 @@ impl<H: Handler, S> Worker<H, S> {
     /// Does what is due, and what other threads ask for. Says whether they asked for something: if not, whoever does so
     /// next wakes the worker, which may wait.
     pub(super) fn attend(&mut self, now: Instant) -> bool {
-        while let Some(id) = self.deadlines.pop_due(now) {
-            self.handle_timeout(id, now);
+        while let Some((at, id)) = self.deadlines.pop_due(now) {
+            self.handle_timeout(at, id, now);
         }
         let mut letters = mem::take(&mut self.letters);
         self.mailbox().take_or_sleep(&mut letters);
@@ -237,15 +236,27 @@ impl<H: Handler, S> Worker<H, S> {
         self.for_all(|link, office| link.close(office, &frame));
     }
 
-    fn handle_timeout(&mut self, id: ConnectionId, now: Instant) {
+    fn handle_timeout(&mut self, at: Instant, id: ConnectionId, now: Instant) {
         let slot = id.slot();
-        let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) else { return };
-        if link.deadline.is_none_or(|deadline| now < deadline) {
+        let Some(link) = self.links.get_mut(slot).filter(|link| link.is_watched(id, at)) else {
             return;
-        }
+        };
+        link.watched = None;
         link.handle_timeout(&mut self.office, now);
-        self.deadlines.watch(link.deadline, id);
+        self.ask_deadline(slot, now);
         self.touch(slot);
+    }
+
+    /// Watches the deadline of a link, unless the worker will look at it before.
+    fn ask_deadline(&mut self, slot: usize, now: Instant) {
+        let Some(link) = self.links.get_mut(slot) else { return };
+        let Some(deadline) = link.deadline(now) else { return };
+        // Something that is due again at once waits for the next turn.
+        let deadline = deadline.max(now + TICK);
+        if link.watched.is_none_or(|watched| deadline < watched) {
+            link.watched = Some(deadline);
+            self.deadlines.watch(deadline, link.id);
+        }
     }
 
     fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Link<S>, &mut Office<H>)) {

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, RequestHead};
 
@@ -12,6 +13,8 @@ pub(super) struct Opening {
     search: HeadSearch,
     buffer: Vec<u8>,
     peer: SocketAddr,
+    deadline: Option<Instant>,
+    pub(super) writer: Option<Box<Writer>>,
 }
 
 /// What a request became.
@@ -23,11 +26,22 @@ pub(super) struct Opened {
 
 impl Opening {
     pub(super) fn new(peer: SocketAddr, options: &Options) -> Self {
-        Self { search: HeadSearch::new(options.head_limits), buffer: Vec::new(), peer }
+        Self {
+            search: HeadSearch::new(options.head_limits),
+            buffer: Vec::new(),
+            peer,
+            deadline: Instant::now().checked_add(options.timeout),
+            writer: None,
+        }
     }
 
     pub(super) const fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// When the request must be complete.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// How much of a request has come, in bytes.
@@ -43,21 +57,19 @@ impl Opening {
         office: &mut Office<H>,
         id: ConnectionId,
         input: &[u8],
-        writer: &mut Option<Box<Writer>>,
     ) -> Result<Option<Opened>, HandshakeError> {
         self.buffer.extend_from_slice(input);
         let Some(end) = self.search.find(&self.buffer)? else { return Ok(None) };
-        let connection = self.open(office, id, end, writer)?;
+        let connection = self.open(office, id, end)?;
         let rest = self.buffer.split_off(end);
         Ok(Some(Opened { connection: Box::new(connection), rest }))
     }
 
     fn open<H: Handler>(
-        &self,
+        &mut self,
         office: &mut Office<H>,
         id: ConnectionId,
         end: usize,
-        writer: &mut Option<Box<Writer>>,
     ) -> Result<Connection, HandshakeError> {
         let settings = office.settings.clone();
         let options = &settings.options;
@@ -66,8 +78,8 @@ impl Opening {
         let request = Request::from_head(&head)?;
         let mut response = options.answer(&request)?;
         office.handler.upgrade(&request, &mut response)?;
-        let out = writer.get_or_insert_with(|| office.lend());
-        response.encode(out.output.buffer());
+        let mut writer = self.writer.take().unwrap_or_else(|| office.lend());
+        response.encode(writer.output.buffer());
         let negotiated = response.into_negotiated();
         tracing::debug!(
             %id,
@@ -79,11 +91,29 @@ impl Opening {
         );
         let protocol = options.connection(&negotiated);
         let mut connection = Connection::new(protocol, id, self.peer, office.workers.clone());
-        connection.set_request(negotiated.subprotocol, settings.keep_requests.then_some(bytes));
-        connection.writer = writer.take();
+        let head = settings.keep_requests.then(|| kept(&request));
+        connection.set_request(negotiated.subprotocol, head);
+        connection.writer = Some(writer);
         office.handler.open(&mut connection, &request);
         Ok(connection)
     }
+}
+
+/// Headers that say nothing more once the handshake is done (RFC 6455 section 4.1).
+const SPENT: [&str; 4] = ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Upgrade"];
+
+/// The head of a request without what is spent.
+fn kept(request: &Request<'_>) -> Box<[u8]> {
+    let mut head = Vec::with_capacity(256);
+    let mut line = |parts: [&[u8]; 4]| parts.iter().for_each(|part| head.extend_from_slice(part));
+    line([b"GET ", request.target().as_bytes(), b" HTTP/1.1", b"\r\n"]);
+    for (name, value) in request.headers() {
+        if !SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent)) {
+            line([name.as_bytes(), b": ", value, b"\r\n"]);
+        }
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
 }
 
 /// Tells the client why it gets no connection.
