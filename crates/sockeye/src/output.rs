@@ -92,12 +92,6 @@ impl Output {
         self.pieces.push_back((self.copied.len(), Piece::Input(range)));
     }
 
-    /// Whether payloads of it lie in the input.
-    #[cfg(all(feature = "io-uring", target_os = "linux"))]
-    pub(crate) fn is_in_input(&self) -> bool {
-        self.pieces.iter().any(|(_, piece)| matches!(piece, Piece::Input(_)))
-    }
-
     /// Copies what is left of the payloads in the input.
     pub(crate) fn own(&mut self, input: &[u8]) {
         for (_, piece) in &mut self.pieces {

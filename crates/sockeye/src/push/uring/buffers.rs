@@ -11,13 +11,10 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
 /// How many buffers there are; a power of two.
-const COUNT: u16 = 16;
+const COUNT: u16 = 4;
 
 /// The size of each, in bytes.
-const SIZE: u32 = 64 * 1024;
-
-/// Buffers that answers may be sent from at a time, at most: the others are left for input, whatever peers do not read.
-const MAX_PINNED: u16 = COUNT / 2;
+const SIZE: u32 = 256 * 1024;
 
 /// The only group of buffers of a ring.
 pub(super) const GROUP: u16 = 0;
@@ -37,7 +34,6 @@ pub(super) struct Buffers {
     memory: NonNull<u8>,
     states: [State; COUNT as usize],
     tail: u16,
-    pinned: u16,
 }
 
 /// What is known of a buffer.
@@ -47,8 +43,6 @@ struct State {
     filled: u32,
     /// How many parts of it are in use.
     parts: u32,
-    /// How many of them are being sent.
-    sent: u32,
     /// The kernel will not fill more of it.
     finished: bool,
 }
@@ -69,7 +63,6 @@ impl Buffers {
             memory: allocate(memory_layout())?,
             states: [State::default(); COUNT as usize],
             tail: 0,
-            pinned: 0,
         };
         let address = buffers.entries.as_ptr().expose_provenance() as u64;
         let register = |flags| {
@@ -100,9 +93,8 @@ impl Buffers {
     pub(super) fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
         let start = usize::from(filled.buffer) * SIZE as usize + filled.start as usize;
         // SAFETY: `take` has checked that the part is within its buffer, and so within the memory, all of which was
-        // initialised when it was allocated. The kernel is done with this part; it may read it for a send (see
-        // `Ring::send`), but then the `Filled` is with the ring and not with whoever calls this. Parts do not overlap, and
-        // this one is borrowed as long as `self`.
+        // initialised when it was allocated. The kernel is done with this part. Parts do not overlap, there is one `Filled`
+        // for each, and this one is borrowed as long as `self`.
         unsafe {
             slice::from_raw_parts_mut(self.memory.as_ptr().add(start), filled.length as usize)
         }
@@ -116,29 +108,6 @@ impl Buffers {
         if state.parts == 0 && state.finished {
             self.provide(filled.buffer);
         }
-    }
-
-    /// Whether it may be sent from where it is. If so, [`Buffers::unpin`] must follow.
-    pub(super) fn pin(&mut self, filled: &Filled) -> bool {
-        let state = &mut self.states[usize::from(filled.buffer)];
-        if state.sent == 0 {
-            if self.pinned == MAX_PINNED {
-                return false;
-            }
-            self.pinned += 1;
-        }
-        state.sent += 1;
-        true
-    }
-
-    /// It was sent.
-    pub(super) fn unpin(&mut self, filled: Filled) {
-        let state = &mut self.states[usize::from(filled.buffer)];
-        state.sent -= 1;
-        if state.sent == 0 {
-            self.pinned -= 1;
-        }
-        self.release(filled);
     }
 
     /// Gives a buffer to the kernel.

@@ -127,7 +127,7 @@ impl<H: Handler> Uring<H> {
         let asked = self.worker.attend(now);
         while let Some(slot) = self.worker.pop_dirty() {
             if let Some((link, office)) = self.worker.link(slot) {
-                link.transmit(office, &mut self.ring, None);
+                link.transmit(office, &mut self.ring);
                 link.settle(office, &[]);
                 self.care(slot);
             }

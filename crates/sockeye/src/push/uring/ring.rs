@@ -63,8 +63,6 @@ struct Send {
     descriptor: RawFd,
     cancelled: bool,
     writer: Box<Writer>,
-    /// Where those payloads of the output are that lie in the input.
-    input: Option<Filled>,
     slices: Option<Box<Slices>>,
 }
 
@@ -146,16 +144,10 @@ impl Ring {
         ticket
     }
 
-    /// Sends all output of a writer, of which payloads may be in `input`.
-    pub(super) fn send(
-        &mut self,
-        stream: &TcpStream,
-        token: u64,
-        writer: Box<Writer>,
-        input: Option<Filled>,
-    ) -> Ticket {
+    /// Sends all output of a writer.
+    pub(super) fn send(&mut self, stream: &TcpStream, token: u64, writer: Box<Writer>) -> Ticket {
         let descriptor = stream.as_raw_fd();
-        let send = Send { token, descriptor, cancelled: false, writer, input, slices: None };
+        let send = Send { token, descriptor, cancelled: false, writer, slices: None };
         let ticket = self.keep(Operation::Send(send));
         self.push_send(ticket);
         ticket
@@ -243,11 +235,6 @@ impl Ring {
         self.buffers.release(filled);
     }
 
-    /// Whether what was received may be [sent](Ring::send) from where it is: if so, that is to be done.
-    pub(super) fn pin(&mut self, filled: &Filled) -> bool {
-        self.buffers.pin(filled)
-    }
-
     fn sent(&mut self, ticket: Ticket, result: i32) -> Option<Completion> {
         let Operation::Send(send) = &mut self.operations[ticket.0] else { return None };
         if let Some(slices) = send.slices.take() {
@@ -269,10 +256,7 @@ impl Ring {
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         };
         let Operation::Send(send) = self.forget(ticket) else { return None };
-        let Send { token, mut writer, input, .. } = send;
-        if let Some(input) = input {
-            self.buffers.unpin(input);
-        }
+        let Send { token, mut writer, .. } = send;
         if result.is_err() {
             writer.output = Output::default();
         }
@@ -289,12 +273,8 @@ impl Ring {
             let length = u32::try_from(front.len()).unwrap_or(u32::MAX);
             opcode::Send::new(descriptor, front.as_ptr(), length).flags(flags).build()
         } else {
-            let input: &[u8] = match &send.input {
-                Some(filled) => self.buffers.bytes(filled),
-                None => &[],
-            };
             let mut slots = [IoSlice::new(&[]); MAX_SLICES];
-            let slices = output.slices(input, &mut slots);
+            let slices = output.slices(&[], &mut slots);
             let vectors = send
                 .slices
                 .get_or_insert_with(|| self.spare_slices.pop().unwrap_or_else(Slices::new));
@@ -302,8 +282,8 @@ impl Ring {
             #[expect(clippy::cast_sign_loss, reason = "a set of bits")]
             opcode::SendMsg::new(descriptor, header).flags(flags as u32).build()
         };
-        // SAFETY: what it points to is on the heap and belongs to the operation: bytes of the writer's output, of shared
-        // payloads, and of the input, none of which are changed until its completion was taken.
+        // SAFETY: what it points to is on the heap and belongs to the operation: bytes of the writer's output and of shared
+        // payloads, none of which are changed until its completion was taken.
         unsafe { self.push(entry, ticket) }
     }
 

@@ -1,10 +1,12 @@
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem;
 use std::net::TcpStream;
 
+use rustix::net::{self, SendAncillaryBuffer, SendFlags};
+
 use super::buffers::Filled;
 use super::ring::{Ring, Ticket};
-use crate::output::Output;
+use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
 use crate::push::worker::{Link, Office};
 use crate::push::writer::Writer;
@@ -72,13 +74,10 @@ impl Link<Socket> {
             return self.hold(ring, filled);
         }
         self.receive(office, ring.bytes(&filled));
-        match self.transmit(office, ring, Some(filled)) {
-            Some(filled) => {
-                self.settle(office, ring.bytes(&filled));
-                ring.release(filled);
-            }
-            None => self.settle(office, &[]),
-        }
+        self.transmit_at_once(office, ring.bytes(&filled));
+        self.transmit(office, ring);
+        self.settle(office, ring.bytes(&filled));
+        ring.release(filled);
     }
 
     /// Keeps input until the output is sent, and takes no more of it.
@@ -110,7 +109,7 @@ impl Link<Socket> {
         }
         let error = self.socket.broken.take().or(error);
         self.lost(office, error);
-        self.transmit(office, ring, None);
+        self.transmit(office, ring);
         self.settle(office, &[]);
     }
 
@@ -133,12 +132,12 @@ impl Link<Socket> {
             self.socket.broken.get_or_insert(error);
             self.blocked = false;
         }
-        self.transmit(office, ring, None);
+        self.transmit(office, ring);
         if self.socket.send.is_some() {
             return;
         }
         if self.written(office) {
-            self.transmit(office, ring, None);
+            self.transmit(office, ring);
         }
         self.settle(office, &[]);
         if self.socket.receive.is_none() || self.socket.cancelled || self.socket.end.is_some() {
@@ -152,9 +151,9 @@ impl Link<Socket> {
         let mut held = mem::take(&mut self.socket.held);
         if !held.is_empty() {
             self.receive(office, &mut held);
-            self.own_output(&held);
-            self.transmit(office, ring, None);
-            self.settle(office, &[]);
+            self.transmit_at_once(office, &held);
+            self.transmit(office, ring);
+            self.settle(office, &held);
         }
         if let Some(error) = self.socket.end.take() {
             return self.ended(office, ring, error);
@@ -164,39 +163,47 @@ impl Link<Socket> {
         }
     }
 
-    /// Sends the output, unless there is a send in hand. Gives `input` back unless it is sent from.
+    /// Sends output with long payloads at once, as much of it as the system takes: that costs less than to let them go cold
+    /// until the end of the turn. What is left of those that lie in `input` is copied.
     #[inline]
-    pub(super) fn transmit<H: Handler>(
-        &mut self,
-        office: &mut Office<H>,
-        ring: &mut Ring,
-        input: Option<Filled>,
-    ) -> Option<Filled> {
-        if self.socket.send.is_some() {
-            return input;
+    fn transmit_at_once<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        if self.socket.send.is_some() || self.socket.broken.is_some() {
+            return;
         }
-        let Some(mut writer) = self.take_output(office) else { return input };
+        while let (socket, Some(output)) = self.output() {
+            if output.is_contiguous() {
+                return;
+            }
+            let mut slots = [IoSlice::new(&[]); MAX_SLICES];
+            let slices = output.slices(input, &mut slots);
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            let mut no_control = SendAncillaryBuffer::default();
+            // An error is met again by the send that follows.
+            let sent = net::sendmsg(&socket.stream, slices, &mut no_control, flags).unwrap_or(0);
+            if !output.advance(sent) {
+                return output.own(input);
+            }
+            if !self.written(office) {
+                return;
+            }
+        }
+    }
+
+    /// Asks to send the output, unless there is a send in hand. None of it lies in the input.
+    #[inline]
+    pub(super) fn transmit<H: Handler>(&mut self, office: &mut Office<H>, ring: &mut Ring) {
+        if self.socket.send.is_some() {
+            return;
+        }
+        let Some(mut writer) = self.take_output(office) else { return };
         if self.socket.broken.is_some() {
             writer.output = Output::default();
-            office.take_back(writer);
-            return input;
+            return office.take_back(writer);
         }
-        let (pinned, rest) = match input {
-            Some(filled) if writer.output.is_in_input() => {
-                if ring.pin(&filled) {
-                    (Some(filled), None)
-                } else {
-                    writer.output.own(ring.bytes(&filled));
-                    (None, Some(filled))
-                }
-            }
-            input => (None, input),
-        };
         writer.leave_input();
         self.set_in_flight(writer.output.len());
         let socket = &mut self.socket;
-        socket.send = Some(ring.send(&socket.stream, self.id.into(), writer, pinned));
+        socket.send = Some(ring.send(&socket.stream, self.id.into(), writer));
         socket.sent_in = ring.turn();
-        rest
     }
 }

@@ -44,11 +44,4 @@ impl<S> Link<S> {
             office.take_back(writer);
         }
     }
-
-    /// Copies what is left to send of the input at hand.
-    pub(crate) fn own_output(&mut self, input: &[u8]) {
-        if let Some(writer) = self.phase.writer() {
-            writer.end_input(input);
-        }
-    }
 }
