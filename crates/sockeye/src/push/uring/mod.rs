@@ -11,6 +11,7 @@
 //! peer does not read: what it sends is not handled until the send is done.
 
 mod buffers;
+mod files;
 mod missing;
 mod ring;
 mod socket;
@@ -28,6 +29,7 @@ use super::acceptor::Acceptor;
 use super::mailbox::{Waker, Workers};
 use super::worker::{End, Link, Office, Settings, Worker};
 use super::{ConnectionId, Handler};
+use files::Stream;
 use missing::Missing;
 use ring::{Completion, Ring, Ticket};
 use socket::Socket;
@@ -208,7 +210,7 @@ impl<H: Handler> Uring<H> {
             End::Finish | End::Linger if link.socket.send.is_some() => {}
             End::Finish | End::Linger => {
                 if !mem::replace(&mut link.socket.shut_down, true) {
-                    let _ = link.socket.stream.shutdown(Shutdown::Write);
+                    let _ = link.socket.stream.socket().shutdown(Shutdown::Write);
                 }
                 if link.end == End::Finish {
                     self.remove(slot);
@@ -228,6 +230,7 @@ impl<H: Handler> Uring<H> {
     }
 }
 
+/// Begins a connection. Says whether there is one.
 fn open<H: Handler>(
     worker: &mut Worker<H, Socket>,
     ring: &mut Ring,
@@ -236,8 +239,9 @@ fn open<H: Handler>(
 ) -> bool {
     // Frames are written whole: to wait for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let slot = worker.accepted(Socket::new(stream), peer);
+    let slot = worker.accepted(Socket::new(Stream::new(stream)), peer);
     let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
+    ring.adopt(&mut link.socket.stream);
     link.rearm(ring);
     true
 }

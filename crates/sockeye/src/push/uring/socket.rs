@@ -1,10 +1,10 @@
 use std::io::{self, IoSlice};
 use std::mem;
-use std::net::TcpStream;
 
 use rustix::net::{self, SendAncillaryBuffer, SendFlags};
 
 use super::buffers::Filled;
+use super::files::Stream;
 use super::ring::{Ring, Ticket};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
@@ -13,7 +13,7 @@ use crate::push::writer::Writer;
 
 /// A socket and its operations in hand.
 pub(super) struct Socket {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) receive: Option<Ticket>,
     /// The receive was cancelled: its last completion is still to come.
     cancelled: bool,
@@ -34,7 +34,7 @@ pub(super) struct Socket {
 type InputEnd = Option<io::Error>;
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self {
             stream,
             receive: None,
@@ -179,7 +179,8 @@ impl Link<Socket> {
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             let mut no_control = SendAncillaryBuffer::default();
             // An error is met again by the send that follows.
-            let sent = net::sendmsg(&socket.stream, slices, &mut no_control, flags).unwrap_or(0);
+            let sent =
+                net::sendmsg(socket.stream.socket(), slices, &mut no_control, flags).unwrap_or(0);
             if !output.advance(sent) {
                 return output.own(input);
             }

@@ -1,0 +1,95 @@
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, RawFd};
+
+use io_uring::Submitter;
+use io_uring::types::Fd;
+
+/// As many sockets a ring knows by an index of its own, at most; further ones are named by their descriptor.
+const LIMIT: u32 = 16 * 1024;
+
+/// A file is taken from its place.
+const NONE: RawFd = -1;
+
+/// Sockets that the kernel need not look up for each operation.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    places: u32,
+    used: u32,
+    free: Vec<u32>,
+    closing: Vec<Stream>,
+}
+
+/// A socket as its ring knows it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    socket: TcpStream,
+    place: Option<u32>,
+}
+
+impl Stream {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self { socket, place: None }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub(super) fn name(&self) -> Name {
+        match self.place {
+            Some(place) => Name::Place(place),
+            None => Name::Descriptor(Fd(self.socket.as_raw_fd())),
+        }
+    }
+}
+
+/// What operations call a socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name {
+    Place(u32),
+    Descriptor(Fd),
+}
+
+impl Files {
+    /// Makes places, as many as the process may have files: the kernel gives no more.
+    pub(super) fn register(submitter: &Submitter<'_>) -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(LIMIT);
+        let places = limit.min(LIMIT);
+        match submitter.register_files_sparse(places) {
+            Ok(()) => Self { places, ..Self::default() },
+            // An older kernel, or no memory: descriptors do.
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// Gives a socket a place, if there is one left.
+    pub(super) fn adopt(&mut self, submitter: &Submitter<'_>, stream: &mut Stream) {
+        let fresh = (self.used < self.places).then_some(self.used);
+        let place = self.free.last().copied().or(fresh);
+        let place = place.filter(|&place| {
+            submitter.register_files_update(place, &[stream.socket.as_raw_fd()]).is_ok()
+        });
+        if place.is_some() && self.free.pop().is_none() {
+            self.used += 1;
+        }
+        stream.place = place;
+    }
+
+    /// Closes a socket at the next [`Files::close_all`].
+    pub(super) fn close(&mut self, stream: Stream) {
+        self.closing.push(stream);
+    }
+
+    /// Closes sockets, all operations of which were submitted: otherwise another one might have their name by then.
+    pub(super) fn close_all(&mut self, submitter: &Submitter<'_>) {
+        for Stream { socket, place } in self.closing.drain(..) {
+            if let Some(place) = place {
+                if submitter.register_files_update(place, &[NONE]).is_ok() {
+                    self.free.push(place);
+                }
+            }
+            drop(socket);
+        }
+    }
+}
