@@ -239,6 +239,13 @@ impl Connection {
         self.sending.in_place(message, out)
     }
 
+    /// Whether the frame of a message is the same on every connection that says so: neither masked nor compressed, and the
+    /// close frame was not sent. What was encoded once may then be appended to the output of each.
+    #[inline]
+    pub const fn sends_plain(&self) -> bool {
+        self.sending.is_plain()
+    }
+
     /// Appends a ping with at most 125 bytes of payload to `out`.
     ///
     /// # Errors

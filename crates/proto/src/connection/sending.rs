@@ -115,6 +115,10 @@ impl Sending {
         Ok(())
     }
 
+    pub(super) const fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Nothing more is to be sent, not even a close frame.
     pub(super) const fn end(&mut self) {
         self.closed = true;

@@ -114,9 +114,26 @@ impl Connection {
 
     /// Sends a message that shares its payload: one of 4 KiB or more is not copied.
     pub fn send_shared(&mut self, message: impl Into<Message>) -> Sent {
-        let message = message.into();
-        let borrowed = message.clone();
-        self.put(borrowed.as_ref(), |writer| writer.output.push_shared(message.into_bytes()))
+        self.send_message(&message.into())
+    }
+
+    #[inline]
+    pub(super) fn send_message(&mut self, message: &Message) -> Sent {
+        let payload = || message.clone().into_bytes();
+        self.put(message.as_ref(), |writer| writer.output.push_shared(payload()))
+    }
+
+    /// Sends frames that were encoded before. Says whether that can be done here.
+    #[inline]
+    pub(super) fn send_encoded(&mut self, frames: &[u8]) -> bool {
+        let possible = self.protocol.sends_plain() && !self.aborted;
+        if possible {
+            let writer = self.writer.get_or_insert_default();
+            if writer.output.len() < self.workers.max_unwritten {
+                writer.output.buffer().extend_from_slice(frames);
+            }
+        }
+        possible
     }
 
     #[inline]

@@ -23,6 +23,10 @@ pub(super) enum Letter {
 }
 
 impl Letter {
+    pub(super) const fn is_broadcast(&self) -> bool {
+        matches!(self, Self::Broadcast(_))
+    }
+
     fn size(&self) -> usize {
         LETTER_SIZE
             + match self {

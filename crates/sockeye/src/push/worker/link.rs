@@ -351,10 +351,29 @@ impl<S> Link<S> {
         }
     }
 
-    pub(super) fn send<H: Handler>(&mut self, office: &mut Office<H>, message: Message) {
+    #[inline]
+    pub(super) fn send<H: Handler>(&mut self, office: &mut Office<H>, message: &Message) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.writer.get_or_insert_with(|| office.lend());
-            connection.send_shared(message);
+            connection.send_message(message);
+        }
+    }
+
+    /// Sends messages to a connection that is open, from `frames` where that can be.
+    #[inline]
+    pub(super) fn broadcast<'m, H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        frames: &[u8],
+        messages: impl Iterator<Item = &'m Message>,
+    ) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.writer.get_or_insert_with(|| office.lend());
+            if !connection.send_encoded(frames) {
+                for message in messages {
+                    connection.send_message(message);
+                }
+            }
         }
     }
 

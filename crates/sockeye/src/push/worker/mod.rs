@@ -15,11 +15,13 @@ mod slab;
 
 use std::mem;
 use std::net::SocketAddr;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use sockeye_proto::{CloseCode, CloseFrame};
+use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
+use sockeye_proto::{CloseCode, CloseFrame, Message};
 
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
@@ -34,6 +36,13 @@ const MAX_SPARES: usize = 64;
 
 /// The precision of deadlines.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Broadcasts that come together are encoded once for all connections up to this length, in bytes: what one write takes at once
+/// is worth a copy for each.
+const MAX_ENCODED: usize = 16 * 1024;
+
+/// Room for so many letters is kept, whatever a burst brought.
+const KEPT_LETTERS: usize = 1024;
 
 /// How a server's workers work.
 #[derive(Debug)]
@@ -166,9 +175,15 @@ impl<H: Handler, S> Worker<H, S> {
         let mut letters = mem::take(&mut self.letters);
         self.mailbox().take_or_sleep(&mut letters);
         let asked = !letters.is_empty();
-        for letter in letters.drain(..) {
-            self.open_letter(letter);
+        // Broadcasts in a row go to each link at once, while that is at hand.
+        for run in letters.chunk_by(|a, b| a.is_broadcast() && b.is_broadcast()) {
+            match run {
+                [Letter::Broadcast(_), ..] => self.broadcast(run),
+                _ => run.iter().for_each(|letter| self.open_letter(letter)),
+            }
         }
+        letters.clear();
+        letters.shrink_to(KEPT_LETTERS);
         self.letters = letters;
         asked
     }
@@ -214,17 +229,37 @@ impl<H: Handler, S> Worker<H, S> {
         &self.office.workers.mailboxes[self.index]
     }
 
-    fn open_letter(&mut self, letter: Letter) {
+    fn open_letter(&mut self, letter: &Letter) {
         match letter {
-            Letter::Send(id, message) => self.with(id, |link, office| link.send(office, message)),
-            Letter::Ping(id, payload) => self.with(id, |link, office| link.ping(office, &payload)),
-            Letter::Close(id, frame) => self.with(id, |link, office| link.close(office, &frame)),
-            Letter::Abort(id) => self.with(id, Link::abort),
-            Letter::Broadcast(message) => {
-                self.for_all(|link, office| link.send(office, message.clone()));
-            }
+            Letter::Send(id, message) => self.with(*id, |link, office| link.send(office, message)),
+            Letter::Ping(id, payload) => self.with(*id, |link, office| link.ping(office, payload)),
+            Letter::Close(id, frame) => self.with(*id, |link, office| link.close(office, frame)),
+            Letter::Abort(id) => self.with(*id, Link::abort),
+            Letter::Broadcast(_) => self.broadcast(slice::from_ref(letter)),
             Letter::Stop => self.stop(),
         }
+    }
+
+    /// Messages in a row for all: encoded once, up to a length from which they are rather shared than copied.
+    fn broadcast(&mut self, run: &[Letter]) {
+        let messages = || {
+            run.iter().filter_map(|letter| match letter {
+                Letter::Broadcast(message) => Some(message),
+                _ => None,
+            })
+        };
+        let length: usize = messages().map(Message::len).sum();
+        if length > MAX_ENCODED {
+            return self.for_all(|link, office| {
+                messages().for_each(|message| link.send(office, message));
+            });
+        }
+        let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
+        for message in messages() {
+            Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
+            frames.extend_from_slice(message.as_bytes());
+        }
+        self.for_all(|link, office| link.broadcast(office, &frames, messages()));
     }
 
     fn stop(&mut self) {
