@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) ping_after: Option<Duration>,
     pub(crate) pong_timeout: Duration,
     pub(crate) close_timeout: Duration,
+    pub(crate) report_frames: bool,
 }
 
 impl Config {
@@ -29,6 +30,7 @@ impl Config {
             ping_after: Some(Duration::from_secs(30)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
+            report_frames: false,
         }
     }
 
@@ -70,6 +72,12 @@ impl Config {
     /// ([`TimedOut::Closing`](crate::TimedOut::Closing)). Default: 5 s.
     pub const fn close_timeout(self, timeout: Duration) -> Self {
         Self { close_timeout: timeout, ..self }
+    }
+
+    /// Whether the header of every frame is an event of its own ([`Event::Frame`](crate::Event::Frame)): for programs that
+    /// look at the frames themselves. Every message is then put together in a buffer. Default: no.
+    pub const fn report_frames(self, report_frames: bool) -> Self {
+        Self { report_frames, ..self }
     }
 }
 

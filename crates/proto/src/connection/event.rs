@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use crate::close::CloseFrame;
+use crate::frame::Header;
 use crate::message::MessageCow;
 
 /// What arrived. It borrows from the input where it can, and never from the connection: the answer can be encoded
@@ -9,6 +10,9 @@ use crate::message::MessageCow;
 pub enum Event<'a> {
     /// A message.
     Message(MessageCow<'a>),
+    /// A frame begins whose header breaks no rule; what it carries follows as another event. Only with
+    /// [`Config::report_frames`](super::Config::report_frames).
+    Frame(Header),
     /// A ping. It has been answered: the pong is in the output already, or will be as soon as there is room.
     Ping(Cow<'a, [u8]>),
     /// A pong, asked for or not.
@@ -28,6 +32,7 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Message(message) => Event::Message(MessageCow::Owned(message.into_owned())),
+            Self::Frame(header) => Event::Frame(header),
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
             Self::Close { frame, mid_message } => Event::Close { frame, mid_message },

@@ -374,7 +374,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         match &received {
-            Ok(None | Some(Event::Message(_) | Event::Pong(_))) => {}
+            Ok(None | Some(Event::Message(_) | Event::Frame(_) | Event::Pong(_))) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
             Ok(Some(Event::Close { frame, .. })) => self.answer_close(frame.as_ref(), out),
             Err(error) => self.fail(*error, out),

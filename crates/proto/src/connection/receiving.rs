@@ -27,6 +27,9 @@ pub(super) struct Receiving {
     role: Role,
     max_frame_length: u64,
     max_message_length: usize,
+    /// Payloads of less than this length, in bytes, may be taken by the shortest way.
+    short_way_below: usize,
+    report_frames: bool,
     partial: PartialHeader,
     frame: Option<Box<Frame>>,
     message: Option<Box<Message>>,
@@ -52,9 +55,12 @@ struct Message {
 }
 
 impl Receiving {
-    pub(super) const fn new(role: Role, config: &Config) -> Self {
+    pub(super) fn new(role: Role, config: &Config) -> Self {
+        let longest = config.max_message_length.min(as_usize(config.max_frame_length));
         Self {
             role,
+            short_way_below: if config.report_frames { 0 } else { longest.saturating_add(1) },
+            report_frames: config.report_frames,
             max_frame_length: config.max_frame_length,
             max_message_length: config.max_message_length,
             partial: PartialHeader::new(),
@@ -85,9 +91,7 @@ impl Receiving {
             return None;
         }
         let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;
-        let within_limits = payload.len() <= self.max_message_length
-            && payload.len() as u64 <= self.max_frame_length;
-        if key.is_some() != (self.role == Role::Server) || !within_limits {
+        if key.is_some() != (self.role == Role::Server) || payload.len() >= self.short_way_below {
             return None;
         }
         let payload = &mut input.take(payload.end)[payload.start..];
@@ -103,14 +107,18 @@ impl Receiving {
         input: &mut Input<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         loop {
-            let event = if self.frame.is_some() {
-                if input.is_empty() {
+            let event = if let Some(frame) = &self.frame {
+                if input.is_empty() && frame.position < frame.header.length {
                     return Ok(None);
                 }
                 self.resume(input)?
             } else {
                 let Some(header) = self.header(input)? else { return Ok(None) };
                 self.check(&header)?;
+                if self.report_frames {
+                    self.begin(header);
+                    return Ok(Some(Event::Frame(header)));
+                }
                 if header.length <= input.len() as u64 {
                     self.whole(&header, input)?
                 } else {

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "the crate of the fuzz targets hands it on to them")]
 
 use bytes::{BufMut, BytesMut};
+use sockeye_proto::frame::Header;
 use sockeye_proto::{CloseFrame, Connection, Event, Input, Message, ProtocolError, State};
 
 /// What a connection made of its input.
@@ -19,6 +20,7 @@ pub struct Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Happened {
     Message(Message),
+    Frame(Header),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseFrame>),
@@ -107,6 +109,7 @@ fn receive(
 fn happened(event: Event<'_>) -> Happened {
     match event {
         Event::Message(message) => Happened::Message(message.into_owned()),
+        Event::Frame(header) => Happened::Frame(header),
         Event::Ping(payload) => Happened::Ping(payload.into_owned()),
         Event::Pong(payload) => Happened::Pong(payload.into_owned()),
         Event::Close { frame, mid_message: false } => Happened::Close(frame),

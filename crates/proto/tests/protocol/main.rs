@@ -28,6 +28,7 @@ mod control_frames_are_short_and_whole;
 mod eight_window_bits_never_refer_further_back;
 mod fragments_make_one_message;
 mod frames_and_messages_have_limits;
+mod frames_are_reported_where_that_is_asked_for;
 mod lengths_are_in_their_shortest_form;
 mod masks_tell_clients_from_servers;
 mod messages_survive_any_split;

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sockeye_proto::frame::Header;
 use sockeye_proto::handshake::{Refusal, Request, Response};
 use sockeye_proto::{CloseFrame, MessageRef};
 
@@ -10,6 +11,7 @@ use crate::Error;
 type Upgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync;
 type Open = dyn Fn(&mut Connection, &Request<'_>) + Send + Sync;
 type OnMessage = dyn Fn(&mut Connection, MessageRef<'_>) + Send + Sync;
+type OnFrame = dyn Fn(&mut Connection, &Header) + Send + Sync;
 type OnControl = dyn Fn(&mut Connection, &[u8]) + Send + Sync;
 type OnDrained = dyn Fn(&mut Connection) + Send + Sync;
 type OnError = dyn Fn(&mut Connection, &Error) + Send + Sync;
@@ -34,6 +36,7 @@ pub struct Callbacks {
     upgrade: Option<Arc<Upgrade>>,
     open: Option<Arc<Open>>,
     message: Option<Arc<OnMessage>>,
+    frame: Option<Arc<OnFrame>>,
     ping: Option<Arc<OnControl>>,
     pong: Option<Arc<OnControl>>,
     drained: Option<Arc<OnDrained>>,
@@ -69,6 +72,11 @@ impl Callbacks {
         call: impl Fn(&mut Connection, MessageRef<'_>) + Send + Sync + 'static,
     ) -> Self {
         Self { message: Some(Arc::new(call)), ..self }
+    }
+
+    /// See [`Handler::frame`].
+    pub fn on_frame(self, call: impl Fn(&mut Connection, &Header) + Send + Sync + 'static) -> Self {
+        Self { frame: Some(Arc::new(call)), ..self }
     }
 
     /// See [`Handler::ping`].
@@ -114,6 +122,12 @@ impl Handler for Callbacks {
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
         if let Some(call) = &self.message {
             call(connection, message);
+        }
+    }
+
+    fn frame(&mut self, connection: &mut Connection, header: &Header) {
+        if let Some(call) = &self.frame {
+            call(connection, header);
         }
     }
 

@@ -1,3 +1,4 @@
+use sockeye_proto::frame::Header;
 use sockeye_proto::handshake::{Refusal, Request, Response};
 use sockeye_proto::{CloseFrame, MessageRef};
 
@@ -7,15 +8,14 @@ use crate::Error;
 /// What a program does when something happens on a connection. Every worker has one of its own.
 ///
 /// ```text
-///            ┌────────────────────────────────────────┐
-///  upgrade ──► open ──► message, ping, pong, drained ──► error ──► close
-///     │                                    (any number)  (0 or 1)  (always, once, last)
+///  upgrade ──► open ──► message, frame, ping, pong, drained ──► error ──► close
+///     │                 (in the order of arrival)             (0 or 1)  (always, once, last)
 ///     └── refused: none of the others
 /// ```
 ///
 /// All callbacks of one connection come from one thread. What they send is corked, and leaves with one write when the input
 /// at hand was handled. A callback that panics ends its server: see [`Listening::run`](super::Listening::run).
-#[expect(unused_variables, reason = "the defaults ignore what they are given")]
+#[allow(unused_variables, reason = "the defaults ignore what they are given")]
 pub trait Handler: 'static {
     /// A client asks for a connection. The request obeys the handshake's rules and its origin is allowed; headers may be
     /// added to the answer.
@@ -32,6 +32,10 @@ pub trait Handler: 'static {
     /// A message arrived. It is borrowed from the receive buffer, or from the buffer that its fragments were put together
     /// in; sending it on does not copy a long payload.
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {}
+
+    /// A frame begins, of a message or a control frame; what it carries is given to the other callbacks once it is there.
+    /// Called only with [`Config::report_frames`](crate::Config::report_frames).
+    fn frame(&mut self, connection: &mut Connection, header: &Header) {}
 
     /// A ping arrived. It has been answered.
     fn ping(&mut self, connection: &mut Connection, payload: &[u8]) {}

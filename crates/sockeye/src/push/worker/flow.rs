@@ -58,6 +58,7 @@ impl Connection {
             Ok(Some(Event::Message(MessageCow::Owned(message)))) => {
                 self.assembled(handler, &message);
             }
+            Ok(Some(Event::Frame(header))) => handler.frame(self, &header),
             Ok(Some(Event::Ping(payload))) => handler.ping(self, &payload),
             Ok(Some(Event::Pong(payload))) => handler.pong(self, &payload),
             Ok(Some(Event::Close { frame, mid_message: false })) => return Flow::Closed(frame),
