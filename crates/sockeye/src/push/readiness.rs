@@ -320,6 +320,7 @@ impl Link<Socket> {
                     *output = Output::default();
                     socket.broken.get_or_insert(error);
                     socket.readable = true;
+                    self.blocked = false;
                     return;
                 }
             }

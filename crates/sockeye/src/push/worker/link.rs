@@ -181,8 +181,9 @@ impl<S> Link<S> {
 
     fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
         let Opened { connection, mut rest } = opened;
+        let aborted = connection.aborted;
         self.phase = Phase::Open(connection);
-        if !rest.is_empty() {
+        if !rest.is_empty() && !aborted {
             self.receive_plain(office, &mut rest);
             // This input is not the one that the caller will settle.
             if let Some(writer) = self.phase.writer().as_deref_mut() {

@@ -1,0 +1,80 @@
+//! Whoever keeps a server waiting is dropped in time: silent, unfinished, or unwilling to close.
+
+use std::time::Duration;
+
+use sockeye::push::{Connection, Server};
+use sockeye::upgrade::Options;
+use sockeye::{CloseCode, Config, TimedOut};
+
+use crate::peer::Peer;
+use crate::recorder::{Failure, Seen, record};
+use crate::serving::Running;
+use crate::wire::{self, FIN, PING, PONG};
+
+const SOON: Duration = Duration::from_millis(30);
+
+#[test]
+fn silence_is_pinged_and_then_ends_the_connection() {
+    let (make, log) = record(|_: &mut Connection, _: &Seen| {});
+    let config = Config::new().ping_after(Some(SOON)).pong_timeout(SOON);
+    let running =
+        Running::start(Server::new(make).workers(1).options(Options::new().config(config)));
+    let mut peer = Peer::connect(running.address);
+    assert_eq!(peer.frame().0, FIN | PING);
+    while peer.frame_or_end().is_some() {}
+    log.opened();
+    assert_eq!(log.seen(), Seen::Error(Failure::TimedOut(TimedOut::Keepalive)));
+    assert_eq!(log.seen(), Seen::Close(None));
+    running.stop();
+}
+
+#[test]
+fn a_peer_that_answers_pings_stays() {
+    let (make, log) = record(|_: &mut Connection, _: &Seen| {});
+    let config = Config::new().ping_after(Some(SOON)).pong_timeout(Duration::from_secs(60));
+    let running =
+        Running::start(Server::new(make).workers(1).options(Options::new().config(config)));
+    let mut peer = Peer::connect(running.address);
+    let (first, payload) = peer.frame();
+    assert_eq!(first, FIN | PING);
+    peer.send(&wire::masked(FIN | PONG, &payload));
+    log.wait_for(&Seen::Pong(payload));
+    peer.text("still here");
+    log.wait_for(&Seen::Message("still here".into()));
+    peer.send(&wire::close(1000));
+    assert!(matches!(log.seen(), Seen::Close(Some(_))));
+    running.stop();
+}
+
+#[test]
+fn a_handshake_that_is_never_finished_ends_and_no_callback_tells() {
+    let (make, log) = record(|_: &mut Connection, _: &Seen| {});
+    let options = Options::new().handshake_timeout(SOON);
+    let running = Running::start(Server::new(make).workers(1).options(options));
+    let mut silent = Peer::dial(running.address);
+    let mut slow = Peer::dial(running.address);
+    slow.send(b"GET / HTTP/1.1\r\nHost: exam");
+    silent.end();
+    slow.end();
+    running.stop();
+    assert_eq!(log.rest().count(), 0);
+}
+
+#[test]
+fn a_close_that_is_never_answered_ends_the_connection() {
+    let (make, log) = record(|connection: &mut Connection, seen: &Seen| {
+        if let Seen::Open(_) = seen {
+            connection.close(CloseCode::POLICY_VIOLATION, "go").unwrap();
+        }
+    });
+    let config = Config::new().close_timeout(SOON);
+    let running =
+        Running::start(Server::new(make).workers(1).options(Options::new().config(config)));
+    let mut peer = Peer::connect(running.address);
+    assert_eq!(peer.close_code(), 1008);
+    peer.end();
+    log.opened();
+    assert_eq!(log.seen(), Seen::Error(Failure::TimedOut(TimedOut::Closing)));
+    assert_eq!(log.seen(), Seen::Close(None));
+    running.stop();
+}

@@ -1,0 +1,28 @@
+//! The handler server, driven over sockets: one behaviour per file.
+//!
+//! `SOCKEYE_BACKEND` names the backend that is put to the test: `readiness`, `io-uring`, or the server's own choice.
+
+#![cfg(all(unix, feature = "deflate", feature = "tls"))]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::decimal_bitwise_operands,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "tests write wire formats by hand, and fail where they are wrong"
+)]
+
+mod peer;
+mod recorder;
+mod serving;
+mod wire;
+
+mod a_flood_starves_nobody;
+mod a_handle_works_from_any_thread;
+mod a_peer_that_does_not_read_is_waited_for;
+mod a_request_may_be_refused_or_answered_with_more;
+mod a_server_stops_when_told;
+mod a_silent_peer_is_dropped;
+mod callbacks_come_in_order;
+mod garbage_disturbs_nobody_else;
+mod messages_come_back_as_they_were_sent;
+mod pings_and_pongs_are_seen;

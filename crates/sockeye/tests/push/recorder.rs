@@ -1,0 +1,148 @@
+//! A handler that tells of every callback.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use sockeye::handshake::Request;
+use sockeye::push::{Connection, ConnectionId, Handler};
+use sockeye::{CloseFrame, Error, Message, MessageRef, ProtocolError, TimedOut};
+
+use crate::peer::PATIENCE;
+
+/// What a callback was told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// The path that was asked for.
+    Open(String),
+    Message(Message),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Drained,
+    Error(Failure),
+    Close(Option<CloseFrame>),
+}
+
+/// The errors that a connection of a server can come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Failure {
+    Protocol(ProtocolError),
+    Io(io::ErrorKind),
+    Disconnected,
+    ClosedMidMessage,
+    TimedOut(TimedOut),
+}
+
+/// Tells of every callback, and then does what the test wants done in it.
+pub(crate) struct Recorder {
+    seen: Sender<(ConnectionId, Seen)>,
+    act: Arc<Act>,
+}
+
+type Act = dyn Fn(&mut Connection, &Seen) + Send + Sync;
+
+/// What makes recorders, and what they told.
+pub(crate) fn record(
+    act: impl Fn(&mut Connection, &Seen) + Send + Sync + 'static,
+) -> (impl Fn() -> Recorder + Send + Sync + 'static, Log) {
+    let (seen, told) = channel();
+    let act = Arc::new(act);
+    let make = move || Recorder { seen: seen.clone(), act: act.clone() };
+    (make, Log { told })
+}
+
+/// As [`record`], with every message sent back.
+pub(crate) fn record_echo() -> (impl Fn() -> Recorder + Send + Sync + 'static, Log) {
+    record(|connection, seen| {
+        if let Seen::Message(message) = seen {
+            connection.send(message);
+        }
+    })
+}
+
+/// What recorders told.
+pub(crate) struct Log {
+    told: Receiver<(ConnectionId, Seen)>,
+}
+
+impl Log {
+    /// What happens next on any connection.
+    pub(crate) fn next(&self) -> (ConnectionId, Seen) {
+        self.told.recv_timeout(PATIENCE).expect("something happens")
+    }
+
+    /// What happens next, whoever it happens to.
+    pub(crate) fn seen(&self) -> Seen {
+        self.next().1
+    }
+
+    /// The connection that opens next.
+    pub(crate) fn opened(&self) -> ConnectionId {
+        loop {
+            if let (id, Seen::Open(_)) = self.next() {
+                return id;
+            }
+        }
+    }
+
+    /// Waits for something to happen.
+    pub(crate) fn wait_for(&self, expected: &Seen) -> ConnectionId {
+        loop {
+            let (id, seen) = self.next();
+            if seen == *expected {
+                return id;
+            }
+        }
+    }
+
+    /// All that is left, once the server has stopped.
+    pub(crate) fn rest(self) -> impl Iterator<Item = (ConnectionId, Seen)> {
+        self.told.into_iter()
+    }
+}
+
+impl Recorder {
+    fn saw(&mut self, connection: &mut Connection, seen: Seen) {
+        (self.act)(connection, &seen);
+        // A test that has ended listens no more.
+        let _ = self.seen.send((connection.id(), seen));
+    }
+}
+
+impl Handler for Recorder {
+    fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {
+        self.saw(connection, Seen::Open(request.path().into()));
+    }
+
+    fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
+        self.saw(connection, Seen::Message(message.into()));
+    }
+
+    fn ping(&mut self, connection: &mut Connection, payload: &[u8]) {
+        self.saw(connection, Seen::Ping(payload.into()));
+    }
+
+    fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {
+        self.saw(connection, Seen::Pong(payload.into()));
+    }
+
+    fn drained(&mut self, connection: &mut Connection) {
+        self.saw(connection, Seen::Drained);
+    }
+
+    fn error(&mut self, connection: &mut Connection, error: &Error) {
+        let failure = match error {
+            Error::Protocol(error) => Failure::Protocol(*error),
+            Error::Io(error) => Failure::Io(error.kind()),
+            Error::Disconnected => Failure::Disconnected,
+            Error::ClosedMidMessage(_) => Failure::ClosedMidMessage,
+            Error::TimedOut(late) => Failure::TimedOut(*late),
+            other => panic!("not an error of a connection: {other:?}"),
+        };
+        self.saw(connection, Seen::Error(failure));
+    }
+
+    fn close(&mut self, connection: &mut Connection, frame: Option<&CloseFrame>) {
+        self.saw(connection, Seen::Close(frame.cloned()));
+    }
+}

@@ -1,0 +1,84 @@
+//! Servers on threads of their own.
+
+use std::env;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use sockeye::Result;
+use sockeye::push::{Backend, Handler, Server, Stopper};
+
+/// A server that runs.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    stopper: Stopper,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Running {
+    pub(crate) fn start<H, F>(server: Server<F>) -> Self
+    where
+        H: Handler,
+        F: Fn() -> H + Send + Sync + 'static,
+    {
+        let listening = server.backend(backend()).listen("127.0.0.1:0").unwrap();
+        let address = listening.local_addr().unwrap();
+        let stopper = listening.stopper();
+        Self { address, stopper, thread: thread::spawn(move || listening.run()) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+
+    /// Begins to stop.
+    pub(crate) fn tell_to_stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// Stops, and waits until it has.
+    pub(crate) fn stop(self) {
+        self.stopper.stop();
+        self.join().unwrap().unwrap();
+    }
+
+    /// What became of the thread.
+    pub(crate) fn join(self) -> thread::Result<Result<()>> {
+        self.thread.join()
+    }
+}
+
+/// The backend that is put to the test: what `SOCKEYE_BACKEND` names (`readiness`, `io-uring`), or the server's own choice.
+fn backend() -> Backend {
+    match env::var("SOCKEYE_BACKEND").as_deref() {
+        Ok("readiness") => Backend::Readiness,
+        Ok("io-uring") => Backend::IoUring,
+        Ok(other) => panic!("no backend is called `{other}`"),
+        Err(_) => Backend::Auto,
+    }
+}
+
+/// A certificate for 127.0.0.1, and a configuration that trusts it.
+pub(crate) fn certificate() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (Arc::new(server), Arc::new(client))
+}
