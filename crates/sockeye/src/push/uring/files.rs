@@ -81,6 +81,12 @@ impl Files {
         self.closing.push(stream);
     }
 
+    /// Whether there are sockets to close.
+    #[inline]
+    pub(super) fn are_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
     /// Closes sockets, all operations of which were submitted: otherwise another one might have their name by then.
     pub(super) fn close_all(&mut self, submitter: &Submitter<'_>) {
         for Stream { socket, place } in self.closing.drain(..) {

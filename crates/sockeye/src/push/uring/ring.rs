@@ -182,6 +182,7 @@ impl Ring {
 
     /// Hands over what was asked for and waits until something is done, at most for `timeout`.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.close_files();
         let submitter = self.kernel.submitter();
         let result = match timeout {
             None => submitter.submit_and_wait(1),
@@ -198,12 +199,20 @@ impl Ring {
                 _ => return Err(error),
             },
         }
-        if self.kernel.submission().is_empty() {
-            self.files.close_all(&self.kernel.submitter());
-        }
         self.arrived.extend(self.kernel.completion());
         self.turn += 1;
         Ok(())
+    }
+
+    /// Peers are told of the end now, and not when there is something else to do.
+    fn close_files(&mut self) {
+        if self.files.are_closing() {
+            // What is not submitted now is when completions were taken.
+            let _ = self.kernel.submit();
+            if self.kernel.submission().is_empty() {
+                self.files.close_all(&self.kernel.submitter());
+            }
+        }
     }
 
     /// How often it has waited.
