@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the Autobahn test suite against Sockeye in both roles at once and compares every result with
-# conformance/expected/. Reports for a browser are left in target/conformance/{server,client}/.
+# Runs the Autobahn test suite against Sockeye in both roles at once, the server role by tasks and by callbacks (with
+# each backend that the system has), and compares every result with conformance/expected/. Reports for a browser are
+# left in target/conformance/{server,push,io-uring,client}/.
 #
 #   ci/conformance.sh            all cases
 #   ci/conformance.sh --quick    without the slow ones, as conformance/quick.json says
@@ -31,7 +32,7 @@ read -r -a our_client <<<"${AUTOBAHN_CLIENT:-$examples/autobahn_client}"
 
 out=$PWD/target/conformance
 rm -rf "$out"
-mkdir -p "$out/server" "$out/client"
+mkdir -p "$out/client"
 
 started=()
 stop_all() {
@@ -53,15 +54,31 @@ until_true() {
 accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# Our server, the suite as client.
-"${our_server[@]}" 127.0.0.1:0 >"$out/server/program.log" 2>"$out/server/program.err" &
-started+=($!)
-until_true 30 "our server's line 'listening on'" grep -q '^listening on ' "$out/server/program.log"
-address=$(sed -n 's/^listening on //p' "$out/server/program.log")
-python3 conformance/spec.py fuzzingclient "ws://$address" "$out/server" "$selection" >"$out/server/spec.json"
-timeout "$patience" "${wstest[@]}" -m fuzzingclient -s "$out/server/spec.json" >"$out/server/suite.log" 2>&1 &
-as_server=$!
-started+=("$as_server")
+# Our servers, the suite as client. An AUTOBAHN_SERVER is one server only.
+servers=(server)
+if [ -z "${AUTOBAHN_SERVER:-}" ]; then
+  servers+=(push)
+  # Not every system allows it: the program ends at once, and says why.
+  if timeout 2 "${our_server[@]}" 127.0.0.1:0 io-uring >/dev/null 2>&1 || [ $? -eq 124 ]; then
+    servers+=(io-uring)
+  else
+    echo "conformance: no io_uring here, so that backend is not tested"
+  fi
+fi
+suites=()
+for name in "${servers[@]}"; do
+  mkdir -p "$out/$name"
+  mode=()
+  [ "$name" = server ] || mode=("$name")
+  "${our_server[@]}" 127.0.0.1:0 "${mode[@]}" >"$out/$name/program.log" 2>"$out/$name/program.err" &
+  started+=($!)
+  until_true 30 "the line 'listening on' of $name" grep -q '^listening on ' "$out/$name/program.log"
+  address=$(sed -n 's/^listening on //p' "$out/$name/program.log")
+  python3 conformance/spec.py fuzzingclient "ws://$address" "$out/$name" "$selection" >"$out/$name/spec.json"
+  timeout "$patience" "${wstest[@]}" -m fuzzingclient -s "$out/$name/spec.json" >"$out/$name/suite.log" 2>&1 &
+  suites+=($!)
+  started+=($!)
+done
 
 # The suite as server, our client.
 port=$(free_port)
@@ -73,12 +90,16 @@ timeout "$patience" "${our_client[@]}" "ws://127.0.0.1:$port" >"$out/client/prog
 as_client=$!
 started+=("$as_client")
 
-echo "conformance: running $selection in both roles"
+echo "conformance: running $selection: ${servers[*]} client"
 failed=0
-wait "$as_server" || { echo "conformance: the suite failed: see $out/server/" >&2; failed=1; }
+for index in "${!servers[@]}"; do
+  wait "${suites[$index]}" || { echo "conformance: the suite failed: see $out/${servers[$index]}/" >&2; failed=1; }
+done
 wait "$as_client" || { echo "conformance: our client failed: see $out/client/" >&2; failed=1; }
 
-for role in server client; do
-  python3 conformance/compare.py "$role" "$out/$role/index.json" "conformance/expected/$role.json" "$selection" || failed=1
+for name in "${servers[@]}" client; do
+  role=server
+  [ "$name" != client ] || role=client
+  python3 conformance/compare.py "$name" "$out/$name/index.json" "conformance/expected/$role.json" "$selection" || failed=1
 done
 exit "$failed"

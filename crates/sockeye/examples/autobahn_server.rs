@@ -1,14 +1,42 @@
 //! The server that the Autobahn suite is run against: an echo with permessage-deflate.
 //!
 //!     cargo run --release -p sockeye --example autobahn_server -- 127.0.0.1:9001
+//!
+//! With `push` after the address it is the handler server that echoes, by the system's readiness events; with `io-uring`,
+//! by the other of its backends.
 
+use sockeye::push::{self, Backend, Callbacks};
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Deflate, Error, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 
+fn main() -> sockeye::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9001".into());
+    match arguments.next().as_deref() {
+        None => pull(&address),
+        Some("push") => push(&address, Backend::Readiness),
+        Some("io-uring") => push(&address, Backend::IoUring),
+        Some(other) => panic!("neither `push` nor `io-uring`: {other}"),
+    }
+}
+
+fn options() -> Options {
+    Options::new().deflate(Deflate::default())
+}
+
+fn push(address: &str, backend: Backend) -> sockeye::Result<()> {
+    let echo = Callbacks::new().on_message(|connection, message| {
+        connection.send(message);
+    });
+    let server = push::Server::new(move || echo.clone()).options(options()).backend(backend);
+    let listening = server.listen(address)?;
+    println!("listening on {}", listening.local_addr()?);
+    listening.run()
+}
+
 #[tokio::main]
-async fn main() -> sockeye::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+async fn pull(address: &str) -> sockeye::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
@@ -24,8 +52,7 @@ async fn main() -> sockeye::Result<()> {
 }
 
 async fn serve(stream: TcpStream) -> sockeye::Result<()> {
-    let options = Options::new().deflate(Deflate::default());
-    echo(Upgrader::new().options(options).accept(stream).await?).await
+    echo(Upgrader::new().options(options()).accept(stream).await?).await
 }
 
 async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
