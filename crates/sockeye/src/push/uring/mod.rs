@@ -167,8 +167,9 @@ impl<H: Handler> Uring<H> {
                     self.care(slot);
                 }
             }
-            Completion::Sent { token, writer, result } => {
+            Completion::Sent { token, writer, late, result } => {
                 let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
+                link.blocked |= late;
                 link.sent(office, &mut self.ring, writer, result);
                 if link.is_changed() {
                     self.care(slot);

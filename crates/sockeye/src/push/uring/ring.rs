@@ -61,6 +61,8 @@ struct Send {
     token: u64,
     name: Name,
     cancelled: bool,
+    /// The system did not take all of it at once: now it is waited for.
+    late: bool,
     writer: Box<Writer>,
     slices: Option<Box<Slices>>,
 }
@@ -86,7 +88,7 @@ pub(super) enum Completion {
     /// The peer has ended its half, or a receive failed.
     Ended { token: u64, error: Option<io::Error> },
     /// All output of a writer was sent, or it failed.
-    Sent { token: u64, writer: Box<Writer>, result: io::Result<()> },
+    Sent { token: u64, writer: Box<Writer>, late: bool, result: io::Result<()> },
 }
 
 impl Ring {
@@ -156,7 +158,14 @@ impl Ring {
 
     /// Sends all output of a writer.
     pub(super) fn send(&mut self, stream: &Stream, token: u64, writer: Box<Writer>) -> Ticket {
-        let send = Send { token, name: stream.name(), cancelled: false, writer, slices: None };
+        let send = Send {
+            token,
+            name: stream.name(),
+            cancelled: false,
+            late: false,
+            writer,
+            slices: None,
+        };
         let ticket = self.keep(Operation::Send(send));
         self.push_send(ticket);
         ticket
@@ -262,6 +271,7 @@ impl Ring {
             Ok(length) => {
                 send.writer.output.advance(length);
                 if !send.writer.output.is_empty() && !send.cancelled && length > 0 {
+                    send.late = true;
                     self.push_send(ticket);
                     return None;
                 }
@@ -271,20 +281,27 @@ impl Ring {
                     Err(io::ErrorKind::WriteZero.into())
                 }
             }
+            Err(_) if -result == libc::EAGAIN && !send.late && !send.cancelled => {
+                send.late = true;
+                self.push_send(ticket);
+                return None;
+            }
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         };
         let Operation::Send(send) = self.forget(ticket) else { return None };
-        let Send { token, mut writer, .. } = send;
+        let Send { token, mut writer, late, .. } = send;
         if result.is_err() {
             writer.output = Output::default();
         }
-        Some(Completion::Sent { token, writer, result })
+        Some(Completion::Sent { token, writer, late, result })
     }
 
     fn push_send(&mut self, ticket: Ticket) {
         let Operation::Send(send) = &mut self.operations[ticket.0] else { return };
         let output = &send.writer.output;
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        // At first only what goes at once: whoever is behind is to be known.
+        let patience = if send.late { libc::MSG_WAITALL } else { libc::MSG_DONTWAIT };
+        let flags = libc::MSG_NOSIGNAL | patience;
         let entry = if output.is_contiguous() {
             let front = output.front();
             let length = u32::try_from(front.len()).unwrap_or(u32::MAX);

@@ -122,8 +122,6 @@ impl Link<Socket> {
         writer: Box<Writer>,
         result: io::Result<()>,
     ) {
-        // It was not done at once.
-        self.blocked |= self.socket.sent_in + 1 < ring.turn();
         self.socket.send = None;
         self.set_in_flight(0);
         self.give_back(office, writer);
