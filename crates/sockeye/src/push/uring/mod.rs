@@ -67,6 +67,8 @@ pub(super) struct Uring<H> {
     listening: Option<Ticket>,
     acceptor: Acceptor,
     worker: Worker<H, Socket>,
+    /// Connections whose receive came to its end in this turn.
+    paused: Vec<u64>,
 }
 
 impl<H: Handler> Uring<H> {
@@ -85,6 +87,7 @@ impl<H: Handler> Uring<H> {
             listening: None,
             acceptor: Acceptor::new(settings.clone()),
             worker: Worker::new(index, handler, settings, workers),
+            paused: Vec::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl<H: Handler> Uring<H> {
 
     /// All that is to be done before the next wait. Returns how long that may last.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
+        self.receive_again();
         self.accept(now);
         let asked = self.worker.attend(now);
         while let Some(slot) = self.worker.pop_dirty() {
@@ -147,6 +151,18 @@ impl<H: Handler> Uring<H> {
         next.map(|next| next.saturating_duration_since(now))
     }
 
+    /// Those first that came last: a connection that sends without end takes all buffers, and whoever found none left had
+    /// its turn after it.
+    fn receive_again(&mut self) {
+        while let Some(token) = self.paused.pop() {
+            if let Some((_, link, _)) = find(&mut self.worker, token) {
+                if link.socket.receive.is_none() {
+                    link.rearm(&mut self.ring);
+                }
+            }
+        }
+    }
+
     fn accept(&mut self, now: Instant) {
         let Self { listener: Some(listener), acceptor, worker, ring, .. } = self else { return };
         acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, ring, stream, peer));
@@ -161,7 +177,8 @@ impl<H: Handler> Uring<H> {
                 };
                 link.received(office, &mut self.ring, filled);
                 if !goes_on {
-                    link.rearm(&mut self.ring);
+                    link.pause();
+                    self.paused.push(token);
                 }
                 if link.is_changed() {
                     self.care(slot);
@@ -184,7 +201,8 @@ impl<H: Handler> Uring<H> {
             }
             Completion::Paused { token } => {
                 if let Some((_, link, _)) = find(&mut self.worker, token) {
-                    link.rearm(&mut self.ring);
+                    link.pause();
+                    self.paused.push(token);
                 }
             }
             Completion::Readable { token, goes_on } => {

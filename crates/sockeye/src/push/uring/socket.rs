@@ -50,11 +50,16 @@ impl Socket {
 }
 
 impl Link<Socket> {
-    /// Receives, unless input has to wait: after the last completion of a receive, and at first.
+    /// The receive had its last completion.
     #[cold]
-    pub(super) fn rearm(&mut self, ring: &mut Ring) {
+    pub(super) fn pause(&mut self) {
         self.socket.receive = None;
         self.socket.cancelled = false;
+    }
+
+    /// Receives, unless input has to wait. There is no receive in hand.
+    #[cold]
+    pub(super) fn rearm(&mut self, ring: &mut Ring) {
         if !self.blocked && self.socket.end.is_none() {
             self.socket.receive = Some(ring.receive(&self.socket.stream, self.id.into()));
         }
