@@ -181,9 +181,13 @@ fn a_peer_that_does_not_read_is_not_read_from_and_is_drained_once_it_does() {
         let mut writer = client.try_clone().unwrap();
         writer.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
         // Until the buffers of both ends are full: were it read from all the same, that would never be.
-        let mut sent = 0;
-        while let Ok(length) = writer.write(&frame[sent % frame.len()..]) {
-            sent += length;
+        let (mut sent, mut refused) = (0, 0);
+        // More than once, since the whole machine may stand still for a while.
+        while refused < 4 {
+            match writer.write(&frame[sent % frame.len()..]) {
+                Ok(length) => (sent, refused) = (sent + length, 0),
+                Err(_) => refused += 1,
+            }
             assert!(sent < 1 << 30, "it is read from without end");
         }
         writer.set_write_timeout(None).unwrap();

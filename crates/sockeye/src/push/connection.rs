@@ -129,7 +129,7 @@ impl Connection {
         let possible = self.protocol.sends_plain() && !self.aborted;
         if possible {
             let writer = self.writer.get_or_insert_default();
-            if writer.output.len() < self.workers.max_unwritten {
+            if writer.output.len() + self.in_flight < self.workers.max_unwritten {
                 writer.output.buffer().extend_from_slice(frames);
             }
         }

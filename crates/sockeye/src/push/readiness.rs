@@ -303,16 +303,14 @@ impl Link<Socket> {
                 Ok(length) => {
                     if !output.advance(length) {
                         // The system told how much it takes: it will say when it takes more.
-                        self.blocked = true;
-                        return;
+                        return self.wait_for_room();
                     }
                     if !self.written(office) {
                         return;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
-                    return;
+                    return self.wait_for_room();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {

@@ -211,7 +211,7 @@ where
                     (settings.clone(), workers.clone(), stopper.clone());
                 let work = move || {
                     // However this one ends, the others must not go on without it.
-                    let _on_end = StopOnDrop(on_end);
+                    let _on_end = StopOnDrop { stopper: on_end, index };
                     engine.run(index, listener, make(), settings, workers)
                 };
                 let name = format!("sockeye-push-{index}");
@@ -250,11 +250,16 @@ impl Stopper {
     }
 }
 
-struct StopOnDrop(Stopper);
+struct StopOnDrop {
+    stopper: Stopper,
+    /// The worker that ends.
+    index: usize,
+}
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.stop();
+        self.stopper.workers.mailboxes[self.index].close();
+        self.stopper.stop();
     }
 }
 

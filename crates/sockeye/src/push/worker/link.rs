@@ -320,14 +320,27 @@ impl<S> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
+    /// The system takes no more output for now.
+    #[cold]
+    pub(crate) fn wait_for_room(&mut self) {
+        self.blocked = true;
+        #[cfg(feature = "tls")]
+        if let (Some(tls), Phase::Open(connection)) = (&mut self.tls, &mut self.phase) {
+            // What is sealed has left the connection's own output, and counts all the same.
+            connection.in_flight = tls.output().len();
+        }
+    }
+
     /// All output is with the system. Says whether there is more.
     #[inline]
     pub(crate) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
         let blocked = mem::take(&mut self.blocked);
         let Phase::Open(connection) = &mut self.phase else { return false };
-        let Some(writer) = &mut connection.writer else { return false };
+        // Where all that was left is sealed, the connection may have none of its own.
+        let writer = connection.writer.get_or_insert_with(|| office.lend());
         connection.protocol.poll_owed(writer.output.buffer());
         if blocked {
+            connection.in_flight = 0;
             office.handler.drained(connection);
         }
         self.output().1.is_some_and(|output| !output.is_empty())
