@@ -10,8 +10,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ci/peers.sh
 # A missing peer fails its tests here; without this variable they are skipped with a message.
 export SOCKEYE_REQUIRE_PEERS=1
-if [ $# -eq 0 ]; then
-  set -- --workspace
+if [ $# -gt 0 ]; then
+  echo "test: cargo test --all-features $*"
+  exec cargo test --all-features "$@"
 fi
-echo "test: cargo test --all-features $*"
-cargo test --all-features "$@"
+echo "test: cargo test --all-features --workspace"
+cargo test --all-features --workspace
+# With all features the handler server runs on io_uring where the system has it.
+echo "test: the handler server on readiness events"
+SOCKEYE_BACKEND=readiness cargo test --all-features -p sockeye --test push
