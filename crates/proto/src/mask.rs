@@ -24,31 +24,36 @@ const BLOCK_SIZE: usize = 64;
 #[inline]
 pub fn apply(payload: &mut [u8], key: MaskKey, offset: usize) {
     let key = rotate(key, offset);
-    let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
-    // The compiler makes vector instructions of these loops, of whatever width the target may use.
+    let word = u32::from_ne_bytes(key);
+    let double = u64::from(word) << 32 | u64::from(word);
+    let quad = u128::from(double) << 64 | u128::from(double);
+    // The compiler makes vector instructions of this loop, of whatever width the target may use.
     let mut blocks = payload.chunks_exact_mut(BLOCK_SIZE);
     for block in &mut blocks {
-        xor_words(block, wide);
+        for bytes in block.chunks_exact_mut(8) {
+            if let Some(bytes) = bytes.first_chunk_mut() {
+                *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
+            }
+        }
     }
+    // What is left, and every short payload, passes a few instructions for each power of two.
     let rest = blocks.into_remainder();
-    let (words, rest) = rest.split_at_mut(rest.len() / 8 * 8);
-    xor_words(words, wide);
-    let (half, rest) = rest.split_at_mut(rest.len() / 4 * 4);
-    if let Some(half) = half.first_chunk_mut() {
-        *half = (u32::from_ne_bytes(*half) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    let (quads, rest) = rest.split_at_mut(rest.len() / 16 * 16);
+    for bytes in quads.chunks_exact_mut(16) {
+        if let Some(bytes) = bytes.first_chunk_mut() {
+            *bytes = (u128::from_ne_bytes(*bytes) ^ quad).to_ne_bytes();
+        }
+    }
+    let (bytes, rest) = rest.split_at_mut(rest.len() / 8 * 8);
+    if let Some(bytes) = bytes.first_chunk_mut() {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
+    }
+    let (bytes, rest) = rest.split_at_mut(rest.len() / 4 * 4);
+    if let Some(bytes) = bytes.first_chunk_mut() {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
-    }
-}
-
-/// Whole words of `bytes`.
-#[inline]
-fn xor_words(bytes: &mut [u8], key: u64) {
-    for word in bytes.chunks_exact_mut(8) {
-        if let Some(word) = word.first_chunk_mut() {
-            *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
-        }
     }
 }
 
