@@ -128,7 +128,12 @@ impl<H: Handler> Readiness<H> {
             self.read(slot);
         }
         self.accept(now);
-        let asked = self.worker.attend(now);
+        let Self { worker, buffer, .. } = self;
+        let asked = worker.attend(now, |link, office| {
+            link.write(office, buffer);
+            link.settle(office, buffer);
+            link.is_changed() || link.may_go_on()
+        });
         while let Some(slot) = self.worker.pop_dirty() {
             self.write(slot);
         }
@@ -172,7 +177,7 @@ impl<H: Handler> Readiness<H> {
             link.write(office, &self.buffer);
             link.settle(office, &self.buffer);
         }
-        if link.socket.readable && !link.blocked {
+        if link.may_go_on() {
             self.again.push(slot);
         }
         if link.is_changed() {
@@ -185,7 +190,7 @@ impl<H: Handler> Readiness<H> {
         let Some((link, office)) = self.worker.link(slot) else { return };
         link.write(office, &self.buffer);
         link.settle(office, &self.buffer);
-        if link.socket.readable && !link.blocked {
+        if link.may_go_on() {
             self.again.push(slot);
         }
         self.care(slot);
@@ -243,6 +248,12 @@ fn open<H: Handler>(
 }
 
 impl Link<Socket> {
+    /// Whether there may be something to read, and it is not held back.
+    #[inline]
+    const fn may_go_on(&self) -> bool {
+        self.socket.readable && !self.blocked
+    }
+
     /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.
     #[inline]
     fn read<H: Handler>(&mut self, office: &mut Office<H>, buffer: &mut [u8]) {

@@ -130,7 +130,7 @@ impl<H: Handler> Uring<H> {
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
-        let asked = self.worker.attend(now);
+        let asked = self.worker.attend(now, |_, _| true);
         while let Some(slot) = self.worker.pop_dirty() {
             if let Some((link, office)) = self.worker.link(slot) {
                 link.transmit(office, &mut self.ring);

@@ -168,7 +168,14 @@ impl<H: Handler, S> Worker<H, S> {
 
     /// Does what is due, and what other threads ask for. Says whether they asked for something: if not, whoever does so
     /// next wakes the worker, which may wait.
-    pub(super) fn attend(&mut self, now: Instant) -> bool {
+    ///
+    /// What goes to every link is handed to `write` while link and output are in the processor's cache; it says whether the
+    /// link is to be looked at again, as a dirty one.
+    pub(super) fn attend(
+        &mut self,
+        now: Instant,
+        mut write: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+    ) -> bool {
         while let Some((at, id)) = self.deadlines.pop_due(now) {
             self.handle_timeout(at, id, now);
         }
@@ -178,7 +185,7 @@ impl<H: Handler, S> Worker<H, S> {
         // Broadcasts in a row go to each link at once, while that is at hand.
         for run in letters.chunk_by(|a, b| a.is_broadcast() && b.is_broadcast()) {
             match run {
-                [Letter::Broadcast(_), ..] => self.broadcast(run),
+                [Letter::Broadcast(_), ..] => self.broadcast(run, &mut write),
                 _ => run.iter().for_each(|letter| self.open_letter(letter)),
             }
         }
@@ -235,13 +242,17 @@ impl<H: Handler, S> Worker<H, S> {
             Letter::Ping(id, payload) => self.with(*id, |link, office| link.ping(office, payload)),
             Letter::Close(id, frame) => self.with(*id, |link, office| link.close(office, frame)),
             Letter::Abort(id) => self.with(*id, Link::abort),
-            Letter::Broadcast(_) => self.broadcast(slice::from_ref(letter)),
+            Letter::Broadcast(_) => self.broadcast(slice::from_ref(letter), |_, _| true),
             Letter::Stop => self.stop(),
         }
     }
 
     /// Messages in a row for all: encoded once, up to a length from which they are rather shared than copied.
-    fn broadcast(&mut self, run: &[Letter]) {
+    fn broadcast(
+        &mut self,
+        run: &[Letter],
+        mut write: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+    ) {
         let messages = || {
             run.iter().filter_map(|letter| match letter {
                 Letter::Broadcast(message) => Some(message),
@@ -252,6 +263,7 @@ impl<H: Handler, S> Worker<H, S> {
         if length > MAX_ENCODED {
             return self.for_all(|link, office| {
                 messages().for_each(|message| link.send(office, message));
+                write(link, office)
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
@@ -259,7 +271,10 @@ impl<H: Handler, S> Worker<H, S> {
             Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
             frames.extend_from_slice(message.as_bytes());
         }
-        self.for_all(|link, office| link.broadcast(office, &frames, messages()));
+        self.for_all(|link, office| {
+            link.broadcast(office, &frames, messages());
+            write(link, office)
+        });
     }
 
     fn stop(&mut self) {
@@ -268,7 +283,10 @@ impl<H: Handler, S> Worker<H, S> {
         // A time past the end of the clock never comes.
         self.stop_at = Some(now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 32)));
         let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: "".into() };
-        self.for_all(|link, office| link.close(office, &frame));
+        self.for_all(|link, office| {
+            link.close(office, &frame);
+            true
+        });
     }
 
     fn handle_timeout(&mut self, at: Instant, id: ConnectionId, now: Instant) {
@@ -302,11 +320,13 @@ impl<H: Handler, S> Worker<H, S> {
         }
     }
 
-    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut Office<H>)) {
+    /// Does something with each link, and notes those for which it says `true` as dirty.
+    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool) {
         for slot in self.links.slots() {
             if let Some(link) = self.links.get_mut(slot) {
-                act(link, &mut self.office);
-                self.touch(slot);
+                if act(link, &mut self.office) {
+                    self.touch(slot);
+                }
             }
         }
     }
