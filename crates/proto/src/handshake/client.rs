@@ -1,7 +1,8 @@
-//! A client's half of the opening handshake (RFC 6455 section 4.1).
+//! A client's half of the opening handshake (RFC 6455 section 4.1, RFC 8441 section 5).
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::error::HandshakeError;
 use super::head::ResponseHead;
@@ -59,6 +60,31 @@ impl ClientRequest {
         &self.url
     }
 
+    /// Sends the request elsewhere.
+    pub fn set_url(&mut self, url: Url) {
+        self.url = url;
+    }
+
+    /// The headers that were added.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Puts these headers in the place of all that were added.
+    ///
+    /// # Errors
+    /// As [`add_header`](Self::add_header), for the first that cannot be added; then nothing has changed.
+    pub fn set_headers(&mut self, headers: HeaderMap) -> Result<(), RequestError> {
+        if let Some(name) = headers.keys().find(|name| is_reserved(name)) {
+            return Err(RequestError::ReservedHeader { name: name.clone() });
+        }
+        if headers.get_all(HOST).iter().count() > 1 {
+            return Err(RequestError::DuplicateHost);
+        }
+        self.headers = headers;
+        Ok(())
+    }
+
     /// Adds a header: `Authorization`, `Origin`, `Cookie` and the like. A `Host` takes the place of the URL's.
     ///
     /// # Errors
@@ -103,17 +129,64 @@ impl ClientRequest {
         line(out, "Upgrade", b"websocket");
         line(out, "Connection", b"Upgrade");
         line(out, "Sec-WebSocket-Key", key.as_str().as_bytes());
-        line(out, "Sec-WebSocket-Version", VERSION.as_bytes());
+        self.each_header(|name, value| line(out, name, value));
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The request as an extended CONNECT of HTTP/2, for an HTTP library, which is to be told that the `:protocol`
+    /// pseudo-header is `websocket`. A `Host` that was added takes the place of the URL's as the `:authority`.
+    ///
+    /// # Errors
+    /// [`RequestError::MalformedUrl`] or [`RequestError::InvalidHeaderValue`] when the host cannot be an `:authority`.
+    pub fn to_http2(&self) -> Result<http::Request<()>, RequestError> {
+        let authority = match self.headers.get(HOST) {
+            Some(host) => host
+                .as_bytes()
+                .try_into()
+                .map_err(|_| RequestError::InvalidHeaderValue { name: HOST })?,
+            None => self.url.authority().parse::<Authority>().map_err(|_| self.malformed_url())?,
+        };
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# The scheme of the target URI ([RFC7230]) MUST be "https" for
+        //# "wss"-schemed WebSockets and "http" for "ws"-schemed WebSockets.
+        let scheme = if self.url.is_secure() { Scheme::HTTPS } else { Scheme::HTTP };
+        let uri = Uri::builder()
+            .scheme(scheme)
+            .authority(authority)
+            .path_and_query(self.url.target())
+            .build()
+            .map_err(|_| self.malformed_url())?;
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        self.each_header(|name, value| {
+            let (name, value) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value));
+            // Both are ours, or were header names and values before.
+            if let (Ok(name), Ok(value)) = (name, value) {
+                headers.append(name, value);
+            }
+        });
+        Ok(request)
+    }
+
+    /// Each header that the request has in every version of HTTP.
+    fn each_header(&self, mut put: impl FnMut(&str, &[u8])) {
+        put("Sec-WebSocket-Version", VERSION.as_bytes());
         if !self.subprotocols.is_empty() {
-            line(out, "Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
+            put("Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
         }
         if let Some(offer) = self.offer() {
-            line(out, "Sec-WebSocket-Extensions", offer.to_string().as_bytes());
+            put("Sec-WebSocket-Extensions", offer.to_string().as_bytes());
         }
         for (name, value) in self.headers.iter().filter(|(name, _)| *name != HOST) {
-            line(out, name.as_str(), value.as_bytes());
+            put(name.as_str(), value.as_bytes());
         }
-        out.extend_from_slice(b"\r\n");
+    }
+
+    fn malformed_url(&self) -> RequestError {
+        RequestError::MalformedUrl { url: excerpt(self.url.to_string()) }
     }
 
     /// Checks the head of the answer that follows any [interim](ResponseHead::is_interim) ones.
@@ -126,14 +199,43 @@ impl ClientRequest {
         //# If the status code received from the server is not 101, the
         //# client handles the response per HTTP [RFC2616] procedures.
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(HandshakeError::Status { status: head.status, body: bytes::Bytes::new() });
+            return Err(HandshakeError::Status {
+                status: head.status,
+                headers: Box::new(head.to_headers()),
+                body: bytes::Bytes::new(),
+            });
         }
-        let answer = Answer::gather(head)?;
+        let answer = Answer::gather(head.headers())?;
         answer.check_upgrade()?;
         answer.check_accept(key)?;
+        self.negotiated(&answer)
+    }
+
+    /// Checks the head of the answer to [`to_http2`](Self::to_http2).
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify); every status of 2xx opens the WebSocket.
+    pub fn verify_http2(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Negotiated, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
+        //# Any 2xx (Successful) response indicates that the sender (and all
+        //# inbound proxies) will switch to tunnel mode immediately after the
+        //# response header section
+        if !status.is_success() {
+            let (headers, body) = (Box::new(headers.clone()), bytes::Bytes::new());
+            return Err(HandshakeError::Status { status, headers, body });
+        }
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        self.negotiated(&Answer::gather(headers)?)
+    }
+
+    fn negotiated(&self, answer: &Answer<'_>) -> Result<Negotiated, HandshakeError> {
         let mut negotiated =
-            Negotiated { subprotocol: self.subprotocol(&answer)?, ..Negotiated::default() };
-        self.confirm_extensions(&answer, &mut negotiated)?;
+            Negotiated { subprotocol: self.subprotocol(answer)?, ..Negotiated::default() };
+        self.confirm_extensions(answer, &mut negotiated)?;
         Ok(negotiated)
     }
 
@@ -219,9 +321,9 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn gather(head: &ResponseHead<'a>) -> Result<Self, HandshakeError> {
+    fn gather(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HandshakeError> {
         let mut answer = Self::default();
-        for (name, value) in head.headers() {
+        for (name, value) in headers {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("Upgrade") {
                 once(&mut answer.upgrade, "Upgrade", value)?;

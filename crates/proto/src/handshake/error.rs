@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{Refusal, SubprotocolError};
 use crate::excerpt::excerpt;
@@ -71,6 +71,21 @@ pub enum HandshakeError {
         /// The method as it came.
         method: String,
     },
+    /// The method of a request over HTTP/2 is not CONNECT (RFC 8441 section 5).
+    NotConnect {
+        /// The method as it came.
+        method: String,
+    },
+    /// The `:protocol` pseudo-header of a request over HTTP/2 is not `websocket` (RFC 8441 section 5).
+    ProtocolNotWebSocket {
+        /// The pseudo-header's value.
+        protocol: String,
+    },
+    /// A request over HTTP/2 has a header that belongs to connections of HTTP/1.1 (RFC 8441 section 5).
+    ConnectionHeader {
+        /// The header's name.
+        name: &'static str,
+    },
     /// The request's target is neither a path nor a URL of the host in the Host header (RFC 9112 section 3.2).
     Target {
         /// The target as it came.
@@ -108,10 +123,13 @@ pub enum HandshakeError {
     /// The server's own code refused the request.
     Refused(Refusal),
 
-    /// The server answered with a status other than 101 (RFC 6455 section 4.1).
+    /// The server answered with a status other than 101, or over HTTP/2 one that is no success (RFC 6455 section 4.1).
     Status {
         /// The status.
         status: StatusCode,
+        /// The answer's headers: `Retry-After`, `WWW-Authenticate`, `Location` and the like. They are as long as the
+        /// limits of the head allow, and those whose value HTTP does not allow are left out.
+        headers: Box<HeaderMap>,
         /// The beginning of the answer's content, as much of it as the I/O layer chose to read.
         body: Bytes,
     },
@@ -142,7 +160,7 @@ impl HandshakeError {
     /// Adds the beginning of the answer's content to [`Status`](Self::Status); other errors stay as they are.
     pub fn with_body(self, body: Bytes) -> Self {
         match self {
-            Self::Status { status, .. } => Self::Status { status, body },
+            Self::Status { status, headers, .. } => Self::Status { status, headers, body },
             other => other,
         }
     }
@@ -178,6 +196,15 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the Connection header must list `upgrade`, received `{value}`")
             }
             Self::Method { method } => write!(f, "the method must be GET, received `{method}`"),
+            Self::NotConnect { method } => {
+                write!(f, "over HTTP/2 the method must be CONNECT, received `{method}`")
+            }
+            Self::ProtocolNotWebSocket { protocol } => {
+                write!(f, "the :protocol must be `websocket`, received `{protocol}`")
+            }
+            Self::ConnectionHeader { name } => {
+                write!(f, "a request over HTTP/2 must not have the header {name}")
+            }
             Self::Target { target } => {
                 write!(f, "the target must be a path on the requested host, received `{target}`")
             }
@@ -197,12 +224,12 @@ impl fmt::Display for HandshakeError {
                 write!(f, "origin `{origin}` is not allowed on host `{host}`")
             }
             Self::Refused(refusal) => write!(f, "the request was refused: {refusal}"),
-            Self::Status { status, body } if body.is_empty() => {
-                write!(f, "expected status 101, the server answered {status}")
+            Self::Status { status, body, .. } if body.is_empty() => {
+                write!(f, "the server opened no WebSocket, it answered {status}")
             }
-            Self::Status { status, body } => {
+            Self::Status { status, body, .. } => {
                 let body = excerpt(body);
-                write!(f, "expected status 101, the server answered {status}: {body}")
+                write!(f, "the server opened no WebSocket, it answered {status}: {body}")
             }
             Self::AcceptMismatch { expected, received } => {
                 write!(f, "the Sec-WebSocket-Accept must be `{expected}`, received `{received}`")
@@ -264,12 +291,16 @@ mod tests {
 
     #[test]
     fn a_status_error_shows_the_beginning_of_the_content() {
-        let error = HandshakeError::Status { status: StatusCode::NOT_FOUND, body: Bytes::new() };
-        assert_eq!(error.to_string(), "expected status 101, the server answered 404 Not Found");
+        let error = HandshakeError::Status {
+            status: StatusCode::NOT_FOUND,
+            headers: Box::default(),
+            body: Bytes::new(),
+        };
+        assert_eq!(error.to_string(), "the server opened no WebSocket, it answered 404 Not Found");
         let error = error.with_body(Bytes::from_static(b"no such room\n"));
         assert_eq!(
             error.to_string(),
-            "expected status 101, the server answered 404 Not Found: no such room\\n"
+            "the server opened no WebSocket, it answered 404 Not Found: no such room\\n"
         );
     }
 

@@ -1,6 +1,6 @@
 //! The head of an HTTP/1.1 message: found in a growing buffer, then parsed once.
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::error::{HandshakeError, MalformedHead};
@@ -151,6 +151,19 @@ impl<'a> ResponseHead<'a> {
     /// The headers in their order: names as they came, values without the space around them.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
         self.headers.iter().map(|header| (header.name, header.value))
+    }
+
+    /// A copy of the headers, to be kept. What HTTP does not allow in a name or a value is left out.
+    pub fn to_headers(&self) -> HeaderMap {
+        let known = self.headers().filter_map(|(name, value)| {
+            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(value).ok()?))
+        });
+        let mut headers = HeaderMap::new();
+        for (name, value) in known {
+            // A map has its own limit, far above that of a head unless the program set another.
+            let _ = headers.try_append(name, value);
+        }
+        headers
     }
 }
 

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io::Write as _;
 
+use bytes::Bytes;
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
     UPGRADE,
@@ -13,7 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::HandshakeError;
 
-/// A refusal of an upgrade: a status, headers and a text that says why.
+/// The longest body of a refusal, in bytes: as much as the output of a connection holds before it waits. It is meant to
+/// be read by whoever wonders why, not to be a page.
+const MAX_BODY: usize = 64 * 1024;
+
+/// A refusal of an upgrade: a status, headers and a body that says why.
 ///
 /// ```
 /// use http::{HeaderValue, StatusCode, header};
@@ -28,16 +33,20 @@ pub struct Refusal {
     status: StatusCode,
     /// Behind a pointer, so that results with a refusal in them stay small.
     headers: Box<HeaderMap>,
-    body: Cow<'static, str>,
+    body: Bytes,
 }
 
 impl Refusal {
-    /// A refusal with the status, and a text for whoever reads the answer. An informational status (1xx) would be
-    /// no answer: 500 is sent in its place.
+    /// A refusal with the status, and a text for whoever reads the answer: at most 64 KiB of it. An informational
+    /// status (1xx) would be no answer: 500 is sent in its place.
     pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
         let status =
             if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        Self { status, headers: Box::default(), body: body.into() }
+        let body = match body.into() {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => Bytes::from(text),
+        };
+        Self { status, headers: Box::default(), body: bounded(body) }
     }
 
     /// 400: the request is wrong.
@@ -60,6 +69,21 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, body)
     }
 
+    /// Answers with any body, in place of the text: JSON, a page, bytes. What is beyond 64 KiB is cut off.
+    ///
+    /// ```
+    /// use http::{HeaderValue, StatusCode};
+    /// use sockeye_proto::handshake::Refusal;
+    ///
+    /// let refusal = Refusal::new(StatusCode::PAYMENT_REQUIRED, "")
+    ///     .content(HeaderValue::from_static("application/json"), r#"{"due":"5 EUR"}"#);
+    /// assert_eq!(refusal.body(), br#"{"due":"5 EUR"}"#);
+    /// ```
+    pub fn content(mut self, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        self.headers.insert(CONTENT_TYPE, content_type);
+        Self { body: bounded(body.into()), ..self }
+    }
+
     /// Adds a header. `Content-Length`, `Transfer-Encoding` and `Connection` are the encoder's and are left out; an
     /// `Upgrade` is listed in `Connection` as RFC 9110 section 7.8 has it; a
     /// `Content-Type` takes the place of `text/plain; charset=utf-8`.
@@ -80,8 +104,8 @@ impl Refusal {
         &self.headers
     }
 
-    /// The text.
-    pub fn body(&self) -> &str {
+    /// The body.
+    pub fn body(&self) -> &[u8] {
         &self.body
     }
 
@@ -96,14 +120,18 @@ impl Refusal {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(self.body.as_bytes());
+        out.extend_from_slice(&self.body);
     }
 
-    /// The refusal for an HTTP library: one that frames the content itself.
+    /// The refusal for an HTTP library: one that frames the content itself. A body that is not UTF-8 has each wrong
+    /// byte replaced: a program that has a library answers with other bytes by that itself.
     pub fn into_response<B: From<String>>(self) -> http::Response<B> {
         let mut headers = self.response_headers();
+        let body = String::from_utf8(self.body.into())
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.extend(*self.headers);
-        let mut response = http::Response::new(B::from(self.body.into_owned()));
+        let mut response = http::Response::new(B::from(body));
         *response.status_mut() = self.status;
         *response.headers_mut() = headers;
         response
@@ -124,11 +152,26 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status, self.body)
+        match std::str::from_utf8(&self.body) {
+            Ok(text) => write!(f, "{}: {text}", self.status),
+            Err(_) => write!(f, "{}: {} bytes", self.status, self.body.len()),
+        }
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// The body up to the limit; a text is not cut within a character.
+fn bounded(mut body: Bytes) -> Bytes {
+    if body.len() > MAX_BODY {
+        let end = match std::str::from_utf8(&body[..MAX_BODY]) {
+            Err(cut) if cut.error_len().is_none() => cut.valid_up_to(),
+            _ => MAX_BODY,
+        };
+        body.truncate(end);
+    }
+    body
+}
 
 /// What a server answers to a handshake that failed: the text says what is wrong, down to its cause.
 impl From<&HandshakeError> for Refusal {
@@ -139,7 +182,15 @@ impl From<&HandshakeError> for Refusal {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
             HandshakeError::HttpVersion { .. } => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            HandshakeError::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            HandshakeError::Method { .. } | HandshakeError::NotConnect { .. } => {
+                StatusCode::METHOD_NOT_ALLOWED
+            }
+            //= https://www.rfc-editor.org/rfc/rfc9220#section-3
+            //# If a server advertises support for Extended CONNECT but receives
+            //# an Extended CONNECT request with a ":protocol" value that is
+            //# unknown or is not supported, the server SHOULD respond to the
+            //# request with a 501 (Not Implemented) status code
+            HandshakeError::ProtocolNotWebSocket { .. } => StatusCode::NOT_IMPLEMENTED,
             //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
             //# the server MUST abort the WebSocket handshake
             //# described in this section and instead send an appropriate HTTP
@@ -159,7 +210,9 @@ impl From<&HandshakeError> for Refusal {
         let refusal = Self::new(status, text);
         match status {
             StatusCode::METHOD_NOT_ALLOWED => {
-                refusal.header(ALLOW, HeaderValue::from_static("GET"))
+                let over_http2 = matches!(error, HandshakeError::NotConnect { .. });
+                let allowed = if over_http2 { "CONNECT" } else { "GET" };
+                refusal.header(ALLOW, HeaderValue::from_static(allowed))
             }
             StatusCode::UPGRADE_REQUIRED => refusal
                 .header(UPGRADE, HeaderValue::from_static("websocket"))
@@ -226,6 +279,9 @@ mod tests {
             (HandshakeError::TooManyHeaders { limit: 1 }, 431),
             (HandshakeError::HttpVersion { version: value() }, 505),
             (HandshakeError::Method { method: value() }, 405),
+            (HandshakeError::NotConnect { method: value() }, 405),
+            (HandshakeError::ProtocolNotWebSocket { protocol: value() }, 501),
+            (HandshakeError::ConnectionHeader { name: "Upgrade" }, 400),
             (HandshakeError::WebSocketVersion { version: value() }, 426),
             (HandshakeError::MissingHeader { name: "Sec-WebSocket-Version" }, 426),
             (HandshakeError::MissingHeader { name: "Upgrade" }, 426),
@@ -253,7 +309,32 @@ mod tests {
         let error = crate::extension::ExtensionError::ExpectedToken { at: 3 };
         let refusal = Refusal::from(&HandshakeError::Extensions(error));
         let text = "the Sec-WebSocket-Extensions header is malformed: expected a token at byte 3\n";
-        assert_eq!(refusal.body(), text);
+        assert_eq!(refusal.body(), text.as_bytes());
+    }
+
+    #[test]
+    fn any_body_takes_the_place_of_the_text() {
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        let refusal = Refusal::forbidden("why").content(bytes, &b"\x00\xff\x01"[..]);
+        let mut out = Vec::new();
+        refusal.encode(&mut out);
+        assert!(out.ends_with(b"\r\n\r\n\x00\xff\x01"), "{out:?}");
+        let head = String::from_utf8_lossy(&out);
+        assert!(head.contains("\r\ncontent-type: application/octet-stream\r\n"), "{head}");
+        assert!(head.contains("\r\ncontent-length: 3\r\n"), "{head}");
+        assert_eq!(refusal.to_string(), "403 Forbidden: 3 bytes");
+        let response: http::Response<String> = refusal.into_response();
+        assert_eq!(response.headers()[CONTENT_LENGTH], response.body().len().to_string());
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_cut_between_characters() {
+        let refusal = Refusal::forbidden(format!("x{}", "é".repeat(MAX_BODY)));
+        assert_eq!(refusal.body().len(), MAX_BODY - 1);
+        assert!(std::str::from_utf8(refusal.body()).is_ok());
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        let refusal = refusal.content(bytes, vec![0xff; MAX_BODY + 1]);
+        assert_eq!(refusal.body().len(), MAX_BODY);
     }
 
     #[test]
@@ -272,5 +353,7 @@ mod tests {
         assert_eq!(version.headers()[SEC_WEBSOCKET_VERSION], "13");
         let method = Refusal::from(&HandshakeError::Method { method: "POST".into() });
         assert_eq!(method.headers()[ALLOW], "GET");
+        let method = Refusal::from(&HandshakeError::NotConnect { method: "GET".into() });
+        assert_eq!(method.headers()[ALLOW], "CONNECT");
     }
 }

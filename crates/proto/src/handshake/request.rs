@@ -1,5 +1,6 @@
-//! A client's request as a server checks it (RFC 6455 section 4.2.1).
+//! A client's request as a server checks it (RFC 6455 section 4.2.1, RFC 8441 section 5).
 
+use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method, Uri, Version};
 
 use super::authority::{Authority, default_port};
@@ -19,7 +20,7 @@ pub(super) const VERSION: &str = "13";
 pub struct Request<'a> {
     target: &'a str,
     host: &'a str,
-    key: Key,
+    key: Option<Key>,
     origin: Option<&'a str>,
     subprotocols: Vec<&'a str>,
     extensions: Vec<Extension<'a>>,
@@ -50,7 +51,7 @@ impl<'a> Request<'a> {
         fields.finish(target, Headers::Parsed(head))
     }
 
-    /// Checks the head of an HTTP library's request: the same rules.
+    /// Checks the head of an HTTP library's HTTP/1.1 request: the same rules.
     ///
     /// # Errors
     /// As [`from_head`](Self::from_head).
@@ -68,12 +69,52 @@ impl<'a> Request<'a> {
         for (name, value) in headers {
             fields.feed(name.as_str(), value.as_bytes())?;
         }
-        let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let place = uri.authority().map(|authority| {
-            // An authority alone, as CONNECT has it, has no scheme.
-            (uri.scheme_str().unwrap_or_default(), authority.as_str())
-        });
-        fields.finish(Target { place, path }, Headers::Map(headers))
+        fields.finish(Target::of(uri), Headers::Map(headers))
+    }
+
+    /// Checks the head of an HTTP library's HTTP/2 request: an extended CONNECT whose `:protocol` pseudo-header is
+    /// `websocket` (RFC 8441 section 5). What the version of HTTP does not change is checked by the same rules.
+    ///
+    /// # Errors
+    /// The first rule that is broken, which may be [`NotConnect`](HandshakeError::NotConnect),
+    /// [`ProtocolNotWebSocket`](HandshakeError::ProtocolNotWebSocket) or
+    /// [`ConnectionHeader`](HandshakeError::ConnectionHeader). Answer it with [`Refusal::from`](super::Refusal).
+    pub fn from_http2(
+        method: &Method,
+        protocol: Option<&[u8]>,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+    ) -> Result<Self, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# This request replaces the GET-based request in [RFC6455] and is
+        //# used to process the WebSockets opening handshake.
+        if method != Method::CONNECT {
+            return Err(HandshakeError::NotConnect { method: excerpt(method.as_str()) });
+        }
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# The :protocol pseudo-header field MUST be included in the CONNECT
+        //# request, and it MUST have a value of "websocket" to initiate a
+        //# WebSocket connection on an HTTP/2 stream.
+        match protocol {
+            Some(b"websocket") => {}
+            Some(other) => {
+                return Err(HandshakeError::ProtocolNotWebSocket { protocol: excerpt(other) });
+            }
+            None => return Err(HandshakeError::MissingHeader { name: ":protocol" }),
+        }
+        let mut fields = Fields::default();
+        for (name, value) in headers {
+            //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+            //# Implementations using this extended CONNECT to bootstrap WebSockets
+            //# do not do the processing of the Sec-WebSocket-Key and
+            //# Sec-WebSocket-Accept header fields of [RFC6455] as that
+            //# functionality has been superseded by the :protocol pseudo-header
+            //# field.
+            if name != SEC_WEBSOCKET_KEY {
+                fields.feed(name.as_str(), value.as_bytes())?;
+            }
+        }
+        fields.finish_connect(Target::of(uri), Headers::Map(headers))
     }
 
     /// The path and query that were asked for, as they came.
@@ -95,7 +136,7 @@ impl<'a> Request<'a> {
         self.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The Host header: a host and an optional port.
+    /// The Host header, or over HTTP/2 the `:authority` pseudo-header: a host and an optional port.
     pub const fn host(&self) -> &'a str {
         self.host
     }
@@ -115,8 +156,8 @@ impl<'a> Request<'a> {
         &self.extensions
     }
 
-    /// The client's key.
-    pub const fn key(&self) -> Key {
+    /// The client's key; `None` when the request came over HTTP/2, which has none.
+    pub const fn key(&self) -> Option<Key> {
         self.key
     }
 
@@ -159,6 +200,23 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    fn of(uri: &'a Uri) -> Self {
+        let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let place = uri.authority().map(|authority| {
+            // An authority alone, as CONNECT has it over HTTP/1.1, has no scheme.
+            (uri.scheme_str().unwrap_or_default(), authority.as_str())
+        });
+        Self { place, path }
+    }
+
+    /// The host that was asked for, and the path and query there.
+    fn resolve(self, host: &'a str) -> Result<(&'a str, &'a str), HandshakeError> {
+        let Some(authority) = Authority::parse(host) else {
+            return Err(HandshakeError::Host { host: excerpt(host) });
+        };
+        Ok((host, self.on(authority)?))
+    }
+
     /// The path and query, when the target is a path or a URL of this host.
     fn on(self, host: Authority<'_>) -> Result<&'a str, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
@@ -171,9 +229,11 @@ impl<'a> Target<'a> {
             Some((scheme, authority)) => {
                 let asked = default_port(scheme).zip(Authority::parse(authority));
                 match asked {
-                    Some((default, asked)) if asked.is_same(host, default) => {
-                        Ok(if self.path.is_empty() { "/" } else { self.path })
-                    }
+                    Some((default, asked)) if asked.is_same(host, default) => match self.path {
+                        "" => Ok("/"),
+                        path if path.starts_with(['/', '?']) => Ok(path),
+                        path => Err(HandshakeError::Target { target: excerpt(path) }),
+                    },
                     _ => Err(HandshakeError::Target { target: excerpt(authority) }),
                 }
             }
@@ -249,10 +309,7 @@ impl<'a> Fields<'a> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# A |Host| header field containing the server's authority.
         let host = self.host.ok_or(HandshakeError::MissingHeader { name: "Host" })?;
-        let Some(authority) = Authority::parse(host) else {
-            return Err(HandshakeError::Host { host: excerpt(host) });
-        };
-        let target = target.on(authority)?;
+        let (host, target) = target.resolve(host)?;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# An |Upgrade| header field containing the value "websocket",
         //# treated as an ASCII case-insensitive value.
@@ -277,7 +334,38 @@ impl<'a> Fields<'a> {
         let Some(key) = Key::parse(key) else {
             return Err(HandshakeError::Key { key: excerpt(key) });
         };
-        Ok(Request { target, host, key, origin, subprotocols, extensions, headers })
+        Ok(Request { target, host, key: Some(key), origin, subprotocols, extensions, headers })
+    }
+
+    /// As `finish`, for an extended CONNECT.
+    fn finish_connect(
+        self,
+        target: Target<'a>,
+        headers: Headers<'a>,
+    ) -> Result<Request<'a>, HandshakeError> {
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# The Host information is conveyed as part of the :authority
+        //# pseudo-header field, which is required on every HTTP/2 transaction.
+        let Some((_, authority)) = target.place else {
+            return Err(HandshakeError::MissingHeader { name: ":authority" });
+        };
+        // An intermediary may have kept the Host header as well; both must name the same place then.
+        let (host, target) = target.resolve(self.host.unwrap_or(authority))?;
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# [RFC6455] requires the use of Connection and Upgrade header
+        //# fields that are not part of HTTP/2.  They MUST NOT be included in
+        //# the CONNECT request defined here.
+        for (name, field) in [("Upgrade", &self.upgrade), ("Connection", &self.connection)] {
+            if field.last.is_some() {
+                return Err(HandshakeError::ConnectionHeader { name });
+            }
+        }
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+        //# The Origin [RFC6454], Sec-WebSocket-Version, Sec-WebSocket-Protocol,
+        //# and Sec-WebSocket-Extensions header fields are used in the CONNECT
+        //# request and response header fields as defined in [RFC6455].
+        let (origin, subprotocols, extensions) = self.terms.finish()?;
+        Ok(Request { target, host, key: None, origin, subprotocols, extensions, headers })
     }
 }
 
@@ -340,5 +428,7 @@ pub(super) fn text<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, H
     }
 }
 
+#[cfg(test)]
+mod http2_tests;
 #[cfg(test)]
 mod tests;

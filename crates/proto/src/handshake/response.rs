@@ -1,10 +1,10 @@
-//! What a server agrees to, and its answer that says so (RFC 6455 section 4.2.2).
+//! What a server agrees to, and its answer that says so (RFC 6455 section 4.2.2, RFC 8441 section 5).
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{Accept, HandshakeError, Negotiated, OriginPolicy, Request};
 
@@ -67,8 +67,8 @@ impl Terms {
             .find(|spoken| request.subprotocols().contains(&spoken.as_str()))
             .cloned();
         let negotiated = Negotiated { subprotocol, ..Negotiated::default() };
-        let mut response =
-            Response { accept: request.key().accept(), negotiated, headers: HeaderMap::new() };
+        let accept = request.key().map(|key| key.accept());
+        let mut response = Response { accept, negotiated, headers: HeaderMap::new() };
         self.agree_on_extensions(request, &mut response);
         Ok(response)
     }
@@ -87,10 +87,11 @@ impl Terms {
     fn agree_on_extensions(&self, _: &Request<'_>, _: &mut Response) {}
 }
 
-/// The answer that upgrades a connection: status 101.
+/// The answer that upgrades a connection, or opens a WebSocket on a stream of HTTP/2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    accept: Accept,
+    /// What belongs to the request's key; `None` over HTTP/2.
+    accept: Option<Accept>,
     negotiated: Negotiated,
     headers: HeaderMap,
 }
@@ -126,14 +127,28 @@ impl Response {
         asked
     }
 
-    /// Appends the answer to `out` as an HTTP/1.1 head.
+    /// The status: 101, or 200 where the request came over HTTP/2.
+    pub const fn status(&self) -> StatusCode {
+        match self.accept {
+            Some(_) => StatusCode::SWITCHING_PROTOCOLS,
+            None => StatusCode::OK,
+        }
+    }
+
+    /// Appends the answer to `out` as an HTTP/1.1 head. The answer to a request that came over HTTP/2 is for an HTTP
+    /// library: [`status`](Self::status) and [`to_headers`](Self::to_headers).
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(
-            b"HTTP/1.1 101 Switching Protocols\r\n\
-              Upgrade: websocket\r\n\
-              Connection: Upgrade\r\n",
-        );
-        line(out, "Sec-WebSocket-Accept", self.accept.as_str().as_bytes());
+        match &self.accept {
+            Some(accept) => {
+                out.extend_from_slice(
+                    b"HTTP/1.1 101 Switching Protocols\r\n\
+                      Upgrade: websocket\r\n\
+                      Connection: Upgrade\r\n",
+                );
+                line(out, "Sec-WebSocket-Accept", accept.as_str().as_bytes());
+            }
+            None => out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"),
+        }
         if let Some(subprotocol) = &self.negotiated.subprotocol {
             line(out, "Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
@@ -146,12 +161,14 @@ impl Response {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// All headers of the answer, for an HTTP library. The status is 101.
+    /// All headers of the answer, for an HTTP library.
     pub fn to_headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, of_tokens(self.accept.as_str()));
+        if let Some(accept) = &self.accept {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(SEC_WEBSOCKET_ACCEPT, of_tokens(accept.as_str()));
+        }
         if let Some(subprotocol) = &self.negotiated.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, of_tokens(subprotocol));
         }

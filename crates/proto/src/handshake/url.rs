@@ -53,6 +53,19 @@ impl Url {
     pub fn target(&self) -> &str {
         &self.target
     }
+
+    /// The same place with another path and query.
+    ///
+    /// # Errors
+    /// [`RequestError::MalformedUrl`] or [`RequestError::Fragment`] when it is not a path and a query.
+    pub fn with_target(&self, target: &str) -> Result<Self, RequestError> {
+        if target.contains('#') {
+            return Err(RequestError::Fragment);
+        }
+        let encoded = encode(target);
+        let target = encoded.ok_or_else(|| RequestError::MalformedUrl { url: excerpt(target) })?;
+        Ok(Self { target, ..self.clone() })
+    }
 }
 
 impl FromStr for Url {

@@ -57,7 +57,7 @@ fn a_request_is_what_a_server_expects() {
     assert_eq!((seen.target(), seen.host()), ("/chat?x=1", "example.com:8080"));
     assert_eq!(seen.subprotocols(), ["chat", "superchat"]);
     assert_eq!(seen.origin(), Some("http://a.test"));
-    assert_eq!(seen.key(), Key::new(KEY));
+    assert_eq!(seen.key(), Some(Key::new(KEY)));
     assert!(seen.extensions().is_empty());
 }
 
@@ -127,14 +127,37 @@ fn a_good_answer_is_accepted_in_any_case() {
 }
 
 #[test]
-fn another_status_is_returned_without_a_look_at_the_headers() {
-    let head = b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n";
+fn another_status_is_returned_with_its_headers() {
+    let head = b"HTTP/1.1 302 Found\r\nLocation: /\r\nX: 1\r\nx: 2\r\n\r\n";
     let head = ResponseHead::parse(head, HeadLimits::default()).unwrap();
+    let mut headers = Box::<HeaderMap>::default();
+    headers.append("location", "/".parse().unwrap());
+    headers.append("x", "1".parse().unwrap());
+    headers.append("x", "2".parse().unwrap());
     let body = bytes::Bytes::new();
     assert_eq!(
         request().verify(Key::new(KEY), &head),
-        Err(HandshakeError::Status { status: StatusCode::FOUND, body })
+        Err(HandshakeError::Status { status: StatusCode::FOUND, headers, body })
     );
+}
+
+#[test]
+fn headers_are_replaced_only_as_they_could_be_added() {
+    let mut request = request();
+    let mut headers = HeaderMap::new();
+    headers.append("authorization", "Bearer b".parse().unwrap());
+    request.set_headers(headers.clone()).unwrap();
+    let mut reserved = headers.clone();
+    reserved.append("upgrade", "h2c".parse().unwrap());
+    assert_eq!(
+        request.set_headers(reserved),
+        Err(RequestError::ReservedHeader { name: http::header::UPGRADE })
+    );
+    let mut hosts = headers.clone();
+    hosts.append("host", "a".parse().unwrap());
+    hosts.append("host", "b".parse().unwrap());
+    assert_eq!(request.set_headers(hosts), Err(RequestError::DuplicateHost));
+    assert_eq!(*request.headers(), headers);
 }
 
 #[test]
