@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::outcome::Outcome;
-use crate::upgrade::{Options, Upgrader};
+use crate::upgrade::{Admission, Options, Refusal, UpgradeRequest, Upgrader};
 use crate::{Result, WebSocket};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -92,6 +92,15 @@ impl Server {
     /// How to upgrade requests: for a say in each of them.
     pub fn upgrader(self, upgrader: Upgrader) -> Self {
         Self { upgrader, ..self }
+    }
+
+    /// Decides on each request before it is answered: see [`Upgrader::admit`].
+    pub fn admit<H, D>(self, hook: H) -> Self
+    where
+        H: Fn(UpgradeRequest) -> D + Send + Sync + 'static,
+        D: Future<Output = std::result::Result<Admission, Refusal>> + Send + 'static,
+    {
+        Self { upgrader: self.upgrader.admit(hook), ..self }
     }
 
     /// How many connections there may be at a time, those in their handshake included. Further clients wait in the

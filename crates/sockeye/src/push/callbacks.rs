@@ -2,13 +2,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use sockeye_proto::frame::Header;
-use sockeye_proto::handshake::{Refusal, Request, Response};
+use sockeye_proto::handshake::{Refusal, Request};
 use sockeye_proto::{CloseFrame, MessageRef};
 
-use super::{Connection, Handler};
+use super::{Answer, Connection, Handler};
 use crate::Error;
 
-type Upgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync;
+type Upgrade = dyn Fn(&Request<'_>, &mut Answer) -> Result<(), Refusal> + Send + Sync;
 type Open = dyn Fn(&mut Connection, &Request<'_>) + Send + Sync;
 type OnMessage = dyn Fn(&mut Connection, MessageRef<'_>) + Send + Sync;
 type OnFrame = dyn Fn(&mut Connection, &Header) + Send + Sync;
@@ -53,7 +53,7 @@ impl Callbacks {
     /// See [`Handler::upgrade`].
     pub fn on_upgrade(
         self,
-        call: impl Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync + 'static,
+        call: impl Fn(&Request<'_>, &mut Answer) -> Result<(), Refusal> + Send + Sync + 'static,
     ) -> Self {
         Self { upgrade: Some(Arc::new(call)), ..self }
     }
@@ -109,8 +109,8 @@ impl Callbacks {
 }
 
 impl Handler for Callbacks {
-    fn upgrade(&mut self, request: &Request<'_>, response: &mut Response) -> Result<(), Refusal> {
-        self.upgrade.as_ref().map_or(Ok(()), |call| call(request, response))
+    fn upgrade(&mut self, request: &Request<'_>, answer: &mut Answer) -> Result<(), Refusal> {
+        self.upgrade.as_ref().map_or(Ok(()), |call| call(request, answer))
     }
 
     fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {

@@ -64,10 +64,16 @@ impl Connection {
         }
     }
 
-    /// What was agreed on, and what was asked.
-    pub(super) fn set_request(&mut self, subprotocol: Option<String>, head: Option<Box<[u8]>>) {
+    /// What was agreed on, what was asked, and what the handler made of it.
+    pub(super) fn set_request(
+        &mut self,
+        subprotocol: Option<String>,
+        head: Option<Box<[u8]>>,
+        data: Option<Box<dyn Any>>,
+    ) {
         self.subprotocol = subprotocol.map(Into::into);
         self.head = head;
+        self.data = data;
     }
 
     /// What tells this connection from the others of its server.

@@ -1,8 +1,8 @@
 use sockeye_proto::frame::Header;
-use sockeye_proto::handshake::{Refusal, Request, Response};
+use sockeye_proto::handshake::{Refusal, Request};
 use sockeye_proto::{CloseFrame, MessageRef};
 
-use super::Connection;
+use super::{Answer, Connection};
 use crate::Error;
 
 /// What a program does when something happens on a connection. Every worker has one of its own.
@@ -18,11 +18,18 @@ use crate::Error;
 #[allow(unused_variables, reason = "the defaults ignore what they are given")]
 pub trait Handler: 'static {
     /// A client asks for a connection. The request obeys the handshake's rules and its origin is allowed; headers may be
-    /// added to the answer.
+    /// added to the answer, another subprotocol chosen, and data attached to the connection.
+    ///
+    /// Like every callback it must not wait. Whether a client may connect is therefore best told from what is at hand: a
+    /// signature, or a table that another thread keeps up to date. What has to be asked for elsewhere is asked for in
+    /// [`open`](Self::open): that gives the connection's [`Handle`](super::Handle) to a task on some runtime, and notes by
+    /// [`Connection::set_data`] that nobody is known yet, so that messages are kept or refused until the task has sent its
+    /// word; a client that may not stay is closed by the handle, with 1008 or a code of the application's (4000 to 4999).
+    /// A server that has to answer 401 or 403 after a wait is better written with [`Server::admit`](crate::Server::admit).
     ///
     /// # Errors
     /// A [`Refusal`] is what the client is answered instead.
-    fn upgrade(&mut self, request: &Request<'_>, response: &mut Response) -> Result<(), Refusal> {
+    fn upgrade(&mut self, request: &Request<'_>, answer: &mut Answer) -> Result<(), Refusal> {
         Ok(())
     }
 

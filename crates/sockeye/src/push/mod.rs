@@ -27,7 +27,7 @@
 //! | answer | [`Connection`] |
 //! | send from elsewhere, at any time | [`Handle`] |
 //! | send to all | [`Connection::broadcast`], [`Handle::broadcast`] |
-//! | refuse a request | [`Handler::upgrade`] |
+//! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
 //! | stop | [`Stopper`] |
 //!
@@ -35,6 +35,7 @@
 //! [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
 
 mod acceptor;
+mod answer;
 mod backend;
 mod callbacks;
 mod connection;
@@ -52,6 +53,7 @@ mod uring;
 mod worker;
 mod writer;
 
+pub use answer::Answer;
 pub use backend::Backend;
 pub use callbacks::Callbacks;
 pub use connection::{Connection, Sent};

@@ -7,18 +7,36 @@
 //! | axum, with the feature `axum` | the extractor `sockeye::axum::WebSocketUpgrade` |
 //!
 //! All three check the request by the same rules, take the same [`Options`] and refuse with the same [`Refusal`]s.
+//!
+//! # Who may connect
+//! A program decides that before the upgrade: it sees the head of the request and the peer's address, and refuses with any
+//! status, headers and body, or lets the client in and attaches data to its connection.
+//!
+//! | with | in | the data of the connection |
+//! |---|---|---|
+//! | [`Upgrader`], [`Server`](crate::Server) | [`Upgrader::admit`], which may wait for other services | [`Admission::data`], then [`WebSocket::data`](crate::WebSocket::data) |
+//! | the same, without a copy of the request | [`Upgrader::on_host`], [`on_header`](Upgrader::on_header), [`before_upgrade`](Upgrader::before_upgrade) | |
+//! | `push::Server` | `push::Handler::upgrade`, which must not wait | `push::Answer::set_data`, then `push::Connection::data` |
+//! | axum and hyper | the application's own handler, before it upgrades | [`WebSocket::set_data`](crate::WebSocket::set_data) |
+//!
+//! Browsers send no `Authorization` header with a WebSocket. They send cookies, which the check of the origin protects;
+//! and scripts can name a subprotocol that carries a token, beside a real one that the server chooses.
 
+mod admission;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod options;
 mod raw;
+mod request;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Upgrading, hyper};
 #[cfg(feature = "axum")]
 pub(crate) use self::hyper::{not_upgradable, upgrade};
+pub use admission::Admission;
 pub use error::UpgradeError;
 pub use options::Options;
 pub use raw::Upgrader;
+pub use request::UpgradeRequest;
 pub use sockeye_proto::handshake::{OriginPolicy, Refusal, Request, Response};

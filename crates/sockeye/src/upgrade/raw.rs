@@ -1,15 +1,20 @@
 //! Upgrades straight from a byte stream, without an HTTP library.
 
 use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
+use http::{Extensions, StatusCode};
 use sockeye_proto::handshake::{
     HandshakeError, Negotiated, Refusal, Request, RequestHead, Response,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Options, UpgradeError};
+use super::{Admission, Options, UpgradeError, UpgradeRequest};
 use crate::WebSocket;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
@@ -17,8 +22,13 @@ use crate::transport::Transport;
 /// How much a refused client may still send while it reads why, in bytes.
 const MAX_DISCARDED: u64 = 256 * 1024;
 
+/// How long it may take to tell a client that the time for its handshake is over.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 type OnHost = dyn Fn(&str) -> Result<(), Refusal> + Send + Sync;
 type OnHeader = dyn Fn(&str, &[u8]) -> Result<(), Refusal> + Send + Sync;
+type Admit = dyn Fn(UpgradeRequest) -> Verdict + Send + Sync;
+type Verdict = Pin<Box<dyn Future<Output = Result<Admission, Refusal>> + Send>>;
 type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync;
 
 /// Upgrades byte streams to WebSockets, with a say in each request.
@@ -58,6 +68,7 @@ pub struct Upgrader {
     on_host: Option<Arc<OnHost>>,
     on_header: Option<Arc<OnHeader>>,
     before_upgrade: Option<Arc<BeforeUpgrade>>,
+    admit: Option<Arc<Admit>>,
 }
 
 impl Upgrader {
@@ -97,6 +108,37 @@ impl Upgrader {
         Self { before_upgrade: Some(Arc::new(check)), ..self }
     }
 
+    /// Decides on the request as a whole, last of all, and may wait for whatever it has to ask: a data base, another
+    /// service. It refuses with any status, headers and body, or lets the client in and attaches data to its connection,
+    /// chooses the subprotocol, adds headers to the answer.
+    ///
+    /// The [deadline of the handshake](Options::handshake_timeout) goes on meanwhile: when it passes, the decision is
+    /// dropped where it waits, and the client is answered 503.
+    ///
+    /// ```no_run
+    /// use sockeye::upgrade::{Admission, Refusal, UpgradeRequest, Upgrader};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
+    ///     let token = request.bearer_token().ok_or_else(|| Refusal::unauthorized("a token is needed"))?;
+    ///     let user = find_user(token).await.ok_or_else(|| Refusal::forbidden("who is that?"))?;
+    ///     Ok(Admission::new().data(user))
+    /// }
+    /// # async fn find_user(_: &str) -> Option<User> { None }
+    ///
+    /// let upgrader = Upgrader::new().admit(admit);
+    /// # let _ = upgrader;
+    /// ```
+    pub fn admit<H, F>(self, hook: H) -> Self
+    where
+        H: Fn(UpgradeRequest) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Admission, Refusal>> + Send + 'static,
+    {
+        Self { admit: Some(Arc::new(move |request| Box::pin(hook(request)))), ..self }
+    }
+
     /// Reads a request from the stream and upgrades it.
     ///
     /// # Errors
@@ -108,47 +150,94 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        self.accept_transport(opening::transport(stream)).await
+    }
+
+    /// As [`accept`](Self::accept), for a stream that does not know where it comes from: one of TLS, or behind a proxy
+    /// that tells.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so is the stream.
+    pub async fn accept_from<S>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+    ) -> Result<WebSocket, UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.accept_transport(Transport::boxed(stream, Some(peer))).await
+    }
+
+    async fn accept_transport(&self, transport: Transport) -> Result<WebSocket, UpgradeError> {
         // In a box, so that the task of a connection is not as large for ever as its handshake.
-        Box::pin(self.upgrade(opening::transport(stream))).await
+        Box::pin(self.upgrade(transport)).await
     }
 
     async fn upgrade(&self, mut transport: Transport) -> Result<WebSocket, UpgradeError> {
         let after = self.options.timeout;
         let deadline = Deadline::after(after);
-        let error = match deadline.watch(self.handshake(&mut transport)).await {
-            Some(Ok((negotiated, input))) => {
-                return Ok(self.options.open(transport, &input, negotiated));
+        let mut deciding = false;
+        let error = match deadline.watch(self.handshake(&mut transport, &mut deciding)).await {
+            Some(Ok(Opened { negotiated, input, data })) => {
+                return Ok(self.options.open(transport, &input, negotiated).with_data(data));
             }
             Some(Err(error)) => error,
             None => UpgradeError::TimedOut { after },
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "request not upgraded");
-        if let UpgradeError::Handshake(reason) = &error {
-            deadline.watch(refuse(&mut transport, reason)).await;
+        match &error {
+            UpgradeError::Handshake(HandshakeError::Truncated { .. }) => {}
+            UpgradeError::Handshake(reason) => {
+                deadline.watch(refuse(&mut transport, &reason.into())).await;
+            }
+            UpgradeError::TimedOut { .. } if deciding => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let late = Refusal::new(status, "the request could not be decided on in time\n");
+                Deadline::after(LAST_WORD).watch(refuse(&mut transport, &late)).await;
+            }
+            _ => {}
         }
         Err(error)
     }
 
-    /// What was agreed on, and what the client sent beyond its request.
+    /// Reads, decides and answers; `deciding` is set while a decision is waited for.
     async fn handshake(
         &self,
         transport: &mut Transport,
-    ) -> Result<(Negotiated, BytesMut), UpgradeError> {
+        deciding: &mut bool,
+    ) -> Result<Opened, UpgradeError> {
         let mut buffer = BytesMut::new();
-        let end = opening::read_head(transport, &mut buffer, self.options.head_limits).await?;
-        let response = self.answer(&buffer[..end])?;
+        let limits = self.options.head_limits;
+        let end = opening::read_head(transport, &mut buffer, limits).await?;
+        let (response, data) = {
+            let head = RequestHead::parse(&buffer[..end], limits)?;
+            let request = Request::from_head(&head)?;
+            let mut response = self.answer(&request)?;
+            let mut data = Extensions::new();
+            if let Some(admit) = &self.admit {
+                let asked = UpgradeRequest::new(&request, transport.peer_addr())
+                    .map_err(HandshakeError::from)?;
+                *deciding = true;
+                let admission = admit(asked).await.map_err(HandshakeError::from)?;
+                *deciding = false;
+                data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
+            }
+            (response, data)
+        };
         let mut bytes = Vec::with_capacity(256);
         response.encode(&mut bytes);
         transport.write_all(&bytes).await?;
         transport.flush().await?;
-        Ok((response.into_negotiated(), buffer.split_off(end)))
+        Ok(Opened { negotiated: response.into_negotiated(), input: buffer.split_off(end), data })
     }
 
-    fn answer(&self, head: &[u8]) -> Result<Response, HandshakeError> {
-        let head = RequestHead::parse(head, self.options.head_limits)?;
-        let request = Request::from_head(&head)?;
+    fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
         tracing::Span::current().record("path", request.path());
-        let mut response = self.options.answer(&request)?;
+        let mut response = self.options.answer(request)?;
         if let Some(check) = &self.on_host {
             check(request.host())?;
         }
@@ -158,24 +247,29 @@ impl Upgrader {
             }
         }
         if let Some(check) = &self.before_upgrade {
-            check(&request, &mut response)?;
+            check(request, &mut response)?;
         }
         Ok(response)
     }
 }
 
+/// What a request became.
+struct Opened {
+    negotiated: Negotiated,
+    /// What the client sent beyond its request.
+    input: BytesMut,
+    data: Extensions,
+}
+
 /// Tells the client why, as well as that can be done: it is refused in any case.
-async fn refuse(transport: &mut Transport, error: &HandshakeError) {
-    if matches!(error, HandshakeError::Truncated { .. }) {
-        return;
-    }
+async fn refuse(transport: &mut Transport, refusal: &Refusal) {
     let mut bytes = Vec::with_capacity(256);
-    Refusal::from(error).encode(&mut bytes);
+    refusal.encode(&mut bytes);
     if transport.write_all(&bytes).await.is_err() || transport.shutdown().await.is_err() {
         return;
     }
-    // To close a TCP connection with input unread would discard the answer on its way. The deadline of the handshake
-    // ends this as well.
+    // To close a TCP connection with input unread would discard the answer on its way. The deadline that is watched by
+    // the caller ends this as well.
     let mut rest = transport.take(MAX_DISCARDED);
     let mut discarded = [0; 1024];
     while matches!(rest.read(&mut discarded).await, Ok(1..)) {}

@@ -1,6 +1,7 @@
 //! The connection, once it is open.
 
 mod closing;
+mod data;
 mod farewell;
 mod output;
 mod read;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use http::Extensions;
 use sockeye_proto::{
     CloseCode, CloseFrame, Connection, Event, Message, State, UsageError, Utf8Bytes,
 };
@@ -68,6 +70,8 @@ pub struct WebSocket {
     negotiated: Negotiated,
     /// What the peer's close frame said.
     close_frame: Option<CloseFrame>,
+    /// What the program keeps with the connection.
+    data: Extensions,
 }
 
 /// What the opening handshake agreed on, beyond the connection itself.
@@ -97,6 +101,7 @@ impl WebSocket {
             waiting: Waiting::default(),
             negotiated,
             close_frame: None,
+            data: Extensions::new(),
         }
     }
 

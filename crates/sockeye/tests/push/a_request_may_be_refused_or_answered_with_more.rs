@@ -4,8 +4,8 @@ use std::sync::mpsc::channel;
 
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use sockeye::handshake::{Refusal, Request, Response};
-use sockeye::push::{Callbacks, Connection, Server};
+use sockeye::handshake::{Refusal, Request};
+use sockeye::push::{Answer, Callbacks, Connection, Server};
 use sockeye::upgrade::Options;
 use sockeye::{CloseFrame, MessageRef};
 
@@ -21,7 +21,7 @@ fn start(callbacks: Callbacks) -> Running {
 fn a_handler_may_refuse_a_request() {
     let (opened, told) = channel();
     let callbacks = Callbacks::new()
-        .on_upgrade(|request: &Request<'_>, _: &mut Response| match request.query() {
+        .on_upgrade(|request: &Request<'_>, _: &mut Answer| match request.query() {
             Some("token=secret") => Ok(()),
             _ => Err(Refusal::unauthorized("who are you?").header(
                 HeaderName::from_static("www-authenticate"),
@@ -39,6 +39,39 @@ fn a_handler_may_refuse_a_request() {
     let _peer = Peer::ask(running.address, "/?token=secret");
     running.stop();
     assert_eq!(told.iter().collect::<Vec<_>>(), ["/?token=secret"]);
+}
+
+#[test]
+fn a_handler_may_refuse_with_any_body_and_attach_data_to_those_it_lets_in() {
+    struct User(String);
+    let callbacks = Callbacks::new()
+        .on_upgrade(|request, answer| {
+            assert!(answer.peer_addr().ip().is_loopback());
+            let Some(name) = request.header("X-User") else {
+                let json = HeaderValue::from_static("application/json");
+                return Err(Refusal::new(StatusCode::PAYMENT_REQUIRED, "")
+                    .content(json, &b"{\"due\":\"\xff\"}"[..]));
+            };
+            answer.set_data(User(String::from_utf8_lossy(name).into_owned()));
+            Ok(())
+        })
+        .on_message(|connection, _| {
+            let name = connection.data().map(|User(name)| name.clone()).unwrap();
+            connection.send(name.as_str());
+        });
+    let running = start(callbacks);
+    let mut refused = Peer::dial(running.address);
+    refused.send(request("/", "").as_bytes());
+    let head = refused.head().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 402 "), "{head}");
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
+    assert_eq!(refused.rest(), b"{\"due\":\"\xff\"}");
+    let mut peer = Peer::dial(running.address);
+    peer.send(request("/", "X-User: Ada\r\n").as_bytes());
+    assert!(peer.head().starts_with("HTTP/1.1 101 "));
+    peer.text("who am I?");
+    assert_eq!(peer.message(), b"Ada");
+    running.stop();
 }
 
 #[test]

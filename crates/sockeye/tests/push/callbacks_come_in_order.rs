@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use sockeye::handshake::{Refusal, Request, Response};
-use sockeye::push::{Connection, ConnectionId, Handle, Handler, Server};
+use sockeye::handshake::{Refusal, Request};
+use sockeye::push::{Answer, Connection, ConnectionId, Handle, Handler, Server};
 use sockeye::{CloseCode, CloseFrame, Error, MessageRef, ProtocolError};
 
 use crate::peer::{Peer, request};
@@ -78,7 +78,7 @@ impl Dice {
 struct Picky(Recorder);
 
 impl Handler for Picky {
-    fn upgrade(&mut self, request: &Request<'_>, _: &mut Response) -> Result<(), Refusal> {
+    fn upgrade(&mut self, request: &Request<'_>, _: &mut Answer) -> Result<(), Refusal> {
         if request.path().starts_with("/Refused/") {
             return Err(Refusal::not_found("nothing here"));
         }

@@ -131,6 +131,12 @@ impl Peer {
         }
     }
 
+    /// All that comes until the stream ends.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        self.take(self.unread().len())
+    }
+
     /// The stream must end here, by the end of the other half or by a reset.
     pub(crate) fn end(&mut self) {
         assert!(!self.fill(), "{:?}", self.unread());

@@ -4,7 +4,7 @@ use std::time::Instant;
 use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, RequestHead};
 
 use super::{Office, Writer};
-use crate::push::{Connection, ConnectionId, Handler};
+use crate::push::{Answer, Connection, ConnectionId, Handler};
 use crate::upgrade::Options;
 
 /// A connection to be: the request so far.
@@ -76,8 +76,9 @@ impl Opening {
         let bytes = &self.buffer[..end];
         let head = RequestHead::parse(bytes, options.head_limits)?;
         let request = Request::from_head(&head)?;
-        let mut response = options.answer(&request)?;
-        office.handler.upgrade(&request, &mut response)?;
+        let mut answer = Answer::new(options.answer(&request)?, self.peer);
+        office.handler.upgrade(&request, &mut answer)?;
+        let (response, data) = answer.into_parts();
         let mut writer = self.writer.take().unwrap_or_else(|| office.lend());
         response.encode(writer.output.buffer());
         let negotiated = response.into_negotiated();
@@ -92,7 +93,7 @@ impl Opening {
         let protocol = options.connection(&negotiated);
         let mut connection = Connection::new(protocol, id, self.peer, office.workers.clone());
         let head = settings.keep_requests.then(|| kept(&request));
-        connection.set_request(negotiated.subprotocol, head);
+        connection.set_request(negotiated.subprotocol, head, data);
         connection.writer = Some(writer);
         office.handler.open(&mut connection, &request);
         Ok(connection)

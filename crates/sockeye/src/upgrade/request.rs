@@ -1,0 +1,183 @@
+//! A request as an asynchronous hook is given it: owned, with who asks.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use sockeye_proto::handshake::{Refusal, Request};
+
+/// A request for a WebSocket that obeys the handshake's rules and comes from an allowed origin: its head, and the
+/// address that it comes from. It is what [`Upgrader::admit`](super::Upgrader::admit) decides on.
+#[derive(Clone, Debug)]
+pub struct UpgradeRequest {
+    uri: Uri,
+    headers: HeaderMap,
+    subprotocols: Vec<String>,
+    peer: Option<SocketAddr>,
+}
+
+impl UpgradeRequest {
+    /// A copy of what a request borrows from its buffer.
+    pub(super) fn new(request: &Request<'_>, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
+        let uri = Uri::try_from(request.target())
+            .map_err(|_| Refusal::bad_request("the target is not a URI\n"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers() {
+            match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                (Ok(name), Ok(value)) => headers.append(name, value),
+                _ => return Err(Refusal::bad_request("a header is malformed\n")),
+            };
+        }
+        let subprotocols = request.subprotocols().iter().map(|&name| name.to_owned()).collect();
+        Ok(Self { uri, headers, subprotocols, peer })
+    }
+
+    /// The method: GET, by the rules of the handshake.
+    pub const fn method(&self) -> &Method {
+        &Method::GET
+    }
+
+    /// The path and query that were asked for.
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// All headers.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The subprotocols asked for, in the client's order of preference.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The address that the request comes from, where the transport has one. Behind a proxy it is the proxy's.
+    pub const fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1). Browsers cannot send it with a WebSocket:
+    /// for them there are cookies, a subprotocol that carries the token, and the query.
+    pub fn bearer_token(&self) -> Option<&str> {
+        let (scheme, token) = self.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+        //# It uses a case-insensitive token to identify the authentication scheme
+        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_matches(' '))
+    }
+
+    /// The value of a cookie (RFC 6265 section 5.4): of the first with this name, which is in its case. Quotes around it
+    /// are part of the value.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|pairs| pairs.split(';'))
+            .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+            .find_map(|(other, value)| (other == name).then_some(value))
+    }
+
+    /// The value of a parameter of the query, decoded as forms encode it: of the first with this name. `None` when it is
+    /// missing, or not UTF-8 once it is decoded. What is in a query may stand in the logs of whatever is between.
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.uri
+            .query()?
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .find(|(other, _)| decoded(other).is_some_and(|other| other == name))
+            .and_then(|(_, value)| decoded(value))
+    }
+}
+
+/// The text behind percent signs and pluses; `None` when it is not UTF-8. A percent sign without two digits stands for
+/// itself.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['%', '+']) {
+        return Some(text.into());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let digit = |at: usize| tail.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.extend(u8::try_from(high * 16 + low));
+                rest = &tail[2..];
+            }
+            (b'+', ..) => bytes.push(b' '),
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use sockeye_proto::handshake::{HeadLimits, RequestHead};
+
+    use super::*;
+
+    fn asked(target: &str, extra: &str) -> UpgradeRequest {
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\n{extra}\r\n"
+        );
+        let head = RequestHead::parse(head.as_bytes(), HeadLimits::default()).unwrap();
+        UpgradeRequest::new(&Request::from_head(&head).unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn a_bearer_token_is_found_by_its_scheme_in_any_case() {
+        let of = |value: &str| {
+            let request = asked("/", &format!("Authorization: {value}\r\n"));
+            request.bearer_token().map(str::to_owned)
+        };
+        assert_eq!(of("Bearer a.b-c=").as_deref(), Some("a.b-c="));
+        assert_eq!(of("bearer  x").as_deref(), Some("x"));
+        assert_eq!(of("Basic x"), None);
+        assert_eq!(of("Bearer"), None);
+        assert_eq!(asked("/", "").bearer_token(), None);
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_by_its_whole_name() {
+        let request = asked("/", "Cookie: asid=no; sid=1=2;\tx=3\r\nCookie: late=yes\r\n");
+        assert_eq!(request.cookie("sid"), Some("1=2"));
+        assert_eq!(request.cookie("x"), Some("3"));
+        assert_eq!(request.cookie("late"), Some("yes"));
+        assert_eq!(request.cookie("SID"), None);
+        assert_eq!(request.cookie("id"), None);
+    }
+
+    #[test]
+    fn a_parameter_is_decoded() {
+        let request = asked("/chat?a=1&access_token=x%2By+z%C3%A9&b&a=2&bad=%ff&odd=%4", "");
+        assert_eq!(request.path(), "/chat");
+        assert_eq!(request.query("a").as_deref(), Some("1"));
+        assert_eq!(request.query("access_token").as_deref(), Some("x+y zé"));
+        assert_eq!(request.query("b").as_deref(), Some(""));
+        assert_eq!(request.query("bad"), None);
+        assert_eq!(request.query("odd").as_deref(), Some("%4"));
+        assert_eq!(request.query("c"), None);
+        assert_eq!(asked("/chat", "").query("a"), None);
+    }
+
+    #[test]
+    fn the_head_is_there_as_it_came() {
+        let request = asked("/", "Sec-WebSocket-Protocol: a, b\r\nX-Many: 1\r\nx-many: 2\r\n");
+        assert_eq!(request.method(), Method::GET);
+        assert_eq!(request.subprotocols(), ["a", "b"]);
+        let many: Vec<_> = request.headers().get_all("x-many").iter().collect();
+        assert_eq!(many, ["1", "2"]);
+        assert_eq!(request.peer_addr(), None);
+    }
+}
