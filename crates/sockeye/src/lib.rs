@@ -59,7 +59,7 @@ mod transport;
 pub mod upgrade;
 mod websocket;
 
-pub use client::{Client, ConnectError, Stage, connect};
+pub use client::{Client, ConnectError, FailedAttempt, Stage, connect};
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

@@ -12,9 +12,11 @@ async fn a_refused_connection_names_the_address() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let error = connect(format!("ws://{address}/")).await.unwrap_err();
-    let ConnectError::Connect { authority, source } = &error else { panic!("{error:?}") };
+    let ConnectError::Connect { authority, attempts } = &error else { panic!("{error:?}") };
     assert_eq!(*authority, address.to_string());
-    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+    let [attempt] = &attempts[..] else { panic!("{attempts:?}") };
+    assert_eq!(attempt.address, address);
+    assert_eq!(attempt.error.kind(), io::ErrorKind::ConnectionRefused);
     assert_eq!(error.to_string(), format!("could not connect to {address}"));
     assert!(error.source().unwrap().to_string().contains("refused"));
 }

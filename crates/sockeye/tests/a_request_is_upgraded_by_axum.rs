@@ -57,7 +57,7 @@ async fn a_page_of_another_origin_is_refused() {
     let from = |origin: &str| Client::new(&url).header("Origin", origin);
     from("https://app.example.com").connect().await.unwrap();
     match from("https://example.org").connect().await.unwrap_err() {
-        ConnectError::Handshake(HandshakeError::Status { status, body }) => {
+        ConnectError::Handshake(HandshakeError::Status { status, body, .. }) => {
             assert_eq!(status, 403);
             assert!(body.starts_with(b"origin `https://example.org` is not allowed"), "{body:?}");
         }

@@ -15,7 +15,7 @@ async fn status_and_body(answer: String) -> (StatusCode, String, String) {
     let error = peer::handshake_error(result);
     let shown = error.to_string();
     match error {
-        HandshakeError::Status { status, body } => {
+        HandshakeError::Status { status, body, .. } => {
             (status, String::from_utf8(body.to_vec()).unwrap(), shown)
         }
         other => panic!("{other:?}"),
@@ -27,7 +27,7 @@ async fn an_answer_that_is_no_upgrade_is_in_the_error() {
     let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\nno such room\nmore";
     let (status, body, shown) = status_and_body(answer.to_owned()).await;
     assert_eq!((status, body.as_str()), (StatusCode::NOT_FOUND, "no such room\n"));
-    assert_eq!(shown, "expected status 101, the server answered 404 Not Found: no such room\\n");
+    assert_eq!(shown, "the server opened no WebSocket, it answered 404 Not Found: no such room\\n");
 }
 
 #[tokio::test(start_paused = true)]

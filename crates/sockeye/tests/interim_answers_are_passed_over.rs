@@ -29,8 +29,10 @@ async fn interim_answers_are_passed_over() {
 async fn a_refusal_after_an_interim_answer_is_told() {
     let answer = format!("{INTERIM}HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
     let result = Client::new(CLIENT).handshake(peer::server(|_| answer)).await;
-    let expected =
-        HandshakeError::Status { status: StatusCode::FORBIDDEN, body: "no".as_bytes().into() };
+    let mut headers = Box::<http::HeaderMap>::default();
+    headers.append("content-length", "2".parse().unwrap());
+    let body = "no".as_bytes().into();
+    let expected = HandshakeError::Status { status: StatusCode::FORBIDDEN, headers, body };
     assert_eq!(peer::handshake_error(result), expected);
 }
 

@@ -5,6 +5,7 @@ use std::{error, fmt, io};
 
 use sockeye_proto::handshake::{HandshakeError, RequestError};
 
+use super::{FailedAttempt, Stage};
 use crate::opening::HeadError;
 
 /// Why a client got no connection.
@@ -13,19 +14,19 @@ use crate::opening::HeadError;
 pub enum ConnectError {
     /// The program asked for what cannot be had; nothing was sent.
     Request(RequestError),
-    /// The host's name has no address.
+    /// The name has no address.
     Resolve {
         /// The name.
         host: String,
         /// The resolver's reason.
         source: io::Error,
     },
-    /// No address of the host accepted the connection.
+    /// No address accepted the connection.
     Connect {
         /// The host and the port.
         authority: String,
-        /// The reason of the address that was tried last.
-        source: io::Error,
+        /// Every address that was tried, in the order in which they failed: one at least.
+        attempts: Vec<FailedAttempt>,
     },
     /// The TLS handshake failed. Where a certificate is to blame, the error within is a `rustls::Error`.
     Tls {
@@ -49,37 +50,20 @@ pub enum ConnectError {
     },
 }
 
-/// The stages of opening a connection, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Looking up the host's addresses.
-    Resolve,
-    /// Connecting to one of them.
-    Connect,
-    /// The TLS handshake.
-    Tls,
-    /// The WebSocket handshake.
-    Handshake,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Resolve => "name resolution",
-            Self::Connect => "the TCP connection",
-            Self::Tls => "the TLS handshake",
-            Self::Handshake => "the WebSocket handshake",
-        })
-    }
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request(_) => f.write_str("the request cannot be made"),
             Self::Resolve { host, .. } => write!(f, "the host `{host}` was not found"),
-            Self::Connect { authority, .. } => write!(f, "could not connect to {authority}"),
+            Self::Connect { authority, attempts } => {
+                write!(f, "could not connect to {authority}")?;
+                // One reason is the source; several are told here.
+                if attempts.len() > 1 {
+                    let reasons: Vec<_> = attempts.iter().map(ToString::to_string).collect();
+                    write!(f, " ({})", reasons.join("; "))?;
+                }
+                Ok(())
+            }
             Self::Tls { host, .. } => write!(f, "the TLS handshake with `{host}` failed"),
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
             Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
@@ -95,10 +79,12 @@ impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Request(source) => Some(source),
-            Self::Resolve { source, .. }
-            | Self::Connect { source, .. }
-            | Self::Tls { source, .. }
-            | Self::Io(source) => Some(source),
+            Self::Resolve { source, .. } | Self::Tls { source, .. } | Self::Io(source) => {
+                Some(source)
+            }
+            Self::Connect { attempts, .. } => {
+                attempts.last().map(|attempt| &attempt.error as &(dyn error::Error + 'static))
+            }
             Self::Handshake(source) => Some(source),
             Self::TlsDisabled | Self::TimedOut { .. } => None,
         }

@@ -2,24 +2,23 @@
 
 mod body;
 mod error;
+mod eyeballs;
+mod handshake;
+mod stages;
 
-use std::future::Future;
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
 use http::{HeaderName, HeaderValue};
-use sockeye_proto::handshake::{
-    ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, RequestError, ResponseHead,
-};
-use sockeye_proto::{Config, Connection};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use sockeye_proto::Config;
+use sockeye_proto::handshake::{ClientRequest, HeadLimits, RequestError};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::opening::{self, Deadline};
 use crate::transport::Transport;
-use crate::{WebSocket, random};
-use body::Framing;
-pub use error::{ConnectError, Stage};
+use crate::{WebSocket, opening};
+pub use error::ConnectError;
+pub use eyeballs::FailedAttempt;
+pub use stages::Stage;
+use stages::Stages;
 
 /// How long opening a connection may take: longer than the retries of a lost packet or two, shorter than the patience
 /// of a person.
@@ -140,7 +139,10 @@ impl Client {
         Self { tls: Some(config), ..self }
     }
 
-    /// Opens a connection: resolves the host, tries its addresses in their order, and does the handshakes.
+    /// Opens a connection: resolves the host, tries its addresses, and does the handshakes.
+    ///
+    /// The addresses of both families take turns, each is given 250 ms before the next is tried beside it, and the
+    /// first to accept wins (RFC 8305).
     ///
     /// # Errors
     /// [`ConnectError`] says at which stage it failed, and why.
@@ -150,9 +152,8 @@ impl Client {
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request = self.request()?;
         let stages = Stages::begin(self.timeout);
-        let stream = dial(request, &stages).await?;
-        let transport = self.secure(request, stream, &stages).await?;
-        stages.watch(Stage::Handshake, self.open(request, transport)).await
+        // In a box, so that the task of a connection is not as large for ever as its opening.
+        Box::pin(self.attempt(request, &stages)).await
     }
 
     /// Does the WebSocket handshake over a stream that is connected already, by TLS or any other way; of the URL only
@@ -190,18 +191,29 @@ impl Client {
         self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))
     }
 
+    /// One connection to where the request goes, and no further.
+    async fn attempt(
+        &self,
+        request: &ClientRequest,
+        stages: &Stages,
+    ) -> Result<WebSocket, ConnectError> {
+        let stream = eyeballs::dial(request.url().host(), request.url().port(), stages).await?;
+        let transport = self.secure(request, stream.into(), stages).await?;
+        stages.watch(Stage::Handshake, self.open(request, transport)).await
+    }
+
     #[cfg(feature = "tls")]
     async fn secure(
         &self,
         request: &ClientRequest,
-        stream: TcpStream,
+        stream: Transport,
         stages: &Stages,
     ) -> Result<Transport, ConnectError> {
         if !request.url().is_secure() {
-            return Ok(stream.into());
+            return Ok(stream);
         }
         let host = request.url().host();
-        let peer = stream.peer_addr().ok();
+        let peer = stream.peer_addr();
         let secured = async {
             crate::tls::connect(stream, host, self.tls.as_ref())
                 .await
@@ -220,112 +232,9 @@ impl Client {
     async fn secure(
         &self,
         request: &ClientRequest,
-        stream: TcpStream,
+        stream: Transport,
         _: &Stages,
     ) -> Result<Transport, ConnectError> {
-        if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream.into()) }
-    }
-
-    /// The length of the answer's head in the buffer, which interim answers before it are taken out of. The deadline
-    /// is the bound on their number.
-    async fn read_answer(
-        &self,
-        transport: &mut Transport,
-        buffer: &mut BytesMut,
-    ) -> Result<usize, ConnectError> {
-        loop {
-            let end = match HeadSearch::new(self.head_limits).find(buffer)? {
-                Some(end) => end,
-                None => opening::read_head(transport, buffer, self.head_limits).await?,
-            };
-            if !ResponseHead::parse(&buffer[..end], self.head_limits)?.is_interim() {
-                return Ok(end);
-            }
-            buffer.advance(end);
-        }
-    }
-
-    async fn open(
-        &self,
-        request: &ClientRequest,
-        mut transport: Transport,
-    ) -> Result<WebSocket, ConnectError> {
-        let key = Key::new(random::bytes());
-        let mut bytes = Vec::with_capacity(512);
-        request.encode(key, &mut bytes);
-        transport.write_all(&bytes).await.map_err(ConnectError::Io)?;
-        transport.flush().await.map_err(ConnectError::Io)?;
-
-        let mut buffer = BytesMut::new();
-        let end = self.read_answer(&mut transport, &mut buffer).await?;
-        let head = ResponseHead::parse(&buffer[..end], self.head_limits)?;
-        let framing = Framing::of(&head);
-        match request.verify(key, &head) {
-            Ok(negotiated) => {
-                let connection = Connection::client(&self.config, random::bytes);
-                Ok(opening::open(transport, connection, &buffer[end..], negotiated))
-            }
-            Err(error @ HandshakeError::Status { .. }) => {
-                let received = buffer.split_off(end);
-                let body = body::read(&mut transport, received, framing).await;
-                Err(error.with_body(body).into())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Connects to the first address of the URL's host that accepts.
-async fn dial(request: &ClientRequest, stages: &Stages) -> Result<TcpStream, ConnectError> {
-    let url = request.url();
-    let (host, port) = (url.host(), url.port());
-    let addresses = async {
-        tokio::net::lookup_host((host, port))
-            .await
-            .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })
-    };
-    let addresses = stages.watch(Stage::Resolve, addresses).await?;
-    let connected = async {
-        let mut source = std::io::ErrorKind::AddrNotAvailable.into();
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => {
-                    tracing::debug!(%address, %error, "address refused");
-                    source = error;
-                }
-            }
-        }
-        Err(ConnectError::Connect { authority: format!("{}:{port}", bracketed(host)), source })
-    };
-    let stream = stages.watch(Stage::Connect, connected).await?;
-    // Here already, for the sake of the TLS handshake and of what it carries.
-    stream.set_nodelay(true).map_err(ConnectError::Io)?;
-    Ok(stream)
-}
-
-/// A host as it stands before a port.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
-}
-
-/// The deadline that all stages have together.
-struct Stages {
-    deadline: Deadline,
-    after: Duration,
-}
-
-impl Stages {
-    fn begin(after: Duration) -> Self {
-        Self { deadline: Deadline::after(after), after }
-    }
-
-    async fn watch<T>(
-        &self,
-        stage: Stage,
-        work: impl Future<Output = Result<T, ConnectError>>,
-    ) -> Result<T, ConnectError> {
-        let late = Err(ConnectError::TimedOut { stage, after: self.after });
-        self.deadline.watch(work).await.unwrap_or(late)
+        if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream) }
     }
 }

@@ -1,0 +1,261 @@
+//! Connecting to a host of several addresses: the happy eyeballs of RFC 8305.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{ConnectError, Stage, Stages};
+
+/// How long an attempt has the field for itself before the next address is tried beside it: what RFC 8305 section 8
+/// recommends.
+const CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// How many of a host's addresses are tried, the resolver's first ones of each family. At a quarter of a second each,
+/// more would not have their turn before most people have lost patience.
+const MAX_ADDRESSES: usize = 32;
+
+/// An address of a host that did not accept the connection, and why.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedAttempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// The system's reason.
+    pub error: io::Error,
+}
+
+impl fmt::Display for FailedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+/// Connects to the address of the host that accepts first.
+pub(super) async fn dial(
+    host: &str,
+    port: u16,
+    stages: &Stages,
+) -> Result<TcpStream, ConnectError> {
+    let resolve = |source| ConnectError::Resolve { host: host.to_owned(), source };
+    let resolved = async { tokio::net::lookup_host((host, port)).await.map_err(resolve) };
+    let addresses = interleave(stages.watch(Stage::Resolve, resolved).await?);
+    if addresses.is_empty() {
+        return Err(resolve(io::ErrorKind::AddrNotAvailable.into()));
+    }
+    let connected = async {
+        race(addresses, TcpStream::connect).await.map_err(|attempts| ConnectError::Connect {
+            authority: format!("{}:{port}", bracketed(host)),
+            attempts,
+        })
+    };
+    let stream = stages.watch(Stage::Connect, connected).await?;
+    // Here already, for the sake of the TLS handshake and of what it carries.
+    stream.set_nodelay(true).map_err(ConnectError::Io)?;
+    Ok(stream)
+}
+
+/// A host as it stands before a port.
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// The addresses, their families in turn, beginning with that of the resolver's first one (RFC 8305 section 4, with a
+/// First Address Family Count of 1). The system's resolver has sorted them by RFC 6724 already.
+fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
+    let mut addresses = addresses.into_iter().peekable();
+    let ipv6_first = addresses.peek().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, others): (Vec<_>, Vec<_>) =
+        addresses.partition(|address| address.is_ipv6() == ipv6_first);
+    let (mut preferred, mut others) = (preferred.into_iter(), others.into_iter());
+    let mut mixed = VecDeque::new();
+    while mixed.len() < MAX_ADDRESSES {
+        let pair = [preferred.next(), others.next()];
+        if pair == [None, None] {
+            break;
+        }
+        mixed.extend(pair.into_iter().flatten());
+    }
+    mixed
+}
+
+/// The connection that is there first (RFC 8305 section 5). An address is tried when the one before it has failed, or
+/// has not succeeded within the Connection Attempt Delay; those that come later are dropped.
+///
+/// # Errors
+/// All attempts in the order in which they failed.
+async fn race<S, F>(
+    mut addresses: VecDeque<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<S, Vec<FailedAttempt>>
+where
+    F: Future<Output = io::Result<S>>,
+{
+    let (mut attempts, mut failed) = (Vec::new(), Vec::new());
+    loop {
+        match addresses.pop_front() {
+            Some(address) => attempts.push((address, Box::pin(connect(address)))),
+            None if attempts.is_empty() => return Err(failed),
+            None => {}
+        }
+        let outcome = first_outcome(&mut attempts, &mut failed);
+        if addresses.is_empty() {
+            if let Some(stream) = outcome.await {
+                return Ok(stream);
+            }
+        } else if let Ok(Some(stream)) = timeout(CONNECTION_ATTEMPT_DELAY, outcome).await {
+            return Ok(stream);
+        }
+    }
+}
+
+/// Waits until an attempt succeeds, or with `None` until one or more have failed, which are moved to `failed`.
+async fn first_outcome<S, F>(
+    attempts: &mut Vec<(SocketAddr, Pin<Box<F>>)>,
+    failed: &mut Vec<FailedAttempt>,
+) -> Option<S>
+where
+    F: Future<Output = io::Result<S>>,
+{
+    poll_fn(|cx| {
+        let (before, mut index) = (failed.len(), 0);
+        while let Some((address, attempt)) = attempts.get_mut(index) {
+            let address = *address;
+            match attempt.as_mut().poll(cx) {
+                Poll::Ready(Ok(stream)) => return Poll::Ready(Some(stream)),
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%address, %error, "address refused");
+                    failed.push(FailedAttempt { address, error });
+                    drop(attempts.remove(index));
+                }
+                Poll::Pending => index += 1,
+            }
+        }
+        if failed.len() > before { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::pending;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const AFTER_DELAY: Duration = Duration::from_millis(260);
+
+    fn v4(last: u8) -> SocketAddr {
+        ([192, 0, 2, last], 80).into()
+    }
+
+    fn v6(last: u16) -> SocketAddr {
+        ([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 80).into()
+    }
+
+    fn refused() -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    #[test]
+    fn families_take_turns_beginning_with_the_resolvers_first() {
+        let mixed = interleave([v6(1), v6(2), v6(3), v4(1), v4(2)]);
+        assert_eq!(mixed, [v6(1), v4(1), v6(2), v4(2), v6(3)]);
+        assert_eq!(interleave([v4(1), v4(2), v6(1)]), [v4(1), v6(1), v4(2)]);
+        assert_eq!(interleave([v4(1)]), [v4(1)]);
+        assert!(interleave([]).is_empty());
+    }
+
+    #[test]
+    fn no_more_addresses_than_the_limit_are_tried() {
+        let mixed = interleave((0..200).map(v4));
+        assert_eq!(mixed, (0..32).map(v4).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_hangs_costs_the_attempt_delay_and_no_more() {
+        let start = Instant::now();
+        let connect =
+            |address| async move { if address == v6(1) { pending().await } else { Ok(address) } };
+        assert_eq!(race([v6(1), v4(1)].into(), connect).await.unwrap(), v4(1));
+        assert_eq!(start.elapsed(), CONNECTION_ATTEMPT_DELAY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_goes_on_beside_those_that_begin_later() {
+        let tried = RefCell::new(Vec::new());
+        let connect = |address| {
+            tried.borrow_mut().push(address);
+            async move {
+                if address != v6(1) {
+                    pending::<()>().await;
+                }
+                sleep(AFTER_DELAY).await;
+                Ok(address)
+            }
+        };
+        let won = race([v6(1), v4(1), v6(2)].into(), connect).await.unwrap();
+        assert_eq!(won, v6(1));
+        assert_eq!(*tried.borrow(), [v6(1), v4(1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_address_does_not_wait_when_one_has_failed() {
+        let start = Instant::now();
+        let connect =
+            |address| async move { if address == v4(3) { Ok(address) } else { refused() } };
+        let won = race([v4(1), v4(2), v4(3)].into(), connect).await.unwrap();
+        assert_eq!((won, start.elapsed()), (v4(3), Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_address_is_named_when_all_have_failed() {
+        let connect = |address| async move {
+            if address == v6(1) {
+                sleep(AFTER_DELAY).await;
+            }
+            refused()
+        };
+        let failed = race([v6(1), v4(1), v6(2)].into(), connect).await.unwrap_err();
+        let addresses: Vec<_> = failed.iter().map(|attempt| attempt.address).collect();
+        assert_eq!(addresses, [v4(1), v6(2), v6(1)]);
+        let error = ConnectError::Connect { authority: "example.com:80".into(), attempts: failed };
+        assert_eq!(
+            error.to_string(),
+            "could not connect to example.com:80 (192.0.2.1:80: connection refused; \
+             [2001:db8::2]:80: connection refused; [2001:db8::1]:80: connection refused)"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_come_later_are_dropped() {
+        struct Attempt<'a>(&'a RefCell<usize>);
+        impl Drop for Attempt<'_> {
+            fn drop(&mut self) {
+                *self.0.borrow_mut() += 1;
+            }
+        }
+        let dropped = RefCell::new(0);
+        let connect = |address| {
+            let attempt = Attempt(&dropped);
+            async move {
+                if address != v4(2) {
+                    pending::<()>().await;
+                }
+                drop(attempt);
+                Ok(address)
+            }
+        };
+        assert_eq!(race([v4(1), v4(2), v4(3)].into(), connect).await.unwrap(), v4(2));
+        assert_eq!(*dropped.borrow(), 2);
+    }
+}

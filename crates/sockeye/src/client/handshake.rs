@@ -1,0 +1,65 @@
+//! The WebSocket handshake over a stream that is connected, in HTTP/1.1.
+
+use bytes::{Buf as _, BytesMut};
+use sockeye_proto::Connection;
+use sockeye_proto::handshake::{
+    ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, ResponseHead,
+};
+use tokio::io::{AsyncRead, AsyncWriteExt};
+
+use super::body::{self, Framing};
+use super::{Client, ConnectError};
+use crate::opening::{self, HeadError};
+use crate::transport::Transport;
+use crate::{WebSocket, random};
+
+impl Client {
+    pub(super) async fn open(
+        &self,
+        request: &ClientRequest,
+        mut transport: Transport,
+    ) -> Result<WebSocket, ConnectError> {
+        let key = Key::new(random::bytes());
+        let mut bytes = Vec::with_capacity(512);
+        request.encode(key, &mut bytes);
+        transport.write_all(&bytes).await.map_err(ConnectError::Io)?;
+        transport.flush().await.map_err(ConnectError::Io)?;
+
+        let mut buffer = BytesMut::new();
+        let end = read_answer(&mut transport, &mut buffer, self.head_limits).await?;
+        let head = ResponseHead::parse(&buffer[..end], self.head_limits)?;
+        let framing = Framing::of(&head);
+        match request.verify(key, &head) {
+            Ok(negotiated) => {
+                let connection = Connection::client(&self.config, random::bytes);
+                Ok(opening::open(transport, connection, &buffer[end..], negotiated))
+            }
+            Err(error @ HandshakeError::Status { .. }) => {
+                let received = buffer.split_off(end);
+                let body = body::read(&mut transport, received, framing).await;
+                Err(error.with_body(body).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The length of the answer's head in the buffer, which interim answers before it are taken out of. The deadline of
+/// the caller is the bound on their number.
+pub(super) async fn read_answer<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    buffer: &mut BytesMut,
+    limits: HeadLimits,
+) -> Result<usize, HeadError> {
+    loop {
+        let end = match HeadSearch::new(limits).find(buffer).map_err(HeadError::Handshake)? {
+            Some(end) => end,
+            None => opening::read_head(stream, buffer, limits).await?,
+        };
+        let head = ResponseHead::parse(&buffer[..end], limits).map_err(HeadError::Handshake)?;
+        if !head.is_interim() {
+            return Ok(end);
+        }
+        buffer.advance(end);
+    }
+}

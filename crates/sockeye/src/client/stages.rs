@@ -1,0 +1,57 @@
+//! The stages of opening a connection, and the deadline that they share.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use super::ConnectError;
+use crate::opening::Deadline;
+
+/// The stages of opening a connection, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Looking up the host's addresses.
+    Resolve,
+    /// Connecting to one of them.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// The beginning of HTTP/2, up to the server's settings.
+    Http2,
+    /// The WebSocket handshake.
+    Handshake,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "name resolution",
+            Self::Connect => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+            Self::Http2 => "the beginning of HTTP/2",
+            Self::Handshake => "the WebSocket handshake",
+        })
+    }
+}
+
+/// The deadline that all stages have together.
+pub(super) struct Stages {
+    deadline: Deadline,
+    after: Duration,
+}
+
+impl Stages {
+    pub(super) fn begin(after: Duration) -> Self {
+        Self { deadline: Deadline::after(after), after }
+    }
+
+    pub(super) async fn watch<T>(
+        &self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let late = Err(ConnectError::TimedOut { stage, after: self.after });
+        self.deadline.watch(work).await.unwrap_or(late)
+    }
+}
