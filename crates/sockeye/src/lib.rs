@@ -21,6 +21,7 @@
 //! | to | use |
 //! |---|---|
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
+//! | connect through a proxy | [`Client::proxy`], [`proxy::Proxy`] |
 //! | serve WebSockets only | [`Server`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
@@ -59,7 +60,7 @@ mod transport;
 pub mod upgrade;
 mod websocket;
 
-pub use client::{Client, ConnectError, FailedAttempt, Stage, connect};
+pub use client::{Client, ConnectError, FailedAttempt, Stage, connect, proxy};
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

@@ -5,6 +5,7 @@ use std::{error, fmt, io};
 
 use sockeye_proto::handshake::{HandshakeError, RequestError};
 
+use super::proxy::{ProxyUrlError, TunnelError};
 use super::{FailedAttempt, Stage};
 use crate::opening::HeadError;
 
@@ -14,19 +15,33 @@ use crate::opening::HeadError;
 pub enum ConnectError {
     /// The program asked for what cannot be had; nothing was sent.
     Request(RequestError),
+    /// A variable of the environment names a proxy that cannot be used; nothing was sent.
+    ProxyVariable {
+        /// The variable's name.
+        variable: &'static str,
+        /// What is wrong with its value.
+        source: ProxyUrlError,
+    },
     /// The name has no address.
     Resolve {
-        /// The name.
+        /// The name of the host, or of the proxy where there is one.
         host: String,
         /// The resolver's reason.
         source: io::Error,
     },
     /// No address accepted the connection.
     Connect {
-        /// The host and the port.
+        /// The host and the port, or those of the proxy where there is one.
         authority: String,
         /// Every address that was tried, in the order in which they failed: one at least.
         attempts: Vec<FailedAttempt>,
+    },
+    /// The proxy did not connect us to the host.
+    Proxy {
+        /// The proxy's host and port.
+        proxy: String,
+        /// The proxy's reason, or ours.
+        source: TunnelError,
     },
     /// The TLS handshake failed. Where a certificate is to blame, the error within is a `rustls::Error`.
     Tls {
@@ -54,6 +69,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request(_) => f.write_str("the request cannot be made"),
+            Self::ProxyVariable { variable, .. } => {
+                write!(f, "the variable {variable} does not name a proxy that can be used")
+            }
             Self::Resolve { host, .. } => write!(f, "the host `{host}` was not found"),
             Self::Connect { authority, attempts } => {
                 write!(f, "could not connect to {authority}")?;
@@ -63,6 +81,9 @@ impl fmt::Display for ConnectError {
                     write!(f, " ({})", reasons.join("; "))?;
                 }
                 Ok(())
+            }
+            Self::Proxy { proxy, .. } => {
+                write!(f, "the proxy {proxy} did not connect us to the host")
             }
             Self::Tls { host, .. } => write!(f, "the TLS handshake with `{host}` failed"),
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
@@ -82,9 +103,11 @@ impl error::Error for ConnectError {
             Self::Resolve { source, .. } | Self::Tls { source, .. } | Self::Io(source) => {
                 Some(source)
             }
+            Self::ProxyVariable { source, .. } => Some(source),
             Self::Connect { attempts, .. } => {
                 attempts.last().map(|attempt| &attempt.error as &(dyn error::Error + 'static))
             }
+            Self::Proxy { source, .. } => Some(source),
             Self::Handshake(source) => Some(source),
             Self::TlsDisabled | Self::TimedOut { .. } => None,
         }

@@ -4,6 +4,7 @@ mod body;
 mod error;
 mod eyeballs;
 mod handshake;
+pub mod proxy;
 mod stages;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::transport::Transport;
 use crate::{WebSocket, opening};
 pub use error::ConnectError;
 pub use eyeballs::FailedAttempt;
+use proxy::Route;
 pub use stages::Stage;
 use stages::Stages;
 
@@ -64,6 +66,7 @@ pub struct Client {
     config: Config,
     head_limits: HeadLimits,
     timeout: Duration,
+    route: Route,
     #[cfg(feature = "tls")]
     tls: Option<std::sync::Arc<rustls::ClientConfig>>,
 }
@@ -76,6 +79,7 @@ impl Client {
             config: Config::new(),
             head_limits: HeadLimits::default(),
             timeout: DEFAULT_TIMEOUT,
+            route: Route::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -197,7 +201,7 @@ impl Client {
         request: &ClientRequest,
         stages: &Stages,
     ) -> Result<WebSocket, ConnectError> {
-        let stream = eyeballs::dial(request.url().host(), request.url().port(), stages).await?;
+        let stream = self.dial(request.url(), stages).await?;
         let transport = self.secure(request, stream.into(), stages).await?;
         stages.watch(Stage::Handshake, self.open(request, transport)).await
     }

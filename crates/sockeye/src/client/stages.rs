@@ -11,10 +11,12 @@ use crate::opening::Deadline;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Looking up the host's addresses.
+    /// Looking up the addresses of the host, or of the proxy.
     Resolve,
     /// Connecting to one of them.
     Connect,
+    /// The proxy's connection to the host.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The beginning of HTTP/2, up to the server's settings.
@@ -28,6 +30,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "name resolution",
             Self::Connect => "the TCP connection",
+            Self::Proxy => "the connection through the proxy",
             Self::Tls => "the TLS handshake",
             Self::Http2 => "the beginning of HTTP/2",
             Self::Handshake => "the WebSocket handshake",

@@ -1,0 +1,191 @@
+//! What can go wrong with a proxy.
+
+use std::{error, fmt, io};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use sockeye_proto::handshake::HandshakeError;
+
+use super::Reply;
+use crate::opening::HeadError;
+
+/// Why a URL is no [`Proxy`](super::Proxy). The URL is not quoted: it may have a password in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyUrlError {
+    /// It does not begin with a scheme and `://`.
+    MissingScheme,
+    /// The scheme is neither `http` nor `socks5`.
+    Scheme,
+    /// A proxy that is spoken to by TLS, which this client does not do.
+    Https,
+    /// Version 4 of SOCKS, which this client does not speak.
+    Socks4,
+    /// There is no host.
+    MissingHost,
+    /// The part behind the scheme and credentials is not a host with an optional port.
+    Authority,
+    /// It has a path, a query or a fragment.
+    Path,
+    /// A percent sign without two hexadecimal digits.
+    PercentEncoding,
+    /// A user name with a colon, which HTTP cannot carry (RFC 7617 section 2).
+    ColonInUser,
+    /// A control character in the credentials, which HTTP forbids (RFC 7617 section 2).
+    ControlCharacter,
+    /// A user name or password that is not of 1 to 255 bytes, as SOCKS5 wants both (RFC 1929 section 2).
+    CredentialLength {
+        /// Its length, in bytes.
+        length: usize,
+    },
+}
+
+/// Why a proxy did not connect us to the host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TunnelError {
+    /// The connection to the proxy failed, or ended.
+    Io(io::Error),
+    /// The answer of an HTTP proxy is not HTTP, or over a limit.
+    Answer(HandshakeError),
+    /// The HTTP proxy refused: 407 where it wants other credentials.
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// The answer's headers, within the client's `head_limits`.
+        headers: Box<HeaderMap>,
+        /// The beginning of the answer's content, at most 1 KiB.
+        body: Bytes,
+    },
+    /// The HTTP proxy sent more than its answer, before we had sent anything to the host.
+    EarlyInput {
+        /// How many bytes.
+        length: usize,
+    },
+    /// The SOCKS proxy speaks another version.
+    Version {
+        /// The first byte of its answer, which must be 5, or 1 where it answers to credentials.
+        version: u8,
+    },
+    /// The SOCKS proxy takes none of the ways to authenticate that we offered: it wants credentials, or none.
+    NoAcceptableMethod,
+    /// The SOCKS proxy chose a way to authenticate that we had not offered.
+    UnofferedMethod {
+        /// Its number in RFC 1928 section 3.
+        method: u8,
+    },
+    /// The SOCKS proxy refused the user name or password (RFC 1929 section 2).
+    CredentialsRefused {
+        /// The status, which is not 0.
+        status: u8,
+    },
+    /// The host's name is too long for SOCKS5.
+    HostTooLong {
+        /// Its length, in bytes, which is over 255.
+        length: usize,
+    },
+    /// The SOCKS proxy could not connect, or would not.
+    Reply(Reply),
+    /// The SOCKS proxy's answer has an address of an unknown type.
+    AddressType {
+        /// The type, which must be 1, 3 or 4.
+        address_type: u8,
+    },
+}
+
+impl fmt::Display for ProxyUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingScheme => {
+                f.write_str("a proxy is written as `http://host:port` or `socks5://host:port`")
+            }
+            Self::Scheme => f.write_str("a proxy's scheme must be `http` or `socks5`"),
+            Self::Https => f.write_str("proxies by TLS (`https`) are not supported: use `http`"),
+            Self::Socks4 => f.write_str("SOCKS version 4 is not supported: use `socks5`"),
+            Self::MissingHost => f.write_str("the proxy has no host"),
+            Self::Authority => f.write_str("the proxy's host or port is malformed"),
+            Self::Path => f.write_str("a proxy has no path: a `/` in a password is `%2F`"),
+            Self::PercentEncoding => {
+                f.write_str("a percent sign needs two hexadecimal digits: `%25` stands for it")
+            }
+            Self::ColonInUser => f.write_str("HTTP cannot carry a user name with a colon"),
+            Self::ControlCharacter => {
+                f.write_str("HTTP cannot carry control characters in user name or password")
+            }
+            Self::CredentialLength { length } => write!(
+                f,
+                "SOCKS5 wants a user name and a password of 1 to 255 bytes, not of {length}"
+            ),
+        }
+    }
+}
+
+impl error::Error for ProxyUrlError {}
+
+impl fmt::Display for TunnelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(_) => f.write_str("the connection to the proxy failed"),
+            Self::Answer(_) => f.write_str("the proxy's answer is not HTTP/1.1"),
+            Self::Refused { status, body, .. } if body.is_empty() => {
+                write!(f, "the proxy answered {status}")
+            }
+            Self::Refused { status, body, .. } => {
+                write!(f, "the proxy answered {status}: {}", body.escape_ascii())
+            }
+            Self::EarlyInput { length } => {
+                write!(f, "the proxy sent {length} bytes before the host was spoken to")
+            }
+            Self::Version { version } => {
+                write!(f, "the proxy does not speak SOCKS5: its answer begins with {version:#04x}")
+            }
+            Self::NoAcceptableMethod => {
+                f.write_str("the proxy takes none of the ways to authenticate that were offered")
+            }
+            Self::UnofferedMethod { method } => {
+                write!(f, "the proxy wants authentication {method:#04x}, which was not offered")
+            }
+            Self::CredentialsRefused { status } => {
+                write!(f, "the proxy refused the user name or password (status {status})")
+            }
+            Self::HostTooLong { length } => {
+                write!(f, "a host's name of {length} bytes is over the 255 that SOCKS5 can carry")
+            }
+            Self::Reply(reply) => write!(f, "the proxy answered: {reply}"),
+            Self::AddressType { address_type } => {
+                write!(f, "the proxy's answer has an address of unknown type {address_type:#04x}")
+            }
+        }
+    }
+}
+
+impl error::Error for TunnelError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io(source) => Some(source),
+            Self::Answer(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for TunnelError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<HandshakeError> for TunnelError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<HeadError> for TunnelError {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Handshake(error) => Self::Answer(error),
+            HeadError::Io(error) => Self::Io(error),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The way to a URL's host: directly, or through a proxy.
+
+use std::sync::Arc;
+
+use sockeye_proto::handshake::Url;
+use tokio::net::TcpStream;
+
+use super::environment::Environment;
+use super::{Protocol, Proxy, http_connect, socks};
+use crate::client::{Client, ConnectError, Stage, Stages, eyeballs};
+
+/// How the way is found.
+#[derive(Clone, Debug, Default)]
+pub(in crate::client) enum Route {
+    #[default]
+    Direct,
+    Proxy(Proxy),
+    Environment(Arc<Environment>),
+}
+
+impl Route {
+    fn proxy(&self, url: &Url) -> Result<Option<&Proxy>, ConnectError> {
+        match self {
+            Self::Direct => Ok(None),
+            Self::Proxy(proxy) => Ok(Some(proxy)),
+            Self::Environment(environment) => environment.proxy(url),
+        }
+    }
+}
+
+impl Client {
+    /// A stream to the URL's host, by whatever way.
+    pub(in crate::client) async fn dial(
+        &self,
+        url: &Url,
+        stages: &Stages,
+    ) -> Result<TcpStream, ConnectError> {
+        let Some(proxy) = self.route.proxy(url)? else {
+            return eyeballs::dial(url.host(), url.port(), stages).await;
+        };
+        let mut stream = eyeballs::dial(proxy.host(), proxy.port(), stages).await?;
+        let credentials = proxy.credentials.as_ref();
+        let tunnel = async {
+            let connected = match proxy.protocol {
+                Protocol::Http => {
+                    http_connect::connect(&mut stream, url, credentials, self.head_limits).await
+                }
+                Protocol::Socks5 => socks::connect(&mut stream, url, credentials).await,
+            };
+            connected.map_err(|source| ConnectError::Proxy { proxy: proxy.authority(), source })
+        };
+        stages.watch(Stage::Proxy, tunnel).await?;
+        Ok(stream)
+    }
+}
