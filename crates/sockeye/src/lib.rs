@@ -21,7 +21,7 @@
 //! | to | use |
 //! |---|---|
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
-//! | connect through a proxy | [`Client::proxy`], [`proxy::Proxy`] |
+//! | connect through a proxy or a Unix socket | [`Client::proxy`], `Client::connect_unix` |
 //! | serve WebSockets only | [`Server`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |

@@ -36,6 +36,14 @@ pub enum ConnectError {
         /// Every address that was tried, in the order in which they failed: one at least.
         attempts: Vec<FailedAttempt>,
     },
+    /// No server accepts connections at the path of the Unix socket.
+    #[cfg(unix)]
+    Unix {
+        /// The path.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The proxy did not connect us to the host.
     Proxy {
         /// The proxy's host and port.
@@ -82,6 +90,8 @@ impl fmt::Display for ConnectError {
                 }
                 Ok(())
             }
+            #[cfg(unix)]
+            Self::Unix { path, .. } => write!(f, "could not connect to {}", path.display()),
             Self::Proxy { proxy, .. } => {
                 write!(f, "the proxy {proxy} did not connect us to the host")
             }
@@ -103,6 +113,8 @@ impl error::Error for ConnectError {
             Self::Resolve { source, .. } | Self::Tls { source, .. } | Self::Io(source) => {
                 Some(source)
             }
+            #[cfg(unix)]
+            Self::Unix { source, .. } => Some(source),
             Self::ProxyVariable { source, .. } => Some(source),
             Self::Connect { attempts, .. } => {
                 attempts.last().map(|attempt| &attempt.error as &(dyn error::Error + 'static))

@@ -6,6 +6,8 @@ mod eyeballs;
 mod handshake;
 pub mod proxy;
 mod stages;
+#[cfg(unix)]
+mod unix;
 
 use std::time::Duration;
 

@@ -1,0 +1,43 @@
+//! WebSockets over Unix sockets.
+
+use std::path::Path;
+
+use tokio::net::UnixStream;
+
+use super::{Client, ConnectError, Stage, Stages};
+use crate::WebSocket;
+use crate::transport::Transport;
+
+impl Client {
+    /// Opens a connection through the Unix socket at this path. The URL gives what is sent to the server: the host, the
+    /// path, and with `wss` the name that TLS has to prove. Neither a proxy nor redirects come into it.
+    ///
+    /// ```no_run
+    /// # async fn example() -> sockeye::Result<()> {
+    /// let client = sockeye::Client::new("ws://localhost/events");
+    /// let ws = client.connect_unix("/run/service.socket").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A server takes such connections by [`Upgrader::accept`](crate::upgrade::Upgrader::accept).
+    ///
+    /// # Errors
+    /// [`ConnectError`] says at which stage it failed, and why.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the connection that was being opened is closed.
+    pub async fn connect_unix(&self, path: impl AsRef<Path>) -> Result<WebSocket, ConnectError> {
+        let (request, path) = (self.request()?, path.as_ref());
+        let stages = Stages::begin(self.timeout);
+        let connected = async {
+            UnixStream::connect(path)
+                .await
+                .map_err(|source| ConnectError::Unix { path: path.to_owned(), source })
+        };
+        let stream = stages.watch(Stage::Connect, connected).await?;
+        let transport = Transport::boxed(stream, None);
+        let transport = self.secure(request, transport, &stages).await?;
+        stages.watch(Stage::Handshake, self.open(request, transport)).await
+    }
+}
