@@ -21,7 +21,7 @@
 //! | to | use |
 //! |---|---|
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
-//! | connect through a proxy or a Unix socket | [`Client::proxy`], `Client::connect_unix` |
+//! | connect through a proxy, a Unix socket, or past redirects | [`Client::proxy`], `Client::connect_unix`, [`Client::follow_redirects`] |
 //! | serve WebSockets only | [`Server`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
@@ -60,7 +60,7 @@ mod transport;
 pub mod upgrade;
 mod websocket;
 
-pub use client::{Client, ConnectError, FailedAttempt, Stage, connect, proxy};
+pub use client::{Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy};
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

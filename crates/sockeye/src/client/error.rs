@@ -6,7 +6,7 @@ use std::{error, fmt, io};
 use sockeye_proto::handshake::{HandshakeError, RequestError};
 
 use super::proxy::{ProxyUrlError, TunnelError};
-use super::{FailedAttempt, Stage};
+use super::{FailedAttempt, RedirectError, Stage};
 use crate::opening::HeadError;
 
 /// Why a client got no connection.
@@ -64,6 +64,8 @@ pub enum ConnectError {
     Io(io::Error),
     /// The server did not upgrade the connection, or broke a rule while it did.
     Handshake(HandshakeError),
+    /// The server sent us elsewhere, and that is not to be followed.
+    Redirect(RedirectError),
     /// The deadline for the whole of it passed.
     TimedOut {
         /// What was being waited for.
@@ -99,6 +101,7 @@ impl fmt::Display for ConnectError {
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
             Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
             Self::Handshake(_) => f.write_str("the opening handshake failed"),
+            Self::Redirect(_) => f.write_str("the server's redirect cannot be followed"),
             Self::TimedOut { stage, after } => {
                 write!(f, "no connection within {after:?}: {stage} did not finish")
             }
@@ -121,6 +124,7 @@ impl error::Error for ConnectError {
             }
             Self::Proxy { source, .. } => Some(source),
             Self::Handshake(source) => Some(source),
+            Self::Redirect(source) => Some(source),
             Self::TlsDisabled | Self::TimedOut { .. } => None,
         }
     }
@@ -135,6 +139,12 @@ impl From<RequestError> for ConnectError {
 impl From<HandshakeError> for ConnectError {
     fn from(error: HandshakeError) -> Self {
         Self::Handshake(error)
+    }
+}
+
+impl From<RedirectError> for ConnectError {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
     }
 }
 

@@ -34,7 +34,8 @@ impl Client {
                 let connection = Connection::client(&self.config, random::bytes);
                 Ok(opening::open(transport, connection, &buffer[end..], negotiated))
             }
-            Err(error @ HandshakeError::Status { .. }) => {
+            // Nobody reads what a redirect has to say, and another connection is to be made.
+            Err(error @ HandshakeError::Status { .. }) if !self.follows(&error) => {
                 let received = buffer.split_off(end);
                 let body = body::read(&mut transport, received, framing).await;
                 Err(error.with_body(body).into())

@@ -5,6 +5,7 @@ mod error;
 mod eyeballs;
 mod handshake;
 pub mod proxy;
+mod redirect;
 mod stages;
 #[cfg(unix)]
 mod unix;
@@ -21,6 +22,7 @@ use crate::{WebSocket, opening};
 pub use error::ConnectError;
 pub use eyeballs::FailedAttempt;
 use proxy::Route;
+pub use redirect::RedirectError;
 pub use stages::Stage;
 use stages::Stages;
 
@@ -69,6 +71,7 @@ pub struct Client {
     head_limits: HeadLimits,
     timeout: Duration,
     route: Route,
+    max_redirects: usize,
     #[cfg(feature = "tls")]
     tls: Option<std::sync::Arc<rustls::ClientConfig>>,
 }
@@ -82,6 +85,7 @@ impl Client {
             head_limits: HeadLimits::default(),
             timeout: DEFAULT_TIMEOUT,
             route: Route::default(),
+            max_redirects: 0,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -158,8 +162,13 @@ impl Client {
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request = self.request()?;
         let stages = Stages::begin(self.timeout);
-        // In a box, so that the task of a connection is not as large for ever as its opening.
-        Box::pin(self.attempt(request, &stages)).await
+        // In boxes, so that the task of a connection is not as large for ever as its opening.
+        match Box::pin(self.attempt(request, &stages)).await {
+            Err(ConnectError::Handshake(answer)) if self.follows(&answer) => {
+                Box::pin(self.redirected(request, answer, &stages)).await
+            }
+            result => result,
+        }
     }
 
     /// Does the WebSocket handshake over a stream that is connected already, by TLS or any other way; of the URL only

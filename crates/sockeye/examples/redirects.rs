@@ -1,0 +1,23 @@
+//! Follows at most five redirects to a WebSocket, and says where they ended.
+//!
+//!     cargo run -p sockeye --example redirects -- ws://127.0.0.1:8080
+
+use std::error::Error as _;
+
+use sockeye::{Client, CloseCode, ConnectError};
+
+#[tokio::main]
+async fn main() -> sockeye::Result<()> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080".into());
+    match Client::new(url).follow_redirects(5).connect().await {
+        Ok(mut ws) => {
+            println!("connected to {:?}", ws.peer_addr());
+            ws.close(CloseCode::NORMAL_CLOSURE, "").await
+        }
+        Err(error @ ConnectError::Redirect(_)) => {
+            println!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default());
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
