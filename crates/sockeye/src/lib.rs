@@ -22,6 +22,7 @@
 //! |---|---|
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
 //! | connect through a proxy, a Unix socket, or past redirects | [`Client::proxy`], `Client::connect_unix`, [`Client::follow_redirects`] |
+//! | connect again when the connection is lost | [`reconnect::Reconnecting`] |
 //! | serve WebSockets only | [`Server`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
@@ -60,7 +61,9 @@ mod transport;
 pub mod upgrade;
 mod websocket;
 
-pub use client::{Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy};
+pub use client::{
+    Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
+};
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

@@ -116,6 +116,7 @@ async fn a_proxy_that_hangs_up_is_told() {
         panic!("{error:?}")
     };
     assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof);
+    assert!(error.is_transient());
 }
 
 #[tokio::test]

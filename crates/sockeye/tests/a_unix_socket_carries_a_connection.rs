@@ -61,4 +61,5 @@ async fn a_socket_that_is_not_there_is_named() {
     let ConnectError::Unix { path, source } = &error else { panic!("{error:?}") };
     assert_eq!((path, source.kind()), (&socket.0, std::io::ErrorKind::NotFound));
     assert_eq!(error.to_string(), format!("could not connect to {}", socket.0.display()));
+    assert!(error.is_transient());
 }

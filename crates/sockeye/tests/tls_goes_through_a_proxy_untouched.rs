@@ -87,4 +87,5 @@ async fn the_host_has_to_prove_its_name_not_the_proxy() {
         matches!(&error, ConnectError::Tls { host, .. } if host == "elsewhere.invalid"),
         "{error:?}"
     );
+    assert!(!error.is_transient());
 }

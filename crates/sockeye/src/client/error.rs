@@ -6,6 +6,7 @@ use std::{error, fmt, io};
 use sockeye_proto::handshake::{HandshakeError, RequestError};
 
 use super::proxy::{ProxyUrlError, TunnelError};
+use super::reconnect::Event;
 use super::{FailedAttempt, RedirectError, Stage};
 use crate::opening::HeadError;
 
@@ -66,6 +67,15 @@ pub enum ConnectError {
     Handshake(HandshakeError),
     /// The server sent us elsewhere, and that is not to be followed.
     Redirect(RedirectError),
+    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls failed.
+    Hook(Box<dyn error::Error + Send + Sync>),
+    /// A [`Reconnecting`](crate::reconnect::Reconnecting) has made as many attempts in a row as it may.
+    GaveUp {
+        /// How many were made.
+        attempts: u32,
+        /// What the last one came to: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or [`Closed`](Event::Closed).
+        last: Box<Event>,
+    },
     /// The deadline for the whole of it passed.
     TimedOut {
         /// What was being waited for.
@@ -102,6 +112,10 @@ impl fmt::Display for ConnectError {
             Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
             Self::Handshake(_) => f.write_str("the opening handshake failed"),
             Self::Redirect(_) => f.write_str("the server's redirect cannot be followed"),
+            Self::Hook(_) => f.write_str("what is called before each attempt failed"),
+            Self::GaveUp { attempts, .. } => {
+                write!(f, "gave up after {attempts} attempts in a row")
+            }
             Self::TimedOut { stage, after } => {
                 write!(f, "no connection within {after:?}: {stage} did not finish")
             }
@@ -125,6 +139,12 @@ impl error::Error for ConnectError {
             Self::Proxy { source, .. } => Some(source),
             Self::Handshake(source) => Some(source),
             Self::Redirect(source) => Some(source),
+            Self::Hook(source) => Some(&**source),
+            Self::GaveUp { last, .. } => match &**last {
+                Event::Failed(source) => Some(source),
+                Event::Lost(source) => Some(source),
+                _ => None,
+            },
             Self::TlsDisabled | Self::TimedOut { .. } => None,
         }
     }

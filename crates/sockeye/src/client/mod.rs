@@ -5,7 +5,9 @@ mod error;
 mod eyeballs;
 mod handshake;
 pub mod proxy;
+pub mod reconnect;
 mod redirect;
+mod retry;
 mod stages;
 #[cfg(unix)]
 mod unix;

@@ -11,6 +11,8 @@ use crate::opening::Deadline;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
+    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls.
+    Hook,
     /// Looking up the addresses of the host, or of the proxy.
     Resolve,
     /// Connecting to one of them.
@@ -28,6 +30,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Hook => "what is called before the attempt",
             Self::Resolve => "name resolution",
             Self::Connect => "the TCP connection",
             Self::Proxy => "the connection through the proxy",

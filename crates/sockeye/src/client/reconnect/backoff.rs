@@ -1,0 +1,161 @@
+//! How long to wait between attempts, and how often to try.
+
+use std::time::Duration;
+
+use crate::random;
+
+/// Halved on average by the jitter: long enough for a server that restarts under a supervisor.
+const DEFAULT_BASE: Duration = Duration::from_secs(1);
+
+/// As long as people wait before they think that nothing happens any more.
+const DEFAULT_CAP: Duration = Duration::from_secs(30);
+
+/// With the default base and cap they take four minutes on average: longer than a restart, shorter than an outage.
+const DEFAULT_MAX_ATTEMPTS: u32 = 20;
+
+/// Longer than a server takes to find out that it does not want us after all.
+const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
+
+/// The waits of a [`Reconnecting`](super::Reconnecting), and the bound on them: exponential backoff with full jitter.
+///
+/// The wait before the retry number *n*, from 0, is random between nothing and `base` · 2ⁿ, or `cap` where that is less.
+/// So clients that lost the same server at the same moment come back spread over time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sockeye::reconnect::Backoff;
+///
+/// let patient = Backoff::new().cap(Duration::from_secs(300)).max_attempts(None);
+/// # let _ = patient;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    max_attempts: Option<u32>,
+    max_elapsed: Option<Duration>,
+    reset_after: Duration,
+}
+
+impl Backoff {
+    /// The defaults: 20 attempts, about four minutes in all.
+    pub const fn new() -> Self {
+        Self {
+            base: DEFAULT_BASE,
+            cap: DEFAULT_CAP,
+            max_attempts: Some(DEFAULT_MAX_ATTEMPTS),
+            max_elapsed: None,
+            reset_after: DEFAULT_RESET_AFTER,
+        }
+    }
+
+    /// The longest first wait. Default: 1 s.
+    pub const fn base(self, base: Duration) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The longest wait of all. Default: 30 s. What a server asks for is cut to this as well, and the jitter comes on
+    /// top of it.
+    pub const fn cap(self, cap: Duration) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// How many attempts in a row to make, the first one included; `None` for no limit. Default: 20. At least one is
+    /// made.
+    pub const fn max_attempts(self, max_attempts: Option<u32>) -> Self {
+        Self { max_attempts, ..self }
+    }
+
+    /// How long to go on, from the first attempt of a row to the beginning of the last; `None` for no limit. Default:
+    /// `None`.
+    pub const fn max_elapsed(self, max_elapsed: Option<Duration>) -> Self {
+        Self { max_elapsed, ..self }
+    }
+
+    /// How long a connection must have been open for its loss to begin a new row of attempts. Default: 10 s. A server
+    /// that accepts and hangs up at once is so not tried without end, nor without waits.
+    pub const fn reset_after(self, reset_after: Duration) -> Self {
+        Self { reset_after, ..self }
+    }
+
+    pub(super) fn is_stable(&self, open: Duration) -> bool {
+        open >= self.reset_after
+    }
+
+    /// Whether another attempt is allowed after `attempts`, to begin when `elapsed` has passed since the first.
+    pub(super) fn allows(&self, attempts: u32, elapsed: Duration) -> bool {
+        self.max_attempts.is_none_or(|max| attempts < max)
+            && self.max_elapsed.is_none_or(|max| elapsed <= max)
+    }
+
+    /// The wait before a retry, of which `earlier` came before it in this row. `asked` is what the server asks for.
+    pub(super) fn delay(&self, earlier: u32, asked: Duration) -> Duration {
+        asked
+            .min(self.cap)
+            .saturating_add(self.jitter(earlier, u64::from_ne_bytes(random::bytes())))
+    }
+
+    /// The part of the longest wait that `random` stands for.
+    fn jitter(&self, earlier: u32, random: u64) -> Duration {
+        let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
+        let longest = self.base.saturating_mul(factor).min(self.cap);
+        // Waits that fill more than 64 bits of nanoseconds are over 500 years.
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = (u128::from(longest) * u128::from(random)) >> 64;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(longest))
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_longest_wait_doubles_up_to_the_cap() {
+        let backoff = Backoff::new();
+        let longest = |earlier| backoff.jitter(earlier, u64::MAX).as_secs_f64().round();
+        let waits: Vec<_> = (0..8).map(longest).collect();
+        assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+        assert_eq!(longest(u32::MAX).to_bits(), 30_f64.to_bits());
+    }
+
+    #[test]
+    fn jitter_is_the_whole_of_the_wait() {
+        let backoff = Backoff::new();
+        assert_eq!(backoff.jitter(3, 0), Duration::ZERO);
+        assert_eq!(backoff.jitter(3, 1 << 63), 4 * SECOND);
+        let delays: std::collections::HashSet<_> =
+            (0..100).map(|_| backoff.delay(3, Duration::ZERO)).collect();
+        assert_eq!(delays.len(), 100);
+        assert!(delays.iter().all(|delay| *delay <= 8 * SECOND));
+    }
+
+    #[test]
+    fn what_the_server_asks_for_is_the_least_and_cut_to_the_cap() {
+        let backoff = Backoff::new();
+        for (asked, least) in [(5, 5), (3600, 30)] {
+            let delay = backoff.delay(0, asked * SECOND);
+            assert!((least * SECOND..=(least + 1) * SECOND).contains(&delay), "{delay:?}");
+        }
+        let endless = Backoff::new().base(Duration::MAX).cap(Duration::MAX);
+        assert_eq!(endless.delay(9, Duration::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn attempts_are_bounded_by_number_and_time() {
+        let backoff = Backoff::new().max_elapsed(Some(60 * SECOND));
+        assert!(backoff.allows(19, 60 * SECOND));
+        assert!(!backoff.allows(20, SECOND));
+        assert!(!backoff.allows(1, 61 * SECOND));
+        assert!(Backoff::new().max_attempts(None).allows(u32::MAX, Duration::MAX));
+    }
+}

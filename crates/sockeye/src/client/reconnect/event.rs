@@ -1,0 +1,39 @@
+//! What happens to a connection that is made again when it is lost.
+
+use std::time::Duration;
+
+use sockeye_proto::{CloseFrame, Message};
+
+use crate::{ConnectError, Error};
+
+/// What a [`Reconnecting`](super::Reconnecting) tells.
+///
+/// ```text
+///             ┌───────────── Failed ◄──┐
+///             ▼                        │
+/// ──► Connecting ──────────────────────┴──► Connected ──► Message, again and again
+///             ▲                                               │
+///             └────────────── Lost or Closed ◄────────────────┘
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An attempt is about to be made.
+    Connecting {
+        /// Its number, from 1 after a connection that was open for [`reset_after`](super::Backoff::reset_after).
+        attempt: u32,
+        /// How long from now.
+        delay: Duration,
+    },
+    /// The attempt failed, and another one follows.
+    Failed(ConnectError),
+    /// The connection is open.
+    Connected,
+    /// A message arrived.
+    Message(Message),
+    /// The connection was closed, by a closing handshake. An attempt to make another one follows, unless it was closed
+    /// for good: see [`reopen_when`](super::Reconnecting::reopen_when).
+    Closed(Option<CloseFrame>),
+    /// The connection was lost without a closing handshake, and an attempt to make another one follows.
+    Lost(Error),
+}

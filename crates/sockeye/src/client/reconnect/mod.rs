@@ -1,0 +1,350 @@
+//! A client that connects again when its connection is lost.
+//!
+//! ```no_run
+//! # async fn example() -> sockeye::Result<()> {
+//! use sockeye::Client;
+//! use sockeye::reconnect::{Event, Reconnecting};
+//!
+//! let mut feed = Reconnecting::new(Client::new("wss://example.com/feed"));
+//! while let Some(event) = feed.next().await? {
+//!     match event {
+//!         Event::Connected => feed.send("subscribe:prices").await?,
+//!         Event::Message(message) => println!("{message}"),
+//!         other => eprintln!("{other:?}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod backoff;
+mod event;
+mod settings;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{Client, ConnectError};
+use crate::{Error, Result, WebSocket};
+pub use backoff::Backoff;
+pub use event::Event;
+use settings::{Attempt, Settings};
+
+/// How many events are kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects: those of 20 attempts.
+const MAX_EVENTS: usize = 40;
+
+/// How long a server wants to be left alone that closes with 1012 or 1013: 5 to 30 seconds was the advice with which
+/// 1012 was registered, of which the jitter adds what is above 5.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+
+/// A connection that is made again when it is lost.
+///
+/// Whoever calls [`next`](Self::next) or [`recv`](Self::recv) drives it: there is no task behind it, and between calls
+/// nothing happens. Nothing happens before the first call either.
+///
+/// # What is sent again
+/// Nothing. A message whose [`send`](Self::send) returned an error, or was dropped, may have arrived or not, and it is
+/// not sent a second time; neither is one whose `send` returned and that was lost on its way. What the server has to
+/// know of the past, as subscriptions or the last message seen, is for the program to send after [`Event::Connected`].
+///
+/// # When it gives up
+/// When an attempt fails for a reason that will not go away ([`ConnectError::is_transient`], or what
+/// [`retry_when`](Self::retry_when) says), when as many attempts failed as [`Backoff`] allows, and when the server closes
+/// the connection with a code that says that the same would happen again: see [`reopen_when`](Self::reopen_when).
+///
+/// # When it waits longer
+/// `Retry-After` on a refusal, and 5 seconds for the close codes 1012 (service restart) and 1013 (try again later), are
+/// the least wait, cut to [`Backoff::cap`]; the jitter comes on top.
+///
+/// # Cancel safety
+/// Every future of this type may be dropped at any await point: waits and attempts go on where they were with the next
+/// call. What each leaves undone is said there.
+pub struct Reconnecting {
+    client: Client,
+    settings: Settings,
+    state: State,
+    events: VecDeque<Event>,
+    /// In this row, the one under way included.
+    attempts: u32,
+    /// Waits in this row.
+    retries: u32,
+    /// When this row began.
+    began: Option<Instant>,
+    /// The program has begun to close it.
+    closing: bool,
+}
+
+enum State {
+    Idle,
+    Waiting(Pin<Box<Sleep>>),
+    Connecting(Attempt),
+    Open { ws: Box<WebSocket>, since: Instant },
+    Over,
+}
+
+impl Reconnecting {
+    /// Connects as the client does, with the default [`Backoff`]; nothing happens before the first call.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            settings: Settings::default(),
+            state: State::Idle,
+            events: VecDeque::new(),
+            attempts: 0,
+            retries: 0,
+            began: None,
+            closing: false,
+        }
+    }
+
+    /// Waits for what happens next. `None` says that it is over: the connection was [closed](Self::close), or the server
+    /// closed it for good, as the [`Event::Closed`] before told.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it gives up: with the error of the attempt where that will not go away, else with
+    /// [`ConnectError::GaveUp`]. It is over then, and further calls give `None`.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            let received = match &mut self.state {
+                State::Over => return Ok(None),
+                State::Open { ws, .. } => ws.recv().await,
+                _ => {
+                    self.advance().await?;
+                    continue;
+                }
+            };
+            match received {
+                Ok(Some(message)) => return Ok(Some(Event::Message(message))),
+                Ok(None) => self.closed()?,
+                Err(error) => self.lost(error)?,
+            }
+        }
+    }
+
+    /// Waits for the next message, over however many connections; other events are passed over. `None` as
+    /// [`next`](Self::next) has it.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost but events that are no messages.
+    pub async fn recv(&mut self) -> Result<Option<Message>> {
+        while let Some(event) = self.next().await? {
+            if let Event::Message(message) = event {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a message, once: it is with the transport, whole, when this returns. While there is no connection it waits
+    /// for one; the events of that are kept for [`next`](Self::next), the last 40 of them.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] when the connection was lost while the message was under way: it is not sent again, and
+    /// the next call connects anew. [`Error::Connect`] as [`next`](Self::next), and [`Error::Usage`] when it is over:
+    /// then nothing was sent.
+    ///
+    /// # Cancel safety
+    /// If it is dropped while it waits for a connection or for room, the message was not taken. If it is dropped later,
+    /// the message will be written by the next call of any kind, unless the connection is lost before.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
+        let message = message.into();
+        loop {
+            let sent = match &mut self.state {
+                State::Over => return Err(UsageError::Closing.into()),
+                State::Open { ws, .. } => ws.send(message.clone()).await,
+                _ => {
+                    self.advance().await?;
+                    continue;
+                }
+            };
+            match sent {
+                // The server has closed this connection: the message was not taken, and may go by the next one.
+                Err(Error::Usage(UsageError::Closing)) => self.finish().await?,
+                Err(error @ Error::Usage(_)) => return Err(error),
+                Err(error) => {
+                    self.lost(error)?;
+                    return Err(Error::Disconnected);
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Closes the connection for good, as [`WebSocket::close`] does; without one, it is over at once.
+    ///
+    /// # Errors
+    /// As [`WebSocket::close`].
+    ///
+    /// # Cancel safety
+    /// As [`WebSocket::close`]; [`next`](Self::next) finishes what it began, and does not connect again.
+    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+        let frame = CloseFrame::new(code, reason)?;
+        self.closing = true;
+        let closed = match &mut self.state {
+            State::Open { ws, .. } => ws.close(frame.code, frame.reason).await,
+            _ => Ok(()),
+        };
+        self.events.clear();
+        self.end();
+        closed
+    }
+
+    /// The connection while it is open: for pings, the subprotocol, and what else it has. Whoever closes it by this sees
+    /// another one made.
+    pub fn websocket(&mut self) -> Option<&mut WebSocket> {
+        match &mut self.state {
+            State::Open { ws, .. } => Some(ws),
+            _ => None,
+        }
+    }
+
+    /// Takes one step towards a connection. Whatever is under way stays in `state`, so that it may be dropped.
+    async fn advance(&mut self) -> Result<()> {
+        match &mut self.state {
+            State::Idle => self.plan(Duration::ZERO),
+            State::Waiting(delay) => {
+                delay.await;
+                self.state = State::Connecting(self.settings.connect(&self.client, self.attempts));
+            }
+            State::Connecting(attempt) => match attempt.await {
+                Ok(ws) => {
+                    self.state = State::Open { ws: Box::new(ws), since: Instant::now() };
+                    self.tell(Event::Connected);
+                }
+                Err(error) => self.failed(error)?,
+            },
+            State::Open { .. } | State::Over => {}
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: ConnectError) -> Result<()> {
+        if !self.settings.retries(&error) {
+            self.end();
+            return Err(error.into());
+        }
+        let asked = error.retry_after().unwrap_or_default();
+        self.again(asked, Event::Failed(error))
+    }
+
+    fn lost(&mut self, error: Error) -> Result<()> {
+        self.left();
+        if self.closing {
+            self.end();
+            return Err(error);
+        }
+        let asked = match &error {
+            Error::ClosedMidMessage(Some(frame)) => pause(frame.code),
+            _ => Duration::ZERO,
+        };
+        self.again(asked, Event::Lost(error))
+    }
+
+    /// After a closing handshake.
+    fn closed(&mut self) -> Result<()> {
+        let frame = self.websocket().and_then(|ws| ws.close_frame().cloned());
+        self.left();
+        if self.closing || !self.settings.reopens(frame.as_ref()) {
+            self.tell(Event::Closed(frame));
+            self.end();
+            return Ok(());
+        }
+        let asked = frame.as_ref().map_or(Duration::ZERO, |frame| pause(frame.code));
+        self.again(asked, Event::Closed(frame))
+    }
+
+    /// Waits for the end of a connection that is being closed; no message can come by it any more.
+    async fn finish(&mut self) -> Result<()> {
+        let ended = match &mut self.state {
+            State::Open { ws, .. } => ws.recv().await,
+            _ => return Ok(()),
+        };
+        match ended {
+            Ok(_) => self.closed(),
+            Err(error) => self.lost(error),
+        }
+    }
+
+    /// Begins a new row of attempts if the connection was a good one.
+    fn left(&mut self) {
+        if let State::Open { since, .. } = &self.state {
+            if self.settings.backoff.is_stable(since.elapsed()) {
+                (self.attempts, self.retries, self.began) = (0, 0, None);
+            }
+        }
+    }
+
+    /// Tells what happened and plans the next attempt, unless there were enough.
+    fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
+        let delay = self.settings.backoff.delay(self.retries, asked);
+        let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+        if !self.settings.backoff.allows(self.attempts, elapsed.saturating_add(delay)) {
+            let attempts = self.attempts;
+            self.end();
+            return Err(ConnectError::GaveUp { attempts, last: Box::new(event) }.into());
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.tell(event);
+        self.plan(delay);
+        Ok(())
+    }
+
+    fn plan(&mut self, delay: Duration) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.began.get_or_insert_with(Instant::now);
+        self.state = State::Waiting(Box::pin(sleep(delay)));
+        tracing::debug!(attempt = self.attempts, ?delay, "another connection is to be made");
+        self.tell(Event::Connecting { attempt: self.attempts, delay });
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn end(&mut self) {
+        self.state = State::Over;
+    }
+}
+
+/// What a close code asks for.
+fn pause(code: CloseCode) -> Duration {
+    match code {
+        CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
+        _ => Duration::ZERO,
+    }
+}
+
+impl fmt::Debug for Reconnecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Idle => "Idle",
+            State::Waiting(_) => "Waiting",
+            State::Connecting(_) => "Connecting",
+            State::Open { .. } => "Open",
+            State::Over => "Over",
+        };
+        f.debug_struct("Reconnecting")
+            .field("client", &self.client)
+            .field("backoff", &self.settings.backoff)
+            .field("state", &state)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}

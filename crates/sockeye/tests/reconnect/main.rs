@@ -1,0 +1,12 @@
+//! A client that connects again when its connection is lost: over pipes, by scripted servers, with a clock that stands
+//! still unless somebody waits for it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod a_lost_connection_is_made_again;
+mod a_message_is_sent_once;
+mod attempts_come_to_an_end;
+mod headers_are_fresh_for_each_attempt;
+mod nothing_is_lost_when_a_future_is_dropped;
+mod script;
+mod the_server_may_ask_for_time;
