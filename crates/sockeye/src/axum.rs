@@ -1,6 +1,7 @@
 //! The extractor for axum.
 //!
-//! Route it with `any`, and give it as the first argument of a handler:
+//! Route it with `any`, and give it as an argument of a handler. It takes an upgrade of HTTP/1.1 and an extended
+//! CONNECT of HTTP/2 (RFC 8441) alike:
 //!
 //! ```no_run
 //! use axum::Router;
@@ -22,6 +23,13 @@
 //! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await
 //! # }
 //! ```
+//!
+//! # HTTP/2
+//! `axum::serve` speaks it, and allows WebSockets on it, with axum's feature `http2`: over plain TCP to clients that know
+//! of it beforehand, and to browsers over TLS, from a listener (`axum::serve::Listener`) whose streams are of TLS with
+//! `h2` and `http/1.1` for ALPN. Its windows are hyper's default, of which
+//! [`upgrade::hyper`](crate::upgrade::hyper()) tells the limit: a server that is to hold many WebSockets on a connection
+//! serves the router by a loop of its own, as the example `http2_server` does.
 
 use std::fmt;
 use std::future::Future;
@@ -44,6 +52,7 @@ use crate::upgrade::{self, Options, UpgradeError};
 /// The methods set what to agree to; [`on_upgrade`](Self::on_upgrade) gives the response.
 #[must_use = "the client gets no answer unless the response of `on_upgrade` is returned"]
 pub struct WebSocketUpgrade {
+    version: Version,
     uri: Uri,
     headers: HeaderMap,
     on_upgrade: OnUpgrade,
@@ -84,6 +93,11 @@ impl WebSocketUpgrade {
         self.request().map(|request| request.subprotocols().to_vec()).unwrap_or_default()
     }
 
+    /// The version of HTTP that the request came over: 1.1 or 2.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
     /// The response that upgrades the connection, or refuses a page of an origin that is not allowed. The handler gets
     /// the connection in a task of its own, once the response was sent.
     pub fn on_upgrade<F, Fut>(self, handler: F) -> Response
@@ -98,6 +112,7 @@ impl WebSocketUpgrade {
         };
         let span = tracing::debug_span!(
             "websocket",
+            version = ?self.version,
             path = self.uri.path(),
             subprotocol = response.negotiated().subprotocol,
         );
@@ -120,8 +135,12 @@ impl WebSocketUpgrade {
     }
 
     fn request(&self) -> Result<Request<'_>, HandshakeError> {
-        // Other methods and versions did not get this far.
-        Request::from_http(&Method::GET, Version::HTTP_11, &self.uri, &self.headers)
+        // Other methods, protocols and versions did not get this far.
+        if self.version == Version::HTTP_2 {
+            let protocol = Some(&b"websocket"[..]);
+            return Request::from_http2(&Method::CONNECT, protocol, &self.uri, &self.headers);
+        }
+        Request::from_http(&Method::GET, self.version, &self.uri, &self.headers)
     }
 }
 
@@ -129,13 +148,15 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     type Rejection = WebSocketRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
-        Request::from_http(&parts.method, parts.version, &parts.uri, &parts.headers)
+        let (method, version) = (&parts.method, parts.version);
+        upgrade::check(method, version, &parts.uri, &parts.headers, &parts.extensions)
             .map_err(WebSocketRejection)?;
         let on_upgrade = parts
             .extensions
             .remove::<OnUpgrade>()
             .ok_or_else(|| WebSocketRejection(upgrade::not_upgradable()))?;
         Ok(Self {
+            version,
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
             on_upgrade,
@@ -148,6 +169,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
 impl fmt::Debug for WebSocketUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketUpgrade")
+            .field("version", &self.version)
             .field("uri", &self.uri)
             .field("options", &self.options)
             .finish_non_exhaustive()

@@ -50,6 +50,8 @@ mod client;
 mod error;
 mod opening;
 mod outcome;
+#[cfg(any(feature = "http2", feature = "hyper"))]
+mod http2;
 mod output;
 #[cfg(unix)]
 pub mod push;

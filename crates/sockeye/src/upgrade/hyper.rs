@@ -6,21 +6,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
+use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use sockeye_proto::handshake::{HandshakeError, Negotiated, Refusal, Request, Response};
 use tokio::net::TcpStream;
 
+use super::stream::Http2Stream;
 use super::{Options, UpgradeError};
 use crate::WebSocket;
 use crate::transport::Transport;
 
 /// Upgrades a hyper request: gives the answer to send, and the connection that there will be once it is sent.
 ///
+/// # HTTP/1.1
 /// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain TCP, served as
 /// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly.
+///
+/// # HTTP/2
+/// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on one connection.
+/// Clients ask for that only where the server allows it: by `enable_connect_protocol()` of hyper's `http2::Builder`, or of
+/// the `http2()` of hyper-util's `auto::Builder`. The connection should be served with room for each stream
+/// (`initial_connection_window_size` of `max_concurrent_streams` times `initial_stream_window_size`): with hyper's
+/// default, where both windows are the same, a WebSocket that is not read from keeps the others from receiving.
+///
+/// The peer's flow control reaches [`WebSocket::send`], which waits at about 256 KiB that the peer has no room for.
+/// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the kind
+/// [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) that has hyper's reason within, and so does receiving; a
+/// reset with the code CANCEL is received as [`Error::Disconnected`](crate::Error::Disconnected).
 ///
 /// ```no_run
 /// use http::{Request, Response};
@@ -47,13 +62,28 @@ pub fn hyper<B, C: Default>(
     request: &mut http::Request<B>,
     options: &Options,
 ) -> Result<(http::Response<C>, Upgrading), HandshakeError> {
-    let (method, version, uri) = (request.method(), request.version(), request.uri());
     let response = {
-        let request = Request::from_http(method, version, uri, request.headers())?;
-        options.answer(&request)?
+        let (method, version, uri) = (request.method(), request.version(), request.uri());
+        let asked = check(method, version, uri, request.headers(), request.extensions())?;
+        options.answer(&asked)?
     };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
     Ok(upgrade(response, on_upgrade, options.clone()))
+}
+
+/// The request for a WebSocket, in the way of its version of HTTP.
+pub(crate) fn check<'a>(
+    method: &Method,
+    version: Version,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &Extensions,
+) -> Result<Request<'a>, HandshakeError> {
+    if version == Version::HTTP_2 {
+        let protocol = extensions.get::<Protocol>().map(AsRef::as_ref);
+        return Request::from_http2(method, protocol, uri, headers);
+    }
+    Request::from_http(method, version, uri, headers)
 }
 
 /// The answer to send, and the connection after it.
@@ -63,9 +93,11 @@ pub(crate) fn upgrade<C: Default>(
     options: Options,
 ) -> (http::Response<C>, Upgrading) {
     let mut answer = http::Response::new(C::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.status_mut() = response.status();
     *answer.headers_mut() = response.to_headers();
-    let upgrading = Upgrading { on_upgrade, options, negotiated: response.into_negotiated() };
+    let over_http2 = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+    let negotiated = response.into_negotiated();
+    let upgrading = Upgrading { on_upgrade, over_http2, options, negotiated };
     (answer, upgrading)
 }
 
@@ -85,6 +117,7 @@ pub(crate) fn not_upgradable() -> HandshakeError {
 #[must_use = "there is no WebSocket until this is awaited"]
 pub struct Upgrading {
     on_upgrade: OnUpgrade,
+    over_http2: bool,
     options: Options,
     negotiated: Negotiated,
 }
@@ -95,7 +128,11 @@ impl Future for Upgrading {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let upgraded =
             ready!(Pin::new(&mut self.on_upgrade).poll(cx)).map_err(UpgradeError::Hyper)?;
-        let (transport, input) = transport(upgraded);
+        let (transport, input) = if self.over_http2 {
+            (Transport::boxed(Http2Stream::new(upgraded), None), Bytes::new())
+        } else {
+            transport(upgraded)
+        };
         let negotiated = std::mem::take(&mut self.negotiated);
         Poll::Ready(Ok(self.options.open(transport, &input, negotiated)))
     }

@@ -29,11 +29,13 @@ mod hyper;
 mod options;
 mod raw;
 mod request;
+#[cfg(feature = "hyper")]
+mod stream;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Upgrading, hyper};
 #[cfg(feature = "axum")]
-pub(crate) use self::hyper::{not_upgradable, upgrade};
+pub(crate) use self::hyper::{check, not_upgradable, upgrade};
 pub use admission::Admission;
 pub use error::UpgradeError;
 pub use options::Options;

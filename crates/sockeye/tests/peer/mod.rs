@@ -71,7 +71,7 @@ async fn read_request(stream: &mut DuplexStream) -> Key {
         assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0, "the request was cut off");
         if let Some(end) = search.find(&received).unwrap() {
             let head = RequestHead::parse(&received[..end], HeadLimits::default()).unwrap();
-            return Request::from_head(&head).unwrap().key();
+            return Request::from_head(&head).unwrap().key().unwrap();
         }
     }
 }

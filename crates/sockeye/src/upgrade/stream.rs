@@ -1,0 +1,68 @@
+//! A stream of HTTP/2 as hyper gives it away.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::http2;
+
+/// A stream of HTTP/2 as a transport.
+///
+/// hyper copies what it is given and holds up to four writes of any length until the peer has room for them: they are
+/// cut to [`http2::MAX_WRITE`], so that the peer's flow control reaches whoever sends.
+pub(super) struct Http2Stream(TokioIo<Upgraded>);
+
+impl Http2Stream {
+    pub(super) fn new(upgraded: Upgraded) -> Self {
+        Self(TokioIo::new(upgraded))
+    }
+}
+
+impl AsyncRead for Http2Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf).map_err(http2::read_error)
+    }
+}
+
+impl AsyncWrite for Http2Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // Room first: nothing is put together in vain.
+        ready!(self.as_mut().poll_flush(cx))?;
+        let next = http2::gather(bufs, http2::MAX_WRITE);
+        Pin::new(&mut self.0).poll_write(cx, &next).map_err(http2::reset)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx).map_err(http2::reset)
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+    //# Orderly TCP-level closures are represented as END_STREAM flags
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx).map_err(http2::reset)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
