@@ -55,6 +55,7 @@ mod http2;
 mod output;
 #[cfg(unix)]
 pub mod push;
+mod quota;
 mod random;
 mod server;
 #[cfg(feature = "tls")]

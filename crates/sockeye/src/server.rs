@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::outcome::Outcome;
+use crate::quota::{self, Entry, Quota};
 use crate::upgrade::{Admission, Options, Refusal, UpgradeRequest, Upgrader};
 use crate::{Result, WebSocket};
 
@@ -54,6 +55,7 @@ pub struct Server {
     listener: TcpListener,
     upgrader: Upgrader,
     max_connections: usize,
+    quota: Option<Arc<Quota>>,
     shutdown_timeout: Duration,
 }
 
@@ -72,6 +74,7 @@ impl Server {
             listener,
             upgrader: Upgrader::new(),
             max_connections: DEFAULT_MAX_CONNECTIONS,
+            quota: None,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
         }
     }
@@ -104,9 +107,20 @@ impl Server {
     }
 
     /// How many connections there may be at a time, those in their handshake included. Further clients wait in the
-    /// system's queue until another connection has ended. Default: 10,000.
+    /// system's queue until another connection has ended: they cost nothing there, and are not sent away by a burst that
+    /// is soon over. Default: 10,000.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self { max_connections: max_connections.clamp(1, Semaphore::MAX_PERMITS), ..self }
+    }
+
+    /// How many connections one address may have at a time, those in their handshake included; an IPv6 address counts by
+    /// its upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, has 2 s to
+    /// take that, and does not count as a connection; of many at once, those beyond 64 are dropped without a word.
+    ///
+    /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
+    /// address. A server that faces clients itself is well served with a few dozen.
+    pub fn max_connections_per_address(self, limit: usize) -> Self {
+        Self { quota: Some(Quota::new(limit)), ..self }
     }
 
     /// How long [`serve_with_shutdown`](Self::serve_with_shutdown) waits for the connections to end. Default: 5 s.
@@ -147,7 +161,7 @@ impl Server {
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { listener, upgrader, max_connections, shutdown_timeout } = self;
+        let Self { listener, upgrader, max_connections, quota, shutdown_timeout } = self;
         let (handler, upgrader) = (Arc::new(handler), Arc::new(upgrader));
         let free = Arc::new(Semaphore::new(max_connections));
         let (going_away, signal) = watch::channel(false);
@@ -158,6 +172,18 @@ impl Server {
         {
             while tasks.try_join_next().is_some() {}
             let (handler, upgrader, signal) = (handler.clone(), upgrader.clone(), signal.clone());
+            let place = match quota.as_ref().map(|quota| quota.enter(peer.ip())) {
+                None => None,
+                Some(Entry::Free(place)) => Some(place),
+                Some(Entry::Full(refusing)) => {
+                    tasks.spawn(async move {
+                        let _refusing = refusing;
+                        upgrader.turn_away(stream, &quota::refusal(), quota::REFUSAL_TIMEOUT).await;
+                    });
+                    continue;
+                }
+                Some(Entry::Flood) => continue,
+            };
             let span = tracing::debug_span!(
                 "websocket",
                 %peer,
@@ -165,7 +191,7 @@ impl Server {
                 subprotocol = tracing::field::Empty,
             );
             let task = async move {
-                let _permit = permit;
+                let _counted = (permit, place);
                 // What was not upgraded is logged where that was decided.
                 let upgrade = upgrader.accept(stream);
                 if let Some(Ok(mut ws)) = unless(upgrade, pin!(raised(signal.clone()))).await {

@@ -13,6 +13,7 @@ use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
 use super::{Backend, Handler, listener};
 use crate::Result;
+use crate::quota::Quota;
 use crate::upgrade::Options;
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -48,6 +49,7 @@ pub struct Server<F> {
     shared_port: bool,
     keep_requests: bool,
     max_connections: usize,
+    quota: Option<Arc<Quota>>,
     max_unwritten: usize,
     max_mail: usize,
     shutdown_timeout: Duration,
@@ -70,6 +72,7 @@ where
             shared_port: false,
             keep_requests: true,
             max_connections: DEFAULT_MAX_CONNECTIONS,
+            quota: None,
             max_unwritten: DEFAULT_MAX_UNWRITTEN,
             max_mail: DEFAULT_MAX_MAIL,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
@@ -106,9 +109,21 @@ where
     }
 
     /// How many connections there may be at a time, those in their handshake included. Further clients wait in the system's
-    /// queue until another connection has ended. Default: 10,000.
+    /// queue until another connection has ended: they cost nothing there, and are not sent away by a burst that is soon
+    /// over. Default: 10,000.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self { max_connections: max_connections.max(1), ..self }
+    }
+
+    /// How many connections one address may have at a time, those in their handshake included; an IPv6 address counts by its
+    /// upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, and has 2 s to
+    /// ask and to take that, in which it is one of [`max_connections`](Self::max_connections); of many at once, those beyond
+    /// 64 are dropped without a word.
+    ///
+    /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
+    /// address. A server that faces clients itself is well served with a few dozen.
+    pub fn max_connections_per_address(self, limit: usize) -> Self {
+        Self { quota: Some(Quota::new(limit)), ..self }
     }
 
     /// From how much unwritten output on, in bytes, further messages to a connection are dropped: see
@@ -158,6 +173,7 @@ where
             keep_requests: self.keep_requests,
             max_connections: self.max_connections,
             connections: AtomicUsize::new(0),
+            quota: self.quota,
             shutdown_timeout: self.shutdown_timeout,
             #[cfg(feature = "tls")]
             tls: self.tls,

@@ -13,6 +13,7 @@ use sockeye_proto::handshake::{
     HandshakeError, Negotiated, Refusal, Request, RequestHead, Response,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Admission, Options, UpgradeError, UpgradeRequest};
 use crate::WebSocket;
@@ -202,6 +203,18 @@ impl Upgrader {
             _ => {}
         }
         Err(error)
+    }
+
+    /// Reads a request and refuses it, whatever it asks for. Gives up when `time` is over.
+    pub(crate) async fn turn_away(&self, stream: TcpStream, refusal: &Refusal, time: Duration) {
+        let mut transport = Transport::from(stream);
+        let told = async {
+            let limits = self.options.head_limits;
+            if opening::read_head(&mut transport, &mut BytesMut::new(), limits).await.is_ok() {
+                refuse(&mut transport, refusal).await;
+            }
+        };
+        Box::pin(Deadline::after(time).watch(told)).await;
     }
 
     /// Reads, decides and answers; `deciding` is set while a decision is waited for.

@@ -16,6 +16,7 @@ use super::{Office, Settings, Writer};
 use crate::Error;
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
+use crate::quota::Entry;
 
 /// How much a peer whose connection failed may still send while it reads why, in bytes.
 const MAX_DISCARDED: usize = 256 * 1024;
@@ -42,6 +43,8 @@ pub(crate) struct Link<S> {
     /// The stage that the deadline was asked for in.
     asked_in: Stage,
     phase: Phase,
+    /// Its place among the connections of its address, where these are counted.
+    _entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<crate::push::tls::Session>>,
 }
@@ -101,8 +104,10 @@ impl<S> Link<S> {
         socket: S,
         id: ConnectionId,
         peer: SocketAddr,
+        entry: Option<Entry>,
         settings: &Settings,
     ) -> io::Result<Self> {
+        let refused = matches!(entry, Some(Entry::Full(_)));
         Ok(Self {
             socket,
             id,
@@ -111,7 +116,8 @@ impl<S> Link<S> {
             dirty: false,
             watched: None,
             asked_in: Stage::Over,
-            phase: Phase::Opening(Box::new(Opening::new(peer, &settings.options))),
+            phase: Phase::Opening(Box::new(Opening::new(peer, refused, &settings.options))),
+            _entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
             tls: crate::push::tls::Session::new(settings.tls.as_ref())?,
         })

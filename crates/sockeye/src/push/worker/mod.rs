@@ -26,6 +26,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message};
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
 use super::{ConnectionId, Handler};
+use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
 pub(super) use link::{End, Link};
@@ -52,6 +53,8 @@ pub(super) struct Settings {
     pub(super) max_connections: usize,
     /// Of all workers.
     pub(super) connections: AtomicUsize,
+    /// Of each address, where that is limited.
+    pub(super) quota: Option<Arc<Quota>>,
     pub(super) shutdown_timeout: Duration,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
@@ -128,9 +131,13 @@ impl<H: Handler, S> Worker<H, S> {
     /// A client was accepted. Returns its slot; or, when there is none left, the socket is dropped.
     pub(super) fn accepted(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
         let slot = self.links.next_slot()?;
+        let entry = self.office.settings.quota.as_ref().map(|quota| quota.enter(peer.ip()));
+        if matches!(entry, Some(Entry::Flood)) {
+            return None;
+        }
         let id = ConnectionId::new(self.index, slot, self.serial);
         self.serial += 1;
-        let link = match Link::new(socket, id, peer, &self.office.settings) {
+        let link = match Link::new(socket, id, peer, entry, &self.office.settings) {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(%error, "cannot begin a TLS session");

@@ -5,6 +5,7 @@ use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, Req
 
 use super::{Office, Writer};
 use crate::push::{Answer, Connection, ConnectionId, Handler};
+use crate::quota;
 use crate::upgrade::Options;
 
 /// A connection to be: the request so far.
@@ -14,6 +15,8 @@ pub(super) struct Opening {
     buffer: Vec<u8>,
     peer: SocketAddr,
     deadline: Option<Instant>,
+    /// It is one too many of its address, and is told so once it has asked.
+    refused: bool,
     pub(super) writer: Option<Box<Writer>>,
 }
 
@@ -25,12 +28,14 @@ pub(super) struct Opened {
 }
 
 impl Opening {
-    pub(super) fn new(peer: SocketAddr, options: &Options) -> Self {
+    pub(super) fn new(peer: SocketAddr, refused: bool, options: &Options) -> Self {
+        let timeout = if refused { quota::REFUSAL_TIMEOUT } else { options.timeout };
         Self {
             search: HeadSearch::new(options.head_limits),
             buffer: Vec::new(),
             peer,
-            deadline: Instant::now().checked_add(options.timeout),
+            deadline: Instant::now().checked_add(timeout),
+            refused,
             writer: None,
         }
     }
@@ -60,6 +65,9 @@ impl Opening {
     ) -> Result<Option<Opened>, HandshakeError> {
         self.buffer.extend_from_slice(input);
         let Some(end) = self.search.find(&self.buffer)? else { return Ok(None) };
+        if self.refused {
+            return Err(quota::refusal().into());
+        }
         let connection = self.open(office, id, end)?;
         let rest = self.buffer.split_off(end);
         Ok(Some(Opened { connection: Box::new(connection), rest }))

@@ -1,0 +1,176 @@
+//! How many connections one address may have.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use sockeye_proto::handshake::Refusal;
+
+/// Clients that are told at the same time that they are too many, at most. Those beyond are dropped without a word: the
+/// word is for programs that went wrong, and must not cost more than the connections that it keeps out.
+const MAX_REFUSALS: usize = 64;
+
+/// How long a client that is one too many may take to ask and to hear so.
+pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What counts as one address: all of an IPv4 address, and the upper half of an IPv6 address, of which a subscriber has
+/// 2^64 (RFC 4291 section 2.5.4; RFC 6177 has providers give each at least that much).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Block {
+    V4([u8; 4]),
+    V6([u16; 4]),
+}
+
+impl Block {
+    fn of(address: IpAddr) -> Self {
+        // An IPv4 client of a socket that takes both comes as an IPv6 address of one common block.
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self::V6([a, b, c, d])
+            }
+        }
+    }
+}
+
+/// The connections of a server by address.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    limit: usize,
+    /// As long as the connections that there are, at most.
+    taken: Mutex<HashMap<Block, usize>>,
+    refusals: AtomicUsize,
+}
+
+/// What becomes of a client.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// It has a place, until this is dropped.
+    Free(Place),
+    /// It is one too many, and to be told so; it counts as one being told until this is dropped.
+    Full(Refusing),
+    /// It is one too many among many: dropped.
+    Flood,
+}
+
+/// A place of an address.
+#[derive(Debug)]
+pub(crate) struct Place {
+    quota: Arc<Quota>,
+    block: Block,
+}
+
+/// A client that is told that it is one too many.
+#[derive(Debug)]
+pub(crate) struct Refusing {
+    quota: Arc<Quota>,
+}
+
+impl Quota {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        let limit = limit.max(1);
+        Arc::new(Self { limit, taken: Mutex::default(), refusals: AtomicUsize::new(0) })
+    }
+
+    /// A client has come.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
+        let block = Block::of(address);
+        let mut taken = self.lock();
+        let count = taken.entry(block).or_default();
+        if *count < self.limit {
+            *count += 1;
+            return Entry::Free(Place { quota: self.clone(), block });
+        }
+        drop(taken);
+        let refusing = Refusing { quota: self.clone() };
+        if self.refusals.fetch_add(1, Ordering::Relaxed) < MAX_REFUSALS {
+            Entry::Full(refusing)
+        } else {
+            Entry::Flood
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Block, usize>> {
+        // Nothing panics while it is locked.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.quota.lock();
+        if let Some(count) = taken.get_mut(&self.block) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.block);
+            }
+        }
+    }
+}
+
+impl Drop for Refusing {
+    fn drop(&mut self) {
+        self.quota.refusals.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a client that is one too many is told.
+pub(crate) fn refusal() -> Refusal {
+    //= https://www.rfc-editor.org/rfc/rfc6585#section-4
+    //# The 429 status code indicates that the user has sent too many requests
+    //# in a given amount of time
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many connections from this address\n")
+        .header(RETRY_AFTER, HeaderValue::from_static("5"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_free(entry: &Entry) -> bool {
+        matches!(entry, Entry::Free(_))
+    }
+
+    #[test]
+    fn places_are_counted_by_address_and_given_back() {
+        let quota = Quota::new(2);
+        let enter = |address: &str| quota.enter(address.parse().unwrap());
+        let first = enter("192.0.2.1");
+        let second = enter("::ffff:192.0.2.1");
+        assert!(is_free(&first) && is_free(&second));
+        assert!(matches!(enter("192.0.2.1"), Entry::Full(_)));
+        assert!(is_free(&enter("192.0.2.2")));
+        drop(first);
+        let third = enter("192.0.2.1");
+        assert!(is_free(&third));
+        assert!(!is_free(&enter("192.0.2.1")));
+        drop((second, third));
+        assert!(quota.lock().is_empty(), "an address without connections is forgotten");
+    }
+
+    #[test]
+    fn ipv6_counts_by_its_upper_half() {
+        let quota = Quota::new(1);
+        let enter = |address: &str| quota.enter(address.parse().unwrap());
+        let _first = enter("2001:db8:0:1::1");
+        assert!(!is_free(&enter("2001:db8:0:1:ffff:ffff:ffff:ffff")));
+        assert!(is_free(&enter("2001:db8:0:2::1")));
+    }
+
+    #[test]
+    fn a_flood_is_dropped_without_a_word() {
+        let quota = Quota::new(1);
+        let enter = || quota.enter("192.0.2.1".parse().unwrap());
+        let _first = enter();
+        let mut told: Vec<_> = (0..MAX_REFUSALS).map(|_| enter()).collect();
+        assert!(told.iter().all(|entry| matches!(entry, Entry::Full(_))));
+        assert!(matches!(enter(), Entry::Flood));
+        told.pop();
+        assert!(matches!(enter(), Entry::Full(_)));
+    }
+}
