@@ -27,6 +27,7 @@ pub mod handshake;
 mod keepalive;
 pub mod mask;
 pub mod message;
+mod prepared;
 pub mod text;
 mod token;
 
@@ -35,4 +36,5 @@ pub use connection::{Config, Connection, Event, Input, Role, State, TimedOut};
 pub use error::{ProtocolError, UsageError};
 pub use frame::OpCode;
 pub use message::{Kind, Message, MessageCow, MessageRef};
+pub use prepared::Prepared;
 pub use text::Utf8Bytes;

@@ -73,8 +73,8 @@ pub use server::Server;
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Kind, Message, MessageRef, ProtocolError, TimedOut, UsageError,
-    Utf8Bytes, close, frame, handshake, mask, text,
+    CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, TimedOut,
+    UsageError, Utf8Bytes, close, frame, handshake, mask, text,
 };
 pub use upgrade::UpgradeError;
 pub use websocket::WebSocket;

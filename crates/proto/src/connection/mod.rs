@@ -29,6 +29,7 @@ use crate::frame::OpCode;
 use crate::keepalive::{Keepalive, Verdict};
 use crate::mask::MaskKey;
 use crate::message::{Kind, Message, MessageCow, MessageRef};
+use crate::prepared::Prepared;
 use crate::text::Utf8Bytes;
 use receiving::Receiving;
 use sending::Sending;
@@ -237,6 +238,20 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<bool, UsageError> {
         self.sending.in_place(message, out)
+    }
+
+    /// As [`Connection::send`], of a message that is [prepared](Prepared): bytes that are ready are appended. Bytes given back
+    /// are the rest of the frame, which the caller is to write right after `out`.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    #[inline]
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, UsageError> {
+        self.sending.prepared(prepared, out)
     }
 
     /// Whether the frame of a message is the same on every connection that says so: neither masked nor compressed, and the

@@ -1,3 +1,5 @@
+use bytes::Bytes;
+
 use super::MaskKeys;
 use crate::close::CloseFrame;
 #[cfg(feature = "deflate")]
@@ -8,10 +10,7 @@ use crate::frame::Reserved;
 use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode};
 use crate::mask;
 use crate::message::MessageRef;
-
-/// From this length on, in bytes, a payload that need not be masked or compressed is written from where it is.
-/// Below, a copy into the output costs less than one more piece of a vectored write.
-const IN_PLACE_FROM: usize = 4096;
+use crate::prepared::{IN_PLACE_FROM, Prepared};
 
 /// The sending half: from messages to bytes.
 #[derive(Debug)]
@@ -81,6 +80,28 @@ impl Sending {
             out.extend_from_slice(payload);
         }
         Ok(in_place)
+    }
+
+    /// Appends a prepared message, or the beginning of its frame, and gives the rest.
+    pub(super) fn prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, UsageError> {
+        if self.mask_keys.is_some() {
+            return self.message(prepared.as_ref(), out).map(|()| None);
+        }
+        self.check_open()?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            if deflater.is_worthwhile(prepared.len()) {
+                // The peer's window moves on by a message that the compressor has not seen, so that nothing sent later may
+                // refer to what is in it.
+                deflater.release();
+                return Ok(prepared.compressed(deflater, out));
+            }
+        }
+        Ok(prepared.plain(out))
     }
 
     /// Appends a ping or a pong.

@@ -34,6 +34,16 @@ impl Deflater {
         }
     }
 
+    /// What its output depends on, beside what it was given.
+    pub(crate) const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// One that compresses in the same way, each message by itself.
+    pub(crate) const fn alone(&self) -> Self {
+        Self { key: self.key, no_context_takeover: true, threshold: 0, context: None }
+    }
+
     /// Whether a message of this length, in bytes, is to be compressed.
     #[inline]
     pub const fn is_worthwhile(&self, length: usize) -> bool {

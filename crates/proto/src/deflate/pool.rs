@@ -13,7 +13,7 @@ const MAX_DECOMPRESSORS: usize = 8;
 
 /// What makes one compressor fit for the work of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) level: u8,
     /// From 9 to 15.
     pub(super) window_bits: u8,

@@ -47,7 +47,7 @@ proptest! {
 }
 
 /// The largest distance in DEFLATE data (RFC 1951), which is read for nothing else.
-fn farthest_reference(data: &[u8]) -> usize {
+pub(crate) fn farthest_reference(data: &[u8]) -> usize {
     let mut reader = Reader { data, position: 0 };
     let mut farthest = 0;
     // A message without its tail ends inside the header of an empty block.

@@ -35,5 +35,6 @@ mod messages_survive_any_split;
 mod nothing_is_sent_after_the_close_frame;
 mod only_a_first_fragment_may_be_compressed;
 mod pings_are_answered_in_order;
+mod prepared_messages_mix_with_others;
 mod reserved_bits_and_opcodes_are_refused;
 mod text_fails_at_its_first_bad_byte;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sockeye_proto::handshake::{HeadLimits, RequestHead};
 use sockeye_proto::{
-    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, State, UsageError,
-    Utf8Bytes,
+    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, State,
+    UsageError, Utf8Bytes,
 };
 
 use super::mailbox::{Letter, Workers};
@@ -123,6 +123,22 @@ impl Connection {
         self.send_message(&message.into())
     }
 
+    /// Sends a prepared message: nothing is encoded or compressed that was so before, and a frame of 4 KiB or more is not
+    /// copied.
+    #[inline]
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Sent {
+        let (protocol, writer) = match self.room() {
+            Ok(room) => room,
+            Err(sent) => return sent,
+        };
+        match protocol.send_prepared(prepared, writer.output.buffer()) {
+            Ok(Some(rest)) => writer.output.push_shared(rest),
+            Ok(None) => {}
+            Err(_) => return Sent::Closed,
+        }
+        Sent::Taken
+    }
+
     #[inline]
     pub(super) fn send_message(&mut self, message: &Message) -> Sent {
         let payload = || message.clone().into_bytes();
@@ -144,19 +160,29 @@ impl Connection {
 
     #[inline]
     fn put(&mut self, message: MessageRef<'_>, payload: impl FnOnce(&mut Writer)) -> Sent {
-        if self.aborted {
-            return Sent::Closed;
-        }
-        let writer = self.writer.get_or_insert_default();
-        if writer.output.len() + self.in_flight >= self.workers.max_unwritten {
-            return Sent::Full;
-        }
-        match self.protocol.send_in_place(message, writer.output.buffer()) {
+        let (protocol, writer) = match self.room() {
+            Ok(room) => room,
+            Err(sent) => return sent,
+        };
+        match protocol.send_in_place(message, writer.output.buffer()) {
             Ok(true) => payload(writer),
             Ok(false) => {}
             Err(_) => return Sent::Closed,
         }
         Sent::Taken
+    }
+
+    /// Who encodes a message and who takes it, or what becomes of it if nobody does.
+    #[inline]
+    fn room(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
+        if self.aborted {
+            return Err(Sent::Closed);
+        }
+        let writer = self.writer.get_or_insert_default();
+        if writer.output.len() + self.in_flight >= self.workers.max_unwritten {
+            return Err(Sent::Full);
+        }
+        Ok((&mut self.protocol, writer))
     }
 
     /// Sends a ping with at most 125 bytes of payload. Its pong comes to [`Handler::pong`](super::Handler::pong).
@@ -206,12 +232,20 @@ impl Connection {
     }
 
     /// Sends a message to all connections of the server that are open, this one included. Each worker writes it to its own,
-    /// soon after the callbacks at hand are done.
+    /// soon after the callbacks at hand are done. It is [`Prepared`] for that: compressed once, and by itself.
     ///
     /// # Errors
     /// As [`Handle::broadcast`].
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
-        self.workers.post_to_all(&Letter::Broadcast(message.into()))
+        self.broadcast_prepared(&Prepared::new(message))
+    }
+
+    /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
+    ///
+    /// # Errors
+    /// As [`Handle::broadcast`].
+    pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        self.workers.post_to_all(&Letter::Broadcast(prepared.clone()))
     }
 }
 

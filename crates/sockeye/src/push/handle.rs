@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::ConnectionId;
 use super::mailbox::{Letter, Workers};
@@ -35,6 +35,14 @@ impl Handle {
         self.workers.post(self.id, Letter::Send(self.id, message.into()))
     }
 
+    /// Sends a prepared message, as [`send`](Self::send): nothing is encoded or compressed that was so before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        self.workers.post(self.id, Letter::SendPrepared(self.id, prepared.clone()))
+    }
+
     /// Sends a ping with at most 125 bytes of payload.
     ///
     /// # Errors
@@ -65,12 +73,20 @@ impl Handle {
     }
 
     /// Sends a message to all connections of the server that are open: one letter to each worker, which writes the shared
-    /// payload to its own connections.
+    /// payload to its own connections. It is [`Prepared`] for that: compressed once, and by itself.
     ///
     /// # Errors
     /// As [`send`](Self::send), when some worker did not take it; the others did.
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
-        self.workers.post_to_all(&Letter::Broadcast(message.into()))
+        self.broadcast_prepared(&Prepared::new(message))
+    }
+
+    /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
+    ///
+    /// # Errors
+    /// As [`broadcast`](Self::broadcast).
+    pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        self.workers.post_to_all(&Letter::Broadcast(prepared.clone()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockeye_proto::{CloseFrame, Message};
+use sockeye_proto::{CloseFrame, Message, Prepared};
 
 use super::{ConnectionId, HandleError};
 
@@ -15,10 +15,11 @@ const LETTER_SIZE: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) enum Letter {
     Send(ConnectionId, Message),
+    SendPrepared(ConnectionId, Prepared),
     Ping(ConnectionId, Vec<u8>),
     Close(ConnectionId, CloseFrame),
     Abort(ConnectionId),
-    Broadcast(Message),
+    Broadcast(Prepared),
     Stop,
 }
 
@@ -30,7 +31,8 @@ impl Letter {
     fn size(&self) -> usize {
         LETTER_SIZE
             + match self {
-                Self::Send(_, message) | Self::Broadcast(message) => message.len(),
+                Self::Send(_, message) => message.len(),
+                Self::SendPrepared(_, prepared) | Self::Broadcast(prepared) => prepared.len(),
                 Self::Ping(_, payload) => payload.len(),
                 Self::Close(_, frame) => frame.reason.len(),
                 Self::Abort(_) | Self::Stop => 0,
@@ -156,7 +158,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
         });
         let mailbox = Mailbox::new(waker, 2 * LETTER_SIZE + 10);
-        let letter = || Letter::Broadcast(Message::from("12345"));
+        let letter = || Letter::Broadcast(Prepared::new("12345"));
         let mut letters = Vec::new();
         mailbox.post(letter()).unwrap();
         assert_eq!(woken.load(Ordering::Relaxed), 0, "it is awake");

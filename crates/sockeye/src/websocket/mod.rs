@@ -4,6 +4,7 @@ mod closing;
 mod data;
 mod farewell;
 mod output;
+mod prepared;
 mod read;
 mod stream_sink;
 #[cfg(test)]

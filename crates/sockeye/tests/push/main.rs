@@ -27,3 +27,4 @@ mod callbacks_come_in_order;
 mod garbage_disturbs_nobody_else;
 mod messages_come_back_as_they_were_sent;
 mod pings_and_pongs_are_seen;
+mod prepared_messages_reach_every_kind_of_connection;

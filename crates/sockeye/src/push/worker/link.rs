@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
-use sockeye_proto::{CloseFrame, Message, State, TimedOut};
+use sockeye_proto::{CloseFrame, Message, Prepared, State, TimedOut};
 
 use super::flow::Flow;
 use super::opening::{self, Opened, Opening};
@@ -379,19 +379,31 @@ impl<S> Link<S> {
         }
     }
 
+    #[inline]
+    pub(super) fn send_prepared<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        prepared: &Prepared,
+    ) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.writer.get_or_insert_with(|| office.lend());
+            connection.send_prepared(prepared);
+        }
+    }
+
     /// Sends messages to a connection that is open, from `frames` where that can be.
     #[inline]
     pub(super) fn broadcast<'m, H: Handler>(
         &mut self,
         office: &mut Office<H>,
         frames: &[u8],
-        messages: impl Iterator<Item = &'m Message>,
+        messages: impl Iterator<Item = &'m Prepared>,
     ) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.writer.get_or_insert_with(|| office.lend());
             if !connection.send_encoded(frames) {
-                for message in messages {
-                    connection.send_message(message);
+                for prepared in messages {
+                    connection.send_prepared(prepared);
                 }
             }
         }

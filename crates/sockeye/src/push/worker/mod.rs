@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
-use sockeye_proto::{CloseCode, CloseFrame, Message};
+use sockeye_proto::{CloseCode, CloseFrame, Prepared};
 
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
@@ -246,6 +246,9 @@ impl<H: Handler, S> Worker<H, S> {
     fn open_letter(&mut self, letter: &Letter) {
         match letter {
             Letter::Send(id, message) => self.with(*id, |link, office| link.send(office, message)),
+            Letter::SendPrepared(id, prepared) => {
+                self.with(*id, |link, office| link.send_prepared(office, prepared));
+            }
             Letter::Ping(id, payload) => self.with(*id, |link, office| link.ping(office, payload)),
             Letter::Close(id, frame) => self.with(*id, |link, office| link.close(office, frame)),
             Letter::Abort(id) => self.with(*id, Link::abort),
@@ -262,19 +265,19 @@ impl<H: Handler, S> Worker<H, S> {
     ) {
         let messages = || {
             run.iter().filter_map(|letter| match letter {
-                Letter::Broadcast(message) => Some(message),
+                Letter::Broadcast(prepared) => Some(prepared),
                 _ => None,
             })
         };
-        let length: usize = messages().map(Message::len).sum();
+        let length: usize = messages().map(Prepared::len).sum();
         if length > MAX_ENCODED {
             return self.for_all(|link, office| {
-                messages().for_each(|message| link.send(office, message));
+                messages().for_each(|prepared| link.send_prepared(office, prepared));
                 write(link, office)
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
-        for message in messages() {
+        for message in messages().map(Prepared::message) {
             Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
             frames.extend_from_slice(message.as_bytes());
         }
