@@ -23,6 +23,7 @@
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
 //! | connect through a proxy, a Unix socket, or past redirects | [`Client::proxy`], `Client::connect_unix`, [`Client::follow_redirects`] |
 //! | connect again when the connection is lost | [`reconnect::Reconnecting`] |
+//! | open many WebSockets on one HTTP/2 connection | `Client::connect_http2`, with the feature `http2` |
 //! | serve WebSockets only | [`Server`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
@@ -48,10 +49,10 @@
 pub mod axum;
 mod client;
 mod error;
-mod opening;
-mod outcome;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 mod http2;
+mod opening;
+mod outcome;
 mod output;
 #[cfg(unix)]
 pub mod push;
@@ -67,6 +68,8 @@ mod websocket;
 pub use client::{
     Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
 };
+#[cfg(feature = "http2")]
+pub use client::Http2;
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

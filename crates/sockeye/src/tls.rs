@@ -30,6 +30,28 @@ fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
 }
 
+/// The name of HTTP/2 for ALPN (RFC 9113 section 3.2).
+#[cfg(feature = "http2")]
+pub(crate) const HTTP2: &[u8] = b"h2";
+
+/// As [`connect`], asking for HTTP/2 and nothing else.
+///
+/// # Errors
+/// As [`connect`].
+#[cfg(feature = "http2")]
+pub(crate) async fn connect_http2<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    host: &str,
+    config: Option<&Arc<ClientConfig>>,
+) -> io::Result<TlsStream<S>> {
+    let mut config = match config {
+        Some(config) => ClientConfig::clone(config),
+        None => ClientConfig::clone(&*default_config().map_err(io::Error::other)?),
+    };
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    connect(stream, host, Some(&Arc::new(config))).await
+}
+
 /// Does the TLS handshake with the server that calls itself `host`: a name or an address.
 ///
 /// # Errors

@@ -61,6 +61,20 @@ pub enum ConnectError {
     },
     /// The URL asks for TLS, and the feature `tls` is off.
     TlsDisabled,
+    /// The server speaks TLS, and not HTTP/2 within.
+    NoHttp2 {
+        /// The server's name.
+        host: String,
+    },
+    /// The server speaks HTTP/2, and does not allow WebSockets on it (RFC 8441 section 3).
+    NoExtendedConnect,
+    /// The WebSocket was asked for on an HTTP/2 connection to another server; nothing was sent.
+    OtherServer {
+        /// The host and the port that were asked for.
+        asked: String,
+        /// Those of the connection.
+        connected: String,
+    },
     /// The transport failed during the opening handshake.
     Io(io::Error),
     /// The server did not upgrade the connection, or broke a rule while it did.
@@ -109,6 +123,11 @@ impl fmt::Display for ConnectError {
             }
             Self::Tls { host, .. } => write!(f, "the TLS handshake with `{host}` failed"),
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
+            Self::NoHttp2 { host } => write!(f, "`{host}` does not speak HTTP/2"),
+            Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
+            Self::OtherServer { asked, connected } => {
+                write!(f, "the connection is to {connected}, not to {asked}, by one scheme")
+            }
             Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
             Self::Handshake(_) => f.write_str("the opening handshake failed"),
             Self::Redirect(_) => f.write_str("the server's redirect cannot be followed"),
@@ -145,7 +164,11 @@ impl error::Error for ConnectError {
                 Event::Lost(source) => Some(source),
                 _ => None,
             },
-            Self::TlsDisabled | Self::TimedOut { .. } => None,
+            Self::TlsDisabled
+            | Self::NoHttp2 { .. }
+            | Self::NoExtendedConnect
+            | Self::OtherServer { .. }
+            | Self::TimedOut { .. } => None,
         }
     }
 }

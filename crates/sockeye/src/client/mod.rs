@@ -4,6 +4,8 @@ mod body;
 mod error;
 mod eyeballs;
 mod handshake;
+#[cfg(feature = "http2")]
+mod http2;
 pub mod proxy;
 pub mod reconnect;
 mod redirect;
@@ -23,6 +25,8 @@ use crate::transport::Transport;
 use crate::{WebSocket, opening};
 pub use error::ConnectError;
 pub use eyeballs::FailedAttempt;
+#[cfg(feature = "http2")]
+pub use http2::Http2;
 use proxy::Route;
 pub use redirect::RedirectError;
 pub use stages::Stage;

@@ -1,0 +1,81 @@
+//! WebSockets over HTTP/1.1 and over HTTP/2, many on one connection, in an axum application over TLS. The certificate is
+//! made on the spot and put into `http2.pem`, where the example `http2_client` finds it.
+//!
+//!     cargo run -p sockeye --features axum --example http2_server
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{any, get};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use sockeye::axum::WebSocketUpgrade;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// What a client may send on a WebSocket before it is received, in bytes, and how many WebSockets a connection has. The
+/// window of the connection holds all of them, so that one which is not received from never stalls the others.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const MAX_STREAMS: u32 = 100;
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+async fn echo(upgrade: WebSocketUpgrade) -> Response {
+    println!("a WebSocket over {:?}", upgrade.version());
+    upgrade.on_upgrade(async |mut ws| {
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok::<_, sockeye::Error>(())
+    })
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let app = Router::new().route("/", get(|| async { "hello" })).route("/echo/{name}", any(echo));
+    let tls = TlsAcceptor::from(Arc::new(certificate()?));
+    let listener = TcpListener::bind("127.0.0.1:8443").await?;
+    println!("wss://localhost:{}/echo/1", listener.local_addr()?.port());
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let (tls, app) = (tls.clone(), app.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream, tls, app).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, tls: TlsAcceptor, app: Router) -> Result<()> {
+    let stream = tls.accept(stream).await?;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // Without this, clients do not ask for WebSockets (RFC 8441 section 3).
+        .enable_connect_protocol()
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(MAX_STREAMS * STREAM_WINDOW);
+    let service = TowerToHyperService::new(app);
+    builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await
+}
+
+fn certificate() -> Result<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    std::fs::write("http2.pem", made.cert.pem())?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,244 @@
+//! Many WebSockets on one HTTP/2 connection (RFC 8441).
+
+mod stream;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::{Builder, SendRequest};
+use h2::ext::Protocol;
+use h2::{Ping, client};
+use sockeye_proto::Connection;
+use sockeye_proto::handshake::{ClientRequest, HandshakeError};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::body::{self, Framing};
+use super::{Client, ConnectError, Stage, Stages};
+use crate::transport::Transport;
+use crate::{WebSocket, opening, random};
+use stream::{Stream, io_error};
+
+/// How much the server may send on a WebSocket before it is received, in bytes: what hyper's server gives a stream.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// How much the server may send on all of them, in bytes: the most that there is (RFC 9113 section 6.9.1), so that one
+/// which is not received from never keeps the others waiting. Each is held to its own window.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// How much a WebSocket may have handed over that is not written yet, in bytes, whatever room the server gives: four
+/// writes.
+const SEND_BUFFER: usize = 4 * crate::http2::MAX_WRITE;
+
+impl Client {
+    /// Opens an HTTP/2 connection, which carries any number of WebSockets: [`Http2::open`] gives each.
+    ///
+    /// A `wss` URL asks the server for `h2` by ALPN, whatever the [TLS configuration](Self::tls) names; a `ws` URL takes
+    /// it for granted that the server speaks HTTP/2 on plain TCP. The URL's path is not used. Redirects are not followed.
+    ///
+    /// ```no_run
+    /// # async fn example() -> sockeye::Result<()> {
+    /// use sockeye::Client;
+    ///
+    /// let http2 = Client::new("wss://example.com/").connect_http2().await?;
+    /// let mut chat = http2.open("/chat").await?;
+    /// let mut prices = http2.open("/prices?of=salmon").await?;
+    /// chat.send("hello").await?;
+    /// # let _ = prices.recv().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError::NoHttp2`] when the server chose another protocol, [`ConnectError::NoExtendedConnect`] when it
+    /// speaks HTTP/2 and does not allow WebSockets on it: [`connect`](Self::connect) may do then. Otherwise as there.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the connection that was being opened is closed.
+    pub async fn connect_http2(&self) -> Result<Http2, ConnectError> {
+        let request = self.request()?;
+        let stages = Stages::begin(self.timeout);
+        let stream = self.dial(request.url(), &stages).await?;
+        let transport = self.secure_http2(request, stream.into(), &stages).await?;
+        stages.watch(Stage::Http2, self.begin_http2(transport)).await
+    }
+
+    /// Begins HTTP/2 over a stream that is connected already, by TLS or any other way; of the URL only the host is used.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the last stage.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so is the stream.
+    pub async fn handshake_http2<S>(&self, stream: S) -> Result<Http2, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.request()?;
+        let stages = Stages::begin(self.timeout);
+        stages.watch(Stage::Http2, self.begin_http2(opening::transport(stream))).await
+    }
+
+    async fn begin_http2(&self, transport: Transport) -> Result<Http2, ConnectError> {
+        let peer = transport.peer_addr();
+        let (sender, mut connection) = Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buffer_size(SEND_BUFFER)
+            .max_header_list_size(u32::try_from(self.head_limits.size).unwrap_or(u32::MAX))
+            .handshake(transport)
+            .await
+            .map_err(failed)?;
+        let ping = connection.ping_pong();
+        tokio::spawn(drive(connection));
+        //= https://www.rfc-editor.org/rfc/rfc9113#section-3.4
+        //# The server connection preface consists of a potentially empty
+        //# SETTINGS frame (Section 6.5) that MUST be the first frame the server
+        //# sends in the HTTP/2 connection.
+        // So the settings are known once a ping is answered.
+        if let Some(mut ping) = ping {
+            ping.ping(Ping::opaque()).await.map_err(failed)?;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc8441#section-3
+        //# Upon receipt of SETTINGS_ENABLE_CONNECT_PROTOCOL with a value of 1, a
+        //# client MAY use the Extended CONNECT as defined in this document when
+        //# creating new streams.
+        if !sender.is_extended_connect_protocol_enabled() {
+            return Err(ConnectError::NoExtendedConnect);
+        }
+        Ok(Http2 { client: self.clone(), sender, peer })
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure_http2(
+        &self,
+        request: &ClientRequest,
+        stream: Transport,
+        stages: &Stages,
+    ) -> Result<Transport, ConnectError> {
+        if !request.url().is_secure() {
+            return Ok(stream);
+        }
+        let host = request.url().host();
+        let peer = stream.peer_addr();
+        let secured = async {
+            crate::tls::connect_http2(stream, host, self.tls.as_ref())
+                .await
+                .map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
+        };
+        let stream = stages.watch(Stage::Tls, secured).await?;
+        if stream.get_ref().1.alpn_protocol() != Some(crate::tls::HTTP2) {
+            return Err(ConnectError::NoHttp2 { host: host.to_owned() });
+        }
+        Ok(Transport::boxed(stream, peer))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure_http2(
+        &self,
+        request: &ClientRequest,
+        stream: Transport,
+        stages: &Stages,
+    ) -> Result<Transport, ConnectError> {
+        self.secure(request, stream, stages).await
+    }
+}
+
+/// An HTTP/2 connection, on which WebSockets are opened.
+///
+/// Clones share the connection. It ends when the last of them and the last of its WebSockets are dropped; when it fails,
+/// each of them is told, and [`open`](Self::open) fails from then on.
+#[derive(Clone)]
+pub struct Http2 {
+    client: Client,
+    sender: SendRequest<Bytes>,
+    peer: Option<SocketAddr>,
+}
+
+impl Http2 {
+    /// Opens a WebSocket at a path and query of the server, with the headers, subprotocols, limits and deadlines of the
+    /// [`Client`] that the connection came from.
+    ///
+    /// Where the server has as many streams open as it allows, this waits until one of them has ended.
+    ///
+    /// # Errors
+    /// [`ConnectError::Request`], [`ConnectError::Handshake`], [`ConnectError::Io`] when the connection has failed or the
+    /// server takes no further streams, [`ConnectError::TimedOut`] after the client's
+    /// [`connect_timeout`](Client::connect_timeout).
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the stream that was being opened is reset; the others go on.
+    pub async fn open(&self, target: &str) -> Result<WebSocket, ConnectError> {
+        let mut request = self.client.request()?.clone();
+        request.set_url(request.url().with_target(target)?);
+        self.open_request(&request).await
+    }
+
+    /// As [`open`](Self::open), with the headers, subprotocols, compression and path of another client. Its URL must
+    /// name the same server by the same scheme; its limits and deadlines are not used.
+    ///
+    /// # Errors
+    /// [`ConnectError::OtherServer`] when it does not; otherwise as [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    /// As [`open`](Self::open).
+    pub async fn open_as(&self, client: &Client) -> Result<WebSocket, ConnectError> {
+        let request = client.request()?;
+        let (url, own) = (request.url(), self.client.request()?.url());
+        if (url.is_secure(), url.authority()) != (own.is_secure(), own.authority()) {
+            let (asked, connected) = (url.authority().to_owned(), own.authority().to_owned());
+            return Err(ConnectError::OtherServer { asked, connected });
+        }
+        self.open_request(request).await
+    }
+
+    async fn open_request(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
+        let stages = Stages::begin(self.client.timeout);
+        stages.watch(Stage::Handshake, self.start(request)).await
+    }
+
+    async fn start(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
+        let mut head = request.to_http2()?;
+        head.extensions_mut().insert(Protocol::from_static("websocket"));
+        let mut sender = self.sender.clone().ready().await.map_err(failed)?;
+        let (answer, send) = sender.send_request(head, false).map_err(failed)?;
+        let (parts, receive) = answer.await.map_err(failed)?.into_parts();
+        let mut stream = Stream::new(send, receive);
+        match request.verify_http2(parts.status, &parts.headers) {
+            Ok(negotiated) => {
+                let connection = Connection::client(&self.client.config, random::bytes);
+                let transport = Transport::boxed(stream, self.peer);
+                Ok(opening::open(transport, connection, &[], negotiated))
+            }
+            Err(error @ HandshakeError::Status { .. }) => {
+                let body = body::read(&mut stream, BytesMut::new(), Framing::UntilEnd).await;
+                Err(error.with_body(body).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Moves the bytes of all streams, until the connection has failed or nobody is left who uses it.
+async fn drive(connection: client::Connection<Transport, Bytes>) {
+    match connection.await {
+        Ok(()) => tracing::debug!("HTTP/2 connection ended"),
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "HTTP/2 connection failed");
+        }
+    }
+}
+
+fn failed(error: h2::Error) -> ConnectError {
+    ConnectError::Io(io_error(error))
+}
+
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2")
+            .field("client", &self.client)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! Flow control of HTTP/2 reaches whoever sends, and holds up nobody else. Time is that of the test: it passes when all
+//! tasks wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye::WebSocket;
+use sockeye::upgrade::Options;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+
+use crate::serving::{self, STREAM_WINDOW, echo};
+
+const MESSAGE: usize = 16 * 1024;
+
+/// What may be under way: the window, and what both ends hold.
+const MOST: usize = STREAM_WINDOW as usize + 512 * 1024;
+
+/// Sends messages until one has to wait; gives how many did not.
+async fn fill(ws: &mut WebSocket) -> usize {
+    let mut sent = 0;
+    while let Ok(result) = timeout(Duration::from_secs(5), ws.send(vec![7; MESSAGE])).await {
+        result.unwrap();
+        sent += 1;
+        assert!(sent * MESSAGE < 1 << 24, "it is taken without end");
+    }
+    sent
+}
+
+/// Receives messages until there is none for a while.
+async fn drain(ws: &mut WebSocket) -> usize {
+    let mut received = 0;
+    while let Ok(message) = timeout(Duration::from_secs(5), ws.recv()).await {
+        assert_eq!(message.unwrap().unwrap().len(), MESSAGE);
+        received += 1;
+    }
+    received
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_read_is_waited_for() {
+    let (read, counted) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
+    let (count, mut counts) = counted;
+    let gate = read.clone();
+    let handler = move |mut ws: WebSocket, path: String| {
+        let (gate, count) = (gate.clone(), count.clone());
+        async move {
+            if path == "/echo" {
+                return echo(ws, path).await;
+            }
+            gate.notified().await;
+            count.send(drain(&mut ws).await).unwrap();
+        }
+    };
+    let (http2, _server) = serving::connect(Options::new(), handler).await;
+    let mut stalled = http2.open("/stalled").await.unwrap();
+    let mut other = http2.open("/echo").await.unwrap();
+    let sent = fill(&mut stalled).await;
+    assert!(sent * MESSAGE >= STREAM_WINDOW as usize - MESSAGE, "{sent} messages");
+    assert!(sent * MESSAGE <= MOST, "{sent} messages are held for a server that does not read");
+
+    other.send(vec![1; 1 << 20]).await.unwrap();
+    assert_eq!(other.recv().await.unwrap().unwrap().len(), 1 << 20);
+
+    read.notify_one();
+    stalled.flush().await.unwrap();
+    // The one that had to wait was taken, or was not: its `send` was dropped.
+    let received = counts.recv().await.unwrap();
+    assert!((sent..=sent + 1).contains(&received), "{received} of {sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_waited_for() {
+    /// What our client lets a server send on a stream.
+    const CLIENT_WINDOW: usize = 1 << 20;
+
+    let (count, mut counts) = mpsc::unbounded_channel();
+    let handler = move |mut ws: WebSocket, path: String| {
+        let count = count.clone();
+        async move {
+            if path == "/echo" {
+                return echo(ws, path).await;
+            }
+            count.send(fill(&mut ws).await).unwrap();
+            ws.flush().await.unwrap();
+            // The end is the client's to choose.
+            let _ = ws.recv().await;
+        }
+    };
+    let (http2, _server) = serving::connect(Options::new(), handler).await;
+    let mut stalled = http2.open("/stalled").await.unwrap();
+    let mut other = http2.open("/echo").await.unwrap();
+    let sent = counts.recv().await.unwrap();
+    assert!(sent * MESSAGE >= CLIENT_WINDOW - MESSAGE, "{sent} messages");
+    assert!(sent * MESSAGE <= CLIENT_WINDOW + 512 * 1024, "{sent} messages are held");
+
+    other.send(vec![1; 1 << 20]).await.unwrap();
+    assert_eq!(other.recv().await.unwrap().unwrap().len(), 1 << 20);
+
+    let received = drain(&mut stalled).await;
+    assert!((sent..=sent + 1).contains(&received), "{received} of {sent}");
+}

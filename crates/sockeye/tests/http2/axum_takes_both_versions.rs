@@ -1,0 +1,135 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::any;
+use http::Version;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use sockeye::axum::WebSocketUpgrade;
+use sockeye::{Client, ConnectError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A route that says over which version of HTTP it was asked.
+async fn route(upgrade: WebSocketUpgrade) -> Response {
+    let version = upgrade.version();
+    upgrade.subprotocols(["chat"]).on_upgrade(async move |mut ws| {
+        ws.send(format!("{version:?}")).await?;
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok::<_, sockeye::Error>(())
+    })
+}
+
+fn app() -> Router {
+    Router::new().route("/ws", any(route)).nest("/in", Router::new().route("/ws", any(route)))
+}
+
+/// TLS for `axum::serve`.
+struct Secured {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, peer) = self.listener.accept().await.unwrap();
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// The address of a server over TLS that names these protocols, and a configuration that trusts it.
+async fn serve_tls(protocols: &[&str]) -> (SocketAddr, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let trusting = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move { axum::serve(Secured { listener, acceptor }, app()).await });
+    (address, Arc::new(trusting))
+}
+
+#[tokio::test]
+async fn axum_serves_both_versions_on_a_plain_port() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app()).await });
+    let client = Client::new(format!("ws://{address}/ws")).subprotocols(["chat"]);
+
+    let mut ws = client.connect().await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_11).into()));
+    assert_eq!(ws.subprotocol(), Some("chat"));
+
+    let http2 = client.connect_http2().await.unwrap();
+    for path in ["/ws", "/in/ws?x=1"] {
+        let mut ws = http2.open(path).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_2).into()));
+        assert_eq!((ws.subprotocol(), ws.peer_addr()), (Some("chat"), Some(address)));
+        ws.send("hello").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some("hello".into()));
+    }
+    match http2.open("/elsewhere").await.unwrap_err() {
+        ConnectError::Handshake(sockeye::handshake::HandshakeError::Status { status, .. }) => {
+            assert_eq!(status, 404);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn both_versions_are_chosen_by_alpn_over_tls() {
+    let (address, trusting) = serve_tls(&["h2", "http/1.1"]).await;
+    let client = Client::new(format!("wss://{address}/ws")).tls(trusting);
+    let mut ws = client.connect().await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_11).into()));
+    let http2 = client.connect_http2().await.unwrap();
+    let mut ws = http2.open("/ws").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_2).into()));
+}
+
+#[tokio::test]
+async fn a_server_that_chooses_another_protocol_is_named() {
+    let (address, trusting) = serve_tls(&[]).await;
+    let client = Client::new(format!("wss://{address}/ws")).tls(trusting);
+    match client.connect_http2().await.unwrap_err() {
+        ConnectError::NoHttp2 { host } => assert_eq!(host, "127.0.0.1"),
+        other => panic!("{other:?}"),
+    }
+    let (address, trusting) = serve_tls(&["http/1.1"]).await;
+    let client = Client::new(format!("wss://{address}/ws")).tls(trusting);
+    let error = client.connect_http2().await.unwrap_err();
+    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+}

@@ -1,0 +1,11 @@
+//! WebSockets over HTTP/2, our client and our server: one behaviour per file.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod serving;
+
+mod a_peer_that_does_not_read_is_waited_for;
+mod a_reset_stream_is_named;
+mod a_server_without_websockets_is_named;
+mod axum_takes_both_versions;
+mod many_share_a_connection;
