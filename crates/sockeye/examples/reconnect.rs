@@ -20,7 +20,10 @@ async fn main() -> sockeye::Result<()> {
             // What the server has to know is said anew on each connection.
             Event::Connected => feed.send("hello").await?,
             Event::Message(message) => println!("{message}"),
-            other => println!("{other:?}"),
+            Event::Failed(error) => println!("no connection: {error}"),
+            Event::Lost(error) => println!("connection lost: {error}"),
+            Event::Closed(frame) => println!("closed: {frame:?}"),
+            _ => {}
         }
     }
     Ok(())

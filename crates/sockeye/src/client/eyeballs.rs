@@ -1,4 +1,7 @@
 //! Connecting to a host of several addresses: the happy eyeballs of RFC 8305.
+//!
+//! The system's resolver gives the addresses of both families at once, so that there is no Resolution Delay (section 3)
+//! to wait.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -84,7 +84,7 @@ fn is_of_the_transport(error: &io::Error) -> bool {
 fn seconds(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     // `parse` would take a sign.
-    if !seconds.bytes().all(|byte| byte.is_ascii_digit()) {
+    if seconds.is_empty() || !seconds.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     // A number beyond all bounds is still a wish to wait.

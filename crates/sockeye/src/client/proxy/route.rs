@@ -38,6 +38,12 @@ impl Client {
         let Some(proxy) = self.route.proxy(url)? else {
             return eyeballs::dial(url.host(), url.port(), stages).await;
         };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the client is configured to use a proxy when using the
+        //# WebSocket Protocol to connect to host /host/ and port /port/,
+        //# then the client SHOULD connect to that proxy and ask it to open a
+        //# TCP connection to the host given by /host/ and the port given by
+        //# /port/.
         let mut stream = eyeballs::dial(proxy.host(), proxy.port(), stages).await?;
         let credentials = proxy.credentials.as_ref();
         let tunnel = async {

@@ -25,7 +25,7 @@ const IPV6: u8 = 0x04;
 
 /// Why a SOCKS5 proxy did not connect: the reply's number (RFC 1928 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply(pub u8);
+pub struct Reply(u8);
 
 impl Reply {
     const SUCCEEDED: Self = Self(0x00);
@@ -45,6 +45,18 @@ impl Reply {
     pub const COMMAND_NOT_SUPPORTED: Self = Self(0x07);
     /// The proxy does not take names, or addresses of this family.
     pub const ADDRESS_TYPE_NOT_SUPPORTED: Self = Self(0x08);
+}
+
+impl From<u8> for Reply {
+    fn from(number: u8) -> Self {
+        Self(number)
+    }
+}
+
+impl From<Reply> for u8 {
+    fn from(reply: Reply) -> Self {
+        reply.0
+    }
 }
 
 impl fmt::Display for Reply {
