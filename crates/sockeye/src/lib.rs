@@ -29,6 +29,7 @@
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
 //! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
 //! | exchange messages | [`WebSocket`]: [`recv`](WebSocket::recv), [`send`](WebSocket::send), or as `Stream` and `Sink` |
+//! | stop without losing anybody | [`Drain`], [`Shutdown`] |
 //! | set limits and deadlines | [`Config`] |
 //! | compress | `Deflate`, with the feature `deflate` (on by default) |
 //! | handle frames by hand | [`frame`], [`mask`], [`handshake`] |
@@ -48,6 +49,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod client;
+mod drain;
 mod error;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 mod http2;
@@ -65,11 +67,12 @@ mod transport;
 pub mod upgrade;
 mod websocket;
 
+#[cfg(feature = "http2")]
+pub use client::Http2;
 pub use client::{
     Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
 };
-#[cfg(feature = "http2")]
-pub use client::Http2;
+pub use drain::{Drain, Drained, Shutdown};
 pub use error::{Error, Result};
 pub use outcome::Outcome;
 pub use server::Server;

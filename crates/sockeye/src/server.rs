@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use sockeye_proto::CloseCode;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::Instrument as _;
 
+use crate::drain::{Drain, Drained, Shutdown};
 use crate::outcome::Outcome;
 use crate::quota::{self, Entry, Quota};
 use crate::upgrade::{Admission, Options, Refusal, UpgradeRequest, Upgrader};
@@ -23,9 +23,6 @@ use crate::{Result, WebSocket};
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
 /// was raised at all, and a few hundred megabytes if all of them are busy.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
-
-/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
-const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause after an error of the listener that does not go away by itself, such as no more file descriptors: to try
 /// again at once would only burn time that the connections need to end.
@@ -56,7 +53,8 @@ pub struct Server {
     upgrader: Upgrader,
     max_connections: usize,
     quota: Option<Arc<Quota>>,
-    shutdown_timeout: Duration,
+    drain: Drain,
+    shutdown: Shutdown,
 }
 
 impl Server {
@@ -75,7 +73,8 @@ impl Server {
             upgrader: Upgrader::new(),
             max_connections: DEFAULT_MAX_CONNECTIONS,
             quota: None,
-            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            drain: Drain::new(),
+            shutdown: Shutdown::new(),
         }
     }
 
@@ -123,9 +122,21 @@ impl Server {
         Self { quota: Some(Quota::new(limit)), ..self }
     }
 
-    /// How long [`serve_with_shutdown`](Self::serve_with_shutdown) waits for the connections to end. Default: 5 s.
-    pub fn shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
-        Self { shutdown_timeout, ..self }
+    /// How the connections are closed when the server [stops](Self::serve_with_shutdown), and how long that may take.
+    /// Default: [`Shutdown::new`].
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        Self { shutdown, ..self }
+    }
+
+    /// Sets [`Shutdown::timeout`] alone. Default: 5 s.
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        Self { shutdown: self.shutdown.timeout(timeout), ..self }
+    }
+
+    /// Counts the connections in a drain that others have as well: to see how many there are, or to close those of several
+    /// servers together. When this server stops, all that are in it are closed.
+    pub fn drain(self, drain: &Drain) -> Self {
+        Self { drain: drain.clone(), ..self }
     }
 
     /// Serves connections for ever.
@@ -140,12 +151,15 @@ impl Server {
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        self.serve_with_shutdown(handler, pending()).await
+        self.serve_with_shutdown(handler, pending()).await.map(drop)
     }
 
-    /// Serves connections until `shutdown` is ready. Then no more are accepted, and those that are open are closed with
-    /// 1001 (going away) as soon as their handlers wait in [`WebSocket::recv`]. Connections that are not at their end
-    /// after the [`shutdown_timeout`](Self::shutdown_timeout) are dropped.
+    /// Serves connections until `shutdown` is ready. Then no more are accepted, and those that are open are closed one by one
+    /// as [`shutdown`](Self::shutdown) says. Connections that are not at their end after the
+    /// [`shutdown_timeout`](Self::shutdown_timeout) are dropped, with their handlers. Says what became of them.
+    ///
+    /// A handler that waits in [`WebSocket::recv`] closes at once when its turn comes; one that only sends does so with
+    /// its next message, after half of the time.
     ///
     /// # Errors
     /// As [`serve`](Self::serve).
@@ -156,30 +170,30 @@ impl Server {
         self,
         handler: H,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<()>
+    ) -> Result<Drained>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { listener, upgrader, max_connections, quota, shutdown_timeout } = self;
+        let Self { listener, upgrader, max_connections, quota, drain, shutdown: how } = self;
         let (handler, upgrader) = (Arc::new(handler), Arc::new(upgrader));
         let free = Arc::new(Semaphore::new(max_connections));
-        let (going_away, signal) = watch::channel(false);
+        // Those that are left are dropped with it.
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         while let Some((stream, peer, permit)) =
             unless(accept(&listener, &free), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
-            let (handler, upgrader, signal) = (handler.clone(), upgrader.clone(), signal.clone());
+            let (handler, upgrader, member) = (handler.clone(), upgrader.clone(), drain.enter());
             let place = match quota.as_ref().map(|quota| quota.enter(peer.ip())) {
                 None => None,
                 Some(Entry::Free(place)) => Some(place),
                 Some(Entry::Full(refusing)) => {
-                    tasks.spawn(async move {
+                    tasks.spawn(member.run(async move {
                         let _refusing = refusing;
                         upgrader.turn_away(stream, &quota::refusal(), quota::REFUSAL_TIMEOUT).await;
-                    });
+                    }));
                     continue;
                 }
                 Some(Entry::Flood) => continue,
@@ -190,24 +204,19 @@ impl Server {
                 path = tracing::field::Empty,
                 subprotocol = tracing::field::Empty,
             );
+            let connection = member.clone();
             let task = async move {
                 let _counted = (permit, place);
                 // What was not upgraded is logged where that was decided.
-                let upgrade = upgrader.accept(stream);
-                if let Some(Ok(mut ws)) = unless(upgrade, pin!(raised(signal.clone()))).await {
-                    ws.close_when(raised(signal), CloseCode::GOING_AWAY);
+                if let Ok(mut ws) = upgrader.accept(stream).await {
+                    ws.join(connection);
                     handler(ws).await.log();
                 }
             };
-            tasks.spawn(task.instrument(span));
+            tasks.spawn(member.run(task.instrument(span)));
         }
         drop(listener);
-        going_away.send_replace(true);
-        let ended = timeout(shutdown_timeout, async { while tasks.join_next().await.is_some() {} });
-        if ended.await.is_err() {
-            tracing::warn!(connections = tasks.len(), "connections dropped at shutdown");
-        }
-        Ok(())
+        Ok(drain.finish(how).await)
     }
 }
 
@@ -238,11 +247,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
-}
-
-/// Waits until the signal is given, or can no longer be.
-async fn raised(mut signal: watch::Receiver<bool>) {
-    let _ = signal.wait_for(|raised| *raised).await;
 }
 
 /// What the work comes to, or `None` when `stop` is ready first.

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sockeye::{Client, CloseCode, Server, WebSocket, connect};
+use sockeye::{Client, CloseCode, Drained, Server, WebSocket, connect};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -20,7 +20,7 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    server: JoinHandle<sockeye::Result<()>>,
+    server: JoinHandle<sockeye::Result<Drained>>,
 }
 
 impl Running {

@@ -1,7 +1,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::Role;
+use sockeye_proto::{Role, TimedOut};
 use tokio::io::AsyncWrite;
 
 use super::output::Output;
@@ -71,6 +71,13 @@ impl WebSocket {
             };
             if let Poll::Ready(next) = step {
                 self.ending.step = next;
+                continue;
+            }
+            if self.poll_time_up(cx) {
+                if self.ending.step == Step::Flushing && self.ending.error.is_none() {
+                    self.ending.error = Some(TimedOut::Closing.into());
+                }
+                self.ending.step = Step::Done;
                 continue;
             }
             let output = self.output.buffer();

@@ -1,10 +1,12 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseCode, CloseFrame, State};
+use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut, UsageError};
 
 use super::WebSocket;
+use crate::drain::{Member, Stage};
 use crate::error::Result;
 
 /// A close that waits for its time.
@@ -28,8 +30,27 @@ impl WebSocket {
         self.farewell = Some(Farewell { signal: Box::pin(signal), code });
     }
 
+    /// Takes its place in a drain.
+    pub(crate) fn join(&mut self, member: Arc<Member>) {
+        member.connect();
+        self.member = Some(member);
+    }
+
     /// Puts the close frame into the output when it is time for that.
+    ///
+    /// # Errors
+    /// [`TimedOut::Closing`] when the time of the server is up.
     pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        if let Some(member) = &self.member {
+            match member.poll(cx) {
+                Stage::Dropped => return Err(TimedOut::Closing.into()),
+                Stage::Told | Stage::Pressed if self.connection.state() == State::Open => {
+                    self.connection.close(member.frame(), self.output.buffer())?;
+                }
+                // It was told, or need not know yet.
+                _ => {}
+            }
+        }
         let Some(farewell) = &mut self.farewell else { return Ok(()) };
         if farewell.signal.as_mut().poll(cx) == Poll::Pending {
             return Ok(());
@@ -40,5 +61,19 @@ impl WebSocket {
             self.connection.close(frame.as_ref(), self.output.buffer())?;
         }
         Ok(())
+    }
+
+    /// Closes in place of sending: its server stops, and its handler does not receive. The close frame is written, and
+    /// nothing more is taken.
+    #[cold]
+    pub(super) fn poll_pressed(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_farewell(cx)?;
+        ready!(self.poll_flush_output(cx))?;
+        Poll::Ready(Err(UsageError::Closing.into()))
+    }
+
+    /// Whether the time of its server is up; its task is woken when that changes.
+    pub(super) fn poll_time_up(&self, cx: &mut Context<'_>) -> bool {
+        self.member.as_ref().is_some_and(|member| member.poll(cx) == Stage::Dropped)
     }
 }

@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
@@ -23,6 +24,7 @@ use sockeye_proto::{
     CloseCode, CloseFrame, Connection, Event, Message, State, UsageError, Utf8Bytes,
 };
 
+use crate::drain::{Member, Stage};
 use crate::error::{Error, Result};
 use crate::transport::Transport;
 use closing::Ending;
@@ -67,6 +69,8 @@ pub struct WebSocket {
     timer: Timer,
     ending: Ending,
     farewell: Option<Farewell>,
+    /// Its place in the drain of its server.
+    member: Option<Arc<Member>>,
     waiting: Waiting,
     negotiated: Negotiated,
     /// What the peer's close frame said.
@@ -99,6 +103,7 @@ impl WebSocket {
             timer: Timer::default(),
             ending: Ending::default(),
             farewell: None,
+            member: None,
             waiting: Waiting::default(),
             negotiated,
             close_frame: None,
@@ -295,6 +300,9 @@ impl WebSocket {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.ending.has_begun() {
             return Poll::Ready(Err(UsageError::Closing.into()));
+        }
+        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
+            return self.poll_pressed(cx);
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }

@@ -1,0 +1,154 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use sockeye_proto::CloseFrame;
+
+use super::registry::Registry;
+
+/// How far a connection is on the way that its server wants it to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// It is left alone.
+    Open,
+    /// It closes when its handler receives.
+    Told,
+    /// It closes when its handler receives or sends.
+    Pressed,
+    /// Its time is up.
+    Dropped,
+}
+
+/// Who waits for a connection to be told something: they may be different tasks.
+#[derive(Clone, Copy)]
+enum Waiter {
+    Connection,
+    Task,
+}
+
+/// A connection, as its drain knows it. It has left when the last reference to it is dropped.
+pub(crate) struct Member {
+    registry: Arc<Registry>,
+    key: u64,
+    stage: AtomicU8,
+    /// The opening handshake is done.
+    is_connection: AtomicBool,
+    /// What the close frame is to say; set before it is [`Stage::Told`].
+    frame: OnceLock<CloseFrame>,
+    /// By [`Waiter`].
+    wakers: Mutex<[Option<Waker>; 2]>,
+}
+
+impl Member {
+    pub(super) fn new(registry: Arc<Registry>, key: u64) -> Self {
+        Self {
+            registry,
+            key,
+            stage: AtomicU8::new(Stage::Open as u8),
+            is_connection: AtomicBool::new(false),
+            frame: OnceLock::new(),
+            wakers: Mutex::default(),
+        }
+    }
+
+    /// It has become a connection.
+    pub(crate) fn connect(&self) {
+        self.is_connection.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_connection(&self) -> bool {
+        self.is_connection.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Open,
+            1 => Stage::Told,
+            2 => Stage::Pressed,
+            _ => Stage::Dropped,
+        }
+    }
+
+    /// What the close frame is to say.
+    pub(crate) fn frame(&self) -> Option<&CloseFrame> {
+        self.frame.get()
+    }
+
+    /// The connection is to close. Only what it is told first counts.
+    pub(super) fn tell(&self, frame: CloseFrame) {
+        let _ = self.frame.set(frame);
+        self.advance(Stage::Told);
+    }
+
+    /// Stages are never gone back.
+    pub(super) fn advance(&self, stage: Stage) {
+        if self.stage.fetch_max(stage as u8, Ordering::AcqRel) < stage as u8 {
+            // They stay for the next stage: whoever polls need not register again.
+            let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            wakers.into_iter().flatten().for_each(Waker::wake);
+        }
+    }
+
+    /// The stage; the connection's task is woken at the next one.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Stage {
+        self.register(Waiter::Connection, cx);
+        self.stage()
+    }
+
+    fn register(&self, waiter: Waiter, cx: &Context<'_>) {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut wakers[waiter as usize] {
+            Some(waker) => waker.clone_from(cx.waker()),
+            empty => *empty = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Does the work of the connection, until its time is up or, while it is not even a connection, until it is told to
+    /// close: then it is dropped.
+    pub(crate) fn run<F: Future<Output = ()>>(self: Arc<Self>, work: F) -> Run<F> {
+        Run { member: self, waker: None, work: Box::pin(work) }
+    }
+}
+
+/// The work of a connection.
+pub(crate) struct Run<F> {
+    member: Arc<Member>,
+    /// Who is woken by the member.
+    waker: Option<Waker>,
+    work: Pin<Box<F>>,
+}
+
+impl<F: Future<Output = ()>> Future for Run<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+            self.member.register(Waiter::Task, cx);
+        }
+        let stage = self.member.stage();
+        if stage == Stage::Dropped || stage > Stage::Open && !self.member.is_connection() {
+            return Poll::Ready(());
+        }
+        self.work.as_mut().poll(cx)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.registry.leave(self.key, self.is_connection(), self.stage());
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("stage", &self.stage())
+            .field("is_connection", &self.is_connection())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use super::{Drained, Member, Shutdown, Stage};
+
+/// The members of a drain.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    inside: Mutex<Inside>,
+    /// The last member has left.
+    emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// As many as there are connections: the server's limit bounds them.
+    members: HashMap<u64, Weak<Member>>,
+    next_key: u64,
+    /// How to close, once that has begun.
+    begun: Option<Shutdown>,
+    closed: usize,
+    dropped: usize,
+}
+
+impl Registry {
+    pub(super) fn enter(registry: &Arc<Self>) -> Arc<Member> {
+        let mut inside = registry.lock();
+        let key = inside.next_key;
+        inside.next_key += 1;
+        let member = Arc::new(Member::new(registry.clone(), key));
+        inside.members.insert(key, Arc::downgrade(&member));
+        let begun = inside.begun.clone();
+        drop(inside);
+        if let Some(shutdown) = begun {
+            member.tell(shutdown.frame());
+        }
+        member
+    }
+
+    /// A member is gone.
+    pub(super) fn leave(&self, key: u64, was_connection: bool, stage: Stage) {
+        let mut inside = self.lock();
+        inside.members.remove(&key);
+        if was_connection && inside.begun.is_some() && stage != Stage::Dropped {
+            inside.closed += 1;
+        }
+        let emptied = inside.members.is_empty();
+        drop(inside);
+        if emptied {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// From now on who enters is told at once. Returns those who are there.
+    pub(super) fn begin(&self, shutdown: &Shutdown) -> Vec<Weak<Member>> {
+        let mut inside = self.lock();
+        inside.begun = Some(shutdown.clone());
+        inside.members.values().cloned().collect()
+    }
+
+    /// Takes all who are there to a stage.
+    pub(super) fn advance(&self, stage: Stage) {
+        let members: Vec<_> = self.lock().members.values().cloned().collect();
+        let members: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
+        if stage == Stage::Dropped {
+            self.lock().dropped += members.iter().filter(|member| member.is_connection()).count();
+        }
+        for member in members {
+            member.advance(stage);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().members.len()
+    }
+
+    /// Those who have become connections.
+    pub(super) fn connections(&self) -> usize {
+        let members: Vec<_> = self.lock().members.values().cloned().collect();
+        members.iter().filter_map(Weak::upgrade).filter(|member| member.is_connection()).count()
+    }
+
+    pub(super) fn drained(&self, left: usize) -> Drained {
+        let inside = self.lock();
+        Drained { closed: inside.closed, dropped: inside.dropped, left }
+    }
+
+    /// Waits until there is no member.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let mut emptied = pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            if self.lock().members.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        // Nothing panics while it is locked.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

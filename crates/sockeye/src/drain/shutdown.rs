@@ -1,0 +1,169 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use sockeye_proto::{CloseCode, CloseFrame};
+
+use crate::random;
+
+/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// When clients are asked to come back, unless told otherwise: a new process is there after some seconds.
+const DEFAULT_RETRY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
+
+/// Connections are told at least this soon after one another: a server of few is not slow to stop.
+const MAX_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What comes before and after the seconds in the reason of a close frame.
+const HINT: (&str, &str) = ("retry after ", " s");
+
+/// How a server that stops closes its connections: what they are told, and how long that may take.
+///
+/// Each close frame has a reason such as `retry after 3.4 s`. The time is drawn anew for every connection, and the close
+/// frames leave one after the other, so that the clients of a server do not all come back at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use sockeye::Shutdown;
+///
+/// let shutdown = Shutdown::restart()
+///     .timeout(Duration::from_secs(25))
+///     .retry_after(Duration::from_secs(2)..=Duration::from_secs(30));
+/// # let _ = shutdown;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    code: CloseCode,
+    timeout: Duration,
+    spread: Option<Duration>,
+    retry: RangeInclusive<Duration>,
+}
+
+impl Shutdown {
+    /// Says 1001 (going away): the server is gone for good, or nobody knows.
+    pub const fn new() -> Self {
+        let (code, timeout) = (CloseCode::GOING_AWAY, DEFAULT_TIMEOUT);
+        Self { code, timeout, spread: None, retry: DEFAULT_RETRY }
+    }
+
+    /// Says 1012 (service restart): the server, or another in its place, will be back.
+    pub const fn restart() -> Self {
+        Self { code: CloseCode::SERVICE_RESTART, ..Self::new() }
+    }
+
+    /// How long closing all connections may take before those that are left are dropped. Default: 5 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Over how long a time the close frames leave; less where there are fewer connections than one for each 10 ms of
+    /// it. Default: half of the [`timeout`](Self::timeout), which is also the most.
+    pub fn spread(self, spread: Duration) -> Self {
+        Self { spread: Some(spread), ..self }
+    }
+
+    /// When clients are asked to come back: each after a time between these two. Default: 1 s to 10 s.
+    pub fn retry_after(self, retry: RangeInclusive<Duration>) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// For a client: when the server that sent this close frame asks it to come back, if it does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sockeye::{CloseCode, CloseFrame, Shutdown};
+    ///
+    /// let frame = CloseFrame::new(CloseCode::SERVICE_RESTART, "retry after 3.4 s")?;
+    /// assert_eq!(Shutdown::retry_hint(&frame), Some(Duration::from_millis(3400)));
+    /// # Ok::<_, sockeye::UsageError>(())
+    /// ```
+    pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
+        let seconds = frame.reason.strip_prefix(HINT.0)?.strip_suffix(HINT.1)?;
+        Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+    }
+
+    pub(crate) const fn limit(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How long after one connection the next is told, where there are so many.
+    pub(crate) fn interval(&self, connections: usize) -> Duration {
+        let half = self.timeout / 2;
+        let spread = self.spread.map_or(half, |spread| spread.min(half));
+        let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
+        (spread / connections).min(MAX_INTERVAL)
+    }
+
+    /// What one connection is told.
+    pub(crate) fn frame(&self) -> CloseFrame {
+        let tenths = |time: &Duration| u64::try_from(time.as_millis() / 100).unwrap_or(u64::MAX);
+        let (least, most) = (tenths(self.retry.start()), tenths(self.retry.end()));
+        let range = most.saturating_sub(least).saturating_add(1);
+        let drawn = least.saturating_add(u64::from_ne_bytes(random::bytes()) % range);
+        let reason = format!("{}{}.{}{}", HINT.0, drawn / 10, drawn % 10, HINT.1);
+        CloseFrame { code: self.code, reason: reason.into() }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn hints_are_spread_over_the_range_and_can_be_read_back() {
+        let range = Duration::from_millis(500)..=Duration::from_secs(2);
+        let shutdown = Shutdown::restart().retry_after(range.clone());
+        let hints: HashSet<_> = (0..1000)
+            .map(|_| {
+                let frame = shutdown.frame();
+                assert_eq!(frame.code, CloseCode::SERVICE_RESTART);
+                assert_eq!(CloseFrame::new(frame.code, frame.reason.clone()).as_ref(), Ok(&frame));
+                Shutdown::retry_hint(&frame).unwrap()
+            })
+            .collect();
+        assert!(hints.iter().all(|hint| range.contains(hint)), "{hints:?}");
+        assert!(hints.len() > 10, "{hints:?}");
+    }
+
+    #[test]
+    #[expect(clippy::reversed_empty_ranges, reason = "what a caller may get wrong")]
+    fn any_range_gives_a_hint() {
+        for (range, reason) in [
+            (Duration::ZERO..=Duration::ZERO, "retry after 0.0 s"),
+            (Duration::from_secs(3)..=Duration::from_secs(1), "retry after 3.0 s"),
+        ] {
+            assert_eq!(Shutdown::new().retry_after(range).frame().reason, reason);
+        }
+        let frame = Shutdown::new().retry_after(Duration::MAX..=Duration::MAX).frame();
+        assert!(CloseFrame::new(frame.code, frame.reason).is_ok());
+    }
+
+    #[test]
+    fn other_reasons_are_no_hints() {
+        for reason in ["", "retry", "retry after", "retry after -1 s", "retry after NaN s", "bye"] {
+            let frame = CloseFrame::new(CloseCode::GOING_AWAY, reason).unwrap();
+            assert_eq!(Shutdown::retry_hint(&frame), None, "{reason}");
+        }
+    }
+
+    #[test]
+    fn few_are_told_soon_and_many_within_the_spread() {
+        let shutdown = Shutdown::new().timeout(Duration::from_secs(10));
+        assert_eq!(shutdown.interval(0), MAX_INTERVAL);
+        assert_eq!(shutdown.interval(3), MAX_INTERVAL);
+        assert_eq!(shutdown.interval(10_000) * 10_000, Duration::from_secs(5));
+        let shutdown = shutdown.spread(Duration::from_secs(1));
+        assert_eq!(shutdown.interval(10_000) * 10_000, Duration::from_secs(1));
+        let shutdown = shutdown.spread(Duration::MAX);
+        assert_eq!(shutdown.interval(10_000) * 10_000, Duration::from_secs(5));
+        assert_eq!(shutdown.spread(Duration::ZERO).interval(5), Duration::ZERO);
+    }
+}

@@ -1,0 +1,261 @@
+//! Servers that stop close every connection with a word, drop what does not go, and say so.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sockeye::{
+    CloseCode, CloseFrame, Drain, Drained, Error, Server, Shutdown, TimedOut, UsageError,
+    WebSocket, connect,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// Handlers that are running.
+#[derive(Clone, Default)]
+struct Alive(Arc<AtomicUsize>);
+
+struct One(Arc<AtomicUsize>);
+
+impl Alive {
+    fn enter(&self) -> One {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        One(self.0.clone())
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<sockeye::Result<Drained>>,
+    alive: Alive,
+}
+
+impl Running {
+    async fn start<F>(
+        configure: impl FnOnce(Server) -> Server,
+        handler: impl Fn(WebSocket) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = sockeye::Result<()>> + Send + 'static,
+    {
+        let server = configure(Server::bind("127.0.0.1:0").await.unwrap());
+        let address = server.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let alive = Alive::default();
+        let counted = alive.clone();
+        let handler = move |ws| {
+            let (one, work) = (counted.enter(), handler(ws));
+            async move {
+                let _one = one;
+                work.await
+            }
+        };
+        let server = tokio::spawn(server.serve_with_shutdown(handler, async {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, server, alive }
+    }
+
+    async fn connect(&self) -> WebSocket {
+        connect(format!("ws://{}/", self.address)).await.unwrap()
+    }
+
+    /// A connection whose handler runs: it has echoed.
+    async fn met(&self) -> WebSocket {
+        let mut ws = self.connect().await;
+        ws.send("hello").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some("hello".into()));
+        ws
+    }
+}
+
+fn hint(frame: Option<&CloseFrame>, code: CloseCode) -> Duration {
+    let frame = frame.expect("a close frame");
+    assert_eq!(frame.code, code);
+    Shutdown::retry_hint(frame).expect("a hint when to come back")
+}
+
+#[tokio::test]
+async fn every_client_sees_the_code_and_a_hint_of_its_own() {
+    let restart = Shutdown::restart()
+        .timeout(Duration::from_secs(60))
+        .spread(Duration::from_millis(50))
+        .retry_after(Duration::from_secs(1)..=Duration::from_secs(600));
+    let drain = Drain::new();
+    let running = Running::start(|server| server.shutdown(restart).drain(&drain), echo).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(running.met().await);
+    }
+    assert_eq!(drain.connections(), 20);
+    running.stop.send(()).unwrap();
+    let mut hints = HashSet::new();
+    for ws in &mut clients {
+        assert_eq!(ws.recv().await.unwrap(), None);
+        hints.insert(hint(ws.close_frame(), CloseCode::SERVICE_RESTART));
+    }
+    assert!(hints.len() > 10, "{hints:?}");
+    let Running { server, alive, .. } = running;
+    let drained = server.await.unwrap().unwrap();
+    assert_eq!((drained.closed, drained.dropped, drained.left), (20, 0, 0));
+    assert_eq!((alive.count(), drain.connections()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_go_is_dropped_with_its_handler_and_counted() {
+    let (drain, alive) = (Drain::new(), Alive::default());
+    let stuck_or_echo = |one: One| {
+        async move |mut ws: WebSocket| {
+            let _one = one;
+            if ws.recv().await? == Some("stuck".into()) {
+                // It looks at its connection no more.
+                std::future::pending::<()>().await;
+            }
+            echo(ws).await
+        }
+    };
+    let mut clients = Vec::new();
+    for first in ["hello", "stuck", "hello"] {
+        let (mut client, ws) = pair().await;
+        tokio::spawn(drain.serve(ws, stuck_or_echo(alive.enter())));
+        client.send(first).await.unwrap();
+        clients.push(client);
+    }
+    let finish = tokio::spawn({
+        let drain = drain.clone();
+        async move { drain.finish(Shutdown::new()).await }
+    });
+    // The last one never reads, so that it answers nothing.
+    assert_eq!(clients[0].recv().await.unwrap(), None);
+    hint(clients[0].close_frame(), CloseCode::GOING_AWAY);
+    let drained = finish.await.unwrap();
+    assert_eq!((drained.closed, drained.dropped, drained.left), (1, 2, 0));
+    assert_eq!((alive.count(), drain.connections()), (0, 0));
+    assert!(matches!(clients[1].recv().await, Err(Error::Disconnected)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_only_sends_closes_with_its_next_message() {
+    let drain = Drain::new();
+    let (mut client, ws) = pair().await;
+    let (tell, told) = oneshot::channel();
+    let ticker = async move |mut ws: WebSocket| {
+        let error = loop {
+            match ws.send("tick").await {
+                Ok(()) => sleep(Duration::from_millis(100)).await,
+                Err(error) => break error,
+            }
+        };
+        let _ = tell.send(matches!(error, Error::Usage(UsageError::Closing)));
+    };
+    tokio::spawn(drain.serve(ws, ticker));
+    assert_eq!(client.recv().await.unwrap(), Some("tick".into()));
+    let finish = tokio::spawn({
+        let drain = drain.clone();
+        async move { drain.finish(Shutdown::new()).await }
+    });
+    while client.recv().await.unwrap().is_some() {}
+    hint(client.close_frame(), CloseCode::GOING_AWAY);
+    assert!(told.await.unwrap());
+    let drained = finish.await.unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_answered_is_no_connection() {
+    let running = Running::start(|server| server, echo).await;
+    let mut ws = running.met().await;
+    let _silent = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    let Running { stop, server, .. } = running;
+    stop.send(()).unwrap();
+    assert_eq!(ws.recv().await.unwrap(), None);
+    let drained = server.await.unwrap().unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+}
+
+/// Two connections, each with the end that the test holds.
+async fn pair() -> (WebSocket, WebSocket) {
+    let (client, server) = tokio::io::duplex(4096);
+    let accept =
+        tokio::spawn(async move { sockeye::upgrade::Upgrader::new().accept(server).await });
+    let client = sockeye::Client::new("ws://example.com/").handshake(client).await.unwrap();
+    (client, accept.await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn connections_of_any_origin_are_drained_by_what_they_were_given_to() {
+    let drain = Drain::new();
+    let (mut served, ws) = pair().await;
+    let task = tokio::spawn(drain.serve(ws, echo));
+    let (mut watched, mut ws) = pair().await;
+    drain.watch(&mut ws);
+    let handler = tokio::spawn(echo(ws));
+    assert_eq!(drain.connections(), 2);
+    let finish = tokio::spawn({
+        let drain = drain.clone();
+        async move { drain.finish(Shutdown::restart()).await }
+    });
+    for client in [&mut served, &mut watched] {
+        assert_eq!(client.recv().await.unwrap(), None);
+        hint(client.close_frame(), CloseCode::SERVICE_RESTART);
+    }
+    let drained = finish.await.unwrap();
+    assert_eq!((drained.closed, drained.dropped, drained.left), (2, 0, 0));
+    assert_eq!(drain.connections(), 0);
+    task.await.unwrap();
+    handler.await.unwrap().unwrap();
+    // One that comes late is closed at once.
+    let (mut late, ws) = pair().await;
+    tokio::spawn(drain.serve(ws, echo));
+    assert_eq!(late.recv().await.unwrap(), None);
+    hint(late.close_frame(), CloseCode::SERVICE_RESTART);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_for_a_peer_in_vain_is_told_that_its_time_is_up() {
+    let drain = Drain::new();
+    // The client's end is held and never read.
+    let (_deaf, mut ws) = pair().await;
+    drain.watch(&mut ws);
+    let handler = tokio::spawn(echo(ws));
+    let drained = drain.finish(Shutdown::new().timeout(Duration::from_secs(2))).await;
+    assert_eq!((drained.closed, drained.dropped, drained.left), (0, 1, 0));
+    let error = handler.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_nobody_looks_at_is_told_of_as_left() {
+    let drain = Drain::new();
+    let (_client, mut ws) = pair().await;
+    drain.watch(&mut ws);
+    let drained = drain.finish(Shutdown::new()).await;
+    assert_eq!((drained.closed, drained.dropped, drained.left), (0, 1, 1));
+    assert_eq!(drain.connections(), 1);
+    drop(ws);
+    assert_eq!(drain.connections(), 0);
+}
