@@ -15,6 +15,7 @@ export function connectionPanel(connection) {
   };
 
   write("address", connection.url);
+  write("http", httpVersion());
   element("toggle").onclick = () => (isOff(connection) ? connection.connect() : connection.disconnect());
   element("retry-now").onclick = () => connection.retryNow();
   window.addEventListener("online", () => connection.retryNow());
@@ -50,6 +51,13 @@ export function connectionPanel(connection) {
   connection.addEventListener("change", show);
   setInterval(tick, 250);
   show();
+}
+
+// The version of HTTP that the page came over. Where that is HTTP/2, browsers open the WebSocket on a stream of the
+// same connection; of the WebSocket itself they do not tell.
+function httpVersion() {
+  const name = performance.getEntriesByType("navigation")[0]?.nextHopProtocol;
+  return { h2: "HTTP/2", "http/1.1": "HTTP/1.1" }[name] ?? "unknown";
 }
 
 function tellDrop({ failures }, ending) {

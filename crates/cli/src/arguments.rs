@@ -44,6 +44,8 @@ Paths:
   /echo     the WebSocket that sends every message back
   /healthz  answers ok
 
+With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
+
 Ctrl-C closes every connection with 1001 (Going Away) and exits; a second one exits at once.")]
 pub(crate) struct Serve {
     /// Address and port to listen on; port 0 lets the system pick a free one
@@ -72,7 +74,7 @@ pub(crate) struct Serve {
     #[arg(value_parser = units::size)]
     pub(crate) max_message: usize,
 
-    /// Connections served at once; further ones wait until another ends
+    /// Connections served at once, each of HTTP/2 with up to 100 WebSockets; further ones wait
     #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
     #[arg(value_parser = units::connections)]
     pub(crate) max_connections: usize,

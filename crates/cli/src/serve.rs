@@ -23,6 +23,7 @@ mod page;
 mod plain;
 mod routes;
 mod shutdown;
+mod streams;
 mod tls;
 
 /// Runs the server until it is told to stop.

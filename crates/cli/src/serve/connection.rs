@@ -1,4 +1,5 @@
-//! One accepted connection: TLS where it is on, then HTTP/1.1 with upgrades, each with a deadline.
+//! One accepted connection: TLS where it is on, then HTTP/1.1 with upgrades or HTTP/2 with extended
+//! CONNECTs, each with a deadline.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,22 +8,24 @@ use anyhow::Context;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::plain;
 use super::shutdown::Guest;
+use super::streams::Streams;
+use super::{plain, tls};
 
 /// What holds for every connection.
 #[derive(Clone)]
 pub(crate) struct Limits {
-    /// Time for the TLS handshake, and again for the head of each request.
+    /// Time for the TLS handshake, and again for the head of each request; with HTTP/2 also for a
+    /// connection on which nothing is open.
     pub(crate) handshake: Duration,
     /// Present when the server speaks TLS.
     pub(crate) tls: Option<TlsAcceptor>,
@@ -30,7 +33,19 @@ pub(crate) struct Limits {
 
 /// Room for the head of a request; a larger one is answered with 431. Browsers send 1 to 4 KiB,
 /// and many servers in front of ours allow 8 to 32 KiB.
-const HEAD_SIZE: usize = 64 * 1024;
+const HEAD_SIZE: u32 = 64 * 1024;
+
+/// Requests and WebSockets at a time on one connection of HTTP/2: what RFC 9113 (6.5.2) recommends
+/// as the least. Browsers open another connection beyond it.
+const MAX_STREAMS: u32 = 100;
+
+/// What a client may send on a stream of HTTP/2 before it is read, in bytes: four times the default,
+/// for a fair pace at the distance of a continent.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// What a client may send on all streams before it is read, in bytes: no stream that is not read
+/// from ever takes the room of another.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// Serves `stream` until the client leaves, breaks the rules or dawdles, or the server stops.
 ///
@@ -43,7 +58,7 @@ pub(crate) async fn serve(
     limits: Limits,
 ) -> anyhow::Result<()> {
     let Some(tls) = limits.tls else {
-        return serve_http(stream, router, guest, limits.handshake).await;
+        return serve_http1(stream, router, guest, limits.handshake).await;
     };
     let opened = tokio::select! {
         opened = tokio::time::timeout(limits.handshake, open(stream, &tls)) => opened
@@ -52,8 +67,13 @@ pub(crate) async fn serve(
         () = guest.shutdown_begun() => return Ok(()),
     };
     match opened {
-        Opened::Tls(stream) => serve_http(*stream, router, guest, limits.handshake).await,
-        Opened::Plain(stream) => serve_http(stream, plain::router(), guest, limits.handshake).await,
+        Opened::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
+            serve_http2(*stream, router, guest, limits.handshake).await
+        }
+        Opened::Tls(stream) => serve_http1(*stream, router, guest, limits.handshake).await,
+        Opened::Plain(stream) => {
+            serve_http1(stream, plain::router(), guest, limits.handshake).await
+        }
     }
 }
 
@@ -73,7 +93,7 @@ async fn open(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<Opened> {
     }
 }
 
-async fn serve_http<S>(
+async fn serve_http1<S>(
     stream: S,
     router: Router,
     guest: Guest,
@@ -90,7 +110,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .max_buf_size(HEAD_SIZE)
+        .max_buf_size(HEAD_SIZE as usize)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -99,4 +119,41 @@ where
         () = guest.shutdown_begun() => connection.as_mut().graceful_shutdown(),
     }
     Ok(connection.await?)
+}
+
+async fn serve_http2<S>(
+    stream: S,
+    router: Router,
+    guest: Guest,
+    patience: Duration,
+) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = TowerToHyperService::new(router);
+    let streams = Streams::default();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(guest.clone().with_stream(streams.enter()));
+        router.call(request)
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD_SIZE)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        () = guest.shutdown_begun() => {}
+        () = streams.idle_for(patience) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // Whoever does not follow suit, or never began to speak HTTP/2, is hung up on.
+    tokio::select! {
+        result = connection.as_mut() => Ok(result?),
+        () = streams.idle_for(patience) => Ok(()),
+    }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use axum::extract::{Extension, State};
-use axum::http::header::{CONNECTION, UPGRADE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
+use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::Options;
@@ -55,11 +55,14 @@ fn config(flags: &Serve) -> Config {
 pub(crate) async fn upgrade(
     State(echo): State<Echo>,
     Extension(guest): Extension<Guest>,
-    headers: HeaderMap,
+    (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    if !headers.contains_key(UPGRADE) {
-        return upgrade_required();
+    // An upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2 (RFC 8441).
+    let over_http2 = version == Version::HTTP_2;
+    let asked = if over_http2 { method == Method::CONNECT } else { headers.contains_key(UPGRADE) };
+    if !asked {
+        return not_a_page(over_http2);
     }
     match upgrade {
         Ok(upgrade) => upgrade.options(echo.options).on_upgrade(async move |ws| {
@@ -69,9 +72,13 @@ pub(crate) async fn upgrade(
     }
 }
 
-fn upgrade_required() -> Response {
+fn not_a_page(over_http2: bool) -> Response {
     let sentence = "This is a WebSocket: point a WebSocket client here, \
                     or open / in a browser to try it.\n";
+    if over_http2 {
+        // HTTP/2 has nothing to upgrade.
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence).into_response();
+    }
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
     (StatusCode::UPGRADE_REQUIRED, headers, sentence).into_response()
 }

@@ -10,6 +10,8 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
+use super::streams::Stream;
+
 /// Tells every connection to end, and knows when all have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown {
@@ -18,19 +20,21 @@ pub(crate) struct Shutdown {
 }
 
 /// A connection's place in the server, kept from accept until its last task ends: the HTTP
-/// connection and the WebSocket it may have become share it.
+/// connection and the WebSocket it may have become share it, and so do all WebSockets on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
     peer: SocketAddr,
     begun: CancellationToken,
     _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
+    /// Where it is one stream of a connection of HTTP/2.
+    _stream: Option<Arc<Stream>>,
 }
 
 impl Shutdown {
     /// Counts a connection in.
     pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
         let place = Arc::new((slot, self.guests.token()));
-        Guest { peer, begun: self.begun.clone(), _place: place }
+        Guest { peer, begun: self.begun.clone(), _place: place, _stream: None }
     }
 
     /// Tells all connections to end and waits until they have, at most so long.
@@ -44,6 +48,11 @@ impl Shutdown {
 }
 
 impl Guest {
+    /// The same guest on one stream of its connection.
+    pub(crate) fn with_stream(self, stream: Stream) -> Self {
+        Self { _stream: Some(Arc::new(stream)), ..self }
+    }
+
     /// Where the connection comes from.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer

@@ -11,6 +11,9 @@ use rustls::{InconsistentKeys, ServerConfig};
 
 use crate::arguments::Serve;
 
+/// The name of HTTP/2 for ALPN (RFC 9113, 3.2).
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// The TLS configuration that the flags ask for; `None` when the server is to speak plain HTTP.
 ///
 /// # Errors
@@ -63,7 +66,7 @@ fn configure(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 

@@ -1,0 +1,168 @@
+//! Over TLS a client chooses by ALPN: one connection of HTTP/2 for pages and any number of
+//! WebSockets, or HTTP/1.1 as on a plain port.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod program;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use h2::client::SendRequest;
+use http::{Method, Request};
+use program::any_issuer;
+use sockeye::{Client, CloseCode, Deflate};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection of TLS that asks for HTTP/2.
+async fn dial(server: &program::Server) -> TlsStream<TcpStream> {
+    let (config, _) = any_issuer::trusting();
+    let mut config = rustls::ClientConfig::clone(&config);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(&server.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+/// The status and the content of the answer to a request.
+async fn ask(
+    sender: &SendRequest<bytes::Bytes>,
+    method: Method,
+    server: &program::Server,
+    path: &str,
+) -> (u16, String) {
+    let uri = format!("https://{}{path}", server.address);
+    let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+    let mut sender = sender.clone().ready().await.unwrap();
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    let (parts, mut content) = answer.await.unwrap().into_parts();
+    let mut text = Vec::new();
+    while let Some(data) = content.data().await {
+        text.extend_from_slice(&data.unwrap());
+    }
+    (parts.status.as_u16(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn pages_come_over_http2() {
+    let server = program::Server::start(&["--self-signed"]);
+    let (sender, connection) = h2::client::handshake(dial(&server).await).await.unwrap();
+    tokio::spawn(connection);
+    let (status, page) = ask(&sender, Method::GET, &server, "/").await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    assert_eq!(ask(&sender, Method::GET, &server, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(ask(&sender, Method::GET, &server, "/nowhere").await.0, 404);
+    let (status, sentence) = ask(&sender, Method::GET, &server, "/echo").await;
+    assert_eq!(status, 405);
+    assert!(sentence.starts_with("This is a WebSocket"), "{sentence}");
+}
+
+#[tokio::test]
+async fn websockets_share_a_connection_with_each_other() {
+    let mut server = program::Server::start(&["--self-signed", "-v"]);
+    let (tls, _) = any_issuer::trusting();
+    let client = Client::new(format!("wss://{}/", server.address))
+        .tls(tls)
+        .subprotocols(["echo.sockeye"])
+        .deflate(Deflate::new());
+    let http2 = client.connect_http2().await.unwrap();
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        let ws = http2.open("/echo").await.unwrap();
+        assert_eq!(ws.subprotocol(), Some("echo.sockeye"));
+        sockets.push(ws);
+    }
+    server.wait_for("version=HTTP/2.0");
+    for (at, ws) in sockets.iter_mut().enumerate() {
+        ws.send(format!("message {at}")).await.unwrap();
+    }
+    for (at, ws) in sockets.iter_mut().enumerate().rev() {
+        assert_eq!(ws.recv().await.unwrap(), Some(format!("message {at}").into()));
+        ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    }
+
+    let mut ws = http2.open("/echo").await.unwrap();
+    ws.send(vec![7; 16 << 20]).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap().len(), 16 << 20);
+
+    let client =
+        Client::new(format!("wss://{}/echo", server.address)).tls(any_issuer::trusting().0);
+    let mut ws = client.connect().await.unwrap();
+    server.wait_for("version=HTTP/1.1");
+    ws.send("over HTTP/1.1").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some("over HTTP/1.1".into()));
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused() {
+    let server = program::Server::start(&["--self-signed"]);
+    let client = Client::new(format!("wss://{}/", server.address))
+        .tls(any_issuer::trusting().0)
+        .header("Origin", "https://evil.test");
+    let error = client.connect_http2().await.unwrap().open("/echo").await.unwrap_err();
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("403 Forbidden"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_open_is_let_go() {
+    let server = program::Server::start(&["--self-signed", "--handshake-timeout", "300ms"]);
+    // One that never begins to speak HTTP/2, and one that spoke and fell silent.
+    let silent = dial(&server).await;
+    let (sender, connection) = h2::client::handshake(dial(&server).await).await.unwrap();
+    let connection = tokio::spawn(connection);
+    assert_eq!(ask(&sender, Method::GET, &server, "/healthz").await.0, 200);
+    // Both end, or the test never does.
+    let _ = connection.await.unwrap();
+    end(silent).await;
+}
+
+/// Waits until the server hangs up, however it does that.
+async fn end(mut stream: TlsStream<TcpStream>) {
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[test]
+fn ctrl_c_closes_every_websocket_of_a_connection_with_1001() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut server = program::Server::start(&["--self-signed", "--shutdown-timeout", "1h"]);
+    let client = Client::new(format!("wss://{}/", server.address)).tls(any_issuer::trusting().0);
+    let (sockets, http2) = runtime.block_on(async {
+        let http2 = client.connect_http2().await.unwrap();
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            sockets.push(http2.open("/echo").await.unwrap());
+        }
+        (sockets, http2)
+    });
+    server.signal("INT");
+    for mut ws in sockets {
+        runtime.block_on(async {
+            assert_eq!(ws.recv().await.unwrap(), None);
+            let frame = ws.close_frame().unwrap();
+            assert_eq!(frame.code, CloseCode::GOING_AWAY);
+            assert_eq!(frame.reason.as_str(), "the server is stopping");
+        });
+    }
+    let mut log = String::new();
+    server.log.read_to_string(&mut log).unwrap();
+    assert_eq!(server.wait().code(), Some(0), "{log}");
+    drop(http2);
+}
+
+#[test]
+fn a_client_that_never_answers_the_close_is_dropped_at_the_deadline() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = program::Server::start(&["--self-signed", "--shutdown-timeout", "100ms"]);
+    let client = Client::new(format!("wss://{}/", server.address)).tls(any_issuer::trusting().0);
+    let silent = runtime.block_on(async {
+        let http2 = client.connect_http2().await.unwrap();
+        (http2.open("/echo").await.unwrap(), http2)
+    });
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(0));
+    drop(silent);
+}
