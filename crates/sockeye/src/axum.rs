@@ -114,7 +114,7 @@ impl WebSocketUpgrade {
             "websocket",
             version = ?self.version,
             path = self.uri.path(),
-            subprotocol = response.negotiated().subprotocol,
+            subprotocol = tracing::field::Empty,
         );
         let (response, upgrading) =
             upgrade::upgrade::<Body>(response, self.on_upgrade, self.options);
