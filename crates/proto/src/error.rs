@@ -145,6 +145,12 @@ impl std::error::Error for ProtocolError {}
 pub enum UsageError {
     /// A message or a ping after the close frame was sent (RFC 6455 section 5.5.1).
     Closing,
+    /// A whole message, or the beginning of another, while one is sent in fragments (RFC 6455 section 5.4).
+    MessageInProgress,
+    /// A fragment of a message that was not begun.
+    NoMessage,
+    /// Bytes that make a text which is sent in fragments anything but UTF-8 (RFC 6455 section 5.6).
+    InvalidUtf8,
     /// A control frame's payload is longer than
     /// [`frame::MAX_CONTROL_LENGTH`](crate::frame::MAX_CONTROL_LENGTH) (RFC 6455 section 5.5).
     ControlTooLong {
@@ -162,6 +168,9 @@ impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Closing => f.write_str("the close frame was already sent"),
+            Self::MessageInProgress => f.write_str("a message in fragments is not finished"),
+            Self::NoMessage => f.write_str("there is no message to add a fragment to"),
+            Self::InvalidUtf8 => f.write_str("text message is not UTF-8"),
             Self::ControlTooLong { length } => write!(
                 f,
                 "control frame payload of {length} bytes is over the limit of {} bytes",

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
-use crate::frame::{Header, Reserved};
+use crate::frame::Header;
 use crate::message::{Message, MessageRef};
 
 /// From this length on, in bytes, a payload that is sent as it is, is written from where it is. Below, a copy into the
@@ -127,6 +127,8 @@ impl Prepared {
 
     #[cfg(feature = "deflate")]
     fn compress(&self, deflater: &Deflater) -> Compressed {
+        use crate::frame::Reserved;
+
         let message = &self.inside.message;
         let mut payload = Vec::new();
         deflater.alone().compress(message.as_bytes(), true, &mut payload);

@@ -15,6 +15,7 @@ use std::time::Duration;
 pub struct Config {
     pub(crate) max_frame_length: u64,
     pub(crate) max_message_length: usize,
+    pub(crate) max_streamed_length: u64,
     pub(crate) ping_after: Option<Duration>,
     pub(crate) pong_timeout: Duration,
     pub(crate) close_timeout: Duration,
@@ -27,6 +28,7 @@ impl Config {
         Self {
             max_frame_length: u64::MAX,
             max_message_length: 16 << 20,
+            max_streamed_length: u64::MAX,
             ping_after: Some(Duration::from_secs(30)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
@@ -52,6 +54,16 @@ impl Config {
     /// ([`ProtocolError::MessageTooLong`](crate::ProtocolError::MessageTooLong)).
     pub const fn max_message_length(self, bytes: usize) -> Self {
         Self { max_message_length: bytes, ..self }
+    }
+
+    /// The longest message taken from the peer in pieces
+    /// ([`Connection::stream_messages`](crate::Connection::stream_messages)), in bytes, all fragments together and after
+    /// decompression: in place of [`max_message_length`](Self::max_message_length), as such a message takes no memory.
+    /// Default: no limit.
+    ///
+    /// A longer one fails the connection as a message that is too long does; what came before the limit was given.
+    pub const fn max_streamed_length(self, bytes: u64) -> Self {
+        Self { max_streamed_length: bytes, ..self }
     }
 
     /// How long the peer may be silent before it is sent a ping; `None` for never. Default: 30 s.

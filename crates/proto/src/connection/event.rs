@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::close::CloseFrame;
 use crate::frame::Header;
-use crate::message::MessageCow;
+use crate::message::{Kind, MessageCow};
 
 /// What arrived. It borrows from the input where it can, and never from the connection: the answer can be encoded
 /// while the event is still in hand.
@@ -10,6 +10,15 @@ use crate::message::MessageCow;
 pub enum Event<'a> {
     /// A message.
     Message(MessageCow<'a>),
+    /// A message begins whose pieces follow. Only where
+    /// [messages are streamed](crate::Connection::stream_messages).
+    Begin(Kind),
+    /// The next bytes of the message that began, after decompression; not empty. Those of a text are the beginning of valid
+    /// UTF-8, and may end within a character. Control frames may come between. One that is borrowed is the end of the input
+    /// that was taken.
+    Piece(Cow<'a, [u8]>),
+    /// The message that began is whole.
+    End,
     /// A frame begins whose header breaks no rule; what it carries follows as another event. Only with
     /// [`Config::report_frames`](super::Config::report_frames).
     Frame(Header),
@@ -32,6 +41,9 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Message(message) => Event::Message(MessageCow::Owned(message.into_owned())),
+            Self::Begin(kind) => Event::Begin(kind),
+            Self::Piece(piece) => Event::Piece(Cow::Owned(piece.into_owned())),
+            Self::End => Event::End,
             Self::Frame(header) => Event::Frame(header),
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),

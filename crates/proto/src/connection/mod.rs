@@ -6,6 +6,8 @@ mod input;
 mod receiving;
 mod role;
 mod sending;
+mod streamed;
+mod streaming;
 
 use std::fmt;
 use std::mem;
@@ -389,7 +391,17 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         match &received {
-            Ok(None | Some(Event::Message(_) | Event::Frame(_) | Event::Pong(_))) => {}
+            Ok(
+                None
+                | Some(
+                    Event::Message(_)
+                    | Event::Begin(_)
+                    | Event::Piece(_)
+                    | Event::End
+                    | Event::Frame(_)
+                    | Event::Pong(_),
+                ),
+            ) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
             Ok(Some(Event::Close { frame, .. })) => self.answer_close(frame.as_ref(), out),
             Err(error) => self.fail(*error, out),

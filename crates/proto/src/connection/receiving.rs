@@ -4,6 +4,7 @@ use std::mem;
 use bytes::BufMut;
 use bytes::buf::Limit;
 
+use super::streamed::Streamed;
 use super::{Config, Event, Input, Role};
 use crate::assembler::Assembler;
 use crate::close::CloseFrame;
@@ -27,12 +28,17 @@ pub(super) struct Receiving {
     role: Role,
     max_frame_length: u64,
     max_message_length: usize,
+    max_streamed_length: u64,
     /// Payloads of less than this length, in bytes, may be taken by the shortest way.
     short_way_below: usize,
     report_frames: bool,
+    /// Whether the next message is given in pieces.
+    streaming: bool,
     partial: PartialHeader,
     frame: Option<Box<Frame>>,
+    /// Of these two at most one is there.
     message: Option<Box<Message>>,
+    streamed: Option<Box<Streamed>>,
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
 }
@@ -56,19 +62,23 @@ struct Message {
 
 impl Receiving {
     pub(super) fn new(role: Role, config: &Config) -> Self {
-        let longest = config.max_message_length.min(as_usize(config.max_frame_length));
-        Self {
+        let mut receiving = Self {
             role,
-            short_way_below: if config.report_frames { 0 } else { longest.saturating_add(1) },
+            short_way_below: 0,
             report_frames: config.report_frames,
+            streaming: false,
             max_frame_length: config.max_frame_length,
             max_message_length: config.max_message_length,
+            max_streamed_length: config.max_streamed_length,
             partial: PartialHeader::new(),
             frame: None,
             message: None,
+            streamed: None,
             #[cfg(feature = "deflate")]
             inflater: None,
-        }
+        };
+        receiving.open_short_way();
+        receiving
     }
 
     pub(super) const fn role(&self) -> Role {
@@ -78,6 +88,19 @@ impl Receiving {
     #[cfg(feature = "deflate")]
     pub(super) fn set_inflater(&mut self, inflater: Inflater) {
         self.inflater = Some(Box::new(inflater));
+    }
+
+    /// Whether messages that begin from now on are given in pieces.
+    pub(super) fn set_streaming(&mut self, streaming: bool) {
+        self.streaming = streaming;
+        self.open_short_way();
+    }
+
+    /// Opens the shortest way, or closes it where it would miss something.
+    fn open_short_way(&mut self) {
+        let closed = self.report_frames || self.streaming || self.streamed.is_some();
+        let longest = self.max_message_length.min(as_usize(self.max_frame_length));
+        self.short_way_below = if closed { 0 } else { longest.saturating_add(1) };
     }
 
     /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen
@@ -107,6 +130,11 @@ impl Receiving {
         input: &mut Input<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         loop {
+            if self.streamed.is_some() {
+                if let Some(event) = self.poll_streamed()? {
+                    return Ok(Some(event));
+                }
+            }
             let event = if let Some(frame) = &self.frame {
                 if input.is_empty() && frame.position < frame.header.length {
                     return Ok(None);
@@ -119,7 +147,8 @@ impl Receiving {
                     self.begin(header);
                     return Ok(Some(Event::Frame(header)));
                 }
-                if header.length <= input.len() as u64 {
+                let streams = self.streams() && !header.opcode.is_control();
+                if header.length <= input.len() as u64 && !streams {
                     self.whole(&header, input)?
                 } else {
                     self.begin(header);
@@ -210,20 +239,37 @@ impl Receiving {
         //# The fragments of one message MUST NOT be interleaved between the
         //# fragments of another message unless an extension has been
         //# negotiated that can interpret the interleaving.
-        let (so_far, compressed) = match (&self.message, opcode) {
+        let (so_far, compressed) = match (self.in_progress(), opcode) {
             (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
             (None, _) => (0, reserved == Reserved::RSV1),
-            (Some(message), OpCode::Continuation) => (message.assembler.len(), message.compressed),
+            (Some(in_progress), OpCode::Continuation) => in_progress,
             (Some(_), _) => return Err(ProtocolError::ExpectedContinuation { opcode }),
         };
         if length > self.max_frame_length {
             return Err(ProtocolError::FrameTooLong { length, limit: self.max_frame_length });
         }
-        let limit = self.max_message_length;
-        if !compressed && length > limit.saturating_sub(so_far) as u64 {
-            return Err(ProtocolError::MessageTooLong { limit });
+        let limit =
+            if self.streams() { self.max_streamed_length } else { self.max_message_length as u64 };
+        if !compressed && length > limit.saturating_sub(so_far) {
+            return Err(ProtocolError::MessageTooLong { limit: as_usize(limit) });
         }
         Ok(())
+    }
+
+    /// How long the message in progress is so far, in bytes, and whether it is compressed.
+    #[inline]
+    fn in_progress(&self) -> Option<(u64, bool)> {
+        match (&self.message, &self.streamed) {
+            (Some(message), _) => Some((message.assembler.len() as u64, message.compressed)),
+            (None, Some(streamed)) => Some((streamed.length(), streamed.is_compressed())),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether a data frame belongs to a message that is given in pieces.
+    #[inline]
+    fn streams(&self) -> bool {
+        self.streamed.is_some() || (self.streaming && self.message.is_none())
     }
 
     /// Whether RSV1, and it alone, is set where it means a compressed message.
@@ -268,7 +314,9 @@ impl Receiving {
 
     /// Notes a frame of which a part of the payload is missing.
     fn begin(&mut self, header: Header) {
-        if !header.opcode.is_control() {
+        if !header.opcode.is_control() && self.streams() {
+            self.stream(&header);
+        } else if !header.opcode.is_control() {
             let message = self.open(&header);
             if !message.compressed {
                 message.assembler.reserve(as_usize(header.length));
@@ -297,6 +345,9 @@ impl Receiving {
         if complete {
             self.frame = None;
         }
+        if let Some(streamed) = &mut self.streamed {
+            return Ok(streamed.take(payload, complete && fin));
+        }
         self.append(payload, complete && fin)?;
         if complete && fin { self.finish() } else { Ok(None) }
     }
@@ -305,13 +356,34 @@ impl Receiving {
     fn open(&mut self, header: &Header) -> &mut Message {
         self.message.get_or_insert_with(|| {
             Box::new(Message {
-                assembler: Assembler::new(match header.opcode {
-                    OpCode::Text => Kind::Text,
-                    _ => Kind::Binary,
-                }),
+                assembler: Assembler::new(kind(header)),
                 compressed: header.reserved == Reserved::RSV1,
             })
         })
+    }
+
+    /// As [`Receiving::open`], of a message that is given in pieces.
+    fn stream(&mut self, header: &Header) {
+        if self.streamed.is_none() {
+            let compressed = header.reserved == Reserved::RSV1;
+            let streamed = Streamed::new(kind(header), compressed, self.max_streamed_length);
+            self.streamed = Some(Box::new(streamed));
+            self.open_short_way();
+        }
+    }
+
+    /// What is ready of the message that is given in pieces.
+    fn poll_streamed(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(streamed) = &mut self.streamed else { return Ok(None) };
+        #[cfg(feature = "deflate")]
+        let event = streamed.poll(self.inflater.as_deref_mut())?;
+        #[cfg(not(feature = "deflate"))]
+        let event = streamed.poll()?;
+        if matches!(event, Some(Event::End)) {
+            self.streamed = None;
+            self.open_short_way();
+        }
+        Ok(event)
     }
 
     /// Adds a piece of payload to the message in progress; `last` when the message ends with it.
@@ -338,7 +410,7 @@ impl Receiving {
         Ok(match opcode {
             OpCode::Close => Event::Close {
                 frame: CloseFrame::decode(&payload)?,
-                mid_message: self.message.is_some(),
+                mid_message: self.in_progress().is_some(),
             },
             OpCode::Ping => Event::Ping(payload),
             _ => Event::Pong(payload),
@@ -375,9 +447,17 @@ fn message(opcode: OpCode, payload: &[u8]) -> Result<MessageRef<'_>, ProtocolErr
     }
 }
 
+/// The kind of the message that begins with a frame.
+fn kind(header: &Header) -> Kind {
+    match header.opcode {
+        OpCode::Text => Kind::Text,
+        _ => Kind::Binary,
+    }
+}
+
 /// A length that was compared with a limit or with what is there, of which either fits a `usize`; else more than
 /// there can be.
-fn as_usize(length: u64) -> usize {
+pub(super) fn as_usize(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 

@@ -1,3 +1,5 @@
+mod fragments;
+
 use bytes::Bytes;
 
 use super::MaskKeys;
@@ -11,6 +13,7 @@ use crate::frame::{Header, MAX_CONTROL_LENGTH, MAX_HEADER_SIZE, OpCode};
 use crate::mask;
 use crate::message::MessageRef;
 use crate::prepared::{IN_PLACE_FROM, Prepared};
+use fragments::Fragments;
 
 /// The sending half: from messages to bytes.
 #[derive(Debug)]
@@ -20,7 +23,9 @@ pub(super) struct Sending {
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
     closed: bool,
-    /// Neither masked nor compressed, and not closed: a frame is its header and the payload as it is.
+    /// The message that is sent in fragments.
+    fragments: Option<Fragments>,
+    /// Neither masked nor compressed, not closed, and between messages: a frame is its header and the payload as it is.
     plain: bool,
 }
 
@@ -31,6 +36,7 @@ impl Sending {
             #[cfg(feature = "deflate")]
             deflater: None,
             closed: false,
+            fragments: None,
             plain: mask_keys.is_none(),
         }
     }
@@ -48,18 +54,19 @@ impl Sending {
         message: MessageRef<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
-        self.check_open()?;
+        self.check_idle()?;
         let payload = message.as_bytes();
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             if deflater.is_worthwhile(payload.len()) {
                 let start = out.len();
                 deflater.compress(payload, true, out);
-                self.prepend_header(message.kind().opcode(), start, out);
+                let header = Header::new(message.kind().opcode(), 0);
+                self.prepend_header(Header { reserved: Reserved::RSV1, ..header }, start, out);
                 return Ok(());
             }
         }
-        self.frame(message.kind().opcode(), payload, out);
+        self.frame(Header::new(message.kind().opcode(), payload.len() as u64), payload, out);
         Ok(())
     }
 
@@ -91,7 +98,7 @@ impl Sending {
         if self.mask_keys.is_some() {
             return self.message(prepared.as_ref(), out).map(|()| None);
         }
-        self.check_open()?;
+        self.check_idle()?;
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             if deflater.is_worthwhile(prepared.len()) {
@@ -115,7 +122,7 @@ impl Sending {
         if payload.len() > MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: payload.len() });
         }
-        self.frame(opcode, payload, out);
+        self.frame(Header::new(opcode, payload.len() as u64), payload, out);
         Ok(())
     }
 
@@ -131,7 +138,7 @@ impl Sending {
             frame.check()?;
             frame.encode(&mut payload);
         }
-        self.frame(OpCode::Close, &payload, out);
+        self.frame(Header::new(OpCode::Close, payload.len() as u64), &payload, out);
         self.end();
         Ok(())
     }
@@ -153,9 +160,18 @@ impl Sending {
         if self.closed { Err(UsageError::Closing) } else { Ok(()) }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //# The fragments of one message MUST NOT be interleaved between the
+    //# fragments of another message unless an extension has been
+    //# negotiated that can interpret the interleaving.
     #[inline]
-    fn frame(&self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
-        let header = Header::new(opcode, payload.len() as u64);
+    fn check_idle(&self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if self.fragments.is_some() { Err(UsageError::MessageInProgress) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn frame(&self, header: Header, payload: &[u8], out: &mut Vec<u8>) {
         out.reserve(MAX_HEADER_SIZE + payload.len());
         let Some(mask_keys) = self.mask_keys else {
             header.encode(out);
@@ -173,15 +189,13 @@ impl Sending {
     /// Makes a frame of the compressed payload at the end of `out`, from `start` on. Its length, and so the size of
     /// its header, was not known before.
     #[cfg(feature = "deflate")]
-    fn prepend_header(&self, opcode: OpCode, start: usize, out: &mut Vec<u8>) {
+    fn prepend_header(&self, header: Header, start: usize, out: &mut Vec<u8>) {
         let length = out.len() - start;
-        let key = self.mask_keys.map(|mask_keys| mask_keys());
-        if let Some(key) = key {
+        let mask = self.mask_keys.map(|mask_keys| mask_keys());
+        if let Some(key) = mask {
             mask::apply(&mut out[start..], key, 0);
         }
-        let header =
-            Header { reserved: Reserved::RSV1, mask: key, ..Header::new(opcode, length as u64) };
-        header.encode(out);
+        Header { mask, length: length as u64, ..header }.encode(out);
         let size = out.len() - start - length;
         out[start..].rotate_right(size);
     }

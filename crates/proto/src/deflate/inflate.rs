@@ -54,14 +54,41 @@ impl Inflater {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
         //# Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the
         //# payload of the message.
-        if !self.complete {
+        if !self.is_complete() {
             self.append(&TAIL, out, limit)?;
-            self.complete = true;
         }
+        self.end();
+        Ok(())
+    }
+
+    /// As [`Inflater::inflate`], but adds at most `room` bytes to `out`, and gives how much of `payload` it took: for a
+    /// message that is used while it arrives.
+    ///
+    /// Go on with the rest of the payload, even if there is none, while `room` was used up. A message ends with
+    /// [`TAIL`](super::TAIL), unless it [is complete](Self::is_complete), and then [`end`](Self::end).
+    ///
+    /// # Errors
+    /// [`ProtocolError::InvalidDeflate`]; `out` holds what was good until then, and the inflater is of no more use.
+    pub(crate) fn inflate_piece(
+        &mut self,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+        room: usize,
+    ) -> Result<usize, ProtocolError> {
+        self.step(payload, out, out.len().saturating_add(room))
+    }
+
+    /// Whether a message that ends now needs no tail.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The message is over.
+    pub(crate) fn end(&mut self) {
+        self.complete = true;
         if self.no_context_takeover {
             self.release();
         }
-        Ok(())
     }
 
     fn append(
@@ -73,41 +100,53 @@ impl Inflater {
         if out.len() > limit {
             return Err(ProtocolError::MessageTooLong { limit });
         }
-        let context = self.context.get_or_insert_with(pool::take_decompressor);
         // Text becomes three to five times longer. What is longer still gets more at each turn.
         let mut step = input.len().saturating_mul(4).clamp(MIN_STEP, MAX_STEP);
         loop {
-            let start = out.len();
-            let end = start.saturating_add(step).min(limit.saturating_add(1));
+            let end = out.len().saturating_add(step).min(limit.saturating_add(1));
             grow(out, end, limit);
-            out.resize(end, 0);
-            let before = (context.total_in(), context.total_out());
-            let result = context.decompress(input, &mut out[start..], FlushDecompress::None);
-            let taken = difference(before.0, context.total_in());
-            let made = difference(before.1, context.total_out());
-            input = &input[taken..];
-            out.truncate(start + made);
+            let taken = self.step(input, out, end);
             // Before any other error: whether that is reached by the same call depends on how the input is cut.
             if out.len() > limit {
                 return Err(ProtocolError::MessageTooLong { limit });
             }
-            let status = result.map_err(|_| ProtocolError::InvalidDeflate)?;
-            if status == Status::StreamEnd {
-                // Section 7.2.3.4: a block with BFINAL ends a stream, not the message.
-                context.reset(false);
-                self.complete = true;
-            } else if taken > 0 || made > 0 {
-                self.complete = false;
-            } else if !input.is_empty() {
-                // There is room and input, and nothing can be done: not seen, but it must not become a loop.
-                return Err(ProtocolError::InvalidDeflate);
-            }
-            if start + made == end {
+            input = &input[taken?..];
+            if out.len() == end {
                 step = (step * 2).min(MAX_STEP);
             } else if input.is_empty() {
                 return Ok(());
             }
         }
+    }
+
+    /// Decompresses what fits `out` up to `end` bytes in all. Returns how much of the input was taken.
+    #[inline]
+    fn step(
+        &mut self,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        end: usize,
+    ) -> Result<usize, ProtocolError> {
+        let context = self.context.get_or_insert_with(pool::take_decompressor);
+        let start = out.len();
+        out.resize(end, 0);
+        let before = (context.total_in(), context.total_out());
+        let result = context.decompress(input, &mut out[start..], FlushDecompress::None);
+        let taken = difference(before.0, context.total_in());
+        let made = difference(before.1, context.total_out());
+        out.truncate(start + made);
+        let status = result.map_err(|_| ProtocolError::InvalidDeflate)?;
+        if status == Status::StreamEnd {
+            // Section 7.2.3.4: a block with BFINAL ends a stream, not the message.
+            context.reset(false);
+            self.complete = true;
+        } else if taken > 0 || made > 0 {
+            self.complete = false;
+        } else if !input.is_empty() {
+            // There is room and input, and nothing can be done: not seen, but it must not become a loop.
+            return Err(ProtocolError::InvalidDeflate);
+        }
+        Ok(taken)
     }
 
     fn release(&mut self) {

@@ -35,4 +35,4 @@ pub(crate) use pool::Key;
 pub const NAME: &str = "permessage-deflate";
 
 /// What ends every compressed message and is not sent (RFC 7692 section 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

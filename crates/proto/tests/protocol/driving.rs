@@ -4,7 +4,7 @@
 
 use bytes::{BufMut, BytesMut};
 use sockeye_proto::frame::Header;
-use sockeye_proto::{CloseFrame, Connection, Event, Input, Message, ProtocolError, State};
+use sockeye_proto::{CloseFrame, Connection, Event, Input, Kind, Message, ProtocolError, State};
 
 /// What a connection made of its input.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Happened {
     Message(Message),
+    Begin(Kind),
+    /// All that came in a row: how it is cut depends on how the input was.
+    Pieces(Vec<u8>),
+    End,
     Frame(Header),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -71,7 +75,7 @@ fn take(
         Way::Shared => {
             let mut piece = BytesMut::from(piece);
             while let Some(event) = connection.receive_bytes(&mut piece, output)? {
-                events.push(happened(event));
+                note(event, events);
             }
             assert!(piece.is_empty(), "all input is taken");
             Ok(())
@@ -85,7 +89,9 @@ fn take(
                 }
                 space.put_slice(&piece[..length]);
                 piece = &piece[length..];
-                events.extend(connection.payload_read(length, output)?.map(happened));
+                if let Some(event) = connection.payload_read(length, output)? {
+                    note(event, events);
+                }
             }
             receive(connection, &mut piece.to_vec(), events, output)
         }
@@ -100,15 +106,32 @@ fn receive(
 ) -> Result<(), ProtocolError> {
     let mut input = Input::new(piece);
     while let Some(event) = connection.receive(&mut input, output)? {
-        events.push(happened(event));
+        note(event, events);
     }
     assert!(input.is_empty(), "all input is taken");
     Ok(())
 }
 
+fn note(event: Event<'_>, events: &mut Vec<Happened>) {
+    let happened = happened(event);
+    if let (Happened::Pieces(piece), Some(Happened::Pieces(pieces))) =
+        (&happened, events.last_mut())
+    {
+        pieces.extend_from_slice(piece);
+    } else {
+        events.push(happened);
+    }
+}
+
 fn happened(event: Event<'_>) -> Happened {
     match event {
         Event::Message(message) => Happened::Message(message.into_owned()),
+        Event::Begin(kind) => Happened::Begin(kind),
+        Event::Piece(piece) => {
+            assert!(!piece.is_empty(), "a piece is something");
+            Happened::Pieces(piece.into_owned())
+        }
+        Event::End => Happened::End,
         Event::Frame(header) => Happened::Frame(header),
         Event::Ping(payload) => Happened::Ping(payload.into_owned()),
         Event::Pong(payload) => Happened::Pong(payload.into_owned()),

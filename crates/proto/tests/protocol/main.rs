@@ -30,6 +30,8 @@ mod fragments_make_one_message;
 mod frames_and_messages_have_limits;
 mod frames_are_reported_where_that_is_asked_for;
 mod lengths_are_in_their_shortest_form;
+mod long_messages_are_given_in_pieces;
+mod long_messages_are_sent_in_fragments;
 mod masks_tell_clients_from_servers;
 mod messages_survive_any_split;
 mod nothing_is_sent_after_the_close_frame;

@@ -5,7 +5,7 @@ use sockeye_proto::{Config, Connection, Kind, Message, Role, State};
 use crate::harness::{Happened, Way, client, compressing, feed, server};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, bare, masked};
 
-fn message() -> impl Strategy<Value = Message> {
+pub(crate) fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         any::<String>().prop_map(Message::from),
         prop::collection::vec(any::<u8>(), 0..400).prop_map(Message::from),
@@ -19,7 +19,7 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
     prop::collection::vec(message(), 0..6)
 }
 
-fn deflate() -> impl Strategy<Value = Deflate> {
+pub(crate) fn deflate() -> impl Strategy<Value = Deflate> {
     (any::<bool>(), any::<bool>(), 8..=15u8, 8..=15u8, 0..=9u8, prop::sample::select(vec![0, 50]))
         .prop_map(|(own, peer, bits, peer_bits, level, threshold)| {
             Deflate::new()
@@ -33,16 +33,16 @@ fn deflate() -> impl Strategy<Value = Deflate> {
         })
 }
 
-fn way() -> impl Strategy<Value = Way> {
+pub(crate) fn way() -> impl Strategy<Value = Way> {
     prop::sample::select(vec![Way::Borrowed, Way::Shared, Way::Direct])
 }
 
 /// Where to cut, as fractions of what there is.
-fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+pub(crate) fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..12)
 }
 
-fn pieces<'a>(whole: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+pub(crate) fn pieces<'a>(whole: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).collect();
     places.extend([0, whole.len()]);
     places.sort_unstable();
@@ -64,7 +64,7 @@ fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages
 }
 
 /// A message cut into fragments by hand, compressed if there is a deflater, with control frames in between.
-fn fragmented(
+pub(crate) fn fragmented(
     message: &Message,
     cuts: &[prop::sample::Index],
     mut deflater: Option<&mut Deflater>,

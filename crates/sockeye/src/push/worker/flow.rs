@@ -51,7 +51,8 @@ impl Connection {
         event: Result<Option<Event<'_>>, ProtocolError>,
     ) -> Flow {
         match event {
-            Ok(None) => {}
+            // No message is given in pieces unless that is asked for.
+            Ok(None | Some(Event::Begin(_) | Event::Piece(_) | Event::End)) => {}
             Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                 handler.message(self, message);
             }
