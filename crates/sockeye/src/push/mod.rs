@@ -29,7 +29,7 @@
 //! | send to all | [`Connection::broadcast`], [`Handle::broadcast`] |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
-//! | stop | [`Stopper`] |
+//! | stop | [`Stopper`], [`Shutdown`](crate::Shutdown) |
 //!
 //! A program whose connections wait for other things than their peers is better written with tasks: see
 //! [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).

@@ -3,7 +3,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,16 +12,13 @@ use super::id::MAX_WORKERS;
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
 use super::{Backend, Handler, listener};
-use crate::Result;
 use crate::quota::Quota;
 use crate::upgrade::Options;
+use crate::{Drained, Result, Shutdown};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
 /// was raised at all.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
-
-/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
-const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much may be unwritten on a connection, unless told otherwise: as much as the longest message by default.
 const DEFAULT_MAX_UNWRITTEN: usize = 16 << 20;
@@ -52,7 +49,7 @@ pub struct Server<F> {
     quota: Option<Arc<Quota>>,
     max_unwritten: usize,
     max_mail: usize,
-    shutdown_timeout: Duration,
+    shutdown: Shutdown,
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -75,7 +72,7 @@ where
             quota: None,
             max_unwritten: DEFAULT_MAX_UNWRITTEN,
             max_mail: DEFAULT_MAX_MAIL,
-            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            shutdown: Shutdown::new(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -139,9 +136,15 @@ where
         Self { max_mail, ..self }
     }
 
-    /// How long a server that stops waits for its connections to end. Default: 5 s.
-    pub fn shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
-        Self { shutdown_timeout, ..self }
+    /// How the connections are closed when the server [stops](Stopper::stop), and how long that may take. Every worker
+    /// closes its own one by one. Default: [`Shutdown::new`].
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        Self { shutdown, ..self }
+    }
+
+    /// Sets [`Shutdown::timeout`] alone. Default: 5 s.
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        Self { shutdown: self.shutdown.timeout(timeout), ..self }
     }
 
     /// Speaks TLS, and nothing else.
@@ -174,7 +177,9 @@ where
             max_connections: self.max_connections,
             connections: AtomicUsize::new(0),
             quota: self.quota,
-            shutdown_timeout: self.shutdown_timeout,
+            shutdown: self.shutdown,
+            closed: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
             #[cfg(feature = "tls")]
             tls: self.tls,
         };
@@ -217,9 +222,22 @@ where
     /// # Panics
     /// When a handler panicked, with what it panicked with, once the other workers have stopped.
     pub fn run(self) -> Result<()> {
+        self.run_until_stopped().map(drop)
+    }
+
+    /// As [`run`](Self::run); says what became of the connections that were open when the server was
+    /// [stopped](Stopper::stop).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_until_stopped(self) -> Result<Drained> {
         let stopper = self.stopper();
         let Self { make, listeners, engines, workers, settings } = self;
         let make = &make;
+        let counted = settings.clone();
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(engines.len());
             for (index, (engine, listener)) in engines.into_iter().zip(listeners).enumerate() {
@@ -239,7 +257,7 @@ where
                     }
                 }
             }
-            let mut result = Ok(());
+            let mut result: Result<()> = Ok(());
             for thread in threads {
                 match thread.join() {
                     Ok(ended) => result = result.and(ended.map_err(Into::into)),
@@ -247,7 +265,10 @@ where
                 }
             }
             result
-        })
+        })?;
+        let (closed, dropped) = (&counted.closed, &counted.dropped);
+        let (closed, dropped) = (closed.load(Ordering::Relaxed), dropped.load(Ordering::Relaxed));
+        Ok(Drained { closed, dropped, left: 0 })
     }
 }
 
@@ -258,8 +279,8 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// No more connections are accepted, and those that are open are closed with 1001 (going away). When all have ended, or
-    /// after the [`shutdown_timeout`](Server::shutdown_timeout), [`Listening::run`] returns.
+    /// No more connections are accepted, and those that are open are closed one by one as [`Server::shutdown`] says. When all
+    /// have ended, or when the time for that is up, [`Listening::run`] returns.
     pub fn stop(&self) {
         // A worker that has ended needs no telling.
         let _ = self.workers.post_to_all(&Letter::Stop);

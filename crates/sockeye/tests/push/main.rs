@@ -16,6 +16,7 @@ mod recorder;
 mod serving;
 mod wire;
 
+mod a_drain_leaves_nobody_behind;
 mod a_flood_starves_nobody;
 mod a_handle_works_from_any_thread;
 mod a_peer_that_does_not_read_is_waited_for;

@@ -115,6 +115,14 @@ impl Peer {
         u16::from_be_bytes([payload[0], payload[1]])
     }
 
+    /// The next frame, which must be a close frame with a code and a reason.
+    pub(crate) fn close_frame(&mut self) -> (u16, String) {
+        let (first, payload) = self.frame();
+        assert_eq!(first, FIN | CLOSE, "{payload:?}");
+        let reason = String::from_utf8(payload[2..].to_vec()).unwrap();
+        (u16::from_be_bytes([payload[0], payload[1]]), reason)
+    }
+
     /// Reads until the stream ends, in whatever way it does.
     pub(crate) fn drain(&mut self) {
         let mut sink = [0; 16 * 1024];

@@ -8,14 +8,14 @@ use std::thread::{self, JoinHandle};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use sockeye::Result;
 use sockeye::push::{Backend, Handler, Server, Stopper};
+use sockeye::{Drained, Result};
 
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stopper: Stopper,
-    thread: JoinHandle<Result<()>>,
+    thread: JoinHandle<Result<Drained>>,
 }
 
 impl Running {
@@ -27,7 +27,7 @@ impl Running {
         let listening = server.backend(backend()).listen("127.0.0.1:0").unwrap();
         let address = listening.local_addr().unwrap();
         let stopper = listening.stopper();
-        Self { address, stopper, thread: thread::spawn(move || listening.run()) }
+        Self { address, stopper, thread: thread::spawn(move || listening.run_until_stopped()) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -40,13 +40,13 @@ impl Running {
     }
 
     /// Stops, and waits until it has.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(self) -> Drained {
         self.stopper.stop();
-        self.join().unwrap().unwrap();
+        self.join().unwrap().unwrap()
     }
 
     /// What became of the thread.
-    pub(crate) fn join(self) -> thread::Result<Result<()>> {
+    pub(crate) fn join(self) -> thread::Result<Result<Drained>> {
         self.thread.join()
     }
 }

@@ -430,6 +430,20 @@ impl<S> Link<S> {
         }
     }
 
+    /// Drops a link that is no connection yet. Says whether it is one.
+    pub(super) fn abandon_request(&mut self) -> bool {
+        let opening = matches!(self.phase, Phase::Opening(..));
+        if opening {
+            self.end = End::Drop;
+        }
+        opening
+    }
+
+    /// Whether it is a connection, and not at its end.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(..))
+    }
+
     pub(super) fn abort<H: Handler>(&mut self, office: &mut Office<H>) {
         self.conclude(office, Flow::Aborted);
     }

@@ -12,25 +12,28 @@ mod flow;
 mod link;
 mod opening;
 mod slab;
+mod stopping;
 
 use std::mem;
 use std::net::SocketAddr;
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sockeye_proto::Prepared;
 use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
-use sockeye_proto::{CloseCode, CloseFrame, Prepared};
 
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
 use super::{ConnectionId, Handler};
+use crate::Shutdown;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
 pub(super) use link::{End, Link};
 use slab::Slab;
+use stopping::Stopping;
 
 /// Writers kept for the next connections to write, at most.
 const MAX_SPARES: usize = 64;
@@ -55,7 +58,10 @@ pub(super) struct Settings {
     pub(super) connections: AtomicUsize,
     /// Of each address, where that is limited.
     pub(super) quota: Option<Arc<Quota>>,
-    pub(super) shutdown_timeout: Duration,
+    pub(super) shutdown: Shutdown,
+    /// Of all workers, when they stopped: connections that ended in time, and those that were dropped.
+    pub(super) closed: AtomicUsize,
+    pub(super) dropped: AtomicUsize,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -97,8 +103,7 @@ pub(super) struct Worker<H, S> {
     letters: Vec<Letter>,
     /// Links whose output is to be written, by letters or deadlines.
     dirty: Vec<usize>,
-    /// When those that are left at shutdown are dropped.
-    stop_at: Option<Instant>,
+    stopping: Option<Stopping>,
 }
 
 impl<H: Handler, S> Worker<H, S> {
@@ -124,7 +129,7 @@ impl<H: Handler, S> Worker<H, S> {
             deadlines: Deadlines::default(),
             letters: Vec::new(),
             dirty: Vec::new(),
-            stop_at: None,
+            stopping: None,
         }
     }
 
@@ -186,6 +191,7 @@ impl<H: Handler, S> Worker<H, S> {
         while let Some((at, id)) = self.deadlines.pop_due(now) {
             self.handle_timeout(at, id, now);
         }
+        self.go_on_stopping(now);
         let mut letters = mem::take(&mut self.letters);
         self.mailbox().take_or_sleep(&mut letters);
         let asked = !letters.is_empty();
@@ -218,22 +224,30 @@ impl<H: Handler, S> Worker<H, S> {
 
     /// When to [attend](Worker::attend) at the latest.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.deadlines.next(), self.stop_at].into_iter().flatten().min()
+        let stopping = self.stopping.map(|stopping| stopping.next(self.links.slots().end));
+        [self.deadlines.next(), stopping].into_iter().flatten().min()
     }
 
     /// Whether the server stops, so that nothing more is to be accepted.
     pub(super) fn is_stopping(&self) -> bool {
-        self.stop_at.is_some()
+        self.stopping.is_some()
     }
 
     /// Whether all is done that is to be done before the thread ends.
     pub(super) fn is_done(&self, now: Instant) -> bool {
-        self.stop_at.is_some_and(|at| self.links.len() == 0 || at <= now)
+        self.stopping.is_some_and(|stopping| self.links.len() == 0 || stopping.end() <= now)
     }
 
     /// Ends all links, when time is up.
     pub(super) fn finish(&mut self) {
         self.mailbox().close();
+        if let Some(stopping) = self.stopping {
+            let dropped = self.count_open();
+            let settings = &self.office.settings;
+            let closed = stopping.connections.saturating_sub(dropped);
+            settings.closed.fetch_add(closed, Ordering::Relaxed);
+            settings.dropped.fetch_add(dropped, Ordering::Relaxed);
+        }
         for slot in self.links.slots() {
             self.remove(slot);
         }
@@ -288,15 +302,33 @@ impl<H: Handler, S> Worker<H, S> {
     }
 
     fn stop(&mut self) {
-        let now = Instant::now();
-        let timeout = self.office.settings.shutdown_timeout;
-        // A time past the end of the clock never comes.
-        self.stop_at = Some(now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 32)));
-        let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: "".into() };
-        self.for_all(|link, office| {
-            link.close(office, &frame);
-            true
-        });
+        if self.stopping.is_some() {
+            return;
+        }
+        let shutdown = &self.office.settings.shutdown;
+        let (limit, interval) = (shutdown.limit(), shutdown.interval(self.links.len()));
+        // Requests that are not answered yet will not be.
+        self.for_all(|link, _| link.abandon_request());
+        let connections = self.count_open();
+        self.stopping = Some(Stopping::new(Instant::now(), limit, interval, connections));
+    }
+
+    /// Closes the links whose turn has come.
+    fn go_on_stopping(&mut self, now: Instant) {
+        let Some(mut stopping) = self.stopping.take() else { return };
+        while let Some(slot) = stopping.pop_due(now, self.links.slots().end) {
+            let Some(link) = self.links.get_mut(slot) else { continue };
+            let frame = self.office.settings.shutdown.frame();
+            link.close(&mut self.office, &frame);
+            self.touch(slot);
+            stopping.told();
+        }
+        self.stopping = Some(stopping);
+    }
+
+    fn count_open(&mut self) -> usize {
+        let slots = self.links.slots();
+        slots.filter(|&slot| self.links.get_mut(slot).is_some_and(|link| link.is_open())).count()
     }
 
     fn handle_timeout(&mut self, at: Instant, id: ConnectionId, now: Instant) {
