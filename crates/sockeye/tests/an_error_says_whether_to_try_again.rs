@@ -102,6 +102,9 @@ fn a_refusal_may_say_when() {
         assert_eq!(answered(503, headers(value)).retry_after(), expected, "{value}");
         assert_eq!(refused_by_proxy(429, headers(value)).retry_after(), expected, "{value}");
     }
+    let mut dated = headers("Fri, 31 Dec 1999 23:59:59 GMT");
+    dated.insert("date", "Fri, 31 Dec 1999 23:58:00 GMT".parse().unwrap());
+    assert_eq!(answered(503, dated).retry_after(), Some(Duration::from_secs(119)));
     assert_eq!(answered(503, HeaderMap::new()).retry_after(), None);
     assert_eq!(ConnectError::TlsDisabled.retry_after(), None);
 }

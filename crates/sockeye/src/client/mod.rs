@@ -6,6 +6,7 @@ mod eyeballs;
 mod handshake;
 #[cfg(feature = "http2")]
 mod http2;
+mod http_date;
 pub mod proxy;
 pub mod reconnect;
 mod redirect;

@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
 use sockeye_proto::handshake::HandshakeError;
 
-use super::ConnectError;
 use super::proxy::{Reply, TunnelError};
+use super::{ConnectError, http_date};
 
 impl ConnectError {
     /// Whether the same attempt may succeed later without anybody changing anything.
@@ -39,11 +39,12 @@ impl ConnectError {
     }
 
     /// How long the server, or the proxy, asks us to wait before the next attempt: the `Retry-After` of its refusal
-    /// (RFC 9110 section 10.2.3), where it is a number of seconds. `None` for a date: both clocks would have to agree.
+    /// (RFC 9110 section 10.2.3). A date counts from the answer's own `Date`, so that our clock need not be right; without
+    /// one it is `None`.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Handshake(HandshakeError::Status { headers, .. })
-            | Self::Proxy { source: TunnelError::Refused { headers, .. }, .. } => seconds(headers),
+            | Self::Proxy { source: TunnelError::Refused { headers, .. }, .. } => wait(headers),
             _ => None,
         }
     }
@@ -81,12 +82,13 @@ fn is_of_the_transport(error: &io::Error) -> bool {
     error.get_ref().is_none() || error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-fn seconds(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim());
+    let value = text(RETRY_AFTER)?;
     // `parse` would take a sign.
-    if seconds.is_empty() || !seconds.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return http_date::between(text(DATE)?, value);
     }
     // A number beyond all bounds is still a wish to wait.
-    Some(Duration::from_secs(seconds.parse().unwrap_or(u64::from(u32::MAX))))
+    Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))))
 }

@@ -19,6 +19,8 @@ mod error;
 mod http_connect;
 mod route;
 mod socks;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::fmt;
