@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::span::Span;
+
 /// How far a connection is towards its end.
 ///
 /// ```text
@@ -27,18 +29,22 @@ pub enum State {
 #[derive(Debug)]
 pub(crate) struct Closing {
     state: State,
-    timeout: Duration,
+    timeout: Span,
     deadline: Option<Instant>,
 }
 
 impl Closing {
-    pub(crate) const fn new(timeout: Duration) -> Self {
-        Self { state: State::Open, timeout, deadline: None }
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self { state: State::Open, timeout: Span::new(timeout), deadline: None }
     }
 
     #[inline]
     pub(crate) const fn state(&self) -> State {
         self.state
+    }
+
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout.duration()
     }
 
     /// The local close frame was sent.
@@ -58,8 +64,7 @@ impl Closing {
             return None;
         }
         if self.deadline.is_none() {
-            // A timeout past the end of time is never over.
-            self.deadline = now.checked_add(self.timeout);
+            self.deadline = self.timeout.after(now);
         }
         self.deadline
     }

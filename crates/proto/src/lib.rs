@@ -28,11 +28,12 @@ mod keepalive;
 pub mod mask;
 pub mod message;
 mod prepared;
+mod span;
 pub mod text;
 mod token;
 
 pub use close::{CloseCode, CloseFrame};
-pub use connection::{Config, Connection, Event, Input, Role, State, TimedOut};
+pub use connection::{Config, Connection, Event, Input, Role, Rtt, State, TimedOut};
 pub use error::{ProtocolError, UsageError};
 pub use frame::OpCode;
 pub use message::{Kind, Message, MessageCow, MessageRef};

@@ -29,6 +29,7 @@
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
 //! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
 //! | exchange messages | [`WebSocket`]: [`recv`](WebSocket::recv), [`send`](WebSocket::send), or as `Stream` and `Sink` |
+//! | read and write in different tasks | [`WebSocket::split`] |
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
 //! | set limits and deadlines | [`Config`] |
 //! | compress | `Deflate`, with the feature `deflate` (on by default) |
@@ -79,8 +80,8 @@ pub use server::Server;
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, TimedOut,
-    UsageError, Utf8Bytes, close, frame, handshake, mask, text,
+    CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, Rtt,
+    TimedOut, UsageError, Utf8Bytes, close, frame, handshake, mask, text,
 };
 pub use upgrade::UpgradeError;
-pub use websocket::WebSocket;
+pub use websocket::{WebSocket, split};

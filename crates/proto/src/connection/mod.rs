@@ -2,6 +2,7 @@
 
 mod config;
 mod event;
+mod half;
 mod input;
 mod receiving;
 mod role;
@@ -11,7 +12,7 @@ mod streaming;
 
 use std::fmt;
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
 use bytes::{Buf, Bytes, BytesMut};
@@ -19,6 +20,7 @@ use bytes::{Buf, Bytes, BytesMut};
 pub use crate::closing::State;
 pub use config::Config;
 pub use event::Event;
+pub use half::SendingHalf;
 pub use input::Input;
 pub use role::Role;
 
@@ -28,6 +30,7 @@ use crate::closing::Closing;
 use crate::deflate::{Deflate, Parameters};
 use crate::error::{ProtocolError, UsageError};
 use crate::frame::OpCode;
+pub use crate::keepalive::Rtt;
 use crate::keepalive::{Keepalive, Verdict};
 use crate::mask::MaskKey;
 use crate::message::{Kind, Message, MessageCow, MessageRef};
@@ -140,6 +143,11 @@ impl Connection {
     #[inline]
     pub fn state(&self) -> State {
         self.closing.state()
+    }
+
+    /// How long the closing handshake may take: [`Config::close_timeout`].
+    pub const fn close_timeout(&self) -> Duration {
+        self.closing.timeout()
     }
 
     /// Takes input and gives the next event, or `None` when it needs more; answers are appended to `out`.
@@ -317,6 +325,20 @@ impl Connection {
         }
     }
 
+    /// Takes note of a pong that arrived at `now`: whether it answers the keepalive's ping, and how long that took. A driver
+    /// that wants to know [`Connection::rtt`] calls it for each [`Event::Pong`].
+    pub fn handle_pong(&mut self, payload: &[u8], now: Instant) {
+        self.keepalive.pong(payload, now);
+    }
+
+    /// The round-trip time, once a keepalive ping was answered. Those are sent into silence only: a connection that is never
+    /// silent tells none.
+    ///
+    /// The peer can make it longer or shorter than it is: a ping carries a number that can be guessed.
+    pub const fn rtt(&self) -> Option<Rtt> {
+        self.keepalive.rtt()
+    }
+
     /// Does what is due at `now`: a ping into the silence is appended to `out`.
     ///
     /// # Errors
@@ -331,9 +353,9 @@ impl Connection {
         }
         match self.keepalive.handle_timeout(now) {
             Verdict::Alive => Ok(()),
-            Verdict::Ping => {
-                // An open connection takes an empty ping.
-                let _ = self.ping(&[], out);
+            Verdict::Ping(payload) => {
+                // An open connection takes a short ping.
+                let _ = self.ping(&payload, out);
                 Ok(())
             }
             Verdict::Expired => {

@@ -47,6 +47,20 @@ impl Sending {
         self.plain = false;
     }
 
+    /// A half of its own that sends messages; this one keeps to what is not compressed.
+    pub(super) const fn take_off(&mut self) -> Self {
+        let half = Self {
+            mask_keys: self.mask_keys,
+            #[cfg(feature = "deflate")]
+            deflater: self.deflater.take(),
+            closed: self.closed,
+            fragments: self.fragments.take(),
+            plain: self.plain,
+        };
+        self.plain = self.mask_keys.is_none() && !self.closed;
+        half
+    }
+
     /// Appends a message.
     #[inline]
     pub(super) fn message(

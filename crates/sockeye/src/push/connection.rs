@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sockeye_proto::handshake::{HeadLimits, RequestHead};
 use sockeye_proto::{
-    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, State,
+    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, Rtt, State,
     UsageError, Utf8Bytes,
 };
 
@@ -84,6 +84,12 @@ impl Connection {
     /// The peer's address.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
+    /// [`Config::ping_after`](crate::Config::ping_after).
+    pub fn rtt(&self) -> Option<Rtt> {
+        self.protocol.rtt()
     }
 
     /// The subprotocol that was agreed on.

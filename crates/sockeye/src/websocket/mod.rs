@@ -6,6 +6,7 @@ mod farewell;
 mod output;
 mod prepared;
 mod read;
+pub mod split;
 mod stream_sink;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,9 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use http::Extensions;
 use sockeye_proto::{
-    CloseCode, CloseFrame, Connection, Event, Message, State, UsageError, Utf8Bytes,
+    CloseCode, CloseFrame, Connection, Event, Message, Rtt, State, UsageError, Utf8Bytes,
 };
+use tokio::time::Instant;
 
 use crate::drain::{Member, Stage};
 use crate::error::{Error, Result};
@@ -210,6 +212,12 @@ impl WebSocket {
         self.negotiated.extensions.as_deref()
     }
 
+    /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
+    /// [`Config::ping_after`](crate::Config::ping_after).
+    pub fn rtt(&self) -> Option<Rtt> {
+        self.connection.rtt()
+    }
+
     /// The peer's address, where the transport has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.transport.peer_addr()
@@ -285,13 +293,19 @@ impl WebSocket {
 
     /// Takes note of what is not a message. Its answer is in the output already.
     fn note(&mut self, event: Event<'_>) {
-        if let Event::Close { frame, mid_message } = event {
-            self.close_frame.clone_from(&frame);
-            if mid_message {
-                self.ending.fail(Error::ClosedMidMessage(frame));
-            } else {
-                self.ending.begin();
+        match event {
+            Event::Close { frame, mid_message } => {
+                self.close_frame.clone_from(&frame);
+                if mid_message {
+                    self.ending.fail(Error::ClosedMidMessage(frame));
+                } else {
+                    self.ending.begin();
+                }
             }
+            Event::Pong(payload) => {
+                self.connection.handle_pong(&payload, Instant::now().into_std());
+            }
+            _ => {}
         }
     }
 

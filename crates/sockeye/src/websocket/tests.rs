@@ -144,7 +144,7 @@ async fn silence_is_pinged_and_then_ends_the_connection() {
     drop(server);
     let mut sent = Vec::new();
     raw.read_to_end(&mut sent).await.unwrap();
-    assert_eq!(sent, [0x89, 0]);
+    assert_eq!(sent, [0x89, 4, 0, 0, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,6 +153,7 @@ async fn a_peer_that_answers_pings_is_kept() {
     let silent = tokio::spawn(async move { client.recv().await });
     let hour = timeout(Duration::from_secs(3600), server.recv()).await;
     assert!(hour.is_err(), "{hour:?}");
+    assert!(server.rtt().is_some());
     server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     assert_eq!(silent.await.unwrap().unwrap(), None);
 }
@@ -333,7 +334,7 @@ async fn nothing_is_sent_after_the_keepalive_gave_up() {
 #[tokio::test(start_paused = true)]
 async fn halves_in_two_tasks_wake_each_other() {
     let (mut raw, stream) = duplex(1000);
-    let (mut sink, mut source) = server(stream).split();
+    let (mut sink, mut source) = futures_util::StreamExt::split(server(stream));
     let writing = tokio::spawn(async move { sink.send(vec![0; 10_000].into()).await });
     tokio::task::yield_now().await;
     let reading = tokio::spawn(async move { source.next().await });
@@ -347,7 +348,7 @@ async fn halves_in_two_tasks_wake_each_other() {
 async fn closing_the_sink_ends_the_stream_in_another_task() {
     let (client, server) = pair(1000);
     tokio::spawn(echo(server));
-    let (mut sink, mut source) = client.split();
+    let (mut sink, mut source) = futures_util::StreamExt::split(client);
     let reading = tokio::spawn(async move { source.next().await.is_none() });
     tokio::task::yield_now().await;
     sink.close().await.unwrap();

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 use sockeye_proto::{CloseFrame, Event, Input, Message, MessageCow, ProtocolError};
 
@@ -61,7 +63,10 @@ impl Connection {
             }
             Ok(Some(Event::Frame(header))) => handler.frame(self, &header),
             Ok(Some(Event::Ping(payload))) => handler.ping(self, &payload),
-            Ok(Some(Event::Pong(payload))) => handler.pong(self, &payload),
+            Ok(Some(Event::Pong(payload))) => {
+                self.protocol.handle_pong(&payload, Instant::now());
+                handler.pong(self, &payload);
+            }
             Ok(Some(Event::Close { frame, mid_message: false })) => return Flow::Closed(frame),
             Ok(Some(Event::Close { frame, mid_message: true })) => {
                 return Flow::Failed(Error::ClosedMidMessage(frame));

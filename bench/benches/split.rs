@@ -1,0 +1,251 @@
+//! Eight tasks that send on one connection: what a message costs by each library's way to share the sending half.
+//!
+//!     cargo bench --bench split
+//!
+//! A rival whose sending half cannot be cloned is shared as its users share it: behind a tokio mutex with one `send` per
+//! message, or with a bounded channel into a task that feeds what is there and then flushes. The server runs on a thread
+//! and core of its own; the client on another reads all and compares every byte. Figures are the server thread's
+//! processor time for each message, by the scheduler, medians of interleaved rounds.
+
+use std::future::Future;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream as Blocking};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::{fs, thread};
+
+use bytes::Bytes;
+use fastwebsockets::{Frame, Payload, Role, WebSocket as FastWebSocket};
+use futures_util::{Sink, SinkExt, StreamExt};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use sockeye_bench::accept::accept;
+use sockeye_bench::handshake;
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+const WRITERS: usize = 8;
+const MESSAGES: usize = 50_000;
+const ROUNDS: usize = 7;
+const PAYLOAD: [u8; 20] = *b"twenty bytes of load";
+/// An unmasked binary frame.
+const FRAME_SIZE: usize = 2 + PAYLOAD.len();
+
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+type Rival = (&'static str, fn(TcpStream) -> Running);
+
+const RIVALS: [Rival; 7] = [
+    ("sockeye", |stream| Box::pin(sockeye(stream))),
+    ("tokio-tungstenite, channel", |stream| Box::pin(tungstenite_channel(stream))),
+    ("tokio-tungstenite, mutex", |stream| Box::pin(tungstenite_mutex(stream))),
+    ("tokio-websockets, channel", |stream| Box::pin(tokio_websockets(stream))),
+    ("yawc, channel", |stream| Box::pin(yawc(stream))),
+    ("sockudo-ws, channel", |stream| Box::pin(sockudo(stream))),
+    ("fastwebsockets, mutex", |stream| Box::pin(fastwebsockets(stream))),
+];
+
+fn main() -> io::Result<()> {
+    pin(1)?;
+    let mut samples = vec![Vec::new(); RIVALS.len()];
+    for round in 0..ROUNDS {
+        for index in 0..RIVALS.len() {
+            let rival = (index + round) % RIVALS.len();
+            samples[rival].push(measure(RIVALS[rival].1)?);
+        }
+    }
+    println!("{:28} {:>12} {:>10}   (lowest, highest)", "", "ns/message", "ratio");
+    let medians: Vec<f64> = samples.iter_mut().map(|samples| median(samples)).collect();
+    for ((name, _), (median, samples)) in RIVALS.iter().zip(medians.iter().zip(&samples)) {
+        let (lowest, highest) = (samples[0], samples[ROUNDS - 1]);
+        let ratio = median / medians[0];
+        println!("{name:28} {median:12.0} {ratio:10.2}   ({lowest:.0}, {highest:.0})");
+    }
+    Ok(())
+}
+
+fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+/// Nanoseconds of the server's thread for each message.
+fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let server = thread::spawn(move || -> io::Result<u64> {
+        pin(0)?;
+        let (stream, _) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let before = ran()?;
+        let running = async { rival(TcpStream::from_std(stream)?).await; io::Result::Ok(()) };
+        tokio::task::LocalSet::new().block_on(&runtime, running)?;
+        Ok(ran()? - before)
+    });
+    let mut stream = Blocking::connect(address)?;
+    handshake::upgrade(&mut stream, "localhost", "/", None).map_err(io::Error::other)?;
+    let mut expected = vec![0x82, 20];
+    expected.extend_from_slice(&PAYLOAD);
+    let total = WRITERS * MESSAGES * FRAME_SIZE;
+    let mut buffer = vec![0; FRAME_SIZE * 4096];
+    let (mut read, mut filled) = (0, 0);
+    while read < total {
+        let length = stream.read(&mut buffer[filled..])?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        (read, filled) = (read + length, filled + length);
+        let whole = filled / FRAME_SIZE * FRAME_SIZE;
+        if buffer[..whole].chunks_exact(FRAME_SIZE).any(|frame| frame != expected) {
+            return Err(io::Error::other("a message came back changed"));
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+    drop(stream);
+    let ran = server.join().map_err(|_| io::Error::other("the server panicked"))??;
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    Ok(ran as f64 / (WRITERS * MESSAGES) as f64)
+}
+
+fn pin(core: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Nanoseconds that this thread has run.
+fn ran() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    text.split(' ').next().and_then(|field| field.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+fn payload() -> Bytes {
+    Bytes::from_static(&PAYLOAD)
+}
+
+/// Runs the writers, each with a clone of `sender`.
+async fn write<S, F>(sender: S, send: impl Fn(S) -> F)
+where
+    S: Clone,
+    F: Future<Output = ()> + 'static,
+{
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
+        writers.spawn_local(send(sender.clone()));
+    }
+    while writers.join_next().await.is_some() {}
+}
+
+async fn sockeye(stream: TcpStream) {
+    let upgrader = sockeye::upgrade::Upgrader::new();
+    let (sender, mut receiver) = upgrader.accept(stream).await.expect("an upgrade").split();
+    let reading = tokio::task::spawn_local(async move { while receiver.recv().await.is_ok_and(|m| m.is_some()) {} });
+    write(sender.clone(), |sender| async move {
+        for _ in 0..MESSAGES {
+            sender.send(payload()).await.expect("sent");
+        }
+    })
+    .await;
+    sender.flush().await.expect("flushed");
+    drop(sender);
+    let _ = reading.await;
+}
+
+async fn tungstenite_channel(stream: TcpStream) {
+    use tokio_tungstenite::tungstenite::Message;
+    let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+    let (sink, mut stream) = socket.split();
+    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    through_a_channel(sink, || Message::Binary(payload())).await;
+    let _ = reading.await;
+}
+
+async fn tungstenite_mutex(stream: TcpStream) {
+    use tokio_tungstenite::tungstenite::Message;
+    let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+    let (sink, mut stream) = socket.split();
+    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    write(Arc::new(Mutex::new(sink)), |sink| async move {
+        for _ in 0..MESSAGES {
+            sink.lock().await.send(Message::Binary(payload())).await.expect("sent");
+        }
+    })
+    .await;
+    let _ = reading.await;
+}
+
+async fn tokio_websockets(stream: TcpStream) {
+    let (_, socket) = tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
+    let (sink, mut stream) = socket.split();
+    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    through_a_channel(sink, || tokio_websockets::Message::binary(payload())).await;
+    let _ = reading.await;
+}
+
+async fn yawc(stream: TcpStream) {
+    let stream = accept(stream).await.expect("an upgrade");
+    let options = yawc::Options::default().without_compression();
+    let socket =
+        yawc::WebSocket::from_stream_with_extensions(stream, yawc::Role::Server, None, options)
+            .expect("a connection");
+    let (sink, mut stream) = socket.split();
+    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some() {} });
+    through_a_channel(sink, || yawc::Frame::binary(payload())).await;
+    let _ = reading.await;
+}
+
+async fn sockudo(stream: TcpStream) {
+    let stream = accept(stream).await.expect("an upgrade");
+    let config = sockudo_ws::Config::builder().auto_ping(false).idle_timeout(0).build();
+    let socket = sockudo_ws::WebSocketStream::server(stream, config);
+    let (sink, mut stream) = StreamExt::split(socket);
+    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    through_a_channel(sink, || sockudo_ws::Message::Binary(payload())).await;
+    let _ = reading.await;
+}
+
+async fn fastwebsockets(stream: TcpStream) {
+    let stream = accept(stream).await.expect("an upgrade");
+    let socket = FastWebSocket::after_handshake(stream, Role::Server);
+    let (mut read, write_half) = socket.split(tokio::io::split);
+    let reading = tokio::task::spawn_local(async move {
+        let mut no_answers = |_| async { io::Result::Ok(()) };
+        while read.read_frame(&mut no_answers).await.is_ok() {}
+    });
+    write(Arc::new(Mutex::new(write_half)), |half| async move {
+        for _ in 0..MESSAGES {
+            let frame = Frame::binary(Payload::Borrowed(&PAYLOAD));
+            half.lock().await.write_frame(frame).await.expect("sent");
+        }
+    })
+    .await;
+    let _ = reading.await;
+}
+
+/// The writers' messages go through a channel with room for 1,024 to a task that feeds what is there, then flushes.
+async fn through_a_channel<M, K>(mut sink: K, message: impl Fn() -> M + Copy + 'static)
+where
+    M: 'static,
+    K: Sink<M> + Unpin + 'static,
+    K::Error: std::fmt::Debug,
+{
+    let (sender, mut messages) = mpsc::channel(1024);
+    let feeding = tokio::task::spawn_local(async move {
+        while let Some(message) = messages.recv().await {
+            sink.feed(message).await.expect("fed");
+            while let Ok(message) = messages.try_recv() {
+                sink.feed(message).await.expect("fed");
+            }
+            sink.flush().await.expect("flushed");
+        }
+    });
+    write(sender, move |sender| async move {
+        for _ in 0..MESSAGES {
+            let _ = sender.send(message()).await;
+        }
+    })
+    .await;
+    let _ = feeding.await;
+}

@@ -1,0 +1,94 @@
+//! Messages that wait to be written, as pure data.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+
+use sockeye_proto::Message;
+
+/// Messages in the order in which they will be written.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    /// The number of the first entry, counted from the first that ever was.
+    first: u64,
+    /// The numbers of the entries that have a key.
+    keys: HashMap<Box<str>, u64>,
+}
+
+/// A message, and how much room it takes.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) message: Message,
+    pub(super) room: u32,
+    key: Option<Box<str>>,
+}
+
+impl Entry {
+    pub(super) const fn new(message: Message, room: u32) -> Self {
+        Self { message, room, key: None }
+    }
+
+    pub(super) fn keyed(message: Message, room: u32, key: &str) -> Self {
+        Self { message, room, key: Some(key.into()) }
+    }
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds an entry: in the place of the one with the same key, which is given back, or at the end.
+    pub(super) fn push(&mut self, entry: Entry) -> Option<Entry> {
+        if let Some(key) = &entry.key {
+            if let Some(number) = self.keys.get(key) {
+                // A number among the keys is that of an entry.
+                let place = usize::try_from(number - self.first).ok()?;
+                return Some(mem::replace(self.entries.get_mut(place)?, entry));
+            }
+            let number = self.first + self.entries.len() as u64;
+            self.keys.insert(key.clone(), number);
+        }
+        self.entries.push_back(entry);
+        None
+    }
+
+    /// Takes the first entry.
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.first += 1;
+        if let Some(key) = &entry.key {
+            self.keys.remove(key);
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(queue: &mut Queue) -> Vec<String> {
+        std::iter::from_fn(|| queue.pop()).map(|entry| entry.message.to_string()).collect()
+    }
+
+    #[test]
+    fn the_latest_of_a_key_takes_the_place_of_the_one_that_waits() {
+        let mut queue = Queue::default();
+        assert!(queue.push(Entry::new("a".into(), 1)).is_none());
+        assert!(queue.push(Entry::keyed("b1".into(), 2, "b")).is_none());
+        assert!(queue.push(Entry::keyed("c1".into(), 3, "c")).is_none());
+        let replaced = queue.push(Entry::keyed("b2".into(), 4, "b")).unwrap();
+        assert_eq!((replaced.message, replaced.room), ("b1".into(), 2));
+        assert_eq!(texts(&mut queue), ["a", "b2", "c1"]);
+        // What is gone is not replaced.
+        assert!(queue.push(Entry::keyed("b3".into(), 1, "b")).is_none());
+        assert!(queue.push(Entry::keyed("b4".into(), 1, "b")).is_some());
+        assert_eq!(texts(&mut queue), ["b4"]);
+        assert!(queue.keys.is_empty());
+    }
+}

@@ -1,0 +1,227 @@
+use std::fmt;
+use std::sync::Arc;
+
+use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+
+use super::WhenFull;
+use super::outbox::Outbox;
+use super::queue::Entry;
+use crate::error::Result;
+
+/// What a message counts beside its length, in bytes: about its size in memory.
+const ENTRY_SIZE: usize = 64;
+
+/// The half that sends: cheap to clone, usable from any task and thread at once.
+///
+/// Messages are taken in the order of the calls and written by a task of their own, as many at a time as there are: whoever
+/// sends waits for room only, never for the peer. Pings are answered before messages that wait.
+///
+/// # Drop
+/// When the last of them is dropped, the [`Receiver`](super::Receiver) goes on, and what was taken is still written.
+#[derive(Clone)]
+pub struct Sender {
+    outbox: Arc<Outbox>,
+}
+
+/// Why [`Sender::try_send`] did not take a message, which it gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// There is no room now.
+    Full(Message),
+    /// The connection is closing or over.
+    Closed(Message),
+}
+
+/// How many messages were dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// By [`WhenFull::DropNewest`], or by [`WhenFull::DropOldest`] when nothing older waited.
+    pub newest: u64,
+    /// By [`WhenFull::DropOldest`].
+    pub oldest: u64,
+    /// By [`Sender::send_latest`].
+    pub replaced: u64,
+    /// Because the connection ended before they were written.
+    pub unsent: u64,
+}
+
+impl Dropped {
+    /// All together.
+    pub const fn total(&self) -> u64 {
+        self.newest + self.oldest + self.replaced + self.unsent
+    }
+}
+
+impl Sender {
+    pub(super) const fn new(outbox: Arc<Outbox>) -> Self {
+        Self { outbox }
+    }
+
+    /// Takes a message to be written, with the queue's [`WhenFull`] if there is no room. A message that is dropped by that
+    /// is [counted](Self::dropped), and no error.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when the connection is closing or over; the
+    /// [`Receiver`](super::Receiver) tells why.
+    ///
+    /// # Cancel safety
+    /// If it is dropped while it waits, the message was not taken.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
+        let message = message.into();
+        let room = self.room_for(&message);
+        self.push(Entry::new(message, room)).await
+    }
+
+    /// As [`send`](Self::send), in place of a message with the same key that still waits: for values of which only the
+    /// latest is of interest.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_latest(&self, key: &str, message: impl Into<Message>) -> Result<()> {
+        let message = message.into();
+        let room = self.room_for(&message);
+        self.push(Entry::keyed(message, room, key)).await
+    }
+
+    /// Takes a message if there is room, whatever the queue's [`WhenFull`].
+    ///
+    /// # Errors
+    /// [`TrySendError`], with the message.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        if self.outbox.is_closing() {
+            return Err(TrySendError::Closed(message));
+        }
+        let room = self.room_for(&message);
+        if !self.try_reserve(room) {
+            return Err(TrySendError::Full(message));
+        }
+        // A clone is a count: what is taken cannot be given back.
+        let kept = message.clone();
+        self.outbox.push(Entry::new(message, room)).map_err(|_| TrySendError::Closed(kept))
+    }
+
+    /// Waits until all that was taken so far, by any clone, is with the transport.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when the connection ended before that.
+    ///
+    /// # Cancel safety
+    /// Nothing depends on it.
+    pub async fn flush(&self) -> Result<()> {
+        self.outbox.flushed().await.map_err(|_| UsageError::Closing.into())
+    }
+
+    /// Begins the closing handshake: the close frame follows what was taken before. The
+    /// [`Receiver`](super::Receiver) sees its end; if nothing more is received, the transport is dropped after
+    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more than 123 bytes; the
+    /// connection then goes on.
+    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+        self.outbox.close(CloseFrame::new(code, reason)?);
+        Ok(())
+    }
+
+    /// Whether the connection is closing or over, so that nothing more is taken.
+    pub fn is_closed(&self) -> bool {
+        self.outbox.is_closing()
+    }
+
+    /// How many messages wait to be written.
+    pub fn queued(&self) -> usize {
+        self.outbox.figures().0
+    }
+
+    /// How many messages were handed to the transport.
+    pub fn sent(&self) -> u64 {
+        self.outbox.figures().1
+    }
+
+    /// How many messages were dropped.
+    pub fn dropped(&self) -> Dropped {
+        self.outbox.figures().2
+    }
+
+    async fn push(&self, entry: Entry) -> Result<()> {
+        if !self.try_reserve(entry.room) && !self.reserve(entry.room).await? {
+            return Ok(());
+        }
+        self.outbox.push(entry).map_err(|_| UsageError::Closing.into())
+    }
+
+    /// Makes room, or says that the message is to be dropped.
+    async fn reserve(&self, room: u32) -> Result<bool> {
+        if self.outbox.is_closing() {
+            return Err(UsageError::Closing.into());
+        }
+        match self.outbox.options.when_full {
+            WhenFull::Wait => match self.outbox.room.acquire_many(room).await {
+                Ok(permits) => permits.forget(),
+                Err(_) => return Err(UsageError::Closing.into()),
+            },
+            WhenFull::DropNewest => {
+                self.outbox.drop_newest();
+                return Ok(false);
+            }
+            WhenFull::DropOldest => {
+                while !self.try_reserve(room) {
+                    if !self.outbox.drop_oldest() {
+                        self.outbox.drop_newest();
+                        return Ok(false);
+                    }
+                }
+            }
+            WhenFull::Disconnect => {
+                self.outbox.disconnect();
+                return Err(UsageError::Closing.into());
+            }
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn try_reserve(&self, room: u32) -> bool {
+        match self.outbox.room.try_acquire_many(room) {
+            Ok(permits) => {
+                permits.forget();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    #[inline]
+    fn room_for(&self, message: &Message) -> u32 {
+        let room = u32::try_from(message.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
+        room.min(self.outbox.options.capacity)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (queued, sent, dropped) = self.outbox.figures();
+        f.debug_struct("Sender")
+            .field("queued", &queued)
+            .field("sent", &sent)
+            .field("dropped", &dropped)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for TrySendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "there is no room in the send queue",
+            Self::Closed(_) => "the connection is closing or over",
+        })
+    }
+}
+
+impl std::error::Error for TrySendError {}

@@ -1,0 +1,72 @@
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye_proto::connection::SendingHalf;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+use super::outbox::{Batch, Outbox};
+use crate::websocket::output::Output;
+
+/// The task that writes: the only one that does, so that nobody else ever waits for the peer.
+pub(super) struct Writer<W> {
+    pub(super) transport: W,
+    pub(super) sending: SendingHalf,
+    pub(super) output: Output,
+    pub(super) outbox: Arc<Outbox>,
+    /// How long it may go on once the connection closes.
+    pub(super) close_timeout: Duration,
+}
+
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    /// Writes until the connection is over.
+    pub(super) async fn run(mut self) {
+        let (outbox, close_timeout) = (self.outbox.clone(), self.close_timeout);
+        let mut batch = Batch::default();
+        let written = tokio::select! {
+            written = self.write(&mut batch) => match written {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::debug!(%error, "the transport takes no more output");
+                    false
+                }
+            },
+            () = outbox.overdue(close_timeout) => {
+                tracing::debug!("the peer took too long to read what was sent before the close");
+                false
+            }
+        };
+        outbox.end(&batch, written);
+    }
+
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
+        // What was left to write when the connection was split.
+        self.flush().await?;
+        loop {
+            self.outbox.take(batch).await;
+            self.output.buffer().append(&mut batch.control);
+            for entry in batch.entries.drain(..) {
+                let out = self.output.buffer();
+                // Refused where a message was left open that was sent in fragments: nothing can follow that.
+                let in_place = self.sending.send_in_place(entry.message.as_ref(), out);
+                if in_place.map_err(io::Error::other)? {
+                    self.output.push_shared(entry.message.into_bytes());
+                }
+            }
+            if let Some(frame) = batch.close.take() {
+                // It was checked when it was asked for.
+                let _ = self.sending.close(Some(&frame), self.output.buffer());
+            }
+            self.flush().await?;
+            self.outbox.written(batch);
+            if batch.finish {
+                return self.transport.shutdown().await;
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.output.poll_flush(cx, &mut self.transport)).await
+    }
+}
