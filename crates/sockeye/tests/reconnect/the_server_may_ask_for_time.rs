@@ -29,12 +29,16 @@ async fn retry_after_is_the_least_wait_and_cut_to_the_cap() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_restarts_or_is_overloaded_is_left_alone_for_a_while() {
-    for (code, least) in [
-        (CloseCode::SERVICE_RESTART, 5),
-        (CloseCode::TRY_AGAIN_LATER, 5),
-        (CloseCode::GOING_AWAY, 0),
+    for (code, reason, least) in [
+        (CloseCode::SERVICE_RESTART, "", 5),
+        (CloseCode::TRY_AGAIN_LATER, "", 5),
+        (CloseCode::GOING_AWAY, "", 0),
+        (CloseCode::GOING_AWAY, "retry after 8.0 s", 8),
+        (CloseCode::SERVICE_RESTART, "retry after 2.0 s", 2),
+        (CloseCode::SERVICE_RESTART, "retry after 9999.0 s", 30),
+        (CloseCode::SERVICE_RESTART, "retry after inf s", 5),
     ] {
-        let closing = serve(move |mut ws| async move { ws.close(code, "").await.unwrap() });
+        let closing = serve(move |mut ws| async move { ws.close(code, reason).await.unwrap() });
         let delay = delay_after(closing).await;
         assert!((least * SECOND..=(least + 1) * SECOND).contains(&delay), "{code}: {delay:?}");
     }

@@ -30,7 +30,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
-use crate::{Error, Result, WebSocket};
+use crate::{Error, Result, Shutdown, WebSocket};
 pub use backoff::Backoff;
 pub use event::Event;
 use settings::{Attempt, Settings};
@@ -38,7 +38,7 @@ use settings::{Attempt, Settings};
 /// How many events are kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects: those of 20 attempts.
 const MAX_EVENTS: usize = 40;
 
-/// How long a server wants to be left alone that closes with 1012 or 1013: 5 to 30 seconds was the advice with which
+/// How long a server wants to be left alone that closes with 1012 or 1013 and no hint: 5 to 30 seconds was the advice with which
 /// 1012 was registered, of which the jitter adds what is above 5.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
@@ -58,8 +58,9 @@ const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// the connection with a code that says that the same would happen again: see [`reopen_when`](Self::reopen_when).
 ///
 /// # When it waits longer
-/// `Retry-After` on a refusal, and 5 seconds for the close codes 1012 (service restart) and 1013 (try again later), are
-/// the least wait, cut to [`Backoff::cap`]; the jitter comes on top.
+/// `Retry-After` on a refusal, the hint in a close frame ([`Shutdown::retry_hint`]), and without one 5 seconds for the
+/// close codes 1012 (service restart) and 1013 (try again later), are the least wait, cut to [`Backoff::cap`]; the jitter
+/// comes on top.
 ///
 /// # Cancel safety
 /// Every future of this type may be dropped at any await point: waits and attempts go on where they were with the next
@@ -248,7 +249,7 @@ impl Reconnecting {
             return Err(error);
         }
         let asked = match &error {
-            Error::ClosedMidMessage(Some(frame)) => pause(frame.code),
+            Error::ClosedMidMessage(Some(frame)) => pause(frame),
             _ => Duration::ZERO,
         };
         self.again(asked, Event::Lost(error))
@@ -263,7 +264,7 @@ impl Reconnecting {
             self.end();
             return Ok(());
         }
-        let asked = frame.as_ref().map_or(Duration::ZERO, |frame| pause(frame.code));
+        let asked = frame.as_ref().map_or(Duration::ZERO, pause);
         self.again(asked, Event::Closed(frame))
     }
 
@@ -323,12 +324,12 @@ impl Reconnecting {
     }
 }
 
-/// What a close code asks for.
-fn pause(code: CloseCode) -> Duration {
-    match code {
+/// How long a server asks to be left alone as it closes.
+fn pause(frame: &CloseFrame) -> Duration {
+    Shutdown::retry_hint(frame).unwrap_or(match frame.code {
         CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
         _ => Duration::ZERO,
-    }
+    })
 }
 
 impl fmt::Debug for Reconnecting {
