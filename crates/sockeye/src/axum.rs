@@ -38,12 +38,13 @@ use axum_core::body::Body;
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri, Version};
+use http::{Extensions, HeaderMap, Method, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 use sockeye_proto::handshake::{HandshakeError, Refusal, Request};
 use tracing::Instrument as _;
 
 use crate::WebSocket;
+use crate::drain::Drain;
 use crate::outcome::Outcome;
 use crate::upgrade::{self, Options, UpgradeError};
 
@@ -57,6 +58,8 @@ pub struct WebSocketUpgrade {
     headers: HeaderMap,
     on_upgrade: OnUpgrade,
     options: Options,
+    data: Extensions,
+    drain: Option<Drain>,
     on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
 }
 
@@ -76,6 +79,22 @@ impl WebSocketUpgrade {
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: crate::Deflate) -> Self {
         Self { options: self.options.deflate(deflate), ..self }
+    }
+
+    /// Keeps a value with the connection, where [`WebSocket::data`] finds it: one of each type. The place to say who the
+    /// client is, once the application has found that out.
+    pub fn data<T: Clone + Send + Sync + 'static>(mut self, data: T) -> Self {
+        self.data.insert(data);
+        self
+    }
+
+    /// Closes the connection in good order when the application stops: see [`Drain`]. Once that has begun, a request is
+    /// answered 503 with `Retry-After`.
+    ///
+    /// `axum::serve` does not wait for WebSockets that came over HTTP/1.1, and waits for those of HTTP/2: an application
+    /// that speaks both lets it stop and [finishes](Drain::finish) the drain at the same time.
+    pub fn drain(self, drain: &Drain) -> Self {
+        Self { drain: Some(drain.clone()), ..self }
     }
 
     /// What to do when the connection ends between the answer and the upgrade. Default: nothing but a line in the log.
@@ -105,6 +124,9 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
+        if let Some(refusal) = self.drain.as_ref().and_then(Drain::refusal) {
+            return refusal.into_response();
+        }
         let answer = self.request().and_then(|request| self.options.answer(&request));
         let response = match answer {
             Ok(response) => response,
@@ -118,10 +140,18 @@ impl WebSocketUpgrade {
         );
         let (response, upgrading) =
             upgrade::upgrade::<Body>(response, self.on_upgrade, self.options);
-        let on_failed_upgrade = self.on_failed_upgrade;
+        let (on_failed_upgrade, data) = (self.on_failed_upgrade, self.data);
+        let member = self.drain.map(|drain| drain.enter());
+        let joining = member.clone();
         let task = async move {
             match upgrading.await {
-                Ok(ws) => handler(ws).await.log(),
+                Ok(ws) => {
+                    let mut ws = ws.with_data(data);
+                    if let Some(member) = joining {
+                        ws.join(member);
+                    }
+                    handler(ws).await.log();
+                }
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "upgrade failed");
                     if let Some(callback) = on_failed_upgrade {
@@ -130,7 +160,17 @@ impl WebSocketUpgrade {
                 }
             }
         };
-        tokio::spawn(task.instrument(span));
+        let task = task.instrument(span);
+        match member {
+            Some(member) => {
+                // The answer says so: whatever comes now, it ends with a close frame.
+                member.connect();
+                tokio::spawn(member.run(task));
+            }
+            None => {
+                tokio::spawn(task);
+            }
+        }
         response
     }
 
@@ -161,6 +201,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             headers: parts.headers.clone(),
             on_upgrade,
             options: Options::new(),
+            data: Extensions::new(),
+            drain: None,
             on_failed_upgrade: None,
         })
     }

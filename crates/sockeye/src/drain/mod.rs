@@ -9,6 +9,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "axum")]
+use sockeye_proto::handshake::Refusal;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::WebSocket;
@@ -25,7 +27,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 ///
 /// [`Server`](crate::Server) has one of its own. Where an HTTP server stops by itself, as `axum::serve` does, the
 /// connections that were upgraded go on: an application gives its `Drain` to each of them, and awaits
-/// [`finish`](Self::finish) when the HTTP server has stopped.
+/// [`finish`](Self::finish) as well as the end of the HTTP server: at the same time, since a server of HTTP/2 waits for
+/// its WebSockets.
 ///
 /// ```text
 ///  finish ──► told, one by one ──────► pressed ─────────► dropped
@@ -39,6 +42,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 ///
 /// # async fn upgraded() -> WebSocket { unimplemented!() }
 /// # async fn http_server_that_stops() {}
+/// # async fn told_to_end() {}
 /// # async fn example() {
 /// let drain = Drain::new();
 /// // For each connection:
@@ -49,9 +53,12 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 ///     }
 ///     Ok::<_, sockeye::Error>(())
 /// }));
-/// // When the program is told to end:
-/// http_server_that_stops().await;
-/// let drained = drain.finish(Shutdown::restart()).await;
+/// // Until the program is told to end:
+/// let finish = async {
+///     told_to_end().await;
+///     drain.finish(Shutdown::restart()).await
+/// };
+/// let ((), drained) = tokio::join!(http_server_that_stops(), finish);
 /// println!("{drained}");
 /// # }
 /// ```
@@ -149,6 +156,12 @@ impl Drain {
             tracing::warn!(%drained, "connections dropped at shutdown");
         }
         drained
+    }
+
+    /// What a request is answered that comes when the server stops already.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.registry.begun().map(|shutdown| shutdown.refusal())
     }
 
     /// A connection begins, or its request does.

@@ -61,6 +61,12 @@ impl Registry {
         inside.members.values().cloned().collect()
     }
 
+    /// How to close, once that has begun.
+    #[cfg(feature = "axum")]
+    pub(super) fn begun(&self) -> Option<Shutdown> {
+        self.lock().begun.clone()
+    }
+
     /// Takes all who are there to a stage.
     pub(super) fn advance(&self, stage: Stage) {
         let members: Vec<_> = self.lock().members.values().cloned().collect();

@@ -1,6 +1,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+#[cfg(feature = "axum")]
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+#[cfg(feature = "axum")]
+use sockeye_proto::handshake::Refusal;
 use sockeye_proto::{CloseCode, CloseFrame};
 
 use crate::random;
@@ -96,12 +100,25 @@ impl Shutdown {
 
     /// What one connection is told.
     pub(crate) fn frame(&self) -> CloseFrame {
+        let drawn = self.draw();
+        let reason = format!("{}{}.{}{}", HINT.0, drawn / 10, drawn % 10, HINT.1);
+        CloseFrame { code: self.code, reason: reason.into() }
+    }
+
+    /// What a request is told.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refusal(&self) -> Refusal {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let retry = HeaderValue::from(self.draw().div_ceil(10));
+        Refusal::new(status, "the server stops\n").header(RETRY_AFTER, retry)
+    }
+
+    /// When one client is asked to come back, in tenths of seconds.
+    fn draw(&self) -> u64 {
         let tenths = |time: &Duration| u64::try_from(time.as_millis() / 100).unwrap_or(u64::MAX);
         let (least, most) = (tenths(self.retry.start()), tenths(self.retry.end()));
         let range = most.saturating_sub(least).saturating_add(1);
-        let drawn = least.saturating_add(u64::from_ne_bytes(random::bytes()) % range);
-        let reason = format!("{}{}.{}{}", HINT.0, drawn / 10, drawn % 10, HINT.1);
-        CloseFrame { code: self.code, reason: reason.into() }
+        least.saturating_add(u64::from_ne_bytes(random::bytes()) % range)
     }
 }
 

@@ -17,7 +17,7 @@
 //! | [`Upgrader`], [`Server`](crate::Server) | [`Upgrader::admit`], which may wait for other services | [`Admission::data`], then [`WebSocket::data`](crate::WebSocket::data) |
 //! | the same, without a copy of the request | [`Upgrader::on_host`], [`on_header`](Upgrader::on_header), [`before_upgrade`](Upgrader::before_upgrade) | |
 //! | `push::Server` | `push::Handler::upgrade`, which must not wait | `push::Answer::set_data`, then `push::Connection::data` |
-//! | axum and hyper | the application's own handler, before it upgrades | [`WebSocket::set_data`](crate::WebSocket::set_data) |
+//! | axum and hyper | the application's own handler, before it upgrades | `axum::WebSocketUpgrade::data`, or [`WebSocket::set_data`](crate::WebSocket::set_data) |
 //!
 //! Browsers send no `Authorization` header with a WebSocket. They send cookies, which the check of the origin protects;
 //! and scripts can name a subprotocol that carries a token, beside a real one that the server chooses.
