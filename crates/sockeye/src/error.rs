@@ -85,6 +85,23 @@ impl From<io::Error> for Error {
     }
 }
 
+/// With the error inside, of the kind that code which knows nothing of WebSockets expects.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Protocol(_) => io::ErrorKind::InvalidData,
+            Error::Usage(_) => io::ErrorKind::InvalidInput,
+            Error::Disconnected | Error::ClosedMidMessage(_) => io::ErrorKind::UnexpectedEof,
+            Error::TimedOut(_) => io::ErrorKind::TimedOut,
+            Error::Io(_) | Error::Connect(_) | Error::Upgrade(_) => io::ErrorKind::Other,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
+        }
+    }
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::Connect(error)

@@ -30,6 +30,8 @@
 //! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
 //! | exchange messages | [`WebSocket`]: [`recv`](WebSocket::recv), [`send`](WebSocket::send), or as `Stream` and `Sink` |
 //! | read and write in different tasks | [`WebSocket::split`] |
+//! | read or write a message that is too long for memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
+//! | send one message to many | [`Prepared`] |
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
 //! | set limits and deadlines | [`Config`] |
 //! | compress | `Deflate`, with the feature `deflate` (on by default) |
@@ -84,4 +86,4 @@ pub use sockeye_proto::{
     TimedOut, UsageError, Utf8Bytes, close, frame, handshake, mask, text,
 };
 pub use upgrade::UpgradeError;
-pub use websocket::{WebSocket, split};
+pub use websocket::{MessageReader, MessageWriter, WebSocket, split};

@@ -3,6 +3,7 @@
 mod closing;
 mod data;
 mod farewell;
+mod message_stream;
 mod output;
 mod prepared;
 mod read;
@@ -31,6 +32,8 @@ use crate::error::{Error, Result};
 use crate::transport::Transport;
 use closing::Ending;
 use farewell::Farewell;
+use message_stream::Incoming;
+pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
 use stream_sink::Waiting;
 use timer::Timer;
@@ -74,6 +77,7 @@ pub struct WebSocket {
     /// Its place in the drain of its server.
     member: Option<Arc<Member>>,
     waiting: Waiting,
+    incoming: Incoming,
     negotiated: Negotiated,
     /// What the peer's close frame said.
     close_frame: Option<CloseFrame>,
@@ -107,6 +111,7 @@ impl WebSocket {
             farewell: None,
             member: None,
             waiting: Waiting::default(),
+            incoming: Incoming::default(),
             negotiated,
             close_frame: None,
             data: Extensions::new(),
@@ -224,6 +229,9 @@ impl WebSocket {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+        if !self.incoming.is_idle() {
+            ready!(self.poll_skip(cx));
+        }
         while !self.ending.has_begun() {
             if self.input.is_empty() {
                 match ready!(self.poll_input(cx)) {

@@ -1,0 +1,134 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::{CloseCode, CloseFrame, UsageError};
+use tokio::io::AsyncWrite;
+
+use crate::error::{Error, Result};
+use crate::websocket::WebSocket;
+
+/// The payload of a fragment, in bytes. As much as is unwritten when feeding a message begins to wait: so each fragment
+/// is a write of its own, and two are never in memory.
+const FRAGMENT: usize = 64 * 1024;
+
+/// A message that is written in fragments: an [`AsyncWrite`] that [`finish`](Self::finish) ends. It comes from
+/// [`WebSocket::send_stream`].
+///
+/// What is written is sent when 64 KiB have come together, and by a flush: each makes a fragment. A message of which all
+/// came together at its end is sent in one frame. Memory is bounded by two fragments. With permessage-deflate, the
+/// message is compressed.
+///
+/// As with [`WebSocket::send`], nothing is received meanwhile: pings are answered, and a close frame is seen, by the next
+/// call that receives.
+///
+/// # Errors
+/// A write may fail as [`WebSocket::send`] does, with that [`Error`] inside the [`io::Error`]. Bytes that make a text
+/// anything but UTF-8 are an error of the kind `InvalidInput` when they are to be sent, and are not sent: the message cannot be finished
+/// then. A text may be cut anywhere, within a character as well.
+///
+/// # Drop
+/// A message cannot be taken back once a part of it was sent. If it is dropped unfinished then, the connection begins to
+/// close with 1011 (internal error): the next call of any kind writes the close frame, and nothing more can be sent. If
+/// nothing was sent yet, it is as if the message had never been begun.
+pub struct MessageWriter<'a> {
+    ws: &'a mut WebSocket,
+    /// What has not made a fragment yet.
+    buffer: Vec<u8>,
+    finished: bool,
+}
+
+impl<'a> MessageWriter<'a> {
+    pub(super) fn new(ws: &'a mut WebSocket) -> Self {
+        Self { ws, buffer: Vec::new(), finished: false }
+    }
+
+    /// Ends the message: it is with the transport, whole, when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with [`UsageError::InvalidUtf8`] for a text that ends within a character, and as
+    /// [`WebSocket::send`].
+    ///
+    /// # Cancel safety
+    /// If it is dropped while it waits for room, the message is dropped unfinished. If it is dropped later, the rest will
+    /// be written by the next call of any kind.
+    pub async fn finish(mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_finish(cx)).await
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if !self.finished {
+            ready!(self.ws.poll_room(cx))?;
+            self.ws.connection.finish_message(&self.buffer, self.ws.output.buffer())?;
+            self.buffer = Vec::new();
+            self.finished = true;
+        }
+        self.ws.poll_flush_output(cx)
+    }
+
+    /// Makes a fragment of what has come together.
+    fn poll_fragment(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.ws.poll_room(cx))?;
+        self.ws.connection.append_fragment(&self.buffer, self.ws.output.buffer())?;
+        self.buffer.clear();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for MessageWriter<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.finished {
+            return Poll::Ready(Err(Error::from(UsageError::NoMessage).into()));
+        }
+        if this.buffer.len() == FRAGMENT {
+            ready!(this.poll_fragment(cx))?;
+        }
+        if this.buffer.is_empty() && buf.len() >= FRAGMENT {
+            ready!(this.ws.poll_room(cx))?;
+            let output = this.ws.output.buffer();
+            this.ws.connection.append_fragment(&buf[..FRAGMENT], output).map_err(Error::from)?;
+            return Poll::Ready(Ok(FRAGMENT));
+        }
+        let length = buf.len().min(FRAGMENT - this.buffer.len());
+        this.buffer.extend_from_slice(&buf[..length]);
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.buffer.is_empty() {
+            ready!(this.poll_fragment(cx))?;
+        }
+        this.ws.poll_flush_output(cx).map_err(Into::into)
+    }
+
+    /// Ends the message, as [`finish`](MessageWriter::finish).
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_finish(cx).map_err(Into::into)
+    }
+}
+
+impl Drop for MessageWriter<'_> {
+    fn drop(&mut self) {
+        if self.finished || self.ws.connection.cancel_message() {
+            return;
+        }
+        let reason = "a message was not finished".into();
+        let frame = CloseFrame { code: CloseCode::INTERNAL_ERROR, reason };
+        // Refused only where the connection is closing already.
+        let _ = self.ws.connection.close(Some(&frame), self.ws.output.buffer());
+    }
+}
+
+impl fmt::Debug for MessageWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter").field("finished", &self.finished).finish_non_exhaustive()
+    }
+}
