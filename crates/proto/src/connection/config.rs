@@ -19,6 +19,8 @@ pub struct Config {
     pub(crate) ping_after: Option<Duration>,
     pub(crate) pong_timeout: Duration,
     pub(crate) close_timeout: Duration,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) read_timeout: Option<Duration>,
     pub(crate) report_frames: bool,
 }
 
@@ -32,6 +34,8 @@ impl Config {
             ping_after: Some(Duration::from_secs(30)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
+            write_timeout: Some(Duration::from_secs(30)),
+            read_timeout: None,
             report_frames: false,
         }
     }
@@ -84,6 +88,35 @@ impl Config {
     /// ([`TimedOut::Closing`](crate::TimedOut::Closing)). Default: 5 s.
     pub const fn close_timeout(self, timeout: Duration) -> Self {
         Self { close_timeout: timeout, ..self }
+    }
+
+    /// How long what is to be written may wait for a transport that takes not one byte of it, before the connection counts
+    /// as lost ([`TimedOut::Writing`](crate::TimedOut::Writing)); `None` for as long as that lasts. Default: 30 s.
+    ///
+    /// A peer that reads slowly is given all the time that it needs, as long as it reads: a program that has an end of its own
+    /// puts `tokio::time::timeout` around a send. Meant for the driver of a connection that waits for its transport; the
+    /// handler server holds such a peer to [`ping_after`](Self::ping_after) and [`pong_timeout`](Self::pong_timeout).
+    pub const fn write_timeout(self, timeout: Option<Duration>) -> Self {
+        Self { write_timeout: timeout, ..self }
+    }
+
+    /// How long a message may take from its first byte to its last, before the connection counts as lost
+    /// ([`TimedOut::Reading`](crate::TimedOut::Reading)); `None` for as long as it likes. Default: `None`.
+    ///
+    /// Between messages the peer may be silent: that is for [`ping_after`](Self::ping_after) to end. Control frames within
+    /// the message do not extend its time. Meant for the driver of a connection that waits for its transport.
+    pub const fn read_timeout(self, timeout: Option<Duration>) -> Self {
+        Self { read_timeout: timeout, ..self }
+    }
+
+    /// For a driver: the [`write_timeout`](Self::write_timeout).
+    pub const fn longest_write(&self) -> Option<Duration> {
+        self.write_timeout
+    }
+
+    /// For a driver: the [`read_timeout`](Self::read_timeout).
+    pub const fn longest_read(&self) -> Option<Duration> {
+        self.read_timeout
     }
 
     /// Whether the header of every frame is an event of its own ([`Event::Frame`](crate::Event::Frame)): for programs that

@@ -139,6 +139,12 @@ impl Connection {
         self.receiving.role()
     }
 
+    /// Whether the beginning of a message or frame was taken, and its end was not.
+    #[inline]
+    pub fn is_mid_message(&self) -> bool {
+        self.receiving.is_mid_message()
+    }
+
     /// How far the connection is towards its end.
     #[inline]
     pub fn state(&self) -> State {
@@ -489,12 +495,17 @@ impl Connection {
 
 /// A deadline passed: the peer is gone or does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TimedOut {
     /// Silence, and none of the answer that a ping asks for within
     /// [`Config::pong_timeout`].
     Keepalive,
     /// The closing handshake was not finished within [`Config::close_timeout`].
     Closing,
+    /// The transport took nothing of what was to be written within [`Config::write_timeout`].
+    Writing,
+    /// A message did not arrive whole within [`Config::read_timeout`].
+    Reading,
 }
 
 impl fmt::Display for TimedOut {
@@ -502,6 +513,8 @@ impl fmt::Display for TimedOut {
         f.write_str(match self {
             Self::Keepalive => "the peer is silent and did not answer a ping",
             Self::Closing => "the closing handshake was not finished in time",
+            Self::Writing => "the transport took nothing of what was to be written",
+            Self::Reading => "a message did not arrive whole in time",
         })
     }
 }

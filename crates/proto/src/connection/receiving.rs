@@ -103,6 +103,12 @@ impl Receiving {
         self.short_way_below = if closed { 0 } else { longest.saturating_add(1) };
     }
 
+    /// Whether something was begun that is not whole yet.
+    #[inline]
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.message.is_some() || self.frame.is_some() || !self.partial.is_empty()
+    }
+
     /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen
     /// in its header. `None` says that nothing was taken and that [`Receiving::next`] is to look.
     #[inline]
@@ -110,7 +116,7 @@ impl Receiving {
         &mut self,
         input: &mut Input<'a>,
     ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
-        if self.frame.is_some() || self.message.is_some() || !self.partial.is_empty() {
+        if self.is_mid_message() {
             return None;
         }
         let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;

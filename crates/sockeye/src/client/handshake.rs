@@ -32,7 +32,8 @@ impl Client {
         match request.verify(key, &head) {
             Ok(negotiated) => {
                 let connection = Connection::client(&self.config, random::bytes);
-                Ok(opening::open(transport, connection, &buffer[end..], negotiated))
+                let ws = opening::open(transport, connection, &buffer[end..], negotiated);
+                Ok(ws.with_deadlines(&self.config))
             }
             // Nobody reads what a redirect has to say, and another connection is to be made.
             Err(error @ HandshakeError::Status { .. }) if !self.follows(&error) => {

@@ -102,6 +102,7 @@ impl Options {
         negotiated: Negotiated,
     ) -> WebSocket {
         opening::open(transport, Connection::server(&self.config), input, negotiated)
+            .with_deadlines(&self.config)
     }
 }
 

@@ -5,6 +5,7 @@ mod data;
 mod farewell;
 mod message_stream;
 mod output;
+mod patience;
 mod prepared;
 mod read;
 pub mod split;
@@ -23,7 +24,8 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use http::Extensions;
 use sockeye_proto::{
-    CloseCode, CloseFrame, Connection, Event, Message, Rtt, State, UsageError, Utf8Bytes,
+    CloseCode, CloseFrame, Config, Connection, Event, Message, Rtt, State, TimedOut, UsageError,
+    Utf8Bytes,
 };
 use tokio::time::Instant;
 
@@ -35,6 +37,7 @@ use farewell::Farewell;
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
+use patience::Patience;
 use stream_sink::Waiting;
 use timer::Timer;
 
@@ -72,6 +75,10 @@ pub struct WebSocket {
     input: BytesMut,
     output: Output,
     timer: Timer,
+    /// With a transport that takes nothing.
+    write_patience: Patience,
+    /// With a message that does not come to its end.
+    read_patience: Patience,
     ending: Ending,
     farewell: Option<Farewell>,
     /// Its place in the drain of its server.
@@ -107,6 +114,8 @@ impl WebSocket {
             input,
             output: Output::default(),
             timer: Timer::default(),
+            write_patience: Patience::default(),
+            read_patience: Patience::default(),
             ending: Ending::default(),
             farewell: None,
             member: None,
@@ -115,6 +124,15 @@ impl WebSocket {
             negotiated,
             close_frame: None,
             data: Extensions::new(),
+        }
+    }
+
+    /// Holds the transport to the deadlines that are the driver's.
+    pub(crate) fn with_deadlines(self, config: &Config) -> Self {
+        Self {
+            write_patience: Patience::new(config.longest_write()),
+            read_patience: Patience::new(config.longest_read()),
+            ..self
         }
     }
 
@@ -127,7 +145,8 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Protocol`] when the peer breaks a rule or a limit, after it was told so by a close frame;
     /// [`Error::Disconnected`] when the transport ends without a close frame; [`Error::ClosedMidMessage`];
-    /// [`Error::TimedOut`] when the peer stays silent though pinged; [`Error::Io`]. The connection is over after any
+    /// [`Error::TimedOut`] when the peer stays silent though pinged, does not take what is written, or does not finish a
+    /// message that it began ([`Config::read_timeout`](crate::Config::read_timeout)); [`Error::Io`]. The connection is over after any
     /// of them, and further calls give `None`.
     ///
     /// # Cancel safety
@@ -139,7 +158,9 @@ impl WebSocket {
     /// Sends a message: it is with the transport, whole, when this returns.
     ///
     /// # Errors
-    /// [`Error::Usage`] after the connection was closed by either side, [`Error::Io`].
+    /// [`Error::Usage`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
+    /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
+    /// [`Config::write_timeout`](crate::Config::write_timeout), after which the connection is over.
     ///
     /// # Cancel safety
     /// If it is dropped while it waits for room, the message was not taken. If it is dropped later, the message will be
@@ -165,7 +186,7 @@ impl WebSocket {
     /// Writes what was fed: all is with the transport when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`] and [`Error::TimedOut`], as [`send`](Self::send).
     ///
     /// # Cancel safety
     /// What was not written is written by the next call of any kind.
@@ -235,7 +256,10 @@ impl WebSocket {
         while !self.ending.has_begun() {
             if self.input.is_empty() {
                 match ready!(self.poll_input(cx)) {
-                    Ok(Some(message)) => return Poll::Ready(Ok(Some(message))),
+                    Ok(Some(message)) => {
+                        self.read_patience.reset();
+                        return Poll::Ready(Ok(Some(message)));
+                    }
                     Ok(None) => {}
                     Err(error) => self.ending.fail(error),
                 }
@@ -243,6 +267,7 @@ impl WebSocket {
             }
             match self.connection.receive_bytes(&mut self.input, self.output.buffer()) {
                 Ok(Some(Event::Message(message))) => {
+                    self.read_patience.reset();
                     return Poll::Ready(Ok(Some(message.into_owned())));
                 }
                 Ok(Some(event)) => self.note(event),
@@ -289,6 +314,11 @@ impl WebSocket {
         }
         if let Poll::Ready(Err(error)) = flushed {
             return Poll::Ready(Err(error));
+        }
+        if !self.connection.is_mid_message() {
+            self.read_patience.reset();
+        } else if self.read_patience.poll(cx).is_ready() {
+            return Poll::Ready(Err(TimedOut::Reading.into()));
         }
         loop {
             let output = self.output.buffer();
@@ -340,12 +370,31 @@ impl WebSocket {
     #[inline]
     fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            ready!(self.output.poll_flush(cx, &mut self.transport))?;
+            let before = self.output.len();
+            match self.output.poll_flush(cx, &mut self.transport) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => return self.poll_stalled(cx, before),
+            }
+            self.write_patience.reset();
             self.connection.poll_owed(self.output.buffer());
             if self.output.is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// The transport takes no more at present, where `before` bytes were unwritten. The time that this may last begins anew
+    /// whenever it has taken some.
+    #[cold]
+    fn poll_stalled(&mut self, cx: &mut Context<'_>, before: usize) -> Poll<Result<()>> {
+        if self.output.len() < before {
+            self.write_patience.reset();
+        }
+        ready!(self.write_patience.poll(cx));
+        if !self.ending.has_begun() {
+            self.ending.fail(TimedOut::Writing.into());
+        }
+        Poll::Ready(Err(TimedOut::Writing.into()))
     }
 
     fn poll_close_with(&mut self, cx: &mut Context<'_>, frame: &CloseFrame) -> Poll<Result<()>> {

@@ -36,6 +36,12 @@ impl Output {
         self.unwritten.push_shared(payload);
     }
 
+    /// How much is unwritten, in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.unwritten.len()
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.unwritten.is_empty()

@@ -65,6 +65,10 @@ impl Sink<Message> for WebSocket {
         let this = self.get_mut();
         let polled = this.poll_flush_output(cx);
         this.waiting.sink = polled.is_pending().then(|| cx.waker().clone());
+        if this.ending.has_begun() {
+            // It was given up, which nobody else would tell the stream.
+            wake(&mut this.waiting.stream);
+        }
         polled
     }
 

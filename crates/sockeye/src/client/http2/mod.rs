@@ -209,7 +209,8 @@ impl Http2 {
             Ok(negotiated) => {
                 let connection = Connection::client(&self.client.config, random::bytes);
                 let transport = Transport::boxed(stream, self.peer);
-                Ok(opening::open(transport, connection, &[], negotiated))
+                let ws = opening::open(transport, connection, &[], negotiated);
+                Ok(ws.with_deadlines(&self.client.config))
             }
             Err(error @ HandshakeError::Status { .. }) => {
                 let body = body::read(&mut stream, BytesMut::new(), Framing::UntilEnd).await;

@@ -1,0 +1,37 @@
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep};
+
+/// How long something may wait. There is no timer until it has to, and none once it goes on.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    limit: Option<Duration>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    pub(super) const fn new(limit: Option<Duration>) -> Self {
+        Self { limit, sleep: None }
+    }
+
+    /// It went on.
+    #[inline]
+    pub(super) fn reset(&mut self) {
+        if self.sleep.is_some() {
+            self.sleep = None;
+        }
+    }
+
+    /// It waits: ready when it has done so for too long, counted from the first call since it went on.
+    #[cold]
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(limit) = self.limit else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
+        // A sleep is not over for a task without budget: see `Timer`.
+        pin!(unconstrained(sleep.as_mut())).poll(cx)
+    }
+}

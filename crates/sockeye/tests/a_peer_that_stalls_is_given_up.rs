@@ -1,0 +1,158 @@
+//! Deadlines of writes and of messages: a peer that does not read, and one that does not finish what it says.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use sockeye::upgrade::{Options, Upgrader};
+use sockeye::{Client, Config, Error, Message, TimedOut, UsageError, WebSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::{Instant, sleep};
+
+/// Room in the pipe between both ends, in bytes.
+const PIPE: usize = 1024;
+
+/// Far longer than any deadline here, on a clock that is not the wall's.
+const LONG: Duration = Duration::from_secs(3600);
+
+fn config() -> Config {
+    // Silence is not what these tests are about.
+    Config::new().ping_after(None)
+}
+
+/// A server's end, and the other one by hand, after the handshake.
+async fn open(config: Config) -> (WebSocket, DuplexStream) {
+    let (server, mut peer) = duplex(PIPE);
+    let request = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    peer.write_all(request.as_bytes()).await.unwrap();
+    let upgrader = Upgrader::new().options(Options::new().config(config));
+    let ws = upgrader.accept(server).await.unwrap();
+    let mut answer = [0; PIPE];
+    let length = peer.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 101 "));
+    (ws, peer)
+}
+
+fn large() -> Message {
+    Message::from(vec![7_u8; 10 * PIPE])
+}
+
+fn is_late(result: &sockeye::Result<()>, late: TimedOut) -> bool {
+    matches!(result, Err(Error::TimedOut(other)) if *other == late)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_to_a_peer_that_does_not_read_fails_in_time_and_the_connection_is_over() {
+    let limit = Duration::from_secs(3);
+    let (mut ws, _peer) = open(config().write_timeout(Some(limit))).await;
+    let start = Instant::now();
+    let sent = ws.send(large()).await;
+    assert!(is_late(&sent, TimedOut::Writing), "{sent:?}");
+    assert_eq!(start.elapsed().as_secs(), limit.as_secs());
+    assert!(matches!(ws.send("more").await, Err(Error::Usage(UsageError::Closing))));
+    // What it ended with is told once to the one who receives, too.
+    assert!(matches!(ws.recv().await, Err(Error::TimedOut(TimedOut::Writing))));
+    assert!(matches!(ws.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_minute_is_the_default() {
+    let (mut ws, _peer) = open(config()).await;
+    let start = Instant::now();
+    let sent = ws.send(large()).await;
+    assert!(is_late(&sent, TimedOut::Writing), "{sent:?}");
+    assert_eq!(start.elapsed().as_secs(), 30);
+    let client = Client::new("ws://example.com/").config(config());
+    let (stream, server) = duplex(PIPE);
+    let accept = tokio::spawn(async move { Upgrader::new().accept(server).await });
+    let mut ws = client.handshake(stream).await.unwrap();
+    let _server = accept.await.unwrap().unwrap();
+    let sent = ws.send(large()).await;
+    assert!(is_late(&sent, TimedOut::Writing), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_given_all_its_time() {
+    let (mut ws, mut peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
+    let reader = tokio::spawn(async move {
+        let mut received = 0;
+        let mut some = [0; 100];
+        while received < 10 * PIPE {
+            sleep(Duration::from_secs(2)).await;
+            received += peer.read(&mut some).await.unwrap();
+        }
+        peer
+    });
+    ws.send(large()).await.unwrap();
+    let _peer = reader.await.unwrap();
+    // No timer is left behind.
+    sleep(LONG).await;
+    ws.send("hello").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_deadline_a_send_waits() {
+    let (mut ws, mut peer) = open(config().write_timeout(None)).await;
+    let reader = tokio::spawn(async move {
+        sleep(LONG).await;
+        let mut received = vec![0; 10 * PIPE];
+        peer.read_exact(&mut received).await.unwrap();
+        peer
+    });
+    ws.send(large()).await.unwrap();
+    reader.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_gives_up_on_what_is_not_taken_as_well() {
+    let (mut ws, _peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
+    ws.feed(large()).await.unwrap();
+    let start = Instant::now();
+    assert!(matches!(ws.recv().await, Err(Error::TimedOut(TimedOut::Writing))));
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_come_to_its_end_fails_in_time() {
+    let (mut ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
+    // The first fragment, then its rest byte by byte, with a ping in between.
+    peer.write_all(&[0x01, 0x80 | 0x64, 0, 0, 0, 0]).await.unwrap();
+    let start = Instant::now();
+    let dripping = async {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            if peer.write_all(b"x").await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        received = ws.recv() => {
+            assert!(matches!(received, Err(Error::TimedOut(TimedOut::Reading))), "{received:?}");
+        }
+        () = dripping => panic!("the drip ended first"),
+    }
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_has_time_of_its_own_and_silence_between_them_is_free() {
+    let (mut ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
+    let halves = tokio::spawn(async move {
+        peer.write_all(&[0x81]).await.unwrap();
+        for _ in 0..5 {
+            sleep(Duration::from_secs(2)).await;
+            // The end of one message, and the beginning of the next.
+            peer.write_all(&[0x81, 0, 0, 0, 0, b'x', 0x81]).await.unwrap();
+        }
+        peer.write_all(&[0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+        sleep(LONG).await;
+        peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+        peer
+    });
+    for _ in 0..7 {
+        assert_eq!(ws.recv().await.unwrap(), Some("x".into()));
+    }
+    halves.await.unwrap();
+}
