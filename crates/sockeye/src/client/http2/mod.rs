@@ -214,9 +214,13 @@ impl Http2 {
             }
             Err(error @ HandshakeError::Status { .. }) => {
                 let body = body::read(&mut stream, BytesMut::new(), Framing::UntilEnd).await;
+                stream.reset();
                 Err(error.with_body(body).into())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                stream.reset();
+                Err(error.into())
+            }
         }
     }
 }

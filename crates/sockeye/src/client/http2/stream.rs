@@ -3,28 +3,54 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::http2;
 
+/// How long a stream whose WebSocket was dropped is kept for what is still to be written, unless the server ends it
+/// before: as long as a closing handshake has by default.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Both halves of a stream.
+///
+/// When it is dropped, what was written is still sent, as on TCP.
 pub(super) struct Stream {
-    send: SendStream<Bytes>,
-    receive: RecvStream,
+    /// Taken when the stream is dropped or reset.
+    halves: Option<Halves>,
     /// Of the frame that was received last, what was not read.
     unread: Bytes,
+}
+
+struct Halves {
+    send: SendStream<Bytes>,
+    receive: RecvStream,
     /// Whether the sending half was ended.
     ended: bool,
 }
 
 impl Stream {
     pub(super) fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
-        Self { send, receive, unread: Bytes::new(), ended: false }
+        let halves = Halves { send, receive, ended: false };
+        Self { halves: Some(halves), unread: Bytes::new() }
     }
 
+    /// Lets go of the stream at once: the server is told that nothing more of it is wanted.
+    pub(super) fn reset(mut self) {
+        self.halves = None;
+    }
+
+    fn halves(&mut self) -> io::Result<&mut Halves> {
+        self.halves.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Halves {
     /// Waits until the peer has room for some of what is to be written; gives how much, in bytes.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         self.send.reserve_capacity(wanted);
@@ -46,6 +72,43 @@ impl Stream {
             Poll::Pending => io::ErrorKind::BrokenPipe.into(),
         }
     }
+
+    /// The next bytes, of a frame that may be empty; `None` at the end.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        Poll::Ready(match ready!(self.receive.poll_data(cx)) {
+            None => Ok(None),
+            Some(Ok(data)) => Ok(Some(data)),
+            // A server that has sent all that it had to say may add that it wants to hear no more.
+            Some(Err(error)) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => {
+                Ok(None)
+            }
+            Some(Err(error)) => Err(http2::read_error(io_error(error))),
+        })
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc8441#section-5
+    //# Orderly TCP-level closures are represented as END_STREAM flags
+    fn end(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        self.send.send_data(Bytes::new(), true).map_err(io_error)
+    }
+}
+
+impl Drop for Stream {
+    /// To drop both halves would reset the stream, and discard what is still to be written.
+    fn drop(&mut self) {
+        let Some(mut halves) = self.halves.take() else { return };
+        if halves.end().is_err() || halves.receive.is_end_stream() {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(timeout(LINGER, async move {
+            // It is discarded, and gives the server no further room.
+            while let Ok(Some(_)) = std::future::poll_fn(|cx| halves.poll_data(cx)).await {}
+        }));
+    }
 }
 
 impl AsyncRead for Stream {
@@ -55,23 +118,16 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
-            match ready!(self.receive.poll_data(cx)) {
+            match ready!(self.halves()?.poll_data(cx))? {
                 None => return Poll::Ready(Ok(())),
-                Some(Ok(data)) => self.unread = data,
-                // A server that has sent all that it had to say may add that it wants to hear no more.
-                Some(Err(error))
-                    if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) =>
-                {
-                    return Poll::Ready(Ok(()));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(http2::read_error(io_error(error)))),
+                Some(data) => self.unread = data,
             }
         }
         let length = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread[..length]);
         self.unread.advance(length);
         // No more than was received, which is all that could be wrong with it.
-        let _ = self.receive.flow_control().release_capacity(length);
+        let _ = self.halves()?.receive.flow_control().release_capacity(length);
         Poll::Ready(Ok(()))
     }
 }
@@ -94,12 +150,13 @@ impl AsyncWrite for Stream {
         if all == 0 {
             return Poll::Ready(Ok(0));
         }
-        let room = ready!(self.poll_room(cx, all.min(http2::MAX_WRITE)))?;
+        let halves = self.halves()?;
+        let room = ready!(halves.poll_room(cx, all.min(http2::MAX_WRITE)))?;
         let data = Bytes::from(http2::gather(bufs, room).into_owned());
         let length = data.len();
-        match self.send.send_data(data, false) {
+        match halves.send.send_data(data, false) {
             Ok(()) => Poll::Ready(Ok(length)),
-            Err(_) => Poll::Ready(Err(self.why_closed(cx))),
+            Err(_) => Poll::Ready(Err(halves.why_closed(cx))),
         }
     }
 
@@ -108,13 +165,8 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(()))
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc8441#section-5
-    //# Orderly TCP-level closures are represented as END_STREAM flags
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if std::mem::replace(&mut self.ended, true) {
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Ready(self.send.send_data(Bytes::new(), true).map_err(io_error))
+        Poll::Ready(self.halves()?.end())
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -125,10 +177,7 @@ impl AsyncWrite for Stream {
 /// The error of the transport beneath, or in the words of TCP what the peer did to the stream or the connection.
 pub(super) fn io_error(error: h2::Error) -> io::Error {
     if error.is_io() {
-        if let Some(error) = error.into_io() {
-            return error;
-        }
-        return io::ErrorKind::BrokenPipe.into();
+        return error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
     }
     http2::reset(io::Error::other(error))
 }
