@@ -1,6 +1,7 @@
 //! Pings into silence, what their pongs tell, and the end of a connection that stays silent (RFC 6455 section 5.5.2).
 
 use std::mem;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::span::Span;
@@ -33,9 +34,9 @@ pub(crate) struct Keepalive {
 /// The round-trip time of a connection, as the pongs to its keepalive pings tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtt {
-    /// In microseconds, as is the other: every idle connection holds it.
+    /// In microseconds, as is the other: every idle connection holds them.
     last: u32,
-    smoothed: u32,
+    smoothed: NonZeroU32,
 }
 
 impl Rtt {
@@ -46,7 +47,7 @@ impl Rtt {
 
     /// Smoothed over the last pings, each with the weight of an eighth (RFC 6298 section 2).
     pub const fn smoothed(self) -> Duration {
-        Duration::from_micros(self.smoothed as u64)
+        Duration::from_micros(self.smoothed.get() as u64)
     }
 }
 
@@ -90,8 +91,12 @@ impl Keepalive {
         let left = due.saturating_duration_since(now);
         let took = self.pong_timeout.duration().saturating_sub(left);
         let last = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        let smoothed = self.rtt.map_or(last, |rtt| rtt.smoothed - rtt.smoothed / 8 + last / 8);
-        self.rtt = Some(Rtt { last, smoothed });
+        let smoothed = self.rtt.map_or(last, |rtt| {
+            let before = rtt.smoothed.get();
+            before - before / 8 + last / 8
+        });
+        self.rtt =
+            Some(Rtt { last, smoothed: NonZeroU32::new(smoothed).unwrap_or(NonZeroU32::MIN) });
     }
 
     pub(crate) const fn rtt(&self) -> Option<Rtt> {

@@ -24,7 +24,7 @@ pub(super) struct Sending {
     deflater: Option<Box<Deflater>>,
     closed: bool,
     /// The message that is sent in fragments.
-    fragments: Option<Fragments>,
+    fragments: Option<Box<Fragments>>,
     /// Neither masked nor compressed, not closed, and between messages: a frame is its header and the payload as it is.
     plain: bool,
 }

@@ -20,7 +20,7 @@ pub struct Connection {
     /// There while input is handled or something is unwritten.
     pub(super) writer: Option<Box<Writer>>,
     /// How much was taken from the writer, but not by the system yet, in bytes.
-    pub(super) in_flight: usize,
+    in_flight: u32,
     /// The handler wants the connection dropped as it is.
     pub(super) aborted: bool,
     id: ConnectionId,
@@ -92,6 +92,12 @@ impl Connection {
         self.protocol.rtt()
     }
 
+    /// So much output, in bytes, is no longer with the writer and not yet with the system.
+    pub(super) fn set_in_flight(&mut self, length: usize) {
+        // More than 4 GiB counts as that.
+        self.in_flight = u32::try_from(length).unwrap_or(u32::MAX);
+    }
+
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
@@ -157,7 +163,7 @@ impl Connection {
         let possible = self.protocol.sends_plain() && !self.aborted;
         if possible {
             let writer = self.writer.get_or_insert_default();
-            if writer.output.len() + self.in_flight < self.workers.max_unwritten {
+            if self.in_flight as usize + writer.output.len() < self.workers.max_unwritten {
                 writer.output.buffer().extend_from_slice(frames);
             }
         }
@@ -185,7 +191,7 @@ impl Connection {
             return Err(Sent::Closed);
         }
         let writer = self.writer.get_or_insert_default();
-        if writer.output.len() + self.in_flight >= self.workers.max_unwritten {
+        if self.in_flight as usize + writer.output.len() >= self.workers.max_unwritten {
             return Err(Sent::Full);
         }
         Ok((&mut self.protocol, writer))
@@ -224,7 +230,7 @@ impl Connection {
     /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
     /// what the callbacks for the input at hand have sent.
     pub fn unwritten(&self) -> usize {
-        self.in_flight + self.writer.as_ref().map_or(0, |writer| writer.output.len())
+        self.in_flight as usize + self.writer.as_ref().map_or(0, |writer| writer.output.len())
     }
 
     /// Whether messages can be sent: the closing handshake has not begun.

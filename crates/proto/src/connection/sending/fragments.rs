@@ -20,13 +20,13 @@ pub(super) struct Fragments {
 impl Sending {
     pub(in crate::connection) fn begin(&mut self, kind: Kind) -> Result<(), UsageError> {
         self.check_idle()?;
-        self.fragments = Some(Fragments {
+        self.fragments = Some(Box::new(Fragments {
             kind,
             begun: false,
             #[cfg(feature = "deflate")]
             compressed: false,
             validator: Validator::new(),
-        });
+        }));
         self.plain = false;
         Ok(())
     }

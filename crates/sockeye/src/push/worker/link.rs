@@ -333,7 +333,7 @@ impl<S> Link<S> {
         #[cfg(feature = "tls")]
         if let (Some(tls), Phase::Open(connection)) = (&mut self.tls, &mut self.phase) {
             // What is sealed has left the connection's own output, and counts all the same.
-            connection.in_flight = tls.output().len();
+            connection.set_in_flight(tls.output().len());
         }
     }
 
@@ -346,7 +346,7 @@ impl<S> Link<S> {
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         connection.protocol.poll_owed(writer.output.buffer());
         if blocked {
-            connection.in_flight = 0;
+            connection.set_in_flight(0);
             office.handler.drained(connection);
         }
         self.output().1.is_some_and(|output| !output.is_empty())

@@ -1,6 +1,8 @@
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use sockeye_proto::connection::SendingHalf;
@@ -24,20 +26,22 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     pub(super) async fn run(mut self) {
         let (outbox, close_timeout) = (self.outbox.clone(), self.close_timeout);
         let mut batch = Batch::default();
-        let written = tokio::select! {
-            written = self.write(&mut batch) => match written {
-                Ok(()) => true,
-                Err(error) => {
-                    tracing::debug!(%error, "the transport takes no more output");
-                    false
+        let written = {
+            let mut work = pin!(self.write(&mut batch));
+            let mut overdue = pin!(outbox.overdue(close_timeout));
+            poll_fn(|cx| {
+                let written = work.as_mut().poll(cx);
+                if written.is_pending() && overdue.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
-            },
-            () = outbox.overdue(close_timeout) => {
-                tracing::debug!("the peer took too long to read what was sent before the close");
-                false
-            }
+                written
+            })
+            .await
         };
-        outbox.end(&batch, written);
+        if let Err(error) = &written {
+            tracing::debug!(%error, "what was left could not be written");
+        }
+        outbox.end(&batch, written.is_ok());
     }
 
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {

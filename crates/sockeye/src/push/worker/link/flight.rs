@@ -30,7 +30,7 @@ impl<S> Link<S> {
     #[inline]
     pub(crate) fn set_in_flight(&mut self, length: usize) {
         if let Phase::Open(connection) = &mut self.phase {
-            connection.in_flight = length;
+            connection.set_in_flight(length);
         }
     }
 
