@@ -35,7 +35,8 @@
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
 //! | set limits and deadlines | [`Config`] |
 //! | compress | `Deflate`, with the feature `deflate` (on by default) |
-//! | handle frames by hand | [`frame`], [`mask`], [`handshake`] |
+//! | forward frames as they come, or add an extension | [`WebSocket::into_frames`] |
+//! | handle frames by hand | [`Upgrader::accept_raw`](upgrade::Upgrader::accept_raw), [`frame`], [`mask`], [`handshake`] |
 //!
 //! # Defaults
 //! Safe ones: pages of other origins are refused, messages are limited to 16 MiB, handshakes in size and time, silence is
@@ -86,4 +87,4 @@ pub use sockeye_proto::{
     TimedOut, UsageError, Utf8Bytes, close, frame, handshake, mask, text,
 };
 pub use upgrade::UpgradeError;
-pub use websocket::{MessageReader, MessageWriter, WebSocket, split};
+pub use websocket::{FrameReceiver, FrameSender, MessageReader, MessageWriter, WebSocket, split};

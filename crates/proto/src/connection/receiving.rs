@@ -130,6 +130,11 @@ impl Receiving {
         Some(message(opcode, payload))
     }
 
+    /// Whether nothing is kept of what was received.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.partial.is_empty() && self.frame.is_none() && self.in_progress().is_none()
+    }
+
     /// The next event, or `None` when all input was taken.
     pub(super) fn next<'a>(
         &mut self,

@@ -15,6 +15,12 @@ impl Connection {
         self.receiving.set_streaming(on);
     }
 
+    /// Whether no message was received or sent in part, nor a frame: from here on, whoever wants to can handle the frames
+    /// itself.
+    pub fn is_between_messages(&self) -> bool {
+        self.receiving.is_between_messages() && self.sending.is_between_messages()
+    }
+
     /// Begins a message that is sent in fragments: [`append_fragment`](Connection::append_fragment) as often as need be,
     /// then [`finish_message`](Connection::finish_message). Nothing is sent yet. Until it is finished no other message can
     /// be sent; control frames can (RFC 6455 section 5.4).

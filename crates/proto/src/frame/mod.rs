@@ -25,9 +25,11 @@
 
 mod header;
 mod opcode;
+mod whole;
 
 pub use header::{Header, Reserved};
 pub use opcode::OpCode;
+pub use whole::Frame;
 
 /// The longest payload of a control frame, in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_LENGTH: usize = 125;

@@ -31,6 +31,7 @@ mod raw;
 mod request;
 #[cfg(feature = "hyper")]
 mod stream;
+mod upgraded;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Upgrading, hyper};
@@ -42,3 +43,4 @@ pub use options::Options;
 pub use raw::Upgrader;
 pub use request::UpgradeRequest;
 pub use sockeye_proto::handshake::{OriginPolicy, Refusal, Request, Response};
+pub use upgraded::Upgraded;

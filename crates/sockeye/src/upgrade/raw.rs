@@ -15,7 +15,7 @@ use sockeye_proto::handshake::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Admission, Options, UpgradeError, UpgradeRequest};
+use super::{Admission, Options, UpgradeError, UpgradeRequest, Upgraded};
 use crate::WebSocket;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
@@ -173,19 +173,46 @@ impl Upgrader {
         self.accept_transport(Transport::boxed(stream, Some(peer))).await
     }
 
-    async fn accept_transport(&self, transport: Transport) -> Result<WebSocket, UpgradeError> {
-        // In a box, so that the task of a connection is not as large for ever as its handshake.
-        Box::pin(self.upgrade(transport)).await
+    /// As [`accept`](Self::accept), for a program that handles the frames itself: the stream is given back, with what
+    /// came beyond the request, and nothing of this crate between. See [`Upgraded`].
+    ///
+    /// The frames are as both sides agreed: with `Options::deflate`, some are compressed.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so is the stream.
+    pub async fn accept_raw<S>(&self, stream: S) -> Result<Upgraded<S>, UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (stream, opened) = self.upgrade(stream, |_| None).await?;
+        let Opened { negotiated, input, data } = opened;
+        Ok(Upgraded { stream, unread: input, negotiated, data })
     }
 
-    async fn upgrade(&self, mut transport: Transport) -> Result<WebSocket, UpgradeError> {
+    async fn accept_transport(&self, transport: Transport) -> Result<WebSocket, UpgradeError> {
+        // In a box, so that the task of a connection is not as large for ever as its handshake.
+        let upgrade = Box::pin(self.upgrade(transport, Transport::peer_addr));
+        let (transport, Opened { negotiated, input, data }) = upgrade.await?;
+        Ok(self.options.open(transport, &input, negotiated).with_data(data))
+    }
+
+    async fn upgrade<S>(
+        &self,
+        mut stream: S,
+        peer_addr: fn(&S) -> Option<SocketAddr>,
+    ) -> Result<(S, Opened), UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let after = self.options.timeout;
         let deadline = Deadline::after(after);
         let mut deciding = false;
-        let error = match deadline.watch(self.handshake(&mut transport, &mut deciding)).await {
-            Some(Ok(Opened { negotiated, input, data })) => {
-                return Ok(self.options.open(transport, &input, negotiated).with_data(data));
-            }
+        let handshake = self.handshake(&mut stream, peer_addr, &mut deciding);
+        let error = match deadline.watch(handshake).await {
+            Some(Ok(opened)) => return Ok((stream, opened)),
             Some(Err(error)) => error,
             None => UpgradeError::TimedOut { after },
         };
@@ -193,12 +220,12 @@ impl Upgrader {
         match &error {
             UpgradeError::Handshake(HandshakeError::Truncated { .. }) => {}
             UpgradeError::Handshake(reason) => {
-                deadline.watch(refuse(&mut transport, &reason.into())).await;
+                deadline.watch(refuse(&mut stream, &reason.into())).await;
             }
             UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
-                Deadline::after(LAST_WORD).watch(refuse(&mut transport, &late)).await;
+                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &late)).await;
             }
             _ => {}
         }
@@ -218,21 +245,25 @@ impl Upgrader {
     }
 
     /// Reads, decides and answers; `deciding` is set while a decision is waited for.
-    async fn handshake(
+    async fn handshake<S>(
         &self,
-        transport: &mut Transport,
+        stream: &mut S,
+        peer_addr: fn(&S) -> Option<SocketAddr>,
         deciding: &mut bool,
-    ) -> Result<Opened, UpgradeError> {
+    ) -> Result<Opened, UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let mut buffer = BytesMut::new();
         let limits = self.options.head_limits;
-        let end = opening::read_head(transport, &mut buffer, limits).await?;
+        let end = opening::read_head(stream, &mut buffer, limits).await?;
         let (response, data) = {
             let head = RequestHead::parse(&buffer[..end], limits)?;
             let request = Request::from_head(&head)?;
             let mut response = self.answer(&request)?;
             let mut data = Extensions::new();
             if let Some(admit) = &self.admit {
-                let asked = UpgradeRequest::new(&request, transport.peer_addr())
+                let asked = UpgradeRequest::new(&request, peer_addr(stream))
                     .map_err(HandshakeError::from)?;
                 *deciding = true;
                 let admission = admit(asked).await.map_err(HandshakeError::from)?;
@@ -243,8 +274,8 @@ impl Upgrader {
         };
         let mut bytes = Vec::with_capacity(256);
         response.encode(&mut bytes);
-        transport.write_all(&bytes).await?;
-        transport.flush().await?;
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
         Ok(Opened { negotiated: response.into_negotiated(), input: buffer.split_off(end), data })
     }
 
@@ -275,15 +306,15 @@ struct Opened {
 }
 
 /// Tells the client why, as well as that can be done: it is refused in any case.
-async fn refuse(transport: &mut Transport, refusal: &Refusal) {
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, refusal: &Refusal) {
     let mut bytes = Vec::with_capacity(256);
     refusal.encode(&mut bytes);
-    if transport.write_all(&bytes).await.is_err() || transport.shutdown().await.is_err() {
+    if stream.write_all(&bytes).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     // To close a TCP connection with input unread would discard the answer on its way. The deadline that is watched by
     // the caller ends this as well.
-    let mut rest = transport.take(MAX_DISCARDED);
+    let mut rest = stream.take(MAX_DISCARDED);
     let mut discarded = [0; 1024];
     while matches!(rest.read(&mut discarded).await, Ok(1..)) {}
 }

@@ -3,6 +3,7 @@
 mod closing;
 mod data;
 mod farewell;
+mod frames;
 mod message_stream;
 mod output;
 mod patience;
@@ -34,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::transport::Transport;
 use closing::Ending;
 use farewell::Farewell;
+pub use frames::{FrameReceiver, FrameSender};
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;

@@ -84,6 +84,10 @@ impl Sending {
         true
     }
 
+    pub(in crate::connection) fn is_between_messages(&self) -> bool {
+        self.fragments.is_none()
+    }
+
     /// Forgets a message of which nothing was sent. Says whether none is in progress then.
     pub(in crate::connection) fn cancel(&mut self) -> bool {
         if self.fragments.as_ref().is_some_and(|fragments| !fragments.begun) {

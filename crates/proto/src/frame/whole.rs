@@ -1,0 +1,153 @@
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{Header, OpCode, Reserved};
+use crate::error::ProtocolError;
+use crate::mask::{self, MaskKey};
+
+/// A frame with its payload, which is not masked and otherwise as it came: compressed, where an extension did that.
+///
+/// It is what programs forward or change that leave messages to others, and how an extension of one's own sees what it
+/// works on: [`reserved`](Self::reserved) are its bits.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sockeye_proto::frame::{Frame, OpCode};
+///
+/// let frame = Frame::new(OpCode::Text, "Hello");
+/// let mut wire = Vec::new();
+/// frame.encode(Some([0x37, 0xfa, 0x21, 0x3d]), &mut wire);
+///
+/// // What a client sends is masked, and of at most 1,000 bytes here.
+/// let mut input = BytesMut::from(&wire[..]);
+/// assert_eq!(Frame::decode(&mut input, true, 1000)?, Some(frame));
+/// # Ok::<(), sockeye_proto::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Whether it is the last frame of its message.
+    pub fin: bool,
+    /// The bits RSV1 to RSV3, which belong to extensions.
+    pub reserved: Reserved,
+    /// What it carries.
+    pub opcode: OpCode,
+    /// The payload without its mask.
+    pub payload: Bytes,
+}
+
+impl Frame {
+    /// A message in one frame, or a control frame, without reserved bits.
+    pub fn new(opcode: OpCode, payload: impl Into<Bytes>) -> Self {
+        Self { fin: true, reserved: Reserved::NONE, opcode, payload: payload.into() }
+    }
+
+    /// Takes the frame at the start of `input`, if all of it is there; its payload shares that buffer. `masked` says
+    /// whether the peer must mask what it sends: a client must, a server must not. `limit` is the longest payload taken, in bytes.
+    ///
+    /// What is not of one frame alone is not looked at: the order of fragments, the meaning of reserved bits, UTF-8, the
+    /// content of close frames.
+    ///
+    /// # Errors
+    /// As [`Header::decode`]; [`ProtocolError::Unmasked`] and [`ProtocolError::Masked`]; [`ProtocolError::FrameTooLong`] as
+    /// soon as the header is there. The input is then of no more use.
+    pub fn decode(
+        input: &mut BytesMut,
+        masked: bool,
+        limit: usize,
+    ) -> Result<Option<Self>, ProtocolError> {
+        let Some((header, size)) = Header::decode(input)? else { return Ok(None) };
+        match (masked, header.mask) {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+            //# The server MUST close the connection upon receiving a frame that is
+            //# not masked.
+            (true, None) => return Err(ProtocolError::Unmasked),
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+            //# A client MUST close a connection if it detects a masked
+            //# frame.
+            (false, Some(_)) => return Err(ProtocolError::Masked),
+            (true, Some(_)) | (false, None) => {}
+        }
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        if length > limit {
+            let (length, limit) = (header.length, limit as u64);
+            return Err(ProtocolError::FrameTooLong { length, limit });
+        }
+        if input.len() - size < length {
+            return Ok(None);
+        }
+        input.advance(size);
+        let mut payload = input.split_to(length);
+        if let Some(key) = header.mask {
+            mask::apply(&mut payload, key, 0);
+        }
+        let Header { fin, reserved, opcode, .. } = header;
+        Ok(Some(Self { fin, reserved, opcode, payload: payload.freeze() }))
+    }
+
+    /// The header that the frame has with this mask key: one for each frame from a client, `None` from a server.
+    pub fn header(&self, mask: Option<MaskKey>) -> Header {
+        let Self { fin, reserved, opcode, .. } = *self;
+        Header { fin, reserved, opcode, mask, length: self.payload.len() as u64 }
+    }
+
+    /// Appends the frame to `out`, masked if there is a key.
+    pub fn encode(&self, mask: Option<MaskKey>, out: &mut Vec<u8>) {
+        self.header(mask).encode(out);
+        match mask {
+            Some(key) => mask::extend(out, &self.payload, key),
+            None => out.extend_from_slice(&self.payload),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames() -> Vec<Frame> {
+        vec![
+            Frame { fin: false, reserved: Reserved::RSV1, ..Frame::new(OpCode::Text, "salmon") },
+            Frame::new(OpCode::Ping, vec![7; 125]),
+            Frame { fin: false, ..Frame::new(OpCode::Continuation, "") },
+            Frame { fin: true, ..Frame::new(OpCode::Continuation, vec![8; 70_000]) },
+            Frame {
+                reserved: Reserved::from_bits(3).unwrap(),
+                ..Frame::new(OpCode::Close, "\u{3}")
+            },
+        ]
+    }
+
+    #[test]
+    fn frames_are_taken_as_they_come_and_encoded_as_they_were() {
+        for mask in [None, Some([1, 2, 3, 4])] {
+            let mut wire = Vec::new();
+            for frame in frames() {
+                frame.encode(mask, &mut wire);
+            }
+            for size in [1, 7, 1000, wire.len()] {
+                let (mut input, mut taken, mut again) = (BytesMut::new(), Vec::new(), Vec::new());
+                for piece in wire.chunks(size) {
+                    input.extend_from_slice(piece);
+                    while let Some(frame) =
+                        Frame::decode(&mut input, mask.is_some(), 70_000).unwrap()
+                    {
+                        frame.encode(mask, &mut again);
+                        taken.push(frame);
+                    }
+                }
+                assert_eq!(taken, frames());
+                assert!(again == wire && input.is_empty(), "{size} bytes at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_header_can_break_is_refused() {
+        let decode = |wire: &[u8], masked| Frame::decode(&mut BytesMut::from(wire), masked, 10);
+        assert_eq!(decode(&[0x81, 0], true), Err(ProtocolError::Unmasked));
+        assert_eq!(decode(&[0x81, 0x80, 0, 0, 0, 0], false), Err(ProtocolError::Masked));
+        let error = ProtocolError::FrameTooLong { length: 11, limit: 10 };
+        assert_eq!(decode(&[0x81, 11], false), Err(error));
+        assert_eq!(decode(&[0x83, 0], false), Err(ProtocolError::ReservedOpCode { opcode: 3 }));
+        assert_eq!(decode(&[0x81, 10], false), Ok(None));
+    }
+}
