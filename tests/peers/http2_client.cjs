@@ -1,0 +1,77 @@
+// A client of WebSockets over HTTP/2: Node's own HTTP/2, and npm `ws` for the frames.
+//
+// Each line of the input is an order, {"port", "count", "deflate": true | false}: so many WebSockets are opened on one
+// connection to the server, each echoes messages of its own and is closed with 4000 and more. The answer is
+// {"protocols", "extensions", "codes"}, a list each, or {"error"}. The program ends when its input does.
+'use strict';
+
+const http2 = require('node:http2');
+const { createInterface } = require('node:readline');
+const { WebSocket, PerMessageDeflate, extension } = require('ws');
+
+const say = (report) => console.log(JSON.stringify(report));
+const once = (target, name) => new Promise((resolve) => target.once(name, (...all) => resolve(all)));
+
+async function open(session, path, deflate) {
+  const headers = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': path,
+    'sec-websocket-version': '13',
+    'sec-websocket-protocol': 'plain, fish',
+  };
+  const compression = new PerMessageDeflate({ isServer: false, maxPayload: 0, threshold: 0 });
+  if (deflate) headers['sec-websocket-extensions'] = extension.format({ 'permessage-deflate': compression.offer() });
+  const stream = session.request(headers);
+  const [answer] = await once(stream, 'response');
+  if (answer[':status'] !== 200) throw new Error(`status ${answer[':status']}`);
+  // `ws` opens a connection on any stream.
+  const connection = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30_000 });
+  connection._isServer = false;
+  connection._protocol = answer['sec-websocket-protocol'] ?? '';
+  const agreed = answer['sec-websocket-extensions'];
+  if (agreed) {
+    compression.accept(extension.parse(agreed)['permessage-deflate']);
+    connection._extensions['permessage-deflate'] = compression;
+  }
+  connection.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 0, skipUTF8Validation: false });
+  return { connection, agreed: agreed ?? '' };
+}
+
+async function converse(connection, at) {
+  const binary = (length) => Buffer.from(Array.from({ length }, (_, index) => (index * 2654435761 + at) >>> 24));
+  const messages = ['', `grüße, 鮭 ${at}`, 'x'.repeat(70_000), binary(0), binary(125), binary(300_000)];
+  for (const sent of messages) {
+    connection.send(sent);
+    const [data, isBinary] = await once(connection, 'message');
+    if (isBinary !== Buffer.isBuffer(sent) || !data.equals(Buffer.from(sent))) {
+      throw new Error(`${sent.length} came back otherwise`);
+    }
+  }
+  connection.ping('are you there?');
+  await once(connection, 'pong');
+  connection.close(4000 + at, 'done, 鮭');
+  const [code] = await once(connection, 'close');
+  return code;
+}
+
+async function run({ port, count, deflate }) {
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  await once(session, 'remoteSettings');
+  if (!session.remoteSettings.enableConnectProtocol) throw new Error('the server allows no WebSockets');
+  const opened = await Promise.all(Array.from({ length: count }, (_, at) => open(session, `/${at}`, deflate)));
+  const codes = await Promise.all(opened.map(({ connection }, at) => converse(connection, at)));
+  session.close();
+  await once(session, 'close');
+  return {
+    protocols: opened.map(({ connection }) => connection.protocol),
+    extensions: opened.map(({ agreed }) => agreed),
+    codes,
+  };
+}
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    run(JSON.parse(line)).then(say, (error) => say({ error: error.message }));
+  })
+  .on('close', () => process.exit(0));
