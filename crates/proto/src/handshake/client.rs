@@ -39,6 +39,8 @@ pub struct ClientRequest {
     url: Url,
     headers: HeaderMap,
     subprotocols: Vec<String>,
+    /// Offers of the program's own.
+    extensions: Vec<String>,
     #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
@@ -50,6 +52,7 @@ impl ClientRequest {
             url,
             headers: HeaderMap::new(),
             subprotocols: Vec::new(),
+            extensions: Vec::new(),
             #[cfg(feature = "deflate")]
             deflate: None,
         }
@@ -119,6 +122,20 @@ impl ClientRequest {
         self.deflate = deflate;
     }
 
+    /// Offers an extension of the program's own, with its parameters as the header lists them: `x-custom; level=9`. It
+    /// comes before permessage-deflate.
+    ///
+    /// If the server agrees, [`Negotiated::extensions`] says so, and the program must handle the frames by hand: a
+    /// [`Connection`](crate::Connection) knows permessage-deflate only.
+    ///
+    /// # Errors
+    /// [`RequestError::Extension`] when it is not an extension.
+    pub fn add_extension(&mut self, offer: &str) -> Result<(), RequestError> {
+        let offers = Extension::parse_list([offer]).map_err(RequestError::Extension)?;
+        self.extensions.extend(offers.iter().map(Extension::to_string));
+        Ok(())
+    }
+
     /// Appends the request to `out` as an HTTP/1.1 head. The key must be fresh and random for each connection.
     pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
         out.extend_from_slice(b"GET ");
@@ -177,8 +194,10 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             put("Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
         }
-        if let Some(offer) = self.offer() {
-            put("Sec-WebSocket-Extensions", offer.to_string().as_bytes());
+        let deflate = self.offer().map(|offer| offer.to_string());
+        let offers: Vec<_> = self.extensions.iter().cloned().chain(deflate).collect();
+        if !offers.is_empty() {
+            put("Sec-WebSocket-Extensions", offers.join(", ").as_bytes());
         }
         for (name, value) in self.headers.iter().filter(|(name, _)| *name != HOST) {
             put(name.as_str(), value.as_bytes());
@@ -259,12 +278,18 @@ impl ClientRequest {
         self.deflate.as_ref().map(crate::deflate::Deflate::offer)
     }
 
-    #[cfg(feature = "deflate")]
+    #[cfg(not(feature = "deflate"))]
+    #[allow(clippy::unused_self, reason = "the twin of the method with an extension to offer")]
+    fn offer(&self) -> Option<Extension<'static>> {
+        None
+    }
+
     fn confirm_extensions(
         &self,
         answer: &Answer<'_>,
         negotiated: &mut Negotiated,
     ) -> Result<(), HandshakeError> {
+        let mut agreed: Vec<Extension<'_>> = Vec::new();
         for extension in Extension::parse_list(answer.extensions)? {
             //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
             //# If the response includes a |Sec-WebSocket-Extensions| header
@@ -272,41 +297,61 @@ impl ClientRequest {
             //# that was not present in the client's handshake (the server has
             //# indicated an extension not requested by the client), the client
             //# MUST _Fail the WebSocket Connection_.
-            let unasked = || unasked(&extension);
-            let deflate = self.deflate.as_ref().ok_or_else(unasked)?;
+            //
             // One offer cannot be accepted twice.
-            if extension.name() != crate::deflate::NAME || negotiated.deflate.is_some() {
-                return Err(unasked());
+            let again = agreed.iter().any(|before| before.name() == extension.name());
+            let confirmed = !again
+                && (self.confirm_own(&extension)?
+                    || self.confirm_deflate(&extension, negotiated)?);
+            if !confirmed {
+                return Err(HandshakeError::UnaskedExtension {
+                    extension: excerpt(extension.to_string()),
+                });
             }
-            let parameters = deflate.confirm(&extension).map_err(HandshakeError::Deflate)?;
-            negotiated.deflate = Some((deflate.clone(), parameters));
-            negotiated.extensions = Some(extension.to_string());
+            agreed.push(extension);
+        }
+        if !agreed.is_empty() {
+            let agreed: Vec<_> = agreed.iter().map(Extension::to_string).collect();
+            negotiated.extensions = Some(agreed.join(", "));
         }
         Ok(())
     }
 
-    #[cfg(not(feature = "deflate"))]
-    #[allow(clippy::unused_self, reason = "the twin of the method with an extension to offer")]
-    fn offer(&self) -> Option<Extension<'static>> {
-        None
+    /// Whether the extension is one of the program's own that was offered.
+    fn confirm_own(&self, extension: &Extension<'_>) -> Result<bool, HandshakeError> {
+        let offers = Extension::parse_list(self.extensions.iter().map(String::as_str))?;
+        Ok(offers.iter().any(|offer| offer.name() == extension.name()))
     }
 
-    #[cfg(not(feature = "deflate"))]
-    #[allow(clippy::unused_self, reason = "the twin of the method with an extension to confirm")]
-    fn confirm_extensions(
+    /// Whether the extension is permessage-deflate, and was offered.
+    #[cfg(feature = "deflate")]
+    fn confirm_deflate(
         &self,
-        answer: &Answer<'_>,
-        _: &mut Negotiated,
-    ) -> Result<(), HandshakeError> {
-        match Extension::parse_list(answer.extensions)?.first() {
-            Some(extension) => Err(unasked(extension)),
-            None => Ok(()),
+        extension: &Extension<'_>,
+        negotiated: &mut Negotiated,
+    ) -> Result<bool, HandshakeError> {
+        let Some(deflate) = &self.deflate else { return Ok(false) };
+        if extension.name() != crate::deflate::NAME {
+            return Ok(false);
         }
+        let parameters = deflate.confirm(extension).map_err(HandshakeError::Deflate)?;
+        negotiated.deflate = Some((deflate.clone(), parameters));
+        Ok(true)
     }
-}
 
-fn unasked(extension: &Extension<'_>) -> HandshakeError {
-    HandshakeError::UnaskedExtension { extension: excerpt(extension.to_string()) }
+    #[cfg(not(feature = "deflate"))]
+    #[allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the twin of the method with an extension to confirm"
+    )]
+    fn confirm_deflate(
+        &self,
+        _: &Extension<'_>,
+        _: &mut Negotiated,
+    ) -> Result<bool, HandshakeError> {
+        Ok(false)
+    }
 }
 
 /// The headers of an answer that matter.

@@ -5,6 +5,7 @@ use std::fmt;
 use http::HeaderName;
 
 use super::SubprotocolError;
+use crate::extension::ExtensionError;
 
 /// A request that a program asked for and that cannot be made: nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum RequestError {
     DuplicateHost,
     /// The subprotocol cannot be asked for, or not beside those that were added before it.
     Subprotocol(SubprotocolError),
+    /// The extension cannot be offered.
+    Extension(ExtensionError),
 }
 
 impl fmt::Display for RequestError {
@@ -73,6 +76,7 @@ impl fmt::Display for RequestError {
             }
             Self::DuplicateHost => f.write_str("the Host header was added twice"),
             Self::Subprotocol(_) => f.write_str("the subprotocol cannot be asked for"),
+            Self::Extension(_) => f.write_str("the extension cannot be offered"),
         }
     }
 }
@@ -81,6 +85,7 @@ impl std::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Subprotocol(reason) => Some(reason),
+            Self::Extension(reason) => Some(reason),
             _ => None,
         }
     }

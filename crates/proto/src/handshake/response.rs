@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{Accept, HandshakeError, Negotiated, OriginPolicy, Request};
+use crate::extension::Extension;
 
 /// What a server agrees to. The default is its own origin, no subprotocol and no extension.
 ///
@@ -125,6 +126,21 @@ impl Response {
             self.negotiated.subprotocol = Some(subprotocol.to_owned());
         }
         asked
+    }
+
+    /// Agrees to an extension of the program's own, in place of what [`Terms`] agreed to. True when the client offered one of
+    /// that name; otherwise nothing changes.
+    ///
+    /// What it does to frames is for the program to do, which must handle them by hand: a
+    /// [`Connection`](crate::Connection) knows permessage-deflate only, and refuses what else reserved bits say.
+    pub fn choose_extension(&mut self, request: &Request<'_>, extension: &Extension<'_>) -> bool {
+        let offered = request.extensions().iter().any(|offer| offer.name() == extension.name());
+        if offered {
+            let subprotocol = self.negotiated.subprotocol.take();
+            let extensions = Some(extension.to_string());
+            self.negotiated = Negotiated { subprotocol, extensions, ..Negotiated::default() };
+        }
+        offered
     }
 
     /// The status: 101, or 200 where the request came over HTTP/2.
@@ -310,6 +326,24 @@ mod tests {
         with_request("", |request| {
             let response = Terms::new().deflate(Deflate::new()).answer(request).unwrap();
             assert_eq!(response.negotiated(), &Negotiated::default());
+        });
+    }
+
+    #[test]
+    fn an_extension_of_the_programs_own_takes_the_place_of_others() {
+        with_request("Sec-WebSocket-Extensions: x; a=1, permessage-deflate\r\n", |request| {
+            let terms = Terms::new();
+            #[cfg(feature = "deflate")]
+            let terms = terms.deflate(crate::deflate::Deflate::new());
+            let mut response = terms.answer(request).unwrap();
+            let before = response.clone();
+            let [y, x] = &Extension::parse_list(["y, x; a=2"]).unwrap()[..] else { panic!() };
+            assert!(!response.choose_extension(request, y));
+            assert_eq!(response, before);
+            assert!(response.choose_extension(request, x));
+            assert!(encoded(&response).contains("Sec-WebSocket-Extensions: x; a=2\r\n"));
+            #[cfg(feature = "deflate")]
+            assert_eq!(response.negotiated().deflate, None);
         });
     }
 }

@@ -124,6 +124,13 @@ impl Client {
         })
     }
 
+    /// Offers an extension of the program's own, with its parameters: `x-custom; level=9`. If the server agrees,
+    /// [`WebSocket::extensions`] says so, and the program handles the frames itself: see
+    /// [`WebSocket::into_frames`].
+    pub fn extension(self, offer: impl AsRef<str>) -> Self {
+        self.change(|request| request.add_extension(offer.as_ref()))
+    }
+
     /// Offers permessage-deflate. Default: off.
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: crate::Deflate) -> Self {

@@ -48,6 +48,14 @@ impl WebSocket {
     /// # }
     /// ```
     ///
+    /// # Extensions of one's own
+    /// A client offers one by [`Client::extension`](crate::Client::extension), a server agrees to it by
+    /// [`Response::choose_extension`](crate::upgrade::Response::choose_extension) in
+    /// [`before_upgrade`](crate::upgrade::Upgrader::before_upgrade), and [`extensions`](Self::extensions) tells both. What it
+    /// changes, the program changes in the frames: their payload, and the [`reserved`](Frame::reserved) bits that the
+    /// extension defines (RFC 6455 section 9). It is then also the program that puts fragments together, answers
+    /// pings and closes.
+    ///
     /// # Errors
     /// [`Error::Usage`]: [`UsageError::MessageInProgress`] when a part of a message was received or sent,
     /// [`UsageError::Closing`] when the closing handshake has begun. The connection is dropped.

@@ -269,3 +269,38 @@ fn an_answer_is_verified_at_every_split() {
         assert_eq!(request().verify(Key::new(KEY), &head), Ok(Negotiated::default()));
     }
 }
+
+#[test]
+fn extensions_of_the_programs_own_are_offered_and_confirmed() {
+    let mut request = request();
+    request.add_extension("x; a=1").unwrap();
+    request.add_extension("y").unwrap();
+    let error = request.add_extension("not a token").unwrap_err();
+    assert!(matches!(error, RequestError::Extension(_)), "{error:?}");
+    let mut bytes = Vec::new();
+    request.encode(Key::new(KEY), &mut bytes);
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains("Sec-WebSocket-Extensions: x; a=1, y\r\n"), "{text}");
+    let extensions = "Sec-WebSocket-Extensions";
+    let agreed = verify_with(&request, &added(extensions, "y; b=2, x")).unwrap();
+    assert_eq!(agreed.extensions.as_deref(), Some("y; b=2, x"));
+    assert_eq!(verify_with(&request, &GOOD).unwrap().extensions, None);
+    for unasked in ["z", "permessage-deflate"] {
+        let error = HandshakeError::UnaskedExtension { extension: unasked.into() };
+        assert_eq!(verify_with(&request, &added(extensions, unasked)), Err(error));
+    }
+    let error = HandshakeError::UnaskedExtension { extension: "x; a=2".into() };
+    assert_eq!(verify_with(&request, &added(extensions, "x, x; a=2")), Err(error));
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn an_extension_of_the_programs_own_may_be_agreed_on_beside_compression() {
+    let mut request = request();
+    request.add_extension("x").unwrap();
+    request.set_deflate(Some(crate::deflate::Deflate::new()));
+    let headers = added("Sec-WebSocket-Extensions", "x, permessage-deflate");
+    let agreed = verify_with(&request, &headers).unwrap();
+    assert_eq!(agreed.extensions.as_deref(), Some("x, permessage-deflate"));
+    assert!(agreed.deflate.is_some());
+}
