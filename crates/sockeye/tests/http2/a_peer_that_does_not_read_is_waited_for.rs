@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
 use sockeye::WebSocket;
 use sockeye::upgrade::Options;
+use tokio::io::duplex;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
@@ -99,4 +102,60 @@ async fn a_client_that_does_not_read_is_waited_for() {
 
     let received = drain(&mut stalled).await;
     assert!((sent..=sent + 1).contains(&received), "{received} of {sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_message_is_not_taken_whole_for_a_peer_that_does_not_read() {
+    const LENGTH: usize = 8 << 20;
+
+    /// Whether a message was taken although nobody reads.
+    async fn is_taken(ws: &mut WebSocket) -> bool {
+        timeout(Duration::from_secs(5), ws.send(vec![7; LENGTH])).await.is_ok()
+    }
+
+    let (taken, mut sightings) = mpsc::unbounded_channel();
+    let handler = move |mut ws: WebSocket, path: String| {
+        let taken = taken.clone();
+        async move {
+            if path == "/send" {
+                taken.send(is_taken(&mut ws).await).unwrap();
+            }
+            while let Ok(Some(_)) = ws.recv().await {}
+        }
+    };
+    let (http2, _server) = serving::connect(Options::new(), handler).await;
+    let mut ws = http2.open("/send").await.unwrap();
+    assert_eq!(sightings.recv().await, Some(false), "by the server");
+    // It goes on as soon as somebody does.
+    assert_eq!(ws.recv().await.unwrap().unwrap().len(), LENGTH);
+
+    let (http2, _server) = serving::connect(Options::new(), |ws, _| async move {
+        let _open = ws;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let mut ws = http2.open("/").await.unwrap();
+    assert!(!is_taken(&mut ws).await, "by the client");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_takes_nothing_is_waited_for_whatever_the_window() {
+    let (client, server) = duplex(1000);
+    tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        builder.initial_window_size(1 << 30).initial_connection_window_size(1 << 30);
+        let mut connection = builder.handshake::<_, Bytes>(server).await.unwrap();
+        let (_request, mut answer) = connection.accept().await.unwrap().unwrap();
+        let _stream = answer.send_response(Response::new(()), false).unwrap();
+        // The answer goes out while it waits for another request, of which there is one. Then nothing is read any more.
+        let _other = connection.accept().await;
+        std::future::pending::<()>().await;
+    });
+    let http2 = serving::client().handshake_http2(client).await.unwrap();
+    let mut ws = http2.open("/").await.unwrap();
+    let other = tokio::spawn(async move { http2.open("/").await.is_ok() });
+    let sent = fill(&mut ws).await;
+    assert!(sent * MESSAGE <= 512 * 1024, "{sent} messages are held");
+    other.abort();
 }
