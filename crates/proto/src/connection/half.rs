@@ -1,8 +1,11 @@
+use bytes::Bytes;
+
 use super::Connection;
 use super::sending::Sending;
 use crate::close::CloseFrame;
 use crate::error::UsageError;
 use crate::message::MessageRef;
+use crate::prepared::Prepared;
 
 /// The part of a [`Connection`] that sends messages, taken off it by [`Connection::sending_half`]: it holds the
 /// compressor, so that whoever compresses a message keeps nobody from receiving.
@@ -30,6 +33,18 @@ impl SendingHalf {
         out: &mut Vec<u8>,
     ) -> Result<bool, UsageError> {
         self.0.in_place(message, out)
+    }
+
+    /// As [`Connection::send_prepared`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, UsageError> {
+        self.0.prepared(prepared, out)
     }
 
     /// Appends a close frame to `out`, after which this half sends nothing.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 
-use sockeye_proto::Message;
+use sockeye_proto::{Message, Prepared};
 
 /// Messages in the order in which they will be written.
 #[derive(Debug, Default)]
@@ -18,18 +18,54 @@ pub(super) struct Queue {
 /// A message, and how much room it takes.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) message: Message,
+    pub(super) content: Content,
     pub(super) room: u32,
     key: Option<Box<str>>,
 }
 
-impl Entry {
-    pub(super) const fn new(message: Message, room: u32) -> Self {
-        Self { message, room, key: None }
+/// A message, or one that may be encoded already.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Message(Message),
+    Prepared(Prepared),
+}
+
+impl Content {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            Self::Prepared(prepared) => prepared.len(),
+        }
     }
 
-    pub(super) fn keyed(message: Message, room: u32, key: &str) -> Self {
-        Self { message, room, key: Some(key.into()) }
+    /// The message in either case.
+    pub(super) fn into_message(self) -> Message {
+        match self {
+            Self::Message(message) => message,
+            Self::Prepared(prepared) => prepared.message().clone(),
+        }
+    }
+}
+
+impl From<Message> for Content {
+    fn from(message: Message) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl From<&Prepared> for Content {
+    fn from(prepared: &Prepared) -> Self {
+        Self::Prepared(prepared.clone())
+    }
+}
+
+impl Entry {
+    pub(super) const fn new(content: Content, room: u32) -> Self {
+        Self { content, room, key: None }
+    }
+
+    pub(super) fn keyed(content: Content, room: u32, key: &str) -> Self {
+        Self { content, room, key: Some(key.into()) }
     }
 }
 
@@ -73,21 +109,27 @@ mod tests {
     use super::*;
 
     fn texts(queue: &mut Queue) -> Vec<String> {
-        std::iter::from_fn(|| queue.pop()).map(|entry| entry.message.to_string()).collect()
+        std::iter::from_fn(|| queue.pop())
+            .map(|entry| entry.content.into_message().to_string())
+            .collect()
+    }
+
+    fn message(text: &str) -> Content {
+        Message::from(text).into()
     }
 
     #[test]
     fn the_latest_of_a_key_takes_the_place_of_the_one_that_waits() {
         let mut queue = Queue::default();
-        assert!(queue.push(Entry::new("a".into(), 1)).is_none());
-        assert!(queue.push(Entry::keyed("b1".into(), 2, "b")).is_none());
-        assert!(queue.push(Entry::keyed("c1".into(), 3, "c")).is_none());
-        let replaced = queue.push(Entry::keyed("b2".into(), 4, "b")).unwrap();
-        assert_eq!((replaced.message, replaced.room), ("b1".into(), 2));
+        assert!(queue.push(Entry::new(message("a"), 1)).is_none());
+        assert!(queue.push(Entry::keyed(message("b1"), 2, "b")).is_none());
+        assert!(queue.push(Entry::keyed(message("c1"), 3, "c")).is_none());
+        let replaced = queue.push(Entry::keyed(message("b2"), 4, "b")).unwrap();
+        assert_eq!((replaced.content.into_message(), replaced.room), ("b1".into(), 2));
         assert_eq!(texts(&mut queue), ["a", "b2", "c1"]);
         // What is gone is not replaced.
-        assert!(queue.push(Entry::keyed("b3".into(), 1, "b")).is_none());
-        assert!(queue.push(Entry::keyed("b4".into(), 1, "b")).is_some());
+        assert!(queue.push(Entry::keyed(message("b3"), 1, "b")).is_none());
+        assert!(queue.push(Entry::keyed(message("b4"), 1, "b")).is_some());
         assert_eq!(texts(&mut queue), ["b4"]);
         assert!(queue.keys.is_empty());
     }

@@ -1,11 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::WhenFull;
 use super::outbox::Outbox;
-use super::queue::Entry;
+use super::queue::{Content, Entry};
 use crate::error::Result;
 
 /// What a message counts beside its length, in bytes: about its size in memory.
@@ -69,9 +69,23 @@ impl Sender {
     /// # Cancel safety
     /// If it is dropped while it waits, the message was not taken.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let message = message.into();
-        let room = self.room_for(&message);
-        self.push(Entry::new(message, room)).await
+        let content = message.into().into();
+        let room = self.room_for(&content);
+        self.push(Entry::new(content, room)).await
+    }
+
+    /// As [`send`](Self::send), of a prepared message: on a server nothing is encoded or compressed that was so before,
+    /// and a frame of 4 KiB or more is written from where it is.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, prepared: &Prepared) -> Result<()> {
+        let content = prepared.into();
+        let room = self.room_for(&content);
+        self.push(Entry::new(content, room)).await
     }
 
     /// As [`send`](Self::send), in place of a message with the same key that still waits: for values of which only the
@@ -83,9 +97,9 @@ impl Sender {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn send_latest(&self, key: &str, message: impl Into<Message>) -> Result<()> {
-        let message = message.into();
-        let room = self.room_for(&message);
-        self.push(Entry::keyed(message, room, key)).await
+        let content = message.into().into();
+        let room = self.room_for(&content);
+        self.push(Entry::keyed(content, room, key)).await
     }
 
     /// Takes a message if there is room, whatever the queue's [`WhenFull`].
@@ -93,17 +107,15 @@ impl Sender {
     /// # Errors
     /// [`TrySendError`], with the message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        let message = message.into();
-        if self.outbox.is_closing() {
-            return Err(TrySendError::Closed(message));
-        }
-        let room = self.room_for(&message);
-        if !self.try_reserve(room) {
-            return Err(TrySendError::Full(message));
-        }
-        // A clone is a count: what is taken cannot be given back.
-        let kept = message.clone();
-        self.outbox.push(Entry::new(message, room)).map_err(|_| TrySendError::Closed(kept))
+        self.try_push(message.into().into())
+    }
+
+    /// As [`try_send`](Self::try_send), of a prepared message.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
+        self.try_push(prepared.into())
     }
 
     /// Waits until all that was taken so far, by any clone, is with the transport.
@@ -147,6 +159,21 @@ impl Sender {
     /// How many messages were dropped.
     pub fn dropped(&self) -> Dropped {
         self.outbox.figures().2
+    }
+
+    fn try_push(&self, content: Content) -> Result<(), TrySendError> {
+        if self.outbox.is_closing() {
+            return Err(TrySendError::Closed(content.into_message()));
+        }
+        let room = self.room_for(&content);
+        if !self.try_reserve(room) {
+            return Err(TrySendError::Full(content.into_message()));
+        }
+        // A clone is a count: what is taken cannot be given back.
+        let kept = content.clone();
+        self.outbox
+            .push(Entry::new(content, room))
+            .map_err(|_| TrySendError::Closed(kept.into_message()))
     }
 
     async fn push(&self, entry: Entry) -> Result<()> {
@@ -198,8 +225,8 @@ impl Sender {
     }
 
     #[inline]
-    fn room_for(&self, message: &Message) -> u32 {
-        let room = u32::try_from(message.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
+    fn room_for(&self, content: &Content) -> u32 {
+        let room = u32::try_from(content.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
         room.min(self.outbox.options.capacity)
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use sockeye_proto::UsageError;
 use sockeye_proto::connection::SendingHalf;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::outbox::{Batch, Outbox};
+use super::queue::Content;
 use crate::websocket::output::Output;
 
 /// The task that writes: the only one that does, so that nobody else ever waits for the peer.
@@ -51,11 +54,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             self.outbox.take(batch).await;
             self.output.buffer().append(&mut batch.control);
             for entry in batch.entries.drain(..) {
-                let out = self.output.buffer();
                 // Refused where a message was left open that was sent in fragments: nothing can follow that.
-                let in_place = self.sending.send_in_place(entry.message.as_ref(), out);
-                if in_place.map_err(io::Error::other)? {
-                    self.output.push_shared(entry.message.into_bytes());
+                if let Some(rest) = self.encode(entry.content).map_err(io::Error::other)? {
+                    self.output.push_shared(rest);
                 }
             }
             if let Some(frame) = batch.close.take() {
@@ -67,6 +68,19 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             if batch.finish {
                 return self.transport.shutdown().await;
             }
+        }
+    }
+
+    /// Appends a message to the output, or the beginning of its frame, and gives the rest.
+    #[inline]
+    fn encode(&mut self, content: Content) -> Result<Option<Bytes>, UsageError> {
+        let out = self.output.buffer();
+        match content {
+            Content::Message(message) => {
+                let in_place = self.sending.send_in_place(message.as_ref(), out)?;
+                Ok(in_place.then(|| message.into_bytes()))
+            }
+            Content::Prepared(prepared) => self.sending.send_prepared(&prepared, out),
         }
     }
 
