@@ -24,7 +24,7 @@ fn client(port: &Value) -> Client {
 
 #[tokio::test]
 async fn our_client_opens_many_on_their_server() {
-    within_deadline(async {
+    within_deadline(Box::pin(async {
         let Some(mut server) = Peer::start("http2_server.cjs") else { return };
         for deflate in [false, true] {
             let answer = server.ask(&json!({ "deflate": deflate })).await;
@@ -69,7 +69,7 @@ async fn our_client_opens_many_on_their_server() {
         let error = client(&answer["port"]).connect_http2().await.unwrap_err();
         assert!(matches!(error, ConnectError::NoExtendedConnect), "{error:?}");
         server.stop().await;
-    })
+    }))
     .await;
 }
 
