@@ -236,6 +236,29 @@ async fn connections_of_any_origin_are_drained_by_what_they_were_given_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_in_two_halves_is_closed_from_the_one_that_receives() {
+    let drain = Drain::new();
+    let (mut client, ws) = pair().await;
+    tokio::spawn(drain.serve(ws, async |ws: WebSocket| {
+        let (sender, mut receiver) = ws.split();
+        while let Some(message) = receiver.recv().await? {
+            sender.send(message).await?;
+        }
+        Ok::<_, Error>(())
+    }));
+    client.send("hello").await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some("hello".into()));
+    let finish = tokio::spawn({
+        let drain = drain.clone();
+        async move { drain.finish(Shutdown::new()).await }
+    });
+    assert_eq!(client.recv().await.unwrap(), None);
+    hint(client.close_frame(), CloseCode::GOING_AWAY);
+    let drained = finish.await.unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_waits_for_a_peer_in_vain_is_told_that_its_time_is_up() {
     let drain = Drain::new();
     // The client's end is held and never read.

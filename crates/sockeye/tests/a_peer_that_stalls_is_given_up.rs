@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use sockeye::split::SendQueue;
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, Config, Error, Message, TimedOut, UsageError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -70,6 +71,45 @@ async fn half_a_minute_is_the_default() {
     let _server = accept.await.unwrap().unwrap();
     let sent = ws.send(large()).await;
     assert!(is_late(&sent, TimedOut::Writing), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_of_a_connection_in_two_halves_are_not_kept_waiting() {
+    let (ws, mut peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
+    let (sender, receiver) = ws.split_with(SendQueue::new().capacity(10 * 1024));
+    sender.send(large()).await.unwrap();
+    let start = Instant::now();
+    // There is no room for it until the writer gives up.
+    assert!(sender.send(large()).await.is_err());
+    assert_eq!(start.elapsed().as_secs(), 3);
+    drop(receiver);
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() <= PIPE, "{}", rest.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_read_slowly_here_is_not_the_peers_fault() {
+    let (mut ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
+    peer.write_all(&[0x02, 0x80 | 2, 0, 0, 0, 0, b'a', b'b']).await.unwrap();
+    let mut message = ws.recv_stream().await.unwrap().unwrap();
+    let mut some = [0; 2];
+    message.read_exact(&mut some).await.unwrap();
+    sleep(LONG).await;
+    let last = tokio::spawn(async move {
+        sleep(Duration::from_secs(2)).await;
+        peer.write_all(&[0x80, 0x80 | 1, 0, 0, 0, 0, b'c']).await.unwrap();
+        peer
+    });
+    let mut rest = Vec::new();
+    message.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"c");
+    let mut peer = last.await.unwrap();
+    // A piece that does not come is.
+    peer.write_all(&[0x02, 0x80 | 2, 0, 0, 0, 0, b'a']).await.unwrap();
+    let mut message = ws.recv_stream().await.unwrap().unwrap();
+    let error = message.read_to_end(&mut rest).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
 }
 
 #[tokio::test(start_paused = true)]

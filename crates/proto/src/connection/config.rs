@@ -103,7 +103,8 @@ impl Config {
     /// How long a message may take from its first byte to its last, before the connection counts as lost
     /// ([`TimedOut::Reading`](crate::TimedOut::Reading)); `None` for as long as it likes. Default: `None`.
     ///
-    /// Between messages the peer may be silent: that is for [`ping_after`](Self::ping_after) to end. Control frames within
+    /// A message that is read as a stream has this long from one piece to the next. Between messages the peer may be silent:
+    /// that is for [`ping_after`](Self::ping_after) to end. Control frames within
     /// the message do not extend its time. Meant for the driver of a connection that waits for its transport.
     pub const fn read_timeout(self, timeout: Option<Duration>) -> Self {
         Self { read_timeout: timeout, ..self }

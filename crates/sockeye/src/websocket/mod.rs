@@ -39,7 +39,7 @@ pub use frames::{FrameReceiver, FrameSender};
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
-use patience::Patience;
+use patience::{Patience, TooLong};
 use stream_sink::Waiting;
 use timer::Timer;
 
@@ -373,11 +373,12 @@ impl WebSocket {
     fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
             let before = self.output.len();
-            match self.output.poll_flush(cx, &mut self.transport) {
-                Poll::Ready(written) => written?,
-                Poll::Pending => return self.poll_stalled(cx, before),
+            let flushed = self.output.poll_flush(cx, &mut self.transport);
+            let moved = self.output.len() < before;
+            match ready!(self.write_patience.poll_progress(cx, flushed, moved)) {
+                Ok(flushed) => flushed?,
+                Err(TooLong) => return Poll::Ready(Err(self.give_up())),
             }
-            self.write_patience.reset();
             self.connection.poll_owed(self.output.buffer());
             if self.output.is_empty() {
                 return Poll::Ready(Ok(()));
@@ -385,18 +386,13 @@ impl WebSocket {
         }
     }
 
-    /// The transport takes no more at present, where `before` bytes were unwritten. The time that this may last begins anew
-    /// whenever it has taken some.
+    /// The transport has taken nothing for too long.
     #[cold]
-    fn poll_stalled(&mut self, cx: &mut Context<'_>, before: usize) -> Poll<Result<()>> {
-        if self.output.len() < before {
-            self.write_patience.reset();
-        }
-        ready!(self.write_patience.poll(cx));
+    fn give_up(&mut self) -> Error {
         if !self.ending.has_begun() {
             self.ending.fail(TimedOut::Writing.into());
         }
-        Poll::Ready(Err(TimedOut::Writing.into()))
+        TimedOut::Writing.into()
     }
 
     fn poll_close_with(&mut self, cx: &mut Context<'_>, frame: &CloseFrame) -> Poll<Result<()>> {

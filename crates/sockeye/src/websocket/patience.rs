@@ -13,6 +13,10 @@ pub(super) struct Patience {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
+/// It has waited for too long.
+#[derive(Debug)]
+pub(super) struct TooLong;
+
 impl Patience {
     pub(super) const fn new(limit: Option<Duration>) -> Self {
         Self { limit, sleep: None }
@@ -23,6 +27,23 @@ impl Patience {
     pub(super) fn reset(&mut self) {
         if self.sleep.is_some() {
             self.sleep = None;
+        }
+    }
+
+    /// What became of an attempt, or an error when nothing has moved for too long; `moved` says whether something has.
+    #[inline]
+    pub(super) fn poll_progress<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: Poll<T>,
+        moved: bool,
+    ) -> Poll<Result<T, TooLong>> {
+        if attempt.is_ready() || moved {
+            self.reset();
+        }
+        match attempt {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll(cx).map(|()| Err(TooLong)),
         }
     }
 

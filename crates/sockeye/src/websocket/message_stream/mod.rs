@@ -112,6 +112,7 @@ impl WebSocket {
             self.incoming.stage = Stage::Wanted;
             self.connection.stream_messages(true);
             ready!(self.poll_piece(cx));
+            self.read_patience.reset();
             if let Stage::Open(kind) | Stage::Over(kind) = self.incoming.stage {
                 return Poll::Ready(Ok(Some(kind)));
             }

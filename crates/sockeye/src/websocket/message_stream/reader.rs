@@ -52,6 +52,8 @@ impl<'a> MessageReader<'a> {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             ready!(ws.poll_piece(cx));
+            // How long the next one may take does not depend on how long this one is looked at.
+            ws.read_patience.reset();
         }
         Poll::Ready(Ok(()))
     }

@@ -60,6 +60,7 @@ pub use sender::{Dropped, Sender, TrySendError};
 
 use super::WebSocket;
 use super::output::Output;
+use super::patience::Patience;
 use crate::error::Result;
 use crate::transport::Transport;
 use lane::Lane;
@@ -89,6 +90,7 @@ impl WebSocket {
             output: mem::take(&mut self.output),
             outbox: outbox.clone(),
             close_timeout: self.connection.close_timeout(),
+            patience: mem::take(&mut self.write_patience),
             peer,
         };
         self.transport = match self.transport {
@@ -111,6 +113,7 @@ struct Start {
     output: Output,
     outbox: Arc<Outbox>,
     close_timeout: Duration,
+    patience: Patience,
     peer: Option<SocketAddr>,
 }
 
@@ -121,9 +124,10 @@ impl Start {
         read: impl AsyncRead + Send + Unpin + 'static,
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Transport {
-        let Self { sending, output, outbox, close_timeout, peer } = self;
+        let Self { sending, output, outbox, close_timeout, patience, peer } = self;
         let lane = Lane { transport: read, outbox: outbox.clone() };
-        tokio::spawn(Writer { transport: write, sending, output, outbox, close_timeout }.run());
+        let writer = Writer { transport: write, sending, output, outbox, close_timeout, patience };
+        tokio::spawn(writer.run());
         Transport::boxed(lane, peer)
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use super::outbox::{Batch, Outbox};
 use super::queue::Content;
 use crate::websocket::output::Output;
+use crate::websocket::patience::Patience;
 
 /// The task that writes: the only one that does, so that nobody else ever waits for the peer.
 pub(super) struct Writer<W> {
@@ -22,6 +23,8 @@ pub(super) struct Writer<W> {
     pub(super) outbox: Arc<Outbox>,
     /// How long it may go on once the connection closes.
     pub(super) close_timeout: Duration,
+    /// With a transport that takes nothing.
+    pub(super) patience: Patience,
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
@@ -84,7 +87,13 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
     }
 
+    /// Writes all output, unless the transport takes nothing for too long.
     async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.output.poll_flush(cx, &mut self.transport)).await
+        let flushed = poll_fn(|cx| {
+            let before = self.output.len();
+            let flushed = self.output.poll_flush(cx, &mut self.transport);
+            self.patience.poll_progress(cx, flushed, self.output.len() < before)
+        });
+        flushed.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
