@@ -9,4 +9,5 @@ mod a_reset_stream_is_named;
 mod a_server_without_websockets_is_named;
 mod axum_takes_both_versions;
 mod many_share_a_connection;
+mod streams_come_and_go;
 mod what_was_sent_arrives_though_the_websocket_is_dropped;
