@@ -34,13 +34,10 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
     if limits & 1 != 0 {
         config = config.max_frame_length(u64::from(limits & 0xf0));
     }
-    if limits & 2 != 0 {
-        config = config.max_message_length(usize::from(limits & 0xf0) * 4);
-    } else {
-        // A bomb of a few bytes must not slow the fuzzer down.
-        config = config.max_message_length(1 << 16);
-    }
-    let (compressed, closing) = (limits & 4 != 0, limits & 8 != 0);
+    // A bomb of a few bytes must not slow the fuzzer down.
+    let longest = if limits & 2 != 0 { u16::from(limits & 0xf0) * 4 } else { u16::MAX };
+    config = config.max_message_length(longest.into()).max_streamed_length(longest.into());
+    let (compressed, closing, streaming) = (limits & 4 != 0, limits & 8 != 0, high & 0x80 != 0);
     let deflate = deflate(u16::from_be_bytes([*high, *low]));
     let make = move || {
         let mut connection = match role {
@@ -50,6 +47,7 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
         if compressed {
             connection = connection.with_deflate(&deflate, agreed(&deflate, &deflate));
         }
+        connection.stream_messages(streaming);
         if closing {
             connection.close(None, &mut Vec::new()).expect("the first one");
         }
