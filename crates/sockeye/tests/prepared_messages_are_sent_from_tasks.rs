@@ -80,8 +80,8 @@ async fn from_clones_of_a_sender() {
             );
             assert!(sender.send_prepared(&late).await.is_err());
         });
-        let (received, ()) = tokio::join!(receiver.recv(), assert_received(&mut client, 3));
-        assert_eq!(received.unwrap(), None);
+        let (end, ()) = tokio::join!(receiver.recv(), assert_received(&mut client, 3));
+        assert_eq!(end.unwrap(), None);
         sending.await.unwrap();
     }
 }
