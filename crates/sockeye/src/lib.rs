@@ -25,6 +25,7 @@
 //! | connect again when the connection is lost | [`reconnect::Reconnecting`] |
 //! | open many WebSockets on one HTTP/2 connection | `Client::connect_http2`, with the feature `http2` |
 //! | serve WebSockets only | [`Server`] |
+//! | decide who may connect, and remember who it is | [`Server::admit`], [`upgrade`] |
 //! | upgrade a bare byte stream, with a say in each request | [`upgrade::Upgrader`] |
 //! | upgrade a hyper request | `upgrade::hyper`, with the feature `hyper` |
 //! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
@@ -40,7 +41,8 @@
 //!
 //! # Defaults
 //! Safe ones: pages of other origins are refused, messages are limited to 16 MiB, handshakes in size and time, silence is
-//! pinged after 30 s and ends the connection 20 s later, a closing handshake has 5 s. Each setter states its default.
+//! pinged after 30 s and ends the connection 20 s later, a peer that takes nothing of what is written is given up after
+//! 30 s, a closing handshake has 5 s, a server that stops as much. Each setter states its default.
 //!
 //! # Errors
 //! [`Error`] says who is to blame: [`ProtocolError`] the peer, [`UsageError`] the caller, `Io` the transport. A closing

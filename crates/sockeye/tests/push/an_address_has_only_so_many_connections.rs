@@ -1,10 +1,12 @@
 //! The limit of connections for one address: one more is told 429, and slow handshakes count.
 
+use sockeye::handshake::HandshakeError;
 use sockeye::push::Server;
+use sockeye::{Client, CloseCode, ConnectError};
 
 use crate::peer::{Peer, request};
 use crate::recorder::{Seen, record_echo};
-use crate::serving::Running;
+use crate::serving::{Running, certificate};
 use crate::wire;
 
 #[test]
@@ -40,6 +42,22 @@ fn one_too_many_is_told_429_until_another_has_ended() {
     };
     third.text("my turn");
     assert_eq!(third.message(), b"my turn");
+    running.stop();
+}
+
+#[tokio::test]
+async fn one_too_many_is_told_so_through_tls() {
+    let (server, client) = certificate();
+    let (make, _log) = record_echo();
+    let server = Server::new(make).workers(1).tls(server).max_connections_per_address(1);
+    let running = Running::start(server);
+    let client = Client::new(format!("wss://{}/", running.address)).tls(client);
+    let mut first = client.connect().await.unwrap();
+    match client.connect().await.unwrap_err() {
+        ConnectError::Handshake(HandshakeError::Status { status, .. }) => assert_eq!(status, 429),
+        other => panic!("{other:?}"),
+    }
+    first.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     running.stop();
 }
 
