@@ -17,6 +17,7 @@ use sockeye::{
     UpgradeError, UsageError, WebSocket,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::yield_now;
 
 const LIMIT: usize = 1 << 20;
 
@@ -143,6 +144,34 @@ async fn reserved_bits_and_fragments_are_kept() {
     assert!(answer.is_empty());
     drop(client);
     assert_eq!(receiver.recv_frame().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn dropping_what_waits_for_room_loses_no_frame() {
+    let (client, server) = pair(100, &client(), &Upgrader::new()).await;
+    let (_, mut sender) = client.into_frames(LIMIT).unwrap();
+    let (mut receiver, _sender) = server.into_frames(LIMIT).unwrap();
+    let sending = tokio::spawn(async move {
+        for number in 0..100u8 {
+            let frame = Frame::new(OpCode::Binary, vec![number; 3000]);
+            while sender.feed_frame(&frame).now_or_never().is_none() {
+                yield_now().await;
+            }
+        }
+        while sender.flush().now_or_never().is_none() {
+            yield_now().await;
+        }
+    });
+    for number in 0..100u8 {
+        let frame = loop {
+            match receiver.recv_frame().now_or_never() {
+                Some(frame) => break frame.unwrap().unwrap(),
+                None => yield_now().await,
+            }
+        };
+        assert_eq!(frame, Frame::new(OpCode::Binary, vec![number; 3000]));
+    }
+    sending.await.unwrap();
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use sockeye::{
 use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, copy, copy_buf, duplex,
 };
+use tokio::task::yield_now;
 
 /// Client and server over a pipe with so much room, in bytes.
 async fn pair(room: usize, client: Client, options: Options) -> (WebSocket, WebSocket) {
@@ -186,6 +187,44 @@ async fn dropping_what_waits_for_a_message_loses_nothing() {
     assert!(server.recv_stream().now_or_never().is_none());
     client.write_all(&frame(FIN | TEXT, b"next")).await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some("next".into()));
+}
+
+#[tokio::test]
+async fn dropping_what_waits_for_room_or_for_bytes_loses_nothing() {
+    const LENGTH: usize = 300_000;
+    let (mut client, mut server) = plain(1000).await;
+    let sending = tokio::spawn(async move {
+        let bytes = bytes(LENGTH);
+        let mut writer = client.send_stream(Kind::Binary).await.unwrap();
+        let mut written = 0;
+        while written < LENGTH {
+            // Every wait is given up at once, and of every kind.
+            let part = &bytes[written..LENGTH.min(written + 9001)];
+            match writer.write(part).now_or_never() {
+                Some(length) => written += length.unwrap(),
+                None => yield_now().await,
+            }
+            if written % 2 == 0 && writer.flush().now_or_never().is_none() {
+                yield_now().await;
+            }
+        }
+        while writer.shutdown().now_or_never().is_none() {
+            yield_now().await;
+        }
+    });
+    let mut reader = server.recv_stream().await.unwrap().unwrap();
+    let (mut received, mut buffer) = (Vec::new(), [0; 777]);
+    loop {
+        match reader.read(&mut buffer).now_or_never() {
+            Some(length) => match length.unwrap() {
+                0 => break,
+                length => received.extend_from_slice(&buffer[..length]),
+            },
+            None => yield_now().await,
+        }
+    }
+    assert!(received == bytes(LENGTH), "{} bytes", received.len());
+    sending.await.unwrap();
 }
 
 #[tokio::test]
