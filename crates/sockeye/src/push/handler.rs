@@ -22,10 +22,11 @@ pub trait Handler: 'static {
     ///
     /// Like every callback it must not wait. Whether a client may connect is therefore best told from what is at hand: a
     /// signature, or a table that another thread keeps up to date. What has to be asked for elsewhere is asked for in
-    /// [`open`](Self::open): that gives the connection's [`Handle`](super::Handle) to a task on some runtime, and notes by
-    /// [`Connection::set_data`] that nobody is known yet, so that messages are kept or refused until the task has sent its
-    /// word; a client that may not stay is closed by the handle, with 1008 or a code of the application's (4000 to 4999).
-    /// A server that has to answer 401 or 403 after a wait is better written with [`Server::admit`](crate::Server::admit).
+    /// [`open`](Self::open), by a task on some runtime. It is given the connection's [`Handle`](super::Handle), by which it
+    /// closes a client that may not stay, with 1008 or a code of the application's (4000 to 4999); and it shares with the
+    /// connection's [data](Connection::set_data) a place for its answer, such as an `Arc<OnceLock<User>>`, so that
+    /// [`message`](Self::message) knows whether it is there yet: the example `push_auth` does so. A server that has to answer
+    /// 401 or 403 after a wait is better written with [`Server::admit`](crate::Server::admit).
     ///
     /// # Errors
     /// A [`Refusal`] is what the client is answered instead.

@@ -1,0 +1,57 @@
+//! Lets clients of the handler server in by a token: what can be told at once is told before the upgrade, and what must be
+//! asked for elsewhere by a task, while the connection is open already.
+//!
+//!     cargo run -p sockeye --example push_auth
+//!
+//! `ws://127.0.0.1:8080/?ada` is welcome, `ws://127.0.0.1:8080/?mallory` is closed with 1008, and without a name the answer is
+//! 401.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sockeye::CloseCode;
+use sockeye::push::{Callbacks, Server};
+use sockeye::upgrade::Refusal;
+
+/// Whose connection it is, once that is known.
+struct User(Arc<OnceLock<String>>);
+
+/// The answer of another service.
+async fn find_user(name: &str) -> Option<String> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    (name == "ada").then(|| name.to_owned())
+}
+
+fn main() -> sockeye::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let tasks = runtime.handle().clone();
+    let chat = Callbacks::new()
+        .on_upgrade(|request, _| match request.query() {
+            Some(name) if !name.is_empty() => Ok(()),
+            _ => Err(Refusal::unauthorized("who are you?\n")),
+        })
+        .on_open(move |connection, request| {
+            let name = request.query().unwrap_or_default().to_owned();
+            let (user, handle) = (Arc::<OnceLock<String>>::default(), connection.handle());
+            connection.set_data(User(user.clone()));
+            tasks.spawn(async move {
+                let told = match find_user(&name).await {
+                    Some(known) => handle.send(format!("hello {}", user.get_or_init(|| known))),
+                    None => handle.close(CloseCode::POLICY_VIOLATION, "you are not known here"),
+                };
+                if let Err(error) = told {
+                    eprintln!("{}: {error}", handle.id());
+                }
+            });
+        })
+        .on_message(|connection, message| {
+            // Nobody is served before it is known who that is.
+            let known = connection.data::<User>().is_some_and(|user| user.0.get().is_some());
+            if known {
+                connection.send(message);
+            }
+        });
+    let listening = Server::new(move || chat.clone()).listen("127.0.0.1:8080")?;
+    println!("listening on {}", listening.local_addr()?);
+    listening.run()
+}
