@@ -12,7 +12,8 @@ use sockeye::{Client, CloseCode};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file("http2.pem")?)?;
+    let certificate = std::env::temp_dir().join("sockeye-http2.pem");
+    roots.add(CertificateDer::from_pem_file(certificate)?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

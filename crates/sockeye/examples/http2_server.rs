@@ -1,5 +1,5 @@
 //! WebSockets over HTTP/1.1 and over HTTP/2, many on one connection, in an axum application over TLS. The certificate is
-//! made on the spot and put into `http2.pem`, where the example `http2_client` finds it.
+//! made on the spot and put into the folder for temporary files, where the example `http2_client` finds it.
 //!
 //!     cargo run -p sockeye --features axum --example http2_server
 
@@ -69,7 +69,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, app: Router) -> Result<()> {
 
 fn certificate() -> Result<ServerConfig> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-    std::fs::write("http2.pem", made.cert.pem())?;
+    std::fs::write(std::env::temp_dir().join("sockeye-http2.pem"), made.cert.pem())?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
