@@ -343,6 +343,32 @@ async fn a_stream_is_compressed_and_decompressed_as_it_passes() {
 }
 
 #[tokio::test]
+async fn the_receiver_of_a_split_connection_reads_streams() {
+    let (mut client, server) = plain(1000).await;
+    let (sender, mut receiver) = server.split();
+    let sending = tokio::spawn(async move {
+        for _ in 0..2 {
+            let mut writer = client.send_stream(Kind::Text).await.unwrap();
+            writer.write_all(&[b'x'; 200_000]).await.unwrap();
+            writer.finish().await.unwrap();
+            client.send("next").await.unwrap();
+        }
+        assert_eq!(client.recv().await.unwrap(), Some("seen".into()));
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    });
+    let mut message = receiver.recv_stream().await.unwrap().unwrap();
+    let mut text = String::new();
+    message.read_to_string(&mut text).await.unwrap();
+    assert!(text == "x".repeat(200_000));
+    assert_eq!(receiver.recv().await.unwrap(), Some("next".into()));
+    assert!(receiver.recv_stream().await.unwrap().is_some());
+    assert_eq!(receiver.recv().await.unwrap(), Some("next".into()));
+    sender.send("seen").await.unwrap();
+    assert!(receiver.recv_stream().await.unwrap().is_none());
+    sending.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_flush_sends_what_was_written() {
     let (mut client, mut server) = plain(1000).await;
     let mut writer = client.send_stream(Kind::Text).await.unwrap();

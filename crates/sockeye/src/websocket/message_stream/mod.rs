@@ -104,7 +104,7 @@ impl WebSocket {
         Ok(MessageWriter::new(self))
     }
 
-    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
+    pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
         if self.incoming.stage != Stage::Wanted {
             ready!(self.poll_skip(cx));
         }

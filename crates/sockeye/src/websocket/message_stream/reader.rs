@@ -33,7 +33,7 @@ pub struct MessageReader<'a> {
 }
 
 impl<'a> MessageReader<'a> {
-    pub(super) fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
+    pub(in crate::websocket) fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
         Self { ws, kind }
     }
 

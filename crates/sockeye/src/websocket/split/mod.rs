@@ -58,9 +58,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use options::{SendQueue, WhenFull};
 pub use sender::{Dropped, Sender, TrySendError};
 
-use super::WebSocket;
 use super::output::Output;
 use super::patience::Patience;
+use super::{MessageReader, WebSocket};
 use crate::error::Result;
 use crate::transport::Transport;
 use lane::Lane;
@@ -155,6 +155,18 @@ impl Receiver {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// As [`WebSocket::recv_stream`]: waits for the next message and reads it as a stream, while it arrives.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// As [`WebSocket::recv_stream`].
+    pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>> {
+        let kind = poll_fn(|cx| self.poll_next_message(cx, WebSocket::poll_begin)).await?;
+        Ok(kind.map(|kind| MessageReader::new(&mut self.ws, kind)))
+    }
+
     /// Sends a ping with at most 125 bytes of payload, ahead of messages that wait.
     ///
     /// # Errors
@@ -206,11 +218,20 @@ impl Receiver {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+        self.poll_next_message(cx, WebSocket::poll_recv)
+    }
+
+    /// Waits for the next message, or for its beginning.
+    fn poll_next_message<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: fn(&mut WebSocket, &mut Context<'_>) -> Poll<Result<Option<T>>>,
+    ) -> Poll<Result<Option<T>>> {
         loop {
             if self.outbox.is_closing() {
                 self.note_close();
             }
-            let polled = self.ws.poll_recv(cx);
+            let polled = poll(&mut self.ws, cx);
             match polled {
                 Poll::Ready(Ok(Some(_))) => {}
                 Poll::Ready(_) => self.outbox.give_up(),
