@@ -145,9 +145,11 @@ async fn who_does_not_go_is_dropped_with_its_handler_and_counted() {
         client.send(first).await.unwrap();
         clients.push(client);
     }
+    // Than the time for a closing handshake.
+    let sooner = Shutdown::new().timeout(Duration::from_secs(3));
     let finish = tokio::spawn({
         let drain = drain.clone();
-        async move { drain.finish(Shutdown::new()).await }
+        async move { drain.finish(sooner).await }
     });
     // The last one never reads, so that it answers nothing.
     assert_eq!(clients[0].recv().await.unwrap(), None);
@@ -195,6 +197,57 @@ async fn a_request_that_is_not_answered_is_no_connection() {
     assert_eq!(ws.recv().await.unwrap(), None);
     let drained = server.await.unwrap().unwrap();
     assert_eq!((drained.closed, drained.dropped), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_amid_a_storm_of_clients_leaves_nobody() {
+    let drain = Drain::new();
+    let quick = Shutdown::new().spread(Duration::from_millis(20)).timeout(Duration::from_secs(60));
+    let running = Running::start(|server| server.shutdown(quick).drain(&drain), echo).await;
+    let url = format!("ws://{}/", running.address);
+    let mut clients = tokio::task::JoinSet::new();
+    let (met, mut first) = tokio::sync::mpsc::unbounded_channel();
+    for number in 0..64 {
+        let (url, met) = (url.clone(), met.clone());
+        clients.spawn(async move {
+            // Until the server is gone.
+            while let Ok(mut ws) = connect(&url).await {
+                for _ in 0..number % 7 {
+                    if ws.send("hello").await.is_err() || !matches!(ws.recv().await, Ok(Some(_))) {
+                        break;
+                    }
+                }
+                let _ = met.send(());
+                match number % 3 {
+                    0 => drop(ws),
+                    1 => while let Ok(Some(_)) = ws.recv().await {},
+                    _ => ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap_or_default(),
+                }
+            }
+        });
+    }
+    for _ in 0..64 {
+        first.recv().await.unwrap();
+    }
+    let Running { stop, server, alive, .. } = running;
+    stop.send(()).unwrap();
+    let drained = server.await.unwrap().unwrap();
+    assert_eq!((drained.dropped, drained.left), (0, 0), "{drained}");
+    assert_eq!((alive.count(), drain.connections()), (0, 0));
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_takes_its_connections_along() {
+    let drain = Drain::new();
+    let running = Running::start(|server| server.drain(&drain), echo).await;
+    let mut ws = running.met().await;
+    running.server.abort();
+    assert!(ws.recv().await.is_err());
+    assert!(running.server.await.unwrap_err().is_cancelled());
+    assert_eq!((running.alive.count(), drain.connections()), (0, 0));
 }
 
 /// Two connections, each with the end that the test holds.
