@@ -349,7 +349,7 @@ async fn the_receiver_of_a_split_connection_reads_streams() {
     let sending = tokio::spawn(async move {
         for _ in 0..2 {
             let mut writer = client.send_stream(Kind::Text).await.unwrap();
-            writer.write_all(&[b'x'; 200_000]).await.unwrap();
+            writer.write_all("x".repeat(200_000).as_bytes()).await.unwrap();
             writer.finish().await.unwrap();
             client.send("next").await.unwrap();
         }
