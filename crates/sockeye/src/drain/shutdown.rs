@@ -151,7 +151,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::reversed_empty_ranges, reason = "what a caller may get wrong")]
     fn any_range_gives_a_hint() {
         for (range, reason) in [
             (Duration::ZERO..=Duration::ZERO, "retry after 0.0 s"),
