@@ -11,7 +11,7 @@
 //!         ticker.send("tick").await?;
 //!     }
 //!     # #[allow(unreachable_code)]
-//!     sockeye::Result::Ok(())
+//!     Ok::<_, sockeye::Error>(())
 //! });
 //! while let Some(message) = receiver.recv().await? {
 //!     sender.send(message).await?;
