@@ -118,7 +118,7 @@ impl Sending {
             if deflater.is_worthwhile(prepared.len()) {
                 // The peer's window moves on by a message that the compressor has not seen, so that nothing sent later may
                 // refer to what is in it.
-                deflater.release();
+                deflater.forget();
                 return Ok(prepared.compressed(deflater, out));
             }
         }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::mem;
 
 use flate2::{Compress, FlushCompress};
 
@@ -19,6 +20,8 @@ pub struct Deflater {
     no_context_takeover: bool,
     threshold: usize,
     context: Option<Compress>,
+    /// The context is to start afresh when it is next used.
+    stale: bool,
 }
 
 impl Deflater {
@@ -31,6 +34,7 @@ impl Deflater {
             no_context_takeover: side.no_context_takeover,
             threshold: config.threshold,
             context: None,
+            stale: false,
         }
     }
 
@@ -41,7 +45,7 @@ impl Deflater {
 
     /// One that compresses in the same way, each message by itself.
     pub(crate) const fn alone(&self) -> Self {
-        Self { key: self.key, no_context_takeover: true, threshold: 0, context: None }
+        Self { key: self.key, no_context_takeover: true, threshold: 0, context: None, stale: false }
     }
 
     /// Whether a message of this length, in bytes, is to be compressed.
@@ -79,13 +83,24 @@ impl Deflater {
     /// refer to earlier ones, which the peer need not know. Within a message it does nothing to harm: what follows
     /// is compressed from a fresh start.
     pub fn release(&mut self) {
+        self.stale = false;
         if let Some(context) = self.context.take() {
             pool::give_compressor(self.key, context);
         }
     }
 
+    /// Makes later messages refer to none that came before, between two messages: a message that was compressed elsewhere has
+    /// moved the peer's window past them. Unlike [`release`](Self::release), it keeps the context, and costs something only
+    /// when that is used again.
+    pub(crate) const fn forget(&mut self) {
+        self.stale = self.context.is_some();
+    }
+
     fn append(&mut self, mut payload: &[u8], out: &mut Vec<u8>) {
         let context = self.context.get_or_insert_with(|| pool::take_compressor(self.key));
+        if mem::take(&mut self.stale) {
+            context.reset();
+        }
         // What does not compress at all becomes an eighth longer at level 1, at others hardly.
         let mut room = (payload.len() + payload.len() / 8 + MIN_ROOM).min(STEP);
         loop {
@@ -126,6 +141,7 @@ impl fmt::Debug for Deflater {
             .field("no_context_takeover", &self.no_context_takeover)
             .field("threshold", &self.threshold)
             .field("holds_context", &self.context.is_some())
+            .field("stale", &self.stale)
             .finish()
     }
 }

@@ -41,7 +41,8 @@ impl Frame {
     }
 
     /// Takes the frame at the start of `input`, if all of it is there; its payload shares that buffer. `masked` says
-    /// whether the peer must mask what it sends: a client must, a server must not. `limit` is the longest payload taken, in bytes.
+    /// whether the peer must mask what it sends: a client must, a server must not. `limit` is the longest payload taken,
+    /// in bytes.
     ///
     /// What is not of one frame alone is not looked at: the order of fragments, the meaning of reserved bits, UTF-8, the
     /// content of close frames.
