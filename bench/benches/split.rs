@@ -79,7 +79,10 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
         stream.set_nodelay(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let before = ran()?;
-        let running = async { rival(TcpStream::from_std(stream)?).await; io::Result::Ok(()) };
+        let running = async {
+            rival(TcpStream::from_std(stream)?).await;
+            io::Result::Ok(())
+        };
         tokio::task::LocalSet::new().block_on(&runtime, running)?;
         Ok(ran()? - before)
     });
@@ -118,7 +121,10 @@ fn pin(core: usize) -> io::Result<()> {
 /// Nanoseconds that this thread has run.
 fn ran() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    text.split(' ').next().and_then(|field| field.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+    text.split(' ')
+        .next()
+        .and_then(|field| field.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData.into())
 }
 
 fn payload() -> Bytes {
@@ -141,7 +147,9 @@ where
 async fn sockeye(stream: TcpStream) {
     let upgrader = sockeye::upgrade::Upgrader::new();
     let (sender, mut receiver) = upgrader.accept(stream).await.expect("an upgrade").split();
-    let reading = tokio::task::spawn_local(async move { while receiver.recv().await.is_ok_and(|m| m.is_some()) {} });
+    let reading = tokio::task::spawn_local(async move {
+        while receiver.recv().await.is_ok_and(|m| m.is_some()) {}
+    });
     write(sender.clone(), |sender| async move {
         for _ in 0..MESSAGES {
             sender.send(payload()).await.expect("sent");
@@ -157,7 +165,10 @@ async fn tungstenite_channel(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
-    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    let reading =
+        tokio::task::spawn_local(
+            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
+        );
     through_a_channel(sink, || Message::Binary(payload())).await;
     let _ = reading.await;
 }
@@ -166,7 +177,10 @@ async fn tungstenite_mutex(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
-    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    let reading =
+        tokio::task::spawn_local(
+            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
+        );
     write(Arc::new(Mutex::new(sink)), |sink| async move {
         for _ in 0..MESSAGES {
             sink.lock().await.send(Message::Binary(payload())).await.expect("sent");
@@ -177,9 +191,13 @@ async fn tungstenite_mutex(stream: TcpStream) {
 }
 
 async fn tokio_websockets(stream: TcpStream) {
-    let (_, socket) = tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
+    let (_, socket) =
+        tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
-    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    let reading =
+        tokio::task::spawn_local(
+            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
+        );
     through_a_channel(sink, || tokio_websockets::Message::binary(payload())).await;
     let _ = reading.await;
 }
@@ -201,7 +219,10 @@ async fn sockudo(stream: TcpStream) {
     let config = sockudo_ws::Config::builder().auto_ping(false).idle_timeout(0).build();
     let socket = sockudo_ws::WebSocketStream::server(stream, config);
     let (sink, mut stream) = StreamExt::split(socket);
-    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} });
+    let reading =
+        tokio::task::spawn_local(
+            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
+        );
     through_a_channel(sink, || sockudo_ws::Message::Binary(payload())).await;
     let _ = reading.await;
 }
