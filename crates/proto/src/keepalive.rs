@@ -79,14 +79,14 @@ impl Keepalive {
         self.heard = true;
     }
 
-    /// A pong arrived. One that does not answer the last ping says nothing.
-    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
-        let (true, Some(due)) = (self.pinged, self.due) else { return };
+    /// A pong arrived. One that does not answer the last ping says nothing. Says whether it told the time.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> bool {
+        let (true, Some(due)) = (self.pinged, self.due) else { return false };
         if payload != self.nonce.to_be_bytes() {
-            return;
+            return false;
         }
         if mem::replace(&mut self.answered, true) {
-            return;
+            return false;
         }
         let left = due.saturating_duration_since(now);
         let took = self.pong_timeout.duration().saturating_sub(left);
@@ -97,6 +97,7 @@ impl Keepalive {
         });
         self.rtt =
             Some(Rtt { last, smoothed: NonZeroU32::new(smoothed).unwrap_or(NonZeroU32::MIN) });
+        true
     }
 
     pub(crate) const fn rtt(&self) -> Option<Rtt> {

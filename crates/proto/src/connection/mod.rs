@@ -332,9 +332,9 @@ impl Connection {
     }
 
     /// Takes note of a pong that arrived at `now`: whether it answers the keepalive's ping, and how long that took. A driver
-    /// that wants to know [`Connection::rtt`] calls it for each [`Event::Pong`].
-    pub fn handle_pong(&mut self, payload: &[u8], now: Instant) {
-        self.keepalive.pong(payload, now);
+    /// that wants to know [`Connection::rtt`] calls it for each [`Event::Pong`]. Says whether there is a new one by it.
+    pub fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
+        self.keepalive.pong(payload, now)
     }
 
     /// The round-trip time, once a keepalive ping was answered. Those are sent into silence only: a connection that is never
