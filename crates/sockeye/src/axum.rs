@@ -40,11 +40,13 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use hyper::upgrade::OnUpgrade;
+use sockeye_proto::Role;
 use sockeye_proto::handshake::{HandshakeError, Refusal, Request};
 use tracing::Instrument as _;
 
 use crate::WebSocket;
 use crate::drain::Drain;
+use crate::figures::Side;
 use crate::outcome::Outcome;
 use crate::upgrade::{self, Options, UpgradeError};
 
@@ -125,6 +127,7 @@ impl WebSocketUpgrade {
         Fut: Future<Output: Outcome> + Send + 'static,
     {
         if let Some(refusal) = self.drain.as_ref().and_then(Drain::refusal) {
+            Side::of(Role::Server).refused_with(Some(refusal.status()));
             return refusal.into_response();
         }
         let answer = self.request().and_then(|request| self.options.answer(&request));
@@ -233,6 +236,7 @@ impl WebSocketRejection {
 impl IntoResponse for WebSocketRejection {
     fn into_response(self) -> Response {
         tracing::debug!(error = &self.0 as &dyn std::error::Error, "request not upgraded");
+        Side::of(Role::Server).refused(&self.0);
         Refusal::from(&self.0).into_response()
     }
 }

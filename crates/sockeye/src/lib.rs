@@ -34,6 +34,7 @@
 //! | read or write a message that is too long for memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
 //! | send one message to many | [`Prepared`] |
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
+//! | watch connections in production | `figures`, with the feature `metrics`; [`WebSocket::rtt`]; events of the crate `tracing` |
 //! | set limits and deadlines | [`Config`] |
 //! | compress | `Deflate`, with the feature `deflate` (on by default) |
 //! | forward frames as they come, or add an extension | [`WebSocket::into_frames`] |
@@ -57,6 +58,10 @@ pub mod axum;
 mod client;
 mod drain;
 mod error;
+#[cfg(feature = "metrics")]
+pub mod figures;
+#[cfg(not(feature = "metrics"))]
+mod figures;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 mod http2;
 mod opening;

@@ -1,14 +1,15 @@
 //! The WebSocket handshake over a stream that is connected, in HTTP/1.1.
 
 use bytes::{Buf as _, BytesMut};
-use sockeye_proto::Connection;
 use sockeye_proto::handshake::{
     ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, ResponseHead,
 };
+use sockeye_proto::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncWriteExt};
 
 use super::body::{self, Framing};
 use super::{Client, ConnectError};
+use crate::figures::Side;
 use crate::opening::{self, HeadError};
 use crate::transport::Transport;
 use crate::{WebSocket, random};
@@ -29,7 +30,11 @@ impl Client {
         let end = read_answer(&mut transport, &mut buffer, self.head_limits).await?;
         let head = ResponseHead::parse(&buffer[..end], self.head_limits)?;
         let framing = Framing::of(&head);
-        match request.verify(key, &head) {
+        let verified = request.verify(key, &head);
+        if let Err(error) = &verified {
+            Side::of(Role::Client).refused(error);
+        }
+        match verified {
             Ok(negotiated) => {
                 let connection = Connection::client(&self.config, random::bytes);
                 let ws = opening::open(transport, connection, &buffer[end..], negotiated);

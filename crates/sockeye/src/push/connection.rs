@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use sockeye_proto::handshake::{HeadLimits, RequestHead};
 use sockeye_proto::{
-    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, Rtt, State,
+    CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, Role, Rtt, State,
     UsageError, Utf8Bytes,
 };
 
 use super::mailbox::{Letter, Workers};
 use super::writer::Writer;
 use super::{ConnectionId, Handle, HandleError};
+use crate::figures::{Presence, Tally};
 
 /// A connection, as a callback is given it. What is sent is corked until the callbacks for the input at hand are done, then
 /// written at once.
@@ -23,6 +24,8 @@ pub struct Connection {
     in_flight: u32,
     /// The handler wants the connection dropped as it is.
     pub(super) aborted: bool,
+    /// Among the connections that are open.
+    pub(super) presence: Presence,
     id: ConnectionId,
     peer: SocketAddr,
     workers: Arc<Workers>,
@@ -55,6 +58,7 @@ impl Connection {
             writer: None,
             in_flight: 0,
             aborted: false,
+            presence: Presence::begin(Role::Server),
             id,
             peer,
             workers,
@@ -143,11 +147,14 @@ impl Connection {
             Ok(room) => room,
             Err(sent) => return sent,
         };
+        let before = writer.output.len();
         match protocol.send_prepared(prepared, writer.output.buffer()) {
             Ok(Some(rest)) => writer.output.push_shared(rest),
             Ok(None) => {}
             Err(_) => return Sent::Closed,
         }
+        let wire = writer.output.len() - before;
+        writer.tally.sent(prepared.message().kind(), prepared.len(), wire);
         Sent::Taken
     }
 
@@ -157,14 +164,17 @@ impl Connection {
         self.put(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
 
-    /// Sends frames that were encoded before. Says whether that can be done here.
+    /// Sends frames that were encoded before, of the messages in `tally`. Says whether that can be done here.
     #[inline]
-    pub(super) fn send_encoded(&mut self, frames: &[u8]) -> bool {
+    pub(super) fn send_encoded(&mut self, frames: &[u8], tally: &Tally) -> bool {
         let possible = self.protocol.sends_plain() && !self.aborted;
         if possible {
             let writer = self.writer.get_or_insert_default();
             if self.in_flight as usize + writer.output.len() < self.workers.max_unwritten {
                 writer.output.buffer().extend_from_slice(frames);
+                writer.tally.add(tally);
+            } else {
+                writer.tally.messages_dropped(tally);
             }
         }
         possible
@@ -176,11 +186,14 @@ impl Connection {
             Ok(room) => room,
             Err(sent) => return sent,
         };
+        let before = writer.output.len();
         match protocol.send_in_place(message, writer.output.buffer()) {
             Ok(true) => payload(writer),
             Ok(false) => {}
             Err(_) => return Sent::Closed,
         }
+        let wire = writer.output.len() - before;
+        writer.tally.sent(message.kind(), message.as_bytes().len(), wire);
         Sent::Taken
     }
 
@@ -192,6 +205,7 @@ impl Connection {
         }
         let writer = self.writer.get_or_insert_default();
         if self.in_flight as usize + writer.output.len() >= self.workers.max_unwritten {
+            writer.tally.message_dropped();
             return Err(Sent::Full);
         }
         Ok((&mut self.protocol, writer))
@@ -218,8 +232,14 @@ impl Connection {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), UsageError> {
         let frame = CloseFrame::new(code, reason)?;
+        self.begin_close(&frame)
+    }
+
+    pub(super) fn begin_close(&mut self, frame: &CloseFrame) -> Result<(), UsageError> {
         let writer = self.writer.get_or_insert_default();
-        self.protocol.close(Some(&frame), writer.output.buffer())
+        self.protocol.close(Some(frame), writer.output.buffer())?;
+        self.presence.close_sent(Some(frame.code));
+        Ok(())
     }
 
     /// Drops the connection without a closing handshake, and with it what is unwritten; the peer sees 1006.

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::figures::Tally;
 use crate::output::Output;
 
 /// What a connection is about to write, and where the payloads lie that it may write from where they are.
@@ -10,6 +11,8 @@ use crate::output::Output;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) output: Output,
+    /// What was received and sent while it was lent.
+    pub(super) tally: Tally,
     /// The addresses of the input at hand: a payload within them is a message, or part of one, that was just received.
     input: Range<usize>,
     /// The message at hand, if it was put together from pieces.

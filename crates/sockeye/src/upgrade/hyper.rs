@@ -11,12 +11,14 @@ use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
+use sockeye_proto::Role;
 use sockeye_proto::handshake::{HandshakeError, Negotiated, Refusal, Request, Response};
 use tokio::net::TcpStream;
 
 use super::stream::Http2Stream;
 use super::{Options, UpgradeError};
 use crate::WebSocket;
+use crate::figures::Side;
 use crate::transport::Transport;
 
 /// Upgrades a hyper request: gives the answer to send, and the connection that there will be once it is sent.
@@ -62,13 +64,26 @@ pub fn hyper<B, C: Default>(
     request: &mut http::Request<B>,
     options: &Options,
 ) -> Result<(http::Response<C>, Upgrading), HandshakeError> {
+    let answered = answer(request, options);
+    if let Err(error) = &answered {
+        tracing::debug!(error = error as &dyn std::error::Error, "request not upgraded");
+        Side::of(Role::Server).refused(error);
+    }
+    let (response, on_upgrade) = answered?;
+    Ok(upgrade(response, on_upgrade, options.clone()))
+}
+
+fn answer<B>(
+    request: &mut http::Request<B>,
+    options: &Options,
+) -> Result<(Response, OnUpgrade), HandshakeError> {
     let response = {
         let (method, version, uri) = (request.method(), request.version(), request.uri());
         let asked = check(method, version, uri, request.headers(), request.extensions())?;
         options.answer(&asked)?
     };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
-    Ok(upgrade(response, on_upgrade, options.clone()))
+    Ok((response, on_upgrade))
 }
 
 /// The request for a WebSocket, in the way of its version of HTTP.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Extensions, StatusCode};
+use sockeye_proto::Role;
 use sockeye_proto::handshake::{
     HandshakeError, Negotiated, Refusal, Request, RequestHead, Response,
 };
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::{Admission, Options, UpgradeError, UpgradeRequest, Upgraded};
 use crate::WebSocket;
+use crate::figures::Side;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
 
@@ -217,17 +219,20 @@ impl Upgrader {
             None => UpgradeError::TimedOut { after },
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "request not upgraded");
+        let side = Side::of(Role::Server);
         match &error {
-            UpgradeError::Handshake(HandshakeError::Truncated { .. }) => {}
+            UpgradeError::Handshake(HandshakeError::Truncated { .. }) => side.refused_with(None),
             UpgradeError::Handshake(reason) => {
+                side.refused(reason);
                 deadline.watch(refuse(&mut stream, &reason.into())).await;
             }
             UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
+                side.refused_with(Some(status));
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
                 Deadline::after(LAST_WORD).watch(refuse(&mut stream, &late)).await;
             }
-            _ => {}
+            _ => side.refused_with(None),
         }
         Err(error)
     }
@@ -238,6 +243,9 @@ impl Upgrader {
         let told = async {
             let limits = self.options.head_limits;
             if opening::read_head(&mut transport, &mut BytesMut::new(), limits).await.is_ok() {
+                let (peer, status) = (transport.peer_addr(), refusal.status());
+                tracing::debug!(peer = peer.map(tracing::field::display), %status, "request refused");
+                Side::of(Role::Server).refused_with(Some(status));
                 refuse(&mut transport, refusal).await;
             }
         };

@@ -1,12 +1,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{Role, TimedOut};
+use sockeye_proto::{CloseFrame, Role, TimedOut};
 use tokio::io::AsyncWrite;
 
 use super::output::Output;
 use super::{WebSocket, read};
 use crate::error::{Error, Result};
+use crate::figures::Presence;
 
 /// The way from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
@@ -16,16 +17,17 @@ use crate::error::{Error, Result};
 ///    │     frame         peer's end    │
 ///    └── the transport failed ─────────┘
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ending {
+    /// Among the connections that are open.
+    pub(super) presence: Presence,
     step: Step,
     /// What the connection ended with, until it was reported.
     error: Option<Error>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    #[default]
     Open,
     /// The last frame is being written, then the transport's writing half is ended where that is ours to do.
     Flushing,
@@ -36,6 +38,10 @@ enum Step {
 }
 
 impl Ending {
+    pub(super) fn new(role: Role) -> Self {
+        Self { presence: Presence::begin(role), step: Step::Open, error: None }
+    }
+
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.step != Step::Open
@@ -46,8 +52,10 @@ impl Ending {
     }
 
     /// The closing handshake is done.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, frame: Option<&CloseFrame>) {
         self.step = Step::Flushing;
+        tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
+        self.presence.close_received(frame);
     }
 
     /// The connection fails.
@@ -57,6 +65,11 @@ impl Ending {
             _ => Step::Done,
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "connection failed");
+        self.set_error(error);
+    }
+
+    fn set_error(&mut self, error: Error) {
+        self.presence.failed(&error);
         self.error = Some(error);
     }
 }
@@ -75,7 +88,7 @@ impl WebSocket {
             }
             if self.poll_time_up(cx) {
                 if self.ending.step == Step::Flushing && self.ending.error.is_none() {
-                    self.ending.error = Some(TimedOut::Closing.into());
+                    self.ending.set_error(TimedOut::Closing.into());
                 }
                 self.ending.step = Step::Done;
                 continue;
@@ -85,11 +98,12 @@ impl WebSocket {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
                 // not make it fail.
                 if self.ending.step == Step::Flushing && self.ending.error.is_none() {
-                    self.ending.error = Some(late.into());
+                    self.ending.set_error(late.into());
                 }
                 self.ending.step = Step::Done;
             }
         }
+        self.ending.presence.end();
         // Nobody will write it any more.
         self.output = Output::default();
         Poll::Ready(self.ending.error.take().map_or(Ok(()), Err))

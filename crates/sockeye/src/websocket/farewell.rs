@@ -45,7 +45,8 @@ impl WebSocket {
             match member.poll(cx) {
                 Stage::Dropped => return Err(TimedOut::Closing.into()),
                 Stage::Told | Stage::Pressed if self.connection.state() == State::Open => {
-                    self.connection.close(member.frame(), self.output.buffer())?;
+                    let frame = member.frame().cloned();
+                    self.begin_close(frame.as_ref())?;
                 }
                 // It was told, or need not know yet.
                 _ => {}
@@ -58,7 +59,7 @@ impl WebSocket {
         let frame = CloseFrame::new(farewell.code, "").ok();
         self.farewell = None;
         if self.connection.state() == State::Open {
-            self.connection.close(frame.as_ref(), self.output.buffer())?;
+            self.begin_close(frame.as_ref())?;
         }
         Ok(())
     }

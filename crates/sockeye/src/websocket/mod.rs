@@ -32,6 +32,7 @@ use tokio::time::Instant;
 
 use crate::drain::{Member, Stage};
 use crate::error::{Error, Result};
+use crate::figures::Side;
 use crate::transport::Transport;
 use closing::Ending;
 use farewell::Farewell;
@@ -110,6 +111,8 @@ impl WebSocket {
         input: BytesMut,
         negotiated: Negotiated,
     ) -> Self {
+        let ending = Ending::new(connection.role());
+        ending.presence.side().wire_received(input.len());
         Self {
             transport,
             connection,
@@ -118,7 +121,7 @@ impl WebSocket {
             timer: Timer::default(),
             write_patience: Patience::default(),
             read_patience: Patience::default(),
-            ending: Ending::default(),
+            ending,
             farewell: None,
             member: None,
             waiting: Waiting::default(),
@@ -258,10 +261,7 @@ impl WebSocket {
         while !self.ending.has_begun() {
             if self.input.is_empty() {
                 match ready!(self.poll_input(cx)) {
-                    Ok(Some(message)) => {
-                        self.read_patience.reset();
-                        return Poll::Ready(Ok(Some(message)));
-                    }
+                    Ok(Some(message)) => return Poll::Ready(Ok(Some(self.received(message)))),
                     Ok(None) => {}
                     Err(error) => self.ending.fail(error),
                 }
@@ -269,8 +269,8 @@ impl WebSocket {
             }
             match self.connection.receive_bytes(&mut self.input, self.output.buffer()) {
                 Ok(Some(Event::Message(message))) => {
-                    self.read_patience.reset();
-                    return Poll::Ready(Ok(Some(message.into_owned())));
+                    let message = message.into_owned();
+                    return Poll::Ready(Ok(Some(self.received(message))));
                 }
                 Ok(Some(event)) => self.note(event),
                 Ok(None) => {}
@@ -278,6 +278,14 @@ impl WebSocket {
             }
         }
         self.poll_end(cx).map_ok(|()| None)
+    }
+
+    /// Takes note of a message on its way to the program.
+    #[inline]
+    fn received(&mut self, message: Message) -> Message {
+        self.read_patience.reset();
+        self.side().received(message.kind(), message.len());
+        message
     }
 
     /// Waits for more input; a large message is read straight into its place, and may be complete by that.
@@ -292,6 +300,7 @@ impl WebSocket {
             match read::poll_read_into(&mut self.transport, cx, &mut space) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Disconnected)),
                 Poll::Ready(Ok(length)) => {
+                    self.ending.presence.side().wire_received(length);
                     let event = self.connection.payload_read(length, self.output.buffer())?;
                     return Poll::Ready(Ok(match event {
                         Some(Event::Message(message)) => Some(message.into_owned()),
@@ -307,6 +316,7 @@ impl WebSocket {
                     return Poll::Ready(Err(Error::Disconnected));
                 }
                 Poll::Ready(Ok(input)) => {
+                    self.side().wire_received(input.len());
                     self.input = input;
                     return Poll::Ready(Ok(None));
                 }
@@ -339,11 +349,14 @@ impl WebSocket {
                 if mid_message {
                     self.ending.fail(Error::ClosedMidMessage(frame));
                 } else {
-                    self.ending.begin();
+                    self.ending.begin(frame.as_ref());
                 }
             }
             Event::Pong(payload) => {
-                self.connection.handle_pong(&payload, Instant::now().into_std());
+                let answered = self.connection.handle_pong(&payload, Instant::now().into_std());
+                if let (true, Some(rtt)) = (answered, self.rtt()) {
+                    self.side().rtt(rtt.last());
+                }
             }
             _ => {}
         }
@@ -362,10 +375,25 @@ impl WebSocket {
     }
 
     fn push(&mut self, message: Message) -> Result<()> {
+        let (kind, length, before) = (message.kind(), message.len(), self.output.len());
         if self.connection.send_in_place(message.as_ref(), self.output.buffer())? {
             self.output.push_shared(message.into_bytes());
         }
+        self.side().sent(kind, length, self.output.len() - before);
         Ok(())
+    }
+
+    /// Puts a close frame into the output.
+    fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
+        self.connection.close(frame, self.output.buffer())?;
+        self.ending.presence.close_sent(frame.map(|frame| frame.code));
+        Ok(())
+    }
+
+    /// The figures that it counts in.
+    #[inline]
+    fn side(&self) -> Side {
+        self.ending.presence.side()
     }
 
     /// Writes all output, a pong that waited for room included.
@@ -398,7 +426,7 @@ impl WebSocket {
     fn poll_close_with(&mut self, cx: &mut Context<'_>, frame: &CloseFrame) -> Poll<Result<()>> {
         if self.connection.state() == State::Open && !self.ending.has_begun() {
             // Without waiting for room: it is bounded, and so is the wait that it begins.
-            self.connection.close(Some(frame), self.output.buffer())?;
+            self.begin_close(Some(frame))?;
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
         Poll::Ready(Ok(()))

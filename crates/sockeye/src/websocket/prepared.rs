@@ -28,9 +28,12 @@ impl WebSocket {
     /// As [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         poll_fn(|cx| self.poll_room(cx)).await?;
+        let before = self.output.len();
         if let Some(rest) = self.connection.send_prepared(prepared, self.output.buffer())? {
             self.output.push_shared(rest);
         }
+        let wire = self.output.len() - before;
+        self.side().sent(prepared.message().kind(), prepared.len(), wire);
         Ok(())
     }
 }

@@ -9,12 +9,13 @@ use bytes::{Bytes, BytesMut};
 use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, client};
-use sockeye_proto::Connection;
 use sockeye_proto::handshake::{ClientRequest, HandshakeError};
+use sockeye_proto::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{self, Framing};
 use super::{Client, ConnectError, Stage, Stages};
+use crate::figures::Side;
 use crate::transport::Transport;
 use crate::{WebSocket, opening, random};
 use stream::{Stream, io_error};
@@ -205,7 +206,11 @@ impl Http2 {
         let (answer, send) = sender.send_request(head, false).map_err(failed)?;
         let (parts, receive) = answer.await.map_err(failed)?.into_parts();
         let mut stream = Stream::new(send, receive);
-        match request.verify_http2(parts.status, &parts.headers) {
+        let verified = request.verify_http2(parts.status, &parts.headers);
+        if let Err(error) = &verified {
+            Side::of(Role::Client).refused(error);
+        }
+        match verified {
             Ok(negotiated) => {
                 let connection = Connection::client(&self.client.config, random::bytes);
                 let transport = Transport::boxed(stream, self.peer);

@@ -26,6 +26,7 @@ impl Connection {
             let writer = self.writer.get_or_insert_default();
             let event = match self.protocol.receive(&mut input, writer.output.buffer()) {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
+                    writer.tally.received(message.kind(), message.as_bytes().len());
                     handler.message(self, message);
                     if self.aborted {
                         return Flow::Aborted;
@@ -56,6 +57,8 @@ impl Connection {
             // No message is given in pieces unless that is asked for.
             Ok(None | Some(Event::Begin(_) | Event::Piece(_) | Event::End)) => {}
             Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
+                let writer = self.writer.get_or_insert_default();
+                writer.tally.received(message.kind(), message.as_bytes().len());
                 handler.message(self, message);
             }
             Ok(Some(Event::Message(MessageCow::Owned(message)))) => {
@@ -64,7 +67,10 @@ impl Connection {
             Ok(Some(Event::Frame(header))) => handler.frame(self, &header),
             Ok(Some(Event::Ping(payload))) => handler.ping(self, &payload),
             Ok(Some(Event::Pong(payload))) => {
-                self.protocol.handle_pong(&payload, Instant::now());
+                let answered = self.protocol.handle_pong(&payload, Instant::now());
+                if let (true, Some(rtt)) = (answered, self.rtt()) {
+                    self.presence.side().rtt(rtt.last());
+                }
                 handler.pong(self, &payload);
             }
             Ok(Some(Event::Close { frame, mid_message: false })) => return Flow::Closed(frame),
@@ -79,7 +85,9 @@ impl Connection {
     /// A message that was put together from pieces: what the handler sends of it need not be copied.
     fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) {
         let payload = message.clone().into_bytes();
-        self.writer.get_or_insert_default().set_assembled(payload);
+        let writer = self.writer.get_or_insert_default();
+        writer.tally.received(message.kind(), message.len());
+        writer.set_assembled(payload);
         handler.message(self, message.as_ref());
         if let Some(writer) = &mut self.writer {
             writer.set_assembled(Bytes::new());

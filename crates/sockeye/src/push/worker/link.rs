@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
-use sockeye_proto::{CloseFrame, Message, Prepared, State, TimedOut};
+use sockeye_proto::{CloseFrame, Message, Prepared, Role, State, TimedOut};
 
 use super::flow::Flow;
 use super::opening::{self, Opened, Opening};
 use super::{Office, Settings, Writer};
 use crate::Error;
+use crate::figures::{Side, Tally};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
@@ -137,7 +138,8 @@ impl<S> Link<S> {
     fn receive_plain<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
         match &mut self.phase {
             Phase::Open(connection) => {
-                connection.writer.get_or_insert_with(|| office.lend());
+                let writer = connection.writer.get_or_insert_with(|| office.lend());
+                writer.tally.wire_received(input.len());
                 match connection.receive(&mut office.handler, input) {
                     Flow::Open => {}
                     flow => self.conclude(office, flow),
@@ -205,6 +207,7 @@ impl<S> Link<S> {
             error = error as &dyn std::error::Error,
             "request not upgraded"
         );
+        Side::of(Role::Server).refused(error);
         let mut writer = opening.writer.take().unwrap_or_else(|| office.lend());
         opening::refuse(error, writer.output.buffer());
         let deadline = opening.deadline();
@@ -243,6 +246,12 @@ impl<S> Link<S> {
             Flow::Open => return,
             Flow::Closed(frame) => {
                 self.end = End::Finish;
+                tracing::debug!(
+                    id = %self.id,
+                    code = frame.as_ref().map(|frame| u16::from(frame.code)),
+                    "connection closed"
+                );
+                connection.presence.close_received(frame.as_ref());
                 frame
             }
             Flow::Failed(error) => {
@@ -257,11 +266,13 @@ impl<S> Link<S> {
                 );
                 // Nothing more is sent, whatever the protocol would still allow.
                 connection.aborted = true;
+                connection.presence.failed(&error);
                 office.handler.error(connection, &error);
                 None
             }
             Flow::Aborted => {
                 self.end = End::Drop;
+                tracing::debug!(id = %self.id, "connection dropped by its handler");
                 None
             }
         };
@@ -278,6 +289,7 @@ impl<S> Link<S> {
             self.fail(office, Error::TimedOut(TimedOut::Closing));
         }
         if let Some(mut writer) = self.phase.writer().take() {
+            office.tally.add(&writer.tally.take());
             *writer = Writer::default();
             office.take_back(writer);
         }
@@ -301,6 +313,7 @@ impl<S> Link<S> {
     pub(crate) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
         let Phase::Open(connection) = &mut self.phase else { return };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
+        writer.tally.wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
         match connection.take(&mut office.handler, event) {
             Flow::Open => {}
@@ -363,6 +376,7 @@ impl<S> Link<S> {
         let place = self.phase.writer();
         if let Some(mut writer) = place.take() {
             writer.end_input(input);
+            office.tally.add(&writer.tally.take());
             if writer.output.is_empty() {
                 office.take_back(writer);
             } else {
@@ -396,12 +410,12 @@ impl<S> Link<S> {
     pub(super) fn broadcast<'m, H: Handler>(
         &mut self,
         office: &mut Office<H>,
-        frames: &[u8],
+        (frames, tally): (&[u8], &Tally),
         messages: impl Iterator<Item = &'m Prepared>,
     ) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.writer.get_or_insert_with(|| office.lend());
-            if !connection.send_encoded(frames) {
+            if !connection.send_encoded(frames, tally) {
                 for prepared in messages {
                     connection.send_prepared(prepared);
                 }
@@ -421,9 +435,9 @@ impl<S> Link<S> {
     pub(super) fn close<H: Handler>(&mut self, office: &mut Office<H>, frame: &CloseFrame) {
         match &mut self.phase {
             Phase::Open(connection) => {
-                let writer = connection.writer.get_or_insert_with(|| office.lend());
+                connection.writer.get_or_insert_with(|| office.lend());
                 // The frame was checked, and one that is closing takes none.
-                let _ = connection.protocol.close(Some(frame), writer.output.buffer());
+                let _ = connection.begin_close(frame);
             }
             Phase::Opening(..) => self.end = End::Drop,
             Phase::Over(..) => {}

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sockeye_proto::Prepared;
 use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
+use sockeye_proto::{Prepared, Role};
 
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
 use super::{ConnectionId, Handler};
 use crate::Shutdown;
+use crate::figures::Tally;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
@@ -74,13 +75,15 @@ pub(super) struct Office<H> {
     /// Lent to the link that is being handled, and to those whose output is on its way.
     #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
     spares: Vec<Box<Writer>>,
+    /// What the connections received and sent since the last turn.
+    tally: Tally,
     /// Where TLS decrypts to.
     #[cfg(feature = "tls")]
     plain: Vec<u8>,
 }
 
 impl<H> Office<H> {
-    #[expect(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
+    #[allow(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
     fn lend(&mut self) -> Box<Writer> {
         self.spares.pop().unwrap_or_default()
     }
@@ -118,6 +121,7 @@ impl<H: Handler, S> Worker<H, S> {
             settings,
             workers,
             spares: Vec::new(),
+            tally: Tally::default(),
             #[cfg(feature = "tls")]
             plain: Vec::new(),
         };
@@ -213,9 +217,12 @@ impl<H: Handler, S> Worker<H, S> {
         self.mailbox().wake();
     }
 
-    /// A link whose output is to be written since [`Worker::attend`].
+    /// A link whose output is to be written since [`Worker::attend`]; when there is none left, the turn is over.
     pub(super) fn pop_dirty(&mut self) -> Option<usize> {
-        let slot = self.dirty.pop()?;
+        let Some(slot) = self.dirty.pop() else {
+            self.office.tally.hand_over(Role::Server);
+            return None;
+        };
         if let Some(link) = self.links.get_mut(slot) {
             link.dirty = false;
         }
@@ -251,6 +258,7 @@ impl<H: Handler, S> Worker<H, S> {
         for slot in self.links.slots() {
             self.remove(slot);
         }
+        self.office.tally.hand_over(Role::Server);
     }
 
     fn mailbox(&self) -> &Mailbox {
@@ -291,12 +299,15 @@ impl<H: Handler, S> Worker<H, S> {
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
+        let mut tally = Tally::default();
         for message in messages().map(Prepared::message) {
+            let before = frames.len();
             Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
             frames.extend_from_slice(message.as_bytes());
+            tally.sent(message.kind(), message.len(), frames.len() - before);
         }
         self.for_all(|link, office| {
-            link.broadcast(office, &frames, messages());
+            link.broadcast(office, (&frames, &tally), messages());
             write(link, office)
         });
     }

@@ -101,7 +101,7 @@ impl WebSocket {
     pub async fn send_stream(&mut self, kind: Kind) -> Result<MessageWriter<'_>> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.connection.begin_message(kind)?;
-        Ok(MessageWriter::new(self))
+        Ok(MessageWriter::new(self, kind))
     }
 
     pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
@@ -149,6 +149,7 @@ impl WebSocket {
             // A piece that was taken from the input is the end of what was.
             self.take_input(taken - in_input);
             if in_input > 0 {
+                self.received_part(in_input);
                 self.incoming.in_input = in_input;
                 return Poll::Ready(());
             }
@@ -157,19 +158,30 @@ impl WebSocket {
                     self.incoming.stage = Stage::Open(kind);
                     self.connection.stream_messages(false);
                 }
-                Ok(Some(Event::Piece(piece))) => self.incoming.owned = piece.into_owned().into(),
+                Ok(Some(Event::Piece(piece))) => {
+                    self.received_part(piece.len());
+                    self.incoming.owned = piece.into_owned().into();
+                }
                 Ok(Some(Event::End)) => {
                     if let Stage::Open(kind) = self.incoming.stage {
                         self.incoming.stage = Stage::Over(kind);
+                        // Its length was counted with its pieces.
+                        self.side().received(kind, 0);
                     }
                 }
-                Ok(Some(Event::Message(message))) => self.incoming.set_whole(message.into_owned()),
+                Ok(Some(Event::Message(message))) => {
+                    let message = self.received(message.into_owned());
+                    self.incoming.set_whole(message);
+                }
                 Ok(Some(event)) => {
                     self.note(event);
                     continue;
                 }
                 Ok(None) => match ready!(self.poll_input(cx)) {
-                    Ok(Some(message)) => self.incoming.set_whole(message),
+                    Ok(Some(message)) => {
+                        let message = self.received(message);
+                        self.incoming.set_whole(message);
+                    }
                     Ok(None) => continue,
                     Err(error) => {
                         self.ending.fail(error);
@@ -184,6 +196,12 @@ impl WebSocket {
             break;
         }
         Poll::Ready(())
+    }
+
+    fn received_part(&self, length: usize) {
+        if let Stage::Open(kind) = self.incoming.stage {
+            self.side().received_part(kind, length);
+        }
     }
 
     /// What is left of the piece at hand.

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseCode, CloseFrame, UsageError};
+use sockeye_proto::{CloseCode, CloseFrame, Kind, UsageError};
 use tokio::io::AsyncWrite;
 
 use crate::error::{Error, Result};
@@ -35,14 +35,15 @@ const FRAGMENT: usize = 64 * 1024;
 /// nothing was sent yet, it is as if the message had never been begun.
 pub struct MessageWriter<'a> {
     ws: &'a mut WebSocket,
+    kind: Kind,
     /// What has not made a fragment yet.
     buffer: Vec<u8>,
     finished: bool,
 }
 
 impl<'a> MessageWriter<'a> {
-    pub(super) fn new(ws: &'a mut WebSocket) -> Self {
-        Self { ws, buffer: Vec::new(), finished: false }
+    pub(super) fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
+        Self { ws, kind, buffer: Vec::new(), finished: false }
     }
 
     /// Ends the message: it is with the transport, whole, when this returns.
@@ -61,7 +62,10 @@ impl<'a> MessageWriter<'a> {
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if !self.finished {
             ready!(self.ws.poll_room(cx))?;
+            let before = self.ws.output.len();
             self.ws.connection.finish_message(&self.buffer, self.ws.output.buffer())?;
+            let wire = self.ws.output.len() - before;
+            self.ws.side().sent(self.kind, self.buffer.len(), wire);
             self.buffer = Vec::new();
             self.finished = true;
         }
@@ -71,9 +75,19 @@ impl<'a> MessageWriter<'a> {
     /// Makes a fragment of what has come together.
     fn poll_fragment(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         ready!(self.ws.poll_room(cx))?;
-        self.ws.connection.append_fragment(&self.buffer, self.ws.output.buffer())?;
+        self.ws.append_fragment(self.kind, &self.buffer)?;
         self.buffer.clear();
         Poll::Ready(Ok(()))
+    }
+}
+
+impl WebSocket {
+    /// Sends a part of the message that was begun, as a fragment.
+    fn append_fragment(&mut self, kind: Kind, part: &[u8]) -> Result<(), UsageError> {
+        let before = self.output.len();
+        self.connection.append_fragment(part, self.output.buffer())?;
+        self.side().sent_part(kind, part.len(), self.output.len() - before);
+        Ok(())
     }
 }
 
@@ -92,8 +106,7 @@ impl AsyncWrite for MessageWriter<'_> {
         }
         if this.buffer.is_empty() && buf.len() >= FRAGMENT {
             ready!(this.ws.poll_room(cx))?;
-            let output = this.ws.output.buffer();
-            this.ws.connection.append_fragment(&buf[..FRAGMENT], output).map_err(Error::from)?;
+            this.ws.append_fragment(this.kind, &buf[..FRAGMENT]).map_err(Error::from)?;
             return Poll::Ready(Ok(FRAGMENT));
         }
         let length = buf.len().min(FRAGMENT - this.buffer.len());
@@ -123,7 +136,7 @@ impl Drop for MessageWriter<'_> {
         let reason = "a message was not finished".into();
         let frame = CloseFrame { code: CloseCode::INTERNAL_ERROR, reason };
         // Refused only where the connection is closing already.
-        let _ = self.ws.connection.close(Some(&frame), self.ws.output.buffer());
+        let _ = self.ws.begin_close(Some(&frame));
     }
 }
 

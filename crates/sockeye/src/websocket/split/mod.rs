@@ -62,6 +62,7 @@ use super::output::Output;
 use super::patience::Patience;
 use super::{MessageReader, WebSocket};
 use crate::error::Result;
+use crate::figures::Side;
 use crate::transport::Transport;
 use lane::Lane;
 use outbox::Outbox;
@@ -87,6 +88,7 @@ impl WebSocket {
         let peer = self.peer_addr();
         let start = Start {
             sending: self.connection.sending_half(),
+            side: self.side(),
             output: mem::take(&mut self.output),
             outbox: outbox.clone(),
             close_timeout: self.connection.close_timeout(),
@@ -110,6 +112,7 @@ impl WebSocket {
 /// What a writer begins with.
 struct Start {
     sending: SendingHalf,
+    side: Side,
     output: Output,
     outbox: Arc<Outbox>,
     close_timeout: Duration,
@@ -124,9 +127,10 @@ impl Start {
         read: impl AsyncRead + Send + Unpin + 'static,
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Transport {
-        let Self { sending, output, outbox, close_timeout, patience, peer } = self;
+        let Self { sending, side, output, outbox, close_timeout, patience, peer } = self;
         let lane = Lane { transport: read, outbox: outbox.clone() };
-        let writer = Writer { transport: write, sending, output, outbox, close_timeout, patience };
+        let writer =
+            Writer { transport: write, sending, side, output, outbox, close_timeout, patience };
         tokio::spawn(writer.run());
         Transport::boxed(lane, peer)
     }
@@ -245,9 +249,14 @@ impl Receiver {
 
     /// Takes note that a close frame goes out by way of the queue. Says whether that is new.
     fn note_close(&mut self) -> bool {
-        let connection = &mut self.ws.connection;
+        let WebSocket { connection, ending, .. } = &mut self.ws;
         // What it would send, the writer sends.
-        connection.state() == State::Open && connection.close(None, &mut Vec::new()).is_ok()
+        let new =
+            connection.state() == State::Open && connection.close(None, &mut Vec::new()).is_ok();
+        if new {
+            ending.presence.leave_close();
+        }
+        new
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::queue::{Entry, Queue};
 use super::{Dropped, SendQueue};
+use crate::figures::Reason;
 
 /// While so much of pongs, pings and close frames waits, in bytes, the receiving half has to wait with more of them: it
 /// keeps the last ping in mind and answers that one (RFC 6455 section 5.5.3).
@@ -120,7 +121,7 @@ impl Outbox {
         }
         inside.accepted += 1;
         if let Some(replaced) = inside.queue.push(entry) {
-            inside.dropped.replaced += 1;
+            inside.dropped.count(Reason::Replaced, 1);
             self.settle_dropped(&mut inside, &replaced);
         }
         self.tell_writer(inside);
@@ -131,14 +132,14 @@ impl Outbox {
     pub(super) fn drop_oldest(&self) -> bool {
         let mut inside = self.lock();
         let Some(oldest) = inside.queue.pop() else { return false };
-        inside.dropped.oldest += 1;
+        inside.dropped.count(Reason::Oldest, 1);
         self.settle_dropped(&mut inside, &oldest);
         true
     }
 
     /// A message was given up for which there was no room.
     pub(super) fn drop_newest(&self) {
-        self.lock().dropped.newest += 1;
+        self.lock().dropped.count(Reason::Newest, 1);
     }
 
     /// Asks for the close frame, to be sent after the queue. A second one is not sent.
@@ -314,7 +315,7 @@ impl Outbox {
     pub(super) fn end(&self, batch: &Batch, written: bool) {
         let mut inside = self.lock();
         if !written {
-            inside.dropped.unsent += batch.messages;
+            inside.dropped.count(Reason::Unsent, batch.messages);
             inside.settled += batch.messages;
         }
         self.begin_closing(&mut inside);
@@ -349,7 +350,7 @@ impl Outbox {
     fn drop_queue(&self, inside: &mut Inside) {
         let count = inside.queue.len() as u64;
         inside.queue = Queue::default();
-        inside.dropped.unsent += count;
+        inside.dropped.count(Reason::Unsent, count);
         inside.settled += count;
         self.progress.notify_waiters();
     }

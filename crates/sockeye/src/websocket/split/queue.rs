@@ -32,9 +32,14 @@ pub(super) enum Content {
 
 impl Content {
     pub(super) fn len(&self) -> usize {
+        self.message().len()
+    }
+
+    #[inline]
+    pub(super) fn message(&self) -> &Message {
         match self {
-            Self::Message(message) => message.len(),
-            Self::Prepared(prepared) => prepared.len(),
+            Self::Message(message) => message,
+            Self::Prepared(prepared) => prepared.message(),
         }
     }
 

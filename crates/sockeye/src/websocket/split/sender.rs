@@ -7,6 +7,7 @@ use super::WhenFull;
 use super::outbox::Outbox;
 use super::queue::{Content, Entry};
 use crate::error::Result;
+use crate::figures::{self, Reason};
 
 /// What a message counts beside its length, in bytes: about its size in memory.
 const ENTRY_SIZE: usize = 64;
@@ -51,6 +52,16 @@ impl Dropped {
     /// All together.
     pub const fn total(&self) -> u64 {
         self.newest + self.oldest + self.replaced + self.unsent
+    }
+
+    pub(super) fn count(&mut self, reason: Reason, messages: u64) {
+        *match reason {
+            Reason::Newest => &mut self.newest,
+            Reason::Oldest => &mut self.oldest,
+            Reason::Replaced => &mut self.replaced,
+            Reason::Unsent => &mut self.unsent,
+        } += messages;
+        figures::dropped(reason, messages);
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::outbox::{Batch, Outbox};
 use super::queue::Content;
+use crate::figures::Side;
 use crate::websocket::output::Output;
 use crate::websocket::patience::Patience;
 
@@ -19,6 +20,8 @@ use crate::websocket::patience::Patience;
 pub(super) struct Writer<W> {
     pub(super) transport: W,
     pub(super) sending: SendingHalf,
+    /// The figures that it counts in.
+    pub(super) side: Side,
     pub(super) output: Output,
     pub(super) outbox: Arc<Outbox>,
     /// How long it may go on once the connection closes.
@@ -57,14 +60,19 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             self.outbox.take(batch).await;
             self.output.buffer().append(&mut batch.control);
             for entry in batch.entries.drain(..) {
+                let message = entry.content.message();
+                let (kind, length, before) = (message.kind(), message.len(), self.output.len());
                 // Refused where a message was left open that was sent in fragments: nothing can follow that.
                 if let Some(rest) = self.encode(entry.content).map_err(io::Error::other)? {
                     self.output.push_shared(rest);
                 }
+                self.side.sent(kind, length, self.output.len() - before);
             }
             if let Some(frame) = batch.close.take() {
                 // It was checked when it was asked for.
-                let _ = self.sending.close(Some(&frame), self.output.buffer());
+                if self.sending.close(Some(&frame), self.output.buffer()).is_ok() {
+                    self.side.close_sent(Some(frame.code));
+                }
             }
             self.flush().await?;
             self.outbox.written(batch);

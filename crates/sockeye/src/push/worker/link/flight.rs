@@ -14,7 +14,9 @@ impl<S> Link<S> {
         if place.as_ref().is_none_or(|writer| writer.output.is_empty()) {
             return None;
         }
-        place.take()
+        let mut writer = place.take()?;
+        office.tally.add(&writer.tally.take());
+        Some(writer)
     }
 
     #[cfg(feature = "tls")]

@@ -1,0 +1,69 @@
+use std::mem;
+
+use sockeye_proto::{CloseCode, CloseFrame, Role};
+
+use super::recorded::Side;
+use crate::Error;
+
+/// One connection among those that are open, from its opening handshake to its end, or until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    side: Side,
+    open: bool,
+    /// A connection sends one close frame at most.
+    close_sent: bool,
+}
+
+impl Presence {
+    pub(crate) fn begin(role: Role) -> Self {
+        let side = Side::of(role);
+        side.opened();
+        Self { side, open: true, close_sent: false }
+    }
+
+    /// The figures that it counts in.
+    #[inline]
+    pub(crate) const fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(crate) fn close_sent(&mut self, code: Option<CloseCode>) {
+        if !mem::replace(&mut self.close_sent, true) {
+            self.side.close_sent(code);
+        }
+    }
+
+    /// Somebody else sends the close frame, and counts it.
+    pub(crate) const fn leave_close(&mut self) {
+        self.close_sent = true;
+    }
+
+    /// The peer's close frame was received, and answered with the same code unless one was sent before.
+    pub(crate) fn close_received(&mut self, frame: Option<&CloseFrame>) {
+        let code = frame.map(|frame| frame.code);
+        self.side.close_received(code);
+        self.close_sent(code);
+    }
+
+    pub(crate) fn failed(&mut self, error: &Error) {
+        match error {
+            Error::ClosedMidMessage(frame) => self.close_received(frame.as_ref()),
+            Error::Protocol(error) => self.close_sent(Some(error.close_code())),
+            _ => {}
+        }
+        self.side.failed(error);
+    }
+
+    /// The connection is over.
+    pub(crate) fn end(&mut self) {
+        if mem::take(&mut self.open) {
+            self.side.ended();
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,281 @@
+//! Figures that go to the recorder of the crate `metrics`.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::StatusCode;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use sockeye_proto::handshake::{HandshakeError, Refusal};
+use sockeye_proto::{CloseCode, Kind, Role, TimedOut};
+
+use super::{Reason, descriptions};
+use crate::Error;
+
+const CLIENT: &str = "client";
+
+static FIGURES: OnceLock<Figures> = OnceLock::new();
+
+/// Tells the recorder what the figures are, and begins each at zero. Otherwise the first connection does so.
+pub fn describe() {
+    figures();
+}
+
+fn figures() -> &'static Figures {
+    FIGURES.get_or_init(|| {
+        descriptions::describe();
+        Figures::new()
+    })
+}
+
+/// The handles of all figures whose labels are known beforehand.
+struct Figures {
+    client: OfRole,
+    server: OfRole,
+    newest: Counter,
+    oldest: Counter,
+    replaced: Counter,
+    unsent: Counter,
+    #[cfg(unix)]
+    full: Counter,
+}
+
+struct OfRole {
+    role: &'static str,
+    opened: Counter,
+    open: Gauge,
+    text: OfKind,
+    binary: OfKind,
+    wire_received: Counter,
+    wire_sent: Counter,
+    rtt: Histogram,
+}
+
+struct OfKind {
+    received: Counter,
+    received_bytes: Counter,
+    sent: Counter,
+    sent_bytes: Counter,
+}
+
+impl Figures {
+    fn new() -> Self {
+        let dropped =
+            |reason: &'static str| counter!("sockeye_messages_dropped_total", "reason" => reason);
+        Self {
+            client: OfRole::new(CLIENT),
+            server: OfRole::new("server"),
+            newest: dropped("newest"),
+            oldest: dropped("oldest"),
+            replaced: dropped("replaced"),
+            unsent: dropped("unsent"),
+            #[cfg(unix)]
+            full: dropped("full"),
+        }
+    }
+}
+
+impl OfRole {
+    fn new(role: &'static str) -> Self {
+        Self {
+            role,
+            opened: counter!("sockeye_connections_opened_total", "role" => role),
+            open: gauge!("sockeye_connections_open", "role" => role),
+            text: OfKind::new(role, "text"),
+            binary: OfKind::new(role, "binary"),
+            wire_received: counter!("sockeye_wire_received_bytes_total", "role" => role),
+            wire_sent: counter!("sockeye_wire_sent_bytes_total", "role" => role),
+            rtt: histogram!("sockeye_rtt_seconds", "role" => role),
+        }
+    }
+
+    #[inline]
+    const fn of(&self, kind: Kind) -> &OfKind {
+        match kind {
+            Kind::Text => &self.text,
+            Kind::Binary => &self.binary,
+        }
+    }
+}
+
+impl OfKind {
+    fn new(role: &'static str, kind: &'static str) -> Self {
+        let of = |name: &'static str| counter!(name, "role" => role, "kind" => kind);
+        Self {
+            received: of("sockeye_messages_received_total"),
+            received_bytes: of("sockeye_messages_received_bytes_total"),
+            sent: of("sockeye_messages_sent_total"),
+            sent_bytes: of("sockeye_messages_sent_bytes_total"),
+        }
+    }
+}
+
+/// Counts messages that are not sent.
+#[cold]
+pub(crate) fn dropped(reason: Reason, count: u64) {
+    let figures = figures();
+    let counter = match reason {
+        Reason::Newest => &figures.newest,
+        Reason::Oldest => &figures.oldest,
+        Reason::Replaced => &figures.replaced,
+        Reason::Unsent => &figures.unsent,
+    };
+    counter.increment(count);
+}
+
+/// Counts messages that the handler server's connections had no room for.
+#[cfg(unix)]
+#[cold]
+pub(super) fn dropped_full(count: u64) {
+    figures().full.increment(count);
+}
+
+/// The figures of all clients, or of all servers.
+#[derive(Clone, Copy)]
+pub(crate) struct Side(&'static OfRole);
+
+impl Side {
+    pub(crate) fn of(role: Role) -> Self {
+        let figures = figures();
+        match role {
+            Role::Client => Self(&figures.client),
+            Role::Server => Self(&figures.server),
+        }
+    }
+
+    pub(super) fn opened(self) {
+        self.0.opened.increment(1);
+        self.0.open.increment(1);
+    }
+
+    pub(super) fn ended(self) {
+        self.0.open.decrement(1);
+    }
+
+    #[inline]
+    pub(crate) fn received(self, kind: Kind, length: usize) {
+        self.add_received(kind, 1, length as u64);
+    }
+
+    /// A part of a message that is not complete.
+    pub(crate) fn received_part(self, kind: Kind, length: usize) {
+        self.add_received(kind, 0, length as u64);
+    }
+
+    /// A message was sent, in `wire` bytes of frames.
+    #[inline]
+    pub(crate) fn sent(self, kind: Kind, length: usize, wire: usize) {
+        self.add_sent(kind, 1, length as u64);
+        self.add_wire(0, wire as u64);
+    }
+
+    /// A part of a message that is not complete.
+    pub(crate) fn sent_part(self, kind: Kind, length: usize, wire: usize) {
+        self.add_sent(kind, 0, length as u64);
+        self.add_wire(0, wire as u64);
+    }
+
+    #[inline]
+    pub(crate) fn wire_received(self, length: usize) {
+        self.add_wire(length as u64, 0);
+    }
+
+    #[inline]
+    pub(super) fn add_received(self, kind: Kind, messages: u64, bytes: u64) {
+        let of_kind = self.0.of(kind);
+        add(&of_kind.received, messages);
+        add(&of_kind.received_bytes, bytes);
+    }
+
+    #[inline]
+    pub(super) fn add_sent(self, kind: Kind, messages: u64, bytes: u64) {
+        let of_kind = self.0.of(kind);
+        add(&of_kind.sent, messages);
+        add(&of_kind.sent_bytes, bytes);
+    }
+
+    #[inline]
+    pub(super) fn add_wire(self, received: u64, sent: u64) {
+        add(&self.0.wire_received, received);
+        add(&self.0.wire_sent, sent);
+    }
+
+    pub(super) fn close_received(self, code: Option<CloseCode>) {
+        let (role, code) = (self.0.role, code_label(code));
+        counter!("sockeye_close_frames_received_total", "role" => role, "code" => code)
+            .increment(1);
+    }
+
+    pub(crate) fn close_sent(self, code: Option<CloseCode>) {
+        let (role, code) = (self.0.role, code_label(code));
+        counter!("sockeye_close_frames_sent_total", "role" => role, "code" => code).increment(1);
+    }
+
+    pub(super) fn failed(self, error: &Error) {
+        let (role, cause) = (self.0.role, cause_label(error));
+        counter!("sockeye_connections_failed_total", "role" => role, "cause" => cause).increment(1);
+    }
+
+    /// A handshake came to nothing: on a server with the answer that belongs to `error`, on a client with that which it got.
+    pub(crate) fn refused(self, error: &HandshakeError) {
+        self.refused_with(match error {
+            HandshakeError::Status { status, .. } => Some(*status),
+            HandshakeError::Truncated { .. } => None,
+            // The server's answer was none to a handshake.
+            _ if self.0.role == CLIENT => None,
+            error => Some(Refusal::from(error).status()),
+        });
+    }
+
+    /// A handshake was answered with `status`, or not at all.
+    pub(crate) fn refused_with(self, status: Option<StatusCode>) {
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.as_str().to_owned());
+        let role = self.0.role;
+        counter!("sockeye_handshakes_refused_total", "role" => role, "status" => status)
+            .increment(1);
+    }
+
+    pub(crate) fn rtt(self, rtt: Duration) {
+        self.0.rtt.record(rtt);
+    }
+}
+
+impl fmt::Debug for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Side").field(&self.0.role).finish()
+    }
+}
+
+#[inline]
+fn add(counter: &Counter, count: u64) {
+    // An atomic addition of nothing costs as much as any other.
+    if count > 0 {
+        counter.increment(count);
+    }
+}
+
+const fn cause_label(error: &Error) -> &'static str {
+    match error {
+        Error::Protocol(_) => "protocol",
+        Error::Disconnected => "disconnected",
+        Error::ClosedMidMessage(_) => "closed_mid_message",
+        Error::TimedOut(TimedOut::Keepalive) => "keepalive",
+        Error::TimedOut(TimedOut::Closing) => "closing",
+        Error::TimedOut(TimedOut::Writing) => "writing",
+        Error::TimedOut(TimedOut::Reading) => "reading",
+        Error::TimedOut(_) => "timed_out",
+        // No connection that is open fails with the others.
+        Error::Io(_) | Error::Usage(_) | Error::Connect(_) | Error::Upgrade(_) => "io",
+    }
+}
+
+/// Bounded, whatever a peer sends.
+fn code_label(code: Option<CloseCode>) -> String {
+    match code.map(u16::from) {
+        None => "none".into(),
+        Some(code @ 1000..=1015) => code.to_string(),
+        Some(3000..=3999) => "3xxx".into(),
+        Some(4000..=4999) => "4xxx".into(),
+        Some(_) => "other".into(),
+    }
+}

@@ -1,0 +1,97 @@
+use std::mem;
+
+use sockeye_proto::{Kind, Role};
+
+use super::recorded::{Side, dropped_full};
+
+/// What a worker of the handler server counts by itself, until it hands it over.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    received: [Count; 2],
+    sent: [Count; 2],
+    wire_received: u64,
+    wire_sent: u64,
+    /// Because a connection had too much unwritten.
+    dropped: u64,
+}
+
+/// Messages of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn received(&mut self, kind: Kind, length: usize) {
+        self.received[kind as usize].add(1, length as u64);
+    }
+
+    /// A message was sent, in `wire` bytes of frames.
+    #[inline]
+    pub(crate) fn sent(&mut self, kind: Kind, length: usize, wire: usize) {
+        self.sent[kind as usize].add(1, length as u64);
+        self.wire_sent += wire as u64;
+    }
+
+    #[inline]
+    pub(crate) fn wire_received(&mut self, length: usize) {
+        self.wire_received += length as u64;
+    }
+
+    #[inline]
+    pub(crate) fn message_dropped(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// The messages that `unsent` counts as sent are dropped.
+    pub(crate) fn messages_dropped(&mut self, unsent: &Self) {
+        self.dropped += unsent.sent.iter().map(|count| count.messages).sum::<u64>();
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, other: &Self) {
+        for kind in 0..2 {
+            self.received[kind].add(other.received[kind].messages, other.received[kind].bytes);
+            self.sent[kind].add(other.sent[kind].messages, other.sent[kind].bytes);
+        }
+        self.wire_received += other.wire_received;
+        self.wire_sent += other.wire_sent;
+        self.dropped += other.dropped;
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        mem::take(self)
+    }
+
+    /// Adds all to the figures, and begins anew.
+    pub(crate) fn hand_over(&mut self, role: Role) {
+        let Self { received, sent, wire_received, wire_sent, dropped: full } = self.take();
+        if wire_received + wire_sent + full == 0 {
+            return;
+        }
+        let side = Side::of(role);
+        for kind in [Kind::Text, Kind::Binary] {
+            side.add_received(
+                kind,
+                received[kind as usize].messages,
+                received[kind as usize].bytes,
+            );
+            side.add_sent(kind, sent[kind as usize].messages, sent[kind as usize].bytes);
+        }
+        side.add_wire(wire_received, wire_sent);
+        if full > 0 {
+            dropped_full(full);
+        }
+    }
+}
+
+impl Count {
+    #[inline]
+    fn add(&mut self, messages: u64, bytes: u64) {
+        self.messages += messages;
+        self.bytes += bytes;
+    }
+}

@@ -1,0 +1,54 @@
+//! What a recorder is told while something is done.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+
+/// One recorder for the process, which forgets what it has told.
+static RECORDER: OnceLock<Snapshotter> = OnceLock::new();
+
+/// The figures are those of the process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Every figure that is not zero after `work`, as `name{labels} value`, in order.
+pub(crate) fn record(work: impl FnOnce()) -> Vec<String> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let recorder = RECORDER.get_or_init(|| {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        recorder.install().unwrap();
+        snapshotter
+    });
+    let _ = lines(recorder);
+    work();
+    lines(recorder)
+}
+
+/// As [`record`], in a runtime that is gone before the figures are read.
+pub(crate) fn record_async(work: impl Future<Output = ()>) -> Vec<String> {
+    record(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(true).build().unwrap().block_on(work);
+    })
+}
+
+fn lines(recorder: &Snapshotter) -> Vec<String> {
+    let figures = recorder.snapshot().into_vec().into_iter();
+    let mut lines: Vec<String> = figures
+        .filter_map(|(key, _, description, value)| {
+            assert!(description.is_some(), "{key:?} is not described");
+            let value = match value {
+                DebugValue::Counter(0) => return None,
+                DebugValue::Counter(count) => count.to_string(),
+                DebugValue::Gauge(level) if level.0 == 0.0 => return None,
+                DebugValue::Gauge(level) => level.0.to_string(),
+                DebugValue::Histogram(samples) if samples.is_empty() => return None,
+                DebugValue::Histogram(samples) => format!("samples: {}", samples.len()),
+            };
+            let labels: Vec<&str> = key.key().labels().map(metrics::Label::value).collect();
+            Some(format!("{}{{{}}} {value}", key.key().name(), labels.join(",")))
+        })
+        .collect();
+    lines.sort();
+    lines
+}
