@@ -43,6 +43,7 @@ Paths:
   /         the page: echo, round-trip times, files
   /echo     the WebSocket that sends every message back
   /healthz  answers ok
+  /metrics  figures for Prometheus, with --metrics
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
 
@@ -52,6 +53,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     #[arg(value_parser = units::address)]
     pub(crate) listen: String,
+
+    /// Show figures of all connections at /metrics, for Prometheus, to whoever can reach the port
+    #[arg(long)]
+    pub(crate) metrics: bool,
 
     /// Serve https and wss with this certificate chain (PEM, the server's certificate first)
     #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS")]

@@ -18,6 +18,7 @@ use crate::arguments::Serve;
 
 mod connection;
 mod echo;
+mod figures;
 mod listen;
 mod page;
 mod plain;
@@ -45,6 +46,7 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
 async fn serve(options: &Serve) -> anyhow::Result<()> {
     let tls = tls::acceptor(options)?;
     let echo = echo::Echo::new(options)?;
+    let figures = if options.metrics { Some(figures::Figures::install()?) } else { None };
     let listener = listen::bind(&options.listen).await?;
     // From here on a signal stops the server gently, so that whoever reads the address may send one.
     let mut stops = Stops::listen()?;
@@ -52,7 +54,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     announce(address, tls.is_some());
 
     let server = Server {
-        router: routes::router(echo, options.max_message),
+        router: routes::router(echo, figures, options.max_message),
         limits: Limits { handshake: options.handshake_timeout, tls: tls.map(TlsAcceptor::from) },
         slots: Arc::new(Semaphore::new(options.max_connections)),
         shutdown: Shutdown::default(),

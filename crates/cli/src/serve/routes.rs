@@ -7,11 +7,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use super::echo::{self, Echo};
+use super::figures::Figures;
 use super::page;
 
 /// The paths of the server.
-pub(crate) fn router(echo: Echo, max_message: usize) -> Router {
-    Router::new()
+pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -> Router {
+    let router = match figures {
+        Some(figures) => {
+            Router::new().route("/metrics", get(move || async move { figures.page() }))
+        }
+        None => Router::new(),
+    };
+    router
         .route("/echo", any(echo::upgrade).with_state(echo))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/server.json", get(move || async move { about(max_message) }))

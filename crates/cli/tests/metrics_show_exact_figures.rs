@@ -1,0 +1,115 @@
+//! `--metrics` shows at `/metrics` what has been, to the byte.
+
+mod program;
+
+use std::io::{Read, Write};
+use std::thread;
+
+use program::Server;
+use sockeye::CloseCode;
+
+/// The figures that are not zero.
+fn figures(server: &Server) -> Vec<String> {
+    let page = server.page("/metrics");
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
+    let figures = body.lines().filter(|line| line.starts_with("sockeye_") && !line.ends_with(" 0"));
+    let mut figures: Vec<String> = figures.map(str::to_owned).collect();
+    figures.sort();
+    figures
+}
+
+/// Asks again until a figure is there: the server counts what becomes of a connection when it sees it.
+fn figures_with(server: &Server, line: &str) -> Vec<String> {
+    loop {
+        let figures = figures(server);
+        if figures.iter().any(|figure| figure == line) {
+            return figures;
+        }
+        thread::yield_now();
+    }
+}
+
+/// The status that a page of another origin gets instead of a WebSocket.
+fn ask_from_elsewhere(server: &Server) -> String {
+    let mut stream = server.dial();
+    write!(
+        stream,
+        "GET /echo HTTP/1.1\r\nhost: {}\r\norigin: https://elsewhere.example\r\n\
+         connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.address
+    )
+    .unwrap();
+    let mut answer = [0; "HTTP/1.1 403".len()];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_a_refusal_and_a_close_code_are_counted() {
+    let server = Server::start(&["--metrics"]);
+    assert_eq!(figures(&server), Vec::<String>::new());
+
+    assert_eq!(ask_from_elsewhere(&server), "HTTP/1.1 403");
+    let mut ws = sockeye::connect(&format!("ws://{}/echo", server.address)).await.unwrap();
+    ws.send("Grüße").await.unwrap();
+    ws.send(vec![0; 1000]).await.unwrap();
+    for _ in 0..2 {
+        ws.recv().await.unwrap().unwrap();
+    }
+    assert_eq!(
+        figures(&server),
+        [
+            r#"sockeye_connections_open{role="server"} 1"#,
+            r#"sockeye_connections_opened_total{role="server"} 1"#,
+            r#"sockeye_handshakes_refused_total{role="server",status="403"} 1"#,
+            r#"sockeye_messages_received_bytes_total{role="server",kind="binary"} 1000"#,
+            r#"sockeye_messages_received_bytes_total{role="server",kind="text"} 7"#,
+            r#"sockeye_messages_received_total{role="server",kind="binary"} 1"#,
+            r#"sockeye_messages_received_total{role="server",kind="text"} 1"#,
+            r#"sockeye_messages_sent_bytes_total{role="server",kind="binary"} 1000"#,
+            r#"sockeye_messages_sent_bytes_total{role="server",kind="text"} 7"#,
+            r#"sockeye_messages_sent_total{role="server",kind="binary"} 1"#,
+            r#"sockeye_messages_sent_total{role="server",kind="text"} 1"#,
+            r#"sockeye_wire_received_bytes_total{role="server"} 1021"#,
+            r#"sockeye_wire_sent_bytes_total{role="server"} 1013"#,
+        ]
+    );
+
+    ws.close(CloseCode::NORMAL_CLOSURE, "done").await.unwrap();
+    let sent = r#"sockeye_close_frames_sent_total{role="server",code="1000"} 1"#;
+    let closed = figures_with(&server, sent);
+    let received = r#"sockeye_close_frames_received_total{role="server",code="1000"} 1"#;
+    assert_eq!(closed[..2], [received, sent]);
+}
+
+#[test]
+fn figures_are_shown_only_when_asked_for() {
+    let answer = Server::start(&[]).page("/metrics");
+    assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
+}
+
+#[test]
+fn every_figure_is_explained_and_begins_at_zero() {
+    let page = Server::start(&["--metrics"]).page("/metrics");
+    for line in [
+        "# HELP sockeye_messages_received_total Messages received",
+        "# TYPE sockeye_messages_received_total counter",
+        r#"sockeye_messages_received_total{role="server",kind="text"} 0"#,
+        "# TYPE sockeye_connections_open gauge",
+        r#"sockeye_connections_open{role="server"} 0"#,
+        r#"sockeye_messages_dropped_total{reason="full"} 0"#,
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
+    }
+}
+
+#[test]
+fn the_help_says_who_can_see_them() {
+    let help = program::run(&["serve", "--help"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("to whoever can reach the port"), "{help}");
+}
