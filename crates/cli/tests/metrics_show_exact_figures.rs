@@ -1,5 +1,7 @@
 //! `--metrics` shows at `/metrics` what has been, to the byte.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod program;
 
 use std::io::{Read, Write};
@@ -62,8 +64,8 @@ async fn messages_a_refusal_and_a_close_code_are_counted() {
     assert_eq!(
         figures(&server),
         [
-            r#"sockeye_connections_open{role="server"} 1"#,
             r#"sockeye_connections_opened_total{role="server"} 1"#,
+            r#"sockeye_connections_open{role="server"} 1"#,
             r#"sockeye_handshakes_refused_total{role="server",status="403"} 1"#,
             r#"sockeye_messages_received_bytes_total{role="server",kind="binary"} 1000"#,
             r#"sockeye_messages_received_bytes_total{role="server",kind="text"} 7"#,

@@ -11,7 +11,9 @@
 //! ```
 //!
 //! The recorder must be installed before the first connection: the figures go to the one that is there then, and to none
-//! if there is none. They are counted with or without compression and TLS, by every kind of server and client.
+//! if there is none. They are counted with or without compression and TLS, by every kind of server and client. A
+//! connection whose frames a program takes into its own hands ([`WebSocket::into_frames`](crate::WebSocket::into_frames)) counts as
+//! ended.
 //!
 //! | name | labels | what |
 //! |---|---|---|

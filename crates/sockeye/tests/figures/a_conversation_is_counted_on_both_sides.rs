@@ -64,8 +64,8 @@ fn the_halves_of_a_connection_count_as_the_whole() {
         sender.send("hello").await.unwrap();
         assert_eq!(server.recv().await.unwrap().unwrap(), "hello".into());
         sender.close(CloseCode::GOING_AWAY, "").unwrap();
-        let (received, ended) = tokio::join!(receiver.recv(), server.recv());
-        assert_eq!((received.unwrap(), ended.unwrap()), (None, None));
+        let (ours, theirs) = tokio::join!(receiver.recv(), server.recv());
+        assert_eq!((ours.unwrap(), theirs.unwrap()), (None, None));
     });
     assert_eq!(
         figures,
