@@ -159,7 +159,8 @@ impl Server {
     /// [`shutdown_timeout`](Self::shutdown_timeout) are dropped, with their handlers. Says what became of them.
     ///
     /// A handler that waits in [`WebSocket::recv`] closes at once when its turn comes; one that only sends does so with
-    /// its next message, after half of the time.
+    /// its next message, after half of the time. To send once the close frame is out finishes the closing handshake, discards what
+    /// arrives meanwhile, and then fails with [`UsageError::Closing`](crate::UsageError::Closing).
     ///
     /// # Errors
     /// As [`serve`](Self::serve).

@@ -187,6 +187,29 @@ async fn a_handler_that_only_sends_closes_with_its_next_message() {
     assert_eq!((drained.closed, drained.dropped), (1, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_answers_too_late_still_finishes_the_closing_handshake() {
+    let drain = Drain::new();
+    let (mut client, mut ws) = pair().await;
+    drain.watch(&mut ws);
+    let handler = tokio::spawn(echo(ws));
+    let finish = tokio::spawn({
+        let drain = drain.clone();
+        async move { drain.finish(Shutdown::new()).await }
+    });
+    // The clock goes on once nobody has anything to do: the close frame is out, and then the message was received.
+    sleep(Duration::from_millis(10)).await;
+    client.send("late").await.unwrap();
+    sleep(Duration::from_millis(10)).await;
+    assert!(!handler.is_finished());
+    assert_eq!(client.recv().await.unwrap(), None);
+    hint(client.close_frame(), CloseCode::GOING_AWAY);
+    let error = handler.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    let drained = finish.await.unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+}
+
 #[tokio::test]
 async fn a_request_that_is_not_answered_is_no_connection() {
     let running = Running::start(|server| server, echo).await;

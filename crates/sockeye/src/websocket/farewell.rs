@@ -64,12 +64,18 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Closes in place of sending: its server stops, and its handler does not receive. The close frame is written, and
-    /// nothing more is taken.
+    /// Whether there may be another message although the server stops. If the close frame is out, or must go out now as the
+    /// handler does not receive, the closing handshake is finished first: a handler that ends because it cannot send would
+    /// cut it short.
     #[cold]
-    pub(super) fn poll_pressed(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_farewell(cx)?;
-        ready!(self.poll_flush_output(cx))?;
+    pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
+            self.poll_farewell(cx)?;
+        }
+        if self.connection.state() == State::Open {
+            return Poll::Ready(Ok(()));
+        }
+        while ready!(self.poll_recv(cx))?.is_some() {}
         Poll::Ready(Err(UsageError::Closing.into()))
     }
 

@@ -368,8 +368,8 @@ impl WebSocket {
         if self.ending.has_begun() {
             return Poll::Ready(Err(UsageError::Closing.into()));
         }
-        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
-            return self.poll_pressed(cx);
+        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Told) {
+            ready!(self.poll_told(cx))?;
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
