@@ -1,0 +1,42 @@
+//! The driver of the soak: starts a server beside it, and ends with status 0 only if all held.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use sockeye_soak::drive::{self, Plan};
+use sockeye_soak::serve::Kind;
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which API serves.
+    kind: Kind,
+    /// How long it takes, in seconds.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// Connections at a time.
+    #[arg(long, default_value_t = 2000)]
+    connections: usize,
+    /// The program `soak-server`, if it is not beside this one.
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let program = match arguments.server {
+        Some(program) => program,
+        None => std::env::current_exe()?.parent().context("no folder")?.join("soak-server"),
+    };
+    let plan = Plan {
+        program,
+        kind: arguments.kind,
+        duration: Duration::from_secs(arguments.seconds),
+        connections: arguments.connections,
+    };
+    let passed = drive::run(&plan).await?.passed();
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,147 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::session::Session;
+use super::tally::Wrong;
+
+/// How a connection of the driver behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    /// Sends messages of many sizes, compressed or not, one or several at a time, and verifies what comes back.
+    Echo,
+    /// The same in fragments.
+    Fragments,
+    /// Answers pings for some time, and closes.
+    Idle,
+    /// Asks for much, and reads slowly.
+    SlowReader,
+    /// Asks for much, and stops to read.
+    Stopped,
+    /// Floods with small messages.
+    Flood,
+    /// Floods with pings, and reads the pongs or not.
+    Pings,
+    /// Connects and says nothing.
+    Silent,
+    /// Stops in the middle of its request.
+    HalfHead,
+    /// Stops in the middle of a frame.
+    HalfFrame,
+    /// Sends noise in place of a request.
+    NoRequest,
+    /// Sends noise in place of frames.
+    NoFrames,
+    /// Sends a message beyond the limit.
+    TooLong,
+    /// Resets the connection in the middle of something.
+    Reset,
+    /// Leaves the closing handshake, its own or the server's, unfinished.
+    Unfinished,
+    /// Connects again and again.
+    Storm,
+}
+
+/// How many of a hundred connections behave so.
+const SHARES: [(Behaviour, usize); 16] = [
+    (Behaviour::Echo, 36),
+    (Behaviour::Fragments, 6),
+    (Behaviour::Idle, 8),
+    (Behaviour::SlowReader, 8),
+    (Behaviour::Stopped, 5),
+    (Behaviour::Flood, 2),
+    (Behaviour::Pings, 2),
+    (Behaviour::Silent, 4),
+    (Behaviour::HalfHead, 4),
+    (Behaviour::HalfFrame, 4),
+    (Behaviour::NoRequest, 4),
+    (Behaviour::NoFrames, 4),
+    (Behaviour::TooLong, 3),
+    (Behaviour::Reset, 4),
+    (Behaviour::Unfinished, 4),
+    (Behaviour::Storm, 2),
+];
+
+impl Behaviour {
+    /// All of them, in the order of the table.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        SHARES.into_iter().map(|(behaviour, _)| behaviour)
+    }
+
+    /// Of the connection of this number.
+    pub(super) fn of(number: usize) -> Self {
+        let mut place = number % 100;
+        for (behaviour, share) in SHARES {
+            if place < share {
+                return behaviour;
+            }
+            place -= share;
+        }
+        Self::Echo
+    }
+
+    /// Whether it keeps to the rules, so that nothing may go wrong for it.
+    pub(super) const fn is_honest(self) -> bool {
+        matches!(self, Self::Echo | Self::Fragments | Self::Idle)
+    }
+
+    /// From a connection's beginning to its end.
+    pub(super) async fn run(self, session: &mut Session, address: SocketAddr) -> Result<(), Wrong> {
+        match self {
+            Self::Echo => session.echo(address, false).await,
+            Self::Fragments => session.echo(address, true).await,
+            Self::Idle => session.idle(address).await,
+            Self::SlowReader => session.slow_reader(address).await,
+            Self::Stopped => session.stopped(address).await,
+            Self::Flood => session.flood(address).await,
+            Self::Pings => session.pings(address).await,
+            Self::Silent => session.silent(address).await,
+            Self::HalfHead => session.half_head(address).await,
+            Self::HalfFrame => session.half_frame(address).await,
+            Self::NoRequest => session.no_request(address).await,
+            Self::NoFrames => session.no_frames(address).await,
+            Self::TooLong => session.too_long(address).await,
+            Self::Reset => session.reset(address).await,
+            Self::Unfinished => session.unfinished(address).await,
+            Self::Storm => session.storm(address).await,
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Echo => "echo, verified",
+            Self::Fragments => "fragments, verified",
+            Self::Idle => "idle",
+            Self::SlowReader => "slow reader",
+            Self::Stopped => "stops reading",
+            Self::Flood => "flood of messages",
+            Self::Pings => "flood of pings",
+            Self::Silent => "says nothing",
+            Self::HalfHead => "half a request",
+            Self::HalfFrame => "half a frame",
+            Self::NoRequest => "noise for a request",
+            Self::NoFrames => "noise for frames",
+            Self::TooLong => "over the limit",
+            Self::Reset => "resets",
+            Self::Unfinished => "unfinished closing",
+            Self::Storm => "reconnect storm",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_connections_have_every_behaviour_in_its_share() {
+        for (behaviour, share) in SHARES {
+            assert_eq!(
+                (0..100).filter(|number| Behaviour::of(*number) == behaviour).count(),
+                share
+            );
+        }
+        assert_eq!(SHARES.iter().map(|(_, share)| share).sum::<usize>(), 100);
+    }
+}

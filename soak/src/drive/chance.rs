@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+/// Random enough to mix behaviours, and the same at every run (splitmix64).
+#[derive(Clone, Debug)]
+pub(super) struct Chance {
+    state: u64,
+}
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    pub(super) fn number(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.number() % end).unwrap_or_default()
+    }
+
+    /// True once in so many times.
+    pub(super) fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    /// A time between two, in milliseconds.
+    pub(super) fn time(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(least + self.number() % (most - least).max(1))
+    }
+
+    /// As many bytes.
+    pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.number().to_be_bytes()[7]).collect()
+    }
+}

@@ -1,0 +1,258 @@
+//! The sessions that break a rule, or a server's patience.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sockeye::CloseCode;
+use sockeye::frame::{Header, OpCode};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::peer::{Peer, frame, request};
+use super::session::Session;
+use super::tally::Wrong;
+use crate::Class;
+use crate::serve::MAX_MESSAGE;
+
+/// How long the server may take to let go of a peer: longer than the longest of its deadlines, which is that of silence with 3 to 6 s
+/// before the ping and 8 s after it, by as much as a busy machine may need.
+const LET_GO: Duration = Duration::from_secs(30);
+
+/// How long a peer that does not read waits before it looks whether it was let go.
+const STOPPED: Duration = Duration::from_secs(25);
+
+/// How long a write may take where the peer may not read.
+const LEFT_OVER: Duration = Duration::from_secs(3);
+
+/// How many messages or pings a flood has at a time.
+const BURST: usize = 200;
+
+/// Room for what is not read, in bytes: the system makes it as small as it may.
+const SMALL: Option<u32> = Some(4096);
+
+impl Session {
+    pub(super) async fn slow_reader(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
+        for _ in 0..2 + self.chance.below(4) {
+            if peer.send(OpCode::Text, b"more").await.is_err() {
+                return Ok(());
+            }
+            let mut left = 40_000;
+            while left > 0 {
+                sleep(Duration::from_millis(100)).await;
+                match peer.sip(4096).await {
+                    // A queue that disconnects who is slow.
+                    Ok(0) | Err(_) => return Ok(()),
+                    Ok(length) => left -= length.min(left),
+                }
+            }
+        }
+        if self.chance.one_in(2) { Ok(peer.reset()?) } else { Ok(()) }
+    }
+
+    pub(super) async fn stopped(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
+        let begin = Instant::now();
+        for _ in 0..100 {
+            // Let go already, or waiting for room that does not come.
+            if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"more")).await, Ok(Ok(()))) {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        sleep(STOPPED.saturating_sub(begin.elapsed())).await;
+        // What is on its way is not read: that may take long with so little room. Who was let go is answered by a reset.
+        for _ in 0..20 {
+            if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"hello?")).await, Ok(Ok(()))) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+        Err(Wrong::NotLetGo)
+    }
+
+    pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+        for _ in 0..10 {
+            let burst: Vec<u8> = (0..BURST).flat_map(|_| frame(OpCode::Binary, b"flood")).collect();
+            peer.stream.write_all(&burst).await?;
+            let mut left = BURST;
+            while left > 0 {
+                match next(&mut peer).await? {
+                    Some((OpCode::Binary, payload)) if payload == b"flood" => left -= 1,
+                    Some((OpCode::Ping, _)) => {}
+                    Some((OpCode::Close, _)) | None => return Err(Wrong::Closed),
+                    Some(_) => return Err(Wrong::OtherEcho),
+                }
+            }
+            sleep(self.chance.time(500, 1500)).await;
+        }
+        closed_by_us(&mut peer).await
+    }
+
+    pub(super) async fn pings(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let reads = self.chance.one_in(2);
+        let room = if reads { None } else { SMALL };
+        let mut peer = Peer::upgraded(address, Class::Noise, room).await?;
+        for _ in 0..10 {
+            // Nobody owes a pong for each ping, but the last one has its own.
+            let mut burst: Vec<u8> =
+                (0..BURST).flat_map(|_| frame(OpCode::Ping, &[b'p'; 125])).collect();
+            burst.extend(frame(OpCode::Ping, b"last"));
+            let written = timeout(LEFT_OVER, peer.stream.write_all(&burst)).await;
+            if !reads && !matches!(written, Ok(Ok(()))) {
+                break;
+            }
+            if reads {
+                last_pong(&mut peer).await?;
+            }
+            sleep(self.chance.time(500, 1000)).await;
+        }
+        if reads { closed_by_us(&mut peer).await } else { Ok(peer.reset()?) }
+    }
+
+    pub(super) async fn silent(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        Peer::connect(address, None).await?.until_end(LET_GO).await
+    }
+
+    pub(super) async fn half_head(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::connect(address, None).await?;
+        let request = request(Class::Echo);
+        let half = self.chance.below(request.len());
+        peer.stream.write_all(&request.as_bytes()[..half]).await?;
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn half_frame(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+        let length = 2 + self.chance.below(100_000);
+        let frame = frame(OpCode::Binary, &vec![7; length]);
+        let half = 1 + self.chance.below(frame.len() - 1);
+        peer.stream.write_all(&frame[..half]).await?;
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn no_request(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::connect(address, None).await?;
+        let length = 1 + self.chance.below(40_000);
+        let noise = self.chance.bytes(length);
+        // It may be let go before all is written.
+        let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn no_frames(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+        let length = 1 + self.chance.below(4000);
+        let noise = self.chance.bytes(length);
+        let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn too_long(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+        let mut bytes = Vec::new();
+        let length = MAX_MESSAGE as u64 + 1 + self.chance.number() % (1 << 30);
+        Header::new(OpCode::Binary, length).masked([0; 4]).encode(&mut bytes);
+        bytes.resize(bytes.len() + self.chance.below(60_000), 0);
+        let _ = timeout(LET_GO, peer.stream.write_all(&bytes)).await;
+        let code = timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| Wrong::NotLetGo)??;
+        if code != Some(CloseCode::MESSAGE_TOO_BIG) {
+            return Err(Wrong::NoCloseFrame);
+        }
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn reset(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        if self.chance.one_in(8) {
+            let mut peer = Peer::connect(address, None).await?;
+            peer.stream.write_all(b"GET /echo HT").await?;
+            return Ok(peer.reset()?);
+        }
+        let class = if self.chance.one_in(2) { Class::Feed } else { Class::Noise };
+        let mut peer = Peer::upgraded(address, class, None).await?;
+        for _ in 0..=self.chance.below(5) {
+            let length = self.chance.below(20_000);
+            // A queue that disconnects who is slow may have done so.
+            if timeout(LEFT_OVER, peer.send(OpCode::Binary, &vec![1; length])).await.is_err() {
+                break;
+            }
+            sleep(self.chance.time(0, 300)).await;
+        }
+        if self.chance.one_in(2) {
+            let frame = frame(OpCode::Binary, &[2; 5000]);
+            let _ = timeout(LEFT_OVER, peer.stream.write_all(&frame[..2500])).await;
+        }
+        Ok(peer.reset()?)
+    }
+
+    pub(super) async fn unfinished(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        if self.chance.one_in(2) {
+            // Ours: a close frame, and nothing more; the answer is not read until much later.
+            let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+            peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
+            sleep(self.chance.time(0, 8000)).await;
+            return peer.until_end(LET_GO).await;
+        }
+        // The server's: its close frame is never answered.
+        let mut peer = Peer::upgraded(address, Class::Bye, None).await?;
+        peer.send(OpCode::Text, b"go").await?;
+        let code = timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| Wrong::NotLetGo)??;
+        if code != Some(CloseCode::NORMAL_CLOSURE) {
+            return Err(Wrong::NoCloseFrame);
+        }
+        peer.until_end(LET_GO).await
+    }
+
+    pub(super) async fn storm(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        for _ in 0..10 {
+            let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
+            peer.send(OpCode::Text, b"again").await?;
+            if self.chance.one_in(2) {
+                peer.reset()?;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        sleep(self.chance.time(500, 2000)).await;
+        Ok(())
+    }
+}
+
+/// The next frame, in time.
+async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
+    timeout(LET_GO, peer.frame()).await.map_err(|_| Wrong::Stuck)?
+}
+
+/// Reads up to the pong that answers the last ping.
+async fn last_pong(peer: &mut Peer) -> Result<(), Wrong> {
+    loop {
+        match next(peer).await? {
+            Some((OpCode::Pong, payload)) if payload == b"last" => return Ok(()),
+            Some((OpCode::Pong | OpCode::Ping, _)) => {}
+            Some((OpCode::Close, _)) | None => return Err(Wrong::Closed),
+            Some(_) => return Err(Wrong::OtherEcho),
+        }
+    }
+}
+
+/// The code of the close frame that comes, past whatever else does.
+async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
+    while let Some((opcode, payload)) = peer.frame().await? {
+        if opcode == OpCode::Close {
+            let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code).into());
+            return Ok(code);
+        }
+    }
+    Ok(None)
+}
+
+/// A closing handshake that we begin: it is answered, and the server ends the connection.
+async fn closed_by_us(peer: &mut Peer) -> Result<(), Wrong> {
+    let deadline = Instant::now() + LET_GO;
+    peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
+    let code = timeout_at(deadline, close_code(peer)).await.map_err(|_| Wrong::NotLetGo)??;
+    if code != Some(CloseCode::NORMAL_CLOSURE) {
+        return Err(Wrong::NoCloseFrame);
+    }
+    peer.until_end(LET_GO).await
+}

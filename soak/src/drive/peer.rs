@@ -1,0 +1,123 @@
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use sockeye::frame::{Header, OpCode};
+use sockeye::mask;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::tally::Wrong;
+use crate::Class;
+
+/// The longest head of an answer, in bytes.
+const MAX_HEAD: usize = 4096;
+
+/// A client that does what it likes with its bytes.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) stream: TcpStream,
+    /// What was read and not looked at.
+    input: Vec<u8>,
+}
+
+impl Peer {
+    /// Connects, with so much room for what it does not read, in bytes, where that matters.
+    pub(super) async fn connect(address: SocketAddr, room: Option<u32>) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(room) = room {
+            socket.set_recv_buffer_size(room)?;
+        }
+        Ok(Self { stream: socket.connect(address).await?, input: Vec::new() })
+    }
+
+    /// Connects and has itself upgraded.
+    pub(super) async fn upgraded(
+        address: SocketAddr,
+        class: Class,
+        room: Option<u32>,
+    ) -> Result<Self, Wrong> {
+        let mut peer = Self::connect(address, room).await?;
+        peer.stream.write_all(request(class).as_bytes()).await?;
+        loop {
+            if let Some(end) = peer.input.windows(4).position(|four| four == b"\r\n\r\n") {
+                let is_upgrade = peer.input.starts_with(b"HTTP/1.1 101 ");
+                peer.input.drain(..end + 4);
+                return if is_upgrade { Ok(peer) } else { Err(Wrong::NotUpgraded) };
+            }
+            if peer.input.len() > MAX_HEAD || peer.read().await? == 0 {
+                return Err(Wrong::NotUpgraded);
+            }
+        }
+    }
+
+    /// Reads what there is; 0 bytes at the end.
+    async fn read(&mut self) -> io::Result<usize> {
+        let mut space = vec![0; 8192];
+        let length = self.stream.read(&mut space).await?;
+        self.input.extend_from_slice(&space[..length]);
+        Ok(length)
+    }
+
+    /// Sends one frame, whole.
+    pub(super) async fn send(&mut self, opcode: OpCode, payload: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&frame(opcode, payload)).await
+    }
+
+    /// The next frame; `None` at the end of the transport.
+    pub(super) async fn frame(&mut self) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
+        loop {
+            let decoded =
+                Header::decode(&self.input).map_err(|error| Wrong::Failed(error.into()))?;
+            if let Some((header, size)) = decoded {
+                let end = size + usize::try_from(header.length).unwrap_or(usize::MAX - size);
+                if let Some(payload) = self.input.get(size..end) {
+                    let payload = payload.to_vec();
+                    self.input.drain(..end);
+                    return Ok(Some((header.opcode, payload)));
+                }
+            }
+            if self.read().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads a little, and looks at none of it; 0 bytes at the end.
+    pub(super) async fn sip(&mut self, length: usize) -> io::Result<usize> {
+        self.stream.read(&mut vec![0; length]).await
+    }
+
+    /// Waits until the server has ended the connection, in whatever way, and reads until then.
+    pub(super) async fn until_end(&mut self, patience: Duration) -> Result<(), Wrong> {
+        let mut space = vec![0; 16384];
+        let end =
+            async { while self.stream.read(&mut space).await.is_ok_and(|length| length > 0) {} };
+        timeout(patience, end).await.map_err(|_| Wrong::NotLetGo)
+    }
+
+    /// Drops the connection such that the server is told by a reset.
+    pub(super) fn reset(self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+    }
+}
+
+/// A request for a class.
+pub(super) fn request(class: Class) -> String {
+    format!(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n",
+        class.path()
+    )
+}
+
+/// A whole frame of a client.
+pub(super) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let key = [0x12, 0x34, 0x56, 0x78];
+    let mut out = Vec::with_capacity(payload.len() + 14);
+    Header::new(opcode, payload.len() as u64).masked(key).encode(&mut out);
+    mask::extend(&mut out, payload, key);
+    out
+}

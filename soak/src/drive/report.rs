@@ -1,0 +1,45 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Verdict;
+use super::behaviour::Behaviour;
+use super::tally::Tally;
+use crate::Class;
+
+/// Prints a table of the behaviours, one of the server's ledger, and what was checked.
+pub(super) fn print(tally: &Tally, verdict: &Verdict) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let columns = ["sessions", "done", "drained", "torn", "wrong"];
+    print!("\n{:<22}", "behaviour");
+    for column in columns {
+        print!("{column:>10}");
+    }
+    println!();
+    for behaviour in Behaviour::all() {
+        let row = tally.row(behaviour);
+        let (begun, done) = (read(&row.begun), read(&row.done));
+        let (cut, torn, wrong) = (read(&row.cut), read(&row.torn), read(&row.wrong));
+        println!("{behaviour:<22}{begun:>10}{done:>10}{cut:>10}{torn:>10}{wrong:>10}");
+    }
+    if let Some(last) = verdict.last() {
+        let columns = [
+            "opened", "closed", "broken", "received", "accepted", "sent", "full", "replaced",
+            "unsent",
+        ];
+        print!("\n{:<10}", "server");
+        for column in columns {
+            print!("{column:>10}");
+        }
+        for class in Class::ALL {
+            print!("\n{:<10}", class.path());
+            for column in columns {
+                print!("{:>10}", last.figures.of(class, column));
+            }
+        }
+        println!();
+    }
+    let memory: Vec<String> = verdict.memory().map(|kibibytes| kibibytes.to_string()).collect();
+    println!("\nmemory after each drain, in KiB: {}", memory.join(" "));
+    for (name, holds, text) in verdict.checks() {
+        println!("{:<7}{name}: {text}", if *holds { "ok" } else { "FAILED" });
+    }
+}

@@ -1,0 +1,157 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::reading;
+use crate::serve::Kind;
+use crate::{Class, Figures};
+
+/// How long the server may take to answer a command other than to drain.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the server's allocator is told. glibc keeps what is freed for later, the more so the longer a program runs: these have it give
+/// back what lies free at the end of its heaps, keep to two of those, and not move the threshold beyond which an allocation is a
+/// mapping of its own. What is left of the program's memory is then what it holds, and what lies between.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+];
+
+/// The process of the server.
+pub(super) struct Server {
+    child: Child,
+    pid: u32,
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// What can be seen of the server at some moment.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) figures: Figures,
+    /// In kibibytes.
+    pub(super) resident: u64,
+    pub(super) files: usize,
+}
+
+/// What the server says at the end of a drain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    pub(super) closed: u64,
+    pub(super) dropped: u64,
+    pub(super) left: u64,
+}
+
+impl Server {
+    pub(super) fn start(program: &Path, kind: Kind) -> anyhow::Result<Self> {
+        let kind = kind.to_possible_value().context("a kind has a name")?;
+        let mut child = Command::new(program)
+            .arg(kind.get_name())
+            .envs(ALLOCATOR)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let pid = child.id().context("the server has ended")?;
+        let commands = child.stdin.take().context("no input")?;
+        let answers = BufReader::new(child.stdout.take().context("no output")?).lines();
+        Ok(Self { child, pid, commands, answers })
+    }
+
+    /// Has it listen.
+    pub(super) async fn serve(&mut self) -> anyhow::Result<SocketAddr> {
+        let answer = timeout(PATIENCE, self.ask("serve", "listening")).await;
+        Ok(answer.context("the server does not listen")??.parse()?)
+    }
+
+    pub(super) async fn sample(&mut self) -> anyhow::Result<Sample> {
+        let line = timeout(PATIENCE, self.ask("stats", "")).await.context("no figures come")??;
+        Ok(Sample {
+            figures: Figures::parse(&line),
+            resident: reading::resident(self.pid)?,
+            files: reading::files(self.pid)?,
+        })
+    }
+
+    /// Has it drain, and waits until it has.
+    pub(super) async fn drain(&mut self) -> anyhow::Result<Drain> {
+        let answer = self.ask("drain", "drained").await?;
+        let numbers: Vec<u64> = answer.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [closed, dropped, left] = numbers[..] else { bail!("not a drain: {answer}") };
+        Ok(Drain { closed, dropped, left })
+    }
+
+    /// Has it end. Says whether it did so in good order.
+    pub(super) async fn quit(mut self) -> anyhow::Result<bool> {
+        self.commands.write_all(b"quit\n").await?;
+        let status = timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
+        Ok(status.success())
+    }
+
+    async fn ask(&mut self, command: &str, answer: &str) -> anyhow::Result<String> {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await?;
+        let line = self.answers.next_line().await?.context("the server has ended")?;
+        let Some(rest) = line.strip_prefix(answer) else { bail!("to {command} it says: {line}") };
+        Ok(rest.trim().to_owned())
+    }
+}
+
+impl Sample {
+    /// What there is more of than when the server had had no connection yet.
+    pub(super) fn leaks(&self, fresh: &Self) -> Vec<String> {
+        let mut leaks = Vec::new();
+        let mut compare = |what: &str, now: u64, before: u64| {
+            if now > before {
+                leaks.push(format!("{now} {what}, where there were {before}"));
+            }
+        };
+        compare("connections", self.figures.value("live"), 0);
+        compare("tasks", self.figures.value("tasks"), fresh.figures.value("tasks"));
+        compare("files", self.files as u64, fresh.files as u64);
+        for class in Class::ALL {
+            let (accepted, sent) =
+                (self.figures.of(class, "accepted"), self.figures.of(class, "sent"));
+            let known = sent + self.figures.dropped(class);
+            if known != accepted {
+                leaks.push(format!(
+                    "{}: {accepted} messages accepted, {known} sent or dropped",
+                    class.path()
+                ));
+            }
+        }
+        leaks
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dropped: u64 = Class::ALL.into_iter().map(|class| self.figures.dropped(class)).sum();
+        write!(
+            f,
+            "{} live, {} opened, {} files, {} tasks, {} messages in, {} out, {dropped} dropped, {} KiB",
+            self.figures.value("live"),
+            self.figures.total("opened"),
+            self.files,
+            self.figures.value("tasks"),
+            self.figures.total("received"),
+            self.figures.total("sent"),
+            self.resident,
+        )
+    }
+}
+
+impl fmt::Display for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} closed, {} dropped, {} left", self.closed, self.dropped, self.left)
+    }
+}

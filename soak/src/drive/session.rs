@@ -1,0 +1,127 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sockeye::{Client, CloseCode, Config, Deflate, Message, WebSocket};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use super::chance::Chance;
+use super::tally::{Tally, Wrong};
+use crate::Class;
+
+/// The longest that an honest session may take: many times of what it needs.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What the sessions of one connection after the other have in common.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) tally: Arc<Tally>,
+    pub(super) chance: Chance,
+}
+
+impl Session {
+    /// Sends messages, verifies the echoes, closes.
+    pub(super) async fn echo(&mut self, address: SocketAddr, fragments: bool) -> Result<(), Wrong> {
+        timeout(PATIENCE, self.echo_for_long(address, fragments)).await.map_err(|_| Wrong::Stuck)?
+    }
+
+    async fn echo_for_long(&mut self, address: SocketAddr, fragments: bool) -> Result<(), Wrong> {
+        let mut ws = self.connect(address).await?;
+        for _ in 0..3 + self.chance.below(10) {
+            let messages = self.messages(fragments);
+            for message in &messages {
+                if fragments {
+                    self.send_in_fragments(&mut ws, message).await?;
+                } else {
+                    ws.feed(message.clone()).await?;
+                }
+            }
+            ws.flush().await?;
+            for message in &messages {
+                let Some(echo) = ws.recv().await? else {
+                    return Err(Wrong::Closed);
+                };
+                if echo != *message {
+                    return Err(Wrong::OtherEcho);
+                }
+                self.tally.verified.fetch_add(1, Ordering::Relaxed);
+            }
+            pause(&mut ws, self.chance.time(1000, 4000)).await?;
+        }
+        close(ws).await
+    }
+
+    /// Answers pings for some time.
+    pub(super) async fn idle(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut ws = timeout(PATIENCE, self.connect(address)).await.map_err(|_| Wrong::Stuck)??;
+        pause(&mut ws, self.chance.time(5_000, 30_000)).await?;
+        timeout(PATIENCE, close(ws)).await.map_err(|_| Wrong::Stuck)?
+    }
+
+    async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, Wrong> {
+        let url = format!("ws://{address}{}", Class::Echo.path());
+        // The machine may be busy with other things: it is the server's deadlines that are short.
+        let client = Client::new(url).config(Config::new().close_timeout(PATIENCE));
+        let client = if self.chance.one_in(4) { client.deflate(Deflate::new()) } else { client };
+        Ok(client.connect().await.map_err(sockeye::Error::from)?)
+    }
+
+    /// One long message or several short ones: they must fit into what lies between, as all are sent before any is read.
+    fn messages(&mut self, fragments: bool) -> Vec<Message> {
+        if fragments || self.chance.one_in(8) {
+            let length = self.chance.below(if fragments { 200_000 } else { 60_000 });
+            return vec![self.message(length)];
+        }
+        let count = 1 + self.chance.below(6);
+        (0..count)
+            .map(|_| {
+                let length = self.chance.below(300);
+                self.message(length)
+            })
+            .collect()
+    }
+
+    fn message(&mut self, length: usize) -> Message {
+        if self.chance.one_in(2) {
+            // Compressible, and with characters of more than one byte.
+            let letters = ["a", "b", "ü", "日", " "];
+            return (0..length / 2)
+                .map(|_| letters[self.chance.below(5)])
+                .collect::<String>()
+                .into();
+        }
+        self.chance.bytes(length).into()
+    }
+
+    async fn send_in_fragments(
+        &mut self,
+        ws: &mut WebSocket,
+        message: &Message,
+    ) -> Result<(), Wrong> {
+        let mut writer = ws.send_stream(message.kind()).await?;
+        let mut rest = message.as_bytes();
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(rest.len().min(1 + self.chance.below(50_000)));
+            writer.write_all(part).await?;
+            // A flush ends a fragment; a text may be cut within a character.
+            writer.flush().await?;
+            rest = later;
+        }
+        Ok(writer.finish().await?)
+    }
+}
+
+/// Answers pings, and expects nothing else.
+async fn pause(ws: &mut WebSocket, time: Duration) -> Result<(), Wrong> {
+    match timeout(time, ws.recv()).await {
+        Ok(received) => received?.map_or(Err(Wrong::Closed), |_| Err(Wrong::OtherEcho)),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn close(mut ws: WebSocket) -> Result<(), Wrong> {
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
+    Ok(())
+}

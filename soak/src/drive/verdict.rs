@@ -1,0 +1,111 @@
+use std::sync::atomic::Ordering;
+
+use super::behaviour::Behaviour;
+use super::server::{Drain, Sample};
+use super::tally::Tally;
+use crate::Class;
+
+/// What a soak comes to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Before the first connection.
+    fresh: Sample,
+    /// After each drain.
+    empty: Vec<Sample>,
+    /// Connections that drains dropped.
+    dropped: u64,
+    leaks: Vec<String>,
+    driver_panics: u64,
+    checks: Vec<(&'static str, bool, String)>,
+}
+
+impl Verdict {
+    pub(super) fn new(fresh: Sample) -> Self {
+        Self {
+            fresh,
+            empty: Vec::new(),
+            dropped: 0,
+            leaks: Vec::new(),
+            driver_panics: 0,
+            checks: Vec::new(),
+        }
+    }
+
+    pub(super) fn fresh(&self) -> &Sample {
+        &self.fresh
+    }
+
+    /// After a drain.
+    pub(super) fn cycle(&mut self, drain: &Drain, sample: Sample) {
+        self.dropped += drain.dropped;
+        let number = self.empty.len();
+        let mut leaks = sample.leaks(&self.fresh);
+        if drain.left > 0 {
+            leaks.push(format!("{} connections still held", drain.left));
+        }
+        self.leaks.extend(leaks.into_iter().map(|leak| format!("cycle {number}: {leak}")));
+        self.empty.push(sample);
+    }
+
+    pub(super) fn driver_panicked(&mut self) {
+        self.driver_panics += 1;
+    }
+
+    /// Judges, when all is over and the server has ended well or not. The first drains were those of the warm-up.
+    pub(super) fn finish(&mut self, tally: &Tally, warm_up: usize, ended_well: bool) {
+        let warm = self.memory().take(warm_up).max();
+        let (Some(warm), Some(last)) = (warm, self.empty.last().cloned()) else {
+            return;
+        };
+        let leaks = if self.leaks.is_empty() { "none".into() } else { self.leaks.join("; ") };
+        self.check("nothing leaked", self.leaks.is_empty(), leaks);
+        let memory = format!("{warm} KiB after the warm-up, {} at the end", last.resident);
+        self.check("memory", last.resident * 10 <= warm * 11, memory);
+        let panics = last.figures.value("panics");
+        let text = format!("{panics} in the server, {} in the driver", self.driver_panics);
+        self.check("no panic", panics + self.driver_panics == 0 && ended_well, text);
+        let verified = tally.verified.load(Ordering::Relaxed);
+        let sent = last.figures.of(Class::Echo, "sent");
+        let cut: u64 = Behaviour::all()
+            .filter(|behaviour| behaviour.is_honest())
+            .map(|behaviour| tally.row(behaviour).cut.load(Ordering::Relaxed))
+            .sum();
+        // What was on its way to a client that a drain cut off may be lost.
+        let text = format!("{sent} echoes sent, {verified} verified, {cut} clients cut by drains");
+        self.check("delivered", verified <= sent, text);
+        let accepted = last.figures.total("accepted");
+        let dropped: u64 = Class::ALL.into_iter().map(|class| last.figures.dropped(class)).sum();
+        let out = last.figures.total("sent");
+        let text = format!("{accepted} accepted = {out} sent + {dropped} dropped");
+        self.check("accounted for", accepted == out + dropped, text);
+        let (torn, dropped) = (tally.torn(), self.dropped);
+        let text =
+            format!("{torn} honest clients saw no close frame, {dropped} connections were dropped");
+        self.check("drains", torn <= dropped, text);
+        let wrong = tally.wrong();
+        self.check("behaviour", wrong == 0, format!("{wrong} sessions ended as they should not"));
+    }
+
+    fn check(&mut self, name: &'static str, holds: bool, text: String) {
+        self.checks.push((name, holds, text));
+    }
+
+    /// After the last drain.
+    pub(super) fn last(&self) -> Option<&Sample> {
+        self.empty.last()
+    }
+
+    /// Memory after each drain, in kibibytes.
+    pub(super) fn memory(&self) -> impl Iterator<Item = u64> {
+        self.empty.iter().map(|sample| sample.resident)
+    }
+
+    pub(super) fn checks(&self) -> &[(&'static str, bool, String)] {
+        &self.checks
+    }
+
+    /// Whether all held.
+    pub fn passed(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|(_, holds, _)| *holds)
+    }
+}

@@ -1,0 +1,202 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sockeye::{Error, UsageError};
+
+use crate::Class;
+
+/// So many failures are told.
+const MAX_TOLD: u64 = 20;
+
+/// What a server counts. It goes to the driver as one line of `key=value`.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Open connections, as the handlers see them.
+    live: AtomicU64,
+    panics: AtomicU64,
+    /// Failures that were told.
+    told: AtomicU64,
+    /// By [`Class`].
+    classes: [Counters; 4],
+}
+
+/// The counters of a class of connections.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) opened: AtomicU64,
+    /// Messages from peers.
+    pub(crate) received: AtomicU64,
+    /// Messages that the library was given and took, or tried to.
+    pub(crate) accepted: AtomicU64,
+    /// Those that are with the transport.
+    pub(crate) sent: AtomicU64,
+    /// Those for which there was no room.
+    pub(crate) full: AtomicU64,
+    /// Those of a queue that newer ones took the place of.
+    pub(crate) replaced: AtomicU64,
+    /// Those that a connection's end came before.
+    pub(crate) unsent: AtomicU64,
+    /// Connections that ended by a closing handshake.
+    pub(crate) closed: AtomicU64,
+    /// Connections that ended otherwise.
+    pub(crate) broken: AtomicU64,
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    add(counter, 1);
+}
+
+/// Adds some.
+pub(crate) fn add(counter: &AtomicU64, number: u64) {
+    counter.fetch_add(number, Ordering::Relaxed);
+}
+
+impl Ledger {
+    pub(crate) fn class(&self, class: Class) -> &Counters {
+        &self.classes[class as usize]
+    }
+
+    /// A connection is open until what this gives is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, class: Class) -> Live {
+        count(&self.class(class).opened);
+        count(&self.live);
+        Live { ledger: self.clone(), class, closed: false }
+    }
+
+    /// Some task or callback panicked.
+    pub(crate) fn panicked(&self) {
+        count(&self.panics);
+    }
+
+    /// A connection failed. Those of clients that keep to the rules are told on the error output, the first of them.
+    pub(crate) fn failed(&self, class: Class, error: &Error) {
+        // Who answers while the server stops cannot send any more.
+        let stops = matches!(error, Error::Usage(UsageError::Closing));
+        if class == Class::Echo && !stops && self.told.fetch_add(1, Ordering::Relaxed) < MAX_TOLD {
+            eprintln!("server: {} failed: {error:?}", class.path());
+        }
+    }
+
+    /// The line that tells all of it, and how many tasks there are.
+    pub(crate) fn line(&self, tasks: usize) -> String {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut line =
+            format!("live={} tasks={tasks} panics={}", read(&self.live), read(&self.panics));
+        for class in Class::ALL {
+            let name = &class.path()[1..];
+            let Counters {
+                opened,
+                received,
+                accepted,
+                sent,
+                full,
+                replaced,
+                unsent,
+                closed,
+                broken,
+            } = self.class(class);
+            for (key, counter) in [
+                ("opened", opened),
+                ("received", received),
+                ("accepted", accepted),
+                ("sent", sent),
+                ("full", full),
+                ("replaced", replaced),
+                ("unsent", unsent),
+                ("closed", closed),
+                ("broken", broken),
+            ] {
+                // A string takes all that is written to it.
+                let _ = write!(line, " {name}.{key}={}", read(counter));
+            }
+        }
+        line
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(crate) struct Live {
+    ledger: Arc<Ledger>,
+    class: Class,
+    /// It has ended by a closing handshake.
+    pub(crate) closed: bool,
+}
+
+impl Live {
+    pub(crate) fn counters(&self) -> &Counters {
+        self.ledger.class(self.class)
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.class
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let counters = self.counters();
+        count(if self.closed { &counters.closed } else { &counters.broken });
+        self.ledger.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A [`Ledger`] as its line tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    values: BTreeMap<String, u64>,
+}
+
+impl Figures {
+    /// Reads a line; what is no `key=value` is passed over.
+    pub fn parse(line: &str) -> Self {
+        let pair = |word: &str| {
+            let (key, value) = word.split_once('=')?;
+            Some((key.to_owned(), value.parse().ok()?))
+        };
+        Self { values: line.split_whitespace().filter_map(pair).collect() }
+    }
+
+    /// A value; 0 when the line did not tell it.
+    pub fn value(&self, key: &str) -> u64 {
+        self.values.get(key).copied().unwrap_or_default()
+    }
+
+    /// A value of a class.
+    pub fn of(&self, class: Class, key: &str) -> u64 {
+        self.value(&format!("{}.{key}", &class.path()[1..]))
+    }
+
+    /// A value of all classes together.
+    pub fn total(&self, key: &str) -> u64 {
+        Class::ALL.into_iter().map(|class| self.of(class, key)).sum()
+    }
+
+    /// Messages that were dropped, for whatever reason.
+    pub fn dropped(&self, class: Class) -> u64 {
+        ["full", "replaced", "unsent"].into_iter().map(|key| self.of(class, key)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_what_was_counted() {
+        let ledger = Arc::new(Ledger::default());
+        let live = ledger.enter(Class::Feed);
+        add(&live.counters().sent, 3);
+        count(&live.counters().replaced);
+        let figures = Figures::parse(&ledger.line(7));
+        assert_eq!((figures.value("live"), figures.value("tasks")), (1, 7));
+        assert_eq!((figures.of(Class::Feed, "sent"), figures.dropped(Class::Feed)), (3, 1));
+        drop(live);
+        let figures = Figures::parse(&ledger.line(0));
+        assert_eq!((figures.value("live"), figures.total("broken")), (0, 1));
+        assert_eq!(figures.total("closed"), 0);
+    }
+}

@@ -1,0 +1,136 @@
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sockeye::split::{Receiver, SendQueue, Sender, WhenFull};
+use sockeye::{CloseCode, Message, WebSocket};
+use tokio::time::interval;
+
+use super::{MAX_UNWRITTEN, feed};
+use crate::ledger::{Live, add, count};
+use crate::{Class, Ledger};
+
+/// How often a connection of [`Class::Feed`] is told something by a second task.
+const TICK: Duration = Duration::from_millis(250);
+
+type Work = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
+
+/// Queues whose figures are not in the ledger yet.
+#[derive(Clone, Default)]
+pub(super) struct Settling {
+    queues: Arc<Mutex<Vec<Queue>>>,
+}
+
+/// A queue, and what it was given.
+#[derive(Clone)]
+struct Queue {
+    sender: Sender,
+    accepted: Arc<AtomicU64>,
+    class: Class,
+    ledger: Arc<Ledger>,
+}
+
+impl Settling {
+    /// Brings into the ledger what became of the messages of connections that are over. A queue whose own figures do not come to
+    /// what it was given stays, so that the ledger shows the difference.
+    pub(super) fn settle(&self) {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| !queue.settle());
+    }
+}
+
+impl Queue {
+    async fn send(&self, message: impl Into<Message>) -> sockeye::Result<()> {
+        self.sender.send(message).await?;
+        self.taken();
+        Ok(())
+    }
+
+    async fn send_latest(&self, message: impl Into<Message>) -> sockeye::Result<()> {
+        self.sender.send_latest("tick", message).await?;
+        self.taken();
+        Ok(())
+    }
+
+    fn taken(&self) {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
+        count(&self.ledger.class(self.class).accepted);
+    }
+
+    fn settle(&self) -> bool {
+        // Taken from the ledger of the library itself.
+        let (sent, dropped) = (self.sender.sent(), self.sender.dropped());
+        let over = self.sender.is_closed() && self.sender.queued() == 0;
+        if !over || sent + dropped.total() != self.accepted.load(Ordering::SeqCst) {
+            return false;
+        }
+        let counters = self.ledger.class(self.class);
+        add(&counters.sent, sent);
+        add(&counters.full, dropped.newest);
+        add(&counters.replaced, dropped.oldest + dropped.replaced);
+        add(&counters.unsent, dropped.unsent);
+        true
+    }
+}
+
+pub(super) fn handler(
+    ledger: &Arc<Ledger>,
+    settling: &Settling,
+) -> impl Fn(WebSocket) -> Work + Send + Sync + use<> {
+    let (ledger, settling) = (ledger.clone(), settling.clone());
+    let turn = AtomicUsize::new(0);
+    move |ws| {
+        let class = ws.data().copied().unwrap_or(Class::Noise);
+        let when_full = match class {
+            // Nothing may be dropped where the client counts.
+            Class::Echo | Class::Noise | Class::Bye => WhenFull::Wait,
+            Class::Feed => match turn.fetch_add(1, Ordering::Relaxed) % 4 {
+                0 => WhenFull::Wait,
+                1 => WhenFull::DropNewest,
+                2 => WhenFull::DropOldest,
+                _ => WhenFull::Disconnect,
+            },
+        };
+        let live = ledger.enter(class);
+        let queue = SendQueue::new().capacity(MAX_UNWRITTEN).when_full(when_full);
+        let (sender, receiver) = ws.split_with(queue);
+        let queue = Queue { sender, accepted: Arc::default(), class, ledger: ledger.clone() };
+        settling.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
+        if class == Class::Feed {
+            tokio::spawn(tick(queue.clone()));
+        }
+        let ledger = ledger.clone();
+        Box::pin(async move {
+            let ended = talk(receiver, queue, live).await;
+            ended.inspect_err(|error| ledger.failed(class, error))
+        })
+    }
+}
+
+async fn talk(mut receiver: Receiver, queue: Queue, mut live: Live) -> sockeye::Result<()> {
+    while let Some(message) = receiver.recv().await? {
+        count(&live.counters().received);
+        match live.class() {
+            Class::Echo | Class::Noise => queue.send(message).await?,
+            Class::Feed => {
+                for message in feed() {
+                    queue.send(message).await?;
+                }
+            }
+            Class::Bye => queue.sender.close(CloseCode::NORMAL_CLOSURE, "bye")?,
+        }
+    }
+    live.closed = true;
+    Ok(())
+}
+
+/// The second task that sends; it ends with the connection.
+async fn tick(queue: Queue) {
+    let mut every = interval(TICK);
+    loop {
+        every.tick().await;
+        if queue.send_latest("tick").await.is_err() {
+            return;
+        }
+    }
+}
