@@ -102,9 +102,11 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
         watch_until(begin + *end, begin, &mut server, &tally).await?;
         phase.send_replace(Phase::Drain);
         let drained = timeout(DRAIN, server.drain()).await.context("the drain does not end")??;
-        let sample = settled(&mut server, &fresh_of(&verdict)).await?;
+        let sample = settled(&mut server, verdict.fresh()).await?;
         println!("soak: cycle {cycle} drained: {drained}; {sample}");
-        verdict.cycle(&drained, sample);
+        let trimmed =
+            if server.trim().await { Some(server.sample().await?.resident) } else { None };
+        verdict.cycle(&drained, sample, trimmed);
         phase.send_replace(Phase::Empty);
         while tally.active() > 0 {
             sleep(A_MOMENT).await;
@@ -120,10 +122,6 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     verdict.finish(&tally, warm_up, server.quit().await?);
     report::print(&tally, &verdict);
     Ok(verdict)
-}
-
-fn fresh_of(verdict: &Verdict) -> Sample {
-    verdict.fresh().clone()
 }
 
 /// When each cycle ends.

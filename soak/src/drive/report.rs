@@ -37,7 +37,7 @@ pub(super) fn print(tally: &Tally, verdict: &Verdict) {
         }
         println!();
     }
-    let memory: Vec<String> = verdict.memory().map(|kibibytes| kibibytes.to_string()).collect();
+    let memory: Vec<String> = verdict.memory().iter().map(u64::to_string).collect();
     println!("\nmemory after each drain, in KiB: {}", memory.join(" "));
     for (name, holds, text) in verdict.checks() {
         println!("{:<7}{name}: {text}", if *holds { "ok" } else { "FAILED" });

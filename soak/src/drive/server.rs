@@ -83,6 +83,21 @@ impl Server {
         })
     }
 
+    /// Has its allocator give back all that it keeps, by a debugger: a program cannot ask for that without unsafe code. Says whether
+    /// that could be done.
+    pub(super) async fn trim(&self) -> bool {
+        let pid = self.pid.to_string();
+        let debugger = Command::new("gdb")
+            .args(["-nx", "-batch", "-p", &pid, "-ex", "call (int)malloc_trim(0)"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        match timeout(PATIENCE, debugger).await {
+            Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout).contains("$1 = "),
+            _ => false,
+        }
+    }
+
     /// Has it drain, and waits until it has.
     pub(super) async fn drain(&mut self) -> anyhow::Result<Drain> {
         let answer = self.ask("drain", "drained").await?;

@@ -12,6 +12,8 @@ pub struct Verdict {
     fresh: Sample,
     /// After each drain.
     empty: Vec<Sample>,
+    /// Memory after each drain, in kibibytes, once the allocator had given back what it kept; if it could be made to.
+    trimmed: Option<Vec<u64>>,
     /// Connections that drains dropped.
     dropped: u64,
     leaks: Vec<String>,
@@ -24,6 +26,7 @@ impl Verdict {
         Self {
             fresh,
             empty: Vec::new(),
+            trimmed: Some(Vec::new()),
             dropped: 0,
             leaks: Vec::new(),
             driver_panics: 0,
@@ -36,7 +39,12 @@ impl Verdict {
     }
 
     /// After a drain.
-    pub(super) fn cycle(&mut self, drain: &Drain, sample: Sample) {
+    pub(super) fn cycle(&mut self, drain: &Drain, sample: Sample, trimmed: Option<u64>) {
+        match (&mut self.trimmed, trimmed) {
+            (Some(all), Some(trimmed)) => all.push(trimmed),
+            // One measure for all.
+            _ => self.trimmed = None,
+        }
         self.dropped += drain.dropped;
         let number = self.empty.len();
         let mut leaks = sample.leaks(&self.fresh);
@@ -53,14 +61,16 @@ impl Verdict {
 
     /// Judges, when all is over and the server has ended well or not. The first drains were those of the warm-up.
     pub(super) fn finish(&mut self, tally: &Tally, warm_up: usize, ended_well: bool) {
-        let warm = self.memory().take(warm_up).max();
-        let (Some(warm), Some(last)) = (warm, self.empty.last().cloned()) else {
+        let warm = self.memory().into_iter().take(warm_up).max();
+        let memory = (warm, self.memory().pop());
+        let ((Some(warm), Some(end)), Some(last)) = (memory, self.empty.last().cloned()) else {
             return;
         };
         let leaks = if self.leaks.is_empty() { "none".into() } else { self.leaks.join("; ") };
         self.check("nothing leaked", self.leaks.is_empty(), leaks);
-        let memory = format!("{warm} KiB after the warm-up, {} at the end", last.resident);
-        self.check("memory", last.resident * 10 <= warm * 11, memory);
+        let how = if self.trimmed.is_some() { "trimmed" } else { "not trimmed: no gdb" };
+        let memory = format!("{warm} KiB after the warm-up, {end} at the end ({how})");
+        self.check("memory", end * 10 <= warm * 11, memory);
         let panics = last.figures.value("panics");
         let text = format!("{panics} in the server, {} in the driver", self.driver_panics);
         self.check("no panic", panics + self.driver_panics == 0 && ended_well, text);
@@ -95,9 +105,10 @@ impl Verdict {
         self.empty.last()
     }
 
-    /// Memory after each drain, in kibibytes.
-    pub(super) fn memory(&self) -> impl Iterator<Item = u64> {
-        self.empty.iter().map(|sample| sample.resident)
+    /// Memory after each drain, in kibibytes: trimmed, if it always could be.
+    pub(super) fn memory(&self) -> Vec<u64> {
+        let as_it_was = || self.empty.iter().map(|sample| sample.resident).collect();
+        self.trimmed.clone().unwrap_or_else(as_it_was)
     }
 
     pub(super) fn checks(&self) -> &[(&'static str, bool, String)] {
