@@ -8,7 +8,7 @@
 //! processor time for each message, by the scheduler, medians of interleaved rounds.
 
 use std::future::Future;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream as Blocking};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ const WRITERS: usize = 8;
 const MESSAGES: usize = 50_000;
 const ROUNDS: usize = 7;
 const PAYLOAD: [u8; 20] = *b"twenty bytes of load";
+/// The client's word to begin: a masked binary frame of one byte.
+const GO: [u8; 7] = [0x82, 0x81, 0, 0, 0, 0, 0];
 /// An unmasked binary frame.
 const FRAME_SIZE: usize = 2 + PAYLOAD.len();
 
@@ -88,6 +90,8 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
     });
     let mut stream = Blocking::connect(address)?;
     handshake::upgrade(&mut stream, "localhost", "/", None).map_err(io::Error::other)?;
+    // Only now may the server send: what follows the answer at once is not the handshake's to read.
+    stream.write_all(&GO)?;
     let mut expected = vec![0x82, 20];
     expected.extend_from_slice(&PAYLOAD);
     let total = WRITERS * MESSAGES * FRAME_SIZE;
@@ -147,6 +151,7 @@ where
 async fn sockeye(stream: TcpStream) {
     let upgrader = sockeye::upgrade::Upgrader::new();
     let (sender, mut receiver) = upgrader.accept(stream).await.expect("an upgrade").split();
+    receiver.recv().await.expect("the word to begin");
     let reading = tokio::task::spawn_local(async move {
         while receiver.recv().await.is_ok_and(|m| m.is_some()) {}
     });
@@ -165,6 +170,7 @@ async fn tungstenite_channel(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
+    assert!(stream.next().await.is_some(), "the word to begin");
     let reading =
         tokio::task::spawn_local(
             async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
@@ -177,6 +183,7 @@ async fn tungstenite_mutex(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
+    assert!(stream.next().await.is_some(), "the word to begin");
     let reading =
         tokio::task::spawn_local(
             async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
@@ -194,6 +201,7 @@ async fn tokio_websockets(stream: TcpStream) {
     let (_, socket) =
         tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
     let (sink, mut stream) = socket.split();
+    assert!(stream.next().await.is_some(), "the word to begin");
     let reading =
         tokio::task::spawn_local(
             async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
@@ -209,6 +217,7 @@ async fn yawc(stream: TcpStream) {
         yawc::WebSocket::from_stream_with_extensions(stream, yawc::Role::Server, None, options)
             .expect("a connection");
     let (sink, mut stream) = socket.split();
+    assert!(stream.next().await.is_some(), "the word to begin");
     let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some() {} });
     through_a_channel(sink, || yawc::Frame::binary(payload())).await;
     let _ = reading.await;
@@ -219,6 +228,7 @@ async fn sockudo(stream: TcpStream) {
     let config = sockudo_ws::Config::builder().auto_ping(false).idle_timeout(0).build();
     let socket = sockudo_ws::WebSocketStream::server(stream, config);
     let (sink, mut stream) = StreamExt::split(socket);
+    assert!(stream.next().await.is_some(), "the word to begin");
     let reading =
         tokio::task::spawn_local(
             async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
@@ -231,6 +241,8 @@ async fn fastwebsockets(stream: TcpStream) {
     let stream = accept(stream).await.expect("an upgrade");
     let socket = FastWebSocket::after_handshake(stream, Role::Server);
     let (mut read, write_half) = socket.split(tokio::io::split);
+    let mut no_answers = |_| async { io::Result::Ok(()) };
+    read.read_frame(&mut no_answers).await.expect("the word to begin");
     let reading = tokio::task::spawn_local(async move {
         let mut no_answers = |_| async { io::Result::Ok(()) };
         while read.read_frame(&mut no_answers).await.is_ok() {}
