@@ -20,6 +20,9 @@ pub enum Backend {
     /// The system tells which sockets are ready (epoll, kqueue).
     Readiness,
     /// The system takes and completes operations in batches: `io_uring`, of Linux 6.1 or later, with the feature `io-uring`.
+    ///
+    /// It takes less processor time for short messages, compression and broadcasts, and up to a sixth more where most messages
+    /// are of 16 KiB or longer: a server for those names [`Readiness`](Self::Readiness).
     IoUring,
 }
 
