@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
 
+mod certificate;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{CertificateError, ClientConfig, RootCertStore, ServerConfig};
+use certificate::certificate;
+use rustls::{CertificateError, ClientConfig};
 use sockeye::upgrade::Upgrader;
 use sockeye::{Client, ConnectError};
 use tokio::net::TcpListener;
@@ -16,35 +17,19 @@ use tokio_rustls::TlsAcceptor;
 
 /// An echo server of one connection with a certificate for `name`, and a configuration that trusts it.
 async fn server(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed([name.to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let trusting = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let (config, trusting) = certificate(name);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         // The client may well refuse.
-        let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return };
+        let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else { return };
         let mut ws = Upgrader::new().accept(stream).await.unwrap();
         while let Some(message) = ws.recv().await.unwrap() {
             ws.send(message).await.unwrap();
         }
     });
-    (address, Arc::new(trusting))
+    (address, trusting)
 }
 
 fn certificate_error(error: &ConnectError) -> CertificateError {

@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
 
+mod certificate;
 mod relay;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use certificate::certificate;
+use rustls::ClientConfig;
 use sockeye::upgrade::Upgrader;
 use sockeye::{Client, ConnectError};
 use tokio::io::AsyncWriteExt;
@@ -18,24 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// An echo server with a certificate for `echo.invalid`, and a configuration that trusts it.
 async fn server() -> (SocketAddr, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["echo.invalid".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let trusting = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (config, trusting) = certificate("echo.invalid");
+    let acceptor = TlsAcceptor::from(config);
     let address = relay::listen(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -45,7 +29,7 @@ async fn server() -> (SocketAddr, Arc<ClientConfig>) {
         }
     })
     .await;
-    (address, Arc::new(trusting))
+    (address, trusting)
 }
 
 /// A proxy that connects everyone to this host.

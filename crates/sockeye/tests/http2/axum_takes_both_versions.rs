@@ -6,14 +6,14 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::any;
 use http::Version;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ClientConfig;
 use sockeye::axum::WebSocketUpgrade;
 use sockeye::{Client, ConnectError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::certificate::certificate;
 
 /// A route that says over which version of HTTP it was asked.
 async fn route(upgrade: WebSocketUpgrade) -> Response {
@@ -57,29 +57,14 @@ impl axum::serve::Listener for Secured {
 
 /// The address of a server over TLS that names these protocols, and a configuration that trusts it.
 async fn serve_tls(protocols: &[&str]) -> (SocketAddr, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let trusting = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let (mut config, trusting) = certificate("127.0.0.1");
+    Arc::make_mut(&mut config).alpn_protocols =
+        protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = TlsAcceptor::from(config);
     tokio::spawn(async move { axum::serve(Secured { listener, acceptor }, app()).await });
-    (address, Arc::new(trusting))
+    (address, trusting)
 }
 
 #[tokio::test]

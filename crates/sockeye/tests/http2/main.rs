@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../certificate/mod.rs"]
+mod certificate;
 mod serving;
 
 mod a_peer_that_does_not_read_is_waited_for;

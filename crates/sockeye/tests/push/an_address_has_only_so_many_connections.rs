@@ -4,9 +4,10 @@ use sockeye::handshake::HandshakeError;
 use sockeye::push::Server;
 use sockeye::{Client, CloseCode, ConnectError};
 
+use crate::certificate::certificate;
 use crate::peer::{Peer, request};
 use crate::recorder::{Seen, record_echo};
-use crate::serving::{Running, certificate};
+use crate::serving::Running;
 use crate::wire;
 
 #[test]
@@ -47,7 +48,7 @@ fn one_too_many_is_told_429_until_another_has_ended() {
 
 #[tokio::test]
 async fn one_too_many_is_told_so_through_tls() {
-    let (server, client) = certificate();
+    let (server, client) = certificate("127.0.0.1");
     let (make, _log) = record_echo();
     let server = Server::new(make).workers(1).tls(server).max_connections_per_address(1);
     let running = Running::start(server);

@@ -11,6 +11,8 @@
     reason = "tests write wire formats by hand, and fail where they are wrong"
 )]
 
+#[path = "../certificate/mod.rs"]
+mod certificate;
 mod peer;
 mod recorder;
 mod serving;

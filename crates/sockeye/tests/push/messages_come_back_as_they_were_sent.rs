@@ -7,9 +7,10 @@ use sockeye::push::Server;
 use sockeye::upgrade::Options;
 use sockeye::{Client, CloseCode, Deflate, Message};
 
+use crate::certificate::certificate;
 use crate::peer::Peer;
 use crate::recorder::{Seen, record_echo};
-use crate::serving::{Running, certificate};
+use crate::serving::Running;
 use crate::wire::{self, BINARY, CONTINUATION, FIN, PING, PONG, TEXT};
 
 /// Both sides of every boundary between two ways to write, read or hold a message.
@@ -197,7 +198,7 @@ async fn messages_come_back_compressed() {
 
 #[tokio::test]
 async fn messages_come_back_over_tls() {
-    let (server, client) = certificate();
+    let (server, client) = certificate("127.0.0.1");
     let (make, _) = record_echo();
     let options = Options::new().deflate(Deflate::new());
     let running = Running::start(Server::new(make).workers(1).tls(server).options(options));

@@ -6,9 +6,10 @@ use sockeye::push::{Connection, Handle, Server};
 use sockeye::upgrade::Options;
 use sockeye::{Client, Deflate, Message, Prepared, WebSocket};
 
+use crate::certificate::certificate;
 use crate::peer::{PATIENCE, Peer};
 use crate::recorder::{Seen, record};
-use crate::serving::{Running, certificate};
+use crate::serving::Running;
 
 /// Longer and shorter than what is copied, compressed or encoded for all connections together.
 fn messages() -> Vec<Prepared> {
@@ -27,7 +28,7 @@ async fn assert_next(ws: &mut WebSocket, expected: &Message) {
 
 #[tokio::test]
 async fn in_the_order_in_which_they_were_sent() {
-    let (tls, trusting) = certificate();
+    let (tls, trusting) = certificate("127.0.0.1");
     let prepared = messages();
     for encrypted in [false, true] {
         let (tell, told) = channel::<Handle>();
