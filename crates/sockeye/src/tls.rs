@@ -30,26 +30,27 @@ fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
 }
 
+/// What a client uses: the configuration that it was given, or the default.
+///
+/// # Errors
+/// As [`default_config`].
+pub(crate) fn config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<ClientConfig>> {
+    given.map_or_else(default_config, |given| Ok(given.clone())).map_err(io::Error::other)
+}
+
 /// The name of HTTP/2 for ALPN (RFC 9113 section 3.2).
 #[cfg(feature = "http2")]
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// As [`connect`], asking for HTTP/2 and nothing else.
+/// As [`config`], asking for HTTP/2 and nothing else.
 ///
 /// # Errors
-/// As [`connect`].
+/// As [`config`].
 #[cfg(feature = "http2")]
-pub(crate) async fn connect_http2<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    host: &str,
-    config: Option<&Arc<ClientConfig>>,
-) -> io::Result<TlsStream<S>> {
-    let mut config = match config {
-        Some(config) => ClientConfig::clone(config),
-        None => ClientConfig::clone(&*default_config().map_err(io::Error::other)?),
-    };
+pub(crate) fn http2_config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<ClientConfig>> {
+    let mut config = ClientConfig::clone(&*config(given)?);
     config.alpn_protocols = vec![HTTP2.to_vec()];
-    connect(stream, host, Some(&Arc::new(config))).await
+    Ok(Arc::new(config))
 }
 
 /// Does the TLS handshake with the server that calls itself `host`: a name or an address.
@@ -59,14 +60,10 @@ pub(crate) async fn connect_http2<S: AsyncRead + AsyncWrite + Unpin>(
 pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     host: &str,
-    config: Option<&Arc<ClientConfig>>,
+    config: Arc<ClientConfig>,
 ) -> io::Result<TlsStream<S>> {
     let name = ServerName::try_from(host)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?
         .to_owned();
-    let config = match config {
-        Some(config) => config.clone(),
-        None => default_config().map_err(io::Error::other)?,
-    };
     TlsConnector::from(config).connect(name, stream).await
 }

@@ -15,13 +15,23 @@ mod stages;
 #[cfg(unix)]
 mod unix;
 
+#[cfg(feature = "tls")]
+use std::io;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+#[cfg(feature = "tls")]
+use rustls::ClientConfig;
 use sockeye_proto::Config;
 use sockeye_proto::handshake::{ClientRequest, HeadLimits, RequestError};
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "tls")]
+use tokio_rustls::client::TlsStream;
 
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::transport::Transport;
 use crate::{WebSocket, opening};
 pub use error::ConnectError;
@@ -80,7 +90,7 @@ pub struct Client {
     route: Route,
     max_redirects: usize,
     #[cfg(feature = "tls")]
-    tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Client {
@@ -159,7 +169,7 @@ impl Client {
     ///
     /// If it names protocols for ALPN, `http/1.1` must be the only one.
     #[cfg(feature = "tls")]
-    pub fn tls(self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+    pub fn tls(self, config: Arc<ClientConfig>) -> Self {
         Self { tls: Some(config), ..self }
     }
 
@@ -241,14 +251,9 @@ impl Client {
         if !request.url().is_secure() {
             return Ok(stream);
         }
-        let host = request.url().host();
         let peer = stream.peer_addr();
-        let secured = async {
-            crate::tls::connect(stream, host, self.tls.as_ref())
-                .await
-                .map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
-        };
-        let stream = stages.watch(Stage::Tls, secured).await?;
+        let config = tls::config(self.tls.as_ref());
+        let stream = begin_tls(stream, request.url().host(), config, stages).await?;
         Ok(Transport::boxed(stream, peer))
     }
 
@@ -266,4 +271,19 @@ impl Client {
     ) -> Result<Transport, ConnectError> {
         if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream) }
     }
+}
+
+/// The stage of TLS, with a configuration or the reason why there is none.
+#[cfg(feature = "tls")]
+async fn begin_tls(
+    stream: Transport,
+    host: &str,
+    config: io::Result<Arc<ClientConfig>>,
+    stages: &Stages,
+) -> Result<TlsStream<Transport>, ConnectError> {
+    let secured = async {
+        let secured = async { tls::connect(stream, host, config?).await };
+        secured.await.map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
+    };
+    stages.watch(Stage::Tls, secured).await
 }

@@ -13,9 +13,13 @@ use sockeye_proto::handshake::{ClientRequest, HandshakeError};
 use sockeye_proto::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+#[cfg(feature = "tls")]
+use super::begin_tls;
 use super::body::{self, Framing};
 use super::{Client, ConnectError, Stage, Stages};
 use crate::figures::Side;
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::transport::Transport;
 use crate::{WebSocket, opening, random};
 use stream::{Stream, io_error};
@@ -123,13 +127,9 @@ impl Client {
         }
         let host = request.url().host();
         let peer = stream.peer_addr();
-        let secured = async {
-            crate::tls::connect_http2(stream, host, self.tls.as_ref())
-                .await
-                .map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
-        };
-        let stream = stages.watch(Stage::Tls, secured).await?;
-        if stream.get_ref().1.alpn_protocol() != Some(crate::tls::HTTP2) {
+        let config = tls::http2_config(self.tls.as_ref());
+        let stream = begin_tls(stream, host, config, stages).await?;
+        if stream.get_ref().1.alpn_protocol() != Some(tls::HTTP2) {
             return Err(ConnectError::NoHttp2 { host: host.to_owned() });
         }
         Ok(Transport::boxed(stream, peer))
