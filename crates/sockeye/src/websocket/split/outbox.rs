@@ -83,6 +83,22 @@ enum Close {
     Taken,
 }
 
+impl Close {
+    /// The frame that was asked for, which is on its way from now on.
+    fn take(&mut self) -> Option<CloseFrame> {
+        match mem::take(self) {
+            Self::Asked(frame) => {
+                *self = Self::Taken;
+                Some(frame)
+            }
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
 /// What the writer takes at a time.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -222,9 +238,7 @@ impl Outbox {
 
     fn finish(&self, mut inside: MutexGuard<'_, Inside>) {
         inside.finish = true;
-        if inside.stage == Stage::Open {
-            self.begin_closing(&mut inside);
-        }
+        self.begin_closing(&mut inside);
         self.tell_writer(inside);
     }
 
@@ -276,11 +290,7 @@ impl Outbox {
         }
         batch.messages = batch.entries.len() as u64;
         if inside.queue.is_empty() {
-            if let Close::Asked(_) = inside.close {
-                if let Close::Asked(frame) = mem::replace(&mut inside.close, Close::Taken) {
-                    batch.close = Some(frame);
-                }
-            }
+            batch.close = inside.close.take();
         }
         batch.finish = inside.finish && inside.queue.is_empty();
         let something = !batch.control.is_empty()

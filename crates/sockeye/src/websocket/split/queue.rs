@@ -65,12 +65,8 @@ impl From<&Prepared> for Content {
 }
 
 impl Entry {
-    pub(super) const fn new(content: Content, room: u32) -> Self {
-        Self { content, room, key: None }
-    }
-
-    pub(super) fn keyed(content: Content, room: u32, key: &str) -> Self {
-        Self { content, room, key: Some(key.into()) }
+    pub(super) fn new(content: Content, room: u32, key: Option<&str>) -> Self {
+        Self { content, room, key: key.map(Into::into) }
     }
 }
 
@@ -126,15 +122,15 @@ mod tests {
     #[test]
     fn the_latest_of_a_key_takes_the_place_of_the_one_that_waits() {
         let mut queue = Queue::default();
-        assert!(queue.push(Entry::new(message("a"), 1)).is_none());
-        assert!(queue.push(Entry::keyed(message("b1"), 2, "b")).is_none());
-        assert!(queue.push(Entry::keyed(message("c1"), 3, "c")).is_none());
-        let replaced = queue.push(Entry::keyed(message("b2"), 4, "b")).unwrap();
+        assert!(queue.push(Entry::new(message("a"), 1, None)).is_none());
+        assert!(queue.push(Entry::new(message("b1"), 2, Some("b"))).is_none());
+        assert!(queue.push(Entry::new(message("c1"), 3, Some("c"))).is_none());
+        let replaced = queue.push(Entry::new(message("b2"), 4, Some("b"))).unwrap();
         assert_eq!((replaced.content.into_message(), replaced.room), ("b1".into(), 2));
         assert_eq!(texts(&mut queue), ["a", "b2", "c1"]);
         // What is gone is not replaced.
-        assert!(queue.push(Entry::keyed(message("b3"), 1, "b")).is_none());
-        assert!(queue.push(Entry::keyed(message("b4"), 1, "b")).is_some());
+        assert!(queue.push(Entry::new(message("b3"), 1, Some("b"))).is_none());
+        assert!(queue.push(Entry::new(message("b4"), 1, Some("b"))).is_some());
         assert_eq!(texts(&mut queue), ["b4"]);
         assert!(queue.keys.is_empty());
     }

@@ -80,9 +80,7 @@ impl Sender {
     /// # Cancel safety
     /// If it is dropped while it waits, the message was not taken.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let content = message.into().into();
-        let room = self.room_for(&content);
-        self.push(Entry::new(content, room)).await
+        self.push(message.into().into(), None).await
     }
 
     /// As [`send`](Self::send), of a prepared message: on a server nothing is encoded or compressed that was so before,
@@ -94,9 +92,7 @@ impl Sender {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn send_prepared(&self, prepared: &Prepared) -> Result<()> {
-        let content = prepared.into();
-        let room = self.room_for(&content);
-        self.push(Entry::new(content, room)).await
+        self.push(prepared.into(), None).await
     }
 
     /// As [`send`](Self::send), in place of a message with the same key that still waits: for values of which only the
@@ -108,9 +104,7 @@ impl Sender {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn send_latest(&self, key: &str, message: impl Into<Message>) -> Result<()> {
-        let content = message.into().into();
-        let room = self.room_for(&content);
-        self.push(Entry::keyed(content, room, key)).await
+        self.push(message.into().into(), Some(key)).await
     }
 
     /// Takes a message if there is room, whatever the queue's [`WhenFull`].
@@ -183,15 +177,16 @@ impl Sender {
         // A clone is a count: what is taken cannot be given back.
         let kept = content.clone();
         self.outbox
-            .push(Entry::new(content, room))
+            .push(Entry::new(content, room, None))
             .map_err(|_| TrySendError::Closed(kept.into_message()))
     }
 
-    async fn push(&self, entry: Entry) -> Result<()> {
-        if !self.try_reserve(entry.room) && !self.reserve(entry.room).await? {
+    async fn push(&self, content: Content, key: Option<&str>) -> Result<()> {
+        let room = self.room_for(&content);
+        if !self.try_reserve(room) && !self.reserve(room).await? {
             return Ok(());
         }
-        self.outbox.push(entry).map_err(|_| UsageError::Closing.into())
+        self.outbox.push(Entry::new(content, room, key)).map_err(|_| UsageError::Closing.into())
     }
 
     /// Makes room, or says that the message is to be dropped.
