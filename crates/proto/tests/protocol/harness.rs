@@ -49,6 +49,15 @@ pub(crate) struct Pair {
     pub(crate) parameters: sockeye_proto::deflate::Parameters,
 }
 
+impl Pair {
+    pub(crate) fn of(self, role: Role) -> Connection {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+}
+
 pub(crate) fn compressing_server(config: &Config) -> Connection {
     compressing(config, &Deflate::new(), &Deflate::new()).server
 }

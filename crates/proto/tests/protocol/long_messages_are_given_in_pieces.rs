@@ -8,7 +8,9 @@ use crate::harness::{
     Happened, Way, accepted, at_every_split, close_frame, compressing, compressing_server, feed,
     refused, text,
 };
-use crate::messages_survive_any_split::{cuts, deflate, fragmented, message, pieces, way};
+use crate::messages_survive_any_split::{
+    all_fragmented, assert_same_at_any_split, cuts, deflate, message, pieces, way,
+};
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, masked};
 
 fn streaming(mut connection: Connection) -> Connection {
@@ -263,17 +265,11 @@ proptest! {
     ) {
         let pair = compressing(&Config::new().max_message_length(0), &deflate, &deflate);
         let mut deflater = pair.parameters.deflater(role, &deflate);
-        let (mut wire, mut expected) = (Vec::new(), Vec::new());
-        for (message, cuts, compressed) in &messages {
-            let deflater = compressed.then_some(&mut deflater);
-            let (frames, events) = fragmented(message, cuts, deflater, role);
-            wire.extend(frames);
-            expected.extend(in_pieces(events));
-        }
+        let (wire, events) = all_fragmented(&messages, &mut deflater, role);
         let peer = if role == Role::Client { pair.server } else { pair.client };
         let seen = feed(&mut streaming(peer), pieces(&wire, &cuts), way);
         prop_assert_eq!((seen.error, seen.state), (None, State::Open));
-        prop_assert_eq!(put_together(seen.events), expected);
+        prop_assert_eq!(put_together(seen.events), in_pieces(events));
     }
 
     #[test]
@@ -283,11 +279,7 @@ proptest! {
         way in way(),
         deflate in deflate(),
     ) {
-        let make = || compressing(&Config::new(), &deflate, &deflate);
-        let whole = feed(&mut streaming(make().client), [&wire[..]], Way::Borrowed);
-        prop_assert_eq!(feed(&mut streaming(make().client), pieces(&wire, &cuts), way), whole);
-        let frame = masked(0x80 | wire.first().map_or(0, |byte| byte & 0x4f), &wire);
-        let whole = feed(&mut streaming(make().server), [&frame[..]], Way::Borrowed);
-        prop_assert_eq!(feed(&mut streaming(make().server), pieces(&frame, &cuts), way), whole);
+        let make = |role| streaming(compressing(&Config::new(), &deflate, &deflate).of(role));
+        assert_same_at_any_split(make, &wire, &cuts, way);
     }
 }

@@ -64,7 +64,7 @@ fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages
 }
 
 /// A message cut into fragments by hand, compressed if there is a deflater, with control frames in between.
-pub(crate) fn fragmented(
+fn fragmented(
     message: &Message,
     cuts: &[prop::sample::Index],
     mut deflater: Option<&mut Deflater>,
@@ -107,6 +107,36 @@ pub(crate) fn fragmented(
     (wire, events)
 }
 
+/// Messages as [`fragmented`], one after the other; those that say so compressed.
+pub(crate) fn all_fragmented(
+    messages: &[(Message, Vec<prop::sample::Index>, bool)],
+    deflater: &mut Deflater,
+    role: Role,
+) -> (Vec<u8>, Vec<Happened>) {
+    let (mut wire, mut events) = (Vec::new(), Vec::new());
+    for (message, cuts, compressed) in messages {
+        let deflater = compressed.then_some(&mut *deflater);
+        let (frames, happened) = fragmented(message, cuts, deflater, role);
+        wire.extend(frames);
+        events.extend(happened);
+    }
+    (wire, events)
+}
+
+/// Any bytes, bare to a client, and as the payload of a frame to a server, bring the same whatever they are cut into.
+pub(crate) fn assert_same_at_any_split(
+    make: impl Fn(Role) -> Connection,
+    wire: &[u8],
+    cuts: &[prop::sample::Index],
+    way: Way,
+) {
+    let frame = masked(0x80 | wire.first().map_or(0, |byte| byte & 0x4f), wire);
+    for (role, wire) in [(Role::Client, wire), (Role::Server, &frame)] {
+        let whole = feed(&mut make(role), [wire], Way::Borrowed);
+        assert_eq!(feed(&mut make(role), pieces(wire, cuts), way), whole, "{role:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn in_both_roles(messages in messages(), cuts in cuts(), way in way()) {
@@ -141,13 +171,7 @@ proptest! {
     ) {
         let mut pair = compressing(&Config::new(), &deflate, &deflate);
         let mut deflater = pair.parameters.deflater(role, &deflate);
-        let (mut wire, mut expected) = (Vec::new(), Vec::new());
-        for (message, cuts, compressed) in &messages {
-            let deflater = compressed.then_some(&mut deflater);
-            let (frames, events) = fragmented(message, cuts, deflater, role);
-            wire.extend(frames);
-            expected.extend(events);
-        }
+        let (wire, expected) = all_fragmented(&messages, &mut deflater, role);
         let peer = if role == Role::Client { &mut pair.server } else { &mut pair.client };
         let seen = feed(peer, pieces(&wire, &cuts), way);
         prop_assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
@@ -160,12 +184,8 @@ proptest! {
         way in way(),
         deflate in deflate(),
     ) {
-        let make = || compressing(&Config::new(), &deflate, &deflate);
-        let whole = feed(&mut make().client, [&wire[..]], Way::Borrowed);
-        prop_assert_eq!(feed(&mut make().client, pieces(&wire, &cuts), way), whole);
-        let frame = masked(0x80 | wire.first().map_or(0, |byte| byte & 0x4f), &wire);
-        let whole = feed(&mut make().server, [&frame[..]], Way::Borrowed);
-        prop_assert_eq!(feed(&mut make().server, pieces(&frame, &cuts), way), whole);
+        let make = |role| compressing(&Config::new(), &deflate, &deflate).of(role);
+        assert_same_at_any_split(make, &wire, &cuts, way);
     }
 }
 
