@@ -7,6 +7,7 @@
 //! and core of its own; the client on another reads all and compares every byte. Figures are the server thread's
 //! processor time for each message, by the scheduler, medians of interleaved rounds.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream as Blocking};
@@ -16,13 +17,13 @@ use std::{fs, thread};
 
 use bytes::Bytes;
 use fastwebsockets::{Frame, Payload, Role, WebSocket as FastWebSocket};
-use futures_util::{Sink, SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use sockeye_bench::accept::accept;
 use sockeye_bench::handshake;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 const WRITERS: usize = 8;
 const MESSAGES: usize = 50_000;
@@ -148,13 +149,20 @@ where
     while writers.join_next().await.is_some() {}
 }
 
+/// Waits for the word to begin, then reads on beside the writers until the client is gone.
+async fn read<T, E>(
+    mut stream: impl Stream<Item = Result<T, E>> + Unpin + 'static,
+) -> JoinHandle<()> {
+    assert!(stream.next().await.is_some(), "the word to begin");
+    tokio::task::spawn_local(async move {
+        while stream.next().await.is_some_and(|message| message.is_ok()) {}
+    })
+}
+
 async fn sockeye(stream: TcpStream) {
     let upgrader = sockeye::upgrade::Upgrader::new();
-    let (sender, mut receiver) = upgrader.accept(stream).await.expect("an upgrade").split();
-    receiver.recv().await.expect("the word to begin");
-    let reading = tokio::task::spawn_local(async move {
-        while receiver.recv().await.is_ok_and(|m| m.is_some()) {}
-    });
+    let (sender, receiver) = upgrader.accept(stream).await.expect("an upgrade").split();
+    let reading = read(receiver).await;
     write(sender.clone(), |sender| async move {
         for _ in 0..MESSAGES {
             sender.send(payload()).await.expect("sent");
@@ -169,12 +177,8 @@ async fn sockeye(stream: TcpStream) {
 async fn tungstenite_channel(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
-    let (sink, mut stream) = socket.split();
-    assert!(stream.next().await.is_some(), "the word to begin");
-    let reading =
-        tokio::task::spawn_local(
-            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
-        );
+    let (sink, stream) = socket.split();
+    let reading = read(stream).await;
     through_a_channel(sink, || Message::Binary(payload())).await;
     let _ = reading.await;
 }
@@ -182,12 +186,8 @@ async fn tungstenite_channel(stream: TcpStream) {
 async fn tungstenite_mutex(stream: TcpStream) {
     use tokio_tungstenite::tungstenite::Message;
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
-    let (sink, mut stream) = socket.split();
-    assert!(stream.next().await.is_some(), "the word to begin");
-    let reading =
-        tokio::task::spawn_local(
-            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
-        );
+    let (sink, stream) = socket.split();
+    let reading = read(stream).await;
     write(Arc::new(Mutex::new(sink)), |sink| async move {
         for _ in 0..MESSAGES {
             sink.lock().await.send(Message::Binary(payload())).await.expect("sent");
@@ -200,12 +200,8 @@ async fn tungstenite_mutex(stream: TcpStream) {
 async fn tokio_websockets(stream: TcpStream) {
     let (_, socket) =
         tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
-    let (sink, mut stream) = socket.split();
-    assert!(stream.next().await.is_some(), "the word to begin");
-    let reading =
-        tokio::task::spawn_local(
-            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
-        );
+    let (sink, stream) = socket.split();
+    let reading = read(stream).await;
     through_a_channel(sink, || tokio_websockets::Message::binary(payload())).await;
     let _ = reading.await;
 }
@@ -216,9 +212,8 @@ async fn yawc(stream: TcpStream) {
     let socket =
         yawc::WebSocket::from_stream_with_extensions(stream, yawc::Role::Server, None, options)
             .expect("a connection");
-    let (sink, mut stream) = socket.split();
-    assert!(stream.next().await.is_some(), "the word to begin");
-    let reading = tokio::task::spawn_local(async move { while stream.next().await.is_some() {} });
+    let (sink, stream) = socket.split();
+    let reading = read(stream.map(Ok::<_, Infallible>)).await;
     through_a_channel(sink, || yawc::Frame::binary(payload())).await;
     let _ = reading.await;
 }
@@ -227,12 +222,8 @@ async fn sockudo(stream: TcpStream) {
     let stream = accept(stream).await.expect("an upgrade");
     let config = sockudo_ws::Config::builder().auto_ping(false).idle_timeout(0).build();
     let socket = sockudo_ws::WebSocketStream::server(stream, config);
-    let (sink, mut stream) = StreamExt::split(socket);
-    assert!(stream.next().await.is_some(), "the word to begin");
-    let reading =
-        tokio::task::spawn_local(
-            async move { while stream.next().await.is_some_and(|m| m.is_ok()) {} },
-        );
+    let (sink, stream) = StreamExt::split(socket);
+    let reading = read(stream).await;
     through_a_channel(sink, || sockudo_ws::Message::Binary(payload())).await;
     let _ = reading.await;
 }
