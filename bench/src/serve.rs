@@ -36,7 +36,7 @@ pub struct Arguments {
     pub address: SocketAddr,
     /// Feed, unless `send` is asked for. Programs with only one way ignore it.
     pub writes: Writes,
-    /// Whether to use io_uring instead of epoll. Programs with only one backend ignore it.
+    /// Whether to use `io_uring` instead of epoll. Programs with only one backend ignore it.
     pub io_uring: bool,
     /// Plain echo, unless more is asked for.
     pub mode: Mode,
