@@ -49,49 +49,64 @@
 //! [`Error`] says who is to blame: [`ProtocolError`] the peer, [`UsageError`] the caller, `Io` the transport. A closing
 //! handshake is no error.
 //!
+//! # In the browser
+//! On `wasm32-unknown-unknown` this crate is [`sockeye_web`](https://docs.rs/sockeye-web) under the same names, over the
+//! browser's own WebSocket: [`connect`], [`Client`], [`WebSocket`], [`WebSocket::split`], and the errors. There are no
+//! servers, headers, proxies or pings, which no page may have.
+//!
 //! # Runtime
 //! A tokio runtime with I/O and time enabled, as `#[tokio::main]` makes it; without time, a connection with a deadline
 //! panics as all tokio timers do.
 
-#[cfg(feature = "axum")]
-pub mod axum;
-mod client;
-mod drain;
-mod error;
-#[cfg(feature = "metrics")]
-pub mod figures;
-#[cfg(not(feature = "metrics"))]
-mod figures;
-#[cfg(any(feature = "http2", feature = "hyper"))]
-mod http2;
-mod opening;
-mod outcome;
-mod output;
-#[cfg(unix)]
-pub mod push;
-mod quota;
-mod random;
-mod server;
-#[cfg(feature = "tls")]
-mod tls;
-mod transport;
-pub mod upgrade;
-mod websocket;
-
-#[cfg(feature = "http2")]
-pub use client::Http2;
-pub use client::{
-    Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
-};
-pub use drain::{Drain, Drained, Shutdown};
-pub use error::{Error, Result};
-pub use outcome::Outcome;
-pub use server::Server;
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
     CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, Rtt,
     TimedOut, UsageError, Utf8Bytes, close, frame, handshake, mask, text,
 };
-pub use upgrade::UpgradeError;
-pub use websocket::{FrameReceiver, FrameSender, MessageReader, MessageWriter, WebSocket, split};
+
+// The only place where the targets part. Whatever is in both branches has the same names in both.
+cfg_if::cfg_if! {
+    if #[cfg(target_family = "wasm")] {
+        pub use sockeye_web::*;
+    } else {
+        #[cfg(feature = "axum")]
+        pub mod axum;
+        mod client;
+        mod drain;
+        mod error;
+        #[cfg(feature = "metrics")]
+        pub mod figures;
+        #[cfg(not(feature = "metrics"))]
+        mod figures;
+        #[cfg(any(feature = "http2", feature = "hyper"))]
+        mod http2;
+        mod opening;
+        mod outcome;
+        mod output;
+        #[cfg(unix)]
+        pub mod push;
+        mod quota;
+        mod random;
+        mod server;
+        #[cfg(feature = "tls")]
+        mod tls;
+        mod transport;
+        pub mod upgrade;
+        mod websocket;
+
+        #[cfg(feature = "http2")]
+        pub use client::Http2;
+        pub use client::{
+            Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
+        };
+        pub use drain::{Drain, Drained, Shutdown};
+        pub use error::{Error, Result};
+        pub use outcome::Outcome;
+        pub use server::Server;
+        pub use upgrade::UpgradeError;
+        pub use websocket::{
+            FrameReceiver, FrameSender, MessageReader, MessageWriter, WebSocket, split,
+        };
+    }
+}
