@@ -1,2 +1,53 @@
-//! The browser's WebSocket for Rust in WebAssembly.
+//! The browser's WebSocket for Rust in WebAssembly: messages and byte streams, with backpressure.
+//!
+//! The names and verbs are those of the crate `sockeye`, which on `wasm32-unknown-unknown` is this crate: a program that
+//! says `sockeye::connect` runs native and in the browser. It works in a page and in a worker, over the browser's own
+//! WebSocket, so that cookies, TLS, proxies and permessage-deflate are the browser's.
+//!
+//! ```no_run
+//! # async fn example() -> sockeye_web::Result<()> {
+//! let mut ws = sockeye_web::connect("wss://example.com/feed").await?;
+//! ws.send("subscribe:prices").await?;
+//! while let Some(message) = ws.recv().await? {
+//!     println!("{message}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Backpressure
+//! *Sending* waits while the browser holds more than [`Client::send_buffer`] bytes that are not written yet.
+//!
+//! *Receiving* depends on the browser. Where it has `WebSocketStream`, as Chromium has, a message is taken from the browser when
+//! the program asks for it; a program that does not ask makes the server's sends wait. Where there is only `WebSocket`, as in
+//! Firefox, a browser takes whatever comes: what the program has not asked for waits in a queue of
+//! [`Client::receive_queue`] bytes, and a server that fills it is told so by the close code 4008, whereupon
+//! [`WebSocket::recv`] gives what is in the queue and then [`Error::QueueFull`].
+//!
+//! # What a page may not do
+//! Send headers, pings or fragments, see the handshake's answer, or learn why there was no connection: a browser hides this
+//! from scripts, so that they cannot explore a network. Close frames may carry 1000 and 3000 to 4999 only. Where `sockeye`
+//! says 1003, 1006, 1008 or 1009 to its peer, this crate says 4003, 4006, 4008 or 4009.
+//!
+//! # Binary messages
+//! They come as `ArrayBuffer`s.
+//!
+//! # Runtime
+//! Whatever polls futures on the browser's event loop, as `wasm_bindgen_futures::spawn_local` does. Nothing is `Send`: a
+//! connection belongs to the page or worker that opened it.
+// Elsewhere the crate is empty: its types would compile, and panic when they are used.
 #![cfg(any(target_family = "wasm", clippy, doc))]
+
+pub mod byte_stream;
+mod client;
+mod error;
+mod exception;
+mod socket;
+mod timer;
+mod websocket;
+
+pub use byte_stream::ByteStream;
+pub use client::{Client, ConnectError, connect};
+pub use error::{Error, Result};
+pub use exception::Exception;
+pub use websocket::{WebSocket, split};

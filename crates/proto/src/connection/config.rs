@@ -110,6 +110,16 @@ impl Config {
         Self { read_timeout: timeout, ..self }
     }
 
+    /// For a driver: the [`max_message_length`](Self::max_message_length).
+    pub const fn longest_message(&self) -> usize {
+        self.max_message_length
+    }
+
+    /// For a driver: the [`close_timeout`](Self::close_timeout).
+    pub const fn longest_closing(&self) -> Duration {
+        self.close_timeout
+    }
+
     /// For a driver: the [`write_timeout`](Self::write_timeout).
     pub const fn longest_write(&self) -> Option<Duration> {
         self.write_timeout

@@ -116,6 +116,11 @@ impl ClientRequest {
         Ok(())
     }
 
+    /// The subprotocols that it asks for.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
     /// Offers permessage-deflate, or with `None` does not: the default.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, deflate: Option<crate::deflate::Deflate>) {

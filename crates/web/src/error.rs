@@ -1,0 +1,113 @@
+//! What can go wrong with a connection, by who is to blame.
+
+use std::{fmt, io};
+
+use sockeye_proto::{CloseFrame, ProtocolError, TimedOut, UsageError};
+
+use crate::{ConnectError, Exception};
+
+/// The result of whatever this crate does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation failed. A closing handshake that ends as it should is no error: see
+/// [`WebSocket::recv`](crate::WebSocket::recv).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer sent a message that is over the limit. It has been told so by the close code 4009, and the connection is over.
+    Protocol(ProtocolError),
+    /// The caller asked for what the protocol or the browser forbids. Nothing was sent, and the connection goes on.
+    Usage(UsageError),
+    /// The transport ended without a close frame: the peer crashed, something between cut the connection, or the browser
+    /// found the peer to break the protocol (1006 in the words of RFC 6455 section 7.1.5). A browser does not say which.
+    Disconnected,
+    /// The browser failed the connection, and says by which code.
+    Failed(CloseFrame),
+    /// The peer sent faster than the program received, and the browser has no backpressure. What was in the queue was given
+    /// before this error; the peer has been told so by the close code 4008.
+    QueueFull {
+        /// The limit, in bytes: [`Client::receive_queue`](crate::Client::receive_queue).
+        limit: usize,
+    },
+    /// There is no connection.
+    Connect(ConnectError),
+    /// The peer did not take what is written, or did not finish the closing handshake in time.
+    TimedOut(TimedOut),
+    /// The browser threw what it should not.
+    Browser(Exception),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(_) => f.write_str("the peer broke the WebSocket protocol"),
+            Self::Usage(_) => f.write_str("the WebSocket protocol forbids this"),
+            Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
+            Self::Failed(frame) => write!(f, "the browser failed the connection: {frame}"),
+            Self::QueueFull { limit } => {
+                write!(f, "the peer filled the queue of {limit} bytes faster than it was received")
+            }
+            Self::Connect(_) => f.write_str("the connection could not be opened"),
+            Self::TimedOut(_) => f.write_str("the connection timed out"),
+            Self::Browser(_) => f.write_str("the browser refused the operation"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Protocol(error) => Some(error),
+            Self::Usage(error) => Some(error),
+            Self::Connect(error) => Some(error),
+            Self::TimedOut(error) => Some(error),
+            Self::Browser(exception) => Some(exception),
+            Self::Disconnected | Self::Failed(_) | Self::QueueFull { .. } => None,
+        }
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<TimedOut> for Error {
+    fn from(error: TimedOut) -> Self {
+        Self::TimedOut(error)
+    }
+}
+
+impl From<Exception> for Error {
+    fn from(exception: Exception) -> Self {
+        Self::Browser(exception)
+    }
+}
+
+/// With the error inside, of the kind that code which knows nothing of WebSockets expects.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Protocol(_) => io::ErrorKind::InvalidData,
+            Error::Usage(UsageError::Closing) => io::ErrorKind::BrokenPipe,
+            Error::Usage(_) => io::ErrorKind::InvalidInput,
+            Error::Disconnected | Error::Failed(_) => io::ErrorKind::UnexpectedEof,
+            Error::TimedOut(_) => io::ErrorKind::TimedOut,
+            Error::QueueFull { .. } | Error::Connect(_) | Error::Browser(_) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use sockeye_proto::CloseFrame;
+use wasm_bindgen::JsValue;
+
+/// What a socket has to tell.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// The payload of a message: a string, an `ArrayBuffer` or a `Uint8Array`.
+    Payload(JsValue),
+    End(End),
+}
+
+/// How a socket ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// The closing handshake was done.
+    Closed(Option<CloseFrame>),
+    /// The transport ended without it.
+    Lost,
+    /// The browser ended it, and said why.
+    Failed(CloseFrame),
+    /// The inbox was full.
+    Overflow { limit: usize },
+}
+
+impl End {
+    /// From what a browser says about the end.
+    pub(crate) fn new(clean: bool, code: u16, reason: String) -> Self {
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        match (clean, code) {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+            //# If this Close control frame contains no status code, _The WebSocket
+            //# Connection Close Code_ is considered to be 1005.
+            (true, 1005) => Self::Closed(None),
+            (true, _) => Self::Closed(Some(frame)),
+            (false, 1005 | 1006) => Self::Lost,
+            (false, _) => Self::Failed(frame),
+        }
+    }
+}
+
+/// What the browser has said and the program has not heard yet.
+///
+/// Payloads stay in the browser's memory until then, since that of WebAssembly never shrinks.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    payloads: VecDeque<(JsValue, usize)>,
+    /// Of the payloads, in bytes.
+    size: usize,
+    end: Option<End>,
+    receiver: Option<Waker>,
+}
+
+impl Inbox {
+    /// Whether a payload of this size would go over the limit. One payload always has its place.
+    pub(super) fn is_full(&self, size: usize, limit: usize) -> bool {
+        !self.payloads.is_empty() && self.size.saturating_add(size) > limit
+    }
+
+    /// Takes note that the socket is open; whoever is given back is to be woken.
+    pub(super) fn opened(&mut self) -> Option<Waker> {
+        self.receiver.take()
+    }
+
+    /// Takes a payload in; whoever is given back is to be woken.
+    pub(super) fn push(&mut self, payload: JsValue, size: usize) -> Option<Waker> {
+        self.size += size;
+        self.payloads.push_back((payload, size));
+        self.receiver.take()
+    }
+
+    /// Takes note of the end. The first that is told stays.
+    pub(super) fn end(&mut self, end: End) -> Option<Waker> {
+        self.end.get_or_insert(end);
+        self.receiver.take()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        if let Some((payload, size)) = self.payloads.pop_front() {
+            self.size -= size;
+            return Poll::Ready(Received::Payload(payload));
+        }
+        if let Some(end) = &self.end {
+            return Poll::Ready(Received::End(end.clone()));
+        }
+        self.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Wakes the receiver when something changes.
+    pub(super) fn wait(&mut self, cx: &mut Context<'_>) {
+        self.receiver = Some(cx.waker().clone());
+    }
+}
+
+/// Wakes whoever waited, if anybody did. Not while anything is borrowed: it may be polled at once.
+pub(super) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,77 @@
+//! Time, as the browser tells it: `setTimeout`, in a page as in a worker.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsValue, closure::Closure};
+
+/// The longest time that `setTimeout` takes, in milliseconds; with a longer one it fires at once. HTML, section 8.6, has
+/// the delay as a signed 32-bit number.
+const LONGEST: u128 = i32::MAX as u128;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(handler: &Closure<dyn FnMut()>, millis: i32) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(id: &JsValue);
+}
+
+/// Waits for some time, at most 24.8 days. Dropping it takes the timer back.
+pub(crate) struct Sleep {
+    state: Rc<RefCell<State>>,
+    id: JsValue,
+    _handler: Closure<dyn FnMut()>,
+}
+
+#[derive(Default)]
+struct State {
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Sleep {
+    pub(crate) fn new(duration: Duration) -> Self {
+        let state = Rc::new(RefCell::new(State::default()));
+        let handler = Closure::<dyn FnMut()>::new({
+            let state = state.clone();
+            move || {
+                state.borrow_mut().over = true;
+                let waker = state.borrow_mut().waker.take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+        });
+        // Rounded up: a deadline may pass late, but never early.
+        let millis = duration.as_nanos().div_ceil(1_000_000).min(LONGEST);
+        let id = set_timeout(&handler, i32::try_from(millis).unwrap_or(i32::MAX));
+        Self { state, id, _handler: handler }
+    }
+
+    /// Whether the time is over; wakes when it will be.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        if state.over {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        clear_timeout(&self.id);
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("over", &self.state.borrow().over).finish_non_exhaustive()
+    }
+}
