@@ -70,6 +70,11 @@ impl CloseCode {
         //# Close control frame by an endpoint.
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
+
+    /// Whether it tells of no failure: 1000, 1001, and 1005, which stands for a close frame without a code.
+    pub const fn is_orderly(self) -> bool {
+        matches!(self, Self::NORMAL_CLOSURE | Self::GOING_AWAY | Self::NO_STATUS_RCVD)
+    }
 }
 
 impl From<u16> for CloseCode {

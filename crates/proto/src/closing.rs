@@ -11,7 +11,9 @@ use crate::span::Span;
 ///  Open ───────────────────► Closing ───────────────────────► Closed
 ///    │                                                          ▲
 ///    ├── close received: the answer is sent by the same call ───┤
-///    └── the peer broke the protocol: a close frame is sent ────┘
+///    ├── the peer broke the protocol: a close frame is sent ────┤
+///    │      close received, with half-close       close sent    │
+///    └────────────────────────────► PeerClosed ─────────────────┘
 /// ```
 ///
 /// Once `Closed`, what remains is to write the output and end the transport: the server at once, the client when the
@@ -22,6 +24,9 @@ pub enum State {
     Open,
     /// The local close frame was sent; messages may still arrive, none may be sent.
     Closing,
+    /// The peer's close frame arrived and is not answered yet; messages may be sent, none will arrive. Only where
+    /// [half-close](crate::Connection::allow_half_close) is allowed.
+    PeerClosed,
     /// Nothing more will arrive or be sent.
     Closed,
 }
@@ -31,11 +36,13 @@ pub(crate) struct Closing {
     state: State,
     timeout: Span,
     deadline: Option<Instant>,
+    /// How long the peer may be silent after the local close frame, where each direction ends by itself.
+    silence: Option<Span>,
 }
 
 impl Closing {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { state: State::Open, timeout: Span::new(timeout), deadline: None }
+        Self { state: State::Open, timeout: Span::new(timeout), deadline: None, silence: None }
     }
 
     #[inline]
@@ -47,29 +54,60 @@ impl Closing {
         self.timeout.duration()
     }
 
+    /// Whether what arrives is of worth.
+    #[inline]
+    pub(crate) const fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Open | State::Closing)
+    }
+
+    pub(crate) fn allow_half_close(&mut self, silence: Option<Duration>) {
+        self.silence = silence.map(Span::new);
+    }
+
     /// The local close frame was sent.
     pub(crate) fn sent(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Closing;
+        match self.state {
+            State::Open => self.state = State::Closing,
+            State::PeerClosed => self.ended(),
+            State::Closing | State::Closed => {}
         }
     }
 
-    /// The peer's close frame arrived, or nothing of worth will.
-    pub(crate) const fn ended(&mut self) {
+    /// The peer's close frame arrived. Says whether the answer waits until there is nothing more to send.
+    pub(crate) fn holds_answer(&mut self) -> bool {
+        let holds = self.state == State::Open && self.silence.is_some();
+        if holds {
+            self.state = State::PeerClosed;
+        }
+        holds
+    }
+
+    /// Nothing of worth will arrive.
+    pub(crate) fn ended(&mut self) {
         self.state = State::Closed;
+        if self.silence.take().is_some() {
+            self.deadline = None;
+        }
     }
 
     pub(crate) fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        if self.state == State::Open {
+        if matches!(self.state, State::Open | State::PeerClosed) {
             return None;
         }
         if self.deadline.is_none() {
-            self.deadline = self.timeout.after(now);
+            self.deadline = self.silence.unwrap_or(self.timeout).after(now);
         }
         self.deadline
     }
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The deadline has passed; `heard` says whether something arrived before it. Says whether that puts it off.
+    pub(crate) fn is_put_off(&mut self, heard: bool, now: Instant) -> bool {
+        let Some(silence) = self.silence.filter(|_| heard) else { return false };
+        self.deadline = silence.after(now);
+        true
     }
 }

@@ -79,6 +79,11 @@ impl Keepalive {
         self.heard = true;
     }
 
+    /// Whether something arrived since this was last asked, or since the interval began.
+    pub(crate) const fn take_heard(&mut self) -> bool {
+        mem::replace(&mut self.heard, false)
+    }
+
     /// A pong arrived. One that does not answer the last ping says nothing. Says whether it told the time.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> bool {
         let (true, Some(due)) = (self.pinged, self.due) else { return false };

@@ -3,6 +3,7 @@
 mod config;
 mod event;
 mod half;
+mod half_close;
 mod input;
 mod receiving;
 mod role;
@@ -213,7 +214,7 @@ impl Connection {
     /// [`Connection::payload_read`] must follow such a read. `None` when the next bytes are to be
     /// [received](Connection::receive).
     pub fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
-        if self.state() == State::Closed {
+        if !self.closing.is_receiving() {
             return None;
         }
         self.receiving.payload_space()
@@ -322,12 +323,11 @@ impl Connection {
 
     /// When to call [`Connection::handle_timeout`]; `None` for never.
     ///
-    /// It changes only when the connection leaves [`State::Open`], and by `handle_timeout`: between those, a driver
-    /// need not ask again. The deadlines are counted from the `now` of the first call that could know of them.
+    /// It changes only with the [`State`], and by `handle_timeout`: between those, a driver need not ask again. The deadlines are counted from the `now` of the first call that could know of them.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => self.keepalive.poll_timeout(now),
-            State::Closing | State::Closed => self.closing.poll_timeout(now),
+            State::Closing | State::PeerClosed | State::Closed => self.closing.poll_timeout(now),
         }
     }
 
@@ -352,6 +352,10 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), TimedOut> {
         if self.state() != State::Open {
             if !self.closing.is_expired(now) {
+                return Ok(());
+            }
+            let heard = self.keepalive.take_heard();
+            if self.closing.is_put_off(heard, now) {
                 return Ok(());
             }
             self.end();
@@ -388,7 +392,7 @@ impl Connection {
         input: &mut Input<'a>,
         out: &mut Vec<u8>,
     ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
-        if self.state() == State::Closed {
+        if !self.closing.is_receiving() {
             return None;
         }
         let received = self.receiving.whole_message(input)?;
@@ -405,7 +409,7 @@ impl Connection {
         input: &mut Input<'a>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if self.state() == State::Closed {
+        if !self.closing.is_receiving() {
             input.take(usize::MAX);
             return Ok(None);
         }
@@ -435,7 +439,9 @@ impl Connection {
                 ),
             ) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
-            Ok(Some(Event::Close { frame, .. })) => self.answer_close(frame.as_ref(), out),
+            Ok(Some(Event::Close { frame, mid_message })) => {
+                self.answer_close(frame.as_ref(), *mid_message, out);
+            }
             Err(error) => self.fail(*error, out),
         }
         received
@@ -445,7 +451,11 @@ impl Connection {
     //# If an endpoint receives a Close frame and did not previously send a
     //# Close frame, the endpoint MUST send a Close frame in response.
     #[cold]
-    fn answer_close(&mut self, frame: Option<&CloseFrame>, out: &mut Vec<u8>) {
+    fn answer_close(&mut self, frame: Option<&CloseFrame>, mid_message: bool, out: &mut Vec<u8>) {
+        let orderly = frame.is_none_or(|frame| frame.code.is_orderly());
+        if orderly && !mid_message && self.closing.holds_answer() {
+            return;
+        }
         let code = frame.map(|frame| frame.code.into());
         // Refused if ours is out already, and then none is owed.
         let _ = self.sending.close(code.as_ref(), out);

@@ -25,6 +25,7 @@ mod a_payload_left_in_place_is_written_as_if_it_were_copied;
 mod close_payloads_follow_the_rules;
 mod compressed_text_is_checked_as_it_arrives;
 mod control_frames_are_short_and_whole;
+mod each_direction_may_end_by_itself;
 mod eight_window_bits_never_refer_further_back;
 mod fragments_make_one_message;
 mod frames_and_messages_have_limits;
