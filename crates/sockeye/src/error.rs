@@ -85,19 +85,26 @@ impl From<io::Error> for Error {
     }
 }
 
+impl Error {
+    /// The kind that code which knows nothing of WebSockets expects.
+    pub(crate) fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Protocol(_) => io::ErrorKind::InvalidData,
+            Self::Usage(_) => io::ErrorKind::InvalidInput,
+            Self::Disconnected | Self::ClosedMidMessage(_) => io::ErrorKind::UnexpectedEof,
+            Self::TimedOut(_) => io::ErrorKind::TimedOut,
+            Self::Io(error) => error.kind(),
+            Self::Connect(_) | Self::Upgrade(_) => io::ErrorKind::Other,
+        }
+    }
+}
+
 /// With the error inside, of the kind that code which knows nothing of WebSockets expects.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Protocol(_) => io::ErrorKind::InvalidData,
-            Error::Usage(_) => io::ErrorKind::InvalidInput,
-            Error::Disconnected | Error::ClosedMidMessage(_) => io::ErrorKind::UnexpectedEof,
-            Error::TimedOut(_) => io::ErrorKind::TimedOut,
-            Error::Io(_) | Error::Connect(_) | Error::Upgrade(_) => io::ErrorKind::Other,
-        };
         match error {
             Error::Io(error) => error,
-            error => Self::new(kind, error),
+            error => Self::new(error.kind(), error),
         }
     }
 }

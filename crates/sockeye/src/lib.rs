@@ -31,6 +31,7 @@
 //! | upgrade in an axum handler | `axum::WebSocketUpgrade`, with the feature `axum` |
 //! | exchange messages | [`WebSocket`]: [`recv`](WebSocket::recv), [`send`](WebSocket::send), or as `Stream` and `Sink` |
 //! | read and write in different tasks | [`WebSocket::split`] |
+//! | speak any protocol of TCP through it | [`byte_stream`]: [`WebSocket::into_byte_stream`], and a listener for servers |
 //! | read or write a message that is too long for memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
 //! | send one message to many | [`Prepared`] |
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
@@ -72,6 +73,7 @@ cfg_if::cfg_if! {
     } else {
         #[cfg(feature = "axum")]
         pub mod axum;
+        pub mod byte_stream;
         mod client;
         mod drain;
         mod error;
@@ -95,6 +97,7 @@ cfg_if::cfg_if! {
         pub mod upgrade;
         mod websocket;
 
+        pub use byte_stream::ByteStream;
         #[cfg(feature = "http2")]
         pub use client::Http2;
         pub use client::{

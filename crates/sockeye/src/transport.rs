@@ -35,6 +35,15 @@ impl Transport {
     }
 }
 
+impl Transport {
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Boxed { .. } => None,
+        }
+    }
+}
+
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)

@@ -71,6 +71,9 @@ impl Presence {
     pub(crate) const fn close_received(&mut self, _: Option<&CloseFrame>) {}
 
     #[inline]
+    pub(crate) const fn unanswered_close_received(&self, _: Option<&CloseFrame>) {}
+
+    #[inline]
     pub(crate) const fn failed(&mut self, _: &Error) {}
 
     #[inline]

@@ -40,9 +40,13 @@ impl Presence {
 
     /// The peer's close frame was received, and answered with the same code unless one was sent before.
     pub(crate) fn close_received(&mut self, frame: Option<&CloseFrame>) {
-        let code = frame.map(|frame| frame.code);
-        self.side.close_received(code);
-        self.close_sent(code);
+        self.unanswered_close_received(frame);
+        self.close_sent(frame.map(|frame| frame.code));
+    }
+
+    /// The peer's close frame was received, and its answer has time.
+    pub(crate) fn unanswered_close_received(&self, frame: Option<&CloseFrame>) {
+        self.side.close_received(frame.map(|frame| frame.code));
     }
 
     pub(crate) fn failed(&mut self, error: &Error) {

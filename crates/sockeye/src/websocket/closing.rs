@@ -51,11 +51,16 @@ impl Ending {
         self.step == Step::Done && self.error.is_none()
     }
 
-    /// The closing handshake is done.
+    /// The closing handshake is done by the peer's close frame.
     pub(super) fn begin(&mut self, frame: Option<&CloseFrame>) {
+        self.presence.close_received(frame);
+        self.closed(frame);
+    }
+
+    /// The closing handshake is done, and its frames were counted.
+    pub(super) fn closed(&mut self, frame: Option<&CloseFrame>) {
         self.step = Step::Flushing;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
-        self.presence.close_received(frame);
     }
 
     /// The connection fails.
@@ -68,6 +73,12 @@ impl Ending {
         self.set_error(error);
     }
 
+    /// The connection fails because of the peer, who is told so by a frame in the output.
+    pub(super) fn refuse(&mut self, error: Error) {
+        self.step = Step::Flushing;
+        self.set_error(error);
+    }
+
     fn set_error(&mut self, error: Error) {
         self.presence.failed(&error);
         self.error = Some(error);
@@ -76,7 +87,7 @@ impl Ending {
 
 impl WebSocket {
     /// Ends the transport, then reports what the connection ended with, once.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while self.ending.step != Step::Done {
             let step = match self.ending.step {
                 Step::Flushing => self.poll_last_frame(cx),

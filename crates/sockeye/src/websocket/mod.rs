@@ -7,6 +7,7 @@ mod frames;
 mod message_stream;
 mod output;
 mod patience;
+mod payload;
 mod prepared;
 mod read;
 pub mod split;
@@ -40,7 +41,9 @@ pub use frames::{FrameReceiver, FrameSender};
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
-use patience::{Patience, TooLong};
+pub(crate) use patience::Patience;
+use patience::TooLong;
+pub(crate) use payload::Payload;
 use stream_sink::Waiting;
 use timer::Timer;
 
@@ -348,6 +351,8 @@ impl WebSocket {
                 self.close_frame.clone_from(&frame);
                 if mid_message {
                     self.ending.fail(Error::ClosedMidMessage(frame));
+                } else if self.connection.state() == State::PeerClosed {
+                    self.ending.presence.unanswered_close_received(frame.as_ref());
                 } else {
                     self.ending.begin(frame.as_ref());
                 }
@@ -398,7 +403,7 @@ impl WebSocket {
 
     /// Writes all output, a pong that waited for room included.
     #[inline]
-    fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);

@@ -8,7 +8,7 @@ use tokio::time::{Sleep, sleep};
 
 /// How long something may wait. There is no timer until it has to, and none once it goes on.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     limit: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -18,13 +18,13 @@ pub(super) struct Patience {
 pub(super) struct TooLong;
 
 impl Patience {
-    pub(super) const fn new(limit: Option<Duration>) -> Self {
+    pub(crate) const fn new(limit: Option<Duration>) -> Self {
         Self { limit, sleep: None }
     }
 
     /// It went on.
     #[inline]
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         if self.sleep.is_some() {
             self.sleep = None;
         }
@@ -49,7 +49,7 @@ impl Patience {
 
     /// It waits: ready when it has done so for too long, counted from the first call since it went on.
     #[cold]
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
         // A sleep is not over for a task without budget: see `Timer`.

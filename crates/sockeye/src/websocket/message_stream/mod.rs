@@ -19,7 +19,7 @@ use crate::error::Result;
 /// A message that is read as a stream.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    stage: Stage,
+    pub(super) stage: Stage,
     /// How much of the piece at hand lies at the front of the connection's input, in bytes; 0 when it is in `owned`.
     in_input: usize,
     /// What is left of a piece that was decompressed, or of a message that was put together.
@@ -27,7 +27,7 @@ pub(super) struct Incoming {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// There is none.
     #[default]
     Idle,
@@ -136,8 +136,8 @@ impl WebSocket {
     }
 
     /// Goes on until the message has begun, there is a piece of it, or it or the connection ends. The last piece was consumed.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.ending.has_begun() {
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.is_receiving() {
             let before = self.input.len();
             let mut input = Input::new(&mut self.input);
             let received = self.connection.receive(&mut input, self.output.buffer());
@@ -205,7 +205,7 @@ impl WebSocket {
     }
 
     /// What is left of the piece at hand.
-    fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         match self.incoming.in_input {
             0 => &self.incoming.owned,
             length => &self.input[..length],
@@ -213,7 +213,7 @@ impl WebSocket {
     }
 
     /// The first `length` bytes of the piece at hand were used.
-    fn consume(&mut self, length: usize) {
+    pub(crate) fn consume(&mut self, length: usize) {
         if self.incoming.in_input == 0 {
             self.incoming.owned.advance(length);
         } else {

@@ -1,0 +1,142 @@
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use sockeye_proto::CloseCode;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{ByteStream, Listener};
+use crate::WebSocket;
+use crate::upgrade::Options;
+
+/// How many streams wait to be accepted, unless told otherwise: as many as TCP's own queue usually holds.
+const DEFAULT_QUEUE: usize = 128;
+
+/// How long an upgraded stream waits for a place in a queue that is full, before it is closed with 1013 (try again later): as
+/// long as a client has for its handshake, which is about as long as its user would wait.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A listener of byte streams, and what makes them of requests.
+///
+/// With axum, over HTTP/1.1 and HTTP/2 alike:
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # async fn run() -> std::io::Result<()> {
+/// use axum::Router;
+/// use axum::routing::any_service;
+///
+/// let (mut listener, accept) = sockeye::byte_stream::listener();
+/// let app = Router::new().route("/tunnel", any_service(accept));
+/// tokio::spawn(async move {
+///     while let Some(mut stream) = listener.accept().await {
+///         tokio::spawn(async move {
+///             let (mut read, mut write) = tokio::io::split(&mut stream);
+///             tokio::io::copy(&mut read, &mut write).await
+///         });
+///     }
+/// });
+/// axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await
+/// # }
+/// ```
+///
+/// | the route is of | use |
+/// |---|---|
+/// | axum | `any_service(accept)`; after a say in the request, `upgrade.on_upgrade(move \|ws\| accept.give(ws))` |
+/// | hyper | `serve_connection(io, accept)`, or [`Accept`] as a `tower` service |
+/// | [`Server`](crate::Server) | `server.serve(move \|ws\| accept.give(ws))` |
+///
+/// The handler server ([`push`](crate::push)) has no such route: its connections belong to the event loop of their worker,
+/// and no task could wait for their bytes.
+///
+/// At most 128 streams wait to be accepted: see [`listener_with_queue`].
+pub fn listener() -> (Listener, Accept) {
+    listener_with_queue(DEFAULT_QUEUE)
+}
+
+/// As [`listener`], with room for `length` streams that wait to be accepted; at least 1.
+///
+/// A stream that finds the queue full waits for [`PATIENCE`], and is closed with 1013 (try again later) when there is no room
+/// by then. How many may wait so is for the server to limit: see [`Server::max_connections`](crate::Server::max_connections).
+pub fn listener_with_queue(length: usize) -> (Listener, Accept) {
+    let (sender, receiver) = mpsc::channel(length.max(1));
+    (Listener::new(receiver), Accept { queue: sender, options: Options::new() })
+}
+
+/// What makes streams for a [`Listener`]: a service of hyper and tower with the feature `hyper`, which upgrades every request
+/// that asks for it, and [`give`](Self::give) for WebSockets that were upgraded by other means. A clone makes streams for the
+/// same listener.
+///
+/// Whoever sends what is not a request for a WebSocket gets the answer that belongs to that. The origin of pages is checked,
+/// as [`Options`] say.
+#[derive(Clone)]
+pub struct Accept {
+    pub(super) queue: mpsc::Sender<ByteStream>,
+    pub(super) options: Options,
+}
+
+impl Accept {
+    /// What to agree to, and the limits and deadlines of the streams. Default: [`Options::new`].
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// How many streams more have a place in the queue.
+    pub fn free(&self) -> usize {
+        self.queue.capacity()
+    }
+
+    /// Gives a WebSocket to the listener as a byte stream. The future is ready when the stream was dropped, so that a server
+    /// counts it as long as it lives: it is what a handler returns.
+    ///
+    /// ```no_run
+    /// # async fn run() -> sockeye::Result<()> {
+    /// let (mut listener, accept) = sockeye::byte_stream::listener();
+    /// let server = sockeye::Server::bind("127.0.0.1:8080").await?;
+    /// tokio::spawn(server.serve(move |ws| accept.give(ws)));
+    /// while let Some(stream) = listener.accept().await {
+    ///     println!("from {:?}", stream.peer_addr());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// If it is dropped before the stream is in the queue, so is the WebSocket; later, nothing changes.
+    pub fn give(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
+        let queue = self.queue.clone();
+        async move {
+            let (lease, dropped) = oneshot::channel();
+            let stream = ByteStream { lease: Some(lease), ..ws.into_byte_stream() };
+            if enqueue(&queue, stream).await {
+                drop(queue);
+                // An error is the news: it has been dropped.
+                let _ = dropped.await;
+            }
+        }
+    }
+}
+
+/// Waits for a place in the queue. Says whether there was one.
+pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream) -> bool {
+    let (code, stream) = match queue.send_timeout(stream, PATIENCE).await {
+        Ok(()) => return true,
+        Err(SendTimeoutError::Timeout(stream)) => (CloseCode::TRY_AGAIN_LATER, stream),
+        Err(SendTimeoutError::Closed(stream)) => (CloseCode::GOING_AWAY, stream),
+    };
+    tracing::debug!(%code, "no place for a byte stream");
+    // Within the time of the closing handshake. Whoever does not answer is none the worse.
+    let _ = stream.into_refused().close(code, "").await;
+    false
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("free", &self.free())
+            .field("is_closed", &self.queue.is_closed())
+            .field("options", &self.options)
+            .finish()
+    }
+}

@@ -1,0 +1,120 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::{CloseCode, CloseFrame, Kind};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::{ByteStream, Error, Half};
+use crate::websocket::Payload;
+
+/// How far the peer's direction is.
+///
+/// ```text
+///  Open ───────────────────────────► Ended     the peer's close frame; ours is not sent yet
+///    └──► Ending ──┬───────────────► Ended     both were sent, and the transport is over
+///                  └───────────────► Failed    anything else
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Open,
+    /// Nothing more arrives, and the transport is being ended.
+    Ending,
+    /// The end of file.
+    Ended,
+    Failed(io::ErrorKind),
+}
+
+impl ByteStream {
+    /// Reads through `take`, which says how much it took of what is there.
+    #[inline]
+    pub(super) fn poll_read_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]) -> usize,
+    ) -> Poll<io::Result<()>> {
+        if ready!(self.drive(Half::Read, cx, Self::poll_fill))? {
+            let taken = take(self.ws.rest());
+            self.ws.consume(taken);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until there is something to read, or `false` at the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let filled = self.poll_payload(cx);
+        if filled.is_ready() {
+            self.read_patience.reset();
+        } else if let (Poll::Ready(()), Some(after)) =
+            (self.read_patience.poll(cx), self.read_timeout)
+        {
+            self.read_patience.reset();
+            return Poll::Ready(Err(Error::ReadTimedOut { after }.into()));
+        }
+        filled
+    }
+
+    fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            match self.reading {
+                Reading::Open => {
+                    if self.ws.rest().is_empty() {
+                        // It may have to wait.
+                        self.send_gathered();
+                    }
+                    match ready!(self.ws.poll_payload(cx)) {
+                        Payload::Some(Kind::Binary) => return Poll::Ready(Ok(true)),
+                        Payload::Some(Kind::Text) => {
+                            let frame = CloseFrame::from(CloseCode::UNSUPPORTED_DATA);
+                            self.ws.refuse(&frame, io::Error::from(Error::Text).into());
+                            self.reading = Reading::Ending;
+                        }
+                        Payload::PeerClosed => self.reading = Reading::Ended,
+                        Payload::None => self.reading = Reading::Ending,
+                    }
+                }
+                Reading::Ending => ready!(self.poll_end(cx))?,
+                Reading::Ended => return Poll::Ready(Ok(false)),
+                Reading::Failed(kind) => return Poll::Ready(Err(Error::Failed(kind).into())),
+            }
+        }
+    }
+
+    /// Ends the transport, and tells the end of file from a failure.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = ready!(self.ws.poll_end(cx)).map_err(Error::of_connection);
+        if self.reading == Reading::Ended {
+            return Poll::Ready(ended);
+        }
+        let error = match (ended, self.ws.close_frame()) {
+            (Err(error), _) => error,
+            (Ok(()), Some(frame)) if !frame.code.is_orderly() => {
+                Error::Closed(frame.clone()).into()
+            }
+            (Ok(()), _) => {
+                self.reading = Reading::Ended;
+                return Poll::Ready(Ok(()));
+            }
+        };
+        self.reading = Reading::Failed(error.kind());
+        Poll::Ready(Err(error))
+    }
+}
+
+impl AsyncRead for ByteStream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.get_mut().poll_read_with(cx, |payload| {
+            let length = payload.len().min(buf.remaining());
+            buf.put_slice(&payload[..length]);
+            length
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! The payload of binary messages without their boundaries: what a byte stream is made of.
+
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use sockeye_proto::{CloseCode, CloseFrame, Kind, MessageRef, State, UsageError};
+
+use super::message_stream::Stage as Incoming;
+use super::patience::Patience;
+use super::{Stage, WebSocket};
+use crate::error::{Error, Result};
+
+/// What there is to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// [`WebSocket::rest`] is not empty, or the beginning of a text.
+    Some(Kind),
+    /// The peer has closed its direction, and ours is open.
+    PeerClosed,
+    /// No more: [`WebSocket::poll_end`] tells why.
+    None,
+}
+
+impl WebSocket {
+    /// From now on each direction ends by itself.
+    pub(crate) fn allow_half_close(&mut self, silence: Duration) {
+        self.connection.allow_half_close(Some(silence));
+    }
+
+    /// A close frame ends both directions again. Not once the connection is closing.
+    pub(crate) fn forbid_half_close(&mut self) {
+        self.connection.allow_half_close(None);
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.transport.local_addr()
+    }
+
+    /// In place of [`Config::write_timeout`](crate::Config::write_timeout).
+    pub(crate) fn set_longest_write(&mut self, limit: Option<Duration>) {
+        self.write_patience = Patience::new(limit);
+    }
+
+    /// Whether more may arrive.
+    #[inline]
+    pub(super) fn is_receiving(&self) -> bool {
+        !self.ending.has_begun() && self.connection.state() != State::PeerClosed
+    }
+
+    /// Whether the end of the connection has begun, in good order or not.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.has_begun()
+    }
+
+    /// Waits until there is payload, or an end. Before it waits, the output is written.
+    pub(crate) fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Payload> {
+        loop {
+            match self.incoming.stage {
+                Incoming::Open(Kind::Text) | Incoming::Over(Kind::Text) => {
+                    return Poll::Ready(Payload::Some(Kind::Text));
+                }
+                _ if !self.rest().is_empty() => {
+                    return Poll::Ready(Payload::Some(Kind::Binary));
+                }
+                _ if !self.is_receiving() => break,
+                Incoming::Open(Kind::Binary) => {}
+                Incoming::Idle | Incoming::Wanted | Incoming::Over(Kind::Binary) => {
+                    self.incoming.stage = Incoming::Wanted;
+                    self.connection.stream_messages(true);
+                }
+            }
+            ready!(self.poll_piece(cx));
+            self.read_patience.reset();
+        }
+        let over = self.ending.has_begun();
+        Poll::Ready(if over { Payload::None } else { Payload::PeerClosed })
+    }
+
+    /// Waits until a message may be sent. Unlike other ways to send, it discards nothing that arrives when the server stops.
+    pub(crate) fn poll_sendable(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
+            self.poll_farewell(cx)?;
+        }
+        let open = matches!(self.connection.state(), State::Open | State::PeerClosed);
+        if self.ending.has_begun() || !open {
+            return Poll::Ready(Err(UsageError::Closing.into()));
+        }
+        if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
+    /// Makes a message of what was gathered, and leaves nothing in it.
+    pub(crate) fn push_gathered(&mut self, gathered: &mut Vec<u8>) -> Result<()> {
+        let (length, before) = (gathered.len(), self.output.len());
+        let message = MessageRef::Binary(gathered);
+        if self.connection.send_in_place(message, self.output.buffer())? {
+            self.output.push_shared(std::mem::take(gathered).into());
+        } else {
+            gathered.clear();
+        }
+        self.side().sent(Kind::Binary, length, self.output.len() - before);
+        Ok(())
+    }
+
+    /// Nothing more will be sent: puts the close frame into the output, unless there is one already.
+    pub(crate) fn end_sending(&mut self) {
+        let answers = self.connection.state() == State::PeerClosed;
+        let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
+        if self.begin_close(Some(&frame)).is_ok() && answers {
+            self.ending.closed(self.close_frame.as_ref());
+        }
+    }
+
+    /// Refuses what the peer sent, and ends the connection.
+    pub(crate) fn refuse(&mut self, frame: &CloseFrame, error: Error) {
+        self.forbid_half_close();
+        // Refused if one is out already: then the peer learns no more.
+        let _ = self.begin_close(Some(frame));
+        self.ending.refuse(error);
+    }
+}

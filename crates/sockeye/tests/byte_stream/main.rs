@@ -1,0 +1,8 @@
+//! Byte streams over TCP: the ways to a listener, and the protocols that run through them.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod a_hundred_mebibytes_pass_both_ways_at_once;
+mod a_listener_accepts_from_every_kind_of_server;
+mod a_listener_closes_in_good_order;
+mod serving;
