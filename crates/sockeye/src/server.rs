@@ -62,6 +62,9 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the address is free again.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Ok(Self::from_listener(TcpListener::bind(address).await?))
     }

@@ -59,6 +59,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`ConnectError`] says at which stage it failed, and why.
+///
+/// # Cancel safety
+/// If it is dropped, the connection that was being opened is closed.
 pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
     Client::new(url).connect().await
 }

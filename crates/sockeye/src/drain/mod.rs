@@ -102,6 +102,9 @@ impl Drain {
 
     /// Runs a connection's handler, for a task of its own. When closing takes too long, handler and connection are dropped
     /// wherever they are.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, so are the handler and its connection.
     pub fn serve<H, F>(&self, mut ws: WebSocket, handler: H) -> impl Future<Output = ()> + use<H, F>
     where
         H: FnOnce(WebSocket) -> F,
@@ -117,7 +120,7 @@ impl Drain {
     /// then drops those that are left. Those that come meanwhile are closed at once.
     ///
     /// # Cancel safety
-    /// If it is dropped, those that were told go on to close. Another call tells the rest.
+    /// If it is dropped, those that were told go on to close. Another call tells the rest, with the whole time again.
     pub async fn finish(&self, shutdown: Shutdown) -> Drained {
         let start = Instant::now();
         let deadline = start.checked_add(shutdown.limit());

@@ -54,11 +54,17 @@ impl Registry {
         }
     }
 
-    /// From now on who enters is told at once. Returns those who are there.
+    /// From now on who enters is told at once. Returns those who are there and were not told.
     pub(super) fn begin(&self, shutdown: &Shutdown) -> Vec<Weak<Member>> {
-        let mut inside = self.lock();
-        inside.begun = Some(shutdown.clone());
-        inside.members.values().cloned().collect()
+        let mut members: Vec<_> = {
+            let mut inside = self.lock();
+            inside.begun = Some(shutdown.clone());
+            inside.members.values().cloned().collect()
+        };
+        // Without the lock, which the last reference to a member takes.
+        members
+            .retain(|member| member.upgrade().is_some_and(|member| member.stage() == Stage::Open));
+        members
     }
 
     /// How to close, once that has begun.
@@ -72,7 +78,11 @@ impl Registry {
         let members: Vec<_> = self.lock().members.values().cloned().collect();
         let members: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
         if stage == Stage::Dropped {
-            self.lock().dropped += members.iter().filter(|member| member.is_connection()).count();
+            let counted = |member: &&Arc<Member>| {
+                // One that was dropped by an earlier call may still be held.
+                member.is_connection() && member.stage() < Stage::Dropped
+            };
+            self.lock().dropped += members.iter().filter(counted).count();
         }
         for member in members {
             member.advance(stage);

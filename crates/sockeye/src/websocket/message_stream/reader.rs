@@ -24,6 +24,10 @@ use crate::WebSocket;
 /// kind `InvalidData` when the peer broke a rule or a limit, `UnexpectedEof` when the connection ended before the message,
 /// `TimedOut` when the peer fell silent. The connection is over then.
 ///
+/// # Cancel safety
+/// A read that is dropped has taken nothing. Of several, as in `read_exact` or `read_to_end`, those that were done have
+/// put their bytes where they belong.
+///
 /// # Drop
 /// If it is dropped before the end, the next [`recv`](WebSocket::recv) or [`recv_stream`](WebSocket::recv_stream) skips the
 /// rest: it waits for all of it to arrive.

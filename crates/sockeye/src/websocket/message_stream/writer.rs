@@ -29,6 +29,10 @@ const FRAGMENT: usize = 64 * 1024;
 /// anything but UTF-8 are an error of the kind `InvalidInput` when they are to be sent, and are not sent: the message cannot be finished
 /// then. A text may be cut anywhere, within a character as well.
 ///
+/// # Cancel safety
+/// A `write` that is dropped has taken nothing; a `flush` or a `shutdown` is gone on with by the next one. How much a
+/// `write_all` has taken is not known.
+///
 /// # Drop
 /// A message cannot be taken back once a part of it was sent. If it is dropped unfinished then, the connection begins to
 /// close with 1011 (internal error): the next call of any kind writes the close frame, and nothing more can be sent. If

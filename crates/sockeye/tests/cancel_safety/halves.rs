@@ -1,0 +1,110 @@
+use futures_util::StreamExt as _;
+use sockeye::split::{SendQueue, Sender};
+use sockeye::{CloseCode, Message, Prepared};
+use tokio::io::AsyncReadExt as _;
+
+use crate::harness::{Impatience, at_every_poll};
+use crate::wire::{frame, peer, server};
+
+/// The transport moves so few bytes at a time.
+const STEP: usize = 20;
+
+/// Room for about two of the messages.
+fn queue() -> SendQueue {
+    SendQueue::new().capacity(300)
+}
+
+fn messages() -> impl Iterator<Item = Message> {
+    (0..8_u8).map(|number| vec![number; 100].into())
+}
+
+fn input() -> Vec<u8> {
+    let messages = (0..8).map(|number| frame(0x82, &[number; 30]));
+    messages.collect::<Vec<_>>().concat()
+}
+
+async fn send_all(impatience: &Impatience, sender: &Sender) {
+    for message in messages() {
+        impatience.insist(async || sender.send(message.clone()).await).await.unwrap();
+        let prepared = Prepared::new(message.clone());
+        impatience.insist(async || sender.send_prepared(&prepared).await).await.unwrap();
+        // Nothing of the same key waits once it is flushed.
+        impatience.insist(async || sender.flush().await).await.unwrap();
+        impatience.insist(async || sender.send_latest("key", message.clone()).await).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_for_room_have_given_nothing() {
+    at_every_poll(async |impatience| {
+        let (ws, client) = server(STEP).await;
+        let client = peer(client, Vec::new());
+        let (sender, mut receiver) = ws.split_with(queue());
+        let receiving = tokio::spawn(async move { receiver.recv().await });
+        send_all(impatience, &sender).await;
+        sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+        assert_eq!(receiving.await.unwrap().unwrap(), None);
+        (sender.sent(), sender.dropped(), client.await.unwrap())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_receiver_loses_nothing_while_others_send() {
+    at_every_poll(async |impatience| {
+        let (ws, client) = server(STEP).await;
+        let client = peer(client, input());
+        let (sender, mut receiver) = ws.split_with(queue());
+        let patient = async move {
+            for message in messages() {
+                sender.send(message).await.unwrap();
+            }
+        };
+        let sending = tokio::spawn(patient);
+        let mut arrived = Vec::new();
+        for _ in 0..4 {
+            arrived.push(impatience.insist(async || receiver.recv().await).await.unwrap());
+            arrived
+                .push(impatience.insist(async || receiver.next().await).await.transpose().unwrap());
+        }
+        sending.await.unwrap();
+        impatience
+            .insist(async || receiver.close(CloseCode::NORMAL_CLOSURE, "").await)
+            .await
+            .unwrap();
+        (arrived, receiver.close_frame().cloned(), client.await.unwrap())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_receiver_streams_and_pings() {
+    at_every_poll(async |impatience| {
+        let (ws, client) = server(STEP).await;
+        let client = peer(client, input());
+        let (_sender, mut receiver) = ws.split();
+        let mut arrived = Vec::new();
+        for number in 0..8 {
+            let mut reader = loop {
+                if let Some(reader) = impatience.wait(receiver.recv_stream()).await {
+                    break reader.unwrap().unwrap();
+                }
+            };
+            let mut space = [0; 100];
+            loop {
+                match impatience.insist(async || reader.read(&mut space).await).await.unwrap() {
+                    0 => break,
+                    length => arrived.extend_from_slice(&space[..length]),
+                }
+            }
+            // A call that was dropped has taken it.
+            impatience.wait(receiver.ping(&[number])).await;
+        }
+        impatience
+            .insist(async || receiver.close(CloseCode::NORMAL_CLOSURE, "").await)
+            .await
+            .unwrap();
+        (arrived, client.await.unwrap())
+    })
+    .await;
+}

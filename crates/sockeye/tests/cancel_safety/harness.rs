@@ -1,0 +1,178 @@
+//! Who drops futures, and a transport over which they wait at every turn.
+
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::time::{sleep, timeout};
+
+/// Longer than anything here takes, on a clock that is not the wall's.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// When a future is dropped.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    /// Each one after so many polls.
+    Each(usize),
+    /// The first one that waits once so many polls were made in all; no other.
+    Once(usize),
+    Never,
+}
+
+/// Drops futures before they are ready.
+#[derive(Debug)]
+pub(crate) struct Impatience {
+    manner: Manner,
+    polled: Cell<usize>,
+    dropped: Cell<usize>,
+}
+
+impl Impatience {
+    const fn new(manner: Manner) -> Self {
+        Self { manner, polled: Cell::new(0), dropped: Cell::new(0) }
+    }
+
+    /// Drops the first future that waits once `polls` were made, and no other.
+    pub(crate) const fn once(polls: usize) -> Self {
+        Self::new(Manner::Once(polls))
+    }
+
+    /// What the future gives, or `None` when it was dropped before.
+    pub(crate) async fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
+        if let Manner::Each(_) = self.manner {
+            self.polled.set(0);
+        }
+        let given = {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                let polled = future.as_mut().poll(cx).map(Some);
+                self.polled.set(self.polled.get() + 1);
+                if polled.is_pending() && self.has_enough() { Poll::Ready(None) } else { polled }
+            })
+            .await
+        };
+        if given.is_none() {
+            self.dropped.set(self.dropped.get() + 1);
+            // The others go as far as they can, and the clock goes on.
+            sleep(Duration::from_millis(1)).await;
+        }
+        given
+    }
+
+    /// Makes the same call until one is not dropped.
+    pub(crate) async fn insist<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
+        loop {
+            if let Some(given) = self.wait(call()).await {
+                return given;
+            }
+        }
+    }
+
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.dropped.get() > 0
+    }
+
+    fn has_enough(&self) -> bool {
+        match self.manner {
+            Manner::Each(polls) => self.polled.get() >= polls,
+            Manner::Once(polls) => !self.has_dropped() && self.polled.get() >= polls,
+            Manner::Never => false,
+        }
+    }
+}
+
+/// Plays the scenario with futures that are dropped ever later, until none is dropped any more: it must give the same each time
+/// as it does undisturbed. The clock must be paused.
+pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&Impatience) -> T) {
+    let undisturbed = scenario(&Impatience::new(Manner::Never)).await;
+    let manners: [fn(usize) -> Manner; 2] = [Manner::Each, Manner::Once];
+    for manner in manners {
+        for polls in 1.. {
+            let impatience = Impatience::new(manner(polls));
+            let Ok(given) = timeout(LONG, scenario(&impatience)).await else {
+                panic!("{:?}: it does not come to an end", impatience.manner);
+            };
+            assert_eq!(given, undisturbed, "{:?}", impatience.manner);
+            if !impatience.has_dropped() {
+                assert!(polls > 1, "nothing has to wait");
+                break;
+            }
+        }
+    }
+}
+
+/// A pipe's end that gives and takes at most `step` bytes at a time, and waits before each time.
+pub(crate) struct Trickle {
+    pipe: DuplexStream,
+    step: usize,
+    /// By operation: whether it has waited.
+    waited: [bool; 4],
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Read,
+    Write,
+    Flush,
+    Shutdown,
+}
+
+impl Trickle {
+    pub(crate) const fn new(pipe: DuplexStream, step: usize) -> Self {
+        Self { pipe, step, waited: [false; 4] }
+    }
+
+    /// Waits once, then does the work until it is done.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: Operation,
+        work: impl FnOnce(Pin<&mut DuplexStream>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if !std::mem::replace(&mut self.waited[operation as usize], true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let done = work(Pin::new(&mut self.pipe), cx);
+        self.waited[operation as usize] = done.is_pending();
+        done
+    }
+}
+
+impl AsyncRead for Trickle {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut space = vec![0; self.step.min(buf.remaining())];
+        let mut some = ReadBuf::new(&mut space);
+        let read = self.poll(cx, Operation::Read, |pipe, cx| pipe.poll_read(cx, &mut some));
+        buf.put_slice(some.filled());
+        read
+    }
+}
+
+impl AsyncWrite for Trickle {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let some = &buf[..self.step.min(buf.len())];
+        self.poll(cx, Operation::Write, |pipe, cx| pipe.poll_write(cx, some))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(cx, Operation::Flush, AsyncWrite::poll_flush)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(cx, Operation::Shutdown, AsyncWrite::poll_shutdown)
+    }
+}
