@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use sockeye::split::SendQueue;
+use sockeye::split::{SendQueue, WhenFull};
 use sockeye::upgrade::{Options, Upgrader};
-use sockeye::{Client, Config, Error, Message, TimedOut, UsageError, WebSocket};
+use sockeye::{Client, CloseCode, Config, Error, Message, TimedOut, UsageError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
@@ -86,6 +86,65 @@ async fn senders_of_a_connection_in_two_halves_are_not_kept_waiting() {
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).await.unwrap();
     assert!(rest.len() <= PIPE, "{}", rest.len());
+}
+
+/// A peer that takes a byte every two seconds, five of them, and nothing after that.
+async fn take_a_little(mut peer: DuplexStream) {
+    for _ in 0..5 {
+        sleep(Duration::from_secs(2)).await;
+        peer.read_u8().await.unwrap();
+    }
+    sleep(LONG).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_half_that_receives_ends_with_the_writer_whatever_the_queue_does() {
+    for when_full in [WhenFull::Wait, WhenFull::DropNewest, WhenFull::DropOldest] {
+        let (ws, peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
+        let queue = SendQueue::new().capacity(10 * 1024).when_full(when_full);
+        let (sender, mut receiver) = ws.split_with(queue);
+        tokio::spawn(take_a_little(peer));
+        let start = Instant::now();
+        let sending = tokio::spawn(async move {
+            while sender.send(large()).await.is_ok() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let error = receiver.recv().await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{when_full:?}: {error:?}");
+        assert_eq!(start.elapsed().as_secs(), 5 * 2 + 3, "{when_full:?}");
+        assert!(matches!(receiver.recv().await, Ok(None)));
+        sending.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_read_as_a_stream_ends_with_the_writer_too() {
+    let (ws, mut peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
+    peer.write_all(&[0x02, 0x80 | 1, 0, 0, 0, 0, b'a']).await.unwrap();
+    let (sender, mut receiver) = ws.split();
+    let mut message = receiver.recv_stream().await.unwrap().unwrap();
+    sender.send(large()).await.unwrap();
+    tokio::spawn(take_a_little(peer));
+    let start = Instant::now();
+    let error = message.read_to_end(&mut Vec::new()).await.unwrap_err();
+    let error = error.downcast::<Error>().unwrap();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
+    assert_eq!(start.elapsed().as_secs(), 5 * 2 + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_cannot_be_written_ends_both_halves_in_time() {
+    let config = config().write_timeout(None).close_timeout(Duration::from_secs(3));
+    let (ws, peer) = open(config).await;
+    let (sender, mut receiver) = ws.split();
+    sender.send(large()).await.unwrap();
+    sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+    tokio::spawn(take_a_little(peer));
+    let start = Instant::now();
+    let error = receiver.recv().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+    assert_eq!(start.elapsed().as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,7 @@ use output::Output;
 pub(crate) use patience::Patience;
 use patience::TooLong;
 pub(crate) use payload::Payload;
+use split::WriterFailed;
 use stream_sink::Waiting;
 use timer::Timer;
 
@@ -443,7 +444,10 @@ fn lost(error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Error::Disconnected;
     }
-    error.into()
+    match error.downcast() {
+        Ok(WriterFailed(reason)) => reason,
+        Err(error) => error.into(),
+    }
 }
 
 impl fmt::Debug for WebSocket {

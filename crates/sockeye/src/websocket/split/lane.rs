@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outbox::Outbox;
+use crate::error::Error;
 
 /// The transport of the receiving half: it reads by itself, and what it writes, which is control frames only, goes through
 /// the writer, ahead of messages.
@@ -15,15 +17,33 @@ pub(super) struct Lane<R> {
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Lane<R> {
+    /// What the peer has sent comes before what the writer has failed with.
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().transport).poll_read(cx, buf)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.transport).poll_read(cx, buf);
+        if read.is_ready() {
+            return read;
+        }
+        this.outbox.poll_failed(cx).map(|error| Err(io::Error::other(WriterFailed(error))))
     }
 }
+
+/// What the writer has failed with, on its way through the transport of the receiving half.
+#[derive(Debug)]
+pub(in crate::websocket) struct WriterFailed(pub(in crate::websocket) Error);
+
+impl fmt::Display for WriterFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for WriterFailed {}
 
 impl<R: Unpin> AsyncWrite for Lane<R> {
     /// Takes all of `buf`, which must be whole control frames: so they are, since nothing takes only a part of them.

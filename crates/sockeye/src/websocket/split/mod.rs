@@ -65,6 +65,7 @@ use crate::error::Result;
 use crate::figures::Side;
 use crate::transport::Transport;
 use lane::Lane;
+pub(super) use lane::WriterFailed;
 use outbox::Outbox;
 use writer::Writer;
 
@@ -240,7 +241,7 @@ impl Receiver {
                 Poll::Ready(Ok(Some(_))) => {}
                 Poll::Ready(_) => self.outbox.give_up(),
                 // Senders may have closed since: then there is a deadline to watch.
-                Poll::Pending if self.outbox.watch_closing(cx) && self.note_close() => continue,
+                Poll::Pending if self.outbox.is_closing() && self.note_close() => continue,
                 Poll::Pending => {}
             }
             return polled;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::queue::{Entry, Queue};
 use super::{Dropped, SendQueue};
+use crate::error::{Error, Result};
 use crate::figures::Reason;
 
 /// While so much of pongs, pings and close frames waits, in bytes, the receiving half has to wait with more of them: it
@@ -62,6 +63,8 @@ struct Inside {
     dropped: Dropped,
     /// The task of the receiving half, when it waits for the writer.
     receiver: Option<Waker>,
+    /// What the writer has failed with, until the receiving half was told.
+    failure: Option<Error>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -248,13 +251,17 @@ impl Outbox {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Wakes the receiving half when senders close. Says whether they have already.
-    pub(super) fn watch_closing(&self, cx: &Context<'_>) -> bool {
+    /// What the writer has failed with, once. The receiving half, which waits for input, is woken when it does, and when
+    /// senders close.
+    pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut inside = self.lock();
+        if let Some(error) = inside.failure.take() {
+            return Poll::Ready(error);
+        }
         if inside.receiver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             inside.receiver = Some(cx.waker().clone());
         }
-        inside.stage != Stage::Open
+        Poll::Pending
     }
 
     /// Waits until all messages that were taken so far are with the transport, or never will be. Says whether all went.
@@ -321,12 +328,14 @@ impl Outbox {
         tokio::time::sleep(time).await;
     }
 
-    /// For the writer: it is over. What is left in `batch` was not written.
-    pub(super) fn end(&self, batch: &Batch, written: bool) {
+    /// For the writer: it is over. If it failed, what is left in `batch` was not written.
+    pub(super) fn end(&self, batch: &Batch, written: Result<()>) {
         let mut inside = self.lock();
-        if !written {
+        if let Err(error) = written {
             inside.dropped.count(Reason::Unsent, batch.messages);
             inside.settled += batch.messages;
+            // A message that was refused leaves a transport that can be read from.
+            inside.failure = Some(error).filter(|error| !matches!(error, Error::Usage(_)));
         }
         self.begin_closing(&mut inside);
         inside.stage = Stage::Ended;

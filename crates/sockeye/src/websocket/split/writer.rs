@@ -1,20 +1,20 @@
 use std::future::{Future as _, poll_fn};
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sockeye_proto::UsageError;
 use sockeye_proto::connection::SendingHalf;
+use sockeye_proto::{TimedOut, UsageError};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::outbox::{Batch, Outbox};
 use super::queue::Content;
+use crate::error::Result;
 use crate::figures::Side;
 use crate::websocket::output::Output;
-use crate::websocket::patience::Patience;
+use crate::websocket::patience::{Patience, TooLong};
 
 /// The task that writes: the only one that does, so that nobody else ever waits for the peer.
 pub(super) struct Writer<W> {
@@ -41,7 +41,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             poll_fn(|cx| {
                 let written = work.as_mut().poll(cx);
                 if written.is_pending() && overdue.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    return Poll::Ready(Err(TimedOut::Closing.into()));
                 }
                 written
             })
@@ -50,10 +50,10 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         if let Err(error) = &written {
             tracing::debug!(%error, "what was left could not be written");
         }
-        outbox.end(&batch, written.is_ok());
+        outbox.end(&batch, written);
     }
 
-    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> Result<()> {
         // What was left to write when the connection was split.
         self.flush().await?;
         loop {
@@ -63,7 +63,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 let message = entry.content.message();
                 let (kind, length, before) = (message.kind(), message.len(), self.output.len());
                 // Refused where a message was left open that was sent in fragments: nothing can follow that.
-                if let Some(rest) = self.encode(entry.content).map_err(io::Error::other)? {
+                if let Some(rest) = self.encode(entry.content)? {
                     self.output.push_shared(rest);
                 }
                 self.side.sent(kind, length, self.output.len() - before);
@@ -77,7 +77,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             self.flush().await?;
             self.outbox.written(batch);
             if batch.finish {
-                return self.transport.shutdown().await;
+                return Ok(self.transport.shutdown().await?);
             }
         }
     }
@@ -96,12 +96,15 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     /// Writes all output, unless the transport takes nothing for too long.
-    async fn flush(&mut self) -> io::Result<()> {
+    async fn flush(&mut self) -> Result<()> {
         let flushed = poll_fn(|cx| {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);
             self.patience.poll_progress(cx, flushed, self.output.len() < before)
         });
-        flushed.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        match flushed.await {
+            Ok(flushed) => Ok(flushed?),
+            Err(TooLong) => Err(TimedOut::Writing.into()),
+        }
     }
 }
