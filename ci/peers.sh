@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the interoperability tests talk to: Python `websockets`, npm `ws` and
-# `playwright-core`, Chromium, Firefox and curl. Does nothing where all of it is there already.
+# Installs what the interoperability tests talk to: Python `websockets` and `h2`, npm `ws` and
+# `playwright-core`, Chromium, Firefox, curl and redis-server. Does nothing where all of it is there
+# already.
 #
-#   target/peers/venv/bin/python          has `websockets`
+#   target/peers/venv/bin/python          has `websockets` and `h2`
 #   target/peers/node/node_modules        has `ws` and `playwright-core` (set NODE_PATH to it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -31,6 +32,7 @@ debian_packages() {
   command -v chromium >/dev/null || missing+=(chromium)
   command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
   command -v curl >/dev/null || missing+=(curl)
+  command -v redis-server >/dev/null || missing+=(redis-server)
   if [ ${#missing[@]} -eq 0 ]; then
     return
   fi
@@ -40,13 +42,14 @@ debian_packages() {
   fi
   say "installing ${missing[*]}"
   quietly apt-get update -qq
-  quietly env DEBIAN_FRONTEND=noninteractive \
+  # In runlevel 1 Debian starts no service: each test starts a redis-server of its own.
+  quietly env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
 python_packages() {
   local manifest=tests/peers/requirements.txt venv=$peers/venv
-  if installed "$manifest" "$venv/installed.txt" && "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
+  if installed "$manifest" "$venv/installed.txt" && "$venv/bin/python" -c 'import h2, websockets' 2>/dev/null; then
     return
   fi
   command -v python3 >/dev/null || fail "not found: python3 (3.10 or newer)"
@@ -75,6 +78,6 @@ mkdir -p "$peers"
 debian_packages
 python_packages
 node_packages
-say "ready: $("$peers/venv/bin/python" -c 'import websockets; print("websockets", websockets.__version__)'), $(
+say "ready: $("$peers/venv/bin/python" -c 'import h2, websockets; print("websockets", websockets.__version__ + ", h2", h2.__version__)'), $(
   NODE_PATH=$peers/node/node_modules node -p '["ws", "playwright-core"].map(n => n + " " + require(n + "/package.json").version).join(", ")'
-), $(curl --version | head -n 1 | cut -d' ' -f1,2)"
+), $(curl --version | head -n 1 | cut -d' ' -f1,2), redis-server $(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"

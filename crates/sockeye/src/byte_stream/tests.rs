@@ -15,6 +15,7 @@ use crate::{Error as ConnectionError, WebSocket};
 
 mod ends;
 mod halves;
+mod scripts;
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
@@ -77,7 +78,7 @@ async fn long_writes_make_messages_of_64_kib_and_never_more() {
     let slices = [vec![1; 10_000], vec![2; 100_000], vec![3; 60_000]];
     let slices = slices.each_ref().map(|slice| io::IoSlice::new(slice));
     assert_eq!(client.write_vectored(&slices).await.unwrap(), 65_536);
-    client.write_all(&[4; 70_000]).await.unwrap();
+    client.write_all(&vec![4; 70_000]).await.unwrap();
     client.flush().await.unwrap();
     let mut lengths = Vec::new();
     while lengths.iter().sum::<usize>() < 65_536 + 70_000 {
@@ -108,7 +109,7 @@ async fn messages_of_any_length_are_read_without_their_boundaries() {
     let (mut client, server) = websockets(1000);
     let mut server = server.into_byte_stream();
     let sending = tokio::spawn(async move {
-        for message in [&b""[..], b"a", b"", b"bc", &[b'd'; 300_000], b"", b"e"] {
+        for message in [&b""[..], b"a", b"", b"bc", &vec![b'd'; 300_000], b"", b"e"] {
             client.send(message.to_vec()).await.unwrap();
             client.ping(b"between").await.unwrap();
         }
@@ -121,7 +122,7 @@ async fn messages_of_any_length_are_read_without_their_boundaries() {
     });
     let mut bytes = Vec::new();
     server.read_to_end(&mut bytes).await.unwrap();
-    assert_eq!(bytes, [&b"abc"[..], &[b'd'; 300_000], b"efgh"].concat());
+    assert_eq!(bytes, [&b"abc"[..], &vec![b'd'; 300_000], b"efgh"].concat());
     server.shutdown().await.unwrap();
     sending.await.unwrap();
 }

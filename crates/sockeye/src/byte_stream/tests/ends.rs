@@ -41,7 +41,7 @@ async fn both_ends_may_shut_down_at_once() {
     let (mut from_server, mut from_client) = (Vec::new(), Vec::new());
     let (a, b) =
         tokio::join!(client.read_to_end(&mut from_server), server.read_to_end(&mut from_client));
-    (a.unwrap(), b.unwrap());
+    a.and(b).unwrap();
     assert_eq!((from_server, from_client), (b"from the server".into(), b"from the client".into()));
 }
 

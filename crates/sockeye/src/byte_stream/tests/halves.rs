@@ -1,5 +1,7 @@
 //! Both halves in tasks of their own.
 
+use std::task::Poll;
+
 use super::*;
 
 /// Bytes that differ from their neighbours, and from those of another seed.
@@ -59,7 +61,7 @@ async fn both_directions_are_busy_over_a_tiny_transport() {
         };
         let (a, b, from_server, from_client) =
             timeout(Duration::from_secs(60), tasks).await.expect("nobody waits for ever");
-        (a.unwrap(), b.unwrap());
+        a.and(b).unwrap();
         assert!(from_server.unwrap() == down, "to the client over {buffer} bytes");
         assert!(from_client.unwrap() == up, "to the server over {buffer} bytes");
     }
@@ -124,7 +126,7 @@ async fn both_halves_learn_of_a_failure_that_one_of_them_meets() {
     let config = Config::new().write_timeout(None);
     let server = websocket(stream, Connection::server(&config)).into_byte_stream();
     let (mut reads, mut writes) = split(server);
-    let writing = tokio::spawn(async move { writes.write_all(&[0; 1_000_000]).await });
+    let writing = tokio::spawn(async move { writes.write_all(&vec![0; 1_000_000]).await });
     let reading = tokio::spawn(async move { reads.read(&mut [0; 10]).await });
     let error = timeout(Duration::from_secs(300), writing).await.expect("woken").unwrap();
     assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
@@ -139,7 +141,7 @@ async fn both_halves_learn_of_a_failure_that_one_of_them_meets() {
     let (mut reads, mut writes) = split(server);
     let reading = tokio::spawn(async move { reads.read(&mut [0; 10]).await });
     tokio::task::yield_now().await;
-    let error = writes.write_all(&[0; 1_000_000]).await.unwrap_err();
+    let error = writes.write_all(&vec![0; 1_000_000]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     let error = timeout(Duration::from_secs(300), reading).await.expect("woken").unwrap();
     assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -162,7 +164,7 @@ async fn calls_that_are_given_up_lose_and_double_nothing() {
         };
         let (a, b, from_server, from_client) =
             timeout(Duration::from_secs(60), tasks).await.expect("nobody waits for ever");
-        (a.unwrap(), b.unwrap());
+        a.and(b).unwrap();
         assert!(from_server.unwrap() == down && from_client.unwrap() == up, "{seed}");
     }
 }
@@ -172,13 +174,13 @@ async fn impatiently<T>(work: impl Future<Output = T>, polls: usize) -> Option<T
     let mut work = std::pin::pin!(work);
     let mut left = polls;
     std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-        std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
-        std::task::Poll::Pending => {
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
             left -= 1;
             cx.waker().wake_by_ref();
-            std::task::Poll::Pending
+            Poll::Pending
         }
-        done => done.map(Some),
+        Poll::Ready(done) => Poll::Ready(Some(done)),
     })
     .await
 }

@@ -1,0 +1,92 @@
+"""A client of HTTP/2 inside a WebSocket, made with Python `websockets` and `h2`.
+
+Each line of the input is an order, {"url", "lengths": [of the bodies that it sends]}. It posts each
+body to /echo, all at once on one connection, and is answered by {"statuses", "echoed"}, the latter
+telling whether each body came back as it was, and "close_code"; or by {"error"}. The program ends
+when its input does.
+"""
+
+import asyncio
+import json
+import random
+import sys
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
+from http2_pipe import Pipe
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+DEADLINE_S = 60
+
+
+class Exchange:
+    def __init__(self, body):
+        self.body = self.unsent = body
+        self.received = bytearray()
+        self.status = None
+        self.ended = False
+
+
+async def exchange(order):
+    noise = random.Random(7540).randbytes
+    exchanges = {}
+    async with connect(order["url"], ping_interval=None, proxy=None) as websocket:
+        connection = H2Connection(H2Configuration(client_side=True))
+        pipe = Pipe(websocket, connection)
+        connection.initiate_connection()
+        for length in order["lengths"]:
+            stream_id = connection.get_next_available_stream_id()
+            exchanges[stream_id] = Exchange(noise(length))
+            head = [
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":authority", "tunnel"),
+                (":path", "/echo"),
+            ]
+            connection.send_headers(stream_id, head, end_stream=length == 0)
+        while not all(one.ended for one in exchanges.values()):
+            for stream_id, one in exchanges.items():
+                one.unsent = pipe.send_body(stream_id, one.unsent)
+            await pipe.flush()
+            for event in await pipe.receive():
+                match event:
+                    case ResponseReceived(stream_id=stream_id, headers=headers):
+                        status = next(value for name, value in headers if name in (b":status", ":status"))
+                        exchanges[stream_id].status = int(status)
+                    case DataReceived(stream_id=stream_id, data=data):
+                        exchanges[stream_id].received += data
+                        if event.flow_controlled_length:
+                            connection.acknowledge_received_data(
+                                event.flow_controlled_length, stream_id
+                            )
+                    case StreamEnded(stream_id=stream_id):
+                        exchanges[stream_id].ended = True
+                    case StreamReset():
+                        raise ConnectionError(repr(event))
+        connection.close_connection()
+        await pipe.flush()
+        # The server's own end follows: GOAWAY, and a close frame or none.
+        try:
+            while True:
+                await pipe.receive()
+        except ConnectionClosed:
+            pass
+    return {
+        "statuses": [one.status for one in exchanges.values()],
+        "echoed": [bytes(one.received) == one.body for one in exchanges.values()],
+        "close_code": websocket.close_code,
+    }
+
+
+async def main():
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        try:
+            report = await asyncio.wait_for(exchange(json.loads(line)), DEADLINE_S)
+        except Exception as error:
+            report = {"error": repr(error)}
+        print(json.dumps(report), flush=True)
+
+
+asyncio.run(main())
