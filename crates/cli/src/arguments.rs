@@ -94,7 +94,7 @@ pub(crate) struct Serve {
     #[arg(value_parser = units::duration)]
     pub(crate) idle_timeout: Duration,
 
-    /// Longest wait for the closing handshakes when the server stops
+    /// Longest wait for the closing handshakes when the server stops; what is left then is dropped
     #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) shutdown_timeout: Duration,

@@ -1,10 +1,12 @@
-//! Stopping is gentle: every WebSocket is told why, and the exit status is that of success.
+//! Stopping is gentle: every WebSocket is told, and when to come back, and the exit status is that of success.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod program;
 
 use std::io::{Read, Write};
+
+use sockeye::{CloseCode, CloseFrame, Shutdown};
 
 /// An unmasked Close frame's code and reason.
 fn read_close(stream: &mut impl Read) -> (u16, String) {
@@ -22,7 +24,10 @@ fn closes_with_1001_upon(signal: &str) {
     let mut client = server.dial();
     program::upgrade(&mut client, &server.address);
     server.signal(signal);
-    assert_eq!(read_close(&mut client), (1001, "the server is stopping".to_owned()));
+    let (code, reason) = read_close(&mut client);
+    let frame = CloseFrame::new(code.into(), reason).unwrap();
+    assert_eq!(frame.code, CloseCode::GOING_AWAY);
+    assert!(Shutdown::retry_hint(&frame).is_some(), "{frame}");
     // The answer: a masked Close frame with the same code, under the mask key 0.
     client.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]).unwrap();
     let mut rest = Vec::new();

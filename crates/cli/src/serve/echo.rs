@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::Options;
-use sockeye::{CloseCode, Config, Deflate, WebSocket};
+use sockeye::{Config, Deflate, WebSocket};
 use tracing::debug;
 
 use super::shutdown::Guest;
@@ -65,9 +65,10 @@ pub(crate) async fn upgrade(
         return not_a_page(over_http2);
     }
     match upgrade {
-        Ok(upgrade) => upgrade.options(echo.options).on_upgrade(async move |ws| {
-            answer(ws, guest).await;
-        }),
+        Ok(upgrade) => {
+            let upgrade = upgrade.options(echo.options).drain(guest.drain());
+            upgrade.on_upgrade(async move |ws| answer(ws, guest).await)
+        }
         Err(rejection) => rejection.into_response(),
     }
 }
@@ -86,13 +87,7 @@ fn not_a_page(over_http2: bool) -> Response {
 async fn answer(mut ws: WebSocket, guest: Guest) {
     let peer = guest.peer();
     debug!(%peer, "WebSocket opened");
-    let result = tokio::select! {
-        result = echo(&mut ws) => result,
-        () = guest.shutdown_begun() => {
-            ws.close(CloseCode::GOING_AWAY, "the server is stopping").await
-        }
-    };
-    match (result, ws.close_frame()) {
+    match (echo(&mut ws).await, ws.close_frame()) {
         (Ok(()), Some(frame)) => debug!(%peer, "WebSocket closed: {frame}"),
         (Ok(()), None) => debug!(%peer, "WebSocket closed"),
         (Err(error), _) => {

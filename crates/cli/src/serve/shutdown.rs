@@ -4,19 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye::Drain;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::streams::Stream;
 
-/// Tells every connection to end, and knows when all have.
+/// Tells every connection to end, and knows when all have: WebSockets by the drain, what else HTTP carries by itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown {
     begun: CancellationToken,
     guests: TaskTracker,
+    drain: Drain,
 }
 
 /// A connection's place in the server, kept from accept until its last task ends: the HTTP
@@ -25,6 +27,7 @@ pub(crate) struct Shutdown {
 pub(crate) struct Guest {
     peer: SocketAddr,
     begun: CancellationToken,
+    drain: Drain,
     _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
     /// Where it is one stream of a connection of HTTP/2.
     _stream: Option<Arc<Stream>>,
@@ -34,14 +37,20 @@ impl Shutdown {
     /// Counts a connection in.
     pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
         let place = Arc::new((slot, self.guests.token()));
-        Guest { peer, begun: self.begun.clone(), _place: place, _stream: None }
+        let (begun, drain) = (self.begun.clone(), self.drain.clone());
+        Guest { peer, begun, drain, _place: place, _stream: None }
     }
 
     /// Tells all connections to end and waits until they have, at most so long.
     pub(crate) async fn finish(&self, at_most: Duration) {
         self.begun.cancel();
         self.guests.close();
-        if tokio::time::timeout(at_most, self.guests.wait()).await.is_err() {
+        // At the same time: a connection of HTTP/2 ends after its WebSockets.
+        let websockets = self.drain.finish(sockeye::Shutdown::new().timeout(at_most));
+        let all = tokio::time::timeout(at_most, self.guests.wait());
+        let (drained, ended) = tokio::join!(websockets, all);
+        info!("WebSockets: {drained}");
+        if ended.is_err() {
             warn!(connections = self.guests.len(), "dropped what had not ended in {at_most:?}");
         }
     }
@@ -56,6 +65,11 @@ impl Guest {
     /// Where the connection comes from.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What closes its WebSockets when the server stops.
+    pub(crate) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// Waits until the server stops. Cancel safe.
