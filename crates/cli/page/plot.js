@@ -1,9 +1,9 @@
 // The round-trip plot: one stem per echo, newest at the right, drawn like an echo sounder's paper roll.
 
-const LEFT = 58;
-const RIGHT = 8;
-const TOP = 10;
-const BOTTOM = 24;
+export const LEFT = 58;
+export const RIGHT = 8;
+export const TOP = 10;
+export const BOTTOM = 24;
 
 export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
   const { clientWidth: width, clientHeight: height } = canvas;
@@ -15,7 +15,8 @@ export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
   const y = (away) => TOP + (height - TOP - BOTTOM) * (1 - Math.log(away / low) / Math.log(high / low));
   const frame = { context, colours, width, height, x, y };
 
-  drawGrid(frame, { low, high }, window, now);
+  drawScale(frame, { low, high });
+  drawTimes(frame, window, now);
   context.save();
   context.beginPath();
   context.rect(LEFT, 0, width - LEFT - RIGHT, height);
@@ -27,7 +28,7 @@ export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
 }
 
 // A context in CSS pixels on a bitmap as sharp as the screen.
-function fit(canvas, width, height) {
+export function fit(canvas, width, height) {
   const ratio = devicePixelRatio || 1;
   const [pixelWidth, pixelHeight] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== pixelWidth) canvas.width = pixelWidth;
@@ -38,7 +39,7 @@ function fit(canvas, width, height) {
   return context;
 }
 
-function palette(canvas) {
+export function palette(canvas) {
   const style = getComputedStyle(canvas);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
@@ -49,7 +50,7 @@ function palette(canvas) {
 
 // The ends of the logarithmic scale: steps of 1, 2, 5 around every time, at least half a decade apart,
 // so that one stray echo neither leaves the plot nor flattens the rest.
-function scale(figures) {
+export function scale(figures) {
   if (!figures) return { low: 0.1, high: 1 };
   const low = stepBelow(figures.min / 1.3);
   return { low, high: Math.max(stepAbove(figures.max * 1.1), low * 5) };
@@ -67,7 +68,7 @@ function stepAbove(value) {
   return power * STEPS.find((step) => step >= (value / power) * 0.999);
 }
 
-function drawGrid({ context, colours, width, height, x, y }, { low, high }, window, now) {
+export function drawScale({ context, colours, width, y }, { low, high }) {
   context.font = `11px ${colours.mono}`;
   context.fillStyle = colours.soft;
   context.strokeStyle = colours.line;
@@ -85,6 +86,11 @@ function drawGrid({ context, colours, width, height, x, y }, { low, high }, wind
     context.stroke();
     context.fillText(tick(level), LEFT - 8, at);
   }
+}
+
+function drawTimes({ context, colours, width, height, x }, window, now) {
+  context.font = `11px ${colours.mono}`;
+  context.fillStyle = colours.soft;
   context.textBaseline = "alphabetic";
   const step = (window > 30_000 ? 10 : 5) * (width < 420 ? 2 : 1);
   for (let back = 0; back <= window / 1000; back += step) {
@@ -127,7 +133,7 @@ function drawSamples({ context, colours, width, height, x, y }, samples) {
   }
 }
 
-function drawLevels({ context, colours, width, y }, figures) {
+export function drawLevels({ context, colours, width, y }, figures) {
   const levels = [
     { away: figures.median, colour: colours.moss, dash: [] },
     { away: figures.p99, colour: colours.amber, dash: [6, 4] },

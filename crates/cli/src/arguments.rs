@@ -42,6 +42,8 @@ Examples:
 Paths:
   /         the page: echo, round-trip times, files
   /echo     the WebSocket that sends every message back
+  /demo     another page: gRPC in the browser
+  /grpc     the WebSocket that carries gRPC
   /healthz  answers ok
   /metrics  figures for Prometheus, with --metrics
 

@@ -17,6 +17,7 @@ use self::shutdown::{Shutdown, Stops};
 use crate::arguments::Serve;
 
 mod connection;
+mod demo;
 mod echo;
 mod figures;
 mod listen;

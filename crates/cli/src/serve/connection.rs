@@ -47,6 +47,12 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// from ever takes the room of another.
 const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
+/// Time for the calls under way, when the server stops, to come to their end.
+const LAST_CALLS: Duration = Duration::from_secs(1);
+
+/// Calls that a gRPC client may have cancelled before the server saw them: ten thousand at a blow are no attack.
+const MAX_CANCELLED: usize = 16_384;
+
 /// Serves `stream` until the client leaves, breaks the rules or dawdles, or the server stops.
 ///
 /// # Errors
@@ -136,14 +142,8 @@ where
         request.extensions_mut().insert(guest.clone().with_stream(streams.enter()));
         router.call(request)
     });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .enable_connect_protocol()
-        .max_concurrent_streams(MAX_STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD_SIZE)
-        .serve_connection(TokioIo::new(stream), service);
+    let connection =
+        http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
@@ -156,4 +156,36 @@ where
         result = connection.as_mut() => Ok(result?),
         () = streams.idle_for(patience) => Ok(()),
     }
+}
+
+/// Serves gRPC on `stream`, which a WebSocket carries and keeps alive, until the client leaves or the server stops.
+///
+/// # Errors
+/// As [`serve`].
+pub(crate) async fn serve_grpc<S>(stream: S, service: Router, guest: Guest) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http2_builder()
+        // A client may cancel many calls at once; what it can have open is bounded all the same.
+        .max_pending_accept_reset_streams(Some(MAX_CANCELLED))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        () = guest.shutdown_begun() => connection.as_mut().graceful_shutdown(),
+    }
+    // Some calls never end by themselves.
+    Ok(tokio::time::timeout(LAST_CALLS, connection).await.unwrap_or(Ok(()))?)
+}
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD_SIZE);
+    builder
 }

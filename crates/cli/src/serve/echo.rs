@@ -38,6 +38,11 @@ impl Echo {
         }
         Ok(Self { options })
     }
+
+    /// What holds for every other WebSocket too: origins, limits, deadlines.
+    pub(crate) fn options(&self) -> Options {
+        self.options.clone()
+    }
 }
 
 fn config(flags: &Serve) -> Config {
@@ -58,11 +63,8 @@ pub(crate) async fn upgrade(
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    // An upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2 (RFC 8441).
-    let over_http2 = version == Version::HTTP_2;
-    let asked = if over_http2 { method == Method::CONNECT } else { headers.contains_key(UPGRADE) };
-    if !asked {
-        return not_a_page(over_http2);
+    if let Some(refusal) = refuse_what_is_no_websocket(&method, version, &headers) {
+        return refusal;
     }
     match upgrade {
         Ok(upgrade) => {
@@ -73,15 +75,23 @@ pub(crate) async fn upgrade(
     }
 }
 
-fn not_a_page(over_http2: bool) -> Response {
+/// The answer to a request that asks for no WebSocket: neither an upgrade of HTTP/1.1, nor an extended CONNECT of HTTP/2
+/// (RFC 8441).
+pub(crate) fn refuse_what_is_no_websocket(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+) -> Option<Response> {
     let sentence = "This is a WebSocket: point a WebSocket client here, \
                     or open / in a browser to try it.\n";
-    if over_http2 {
+    if version == Version::HTTP_2 {
         // HTTP/2 has nothing to upgrade.
-        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence).into_response();
+        let refusal = (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence);
+        return (method != Method::CONNECT).then(|| refusal.into_response());
     }
-    let headers = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
-    (StatusCode::UPGRADE_REQUIRED, headers, sentence).into_response()
+    let headers_of_refusal = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
+    let refusal = (StatusCode::UPGRADE_REQUIRED, headers_of_refusal, sentence);
+    (!headers.contains_key(UPGRADE)).then(|| refusal.into_response())
 }
 
 async fn answer(mut ws: WebSocket, guest: Guest) {

@@ -1,4 +1,4 @@
-//! The page and its parts, built into the program.
+//! The pages and their parts, built into the program.
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -17,7 +17,8 @@ struct Asset {
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// The type of a script.
+pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! asset {
     ($path:literal, $content_type:expr, $file:literal) => {
@@ -34,32 +35,41 @@ const ASSETS: &[Asset] = &[
     asset!("/style.css", CSS, "style.css"),
     asset!("/icon.svg", "image/svg+xml", "icon.svg"),
     asset!("/app.js", SCRIPT, "app.js"),
+    asset!("/call-failure.js", SCRIPT, "call-failure.js"),
+    asset!("/call-plot.js", SCRIPT, "call-plot.js"),
+    asset!("/calls-panel.js", SCRIPT, "calls-panel.js"),
+    asset!("/chat-panel.js", SCRIPT, "chat-panel.js"),
     asset!("/closing.js", SCRIPT, "closing.js"),
     asset!("/connection.js", SCRIPT, "connection.js"),
     asset!("/connection-panel.js", SCRIPT, "connection-panel.js"),
+    asset!("/demo", HTML, "demo.html"),
+    asset!("/demo.js", SCRIPT, "demo.js"),
     asset!("/echo-panel.js", SCRIPT, "echo-panel.js"),
     asset!("/files-panel.js", SCRIPT, "files-panel.js"),
     asset!("/format.js", SCRIPT, "format.js"),
     asset!("/latency-panel.js", SCRIPT, "latency-panel.js"),
     asset!("/plot.js", SCRIPT, "plot.js"),
+    asset!("/ticks-panel.js", SCRIPT, "ticks-panel.js"),
+    asset!("/upload-panel.js", SCRIPT, "upload-panel.js"),
 ];
 
-/// Everything the page needs comes from this server, and nothing may come from elsewhere.
+/// Everything a page needs comes from this server, and nothing may come from elsewhere. WebAssembly is the demo's.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The routes of the page.
+/// The routes of the pages.
 pub(crate) fn routes() -> Router {
     ASSETS.iter().fold(Router::new(), |router, asset| {
-        router.route(asset.path, get(|| async { respond(asset) }))
+        router.route(asset.path, get(|| async { respond(asset.content_type, asset.body) }))
     })
 }
 
-fn respond(asset: &'static Asset) -> Response {
+/// A part of a page.
+pub(crate) fn respond(content_type: &'static str, body: impl IntoResponse) -> Response {
     let headers: [(HeaderName, HeaderValue); 7] = [
-        (CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CONTENT_SECURITY_POLICY, POLICY),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -75,7 +85,7 @@ fn respond(asset: &'static Asset) -> Response {
             HeaderValue::from_static("require-corp"),
         ),
     ];
-    (headers, asset.body).into_response()
+    (headers, body).into_response()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use axum::routing::{any, get};
 
 use super::echo::{self, Echo};
 use super::figures::Figures;
-use super::page;
+use super::{demo, page};
 
 /// The paths of the server.
 pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -> Router {
@@ -19,6 +19,7 @@ pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -
         None => Router::new(),
     };
     router
+        .merge(demo::routes(echo.options()))
         .route("/echo", any(echo::upgrade).with_state(echo))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/server.json", get(move || async move { about(max_message) }))
@@ -27,10 +28,12 @@ pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -
         .fallback(not_found)
 }
 
-/// What the page has to know of the server.
+/// What the pages have to know of the server.
 fn about(max_message: usize) -> Response {
     let version = env!("CARGO_PKG_VERSION");
-    let body = format!("{{\"version\":\"{version}\",\"maxMessage\":{max_message}}}\n");
+    let demo = demo::is_built();
+    let body =
+        format!("{{\"version\":\"{version}\",\"maxMessage\":{max_message},\"demo\":{demo}}}\n");
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
 }
 

@@ -1,0 +1,116 @@
+// Thousands of unary calls in a row: their times, drawn and summed up, beside those of bare echoes.
+
+import { describeFailure, wasCancelled } from "./call-failure.js";
+import { drawCalls } from "./call-plot.js";
+import { SUBPROTOCOL } from "./connection.js";
+import { count, duration, durationParts } from "./format.js";
+
+const CALLS = 8_192;
+// Enough for a steady mean; a tenth of the time that the calls take.
+const ECHOES = 1_024;
+// What a call of this service takes on the wire, within a few bytes.
+const ECHO_LENGTH = 100;
+
+export function callsPanel(echoUrl) {
+  const element = (id) => document.getElementById(id);
+  const canvas = element("plot");
+  const times = [];
+  let demo = null;
+  let call = null;
+  let frame = 0;
+
+  const redraw = () => {
+    frame = 0;
+    const figures = summarise(times);
+    drawCalls(canvas, { times, calls: CALLS, figures });
+    element("calls-progress").value = times.length / CALLS;
+    for (const name of ["mean", "median", "p99"]) write(name, figures?.[name]);
+  };
+  const redrawSoon = () => (frame ||= requestAnimationFrame(redraw));
+
+  const run = async () => {
+    times.length = 0;
+    write("bare", undefined);
+    element("calls-run").disabled = true;
+    note("Measuring bare echoes first.");
+    redrawSoon();
+    try {
+      const bare = await meanEcho(echoUrl);
+      write("bare", bare);
+      note(`Calling, ${count(CALLS, "call")} one after the other.`);
+      const begun = performance.now();
+      call = demo.hello("river", CALLS, (some) => {
+        times.push(...some);
+        redrawSoon();
+      });
+      element("calls-cancel").disabled = false;
+      await call.done;
+      const whole = performance.now() - begun;
+      const { mean } = summarise(times);
+      const words = `${count(CALLS, "call")} in ${duration(whole)}: ${duration(mean)} each, ${(mean / bare).toFixed(2)} times a bare echo.`;
+      note(words);
+      canvas.setAttribute("aria-label", `Time of each call. ${words}`);
+    } catch (problem) {
+      note(wasCancelled(problem) ? `Cancelled after ${count(times.length, "call")}.` : describeFailure(problem));
+    } finally {
+      call?.free();
+      call = null;
+      element("calls-cancel").disabled = true;
+      element("calls-run").disabled = false;
+      redrawSoon();
+    }
+  };
+
+  element("calls-run").onclick = run;
+  element("calls-cancel").onclick = () => call?.cancel();
+  new ResizeObserver(redrawSoon).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawSoon);
+
+  return (connected) => {
+    demo = connected;
+    element("calls-run").disabled = false;
+  };
+}
+
+// Mean, middle and 99th percentile (nearest rank) in milliseconds; null for no calls.
+function summarise(times) {
+  if (!times.length) return null;
+  const sorted = Float64Array.from(times).sort();
+  const rank = (share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+  const mean = sorted.reduce((sum, time) => sum + time, 0) / sorted.length;
+  return { mean, median: rank(0.5), p99: rank(0.99), min: sorted[0], max: sorted.at(-1) };
+}
+
+function meanEcho(url) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, [SUBPROTOCOL]);
+    socket.binaryType = "arraybuffer";
+    const message = crypto.getRandomValues(new Uint8Array(ECHO_LENGTH));
+    let left = ECHOES;
+    let begun = 0;
+    socket.onopen = () => {
+      begun = performance.now();
+      socket.send(message);
+    };
+    socket.onmessage = () => {
+      left -= 1;
+      if (left) return socket.send(message);
+      resolve((performance.now() - begun) / ECHOES);
+      socket.close(1000);
+    };
+    socket.onclose = () => reject(new Error("The server closed the connection of the bare echoes."));
+  });
+}
+
+function write(id, milliseconds) {
+  const place = document.getElementById(id);
+  if (milliseconds === undefined) return place.replaceChildren("–");
+  const [number, unit] = durationParts(milliseconds);
+  const small = document.createElement("small");
+  small.textContent = unit;
+  place.replaceChildren(number, small);
+}
+
+function note(words) {
+  document.getElementById("calls-note").textContent = words;
+}

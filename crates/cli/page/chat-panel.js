@@ -1,0 +1,83 @@
+// The chat: one call in both directions.
+
+import { describeFailure, wasCancelled } from "./call-failure.js";
+import { count } from "./format.js";
+
+const MOST_LINES = 200;
+
+export function chatPanel() {
+  const element = (id) => document.getElementById(id);
+  const toggle = element("chat-toggle");
+  const [name, text, lines] = [element("chat-name"), element("chat-text"), element("lines")];
+  let demo = null;
+  let chat = null;
+
+  const refresh = () => {
+    toggle.textContent = chat ? "Leave" : "Join";
+    toggle.disabled = !demo;
+    name.disabled = Boolean(chat);
+    text.disabled = element("chat-say").disabled = !chat;
+    element("chat-empty").hidden = lines.children.length > 0;
+  };
+
+  const add = (...parts) => {
+    const line = document.createElement("li");
+    line.append(...parts);
+    lines.prepend(line);
+    while (lines.children.length > MOST_LINES) lines.lastElementChild.remove();
+    refresh();
+  };
+
+  const hear = (who, words) => {
+    if (words === undefined) return add(note(`${count(who, "line")} missed: this page was too slow.`));
+    const speaker = document.createElement("b");
+    speaker.textContent = who;
+    add(speaker, ` ${words}`);
+  };
+
+  const join = async () => {
+    complain("");
+    name.value = name.value.trim() || `guest ${Math.floor(1000 + Math.random() * 9000)}`;
+    const joined = (chat = demo.chat(hear));
+    refresh();
+    text.focus();
+    try {
+      await joined.done;
+      add(note("You left the chat."));
+    } catch (problem) {
+      if (!wasCancelled(problem)) complain(describeFailure(problem));
+    } finally {
+      joined.free();
+      chat = null;
+      refresh();
+    }
+  };
+
+  toggle.onclick = () => (chat ? chat.leave() : join());
+  element("chat-form").onsubmit = (event) => {
+    event.preventDefault();
+    complain("");
+    if (!chat) return join();
+    const words = text.value.trim();
+    if (!words) return;
+    try {
+      chat.say(name.value, words);
+      text.value = "";
+    } catch (problem) {
+      complain(problem.message);
+    }
+  };
+
+  const complain = (words) => (element("chat-problem").textContent = words);
+  return (connected) => {
+    demo = connected;
+    refresh();
+  };
+}
+
+function note(words) {
+  const made = document.createElement("span");
+  made.className = "note";
+  made.textContent = words;
+  return made;
+}

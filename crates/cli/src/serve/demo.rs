@@ -1,0 +1,91 @@
+//! The gRPC demo: `/demo` is its page, `/grpc` its service over a WebSocket, `/demo/…` its client for browsers, which is
+//! built apart from this program.
+
+use std::path::PathBuf;
+
+use axum::Router;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
+use sockeye::upgrade::Options;
+use sockeye_demo::Service;
+use sockeye_demo::v1::demo_server::{DemoServer, SERVICE_NAME};
+use tracing::debug;
+
+use super::shutdown::Guest;
+use super::{connection, echo, page};
+
+/// The paths of the demo, whose WebSockets are upgraded with these options.
+pub(crate) fn routes(options: Options) -> Router {
+    let service = DemoServer::new(Service::default());
+    let service = Router::new().route_service(&format!("/{SERVICE_NAME}/{{method}}"), service);
+    Router::new()
+        .route("/grpc", any(upgrade).with_state(Grpc { options, service: service.clone() }))
+        .route("/demo/{file}", get(file))
+        // Native clients need no WebSocket.
+        .merge(service)
+}
+
+#[derive(Clone, Debug)]
+struct Grpc {
+    options: Options,
+    service: Router,
+}
+
+/// Answers `/grpc`: HTTP/2 inside a WebSocket.
+async fn upgrade(
+    State(grpc): State<Grpc>,
+    Extension(guest): Extension<Guest>,
+    (method, version, headers): (Method, Version, HeaderMap),
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    if let Some(refusal) = echo::refuse_what_is_no_websocket(&method, version, &headers) {
+        return refusal;
+    }
+    match upgrade {
+        Ok(upgrade) => upgrade.options(grpc.options).on_upgrade(async move |ws| {
+            let peer = guest.peer();
+            debug!(%peer, "gRPC over a WebSocket opened");
+            let stream = ws.into_byte_stream();
+            match connection::serve_grpc(stream, grpc.service, guest).await {
+                Ok(()) => debug!(%peer, "gRPC over a WebSocket ended"),
+                Err(error) => debug!(%peer, "gRPC over a WebSocket failed: {error:#}"),
+            }
+        }),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// Whether the client for browsers was built.
+pub(crate) fn is_built() -> bool {
+    folder().is_some()
+}
+
+/// Where `demo/build.sh` puts the client, as cargo lays folders out: `demo` in the program's folder or beside it.
+fn folder() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("demo"));
+    folders.into_iter().find(|folder| folder.join("client.js").is_file())
+}
+
+async fn file(Path(name): Path<String>) -> Response {
+    let content_type = match name.as_str() {
+        "client.js" => page::SCRIPT,
+        "client_bg.wasm" => "application/wasm",
+        _ => return (StatusCode::NOT_FOUND, "The demo has no such file.\n").into_response(),
+    };
+    let Some(folder) = folder() else {
+        let sentence =
+            "The client of the demo is not built. Run demo/build.sh, then load the page again.\n";
+        return (StatusCode::NOT_FOUND, sentence).into_response();
+    };
+    match tokio::fs::read(folder.join(name)).await {
+        Ok(body) => page::respond(content_type, body),
+        Err(error) => {
+            let sentence = format!("The client of the demo cannot be read: {error}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
+        }
+    }
+}
