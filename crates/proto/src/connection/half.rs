@@ -4,7 +4,7 @@ use super::Connection;
 use super::sending::Sending;
 use crate::close::CloseFrame;
 use crate::error::UsageError;
-use crate::message::MessageRef;
+use crate::message::{Kind, MessageRef};
 use crate::prepared::Prepared;
 
 /// The part of a [`Connection`] that sends messages, taken off it by [`Connection::sending_half`]: it holds the
@@ -45,6 +45,30 @@ impl SendingHalf {
         out: &mut Vec<u8>,
     ) -> Result<Option<Bytes>, UsageError> {
         self.0.prepared(prepared, out)
+    }
+
+    /// As [`Connection::begin_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_message(&mut self, kind: Kind) -> Result<(), UsageError> {
+        self.0.begin(kind)
+    }
+
+    /// As [`Connection::append_fragment`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_fragment(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.0.fragment(payload, false, out)
+    }
+
+    /// As [`Connection::finish_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_message(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.0.fragment(payload, true, out)
     }
 
     /// Appends a close frame to `out`, after which this half sends nothing.

@@ -1,7 +1,7 @@
 use futures_util::StreamExt as _;
 use sockeye::split::{SendQueue, Sender};
-use sockeye::{CloseCode, Message, Prepared};
-use tokio::io::AsyncReadExt as _;
+use sockeye::{CloseCode, Kind, Message, Prepared};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Impatience, at_every_poll};
 use crate::wire::{frame, peer, server};
@@ -105,6 +105,40 @@ async fn the_receiver_streams_and_pings() {
             .await
             .unwrap();
         (arrived, client.await.unwrap())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_fragments_has_each_byte_once() {
+    at_every_poll(async |impatience| {
+        let (ws, client) = server(4000).await;
+        let client = peer(client, Vec::new());
+        let (sender, mut receiver) = ws.split_with(queue());
+        let receiving = tokio::spawn(async move { receiver.recv().await });
+        for end_by_shutdown in [false, true] {
+            sender.send("before").await.unwrap();
+            let begin = async || sender.send_stream(Kind::Binary).await;
+            let mut writer = impatience.insist(begin).await.unwrap();
+            let all = vec![5; 150_000];
+            let mut rest = &all[..];
+            while !rest.is_empty() {
+                let length = rest.len().min(70_000);
+                let written = impatience.insist(async || writer.write(&rest[..length]).await).await;
+                rest = &rest[written.unwrap()..];
+            }
+            impatience.insist(async || writer.flush().await).await.unwrap();
+            sender.send("after").await.unwrap();
+            if end_by_shutdown {
+                impatience.insist(async || writer.shutdown().await).await.unwrap();
+            } else {
+                // There is room: what is dropped has ended the message.
+                impatience.wait(writer.finish()).await;
+            }
+        }
+        sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+        assert_eq!(receiving.await.unwrap().unwrap(), None);
+        (sender.sent(), sender.dropped(), client.await.unwrap())
     })
     .await;
 }

@@ -9,20 +9,21 @@ use tokio::io::AsyncWrite;
 
 use crate::error::{Error, Result};
 use crate::websocket::WebSocket;
+use crate::websocket::split::StreamSender;
 
 /// The payload of a fragment, in bytes. As much as is unwritten when feeding a message begins to wait: so each fragment
 /// is a write of its own, and two are never in memory.
 const FRAGMENT: usize = 64 * 1024;
 
 /// A message that is written in fragments: an [`AsyncWrite`] that [`finish`](Self::finish) ends. It comes from
-/// [`WebSocket::send_stream`].
+/// [`WebSocket::send_stream`] or [`split::Sender::send_stream`](crate::split::Sender::send_stream).
 ///
 /// What is written is sent when 64 KiB have come together, and by a flush: each makes a fragment. A message of which all
 /// came together at its end is sent in one frame. Memory is bounded by two fragments. With permessage-deflate, the
 /// message is compressed.
 ///
 /// As with [`WebSocket::send`], nothing is received meanwhile: pings are answered, and a close frame is seen, by the next
-/// call that receives.
+/// call that receives. With halves, the other half receives as ever.
 ///
 /// # Errors
 /// A write may fail as [`WebSocket::send`] does, with that [`Error`] inside the [`io::Error`]. Bytes that make a text
@@ -38,16 +39,27 @@ const FRAGMENT: usize = 64 * 1024;
 /// close with 1011 (internal error): the next call of any kind writes the close frame, and nothing more can be sent. If
 /// nothing was sent yet, it is as if the message had never been begun.
 pub struct MessageWriter<'a> {
-    ws: &'a mut WebSocket,
+    way: Way<'a>,
     kind: Kind,
     /// What has not made a fragment yet.
     buffer: Vec<u8>,
     finished: bool,
 }
 
+/// Which way the fragments go.
+enum Way<'a> {
+    WebSocket(&'a mut WebSocket),
+    /// To the writer of a connection in two halves.
+    Half(StreamSender),
+}
+
 impl<'a> MessageWriter<'a> {
-    pub(super) fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
-        Self { ws, kind, buffer: Vec::new(), finished: false }
+    pub(super) const fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
+        Self { way: Way::WebSocket(ws), kind, buffer: Vec::new(), finished: false }
+    }
+
+    pub(in crate::websocket) const fn of_half(stream: StreamSender, kind: Kind) -> Self {
+        Self { way: Way::Half(stream), kind, buffer: Vec::new(), finished: false }
     }
 
     /// Ends the message: it is with the transport, whole, when this returns.
@@ -65,32 +77,58 @@ impl<'a> MessageWriter<'a> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if !self.finished {
-            ready!(self.ws.poll_room(cx))?;
-            let before = self.ws.output.len();
-            self.ws.connection.finish_message(&self.buffer, self.ws.output.buffer())?;
-            let wire = self.ws.output.len() - before;
-            self.ws.side().sent(self.kind, self.buffer.len(), wire);
+            ready!(self.way.poll_room(cx))?;
+            self.way.push(self.kind, &self.buffer, true)?;
             self.buffer = Vec::new();
             self.finished = true;
         }
-        self.ws.poll_flush_output(cx)
+        self.way.poll_flush(cx)
     }
 
     /// Makes a fragment of what has come together.
     fn poll_fragment(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(self.ws.poll_room(cx))?;
-        self.ws.append_fragment(self.kind, &self.buffer)?;
+        ready!(self.way.poll_room(cx))?;
+        self.way.push(self.kind, &self.buffer, false)?;
         self.buffer.clear();
         Poll::Ready(Ok(()))
     }
 }
 
+impl Way<'_> {
+    /// Waits until a fragment may be sent.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match self {
+            Self::WebSocket(ws) => ws.poll_room(cx),
+            Self::Half(stream) => stream.poll_room(cx),
+        }
+    }
+
+    fn push(&mut self, kind: Kind, fragment: &[u8], last: bool) -> Result<(), UsageError> {
+        match self {
+            Self::WebSocket(ws) => ws.push_fragment(kind, fragment, last),
+            Self::Half(stream) => stream.push(fragment, last),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match self {
+            Self::WebSocket(ws) => ws.poll_flush_output(cx),
+            Self::Half(stream) => stream.poll_flush(cx),
+        }
+    }
+}
+
 impl WebSocket {
     /// Sends a part of the message that was begun, as a fragment.
-    fn append_fragment(&mut self, kind: Kind, part: &[u8]) -> Result<(), UsageError> {
+    fn push_fragment(&mut self, kind: Kind, part: &[u8], last: bool) -> Result<(), UsageError> {
         let before = self.output.len();
-        self.connection.append_fragment(part, self.output.buffer())?;
-        self.side().sent_part(kind, part.len(), self.output.len() - before);
+        if last {
+            self.connection.finish_message(part, self.output.buffer())?;
+            self.side().sent(kind, part.len(), self.output.len() - before);
+        } else {
+            self.connection.append_fragment(part, self.output.buffer())?;
+            self.side().sent_part(kind, part.len(), self.output.len() - before);
+        }
         Ok(())
     }
 }
@@ -109,8 +147,8 @@ impl AsyncWrite for MessageWriter<'_> {
             ready!(this.poll_fragment(cx))?;
         }
         if this.buffer.is_empty() && buf.len() >= FRAGMENT {
-            ready!(this.ws.poll_room(cx))?;
-            this.ws.append_fragment(this.kind, &buf[..FRAGMENT]).map_err(Error::from)?;
+            ready!(this.way.poll_room(cx))?;
+            this.way.push(this.kind, &buf[..FRAGMENT], false).map_err(Error::from)?;
             return Poll::Ready(Ok(FRAGMENT));
         }
         let length = buf.len().min(FRAGMENT - this.buffer.len());
@@ -123,7 +161,7 @@ impl AsyncWrite for MessageWriter<'_> {
         if !this.buffer.is_empty() {
             ready!(this.poll_fragment(cx))?;
         }
-        this.ws.poll_flush_output(cx).map_err(Into::into)
+        this.way.poll_flush(cx).map_err(Into::into)
     }
 
     /// Ends the message, as [`finish`](MessageWriter::finish).
@@ -134,13 +172,15 @@ impl AsyncWrite for MessageWriter<'_> {
 
 impl Drop for MessageWriter<'_> {
     fn drop(&mut self) {
-        if self.finished || self.ws.connection.cancel_message() {
+        // The other way has a word of its own when it is dropped.
+        let Way::WebSocket(ws) = &mut self.way else { return };
+        if self.finished || ws.connection.cancel_message() {
             return;
         }
         let reason = "a message was not finished".into();
         let frame = CloseFrame { code: CloseCode::INTERNAL_ERROR, reason };
         // Refused only where the connection is closing already.
-        let _ = self.ws.begin_close(Some(&frame));
+        let _ = ws.begin_close(Some(&frame));
     }
 }
 

@@ -36,6 +36,7 @@ mod options;
 mod outbox;
 mod queue;
 mod sender;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -57,6 +58,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use options::{SendQueue, WhenFull};
 pub use sender::{Dropped, Sender, TrySendError};
+pub(super) use stream::StreamSender;
 
 use super::output::Output;
 use super::patience::Patience;

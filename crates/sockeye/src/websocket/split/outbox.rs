@@ -1,5 +1,7 @@
 //! What the halves of a connection and its writer share.
 
+mod streams;
+
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use sockeye_proto::{CloseCode, CloseFrame, OpCode};
 use tokio::sync::{Notify, Semaphore};
 
 use super::queue::{Entry, Queue};
+use super::stream::{Part, Stream};
 use super::{Dropped, SendQueue};
 use crate::error::{Error, Result};
 use crate::figures::Reason;
@@ -35,6 +38,8 @@ pub(super) struct Outbox {
     pub(super) options: SendQueue,
     /// One permit for each byte of room.
     pub(super) room: Semaphore,
+    /// The permit to send a message in fragments, of which there is one at a time.
+    turn: Semaphore,
     /// As `Inside::stage` is no longer open, without a lock.
     closing: AtomicBool,
     /// There is something to write.
@@ -48,6 +53,11 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct Inside {
     queue: Queue,
+    /// The message that is sent in fragments.
+    stream: Option<Stream>,
+    /// How many were begun, and the number of the last one that was written.
+    streams: u64,
+    streams_written: u64,
     /// Whole control frames, to be written before messages.
     control: Vec<u8>,
     close: Close,
@@ -107,11 +117,14 @@ impl Close {
 pub(super) struct Batch {
     pub(super) control: Vec<u8>,
     pub(super) entries: Vec<Entry>,
+    /// Of the message that is sent in fragments, after the entries.
+    pub(super) part: Option<Part>,
     pub(super) close: Option<CloseFrame>,
     /// The transport is to be ended after it.
     pub(super) finish: bool,
     /// What is settled once it is written.
     messages: u64,
+    fragments: usize,
     room: usize,
 }
 
@@ -124,6 +137,7 @@ impl Outbox {
         Self {
             inside: Mutex::default(),
             room: Semaphore::new(options.capacity as usize),
+            turn: Semaphore::new(1),
             options,
             closing: AtomicBool::new(false),
             work: Notify::new(),
@@ -289,19 +303,37 @@ impl Outbox {
     fn try_take(&self, batch: &mut Batch) -> bool {
         let mut inside = self.lock();
         mem::swap(&mut batch.control, &mut inside.control);
+        if inside.stage != Stage::Open {
+            self.cut_stream(&mut inside);
+        }
         batch.room = 0;
-        while batch.room < BATCH {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the
+        //# fragments of another message unless an extension has been
+        //# negotiated that can interpret the interleaving.
+        let before = inside.stream.as_ref().map_or(u64::MAX, Stream::before);
+        while batch.room < BATCH && inside.queue.first_number() < before {
             let Some(entry) = inside.queue.pop() else { break };
             batch.room += entry.room as usize;
             batch.entries.push(entry);
         }
         batch.messages = batch.entries.len() as u64;
-        if inside.queue.is_empty() {
+        let first = inside.queue.first_number();
+        if let Some(stream) = inside.stream.as_mut().filter(|_| first >= before) {
+            batch.part = stream.take();
+        }
+        if let Some(part) = &batch.part {
+            batch.fragments = part.fragments.len();
+            batch.messages += u64::from(part.ends);
+        }
+        let all = inside.queue.is_empty() && inside.stream.is_none();
+        if all {
             batch.close = inside.close.take();
         }
-        batch.finish = inside.finish && inside.queue.is_empty();
+        batch.finish = inside.finish && all;
         let something = !batch.control.is_empty()
             || batch.messages > 0
+            || batch.part.is_some()
             || batch.close.is_some()
             || batch.finish;
         inside.idle = !something;
@@ -314,10 +346,20 @@ impl Outbox {
     /// For the writer: all of the batch is with the transport.
     pub(super) fn written(&self, batch: &mut Batch) {
         let messages = mem::take(&mut batch.messages);
-        let mut inside = self.lock();
+        let fragments = mem::take(&mut batch.fragments);
+        let mut guard = self.lock();
+        let inside = &mut *guard;
         inside.settled += messages;
         inside.sent += messages;
-        drop(inside);
+        if let Some(stream) = inside.stream.as_mut().filter(|_| fragments > 0) {
+            stream.written(fragments);
+            if stream.is_finished() && stream.is_written() {
+                inside.stream = None;
+                inside.streams_written = inside.streams;
+                self.turn.add_permits(1);
+            }
+        }
+        drop(guard);
         self.room.add_permits(batch.room);
         self.progress.notify_waiters();
     }
@@ -354,8 +396,12 @@ impl Outbox {
             inside.stage = Stage::Closing;
             self.closing.store(true, Ordering::Release);
             self.room.close();
+            self.turn.close();
             self.closed.notify_one();
             wake(inside.receiver.take());
+            if let Some(stream) = &mut inside.stream {
+                stream.wake();
+            }
         }
     }
 
@@ -367,7 +413,12 @@ impl Outbox {
     }
 
     fn drop_queue(&self, inside: &mut Inside) {
-        let count = inside.queue.len() as u64;
+        let stream = inside.stream.take();
+        let left = stream.as_ref().is_some_and(Stream::is_left);
+        if let Some(mut stream) = stream {
+            stream.wake();
+        }
+        let count = inside.queue.len() as u64 + u64::from(left);
         inside.queue = Queue::default();
         inside.dropped.count(Reason::Unsent, count);
         inside.settled += count;

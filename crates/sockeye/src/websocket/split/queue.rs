@@ -79,6 +79,16 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    /// The number of the first entry, which is that of the next one where there is none.
+    pub(super) fn first_number(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the next entry.
+    pub(super) fn next_number(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
     /// Adds an entry: in the place of the one with the same key, which is given back, or at the end.
     pub(super) fn push(&mut self, entry: Entry) -> Option<Entry> {
         if let Some(key) = &entry.key {
@@ -87,7 +97,7 @@ impl Queue {
                 let place = usize::try_from(number - self.first).ok()?;
                 return Some(mem::replace(self.entries.get_mut(place)?, entry));
             }
-            let number = self.first + self.entries.len() as u64;
+            let number = self.next_number();
             self.keys.insert(key.clone(), number);
         }
         self.entries.push_back(entry);

@@ -1,13 +1,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Kind, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::WhenFull;
 use super::outbox::Outbox;
 use super::queue::{Content, Entry};
+use super::stream::StreamSender;
 use crate::error::Result;
 use crate::figures::{self, Reason};
+use crate::websocket::MessageWriter;
 
 /// What a message counts beside its length, in bytes: about its size in memory.
 const ENTRY_SIZE: usize = 64;
@@ -121,6 +123,44 @@ impl Sender {
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
         self.try_push(prepared.into())
+    }
+
+    /// Begins a message that is written as a stream, in fragments of 64 KiB, as [`WebSocket::send_stream`]. There is one at a
+    /// time: this waits until the one before is with the transport.
+    ///
+    /// ```no_run
+    /// # use sockeye::Kind;
+    /// # async fn example(sender: sockeye::split::Sender, mut file: impl tokio::io::AsyncRead + Unpin) -> sockeye::Result<()> {
+    /// let mut message = sender.send_stream(Kind::Binary).await?;
+    /// tokio::io::copy(&mut file, &mut message).await?;
+    /// message.finish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It has its place among the messages from its first fragment on, after 64 KiB or a flush: those that were taken before go
+    /// first, and those that are taken later wait in the queue until it is finished, since fragments of one message may not stand
+    /// between those of another (RFC 6455 section 5.4). Pings, pongs and close frames pass. Whoever writes it must not wait for
+    /// room in the queue before it is finished.
+    ///
+    /// Beside the [capacity](super::SendQueue::capacity) of the queue, which it does not count in, it takes the memory of three
+    /// fragments: two on their way, and one that comes together. It waits when there are more, whatever the queue's
+    /// [`WhenFull`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// If it is dropped, no message was begun.
+    ///
+    /// # Drop
+    /// As [`MessageWriter`]: a message that is dropped when a part of it was sent closes the connection with 1011, and drops
+    /// what waits behind it. So does [`close`](Self::close) with the code that it is given.
+    ///
+    /// [`WebSocket::send_stream`]: crate::WebSocket::send_stream
+    pub async fn send_stream(&self, kind: Kind) -> Result<MessageWriter<'static>> {
+        let stream = StreamSender::begin(self.outbox.clone(), kind).await?;
+        Ok(MessageWriter::of_half(stream, kind))
     }
 
     /// Waits until all that was taken so far, by any clone, is with the transport.

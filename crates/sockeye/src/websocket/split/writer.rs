@@ -11,6 +11,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::outbox::{Batch, Outbox};
 use super::queue::Content;
+use super::stream::Part;
 use crate::error::Result;
 use crate::figures::Side;
 use crate::websocket::output::Output;
@@ -68,6 +69,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 }
                 self.side.sent(kind, length, self.output.len() - before);
             }
+            if let Some(part) = batch.part.take() {
+                self.encode_part(part)?;
+            }
             if let Some(frame) = batch.close.take() {
                 // It was checked when it was asked for.
                 if self.sending.close(Some(&frame), self.output.buffer()).is_ok() {
@@ -93,6 +97,26 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             }
             Content::Prepared(prepared) => self.sending.send_prepared(&prepared, out),
         }
+    }
+
+    /// Appends fragments to the output.
+    fn encode_part(&mut self, part: Part) -> Result<(), UsageError> {
+        let Part { kind, begins, mut fragments, ends } = part;
+        if begins {
+            self.sending.begin_message(kind)?;
+        }
+        let last = if ends { fragments.pop_back() } else { None };
+        for fragment in fragments {
+            let before = self.output.len();
+            self.sending.append_fragment(&fragment, self.output.buffer())?;
+            self.side.sent_part(kind, fragment.len(), self.output.len() - before);
+        }
+        if let Some(last) = last {
+            let before = self.output.len();
+            self.sending.finish_message(&last, self.output.buffer())?;
+            self.side.sent(kind, last.len(), self.output.len() - before);
+        }
+        Ok(())
     }
 
     /// Writes all output, unless the transport takes nothing for too long.

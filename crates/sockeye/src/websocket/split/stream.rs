@@ -1,0 +1,172 @@
+//! A message that one of the senders writes in fragments.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use sockeye_proto::text::Validator;
+use sockeye_proto::{Kind, UsageError};
+
+use super::outbox::Outbox;
+use crate::error::Result;
+
+/// As many fragments are not with the transport yet at most: while one is written, the next comes together.
+const MAX_UNWRITTEN: usize = 2;
+
+/// The fragments on their way to the writer, as pure data.
+#[derive(Debug)]
+pub(super) struct Stream {
+    kind: Kind,
+    /// The number of the first message of the queue that follows it, once it has a fragment.
+    before: Option<u64>,
+    waiting: VecDeque<Vec<u8>>,
+    /// How many fragments are not with the transport, those that wait included.
+    unwritten: usize,
+    /// The writer has taken a part of it: it cannot be taken back.
+    begun: bool,
+    /// Its last fragment was given.
+    finished: bool,
+    /// The task that gives the fragments, when it waits for the writer.
+    task: Option<Waker>,
+}
+
+/// What the writer takes of a message at a time.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) kind: Kind,
+    /// The message begins with it.
+    pub(super) begins: bool,
+    pub(super) fragments: VecDeque<Vec<u8>>,
+    /// The message ends with the last of them.
+    pub(super) ends: bool,
+}
+
+impl Stream {
+    pub(super) const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            before: None,
+            waiting: VecDeque::new(),
+            unwritten: 0,
+            begun: false,
+            finished: false,
+            task: None,
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.unwritten < MAX_UNWRITTEN
+    }
+
+    /// Adds a fragment; `next` is the number of the message that would be queued now.
+    pub(super) fn push(&mut self, fragment: Vec<u8>, last: bool, next: u64) {
+        self.before.get_or_insert(next);
+        self.waiting.push_back(fragment);
+        self.unwritten += 1;
+        self.finished = last;
+    }
+
+    /// Up to which message the queue goes first.
+    pub(super) fn before(&self) -> u64 {
+        self.before.unwrap_or(u64::MAX)
+    }
+
+    /// What there is to write, in its turn.
+    pub(super) fn take(&mut self) -> Option<Part> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let begins = !mem::replace(&mut self.begun, true);
+        let fragments = mem::take(&mut self.waiting);
+        Some(Part { kind: self.kind, begins, fragments, ends: self.finished })
+    }
+
+    /// So many fragments are with the transport.
+    pub(super) fn written(&mut self, fragments: usize) {
+        self.unwritten -= fragments;
+        self.wake();
+    }
+
+    pub(super) const fn is_written(&self) -> bool {
+        self.unwritten == 0
+    }
+
+    pub(super) const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// It was finished, and some of it was not taken by the writer.
+    pub(super) fn is_left(&self) -> bool {
+        self.finished && !self.waiting.is_empty()
+    }
+
+    pub(super) fn watch(&mut self, cx: &Context<'_>) {
+        self.task = Some(cx.waker().clone());
+    }
+
+    pub(super) fn wake(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+}
+
+/// Where a message that is written in fragments goes on a connection in two halves.
+pub(in crate::websocket) struct StreamSender {
+    outbox: Arc<Outbox>,
+    /// Its number among the messages that were begun so.
+    number: u64,
+    /// There for a text: what comes to the writer is valid.
+    validator: Option<Validator>,
+    finished: bool,
+}
+
+impl StreamSender {
+    /// Waits for the end of any other message that is written so, and takes its place.
+    pub(super) async fn begin(outbox: Arc<Outbox>, kind: Kind) -> Result<Self> {
+        let number = outbox.begin_stream(kind).await.map_err(|_| UsageError::Closing)?;
+        let validator = (kind == Kind::Text).then(Validator::new);
+        Ok(Self { outbox, number, validator, finished: false })
+    }
+
+    pub(in crate::websocket) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        self.outbox.poll_stream_room(cx).map_err(|_| UsageError::Closing.into())
+    }
+
+    /// Takes a fragment, for which there must be room.
+    pub(in crate::websocket) fn push(
+        &mut self,
+        fragment: &[u8],
+        last: bool,
+    ) -> Result<(), UsageError> {
+        if let Some(validator) = &mut self.validator {
+            let mut after = *validator;
+            after.push(fragment).map_err(|_| UsageError::InvalidUtf8)?;
+            if last {
+                after.finish().map_err(|_| UsageError::InvalidUtf8)?;
+            }
+            *validator = after;
+        }
+        self.outbox.push_fragment(fragment.to_vec(), last).map_err(|_| UsageError::Closing)?;
+        self.finished = last;
+        Ok(())
+    }
+
+    /// Ready when all fragments are with the transport.
+    pub(in crate::websocket) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        self.outbox.poll_stream_written(cx, self.number).map_err(|_| UsageError::Closing.into())
+    }
+}
+
+impl Drop for StreamSender {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.outbox.cancel_stream();
+        }
+    }
+}
