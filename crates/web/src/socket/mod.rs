@@ -27,7 +27,7 @@ use streams::StreamSocket;
 /// What stands for 1006 where a page has to say something: it leaves without a closing handshake.
 const ABANDONED: u16 = 4006;
 
-/// A socket of the browser. Dropping it detaches it from the program, and closes it with 4006 unless it was closed before.
+/// A socket of the browser. Dropping it detaches it from the program, and [leaves](Socket::leave) it with 4006.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Events(EventSocket),
@@ -115,17 +115,21 @@ impl Socket {
         }
     }
 
-    /// Begins the closing handshake. What is unsent goes first with events, and is lost with streams.
-    pub(crate) fn close(&self, frame: &CloseFrame) -> Result<(), JsValue> {
+    /// Begins the closing handshake, after what is unsent. It is not open any more.
+    pub(crate) fn close(&self, frame: CloseFrame) -> Result<(), JsValue> {
         match self {
             Self::Events(socket) => socket.close(frame),
             Self::Streams(socket) => socket.close(frame),
         }
     }
 
-    /// Whether unsent messages have to be waited for before [`close`](Self::close).
-    pub(crate) fn loses_unsent(&self) -> bool {
-        matches!(self, Self::Streams(_))
+    /// Closes it, unless that was done, and discards what arrives. With streams, what is unsent is lost.
+    pub(crate) fn leave(&self, frame: CloseFrame) {
+        match self {
+            // An error says that it is closed already. The browser discards what arrives.
+            Self::Events(socket) => drop(socket.close(frame)),
+            Self::Streams(socket) => socket.leave(&frame),
+        }
     }
 }
 

@@ -54,6 +54,12 @@ struct State {
     unsent: usize,
     /// Those who wait for `unsent` to become less: one for each task that sends.
     senders: Vec<Waker>,
+    /// Waits until nothing is unsent, as it would overtake that.
+    close_frame: Option<CloseFrame>,
+    /// The browser was told to close it.
+    is_closed: bool,
+    /// Nobody wants what arrives, and it is read only so that the peer's close frame comes through.
+    is_left: bool,
 }
 
 #[derive(Default)]
@@ -134,12 +140,8 @@ impl StreamSocket {
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
         let polled = state.inbox.poll(cx);
-        if polled.is_pending() && !state.is_reading && !state.is_read_out {
-            if let Phase::Open { reader, .. } = &state.phase {
-                let promise = reader.read();
-                self.core.watch(&promise, |handlers| (&handlers.read, &handlers.not_read));
-                state.is_reading = true;
-            }
+        if polled.is_pending() {
+            self.core.ask(&mut state);
         }
         polled
     }
@@ -174,14 +176,23 @@ impl StreamSocket {
         }
     }
 
-    pub(super) fn close(&self, frame: &CloseFrame) -> Result<(), JsValue> {
-        if let Phase::Open { is_writable, .. } = &mut self.core.state.borrow_mut().phase {
-            *is_writable = false;
+    pub(super) fn close(&self, frame: CloseFrame) -> Result<(), JsValue> {
+        let mut state = self.core.state.borrow_mut();
+        state.stop_writing();
+        if state.unsent == 0 {
+            return self.core.close(&mut state, &frame);
         }
-        let info = Object::new().unchecked_into::<CloseInfo>();
-        info.set_close_code(frame.code.into());
-        info.set_reason(&frame.reason);
-        self.core.stream.close(&info)
+        state.close_frame = Some(frame);
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, frame: &CloseFrame) {
+        let mut state = self.core.state.borrow_mut();
+        state.stop_writing();
+        // If that fails the socket is closed already.
+        let _ = self.core.close(&mut state, frame);
+        state.is_left = true;
+        self.core.ask(&mut state);
     }
 }
 
@@ -216,6 +227,30 @@ impl Core {
         }
     }
 
+    /// Closes it unless that was done.
+    fn close(&self, state: &mut State, frame: &CloseFrame) -> Result<(), JsValue> {
+        if state.is_closed {
+            return Ok(());
+        }
+        state.is_closed = true;
+        let info = Object::new().unchecked_into::<CloseInfo>();
+        info.set_close_code(frame.code.into());
+        info.set_reason(&frame.reason);
+        self.stream.close(&info)
+    }
+
+    /// Asks the browser for a message, unless it was asked before.
+    fn ask(&self, state: &mut State) {
+        if state.is_reading || state.is_read_out {
+            return;
+        }
+        if let Phase::Open { reader, .. } = &state.phase {
+            let promise = reader.read();
+            self.watch(&promise, |handlers| (&handlers.read, &handlers.not_read));
+            state.is_reading = true;
+        }
+    }
+
     fn opened(&self, opened: JsValue) {
         let opened = opened.unchecked_into::<Opened>();
         let mut state = self.state.borrow_mut();
@@ -228,6 +263,9 @@ impl Core {
             },
             is_writable: true,
         };
+        if state.is_left {
+            self.ask(&mut state);
+        }
         let receiver = state.inbox.opened();
         drop(state);
         wake(receiver);
@@ -248,6 +286,9 @@ impl Core {
         }
         let mut state = self.state.borrow_mut();
         state.is_reading = false;
+        if state.is_left {
+            return self.ask(&mut state);
+        }
         // There is never more than one, so that its size does not matter.
         let receiver = state.inbox.push(result.value(), 0);
         drop(state);
@@ -269,6 +310,12 @@ impl Core {
         state.unsent -= size;
         if !successfully {
             state.stop_writing();
+        }
+        if state.unsent == 0 {
+            if let Some(frame) = state.close_frame.take() {
+                // If that fails the socket is closed already, which the receiver is told.
+                let _ = self.close(&mut state, &frame);
+            }
         }
         let senders = std::mem::take(&mut state.senders);
         drop(state);
@@ -316,8 +363,7 @@ impl State {
 
 impl Drop for StreamSocket {
     fn drop(&mut self) {
-        // Nothing happens when it is closing or closed already.
-        let _ = self.close(&abandoned());
+        self.leave(&abandoned());
         self.core.is_abandoned.set(true);
         self.core.part();
     }

@@ -46,12 +46,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 enum Phase {
     Open,
-    Closing {
-        /// Not with the browser yet, as it would overtake messages.
-        frame: Option<CloseFrame>,
-        deadline: Sleep,
-        arrivals: Arrivals,
-    },
+    Closing { deadline: Sleep, arrivals: Arrivals },
     Over,
 }
 
@@ -78,16 +73,11 @@ impl Connection {
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         loop {
             let mut discarded = false;
-            match &mut *self.phase.borrow_mut() {
+            match &*self.phase.borrow() {
                 Phase::Open => {}
-                Phase::Closing { frame, deadline, arrivals } => {
+                Phase::Closing { deadline, arrivals } => {
                     if deadline.poll(cx).is_ready() {
                         break;
-                    }
-                    if self.socket.unsent() == 0 || !self.socket.loses_unsent() {
-                        self.close(frame.take())?;
-                    } else {
-                        self.socket.wake_when_sent(cx);
                     }
                     discarded = *arrivals == Arrivals::Discarded;
                 }
@@ -126,7 +116,7 @@ impl Connection {
         if !self.is_open() {
             return Err(UsageError::Closing.into());
         }
-        self.socket.send(message.as_ref()).map_err(|thrown| Exception::from(thrown).into())
+        Ok(self.socket.send(message.as_ref()).map_err(Exception::from)?)
     }
 
     /// Begins the closing handshake, unless it has begun: after all that was sent before.
@@ -135,9 +125,8 @@ impl Connection {
         let mut phase = self.phase.borrow_mut();
         if matches!(*phase, Phase::Open) {
             let deadline = Sleep::new(self.limits.get().closing);
-            let waits = self.socket.loses_unsent() && self.socket.unsent() > 0;
-            let frame = if waits { Some(frame) } else { self.close(Some(frame)).map(|()| None)? };
-            *phase = Phase::Closing { frame, deadline, arrivals };
+            self.socket.close(frame).map_err(Exception::from)?;
+            *phase = Phase::Closing { deadline, arrivals };
         }
         Ok(())
     }
@@ -145,8 +134,7 @@ impl Connection {
     /// Ends the connection with a word to the peer, whose answer nobody waits for.
     pub(crate) fn abandon(&self, frame: CloseFrame) {
         self.phase.replace(Phase::Over);
-        // It may be closed already, and then the peer has had another word.
-        let _ = self.close(Some(frame));
+        self.socket.leave(frame);
     }
 
     pub(crate) fn close_frame(&self) -> Option<&CloseFrame> {
@@ -163,15 +151,6 @@ impl Connection {
 
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
-    }
-
-    fn close(&self, frame: Option<CloseFrame>) -> Result<()> {
-        match frame {
-            Some(frame) => {
-                self.socket.close(&frame).map_err(|thrown| Exception::from(thrown).into())
-            }
-            None => Ok(()),
-        }
     }
 
     fn ended(&self, end: End) -> Result<Option<Message>> {

@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use wasm_bindgen_futures::spawn_local;
 
 use super::connection::{self, Arrivals, Connection};
 use super::{Room, WebSocket};
@@ -109,7 +110,8 @@ impl Sender {
 /// The half that receives.
 ///
 /// # Drop
-/// When it is dropped, the connection is closed with 4001, which is what stands for 1001 (going away), after what was sent.
+/// When it is dropped, the connection is closed with 4001, which is what stands for 1001 (going away), after what was sent; all
+/// within [`Config::close_timeout`](sockeye_proto::Config::close_timeout).
 #[derive(Debug)]
 pub struct Receiver {
     ws: WebSocket,
@@ -170,8 +172,14 @@ impl Stream for Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
+        let connection = self.ws.connection.clone();
         let frame = CloseFrame { code: CloseCode::from(LEFT), reason: Utf8Bytes::new() };
-        // Nothing happens when it is closing or over.
-        let _ = self.ws.connection.begin_close(frame, Arrivals::Discarded);
+        if connection.is_over() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
+            return;
+        }
+        // Until the closing handshake is done or its time is over, of which nobody wants to know any more.
+        spawn_local(async move {
+            while let Ok(Some(_)) = poll_fn(|cx| connection.poll_recv(cx)).await {}
+        });
     }
 }

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use sockeye_proto::{CloseCode, CloseFrame, Config, TimedOut, UsageError};
+use sockeye_web::Error;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use super::peer::{KINDS, fate, id};
+
+#[wasm_bindgen_test]
+async fn the_peers_close_code_and_reason_arrive() {
+    for kind in KINDS {
+        for code in [1000, 1001, 1003, 1008, 1011, 1012, 1013, 3000, 4999] {
+            let mut ws = kind.connect(&format!("/close?code={code}&reason=b%C3%BDe")).await;
+            assert_eq!(ws.recv().await, Ok(None));
+            let frame = CloseFrame::new(CloseCode::from(code), "býe").unwrap();
+            assert_eq!(ws.close_frame(), Some(&frame), "{kind:?}");
+            assert_eq!(ws.send("late").await, Err(Error::Usage(UsageError::Closing)));
+            assert_eq!(ws.recv().await, Ok(None));
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn the_peer_learns_our_close_code_after_all_that_was_sent() {
+    for kind in KINDS {
+        let id = id();
+        let mut ws = kind.connect(&format!("/count?id={id}")).await;
+        for _ in 0..100 {
+            ws.feed(vec![0; 50_000]).await.unwrap();
+        }
+        ws.close(CloseCode::from(4321), "bye").await.unwrap();
+        assert_eq!(fate(&id).await, "4321 after 5000000 bytes", "{kind:?}");
+        assert_eq!(ws.send("late").await, Err(Error::Usage(UsageError::Closing)));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn codes_that_a_page_must_not_send_are_refused() {
+    for kind in KINDS {
+        let mut ws = kind.connect("/echo").await;
+        for code in [0, 999, 1001, 1005, 1006, 1011, 2999, 5000].map(CloseCode::from) {
+            let refused = Err(Error::Usage(UsageError::InvalidCloseCode { code }));
+            assert_eq!(ws.close(code, "").await, refused);
+        }
+        let refused = Err(Error::Usage(UsageError::ControlTooLong { length: 126 }));
+        assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "r".repeat(124)).await, refused);
+        ws.send("still open").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("still open"));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_that_is_dropped_is_closed_with_4006() {
+    for kind in KINDS {
+        let id = id();
+        let mut ws = kind.connect(&format!("/echo?id={id}")).await;
+        ws.send("hello").await.unwrap();
+        ws.recv().await.unwrap();
+        drop(ws);
+        assert_eq!(fate(&id).await, "4006 after 5 bytes", "{kind:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_peer_that_does_not_answer_the_close_frame_is_given_up() {
+    for kind in KINDS {
+        let config = Config::new().close_timeout(Duration::from_millis(100));
+        let mut ws = kind.client("/mute").config(config).connect().await.unwrap();
+        let given_up = Err(Error::TimedOut(TimedOut::Closing));
+        assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "").await, given_up, "{kind:?}");
+        assert_eq!(ws.recv().await, Ok(None));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_peer_that_is_gone_without_a_close_frame_is_an_error() {
+    for kind in KINDS {
+        let mut ws = kind.connect("/die?count=3").await;
+        ws.send("abc").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("abc"));
+        assert_eq!(ws.recv().await, Err(Error::Disconnected), "{kind:?}");
+        assert_eq!(ws.recv().await, Ok(None));
+        // It has returned.
+        let mut ws = kind.connect("/echo").await;
+        ws.send("again").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("again"));
+    }
+}

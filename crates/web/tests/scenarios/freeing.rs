@@ -1,0 +1,65 @@
+use futures_util::future::join_all;
+use js_sys::ArrayBuffer;
+use js_sys::WebAssembly::Memory;
+use sockeye_proto::CloseCode;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use super::peer::{KINDS, Kind};
+
+/// The program's memory, in bytes. It never shrinks.
+fn memory() -> u32 {
+    let memory = wasm_bindgen::memory().unchecked_into::<Memory>();
+    memory.buffer().unchecked_into::<ArrayBuffer>().byte_length()
+}
+
+/// More than goes through while nobody reads.
+const FLOOD: &str = "/flood?count=20&length=65536";
+
+/// How many are open at a time: a browser has a limit of some 200.
+const BESIDE: usize = 20;
+
+async fn open_and_drop(kind: Kind, count: usize) {
+    for _ in 0..count / BESIDE {
+        join_all((0..BESIDE).map(|number| async move {
+            let mut ws = kind.connect("/echo").await;
+            ws.send("hello").await.unwrap();
+            assert!(ws.recv().await.unwrap().is_some());
+            if number % 2 == 0 {
+                ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+            }
+        }))
+        .await;
+    }
+}
+
+/// With messages that nobody reads any more.
+async fn open_and_leave(kind: Kind, count: usize) {
+    for _ in 0..count / BESIDE {
+        let paths = [FLOOD; BESIDE];
+        drop(join_all(paths.iter().map(|path| kind.connect(path))).await);
+    }
+    // The browser is done with those before.
+    kind.connect("/echo").await;
+}
+
+#[wasm_bindgen_test]
+async fn connections_that_are_left_unread_leave_nothing_behind() {
+    for kind in KINDS {
+        open_and_leave(kind, 100).await;
+        let before = memory();
+        open_and_leave(kind, 300).await;
+        assert_eq!(memory(), before, "{kind:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_thousand_connections_leave_nothing_behind() {
+    for kind in KINDS {
+        open_and_drop(kind, 100).await;
+        let before = memory();
+        open_and_drop(kind, 1000).await;
+        // Each handler that stays would take some hundred bytes: 1,000 connections more than a page of memory of 64 KiB.
+        assert_eq!(memory(), before, "{kind:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The same in a Web Worker.
+#![cfg(target_family = "wasm")]
+
+mod scenarios;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
