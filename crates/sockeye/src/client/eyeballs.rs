@@ -53,6 +53,16 @@ pub(super) async fn dial(
     if addresses.is_empty() {
         return Err(resolve(io::ErrorKind::AddrNotAvailable.into()));
     }
+    connect(host, port, addresses, stages).await
+}
+
+/// Connects to the one of the host's addresses that accepts first.
+async fn connect(
+    host: &str,
+    port: u16,
+    addresses: VecDeque<SocketAddr>,
+    stages: &Stages,
+) -> Result<TcpStream, ConnectError> {
     let connected = async {
         race(addresses, TcpStream::connect).await.map_err(|attempts| ConnectError::Connect {
             authority: format!("{}:{port}", bracketed(host)),
@@ -150,10 +160,67 @@ where
 mod tests {
     use std::cell::RefCell;
     use std::future::pending;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+    use tokio::net::{TcpListener, TcpSocket};
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::Client;
+    use crate::upgrade::Upgrader;
+
+    /// Both addresses of this machine, that of IPv6 first, as a resolver gives them for a name.
+    fn localhost(port: u16) -> VecDeque<SocketAddr> {
+        let (v6, v4) = (Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into());
+        interleave([v6, v4].map(|address: IpAddr| (address, port).into()))
+    }
+
+    /// Connects to a server that listens on one of the addresses, while nobody, or somebody who never accepts, has the other.
+    async fn assert_connects(listener: TcpListener) {
+        let address = listener.local_addr().unwrap();
+        let stages = Stages::begin(Duration::from_secs(60));
+        let dialled = connect("localhost", address.port(), localhost(address.port()), &stages);
+        let (dialled, accepted) = tokio::join!(dialled, listener.accept());
+        let dialled = dialled.unwrap();
+        assert_eq!(dialled.peer_addr().unwrap(), address);
+        let (client, upgrader) = (Client::new("ws://localhost/"), Upgrader::new());
+        let (client, server) =
+            tokio::join!(client.handshake(dialled), upgrader.accept(accepted.unwrap().0));
+        let (mut client, mut server) = (client.unwrap(), server.unwrap());
+        client.send("over either family").await.unwrap();
+        assert_eq!(server.recv().await.unwrap(), Some("over either family".into()));
+    }
+
+    #[tokio::test]
+    async fn a_family_that_refuses_does_not_keep_the_other_from_connecting() {
+        assert_connects(TcpListener::bind("127.0.0.1:0").await.unwrap()).await;
+        match TcpListener::bind("[::1]:0").await {
+            Ok(listener) => assert_connects(listener).await,
+            Err(error) => eprintln!("skipped: there is no IPv6 here: {error}"),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_family_that_does_not_answer_does_not_keep_the_other_from_connecting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = TcpSocket::new_v6().unwrap();
+        let address = (Ipv6Addr::LOCALHOST, listener.local_addr().unwrap().port()).into();
+        if let Err(error) = silent.bind(address) {
+            eprintln!("skipped: there is no IPv6 here: {error}");
+            return;
+        }
+        // Its queue is full with these, and nobody takes them: the system drops further attempts.
+        let _silent = silent.listen(1).unwrap();
+        let mut queued = Vec::new();
+        while let Ok(stream) = timeout(FULL_AFTER, TcpStream::connect(address)).await {
+            queued.push(stream.unwrap());
+        }
+        assert_connects(listener).await;
+    }
+
+    /// An attempt that takes longer than this has not found a place in the queue of a listener on this machine.
+    const FULL_AFTER: Duration = Duration::from_millis(200);
 
     const AFTER_DELAY: Duration = Duration::from_millis(260);
 
