@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 use crate::drain::{Drain, Drained, Shutdown};
 use crate::outcome::Outcome;
 use crate::quota::{self, Entry, Quota};
-use crate::upgrade::{Admission, Options, Refusal, UpgradeRequest, Upgrader};
+use crate::upgrade::{self, Admission, Options, Refusal, UpgradeRequest, Upgrader};
 use crate::{Result, WebSocket};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -202,17 +202,12 @@ impl Server {
                 }
                 Some(Entry::Flood) => continue,
             };
-            let span = tracing::debug_span!(
-                "websocket",
-                %peer,
-                path = tracing::field::Empty,
-                subprotocol = tracing::field::Empty,
-            );
+            let span = upgrade::span(|| Some(peer));
             let connection = member.clone();
             let task = async move {
                 let _counted = (permit, place);
                 // What was not upgraded is logged where that was decided.
-                if let Ok(mut ws) = upgrader.accept(stream).await {
+                if let Ok(mut ws) = upgrader.accept_transport(stream.into()).await {
                     ws.join(connection);
                     handler(ws).await.log();
                 }

@@ -14,7 +14,8 @@ use crate::Error;
 /// ```
 ///
 /// All callbacks of one connection come from one thread. What they send is corked, and leaves with one write when the input
-/// at hand was handled. A callback that panics ends its server: see [`Listening::run`](super::Listening::run).
+/// at hand was handled. Those that input leads to run in a `tracing` span `websocket` with the connection's id, at the level of
+/// debugging. A callback that panics ends its server: see [`Listening::run`](super::Listening::run).
 #[allow(unused_variables, reason = "the defaults ignore what they are given")]
 pub trait Handler: 'static {
     /// A client asks for a connection. The request obeys the handshake's rules and its origin is allowed; headers may be

@@ -14,6 +14,7 @@ use hyper_util::server::conn::auto;
 use sockeye_proto::Role;
 use sockeye_proto::handshake::{HandshakeError, Negotiated, Refusal, Request, Response};
 use tokio::net::TcpStream;
+use tracing::Span;
 
 use super::stream::Http2Stream;
 use super::{Options, UpgradeError};
@@ -70,7 +71,14 @@ pub fn hyper<B, C: Default>(
         Side::of(Role::Server).refused(error);
     }
     let (response, on_upgrade) = answered?;
-    Ok(upgrade(response, on_upgrade, options.clone()))
+    let span = tracing::debug_span!(
+        "websocket",
+        version = ?request.version(),
+        path = request.uri().path(),
+        subprotocol = tracing::field::Empty,
+    );
+    let (answer, upgrading) = upgrade(response, on_upgrade, options.clone());
+    Ok((answer, Upgrading { span, ..upgrading }))
 }
 
 fn answer<B>(
@@ -101,7 +109,7 @@ pub(crate) fn check<'a>(
     Request::from_http(method, version, uri, headers)
 }
 
-/// The answer to send, and the connection after it.
+/// The answer to send, and the connection after it, which is opened in whatever span is current.
 pub(crate) fn upgrade<C: Default>(
     response: Response,
     on_upgrade: OnUpgrade,
@@ -112,7 +120,8 @@ pub(crate) fn upgrade<C: Default>(
     *answer.headers_mut() = response.to_headers();
     let over_http2 = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     let negotiated = response.into_negotiated();
-    let upgrading = Upgrading { on_upgrade, over_http2, options, negotiated };
+    let span = Span::none();
+    let upgrading = Upgrading { on_upgrade, over_http2, options, negotiated, span };
     (answer, upgrading)
 }
 
@@ -135,6 +144,7 @@ pub struct Upgrading {
     over_http2: bool,
     options: Options,
     negotiated: Negotiated,
+    span: Span,
 }
 
 impl Future for Upgrading {
@@ -149,7 +159,8 @@ impl Future for Upgrading {
             transport(upgraded)
         };
         let negotiated = std::mem::take(&mut self.negotiated);
-        Poll::Ready(Ok(self.options.open(transport, &input, negotiated)))
+        let open = || self.options.open(transport, &input, negotiated);
+        Poll::Ready(Ok(self.span.in_scope(open)))
     }
 }
 

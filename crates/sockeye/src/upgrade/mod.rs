@@ -41,6 +41,7 @@ pub use admission::Admission;
 pub use error::UpgradeError;
 pub use options::Options;
 pub use raw::Upgrader;
+pub(crate) use raw::span;
 pub use request::UpgradeRequest;
 pub use sockeye_proto::handshake::{OriginPolicy, Refusal, Request, Response};
 pub use upgraded::Upgraded;

@@ -15,6 +15,7 @@ use sockeye_proto::handshake::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tracing::{Instrument as _, Span, field};
 
 use super::{Admission, Options, UpgradeError, UpgradeRequest, Upgraded};
 use crate::WebSocket;
@@ -39,6 +40,8 @@ type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> 
 /// The request is read into one buffer, checked where it lies, and given to the callbacks as borrowed from there. Each
 /// callback may refuse it with a status, headers and a text, which the client is sent. They are called in the order
 /// in which they stand here, once the request is known to obey the handshake's rules and its origin is allowed.
+///
+/// The handshake is in a span of its own, `websocket` with the peer, path and subprotocol, at the level of debugging.
 ///
 /// ```no_run
 /// # async fn example(listener: tokio::net::TcpListener) -> sockeye::Result<()> {
@@ -153,7 +156,9 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.accept_transport(opening::transport(stream)).await
+        let transport = opening::transport(stream);
+        let span = span(|| transport.peer_addr());
+        self.accept_transport(transport).instrument(span).await
     }
 
     /// As [`accept`](Self::accept), for a stream that does not know where it comes from: one of TLS, or behind a proxy
@@ -172,7 +177,8 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.accept_transport(Transport::boxed(stream, Some(peer))).await
+        let transport = Transport::boxed(stream, Some(peer));
+        self.accept_transport(transport).instrument(span(|| Some(peer))).await
     }
 
     /// As [`accept`](Self::accept), for a program that handles the frames itself: the stream is given back, with what
@@ -189,12 +195,16 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let (stream, opened) = self.upgrade(stream, |_| None).await?;
+        let (stream, opened) = self.upgrade(stream, |_| None).instrument(span(|| None)).await?;
         let Opened { negotiated, input, data } = opened;
         Ok(Upgraded { stream, unread: input, negotiated, data })
     }
 
-    async fn accept_transport(&self, transport: Transport) -> Result<WebSocket, UpgradeError> {
+    /// As [`accept`](Self::accept), in whatever span is current.
+    pub(crate) async fn accept_transport(
+        &self,
+        transport: Transport,
+    ) -> Result<WebSocket, UpgradeError> {
         // In a box, so that the task of a connection is not as large for ever as its handshake.
         let upgrade = Box::pin(self.upgrade(transport, Transport::peer_addr));
         let (transport, Opened { negotiated, input, data }) = upgrade.await?;
@@ -288,7 +298,7 @@ impl Upgrader {
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
-        tracing::Span::current().record("path", request.path());
+        Span::current().record("path", request.path());
         let mut response = self.options.answer(request)?;
         if let Some(check) = &self.on_host {
             check(request.host())?;
@@ -303,6 +313,16 @@ impl Upgrader {
         }
         Ok(response)
     }
+}
+
+/// The span of a connection: a handshake records its path and subprotocol in the current one.
+pub(crate) fn span(peer: impl FnOnce() -> Option<SocketAddr>) -> Span {
+    tracing::debug_span!(
+        "websocket",
+        peer = peer().map(field::display),
+        path = field::Empty,
+        subprotocol = field::Empty,
+    )
 }
 
 /// What a request became.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
 use sockeye_proto::{CloseFrame, Message, Prepared, Role, State, TimedOut};
+use tracing::span::EnteredSpan;
 
 use super::flow::Flow;
 use super::opening::{self, Opened, Opening};
@@ -127,11 +128,19 @@ impl<S> Link<S> {
     /// Input from the socket.
     #[inline]
     pub(crate) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+        let _span = self.span();
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
             return self.receive_sealed(office, input);
         }
         self.receive_plain(office, input);
+    }
+
+    /// The span that callbacks run in: a new one for each input, so that an idle connection keeps nothing, and nothing is paid
+    /// where nobody asks for it.
+    #[inline]
+    fn span(&self) -> EnteredSpan {
+        tracing::debug_span!("websocket", id = %self.id).entered()
     }
 
     #[inline]
@@ -311,6 +320,7 @@ impl<S> Link<S> {
 
     /// The `length` bytes that were just read into the payload space.
     pub(crate) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
+        let _span = self.span();
         let Phase::Open(connection) = &mut self.phase else { return };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         writer.tally.wire_received(length);

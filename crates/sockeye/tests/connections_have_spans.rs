@@ -1,0 +1,142 @@
+//! What is logged for a connection says which: it is in one span, however the connection was opened.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod peer;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use sockeye::push::{self, Callbacks};
+use sockeye::upgrade::{self, Options, Upgrader};
+use sockeye::{Client, CloseCode, Server, WebSocket, connect};
+use tokio::io::{AsyncWriteExt, duplex};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// All that was logged by this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Begins with the first test, for all of them.
+    fn begin() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .with_ansi(false)
+                .with_writer(log.clone());
+            subscriber.init();
+            log
+        })
+    }
+
+    /// The line that has both.
+    fn line(&self, one: &str, other: &str) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let line = text.lines().find(|line| line.contains(one) && line.contains(other));
+        line.unwrap_or_else(|| panic!("no line has {one} and {other}:\n{text}")).to_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn assert_in_one_span(line: &str, fields: &[&str]) {
+    assert_eq!(line.matches("websocket{").count(), 1, "{line}");
+    for field in fields {
+        assert!(line.contains(field), "{field}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_bare_stream() {
+    let log = Log::begin();
+    let (mut client, server) = duplex(4096);
+    let request = peer::request("/bare", "Sec-WebSocket-Protocol: chat\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let upgrader = Upgrader::new().options(Options::new().subprotocols(["chat"]));
+    let _ws = upgrader.accept_from(server, ([127, 0, 0, 1], 7).into()).await.unwrap();
+    let line = log.line("connection open", "/bare");
+    assert_in_one_span(&line, &["peer=127.0.0.1:7", "path=\"/bare\"", "subprotocol=\"chat\""]);
+}
+
+#[tokio::test]
+async fn of_a_server() {
+    let log = Log::begin();
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/served", server.local_addr().unwrap());
+    tokio::spawn(server.serve(async |mut ws: WebSocket| {
+        tracing::debug!("said by the handler");
+        ws.recv().await.map(drop)
+    }));
+    let mut ws = connect(&url).await.unwrap();
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    for event in ["connection open", "said by the handler"] {
+        assert_in_one_span(&log.line(event, "/served"), &["peer=127.0.0.1:", "path=\"/served\""]);
+    }
+}
+
+#[tokio::test]
+async fn of_a_hyper_request() {
+    let log = Log::begin();
+    let (client, server) = duplex(4096);
+    let service = service_fn(|mut request| async move {
+        let (response, upgrading) =
+            upgrade::hyper::<_, String>(&mut request, &Options::new()).unwrap();
+        tokio::spawn(async move { upgrading.await.unwrap().recv().await });
+        Ok::<_, Infallible>(response)
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(server), service);
+    tokio::spawn(async move { connection.with_upgrades().await.unwrap() });
+    let mut ws = Client::new("ws://example.com/hyper").handshake(client).await.unwrap();
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    let line = log.line("connection open", "/hyper");
+    assert_in_one_span(&line, &["version=HTTP/1.1", "path=\"/hyper\""]);
+}
+
+#[tokio::test]
+async fn of_a_handler_server() {
+    let log = Log::begin();
+    let callbacks = Callbacks::new().on_message(|connection, message| {
+        tracing::debug!(length = message.as_bytes().len(), "a message for the handler");
+        connection.send(message);
+    });
+    let listening = push::Server::new(move || callbacks.clone()).listen("127.0.0.1:0").unwrap();
+    let (url, stopper) =
+        (format!("ws://{}/push", listening.local_addr().unwrap()), listening.stopper());
+    let server = std::thread::spawn(move || listening.run_until_stopped());
+    let mut ws = connect(&url).await.unwrap();
+    // One in the worker's buffer, and one that is read straight into its place.
+    for length in [10, 300_000] {
+        ws.send(vec![7; length]).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap().len(), length);
+        let line = log.line("a message for the handler", &format!("length={length}"));
+        assert_in_one_span(&line, &["id="]);
+    }
+    drop(ws);
+    stopper.stop();
+    server.join().unwrap().unwrap();
+}
