@@ -39,6 +39,10 @@
 //! code, an end of the transport without a close frame, a close frame within a message. A stream that was cut is never
 //! mistaken for one that ended.
 //!
+//! A server that stops ([`Drain`](crate::Drain)) closes its streams with 1001 while they are read, after what was written;
+//! what would be written later fails with [`Error::ShutDown`], and the peer can be read until it has ended its direction as
+//! well. A protocol with an end of its own, such as HTTP/2, should come to that first.
+//!
 //! # Deadlines
 //! Those of the connection apply, and assume a peer that reads: a peer is pinged after 30 s of silence and given up 20 s
 //! later ([`Config::ping_after`](crate::Config::ping_after)), and so is one that takes nothing of what is written for 30 s

@@ -1,4 +1,6 @@
+use std::borrow::Cow;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -16,6 +18,8 @@ pub(super) enum Writing {
     Open,
     /// The close frame is in the output.
     ShutDown,
+    /// The connection was closed before all was sent.
+    Closed,
     Failed(io::ErrorKind),
 }
 
@@ -26,11 +30,18 @@ impl ByteStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let was_empty = self.gathered.is_empty();
         ready!(self.drive(Half::Write, cx, Self::poll_writable))?;
+        if self.gathered.is_empty() {
+            // A read that waits in another task is to write it: nobody knows whether a flush will come.
+            self.tasks.wake_other(Half::Write, cx);
+            if let Some(long) = slices.first().and_then(|first| first.get(..MESSAGE)) {
+                // A client masks it from where it is.
+                self.send(Cow::Borrowed(long));
+                return Poll::Ready(Ok(MESSAGE));
+            }
+        }
         let offered = slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add);
-        let room = MESSAGE - self.gathered.len();
-        let taken = offered.min(room);
+        let taken = offered.min(MESSAGE - self.gathered.len());
         self.gathered.reserve(taken);
         for slice in slices {
             let room = MESSAGE - self.gathered.len();
@@ -39,56 +50,59 @@ impl ByteStream {
         if self.gathered.len() == MESSAGE {
             self.send_gathered();
         }
-        if was_empty && taken > 0 {
-            // A read that waits in another task is to write it: nobody knows whether a flush will come.
-            self.tasks.wake_other(Half::Write, cx);
-        }
         Poll::Ready(Ok(taken))
     }
 
-    /// Makes a message of what was gathered. If that cannot be sent any more, it stays, and the writer learns of it.
+    /// Makes a message of what was gathered.
     pub(super) fn send_gathered(&mut self) {
         if !self.gathered.is_empty() {
-            let _ = self.ws.push_gathered(&mut self.gathered);
+            let gathered = mem::take(&mut self.gathered);
+            self.send(Cow::Owned(gathered));
+        }
+    }
+
+    /// Puts a message into the output. If that cannot be any more, the next call that writes tells.
+    fn send(&mut self, payload: Cow<'_, [u8]>) {
+        if self.ws.push_payload(payload).is_err() {
+            self.writing = Writing::Closed;
+        }
+    }
+
+    fn check_writing(&self) -> io::Result<()> {
+        match self.writing {
+            Writing::Open | Writing::ShutDown => Ok(()),
+            Writing::Closed => Err(Error::ShutDown.into()),
+            Writing::Failed(kind) => Err(Error::Failed(kind).into()),
         }
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.writing {
-            Writing::Open => {}
-            Writing::ShutDown => return Poll::Ready(Err(Error::ShutDown.into())),
-            Writing::Failed(kind) => return Poll::Ready(Err(Error::Failed(kind).into())),
+        if self.writing == Writing::ShutDown {
+            return Poll::Ready(Err(Error::ShutDown.into()));
         }
+        self.check_writing()?;
         let sendable = ready!(self.ws.poll_sendable(cx));
         Poll::Ready(sendable.map_err(|error| self.fail_writing(error)))
     }
 
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Writing::Failed(kind) = self.writing {
-            return Poll::Ready(Err(Error::Failed(kind).into()));
-        }
         self.send_gathered();
-        let flushed = ready!(self.ws.poll_flush_output(cx));
-        // After a failure there is no output because it was given up.
-        let lost =
-            !self.gathered.is_empty() || self.ws.is_ending() && self.reading != Reading::Ended;
-        Poll::Ready(match flushed {
-            Ok(()) if lost => {
-                self.writing = Writing::Failed(io::ErrorKind::BrokenPipe);
-                Err(Error::ShutDown.into())
-            }
-            flushed => flushed.map_err(|error| self.fail_writing(error)),
-        })
+        self.check_writing()?;
+        ready!(self.ws.poll_flush_output(cx)).map_err(|error| self.fail_writing(error))?;
+        if self.ws.is_ending() && self.reading != Reading::Ended {
+            // It failed: there is no output because it was given up.
+            self.writing = Writing::Closed;
+        }
+        Poll::Ready(self.check_writing())
     }
 
     fn poll_shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.writing == Writing::Open && !self.ws.is_ending() {
             self.send_gathered();
-            if self.gathered.is_empty() {
-                // Without waiting for room: it is bounded.
-                self.ws.end_sending();
-                self.writing = Writing::ShutDown;
-            }
+            self.check_writing()?;
+            // Without waiting for room: it is bounded.
+            self.ws.end_sending();
+            self.writing = Writing::ShutDown;
         }
         if self.writing == Writing::ShutDown && self.ws.is_ending() {
             return self.poll_end(cx);

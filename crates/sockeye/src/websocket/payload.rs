@@ -1,5 +1,6 @@
 //! The payload of binary messages without their boundaries: what a byte stream is made of.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -89,14 +90,11 @@ impl WebSocket {
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// Makes a message of what was gathered, and leaves nothing in it.
-    pub(crate) fn push_gathered(&mut self, gathered: &mut Vec<u8>) -> Result<()> {
-        let (length, before) = (gathered.len(), self.output.len());
-        let message = MessageRef::Binary(gathered);
-        if self.connection.send_in_place(message, self.output.buffer())? {
-            self.output.push_shared(std::mem::take(gathered).into());
-        } else {
-            gathered.clear();
+    /// Adds a message to the output; a long payload that is owned stays where it is.
+    pub(crate) fn push_payload(&mut self, payload: Cow<'_, [u8]>) -> Result<()> {
+        let (length, before) = (payload.len(), self.output.len());
+        if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
+            self.output.push_shared(payload.into_owned().into());
         }
         self.side().sent(Kind::Binary, length, self.output.len() - before);
         Ok(())

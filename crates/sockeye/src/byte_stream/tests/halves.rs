@@ -69,15 +69,19 @@ async fn both_directions_are_busy_over_a_tiny_transport() {
 
 #[tokio::test(start_paused = true)]
 async fn what_one_task_writes_is_sent_by_the_other_that_waits_to_read() {
-    let (client, mut server) = streams(1000);
-    let (mut reads, mut writes) = split(client);
-    let reading = tokio::spawn(async move { reads.read(&mut [0; 10]).await });
-    tokio::task::yield_now().await;
-    writes.write_all(b"no flush").await.unwrap();
-    let mut bytes = [0; 8];
-    timeout(Duration::from_secs(10), server.read_exact(&mut bytes)).await.expect("sent").unwrap();
-    assert_eq!(&bytes, b"no flush");
-    reading.abort();
+    // A long write makes a message at once.
+    for length in [8, 70_000] {
+        let (client, mut server) = streams(1000);
+        let (mut reads, mut writes) = split(client);
+        let reading = tokio::spawn(async move { reads.read(&mut [0; 10]).await });
+        tokio::task::yield_now().await;
+        writes.write_all(&noise(1, length)).await.unwrap();
+        let mut bytes = vec![0; length];
+        let receiving = timeout(Duration::from_secs(10), server.read_exact(&mut bytes));
+        receiving.await.expect("sent").unwrap();
+        assert_eq!(bytes, noise(1, length));
+        reading.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]
