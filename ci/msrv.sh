@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the library crates with the oldest compiler that they promise to support: `rust-version`
 # of the workspace. That compiler is rustup's where it is installed, else Debian's (x86_64, root).
-# The program states a version of its own, which is not older than what ci/lint.sh and ci/test.sh use.
+# The program and the gRPC crate state versions of their own, tested by ci/lint.sh and ci/test.sh only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

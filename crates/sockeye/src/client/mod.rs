@@ -25,7 +25,7 @@ use http::{HeaderName, HeaderValue};
 #[cfg(feature = "tls")]
 use rustls::ClientConfig;
 use sockeye_proto::Config;
-use sockeye_proto::handshake::{ClientRequest, HeadLimits, RequestError};
+use sockeye_proto::handshake::{ClientRequest, HeadLimits, RequestError, Url};
 use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
@@ -109,6 +109,11 @@ impl Client {
             #[cfg(feature = "tls")]
             tls: None,
         }
+    }
+
+    /// Where it connects to, unless there is something wrong with the URL or the request.
+    pub fn url(&self) -> Option<&Url> {
+        self.request.as_ref().ok().map(ClientRequest::url)
     }
 
     /// Adds a header to the request. A `Host` takes the place of the URL's; the headers of the handshake itself cannot

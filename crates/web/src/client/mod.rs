@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sockeye_proto::Config;
-use sockeye_proto::handshake::{ClientRequest, RequestError};
+use sockeye_proto::handshake::{ClientRequest, RequestError, Url};
 
 use crate::WebSocket;
 use crate::socket::Socket;
@@ -77,6 +77,11 @@ impl Client {
             receive_queue: DEFAULT_RECEIVE_QUEUE,
             websocket_stream: true,
         }
+    }
+
+    /// Where it connects to, unless there is something wrong with the URL or the request.
+    pub fn url(&self) -> Option<&Url> {
+        self.request.as_ref().ok().map(ClientRequest::url)
     }
 
     /// Asks for subprotocols, the one preferred first. [`WebSocket::subprotocol`] tells which one the server chose, if

@@ -1,0 +1,134 @@
+//! The bodies of a call: what ties request and response together, and both to the deadline.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use crate::clock::Sleep;
+use crate::status;
+
+/// The body of a request, which ends with a reset as soon as nobody waits for the response any more.
+///
+/// Without that, a client or bidirectional stream that was cancelled after the response had begun would stay open until
+/// the program stops sending: only the receiving half of its HTTP/2 stream would be gone.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    body: tonic::body::Body,
+    abandoned: Option<oneshot::Receiver<Infallible>>,
+}
+
+/// Held by whoever waits for the response; tells the request's body when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    _sender: oneshot::Sender<Infallible>,
+}
+
+impl RequestBody {
+    pub(crate) fn new(body: tonic::body::Body) -> (Self, Interest) {
+        let (sender, abandoned) = oneshot::channel();
+        (Self { body, abandoned: Some(abandoned) }, Interest { _sender: sender })
+    }
+
+    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(abandoned) = &mut self.abandoned else { return Poll::Pending };
+        let _: Result<Infallible, _> = ready!(Pin::new(abandoned).poll(cx));
+        self.abandoned = None;
+        Poll::Ready(())
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        if this.poll_abandoned(cx).is_ready() {
+            // The reason of the reset is taken from this error.
+            return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+        }
+        Pin::new(&mut this.body).poll_frame(cx).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a response. Its errors are statuses; dropping it cancels the call.
+pub struct ResponseBody {
+    /// `None` when the call is over.
+    call: Option<Call>,
+}
+
+struct Call {
+    incoming: Incoming,
+    deadline: Option<Sleep>,
+    _interest: Interest,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(incoming: Incoming, deadline: Option<Sleep>, interest: Interest) -> Self {
+        Self { call: Some(Call { incoming, deadline, _interest: interest }) }
+    }
+}
+
+impl Call {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(deadline) = &mut self.deadline
+            && Pin::new(deadline).poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(status::deadline_exceeded())));
+        }
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(status::checked).map_err(status::of_call)))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        let Some(call) = &mut this.call else { return Poll::Ready(None) };
+        let frame = ready!(call.poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) {
+            // The server learns at once that nobody waits, and not only when the program drops the body.
+            this.call = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.call.as_ref().is_none_or(|call| call.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.call.as_ref().map_or(SizeHint::with_exact(0), |call| call.incoming.size_hint())
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").field("is_over", &self.call.is_none()).finish()
+    }
+}

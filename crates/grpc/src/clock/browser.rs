@@ -1,0 +1,171 @@
+//! The browser's clock and queue of microtasks, in a page or a worker.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// As long as a timer of the browser can run, in milliseconds: the number is a signed one of 32 bits.
+const MAX_TIMER: f64 = 2_147_483_647.0;
+
+/// Milliseconds since the page or worker began, never less than before.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct Instant(f64);
+
+impl std::ops::Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0 + duration.as_secs_f64() * 1000.0)
+    }
+}
+
+pub(crate) fn now() -> Instant {
+    Instant(performance_now())
+}
+
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
+    wasm_bindgen_futures::spawn_local(task);
+}
+
+/// Random bits, which spread attempts and protect nothing.
+pub(crate) fn random() -> u64 {
+    // 53 bits of it; a negative number cannot be.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in 0..2^64")]
+    let bits = (js_sys::Math::random() * 18_446_744_073_709_551_616.0) as u64;
+    bits
+}
+
+/// What a task may hold: anything, as there is one thread.
+pub(crate) trait MaybeSend {}
+
+impl<T> MaybeSend for T {}
+
+/// A future of any kind that a task may hold.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+pub(crate) fn sleep(duration: Duration) -> Sleep {
+    TIMERS.with_borrow_mut(|timers| timers.add(duration))
+}
+
+/// Ready when its time has passed.
+///
+/// All of them share one timer of the browser, which runs until the earliest is due: a call with a deadline, which is
+/// met as a rule, costs an entry in a map and no call of JavaScript but that of the clock.
+#[derive(Debug)]
+pub(crate) struct Sleep {
+    key: Key,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        TIMERS.with_borrow_mut(|timers| match timers.sleeping.get_mut(&self.key) {
+            Some(waker) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        })
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        TIMERS.with_borrow_mut(|timers| timers.sleeping.remove(&self.key));
+    }
+}
+
+thread_local! {
+    static TIMERS: RefCell<Timers> = RefCell::new(Timers {
+        sleeping: BTreeMap::new(),
+        next: 0,
+        running: None,
+        ring: Closure::new(ring),
+    });
+}
+
+struct Timers {
+    /// Those that are not due, by when they are; the earliest is first.
+    sleeping: BTreeMap<Key, Waker>,
+    /// Tells apart what is due at the same time.
+    next: u64,
+    /// The timer of the browser, and when it will ring.
+    running: Option<Running>,
+    ring: Closure<dyn FnMut()>,
+}
+
+/// Microseconds of the clock, then in the order of asking.
+type Key = (u64, u64);
+
+struct Running {
+    timer: JsValue,
+    due: u64,
+}
+
+impl Timers {
+    fn add(&mut self, duration: Duration) -> Sleep {
+        let key = (due(duration), self.next);
+        self.next += 1;
+        self.sleeping.insert(key, Waker::noop().clone());
+        self.run();
+        Sleep { key }
+    }
+
+    /// Sees that a timer runs that rings when the earliest is due, or before.
+    fn run(&mut self) {
+        let Some((&(earliest, _), _)) = self.sleeping.first_key_value() else { return };
+        if self.running.as_ref().is_some_and(|running| running.due <= earliest) {
+            return;
+        }
+        if let Some(running) = self.running.take() {
+            clear_timeout(&running.timer);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+        let wait = (earliest as f64 / 1000.0 - now().0).ceil().clamp(0.0, MAX_TIMER);
+        let timer = set_timeout(&self.ring, wait);
+        self.running = Some(Running { timer, due: earliest });
+    }
+
+    /// Takes out those that are due.
+    fn take_due(&mut self) -> BTreeMap<Key, Waker> {
+        self.running = None;
+        let later = self.sleeping.split_off(&(due(Duration::ZERO) + 1, 0));
+        let due = std::mem::replace(&mut self.sleeping, later);
+        self.run();
+        due
+    }
+}
+
+/// The timer of the browser has rung.
+fn ring() {
+    // Woken outside, as whoever is woken may ask for timers.
+    for waker in TIMERS.with_borrow_mut(Timers::take_due).into_values() {
+        waker.wake();
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clocks run forward")]
+fn due(wait: Duration) -> u64 {
+    let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+    ((now().0 * 1000.0) as u64).saturating_add(micros)
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+
+    /// The result is a number in browsers, and an object elsewhere.
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Closure<dyn FnMut()>, milliseconds: f64) -> JsValue;
+
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(timer: &JsValue);
+}

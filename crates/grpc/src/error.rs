@@ -1,0 +1,49 @@
+//! Why there is no connection.
+
+use std::time::Duration;
+use std::{fmt, io};
+
+/// Why a connection for gRPC could not be opened. Calls that waited for it fail as
+/// [`unavailable`](tonic::Code::Unavailable), with this as the source of their status.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is no WebSocket.
+    WebSocket(sockeye::ConnectError),
+    /// There is no byte stream: the function given to [`Endpoint::with_connector`](crate::Endpoint::with_connector) failed.
+    Transport(io::Error),
+    /// The other end does not speak HTTP/2: perhaps the URL is that of another WebSocket.
+    Http2(hyper::Error),
+    /// The other end closed the connection before it said anything.
+    Closed,
+    /// It took longer than [`Endpoint::connect_timeout`](crate::Endpoint::connect_timeout) allows.
+    TimedOut {
+        /// What was allowed.
+        limit: Duration,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WebSocket(_) => f.write_str("the WebSocket could not be opened"),
+            Self::Transport(_) => f.write_str("the connection could not be opened"),
+            Self::Http2(_) => f.write_str("the other end does not speak HTTP/2"),
+            Self::Closed => f.write_str("the other end closed the connection at once"),
+            Self::TimedOut { limit } => {
+                write!(f, "the connection was not open after {} s", limit.as_secs_f64())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::WebSocket(error) => Some(error),
+            Self::Transport(error) => Some(error),
+            Self::Http2(error) => Some(error),
+            Self::Closed | Self::TimedOut { .. } => None,
+        }
+    }
+}

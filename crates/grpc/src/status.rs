@@ -1,0 +1,104 @@
+//! From what went wrong below a call to its status.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::HeaderMap;
+use http_body::Frame;
+use tonic::metadata::{Binary, MetadataValue};
+use tonic::{Code, Status};
+
+use crate::ConnectError;
+
+pub(crate) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// There is no connection to send the call on.
+pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
+    let mut status = Status::unavailable(format!("no connection: {}", chain(&*cause)));
+    status.set_source(cause);
+    status
+}
+
+/// The connection went away before the call was sent, again and again.
+pub(crate) fn unsent(cause: hyper::Error) -> Status {
+    with_source(Code::Unavailable, "the connection was lost before the call was sent", cause)
+}
+
+/// The call was cut, by a reset of its stream or by the end of the connection.
+pub(crate) fn of_call(error: hyper::Error) -> Status {
+    let (code, message) = match find::<h2::Error>(&error) {
+        Some(error) if error.is_reset() => of_reset(error.reason()),
+        Some(error) if error.is_library() && !error.is_go_away() => {
+            (Code::Internal, "the server broke the rules of HTTP/2")
+        }
+        _ => (Code::Unavailable, "the connection was lost"),
+    };
+    with_source(code, message, error)
+}
+
+/// The table of the gRPC protocol over HTTP/2, section "Errors".
+fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
+    match reason {
+        Some(Reason::REFUSED_STREAM) => (Code::Unavailable, "the server refused the call"),
+        Some(Reason::CANCEL) => (Code::Cancelled, "the server cancelled the call"),
+        Some(Reason::ENHANCE_YOUR_CALM) => {
+            (Code::ResourceExhausted, "the server has had enough of calls")
+        }
+        Some(Reason::INADEQUATE_SECURITY) => {
+            (Code::PermissionDenied, "the server demands better security")
+        }
+        _ => (Code::Internal, "the server broke the call off"),
+    }
+}
+
+/// Removes status details that are no base64: tonic would panic.
+pub(crate) fn check_details(headers: &mut HeaderMap) {
+    const DETAILS: http::HeaderName = Status::GRPC_STATUS_DETAILS;
+    let is_valid = |value: &http::HeaderValue| {
+        MetadataValue::<Binary>::try_from(value.as_bytes())
+            .is_ok_and(|value| value.to_bytes().is_ok())
+    };
+    if headers.get(DETAILS).is_some_and(|value| !is_valid(value)) {
+        headers.remove(DETAILS);
+    }
+}
+
+/// A frame of a response whose trailers tonic can read.
+pub(crate) fn checked(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        check_details(trailers);
+    }
+    frame
+}
+
+fn with_source(code: Code, message: &str, cause: hyper::Error) -> Status {
+    let mut status = Status::new(code, format!("{message}: {}", chain(&cause)));
+    status.set_source(Arc::new(cause));
+    status
+}
+
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error and its causes in one line, as the message of a status crosses borders that its source does not.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

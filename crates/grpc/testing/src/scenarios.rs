@@ -1,0 +1,54 @@
+//! What a channel must do, wherever it runs. A scenario panics if it does not.
+#![allow(clippy::missing_panics_doc, reason = "to panic is how all of them fail")]
+
+pub mod calls;
+pub mod cancellation;
+pub mod deadlines;
+pub mod load;
+
+use sockeye_grpc::Channel;
+
+use crate::proto::greeter_client::GreeterClient;
+use crate::proto::trial_client::TrialClient;
+use crate::proto::{Figures, HelloRequest, Nothing};
+use crate::service::MAX_MESSAGE_LENGTH;
+
+/// How often the server is asked for its figures before they are taken for final: more than a server needs that is
+/// about to learn of 10,000 cancelled calls.
+const MAX_REPORTS: u32 = 20_000;
+
+fn greeter(channel: &Channel) -> GreeterClient<Channel> {
+    GreeterClient::new(channel.clone())
+}
+
+fn trial(channel: &Channel) -> TrialClient<Channel> {
+    TrialClient::new(channel.clone())
+        .max_decoding_message_size(MAX_MESSAGE_LENGTH)
+        .max_encoding_message_size(MAX_MESSAGE_LENGTH)
+}
+
+fn hello(name: impl Into<String>) -> HelloRequest {
+    HelloRequest { name: name.into() }
+}
+
+async fn figures(channel: &Channel) -> Figures {
+    trial(channel).report(Nothing {}).await.expect("a report").into_inner()
+}
+
+/// Asks the server until no call is under way there.
+async fn assert_all_calls_end(channel: &Channel) {
+    let mut under_way = 0;
+    for _ in 0..MAX_REPORTS {
+        under_way = figures(channel).await.under_way;
+        if under_way == 0 {
+            return;
+        }
+    }
+    panic!("{under_way} calls are still under way at the server");
+}
+
+/// The connection still carries a call.
+async fn assert_alive(channel: &Channel) {
+    let reply = greeter(channel).say_hello(hello("again")).await.expect("a reply").into_inner();
+    assert_eq!(reply.message, "Hello again!");
+}

@@ -1,0 +1,80 @@
+//! Calls of all kinds, with metadata and status.
+
+use sockeye_grpc::Channel;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request};
+
+use super::{assert_alive, greeter, hello, trial};
+use crate::proto::{Failure, HellosRequest};
+
+/// All four kinds of calls are answered in full.
+pub async fn all_four_kinds_are_answered(channel: &Channel) {
+    let mut greeter = greeter(channel);
+    let reply = greeter.say_hello(hello("Ada")).await.expect("a reply").into_inner();
+    assert_eq!(reply.message, "Hello Ada!");
+
+    let asked = HellosRequest { name: "Ada".into(), count: 100 };
+    let replies = greeter.say_hellos(asked).await.expect("replies").into_inner();
+    let replies: Vec<_> = replies.map(|reply| reply.expect("a reply").message).collect().await;
+    assert_eq!(replies.len(), 100);
+    assert_eq!(replies[99], "Hello Ada 99!");
+
+    let names = tokio_stream::iter(["Ada", "Grace", "Barbara"].map(hello));
+    let reply = greeter.collect(names).await.expect("a reply").into_inner();
+    assert_eq!(reply.message, "Hello Ada and Grace and Barbara!");
+
+    let names = tokio_stream::iter((0..100).map(|n| hello(n.to_string())));
+    let replies = greeter.chat(names).await.expect("replies").into_inner();
+    let replies: Vec<_> = replies.map(|reply| reply.expect("a reply").message).collect().await;
+    assert_eq!(replies.len(), 100);
+    assert_eq!(replies[99], "Hello 99!");
+}
+
+/// In a bidirectional stream each message is answered before the next is sent: nothing waits for more.
+pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
+    let (names, receiver) = mpsc::channel(1);
+    names.send(hello("0")).await.expect("room");
+    let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await.expect("replies");
+    let mut replies = replies.into_inner();
+    for n in 0..1000 {
+        let reply = replies.message().await.expect("a reply").expect("no end yet");
+        assert_eq!(reply.message, format!("Hello {n}!"));
+        names.send(hello((n + 1).to_string())).await.expect("the call goes on");
+    }
+    drop(names);
+    assert!(replies.message().await.expect("the last reply").is_some());
+    assert!(replies.message().await.expect("the end").is_none());
+}
+
+/// Metadata reaches the server and comes back, text and binary.
+pub async fn metadata_travels_both_ways(channel: &Channel) {
+    let binary: Vec<u8> = (0..=255).collect();
+    let mut request = Request::new(hello("Ada"));
+    request.metadata_mut().insert("x-text", "as it is".parse().expect("ASCII"));
+    request.metadata_mut().insert_bin("x-binary-bin", MetadataValue::from_bytes(&binary));
+    let response = greeter(channel).say_hello(request).await.expect("a reply");
+    let metadata = response.metadata();
+    assert_eq!(metadata.get("x-text").expect("text"), "as it is");
+    assert_eq!(
+        metadata.get_bin("x-binary-bin").expect("bytes").to_bytes().expect("base64"),
+        binary
+    );
+}
+
+/// A status arrives with its code, message, details and metadata, and the connection goes on.
+pub async fn a_status_arrives_whole(channel: &Channel) {
+    for code in 1..=16 {
+        let message = format!("Störung {code}: 100 %\nand more");
+        let details: Vec<u8> = (0..=255).collect();
+        let failure = Failure { code, message: message.clone(), details: details.clone() };
+        let status = trial(channel).fail(failure).await.expect_err("a failure");
+        assert_eq!(status.code(), Code::from(code));
+        assert_eq!(status.message(), message);
+        assert_eq!(status.details(), details);
+        assert_eq!(status.metadata().get("x-failure").expect("metadata"), "asked for");
+    }
+    assert_alive(channel).await;
+}

@@ -1,0 +1,116 @@
+//! Calls that nobody waits for any more.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use sockeye_grpc::Channel;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
+use crate::proto::{Nothing, Pouring};
+
+/// Of each kind.
+const CALLS: u32 = 1000;
+
+const BURST: u32 = 10_000;
+
+/// 1,000 server streams are dropped after their first message; the connection lives.
+pub async fn cancelled_server_streams_end(channel: &Channel) {
+    let endless = Pouring { length: 1000, count: 0 };
+    for _ in 0..CALLS {
+        let mut replies = trial(channel).pour(endless).await.expect("a stream").into_inner();
+        assert!(replies.message().await.expect("a message").is_some());
+    }
+    assert_all_calls_end(channel).await;
+    assert_alive(channel).await;
+}
+
+/// 1,000 client streams are dropped after their first message; the connection lives.
+pub async fn cancelled_client_streams_end(channel: &Channel) {
+    for _ in 0..CALLS {
+        let (names, receiver) = mpsc::channel(1);
+        names.send(hello("Ada")).await.expect("room");
+        let mut greeter = greeter(channel);
+        let mut call = pin!(greeter.collect(ReceiverStream::new(receiver)));
+        // The first message was taken when there is room for the second.
+        let mut room = pin!(names.reserve());
+        poll_fn(|cx| {
+            assert!(call.as_mut().poll(cx).is_pending());
+            room.as_mut().poll(cx).map(|room| assert!(room.is_ok()))
+        })
+        .await;
+    }
+    assert_all_calls_end(channel).await;
+    assert_alive(channel).await;
+}
+
+/// 1,000 conversations are dropped after their first answer while requests go on; the connection lives.
+pub async fn cancelled_conversations_end(channel: &Channel) {
+    for _ in 0..CALLS {
+        let (names, receiver) = mpsc::channel(1);
+        names.send(hello("Ada")).await.expect("room");
+        let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await;
+        let mut replies = replies.expect("a stream").into_inner();
+        assert!(replies.message().await.expect("a reply").is_some());
+        drop(replies);
+        // The call lets go of the requests that it was to send.
+        names.closed().await;
+    }
+    assert_all_calls_end(channel).await;
+    assert_alive(channel).await;
+}
+
+/// 10,000 calls are begun and dropped as fast as it goes; the connection lives.
+pub async fn a_burst_of_cancelled_calls_is_survived(channel: &Channel) {
+    for n in 0..BURST {
+        let mut trial = trial(channel);
+        let mut call = pin!(trial.hang(Nothing {}));
+        poll_fn(|cx| {
+            assert!(call.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        // Some are dropped before they have left, some after.
+        if n % 3 == 0 {
+            yield_once().await;
+        }
+    }
+    assert_all_calls_end(channel).await;
+    assert_alive(channel).await;
+}
+
+/// 10,000 calls are begun, and then all dropped at once.
+pub async fn calls_cancelled_all_at_once_end(channel: &Channel) {
+    let mut calls = Vec::new();
+    for _ in 0..BURST {
+        let mut trial = trial(channel);
+        let mut call = Box::pin(async move { trial.hang(Nothing {}).await });
+        poll_fn(|cx| {
+            assert!(call.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        calls.push(call);
+    }
+    for _ in 0..10 {
+        yield_once().await;
+    }
+    drop(calls);
+    assert_all_calls_end(channel).await;
+    assert_alive(channel).await;
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

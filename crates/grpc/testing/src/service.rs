@@ -1,0 +1,26 @@
+//! The services, as a server has them.
+
+mod figures;
+mod greeter;
+mod trial;
+
+use std::sync::Arc;
+
+use crate::proto::greeter_server::GreeterServer;
+use crate::proto::trial_server::TrialServer;
+use figures::Counts;
+
+/// How long messages of these services may be, in bytes.
+pub const MAX_MESSAGE_LENGTH: usize = 64 * 1024 * 1024;
+
+/// Both services, which count in common.
+pub fn services() -> (GreeterServer<Greeter>, TrialServer<Trial>) {
+    let counts = Arc::new(Counts::default());
+    let trial = TrialServer::new(Trial::new(Arc::clone(&counts)))
+        .max_decoding_message_size(MAX_MESSAGE_LENGTH)
+        .max_encoding_message_size(MAX_MESSAGE_LENGTH);
+    (GreeterServer::new(Greeter::new(counts)), trial)
+}
+
+pub use greeter::Greeter;
+pub use trial::Trial;

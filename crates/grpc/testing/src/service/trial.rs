@@ -1,0 +1,87 @@
+//! What a connection has to stand.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Code, Request, Response, Status};
+
+use super::figures::Counts;
+use crate::proto::trial_server;
+use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring};
+
+/// Answers well, badly, late or never, as it is asked to.
+#[derive(Debug)]
+pub struct Trial {
+    counts: Arc<Counts>,
+    present: watch::Sender<u32>,
+}
+
+impl Trial {
+    pub(super) fn new(counts: Arc<Counts>) -> Self {
+        Self { counts, present: watch::channel(0).0 }
+    }
+}
+
+type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl trial_server::Trial for Trial {
+    type StallStream = Replies<Nothing>;
+    type PourStream = Replies<Bytes>;
+
+    async fn echo(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
+        let _under_way = self.counts.begin();
+        Ok(Response::new(request.into_inner()))
+    }
+
+    async fn fail(&self, request: Request<Failure>) -> Result<Response<Nothing>, Status> {
+        let Failure { code, message, details } = request.into_inner();
+        let mut status = Status::with_details(Code::from(code), message, details.into());
+        status.metadata_mut().insert("x-failure", "asked for".parse().expect("ASCII"));
+        Err(status)
+    }
+
+    async fn hang(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+        let _under_way = self.counts.begin();
+        pending().await
+    }
+
+    async fn stall(
+        &self,
+        _request: Request<Nothing>,
+    ) -> Result<Response<Replies<Nothing>>, Status> {
+        let replies = tokio_stream::once(Ok(Nothing {})).chain(tokio_stream::pending());
+        Ok(Response::new(Box::pin(self.counts.begin().with(replies))))
+    }
+
+    async fn meet(&self, request: Request<Meeting>) -> Result<Response<Nothing>, Status> {
+        let size = request.into_inner().size;
+        self.present.send_modify(|present| *present += 1);
+        let mut present = self.present.subscribe();
+        let met = present.wait_for(|present| *present >= size).await;
+        met.map(|_| Response::new(Nothing {})).map_err(|_| Status::aborted("the server stops"))
+    }
+
+    async fn pour(&self, request: Request<Pouring>) -> Result<Response<Replies<Bytes>>, Status> {
+        let Pouring { length, count } = request.into_inner();
+        let counts = Arc::clone(&self.counts);
+        let content = vec![0x5a; length as usize];
+        let last = if count == 0 { u64::MAX } else { count };
+        let replies = (0..last).map(move |_| {
+            counts.pour(content.len());
+            Ok(Bytes { content: content.clone() })
+        });
+        let replies = self.counts.begin().with(tokio_stream::iter(replies));
+        Ok(Response::new(Box::pin(replies)))
+    }
+
+    async fn report(&self, _request: Request<Nothing>) -> Result<Response<Figures>, Status> {
+        Ok(Response::new(Figures {
+            under_way: self.counts.under_way(),
+            poured: self.counts.poured(),
+        }))
+    }
+}

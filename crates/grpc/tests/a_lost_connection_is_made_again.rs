@@ -1,0 +1,215 @@
+//! What becomes of calls when the connection goes, and of those after.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod server;
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use server::Stoppable;
+use sockeye_grpc::{Backoff, Channel, ConnectError, Endpoint};
+use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
+use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::{HelloReply, HelloRequest, Nothing};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+/// Longer than any test, so that a pause does not end within one; with a jitter of 0 with a chance of one in 10¹³.
+const HOURS: Backoff =
+    Backoff::new().base(Duration::from_secs(36_000)).cap(Duration::from_secs(36_000));
+
+const NO_PAUSE: Backoff = Backoff::new().base(Duration::ZERO);
+
+/// Where the server is at present, for an endpoint that counts its attempts to reach it.
+#[derive(Clone, Default)]
+struct Place {
+    url: Arc<Mutex<String>>,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Place {
+    fn endpoint(&self) -> Endpoint {
+        let place = self.clone();
+        Endpoint::with_connector(move || {
+            place.attempts.fetch_add(1, Ordering::SeqCst);
+            let url = place.url.lock().unwrap().clone();
+            async move {
+                let ws = sockeye::connect(url).await.map_err(io::Error::other)?;
+                Ok(ws.into_byte_stream())
+            }
+        })
+    }
+
+    async fn start(&self) -> Stoppable {
+        let server = Stoppable::start().await;
+        self.url.lock().unwrap().clone_from(&server.url);
+        server
+    }
+
+    fn attempts(&self) -> usize {
+        self.attempts.load(Ordering::SeqCst)
+    }
+}
+
+async fn hello(channel: &Channel) -> Result<HelloReply, Status> {
+    let request = HelloRequest { name: "Ada".into() };
+    GreeterClient::new(channel.clone()).say_hello(request).await.map(tonic::Response::into_inner)
+}
+
+fn hang(channel: &Channel) -> tokio::task::JoinHandle<Status> {
+    let mut trial = TrialClient::new(channel.clone());
+    tokio::spawn(async move { trial.hang(Nothing {}).await.unwrap_err() })
+}
+
+fn cause(status: &Status) -> &ConnectError {
+    let source = std::error::Error::source(status).expect("a cause");
+    source.downcast_ref().expect("why there is no connection")
+}
+
+#[tokio::test]
+async fn calls_under_way_are_unavailable_and_the_next_call_connects() {
+    let place = Place::default();
+    let server = place.start().await;
+    let channel = place.endpoint().backoff(NO_PAUSE).connect().await.unwrap();
+    let mut replies =
+        TrialClient::new(channel.clone()).stall(Nothing {}).await.unwrap().into_inner();
+    replies.message().await.unwrap();
+    let hanging = hang(&channel);
+    server.calls_under_way(2).await;
+    drop(server);
+
+    assert_eq!(hanging.await.unwrap().code(), Code::Unavailable);
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::Unavailable);
+    let status = hello(&channel).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(matches!(cause(&status), ConnectError::Transport(_)), "{status:?}");
+
+    let _server = place.start().await;
+    assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_finishes_what_it_has_begun() {
+    let place = Place::default();
+    let server = place.start().await;
+    let channel = place.endpoint().connect().await.unwrap();
+    let (names, receiver) = mpsc::channel(1);
+    names.send(HelloRequest { name: "Ada".into() }).await.unwrap();
+    let replies = GreeterClient::new(channel.clone()).chat(ReceiverStream::new(receiver)).await;
+    let mut replies = replies.unwrap().into_inner();
+    assert!(replies.message().await.unwrap().is_some());
+
+    let stopping = tokio::spawn(server.stop());
+    names.send(HelloRequest { name: "Grace".into() }).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap().message, "Hello Grace!");
+    drop(names);
+    assert!(replies.message().await.unwrap().is_none());
+    stopping.await.unwrap();
+
+    let _server = place.start().await;
+    assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
+    assert_eq!(place.attempts(), 2);
+}
+
+#[tokio::test]
+async fn all_calls_that_wait_share_one_attempt() {
+    let place = Place::default();
+    let _server = place.start().await;
+    let channel = place.endpoint().connect_lazy();
+    assert_eq!(place.attempts(), 0);
+    let mut calls = JoinSet::new();
+    for _ in 0..64 {
+        let channel = channel.clone();
+        calls.spawn(async move { hello(&channel).await });
+    }
+    for reply in calls.join_all().await {
+        assert_eq!(reply.unwrap().message, "Hello Ada!");
+    }
+    assert_eq!(place.attempts(), 1);
+}
+
+#[tokio::test]
+async fn calls_fail_at_once_in_the_pause_after_a_failure() {
+    let place = Place::default();
+    let server = place.start().await;
+    drop(server);
+    let channel = place.endpoint().backoff(HOURS).connect_lazy();
+    for _ in 0..10 {
+        let status = hello(&channel).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(matches!(cause(&status), ConnectError::Transport(_)), "{status:?}");
+    }
+    assert_eq!(place.attempts(), 1);
+}
+
+#[tokio::test]
+async fn an_attempt_outlives_the_call_that_began_it() {
+    let place = Place::default();
+    let _server = place.start().await;
+    let channel = place.endpoint().connect_lazy();
+    let first = tokio::time::timeout(Duration::ZERO, hello(&channel)).await;
+    assert!(first.is_err());
+    assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
+    assert_eq!(place.attempts(), 1);
+}
+
+#[tokio::test]
+async fn a_deadline_covers_the_wait_for_a_connection() {
+    let endpoint = Endpoint::with_connector(std::future::pending::<io::Result<DuplexStream>>);
+    let mut request = tonic::Request::new(HelloRequest::default());
+    request.set_timeout(Duration::from_millis(20));
+    let status = GreeterClient::new(endpoint.connect_lazy()).say_hello(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_url_where_nobody_listens_is_an_error_of_the_websocket() {
+    let server = Stoppable::start().await;
+    let url = server.url.clone();
+    drop(server);
+    let error = sockeye_grpc::connect(url).await.unwrap_err();
+    assert!(matches!(error, ConnectError::WebSocket(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_websocket_that_echoes_is_not_taken_for_grpc() {
+    let echo = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", echo.local_addr().unwrap());
+    tokio::spawn(echo.serve(async |mut ws: sockeye::WebSocket| {
+        while let Ok(Some(message)) = ws.recv().await {
+            if ws.send(message).await.is_err() {
+                return;
+            }
+        }
+    }));
+    // The first bytes come back before it is clear what they are; then nothing is answered.
+    if let Ok(channel) = sockeye_grpc::connect(url).await {
+        assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_named() {
+    let endpoint = Endpoint::with_connector(async || Ok(tokio::io::duplex(64 * 1024).0));
+    let error = endpoint.connect().await.unwrap_err();
+    assert!(matches!(error, ConnectError::Closed | ConnectError::Http2(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up() {
+    let limit = Duration::from_millis(20);
+    let (ours, _theirs) = tokio::io::duplex(64 * 1024);
+    let ours = Mutex::new(Some(ours));
+    let endpoint = Endpoint::with_connector(move || {
+        let ours = ours.lock().unwrap().take();
+        async move { ours.ok_or_else(|| io::Error::other("only once")) }
+    });
+    let error = endpoint.connect_timeout(limit).connect().await.unwrap_err();
+    assert!(matches!(error, ConnectError::TimedOut { limit: told } if told == limit), "{error:?}");
+}

@@ -1,0 +1,92 @@
+//! Servers of the tests' services.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(dead_code, reason = "each test uses some of them")]
+
+use std::sync::Arc;
+
+use sockeye_grpc::{Channel, Endpoint, incoming};
+use sockeye_grpc_testing::proto::Nothing;
+use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::service::services;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// A channel over TCP without a WebSocket, to a server of its own.
+pub(crate) async fn over_tcp() -> Channel {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (greeter, trial) = services();
+    let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    Endpoint::with_connector(move || TcpStream::connect(address)).connect().await.unwrap()
+}
+
+/// A channel through a WebSocket, to a server of its own.
+pub(crate) async fn over_websocket() -> Channel {
+    sockeye_grpc::connect(at_websocket().await).await.unwrap()
+}
+
+/// The URL of a server.
+pub(crate) async fn at_websocket() -> String {
+    let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    let (greeter, trial) = services();
+    let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+    tokio::spawn(server.serve_with_incoming(incoming));
+    url
+}
+
+/// A server that can be stopped, with a runtime of its own that holds all of it.
+pub(crate) struct Stoppable {
+    pub(crate) url: String,
+    runtime: Option<Runtime>,
+    stop: Arc<Notify>,
+    stopped: Option<JoinHandle<()>>,
+}
+
+impl Stoppable {
+    pub(crate) async fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let stop = Arc::new(Notify::new());
+        let told = Arc::clone(&stop);
+        let (say, listening) = oneshot::channel();
+        let stopped = runtime.spawn(async move {
+            let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
+            say.send(format!("ws://{}/grpc", websockets.local_addr().unwrap())).unwrap();
+            let (incoming, accept) = incoming();
+            tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+            let (greeter, trial) = services();
+            let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+            let told = async move { told.notified().await };
+            server.serve_with_incoming_shutdown(incoming, told).await.unwrap();
+        });
+        let url = listening.await.unwrap();
+        Self { url, runtime: Some(runtime), stop, stopped: Some(stopped) }
+    }
+
+    /// Waits until the server has as many calls.
+    pub(crate) async fn calls_under_way(&self, number: i64) {
+        let mut trial = TrialClient::new(sockeye_grpc::connect(&self.url).await.unwrap());
+        while trial.report(Nothing {}).await.unwrap().into_inner().under_way < number {}
+    }
+
+    /// Stops it as tonic's servers are stopped: connections end when their calls do.
+    pub(crate) async fn stop(mut self) {
+        self.stop.notify_one();
+        self.stopped.take().unwrap().await.unwrap();
+    }
+}
+
+/// Takes everything away.
+impl Drop for Stoppable {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
