@@ -4,8 +4,6 @@
 #   ci/web.sh             in Chromium
 #   ci/web.sh firefox     in Firefox: see ci/browsers.sh, which installs that
 #   ci/web.sh --prepare   only installs and builds what they need
-#
-# wasm-bindgen's test runner has to be of the version in Cargo.lock, and is kept in ~/.cache/sockeye.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,19 +25,6 @@ install_chromium() {
     chromium chromium-driver >/dev/null
 }
 
-install_runner() {
-  version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
-  tools=${XDG_CACHE_HOME:-$HOME/.cache}/sockeye/wasm-bindgen-$version
-  runner=$tools/bin/wasm-bindgen-test-runner
-  if [ ! -x "$runner" ]; then
-    say "installing wasm-bindgen-cli $version"
-    # Its own lock file names versions that do not build together.
-    CARGO_TARGET_DIR=$tools/target \
-      cargo install --quiet wasm-bindgen-cli --version "$version" --root "$tools"
-    rm -rf "$tools/target"
-  fi
-}
-
 # The tests are told the address when they are compiled: a page has no environment.
 start_peer() {
   output=$(mktemp)
@@ -56,7 +41,7 @@ start_peer() {
 
 toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
 [ "$browser" = firefox ] || install_chromium
-install_runner
+runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the server of the tests"
 peer=$(cargo build --quiet -p sockeye-web --example test_peer --message-format json |
   sed -n 's/.*"name":"test_peer".*"executable":"\([^"]*\)".*/\1/p')
