@@ -16,8 +16,8 @@ fn memory() -> u32 {
 /// More than goes through while nobody reads.
 const FLOOD: &str = "/flood?count=20&length=65536";
 
-/// How many are open at a time: a browser has a limit of some 200.
-const BESIDE: usize = 20;
+/// How many are opened at a time: Chromium lets those wait for seconds that open many more.
+const BESIDE: usize = 5;
 
 async fn open_and_drop(kind: Kind, count: usize) {
     for _ in 0..count / BESIDE {
