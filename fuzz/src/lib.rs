@@ -1,6 +1,8 @@
 //! What the fuzz targets share: connections that a few bytes configure, and runs of them over the same input in
 //! different pieces.
 
+use std::time::Duration;
+
 use sockeye_proto::deflate::{Deflate, Parameters};
 use sockeye_proto::{Config, Connection, Role, State};
 
@@ -38,6 +40,7 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
     let longest = if limits & 2 != 0 { u16::from(limits & 0xf0) * 4 } else { u16::MAX };
     config = config.max_message_length(longest.into()).max_streamed_length(longest.into());
     let (compressed, closing, streaming) = (limits & 4 != 0, limits & 8 != 0, high & 0x80 != 0);
+    let half_close = high & 0x40 != 0;
     let deflate = deflate(u16::from_be_bytes([*high, *low]));
     let make = move || {
         let mut connection = match role {
@@ -48,6 +51,7 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
             connection = connection.with_deflate(&deflate, agreed(&deflate, &deflate));
         }
         connection.stream_messages(streaming);
+        connection.allow_half_close(half_close.then_some(Duration::from_secs(60)));
         if closing {
             connection.close(None, &mut Vec::new()).expect("the first one");
         }

@@ -88,6 +88,45 @@ fn the_halves_of_a_connection_count_as_the_whole() {
 }
 
 #[test]
+fn a_byte_stream_counts_its_messages_and_each_close_frame_once() {
+    let figures = record_async(async {
+        let (client, server) = plain().await;
+        let (mut client, mut server) = (client.into_byte_stream(), server.into_byte_stream());
+        let mut received = Vec::new();
+        client.write_all(b"hello").await.unwrap();
+        client.shutdown().await.unwrap();
+        server.read_to_end(&mut received).await.unwrap();
+        server.write_all(b"bye").await.unwrap();
+        let (ended, read) = tokio::join!(server.shutdown(), client.read_to_end(&mut received));
+        ended.and(read.map(drop)).unwrap();
+        assert_eq!(received, b"hellobye");
+    });
+    assert_eq!(
+        figures,
+        [
+            "sockeye_close_frames_received_total{client,1000} 1",
+            "sockeye_close_frames_received_total{server,1000} 1",
+            "sockeye_close_frames_sent_total{client,1000} 1",
+            "sockeye_close_frames_sent_total{server,1000} 1",
+            "sockeye_connections_opened_total{client} 1",
+            "sockeye_connections_opened_total{server} 1",
+            "sockeye_messages_received_bytes_total{client,binary} 3",
+            "sockeye_messages_received_bytes_total{server,binary} 5",
+            "sockeye_messages_received_total{client,binary} 1",
+            "sockeye_messages_received_total{server,binary} 1",
+            "sockeye_messages_sent_bytes_total{client,binary} 5",
+            "sockeye_messages_sent_bytes_total{server,binary} 3",
+            "sockeye_messages_sent_total{client,binary} 1",
+            "sockeye_messages_sent_total{server,binary} 1",
+            "sockeye_wire_received_bytes_total{client} 9",
+            "sockeye_wire_received_bytes_total{server} 19",
+            "sockeye_wire_sent_bytes_total{client} 11",
+            "sockeye_wire_sent_bytes_total{server} 5",
+        ]
+    );
+}
+
+#[test]
 fn a_message_in_pieces_is_one_message() {
     const LENGTH: usize = 150_000;
     let figures = record_async(async {
