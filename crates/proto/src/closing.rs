@@ -61,7 +61,9 @@ impl Closing {
     }
 
     pub(crate) fn allow_half_close(&mut self, silence: Option<Duration>) {
-        self.silence = silence.map(Span::new);
+        if self.state != State::Closed {
+            self.silence = silence.map(Span::new);
+        }
     }
 
     /// The local close frame was sent.

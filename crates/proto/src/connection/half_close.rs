@@ -13,7 +13,7 @@ impl Connection {
     ///   place of [`Config::close_timeout`](super::Config::close_timeout) until the peer's close frame is there. It is
     ///   measured without reading the clock for each message, so that up to twice as much may pass after the last byte.
     ///
-    /// It must not change while the connection is closing, but for `None` before a close frame that tells of a failure.
+    /// A deadline that was told stays: what changes is the next one.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
     //# An endpoint MAY delay sending a Close frame until its current message
     //# is sent (for instance, if the majority of a fragmented message is

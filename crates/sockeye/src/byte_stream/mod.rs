@@ -29,7 +29,8 @@
 //! the stream can be read until the peer has closed its direction as well. Once the peer's close frame was read, as the end
 //! of file, the stream can still be written; the closing handshake is answered by our own `shutdown`, as RFC 6455 section
 //! 5.5.1 lets an endpoint wait until what it was sending is sent. A peer that goes on sending after our `shutdown` must not be
-//! silent for longer than [60 s](HALF_CLOSE_TIMEOUT), which is checked once in each such time while the stream is read.
+//! silent for longer than [60 s](HALF_CLOSE_TIMEOUT), or what [`ByteStream::set_half_close_timeout`] sets, which is checked
+//! once in each such time while the stream is read.
 //!
 //! Not every peer takes part in that. Many libraries answer a close frame at once; to them, what they have not sent by
 //! then is not sent. A page in a browser discards all that arrives after it called `close()`: a protocol that shuts one
@@ -109,7 +110,8 @@ pub const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Drop
 /// As with a [`WebSocket`], dropping it drops the transport: to the peer, the stream is cut, unless both directions have
-/// ended. What was written and not flushed is lost. `shutdown` ends it with a word.
+/// ended. What was written and not flushed is lost. `shutdown` ends it with a word. After it, read to the end: TCP resets a
+/// connection that is dropped with something unread, and may lose what was sent last.
 pub struct ByteStream {
     ws: WebSocket,
     reading: Reading,
@@ -181,6 +183,12 @@ impl ByteStream {
     fn into_refused(mut self) -> WebSocket {
         self.ws.forbid_half_close();
         self.ws
+    }
+
+    /// How long the peer may be silent after our `shutdown` before reading gives it up. Default: [`HALF_CLOSE_TIMEOUT`]. To be
+    /// set before the shutdown.
+    pub fn set_half_close_timeout(&mut self, timeout: Duration) {
+        self.ws.allow_half_close(timeout);
     }
 
     /// Does the work of one half, such that the other's task is woken for what it waits for.

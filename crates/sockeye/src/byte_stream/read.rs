@@ -88,13 +88,13 @@ impl ByteStream {
         }
         let error = match (ended, self.ws.close_frame()) {
             (Err(error), _) => error,
-            (Ok(()), Some(frame)) if !frame.code.is_orderly() => {
-                Error::Closed(frame.clone()).into()
-            }
-            (Ok(()), _) => {
+            (Ok(()), _) if self.ws.ended_in_order() => {
                 self.reading = Reading::Ended;
                 return Poll::Ready(Ok(()));
             }
+            (Ok(()), Some(frame)) => Error::Closed(frame.clone()).into(),
+            // It was told while this was a WebSocket.
+            (Ok(()), None) => Error::Failed(io::ErrorKind::NotConnected).into(),
         };
         self.reading = Reading::Failed(error.kind());
         Poll::Ready(Err(error))

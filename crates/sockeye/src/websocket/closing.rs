@@ -22,6 +22,8 @@ pub(super) struct Ending {
     /// Among the connections that are open.
     pub(super) presence: Presence,
     step: Step,
+    /// The closing handshake was done.
+    closed: bool,
     /// What the connection ended with, until it was reported.
     error: Option<Error>,
 }
@@ -39,12 +41,17 @@ enum Step {
 
 impl Ending {
     pub(super) fn new(role: Role) -> Self {
-        Self { presence: Presence::begin(role), step: Step::Open, error: None }
+        Self { presence: Presence::begin(role), step: Step::Open, closed: false, error: None }
     }
 
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.step != Step::Open
+    }
+
+    /// Whether the closing handshake was done.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -60,6 +67,7 @@ impl Ending {
     /// The closing handshake is done, and its frames were counted.
     pub(super) fn closed(&mut self, frame: Option<&CloseFrame>) {
         self.step = Step::Flushing;
+        self.closed = true;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
     }
 

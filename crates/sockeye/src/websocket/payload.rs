@@ -24,7 +24,7 @@ pub(crate) enum Payload {
 }
 
 impl WebSocket {
-    /// From now on each direction ends by itself.
+    /// From now on each direction ends by itself; after ours, the peer may be silent for so long.
     pub(crate) fn allow_half_close(&mut self, silence: Duration) {
         self.connection.allow_half_close(Some(silence));
     }
@@ -52,6 +52,12 @@ impl WebSocket {
     /// Whether the end of the connection has begun, in good order or not.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.has_begun()
+    }
+
+    /// Whether the connection ended by a closing handshake that tells of no failure. Only at its end.
+    pub(crate) fn ended_in_order(&self) -> bool {
+        self.ending.is_closed()
+            && self.close_frame.as_ref().is_none_or(|frame| frame.code.is_orderly())
     }
 
     /// Waits until there is payload, or an end. Before it waits, the output is written.

@@ -179,6 +179,34 @@ async fn text_is_refused_with_1003() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_failed_before_makes_no_stream_that_ended() {
+    let (raw, stream) = duplex(1000);
+    let mut server = websocket(stream, Connection::server(&Config::new()));
+    drop(raw);
+    server.recv().await.unwrap_err();
+    let error = server.into_byte_stream().read(&mut [0; 10]).await.unwrap_err();
+    assert!(matches!(cause(&error), Error::Failed(io::ErrorKind::NotConnected)), "{error:?}");
+
+    // One that was closed in good order makes one.
+    let (mut client, mut server) = websockets(1000);
+    let (closed, ended) = tokio::join!(client.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
+    closed.unwrap();
+    assert_eq!(ended.unwrap(), None);
+    assert_eq!(server.into_byte_stream().read(&mut [0; 10]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_silence_after_our_shutdown_can_be_set() {
+    let (mut client, _server) = streams(1000);
+    client.set_half_close_timeout(Duration::from_secs(3));
+    client.shutdown().await.unwrap();
+    let started = tokio::time::Instant::now();
+    let error = client.read(&mut [0; 10]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(started.elapsed().as_secs(), 3);
+}
+
+#[tokio::test]
 async fn a_dropped_stream_is_cut() {
     let (mut client, mut server) = streams(1000);
     client.write_all(b"flushed").await.unwrap();
