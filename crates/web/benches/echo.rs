@@ -25,8 +25,14 @@ const ADDRESS: &str = match option_env!("SOCKEYE_WEB_TEST_PEER") {
 const ROUNDS: usize = 7;
 
 /// Message lengths, in bytes, and how many of each are echoed in a turn.
-const LENGTHS: [(usize, u32); 6] =
-    [(100, 1000), (1 << 10, 1000), (16 << 10, 400), (64 << 10, 200), (256 << 10, 60), (1 << 20, 20)];
+const LENGTHS: [(usize, u32); 6] = [
+    (100, 1000),
+    (1 << 10, 1000),
+    (16 << 10, 400),
+    (64 << 10, 200),
+    (256 << 10, 60),
+    (1 << 20, 20),
+];
 
 fn now() -> f64 {
     let performance = Reflect::get(&js_sys::global(), &"performance".into()).unwrap();

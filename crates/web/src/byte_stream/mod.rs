@@ -165,7 +165,7 @@ impl ByteStream {
     fn refuse_text(&self) -> Error {
         let code = CloseCode::from(UNSUPPORTED_DATA);
         let reason = Utf8Bytes::from_static("text in a stream of bytes");
-        self.ws.connection().abandon(CloseFrame { code, reason });
+        self.ws.connection().abandon(&CloseFrame { code, reason });
         Error::Text
     }
 

@@ -158,7 +158,7 @@ impl Client {
             Poll::Pending => {
                 deadline.poll(cx).map(|()| Err(ConnectError::TimedOut { after: self.timeout }))
             }
-            opened => opened,
+            opened @ Poll::Ready(_) => opened,
         })
         .await?;
         let limits = Limits {

@@ -82,7 +82,7 @@ impl EventSocket {
         self.socket.buffered_amount() as usize
     }
 
-    pub(super) fn close(&self, frame: CloseFrame) -> Result<(), JsValue> {
+    pub(super) fn close(&self, frame: &CloseFrame) -> Result<(), JsValue> {
         self.socket.close_with_code_and_reason(frame.code.into(), &frame.reason)
     }
 }
@@ -152,7 +152,7 @@ impl Drop for EventSocket {
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
         // Nothing happens when it is closing or closed already.
-        let _ = self.close(abandoned());
+        let _ = self.close(&abandoned());
     }
 }
 

@@ -118,17 +118,17 @@ impl Socket {
     /// Begins the closing handshake, after what is unsent. It is not open any more.
     pub(crate) fn close(&self, frame: CloseFrame) -> Result<(), JsValue> {
         match self {
-            Self::Events(socket) => socket.close(frame),
+            Self::Events(socket) => socket.close(&frame),
             Self::Streams(socket) => socket.close(frame),
         }
     }
 
     /// Closes it, unless that was done, and discards what arrives. With streams, what is unsent is lost.
-    pub(crate) fn leave(&self, frame: CloseFrame) {
+    pub(crate) fn leave(&self, frame: &CloseFrame) {
         match self {
             // An error says that it is closed already. The browser discards what arrives.
             Self::Events(socket) => drop(socket.close(frame)),
-            Self::Streams(socket) => socket.leave(&frame),
+            Self::Streams(socket) => socket.leave(frame),
         }
     }
 }

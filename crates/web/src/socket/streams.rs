@@ -42,10 +42,7 @@ struct Core {
 struct State {
     phase: Phase,
     inbox: Inbox,
-    /// A read is under way.
-    is_reading: bool,
-    /// There is nothing more to read.
-    is_read_out: bool,
+    reading: Reading,
     /// How it ended; the inbox is told when everything was read.
     end: Option<End>,
     /// What each write under way counts, in bytes, in order.
@@ -74,6 +71,15 @@ enum Phase {
         is_writable: bool,
     },
     Failed,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    Idle,
+    UnderWay,
+    /// There is nothing more to read.
+    Over,
 }
 
 type Handler = Closure<dyn FnMut(JsValue)>;
@@ -241,13 +247,13 @@ impl Core {
 
     /// Asks the browser for a message, unless it was asked before.
     fn ask(&self, state: &mut State) {
-        if state.is_reading || state.is_read_out {
+        if state.reading != Reading::Idle {
             return;
         }
         if let Phase::Open { reader, .. } = &state.phase {
             let promise = reader.read();
             self.watch(&promise, |handlers| (&handlers.read, &handlers.not_read));
-            state.is_reading = true;
+            state.reading = Reading::UnderWay;
         }
     }
 
@@ -285,7 +291,7 @@ impl Core {
             return self.read_out();
         }
         let mut state = self.state.borrow_mut();
-        state.is_reading = false;
+        state.reading = Reading::Idle;
         if state.is_left {
             return self.ask(&mut state);
         }
@@ -297,8 +303,7 @@ impl Core {
 
     fn read_out(&self) {
         let mut state = self.state.borrow_mut();
-        state.is_reading = false;
-        state.is_read_out = true;
+        state.reading = Reading::Over;
         let receiver = state.conclude();
         drop(state);
         wake(receiver);
@@ -330,7 +335,7 @@ impl Core {
         state.stop_writing();
         // If nobody reads, nobody waits for the end, and the next read finds it. If nothing can be read, this is the end.
         if !matches!(state.phase, Phase::Open { .. }) {
-            state.is_read_out = true;
+            state.reading = Reading::Over;
         }
         let receiver = state.conclude();
         let senders = std::mem::take(&mut state.senders);
@@ -353,7 +358,7 @@ impl State {
 
     /// Tells the end when it is known and everything before it was read.
     fn conclude(&mut self) -> Option<Waker> {
-        if !self.is_read_out {
+        if self.reading != Reading::Over {
             return None;
         }
         let end = self.end.take()?;

@@ -91,7 +91,7 @@ impl Connection {
                     if message.is_err() {
                         let code = CloseCode::from(MESSAGE_TOO_BIG);
                         let reason = Utf8Bytes::from_static("message too long");
-                        self.abandon(CloseFrame { code, reason });
+                        self.abandon(&CloseFrame { code, reason });
                     }
                     return Poll::Ready(Ok(Some(message?)));
                 }
@@ -132,7 +132,7 @@ impl Connection {
     }
 
     /// Ends the connection with a word to the peer, whose answer nobody waits for.
-    pub(crate) fn abandon(&self, frame: CloseFrame) {
+    pub(crate) fn abandon(&self, frame: &CloseFrame) {
         self.phase.replace(Phase::Over);
         self.socket.leave(frame);
     }

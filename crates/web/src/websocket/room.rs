@@ -58,7 +58,7 @@ impl Room {
                 *self = Self::default();
                 let code = CloseCode::from(GIVEN_UP);
                 let reason = Utf8Bytes::from_static("nothing was taken of what was sent");
-                connection.abandon(CloseFrame { code, reason });
+                connection.abandon(&CloseFrame { code, reason });
                 return Poll::Ready(Err(TimedOut::Writing.into()));
             }
             if connection.socket().wake_when_sent(cx) {
