@@ -6,14 +6,14 @@ use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::cycle::Cycle;
 use crate::events::{BATCH, Events, Ready};
+use crate::in_flight::InFlight;
 use crate::load::{Load, LoadError, READ_SIZE, STALL, WAIT};
 use crate::report::{Counts, Report};
 
-/// A connection, and when each message in flight was queued: message `n` is at `n % in_flight`.
+/// A connection and its messages in flight.
 struct Flight {
     connection: Connection,
-    queued_at: Vec<Instant>,
-    next: usize,
+    in_flight: InFlight,
 }
 
 /// Runs echo on all connections.
@@ -27,11 +27,10 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
         // Neighbours do not send the same at the same time.
         let connection = load.connection(transport, &cycle, index as u64);
         events.add(index, &connection)?;
-        let queued_at = vec![Instant::now(); load.in_flight];
-        flights.push(Flight { connection, queued_at, next: 0 });
+        flights.push(Flight { connection, in_flight: InFlight::new(load.in_flight) });
     }
     for (index, flight) in flights.iter_mut().enumerate() {
-        flight.queued_at.fill(Instant::now());
+        flight.in_flight = InFlight::new(load.in_flight);
         flight.connection.queue(&cycle, load.in_flight as u64);
         events.pump(index, &mut flight.connection, &cycle)?;
     }
@@ -80,23 +79,7 @@ impl Flight {
         if replies == 0 {
             return Ok(false);
         }
-        let now = Instant::now();
-        let mut left = replies;
-        while left > 0 {
-            // What was queued together mostly comes back together, and is recorded at once.
-            let from = self.queued_at[self.next];
-            let mut same = 0;
-            while same < left && self.queued_at[self.next] == from {
-                self.queued_at[self.next] = now;
-                self.next += 1;
-                if self.next == self.queued_at.len() {
-                    self.next = 0;
-                }
-                same += 1;
-            }
-            counts.reply(from, now, same);
-            left -= same;
-        }
+        self.in_flight.replace(replies, Instant::now(), counts);
         self.connection.queue(cycle, replies);
         Ok(true)
     }

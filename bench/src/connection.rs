@@ -1,56 +1,29 @@
-//! One connection of the driver: what it has sent, and what it expects.
+//! One connection of the driver: an exchange over a socket.
 
 use std::io;
 
 use crate::cycle::Cycle;
-use crate::deflate::Inflater;
+use crate::exchange::Exchange;
 use crate::load::LoadError;
-use crate::mode::Deflate;
 use crate::transport::Transport;
 
 /// A connection that sends the cycle's requests when told to, and checks the replies.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
-    /// Messages that were queued, those before the first included.
-    queued: u64,
-    /// Bytes of the request stream that were sent, and where those queued end.
-    sent: u64,
-    end: u64,
-    replies: Replies,
+    exchange: Exchange,
     /// Whether the event loop has been asked for writability.
     pub(crate) blocked: bool,
 }
 
-/// What has come back.
-#[derive(Debug)]
-enum Replies {
-    /// Known beforehand: the byte position in the reply stream.
-    Exact { position: u64 },
-    /// To be inflated first.
-    Inflated(Box<Inflater>),
-}
-
 impl Connection {
-    /// A connection that starts with message `first` of the cycle, nothing queued yet. Compressed cycles
-    /// have to start with the first message.
-    pub(crate) fn new(transport: Transport, cycle: &Cycle, first: u64) -> Self {
-        let sent = cycle.position(first);
-        let position = first * cycle.reply_size() as u64;
-        let replies = Replies::Exact { position };
-        Self { transport, queued: first, sent, end: sent, replies, blocked: false }
-    }
-
-    /// A connection whose replies are to be inflated.
-    pub(crate) fn compressed(transport: Transport, deflate: Deflate) -> Self {
-        let replies = Replies::Inflated(Box::new(Inflater::new(deflate)));
-        Self { transport, queued: 0, sent: 0, end: 0, replies, blocked: false }
+    pub(crate) fn new(transport: Transport, exchange: Exchange) -> Self {
+        Self { transport, exchange, blocked: false }
     }
 
     /// Queues the next `messages` of the cycle.
     pub(crate) fn queue(&mut self, cycle: &Cycle, messages: u64) {
-        self.queued += messages;
-        self.end = cycle.position(self.queued);
+        self.exchange.queue(cycle, messages);
     }
 
     /// Writes what is queued, as far as the socket takes it; true when all is gone.
@@ -58,11 +31,14 @@ impl Connection {
         if !self.transport.flush_pending()? {
             return Ok(false);
         }
-        while self.sent < self.end {
-            let bytes = cycle.requests(self.sent, self.end - self.sent);
+        loop {
+            let bytes = self.exchange.unsent(cycle);
+            if bytes.is_empty() {
+                return self.transport.flush_pending();
+            }
             match self.transport.write_once(bytes) {
                 Ok(written) => {
-                    self.sent += written as u64;
+                    self.exchange.advance(written);
                     if written < bytes.len() {
                         return Ok(false);
                     }
@@ -71,12 +47,11 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.transport.flush_pending()
     }
 
     /// How many messages of the cycle the socket has taken whole, those before the first included.
     pub(crate) fn sent(&self, cycle: &Cycle) -> u64 {
-        cycle.whole(self.sent)
+        self.exchange.sent(cycle)
     }
 
     /// Reads once, checks every byte, and returns how many replies became whole.
@@ -87,20 +62,6 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error.into()),
         };
-        let received = &buffer[..size];
-        match &mut self.replies {
-            Replies::Inflated(inflater) => inflater.take(cycle, received),
-            Replies::Exact { position } => {
-                let reply_size = cycle.reply_size() as u64;
-                cycle.check(*position, received).map_err(|offset| {
-                    let wrong = *position + offset as u64;
-                    let (message, offset) = (wrong / reply_size, wrong % reply_size);
-                    LoadError::WrongByte { message, offset }
-                })?;
-                let before = *position / reply_size;
-                *position += size as u64;
-                Ok(*position / reply_size - before)
-            }
-        }
+        self.exchange.receive(cycle, &buffer[..size])
     }
 }

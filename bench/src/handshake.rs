@@ -21,7 +21,7 @@ pub enum HandshakeError {
     Io(io::Error),
     /// The head of the answer is longer than any echo server's.
     TooLong,
-    /// The status line is not 101.
+    /// The status is not 101, or over HTTP/2 not 200.
     Refused,
     /// `Sec-WebSocket-Accept` is missing or wrong.
     WrongAccept,
@@ -93,7 +93,7 @@ fn check(head: &str, deflate: Option<Deflate>) -> Result<(), HandshakeError> {
 
 /// Whether the answer holds what was offered and nothing that changes the load: a window of the server's
 /// may be smaller, as the driver inflates with the largest.
-fn is_agreed(answer: &str, deflate: Option<Deflate>) -> bool {
+pub(crate) fn is_agreed(answer: &str, deflate: Option<Deflate>) -> bool {
     let mut parts = answer.split(';').map(str::trim);
     let extension = parts.next().unwrap_or_default();
     let parameters: Vec<_> =
@@ -121,7 +121,7 @@ impl fmt::Display for HandshakeError {
         match self {
             Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
             Self::TooLong => f.write_str("the answer to the opening handshake does not end"),
-            Self::Refused => f.write_str("the server did not answer 101"),
+            Self::Refused => f.write_str("the server did not agree to a WebSocket"),
             Self::WrongAccept => f.write_str("Sec-WebSocket-Accept is missing or wrong"),
             Self::WrongExtension { answer } => {
                 write!(f, "the server agreed to {answer:?}, which is not what was offered")

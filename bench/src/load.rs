@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::Connection;
 use crate::cycle::{Cycle, Wire};
+use crate::exchange::Exchange;
 use crate::handshake::HandshakeError;
 use crate::mode::Deflate;
 use crate::payload::Payload;
 use crate::report::Report;
 use crate::transport::Transport;
-use crate::{closed_loop, fan_out, idle, open_loop};
+use crate::{closed_loop, fan_out, idle, open_loop, streams};
 
 /// Bytes read at most per wake-up of a connection.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
@@ -63,7 +64,10 @@ pub struct Load {
     pub length: usize,
     /// Connections open at once.
     pub connections: usize,
-    /// Messages on their way per connection, in a closed loop.
+    /// Streams of HTTP/2 on each of them, each a WebSocket; without it, each is one over HTTP/1.1. For echo
+    /// only, and without TLS.
+    pub streams: Option<usize>,
+    /// Messages on their way per connection or stream, in a closed loop.
     pub in_flight: usize,
     /// Messages a second on each connection, in an open loop.
     pub rate: u32,
@@ -86,11 +90,12 @@ pub struct Load {
 /// The first thing that goes wrong on any connection ends the run: a figure of a server that does not
 /// echo is worth nothing.
 pub fn run(load: &Load) -> Result<Report, LoadError> {
-    match load.pattern {
-        Pattern::Echo => closed_loop::run(load),
-        Pattern::FanOut => fan_out::run(load),
-        Pattern::OpenLoop => open_loop::run(load),
-        Pattern::Idle => idle::run(load),
+    match (load.streams, load.pattern) {
+        (Some(streams), _) => streams::run(load, streams),
+        (None, Pattern::Echo) => closed_loop::run(load),
+        (None, Pattern::FanOut) => fan_out::run(load),
+        (None, Pattern::OpenLoop) => open_loop::run(load),
+        (None, Pattern::Idle) => idle::run(load),
     }
 }
 
@@ -103,13 +108,18 @@ impl Load {
         }
     }
 
-    /// A connection that begins with message `first` of the cycle; a compressed cycle has to be begun at its
+    /// An exchange that begins with message `first` of the cycle; a compressed cycle has to be begun at its
     /// start.
-    pub(crate) fn connection(&self, transport: Transport, cycle: &Cycle, first: u64) -> Connection {
+    pub(crate) fn exchange(&self, cycle: &Cycle, first: u64) -> Exchange {
         match self.deflate {
-            None => Connection::new(transport, cycle, first),
-            Some(deflate) => Connection::compressed(transport, deflate),
+            None => Exchange::new(cycle, first),
+            Some(deflate) => Exchange::compressed(deflate),
         }
+    }
+
+    /// The same over a socket.
+    pub(crate) fn connection(&self, transport: Transport, cycle: &Cycle, first: u64) -> Connection {
+        Connection::new(transport, self.exchange(cycle, first))
     }
 }
 
@@ -123,6 +133,10 @@ pub enum LoadError {
     Tls(rustls::Error),
     /// The server did not become a WebSocket.
     Handshake(HandshakeError),
+    /// HTTP/2 failed.
+    Http2(h2::Error),
+    /// The server speaks HTTP/2 and allows no WebSockets on it.
+    NoExtendedConnect,
     /// The server closed a connection.
     Closed,
     /// A byte came back that was not sent, or not in this order.
@@ -180,6 +194,12 @@ impl From<rustix::io::Errno> for LoadError {
     }
 }
 
+impl From<h2::Error> for LoadError {
+    fn from(error: h2::Error) -> Self {
+        Self::Http2(error)
+    }
+}
+
 impl From<HandshakeError> for LoadError {
     fn from(error: HandshakeError) -> Self {
         Self::Handshake(error)
@@ -192,6 +212,8 @@ impl fmt::Display for LoadError {
             Self::Io(_) => f.write_str("a system call or TLS failed"),
             Self::Tls(_) => f.write_str("TLS cannot be configured"),
             Self::Handshake(_) => f.write_str("the opening handshake failed"),
+            Self::Http2(_) => f.write_str("HTTP/2 failed"),
+            Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::WrongByte { message, offset } => {
                 write!(f, "byte {offset} of reply {message} is not what was sent")
@@ -215,6 +237,7 @@ impl Error for LoadError {
             Self::Io(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Handshake(error) => Some(error),
+            Self::Http2(error) => Some(error),
             Self::On { error, .. } => Some(error),
             _ => None,
         }
@@ -222,7 +245,7 @@ impl Error for LoadError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
@@ -250,7 +273,8 @@ mod tests {
         address
     }
 
-    fn raw(address: SocketAddr, pattern: Pattern) -> Load {
+    /// A short load of raw echo.
+    pub(crate) fn raw(address: SocketAddr, pattern: Pattern) -> Load {
         Load {
             address,
             path: "/".to_owned(),
@@ -259,6 +283,7 @@ mod tests {
             payload: Payload::Binary,
             length: 1000,
             connections: 3,
+            streams: None,
             in_flight: 2,
             rate: 1000,
             deflate: None,

@@ -37,6 +37,8 @@ pub struct Mode {
     pub deflate: Option<Deflate>,
     /// Serve TLS with this certificate.
     pub tls: Option<Certificate>,
+    /// Speak HTTP/2 from the first byte on (RFC 9113 section 3.3): each stream is a connection (RFC 8441).
+    pub http2: bool,
     /// Send every message to all connections, the sender's included, instead of back to the sender
     /// alone.
     pub fan_out: bool,
@@ -49,6 +51,8 @@ pub enum Ability {
     Deflate,
     /// TLS, as [`Mode::tls`] says.
     Tls,
+    /// HTTP/2, as [`Mode::http2`] says.
+    Http2,
     /// Every message to all connections, as [`Mode::fan_out`] says.
     FanOut,
 }
@@ -62,12 +66,13 @@ impl Mode {
     pub fn needs(&self) -> impl Iterator<Item = Ability> {
         let deflate = self.deflate.map(|_| Ability::Deflate);
         let tls = self.tls.as_ref().map(|_| Ability::Tls);
+        let http2 = self.http2.then_some(Ability::Http2);
         let fan_out = self.fan_out.then_some(Ability::FanOut);
-        [deflate, tls, fan_out].into_iter().flatten()
+        [deflate, tls, http2, fan_out].into_iter().flatten()
     }
 
     /// The arguments that [`Mode::parse`] reads: `[--deflate takeover|no-takeover] [--tls CERT KEY]
-    /// [--fan-out]`.
+    /// [--http2] [--fan-out]`.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         if let Some(deflate) = self.deflate {
@@ -75,6 +80,9 @@ impl Mode {
         }
         if let Some(Certificate { chain, key }) = &self.tls {
             arguments.extend(["--tls".into(), chain.into(), key.into()]);
+        }
+        if self.http2 {
+            arguments.push("--http2".into());
         }
         if self.fan_out {
             arguments.push("--fan-out".into());
@@ -103,6 +111,7 @@ impl Mode {
                     let key = arguments.next().ok_or(UnknownMode)?.into();
                     mode.tls = Some(Certificate { chain, key });
                 }
+                Some("--http2") => mode.http2 = true,
                 Some("--fan-out") => mode.fan_out = true,
                 _ => return Err(UnknownMode),
             }
@@ -133,7 +142,9 @@ impl Deflate {
 
 impl fmt::Display for UnknownMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a mode: [--deflate takeover|no-takeover] [--tls CERT KEY] [--fan-out]")
+        f.write_str(
+            "not a mode: [--deflate takeover|no-takeover] [--tls CERT KEY] [--http2] [--fan-out]",
+        )
     }
 }
 
@@ -148,8 +159,8 @@ mod tests {
         let certificate = Certificate { chain: "a.pem".into(), key: "b.pem".into() };
         for deflate in [None, Some(Deflate::Takeover), Some(Deflate::NoTakeover)] {
             for tls in [None, Some(certificate.clone())] {
-                for fan_out in [false, true] {
-                    let mode = Mode { deflate, tls: tls.clone(), fan_out };
+                for (http2, fan_out) in [(false, false), (false, true), (true, false)] {
+                    let mode = Mode { deflate, tls: tls.clone(), http2, fan_out };
                     assert_eq!(Mode::parse(mode.arguments()), Ok(mode));
                 }
             }

@@ -5,6 +5,8 @@ use std::io;
 use std::ops::Sub;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 /// What the scheduler has given a process so far, all of its threads together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
@@ -23,7 +25,11 @@ impl Time {
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let mut time = Self::default();
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            let text = match fs::read_to_string(task?.path().join("schedstat")) {
+                // It has ended since it was listed.
+                Err(error) if is_gone(&error) => continue,
+                text => text?,
+            };
             let mut fields = text.split_ascii_whitespace().map(str::parse);
             let (Some(Ok(ran)), Some(Ok(waited))) = (fields.next(), fields.next()) else {
                 return Err(io::ErrorKind::InvalidData.into());
@@ -33,6 +39,11 @@ impl Time {
         }
         Ok(time)
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
 impl Sub for Time {

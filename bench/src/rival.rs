@@ -19,6 +19,8 @@ pub struct Rival {
     pub arguments: &'static [&'static str],
     /// What it speaks.
     pub wire: Wire,
+    /// Which versions of HTTP it can be started with; a bare server speaks none where there need be none.
+    pub http: Http,
     /// The kinds of permessage-deflate that it can be started with.
     pub deflate: &'static [Deflate],
     /// Whether it can be started with TLS.
@@ -29,8 +31,19 @@ pub struct Rival {
     pub built_by: Option<&'static str>,
 }
 
-/// The rival that others' ratios are taken to.
-pub const LIMIT: &str = "raw-epoll";
+/// Versions of HTTP that a rival can be started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.1 only.
+    One,
+    /// HTTP/2 only.
+    Two,
+    /// Either.
+    Both,
+}
+
+/// The rivals that others' ratios are taken to: over HTTP/1.1, and over HTTP/2.
+pub const LIMITS: [&str; 2] = ["raw-epoll", "raw-h2"];
 
 /// Both kinds of permessage-deflate.
 const DEFLATE: &[Deflate] = &[Deflate::Takeover, Deflate::NoTakeover];
@@ -40,8 +53,10 @@ const FOREIGN: &str = "./build-rivals.sh";
 
 /// Every rival, the limits first and ours next.
 pub const ALL: &[Rival] = &[
-    raw(LIMIT, "raw_epoll"),
+    raw(LIMITS[0], "raw_epoll"),
     raw("raw-tokio", "raw_tokio"),
+    Rival { http: Http::Two, ..raw(LIMITS[1], "raw_h2") },
+    Rival { http: Http::Two, ..raw("raw-hyper", "raw_hyper") },
     Rival {
         deflate: DEFLATE,
         tls: true,
@@ -54,8 +69,13 @@ pub const ALL: &[Rival] = &[
         fan_out: true,
         ..websocket("sockeye-push (io_uring)", "sockeye_push", &["io-uring"])
     },
-    Rival { deflate: DEFLATE, tls: true, ..websocket("sockeye-pull", "sockeye_pull", &["feed"]) },
-    websocket("sockeye-pull (send)", "sockeye_pull", &["send"]),
+    Rival {
+        deflate: DEFLATE,
+        tls: true,
+        http: Http::Both,
+        ..websocket("sockeye-pull", "sockeye_pull", &["feed"])
+    },
+    Rival { http: Http::Both, ..websocket("sockeye-pull (send)", "sockeye_pull", &["send"]) },
     Rival {
         tls: true,
         fan_out: true,
@@ -65,9 +85,13 @@ pub const ALL: &[Rival] = &[
     websocket("fastwebsockets", "fastwebsockets", &[]),
     Rival { tls: true, ..websocket("tokio-websockets", "tokio_websockets", &["feed"]) },
     websocket("web-socket", "web_socket", &[]),
-    Rival { deflate: DEFLATE, ..websocket("sockudo-ws", "sockudo_ws", &["feed"]) },
+    Rival {
+        deflate: DEFLATE,
+        http: Http::Both,
+        ..websocket("sockudo-ws", "sockudo_ws", &["feed"])
+    },
     websocket("sockudo-ws (protocol)", "sockudo_protocol", &[]),
-    Rival { deflate: DEFLATE, ..websocket("yawc", "yawc", &["feed"]) },
+    Rival { deflate: DEFLATE, http: Http::Both, ..websocket("yawc", "yawc", &["feed"]) },
     Rival {
         deflate: DEFLATE,
         tls: true,
@@ -82,8 +106,8 @@ pub const ALL: &[Rival] = &[
         built_by: Some(FOREIGN),
         ..websocket("gorilla", "gorilla", &[])
     },
-    websocket("axum", "axum", &["feed"]),
-    websocket("axum (send)", "axum", &["send"]),
+    Rival { http: Http::Both, ..websocket("axum", "axum", &["feed"]) },
+    Rival { http: Http::Both, ..websocket("axum (send)", "axum", &["send"]) },
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {
@@ -100,6 +124,7 @@ const fn websocket(
         program,
         arguments,
         wire: Wire::WebSocket,
+        http: Http::One,
         deflate: &[],
         tls: false,
         fan_out: false,
@@ -110,7 +135,9 @@ const fn websocket(
 impl Rival {
     /// Whether it can be started in `mode`.
     pub fn can(&self, mode: &Mode) -> bool {
-        mode.deflate.is_none_or(|deflate| self.deflate.contains(&deflate))
+        let http = if mode.http2 { Http::Two } else { Http::One };
+        [http, Http::Both].contains(&self.http)
+            && mode.deflate.is_none_or(|deflate| self.deflate.contains(&deflate))
             && (mode.tls.is_none() || self.tls)
             && (!mode.fan_out || self.fan_out)
     }

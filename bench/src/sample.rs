@@ -82,6 +82,9 @@ pub fn take(
         .args(["--seconds", &duration.as_secs_f64().to_string()])
         .args(["--warm-up", &terms.warm_up.as_secs_f64().to_string()])
         .args(["--server-pid", &server.pid().to_string()]);
+    if let Some(streams) = scenario.streams {
+        driver.args(["--streams", &streams.to_string()]);
+    }
     if let Some(deflate) = mode.deflate {
         driver.args(["--deflate", deflate.name()]);
     }

@@ -17,6 +17,8 @@ pub enum Group {
     Deflate,
     /// Echo over TLS.
     Tls,
+    /// Echo over HTTP/2.
+    Http2,
     /// One sends, all receive.
     FanOut,
     /// The test of the README of dgrr/websocket.
@@ -28,7 +30,8 @@ pub enum Group {
 /// One kind of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// What the command line calls it: `echo-20B-100c-16f` is 20 bytes, 100 connections, 16 in flight.
+    /// What the command line calls it: `echo-20B-100c-16f` is 20 bytes, 100 connections, 16 in flight, and
+    /// `http2-20B-4c-100s-1f` has 100 streams on each of 4 connections.
     pub name: String,
     /// What it is about.
     pub group: Group,
@@ -40,7 +43,9 @@ pub struct Scenario {
     pub length: usize,
     /// Connections open at once.
     pub connections: usize,
-    /// Messages on their way per connection.
+    /// Streams of HTTP/2 on each of them.
+    pub streams: Option<usize>,
+    /// Messages on their way per connection, or per stream.
     pub in_flight: usize,
     /// permessage-deflate, and how.
     pub deflate: Option<Deflate>,
@@ -70,6 +75,20 @@ pub fn all() -> Vec<Scenario> {
     }
     for length in [20, KIB, 16 * KIB] {
         all.push(Scenario { tls: true, ..echo(Group::Tls, "tls", length, 100, 1) });
+    }
+    for (length, connections, streams, in_flight) in [
+        (20, 100, 1, 1),
+        (20, 100, 1, 16),
+        (512, 100, 1, 1),
+        (16 * KIB, 100, 1, 1),
+        (KIB * KIB, 10, 1, 1),
+        (20, 4, 100, 1),
+    ] {
+        all.push(Scenario {
+            name: format!("http2-{}-{connections}c-{streams}s-{in_flight}f", size(length)),
+            streams: Some(streams),
+            ..echo(Group::Http2, "http2", length, connections, in_flight)
+        });
     }
     for in_flight in [1, 16] {
         let fan_out = echo(Group::FanOut, "fan-out", 64, 1000, in_flight);
@@ -128,6 +147,7 @@ fn echo(group: Group, what: &str, length: usize, connections: usize, in_flight: 
         payload: Payload::Binary,
         length,
         connections,
+        streams: None,
         in_flight,
         deflate: None,
         tls: false,
@@ -149,6 +169,7 @@ impl Scenario {
         Mode {
             deflate: self.deflate,
             tls: self.tls.then(|| certificate.clone()),
+            http2: self.streams.is_some(),
             fan_out: self.pattern == Pattern::FanOut,
         }
     }
@@ -197,6 +218,7 @@ mod tests {
             let mode = scenario.mode(&certificate);
             assert_eq!(mode.tls.is_some(), scenario.group == Group::Tls);
             assert_eq!(mode.deflate.is_some(), scenario.group == Group::Deflate);
+            assert_eq!(mode.http2, scenario.group == Group::Http2);
             assert_eq!(mode.fan_out, scenario.group == Group::FanOut);
         }
     }

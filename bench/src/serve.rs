@@ -17,7 +17,7 @@ use crate::mode::{Ability, Certificate, Mode};
 
 /// What every program takes; those in other languages take the same.
 const USAGE: &str = "arguments: ADDR [send|feed|io-uring] [--deflate takeover|no-takeover] \
-                     [--tls CERT KEY] [--fan-out]";
+                     [--tls CERT KEY] [--http2] [--fan-out]";
 
 /// When answers are handed to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Writes {
 }
 
 /// What a server program is told: `ADDR [send|feed] [--deflate takeover|no-takeover] [--tls CERT KEY]
-/// [--fan-out]`.
+/// [--http2] [--fan-out]`.
 #[derive(Clone, Debug)]
 pub struct Arguments {
     /// Where to listen; port 0 for any free one.
@@ -126,7 +126,7 @@ where
     })
 }
 
-fn block_on<F>(
+pub(crate) fn block_on<F>(
     address: SocketAddr,
     serve: impl Fn(TcpStream) -> F + Send + 'static,
 ) -> io::Result<()>

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cycle::Wire;
 use crate::report::{Report, as_f64};
-use crate::rival::{ALL, LIMIT};
+use crate::rival::{ALL, LIMITS};
 use crate::sample::Sample;
 
 /// A rival's medians in one scenario, over the samples that count.
@@ -18,7 +18,9 @@ pub struct Standing {
     pub measure: Measure,
     /// The figure that rivals are compared by: median, lowest, highest.
     pub figure: [f64; 3],
-    /// Its median divided by the one of the bare epoll echo, if that ran and is comparable.
+    /// The bare echo that ran in this scenario, if its figure is comparable.
+    pub limit: Option<&'static str>,
+    /// Its median divided by the one of that.
     pub to_limit: Option<f64>,
     /// The same divided by the lowest one of a WebSocket server in this scenario.
     pub to_best: Option<f64>,
@@ -58,14 +60,13 @@ pub enum Measure {
 }
 
 impl Standing {
-    /// Its ratio, and whether that is to the bare echo: else it is to the best.
-    pub fn ratio(&self) -> Option<(f64, bool)> {
-        let to_limit = self.to_limit.map(|ratio| (ratio, true));
-        to_limit.or(self.to_best.map(|ratio| (ratio, false)))
+    /// Its ratio, and what that is to: a bare echo or else the best.
+    pub fn ratio(&self) -> Option<(f64, &'static str)> {
+        self.to_limit.zip(self.limit).or(self.to_best.map(|ratio| (ratio, "the best")))
     }
 }
 
-/// Whether a rival is a bare TCP echo, by its name.
+/// Whether a rival is a bare echo, by its name.
 pub fn is_bare(rival: &str) -> bool {
     ALL.iter().any(|known| known.name == rival && known.wire == Wire::Raw)
 }
@@ -100,11 +101,11 @@ pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
 /// Fills in the ratios of one scenario.
 fn compare(standings: &mut [Standing]) {
     let comparable = |standing: &&Standing| standing.measure == Measure::Processor;
-    let limit = standings
-        .iter()
-        .filter(comparable)
-        .find(|standing| standing.rival == LIMIT)
-        .map(|standing| standing.figure[0]);
+    // No two of them can run in one scenario.
+    let limit = LIMITS.into_iter().find_map(|limit| {
+        let standing = standings.iter().filter(comparable).find(|row| row.rival == limit)?;
+        Some((limit, standing.figure[0]))
+    });
     let best = standings
         .iter()
         .filter(comparable)
@@ -112,7 +113,8 @@ fn compare(standings: &mut [Standing]) {
         .map(|standing| standing.figure[0])
         .min_by(f64::total_cmp);
     for standing in standings {
-        standing.to_limit = limit.map(|limit| standing.figure[0] / limit);
+        standing.limit = limit.map(|(limit, _)| limit);
+        standing.to_limit = limit.map(|(_, figure)| standing.figure[0] / figure);
         standing.to_best = best.map(|best| standing.figure[0] / best);
     }
 }
@@ -152,6 +154,7 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
         rival: rival.to_owned(),
         measure,
         figure: [median(&figures)?, *figures.first()?, *figures.last()?],
+        limit: None,
         to_limit: None,
         to_best: None,
         messages_per_second: middle(&|r| Some(r.messages_per_second))?,
@@ -182,13 +185,13 @@ mod tests {
     fn disturbed_samples_do_not_count_while_there_are_others() {
         let disturbed = |sample| Sample { disturbed: true, ..sample };
         let standings = standings(&[
-            sample("echo", LIMIT, 2.0),
+            sample("echo", LIMITS[0], 2.0),
             sample("echo", "ours", 3.0),
             disturbed(sample("echo", "ours", 9.0)),
             disturbed(sample("echo", "theirs", 8.0)),
         ]);
         assert_eq!(standings[1].figure, [3.0, 3.0, 3.0]);
-        assert_eq!(standings[1].ratio(), Some((1.5, true)));
+        assert_eq!(standings[1].ratio(), Some((1.5, LIMITS[0])));
         assert_eq!((standings[1].counted, standings[1].discarded), (1, 1));
         assert_eq!(standings[2].to_limit, Some(4.0));
         assert!(standings[2].doubtful && !standings[1].doubtful);
@@ -197,11 +200,13 @@ mod tests {
     #[test]
     fn ratios_stay_within_a_scenario_and_are_to_the_best_without_a_limit() {
         let standings = standings(&[
-            sample("echo", LIMIT, 2.0),
+            sample("echo", LIMITS[0], 2.0),
             sample("tls", "ours", 3.0),
             sample("echo", "ours", 4.0),
             sample("tls", "theirs", 6.0),
             sample("echo", "raw-tokio", 3.0),
+            sample("http2", "ours", 5.0),
+            sample("http2", LIMITS[1], 4.0),
         ]);
         let ratios: Vec<_> = standings
             .iter()
@@ -210,11 +215,13 @@ mod tests {
         assert_eq!(
             ratios,
             [
-                ("echo", LIMIT, Some((1.0, true))),
-                ("echo", "ours", Some((2.0, true))),
-                ("echo", "raw-tokio", Some((1.5, true))),
-                ("tls", "ours", Some((1.0, false))),
-                ("tls", "theirs", Some((2.0, false))),
+                ("echo", LIMITS[0], Some((1.0, LIMITS[0]))),
+                ("echo", "ours", Some((2.0, LIMITS[0]))),
+                ("echo", "raw-tokio", Some((1.5, LIMITS[0]))),
+                ("tls", "ours", Some((1.0, "the best"))),
+                ("tls", "theirs", Some((2.0, "the best"))),
+                ("http2", "ours", Some((1.25, LIMITS[1]))),
+                ("http2", LIMITS[1], Some((1.0, LIMITS[1]))),
             ]
         );
         assert_eq!(standings[1].to_best, Some(1.0));

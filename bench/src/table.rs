@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::rival::{ALL, LIMIT};
+use crate::rival::{ALL, LIMITS};
 use crate::standing::{Measure, Standing, distinct, is_bare};
 
 /// One table per scenario, with all there is to know.
@@ -24,7 +24,7 @@ fn head(out: &mut String, row: &Standing) {
         (Measure::Memory, _) => &["bytes per idle connection (lowest–highest)"][..],
         (Measure::Processor, Some(_)) => &[
             "server CPU µs/message received (lowest–highest)",
-            "to raw-epoll",
+            "to the limit",
             "to best",
             "sent/s",
             "received/s",
@@ -33,7 +33,7 @@ fn head(out: &mut String, row: &Standing) {
         ],
         (Measure::Processor, None) => &[
             "server CPU µs/message (lowest–highest)",
-            "to raw-epoll",
+            "to the limit",
             "to best",
             "messages/s",
             "core used",
@@ -41,7 +41,8 @@ fn head(out: &mut String, row: &Standing) {
         ],
     };
     let columns = ["rival"].iter().chain(columns).chain(&["samples"]);
-    let names: Vec<_> = columns.map(|name| name.replace("raw-epoll", LIMIT)).collect();
+    let limit = row.limit.unwrap_or(LIMITS[0]);
+    let names: Vec<_> = columns.map(|name| name.replace("the limit", limit)).collect();
     let rule = "---|".repeat(names.len());
     let _ = write!(out, "\n### {}\n\n| {} |\n|{rule}\n", row.scenario, names.join(" | "));
 }
@@ -108,8 +109,7 @@ fn of<'a>(standings: &'a [Standing], scenario: &str) -> impl Iterator<Item = &'a
 fn unit(standings: &[Standing], scenario: &str) -> String {
     let Some(standing) = of(standings, scenario).next() else { return String::new() };
     match standing.ratio() {
-        Some((ratio, to_limit)) => {
-            let base = if to_limit { LIMIT } else { "the best" };
+        Some((ratio, base)) => {
             format!("× {base}, {} µs", three_digits(standing.figure[0] / ratio))
         }
         None => "bytes".to_owned(),
@@ -160,8 +160,12 @@ mod tests {
     fn each_kind_of_scenario_has_as_many_cells_as_columns() {
         let mut flood = sample("dgrr", "ours", 2.0);
         flood.report.sent = Some(16);
-        let samples =
-            [sample("echo", LIMIT, 2.0), sample("echo", "ours", 3.0), flood, memory("ours", 200.4)];
+        let samples = [
+            sample("echo", LIMITS[0], 2.0),
+            sample("echo", "ours", 3.0),
+            flood,
+            memory("ours", 200.4),
+        ];
         let text = render(&standings(&samples));
         assert!(text.contains("| ours | 3.00 (3.00–3.00) | 1.50 | 1.00 | 8 | 100 % |"));
         assert!(text.contains("| ours | 200 (200–200) | 1 |"));
@@ -179,7 +183,7 @@ mod tests {
             sample("echo", "ours", 3.0),
             sample("echo", "theirs", 4.0),
             sample("tls", "theirs", 5.0),
-            sample("echo", LIMIT, 2.0),
+            sample("echo", LIMITS[0], 2.0),
             memory("ours", 300.0),
         ];
         assert_eq!(

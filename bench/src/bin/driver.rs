@@ -25,7 +25,10 @@ struct Arguments {
     /// Connections open at once.
     #[arg(short, long, default_value_t = 100)]
     connections: usize,
-    /// Messages on their way per connection, in a closed loop.
+    /// Streams of HTTP/2 on each connection, each a WebSocket: speak HTTP/2 without asking (for echo only).
+    #[arg(long, conflicts_with = "certificate")]
+    streams: Option<usize>,
+    /// Messages on their way per connection or stream, in a closed loop.
     #[arg(short = 'f', long, default_value_t = 1)]
     in_flight: usize,
     /// Messages a second on each connection, in an open loop.
@@ -73,6 +76,11 @@ fn main() -> ExitCode {
 
 fn drive(arguments: Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(arguments.connections > 0, "at least one connection is needed");
+    anyhow::ensure!(arguments.streams != Some(0), "at least one stream is needed");
+    anyhow::ensure!(
+        arguments.streams.is_none() || arguments.pattern == Pattern::Echo,
+        "--streams is for echo only"
+    );
     anyhow::ensure!(arguments.in_flight > 0, "at least one message in flight is needed");
     anyhow::ensure!(
         arguments.deflate.is_none() || arguments.payload != Payload::Binary,
@@ -87,6 +95,7 @@ fn drive(arguments: Arguments) -> anyhow::Result<()> {
         payload: arguments.payload,
         length: arguments.length,
         connections: arguments.connections,
+        streams: arguments.streams,
         in_flight: arguments.in_flight,
         rate: arguments.rate,
         deflate: arguments.deflate,

@@ -1,16 +1,39 @@
 //! Echo by Sockeye's pull API: `feed`, which `recv` flushes when it has to wait, or `send`.
 
+use std::convert::Infallible;
 use std::io;
 
-use sockeye::upgrade::{Options, Upgrader};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use sockeye::upgrade::{self, Options, Refusal, Upgrader};
+use sockeye_bench::http2;
 use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Echoes with `$verb` until the end. As a function it would be a future of its own, which costs a wake-up 40 of 2,100
+/// instructions.
+macro_rules! echo {
+    ($socket:expr, $verb:ident) => {{
+        let mut socket = $socket;
+        while let Some(message) = socket.recv().await? {
+            socket.$verb(message).await?;
+        }
+        Ok::<(), sockeye::Error>(())
+    }};
+}
+
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Tls])?;
+    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Tls, Ability::Http2])?;
     let deflate = arguments.mode.deflate;
     match arguments.writes {
+        writes if arguments.mode.http2 => http2::run(
+            arguments.address,
+            service_fn(move |request| async move {
+                Ok::<_, Infallible>(accept(request, writes, deflate))
+            }),
+        ),
         Writes::Send => serve::run_tls(
             &arguments,
             move |stream| send(stream, deflate),
@@ -24,32 +47,41 @@ fn main() -> io::Result<()> {
     }
 }
 
+fn accept(
+    mut request: Request<Incoming>,
+    writes: Writes,
+    deflate: Option<Deflate>,
+) -> Response<String> {
+    match upgrade::hyper(&mut request, &options(deflate)) {
+        Ok((response, upgrading)) => {
+            match writes {
+                Writes::Send => http2::spawn(async { echo!(upgrading.await?, send) }),
+                Writes::Feed => http2::spawn(async { echo!(upgrading.await?, feed) }),
+            }
+            response
+        }
+        Err(error) => Refusal::from(&error).into_response(),
+    }
+}
+
 async fn send<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let mut socket = upgrader(deflate).accept(stream).await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
+    echo!(Upgrader::new().options(options(deflate)).accept(stream).await?, send)
 }
 
 async fn feed<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let mut socket = upgrader(deflate).accept(stream).await?;
-    while let Some(message) = socket.recv().await? {
-        socket.feed(message).await?;
-    }
-    Ok(())
+    echo!(Upgrader::new().options(options(deflate)).accept(stream).await?, feed)
 }
 
-fn upgrader(deflate: Option<Deflate>) -> Upgrader {
-    let Some(deflate) = deflate else { return Upgrader::new() };
+fn options(deflate: Option<Deflate>) -> Options {
+    let Some(deflate) = deflate else { return Options::new() };
     let alone = deflate == Deflate::NoTakeover;
     let deflate =
         sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
-    Upgrader::new().options(Options::new().deflate(deflate.threshold(0)))
+    Options::new().deflate(deflate.threshold(0))
 }

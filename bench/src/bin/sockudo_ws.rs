@@ -5,14 +5,22 @@ use std::io;
 use futures_util::{SinkExt, StreamExt};
 use sockeye_bench::accept::{accept, accept_deflate};
 use sockeye_bench::echo;
+use sockeye_bench::http2::{CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW};
 use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
 use sockudo_ws::deflate::DeflateConfig;
-use sockudo_ws::{CompressedWebSocketStream, Config, Error, Message, WebSocketStream};
+use sockudo_ws::{
+    CompressedWebSocketStream, Config, Error, Http2, Message, Stream, WebSocketServer,
+    WebSocketStream,
+};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse(&[Ability::Deflate])?;
+    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Http2])?;
+    if arguments.mode.http2 {
+        return serve::run(arguments.address, serve_http2);
+    }
     match (arguments.mode.deflate, arguments.writes) {
         (Some(deflate), _) => {
             serve::run(arguments.address, move |stream| compressed(stream, deflate))
@@ -37,6 +45,22 @@ async fn feed(stream: TcpStream) -> Result<(), Error> {
     Ok(())
 }
 
+/// Over HTTP/2, by its own server.
+async fn serve_http2(stream: TcpStream) -> Result<(), Error> {
+    let server = WebSocketServer::<Http2>::new(config());
+    server.serve(stream, |socket, _| unconstrained(echo_http2(socket))).await
+}
+
+async fn echo_http2(mut socket: WebSocketStream<Stream<Http2>>) {
+    while let Some(message) = socket.next().await {
+        // Its server gives errors nowhere to go.
+        let Ok(message) = message else { return };
+        if is_data(&message) && socket.feed(message).await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn compressed(stream: TcpStream, deflate: Deflate) -> Result<(), Error> {
     let stream = accept_deflate(stream, Some(deflate)).await?;
     let alone = deflate == Deflate::NoTakeover;
@@ -56,5 +80,11 @@ fn is_data(message: &Message) -> bool {
 
 /// No pings and no idle timeout, whose clock it would read at every message.
 fn config() -> Config {
-    Config::builder().auto_ping(false).idle_timeout(0).build()
+    Config::builder()
+        .auto_ping(false)
+        .idle_timeout(0)
+        .http2_stream_window_size(STREAM_WINDOW)
+        .http2_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_streams(MAX_STREAMS)
+        .build()
 }

@@ -1,14 +1,19 @@
 //! Echo by yawc: `feed` and one `flush` when no more is ready, with the buffers of its own benchmark server,
 //! or `send`.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::LazyLock;
 
 use futures_util::StreamExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
 use sockeye_bench::accept::accept_deflate;
-use sockeye_bench::echo;
 use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::{echo, http2};
 use tokio::net::TcpStream;
 use yawc::{
     CompressionLevel, DeflatePool, Frame, OpCode, Options, Result, Role, WebSocket, WebSocketError,
@@ -25,9 +30,13 @@ const PAYLOAD_LIMIT: usize = 64 * 1024 * 1024;
 static DEFLATE_POOL: LazyLock<DeflatePool> = LazyLock::new(|| DeflatePool::new(4));
 
 fn main() -> io::Result<()> {
-    let arguments = Arguments::parse(&[Ability::Deflate])?;
+    let arguments = Arguments::parse(&[Ability::Deflate, Ability::Http2])?;
     let deflate = arguments.mode.deflate;
     match arguments.writes {
+        _ if arguments.mode.http2 => http2::run(
+            arguments.address,
+            service_fn(async |request| Ok::<_, Infallible>(accept(request))),
+        ),
         Writes::Send => serve::run(arguments.address, move |stream| send(stream, deflate)),
         Writes::Feed => serve::run(arguments.address, move |stream| feed(stream, deflate)),
     }
@@ -39,6 +48,22 @@ async fn send(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
 
 async fn feed(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
     echo::feed(upgrade(stream, deflate).await?.map(Ok), is_data).await
+}
+
+/// Over HTTP/2: `feed`.
+fn accept(request: Request<Incoming>) -> Response<Empty<Bytes>> {
+    match WebSocket::upgrade_with_options(request, options(None)) {
+        Ok((response, upgrading)) => {
+            http2::spawn(async { echo::feed(upgrading.await?.map(Ok), is_data).await });
+            response
+        }
+        Err(error) => {
+            eprintln!("not upgraded: {error}");
+            let mut response = Response::new(Empty::new());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
+    }
 }
 
 async fn upgrade(stream: TcpStream, deflate: Option<Deflate>) -> Result<WebSocket<TcpStream>> {

@@ -1,0 +1,67 @@
+//! The frame of echo servers over HTTP/2: as [`serve`](crate::serve), with the same windows for all.
+//!
+//! They know that HTTP/2 is spoken (RFC 9113 section 3.3), and each WebSocket is a stream opened by an
+//! extended CONNECT (RFC 8441).
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use hyper::body::{Body, Incoming};
+use hyper::rt::Executor;
+use hyper::server::conn::http2::Builder;
+use hyper::service::HttpService;
+use hyper_util::rt::TokioIo;
+use tokio::task::unconstrained;
+
+use crate::serve::{block_on, report};
+
+/// What a client may send on a stream before it is read, in bytes: hyper's default.
+pub const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// What it may send on a connection before it is read, in bytes: as much as sixteen streams.
+pub const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
+
+/// Streams on a connection: hyper's default.
+pub const MAX_STREAMS: u32 = 200;
+
+/// Serves connections by hyper until the process is killed.
+///
+/// # Errors
+///
+/// As [`serve::run`](crate::serve::run).
+pub fn run<S>(address: SocketAddr, service: S) -> io::Result<()>
+where
+    S: HttpService<Incoming> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::ResBody: Send + 'static,
+    <S::ResBody as Body>::Data: Send,
+    <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    block_on(address, move |stream| {
+        let connection = Builder::new(Unconstrained)
+            .enable_connect_protocol()
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .serve_connection(TokioIo::new(stream), service.clone());
+        async move { report(connection.await) }
+    })
+}
+
+/// Echoes on a task of its own, as a stream outlives the answer to its request.
+pub fn spawn<E: fmt::Display>(echo: impl Future<Output = Result<(), E>> + Send + 'static) {
+    Unconstrained.execute(async move { report(echo.await) });
+}
+
+/// Spawns tasks as all servers in the race have them.
+#[derive(Clone, Copy, Debug)]
+struct Unconstrained;
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Unconstrained {
+    fn execute(&self, future: F) {
+        tokio::spawn(unconstrained(future));
+    }
+}
