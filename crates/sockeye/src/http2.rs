@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
+use std::task::{Poll, ready};
+
+use tokio::io::ReadBuf;
 
 /// As much as is handed to the library at a time, in bytes: it copies that, and holds a few of them until the peer gives
 /// room. Four of the largest frames that are sent unless the peer allows larger ones (RFC 9113 section 4.2).
@@ -9,18 +12,21 @@ pub(crate) const MAX_WRITE: usize = 64 * 1024;
 
 /// What is to be written next, at most `limit` bytes: in place where it lies in one piece, or as good as.
 ///
-/// A header and its payload are put together, since each write becomes a frame of HTTP/2.
+/// A header and its payload are put together, since each write becomes a frame of HTTP/2. One piece is not: the library
+/// copies it, and twice would be too often.
 pub(crate) fn gather<'a>(slices: &'a [IoSlice<'a>], limit: usize) -> Cow<'a, [u8]> {
     /// A first piece of this length is worth a frame of its own, in bytes: a sixteenth of the largest.
     const ENOUGH: usize = 1024;
 
-    let mut pieces = slices.iter().filter(|slice| !slice.is_empty());
+    let mut pieces = slices.iter().filter(|slice| !slice.is_empty()).peekable();
     let first: &'a [u8] = pieces.next().map_or(&[], |slice| slice);
     let first = &first[..first.len().min(limit)];
-    if first.len() >= ENOUGH.min(limit) {
+    if first.len() >= ENOUGH.min(limit) || pieces.peek().is_none() {
         return Cow::Borrowed(first);
     }
-    let mut gathered = first.to_vec();
+    let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
+    let mut gathered = Vec::with_capacity(all.min(limit));
+    gathered.extend_from_slice(first);
     for piece in pieces {
         let room = limit - gathered.len();
         if room == 0 {
@@ -29,6 +35,31 @@ pub(crate) fn gather<'a>(slices: &'a [IoSlice<'a>], limit: usize) -> Cow<'a, [u8
         gathered.extend_from_slice(&piece[..piece.len().min(room)]);
     }
     Cow::Owned(gathered)
+}
+
+/// Reads by `poll_frame`, which takes what there is of one frame, and goes on after a full one: it is followed by the rest
+/// of its message mostly, which need not be put together when it is read at once.
+///
+/// What a read brings before it has to wait, ends or fails is given first: each of these comes again.
+pub(crate) fn poll_frames(
+    buf: &mut ReadBuf<'_>,
+    mut poll_frame: impl FnMut(&mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+) -> Poll<io::Result<()>> {
+    /// The longest frame, in bytes, unless longer ones were allowed (RFC 9113 section 6.5.2).
+    const FULL: usize = 16 * 1024;
+
+    let mut before = buf.filled().len();
+    ready!(poll_frame(buf))?;
+    loop {
+        let filled = buf.filled().len();
+        if filled - before < FULL
+            || buf.remaining() == 0
+            || !matches!(poll_frame(buf), Poll::Ready(Ok(())))
+        {
+            return Poll::Ready(Ok(()));
+        }
+        before = filled;
+    }
 }
 
 /// Why a read failed, in the words of TCP. An HTTP/2 connection that just ends is the end of each of its streams.
@@ -75,10 +106,56 @@ mod tests {
     fn a_long_piece_stays_in_its_place() {
         let long = vec![b'x'; 5000];
         let slices = [IoSlice::new(&long), IoSlice::new(b"rest")];
-        match gather(&slices, MAX_WRITE) {
-            Cow::Borrowed(borrowed) => assert_eq!(borrowed, long),
-            Cow::Owned(owned) => panic!("{} bytes were copied", owned.len()),
+        assert!(matches!(gather(&slices, MAX_WRITE), Cow::Borrowed(piece) if piece == long));
+    }
+
+    #[test]
+    fn a_short_piece_alone_stays_in_its_place() {
+        let slices = [IoSlice::new(b""), IoSlice::new(b"short"), IoSlice::new(b"")];
+        assert!(matches!(gather(&slices, MAX_WRITE), Cow::Borrowed(b"short")));
+    }
+
+    /// Reads frames of these lengths, of which `None` is a failure, into as much room; gives what each read brought.
+    fn read(lengths: &[Option<usize>], room: usize) -> Vec<Option<usize>> {
+        let mut frames = lengths.iter().copied();
+        let mut reads = Vec::new();
+        while frames.len() > 0 {
+            let mut buf = vec![0; room];
+            let mut buf = ReadBuf::new(&mut buf);
+            let read = poll_frames(&mut buf, |buf| match frames.next() {
+                Some(Some(length)) => {
+                    buf.advance(length);
+                    Poll::Ready(Ok(()))
+                }
+                Some(None) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                None => Poll::Pending,
+            });
+            match read {
+                Poll::Ready(Ok(())) => reads.push(Some(buf.filled().len())),
+                Poll::Ready(Err(_)) => reads.push(None),
+                Poll::Pending => {}
+            }
         }
+        reads
+    }
+
+    #[test]
+    fn a_full_frame_is_read_with_what_follows_it() {
+        let full = 16 * 1024;
+        let short = Some(full - 1);
+        assert_eq!(read(&[Some(8), Some(8)], 100_000), [Some(8), Some(8)]);
+        assert_eq!(read(&[short, Some(8)], 100_000), [short, Some(8)]);
+        assert_eq!(read(&[Some(full), Some(full), Some(8)], 100_000), [Some(2 * full + 8)]);
+        assert_eq!(read(&[Some(full), Some(full)], 100_000), [Some(2 * full)]);
+        assert_eq!(read(&[Some(full), Some(8)], full), [Some(full), Some(8)]);
+        assert_eq!(read(&[None, Some(8)], full), [None, Some(8)]);
+    }
+
+    #[test]
+    fn the_end_or_a_failure_does_not_take_away_what_came_before() {
+        let full = 16 * 1024;
+        assert_eq!(read(&[Some(full), Some(0), Some(0)], 100_000), [Some(full), Some(0)]);
+        assert_eq!(read(&[Some(full), None, None], 100_000), [Some(full), None]);
     }
 
     #[test]

@@ -28,7 +28,8 @@ impl AsyncRead for Http2Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf).map_err(http2::read_error)
+        http2::poll_frames(buf, |buf| Pin::new(&mut self.0).poll_read(cx, buf))
+            .map_err(http2::read_error)
     }
 }
 

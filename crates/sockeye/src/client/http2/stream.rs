@@ -45,6 +45,22 @@ impl Stream {
         self.halves = None;
     }
 
+    /// Reads what there is of one frame; nothing at the end.
+    fn poll_frame(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() {
+            match ready!(self.halves()?.poll_data(cx))? {
+                None => return Poll::Ready(Ok(())),
+                Some(data) => self.unread = data,
+            }
+        }
+        let length = self.unread.len().min(buf.remaining());
+        buf.put_slice(&self.unread[..length]);
+        self.unread.advance(length);
+        // No more than was received, which is all that could be wrong with it.
+        let _ = self.halves()?.receive.flow_control().release_capacity(length);
+        Poll::Ready(Ok(()))
+    }
+
     fn halves(&mut self) -> io::Result<&mut Halves> {
         self.halves.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -117,18 +133,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.unread.is_empty() {
-            match ready!(self.halves()?.poll_data(cx))? {
-                None => return Poll::Ready(Ok(())),
-                Some(data) => self.unread = data,
-            }
-        }
-        let length = self.unread.len().min(buf.remaining());
-        buf.put_slice(&self.unread[..length]);
-        self.unread.advance(length);
-        // No more than was received, which is all that could be wrong with it.
-        let _ = self.halves()?.receive.flow_control().release_capacity(length);
-        Poll::Ready(Ok(()))
+        http2::poll_frames(buf, |buf| self.poll_frame(cx, buf))
     }
 }
 
