@@ -36,6 +36,12 @@ impl WebSocket {
         self.member = Some(member);
     }
 
+    /// Whether somebody may want it closed from within.
+    #[inline]
+    pub(super) fn is_to_close(&self) -> bool {
+        self.member.is_some() || self.farewell.is_some()
+    }
+
     /// Puts the close frame into the output when it is time for that.
     ///
     /// # Errors

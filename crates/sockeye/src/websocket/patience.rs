@@ -30,15 +30,16 @@ impl Patience {
         }
     }
 
-    /// What became of an attempt, or an error when nothing has moved for too long; `moved` says whether something has.
+    /// What became of an attempt, or an error when nothing has moved for too long; `moved` says whether something has,
+    /// where the attempt is not over.
     #[inline]
     pub(super) fn poll_progress<T>(
         &mut self,
         cx: &mut Context<'_>,
         attempt: Poll<T>,
-        moved: bool,
+        moved: impl FnOnce() -> bool,
     ) -> Poll<Result<T, TooLong>> {
-        if attempt.is_ready() || moved {
+        if attempt.is_ready() || moved() {
             self.reset();
         }
         match attempt {

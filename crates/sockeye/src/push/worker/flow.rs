@@ -6,9 +6,11 @@ use sockeye_proto::{CloseFrame, Event, Input, Message, MessageCow, ProtocolError
 use crate::Error;
 use crate::push::{Connection, Handler};
 
-/// How a connection goes on.
-pub(super) enum Flow {
-    Open,
+/// How a connection goes on: mostly it does, which costs neither a look at what there is to drop nor room for it.
+pub(super) type Flow = Result<(), Box<Stop>>;
+
+/// Why a connection is over.
+pub(super) enum Stop {
     /// The closing handshake is done.
     Closed(Option<CloseFrame>),
     Failed(Error),
@@ -29,21 +31,18 @@ impl Connection {
                     writer.tally.received(message.kind(), message.as_bytes().len());
                     handler.message(self, message);
                     if self.aborted {
-                        return Flow::Aborted;
+                        return Err(Stop::Aborted.into());
                     }
                     // The usual end, without asking for one more event.
                     if input.is_empty() {
-                        return Flow::Open;
+                        return Ok(());
                     }
                     continue;
                 }
-                Ok(None) => return Flow::Open,
+                Ok(None) => return Ok(()),
                 other => other,
             };
-            match self.take(handler, event) {
-                Flow::Open => {}
-                flow => return flow,
-            }
+            self.take(handler, event)?;
         }
     }
 
@@ -73,13 +72,15 @@ impl Connection {
                 }
                 handler.pong(self, &payload);
             }
-            Ok(Some(Event::Close { frame, mid_message: false })) => return Flow::Closed(frame),
-            Ok(Some(Event::Close { frame, mid_message: true })) => {
-                return Flow::Failed(Error::ClosedMidMessage(frame));
+            Ok(Some(Event::Close { frame, mid_message: false })) => {
+                return Err(Stop::Closed(frame).into());
             }
-            Err(error) => return Flow::Failed(error.into()),
+            Ok(Some(Event::Close { frame, mid_message: true })) => {
+                return Err(Stop::Failed(Error::ClosedMidMessage(frame)).into());
+            }
+            Err(error) => return Err(Stop::Failed(error.into()).into()),
         }
-        if self.aborted { Flow::Aborted } else { Flow::Open }
+        if self.aborted { Err(Stop::Aborted.into()) } else { Ok(()) }
     }
 
     /// A message that was put together from pieces: what the handler sends of it need not be copied.

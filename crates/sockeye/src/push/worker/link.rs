@@ -11,7 +11,7 @@ use sockeye_proto::handshake::HandshakeError;
 use sockeye_proto::{CloseFrame, Message, Prepared, Role, State, TimedOut};
 use tracing::span::EnteredSpan;
 
-use super::flow::Flow;
+use super::flow::Stop;
 use super::opening::{self, Opened, Opening};
 use super::{Office, Settings, Writer};
 use crate::Error;
@@ -149,9 +149,8 @@ impl<S> Link<S> {
             Phase::Open(connection) => {
                 let writer = connection.writer.get_or_insert_with(|| office.lend());
                 writer.tally.wire_received(input.len());
-                match connection.receive(&mut office.handler, input) {
-                    Flow::Open => {}
-                    flow => self.conclude(office, flow),
+                if let Err(stop) = connection.receive(&mut office.handler, input) {
+                    self.conclude(office, *stop);
                 }
             }
             Phase::Opening(opening) => match opening.receive(office, self.id, input) {
@@ -241,19 +240,18 @@ impl<S> Link<S> {
     }
 
     fn fail<H: Handler>(&mut self, office: &mut Office<H>, error: Error) {
-        self.conclude(office, Flow::Failed(error));
+        self.conclude(office, Stop::Failed(error));
     }
 
     /// The connection is over: what is left is to write its last frame.
     #[cold]
-    fn conclude<H: Handler>(&mut self, office: &mut Office<H>, flow: Flow) {
+    fn conclude<H: Handler>(&mut self, office: &mut Office<H>, stop: Stop) {
         let Phase::Open(connection) = &mut self.phase else {
             self.end = End::Drop;
             return;
         };
-        let frame = match flow {
-            Flow::Open => return,
-            Flow::Closed(frame) => {
+        let frame = match stop {
+            Stop::Closed(frame) => {
                 self.end = End::Finish;
                 tracing::debug!(
                     id = %self.id,
@@ -263,7 +261,7 @@ impl<S> Link<S> {
                 connection.presence.close_received(frame.as_ref());
                 frame
             }
-            Flow::Failed(error) => {
+            Stop::Failed(error) => {
                 self.end = match error {
                     Error::Protocol(_) | Error::ClosedMidMessage(_) => End::Linger,
                     _ => End::Drop,
@@ -279,7 +277,7 @@ impl<S> Link<S> {
                 office.handler.error(connection, &error);
                 None
             }
-            Flow::Aborted => {
+            Stop::Aborted => {
                 self.end = End::Drop;
                 tracing::debug!(id = %self.id, "connection dropped by its handler");
                 None
@@ -325,9 +323,8 @@ impl<S> Link<S> {
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         writer.tally.wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
-        match connection.take(&mut office.handler, event) {
-            Flow::Open => {}
-            flow => self.conclude(office, flow),
+        if let Err(stop) = connection.take(&mut office.handler, event) {
+            self.conclude(office, *stop);
         }
     }
 
@@ -380,7 +377,7 @@ impl<S> Link<S> {
     pub(crate) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
         if let Phase::Open(connection) = &self.phase {
             if connection.aborted {
-                self.conclude(office, Flow::Aborted);
+                self.conclude(office, Stop::Aborted);
             }
         }
         let place = self.phase.writer();
@@ -469,7 +466,7 @@ impl<S> Link<S> {
     }
 
     pub(super) fn abort<H: Handler>(&mut self, office: &mut Office<H>) {
-        self.conclude(office, Flow::Aborted);
+        self.conclude(office, Stop::Aborted);
     }
 
     /// Does what is due, if anything is.

@@ -124,7 +124,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         let flushed = poll_fn(|cx| {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);
-            self.patience.poll_progress(cx, flushed, self.output.len() < before)
+            self.patience.poll_progress(cx, flushed, || self.output.len() < before)
         });
         match flushed.await {
             Ok(flushed) => Ok(flushed?),
