@@ -104,6 +104,9 @@ fn reading_pauses_while_answers_are_not_read() {
             seen_most.fetch_max(connection.unwritten(), Ordering::Relaxed);
         }
     });
+    // Before there is a connection: where this takes long, the server would ask by a ping whether the peer is there.
+    let bytes: Vec<u8> =
+        (0..TOTAL).flat_map(|number| wire::masked(FIN | BINARY, &numbered(number))).collect();
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
     let mut writer = peer.stream().try_clone().unwrap();
@@ -111,8 +114,6 @@ fn reading_pauses_while_answers_are_not_read() {
     let writing = thread::spawn(move || {
         // Shared with the reading half as all of the socket is, but only writes heed it.
         writer.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-        let bytes: Vec<u8> =
-            (0..TOTAL).flat_map(|number| wire::masked(FIN | BINARY, &numbered(number))).collect();
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             match writer.write(rest) {
