@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds sockeye-proto for wasm32-unknown-unknown, then a small program that drives it, and shows
+# Builds sockeye and sockeye-proto for wasm32-unknown-unknown, then a small program that drives the latter, and shows
 # that this program asks nothing of its host: no clock, no randomness, no files, no JavaScript.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,6 +12,9 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 
 echo "wasm: cargo build -p sockeye-proto --release --all-features --target $target"
 cargo +"$toolchain" build -p sockeye-proto --release --all-features --target "$target"
+
+echo "wasm: cargo build -p sockeye --release --target $target"
+cargo +"$toolchain" build -p sockeye --release --target "$target"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -60,5 +60,5 @@ case $browser in
 esac
 start_peer
 say "cargo test -p sockeye-web --tests --target $target, in $browser, with a server at $SOCKEYE_WEB_TEST_PEER"
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=300
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
 cargo +"$toolchain" test -p sockeye-web --tests --target "$target"

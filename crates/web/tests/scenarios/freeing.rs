@@ -46,9 +46,9 @@ async fn open_and_leave(kind: Kind, count: usize) {
 #[wasm_bindgen_test]
 async fn connections_that_are_left_unread_leave_nothing_behind() {
     for kind in KINDS {
-        open_and_leave(kind, 100).await;
+        open_and_leave(kind, 20).await;
         let before = memory();
-        open_and_leave(kind, 300).await;
+        open_and_leave(kind, 280).await;
         assert_eq!(memory(), before, "{kind:?}");
     }
 }
@@ -56,7 +56,7 @@ async fn connections_that_are_left_unread_leave_nothing_behind() {
 #[wasm_bindgen_test]
 async fn a_thousand_connections_leave_nothing_behind() {
     for kind in KINDS {
-        open_and_drop(kind, 100).await;
+        open_and_drop(kind, 50).await;
         let before = memory();
         open_and_drop(kind, 1000).await;
         // Each handler that stays would take some hundred bytes: 1,000 connections more than a page of memory of 64 KiB.
