@@ -13,17 +13,24 @@ pub(crate) const CHROMIUM: [&str; 4] =
 #[allow(dead_code, reason = "not every test drives it")]
 pub(crate) const FIREFOX: [&str; 2] = ["firefox-esr", "firefox"];
 
+const PEERS: &str = "ci/peers.sh installs all that this test needs";
+
+/// Where `demo/build.sh` leaves the client of the demo.
+pub(crate) fn demo() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("demo")
+}
+
 /// Runs a script, which is told where everything is: the program, a browser of these names, the
-/// modules of node and a folder for itself. What is missing is said, and is a failure where
+/// modules of node, the demo's client and a folder for itself. What is missing is said, and is a failure where
 /// `SOCKEYE_REQUIRE_PEERS` is set.
 pub(crate) fn drive(script: &str, browsers: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let modules = root.join("target/peers/node/node_modules");
     let (Some(node), Some(browser)) = (find(&["node"]), find(browsers)) else {
-        return missing(&format!("node (20 or newer) or {}", browsers[0]));
+        return missing(&format!("node (20 or newer) or {}", browsers[0]), PEERS);
     };
     if !modules.join("playwright-core").is_dir() {
-        return missing("playwright-core in target/peers/node");
+        return missing("playwright-core in target/peers/node", PEERS);
     }
     let output = Command::new(node)
         .arg(root.join("crates/cli/tests/browser").join(script))
@@ -32,6 +39,7 @@ pub(crate) fn drive(script: &str, browsers: &[&str]) {
         .env("MODULES", modules)
         .env("SCREENSHOTS", root.join("target/screenshots"))
         .env("SCRATCH", env!("CARGO_TARGET_TMPDIR"))
+        .env("DEMO", demo())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -49,8 +57,9 @@ fn find(names: &[&str]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn missing(what: &str) {
-    let message = format!("not found: {what}; ci/peers.sh installs all that this test needs");
+/// Says what is missing, and what makes it.
+pub(crate) fn missing(what: &str, remedy: &str) {
+    let message = format!("not found: {what}; {remedy}");
     assert!(std::env::var_os("SOCKEYE_REQUIRE_PEERS").is_none(), "{message}");
     eprintln!("not tested: {message}");
 }

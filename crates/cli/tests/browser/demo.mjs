@@ -1,0 +1,156 @@
+// Drives the gRPC demo in Chromium against the real program, once without its client and once with it. The environment
+// is as in page.mjs; DEMO is the folder with the client, SCRATCH one to copy the program to.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const { SOCKEYE, BROWSER, MODULES, SCREENSHOTS, SCRATCH, DEMO } = process.env;
+const { chromium } = createRequire(join(MODULES, "here.js"))("playwright-core");
+// As long as a busy machine may need for thousands of calls; nothing here waits for it on a good day.
+const PATIENCE = 120_000;
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+  "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+];
+
+// The program with the client beside it, or without, whatever was built before.
+function install(name, client) {
+  const folder = join(SCRATCH, "demo", name);
+  rmSync(folder, { recursive: true, force: true });
+  // The program looks in the folder above as well.
+  mkdirSync(join(folder, "bin"), { recursive: true });
+  copyFileSync(SOCKEYE, join(folder, "bin", "sockeye"));
+  if (client) cpSync(client, join(folder, "demo"), { recursive: true });
+  return join(folder, "bin", "sockeye");
+}
+
+function serve(program, listen = "127.0.0.1:0") {
+  const server = spawn(program, ["serve", "--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
+  return new Promise((resolve, reject) => {
+    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
+    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
+  });
+}
+
+function stop({ server }) {
+  const stopped = new Promise((resolve) => server.once("exit", resolve));
+  server.kill("SIGTERM");
+  return stopped;
+}
+
+async function open(browser, url, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => assert.fail(`script error: ${error}`));
+  page.on("console", (line) => {
+    if (/Content Security Policy/.test(line.text())) assert.fail(line.text());
+  });
+  await page.goto(new URL("/demo", url).href);
+  return page;
+}
+
+const text = (page, selector) => page.locator(selector).innerText();
+const says = (page, selector, words) =>
+  page.waitForFunction(([at, pattern]) => new RegExp(pattern).test(document.querySelector(at).textContent), [selector, words]);
+
+async function saysHowToBuild(browser) {
+  const running = await serve(install("without", null));
+  try {
+    const page = await open(browser, running.url);
+    await page.waitForSelector("#absent:not([hidden])");
+    assert.match(await text(page, "#absent"), /demo\/build\.sh/);
+    assert.equal(await page.locator("#calls-run").isDisabled(), true);
+    await page.screenshot({ path: join(SCREENSHOTS, "demo-absent.png"), fullPage: true });
+  } finally {
+    await stop(running);
+  }
+}
+
+async function calls(page) {
+  await page.click("#calls-run");
+  await says(page, "#calls-note", "^8,192 calls in .* times a bare echo\\.$");
+  console.log(await text(page, "#calls-note"));
+  assert.equal(await page.locator("#calls-progress").evaluate((bar) => bar.value), 1);
+  assert.match(await text(page, "#mean"), /^[\d.]+\s*(µs|ms)$/);
+  await page.click("#calls-run");
+  await page.click("#calls-cancel:not([disabled])");
+  await says(page, "#calls-note", "^Cancelled after [\\d,]+ calls?\\.$");
+}
+
+async function chats(page, other) {
+  await page.fill("#chat-name", "Ada");
+  await page.click("#chat-toggle");
+  await other.fill("#chat-name", "Grace");
+  await other.click("#chat-toggle");
+  // Both are in once both hear what is said; who joins late hears nothing of what was said before.
+  await other.fill("#chat-text", "Is anybody here?");
+  await other.click("#chat-say");
+  await says(other, "#lines", "Grace Is anybody here\\?");
+  await other.fill("#chat-text", "I am.");
+  await other.press("#chat-text", "Enter");
+  await says(page, "#lines", "Grace I am\\.");
+  await page.click("#chat-toggle");
+  await says(page, "#lines", "You left the chat");
+  await other.waitForSelector("#chat-toggle:text-is('Leave')");
+}
+
+async function ticks(page) {
+  await page.click("#ticks-toggle");
+  await page.waitForFunction(() => Number(document.querySelector("#tick").textContent) >= 3);
+  await page.click("#ticks-toggle");
+  await says(page, "#ticks-note", "^Cancelled after [\\d,]+ ticks: the server has stopped too");
+}
+
+async function uploads(page) {
+  const bytes = Buffer.from(Array.from({ length: 3 << 20 }, (_, at) => (at * 2654435761) >>> 24));
+  await page.setInputFiles("#file", { name: "salmon-run.jpg", mimeType: "image/jpeg", buffer: bytes });
+  await says(page, "#upload-word", "The server got the same \\(SHA-256 [0-9a-f]{12}…\\)\\. 3 MiB in ");
+}
+
+// A server that is gone is named by the call; the next call after its return needs no reload.
+async function comesBack(page, running, program) {
+  await stop(running);
+  await page.click("#ticks-toggle");
+  await says(page, "#ticks-note", "^Unavailable: ");
+  const again = await serve(program, new URL(running.url).host);
+  await page.waitForFunction(() => {
+    const tick = Number(document.querySelector("#tick").textContent);
+    const toggle = document.querySelector("#ticks-toggle");
+    if (toggle.textContent === "Start") toggle.click();
+    return tick >= 2;
+  }, undefined, { polling: 500 });
+  await page.click("#ticks-toggle");
+  return again;
+}
+
+mkdirSync(SCREENSHOTS, { recursive: true });
+const browser = await chromium.launch({ executablePath: BROWSER, args: FLAGS });
+try {
+  await saysHowToBuild(browser);
+  const program = install("with", DEMO);
+  let running = await serve(program);
+  try {
+    const page = await open(browser, running.url, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+    await page.waitForSelector("#state[data-phase=open]");
+    const other = await open(browser, running.url, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+    await other.waitForSelector("#state[data-phase=open]");
+    await calls(page);
+    await chats(page, other);
+    await ticks(page);
+    await uploads(page);
+    const overflow = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `the page is ${overflow} px wider than a phone`);
+    await page.screenshot({ path: join(SCREENSHOTS, "demo-wide.png"), fullPage: true });
+    await other.screenshot({ path: join(SCREENSHOTS, "demo-phone.png"), fullPage: true });
+    running = await comesBack(page, running, program);
+  } finally {
+    running.server.kill("SIGKILL");
+  }
+  console.log(`screenshots are in ${SCREENSHOTS}`);
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,12 @@
+//! The gRPC demo as a person uses it, in Chromium: `browser/demo.mjs` calls thousands of times, chats with itself, cancels,
+//! uploads, and stops the server. Screenshots are left in `target/screenshots`.
+
+mod browser;
+
+#[test]
+fn the_demo_works_in_a_browser() {
+    if !browser::demo().join("client.js").is_file() {
+        return browser::missing("target/demo, the demo's client", "demo/build.sh builds it");
+    }
+    browser::drive("demo.mjs", &browser::CHROMIUM);
+}

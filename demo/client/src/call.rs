@@ -1,0 +1,56 @@
+use std::future::Future;
+
+use futures_util::future::{AbortHandle, abortable};
+use js_sys::{Error, Function, Promise};
+use tonic::Status;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+/// A call under way. Dropping it (`free()`) does not end it.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Call {
+    done: Promise,
+    end: AbortHandle,
+}
+
+#[wasm_bindgen]
+impl Call {
+    /// The promise of its end. One that failed is rejected with an `Error` whose `name` is gRPC's code.
+    #[wasm_bindgen(getter)]
+    pub fn done(&self) -> Promise {
+        self.done.clone()
+    }
+
+    /// Ends the call now, here and on the server. After its end it does nothing.
+    pub fn cancel(&self) {
+        self.end.abort();
+    }
+}
+
+impl Call {
+    pub(crate) fn begin(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Self {
+        let (call, end) = abortable(call);
+        let done = future_to_promise(async {
+            call.await
+                .unwrap_or_else(|_| Err(failure(Status::cancelled("cancelled by the caller"))))
+        });
+        Self { done, end }
+    }
+}
+
+/// A status as an error that JavaScript can throw.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(crate) fn failure(status: Status) -> JsValue {
+    let error = Error::new(status.message());
+    error.set_name(&format!("{:?}", status.code()));
+    error.into()
+}
+
+/// Calls back.
+///
+/// # Errors
+/// What the callback throws.
+pub(crate) fn told(callback: &Function, value: &JsValue) -> Result<(), JsValue> {
+    callback.call1(&JsValue::NULL, value).map(drop)
+}

@@ -1,0 +1,81 @@
+use futures_util::stream;
+use js_sys::{Function, Promise};
+use sockeye_demo::v1::chat_reply::Event;
+use sockeye_demo::v1::demo_client::DemoClient;
+use sockeye_demo::v1::{ChatRequest, Line};
+use sockeye_grpc::Channel;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use wasm_bindgen::prelude::*;
+
+use crate::call::{Call, failure, told};
+
+/// Lines that wait for the network. Nobody types faster than it takes these.
+const WAITING: usize = 32;
+
+/// A place in the chat.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Chat {
+    call: Call,
+    lines: Option<mpsc::Sender<ChatRequest>>,
+}
+
+#[wasm_bindgen]
+impl Chat {
+    /// As of any call.
+    #[wasm_bindgen(getter)]
+    pub fn done(&self) -> Promise {
+        self.call.done()
+    }
+
+    /// As of any call.
+    pub fn cancel(&self) {
+        self.call.cancel();
+    }
+
+    /// Says `text` to everybody, the speaker too.
+    ///
+    /// # Errors
+    /// When lines have piled up, or the chat has ended.
+    pub fn say(&self, name: String, text: String) -> Result<(), JsError> {
+        let lines = self.lines.as_ref().ok_or_else(|| JsError::new("You have left the chat."))?;
+        lines.try_send(ChatRequest { name, text }).map_err(|error| match error {
+            TrySendError::Full(_) => JsError::new("The network is slow: wait a moment."),
+            TrySendError::Closed(_) => JsError::new("The chat has ended."),
+        })
+    }
+
+    /// Has no more to say: the server ends the call in order once it heard all.
+    pub fn leave(&mut self) {
+        self.lines = None;
+    }
+}
+
+impl Chat {
+    pub(crate) fn join(mut client: DemoClient<Channel>, heard: Function) -> Self {
+        let (lines, queue) = mpsc::channel(WAITING);
+        let queue = stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
+        let call = Call::begin(async move {
+            let mut replies = client.chat(queue).await.map_err(failure)?.into_inner();
+            while let Some(reply) = replies.message().await.map_err(failure)? {
+                hear(&heard, reply.event)?;
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        Self { call, lines: Some(lines) }
+    }
+}
+
+fn hear(heard: &Function, event: Option<Event>) -> Result<(), JsValue> {
+    match event {
+        Some(Event::Line(Line { name, text })) => {
+            heard.call2(&JsValue::NULL, &name.into(), &text.into()).map(drop)
+        }
+        // The room keeps far fewer lines than 2^53.
+        #[allow(clippy::cast_precision_loss, reason = "see above")]
+        Some(Event::Missed(lines)) => told(heard, &(lines as f64).into()),
+        // What a newer server may say.
+        None => Ok(()),
+    }
+}

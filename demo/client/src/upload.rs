@@ -1,0 +1,54 @@
+use futures_util::future::try_join;
+use futures_util::stream;
+use js_sys::{Function, Object, Reflect, Uint8Array};
+use sockeye_demo::v1::UploadRequest;
+use sockeye_demo::v1::demo_client::DemoClient;
+use sockeye_grpc::Channel;
+use tokio::sync::mpsc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+use crate::call::{failure, told};
+
+/// What is read, and sent as one message, at a time, in bytes: a quarter of what HTTP/2 lets be under way by default.
+const PIECE: f64 = 16_384.0;
+
+pub(crate) async fn run(
+    mut client: DemoClient<Channel>,
+    file: Blob,
+    progress: Function,
+) -> Result<JsValue, JsValue> {
+    // Room for one piece: the file is read as fast as the server takes it.
+    let (pieces, queue) = mpsc::channel(1);
+    let queue = stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
+    let upload = async { client.upload(queue).await.map_err(failure) };
+    let (reply, ()) = try_join(upload, read(file, pieces, progress)).await?;
+    let reply = reply.into_inner();
+    let result = Object::new();
+    // Files are no longer than numbers of JavaScript can say: their length was one.
+    #[allow(clippy::cast_precision_loss, reason = "the server's limit is far below 2^53")]
+    Reflect::set(&result, &"length".into(), &(reply.length as f64).into())?;
+    Reflect::set(&result, &"sha256".into(), &Uint8Array::from(&reply.sha256[..]))?;
+    Ok(result.into())
+}
+
+async fn read(
+    file: Blob,
+    pieces: mpsc::Sender<UploadRequest>,
+    progress: Function,
+) -> Result<(), JsValue> {
+    let mut at = 0.0;
+    while at < file.size() {
+        let end = (at + PIECE).min(file.size());
+        let piece = file.slice_with_f64_and_f64(at, end)?;
+        let data = Uint8Array::new(&JsFuture::from(piece.array_buffer()).await?).to_vec();
+        if pieces.send(UploadRequest { data }).await.is_err() {
+            // The call has ended, and says why.
+            return Ok(());
+        }
+        at = end;
+        told(&progress, &at.into())?;
+    }
+    Ok(())
+}
