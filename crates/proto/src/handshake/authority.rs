@@ -1,5 +1,7 @@
 //! A host with an optional port, as the Host header and origins have it (RFC 9110 sections 4.2 and 7.2).
 
+use std::net::Ipv6Addr;
+
 /// A host and a port, borrowed from a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
@@ -13,11 +15,8 @@ impl<'a> Authority<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let host_end = if let Some(inside) = text.strip_prefix('[') {
             let closing = inside.find(']')?;
-            let address = &inside[..closing];
-            let valid = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
-            if address.is_empty() || !address.bytes().all(valid) {
-                return None;
-            }
+            // No version after the sixth is known (RFC 3986 section 3.2.2).
+            inside[..closing].parse::<Ipv6Addr>().ok()?;
             closing + 2
         } else {
             let end = text.find(':').unwrap_or(text.len());
@@ -79,13 +78,32 @@ mod tests {
         assert_eq!(parse("example.com:"), Some(("example.com", None)));
         assert_eq!(parse("[::1]"), Some(("[::1]", None)));
         assert_eq!(parse("[::1]:9"), Some(("[::1]", Some(9))));
+        assert_eq!(parse("[::ffff:192.0.2.1]:9"), Some(("[::ffff:192.0.2.1]", Some(9))));
     }
 
     #[test]
     fn what_is_no_host_is_refused() {
         for bad in [
-            "", ":80", "a b", "a/b", "user@a", "a:b", "a:+1", "a:65536", "::1", "[::1", "[]",
-            "[::1]80", "[g::1]", "a?b", "a#b", "é",
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "user@a",
+            "a:b",
+            "a:+1",
+            "a:65536",
+            "::1",
+            "[::1",
+            "[]",
+            "[::1]80",
+            "[g::1]",
+            "[:81]",
+            "[1:2]",
+            "[192.0.2.1]",
+            "[::1%1]",
+            "a?b",
+            "a#b",
+            "é",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
