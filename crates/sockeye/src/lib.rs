@@ -100,6 +100,8 @@ cfg_if::cfg_if! {
         pub use byte_stream::ByteStream;
         #[cfg(feature = "http2")]
         pub use client::Http2;
+        #[cfg(fuzzing)]
+        pub use client::fuzzing;
         pub use client::{
             Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
         };

@@ -3,6 +3,8 @@
 mod body;
 mod error;
 mod eyeballs;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handshake;
 #[cfg(feature = "http2")]
 mod http2;

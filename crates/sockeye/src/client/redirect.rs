@@ -105,7 +105,7 @@ fn location(answer: &HandshakeError) -> Option<&HeaderValue> {
 }
 
 /// Where a Location leads that came in the answer from `base` (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
-fn resolve(base: &Url, location: &HeaderValue) -> Result<Url, RequestError> {
+pub(super) fn resolve(base: &Url, location: &HeaderValue) -> Result<Url, RequestError> {
     // What is no text is no URL: its bytes are shown as they come.
     let location = String::from_utf8_lossy(location.as_bytes());
     // The fragment is for whoever shows a page.

@@ -48,7 +48,7 @@ enum Hosts {
 }
 
 impl Environment {
-    pub(super) fn read(read: impl Fn(&str) -> Option<String>) -> Self {
+    pub(in crate::client) fn read(read: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: &'static [&'static str]| {
             names.iter().find_map(|&name| {
                 let value = read(name)?.trim().to_owned();
@@ -60,7 +60,7 @@ impl Environment {
         Self { secure: variable(&SECURE), plain: variable(&PLAIN), all: variable(&ALL), exceptions }
     }
 
-    pub(super) fn proxy(&self, url: &Url) -> Result<Option<&Proxy>, ConnectError> {
+    pub(in crate::client) fn proxy(&self, url: &Url) -> Result<Option<&Proxy>, ConnectError> {
         if self.exceptions.iter().any(|exception| exception.covers(url)) {
             return Ok(None);
         }
@@ -99,7 +99,7 @@ impl Exception {
             },
             None => (entry, None),
         };
-        let host = host.trim_matches(['[', ']']);
+        let host = host.trim_matches(['[', ']']).trim_end_matches('.');
         let hosts = if host == "*" {
             Hosts::All
         } else if let Ok(address) = host.parse() {
@@ -115,11 +115,12 @@ impl Exception {
         if self.port.is_some_and(|port| port != url.port()) {
             return false;
         }
+        let host = url.host().trim_end_matches('.');
         match &self.hosts {
             Hosts::All => true,
-            Hosts::Address(address) => url.host().parse() == Ok(*address),
+            Hosts::Address(address) => host.parse() == Ok(*address),
             Hosts::Within(domain) => {
-                let host = url.host().trim_end_matches('.').to_ascii_lowercase();
+                let host = host.to_ascii_lowercase();
                 // An address is no name within another.
                 let inner = host.strip_suffix(domain.as_str());
                 host.parse::<IpAddr>().is_err()
@@ -212,6 +213,7 @@ mod tests {
             ("example.com:443", "wss://example.com"),
             ("127.0.0.1", "ws://127.0.0.1:9"),
             ("127.0.0.1:9", "ws://127.0.0.1:9"),
+            ("127.0.0.1.", "ws://127.0.0.1."),
             ("::1", "ws://[::1]:9"),
             ("[::1]", "ws://[0:0:0:0:0:0:0:1]"),
             ("[::1]:9", "ws://[::1]:9"),

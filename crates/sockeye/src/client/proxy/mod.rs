@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use super::Client;
 use super::eyeballs::bracketed;
-use environment::Environment;
+pub(super) use environment::Environment;
 pub use error::{ProxyUrlError, TunnelError};
 pub(super) use route::Route;
 pub use socks::Reply;

@@ -1,0 +1,62 @@
+//! Whatever the environment or an answer says about where to connect: no panic, and what is taken is what it says when it is
+//! written down again. Four lines: a URL, a proxy, a list of hosts without one, a Location.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sockeye::fuzzing::{proxy, redirected};
+use sockeye::handshake::Url;
+use sockeye::proxy::Proxy;
+
+fuzz_target!(|input: &[u8]| {
+    let mut lines = input.splitn(4, |byte| *byte == b'\n');
+    let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let (url, variable, list) = (text(), text(), text());
+    let location = text();
+    let parsed = variable.parse::<Proxy>();
+    match &parsed {
+        Ok(parsed) => same_again(parsed, &variable),
+        Err(error) => drop(error.to_string()),
+    }
+    let Ok(url) = url.parse::<Url>() else { return };
+    assert_eq!(url.to_string().parse(), Ok(url.clone()));
+    exceptions(&variable, &list, &url);
+    let Ok(location) = location.parse() else { return };
+    match redirected(&url, &location) {
+        Ok(there) => {
+            assert!(there.target().starts_with('/'), "{there}");
+            assert_eq!(there.to_string().parse(), Ok(there.clone()));
+            let whole = there.to_string().parse().expect("a URL is a header's value");
+            assert_eq!(redirected(&url, &whole), Ok(there.clone()), "{there}");
+            assert_eq!(redirected(&there, &whole), Ok(there));
+        }
+        Err(error) => drop(error.to_string()),
+    }
+});
+
+/// What is written down is the same proxy, without its credentials.
+fn same_again(proxy: &Proxy, text: &str) {
+    let shown = proxy.to_string();
+    assert!(!shown.contains('@'), "{shown}");
+    let again = shown.parse::<Proxy>().expect("it was one before");
+    assert_eq!((again.host(), again.port()), (proxy.host(), proxy.port()), "{text}");
+    assert_eq!(again.to_string(), shown);
+}
+
+/// The list makes exceptions, and each entry only more of them.
+fn exceptions(variable: &str, list: &str, url: &Url) {
+    let is_direct = |list: &str| matches!(proxy("http://proxy.test", list, url), Ok(None));
+    assert!(!is_direct(""));
+    assert!(is_direct("*"));
+    // A comma would make two entries of it, a star means something else, and dots alone are no name.
+    if !url.host().contains([',', '*']) && url.host().contains(|byte| byte != '.') {
+        assert!(is_direct(&format!("{list},{}", url.host())), "{list} {url}");
+    }
+    if is_direct(list) {
+        assert!(
+            is_direct(&format!("{list},other.test")) && is_direct(&format!("other.test,{list}"))
+        );
+        assert!(matches!(proxy(variable, list, url), Ok(None)));
+    } else if let Ok(Some(named)) = proxy(variable, list, url) {
+        same_again(&named, variable);
+    }
+}
