@@ -9,9 +9,9 @@ mod wire;
 mod closing;
 mod frames;
 mod halves;
-#[cfg(all(feature = "http2", feature = "hyper"))]
-mod http2;
 mod opening;
+#[cfg(all(feature = "http2", feature = "hyper"))]
+mod over_http;
 mod receiving;
 mod reconnecting;
 mod sending;

@@ -1,16 +1,20 @@
+//! What goes through hyper.
+
 use std::convert::Infallible;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sockeye::upgrade::{self, Options, Refusal};
 use sockeye::{Client, CloseCode};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 
 use crate::harness::{Impatience, Trickle, at_every_poll};
+use crate::wire::REQUEST;
 
 /// The transport moves so few bytes at a time.
 const STEP: usize = 10;
@@ -100,4 +104,31 @@ async fn messages_on_a_stream_arrive_once_and_whole() {
         (received, ws.close_frame().cloned())
     })
     .await;
+}
+
+/// The same with HTTP/1.1, where the transport is taken out of hyper.
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_is_dropped_ends_the_connection_after_the_answer() {
+    for polls in 1.. {
+        let (mut client, server) = duplex(4096);
+        client.write_all(REQUEST.as_bytes()).await.unwrap();
+        let (give, mut given) = unbounded_channel();
+        let service = service_fn(move |mut request| {
+            let (response, upgrading) =
+                upgrade::hyper::<_, String>(&mut request, &Options::new()).unwrap();
+            give.send(upgrading).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let stream = TokioIo::new(Trickle::new(server, STEP));
+        let connection = http1::Builder::new().serve_connection(stream, service).with_upgrades();
+        tokio::spawn(connection);
+        let upgrading = given.recv().await.unwrap();
+        if let Some(upgraded) = Impatience::once(polls).wait(upgrading).await {
+            upgraded.unwrap();
+            return;
+        }
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
 }
