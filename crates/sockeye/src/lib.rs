@@ -51,7 +51,7 @@
 //! handshake is no error.
 //!
 //! # In the browser
-//! On `wasm32-unknown-unknown` this crate is [`sockeye_web`](https://docs.rs/sockeye-web) under the same names, over the
+//! On `wasm32-unknown-unknown` this crate is `sockeye_web` under the same names, over the
 //! browser's own WebSocket: [`connect`], [`Client`], [`WebSocket`], [`WebSocket::split`], and the errors. There are no
 //! servers, headers, proxies or pings, which no page may have.
 //!

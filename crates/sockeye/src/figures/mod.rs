@@ -1,4 +1,4 @@
-//! Figures of all connections of the process, for whatever recorder of the crate [`metrics`](https://docs.rs/metrics) the
+//! Figures of all connections of the process, for whatever recorder of the crate `metrics` the
 //! program installs: that of a service, or one of its own.
 //!
 //! ```
