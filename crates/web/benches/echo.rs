@@ -2,9 +2,10 @@
 //! gives `ArrayBuffer`s, and one that gives `Blob`s. Prints medians in µs to the browser's console, which the runner shows.
 //!
 //!     cargo run --release -p sockeye-web --example test_peer
-//!     SOCKEYE_WEB_TEST_PEER=ws://127.0.0.1:PORT cargo bench -p sockeye-web --target wasm32-unknown-unknown
+//!     SOCKEYE_WEB_TEST_PEER=ws://127.0.0.1:PORT cargo test --release -p sockeye-web --bench echo \
+//!         --target wasm32-unknown-unknown -- --nocapture
 //!
-//! With the runner of ci/web.sh. The three take turns, so that a noisy machine is noisy for each of them.
+//! With the runner of ci/web.sh; `cargo bench` would have it run benchmarks of another shape only. The three take turns, so that a noisy machine is noisy for each of them.
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "this is a benchmark")]
 
