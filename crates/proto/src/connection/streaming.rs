@@ -1,6 +1,6 @@
-use super::Connection;
-use crate::error::UsageError;
-use crate::message::Kind;
+use super::{Connection, Input};
+use crate::error::{ProtocolError, UsageError};
+use crate::message::{Kind, MessageRef};
 
 /// Messages in parts, for those that are too long to be in memory at once.
 impl Connection {
@@ -13,6 +13,21 @@ impl Connection {
     /// `None`. [`Config::max_streamed_length`](super::Config::max_streamed_length) is the limit of such messages.
     pub fn stream_messages(&mut self, on: bool) {
         self.receiving.set_streaming(on);
+    }
+
+    /// Takes a message that is whole at the front of the input, in one frame, and as it is: the usual case by the shortest
+    /// way, for a driver that streams all others. `None` says that nothing was taken, and that the input is to be
+    /// [received](Connection::receive): always where messages are [streamed](Connection::stream_messages).
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    #[inline]
+    pub fn receive_whole<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
+        self.whole_message(input, out)
     }
 
     /// Whether no message was received or sent in part, nor a frame: from here on, whoever wants to can handle the frames

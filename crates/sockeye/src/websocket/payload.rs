@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use sockeye_proto::{CloseCode, CloseFrame, Kind, MessageRef, State, UsageError};
+use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State, UsageError};
 
 use super::message_stream::Stage as Incoming;
 use super::patience::Patience;
@@ -73,6 +73,13 @@ impl WebSocket {
                 _ if !self.is_receiving() => break,
                 Incoming::Open(Kind::Binary) => {}
                 Incoming::Idle | Incoming::Wanted | Incoming::Over(Kind::Binary) => {
+                    if self.input.is_empty() {
+                        ready!(self.poll_more(cx));
+                        continue;
+                    }
+                    if self.take_whole() {
+                        continue;
+                    }
                     self.incoming.stage = Incoming::Wanted;
                     self.connection.stream_messages(true);
                 }
@@ -82,6 +89,45 @@ impl WebSocket {
         }
         let over = self.ending.has_begun();
         Poll::Ready(if over { Payload::None } else { Payload::PeerClosed })
+    }
+
+    /// Waits for input, between messages.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(self.poll_input(cx)) {
+            Ok(Some(message)) => {
+                let message = self.received(message);
+                self.incoming.set_whole(message);
+            }
+            Ok(None) => {}
+            Err(error) => self.ending.fail(error),
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes a message that is whole in the input. Says whether there was one, or an error.
+    fn take_whole(&mut self) -> bool {
+        self.connection.stream_messages(false);
+        let before = self.input.len();
+        let mut input = Input::new(&mut self.input);
+        let received = self.connection.receive_whole(&mut input, self.output.buffer());
+        let taken = before - input.len();
+        match received {
+            None => return false,
+            Some(Ok(message)) => {
+                // Its payload is the end of what was taken.
+                let (kind, length) = (message.kind(), message.as_bytes().len());
+                self.take_input(taken - length);
+                self.incoming.in_input = length;
+                self.incoming.stage = Incoming::Over(kind);
+                self.side().received(kind, length);
+            }
+            Some(Err(error)) => {
+                self.take_input(taken);
+                self.ending.fail(error.into());
+            }
+        }
+        self.read_patience.reset();
+        true
     }
 
     /// Waits until a message may be sent. Unlike other ways to send, it discards nothing that arrives when the server stops.

@@ -21,7 +21,7 @@ use crate::error::Result;
 pub(super) struct Incoming {
     pub(super) stage: Stage,
     /// How much of the piece at hand lies at the front of the connection's input, in bytes; 0 when it is in `owned`.
-    in_input: usize,
+    pub(super) in_input: usize,
     /// What is left of a piece that was decompressed, or of a message that was put together.
     owned: Bytes,
 }
@@ -47,7 +47,7 @@ impl Incoming {
     }
 
     /// The message arrived before it was known that it is wanted as a stream.
-    fn set_whole(&mut self, message: Message) {
+    pub(super) fn set_whole(&mut self, message: Message) {
         self.stage = Stage::Over(message.kind());
         self.owned = message.into_bytes();
     }
@@ -224,7 +224,7 @@ impl WebSocket {
 
     /// Takes the first `length` bytes off the input. When nothing is left, it lets go of the buffer, which is shared by all
     /// connections of the thread.
-    fn take_input(&mut self, length: usize) {
+    pub(super) fn take_input(&mut self, length: usize) {
         if length == self.input.len() {
             self.input = BytesMut::new();
         } else {
