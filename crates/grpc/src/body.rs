@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{StatusCode, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -78,13 +79,24 @@ pub struct ResponseBody {
 
 struct Call {
     incoming: Incoming,
+    /// The status is still to come, in the trailers.
+    lacks_status: bool,
     deadline: Option<Sleep>,
     _interest: Interest,
 }
 
 impl ResponseBody {
-    pub(crate) fn new(incoming: Incoming, deadline: Option<Sleep>, interest: Interest) -> Self {
-        Self { call: Some(Call { incoming, deadline, _interest: interest }) }
+    /// The body of a response with this head.
+    pub(crate) fn new(
+        head: &response::Parts,
+        incoming: Incoming,
+        deadline: Option<Sleep>,
+        interest: Interest,
+    ) -> Self {
+        // What is not OK tells enough.
+        let lacks_status =
+            head.status == StatusCode::OK && !head.headers.contains_key(Status::GRPC_STATUS);
+        Self { call: Some(Call { incoming, lacks_status, deadline, _interest: interest }) }
     }
 }
 
@@ -96,7 +108,15 @@ impl Call {
             return Poll::Ready(Some(Err(status::deadline_exceeded())));
         }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(status::checked).map_err(status::of_call)))
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                self.lacks_status &= !frame.is_trailers();
+                Some(Ok(status::checked(frame)))
+            }
+            Some(Err(error)) => Some(Err(status::of_call(error))),
+            // A stream that was cut is not to be taken for one that ended.
+            None => self.lacks_status.then(|| Err(status::missing())),
+        })
     }
 }
 
@@ -119,7 +139,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.call.as_ref().is_none_or(|call| call.incoming.is_end_stream())
+        self.call.as_ref().is_none_or(|call| !call.lacks_status && call.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

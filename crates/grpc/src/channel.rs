@@ -101,7 +101,8 @@ async fn call(
         .unwrap_or_else(|| Err(status::deadline_exceeded()))?;
     let (mut head, body) = response.into_parts();
     status::check_details(&mut head.headers);
-    Ok(Response::from_parts(head, ResponseBody::new(body, deadline, interest)))
+    let body = ResponseBody::new(&head, body, deadline, interest);
+    Ok(Response::from_parts(head, body))
 }
 
 /// Sends a request on the connection of the link, once: only what has not left is sent on another one.

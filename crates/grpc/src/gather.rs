@@ -41,6 +41,7 @@ impl<S> Gather<S> {
         Self { inner, held: BytesMut::new(), turns: 0, held_before: 0 }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn inner(&self) -> &S {
         &self.inner
     }

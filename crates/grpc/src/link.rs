@@ -32,9 +32,8 @@ pub(crate) struct Link {
 #[derive(Debug)]
 enum State {
     Idle,
-    /// An attempt is under way, in a task of its own, so that no call that is dropped takes it along. The receiver
-    /// learns that the task is over by its sender being dropped.
-    Connecting(watch::Receiver<()>),
+    /// An attempt is under way, in a task of its own, so that no call that is dropped takes it along.
+    Connecting(watch::Receiver<Outcome>),
     Open(Sender),
     /// The last attempt failed, as did `earlier` others before it. Calls fail at once until the pause is over.
     Failed {
@@ -43,6 +42,9 @@ enum State {
         until: Instant,
     },
 }
+
+/// What came of an attempt; `None` while it is under way.
+type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
 impl Link {
     pub(crate) fn open(endpoint: Endpoint, sender: Sender) -> Arc<Self> {
@@ -69,15 +71,9 @@ impl Link {
             Found::Sender(sender) => return Ok(sender),
             Found::Attempt(attempt) => attempt,
         };
-        // Nothing is ever sent: this waits for the end of the task.
-        let _over = attempt.changed().await;
-        match &*self.state() {
-            State::Open(sender) => Ok(sender.clone()),
-            State::Failed { cause, .. } => Err(status::unconnected(Arc::clone(cause))),
-            State::Idle | State::Connecting(_) => {
-                Err(status::unconnected(Arc::new(ConnectError::Closed)))
-            }
-        }
+        // Without an outcome if the task was taken away, as by a runtime that stops.
+        let outcome = attempt.wait_for(Option::is_some).await.ok().and_then(|known| known.clone());
+        outcome.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed))).map_err(status::unconnected)
     }
 
     fn sender_or_attempt(self: &Arc<Self>) -> Result<Found, Status> {
@@ -95,27 +91,28 @@ impl Link {
             State::Failed { earlier, .. } => earlier.saturating_add(1),
             State::Idle | State::Open(_) | State::Connecting(_) => 0,
         };
-        let (alive, attempt) = watch::channel(());
+        let (tell, attempt) = watch::channel(None);
         *state = State::Connecting(attempt.clone());
         let link = Arc::clone(self);
         clock::spawn(async move {
-            link.attempt(failures).await;
-            drop(alive);
+            let outcome = link.attempt(failures).await;
+            tell.send_replace(Some(outcome));
         });
         Ok(Found::Attempt(attempt))
     }
 
     /// One attempt to connect, after `failures` in a row that failed.
-    async fn attempt(&self, failures: u32) {
-        let opened = self.endpoint.open().await;
-        *self.state() = match opened {
-            Ok(sender) => State::Open(sender),
+    async fn attempt(&self, failures: u32) -> Result<Sender, Arc<ConnectError>> {
+        let outcome = self.endpoint.open().await.map_err(Arc::new);
+        *self.state() = match &outcome {
+            Ok(sender) => State::Open(sender.clone()),
             Err(cause) => State::Failed {
-                cause: Arc::new(cause),
+                cause: Arc::clone(cause),
                 earlier: failures,
                 until: clock::now() + self.endpoint.pause(failures),
             },
         };
+        outcome
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,5 +123,5 @@ impl Link {
 
 enum Found {
     Sender(Sender),
-    Attempt(watch::Receiver<()>),
+    Attempt(watch::Receiver<Outcome>),
 }

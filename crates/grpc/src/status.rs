@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::Frame;
-use tonic::metadata::{Binary, MetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::ConnectError;
@@ -55,14 +55,19 @@ fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
     }
 }
 
+/// The response came to an end without a status: the server reset it with `NO_ERROR`, which hyper takes for an end like any
+/// other, or it does not speak gRPC.
+pub(crate) fn missing() -> Status {
+    Status::internal("the response ended without a status")
+}
+
 /// Removes status details that are no base64: tonic would panic.
 pub(crate) fn check_details(headers: &mut HeaderMap) {
-    const DETAILS: http::HeaderName = Status::GRPC_STATUS_DETAILS;
-    let is_valid = |value: &http::HeaderValue| {
-        MetadataValue::<Binary>::try_from(value.as_bytes())
-            .is_ok_and(|value| value.to_bytes().is_ok())
-    };
-    if headers.get(DETAILS).is_some_and(|value| !is_valid(value)) {
+    const DETAILS: HeaderName = Status::GRPC_STATUS_DETAILS;
+    let Some(details) = headers.get(DETAILS) else { return };
+    let details = MetadataMap::from_headers(HeaderMap::from_iter([(DETAILS, details.clone())]));
+    let is_valid = details.get_bin(DETAILS.as_str()).is_some_and(|value| value.to_bytes().is_ok());
+    if !is_valid {
         headers.remove(DETAILS);
     }
 }

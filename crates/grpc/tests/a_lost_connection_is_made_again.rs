@@ -1,5 +1,5 @@
 //! What becomes of calls when the connection goes, and of those after.
-
+#![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod server;

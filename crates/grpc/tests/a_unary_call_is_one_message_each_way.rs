@@ -1,4 +1,5 @@
 //! Headers, message and trailers of a call share one WebSocket message.
+#![cfg(not(target_family = "wasm"))]
 
 mod relay;
 mod server;

@@ -42,7 +42,8 @@ pub(crate) fn random() -> u64 {
 }
 
 /// What a task may hold: anything, as there is one thread.
-pub(crate) trait MaybeSend {}
+#[allow(unreachable_pub, reason = "a bound of `Endpoint::with_connector` has to be public")]
+pub trait MaybeSend {}
 
 impl<T> MaybeSend for T {}
 
@@ -66,13 +67,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        TIMERS.with_borrow_mut(|timers| match timers.sleeping.get_mut(&self.key) {
-            Some(waker) => {
-                waker.clone_from(cx.waker());
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
-        })
+        // The waker that was there is dropped outside, as it may drop a task, and that another timer.
+        let replaced = TIMERS.with_borrow_mut(|timers| {
+            let waker = timers.sleeping.get_mut(&self.key)?;
+            Some(std::mem::replace(waker, cx.waker().clone()))
+        });
+        if replaced.is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 

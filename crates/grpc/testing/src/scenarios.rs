@@ -52,3 +52,27 @@ async fn assert_alive(channel: &Channel) {
     let reply = greeter(channel).say_hello(hello("again")).await.expect("a reply").into_inner();
     assert_eq!(reply.message, "Hello again!");
 }
+
+/// Makes a test of each scenario, by a macro that is given its path within [`scenarios`](self).
+#[macro_export]
+macro_rules! for_each_scenario {
+    ($test:ident) => {
+        $test!(calls::all_four_kinds_are_answered);
+        $test!(calls::a_conversation_goes_back_and_forth);
+        $test!(calls::metadata_travels_both_ways);
+        $test!(calls::a_status_arrives_whole);
+        $test!(deadlines::a_deadline_that_is_met_changes_nothing);
+        $test!(deadlines::a_call_without_answer_ends_at_its_deadline);
+        $test!(deadlines::a_deadline_of_zero_is_over_at_once);
+        $test!(deadlines::a_stream_ends_at_its_deadline);
+        $test!(deadlines::a_stream_of_requests_ends_at_its_deadline);
+        $test!(cancellation::cancelled_server_streams_end);
+        $test!(cancellation::cancelled_client_streams_end);
+        $test!(cancellation::cancelled_conversations_end);
+        $test!(cancellation::a_burst_of_cancelled_calls_is_survived);
+        $test!(cancellation::calls_cancelled_all_at_once_end);
+        $test!(load::sixty_four_calls_run_at_once);
+        $test!(load::a_long_message_is_carried_both_ways);
+        $test!(load::an_unread_stream_makes_the_server_wait);
+    };
+}

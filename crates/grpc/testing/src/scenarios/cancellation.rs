@@ -18,7 +18,7 @@ const BURST: u32 = 10_000;
 
 /// 1,000 server streams are dropped after their first message; the connection lives.
 pub async fn cancelled_server_streams_end(channel: &Channel) {
-    let endless = Pouring { length: 1000, count: 0 };
+    let endless = Pouring { length: 32 * 1024, count: 0 };
     for _ in 0..CALLS {
         let mut replies = trial(channel).pour(endless).await.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a message").is_some());

@@ -1,0 +1,68 @@
+//! The server of the tests in browsers: see `ci/web.sh`.
+//!
+//!     cargo run -p sockeye-grpc --example browser_peer
+//!
+//! Prints three URLs in one line: of the service, of the same through a relay, and of a WebSocket that takes `die`, which
+//! ends all connections of the relay and refuses new ones, and `live`, which allows them again; both are echoed when done.
+
+use std::io;
+use std::net::SocketAddr;
+
+use sockeye::upgrade::{Options, OriginPolicy};
+use sockeye::{Server, WebSocket};
+use sockeye_grpc_testing::service::services;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // The tests are pages of the test runner's own server.
+    let options = Options::new().origins(OriginPolicy::any());
+    let websockets = Server::bind("127.0.0.1:0").await?.options(options.clone());
+    let address = websockets.local_addr()?;
+    let (incoming, accept) = sockeye_grpc::incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+
+    let (lives, _) = watch::channel(true);
+    let relay = TcpListener::bind("127.0.0.1:0").await?;
+    let relay_address = relay.local_addr()?;
+    tokio::spawn(pass(relay, address, lives.subscribe()));
+
+    let control = Server::bind("127.0.0.1:0").await?.options(options);
+    let control_address = control.local_addr()?;
+    tokio::spawn(control.serve(move |ws| obey(ws, lives.clone())));
+
+    println!("ws://{address}/ ws://{relay_address}/ ws://{control_address}/");
+    let (greeter, trial) = services();
+    sockeye_grpc::server()
+        .add_service(greeter)
+        .add_service(trial)
+        .serve_with_incoming(incoming)
+        .await?;
+    Ok(())
+}
+
+async fn pass(relay: TcpListener, to: SocketAddr, lives: watch::Receiver<bool>) -> io::Result<()> {
+    loop {
+        let (mut client, _) = relay.accept().await?;
+        let mut lives = lives.clone();
+        tokio::spawn(async move {
+            if !*lives.borrow_and_update() {
+                return Ok(());
+            }
+            let mut server = TcpStream::connect(to).await?;
+            tokio::select! {
+                passed = tokio::io::copy_bidirectional(&mut client, &mut server) => passed.map(|_| ()),
+                _dies = lives.changed() => Ok(()),
+            }
+        });
+    }
+}
+
+async fn obey(mut ws: WebSocket, lives: watch::Sender<bool>) -> sockeye::Result<()> {
+    while let Some(order) = ws.recv().await? {
+        lives.send_replace(order.as_text() == Some("live"));
+        ws.send(order).await?;
+    }
+    Ok(())
+}

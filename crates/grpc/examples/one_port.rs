@@ -1,0 +1,37 @@
+//! gRPC as it is, grpc-web, and gRPC over a WebSocket, on one port.
+//!
+//!     cargo run -p sockeye-grpc --example one_port
+//!
+//! Native clients call `http://127.0.0.1:8080`, those of grpc-web the same, and `sockeye_grpc::connect` takes
+//! `ws://127.0.0.1:8080/grpc`.
+
+use axum::Router;
+use axum::routing::any_service;
+use sockeye_grpc_testing::service::services;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic_web::GrpcWebLayer;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    println!("http://{}", listener.local_addr()?);
+    serve(listener).await
+}
+
+/// Serves all three, until something fails.
+pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+    let (greeter, trial) = services();
+    let (incoming, accept) = sockeye_grpc::incoming();
+    let inside = sockeye_grpc::server().add_service(greeter.clone()).add_service(trial.clone());
+
+    let services = Routes::new(greeter).add_service(trial).into_axum_router();
+    let app = Router::new()
+        .merge(services.layer(GrpcWebLayer::new()))
+        .route("/grpc", any_service(accept));
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        served = inside.serve_with_incoming(incoming) => served?,
+    }
+    Ok(())
+}

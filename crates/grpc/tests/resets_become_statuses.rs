@@ -1,0 +1,106 @@
+//! What a server does below gRPC is a status of the call, and never a panic.
+#![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use h2::Reason;
+use h2::server::SendResponse;
+use http::{HeaderMap, Response};
+use sockeye_grpc::{Channel, Endpoint};
+use sockeye_grpc_testing::proto::Nothing;
+use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use tokio::io::DuplexStream;
+use tokio::sync::Notify;
+use tonic::Code;
+
+/// A channel to a server that does this with every call.
+async fn channel(act: impl Fn(SendResponse<Bytes>) + Send + Sync + 'static) -> Channel {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(serve(theirs, act));
+    let ours = Mutex::new(Some(ours));
+    let connector = move || std::future::ready(Ok(ours.lock().unwrap().take().unwrap()));
+    Endpoint::with_connector(connector).connect().await.unwrap()
+}
+
+async fn serve(stream: DuplexStream, act: impl Fn(SendResponse<Bytes>)) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((_request, respond))) = connection.accept().await {
+        act(respond);
+    }
+}
+
+fn headers() -> Response<()> {
+    Response::builder().header("content-type", "application/grpc").body(()).unwrap()
+}
+
+/// One message without content.
+const MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
+
+const CODES: [(Reason, Code); 8] = [
+    (Reason::NO_ERROR, Code::Internal),
+    (Reason::PROTOCOL_ERROR, Code::Internal),
+    (Reason::INTERNAL_ERROR, Code::Internal),
+    (Reason::FLOW_CONTROL_ERROR, Code::Internal),
+    (Reason::REFUSED_STREAM, Code::Unavailable),
+    (Reason::CANCEL, Code::Cancelled),
+    (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+    (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+];
+
+#[tokio::test]
+async fn a_reset_in_place_of_an_answer_has_its_code() {
+    for (reason, code) in CODES {
+        let channel = channel(move |mut respond| respond.send_reset(reason)).await;
+        let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+        assert_eq!(status.code(), code, "{reason:?}: {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_midway_has_its_code() {
+    for (reason, code) in CODES {
+        let received = Arc::new(Notify::new());
+        let told = Arc::clone(&received);
+        let channel = channel(move |mut respond| {
+            let mut body = respond.send_response(headers(), false).unwrap();
+            body.send_data(MESSAGE, false).unwrap();
+            let told = Arc::clone(&told);
+            tokio::spawn(async move {
+                told.notified().await;
+                body.send_reset(reason);
+            });
+        })
+        .await;
+        let mut replies = TrialClient::new(channel).stall(Nothing {}).await.unwrap().into_inner();
+        assert!(replies.message().await.unwrap().is_some());
+        received.notify_one();
+        let status = replies.message().await.unwrap_err();
+        assert_eq!(status.code(), code, "{reason:?}: {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn details_that_are_no_base64_are_left_out() {
+    let trailers_only = channel(|mut respond| {
+        let mut response = headers();
+        response.headers_mut().insert("grpc-status", "5".parse().unwrap());
+        response.headers_mut().insert("grpc-status-details-bin", "?!".parse().unwrap());
+        respond.send_response(response, true).unwrap();
+    })
+    .await;
+    let with_trailers = channel(|mut respond| {
+        let mut body = respond.send_response(headers(), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", "5".parse().unwrap());
+        trailers.insert("grpc-status-details-bin", "?!".parse().unwrap());
+        body.send_trailers(trailers).unwrap();
+    })
+    .await;
+    for channel in [trailers_only, with_trailers] {
+        let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{status:?}");
+        assert!(status.details().is_empty());
+    }
+}
