@@ -30,8 +30,8 @@
 //! says 1003, 1006, 1008 or 1009 to its peer, this crate says 4003, 4006, 4008 or 4009.
 //!
 //! # Binary messages
-//! They come as `ArrayBuffer`s of whatever length: a `Blob` took 2 to 4 times as long to echo from 100 bytes to 1 MiB, in
-//! Chromium 156 (`benches/echo.rs`, medians of turns on a busy machine).
+//! They come as `ArrayBuffer`s of whatever length: from 100 bytes to 1 MiB, a `Blob` took 2 to 4 times as long to echo in
+//! Chromium 156, and 1.2 to 1.6 times in Firefox 153 (`benches/echo.rs`, medians of turns on a busy machine).
 //!
 //! # Runtime
 //! Whatever polls futures on the browser's event loop, as `wasm_bindgen_futures::spawn_local` does. Nothing is `Send`: a
