@@ -48,6 +48,8 @@ peer=$(cargo build --quiet -p sockeye-web --example test_peer --message-format j
 [ -x "$peer" ] || fail "the server of the tests was not built"
 # One folder for each compiler, since the libraries of one mean nothing to another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
+say "building the examples"
+cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"
 if [ "$browser" = --prepare ]; then
   cargo +"$toolchain" test --quiet -p sockeye-web --tests --target "$target" --no-run
   exit 0

@@ -40,7 +40,7 @@ mod page {
         Ok(stream.shutdown().await?)
     }
 
-    pub async fn run() {
+    pub(super) async fn run() {
         let location = web_sys::window().expect("this is a page").location();
         let url = location.search().unwrap_or_default();
         let url = url.trim_start_matches('?');
