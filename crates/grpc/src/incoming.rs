@@ -57,7 +57,7 @@ impl Stream for Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Connection>>> {
         let connection = Pin::new(&mut self.get_mut().listener).poll_next(cx);
-        connection.map(|stream| stream.map(|stream| Ok(Connection::new(stream))))
+        connection.map(|stream| stream.map(|stream| Ok(stream.into())))
     }
 }
 
@@ -72,8 +72,9 @@ pub struct Connection {
     stream: Gather<ByteStream>,
 }
 
-impl Connection {
-    fn new(stream: ByteStream) -> Self {
+/// For programs that serve a stream of their own with hyper.
+impl From<ByteStream> for Connection {
+    fn from(stream: ByteStream) -> Self {
         Self { stream: Gather::new(stream) }
     }
 }

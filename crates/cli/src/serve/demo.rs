@@ -48,7 +48,7 @@ async fn upgrade(
         Ok(upgrade) => upgrade.options(grpc.options).on_upgrade(async move |ws| {
             let peer = guest.peer();
             debug!(%peer, "gRPC over a WebSocket opened");
-            let stream = ws.into_byte_stream();
+            let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
             match connection::serve_grpc(stream, grpc.service, guest).await {
                 Ok(()) => debug!(%peer, "gRPC over a WebSocket ended"),
                 Err(error) => debug!(%peer, "gRPC over a WebSocket failed: {error:#}"),
