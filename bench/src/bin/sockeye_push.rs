@@ -1,4 +1,4 @@
-//! Echo by Sockeye's handler server on one worker, on epoll or io_uring; with `--fan-out` every message goes to all.
+//! Echo by Sockeye's handler server on one worker, on epoll or `io_uring`; with `--fan-out` every message goes to all.
 
 use sockeye::MessageRef;
 use sockeye::push::{Backend, Connection, Handler, Server};
