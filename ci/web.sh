@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of sockeye-web in a headless browser, in a page and in a worker.
+# Runs the tests of sockeye-web and sockeye-grpc in a headless browser, in a page and in a worker.
 #
 #   ci/web.sh             in Chromium
 #   ci/web.sh firefox     in Firefox: see ci/browsers.sh, which installs that
@@ -25,33 +25,44 @@ install_chromium() {
     chromium chromium-driver >/dev/null
 }
 
-# The tests are told the address when they are compiled: a page has no environment.
+# Builds an example of a crate, and prints where it is.
+build_peer() {
+  local peer
+  peer=$(cargo build --quiet -p "$1" --example "$2" --message-format json |
+    sed -n 's/.*"name":"'"$2"'".*"executable":"\([^"]*\)".*/\1/p')
+  [ -x "$peer" ] || fail "the server of the tests of $1 was not built"
+  printf '%s\n' "$peer"
+}
+
+# The tests are told the addresses when they are compiled: a page has no environment. Each server prints its own in its
+# first line, which goes into the variable named.
+peers=()
+outputs=$(mktemp -d)
+trap 'kill "${peers[@]}" 2>/dev/null || true; rm -rf "$outputs"' EXIT
 start_peer() {
-  output=$(mktemp)
-  "$peer" >"$output" &
-  peer_id=$!
-  trap 'kill "$peer_id" 2>/dev/null || true; rm -f "$output"' EXIT
+  local peer=$1 variable=$2 address=
+  "$peer" >"$outputs/$variable" &
+  peers+=($!)
   for _ in $(seq 100); do
-    read -r SOCKEYE_WEB_TEST_PEER <"$output" && break
+    read -r address <"$outputs/$variable" && break
     sleep 0.1
   done || true
-  [ -n "${SOCKEYE_WEB_TEST_PEER:-}" ] || fail "the server of the tests did not start"
-  export SOCKEYE_WEB_TEST_PEER
+  [ -n "$address" ] || fail "$peer did not start"
+  export "$variable=$address"
 }
 
 toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
 [ "$browser" = firefox ] || install_chromium
 runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
-say "building the server of the tests"
-peer=$(cargo build --quiet -p sockeye-web --example test_peer --message-format json |
-  sed -n 's/.*"name":"test_peer".*"executable":"\([^"]*\)".*/\1/p')
-[ -x "$peer" ] || fail "the server of the tests was not built"
+say "building the servers of the tests"
+web_peer=$(build_peer sockeye-web test_peer)
+grpc_peer=$(build_peer sockeye-grpc browser_peer)
 # One folder for each compiler, since the libraries of one mean nothing to another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
 cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"
 if [ "$browser" = --prepare ]; then
-  cargo +"$toolchain" test --quiet -p sockeye-web --tests --target "$target" --no-run
+  cargo +"$toolchain" test --quiet -p sockeye-web -p sockeye-grpc --tests --target "$target" --no-run
   exit 0
 fi
 
@@ -60,7 +71,10 @@ case $browser in
   firefox) [ -n "${GECKODRIVER:-}" ] || fail "GECKODRIVER is not set: run ci/browsers.sh" ;;
   *) fail "unknown browser: $browser" ;;
 esac
-start_peer
-say "cargo test -p sockeye-web --tests --target $target, in $browser, with a server at $SOCKEYE_WEB_TEST_PEER"
+start_peer "$web_peer" SOCKEYE_WEB_TEST_PEER
+start_peer "$grpc_peer" SOCKEYE_GRPC_TEST_PEER
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
-cargo +"$toolchain" test -p sockeye-web --tests --target "$target"
+for crate in sockeye-web sockeye-grpc; do
+  say "cargo test -p $crate --tests --target $target, in $browser"
+  cargo +"$toolchain" test -p "$crate" --tests --target "$target"
+done
