@@ -14,6 +14,7 @@
 //! What is left out, and why, is in the file `NOT_IMPLEMENTED.md` beside the crate's manifest.
 
 mod assembler;
+pub mod backoff;
 pub mod close;
 mod closing;
 pub mod connection;

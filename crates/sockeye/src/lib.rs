@@ -63,7 +63,7 @@
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
     CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, Rtt,
-    TimedOut, UsageError, Utf8Bytes, close, frame, handshake, mask, text,
+    TimedOut, UsageError, Utf8Bytes, backoff, close, frame, handshake, mask, text,
 };
 
 // The only place where the targets part. Whatever is in both branches has the same names in both.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sockeye_proto::backoff::full_jitter;
+
 use crate::random;
 
 /// Halved on average by the jitter: long enough for a server that restarts under a supervisor.
@@ -98,12 +100,7 @@ impl Backoff {
 
     /// The part of the longest wait that `random` stands for.
     fn jitter(&self, earlier: u32, random: u64) -> Duration {
-        let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
-        let longest = self.base.saturating_mul(factor).min(self.cap);
-        // Waits that fill more than 64 bits of nanoseconds are over 500 years.
-        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-        let nanos = (u128::from(longest) * u128::from(random)) >> 64;
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(longest))
+        full_jitter(self.base, self.cap, earlier, random)
     }
 }
 
