@@ -75,4 +75,4 @@ pub use error::ConnectError;
 #[cfg(not(target_family = "wasm"))]
 pub use incoming::{Connection, Incoming, incoming};
 #[cfg(not(target_family = "wasm"))]
-pub use server::server;
+pub use server::{MAX_PENDING_ACCEPT_RESETS, server};

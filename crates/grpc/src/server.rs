@@ -11,5 +11,6 @@ pub fn server() -> Server {
     Server::builder().http2_max_pending_accept_reset_streams(Some(MAX_PENDING_ACCEPT_RESETS))
 }
 
-/// More than a burst of 10,000 calls leaves, all of which a browser was seen to send and cancel within one turn.
-const MAX_PENDING_ACCEPT_RESETS: usize = 16_384;
+/// What [`server`] allows of streams that were reset before they were looked at, for programs that serve with hyper: more
+/// than a burst of 10,000 calls leaves, all of which a browser was seen to send and cancel within one turn.
+pub const MAX_PENDING_ACCEPT_RESETS: usize = 16_384;

@@ -50,9 +50,6 @@ const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 /// Time for the calls under way, when the server stops, to come to their end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
-/// Calls that a gRPC client may have cancelled before the server saw them: ten thousand at a blow are no attack.
-const MAX_CANCELLED: usize = 16_384;
-
 /// Serves `stream` until the client leaves, breaks the rules or dawdles, or the server stops.
 ///
 /// # Errors
@@ -168,7 +165,7 @@ where
 {
     let connection = http2_builder()
         // A client may cancel many calls at once; what it can have open is bounded all the same.
-        .max_pending_accept_reset_streams(Some(MAX_CANCELLED))
+        .max_pending_accept_reset_streams(Some(sockeye_grpc::MAX_PENDING_ACCEPT_RESETS))
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     tokio::select! {
