@@ -1,23 +1,22 @@
 // The page in front of `sockeye serve`: one module per panel, joined here.
 
 import { connectionPanel } from "./connection-panel.js";
-import { EchoConnection } from "./connection.js";
+import { EchoConnection, socketUrl } from "./connection.js";
 import { echoPanel } from "./echo-panel.js";
 import { filesPanel } from "./files-panel.js";
 import { size } from "./format.js";
 import { latencyPanel } from "./latency-panel.js";
 
-const url = new URL("/echo", location.href);
-url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+const url = socketUrl("/echo");
 
 let maxMessage = Infinity;
 const limit = () => maxMessage;
-const connection = new EchoConnection(url.href);
+const connection = new EchoConnection(url);
 
 connectionPanel(connection);
 latencyPanel(connection);
 echoPanel(connection, limit);
-filesPanel(url.href, limit);
+filesPanel(url, limit);
 otherClients();
 connection.connect();
 // The server may have come back with other limits.
@@ -39,10 +38,10 @@ async function learnLimits() {
 function otherClients() {
   const address = document.getElementById("command-url");
   const copy = document.getElementById("copy");
-  address.textContent = url.href;
+  address.textContent = url;
   copy.onclick = async () => {
     try {
-      await navigator.clipboard.writeText(url.href);
+      await navigator.clipboard.writeText(url);
       copy.textContent = "Copied";
       document.getElementById("copied").textContent = "Address copied";
     } catch {

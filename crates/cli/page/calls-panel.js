@@ -3,7 +3,8 @@
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { drawCalls } from "./call-plot.js";
 import { SUBPROTOCOL } from "./connection.js";
-import { count, duration, durationParts } from "./format.js";
+import { showFigure, summarise } from "./figures.js";
+import { count, duration } from "./format.js";
 
 const CALLS = 8_192;
 // Enough for a steady mean; a tenth of the time that the calls take.
@@ -24,19 +25,19 @@ export function callsPanel(echoUrl) {
     const figures = summarise(times);
     drawCalls(canvas, { times, calls: CALLS, figures });
     element("calls-progress").value = times.length / CALLS;
-    for (const name of ["mean", "median", "p99"]) write(name, figures?.[name]);
+    for (const name of ["mean", "median", "p99"]) showFigure(name, figures?.[name]);
   };
   const redrawSoon = () => (frame ||= requestAnimationFrame(redraw));
 
   const run = async () => {
     times.length = 0;
-    write("bare", undefined);
+    showFigure("bare", undefined);
     element("calls-run").disabled = true;
     note("Measuring bare echoes first.");
     redrawSoon();
     try {
       const bare = await meanEcho(echoUrl);
-      write("bare", bare);
+      showFigure("bare", bare);
       note(`Calling, ${count(CALLS, "call")} one after the other.`);
       const begun = performance.now();
       call = demo.hello("river", CALLS, (some) => {
@@ -72,15 +73,6 @@ export function callsPanel(echoUrl) {
   };
 }
 
-// Mean, middle and 99th percentile (nearest rank) in milliseconds; null for no calls.
-function summarise(times) {
-  if (!times.length) return null;
-  const sorted = Float64Array.from(times).sort();
-  const rank = (share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
-  const mean = sorted.reduce((sum, time) => sum + time, 0) / sorted.length;
-  return { mean, median: rank(0.5), p99: rank(0.99), min: sorted[0], max: sorted.at(-1) };
-}
-
 function meanEcho(url) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, [SUBPROTOCOL]);
@@ -100,15 +92,6 @@ function meanEcho(url) {
     };
     socket.onclose = () => reject(new Error("The server closed the connection of the bare echoes."));
   });
-}
-
-function write(id, milliseconds) {
-  const place = document.getElementById(id);
-  if (milliseconds === undefined) return place.replaceChildren("–");
-  const [number, unit] = durationParts(milliseconds);
-  const small = document.createElement("small");
-  small.textContent = unit;
-  place.replaceChildren(number, small);
 }
 
 function note(words) {

@@ -133,3 +133,10 @@ const encoder = new TextEncoder();
 export function lengthOf(data) {
   return typeof data === "string" ? encoder.encode(data).length : data.byteLength;
 }
+
+// The WebSocket at `path` of the server that the page came from.
+export function socketUrl(path) {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -2,14 +2,10 @@
 
 import { callsPanel } from "./calls-panel.js";
 import { chatPanel } from "./chat-panel.js";
+import { socketUrl } from "./connection.js";
 import { ticksPanel } from "./ticks-panel.js";
 import { uploadPanel } from "./upload-panel.js";
 
-const socketUrl = (path) => {
-  const url = new URL(path, location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-};
 const element = (id) => document.getElementById(id);
 const panels = [callsPanel(socketUrl("/echo")), chatPanel(), ticksPanel(), uploadPanel()];
 

@@ -3,6 +3,7 @@
 import { describeClose } from "./closing.js";
 import { SUBPROTOCOL } from "./connection.js";
 import { same } from "./echo-panel.js";
+import { fileTarget } from "./file-target.js";
 import { duration, hex, size } from "./format.js";
 
 export function filesPanel(url, limit) {
@@ -18,23 +19,7 @@ export function filesPanel(url, limit) {
     }
   };
 
-  input.onchange = () => {
-    take([...input.files]);
-    input.value = "";
-  };
-  drop.ondragover = (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  };
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    take([...event.dataTransfer.files]);
-  };
-  // A file dropped beside the target must not replace the page.
-  window.addEventListener("dragover", (event) => event.preventDefault());
-  window.addEventListener("drop", (event) => event.preventDefault());
+  fileTarget(input, drop, take);
 }
 
 async function carry(file, row, url, limit) {

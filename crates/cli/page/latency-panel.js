@@ -1,6 +1,7 @@
 // Small echoes ten times a second: their times, drawn and summed up.
 
-import { count, duration, durationParts } from "./format.js";
+import { showFigure, summarise } from "./figures.js";
+import { count, duration } from "./format.js";
 import { drawPlot } from "./plot.js";
 
 const INTERVAL = 100;
@@ -20,14 +21,15 @@ export function latencyPanel(connection) {
   let paused = false;
   let frozenAt = 0;
 
+  const times = () => samples.map(({ away }) => away);
   const redraw = () => {
     const now = paused ? frozenAt : performance.now();
     samples = samples.filter(({ at }) => at > now - WINDOW);
-    const figures = summarise(samples);
+    const figures = summarise(times());
     // The paper starts short, so that the first seconds are not a sliver at its edge.
     const drawn = Math.min(WINDOW, Math.max(FIRST_WINDOW, now - (samples[0]?.at ?? now)));
     drawPlot(canvas, { samples, gaps, figures, now, window: drawn });
-    if (figures) showFigures(figures);
+    if (figures) for (const name of ["min", "median", "p99"]) showFigure(name, figures[name]);
     if (figures && !paused) {
       const echoes = count(samples.length, "echo", "echoes");
       note(`${echoes} in the last minute, ten a second of eight bytes each.`);
@@ -71,26 +73,9 @@ export function latencyPanel(connection) {
 
   connection.addEventListener("change", markGap);
   setInterval(sound, INTERVAL);
-  setInterval(() => describe(canvas, summarise(samples)), 5_000);
+  setInterval(() => describe(canvas, summarise(times())), 5_000);
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-}
-
-// Least, middle and 99th percentile (nearest rank) of the times, in milliseconds; null for none.
-export function summarise(samples) {
-  if (!samples.length) return null;
-  const times = samples.map(({ away }) => away).sort((a, b) => a - b);
-  const rank = (share) => times[Math.max(0, Math.ceil(share * times.length) - 1)];
-  return { min: times[0], median: rank(0.5), p99: rank(0.99), max: times.at(-1) };
-}
-
-function showFigures(figures) {
-  for (const name of ["min", "median", "p99"]) {
-    const [number, unit] = durationParts(figures[name]);
-    const small = document.createElement("small");
-    small.textContent = unit;
-    document.getElementById(name).replaceChildren(number, small);
-  }
 }
 
 function note(text) {

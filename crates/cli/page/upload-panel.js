@@ -1,6 +1,7 @@
 // An upload: a stream of pieces, one answer, and the hash compared.
 
 import { describeFailure, wasCancelled } from "./call-failure.js";
+import { fileTarget } from "./file-target.js";
 import { duration, hex, size } from "./format.js";
 
 // Browsers hash what is in memory only; a larger file is sent all the same, and its length compared.
@@ -37,23 +38,7 @@ export function uploadPanel() {
     }
   };
 
-  input.onchange = () => {
-    send(input.files[0]);
-    input.value = "";
-  };
-  drop.ondragover = (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  };
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    send(event.dataTransfer.files[0]);
-  };
-  // A file dropped beside the target must not replace the page.
-  window.addEventListener("dragover", (event) => event.preventDefault());
-  window.addEventListener("drop", (event) => event.preventDefault());
+  fileTarget(input, drop, ([file]) => send(file));
   cancel.onclick = () => call?.cancel();
 
   const say = (words) => (element("upload-word").textContent = words);

@@ -45,6 +45,8 @@ const ASSETS: &[Asset] = &[
     asset!("/demo", HTML, "demo.html"),
     asset!("/demo.js", SCRIPT, "demo.js"),
     asset!("/echo-panel.js", SCRIPT, "echo-panel.js"),
+    asset!("/figures.js", SCRIPT, "figures.js"),
+    asset!("/file-target.js", SCRIPT, "file-target.js"),
     asset!("/files-panel.js", SCRIPT, "files-panel.js"),
     asset!("/format.js", SCRIPT, "format.js"),
     asset!("/latency-panel.js", SCRIPT, "latency-panel.js"),

@@ -1,0 +1,22 @@
+// Times summed up, and shown as a person reads them.
+
+import { durationParts } from "./format.js";
+
+// Least, mean, middle, 99th percentile (nearest rank) and most of times in milliseconds; null for none.
+export function summarise(times) {
+  if (!times.length) return null;
+  const sorted = Float64Array.from(times).sort();
+  const rank = (share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+  const mean = sorted.reduce((sum, time) => sum + time, 0) / sorted.length;
+  return { min: sorted[0], mean, median: rank(0.5), p99: rank(0.99), max: sorted.at(-1) };
+}
+
+// Shows a time in milliseconds, or that there is none.
+export function showFigure(id, milliseconds) {
+  const place = document.getElementById(id);
+  if (milliseconds === undefined) return place.replaceChildren("–");
+  const [number, unit] = durationParts(milliseconds);
+  const small = document.createElement("small");
+  small.textContent = unit;
+  place.replaceChildren(number, small);
+}
