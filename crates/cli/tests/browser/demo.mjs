@@ -1,20 +1,14 @@
 // Drives the gRPC demo in Chromium against the real program, once without its client and once with it. The environment
-// is as in page.mjs; DEMO is the folder with the client, SCRATCH one to copy the program to.
+// is that of chromium.mjs; SCREENSHOTS is a folder to fill, DEMO the folder with the client, SCRATCH one to copy the
+// program to.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 
-const { SOCKEYE, BROWSER, MODULES, SCREENSHOTS, SCRATCH, DEMO } = process.env;
-const { chromium } = createRequire(join(MODULES, "here.js"))("playwright-core");
-// As long as a busy machine may need for thousands of calls; nothing here waits for it on a good day.
-const PATIENCE = 120_000;
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-  "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-];
+import { launch, open, serve, stop } from "./chromium.mjs";
+
+const { SOCKEYE, SCREENSHOTS, SCRATCH, DEMO } = process.env;
 
 // The program with the client beside it, or without, whatever was built before.
 function install(name, client) {
@@ -27,40 +21,16 @@ function install(name, client) {
   return join(folder, "bin", "sockeye");
 }
 
-function serve(program, listen = "127.0.0.1:0") {
-  const server = spawn(program, ["serve", "--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
-  return new Promise((resolve, reject) => {
-    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
-    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
-  });
-}
-
-function stop({ server }) {
-  const stopped = new Promise((resolve) => server.once("exit", resolve));
-  server.kill("SIGTERM");
-  return stopped;
-}
-
-async function open(browser, url, options = {}) {
-  const context = await browser.newContext(options);
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => assert.fail(`script error: ${error}`));
-  page.on("console", (line) => {
-    if (/Content Security Policy/.test(line.text())) assert.fail(line.text());
-  });
-  await page.goto(new URL("/demo", url).href);
-  return page;
-}
-
+const start = (program, listen = "127.0.0.1:0") => serve(program, "--listen", listen);
+const demo = (browser, { url }, options) => open(browser, new URL("/demo", url).href, options);
 const text = (page, selector) => page.locator(selector).innerText();
 const says = (page, selector, words) =>
   page.waitForFunction(([at, pattern]) => new RegExp(pattern).test(document.querySelector(at).textContent), [selector, words]);
 
 async function saysHowToBuild(browser) {
-  const running = await serve(install("without", null));
+  const running = await start(install("without", null));
   try {
-    const page = await open(browser, running.url);
+    const page = await demo(browser, running);
     await page.waitForSelector("#absent:not([hidden])");
     assert.match(await text(page, "#absent"), /demo\/build\.sh/);
     assert.equal(await page.locator("#calls-run").isDisabled(), true);
@@ -116,7 +86,7 @@ async function comesBack(page, running, program) {
   await stop(running);
   await page.click("#ticks-toggle");
   await says(page, "#ticks-note", "^Unavailable: ");
-  const again = await serve(program, new URL(running.url).host);
+  const again = await start(program, new URL(running.url).host);
   await page.waitForFunction(() => {
     const tick = Number(document.querySelector("#tick").textContent);
     const toggle = document.querySelector("#ticks-toggle");
@@ -128,15 +98,15 @@ async function comesBack(page, running, program) {
 }
 
 mkdirSync(SCREENSHOTS, { recursive: true });
-const browser = await chromium.launch({ executablePath: BROWSER, args: FLAGS });
+const browser = await launch();
 try {
   await saysHowToBuild(browser);
   const program = install("with", DEMO);
-  let running = await serve(program);
+  let running = await start(program);
   try {
-    const page = await open(browser, running.url, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+    const page = await demo(browser, running, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
     await page.waitForSelector("#state[data-phase=open]");
-    const other = await open(browser, running.url, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+    const other = await demo(browser, running, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
     await other.waitForSelector("#state[data-phase=open]");
     await calls(page);
     await chats(page, other);

@@ -1,24 +1,14 @@
-// Opens the page over TLS in Chromium: BROWSER; MODULES (node_modules) has playwright-core.
+// Opens the page over TLS in Chromium. The environment is that of chromium.mjs.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 
-import { ECHO, PATIENCE, check, serveTls } from "./http2.mjs";
-
-const { chromium } = createRequire(join(process.env.MODULES, "here.js"))("playwright-core");
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-  "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-  "--ignore-certificate-errors",
-];
+import { launch, open } from "./chromium.mjs";
+import { ECHO, check, serveTls } from "./http2.mjs";
 
 const running = await serveTls();
-const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
+const browser = await launch("--ignore-certificate-errors");
 try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  await page.goto(running.url);
+  const page = await open(browser, running.url);
   const seen = await page.evaluate(
     ([script, said]) => new Promise((done) => new Function(script)(said, done)),
     [ECHO, "upstream in Chromium"],

@@ -1,48 +1,18 @@
-// Drives the page in Chromium against the real program. The environment says where things are:
-// SOCKEYE (the program), BROWSER, MODULES (node_modules), SCREENSHOTS (a folder to fill).
+// Drives the page in Chromium against the real program. The environment is that of chromium.mjs; SCREENSHOTS is a folder
+// to fill.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 
-const { SOCKEYE, BROWSER, MODULES, SCREENSHOTS } = process.env;
-const { chromium } = createRequire(join(MODULES, "here.js"))("playwright-core");
-// As long as a busy machine may need; nothing here waits for it on a good day.
-const PATIENCE = 60_000;
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-  "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-];
+import { launch, open, serve, stop } from "./chromium.mjs";
 
-// Starts the server and resolves to its process and printed URL.
-function serve(listen) {
-  const server = spawn(SOCKEYE, ["serve", "--listen", listen, "--max-message", "2MiB"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  return new Promise((resolve, reject) => {
-    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
-    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
-  });
-}
+const { SOCKEYE, SCREENSHOTS } = process.env;
 
-function stop({ server }, signal) {
-  const stopped = new Promise((resolve) => server.once("exit", resolve));
-  server.kill(signal);
-  return stopped;
-}
+const start = (listen) => serve(SOCKEYE, "--listen", listen, "--max-message", "2MiB");
 
-// A page of its own that fails the test on any script error or breach of its policy.
-async function open(browser, url, options) {
-  const context = await browser.newContext(options);
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => assert.fail(`script error: ${error}`));
-  page.on("console", (line) => {
-    if (/Content Security Policy/.test(line.text())) assert.fail(line.text());
-  });
-  await page.goto(url);
+async function connected(browser, { url }, options) {
+  const page = await open(browser, url, options);
   await page.waitForSelector("#state[data-phase=open]");
   return page;
 }
@@ -111,7 +81,7 @@ async function comesBack(page, running, signal, words) {
   await page.waitForFunction((pattern) => new RegExp(pattern).test(document.querySelector("#story").textContent), words);
   await page.waitForSelector("#retry:not([hidden])");
   await page.screenshot({ path: join(SCREENSHOTS, `dropped-by-${signal}.png`), fullPage: true });
-  const again = await serve(new URL(running.url).host);
+  const again = await start(new URL(running.url).host);
   await page.waitForSelector("#state[data-phase=open]");
   return again;
 }
@@ -125,10 +95,10 @@ async function closesOnRequest(page) {
 }
 
 mkdirSync(SCREENSHOTS, { recursive: true });
-let running = await serve("127.0.0.1:0");
-const browser = await chromium.launch({ executablePath: BROWSER, args: FLAGS });
+let running = await start("127.0.0.1:0");
+const browser = await launch();
 try {
-  const wide = await open(browser, running.url, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+  const wide = await connected(browser, running, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
   await knowsTheConnection(wide);
   await echoesMessages(wide);
   await sendsFiles(wide);
@@ -138,7 +108,7 @@ try {
   running = await comesBack(wide, running, "SIGKILL", "broke off without a goodbye");
   await closesOnRequest(wide);
 
-  const phone = await open(browser, running.url, {
+  const phone = await connected(browser, running, {
     viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", hasTouch: true,
   });
   await echoesMessages(phone);
