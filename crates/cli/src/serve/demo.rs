@@ -66,8 +66,8 @@ pub(crate) fn is_built() -> bool {
 /// Where `demo/build.sh` puts the client, as cargo lays folders out: `demo` in the program's folder or beside it.
 fn folder() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
-    let folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("demo"));
-    folders.into_iter().find(|folder| folder.join("client.js").is_file())
+    let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("demo"));
+    folders.find(|folder| folder.join("client.js").is_file())
 }
 
 async fn file(Path(name): Path<String>) -> Response {

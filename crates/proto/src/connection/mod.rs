@@ -323,7 +323,8 @@ impl Connection {
 
     /// When to call [`Connection::handle_timeout`]; `None` for never.
     ///
-    /// It changes only with the [`State`], and by `handle_timeout`: between those, a driver need not ask again. The deadlines are counted from the `now` of the first call that could know of them.
+    /// It changes only with the [`State`], and by `handle_timeout`: between those, a driver need not ask again. The deadlines
+    /// are counted from the `now` of the first call that could know of them.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => self.keepalive.poll_timeout(now),

@@ -154,11 +154,8 @@ impl ByteStream {
     /// What the end of the closing handshake means.
     fn closed(&self) -> Result<(), Error> {
         match self.ws.close_frame() {
-            None => Ok(()),
-            Some(frame) => match frame.code {
-                CloseCode::NORMAL_CLOSURE | CloseCode::GOING_AWAY => Ok(()),
-                _ => Err(Error::Closed(frame.clone())),
-            },
+            Some(frame) if !frame.code.is_orderly() => Err(Error::Closed(frame.clone())),
+            _ => Ok(()),
         }
     }
 
