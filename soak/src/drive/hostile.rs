@@ -68,7 +68,7 @@ impl Session {
             }
             sleep(Duration::from_millis(250)).await;
         }
-        Err(Wrong::NotLetGo)
+        Err(peer.not_let_go())
     }
 
     pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), Wrong> {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use super::reading;
 use super::tally::Wrong;
 use crate::Class;
 
@@ -95,7 +96,19 @@ impl Peer {
         let mut space = vec![0; 16384];
         let end =
             async { while self.stream.read(&mut space).await.is_ok_and(|length| length > 0) {} };
-        timeout(patience, end).await.map_err(|_| Wrong::NotLetGo)
+        match timeout(patience, end).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.not_let_go()),
+        }
+    }
+
+    /// Why the server has not ended the connection: it holds it, or it never knew of it.
+    pub(super) fn not_let_go(&self) -> Wrong {
+        let (server, client) = (self.stream.peer_addr(), self.stream.local_addr());
+        match server.and_then(|server| reading::has_connection(server, client?)) {
+            Ok(false) => Wrong::NeverArrived,
+            Ok(true) | Err(_) => Wrong::NotLetGo,
+        }
     }
 
     /// Drops the connection such that the server is told by a reset.

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
 
 /// The memory of a process that is resident, in kibibytes.
 pub(super) fn resident(pid: u32) -> io::Result<u64> {
@@ -10,6 +11,30 @@ pub(super) fn resident(pid: u32) -> io::Result<u64> {
 /// How many files a process has open.
 pub(super) fn files(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// Whether the system has a connection of `server` with `client`. A client can have one that the server's side never came to know:
+/// where the last segment of TCP's handshake found the queue of the listener full, it is thrown away, and the client learns
+/// nothing of it until it sends something.
+pub(super) fn has_connection(server: SocketAddr, client: SocketAddr) -> io::Result<bool> {
+    let (SocketAddr::V4(server), SocketAddr::V4(client)) = (server, client) else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    Ok(lists(&fs::read_to_string("/proc/net/tcp")?, server, client))
+}
+
+/// Whether a table of sockets has that of `local` with `remote`, and not merely the request for one.
+fn lists(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
+    const SYN_RECEIVED: &str = "03";
+    // The system writes the bytes of an address as a number of its own.
+    let word = |address: SocketAddrV4| {
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+    };
+    let (local, remote) = (word(local), word(remote));
+    table.lines().any(|line| {
+        let columns: Vec<&str> = line.split_ascii_whitespace().skip(1).take(3).collect();
+        matches!(columns[..], [ours, theirs, state] if ours == local && theirs == remote && state != SYN_RECEIVED)
+    })
 }
 
 fn parse(status: &str) -> Option<u64> {
@@ -29,5 +54,33 @@ mod tests {
         );
         assert_eq!(parse("VmHWM:\t 5 kB\n"), None);
         assert_eq!(parse("VmRSS:\t many\n"), None);
+    }
+
+    #[test]
+    fn a_connection_is_known_from_either_end() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        let ours = client.local_addr().unwrap();
+        assert!(has_connection(address, ours).unwrap());
+        assert!(has_connection(ours, address).unwrap());
+        // That one is the listener, and connects to nobody.
+        assert!(!has_connection(address, address).unwrap());
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_request_for_a_connection_is_none() {
+        let table = |state| {
+            format!(
+                "  sl  local_address rem_address   st tx_queue rx_queue\n   \
+                 3: 0100007F:1F90 0100007F:C001 {state} 00000000:00000000\n"
+            )
+        };
+        let (server, client) =
+            ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:49153".parse().unwrap());
+        assert!(lists(&table("01"), server, client));
+        assert!(!lists(&table("03"), server, client));
+        assert!(!lists(&table("01"), client, server));
     }
 }

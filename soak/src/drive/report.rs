@@ -8,7 +8,7 @@ use crate::Class;
 /// Prints a table of the behaviours, one of the server's ledger, and what was checked.
 pub(super) fn print(tally: &Tally, verdict: &Verdict) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let columns = ["sessions", "done", "drained", "torn", "wrong"];
+    let columns = ["sessions", "done", "drained", "torn", "unknown", "wrong"];
     print!("\n{:<22}", "behaviour");
     for column in columns {
         print!("{column:>10}");
@@ -16,9 +16,11 @@ pub(super) fn print(tally: &Tally, verdict: &Verdict) {
     println!();
     for behaviour in Behaviour::all() {
         let row = tally.row(behaviour);
-        let (begun, done) = (read(&row.begun), read(&row.done));
-        let (cut, torn, wrong) = (read(&row.cut), read(&row.torn), read(&row.wrong));
-        println!("{behaviour:<22}{begun:>10}{done:>10}{cut:>10}{torn:>10}{wrong:>10}");
+        print!("{behaviour:<22}");
+        for count in [&row.begun, &row.done, &row.cut, &row.torn, &row.unknown, &row.wrong] {
+            print!("{:>10}", read(count));
+        }
+        println!();
     }
     if let Some(last) = verdict.last() {
         let columns = [

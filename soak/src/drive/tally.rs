@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) cut: AtomicU64,
     /// Of these, the honest ones that saw no close frame.
     pub(super) torn: AtomicU64,
+    /// Of connections that the server never knew of.
+    pub(super) unknown: AtomicU64,
     pub(super) wrong: AtomicU64,
     kept: Mutex<Vec<String>>,
 }
@@ -48,6 +50,8 @@ pub(super) enum Wrong {
     NoCloseFrame,
     /// The server holds a connection beyond every deadline.
     NotLetGo,
+    /// The connection is one of the client's side only: see [`has_connection`](super::reading::has_connection).
+    NeverArrived,
     /// It takes too long.
     Stuck,
 }
@@ -87,6 +91,11 @@ impl Tally {
 
     pub(super) fn went_wrong(&self, behaviour: Behaviour, wrong: &Wrong) {
         let row = self.row(behaviour);
+        if matches!(wrong, Wrong::NeverArrived) {
+            row.unknown.fetch_add(1, Ordering::Relaxed);
+            row.keep(behaviour, wrong.to_string());
+            return;
+        }
         row.wrong.fetch_add(1, Ordering::Relaxed);
         row.keep(behaviour, format!("wrong: {wrong}"));
     }
@@ -94,7 +103,8 @@ impl Tally {
     /// Sessions that have begun and not ended.
     pub(super) fn active(&self) -> u64 {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let ended = |row: &Row| read(&row.done) + read(&row.cut) + read(&row.wrong);
+        let ended =
+            |row: &Row| read(&row.done) + read(&row.cut) + read(&row.unknown) + read(&row.wrong);
         self.rows.iter().map(|row| read(&row.begun).saturating_sub(ended(row))).sum()
     }
 
@@ -130,6 +140,7 @@ impl fmt::Display for Wrong {
             Self::Closed => f.write_str("closed without a reason"),
             Self::NoCloseFrame => f.write_str("no close frame, or one with another code"),
             Self::NotLetGo => f.write_str("not let go by any deadline"),
+            Self::NeverArrived => f.write_str("the server never knew of the connection"),
             Self::Stuck => f.write_str("takes too long"),
         }
     }
