@@ -12,17 +12,19 @@ target=wasm32-unknown-unknown
 say() { printf 'web: %s\n' "$*"; }
 fail() { printf 'web: %s\n' "$*" >&2; exit 1; }
 
-install_chromium() {
-  if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
-    return
-  fi
+# install PROGRAM... -- PACKAGE...: the packages, unless all of the programs are there.
+install() {
+  local programs=() program missing=
+  while [ "$1" != -- ]; do programs+=("$1") && shift; done
+  shift
+  for program in "${programs[@]}"; do command -v "$program" >/dev/null || missing=1; done
+  [ -n "$missing" ] || return 0
   if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
-    fail "not found: chromium and chromedriver. Install them with your system's package manager, then run this again."
+    fail "not found: ${programs[*]}. Install them with your system's package manager, then run this again."
   fi
-  say "installing chromium and chromium-driver"
+  say "installing $*"
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    chromium chromium-driver >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # Builds an example of a crate, and prints where it is.
@@ -52,7 +54,9 @@ start_peer() {
 }
 
 toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
-[ "$browser" = firefox ] || install_chromium
+[ "$browser" = firefox ] || install chromium chromedriver -- chromium chromium-driver
+# The tests of TLS in the browser have ring, some of which is C.
+install clang llvm-ar -- clang llvm
 runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
 web_peer=$(build_peer sockeye-web test_peer)
@@ -62,7 +66,9 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
 cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"
 if [ "$browser" = --prepare ]; then
-  cargo +"$toolchain" test --quiet -p sockeye-web -p sockeye-grpc --tests --target "$target" --no-run
+  for crate in sockeye-web sockeye-grpc; do
+    cargo +"$toolchain" test --quiet -p "$crate" --all-features --tests --target "$target" --no-run
+  done
   exit 0
 fi
 
@@ -75,6 +81,6 @@ start_peer "$web_peer" SOCKEYE_WEB_TEST_PEER
 start_peer "$grpc_peer" SOCKEYE_GRPC_TEST_PEER
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
 for crate in sockeye-web sockeye-grpc; do
-  say "cargo test -p $crate --tests --target $target, in $browser"
-  cargo +"$toolchain" test -p "$crate" --tests --target "$target"
+  say "cargo test -p $crate --all-features --tests --target $target, in $browser"
+  cargo +"$toolchain" test -p "$crate" --all-features --tests --target "$target"
 done

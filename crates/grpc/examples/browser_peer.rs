@@ -4,15 +4,18 @@
 //!
 //! Prints three URLs in one line: of the service, of the same through a relay, and of a WebSocket that takes `die`, which
 //! ends all connections of the relay and refuses new ones, and `live`, which allows them again; both are echoed when done.
+//! In the same line are the URL of the service with TLS inside, and its certificate, in hexadecimal.
 
 use std::io;
 use std::net::SocketAddr;
 
 use sockeye::upgrade::{Options, OriginPolicy};
 use sockeye::{Server, WebSocket};
+use sockeye_grpc::Incoming;
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tonic::transport::{Error, Identity, ServerTlsConfig};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,18 +31,30 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let relay_address = relay.local_addr()?;
     tokio::spawn(pass(relay, address, lives.subscribe()));
 
-    let control = Server::bind("127.0.0.1:0").await?.options(options);
+    let control = Server::bind("127.0.0.1:0").await?.options(options.clone());
     let control_address = control.local_addr()?;
     tokio::spawn(control.serve(move |ws| obey(ws, lives.clone())));
 
-    println!("ws://{address}/ ws://{relay_address}/ ws://{control_address}/");
-    let (greeter, trial) = services();
-    sockeye_grpc::server()
-        .add_service(greeter)
-        .add_service(trial)
-        .serve_with_incoming(incoming)
-        .await?;
+    let with_tls = Server::bind("127.0.0.1:0").await?.options(options);
+    let tls_address = with_tls.local_addr()?;
+    let (inside, accept) = sockeye_grpc::incoming();
+    tokio::spawn(with_tls.serve(move |ws| accept.give(ws)));
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
+    let tls = sockeye_grpc::server().tls_config(ServerTlsConfig::new().identity(identity))?;
+
+    print!("ws://{address}/ ws://{relay_address}/ ws://{control_address}/ ws://{tls_address}/ ");
+    for byte in certified.cert.der().iter() {
+        print!("{byte:02x}");
+    }
+    println!();
+    tokio::try_join!(serve(sockeye_grpc::server(), incoming), serve(tls, inside))?;
     Ok(())
+}
+
+async fn serve(mut server: tonic::transport::Server, incoming: Incoming) -> Result<(), Error> {
+    let (greeter, trial) = services();
+    server.add_service(greeter).add_service(trial).serve_with_incoming(incoming).await
 }
 
 async fn pass(relay: TcpListener, to: SocketAddr, lives: watch::Receiver<bool>) -> io::Result<()> {

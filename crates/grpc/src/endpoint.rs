@@ -11,12 +11,16 @@ use hyper::client::conn::http2;
 use sockeye::Client;
 use sockeye::handshake::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::backoff::Backoff;
 use crate::channel::Channel;
 use crate::clock::{self, BoxFuture, MaybeSend};
 use crate::connection::{self, Sender, Transport};
 use crate::link::Link;
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{ConnectError, executor::Executor};
 
 /// As long as a [`Client`](sockeye::Client) takes for a WebSocket, which is most of it.
@@ -65,6 +69,8 @@ type Connector = dyn Fn() -> BoxFuture<Result<Transport, ConnectError>> + Send +
 #[derive(Clone)]
 pub struct Endpoint {
     connector: Arc<Connector>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<ClientConfig>>,
     origin: (Scheme, Authority),
     connect_timeout: Duration,
     backoff: Backoff,
@@ -88,7 +94,7 @@ impl Endpoint {
         Self::reached_by(Arc::new(connector), origin)
     }
 
-    /// An endpoint reached by byte streams of the program's own making, such as TLS inside a WebSocket.
+    /// An endpoint reached by byte streams of the program's own making.
     ///
     /// The function is called for each attempt to connect. Calls name `http://localhost` as their origin unless
     /// [`origin`](Self::origin) says otherwise.
@@ -111,6 +117,8 @@ impl Endpoint {
     fn reached_by(connector: Arc<Connector>, origin: (Scheme, Authority)) -> Self {
         Self {
             connector,
+            #[cfg(feature = "tls")]
+            tls: None,
             origin,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             backoff: Backoff::new(),
@@ -127,6 +135,22 @@ impl Endpoint {
             origin.authority().cloned().unwrap_or(authority),
         );
         Self { origin, ..self }
+    }
+
+    /// TLS inside the byte stream, up to the server of gRPC: what carries the WebSocket, a proxy that ends its `wss` for one,
+    /// sees ciphertext only. Default: none.
+    ///
+    /// The server's certificate must be for the host of the origin, which is that of the URL unless
+    /// [`origin`](Self::origin) says otherwise; calls name the scheme `https`. The configuration's ALPN protocols are
+    /// replaced by `h2`. A server of tonic takes the connections of [`incoming`](crate::incoming) with its own
+    /// `tls_config`.
+    ///
+    /// In the browser rustls works with ring, which needs its feature `wasm32_unknown_unknown_js` and, to be compiled,
+    /// clang.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: Arc<ClientConfig>) -> Self {
+        let (_, authority) = self.origin;
+        Self { tls: Some(tls::for_http2(config)), origin: (Scheme::HTTPS, authority), ..self }
     }
 
     /// How long opening a connection may take, up to the first bytes of HTTP/2 from the server. Default: 20 s.
@@ -181,6 +205,11 @@ impl Endpoint {
         let limit = self.connect_timeout;
         clock::within(limit, async {
             let transport = (self.connector)().await?;
+            #[cfg(feature = "tls")]
+            let transport = match &self.tls {
+                Some(config) => tls::connect(Arc::clone(config), &self.origin.1, transport).await?,
+                None => transport,
+            };
             connection::open(&self.http2(), transport).await
         })
         .await

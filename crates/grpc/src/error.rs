@@ -12,6 +12,10 @@ pub enum ConnectError {
     WebSocket(sockeye::ConnectError),
     /// There is no byte stream: the function given to [`Endpoint::with_connector`](crate::Endpoint::with_connector) failed.
     Transport(io::Error),
+    /// There is no TLS inside the byte stream: see [`Endpoint::tls`](crate::Endpoint::tls). Where a certificate is to
+    /// blame, the error within is a `rustls::Error`.
+    #[cfg(feature = "tls")]
+    Tls(io::Error),
     /// The other end does not speak HTTP/2: perhaps the URL is that of another WebSocket.
     Http2(hyper::Error),
     /// The other end closed the connection before it said anything.
@@ -28,6 +32,8 @@ impl fmt::Display for ConnectError {
         match self {
             Self::WebSocket(_) => f.write_str("the WebSocket could not be opened"),
             Self::Transport(_) => f.write_str("the connection could not be opened"),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => f.write_str("TLS inside the connection could not be set up"),
             Self::Http2(_) => f.write_str("the other end does not speak HTTP/2"),
             Self::Closed => f.write_str("the other end closed the connection at once"),
             Self::TimedOut { limit } => {
@@ -42,6 +48,8 @@ impl std::error::Error for ConnectError {
         match self {
             Self::WebSocket(error) => Some(error),
             Self::Transport(error) => Some(error),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => Some(error),
             Self::Http2(error) => Some(error),
             Self::Closed | Self::TimedOut { .. } => None,
         }

@@ -34,6 +34,7 @@
 //! |---|---|
 //! | connect | [`connect`], or [`Endpoint`] for headers, subprotocols, TLS, timeouts and windows |
 //! | know what happens when a connection is lost, a deadline passes or a call is dropped | [`Channel`] |
+//! | have TLS inside the WebSocket, from end to end | `Endpoint::tls`, with the feature `tls` |
 //! | serve | `incoming` with a server of tonic: that of `server`, or one with the same setting |
 //! | serve gRPC, grpc-web and WebSockets on one port | the example `one_port` |
 //!
@@ -66,6 +67,8 @@ mod link;
 #[cfg(not(target_family = "wasm"))]
 mod server;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use backoff::Backoff;
 pub use body::ResponseBody;

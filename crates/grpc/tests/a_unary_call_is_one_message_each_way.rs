@@ -7,22 +7,22 @@ mod server;
 use sockeye_grpc_testing::proto::HelloRequest;
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 
-const CALLS: u64 = 500;
+const CALLS: usize = 500;
 
 // On one thread, so that what is ready together runs together.
 #[tokio::test]
 async fn sequential_calls_take_one_message_each_way() {
-    let (url, counts) = relay::to(server::at_websocket().await).await;
+    let (url, passed) = relay::to(server::at_websocket().await).await;
     let mut greeter = GreeterClient::new(sockeye_grpc::connect(url).await.unwrap());
     let hello = HelloRequest { name: "Ada".into() };
     // The settings of both sides and their acknowledgements go by first.
     for _ in 0..10 {
         greeter.say_hello(hello.clone()).await.unwrap();
     }
-    let before = counts.both();
+    let before = passed.counts();
     for _ in 0..CALLS {
         greeter.say_hello(hello.clone()).await.unwrap();
     }
-    let after = counts.both();
+    let after = passed.counts();
     assert_eq!((after.0 - before.0, after.1 - before.1), (CALLS, CALLS));
 }

@@ -37,3 +37,26 @@ macro_rules! over_websocket {
 mod over_websocket {
     sockeye_grpc_testing::for_each_scenario!(over_websocket);
 }
+
+#[cfg(feature = "tls")]
+macro_rules! over_tls_inside {
+    ($module:ident::$name:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let channel = super::server::over_tls_inside().await;
+            let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
+            tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
+        }
+    };
+}
+
+// What else there is does not depend on the bytes below HTTP/2, and takes long where nothing is optimised.
+#[cfg(feature = "tls")]
+mod over_tls_inside {
+    over_tls_inside!(calls::all_four_kinds_are_answered);
+    over_tls_inside!(calls::a_conversation_goes_back_and_forth);
+    over_tls_inside!(cancellation::a_burst_of_cancelled_calls_is_survived);
+    over_tls_inside!(load::sixty_four_calls_run_at_once);
+    over_tls_inside!(load::a_long_message_is_carried_both_ways);
+    over_tls_inside!(load::an_unread_stream_makes_the_server_wait);
+}

@@ -2,6 +2,8 @@
 //!
 //! The server is the example `browser_peer`, whose addresses are given when the tests are compiled: see `ci/web.sh`.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::{Client, WebSocket};
@@ -9,22 +11,25 @@ use sockeye_grpc::{Backoff, Channel, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
 use sockeye_grpc_testing::proto::{HelloRequest, Nothing};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tonic::Code;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// The URLs of the service, of the same behind a relay, and of what cuts that relay.
+/// The URLs of the service, of the same behind a relay, of what cuts that relay, and of the service with TLS inside, and the
+/// certificate of that.
 const PEER: Option<&str> = option_env!("SOCKEYE_GRPC_TEST_PEER");
 
-fn url(number: usize) -> &'static str {
-    let urls = PEER.expect("the tests are compiled with the URLs of their server: run ci/web.sh");
-    urls.split(' ').nth(number).expect("three URLs")
+fn peer(number: usize) -> &'static str {
+    let words = PEER.expect("the tests are compiled with the URLs of their server: run ci/web.sh");
+    words.split(' ').nth(number).expect("four URLs and a certificate")
 }
 
 macro_rules! in_browser {
     ($module:ident::$name:ident) => {
         #[wasm_bindgen_test]
         async fn $name() {
-            let channel = sockeye_grpc::connect(url(0)).await.expect("a connection");
+            let channel = sockeye_grpc::connect(peer(0)).await.expect("a connection");
             sockeye_grpc_testing::scenarios::$module::$name(&channel).await;
         }
     };
@@ -45,9 +50,9 @@ async fn tell(control: &mut WebSocket, what: &str) {
 
 #[wasm_bindgen_test]
 async fn a_server_that_dies_and_returns_is_connected_again() {
-    let mut control = sockeye::connect(url(2)).await.expect("a connection");
+    let mut control = sockeye::connect(peer(2)).await.expect("a connection");
     let no_pause = Backoff::new().base(Duration::ZERO);
-    let endpoint = Endpoint::new(Client::new(url(1))).backoff(no_pause);
+    let endpoint = Endpoint::new(Client::new(peer(1))).backoff(no_pause);
     let channel = endpoint.connect().await.expect("a connection");
     let stalled = TrialClient::new(channel.clone()).stall(Nothing {}).await.expect("a stream");
     let mut stalled = stalled.into_inner();
@@ -61,4 +66,34 @@ async fn a_server_that_dies_and_returns_is_connected_again() {
 
     tell(&mut control, "live").await;
     assert_eq!(hello(&channel).await.expect("a reply"), "Hello Ada!");
+}
+
+#[cfg(feature = "tls")]
+fn tls(roots: RootCertStore) -> Endpoint {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions that ring has")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Endpoint::new(Client::new(peer(3))).tls(Arc::new(config))
+}
+
+#[cfg(feature = "tls")]
+#[wasm_bindgen_test]
+async fn tls_inside_the_websocket_carries_calls() {
+    let hex = peer(4).as_bytes().chunks(2).map(|two| str::from_utf8(two).expect("hexadecimal"));
+    let der: Vec<u8> = hex.map(|two| u8::from_str_radix(two, 16).expect("hexadecimal")).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(der.into()).expect("a certificate");
+    let channel = tls(roots).connect().await.expect("a connection");
+    sockeye_grpc_testing::scenarios::calls::all_four_kinds_are_answered(&channel).await;
+    sockeye_grpc_testing::scenarios::load::sixty_four_calls_run_at_once(&channel).await;
+    sockeye_grpc_testing::scenarios::load::a_long_message_is_carried_both_ways(&channel).await;
+}
+
+#[cfg(feature = "tls")]
+#[wasm_bindgen_test]
+async fn a_certificate_that_is_not_trusted_is_refused() {
+    let error = tls(RootCertStore::empty()).connect().await.expect_err("nobody is trusted");
+    assert!(matches!(error, sockeye_grpc::ConnectError::Tls(_)), "{error:?}");
 }

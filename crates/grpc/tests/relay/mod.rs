@@ -1,48 +1,59 @@
-//! A WebSocket server that hands messages on, and counts them.
+//! A WebSocket server that hands messages on, and remembers them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use sockeye::WebSocket;
 use sockeye::split::{Receiver, Sender};
+use sockeye::{Message, WebSocket};
 
+/// What passed, to the server and from it.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    up: AtomicU64,
-    down: AtomicU64,
+pub(crate) struct Passed {
+    up: Mutex<Vec<Message>>,
+    down: Mutex<Vec<Message>>,
 }
 
-impl Counts {
-    /// Messages to the server, and from it.
-    pub(crate) fn both(&self) -> (u64, u64) {
-        (self.up.load(Ordering::SeqCst), self.down.load(Ordering::SeqCst))
+impl Passed {
+    /// How many messages to the server, and from it.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.up.lock().unwrap().len(), self.down.lock().unwrap().len())
+    }
+
+    /// How many messages, of both directions, have these words in them.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn with(&self, words: &str) -> usize {
+        let has = |message: &&Message| {
+            message.as_bytes().windows(words.len()).any(|part| part == words.as_bytes())
+        };
+        let count =
+            |messages: &Mutex<Vec<Message>>| messages.lock().unwrap().iter().filter(has).count();
+        count(&self.up) + count(&self.down)
     }
 }
 
 /// The URL of a relay to another.
-pub(crate) async fn to(url: String) -> (String, Arc<Counts>) {
-    let counts = Arc::new(Counts::default());
+pub(crate) async fn to(url: String) -> (String, Arc<Passed>) {
+    let passed = Arc::new(Passed::default());
     let relay = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
     let address = relay.local_addr().unwrap();
-    let counted = Arc::clone(&counts);
+    let remembered = Arc::clone(&passed);
     tokio::spawn(relay.serve(move |client: WebSocket| {
-        let (url, counts) = (url.clone(), Arc::clone(&counted));
+        let (url, passed) = (url.clone(), Arc::clone(&remembered));
         async move {
             let (to_server, from_server) = sockeye::connect(url).await.unwrap().split();
             let (to_client, from_client) = client.split();
             tokio::join!(
-                pass(from_client, to_server, &counts.up),
-                pass(from_server, to_client, &counts.down),
+                pass(from_client, to_server, &passed.up),
+                pass(from_server, to_client, &passed.down),
             );
         }
     }));
-    (format!("ws://{address}/"), counts)
+    (format!("ws://{address}/"), passed)
 }
 
-async fn pass(mut from: Receiver, to: Sender, count: &AtomicU64) {
+async fn pass(mut from: Receiver, to: Sender, passed: &Mutex<Vec<Message>>) {
     while let Ok(Some(message)) = from.recv().await {
-        count.fetch_add(1, Ordering::SeqCst);
+        passed.lock().unwrap().push(message.clone());
         if to.send(message).await.is_err() {
             return;
         }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "tls")]
+use sockeye::Client;
 use sockeye_grpc::{Channel, Endpoint, incoming};
 use sockeye_grpc_testing::proto::Nothing;
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
@@ -12,7 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+#[cfg(feature = "tls")]
+use tonic::transport::{Identity, ServerTlsConfig};
 
 /// A channel over TCP without a WebSocket, to a server of its own.
 pub(crate) async fn over_tcp() -> Channel {
@@ -29,16 +36,46 @@ pub(crate) async fn over_websocket() -> Channel {
     sockeye_grpc::connect(at_websocket().await).await.unwrap()
 }
 
+/// A channel through TLS inside a WebSocket, to a server of its own.
+#[cfg(feature = "tls")]
+pub(crate) async fn over_tls_inside() -> Channel {
+    let (url, tls) = with_tls_inside().await;
+    Endpoint::new(Client::new(url)).tls(tls).connect().await.unwrap()
+}
+
 /// The URL of a server.
 pub(crate) async fn at_websocket() -> String {
+    serve(sockeye_grpc::server()).await
+}
+
+/// Serves the services through WebSockets, and says where.
+async fn serve(mut server: Server) -> String {
     let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
     tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
     let (greeter, trial) = services();
-    let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+    let server = server.add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(incoming));
     url
+}
+
+/// The URL of a server with TLS inside the WebSocket, and what a client trusts that finds it there: a certificate for
+/// 127.0.0.1.
+#[cfg(feature = "tls")]
+pub(crate) async fn with_tls_inside() -> (String, Arc<ClientConfig>) {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
+    let mut roots = RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tls = ServerTlsConfig::new().identity(identity);
+    let server = sockeye_grpc::server().tls_config(tls).unwrap();
+    (serve(server).await, Arc::new(client))
 }
 
 /// A server that can be stopped, with a runtime of its own that holds all of it.
