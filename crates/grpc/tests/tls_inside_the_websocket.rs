@@ -1,5 +1,6 @@
 //! What TLS inside a WebSocket hides, and what it refuses. That calls work is in `channels_of_all_kinds.rs`.
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod relay;
 mod server;
