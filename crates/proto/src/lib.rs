@@ -29,6 +29,7 @@ mod keepalive;
 pub mod mask;
 pub mod message;
 mod prepared;
+pub mod reconnect;
 mod span;
 pub mod text;
 mod token;

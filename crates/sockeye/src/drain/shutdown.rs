@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 #[cfg(feature = "axum")]
 use sockeye_proto::handshake::Refusal;
-use sockeye_proto::{CloseCode, CloseFrame};
+use sockeye_proto::{CloseCode, CloseFrame, reconnect};
 
 use crate::random;
 
@@ -17,9 +17,6 @@ const DEFAULT_RETRY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duratio
 
 /// Connections are told at least this soon after one another: a server of few is not slow to stop.
 const MAX_INTERVAL: Duration = Duration::from_millis(10);
-
-/// What comes before and after the seconds in the reason of a close frame.
-const HINT: (&str, &str) = ("retry after ", " s");
 
 /// How a server that stops closes its connections: what they are told, and how long that may take.
 ///
@@ -82,8 +79,7 @@ impl Shutdown {
     /// # Ok::<_, sockeye::UsageError>(())
     /// ```
     pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
-        let seconds = frame.reason.strip_prefix(HINT.0)?.strip_suffix(HINT.1)?;
-        Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+        reconnect::retry_hint(frame)
     }
 
     pub(crate) const fn limit(&self) -> Duration {
@@ -100,9 +96,7 @@ impl Shutdown {
 
     /// What one connection is told.
     pub(crate) fn frame(&self) -> CloseFrame {
-        let drawn = self.draw();
-        let reason = format!("{}{}.{}{}", HINT.0, drawn / 10, drawn % 10, HINT.1);
-        CloseFrame { code: self.code, reason: reason.into() }
+        CloseFrame { code: self.code, reason: reconnect::hint_reason(self.draw()).into() }
     }
 
     /// What a request is told.
@@ -160,14 +154,6 @@ mod tests {
         }
         let frame = Shutdown::new().retry_after(Duration::MAX..=Duration::MAX).frame();
         assert!(CloseFrame::new(frame.code, frame.reason).is_ok());
-    }
-
-    #[test]
-    fn other_reasons_are_no_hints() {
-        for reason in ["", "retry", "retry after", "retry after -1 s", "retry after NaN s", "bye"] {
-            let frame = CloseFrame::new(CloseCode::GOING_AWAY, reason).unwrap();
-            assert_eq!(Shutdown::retry_hint(&frame), None, "{reason}");
-        }
     }
 
     #[test]

@@ -17,7 +17,6 @@
 //! # }
 //! ```
 
-mod backoff;
 mod event;
 mod settings;
 
@@ -26,21 +25,18 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use sockeye_proto::reconnect::{Attempts, pause};
 use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
-use crate::{Error, Result, Shutdown, WebSocket};
-pub use backoff::Backoff;
+use crate::{Error, Result, WebSocket, random};
 pub use event::Event;
 use settings::{Attempt, Settings};
+pub use sockeye_proto::reconnect::Backoff;
 
 /// How many events are kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects: those of 20 attempts.
 const MAX_EVENTS: usize = 40;
-
-/// How long a server wants to be left alone that closes with 1012 or 1013 and no hint: 5 to 30 seconds was the advice with which
-/// 1012 was registered, of which the jitter adds what is above 5.
-const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 /// A connection that is made again when it is lost.
 ///
@@ -58,9 +54,9 @@ const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// the connection with a code that says that the same would happen again: see [`reopen_when`](Self::reopen_when).
 ///
 /// # When it waits longer
-/// `Retry-After` on a refusal, the hint in a close frame ([`Shutdown::retry_hint`]), and without one 5 seconds for the
-/// close codes 1012 (service restart) and 1013 (try again later), are the least wait, cut to [`Backoff::cap`]; the jitter
-/// comes on top.
+/// `Retry-After` on a refusal, the hint in a close frame ([`Shutdown::retry_hint`](crate::Shutdown::retry_hint)), and without
+/// one 5 seconds for the close codes 1012 (service restart) and 1013 (try again later), are the least wait, cut to
+/// [`Backoff::cap`]; the jitter comes on top.
 ///
 /// # Cancel safety
 /// Every future of this type may be dropped at any await point: waits and attempts go on where they were with the next
@@ -70,12 +66,9 @@ pub struct Reconnecting {
     settings: Settings,
     state: State,
     events: VecDeque<Event>,
-    /// In this row, the one under way included.
-    attempts: u32,
-    /// Waits in this row.
-    retries: u32,
-    /// When this row began.
-    began: Option<Instant>,
+    attempts: Attempts,
+    /// What `attempts` counts its times from.
+    epoch: Instant,
     /// The program has begun to close it.
     closing: bool,
 }
@@ -96,9 +89,8 @@ impl Reconnecting {
             settings: Settings::default(),
             state: State::Idle,
             events: VecDeque::new(),
-            attempts: 0,
-            retries: 0,
-            began: None,
+            attempts: Attempts::new(Backoff::new()),
+            epoch: Instant::now(),
             closing: false,
         }
     }
@@ -216,10 +208,14 @@ impl Reconnecting {
     /// Takes one step towards a connection. Whatever is under way stays in `state`, so that it may be dropped.
     async fn advance(&mut self) -> Result<()> {
         match &mut self.state {
-            State::Idle => self.plan(Duration::ZERO),
+            State::Idle => {
+                self.attempts.begin(self.epoch.elapsed());
+                self.wait(Duration::ZERO);
+            }
             State::Waiting(delay) => {
                 delay.await;
-                self.state = State::Connecting(self.settings.connect(&self.client, self.attempts));
+                self.state =
+                    State::Connecting(self.settings.connect(&self.client, self.attempts.count()));
             }
             State::Connecting(attempt) => match attempt.await {
                 Ok(ws) => {
@@ -280,36 +276,31 @@ impl Reconnecting {
         }
     }
 
-    /// Begins a new row of attempts if the connection was a good one.
     fn left(&mut self) {
         if let State::Open { since, .. } = &self.state {
-            if self.settings.backoff.is_stable(since.elapsed()) {
-                (self.attempts, self.retries, self.began) = (0, 0, None);
-            }
+            self.attempts.left(since.elapsed());
         }
     }
 
     /// Tells what happened and plans the next attempt, unless there were enough.
     fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
-        let delay = self.settings.backoff.delay(self.retries, asked);
-        let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
-        if !self.settings.backoff.allows(self.attempts, elapsed.saturating_add(delay)) {
-            let attempts = self.attempts;
+        let random = u64::from_ne_bytes(random::bytes());
+        let Some(delay) = self.attempts.again(self.epoch.elapsed(), asked, random) else {
             self.end();
-            return Err(ConnectError::GaveUp { attempts, last: Box::new(event) }.into());
-        }
-        self.retries = self.retries.saturating_add(1);
+            let (attempts, last) = (self.attempts.count(), Box::new(event));
+            return Err(ConnectError::GaveUp { attempts, last }.into());
+        };
         self.tell(event);
-        self.plan(delay);
+        self.wait(delay);
         Ok(())
     }
 
-    fn plan(&mut self, delay: Duration) {
-        self.attempts = self.attempts.saturating_add(1);
-        self.began.get_or_insert_with(Instant::now);
+    /// Waits before the attempt that is planned.
+    fn wait(&mut self, delay: Duration) {
+        let attempt = self.attempts.count();
         self.state = State::Waiting(Box::pin(sleep(delay)));
-        tracing::debug!(attempt = self.attempts, ?delay, "another connection is to be made");
-        self.tell(Event::Connecting { attempt: self.attempts, delay });
+        tracing::debug!(attempt, ?delay, "another connection is to be made");
+        self.tell(Event::Connecting { attempt, delay });
     }
 
     fn tell(&mut self, event: Event) {
@@ -324,14 +315,6 @@ impl Reconnecting {
     }
 }
 
-/// How long a server asks to be left alone as it closes.
-fn pause(frame: &CloseFrame) -> Duration {
-    Shutdown::retry_hint(frame).unwrap_or(match frame.code {
-        CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
-        _ => Duration::ZERO,
-    })
-}
-
 impl fmt::Debug for Reconnecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
@@ -343,9 +326,8 @@ impl fmt::Debug for Reconnecting {
         };
         f.debug_struct("Reconnecting")
             .field("client", &self.client)
-            .field("backoff", &self.settings.backoff)
-            .field("state", &state)
             .field("attempts", &self.attempts)
+            .field("state", &state)
             .finish_non_exhaustive()
     }
 }

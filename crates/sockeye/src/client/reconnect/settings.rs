@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use sockeye_proto::{CloseCode, CloseFrame};
+use sockeye_proto::CloseFrame;
+use sockeye_proto::reconnect::may_reopen;
 
 use super::{Backoff, Reconnecting};
 use crate::WebSocket;
@@ -23,7 +24,6 @@ type Retry = dyn Fn(&ConnectError) -> bool + Send + Sync;
 type Reopen = dyn Fn(Option<&CloseFrame>) -> bool + Send + Sync;
 
 pub(super) struct Settings {
-    pub(super) backoff: Backoff,
     connector: Option<Arc<Connector>>,
     hook: Option<Arc<Hook>>,
     retry: Box<Retry>,
@@ -33,7 +33,7 @@ pub(super) struct Settings {
 impl Reconnecting {
     /// How long to wait between attempts, and how often to try.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.backoff = backoff;
+        self.attempts.set_backoff(backoff);
         self
     }
 
@@ -149,27 +149,10 @@ async fn refresh(mut client: Client, attempt: u32, hook: &Hook) -> Result<Client
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            backoff: Backoff::new(),
             connector: None,
             hook: None,
             retry: Box::new(ConnectError::is_transient),
-            reopen: Box::new(would_end_otherwise),
+            reopen: Box::new(may_reopen),
         }
     }
-}
-
-/// Whether another connection may end otherwise than with this frame.
-fn would_end_otherwise(frame: Option<&CloseFrame>) -> bool {
-    frame.is_none_or(|frame| {
-        !matches!(
-            frame.code,
-            CloseCode::NORMAL_CLOSURE
-                | CloseCode::PROTOCOL_ERROR
-                | CloseCode::UNSUPPORTED_DATA
-                | CloseCode::INVALID_FRAME_PAYLOAD_DATA
-                | CloseCode::POLICY_VIOLATION
-                | CloseCode::MESSAGE_TOO_BIG
-                | CloseCode::MANDATORY_EXT
-        )
-    })
 }

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use crate::{CloseCode, CloseFrame};
+
+/// What comes before and after the seconds in the reason of a close frame.
+const HINT: (&str, &str) = ("retry after ", " s");
+
+/// How long a server wants to be left alone that closes with 1012 or 1013 and no hint: 5 to 30 seconds was the advice with which
+/// 1012 was registered, of which the jitter adds what is above 5.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether another connection may end otherwise than with this close frame of the server: not after 1000 (normal closure),
+/// nor after those that a new connection would end with as well, which are 1002, 1003, 1007, 1008, 1009 and 1010. `None` is
+/// an empty one.
+pub fn may_reopen(frame: Option<&CloseFrame>) -> bool {
+    frame.is_none_or(|frame| {
+        !matches!(
+            frame.code,
+            CloseCode::NORMAL_CLOSURE
+                | CloseCode::PROTOCOL_ERROR
+                | CloseCode::UNSUPPORTED_DATA
+                | CloseCode::INVALID_FRAME_PAYLOAD_DATA
+                | CloseCode::POLICY_VIOLATION
+                | CloseCode::MESSAGE_TOO_BIG
+                | CloseCode::MANDATORY_EXT
+        )
+    })
+}
+
+/// How long a server asks to be left alone as it closes: its [hint](retry_hint), or without one 5 s for 1012 (service restart)
+/// and 1013 (try again later), or nothing.
+pub fn pause(frame: &CloseFrame) -> Duration {
+    retry_hint(frame).unwrap_or(match frame.code {
+        CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
+        _ => Duration::ZERO,
+    })
+}
+
+/// When the server that sent this close frame asks its client to come back, if it does: [`hint_reason`] says how.
+pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
+    let seconds = frame.reason.strip_prefix(HINT.0)?.strip_suffix(HINT.1)?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+}
+
+/// The reason of a close frame that asks a client to come back after so many tenths of a second, as `retry after 3.4 s`. It
+/// fits the frame.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sockeye_proto::reconnect::{hint_reason, retry_hint};
+/// use sockeye_proto::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame::new(CloseCode::SERVICE_RESTART, hint_reason(34))?;
+/// assert_eq!(frame.reason, "retry after 3.4 s");
+/// assert_eq!(retry_hint(&frame), Some(Duration::from_millis(3400)));
+/// # Ok::<_, sockeye_proto::UsageError>(())
+/// ```
+pub fn hint_reason(tenths: u64) -> String {
+    format!("{}{}.{}{}", HINT.0, tenths / 10, tenths % 10, HINT.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(code: u16, reason: &str) -> CloseFrame {
+        CloseFrame::new(CloseCode::from(code), reason).unwrap()
+    }
+
+    #[test]
+    fn a_close_for_good_is_told_from_one_for_now() {
+        for code in [1000, 1002, 1003, 1007, 1008, 1009, 1010] {
+            assert!(!may_reopen(Some(&frame(code, ""))), "{code}");
+        }
+        for code in [1001, 1011, 1012, 1013, 1014, 3000, 4999] {
+            assert!(may_reopen(Some(&frame(code, ""))), "{code}");
+        }
+        assert!(may_reopen(None));
+    }
+
+    #[test]
+    fn a_hint_comes_before_what_the_code_asks_for() {
+        for (code, reason, millis) in [
+            (1012, "", 5000),
+            (1013, "later", 5000),
+            (1012, "retry after 2.5 s", 2500),
+            (1012, "retry after inf s", 5000),
+            (1001, "retry after 8.0 s", 8000),
+            (1001, "", 0),
+        ] {
+            assert_eq!(pause(&frame(code, reason)), Duration::from_millis(millis), "{reason}");
+        }
+    }
+
+    #[test]
+    fn any_hint_fits_the_frame() {
+        for tenths in [0, 1, 10, 3456] {
+            let hint = retry_hint(&frame(1012, &hint_reason(tenths)));
+            assert_eq!(hint, Some(Duration::from_millis(tenths * 100)));
+        }
+        assert!(retry_hint(&frame(1012, &hint_reason(u64::MAX))).is_some());
+    }
+
+    #[test]
+    fn other_reasons_are_no_hints() {
+        for reason in ["", "retry", "retry after", "retry after -1 s", "retry after NaN s", "bye"] {
+            assert_eq!(retry_hint(&frame(1001, reason)), None, "{reason}");
+        }
+    }
+}
