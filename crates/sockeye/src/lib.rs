@@ -52,8 +52,8 @@
 //!
 //! # In the browser
 //! On `wasm32-unknown-unknown` this crate is `sockeye_web` under the same names, over the
-//! browser's own WebSocket: [`connect`], [`Client`], [`WebSocket`], [`WebSocket::split`], and the errors. There are no
-//! servers, headers, proxies or pings, which no page may have.
+//! browser's own WebSocket: [`connect`], [`Client`], [`WebSocket`], [`WebSocket::split`], [`byte_stream`],
+//! [`reconnect::Reconnecting`], and the errors. There are no servers, headers, proxies or pings, which no page may have.
 //!
 //! # Runtime
 //! A tokio runtime with I/O and time enabled, as `#[tokio::main]` makes it; without time, a connection with a deadline

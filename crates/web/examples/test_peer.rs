@@ -49,6 +49,7 @@ mod peer {
         reason: String,
         count: usize,
         length: usize,
+        port: u16,
     }
 
     impl Task {
@@ -62,6 +63,7 @@ mod peer {
                 reason: text("reason"),
                 count: number("count"),
                 length: number("length"),
+                port: text("port").parse().unwrap_or(0),
             }
         }
     }
@@ -76,7 +78,8 @@ mod peer {
 
     async fn serve(mut ws: WebSocket) {
         let Some(task) = ws.data::<Task>().cloned() else { return };
-        let about_another = matches!(task.path.as_str(), "/fate" | "/progress" | "/release");
+        let about_another =
+            matches!(task.path.as_str(), "/fate" | "/progress" | "/release" | "/server");
         let fate = match act(&mut ws, &task).await {
             _ if about_another => return,
             Ok(received) => match ws.close_frame() {
@@ -95,6 +98,12 @@ mod peer {
             "/echo" => return echo(ws).await,
             "/close" => ws.close(CloseCode::from(task.code), task.reason.as_str()).await?,
             "/say" => ws.send(task.reason.as_str()).await?,
+            "/farewell" => {
+                for _ in 0..task.count {
+                    ws.send(vec![0; task.length]).await?;
+                }
+                ws.close(CloseCode::from(task.code), task.reason.as_str()).await?;
+            }
             "/flood" => {
                 for number in 0..task.count {
                     let mut payload = vec![0; task.length];
@@ -134,6 +143,12 @@ mod peer {
                 let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
                 ws.send(port.to_string()).await?;
             }
+            "/server" => {
+                let listener = TcpListener::bind(("127.0.0.1", task.port)).await?;
+                let port = listener.local_addr()?.port();
+                tokio::spawn(echo_until_released(listener, task.entry.clone()));
+                ws.send(port.to_string()).await?;
+            }
             "/http" => return http(ws).await,
             _ => {}
         }
@@ -147,6 +162,20 @@ mod peer {
             ws.send(message).await?;
         }
         Ok(received)
+    }
+
+    /// A server of its own, which is gone with all its connections when it is released; this is its fate.
+    async fn echo_until_released(listener: TcpListener, entry: watch::Sender<Entry>) {
+        let server = Server::from_listener(listener)
+            .options(Options::new().origins(OriginPolicy::any()))
+            .serve(|mut ws| async move { echo(&mut ws).await.map(drop) });
+        let mut word = entry.subscribe();
+        tokio::select! {
+            _ = server => {}
+            _ = word.wait_for(|entry| entry.released) => {}
+        }
+        // By now its port is free.
+        entry.send_modify(|entry| entry.fate = Some("gone".into()));
     }
 
     async fn count(ws: &mut WebSocket) -> sockeye::Result<usize> {

@@ -33,6 +33,10 @@
 //! They come as `ArrayBuffer`s of whatever length: from 100 bytes to 1 MiB, a `Blob` took 2 to 4 times as long to echo in
 //! Chromium 156, and 1.2 to 1.6 times in Firefox 153 (`benches/echo.rs`, medians of turns on a busy machine).
 //!
+//! # Reconnecting
+//! [`reconnect::Reconnecting`] makes a lost connection again, as its native twin does. As a browser hides why there was no
+//! connection, a server that refuses it for good is tried as often as one that is down.
+//!
 //! # Runtime
 //! Whatever polls futures on the browser's event loop, as `wasm_bindgen_futures::spawn_local` does. Nothing is `Send`: a
 //! connection belongs to the page or worker that opened it.
@@ -48,7 +52,7 @@ mod timer;
 mod websocket;
 
 pub use byte_stream::ByteStream;
-pub use client::{Client, ConnectError, connect};
+pub use client::{Client, ConnectError, HookError, connect, reconnect};
 pub use error::{Error, Result};
 pub use exception::Exception;
 pub use websocket::{WebSocket, split};

@@ -1,4 +1,4 @@
-//! Time, as the browser tells it: `setTimeout`, in a page as in a worker.
+//! Time, as the browser tells it: `setTimeout` and `performance.now`, in a page as in a worker.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,6 +19,13 @@ extern "C" {
     fn set_timeout(handler: &Closure<dyn FnMut()>, millis: i32) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
     fn clear_timeout(id: &JsValue);
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+/// How long ago the page or worker began; never less than before.
+pub(crate) fn now() -> Duration {
+    Duration::try_from_secs_f64(performance_now() / 1000.0).unwrap_or_default()
 }
 
 /// Waits for some time, at most 24.8 days. Dropping it takes the timer back.

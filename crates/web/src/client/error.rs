@@ -1,10 +1,12 @@
 //! Why a client got no connection.
 
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{error, fmt};
 
 use sockeye_proto::handshake::RequestError;
 
+use super::reconnect::Event;
 use crate::Exception;
 
 /// Why a client got no connection.
@@ -13,12 +15,14 @@ use crate::Exception;
 pub enum ConnectError {
     /// The program asked for what cannot be had; nothing was sent.
     Request(RequestError),
-    /// The browser's rules forbid it, nothing was sent: a `ws` URL on a secure page (mixed content), a port that no page may
-    /// connect to, or what the page's own policy (Content-Security-Policy) forbids.
+    /// The browser's rules forbid it, and it says so; nothing was sent. In Chromium 156 that is a `ws` URL on a page that came by
+    /// `https` (mixed content) and, with `WebSocketStream`, what the page's own policy forbids (Content-Security-Policy).
     Security(Exception),
     /// There was no connection, or the server did not upgrade it, or broke a rule while it did.
     ///
-    /// A browser hides which of them it was, so that scripts cannot explore a network; its console shows more.
+    /// A browser hides which of them it was, so that scripts cannot explore a network; its console shows more. Some of what
+    /// it forbids looks like this as well: ports that no page may connect to, and a policy where there is no
+    /// `WebSocketStream`.
     Failed,
     /// The deadline passed.
     TimedOut {
@@ -27,6 +31,63 @@ pub enum ConnectError {
     },
     /// The browser threw what it should not: here may be no WebSocket.
     Browser(Exception),
+    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls failed.
+    Hook(HookError),
+    /// A [`Reconnecting`](crate::reconnect::Reconnecting) has made as many attempts in a row as it may.
+    GaveUp {
+        /// How many were made.
+        attempts: u32,
+        /// What the last one came to: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or [`Closed`](Event::Closed).
+        last: Box<Event>,
+    },
+}
+
+impl ConnectError {
+    /// Whether the same attempt may succeed later without anybody changing anything.
+    ///
+    /// | transient | not |
+    /// |---|---|
+    /// | [`Failed`](Self::Failed): a server that is down looks like one that refuses for good, and the first is what passes | what the program asked for: [`Request`](Self::Request) |
+    /// | [`TimedOut`](Self::TimedOut) | what the browser forbids or has not: [`Security`](Self::Security), [`Browser`](Self::Browser) |
+    /// | a hook of [`Reconnecting`](crate::reconnect::Reconnecting) that failed: [`Hook`](Self::Hook) | having given up: [`GaveUp`](Self::GaveUp) |
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Failed | Self::TimedOut { .. } | Self::Hook(_) => true,
+            Self::Request(_) | Self::Security(_) | Self::Browser(_) | Self::GaveUp { .. } => false,
+        }
+    }
+}
+
+/// What a hook failed with, in its own words.
+///
+/// Two of them are equal only if one is a clone of the other, as nothing else is known of what is inside.
+#[derive(Clone, Debug)]
+pub struct HookError(Arc<dyn error::Error + Send + Sync>);
+
+impl HookError {
+    pub(super) fn new(error: Box<dyn error::Error + Send + Sync>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl PartialEq for HookError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for HookError {}
+
+impl fmt::Display for HookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for HookError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 impl From<Exception> for ConnectError {
@@ -46,15 +107,25 @@ impl fmt::Display for ConnectError {
             Self::Failed => f.write_str("no connection, for a reason that the browser hides"),
             Self::TimedOut { after } => write!(f, "no connection within {after:?}"),
             Self::Browser(_) => f.write_str("the browser refused to connect"),
+            Self::Hook(_) => f.write_str("what is called before each attempt failed"),
+            Self::GaveUp { attempts, .. } => {
+                write!(f, "gave up after {attempts} attempts in a row")
+            }
         }
     }
 }
 
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Request(error) => Some(error),
             Self::Security(exception) | Self::Browser(exception) => Some(exception),
+            Self::Hook(error) => Some(error),
+            Self::GaveUp { last, .. } => match &**last {
+                Event::Failed(error) => Some(error),
+                Event::Lost(error) => Some(error),
+                _ => None,
+            },
             Self::Failed | Self::TimedOut { .. } => None,
         }
     }

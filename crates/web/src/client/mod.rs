@@ -1,6 +1,7 @@
 //! Clients: from a URL to a connection.
 
 mod error;
+pub mod reconnect;
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -13,7 +14,7 @@ use crate::WebSocket;
 use crate::socket::Socket;
 use crate::timer::Sleep;
 use crate::websocket::Limits;
-pub use error::ConnectError;
+pub use error::{ConnectError, HookError};
 
 /// How long opening a connection may take: that of native clients.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

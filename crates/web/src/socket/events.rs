@@ -25,7 +25,7 @@ pub(crate) struct EventSocket {
 }
 
 struct Handlers {
-    _open: Closure<dyn FnMut()>,
+    _change: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _close: Closure<dyn FnMut(CloseEvent)>,
 }
@@ -41,7 +41,7 @@ impl EventSocket {
         socket.set_binary_type(BinaryType::Arraybuffer);
         let inbox = Rc::new(RefCell::new(Inbox::default()));
         let handlers = Handlers {
-            _open: on_open(&socket, &inbox),
+            _change: on_change(&socket, &inbox),
             _message: on_message(&socket, &inbox, queue),
             _close: on_close(&socket, &inbox),
         };
@@ -56,7 +56,7 @@ impl EventSocket {
             }));
         }
         let mut inbox = self.inbox.borrow_mut();
-        if inbox.has_ended() {
+        if inbox.has_ended() || self.socket.ready_state() == WebSocket::CLOSED {
             return Poll::Ready(Err(ConnectError::Failed));
         }
         inbox.wait(cx);
@@ -87,13 +87,16 @@ impl EventSocket {
     }
 }
 
-fn on_open(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut()> {
+/// Its state has changed: it is open, or there is an error. Chromium says nothing else, no close, when a page's policy forbids
+/// the connection.
+fn on_change(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut()> {
     let inbox = inbox.clone();
     let handler = Closure::<dyn FnMut()>::new(move || {
-        let receiver = inbox.borrow_mut().opened();
+        let receiver = inbox.borrow_mut().changed();
         wake(receiver);
     });
     socket.set_onopen(Some(handler.as_ref().unchecked_ref()));
+    socket.set_onerror(Some(handler.as_ref().unchecked_ref()));
     handler
 }
 
@@ -149,6 +152,7 @@ fn size(payload: &JsValue) -> usize {
 impl Drop for EventSocket {
     fn drop(&mut self) {
         self.socket.set_onopen(None);
+        self.socket.set_onerror(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
         // Nothing happens when it is closing or closed already.

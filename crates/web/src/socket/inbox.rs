@@ -59,8 +59,8 @@ impl Inbox {
         !self.payloads.is_empty() && self.size.saturating_add(size) > limit
     }
 
-    /// Takes note that the socket is open; whoever is given back is to be woken.
-    pub(super) fn opened(&mut self) -> Option<Waker> {
+    /// Takes note that the socket is open, or failed to; whoever is given back is to be woken.
+    pub(super) fn changed(&mut self) -> Option<Waker> {
         self.receiver.take()
     }
 

@@ -14,7 +14,7 @@ use super::bindings::{
 };
 use super::inbox::{End, Inbox, Received, wake};
 use super::{Negotiated, abandoned};
-use crate::ConnectError;
+use crate::{ConnectError, Exception};
 
 /// What a message counts beside its length while it is unsent, in bytes: about what the browser keeps for it.
 const ENTRY_SIZE: usize = 64;
@@ -70,7 +70,7 @@ enum Phase {
         /// Nobody has begun to close it.
         is_writable: bool,
     },
-    Failed,
+    Failed(ConnectError),
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl StreamSocket {
         });
         core.handlers.replace(Some(Handlers {
             opened: Core::handler(&core, Core::opened),
-            not_opened: Core::handler(&core, |core, _| core.not_opened()),
+            not_opened: Core::handler(&core, Core::not_opened),
             read: Core::handler(&core, Core::read),
             not_read: Core::handler(&core, |core, _| core.read_out()),
             written: Core::handler(&core, |core, _| core.written(true)),
@@ -135,7 +135,7 @@ impl StreamSocket {
         let mut state = self.core.state.borrow_mut();
         match &state.phase {
             Phase::Open { negotiated, .. } => return Poll::Ready(Ok(negotiated.clone())),
-            Phase::Failed => return Poll::Ready(Err(ConnectError::Failed)),
+            Phase::Failed(error) => return Poll::Ready(Err(error.clone())),
             Phase::Connecting => {}
         }
         state.inbox.wait(cx);
@@ -272,15 +272,20 @@ impl Core {
         if state.is_left {
             self.ask(&mut state);
         }
-        let receiver = state.inbox.opened();
+        let receiver = state.inbox.changed();
         drop(state);
         wake(receiver);
     }
 
-    fn not_opened(&self) {
+    fn not_opened(&self, reason: JsValue) {
+        // All that is not the browser's own rules has one name, which tells nothing.
+        let error = match ConnectError::from(Exception::from(reason)) {
+            forbidden @ ConnectError::Security(_) => forbidden,
+            _ => ConnectError::Failed,
+        };
         let mut state = self.state.borrow_mut();
-        state.phase = Phase::Failed;
-        let receiver = state.inbox.opened();
+        state.phase = Phase::Failed(error);
+        let receiver = state.inbox.changed();
         drop(state);
         wake(receiver);
     }

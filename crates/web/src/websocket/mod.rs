@@ -15,7 +15,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 use crate::byte_stream::ByteStream;
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
-pub(crate) use connection::{Arrivals, Connection, Limits};
+pub(crate) use connection::{Arrivals, Connection, Limits, check};
 pub(crate) use room::Room;
 
 /// A WebSocket connection of the browser.

@@ -8,3 +8,4 @@ mod freeing;
 mod messages;
 mod peer;
 mod pressure;
+mod reconnecting;

@@ -1,0 +1,87 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sockeye_proto::{CloseFrame, Message};
+
+use crate::{ConnectError, Error};
+
+/// How many events that are no messages are kept while [`Reconnecting::send`](super::Reconnecting::send) connects: those of
+/// 20 attempts.
+const MAX_EVENTS: usize = 40;
+
+/// What a [`Reconnecting`](super::Reconnecting) tells.
+///
+/// ```text
+///             ┌───────────── Failed ◄──┐
+///             ▼                        │
+/// ──► Connecting ──────────────────────┴──► Connected ──► Message, again and again
+///             ▲                                               │
+///             └────────────── Lost or Closed ◄────────────────┘
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An attempt is about to be made.
+    Connecting {
+        /// Its number, from 1 after a connection that was open for [`reset_after`](super::Backoff::reset_after).
+        attempt: u32,
+        /// How long from now.
+        delay: Duration,
+    },
+    /// The attempt failed, and another one follows.
+    Failed(ConnectError),
+    /// The connection is open.
+    Connected,
+    /// A message arrived.
+    Message(Message),
+    /// The connection was closed, by a closing handshake. An attempt to make another one follows, unless it was closed
+    /// for good: see [`reopen_when`](super::Reconnecting::reopen_when).
+    Closed(Option<CloseFrame>),
+    /// The connection was lost without a closing handshake, and an attempt to make another one follows.
+    Lost(Error),
+}
+
+/// Events that nobody has asked for yet: the last of those that are no messages, and all messages.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    events: VecDeque<Event>,
+    /// What the messages among them take, in bytes.
+    size: usize,
+}
+
+impl Kept {
+    pub(super) fn push(&mut self, event: Event) {
+        self.size += size(&event);
+        let is_other = |event: &Event| size(event) == 0;
+        if is_other(&event)
+            && self.events.iter().filter(|kept| is_other(kept)).count() == MAX_EVENTS
+        {
+            let oldest = self.events.iter().position(is_other);
+            oldest.and_then(|oldest| self.events.remove(oldest));
+        }
+        self.events.push_back(event);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.size -= size(&event);
+        Some(event)
+    }
+
+    /// What its messages take, in bytes: their length, and what it takes to keep one.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Of a message, in bytes; 0 for whatever is none.
+fn size(event: &Event) -> usize {
+    match event {
+        Event::Message(message) => size_of::<Event>() + message.len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,37 @@
+//! What the page's own policy forbids. In a page of its own, since a policy stays.
+#![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+use js_sys::{Function, Reflect};
+use sockeye_web::reconnect::{Event, Reconnecting};
+use sockeye_web::{Client, ConnectError, Error};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+/// From now on the page may connect to nowhere but to where it came from.
+const POLICY: &str = r#"
+    const policy = document.createElement("meta");
+    policy.httpEquiv = "Content-Security-Policy";
+    policy.content = "connect-src 'self'";
+    document.head.append(policy);
+"#;
+
+#[wasm_bindgen_test]
+async fn what_the_policy_forbids_is_told_where_the_browser_tells_and_not_tried_again() {
+    Function::new_no_args(POLICY).call0(&JsValue::UNDEFINED).unwrap();
+    let elsewhere = Client::new("ws://127.0.0.1:9/");
+    let class = Reflect::get(&js_sys::global(), &JsValue::from_str("WebSocketStream"));
+    if class.unwrap().is_function() {
+        let error = elsewhere.connect().await.unwrap_err();
+        let ConnectError::Security(exception) = &error else { panic!("{error:?}") };
+        assert_eq!(exception.name, "SecurityError");
+        let mut client = Reconnecting::new(elsewhere.clone());
+        assert!(matches!(client.next().await, Ok(Some(Event::Connecting { .. }))));
+        assert_eq!(client.next().await, Err(Error::Connect(error)));
+        assert_eq!(client.next().await, Ok(None));
+    }
+    let error = elsewhere.websocket_stream(false).connect().await.unwrap_err();
+    assert_eq!(error, ConnectError::Failed);
+}

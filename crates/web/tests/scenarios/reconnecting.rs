@@ -1,0 +1,376 @@
+use std::cell::Cell;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use sockeye_proto::handshake::RequestError;
+use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError};
+use sockeye_web::reconnect::{Backoff, Event, Reconnecting};
+use sockeye_web::{Client, ConnectError, Error, Result};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use super::peer::{KINDS, Kind, answer, fate, id, sleep};
+
+const TICK: Duration = Duration::from_millis(3);
+
+/// Waits that are short enough for a test, whatever a server asks for.
+const SOON: Backoff = Backoff::new().base(Duration::from_millis(20)).cap(Duration::from_millis(20));
+
+fn soon(kind: Kind, path: &str) -> Reconnecting {
+    Reconnecting::new(kind.client(path)).backoff(SOON)
+}
+
+/// A client whose attempts go to these paths, one after the other, and then to the last one.
+fn scripted<const N: usize>(kind: Kind, paths: [&'static str; N]) -> Reconnecting {
+    soon(kind, "/").before_attempt(move |attempt, _| async move {
+        Ok(kind.client(paths[(attempt as usize).min(N) - 1]))
+    })
+}
+
+/// An event in a word or two, without the wait before an attempt.
+fn told(event: Result<Option<Event>>) -> String {
+    match event {
+        Ok(Some(Event::Connecting { attempt, .. })) => format!("connecting {attempt}"),
+        Ok(Some(Event::Failed(error))) => format!("failed: {error:?}"),
+        Ok(Some(Event::Connected)) => "connected".into(),
+        Ok(Some(Event::Message(message))) => format!("message: {message}"),
+        Ok(Some(Event::Closed(Some(frame)))) => format!("closed: {frame}"),
+        Ok(Some(Event::Closed(None))) => "closed".into(),
+        Ok(Some(Event::Lost(error))) => format!("lost: {error:?}"),
+        Ok(Some(other)) => format!("{other:?}"),
+        Ok(None) => "over".into(),
+        Err(error) => format!("error: {error:?}"),
+    }
+}
+
+async fn expect<const N: usize>(client: &mut Reconnecting, events: [&str; N]) {
+    for expected in events {
+        assert_eq!(told(client.next().await), expected);
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_server_that_dies_and_returns_is_found_again() {
+    for kind in KINDS {
+        let name = id();
+        let port = answer(&format!("/server?id={name}")).await;
+        let url = format!("ws://127.0.0.1:{port}/");
+        let client = Client::new(url).websocket_stream(kind == Kind::Streams);
+        let mut client = Reconnecting::new(client).backoff(SOON.max_attempts(None));
+        expect(&mut client, ["connecting 1", "connected"]).await;
+        client.send("before").await.unwrap();
+        expect(&mut client, ["message: before"]).await;
+        answer(&format!("/release?id={name}")).await;
+        assert_eq!(fate(&name).await, "gone");
+        expect(&mut client, ["lost: Disconnected", "connecting 2", "failed: Failed"]).await;
+        expect(&mut client, ["connecting 3", "failed: Failed", "connecting 4"]).await;
+        assert_eq!(answer(&format!("/server?id={}&port={port}", id())).await, port);
+        while told(client.next().await) != "connected" {}
+        client.send("after").await.unwrap();
+        expect(&mut client, ["message: after"]).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn each_attempt_is_told_and_messages_go_on() {
+    for kind in KINDS {
+        let paths =
+            ["/farewell?count=1&length=3&code=1012", "/refuse", "/farewell?count=1&length=4"];
+        let events = [
+            "connecting 1",
+            "connected",
+            "message: (3 bytes)",
+            "closed: 1012 (Service Restart)",
+            "connecting 2",
+            "failed: Failed",
+            "connecting 3",
+            "connected",
+            "message: (4 bytes)",
+            "closed: 1000 (Normal Closure)",
+            "over",
+            "over",
+        ];
+        expect(&mut scripted(kind, paths), events).await;
+        // The same by messages alone.
+        let mut client = scripted(kind, paths);
+        assert_eq!(client.recv().await.unwrap().unwrap().len(), 3);
+        assert_eq!(client.recv().await.unwrap().unwrap().len(), 4);
+        assert_eq!(client.recv().await, Ok(None));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn attempts_are_bounded_in_number() {
+    for kind in KINDS {
+        let mut client = soon(kind, "/refuse").backoff(SOON.max_attempts(Some(3)));
+        expect(&mut client, ["connecting 1", "failed: Failed"]).await;
+        expect(&mut client, ["connecting 2", "failed: Failed", "connecting 3"]).await;
+        let error = client.next().await.unwrap_err();
+        let last = Box::new(Event::Failed(ConnectError::Failed));
+        assert_eq!(error, Error::Connect(ConnectError::GaveUp { attempts: 3, last }));
+        expect(&mut client, ["over"]).await;
+        assert_eq!(client.send("late").await, Err(Error::Usage(UsageError::Closing)));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_server_that_hangs_up_at_once_is_not_tried_without_end() {
+    for kind in KINDS {
+        let mut client = soon(kind, "/die?count=0").backoff(SOON.max_attempts(Some(2)));
+        expect(&mut client, ["connecting 1", "connected", "lost: Disconnected"]).await;
+        expect(&mut client, ["connecting 2", "connected"]).await;
+        let last = Box::new(Event::Lost(Error::Disconnected));
+        let gave_up = ConnectError::GaveUp { attempts: 2, last };
+        assert_eq!(client.next().await, Err(Error::Connect(gave_up)));
+        // One that was open for long enough begins a new row.
+        let backoff = SOON.max_attempts(Some(1)).reset_after(Duration::ZERO);
+        let mut client = soon(kind, "/die?count=0").backoff(backoff);
+        for _ in 0..3 {
+            expect(&mut client, ["connecting 1", "connected", "lost: Disconnected"]).await;
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn what_will_not_go_away_is_not_tried_again() {
+    let scheme = "http".to_owned();
+    let mut client = Reconnecting::new(Client::new("http://example.com/"));
+    expect(&mut client, ["connecting 1"]).await;
+    let request = ConnectError::Request(RequestError::Scheme { scheme });
+    assert_eq!(client.next().await, Err(Error::Connect(request)));
+    expect(&mut client, ["over"]).await;
+    for kind in KINDS {
+        // Unless the program judges otherwise.
+        let mut client = soon(kind, "/refuse").retry_when(|error| *error != ConnectError::Failed);
+        expect(&mut client, ["connecting 1"]).await;
+        assert_eq!(client.next().await, Err(Error::Connect(ConnectError::Failed)));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_close_for_good_is_told_from_one_for_now() {
+    for kind in KINDS {
+        for (code, again) in [
+            (1000, false),
+            (1001, true),
+            (1002, false),
+            (1003, false),
+            (1008, false),
+            (1009, false),
+            (1011, true),
+            (1012, true),
+            (1013, true),
+            (3000, true),
+            (4999, true),
+        ] {
+            let mut client = soon(kind, &format!("/close?code={code}"));
+            expect(&mut client, ["connecting 1", "connected"]).await;
+            let frame = CloseFrame::from(CloseCode::from(code));
+            assert_eq!(client.next().await, Ok(Some(Event::Closed(Some(frame)))));
+            expect(&mut client, [if again { "connecting 2" } else { "over" }]).await;
+        }
+        let mut client = soon(kind, "/close?code=4003")
+            .reopen_when(|frame| frame.is_none_or(|frame| u16::from(frame.code) != 4003));
+        expect(&mut client, ["connecting 1", "connected", "closed: 4003", "over"]).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_server_that_restarts_is_left_alone_for_as_long_as_it_asks() {
+    for (path, least) in [
+        ("/close?code=1012", 5),
+        ("/close?code=1001&reason=retry+after+8.0+s", 8),
+        ("/close?code=1012&reason=retry+after+9999.0+s", 30),
+        ("/close?code=1011", 0),
+    ] {
+        let mut client = Reconnecting::new(Kind::Events.client(path));
+        let delay = loop {
+            if let Event::Connecting { attempt: 2, delay } = client.next().await.unwrap().unwrap() {
+                break delay;
+            }
+        };
+        let least = Duration::from_secs(least);
+        assert!((least..=least + Duration::from_secs(1)).contains(&delay), "{path}: {delay:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn nothing_is_sent_twice() {
+    for kind in KINDS {
+        let (first, second) = (id(), id());
+        let (die, count) = (format!("/die?id={first}&count=5"), format!("/count?id={second}"));
+        let mut client = soon(kind, "/").before_attempt(move |attempt, _| {
+            let client = kind.client(if attempt == 1 { &die } else { &count });
+            async { Ok(client) }
+        });
+        client.send("known").await.unwrap();
+        assert_eq!(client.recv().await, Ok(Some(Message::from("known"))));
+        assert_eq!(fate(&first).await, "no code after 5 bytes");
+        // It is gone, of which the browser may know or not: this is sent to one of the two, or lost.
+        client.send("a message of more than five bytes").await.unwrap();
+        while client.websocket().is_none_or(|ws| !ws.url().contains("/count")) {
+            client.next().await.unwrap();
+        }
+        client.send("after").await.unwrap();
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+        let fate = fate(&second).await;
+        assert!(["1000 after 5 bytes", "1000 after 38 bytes"].contains(&&*fate), "{fate}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_message_waits_for_a_connection_and_events_are_kept() {
+    for kind in KINDS {
+        let mut client = scripted(kind, ["/refuse", "/refuse", "/echo"]);
+        client.send("hello").await.unwrap();
+        let failure = "failed: Failed";
+        let events =
+            ["connecting 1", failure, "connecting 2", failure, "connecting 3", "connected"];
+        expect(&mut client, events).await;
+        expect(&mut client, ["message: hello"]).await;
+    }
+}
+
+/// Has the client send until it needs another connection for that.
+async fn send_until_reconnected(client: &mut Reconnecting, attempts: &Cell<u32>) -> Result<()> {
+    while attempts.get() < 2 {
+        client.send("x").await?;
+        sleep(TICK).await;
+    }
+    Ok(())
+}
+
+/// A client of this path, and then of an echo; with the number of attempts.
+fn counted(kind: Kind, path: &'static str) -> (Reconnecting, Rc<Cell<u32>>) {
+    let attempts = Rc::new(Cell::new(0));
+    let told = attempts.clone();
+    // 5 messages of 200 bytes have their place in the browser's queue, and are too much to be kept.
+    let first = kind.client(path).receive_queue(1000);
+    let client = Reconnecting::new(first).backoff(SOON).before_attempt(move |attempt, first| {
+        told.set(attempt);
+        let client = if attempt == 1 { first } else { kind.client("/mute") };
+        async { Ok(client) }
+    });
+    (client, attempts)
+}
+
+#[wasm_bindgen_test]
+async fn what_came_before_the_end_is_kept_when_only_sending_goes_on() {
+    for kind in [Kind::Events] {
+        let (mut client, attempts) = counted(kind, "/farewell?count=2&length=200&code=1012");
+        send_until_reconnected(&mut client, &attempts).await.unwrap();
+        expect(&mut client, ["connecting 1", "connected", "message: (200 bytes)"]).await;
+        expect(&mut client, ["message: (200 bytes)", "closed: 1012 (Service Restart)"]).await;
+        expect(&mut client, ["connecting 2", "connected"]).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
+    for kind in [Kind::Events] {
+        let (mut client, attempts) = counted(kind, "/farewell?count=5&length=200&code=1012");
+        let full = send_until_reconnected(&mut client, &attempts).await;
+        assert_eq!(full, Err(Error::QueueFull { limit: 1000 }));
+        assert_eq!(client.send("x").await, full);
+        expect(&mut client, ["connecting 1", "connected"]).await;
+        expect(&mut client, ["message: (200 bytes)"; 5]).await;
+        send_until_reconnected(&mut client, &attempts).await.unwrap();
+        expect(&mut client, ["closed: 1012 (Service Restart)", "connecting 2", "connected"]).await;
+    }
+}
+
+/// The next event, though every wait for it is dropped after some milliseconds and begun anew.
+async fn impatient(client: &mut Reconnecting) -> String {
+    loop {
+        if let Either::Left((event, _)) = select(pin!(client.next()), pin!(sleep(TICK))).await {
+            return told(event);
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn nothing_is_lost_when_a_wait_is_dropped() {
+    for kind in KINDS {
+        let path = "/farewell?count=2&length=3&code=1012";
+        let mut client = soon(kind, path).before_attempt(|attempt, client| async move {
+            // Longer than anybody here waits.
+            sleep(10 * TICK).await;
+            if attempt == 2 { Err("no token".into()) } else { Ok(client) }
+        });
+        for attempt in [1, 3] {
+            for expected in [
+                &format!("connecting {attempt}"),
+                "connected",
+                "message: (3 bytes)",
+                "message: (3 bytes)",
+                "closed: 1012 (Service Restart)",
+            ] {
+                assert_eq!(impatient(&mut client).await, expected);
+            }
+            if attempt == 1 {
+                assert_eq!(impatient(&mut client).await, "connecting 2");
+                assert!(impatient(&mut client).await.starts_with("failed: Hook"));
+            }
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn it_is_closed_for_good() {
+    for kind in KINDS {
+        let id = id();
+        let mut client = soon(kind, &format!("/count?id={id}"));
+        client.send("hello").await.unwrap();
+        let code = CloseCode::GOING_AWAY;
+        let refused = Err(Error::Usage(UsageError::InvalidCloseCode { code }));
+        assert_eq!(client.close(code, "").await, refused);
+        client.close(CloseCode::from(4001), "enough").await.unwrap();
+        assert_eq!(fate(&id).await, "4001 after 5 bytes");
+        assert_eq!(client.send("late").await, Err(Error::Usage(UsageError::Closing)));
+        expect(&mut client, ["over"]).await;
+        // As it is when the call is dropped midway.
+        let mut client = soon(kind, "/echo");
+        expect(&mut client, ["connecting 1", "connected"]).await;
+        {
+            let closing = pin!(client.close(CloseCode::NORMAL_CLOSURE, ""));
+            let now = pin!(async {});
+            assert!(matches!(select(closing, now).await, Either::Right(_)));
+        }
+        expect(&mut client, ["closed: 1000 (Normal Closure)", "over"]).await;
+        // And without a connection.
+        let mut client = soon(kind, "/stall");
+        expect(&mut client, ["connecting 1"]).await;
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+        expect(&mut client, ["over"]).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_hook_gives_a_fresh_client_for_each_attempt() {
+    for kind in KINDS {
+        let mut client = soon(kind, "/echo").before_attempt(|attempt, client| async move {
+            match attempt {
+                1 => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+                // Each begins with the program's own.
+                _ => Ok(client.subprotocols(["chat.v2"])),
+            }
+        });
+        expect(&mut client, ["connecting 1"]).await;
+        let Some(Event::Failed(ConnectError::Hook(error))) = client.next().await.unwrap() else {
+            panic!("the hook fails")
+        };
+        assert_eq!(error.to_string(), io::Error::from(io::ErrorKind::NotConnected).to_string());
+        expect(&mut client, ["connecting 2", "connected"]).await;
+        assert_eq!(client.websocket().unwrap().subprotocol(), Some("chat.v2"));
+        // It has as much time as a connection.
+        let after = Duration::from_millis(50);
+        let hasty = kind.client("/echo").connect_timeout(after);
+        let mut client =
+            Reconnecting::new(hasty).before_attempt(|_, _| std::future::pending::<_>());
+        expect(&mut client, ["connecting 1"]).await;
+        let failed = Event::Failed(ConnectError::TimedOut { after });
+        assert_eq!(client.next().await, Ok(Some(failed)));
+    }
+}
