@@ -61,6 +61,8 @@ async fn server(address: &str) -> Result<()> {
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
+        // What HTTP/2 brings is written in pieces: the last of a message must not wait for the suite's acknowledgement.
+        stream.set_nodelay(true)?;
         let sender = sender.clone();
         let relaying = service_fn(move |request| relay_to_http2(request, sender.clone()));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), relaying);
@@ -122,6 +124,7 @@ fn relay(suite: &str) -> DuplexStream {
 /// Turns an extended CONNECT into an upgrade.
 async fn relay_to_http1(mut request: Request<Incoming>, suite: String) -> Result<Response<String>> {
     let stream = TcpStream::connect(&suite).await?;
+    stream.set_nodelay(true)?;
     let (mut sender, connection) = client_http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection.with_upgrades());
     let mut asked = Request::new(String::new());
