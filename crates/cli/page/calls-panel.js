@@ -11,6 +11,8 @@ const CALLS = 8_192;
 const ECHOES = 1_024;
 // What a call of this service takes on the wire, within a few bytes.
 const ECHO_LENGTH = 100;
+// How often the plot is drawn while calls go on, in milliseconds: drawing takes time from the calls that are measured.
+const REDRAW = 250;
 
 export function callsPanel(echoUrl) {
   const element = (id) => document.getElementById(id);
@@ -19,6 +21,7 @@ export function callsPanel(echoUrl) {
   let demo = null;
   let call = null;
   let frame = 0;
+  let timer = 0;
 
   const redraw = () => {
     frame = 0;
@@ -27,14 +30,20 @@ export function callsPanel(echoUrl) {
     element("calls-progress").value = times.length / CALLS;
     for (const name of ["mean", "median", "p99"]) showFigure(name, figures?.[name]);
   };
-  const redrawSoon = () => (frame ||= requestAnimationFrame(redraw));
+  const redrawNow = () => (frame ||= requestAnimationFrame(redraw));
+  const redrawSoon = () => {
+    timer ||= setTimeout(() => {
+      timer = 0;
+      redrawNow();
+    }, REDRAW);
+  };
 
   const run = async () => {
     times.length = 0;
     showFigure("bare", undefined);
     element("calls-run").disabled = true;
     note("Measuring bare echoes first.");
-    redrawSoon();
+    redrawNow();
     try {
       const bare = await meanEcho(echoUrl);
       showFigure("bare", bare);
@@ -58,14 +67,14 @@ export function callsPanel(echoUrl) {
       call = null;
       element("calls-cancel").disabled = true;
       element("calls-run").disabled = false;
-      redrawSoon();
+      redrawNow();
     }
   };
 
   element("calls-run").onclick = run;
   element("calls-cancel").onclick = () => call?.cancel();
-  new ResizeObserver(redrawSoon).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawSoon);
+  new ResizeObserver(redrawNow).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawNow);
 
   return (connected) => {
     demo = connected;
