@@ -1,125 +1,26 @@
-// Opens the page over TLS in Firefox: BROWSER. It is driven by its own protocol, Marionette, since a bad certificate is
-// accepted by that only. SCRATCH is a folder for its profile.
+// Opens the page over TLS in Firefox. The environment is that of firefox.mjs.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
-import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 
-import { ECHO, PATIENCE, check, serveTls } from "./http2.mjs";
+import { launch } from "./firefox.mjs";
+import { ECHO, check, serveTls } from "./http2.mjs";
 
-const PROFILE = join(process.env.SCRATCH, "profile-of-firefox-http2");
-// Nothing is fetched but the page.
-const SETTINGS = {
-  "app.normandy.enabled": false,
-  "app.update.auto": false,
-  "browser.aboutwelcome.enabled": false,
-  "browser.safebrowsing.downloads.remote.enabled": false,
-  "browser.shell.checkDefaultBrowser": false,
-  "browser.startup.homepage_override.mstone": "ignore",
-  "datareporting.policy.dataSubmissionEnabled": false,
-  "extensions.update.enabled": false,
-  "marionette.port": 0,
-  "network.captive-portal-service.enabled": false,
-  "network.connectivity-service.enabled": false,
-  "network.proxy.type": 0,
-  "toolkit.telemetry.enabled": false,
-};
-
-// The port that Firefox has chosen, once it says so.
-async function port() {
-  const file = join(PROFILE, "MarionetteActivePort");
-  const until = Date.now() + PATIENCE;
-  while (!existsSync(file) || !readFileSync(file, "utf8")) {
-    assert.ok(Date.now() < until, "Firefox did not start");
-    await pause(50);
-  }
-  return Number(readFileSync(file, "utf8"));
-}
-
-// Packets of Marionette: a length in decimal, a colon, and JSON. Commands are answered in order.
-class Marionette {
-  #socket;
-  #received = Buffer.alloc(0);
-  #waiting = [];
-  #commands = 0;
-
-  static async connect(port) {
-    const marionette = new Marionette();
-    const greeting = marionette.#next();
-    marionette.#socket = connect(port, "127.0.0.1");
-    marionette.#socket.on("data", (data) => marionette.#take(data));
-    marionette.#socket.on("error", () => {});
-    await greeting;
-    return marionette;
-  }
-
-  async command(name, parameters) {
-    const answer = this.#next();
-    const json = JSON.stringify([0, ++this.#commands, name, parameters]);
-    this.#socket.write(`${Buffer.byteLength(json)}:${json}`);
-    const [, , error, result] = await answer;
-    if (error) throw new Error(`${name}: ${error.error}: ${error.message}`);
-    return result;
-  }
-
-  end() {
-    this.#socket.destroy();
-  }
-
-  #next() {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #take(data) {
-    this.#received = Buffer.concat([this.#received, data]);
-    for (;;) {
-      const colon = this.#received.indexOf(":");
-      const end = colon + 1 + Number(this.#received.subarray(0, colon));
-      if (colon < 0 || this.#received.length < end) return;
-      const packet = JSON.parse(this.#received.subarray(colon + 1, end));
-      this.#received = this.#received.subarray(end);
-      this.#waiting.shift()?.(packet);
-    }
-  }
-}
-
-rmSync(PROFILE, { recursive: true, force: true });
-mkdirSync(PROFILE, { recursive: true });
-const lines = Object.entries(SETTINGS).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`);
-writeFileSync(join(PROFILE, "user.js"), lines.join(""));
+const LAST_CLOSE = `
+  const done = arguments[arguments.length - 1];
+  const last = () => document.querySelector("#last-close").textContent;
+  const timer = setInterval(() => { if (/^\\d/.test(last())) { clearInterval(timer); done(last()); } }, 20);
+`;
 
 const running = await serveTls();
-const firefox = spawn(
-  process.env.BROWSER,
-  ["-headless", "-no-remote", "-marionette", "-profile", PROFILE, "about:blank"],
-  // A group of its own, which ends as one.
-  { stdio: "ignore", detached: true },
-);
+const firefox = await launch();
 try {
-  const marionette = await Marionette.connect(await port());
-  await marionette.command("WebDriver:NewSession", { acceptInsecureCerts: true });
-  await marionette.command("WebDriver:SetTimeouts", { script: PATIENCE, pageLoad: PATIENCE });
-  await marionette.command("WebDriver:Navigate", { url: running.url });
+  await firefox.open(running.url);
   const said = "upstream in Firefox";
-  const { value } = await marionette.command("WebDriver:ExecuteAsyncScript", { script: ECHO, args: [said] });
-  await check(value, running, said);
+  await check(await firefox.run(ECHO, said), running, said);
   // The server stops in order: the page hears 1001 on its stream.
   assert.equal(await running.stop("SIGINT"), 0);
-  const heard = await marionette.command("WebDriver:ExecuteAsyncScript", {
-    script: `const done = arguments[arguments.length - 1];
-      const last = () => document.querySelector("#last-close").textContent;
-      const timer = setInterval(() => { if (/^\\d/.test(last())) { clearInterval(timer); done(last()); } }, 20);`,
-    args: [],
-  });
-  assert.match(heard.value, /^1001/);
-  marionette.end();
+  assert.match(await firefox.run(LAST_CLOSE), /^1001/);
 } finally {
   running.server.kill("SIGKILL");
-  const gone = new Promise((resolve) => firefox.once("exit", resolve));
-  process.kill(-firefox.pid, "SIGKILL");
-  await gone;
-  rmSync(PROFILE, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  await firefox.close();
 }
