@@ -21,10 +21,15 @@ pub enum Error {
     /// The transport ended without a close frame: the peer crashed, something between cut the connection, or the browser
     /// found the peer to break the protocol (1006 in the words of RFC 6455 section 7.1.5). A browser does not say which.
     Disconnected,
-    /// The browser failed the connection, and says by which code.
+    /// The connection ended with this code, and not cleanly: the browser failed it, or the peer closed it while something
+    /// that was sent to it was not written yet. A browser does not say which.
     Failed(CloseFrame),
-    /// The peer sent faster than the program received, and the browser has no backpressure. What was in the queue was given
-    /// before this error; the peer has been told so by the close code 4008.
+    /// The peer sent faster than the program received. What was in the queue was given before this error; what came after
+    /// that is lost.
+    ///
+    /// Where the browser has no backpressure, the queue was full when a message came, and the peer has been told so by the
+    /// close code 4008. Where it has `WebSocketStream`, the queue was full when the peer closed the connection: Chromium 156
+    /// throws away then what it still holds, and does not say whether there was anything.
     QueueFull {
         /// The limit, in bytes: [`Client::receive_queue`](crate::Client::receive_queue).
         limit: usize,
@@ -43,7 +48,7 @@ impl fmt::Display for Error {
             Self::Protocol(_) => f.write_str("the peer broke the WebSocket protocol"),
             Self::Usage(_) => f.write_str("the WebSocket protocol forbids this"),
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
-            Self::Failed(frame) => write!(f, "the browser failed the connection: {frame}"),
+            Self::Failed(frame) => write!(f, "the connection did not end cleanly: {frame}"),
             Self::QueueFull { limit } => {
                 write!(f, "the peer filled the queue of {limit} bytes faster than it was received")
             }

@@ -18,11 +18,10 @@
 //! # Backpressure
 //! *Sending* waits while the browser holds more than [`Client::send_buffer`] bytes that are not written yet.
 //!
-//! *Receiving* depends on the browser. Where it has `WebSocketStream`, as Chromium has, a message is taken from the browser when
-//! the program asks for it; a program that does not ask makes the server's sends wait. Where there is only `WebSocket`, as in
-//! Firefox, a browser takes whatever comes: what the program has not asked for waits in a queue of
-//! [`Client::receive_queue`] bytes, and a server that fills it is told so by the close code 4008, whereupon
-//! [`WebSocket::recv`] gives what is in the queue and then [`Error::QueueFull`].
+//! *Receiving* depends on the browser. What the program has not asked for waits in a queue of [`Client::receive_queue`] bytes.
+//! When it is full, a browser that has `WebSocketStream`, as Chromium has, makes the server's sends wait. Where there is only
+//! `WebSocket`, as in Firefox, a browser takes whatever comes: a server that goes on is told by the close code 4008 that the
+//! queue is full, whereupon [`WebSocket::recv`] gives what is in it and then [`Error::QueueFull`].
 //!
 //! # What a page may not do
 //! Send headers, pings or fragments, see the handshake's answer, or learn why there was no connection: a browser hides this

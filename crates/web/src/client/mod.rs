@@ -122,10 +122,11 @@ impl Client {
         Self { send_buffer: bytes, ..self }
     }
 
-    /// How much may wait to be received, in bytes, where the browser has no backpressure; a text counts two for each
-    /// of its UTF-16 units. Default: 16 MiB. One message has its place in any case.
+    /// How much may wait to be received, in bytes; a text counts two for each of its UTF-16 units, and no message less than
+    /// 64. Default: 16 MiB. One message has its place in any case.
     ///
-    /// What comes when the queue is full ends the connection: see [`Error::QueueFull`](crate::Error::QueueFull).
+    /// While the queue is full, the server is held back where the browser has `WebSocketStream`; where it has not, what comes
+    /// then ends the connection: see [`Error::QueueFull`](crate::Error::QueueFull).
     pub fn receive_queue(self, bytes: usize) -> Self {
         Self { receive_queue: bytes, ..self }
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use js_sys::{Array, ArrayBuffer, JsString};
+use js_sys::Array;
 use sockeye_proto::{CloseFrame, MessageRef};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -109,17 +109,16 @@ fn on_message(
         let (socket, inbox) = (socket.clone(), inbox.clone());
         move |event: MessageEvent| {
             let payload = event.data();
-            let size = size(&payload);
             let mut inbox = inbox.borrow_mut();
             if inbox.has_ended() {
                 return;
             }
-            let receiver = if inbox.is_full(size, limit) {
+            let receiver = if inbox.is_full(Some(&payload), limit) {
                 // The code is one that a page may send, so that this cannot fail.
                 let _ = socket.close_with_code_and_reason(QUEUE_FULL, "receive queue full");
                 inbox.end(End::Overflow { limit })
             } else {
-                inbox.push(payload, size)
+                inbox.push(payload)
             };
             drop(inbox);
             wake(receiver);
@@ -138,14 +137,6 @@ fn on_close(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut
     });
     socket.set_onclose(Some(handler.as_ref().unchecked_ref()));
     handler
-}
-
-/// How much memory the browser needs for it at most, in bytes.
-fn size(payload: &JsValue) -> usize {
-    match payload.dyn_ref::<ArrayBuffer>() {
-        Some(buffer) => buffer.byte_length() as usize,
-        None => payload.unchecked_ref::<JsString>().length() as usize * 2,
-    }
 }
 
 /// After this nothing of the browser's can call into the program.

@@ -1,8 +1,12 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
+use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use sockeye_proto::CloseFrame;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// What a payload counts at least, in bytes: about what it takes to keep an empty one.
+const LEAST_SIZE: usize = 64;
 
 /// What a socket has to tell.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub(crate) enum End {
     Lost,
     /// The browser ended it, and said why.
     Failed(CloseFrame),
-    /// The inbox was full.
+    /// The inbox was full, and something that came then is lost.
     Overflow { limit: usize },
 }
 
@@ -47,15 +51,16 @@ impl End {
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     payloads: VecDeque<(JsValue, usize)>,
-    /// Of the payloads, in bytes.
+    /// Of the payloads, as the browser keeps them, in bytes.
     size: usize,
     end: Option<End>,
     receiver: Option<Waker>,
 }
 
 impl Inbox {
-    /// Whether a payload of this size would go over the limit. One payload always has its place.
-    pub(super) fn is_full(&self, size: usize, limit: usize) -> bool {
+    /// Whether one more payload would go over the limit, if it is known. One payload always has its place.
+    pub(super) fn is_full(&self, payload: Option<&JsValue>, limit: usize) -> bool {
+        let size = payload.map_or(1, size);
         !self.payloads.is_empty() && self.size.saturating_add(size) > limit
     }
 
@@ -65,10 +70,17 @@ impl Inbox {
     }
 
     /// Takes a payload in; whoever is given back is to be woken.
-    pub(super) fn push(&mut self, payload: JsValue, size: usize) -> Option<Waker> {
+    pub(super) fn push(&mut self, payload: JsValue) -> Option<Waker> {
+        let size = size(&payload);
         self.size += size;
         self.payloads.push_back((payload, size));
         self.receiver.take()
+    }
+
+    /// Throws away what nobody will ask for.
+    pub(super) fn discard(&mut self) {
+        self.payloads.clear();
+        self.size = 0;
     }
 
     /// Takes note of the end. The first that is told stays.
@@ -104,4 +116,16 @@ pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
+}
+
+/// How much memory the browser needs for a payload at most, in bytes.
+fn size(payload: &JsValue) -> usize {
+    let size = if let Some(text) = payload.dyn_ref::<JsString>() {
+        text.length() as usize * 2
+    } else if let Some(buffer) = payload.dyn_ref::<ArrayBuffer>() {
+        buffer.byte_length() as usize
+    } else {
+        payload.unchecked_ref::<Uint8Array>().length() as usize
+    };
+    size.max(LEAST_SIZE)
 }

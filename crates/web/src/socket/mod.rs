@@ -44,8 +44,7 @@ pub(crate) struct Negotiated {
 }
 
 impl Socket {
-    /// Begins to connect, by `WebSocketStream` if that is wanted and there. `queue` bounds what waits to be received, in bytes,
-    /// where the browser has no backpressure.
+    /// Begins to connect, by `WebSocketStream` if that is wanted and there. `queue` bounds what waits to be received, in bytes.
     pub(crate) fn connect(
         url: &str,
         subprotocols: &[String],
@@ -53,7 +52,7 @@ impl Socket {
         queue: usize,
     ) -> Result<Self, ConnectError> {
         let socket = if prefer_streams && StreamSocket::is_supported() {
-            StreamSocket::connect(url, subprotocols).map(Self::Streams)
+            StreamSocket::connect(url, subprotocols, queue).map(Self::Streams)
         } else {
             EventSocket::connect(url, subprotocols, queue).map(Self::Events)
         };

@@ -20,6 +20,10 @@ use crate::{ConnectError, Exception};
 const ENTRY_SIZE: usize = 64;
 
 /// A `WebSocketStream`: a message comes when it is asked for, and each that is written says when it was.
+///
+/// Messages are asked for ahead of the program, until the inbox is full: when the peer closes, Chromium 156 throws away
+/// what it was not asked for by then, all but one message, and says nothing of it. While something is being asked for,
+/// nothing is lost.
 pub(crate) struct StreamSocket {
     core: Rc<Core>,
 }
@@ -34,6 +38,8 @@ struct Core {
     handlers: RefCell<Option<Handlers>>,
     /// Promises that call a handler when they are settled.
     pending: Cell<usize>,
+    /// How much the inbox may hold, in bytes.
+    queue: usize,
     /// The program has dropped the socket.
     is_abandoned: Cell<bool>,
 }
@@ -103,7 +109,11 @@ impl StreamSocket {
             .is_ok_and(|class| class.is_function())
     }
 
-    pub(super) fn connect(url: &str, subprotocols: &[String]) -> Result<Self, JsValue> {
+    pub(super) fn connect(
+        url: &str,
+        subprotocols: &[String],
+        queue: usize,
+    ) -> Result<Self, JsValue> {
         let options = Object::new().unchecked_into::<StreamOptions>();
         if !subprotocols.is_empty() {
             let names: Array = subprotocols.iter().map(|name| JsValue::from_str(name)).collect();
@@ -114,6 +124,7 @@ impl StreamSocket {
             state: RefCell::default(),
             handlers: RefCell::default(),
             pending: Cell::default(),
+            queue,
             is_abandoned: Cell::default(),
         });
         core.handlers.replace(Some(Handlers {
@@ -142,13 +153,11 @@ impl StreamSocket {
         Poll::Pending
     }
 
-    /// Asks the browser for a message when none is there: that is what lets the peer go on.
+    /// Asks the browser for more when there is room again: that is what lets the peer go on.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
         let polled = state.inbox.poll(cx);
-        if polled.is_pending() {
-            self.core.ask(&mut state);
-        }
+        self.core.ask(&mut state);
         polled
     }
 
@@ -198,6 +207,7 @@ impl StreamSocket {
         // If that fails the socket is closed already.
         let _ = self.core.close(&mut state, frame);
         state.is_left = true;
+        state.inbox.discard();
         self.core.ask(&mut state);
     }
 }
@@ -245,9 +255,9 @@ impl Core {
         self.stream.close(&info)
     }
 
-    /// Asks the browser for a message, unless it was asked before.
+    /// Asks the browser for a message, unless it was asked before or there is no room for one.
     fn ask(&self, state: &mut State) {
-        if state.reading != Reading::Idle {
+        if state.reading != Reading::Idle || state.inbox.is_full(None, self.queue) {
             return;
         }
         if let Phase::Open { reader, .. } = &state.phase {
@@ -269,9 +279,7 @@ impl Core {
             },
             is_writable: true,
         };
-        if state.is_left {
-            self.ask(&mut state);
-        }
+        self.ask(&mut state);
         let receiver = state.inbox.changed();
         drop(state);
         wake(receiver);
@@ -300,8 +308,8 @@ impl Core {
         if state.is_left {
             return self.ask(&mut state);
         }
-        // There is never more than one, so that its size does not matter.
-        let receiver = state.inbox.push(result.value(), 0);
+        let receiver = state.inbox.push(result.value());
+        self.ask(&mut state);
         drop(state);
         wake(receiver);
     }
@@ -336,9 +344,14 @@ impl Core {
         let info = info.unchecked_into::<CloseInfo>();
         let code = info.close_code().unwrap_or(if clean { 1005 } else { 1006 });
         let mut state = self.state.borrow_mut();
-        state.end = Some(End::new(clean, code, info.reason().unwrap_or_default()));
+        let end = match End::new(clean, code, info.reason().unwrap_or_default()) {
+            // The browser was not asked for more, and may have thrown away what there was.
+            End::Closed(_) if state.reading == Reading::Idle => End::Overflow { limit: self.queue },
+            end => end,
+        };
+        state.end = Some(end);
         state.stop_writing();
-        // If nobody reads, nobody waits for the end, and the next read finds it. If nothing can be read, this is the end.
+        // If nobody reads now, the next read finds it. If nothing can be read, this is the end.
         if !matches!(state.phase, Phase::Open { .. }) {
             state.reading = Reading::Over;
         }

@@ -4,7 +4,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Config, TimedOut, UsageError};
 use sockeye_web::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::peer::{KINDS, fate, id};
+use super::peer::{KINDS, fate, id, sleep};
 
 #[wasm_bindgen_test]
 async fn the_peers_close_code_and_reason_arrive() {
@@ -84,5 +84,44 @@ async fn a_peer_that_is_gone_without_a_close_frame_is_an_error() {
         let mut ws = kind.connect("/echo").await;
         ws.send("again").await.unwrap();
         assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("again"));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn what_came_before_the_close_arrives_however_late_it_is_asked_for() {
+    for kind in KINDS {
+        for (count, length) in [(20, 0), (20, 200), (200, 65_536)] {
+            let id = id();
+            let path = format!("/farewell?id={id}&count={count}&length={length}&reason=done");
+            let mut ws = kind.connect(&path).await;
+            // The closing handshake was done.
+            assert_eq!(fate(&id).await, "1000 after 0 bytes");
+            for _ in 0..count {
+                assert_eq!(ws.recv().await.unwrap().map(|message| message.len()), Some(length));
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(ws.recv().await, Ok(None));
+            assert_eq!(ws.close_frame().unwrap().reason, "done");
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_close_that_comes_when_the_queue_is_full_is_no_clean_end() {
+    for kind in KINDS {
+        let (id, limit) = (id(), 1000);
+        let client = kind.client(&format!("/farewell?id={id}&count=20&length=200"));
+        let mut ws = client.receive_queue(limit).connect().await.unwrap();
+        fate(&id).await;
+        // Five fit; the browser may hold another one.
+        let mut received = 0;
+        let end = loop {
+            match ws.recv().await {
+                Ok(Some(_)) => received += 1,
+                end => break end,
+            }
+        };
+        assert_eq!(end, Err(Error::QueueFull { limit }));
+        assert!((5..20).contains(&received), "{received}");
     }
 }

@@ -109,7 +109,8 @@ impl Reconnecting {
     ///
     /// # Errors
     /// [`Error::Connect`] when it gives up: with the error of the attempt where that will not go away, else with
-    /// [`ConnectError::GaveUp`]. It is over then, and further calls give `None`.
+    /// [`ConnectError::GaveUp`]. [`Error::Failed`] with a code after which it does not [connect again](Self::reopen_when). It is
+    /// over then, and further calls give `None`.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -153,7 +154,7 @@ impl Reconnecting {
     ///
     /// # Errors
     /// [`Error::Disconnected`] when the connection was given up, as the server took nothing: the next call connects anew.
-    /// [`Error::Connect`] as [`next`](Self::next), and [`Error::Usage`] when it is over. [`Error::QueueFull`] when the messages
+    /// [`Error::Connect`] and [`Error::Failed`] as [`next`](Self::next), and [`Error::Usage`] when it is over. [`Error::QueueFull`] when the messages
     /// that are kept fill [`Client::receive_queue`]: [`next`](Self::next) gives them, and it can go on then. In all cases the
     /// message was not taken.
     ///
@@ -268,11 +269,16 @@ impl Reconnecting {
 
     fn lost(&mut self, error: Error) -> Result<()> {
         self.left();
-        if self.closing {
+        let frame = match &error {
+            Error::Failed(frame) => Some(frame),
+            _ => None,
+        };
+        if self.closing || frame.is_some_and(|frame| !self.settings.reopens(Some(frame))) {
             self.end();
             return Err(error);
         }
-        self.again(Duration::ZERO, Event::Lost(error))
+        let asked = frame.map_or(Duration::ZERO, pause);
+        self.again(asked, Event::Lost(error))
     }
 
     /// After a closing handshake.

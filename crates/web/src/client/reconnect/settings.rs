@@ -73,7 +73,8 @@ impl Reconnecting {
     /// closure) and those that a new connection would end with as well: 1002, 1003, 1007, 1008, 1009 and 1010. Codes of
     /// applications (3000 to 4999) are for the application to judge.
     ///
-    /// A connection that ended without a closing handshake is always made again.
+    /// A connection that ended without a close frame is always made again. What the browser says with
+    /// [`Error::Failed`](crate::Error::Failed) is judged as a close frame.
     pub fn reopen_when(mut self, reopen: impl Fn(Option<&CloseFrame>) -> bool + 'static) -> Self {
         self.settings.reopen = Box::new(reopen);
         self
