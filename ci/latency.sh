@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures unary calls from browsers: presses the button of the demo's page, and says what 8,192 calls in a row took, each
-# with a deadline, and what bare echoes of 100 bytes took before them in the same page. Fails where the median of the rounds
-# is over 1.5 times a bare echo. For a quiet machine.
+# with a deadline, and what bare echoes of 100 bytes took before them in the same page. Fails where in Chromium the median
+# of the rounds is over 1.5 times a bare echo. For a quiet machine.
 #
 #   ci/latency.sh                      in Chromium and in Firefox
 #   ci/latency.sh chromium             in one of them
@@ -17,10 +17,13 @@ folder=${CARGO_TARGET_DIR:-$PWD/target}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for browser in "$@"; do
+  # The goal is one for Chromium; in Firefox the figures are only told.
+  limit=1.5
+  [ "$browser" = chromium ] || limit=Infinity
   program=$(command -v "$browser" || command -v "$browser-esr") || {
     echo "latency: not found: $browser" >&2
     exit 1
   }
   SOCKEYE=$folder/release/sockeye BROWSER=$program MODULES=$PWD/target/peers/node/node_modules SCRATCH=$scratch \
-    ROUNDS=${ROUNDS:-7} LIMIT=1.5 node crates/cli/tests/browser/latency.mjs "$browser"
+    ROUNDS=${ROUNDS:-7} LIMIT=$limit node crates/cli/tests/browser/latency.mjs "$browser"
 done

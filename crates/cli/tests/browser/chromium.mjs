@@ -34,8 +34,8 @@ export function stop({ server }, signal = "SIGTERM") {
   return stopped;
 }
 
-// A page of its own that fails the test on any script error or breach of its policy.
-export async function open(browser, url, options = {}) {
+// A page of its own that fails the test on any script error or breach of its policy. `watch` sees it before it is loaded.
+export async function open(browser, url, options = {}, watch = () => {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
@@ -43,6 +43,7 @@ export async function open(browser, url, options = {}) {
   page.on("console", (line) => {
     if (/Content Security Policy/.test(line.text())) assert.fail(line.text());
   });
+  watch(page);
   await page.goto(url);
   return page;
 }

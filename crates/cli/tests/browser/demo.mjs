@@ -22,7 +22,7 @@ function install(name, client) {
 }
 
 const start = (program, listen = "127.0.0.1:0") => serve(program, "--listen", listen);
-const demo = (browser, { url }, options) => open(browser, new URL("/demo", url).href, options);
+const demo = (browser, { url }, options, watch) => open(browser, new URL("/demo", url).href, options, watch);
 const text = (page, selector) => page.locator(selector).innerText();
 const says = (page, selector, words) =>
   page.waitForFunction(([at, pattern]) => new RegExp(pattern).test(document.querySelector(at).textContent), [selector, words]);
@@ -40,10 +40,28 @@ async function saysHowToBuild(browser) {
   }
 }
 
-async function calls(page) {
+// Counts what the page's WebSocket for calls sends and receives.
+function counting(messages) {
+  return (page) =>
+    page.on("websocket", (socket) => {
+      if (!socket.url().endsWith("/grpc")) return;
+      socket.on("framesent", () => (messages.sent += 1));
+      socket.on("framereceived", () => (messages.received += 1));
+    });
+}
+
+// A call takes one message each way; settings and windows take a few more.
+function oneEachWay(messages, calls) {
+  console.log(`${messages.sent} messages sent and ${messages.received} received for ${calls} calls`);
+  for (const count of Object.values(messages)) assert.ok(count >= calls && count < calls * 1.01, count);
+}
+
+async function calls(page, messages) {
+  Object.assign(messages, { sent: 0, received: 0 });
   await page.click("#calls-run");
   await says(page, "#calls-note", "^8,192 calls in .* times a bare echo\\.$");
   console.log(await text(page, "#calls-note"));
+  oneEachWay(messages, 8192);
   assert.equal(await page.locator("#calls-progress").evaluate((bar) => bar.value), 1);
   assert.match(await text(page, "#mean"), /^[\d.]+\s*(µs|ms)$/);
   await page.click("#calls-run");
@@ -104,11 +122,13 @@ try {
   const program = install("with", DEMO);
   let running = await start(program);
   try {
-    const page = await demo(browser, running, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+    const messages = {};
+    const wide = { viewport: { width: 1280, height: 900 }, colorScheme: "light" };
+    const page = await demo(browser, running, wide, counting(messages));
     await page.waitForSelector("#state[data-phase=open]");
     const other = await demo(browser, running, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
     await other.waitForSelector("#state[data-phase=open]");
-    await calls(page);
+    await calls(page, messages);
     await chats(page, other);
     await ticks(page);
     await uploads(page);
