@@ -1,7 +1,7 @@
 use std::fmt;
 
-use js_sys::Error as JsError;
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
 
 /// What the browser threw, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,11 @@ pub struct Exception {
 
 impl From<JsValue> for Exception {
     fn from(thrown: JsValue) -> Self {
-        match thrown.dyn_ref::<JsError>() {
-            Some(error) => Self { name: error.name().into(), message: error.message().into() },
-            None => Self { name: String::new(), message: format!("{thrown:?}") },
+        // Some that Firefox throws are no errors of JavaScript, and have the same words.
+        let word = |key: &str| Reflect::get(&thrown, &key.into()).ok()?.as_string();
+        match (word("name"), word("message")) {
+            (Some(name), Some(message)) => Self { name, message },
+            _ => Self { name: String::new(), message: format!("{thrown:?}") },
         }
     }
 }

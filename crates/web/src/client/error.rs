@@ -15,14 +15,14 @@ use crate::Exception;
 pub enum ConnectError {
     /// The program asked for what cannot be had; nothing was sent.
     Request(RequestError),
-    /// The browser's rules forbid it, and it says so; nothing was sent. In Chromium 156 that is a `ws` URL on a page that came by
-    /// `https` (mixed content) and, with `WebSocketStream`, what the page's own policy forbids (Content-Security-Policy).
+    /// The browser's rules forbid it, and it says so; nothing was sent. That is a `ws` URL on a page that came by `https` (mixed
+    /// content), and what the page's own policy forbids (Content-Security-Policy).
     Security(Exception),
     /// There was no connection, or the server did not upgrade it, or broke a rule while it did.
     ///
     /// A browser hides which of them it was, so that scripts cannot explore a network; its console shows more. Some of what
-    /// it forbids looks like this as well: ports that no page may connect to, and a policy where there is no
-    /// `WebSocketStream`.
+    /// it forbids looks like this as well: in Chromium 156, ports that no page may connect to, and what a policy forbids to a
+    /// [`Client`](crate::Client) that does without `WebSocketStream`.
     Failed,
     /// The deadline passed.
     TimedOut {
@@ -93,7 +93,8 @@ impl error::Error for HookError {
 impl From<Exception> for ConnectError {
     fn from(exception: Exception) -> Self {
         match exception.name.as_str() {
-            "SecurityError" => Self::Security(exception),
+            // The second is Firefox's, for what a policy forbids.
+            "SecurityError" | "NS_ERROR_CONTENT_BLOCKED" => Self::Security(exception),
             _ => Self::Browser(exception),
         }
     }

@@ -60,7 +60,8 @@ pub use sockeye_proto::reconnect::Backoff;
 /// comes on top. What a refusal has in `Retry-After` a page does not learn.
 ///
 /// A browser lets the timers of a hidden page ring late: once a second, or once a minute when the page has been hidden for
-/// minutes. Its waits are longer by as much. A wait is 24.8 days at most, as a browser's timers are, and the browser's clock,
+/// minutes. Its waits are longer by as much. Firefox lets whoever connects to a server that failed wait for some time more, up
+/// to a minute, which counts as [`Client::connect_timeout`]. A wait is 24.8 days at most, as a browser's timers are, and the browser's clock,
 /// by which [`Backoff::max_elapsed`] and [`Backoff::reset_after`] go, may stand still while the machine sleeps.
 ///
 /// # Cancel safety
