@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
 use sockeye_proto::{CloseFrame, Message, Prepared, Role, State, TimedOut};
+use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 
 use super::flow::Stop;
@@ -22,6 +23,13 @@ use crate::quota::Entry;
 
 /// How much a peer whose connection failed may still send while it reads why, in bytes.
 const MAX_DISCARDED: usize = 256 * 1024;
+
+/// Whether anybody may listen to the span of a connection. Asked before it is made: even a disabled one is made, entered and
+/// left, which is 40 instructions for each input.
+#[inline]
+fn is_traced() -> bool {
+    LevelFilter::current() >= LevelFilter::DEBUG
+}
 
 /// A socket and what it is for.
 ///
@@ -128,7 +136,20 @@ impl<S> Link<S> {
     /// Input from the socket.
     #[inline]
     pub(crate) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+        if is_traced() {
+            return self.receive_in_span(office, input);
+        }
+        self.receive_any(office, input);
+    }
+
+    #[cold]
+    fn receive_in_span<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
         let _span = self.span();
+        self.receive_any(office, input);
+    }
+
+    #[inline]
+    fn receive_any<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
             return self.receive_sealed(office, input);
@@ -136,9 +157,7 @@ impl<S> Link<S> {
         self.receive_plain(office, input);
     }
 
-    /// The span that callbacks run in: a new one for each input, so that an idle connection keeps nothing, and nothing is paid
-    /// where nobody asks for it.
-    #[inline]
+    /// The span that callbacks run in: a new one for each input, so that an idle connection keeps nothing.
     fn span(&self) -> EnteredSpan {
         tracing::debug_span!("websocket", id = %self.id).entered()
     }
@@ -318,7 +337,7 @@ impl<S> Link<S> {
 
     /// The `length` bytes that were just read into the payload space.
     pub(crate) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
-        let _span = self.span();
+        let _span = is_traced().then(|| self.span());
         let Phase::Open(connection) = &mut self.phase else { return };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         writer.tally.wire_received(length);
