@@ -29,8 +29,9 @@ pub(super) struct Receiving {
     max_frame_length: u64,
     max_message_length: usize,
     max_streamed_length: u64,
-    /// Payloads of less than this length, in bytes, may be taken by the shortest way.
-    short_way_below: usize,
+    /// Payloads of less than this length, in bytes, may be taken by the shortest way. In four bytes, since every idle
+    /// connection holds it.
+    short_way_below: u32,
     report_frames: bool,
     /// Whether the next message is given in pieces.
     streaming: bool,
@@ -100,7 +101,8 @@ impl Receiving {
     fn open_short_way(&mut self) {
         let closed = self.report_frames || self.streaming || self.streamed.is_some();
         let longest = self.max_message_length.min(as_usize(self.max_frame_length));
-        self.short_way_below = if closed { 0 } else { longest.saturating_add(1) };
+        let below = u32::try_from(longest.saturating_add(1)).unwrap_or(u32::MAX);
+        self.short_way_below = if closed { 0 } else { below };
     }
 
     /// Whether something was begun that is not whole yet.
@@ -124,7 +126,8 @@ impl Receiving {
             return None;
         }
         let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;
-        if key.is_some() != (self.role == Role::Server) || payload.len() >= self.short_way_below {
+        let is_short = payload.len() < self.short_way_below as usize;
+        if key.is_some() != (self.role == Role::Server) || !is_short {
             return None;
         }
         let payload = &mut input.take(payload.end)[payload.start..];

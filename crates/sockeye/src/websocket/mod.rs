@@ -93,8 +93,8 @@ pub struct WebSocket {
     waiting: Waiting,
     incoming: Incoming,
     negotiated: Negotiated,
-    /// What the peer's close frame said.
-    close_frame: Option<CloseFrame>,
+    /// What the peer's close frame said; elsewhere, since a connection holds none for most of its time.
+    close_frame: Option<Box<CloseFrame>>,
     /// What the program keeps with the connection.
     data: Extensions,
 }
@@ -234,7 +234,7 @@ impl WebSocket {
 
     /// What the peer's close frame said; `None` before it arrived, or when it said nothing.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.close_frame.as_ref()
+        self.close_frame.as_deref()
     }
 
     /// The subprotocol that was agreed on.
@@ -356,7 +356,7 @@ impl WebSocket {
     fn note(&mut self, event: Event<'_>) {
         match event {
             Event::Close { frame, mid_message } => {
-                self.close_frame.clone_from(&frame);
+                self.close_frame = frame.clone().map(Box::new);
                 if mid_message {
                     self.ending.fail(Error::ClosedMidMessage(frame));
                 } else if self.connection.state() == State::PeerClosed {

@@ -157,7 +157,7 @@ impl WebSocket {
         let answers = self.connection.state() == State::PeerClosed;
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
         if self.begin_close(Some(&frame)).is_ok() && answers {
-            self.ending.closed(self.close_frame.as_ref());
+            self.ending.closed(self.close_frame.as_deref());
         }
     }
 
