@@ -8,14 +8,21 @@ use std::time::Duration;
 /// Longer than the longest scenario takes on a slow machine, so that one that hangs fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-macro_rules! over_tcp {
-    ($module:ident::$name:ident) => {
+/// A test of a scenario on a channel of this kind. Below, a macro for each kind, as the list of scenarios wants it.
+macro_rules! scenario {
+    ($kind:ident, $module:ident::$name:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            let channel = super::server::over_tcp().await;
+            let channel = super::server::$kind().await;
             let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
             tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
         }
+    };
+}
+
+macro_rules! over_tcp {
+    ($module:ident::$name:ident) => {
+        scenario!(over_tcp, $module::$name);
     };
 }
 
@@ -25,12 +32,7 @@ mod over_tcp {
 
 macro_rules! over_websocket {
     ($module:ident::$name:ident) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let channel = super::server::over_websocket().await;
-            let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
-            tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
-        }
+        scenario!(over_websocket, $module::$name);
     };
 }
 
@@ -41,12 +43,7 @@ mod over_websocket {
 #[cfg(feature = "tls")]
 macro_rules! over_tls_inside {
     ($module:ident::$name:ident) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let channel = super::server::over_tls_inside().await;
-            let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
-            tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
-        }
+        scenario!(over_tls_inside, $module::$name);
     };
 }
 

@@ -6,14 +6,12 @@ mod relay;
 mod server;
 
 use std::error::Error as _;
-use std::sync::Arc;
 
 use sockeye::Client;
 use sockeye_grpc::{ConnectError, Endpoint};
 use sockeye_grpc_testing::proto::HelloRequest;
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::{self, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use tokio_rustls::rustls::{self, CertificateError, InvalidMessage, RootCertStore};
 
 const CALLS: usize = 100;
 
@@ -52,12 +50,8 @@ async fn without_it_the_carrier_reads_everything() {
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_refused() {
     let (url, _) = server::with_tls_inside().await;
-    let trusts_nobody = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    let endpoint = Endpoint::new(Client::new(url)).tls(Arc::new(trusts_nobody));
+    let trusts_nobody = server::trusting(RootCertStore::empty());
+    let endpoint = Endpoint::new(Client::new(url)).tls(trusts_nobody);
     assert_eq!(
         refusal(endpoint).await,
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)

@@ -27,7 +27,6 @@ const SETTINGS = {
   "toolkit.telemetry.enabled": false,
 };
 
-
 // Starts it. `open` opens a page, `run` runs a script there, which calls its last argument with what it brings.
 export async function launch() {
   const profile = mkdtempSync(join(process.env.SCRATCH, "firefox-"));

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 // As long as a busy machine may need; nothing here waits for it on a good day.
-export const PATIENCE = 60_000;
+const PATIENCE = 60_000;
 
 // Starts the server; `logged` resolves with the next line of its log that fits.
 export async function serveTls() {

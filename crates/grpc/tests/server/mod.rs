@@ -68,14 +68,20 @@ pub(crate) async fn with_tls_inside() -> (String, Arc<ClientConfig>) {
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
     let mut roots = RootCertStore::empty();
     roots.add(certified.cert.der().clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let tls = ServerTlsConfig::new().identity(identity);
+    let server = sockeye_grpc::server().tls_config(tls).unwrap();
+    (serve(server).await, trusting(roots))
+}
+
+/// What a client needs that trusts these.
+#[cfg(feature = "tls")]
+pub(crate) fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let tls = ServerTlsConfig::new().identity(identity);
-    let server = sockeye_grpc::server().tls_config(tls).unwrap();
-    (serve(server).await, Arc::new(client))
+    Arc::new(config)
 }
 
 /// A server that can be stopped, with a runtime of its own that holds all of it.
