@@ -25,5 +25,5 @@ for browser in "$@"; do
     exit 1
   }
   SOCKEYE=$folder/release/sockeye BROWSER=$program MODULES=$PWD/target/peers/node/node_modules SCRATCH=$scratch \
-    ROUNDS=${ROUNDS:-7} LIMIT=$limit node crates/cli/tests/browser/latency.mjs "$browser"
+    ROUNDS=${ROUNDS:-7} LIMIT=$limit node crates/cli/tests/it/browser/latency.mjs "$browser"
 done

@@ -1,10 +1,9 @@
 //! `--self-signed` needs no files and speaks TLS at once.
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 
-use program::any_issuer;
+use crate::program::any_issuer;
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
 use rustls::server::ParsedCertificate;

@@ -1,7 +1,6 @@
 //! A page of another origin connects only where `--allow-origin` lets it.
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 
 /// The status line of the answer to an upgrade asked for by a page of `origin`.

@@ -1,6 +1,6 @@
 //! Whoever comes to the wrong place is told where the right one is.
 
-mod program;
+use crate::program;
 
 #[test]
 fn an_unknown_path_says_what_there_is() {

@@ -1,8 +1,7 @@
 //! Every way to give the wrong files for TLS names the file and what belongs in it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod program;
-
+use crate::program;
 use std::path::PathBuf;
 
 /// A folder of certificates and keys, removed with the test.

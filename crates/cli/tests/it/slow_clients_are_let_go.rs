@@ -1,7 +1,6 @@
 //! A client that connects and dawdles does not hold its connection.
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 
 /// Reads to the end, which comes only when the server hangs up.

@@ -2,8 +2,7 @@
 //! once when asked twice. A hang shows as a test that never ends.
 #![cfg(unix)]
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 
 #[test]

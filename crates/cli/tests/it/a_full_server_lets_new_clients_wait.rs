@@ -1,7 +1,6 @@
 //! `--max-connections` counts WebSockets as well, and a place is given on as soon as it is free.
 
-mod program;
-
+use crate::program;
 use std::io::Read;
 
 #[test]

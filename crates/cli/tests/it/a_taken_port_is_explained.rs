@@ -1,6 +1,6 @@
 //! The address is in use already.
 
-mod program;
+use crate::program;
 
 #[test]
 fn a_taken_port_is_explained() {

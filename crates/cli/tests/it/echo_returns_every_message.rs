@@ -1,7 +1,6 @@
 //! `/echo` for a client of any make; here, our own.
 
-mod program;
-
+use crate::program;
 use sockeye::{CloseCode, Message};
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Somebody types the address without the `s`.
 
-mod program;
+use crate::program;
 
 #[test]
 fn plain_http_on_a_tls_port_is_sent_to_https() {

@@ -33,7 +33,7 @@ pub(crate) fn drive(script: &str, browsers: &[&str]) {
         return missing("playwright-core in target/peers/node", PEERS);
     }
     let output = Command::new(node)
-        .arg(root.join("crates/cli/tests/browser").join(script))
+        .arg(root.join("crates/cli/tests/it/browser").join(script))
         .env("SOCKEYE", env!("CARGO_BIN_EXE_sockeye"))
         .env("BROWSER", browser)
         .env("MODULES", modules)

@@ -2,14 +2,13 @@
 //! WebSockets, or HTTP/1.1 as on a plain port.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod program;
-
+use crate::program;
 use std::io::Read;
 use std::sync::Arc;
 
+use crate::program::any_issuer;
 use h2::client::SendRequest;
 use http::{Method, Request};
-use program::any_issuer;
 use sockeye::{Client, CloseCode, Deflate, Shutdown};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;

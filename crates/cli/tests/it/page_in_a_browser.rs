@@ -1,7 +1,7 @@
 //! The page as a person uses it, in Chromium: `browser/page.mjs` types, reads, sends a file, kills
 //! the server and sees the page come back. Screenshots are left in `target/screenshots`.
 
-mod browser;
+use crate::browser;
 
 #[test]
 fn the_page_works_in_a_browser() {

@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 use std::thread;
 
-use program::Server;
+use crate::program::Server;
 use sockeye::CloseCode;
 
 /// The figures that are not zero.

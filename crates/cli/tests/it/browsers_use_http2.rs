@@ -1,7 +1,7 @@
 //! Browsers open WebSockets on the HTTP/2 connection that the page came over: the server's log
 //! says so, and the page works.
 
-mod browser;
+use crate::browser;
 
 #[test]
 fn chromium_opens_websockets_over_http2() {

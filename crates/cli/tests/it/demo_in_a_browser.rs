@@ -1,7 +1,7 @@
 //! The gRPC demo as a person uses it, in Chromium: `browser/demo.mjs` calls thousands of times, chats with itself, cancels,
 //! uploads, and stops the server. Screenshots are left in `target/screenshots`.
 
-mod browser;
+use crate::browser;
 
 #[test]
 fn the_demo_works_in_a_browser() {

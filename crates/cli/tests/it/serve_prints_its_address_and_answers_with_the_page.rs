@@ -1,6 +1,6 @@
 //! The first thing a newcomer does: start it, open the address.
 
-mod program;
+use crate::program;
 
 #[test]
 fn serve_prints_its_address_and_answers_with_the_page() {

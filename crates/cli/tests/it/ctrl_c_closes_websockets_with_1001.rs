@@ -2,8 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod program;
-
+use crate::program;
 use std::io::{Read, Write};
 
 use sockeye::{CloseCode, CloseFrame, Shutdown};

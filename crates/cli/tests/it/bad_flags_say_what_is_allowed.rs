@@ -1,6 +1,6 @@
 //! A value that is not understood is answered with one that would be.
 
-mod program;
+use crate::program;
 
 fn complaint(flag: &str, value: &str) -> String {
     program::complaint(&["serve", "--listen", "127.0.0.1:0", flag, value])

@@ -1,6 +1,6 @@
 //! What a load balancer asks.
 
-mod program;
+use crate::program;
 
 #[test]
 fn healthz_answers_ok() {

@@ -1,7 +1,6 @@
 //! `--max-message` is the length of the longest message that comes back.
 
-mod program;
-
+use crate::program;
 use sockeye::CloseCode;
 
 #[tokio::test]
