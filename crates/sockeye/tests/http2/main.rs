@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../certificate/mod.rs"]
+#[path = "../it/certificate/mod.rs"]
 mod certificate;
 mod serving;
 

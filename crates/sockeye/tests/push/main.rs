@@ -11,7 +11,7 @@
     reason = "tests write wire formats by hand, and fail where they are wrong"
 )]
 
-#[path = "../certificate/mod.rs"]
+#[path = "../it/certificate/mod.rs"]
 mod certificate;
 mod peer;
 mod recorder;

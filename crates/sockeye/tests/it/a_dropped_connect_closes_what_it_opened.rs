@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod relay;
-
+use crate::relay;
 use std::net::SocketAddr;
 
 use sockeye::Client;

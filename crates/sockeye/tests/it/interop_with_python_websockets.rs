@@ -2,13 +2,11 @@
 //!
 //! It compresses with zlib, which has no window of 8 bits: it takes 8 for the other side only.
 
-mod foreign;
-
-use foreign::pairing::{
+use crate::foreign::pairing::{
     Answer, our_client_is_closed_by, our_client_with, our_server_closes, our_server_with, pairs,
 };
-use foreign::parameters::Bits::{Absent, Any, Most};
-use foreign::parameters::{Parameters, combinations};
+use crate::foreign::parameters::Bits::{Absent, Any, Most};
+use crate::foreign::parameters::{Parameters, combinations};
 
 const SERVER: &str = "websockets_server.py";
 const CLIENT: &str = "websockets_client.py";

@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
 
-mod certificate;
-mod relay;
-
+use crate::relay;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use certificate::certificate;
+use crate::certificate::certificate;
 use rustls::ClientConfig;
 use sockeye::upgrade::Upgrader;
 use sockeye::{Client, ConnectError};

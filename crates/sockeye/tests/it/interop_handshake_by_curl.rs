@@ -3,11 +3,9 @@
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod foreign;
-
 use std::time::Duration;
 
-use foreign::{find_program, miss, within_deadline};
+use crate::foreign::{find_program, miss, within_deadline};
 use sockeye::upgrade::Options;
 use sockeye::{CloseCode, Config, Server, WebSocket};
 use tokio::process::Command;

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod foreign;
-
 use std::convert::Infallible;
 use std::error::Error as _;
 
-use foreign::conversation;
-use foreign::parameters::Bits::{Absent, Most};
-use foreign::parameters::combinations;
+use crate::foreign::conversation;
+use crate::foreign::parameters::Bits::{Absent, Most};
+use crate::foreign::parameters::combinations;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;

@@ -3,13 +3,11 @@
 //! It takes 8 bits for either side: Node compresses with zlib's window of 9 bits then, in which zlib refers back no
 //! further than 250 bytes.
 
-mod foreign;
-
-use foreign::pairing::{
+use crate::foreign::pairing::{
     Answer, our_client_is_closed_by, our_client_with, our_server_closes, our_server_with, pairs,
 };
-use foreign::parameters::Bits::{Absent, Any, Most};
-use foreign::parameters::{Bits, Parameters, combinations};
+use crate::foreign::parameters::Bits::{Absent, Any, Most};
+use crate::foreign::parameters::{Bits, Parameters, combinations};
 
 const SERVER: &str = "ws_server.cjs";
 const CLIENT: &str = "ws_client.cjs";

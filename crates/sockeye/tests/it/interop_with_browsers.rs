@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod foreign;
-
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
-use foreign::parameters::Bits::{Absent, Most};
-use foreign::parameters::{Parameters, combinations};
-use foreign::{find_program, miss, within_deadline};
+use crate::foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
+use crate::foreign::parameters::Bits::{Absent, Most};
+use crate::foreign::parameters::{Parameters, combinations};
+use crate::foreign::{find_program, miss, within_deadline};
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -70,7 +68,8 @@ impl Site {
 }
 
 fn page() -> Response<String> {
-    let mut response = Response::new(include_str!("../../../tests/peers/browser.html").to_owned());
+    let mut response =
+        Response::new(include_str!("../../../../tests/peers/browser.html").to_owned());
     response.headers_mut().insert("content-type", "text/html".parse().unwrap());
     response
 }

@@ -1,7 +1,6 @@
 //! Handshakes that stall or dribble end at their deadline, in both roles.
 
-mod peer;
-
+use crate::peer;
 use std::time::Duration;
 
 use sockeye::upgrade::{Options, Upgrader};

@@ -7,8 +7,7 @@
     reason = "tests write wire formats by hand, and fail where they are wrong"
 )]
 
-mod peer;
-
+use crate::peer;
 use std::io;
 
 use futures_util::FutureExt as _;

@@ -1,7 +1,6 @@
 //! A server that has not read our key is no WebSocket server.
 
-mod peer;
-
+use crate::peer;
 use sockeye::Client;
 use sockeye::handshake::{HandshakeError, Key};
 

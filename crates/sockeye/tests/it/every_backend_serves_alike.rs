@@ -175,7 +175,7 @@ fn messages_of_any_length_come_back_in_order() {
         writing.join().unwrap();
         client.write_all(&masked(8, &1000_u16.to_be_bytes())).unwrap();
         assert_eq!(read(&mut client, 4), framed(8, &1000_u16.to_be_bytes()));
-        assert_eq!(rest(&mut client), [], "the server ends the transport");
+        assert_eq!(rest(&mut client), [0_u8; 0], "the server ends the transport");
         let seen: Vec<_> = server.stop().try_iter().filter(|seen| *seen != Seen::Drained).collect();
         assert_eq!(seen, [Seen::Closed(Some(1000))]);
     });
@@ -281,7 +281,7 @@ fn a_server_that_stops_says_so_and_waits_for_the_answer() {
         assert_eq!((header[0], &goodbye[..2]), (0x88, &1001_u16.to_be_bytes()[..]));
         assert!(goodbye[2..].starts_with(b"retry after "), "{goodbye:?}");
         client.write_all(&masked(8, &1001_u16.to_be_bytes())).unwrap();
-        assert_eq!(rest(&mut client), []);
+        assert_eq!(rest(&mut client), [0_u8; 0]);
         let address = server.address;
         let seen: Vec<_> = server.stop().try_iter().collect();
         assert_eq!(seen, [Seen::Closed(Some(1001))]);

@@ -1,7 +1,6 @@
 //! A server must choose among the subprotocols that were asked for.
 
-mod peer;
-
+use crate::peer;
 use sockeye::Client;
 use sockeye::handshake::HandshakeError;
 

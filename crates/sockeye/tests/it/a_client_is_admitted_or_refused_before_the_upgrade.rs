@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod peer;
-
+use crate::peer;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! Bytes that come right after a head belong to the connection.
 
-mod peer;
-
+use crate::peer;
 use sockeye::Client;
 use sockeye::upgrade::Upgrader;
 use tokio::io::{AsyncWriteExt, duplex};

@@ -3,8 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod peer;
-
+use crate::peer;
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};

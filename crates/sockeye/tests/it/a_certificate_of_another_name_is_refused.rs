@@ -3,12 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
 
-mod certificate;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use certificate::certificate;
+use crate::certificate::certificate;
 use rustls::{CertificateError, ClientConfig};
 use sockeye::upgrade::Upgrader;
 use sockeye::{Client, ConnectError};

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod peer;
-
+use crate::peer;
 use sockeye::handshake::{HandshakeError, HeadLimits};
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, UpgradeError};

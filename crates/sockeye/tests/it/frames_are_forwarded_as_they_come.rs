@@ -6,8 +6,7 @@
     reason = "tests write wire formats by hand, and fail where they are wrong"
 )]
 
-mod peer;
-
+use crate::peer;
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use sockeye::frame::{Frame, OpCode, Reserved};

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod foreign;
-
 use std::convert::Infallible;
 
-use foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
-use foreign::{Peer, within_deadline};
+use crate::foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
+use crate::foreign::{Peer, within_deadline};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;

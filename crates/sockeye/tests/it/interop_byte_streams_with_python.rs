@@ -5,12 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod foreign;
-
+use crate::foreign::{Peer, within_deadline};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::routing::{any_service, post};
-use foreign::{Peer, within_deadline};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};

@@ -1,7 +1,6 @@
 //! A server must choose among the extensions that were offered.
 
-mod peer;
-
+use crate::peer;
 use sockeye::Client;
 use sockeye::handshake::HandshakeError;
 
