@@ -1,5 +1,6 @@
 //! The closing handshake (RFC 6455 sections 5.5.1 and 7.1).
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::span::Span;
@@ -38,11 +39,19 @@ pub(crate) struct Closing {
     deadline: Option<Instant>,
     /// How long the peer may be silent after the local close frame, where each direction ends by itself.
     silence: Option<Span>,
+    /// The local close frame is in the output, behind messages that the peer has time to read: the deadline is not set yet.
+    unwritten: bool,
 }
 
 impl Closing {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { state: State::Open, timeout: Span::new(timeout), deadline: None, silence: None }
+        Self {
+            state: State::Open,
+            timeout: Span::new(timeout),
+            deadline: None,
+            silence: None,
+            unwritten: false,
+        }
     }
 
     #[inline]
@@ -66,13 +75,36 @@ impl Closing {
         }
     }
 
-    /// The local close frame was sent.
-    pub(crate) fn sent(&mut self) {
+    /// Records that the local close frame was appended to the output.
+    pub(crate) fn on_close_sent(&mut self) {
+        self.unwritten = true;
         match self.state {
             State::Open => self.state = State::Closing,
-            State::PeerClosed => self.ended(),
+            State::PeerClosed => self.on_end(),
             State::Closing | State::Closed => {}
         }
+    }
+
+    /// Records that the local close frame was appended to the output in answer to the peer's.
+    pub(crate) fn on_answer_sent(&mut self) {
+        self.unwritten = true;
+        self.on_end();
+    }
+
+    /// Sets the deadline once the local close frame is written. Returns whether there is a new deadline.
+    pub(crate) fn on_close_written(&mut self, now: Instant) -> bool {
+        let new = mem::take(&mut self.unwritten);
+        if new {
+            self.poll_timeout(now);
+        }
+        new
+    }
+
+    /// Records that the peer broke the protocol: the messages that it was still to be sent are of no use to it, so that its
+    /// time begins at once.
+    pub(crate) fn on_failure(&mut self) {
+        self.unwritten = false;
+        self.on_end();
     }
 
     /// The peer's close frame arrived. Says whether the answer waits until there is nothing more to send.
@@ -85,7 +117,7 @@ impl Closing {
     }
 
     /// Nothing of worth will arrive.
-    pub(crate) fn ended(&mut self) {
+    pub(crate) fn on_end(&mut self) {
         self.state = State::Closed;
         if self.silence.take().is_some() {
             self.deadline = None;
@@ -93,7 +125,7 @@ impl Closing {
     }
 
     pub(crate) fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        if matches!(self.state, State::Open | State::PeerClosed) {
+        if matches!(self.state, State::Open | State::PeerClosed) || self.unwritten {
             return None;
         }
         if self.deadline.is_none() {

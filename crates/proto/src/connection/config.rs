@@ -84,8 +84,11 @@ impl Config {
         Self { pong_timeout: timeout, ..self }
     }
 
-    /// How long the closing handshake may take, from the first close frame to the end of the transport
+    /// Timeout of the closing handshake, from when the local close frame is written to the end of the transport
     /// ([`TimedOut::Closing`](crate::TimedOut::Closing)). Default: 5 s.
+    ///
+    /// Messages that were sent before the close frame are not cut by it: while they are written, the
+    /// [`write_timeout`](Self::write_timeout) applies. Where the peer broke the protocol, the time runs from then on.
     pub const fn close_timeout(self, timeout: Duration) -> Self {
         Self { close_timeout: timeout, ..self }
     }

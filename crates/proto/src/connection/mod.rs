@@ -79,6 +79,7 @@ pub type MaskKeys = fn() -> MaskKey;
 ///         transport.write_all(&out)?;
 ///         out.clear();
 ///         received?;
+///         connection.on_close_written(Instant::now());
 ///         // A driver that can wait for a deadline asks for it here.
 ///         let _deadline = connection.poll_timeout(Instant::now());
 ///     }
@@ -306,7 +307,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
         self.sending.close(frame, out)?;
-        self.closing.sent();
+        self.closing.on_close_sent();
         Ok(())
     }
 
@@ -321,10 +322,22 @@ impl Connection {
         }
     }
 
+    /// Starts [`Config::close_timeout`] once the local close frame is with the transport. Returns whether
+    /// [`poll_timeout`](Connection::poll_timeout) has a new deadline by that.
+    ///
+    /// A driver calls it whenever all output is written and the [`State`] is not [`State::Open`]; it does nothing where no
+    /// close frame was waiting. Until then an orderly closing handshake has no deadline, so that what was sent before the
+    /// close frame is not cut while a slow peer still takes it: the driver bounds that wait by the progress of its writes
+    /// ([`Config::write_timeout`]). After a [`ProtocolError`] the time of the peer begins at once.
+    pub fn on_close_written(&mut self, now: Instant) -> bool {
+        self.closing.on_close_written(now)
+    }
+
     /// When to call [`Connection::handle_timeout`]; `None` for never.
     ///
-    /// It changes only with the [`State`], and by `handle_timeout`: between those, a driver need not ask again. The deadlines
-    /// are counted from the `now` of the first call that could know of them.
+    /// It changes only with the [`State`], by `handle_timeout` and by [`on_close_written`](Connection::on_close_written):
+    /// between those, a driver need not ask again. The other deadlines are counted from the `now` of the first call that could
+    /// know of them.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => self.keepalive.poll_timeout(now),
@@ -379,7 +392,7 @@ impl Connection {
     /// Gives up on a peer that is gone: nothing more is received or sent.
     fn end(&mut self) {
         self.sending.end();
-        self.closing.ended();
+        self.closing.on_end();
     }
 
     /// The usual case, by the shortest way; `None` says that nothing was taken.
@@ -459,8 +472,10 @@ impl Connection {
         }
         let code = frame.map(|frame| frame.code.into());
         // Refused if ours is out already, and then none is owed.
-        let _ = self.sending.close(code.as_ref(), out);
-        self.closing.ended();
+        match self.sending.close(code.as_ref(), out) {
+            Ok(()) => self.closing.on_answer_sent(),
+            Err(_) => self.closing.on_end(),
+        }
     }
 
     /// Tells the peer what it broke.
@@ -470,7 +485,7 @@ impl Connection {
         let frame = CloseFrame { code: error.close_code(), reason };
         // Refused if ours is out already: the peer is closing, and needs no second.
         let _ = self.sending.close(Some(&frame), out);
-        self.closing.ended();
+        self.closing.on_failure();
     }
 
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3

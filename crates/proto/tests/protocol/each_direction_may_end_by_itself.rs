@@ -55,6 +55,8 @@ fn a_peer_that_goes_on_sending_after_our_close_is_given_time() {
     let mut connection = connection();
     let (mut now, mut out) = (Instant::now(), Vec::new());
     connection.close(None, &mut out).unwrap();
+    assert_eq!(connection.poll_timeout(now), None, "it is not written");
+    assert!(connection.on_close_written(now));
     for _ in 0..10 {
         assert_eq!(connection.poll_timeout(now), Some(now + SILENCE));
         feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
@@ -71,6 +73,7 @@ fn once_both_have_closed_the_transport_has_the_usual_time_to_end() {
     let mut connection = connection();
     let now = Instant::now();
     connection.close(None, &mut Vec::new()).unwrap();
+    assert!(connection.on_close_written(now));
     assert_eq!(connection.poll_timeout(now), Some(now + SILENCE));
     feed(&mut connection, [&close(1000)[..]], Way::Borrowed);
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
@@ -79,6 +82,7 @@ fn once_both_have_closed_the_transport_has_the_usual_time_to_end() {
     feed(&mut connection, [&close(1000)[..]], Way::Borrowed);
     assert_eq!(connection.poll_timeout(now), None);
     connection.close(None, &mut Vec::new()).unwrap();
+    assert!(connection.on_close_written(now));
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
     // Now that it has ended, nothing puts the end off.
     feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);

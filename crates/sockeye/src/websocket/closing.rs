@@ -112,8 +112,7 @@ impl WebSocket {
                 self.ending.step = Step::Done;
                 continue;
             }
-            let output = self.output.buffer();
-            if let Err(late) = ready!(self.timer.poll(cx, &mut self.connection, output)) {
+            if let Err(late) = ready!(self.timer.poll(cx, &mut self.connection, &mut self.output)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
                 // not make it fail.
                 if self.ending.step == Step::Flushing && self.ending.error.is_none() {
@@ -129,9 +128,16 @@ impl WebSocket {
     }
 
     fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if ready!(self.poll_flush_output(cx)).is_err() {
+        match ready!(self.poll_flush_output(cx)) {
+            Ok(()) => {}
+            Err(late @ Error::TimedOut(_)) => {
+                if self.ending.error.is_none() {
+                    self.ending.set_error(late);
+                }
+                return Poll::Ready(Step::Done);
+            }
             // The peer has ended the transport already. It said all that it had to say.
-            return Poll::Ready(Step::Done);
+            Err(_) => return Poll::Ready(Step::Done),
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
         //# The server MUST close the underlying TCP connection immediately;

@@ -216,9 +216,13 @@ impl WebSocket {
         self.flush().await
     }
 
-    /// Closes the connection: sends a close frame, and waits until the peer has answered and the transport has ended,
-    /// at most [`Config::close_timeout`](crate::Config::close_timeout). Messages that arrive in between are
-    /// discarded. If the closing handshake has begun already, whoever began it, this finishes it.
+    /// Closes the connection: sends a close frame, and waits until the peer has answered and the transport has ended.
+    /// Messages that arrive in between are discarded. If the closing handshake has begun already, whoever began it, this
+    /// finishes it.
+    ///
+    /// What was sent or fed before is written first, however slowly the peer reads: that takes at most
+    /// [`Config::write_timeout`](crate::Config::write_timeout) from one byte taken to the next. From when the close frame is
+    /// written, the rest takes at most [`Config::close_timeout`](crate::Config::close_timeout).
     ///
     /// # Errors
     /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection
@@ -344,8 +348,7 @@ impl WebSocket {
             return Poll::Ready(Err(TimedOut::Reading.into()));
         }
         loop {
-            let output = self.output.buffer();
-            ready!(self.timer.poll(cx, &mut self.connection, output))?;
+            ready!(self.timer.poll(cx, &mut self.connection, &mut self.output))?;
             if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
                 return Poll::Ready(Err(error));
             }

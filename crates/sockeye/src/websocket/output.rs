@@ -47,6 +47,12 @@ impl Output {
         self.unwritten.is_empty()
     }
 
+    /// Whether all is with the transport, and the transport holds nothing back.
+    #[inline]
+    pub(super) fn is_flushed(&self) -> bool {
+        self.unwritten.is_empty() && !self.unflushed
+    }
+
     /// Writes until all is with the transport, and makes it hold nothing back.
     #[inline]
     pub(super) fn poll_flush<T: AsyncWrite + Unpin>(

@@ -20,6 +20,7 @@ use crate::transport::Transport;
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
     WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+        .with_deadlines(&Config::new())
 }
 
 fn server(stream: DuplexStream) -> WebSocket {
@@ -173,7 +174,64 @@ async fn close_does_not_wait_for_a_peer_that_reads_nothing() {
     let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
     assert!(blocked.is_err());
     let error = server.close(CloseCode::GOING_AWAY, "bye").await.unwrap_err();
-    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+    assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
+}
+
+/// Reads a little each second until the close frame, which comes after the `length` bytes of one message.
+async fn read_slowly(raw: &mut DuplexStream, length: usize) {
+    let wire = 10 + length + 4;
+    let (mut read, mut piece) = (Vec::new(), [0; 1000]);
+    while read.len() < wire {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let got = raw.read(&mut piece).await.unwrap();
+        assert!(got > 0, "cut after {} of {wire} bytes", read.len());
+        read.extend_from_slice(&piece[..got]);
+    }
+    assert_eq!(read[wire - 4..], [0x88, 2, 3, 0xe8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_does_not_cut_what_was_sent_before_it() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    assert!(blocked.is_err());
+    let (closed, written) = tokio::join!(
+        async {
+            let closed = server.close(CloseCode::NORMAL_CLOSURE, "").await;
+            (closed, tokio::time::Instant::now())
+        },
+        async {
+            read_slowly(&mut raw, 100_000).await;
+            tokio::time::Instant::now()
+        }
+    );
+    // The peer never answers, and has `close_timeout` for that from when the close frame went out.
+    let (closed, ended) = closed;
+    assert!(matches!(closed, Err(Error::TimedOut(TimedOut::Closing))), "{closed:?}");
+    assert!((ended - written).as_secs() <= 5, "{:?}", ended - written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_close_frame_does_not_cut_what_was_sent_before_it() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    assert!(blocked.is_err());
+    raw.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
+    let (ended, ()) = tokio::join!(server.recv(), read_slowly(&mut raw, 100_000));
+    assert_eq!(ended.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_close_frame_that_cannot_be_written_is_an_error() {
+    let (mut raw, stream) = duplex(1000);
+    let mut server = server(stream);
+    let blocked = timeout(Duration::from_secs(1), server.send(vec![0; 100_000])).await;
+    assert!(blocked.is_err());
+    raw.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
+    let error = server.recv().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
 }
 
 #[tokio::test]
@@ -315,7 +373,7 @@ async fn the_sink_closes_in_time_when_the_peer_reads_nothing() {
     assert!(blocked.is_err());
     let closed = timeout(Duration::from_secs(60), futures_util::SinkExt::close(&mut server)).await;
     let error = closed.expect("in time").unwrap_err();
-    assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
+    assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
     // What could not be written is gone with the connection, and does not hold up what comes later.
     let late = timeout(Duration::from_secs(60), server.send("late")).await.expect("at once");
     assert!(matches!(late, Err(Error::Usage(UsageError::Closing))), "{late:?}");

@@ -6,25 +6,32 @@ use sockeye_proto::{Connection, State, TimedOut};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::output::Output;
+
 /// The one timer of a connection, set to the next deadline that the protocol tells.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// The state that the deadline was asked for in: it changes with the state only, or when it is due.
+    /// The state that the deadline was asked for in: it changes with the state, when the close frame is written, and when it
+    /// is due.
     asked_in: Option<State>,
     /// Whom the sleep will wake. There is no need to tell it so again at every wait.
     waker: Option<Waker>,
 }
 
 impl Timer {
-    /// Ready when a deadline was met and something may have been added to `out`.
+    /// Ready when a deadline was met and something may have been added to `output`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut Connection,
-        out: &mut Vec<u8>,
+        output: &mut Output,
     ) -> Poll<Result<(), TimedOut>> {
-        if self.asked_in != Some(connection.state()) {
+        let state = connection.state();
+        let closes = state != State::Open
+            && output.is_flushed()
+            && connection.on_close_written(Instant::now().into_std());
+        if closes || self.asked_in != Some(state) {
             self.ask(connection, Instant::now());
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
@@ -39,7 +46,7 @@ impl Timer {
             return Poll::Pending;
         }
         let now = Instant::now();
-        connection.handle_timeout(now.into_std(), out)?;
+        connection.handle_timeout(now.into_std(), output.buffer())?;
         self.ask(connection, now);
         Poll::Ready(Ok(()))
     }

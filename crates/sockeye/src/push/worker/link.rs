@@ -304,7 +304,9 @@ impl<S> Link<S> {
         };
         office.handler.close(connection, frame.as_ref());
         // What is left of the time for the closing handshake.
-        let deadline = connection.protocol.poll_timeout(Instant::now());
+        let now = Instant::now();
+        connection.protocol.on_close_written(now);
+        let deadline = connection.protocol.poll_timeout(now);
         let writer = connection.writer.take();
         self.phase = Phase::Over(Box::new(Over { writer, discarded: 0, deadline }));
     }
@@ -512,7 +514,10 @@ impl<S> Link<S> {
         self.asked_in = self.stage();
         match &mut self.phase {
             Phase::Opening(opening) => opening.deadline(),
-            Phase::Open(connection) => connection.protocol.poll_timeout(now),
+            Phase::Open(connection) => {
+                connection.protocol.on_close_written(now);
+                connection.protocol.poll_timeout(now)
+            }
             Phase::Over(over) => over.deadline,
         }
     }
