@@ -1,6 +1,6 @@
 //! A client's half of the opening handshake (RFC 6455 section 4.1, RFC 8441 section 5).
 
-use http::header::HOST;
+use http::header::{HOST, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
@@ -158,9 +158,12 @@ impl ClientRequest {
     /// The request as an extended CONNECT of HTTP/2, for an HTTP library, which is to be told that the `:protocol`
     /// pseudo-header is `websocket`. A `Host` that was added takes the place of the URL's as the `:authority`.
     ///
+    /// The key must be fresh and random for each connection. Servers of HTTP/2 ignore it (RFC 8441 section 5); a proxy that
+    /// translates the request to HTTP/1.1 passes it on.
+    ///
     /// # Errors
     /// [`RequestError::MalformedUrl`] or [`RequestError::InvalidHeaderValue`] when the host cannot be an `:authority`.
-    pub fn to_http2(&self) -> Result<http::Request<()>, RequestError> {
+    pub fn to_http2(&self, key: Key) -> Result<http::Request<()>, RequestError> {
         let authority = match self.headers.get(HOST) {
             Some(host) => host
                 .as_bytes()
@@ -183,6 +186,9 @@ impl ClientRequest {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
+        if let Ok(key) = HeaderValue::from_str(key.as_str()) {
+            headers.insert(SEC_WEBSOCKET_KEY, key);
+        }
         self.each_header(|name, value| {
             let (name, value) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value));
             // Both are ours, or were header names and values before.
@@ -235,7 +241,8 @@ impl ClientRequest {
         self.negotiated(&answer)
     }
 
-    /// Checks the head of the answer to [`to_http2`](Self::to_http2).
+    /// Checks the head of the answer to [`to_http2`](Self::to_http2). A `Sec-WebSocket-Accept` is not looked at: RFC 8441
+    /// section 5 has no use for it.
     ///
     /// # Errors
     /// As [`verify`](Self::verify); every status of 2xx opens the WebSocket.

@@ -20,6 +20,7 @@ pub(super) const VERSION: &str = "13";
 pub struct Request<'a> {
     target: &'a str,
     host: &'a str,
+    over_http2: bool,
     key: Option<Key>,
     origin: Option<&'a str>,
     subprotocols: Vec<&'a str>,
@@ -114,7 +115,7 @@ impl<'a> Request<'a> {
                 fields.feed(name.as_str(), value.as_bytes())?;
             }
         }
-        fields.finish_connect(Target::of(uri), Headers::Map(headers))
+        fields.finish_connect(Target::of(uri), Headers::Map(headers), answerable_key(headers))
     }
 
     /// The path and query that were asked for, as they came.
@@ -156,9 +157,15 @@ impl<'a> Request<'a> {
         &self.extensions
     }
 
-    /// The client's key; `None` when the request came over HTTP/2, which has none.
+    /// The client's key; `None` when the request came over HTTP/2 without one. Proxies that translate between the versions
+    /// of HTTP send one, and some clients.
     pub const fn key(&self) -> Option<Key> {
         self.key
+    }
+
+    /// Whether the request is an extended CONNECT of HTTP/2.
+    pub(super) const fn is_over_http2(&self) -> bool {
+        self.over_http2
     }
 
     /// The value of the first header of this name, which may be in any case.
@@ -334,7 +341,8 @@ impl<'a> Fields<'a> {
         let Some(key) = Key::parse(key) else {
             return Err(HandshakeError::Key { key: excerpt(key) });
         };
-        Ok(Request { target, host, key: Some(key), origin, subprotocols, extensions, headers })
+        let (over_http2, key) = (false, Some(key));
+        Ok(Request { target, host, over_http2, key, origin, subprotocols, extensions, headers })
     }
 
     /// As `finish`, for an extended CONNECT.
@@ -342,6 +350,7 @@ impl<'a> Fields<'a> {
         self,
         target: Target<'a>,
         headers: Headers<'a>,
+        key: Option<Key>,
     ) -> Result<Request<'a>, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc8441#section-5
         //# The Host information is conveyed as part of the :authority
@@ -365,7 +374,18 @@ impl<'a> Fields<'a> {
         //# and Sec-WebSocket-Extensions header fields are used in the CONNECT
         //# request and response header fields as defined in [RFC6455].
         let (origin, subprotocols, extensions) = self.terms.finish()?;
-        Ok(Request { target, host, key: None, origin, subprotocols, extensions, headers })
+        let over_http2 = true;
+        Ok(Request { target, host, over_http2, key, origin, subprotocols, extensions, headers })
+    }
+}
+
+/// Returns the key of an extended CONNECT, if it has exactly one that can be answered. RFC 8441 has no use for it, but a
+/// proxy that translates to or from HTTP/1.1 needs the answer, since its other side does not go on without.
+fn answerable_key(headers: &HeaderMap) -> Option<Key> {
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => key.to_str().ok().and_then(Key::parse),
+        _ => None,
     }
 }
 

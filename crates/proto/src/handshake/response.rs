@@ -68,8 +68,12 @@ impl Terms {
             .find(|spoken| request.subprotocols().contains(&spoken.as_str()))
             .cloned();
         let negotiated = Negotiated { subprotocol, ..Negotiated::default() };
-        let accept = request.key().map(|key| key.accept());
-        let mut response = Response { accept, negotiated, headers: HeaderMap::new() };
+        let mut response = Response {
+            over_http2: request.is_over_http2(),
+            accept: request.key().map(|key| key.accept()),
+            negotiated,
+            headers: HeaderMap::new(),
+        };
         self.agree_on_extensions(request, &mut response);
         Ok(response)
     }
@@ -91,7 +95,8 @@ impl Terms {
 /// The answer that upgrades a connection, or opens a WebSocket on a stream of HTTP/2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// What belongs to the request's key; `None` over HTTP/2.
+    over_http2: bool,
+    /// The proof of having read the request's key, if it had one: over HTTP/2 most do not.
     accept: Option<Accept>,
     negotiated: Negotiated,
     headers: HeaderMap,
@@ -145,25 +150,21 @@ impl Response {
 
     /// The status: 101, or 200 where the request came over HTTP/2.
     pub const fn status(&self) -> StatusCode {
-        match self.accept {
-            Some(_) => StatusCode::SWITCHING_PROTOCOLS,
-            None => StatusCode::OK,
-        }
+        if self.over_http2 { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS }
     }
 
     /// Appends the answer to `out` as an HTTP/1.1 head. The answer to a request that came over HTTP/2 is for an HTTP
     /// library: [`status`](Self::status) and [`to_headers`](Self::to_headers).
     pub fn encode(&self, out: &mut Vec<u8>) {
-        match &self.accept {
-            Some(accept) => {
-                out.extend_from_slice(
-                    b"HTTP/1.1 101 Switching Protocols\r\n\
-                      Upgrade: websocket\r\n\
-                      Connection: Upgrade\r\n",
-                );
-                line(out, "Sec-WebSocket-Accept", accept.as_str().as_bytes());
-            }
-            None => out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"),
+        out.extend_from_slice(if self.over_http2 {
+            b"HTTP/1.1 200 OK\r\n"
+        } else {
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n"
+        });
+        if let Some(accept) = &self.accept {
+            line(out, "Sec-WebSocket-Accept", accept.as_str().as_bytes());
         }
         if let Some(subprotocol) = &self.negotiated.subprotocol {
             line(out, "Sec-WebSocket-Protocol", subprotocol.as_bytes());
@@ -180,9 +181,11 @@ impl Response {
     /// All headers of the answer, for an HTTP library.
     pub fn to_headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
-        if let Some(accept) = &self.accept {
+        if !self.over_http2 {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
+        if let Some(accept) = &self.accept {
             headers.insert(SEC_WEBSOCKET_ACCEPT, of_tokens(accept.as_str()));
         }
         if let Some(subprotocol) = &self.negotiated.subprotocol {

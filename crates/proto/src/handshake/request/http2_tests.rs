@@ -1,5 +1,5 @@
 use super::*;
-use crate::handshake::{ClientRequest, HandshakeError, Refusal, SubprotocolError, Terms};
+use crate::handshake::{ClientRequest, HandshakeError, Key, Refusal, SubprotocolError, Terms};
 
 const URI: &str = "https://example.com:8443/chat?room=1";
 
@@ -92,14 +92,33 @@ fn the_authority_takes_the_place_of_the_host() {
 }
 
 #[test]
-fn headers_of_an_upgrade_are_refused_and_the_key_is_not_looked_at() {
+fn headers_of_an_upgrade_are_refused_and_a_bad_key_is_ignored() {
     for (pairs, name) in
         [([("upgrade", "websocket")], "Upgrade"), ([("connection", "upgrade")], "Connection")]
     {
         assert_eq!(check(&pairs), Err(HandshakeError::ConnectionHeader { name }));
     }
-    let keys = [("sec-websocket-key", "no key"), ("sec-websocket-key", "again")];
-    check(&keys).unwrap();
+    check(&[("sec-websocket-key", "no key")]).unwrap();
+    let twice = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="); 2];
+    check(&twice).unwrap();
+}
+
+/// The sample of RFC 6455 section 1.3. A proxy that has the request from HTTP/1.1 must give its client this answer.
+#[test]
+fn a_key_over_http2_is_answered() {
+    let uri = Uri::from_static(URI);
+    let with_key = headers(&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")]);
+    let ask = |headers| {
+        let request =
+            Request::from_http2(&Method::CONNECT, Some(b"websocket"), &uri, headers).unwrap();
+        Terms::new().answer(&request).unwrap()
+    };
+    let response = ask(&with_key);
+    assert_eq!(response.status(), 200);
+    let answer = response.to_headers();
+    assert_eq!(answer["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(answer.len(), 1);
+    assert!(ask(&headers(&[])).to_headers().is_empty());
 }
 
 #[test]
@@ -158,16 +177,18 @@ fn client_and_server_agree_over_http2() {
     client.add_header(http::header::COOKIE, http::HeaderValue::from_static("a=b")).unwrap();
     #[cfg(feature = "deflate")]
     client.set_deflate(Some(crate::deflate::Deflate::new()));
-    let sent = client.to_http2().unwrap();
+    let key = Key::new(*b"the sample nonce");
+    let sent = client.to_http2(key).unwrap();
     assert_eq!((sent.method(), sent.version()), (&Method::CONNECT, Version::HTTP_2));
     assert_eq!(sent.uri(), "https://example.com/chat?x=1");
-    for name in ["host", "upgrade", "connection", "sec-websocket-key"] {
+    for name in ["host", "upgrade", "connection"] {
         assert!(!sent.headers().contains_key(name), "{name}");
     }
 
     let received =
         Request::from_http2(sent.method(), Some(b"websocket"), sent.uri(), sent.headers()).unwrap();
     assert_eq!(received.header("cookie"), Some(&b"a=b"[..]));
+    assert_eq!(received.key(), Some(key));
     let terms = Terms::new().subprotocols(["chat"]);
     #[cfg(feature = "deflate")]
     let terms = terms.deflate(crate::deflate::Deflate::new());
@@ -184,11 +205,11 @@ fn a_host_of_ones_own_is_the_authority() {
     let mut client = ClientRequest::new("ws://127.0.0.1:80/".parse().unwrap());
     let virtual_host = http::HeaderValue::from_static("virtual.test");
     client.add_header(http::header::HOST, virtual_host).unwrap();
-    assert_eq!(client.to_http2().unwrap().uri(), "http://virtual.test/");
+    assert_eq!(client.to_http2(Key::new([7; 16])).unwrap().uri(), "http://virtual.test/");
     let mut client = ClientRequest::new("ws://127.0.0.1/".parse().unwrap());
     client.add_header(http::header::HOST, http::HeaderValue::from_static("a b")).unwrap();
     assert_eq!(
-        client.to_http2().unwrap_err(),
+        client.to_http2(Key::new([7; 16])).unwrap_err(),
         crate::handshake::RequestError::InvalidHeaderValue { name: http::header::HOST }
     );
 }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, client};
-use sockeye_proto::handshake::{ClientRequest, HandshakeError};
+use sockeye_proto::handshake::{ClientRequest, HandshakeError, Key};
 use sockeye_proto::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -200,7 +200,7 @@ impl Http2 {
     }
 
     async fn start(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
-        let mut head = request.to_http2()?;
+        let mut head = request.to_http2(Key::new(random::bytes()))?;
         head.extensions_mut().insert(Protocol::from_static("websocket"));
         let mut sender = self.sender.clone().ready().await.map_err(failed)?;
         let (answer, send) = sender.send_request(head, false).map_err(failed)?;
