@@ -22,6 +22,9 @@ pub(super) struct Ending {
     /// Among the connections that are open.
     pub(super) presence: Presence,
     step: Step,
+    /// Whether our half of the transport ends after the closing handshake whichever side we are: on TCP a client waits for
+    /// the server to end it.
+    ends_first: bool,
     /// The closing handshake was done.
     closed: bool,
     /// What the connection ended with, until it was reported.
@@ -41,7 +44,19 @@ enum Step {
 
 impl Ending {
     pub(super) fn new(role: Role) -> Self {
-        Self { presence: Presence::begin(role), step: Step::Open, closed: false, error: None }
+        Self {
+            presence: Presence::begin(role),
+            step: Step::Open,
+            ends_first: role == Role::Server,
+            closed: false,
+            error: None,
+        }
+    }
+
+    /// Ends our half of the transport as soon as both close frames have passed, though we are a client.
+    #[cfg(feature = "http2")]
+    pub(super) fn end_first(&mut self) {
+        self.ends_first = true;
     }
 
     #[inline]
@@ -144,9 +159,12 @@ impl WebSocket {
         //# the client SHOULD wait for the server to close the connection but
         //# MAY close the connection at any time after sending and
         //# receiving a Close message
+        // A stream of HTTP/2 is nobody's to end first: some servers end theirs only after ours (Apache, Hypercorn).
         let failed = self.ending.error.is_some();
         let server = self.connection.role() == Role::Server;
-        if (server || failed) && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {
+        if (self.ending.ends_first || failed)
+            && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err()
+        {
             return Poll::Ready(Step::Done);
         }
         Poll::Ready(if server && !failed { Step::Done } else { Step::Draining })

@@ -145,6 +145,13 @@ impl WebSocket {
         }
     }
 
+    /// Ends our half of the transport as soon as both close frames have passed, though we are a client.
+    #[cfg(feature = "http2")]
+    pub(crate) fn ending_first(mut self) -> Self {
+        self.ending.end_first();
+        self
+    }
+
     /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
     /// [`close_frame`](Self::close_frame) tells what the peer said.
     ///

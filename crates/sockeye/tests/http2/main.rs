@@ -10,6 +10,7 @@ mod a_peer_that_does_not_read_is_waited_for;
 mod a_reset_stream_is_named;
 mod a_server_without_websockets_is_named;
 mod axum_takes_both_versions;
+mod closing_ends_the_stream_at_once;
 mod many_share_a_connection;
 mod streams_come_and_go;
 mod what_was_sent_arrives_though_the_websocket_is_dropped;

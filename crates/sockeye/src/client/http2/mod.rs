@@ -215,7 +215,7 @@ impl Http2 {
                 let connection = Connection::client(&self.client.config, random::bytes);
                 let transport = Transport::boxed(stream, self.peer);
                 let ws = opening::open(transport, connection, &[], negotiated);
-                Ok(ws.with_deadlines(&self.client.config))
+                Ok(ws.with_deadlines(&self.client.config).ending_first())
             }
             Err(error @ HandshakeError::Status { .. }) => {
                 let body = body::read(&mut stream, BytesMut::new(), Framing::UntilEnd).await;
