@@ -33,6 +33,7 @@
 //! | read and write in different tasks | [`WebSocket::split`] |
 //! | speak any protocol of TCP through it | [`byte_stream`]: [`WebSocket::into_byte_stream`], and a listener for servers |
 //! | read or write a message that is too long for memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
+//! | exchange JSON values | [`WebSocket`]: `send_json` and `recv_json`, with the feature `json`; [`Message`]: `json` and `parse_json` |
 //! | send one message to many | [`Prepared`] |
 //! | stop without losing anybody | [`Drain`], [`Shutdown`] |
 //! | watch connections in production | `figures`, with the feature `metrics`; [`WebSocket::rtt`]; events of the crate `tracing` |
@@ -83,6 +84,8 @@ cfg_if::cfg_if! {
         mod figures;
         #[cfg(any(feature = "http2", feature = "hyper"))]
         mod http2;
+        #[cfg(feature = "json")]
+        mod json;
         mod opening;
         mod outcome;
         mod output;
@@ -107,6 +110,8 @@ cfg_if::cfg_if! {
         };
         pub use drain::{Drain, Drained, Shutdown};
         pub use error::{Error, Result};
+        #[cfg(feature = "json")]
+        pub use json::JsonError;
         pub use outcome::Outcome;
         pub use server::Server;
         pub use upgrade::UpgradeError;

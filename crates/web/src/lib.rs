@@ -46,6 +46,8 @@ pub mod byte_stream;
 mod client;
 mod error;
 mod exception;
+#[cfg(feature = "json")]
+mod json;
 mod socket;
 mod timer;
 mod websocket;
@@ -54,4 +56,6 @@ pub use byte_stream::ByteStream;
 pub use client::{Client, ConnectError, HookError, connect, reconnect};
 pub use error::{Error, Result};
 pub use exception::Exception;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub use websocket::{WebSocket, split};

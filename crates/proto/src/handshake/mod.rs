@@ -43,6 +43,6 @@ pub use origin::{OriginPolicy, PatternError};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use request_error::RequestError;
-pub use response::{Response, Terms};
+pub use response::{Response, Terms, is_reserved};
 pub use subprotocol::{MAX_SUBPROTOCOLS, SubprotocolError};
 pub use url::Url;

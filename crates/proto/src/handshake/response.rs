@@ -203,8 +203,11 @@ fn of_tokens(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("tokens, base64 and extensions are visible ASCII")
 }
 
-/// The headers that the handshake sets, or that would change where frames begin.
-pub(super) fn is_reserved(name: &HeaderName) -> bool {
+/// Returns whether the opening handshake sets the header itself, or the header would change where frames begin.
+///
+/// [`ClientRequest::add_header`](super::ClientRequest::add_header) refuses these headers, and a [`Response`] leaves them out: a
+/// proxy that forwards the headers of a request skips them.
+pub fn is_reserved(name: &HeaderName) -> bool {
     [
         UPGRADE,
         CONNECTION,

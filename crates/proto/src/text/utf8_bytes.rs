@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -106,6 +106,34 @@ impl From<&str> for Utf8Bytes {
     }
 }
 
+impl From<&String> for Utf8Bytes {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Box<str>> for Utf8Bytes {
+    fn from(text: Box<str>) -> Self {
+        text.into_string().into()
+    }
+}
+
+impl From<Cow<'_, str>> for Utf8Bytes {
+    fn from(text: Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+/// Copies the text out of the shared buffer.
+impl From<Utf8Bytes> for String {
+    fn from(text: Utf8Bytes) -> Self {
+        text.as_str().to_owned()
+    }
+}
+
 impl From<String> for Utf8Bytes {
     fn from(text: String) -> Self {
         Self(Bytes::from(text))
@@ -131,6 +159,12 @@ impl From<Utf8Bytes> for Bytes {
 
 impl PartialEq<str> for Utf8Bytes {
     fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<String> for Utf8Bytes {
+    fn eq(&self, other: &String) -> bool {
         self.as_str() == other
     }
 }

@@ -54,7 +54,7 @@ async fn events_come_once_and_in_order() {
         let mut events = Vec::new();
         while events.len() < 20 {
             let event = impatience.insist(async || client.next().await).await.unwrap();
-            if matches!(&event, Some(Event::Message(message)) if message == &"welcome".into()) {
+            if matches!(&event, Some(Event::Message(message)) if message == "welcome") {
                 // It is open and there is room: a call that was dropped has taken it.
                 impatience.wait(client.send("hello")).await;
             }

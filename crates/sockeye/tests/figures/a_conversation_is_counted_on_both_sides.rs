@@ -62,7 +62,7 @@ fn the_halves_of_a_connection_count_as_the_whole() {
         let (client, mut server) = plain().await;
         let (sender, mut receiver) = client.split();
         sender.send("hello").await.unwrap();
-        assert_eq!(server.recv().await.unwrap().unwrap(), "hello".into());
+        assert_eq!(server.recv().await.unwrap().unwrap(), "hello");
         sender.close(CloseCode::GOING_AWAY, "").unwrap();
         let (ours, theirs) = tokio::join!(receiver.recv(), server.recv());
         assert_eq!((ours.unwrap(), theirs.unwrap()), (None, None));

@@ -40,7 +40,7 @@ fn a_value_that_was_replaced() {
         for price in ["1", "2", "3"] {
             sender.send_latest("price", price).await.unwrap();
         }
-        assert_eq!(server.recv().await.unwrap().unwrap(), "3".into());
+        assert_eq!(server.recv().await.unwrap().unwrap(), "3");
     });
     let dropped: Vec<_> = figures.into_iter().filter(|line| line.contains("dropped")).collect();
     assert_eq!(dropped, ["sockeye_messages_dropped_total{replaced} 2"]);

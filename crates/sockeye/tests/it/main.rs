@@ -57,3 +57,5 @@ mod redirects_are_followed_when_asked;
 mod relay;
 mod the_environment_names_the_proxy_when_asked;
 mod tls_goes_through_a_proxy_untouched;
+#[cfg(feature = "json")]
+mod values_travel_as_json;

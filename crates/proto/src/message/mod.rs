@@ -1,11 +1,17 @@
 //! Messages: what applications exchange.
 
+mod conversions;
+#[cfg(feature = "json")]
+mod json;
+
 use std::fmt;
 
 use bytes::Bytes;
 
 use crate::frame::OpCode;
 use crate::text::Utf8Bytes;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 
 /// A message that owns its payload. A clone costs a reference count.
 ///
@@ -52,6 +58,15 @@ impl Message {
         }
     }
 
+    /// Returns the text, without a copy, or `None` when the message is binary. `String::from` copies it out of the
+    /// shared buffer.
+    pub fn into_text(self) -> Option<Utf8Bytes> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
     /// The message, borrowed.
     pub fn as_ref(&self) -> MessageRef<'_> {
         match self {
@@ -75,51 +90,6 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
-    }
-}
-
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Utf8Bytes> for Message {
-    fn from(text: Utf8Bytes) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<&[u8]> for Message {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Binary(Bytes::copy_from_slice(bytes))
-    }
-}
-
-impl From<Vec<u8>> for Message {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(bytes.into())
-    }
-}
-
-impl From<Bytes> for Message {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl From<MessageRef<'_>> for Message {
-    fn from(message: MessageRef<'_>) -> Self {
-        match message {
-            MessageRef::Text(text) => text.into(),
-            MessageRef::Binary(bytes) => bytes.into(),
-        }
     }
 }
 
@@ -148,6 +118,14 @@ impl<'a> MessageRef<'a> {
             Self::Binary(bytes) => bytes,
         }
     }
+
+    /// Returns the text, or `None` when the message is binary.
+    pub const fn as_text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
 }
 
 /// Text as it is; of a binary message its length.
@@ -157,24 +135,6 @@ impl fmt::Display for MessageRef<'_> {
             Self::Text(text) => f.pad(text),
             Self::Binary(bytes) => write!(f, "({} bytes)", bytes.len()),
         }
-    }
-}
-
-impl<'a> From<&'a str> for MessageRef<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a [u8]> for MessageRef<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl<'a> From<&'a Message> for MessageRef<'a> {
-    fn from(message: &'a Message) -> Self {
-        message.as_ref()
     }
 }
 

@@ -1,0 +1,82 @@
+//! Values as JSON messages, by serde.
+//!
+//! A value travels as a text message. [`Message::json`] and [`Message::parse_json`] do the same for a message at hand, as
+//! the callbacks of a handler server have it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sockeye_proto::{Message, message};
+
+use crate::split::{Receiver, Sender};
+use crate::{Error, WebSocket};
+
+/// Why a JSON value was not sent or received.
+pub type JsonError = message::JsonError<Error>;
+
+impl WebSocket {
+    /// Sends a value as a JSON text message, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// [`JsonError::Json`] when the value has no JSON form: nothing was sent, and the connection goes on.
+    /// [`JsonError::Connection`] with the errors of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        let message = Message::json(value).map_err(JsonError::Json)?;
+        Ok(self.send(message).await?)
+    }
+
+    /// Waits for the next message, text or binary, and deserializes it. `None` after the closing handshake, as
+    /// [`recv`](Self::recv).
+    ///
+    /// ```no_run
+    /// # async fn example(mut ws: sockeye::WebSocket) -> Result<(), sockeye::JsonError> {
+    /// while let Some(point) = ws.recv_json::<(f64, f64)>().await? {
+    ///     ws.send_json(&point).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`JsonError::Json`] when the message is not one JSON value that fits `T`: the message is dropped, and the connection goes
+    /// on. [`JsonError::Connection`] with the errors of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// As [`recv`](Self::recv).
+    pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
+        parse(self.recv().await?)
+    }
+}
+
+impl Sender {
+    /// Sends a value as a JSON text message, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send_json`].
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), JsonError> {
+        let message = Message::json(value).map_err(JsonError::Json)?;
+        Ok(self.send(message).await?)
+    }
+}
+
+impl Receiver {
+    /// Waits for the next message and deserializes it, as [`WebSocket::recv_json`].
+    ///
+    /// # Errors
+    /// As [`WebSocket::recv_json`].
+    ///
+    /// # Cancel safety
+    /// As [`recv`](Self::recv).
+    pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
+        parse(self.recv().await?)
+    }
+}
+
+fn parse<T: DeserializeOwned>(message: Option<Message>) -> Result<Option<T>, JsonError> {
+    message.map(|message| message.parse_json()).transpose().map_err(JsonError::Json)
+}

@@ -1,0 +1,51 @@
+//! Values are sent and received as JSON messages, whole or in halves; what does not fit leaves the connection open.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::HashMap;
+
+use sockeye::{JsonError, Message, Server, WebSocket, connect};
+
+async fn served() -> WebSocket {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(async |mut ws: WebSocket| -> sockeye::Result<()> {
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    }));
+    connect(&url).await.unwrap()
+}
+
+#[tokio::test]
+async fn by_a_whole_connection() {
+    let mut ws = served().await;
+    ws.send_json(&("salmon", 3)).await.unwrap();
+    assert_eq!(ws.recv_json().await.unwrap(), Some((String::from("salmon"), 3)));
+    ws.send_json("text").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap(), r#""text""#);
+    ws.send(&b"[1, 2]"[..]).await.unwrap();
+    assert_eq!(ws.recv_json().await.unwrap(), Some([1, 2]), "in a binary message as well");
+}
+
+#[tokio::test]
+async fn by_halves() {
+    let (sender, mut receiver) = served().await.split();
+    sender.send_json(&["salmon"]).await.unwrap();
+    assert_eq!(receiver.recv_json().await.unwrap(), Some([String::from("salmon")]));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_and_the_connection_goes_on() {
+    let mut ws = served().await;
+    let unfit = HashMap::from([((1, 2), 3)]);
+    assert!(matches!(ws.send_json(&unfit).await, Err(JsonError::Json(_))), "a key is no string");
+    ws.send("salmon").await.unwrap();
+    let error = ws.recv_json::<u8>().await.unwrap_err();
+    assert!(matches!(&error, JsonError::Json(error) if error.is_syntax()), "{error:?}");
+    assert_eq!(error.to_string(), "expected value at line 1 column 1");
+    ws.send_json(&4).await.unwrap();
+    assert_eq!(ws.recv_json().await.unwrap(), Some(4_u8));
+    assert_eq!(ws.send(Message::from("")).await.ok(), Some(()));
+}
