@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ type Open = dyn Fn(&mut Connection, &Request<'_>) + Send + Sync;
 type OnMessage = dyn Fn(&mut Connection, MessageRef<'_>) + Send + Sync;
 type OnFrame = dyn Fn(&mut Connection, &Header) + Send + Sync;
 type OnControl = dyn Fn(&mut Connection, &[u8]) + Send + Sync;
-type OnDrained = dyn Fn(&mut Connection) + Send + Sync;
+type OnEvent = dyn Fn(&mut Connection, Box<dyn Any + Send>) + Send + Sync;
+type OnCall = dyn Fn(&mut Connection) + Send + Sync;
 type OnError = dyn Fn(&mut Connection, &Error) + Send + Sync;
 type OnClose = dyn Fn(&mut Connection, Option<&CloseFrame>) + Send + Sync;
 
@@ -39,7 +41,9 @@ pub struct Callbacks {
     frame: Option<Arc<OnFrame>>,
     ping: Option<Arc<OnControl>>,
     pong: Option<Arc<OnControl>>,
-    drained: Option<Arc<OnDrained>>,
+    tick: Option<Arc<OnCall>>,
+    event: Option<Arc<OnEvent>>,
+    drained: Option<Arc<OnCall>>,
     error: Option<Arc<OnError>>,
     close: Option<Arc<OnClose>>,
 }
@@ -87,6 +91,19 @@ impl Callbacks {
     /// See [`Handler::pong`].
     pub fn on_pong(self, call: impl Fn(&mut Connection, &[u8]) + Send + Sync + 'static) -> Self {
         Self { pong: Some(Arc::new(call)), ..self }
+    }
+
+    /// See [`Handler::tick`].
+    pub fn on_tick(self, call: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        Self { tick: Some(Arc::new(call)), ..self }
+    }
+
+    /// See [`Handler::event`].
+    pub fn on_event(
+        self,
+        call: impl Fn(&mut Connection, Box<dyn Any + Send>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { event: Some(Arc::new(call)), ..self }
     }
 
     /// See [`Handler::drained`].
@@ -140,6 +157,18 @@ impl Handler for Callbacks {
     fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {
         if let Some(call) = &self.pong {
             call(connection, payload);
+        }
+    }
+
+    fn tick(&mut self, connection: &mut Connection) {
+        if let Some(call) = &self.tick {
+            call(connection);
+        }
+    }
+
+    fn event(&mut self, connection: &mut Connection, event: Box<dyn Any + Send>) {
+        if let Some(call) = &self.event {
+            call(connection, event);
         }
     }
 

@@ -1,7 +1,9 @@
 use std::any::Any;
+use std::cell::OnceCell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sockeye_proto::handshake::{HeadLimits, RequestHead};
 use sockeye_proto::{
@@ -9,9 +11,9 @@ use sockeye_proto::{
     UsageError, Utf8Bytes,
 };
 
-use super::mailbox::{Letter, Workers};
+use super::mailbox::Workers;
 use super::writer::Writer;
-use super::{ConnectionId, Handle, HandleError};
+use super::{Broadcaster, ConnectionId, Handle, HandleError};
 use crate::figures::{Presence, Tally};
 
 /// A connection, as a callback is given it. What is sent is corked until the callbacks for the input at hand are done, then
@@ -22,16 +24,68 @@ pub struct Connection {
     pub(super) writer: Option<Box<Writer>>,
     /// How much was taken from the writer, but not by the system yet, in bytes.
     in_flight: u32,
-    /// The handler wants the connection dropped as it is.
-    pub(super) aborted: bool,
+    /// What callbacks asked for.
+    pub(super) asked: Asked,
     /// Among the connections that are open.
     pub(super) presence: Presence,
     id: ConnectionId,
     peer: SocketAddr,
     workers: Arc<Workers>,
     data: Option<Box<dyn Any>>,
-    subprotocol: Option<Box<str>>,
     head: Option<Box<[u8]>>,
+    extras: Option<Box<Extras>>,
+    handle: OwnHandle,
+}
+
+/// What few connections have, apart so that an idle one is small.
+#[derive(Default)]
+struct Extras {
+    subprotocol: Option<Box<str>>,
+    /// When to call [`Handler::tick`](super::Handler::tick).
+    tick: Option<Instant>,
+}
+
+/// The handle of a connection, once it was asked for: it learns when the connection is over.
+#[derive(Default)]
+struct OwnHandle(OnceCell<Handle>);
+
+impl Drop for OwnHandle {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.get() {
+            handle.on_closed();
+        }
+    }
+}
+
+/// What callbacks asked the worker for: nothing, mostly, which is one comparison.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked(u8);
+
+impl Asked {
+    const ABORT: u8 = 1;
+    const TICK: u8 = 2;
+
+    #[inline]
+    pub(super) const fn is_nothing(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the connection is to be dropped as it is, so that nothing more may be sent.
+    #[inline]
+    pub(super) const fn is_abort(self) -> bool {
+        self.0 & Self::ABORT != 0
+    }
+
+    pub(super) const fn abort(&mut self) {
+        self.0 |= Self::ABORT;
+    }
+
+    /// Takes note that there is a new time for a tick, if there is one.
+    pub(super) const fn take_tick(&mut self) -> bool {
+        let asked = self.0 & Self::TICK != 0;
+        self.0 &= !Self::TICK;
+        asked
+    }
 }
 
 /// What became of a message that was given to [`Connection::send`].
@@ -57,14 +111,15 @@ impl Connection {
             protocol,
             writer: None,
             in_flight: 0,
-            aborted: false,
+            asked: Asked::default(),
             presence: Presence::begin(Role::Server),
             id,
             peer,
             workers,
             data: None,
-            subprotocol: None,
             head: None,
+            extras: None,
+            handle: OwnHandle::default(),
         }
     }
 
@@ -75,7 +130,9 @@ impl Connection {
         head: Option<Box<[u8]>>,
         data: Option<Box<dyn Any>>,
     ) {
-        self.subprotocol = subprotocol.map(Into::into);
+        if let Some(subprotocol) = subprotocol {
+            self.extras().subprotocol = Some(subprotocol.into());
+        }
         self.head = head;
         self.data = data;
     }
@@ -104,7 +161,7 @@ impl Connection {
 
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.extras.as_ref()?.subprotocol.as_deref()
     }
 
     /// The head of the request that the connection began with: its target and its headers, without those that say nothing
@@ -167,7 +224,7 @@ impl Connection {
     /// Sends frames that were encoded before, of the messages in `tally`. Says whether that can be done here.
     #[inline]
     pub(super) fn send_encoded(&mut self, frames: &[u8], tally: &Tally) -> bool {
-        let possible = self.protocol.sends_plain() && !self.aborted;
+        let possible = self.protocol.sends_plain() && !self.asked.is_abort();
         if possible {
             let writer = self.writer.get_or_insert_default();
             if self.in_flight as usize + writer.output.len() < self.workers.max_unwritten {
@@ -200,7 +257,7 @@ impl Connection {
     /// Who encodes a message and who takes it, or what becomes of it if nobody does.
     #[inline]
     fn room(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
-        if self.aborted {
+        if self.asked.is_abort() {
             return Err(Sent::Closed);
         }
         let writer = self.writer.get_or_insert_default();
@@ -214,8 +271,10 @@ impl Connection {
     /// Sends a ping with at most 125 bytes of payload. Its pong comes to [`Handler::pong`](super::Handler::pong).
     ///
     /// # Errors
-    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] once the closing handshake has begun.
+    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] once the closing handshake has begun or the connection is
+    /// over.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), UsageError> {
+        self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
         self.protocol.ping(payload, writer.output.buffer())
     }
@@ -225,7 +284,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`UsageError`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection goes
-    /// on; [`UsageError::Closing`] when the handshake has begun already.
+    /// on; [`UsageError::Closing`] when the handshake has begun already, or the connection is over, as in
+    /// [`Handler::error`](super::Handler::error).
     pub fn close(
         &mut self,
         code: CloseCode,
@@ -236,6 +296,7 @@ impl Connection {
     }
 
     pub(super) fn begin_close(&mut self, frame: &CloseFrame) -> Result<(), UsageError> {
+        self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
         self.protocol.close(Some(frame), writer.output.buffer())?;
         self.presence.close_sent(Some(frame.code));
@@ -244,7 +305,50 @@ impl Connection {
 
     /// Drops the connection without a closing handshake, and with it what is unwritten; the peer sees 1006.
     pub fn abort(&mut self) {
-        self.aborted = true;
+        self.asked.abort();
+    }
+
+    /// Calls [`Handler::tick`](super::Handler::tick) once when this much time has passed, in place of any earlier call of this
+    /// method that is still to come true. For one tick after another, `tick` itself calls it again.
+    ///
+    /// A tick comes when the worker has no more urgent input to handle, to the millisecond at best, and at most once for each turn
+    /// of the worker. Nothing comes of one whose time has not come when the connection ends.
+    pub fn tick_after(&mut self, after: Duration) {
+        self.set_tick(Instant::now().checked_add(after));
+    }
+
+    /// Takes back what [`tick_after`](Self::tick_after) asked for.
+    pub fn cancel_tick(&mut self) {
+        if self.tick().is_some() {
+            self.set_tick(None);
+        }
+    }
+
+    fn set_tick(&mut self, tick: Option<Instant>) {
+        self.extras().tick = tick;
+        self.asked.0 |= Asked::TICK;
+    }
+
+    /// When a tick is due.
+    pub(super) fn tick(&self) -> Option<Instant> {
+        self.extras.as_ref()?.tick
+    }
+
+    /// Takes a tick that is due.
+    pub(super) fn take_tick(&mut self, now: Instant) -> bool {
+        let due = self.tick().is_some_and(|tick| tick <= now);
+        if due {
+            self.extras().tick = None;
+        }
+        due
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    fn check_sending(&self) -> Result<(), UsageError> {
+        if self.asked.is_abort() { Err(UsageError::Closing) } else { Ok(()) }
     }
 
     /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
@@ -255,19 +359,19 @@ impl Connection {
 
     /// Whether messages can be sent: the closing handshake has not begun.
     pub fn is_open(&self) -> bool {
-        self.protocol.state() == State::Open && !self.aborted
+        self.protocol.state() == State::Open && !self.asked.is_abort()
     }
 
     /// A way to this connection from any thread, at any time.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.id, self.workers.clone())
+        self.handle.0.get_or_init(|| Handle::new(self.id, self.workers.clone())).clone()
     }
 
     /// Sends a message to all connections of the server that are open, this one included. Each worker writes it to its own,
     /// soon after the callbacks at hand are done. It is [`Prepared`] for that: compressed once, and by itself.
     ///
     /// # Errors
-    /// As [`Handle::broadcast`].
+    /// As [`Broadcaster::broadcast`].
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
         self.broadcast_prepared(&Prepared::new(message))
     }
@@ -275,9 +379,14 @@ impl Connection {
     /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
     ///
     /// # Errors
-    /// As [`Handle::broadcast`].
+    /// As [`Broadcaster::broadcast`].
     pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.workers.post_to_all(&Letter::Broadcast(prepared.clone()))
+        self.workers.broadcast(prepared)
+    }
+
+    /// Returns a way to all connections of the server, from any thread.
+    pub fn broadcaster(&self) -> Broadcaster {
+        Broadcaster::new(self.workers.clone())
     }
 }
 
@@ -287,7 +396,7 @@ impl fmt::Debug for Connection {
             .field("id", &self.id)
             .field("peer", &self.peer)
             .field("state", &self.protocol.state())
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }
 }

@@ -1,29 +1,51 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, UsageError, Utf8Bytes};
 
-use super::ConnectionId;
 use super::mailbox::{Letter, Workers};
+use super::{Broadcaster, ConnectionId};
+
+/// The connection is over.
+const CLOSED: u8 = 1;
+/// [`Handle::close`] was called.
+const CLOSE_ASKED: u8 = 2;
+/// [`Handle::abort`] was called.
+const ABORT_ASKED: u8 = 4;
 
 /// A way to a connection from any thread, at any time: what is asked for is done by the connection's worker.
 ///
-/// Messages from one thread arrive in the order in which they were sent. A connection that is over takes what it is sent
-/// silently: [`Handler::close`](super::Handler::close) is where to forget its handle.
+/// Messages and events from one thread arrive in the order in which they were sent. A connection that is over takes what it is
+/// sent silently: [`Handler::close`](super::Handler::close) is where to forget its handle, and [`is_closed`](Self::is_closed) tells.
 #[derive(Clone, Debug)]
 pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What all handles of one connection share.
+#[derive(Debug)]
+struct Shared {
     id: ConnectionId,
     workers: Arc<Workers>,
+    state: AtomicU8,
 }
 
 impl Handle {
     pub(super) fn new(id: ConnectionId, workers: Arc<Workers>) -> Self {
-        Self { id, workers }
+        Self { shared: Arc::new(Shared { id, workers, state: AtomicU8::new(0) }) }
     }
 
     /// Whose handle it is.
     pub fn id(&self) -> ConnectionId {
-        self.id
+        self.shared.id
+    }
+
+    /// Returns whether the connection is over: [`Handler::close`](super::Handler::close) has returned, or the server has
+    /// stopped. Whatever is sent from then on goes nowhere. The opposite may be outdated by the time it is returned.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Sends a message. Whether the connection has room for it is known only to its worker, which drops it if there is
@@ -32,7 +54,7 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Full`], [`HandleError::Stopped`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), HandleError> {
-        self.workers.post(self.id, Letter::Send(self.id, message.into()))
+        self.post_letter(Letter::Send(self.id(), message.into()))
     }
 
     /// Sends a prepared message, as [`send`](Self::send): nothing is encoded or compressed that was so before.
@@ -40,7 +62,7 @@ impl Handle {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.workers.post(self.id, Letter::SendPrepared(self.id, prepared.clone()))
+        self.post_letter(Letter::SendPrepared(self.id(), prepared.clone()))
     }
 
     /// Sends a ping with at most 125 bytes of payload.
@@ -51,29 +73,42 @@ impl Handle {
         if payload.len() > sockeye_proto::frame::MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: payload.len() }.into());
         }
-        self.workers.post(self.id, Letter::Ping(self.id, payload.into()))
+        self.post_letter(Letter::Ping(self.id(), payload.into()))
     }
 
-    /// Begins the closing handshake.
+    /// Posts an event to the connection: its worker calls [`Handler::event`](super::Handler::event) with it, where the
+    /// connection, its data and the handler's state are at hand.
     ///
-    /// # Errors
-    /// [`HandleError::Usage`] for a code that must not be sent or a reason of more than 123 bytes, and as
-    /// [`send`](Self::send).
-    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<(), HandleError> {
-        let frame = CloseFrame::new(code, reason)?;
-        self.workers.post(self.id, Letter::Close(self.id, frame))
-    }
-
-    /// Drops the connection without a closing handshake.
+    /// The answer of a database, a user's permissions that have changed, a job of another thread that is done: whatever a
+    /// callback could not wait for. An event counts by its own size among what waits for the worker
+    /// ([`Server::max_mail`](super::Server::max_mail)), without what it owns elsewhere. A connection that is over drops it.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn abort(&self) -> Result<(), HandleError> {
-        self.workers.post(self.id, Letter::Abort(self.id))
+    pub fn post(&self, event: impl Any + Send) -> Result<(), HandleError> {
+        self.post_letter(Letter::Event(self.id(), Box::new(event)))
     }
 
-    /// Sends a message to all connections of the server that are open: one letter to each worker, which writes the shared
-    /// payload to its own connections. It is [`Prepared`] for that: compressed once, and by itself.
+    /// Begins the closing handshake, after what was sent before. It is never refused for want of room. The first call decides
+    /// with which code.
+    ///
+    /// # Errors
+    /// [`HandleError::Usage`] for a code that must not be sent or a reason of more than 123 bytes,
+    /// [`HandleError::Stopped`].
+    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<(), HandleError> {
+        let frame = CloseFrame::new(code, reason)?;
+        self.ask_once(CLOSE_ASKED, Letter::Close(self.id(), frame))
+    }
+
+    /// Drops the connection without a closing handshake, and with it what is unwritten. It is never refused for want of room.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub fn abort(&self) -> Result<(), HandleError> {
+        self.ask_once(ABORT_ASKED, Letter::Abort(self.id()))
+    }
+
+    /// Sends a message to all connections of the server that are open, as [`Broadcaster::broadcast`] does.
     ///
     /// # Errors
     /// As [`send`](Self::send), when some worker did not take it; the others did.
@@ -86,7 +121,29 @@ impl Handle {
     /// # Errors
     /// As [`broadcast`](Self::broadcast).
     pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.workers.post_to_all(&Letter::Broadcast(prepared.clone()))
+        self.shared.workers.broadcast(prepared)
+    }
+
+    /// Returns a way to all connections of the server.
+    pub fn broadcaster(&self) -> Broadcaster {
+        Broadcaster::new(self.shared.workers.clone())
+    }
+
+    /// Notes that the connection is over.
+    pub(super) fn on_closed(&self) {
+        self.shared.state.fetch_or(CLOSED, Ordering::Release);
+    }
+
+    fn post_letter(&self, letter: Letter) -> Result<(), HandleError> {
+        self.shared.workers.post(self.id(), letter)
+    }
+
+    /// Posts what a mailbox takes however full it is, at most once: this bounds how much of it there can be.
+    fn ask_once(&self, asked: u8, letter: Letter) -> Result<(), HandleError> {
+        if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
+            return self.shared.workers.check_running(self.id());
+        }
+        self.post_letter(letter)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use sockeye_proto::frame::Header;
 use sockeye_proto::handshake::{Refusal, Request};
 use sockeye_proto::{CloseFrame, MessageRef};
@@ -8,8 +10,8 @@ use crate::Error;
 /// What a program does when something happens on a connection. Every worker has one of its own.
 ///
 /// ```text
-///  upgrade ──► open ──► message, frame, ping, pong, drained ──► error ──► close
-///     │                 (in the order of arrival)             (0 or 1)  (always, once, last)
+///  upgrade ──► open ──► message, frame, ping, pong, tick, event, drained ──► error ──► close
+///     │                 (in the order of arrival)                          (0 or 1)  (always, once, last)
 ///     └── refused: none of the others
 /// ```
 ///
@@ -51,6 +53,12 @@ pub trait Handler: 'static {
 
     /// A pong arrived.
     fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {}
+
+    /// The time that [`Connection::tick_after`] asked for has come.
+    fn tick(&mut self, connection: &mut Connection) {}
+
+    /// An event was posted to the connection by [`Handle::post`](super::Handle::post): `event.downcast()` gives it back.
+    fn event(&mut self, connection: &mut Connection, event: Box<dyn Any + Send>) {}
 
     /// Everything that the transport would not take at once has been written: see [`Connection::unwritten`].
     fn drained(&mut self, connection: &mut Connection) {}

@@ -1,5 +1,6 @@
 //! What other threads want of a worker.
 
+use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,11 +13,12 @@ use super::{ConnectionId, HandleError};
 const LETTER_SIZE: usize = 64;
 
 /// What a worker is asked to do.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Letter {
     Send(ConnectionId, Message),
     SendPrepared(ConnectionId, Prepared),
     Ping(ConnectionId, Vec<u8>),
+    Event(ConnectionId, Box<dyn Any + Send>),
     Close(ConnectionId, CloseFrame),
     Abort(ConnectionId),
     Broadcast(Prepared),
@@ -24,8 +26,10 @@ pub(super) enum Letter {
 }
 
 impl Letter {
-    pub(super) const fn is_broadcast(&self) -> bool {
-        matches!(self, Self::Broadcast(_))
+    /// Whether it is taken however full the mailbox is, so that a peer which floods can be got rid of. There are only so many of
+    /// these: a [`Handle`](super::Handle) asks for each once in the life of its connection, and a server is stopped once.
+    const fn is_always_taken(&self) -> bool {
+        matches!(self, Self::Close(..) | Self::Abort(_) | Self::Stop)
     }
 
     fn size(&self) -> usize {
@@ -34,6 +38,7 @@ impl Letter {
                 Self::Send(_, message) => message.len(),
                 Self::SendPrepared(_, prepared) | Self::Broadcast(prepared) => prepared.len(),
                 Self::Ping(_, payload) => payload.len(),
+                Self::Event(_, event) => size_of_val(&**event),
                 Self::Close(_, frame) => frame.reason.len(),
                 Self::Abort(_) | Self::Stop => 0,
             }
@@ -56,6 +61,8 @@ struct Inside {
     size: usize,
     /// The worker waits, or is about to: the next letter must wake it.
     asleep: bool,
+    /// The worker was told to stop.
+    stopped: bool,
     /// The worker is gone.
     closed: bool,
 }
@@ -70,9 +77,11 @@ impl Mailbox {
         if inside.closed {
             return Err(HandleError::Stopped);
         }
-        let stop = matches!(letter, Letter::Stop);
-        if inside.size >= self.limit && !stop {
+        if inside.size >= self.limit && !letter.is_always_taken() {
             return Err(HandleError::Full);
+        }
+        if matches!(letter, Letter::Stop) && mem::replace(&mut inside.stopped, true) {
+            return Ok(());
         }
         inside.size += letter.size();
         inside.letters.push(letter);
@@ -98,6 +107,11 @@ impl Mailbox {
     /// The worker is awake again.
     pub(super) fn wake(&self) {
         self.lock().asleep = false;
+    }
+
+    /// Whether the worker is gone.
+    fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Nobody will look into it any more.
@@ -133,11 +147,24 @@ impl Workers {
         mailbox.post(letter)
     }
 
+    /// Sends a message to all connections.
+    pub(super) fn broadcast(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        self.post_to_all(|| Letter::Broadcast(prepared.clone()))
+    }
+
+    /// Succeeds as long as the connection's worker runs.
+    pub(super) fn check_running(&self, id: ConnectionId) -> Result<(), HandleError> {
+        match self.mailboxes.get(id.worker()) {
+            Some(mailbox) if !mailbox.is_closed() => Ok(()),
+            _ => Err(HandleError::Stopped),
+        }
+    }
+
     /// To every worker that takes it; the error of the first that did not.
-    pub(super) fn post_to_all(&self, letter: &Letter) -> Result<(), HandleError> {
+    pub(super) fn post_to_all(&self, letter: impl Fn() -> Letter) -> Result<(), HandleError> {
         let mut posted = Ok(());
         for mailbox in &self.mailboxes {
-            posted = posted.and(mailbox.post(letter.clone()));
+            posted = posted.and(mailbox.post(letter()));
         }
         posted
     }
@@ -147,6 +174,8 @@ impl Workers {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sockeye_proto::CloseCode;
 
     use super::*;
 
@@ -170,9 +199,14 @@ mod tests {
         mailbox.post(letter()).unwrap();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
         assert_eq!(mailbox.post(letter()), Err(HandleError::Full));
-        mailbox.post(Letter::Stop).unwrap();
+        let id = ConnectionId::new(0, 0, 0);
+        mailbox.post(Letter::Close(id, CloseFrame::from(CloseCode::GOING_AWAY))).unwrap();
+        mailbox.post(Letter::Abort(id)).unwrap();
+        for _ in 0..10 {
+            mailbox.post(Letter::Stop).unwrap();
+        }
         mailbox.take_or_sleep(&mut letters);
-        assert_eq!(letters.len(), 3);
+        assert_eq!(letters.len(), 5, "a server is stopped once");
         mailbox.post(letter()).unwrap();
         mailbox.close();
         assert_eq!(mailbox.post(letter()), Err(HandleError::Stopped));

@@ -25,8 +25,10 @@
 //! |---|---|
 //! | see messages, pings, closes, failures | [`Handler`], or [`Callbacks`] for closures |
 //! | answer | [`Connection`] |
+//! | do something later | [`Connection::tick_after`] |
 //! | send from elsewhere, at any time | [`Handle`] |
-//! | send to all | [`Connection::broadcast`], [`Handle::broadcast`] |
+//! | run code on a connection from elsewhere | [`Handle::post`], [`Handler::event`] |
+//! | send to all | [`Broadcaster`], [`Connection::broadcast`] |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
 //! | stop | [`Stopper`], [`Shutdown`](crate::Shutdown) |
@@ -37,6 +39,7 @@
 mod acceptor;
 mod answer;
 mod backend;
+mod broadcaster;
 mod callbacks;
 mod connection;
 mod handle;
@@ -55,6 +58,7 @@ mod writer;
 
 pub use answer::Answer;
 pub use backend::Backend;
+pub use broadcaster::Broadcaster;
 pub use callbacks::Callbacks;
 pub use connection::{Connection, Sent};
 pub use handle::{Handle, HandleError};

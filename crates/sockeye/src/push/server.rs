@@ -11,7 +11,7 @@ use super::backend::Engine;
 use super::id::MAX_WORKERS;
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
-use super::{Backend, Handler, listener};
+use super::{Backend, Broadcaster, Handler, listener};
 use crate::quota::Quota;
 use crate::upgrade::Options;
 use crate::{Drained, Result, Shutdown};
@@ -214,6 +214,11 @@ where
         Stopper { workers: self.workers.clone() }
     }
 
+    /// What sends to all connections, from any thread.
+    pub fn broadcaster(&self) -> Broadcaster {
+        Broadcaster::new(self.workers.clone())
+    }
+
     /// Serves connections, on threads of its own, until it is [stopped](Stopper::stop).
     ///
     /// # Errors
@@ -283,7 +288,7 @@ impl Stopper {
     /// have ended, or when the time for that is up, [`Listening::run`] returns.
     pub fn stop(&self) {
         // A worker that has ended needs no telling.
-        let _ = self.workers.post_to_all(&Letter::Stop);
+        let _ = self.workers.post_to_all(|| Letter::Stop);
     }
 }
 

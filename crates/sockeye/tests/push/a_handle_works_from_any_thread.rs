@@ -174,7 +174,8 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
     assert_eq!(error, HandleError::Full);
     assert!(sent >= LIMIT / LENGTH / 2, "only {sent} messages wait");
     assert_eq!(handle.broadcast("x"), Err(HandleError::Full));
-    assert_eq!(handle.abort(), Err(HandleError::Full));
+    assert_eq!(handle.ping(b""), Err(HandleError::Full));
+    assert_eq!(handle.post("x"), Err(HandleError::Full));
     release.send(()).unwrap();
     for _ in 0..sent {
         assert_eq!(peer.message().len(), LENGTH);
@@ -183,6 +184,70 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
     handle.send("after").unwrap();
     assert_eq!(peer.message(), b"after");
     running.stop();
+}
+
+#[test]
+fn a_peer_is_got_rid_of_however_much_waits_for_its_worker() {
+    const LIMIT: usize = 100_000;
+    let (handles, handle) = channel();
+    let (release, released) = channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
+        if let Seen::Message(_) = seen {
+            handles.send(connection.handle()).unwrap();
+            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+    });
+    let running = Running::start(Server::new(make).workers(1).max_mail(LIMIT));
+    for gently in [true, false] {
+        let mut peer = Peer::connect(running.address);
+        peer.text("be busy");
+        let handle: Handle = handle.recv_timeout(PATIENCE).unwrap();
+        let mut sent = 0;
+        while handle.send("x".repeat(1000)).is_ok() {
+            sent += 1;
+        }
+        // However often it is asked for, it waits once.
+        for _ in 0..100_000 {
+            if gently {
+                handle.close(CloseCode::POLICY_VIOLATION, "enough").unwrap();
+            } else {
+                handle.abort().unwrap();
+            }
+        }
+        assert!(!handle.is_closed());
+        release.send(()).unwrap();
+        if gently {
+            for _ in 0..sent {
+                assert_eq!(peer.message().len(), 1000);
+            }
+            assert_eq!(peer.close_code(), 1008);
+            peer.send(&wire::close(1008));
+        }
+        peer.drain();
+        while !matches!(log.seen(), Seen::Close(_)) {}
+    }
+    running.stop();
+}
+
+#[test]
+fn a_handle_tells_that_its_connection_is_over() {
+    let (make, log, handles) = record_handles();
+    let running = Running::start(Server::new(make).workers(2));
+    let mut closed = Peer::connect(running.address);
+    let closed_handle = handles.recv_timeout(PATIENCE).unwrap();
+    let _open = Peer::connect(running.address);
+    let open_handle = handles.recv_timeout(PATIENCE).unwrap();
+    log.opened();
+    log.opened();
+    closed.send(&wire::close(1000));
+    assert_eq!(closed.close_code(), 1000);
+    closed.end();
+    // The end of the transport comes after that of the connection.
+    assert!(closed_handle.is_closed() && closed_handle.clone().is_closed());
+    assert!(!open_handle.is_closed());
+    running.stop();
+    assert!(open_handle.is_closed());
 }
 
 #[test]

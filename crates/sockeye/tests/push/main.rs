@@ -18,6 +18,7 @@ mod recorder;
 mod serving;
 mod wire;
 
+mod a_broadcaster_needs_no_connection;
 mod a_drain_leaves_nobody_behind;
 mod a_flood_starves_nobody;
 mod a_handle_works_from_any_thread;
@@ -29,5 +30,7 @@ mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
 mod garbage_disturbs_nobody_else;
 mod messages_come_back_as_they_were_sent;
+mod nothing_is_sent_once_a_connection_is_over;
 mod pings_and_pongs_are_seen;
 mod prepared_messages_reach_every_kind_of_connection;
+mod ticks_and_events_come_when_asked_for;

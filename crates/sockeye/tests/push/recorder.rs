@@ -1,5 +1,6 @@
 //! A handler that tells of every callback.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +19,8 @@ pub(crate) enum Seen {
     Message(Message),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
+    Tick,
+    Event(u32),
     Drained,
     Error(Failure),
     Close(Option<CloseFrame>),
@@ -124,6 +127,16 @@ impl Handler for Recorder {
 
     fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {
         self.saw(connection, Seen::Pong(payload.into()));
+    }
+
+    fn tick(&mut self, connection: &mut Connection) {
+        self.saw(connection, Seen::Tick);
+    }
+
+    fn event(&mut self, connection: &mut Connection, event: Box<dyn Any + Send>) {
+        if let Ok(number) = event.downcast() {
+            self.saw(connection, Seen::Event(*number));
+        }
     }
 
     fn drained(&mut self, connection: &mut Connection) {

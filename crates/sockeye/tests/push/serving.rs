@@ -48,7 +48,7 @@ impl Running {
 }
 
 /// The backend that is put to the test: what `SOCKEYE_BACKEND` names (`readiness`, `io-uring`), or the server's own choice.
-fn backend() -> Backend {
+pub(crate) fn backend() -> Backend {
     match env::var("SOCKEYE_BACKEND").as_deref() {
         Ok("readiness") => Backend::Readiness,
         Ok("io-uring") => Backend::IoUring,

@@ -30,7 +30,7 @@ impl Connection {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.tally.received(message.kind(), message.as_bytes().len());
                     handler.message(self, message);
-                    if self.aborted {
+                    if self.asked.is_abort() {
                         return Err(Stop::Aborted.into());
                     }
                     // The usual end, without asking for one more event.
@@ -80,7 +80,7 @@ impl Connection {
             }
             Err(error) => return Err(Stop::Failed(error.into()).into()),
         }
-        if self.aborted { Err(Stop::Aborted.into()) } else { Ok(()) }
+        if self.asked.is_abort() { Err(Stop::Aborted.into()) } else { Ok(()) }
     }
 
     /// A message that was put together from pieces: what the handler sends of it need not be copied.

@@ -1,6 +1,7 @@
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 mod flight;
 
+use std::any::Any;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -92,6 +93,8 @@ struct Over {
 /// What the deadline of a link depends on: it changes with the stage only, or when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The deadline is to be asked for again.
+    Unknown,
     Opening,
     Open,
     Closing,
@@ -125,7 +128,7 @@ impl<S> Link<S> {
             end: End::None,
             dirty: false,
             watched: None,
-            asked_in: Stage::Over,
+            asked_in: Stage::Unknown,
             phase: Phase::Opening(Box::new(Opening::new(peer, refused, &settings.options))),
             _entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
@@ -216,7 +219,7 @@ impl<S> Link<S> {
 
     fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
         let Opened { connection, mut rest } = opened;
-        let aborted = connection.aborted;
+        let aborted = connection.asked.is_abort();
         self.phase = Phase::Open(connection);
         if !rest.is_empty() && !aborted {
             self.receive_plain(office, &mut rest);
@@ -269,6 +272,8 @@ impl<S> Link<S> {
             self.end = End::Drop;
             return;
         };
+        // Nothing more is sent, whatever the protocol would still allow.
+        connection.asked.abort();
         let frame = match stop {
             Stop::Closed(frame) => {
                 self.end = End::Finish;
@@ -290,8 +295,6 @@ impl<S> Link<S> {
                     error = &error as &dyn std::error::Error,
                     "connection failed"
                 );
-                // Nothing more is sent, whatever the protocol would still allow.
-                connection.aborted = true;
                 connection.presence.failed(&error);
                 office.handler.error(connection, &error);
                 None
@@ -307,7 +310,10 @@ impl<S> Link<S> {
         let now = Instant::now();
         connection.protocol.on_close_written(now);
         let deadline = connection.protocol.poll_timeout(now);
-        let writer = connection.writer.take();
+        let mut writer = connection.writer.take();
+        if let (End::Drop, Some(writer)) = (self.end, &mut writer) {
+            writer.output = Output::default();
+        }
         self.phase = Phase::Over(Box::new(Over { writer, discarded: 0, deadline }));
     }
 
@@ -397,8 +403,8 @@ impl<S> Link<S> {
     #[inline]
     pub(crate) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
         if let Phase::Open(connection) = &self.phase {
-            if connection.aborted {
-                self.conclude(office, Stop::Aborted);
+            if !connection.asked.is_nothing() {
+                self.heed(office);
             }
         }
         let place = self.phase.writer();
@@ -410,6 +416,17 @@ impl<S> Link<S> {
             } else {
                 *place = Some(writer);
             }
+        }
+    }
+
+    /// Does what callbacks asked for.
+    #[cold]
+    fn heed<H: Handler>(&mut self, office: &mut Office<H>) {
+        let Phase::Open(connection) = &mut self.phase else { return };
+        if connection.asked.is_abort() {
+            self.conclude(office, Stop::Aborted);
+        } else if connection.asked.take_tick() {
+            self.asked_in = Stage::Unknown;
         }
     }
 
@@ -435,11 +452,11 @@ impl<S> Link<S> {
 
     /// Sends messages to a connection that is open, from `frames` where that can be.
     #[inline]
-    pub(super) fn broadcast<'m, H: Handler>(
+    pub(super) fn broadcast<H: Handler>(
         &mut self,
         office: &mut Office<H>,
         (frames, tally): (&[u8], &Tally),
-        messages: impl Iterator<Item = &'m Prepared>,
+        messages: &[Prepared],
     ) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.writer.get_or_insert_with(|| office.lend());
@@ -456,6 +473,19 @@ impl<S> Link<S> {
             connection.writer.get_or_insert_with(|| office.lend());
             // Its length was checked, and one that is closing takes none.
             let _ = connection.ping(payload);
+        }
+    }
+
+    /// Calls the handler with what was posted for it.
+    pub(super) fn event<H: Handler>(&mut self, office: &mut Office<H>, event: Box<dyn Any + Send>) {
+        let _span = is_traced().then(|| self.span());
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.writer.get_or_insert_with(|| office.lend());
+            office.handler.event(connection, event);
+            // Another event may follow before the turn of this link is over.
+            if connection.asked.is_abort() {
+                self.conclude(office, Stop::Aborted);
+            }
         }
     }
 
@@ -501,7 +531,10 @@ impl<S> Link<S> {
         };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         if let Err(late) = connection.protocol.handle_timeout(now, writer.output.buffer()) {
-            self.fail(office, late.into());
+            return self.fail(office, late.into());
+        }
+        if connection.take_tick(now) {
+            office.handler.tick(connection);
         }
     }
 
@@ -516,7 +549,8 @@ impl<S> Link<S> {
             Phase::Opening(opening) => opening.deadline(),
             Phase::Open(connection) => {
                 connection.protocol.on_close_written(now);
-                connection.protocol.poll_timeout(now)
+                let due = connection.protocol.poll_timeout(now);
+                [due, connection.tick()].into_iter().flatten().min()
             }
             Phase::Over(over) => over.deadline,
         }

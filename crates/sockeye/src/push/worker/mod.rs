@@ -16,7 +16,6 @@ mod stopping;
 
 use std::mem;
 use std::net::SocketAddr;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -104,6 +103,8 @@ pub(super) struct Worker<H, S> {
     serial: u64,
     deadlines: Deadlines,
     letters: Vec<Letter>,
+    /// Broadcasts in a row, to be sent together.
+    run: Vec<Prepared>,
     /// Links whose output is to be written, by letters or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
@@ -132,6 +133,7 @@ impl<H: Handler, S> Worker<H, S> {
             serial: 0,
             deadlines: Deadlines::default(),
             letters: Vec::new(),
+            run: Vec::new(),
             dirty: Vec::new(),
             stopping: None,
         }
@@ -175,10 +177,7 @@ impl<H: Handler, S> Worker<H, S> {
     pub(super) fn remove(&mut self, slot: usize) -> Option<Box<Link<S>>> {
         let mut link = self.links.remove(slot)?;
         link.dropped(&mut self.office);
-        let Self { deadlines, links, .. } = self;
-        deadlines.sweep(links.len(), |deadline, id| {
-            links.get_mut(id.slot()).is_some_and(|link| link.is_watched(id, deadline))
-        });
+        self.sweep_deadlines();
         Some(link)
     }
 
@@ -199,14 +198,16 @@ impl<H: Handler, S> Worker<H, S> {
         let mut letters = mem::take(&mut self.letters);
         self.mailbox().take_or_sleep(&mut letters);
         let asked = !letters.is_empty();
-        // Broadcasts in a row go to each link at once, while that is at hand.
-        for run in letters.chunk_by(|a, b| a.is_broadcast() && b.is_broadcast()) {
-            match run {
-                [Letter::Broadcast(_), ..] => self.broadcast(run, &mut write),
-                _ => run.iter().for_each(|letter| self.open_letter(letter)),
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Broadcast(prepared) => self.run.push(prepared),
+                letter => {
+                    self.broadcast(&mut write);
+                    self.open_letter(letter);
+                }
             }
         }
-        letters.clear();
+        self.broadcast(&mut write);
         letters.shrink_to(KEPT_LETTERS);
         self.letters = letters;
         asked
@@ -265,49 +266,58 @@ impl<H: Handler, S> Worker<H, S> {
         &self.office.workers.mailboxes[self.index]
     }
 
-    fn open_letter(&mut self, letter: &Letter) {
+    fn open_letter(&mut self, letter: Letter) {
         match letter {
-            Letter::Send(id, message) => self.with(*id, |link, office| link.send(office, message)),
+            Letter::Send(id, message) => self.with(id, |link, office| link.send(office, &message)),
             Letter::SendPrepared(id, prepared) => {
-                self.with(*id, |link, office| link.send_prepared(office, prepared));
+                self.with(id, |link, office| link.send_prepared(office, &prepared));
             }
-            Letter::Ping(id, payload) => self.with(*id, |link, office| link.ping(office, payload)),
-            Letter::Close(id, frame) => self.with(*id, |link, office| link.close(office, frame)),
-            Letter::Abort(id) => self.with(*id, Link::abort),
-            Letter::Broadcast(_) => self.broadcast(slice::from_ref(letter), |_, _| true),
+            Letter::Ping(id, payload) => self.with(id, |link, office| link.ping(office, &payload)),
+            Letter::Event(id, event) => self.with(id, |link, office| link.event(office, event)),
+            Letter::Close(id, frame) => self.with(id, |link, office| link.close(office, &frame)),
+            Letter::Abort(id) => self.with(id, Link::abort),
+            Letter::Broadcast(prepared) => self.run.push(prepared),
             Letter::Stop => self.stop(),
         }
     }
 
-    /// Messages in a row for all: encoded once, up to a length from which they are rather shared than copied.
-    fn broadcast(
+    /// Sends the messages in a row to all, to each link at once while that is at hand: encoded once, up to a length from which
+    /// they are rather shared than copied.
+    fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool) {
+        if self.run.is_empty() {
+            return;
+        }
+        let mut run = mem::take(&mut self.run);
+        self.send_to_all(&run, write);
+        run.clear();
+        run.shrink_to(KEPT_LETTERS);
+        self.run = run;
+    }
+
+    fn send_to_all(
         &mut self,
-        run: &[Letter],
-        mut write: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+        run: &[Prepared],
+        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
     ) {
-        let messages = || {
-            run.iter().filter_map(|letter| match letter {
-                Letter::Broadcast(prepared) => Some(prepared),
-                _ => None,
-            })
-        };
-        let length: usize = messages().map(Prepared::len).sum();
+        let length: usize = run.iter().map(Prepared::len).sum();
         if length > MAX_ENCODED {
             return self.for_all(|link, office| {
-                messages().for_each(|prepared| link.send_prepared(office, prepared));
+                for prepared in run {
+                    link.send_prepared(office, prepared);
+                }
                 write(link, office)
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
         let mut tally = Tally::default();
-        for message in messages().map(Prepared::message) {
+        for message in run.iter().map(Prepared::message) {
             let before = frames.len();
             Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
             frames.extend_from_slice(message.as_bytes());
             tally.sent(message.kind(), message.len(), frames.len() - before);
         }
         self.for_all(|link, office| {
-            link.broadcast(office, (&frames, &tally), messages());
+            link.broadcast(office, (&frames, &tally), run);
             write(link, office)
         });
     }
@@ -361,8 +371,17 @@ impl<H: Handler, S> Worker<H, S> {
         let deadline = deadline.max(now + TICK);
         if link.watched.is_none_or(|watched| deadline < watched) {
             link.watched = Some(deadline);
-            self.deadlines.watch(deadline, link.id);
+            let id = link.id;
+            self.deadlines.watch(deadline, id);
+            self.sweep_deadlines();
         }
+    }
+
+    fn sweep_deadlines(&mut self) {
+        let Self { deadlines, links, .. } = self;
+        deadlines.sweep(links.len(), |deadline, id| {
+            links.get_mut(id.slot()).is_some_and(|link| link.is_watched(id, deadline))
+        });
     }
 
     fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Link<S>, &mut Office<H>)) {

@@ -1,0 +1,130 @@
+//! Whatever the last callbacks try, the peer sees nothing of it, and they are told so.
+
+use std::sync::mpsc::channel;
+
+use sockeye::push::{Connection, Handle, Sent, Server};
+use sockeye::{CloseCode, UsageError};
+
+use crate::peer::{PATIENCE, Peer};
+use crate::recorder::{Failure, Seen, record};
+use crate::serving::Running;
+use crate::wire::{self, CLOSE, FIN, TEXT};
+
+/// What the last callbacks were told.
+type Refusals = (Sent, Sent, Result<(), UsageError>, Result<(), UsageError>);
+
+const ALL_REFUSED: Refusals =
+    (Sent::Closed, Sent::Closed, Err(UsageError::Closing), Err(UsageError::Closing));
+
+/// Ends a connection in the way that `end` does, and returns what its peer is sent after the handshake.
+fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u8, Vec<u8>)> {
+    let (tell, told) = channel();
+    let (give, handles) = channel();
+    let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
+        Seen::Open(_) => give.send(connection.handle()).unwrap(),
+        Seen::Message(_) => {
+            connection.abort();
+            assert_eq!(connection.send("aborted"), Sent::Closed);
+            assert_eq!(connection.ping(b"aborted"), Err(UsageError::Closing));
+        }
+        Seen::Error(_) | Seen::Close(_) => {
+            let refusals: Refusals = (
+                connection.send("too late"),
+                connection.send_shared("too late"),
+                connection.ping(b"too late"),
+                connection.close(CloseCode::NORMAL_CLOSURE, "too late"),
+            );
+            assert!(!connection.is_open());
+            tell.send(refusals).unwrap();
+        }
+        _ => {}
+    });
+    let running = Running::start(Server::new(make).workers(1));
+    let mut peer = Peer::connect(running.address);
+    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    end(&mut peer, &handle);
+    for _ in 0..callbacks {
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ALL_REFUSED);
+    }
+    let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
+    running.stop();
+    frames
+}
+
+#[test]
+fn an_abort_by_a_handle_sends_nothing() {
+    assert_eq!(last_frames(|_, handle| handle.abort().unwrap(), 1), []);
+}
+
+#[test]
+fn what_was_queued_before_an_abort_is_dropped_with_it() {
+    let frames = last_frames(
+        |_, handle| {
+            handle.post("so that what follows is taken at once").unwrap();
+            handle.abort().unwrap();
+            handle.send("too late").unwrap();
+        },
+        1,
+    );
+    assert_eq!(frames, []);
+}
+
+#[test]
+fn an_abort_in_a_callback_sends_nothing() {
+    assert_eq!(last_frames(|peer, _| peer.text("abort"), 1), []);
+}
+
+#[test]
+fn a_connection_whose_peer_is_gone_sends_nothing() {
+    assert_eq!(last_frames(|peer, _| peer.finish(), 2), []);
+}
+
+#[test]
+fn a_peer_that_breaks_the_protocol_is_told_so_and_nothing_else() {
+    let frames = last_frames(|peer, _| peer.send(&wire::masked(FIN | TEXT, b"\xff")), 2);
+    assert_eq!(frames.len(), 1, "{frames:?}");
+    assert_eq!(frames[0].0, FIN | CLOSE);
+    assert_eq!(frames[0].1[..2], 1007_u16.to_be_bytes());
+}
+
+#[test]
+fn a_closing_handshake_is_answered_and_nothing_else_is_sent() {
+    let frames = last_frames(|peer, _| peer.send(&wire::close(1000)), 1);
+    assert_eq!(frames, [(FIN | CLOSE, 1000_u16.to_be_bytes().to_vec())]);
+}
+
+#[test]
+fn a_callback_that_aborts_in_an_event_is_given_no_other() {
+    let (give, handles) = channel();
+    let (release, released) = channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let (make, log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
+        Seen::Open(_) => give.send(connection.handle()).unwrap(),
+        Seen::Message(_) => released.lock().unwrap().recv_timeout(PATIENCE).unwrap(),
+        Seen::Event(1) => connection.abort(),
+        _ => {}
+    });
+    let running = Running::start(Server::new(make).workers(1));
+    let mut peer = Peer::connect(running.address);
+    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    peer.text("be busy");
+    for event in 0..4_u32 {
+        handle.post(event).unwrap();
+    }
+    release.send(()).unwrap();
+    peer.drain();
+    running.stop();
+    let seen: Vec<Seen> = log.rest().map(|(_, seen)| seen).collect();
+    assert_eq!(seen[2..], [Seen::Event(0), Seen::Event(1), Seen::Close(None)]);
+}
+
+#[test]
+fn an_error_is_told_before() {
+    let (make, log) = record(|_: &mut Connection, _: &Seen| {});
+    let running = Running::start(Server::new(make).workers(1));
+    Peer::connect(running.address).finish();
+    log.opened();
+    assert_eq!(log.seen(), Seen::Error(Failure::Disconnected));
+    assert_eq!(log.seen(), Seen::Close(None));
+    running.stop();
+}
