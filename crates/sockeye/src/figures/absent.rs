@@ -76,6 +76,10 @@ impl Presence {
     #[inline]
     pub(crate) const fn failed(&mut self, _: &Error) {}
 
+    #[cfg(unix)]
+    #[inline]
+    pub(crate) const fn panicked(&mut self) {}
+
     #[inline]
     pub(crate) const fn end(&mut self) {}
 }

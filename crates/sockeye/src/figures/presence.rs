@@ -2,6 +2,8 @@ use std::mem;
 
 use sockeye_proto::{CloseCode, CloseFrame, Role};
 
+#[cfg(unix)]
+use super::recorded::PANIC;
 use super::recorded::Side;
 use crate::Error;
 
@@ -56,6 +58,13 @@ impl Presence {
             _ => {}
         }
         self.side.failed(error);
+    }
+
+    /// A callback panicked: the close frame says so.
+    #[cfg(unix)]
+    pub(crate) fn panicked(&mut self) {
+        self.close_sent(Some(CloseCode::INTERNAL_ERROR));
+        self.side.failed_by(PANIC);
     }
 
     /// The connection is over.

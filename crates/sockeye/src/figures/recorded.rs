@@ -14,6 +14,10 @@ use crate::Error;
 
 const CLIENT: &str = "client";
 
+/// Why a connection failed whose callback panicked.
+#[cfg(unix)]
+pub(super) const PANIC: &str = "panic";
+
 static FIGURES: OnceLock<Figures> = OnceLock::new();
 
 /// Tells the recorder what the figures are, and begins each at zero. Otherwise the first connection does so.
@@ -212,7 +216,11 @@ impl Side {
     }
 
     pub(super) fn failed(self, error: &Error) {
-        let (role, cause) = (self.0.role, cause_label(error));
+        self.failed_by(cause_label(error));
+    }
+
+    pub(super) fn failed_by(self, cause: &'static str) {
+        let role = self.0.role;
         counter!("sockeye_connections_failed_total", "role" => role, "cause" => cause).increment(1);
     }
 

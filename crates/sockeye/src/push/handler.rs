@@ -7,7 +7,12 @@ use sockeye_proto::{CloseFrame, MessageRef};
 use super::{Answer, Connection};
 use crate::Error;
 
-/// What a program does when something happens on a connection. Every worker has one of its own.
+/// What a program does when something happens on a connection.
+///
+/// Every worker makes a handler of its own, on its own thread, and calls it for all connections of that worker, one callback at a
+/// time: its fields are state of the worker, which needs no lock. What belongs to one connection is kept as the connection's
+/// [data](Connection::set_data), and what all workers share in something like an `Arc<Mutex<_>>` that the function given to
+/// [`Server::new`](super::Server::new) clones.
 ///
 /// ```text
 ///  upgrade ──► open ──► message, frame, ping, pong, tick, event, drained ──► error ──► close
@@ -17,7 +22,7 @@ use crate::Error;
 ///
 /// All callbacks of one connection come from one thread. What they send is corked, and leaves with one write when the input
 /// at hand was handled. Those that input leads to run in a `tracing` span `websocket` with the connection's id, at the level of
-/// debugging. A callback that panics ends its server: see [`Listening::run`](super::Listening::run).
+/// debugging. A callback that panics ends its connection, or the server: see [`OnPanic`](super::OnPanic).
 #[allow(unused_variables, reason = "the defaults ignore what they are given")]
 pub trait Handler: 'static {
     /// A client asks for a connection. The request obeys the handshake's rules and its origin is allowed; headers may be
@@ -67,6 +72,6 @@ pub trait Handler: 'static {
     fn error(&mut self, connection: &mut Connection, error: &Error) {}
 
     /// The connection is over: by a closing handshake, with what the peer's close frame said, or by an
-    /// [`error`](Self::error). Nothing can be sent any more.
+    /// [`error`](Self::error), an abort, or a callback that panicked. Nothing can be sent any more.
     fn close(&mut self, connection: &mut Connection, frame: Option<&CloseFrame>) {}
 }

@@ -31,6 +31,7 @@
 //! | send to all | [`Broadcaster`], [`Connection::broadcast`] |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
+//! | survive a panic, or not | [`OnPanic`] |
 //! | stop | [`Stopper`], [`Shutdown`](crate::Shutdown) |
 //!
 //! A program whose connections wait for other things than their peers is better written with tasks: see
@@ -47,6 +48,7 @@ mod handler;
 mod id;
 mod listener;
 mod mailbox;
+mod on_panic;
 mod readiness;
 mod server;
 #[cfg(feature = "tls")]
@@ -64,4 +66,5 @@ pub use connection::{Connection, Sent};
 pub use handle::{Handle, HandleError};
 pub use handler::Handler;
 pub use id::ConnectionId;
+pub use on_panic::OnPanic;
 pub use server::{Listening, Server, Stopper};

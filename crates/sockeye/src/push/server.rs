@@ -11,7 +11,7 @@ use super::backend::Engine;
 use super::id::MAX_WORKERS;
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
-use super::{Backend, Broadcaster, Handler, listener};
+use super::{Backend, Broadcaster, Handler, OnPanic, listener};
 use crate::quota::Quota;
 use crate::upgrade::Options;
 use crate::{Drained, Result, Shutdown};
@@ -50,6 +50,7 @@ pub struct Server<F> {
     max_unwritten: usize,
     max_mail: usize,
     shutdown: Shutdown,
+    on_panic: OnPanic,
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -73,6 +74,7 @@ where
             max_unwritten: DEFAULT_MAX_UNWRITTEN,
             max_mail: DEFAULT_MAX_MAIL,
             shutdown: Shutdown::new(),
+            on_panic: OnPanic::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -147,6 +149,11 @@ where
         Self { shutdown: self.shutdown.timeout(timeout), ..self }
     }
 
+    /// What becomes of the server when a callback panics. Default: [`OnPanic::CloseConnection`].
+    pub fn on_panic(self, on_panic: OnPanic) -> Self {
+        Self { on_panic, ..self }
+    }
+
     /// Speaks TLS, and nothing else.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
@@ -178,6 +185,7 @@ where
             connections: AtomicUsize::new(0),
             quota: self.quota,
             shutdown: self.shutdown,
+            on_panic: self.on_panic,
             closed: AtomicUsize::new(0),
             dropped: AtomicUsize::new(0),
             #[cfg(feature = "tls")]
@@ -225,7 +233,8 @@ where
     /// When a worker cannot wait for its sockets, or its thread cannot be started: the others are stopped then.
     ///
     /// # Panics
-    /// When a handler panicked, with what it panicked with, once the other workers have stopped.
+    /// When a handler panicked and the server is to stop then ([`OnPanic::StopServer`]), or a handler could not be made: with what
+    /// it panicked with, once the other workers have stopped.
     pub fn run(self) -> Result<()> {
         self.run_until_stopped().map(drop)
     }

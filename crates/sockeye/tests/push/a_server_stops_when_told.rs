@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sockeye::push::{Callbacks, Connection, Server};
+use sockeye::push::{Callbacks, Connection, OnPanic, Server};
 use sockeye::{CloseCode, Error, TimedOut};
 
 use crate::peer::{Peer, request};
@@ -81,12 +81,12 @@ fn a_port_that_is_taken_is_an_error() {
 }
 
 #[test]
-fn a_panic_in_a_handler_ends_the_server_with_it() {
+fn a_panic_in_a_handler_ends_the_server_that_is_to_stop_then() {
     let (make, log) = record(|_: &mut Connection, seen: &Seen| {
         assert_ne!(*seen, Seen::Message("panic".into()), "as told");
     });
-    let server = Server::new(make).workers(3).shutdown_timeout(Duration::from_millis(30));
-    let running = Running::start(server);
+    let server = Server::new(make).workers(3).on_panic(OnPanic::StopServer);
+    let running = Running::start(server.shutdown_timeout(Duration::from_millis(30)));
     let mut others: Vec<_> = (0..6).map(|_| Peer::connect(running.address)).collect();
     let mut peer = Peer::connect(running.address);
     for _ in 0..7 {

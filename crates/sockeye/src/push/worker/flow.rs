@@ -1,3 +1,5 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,6 +18,25 @@ pub(super) enum Stop {
     Failed(Error),
     /// The handler wants it dropped.
     Aborted,
+    /// A callback panicked.
+    Panicked(Panic),
+}
+
+/// What a callback panicked with.
+pub(super) type Panic = Box<dyn Any + Send>;
+
+/// Calls the handler. A panic is given back: it is the end of the connection at hand, and of no other. As callbacks are given
+/// connections that are in order, and cannot interrupt them, only the handler's own state may be left half done.
+#[inline]
+pub(super) fn call<T>(callback: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(callback))
+}
+
+impl From<Panic> for Box<Stop> {
+    #[cold]
+    fn from(panic: Panic) -> Self {
+        Self::new(Stop::Panicked(panic))
+    }
 }
 
 impl Connection {
@@ -29,7 +50,7 @@ impl Connection {
             let event = match self.protocol.receive(&mut input, writer.output.buffer()) {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.tally.received(message.kind(), message.as_bytes().len());
-                    handler.message(self, message);
+                    call(|| handler.message(self, message))?;
                     if self.asked.is_abort() {
                         return Err(Stop::Aborted.into());
                     }
@@ -58,19 +79,19 @@ impl Connection {
             Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                 let writer = self.writer.get_or_insert_default();
                 writer.tally.received(message.kind(), message.as_bytes().len());
-                handler.message(self, message);
+                call(|| handler.message(self, message))?;
             }
             Ok(Some(Event::Message(MessageCow::Owned(message)))) => {
-                self.assembled(handler, &message);
+                self.assembled(handler, &message)?;
             }
-            Ok(Some(Event::Frame(header))) => handler.frame(self, &header),
-            Ok(Some(Event::Ping(payload))) => handler.ping(self, &payload),
+            Ok(Some(Event::Frame(header))) => call(|| handler.frame(self, &header))?,
+            Ok(Some(Event::Ping(payload))) => call(|| handler.ping(self, &payload))?,
             Ok(Some(Event::Pong(payload))) => {
                 let answered = self.protocol.handle_pong(&payload, Instant::now());
                 if let (true, Some(rtt)) = (answered, self.rtt()) {
                     self.presence.side().rtt(rtt.last());
                 }
-                handler.pong(self, &payload);
+                call(|| handler.pong(self, &payload))?;
             }
             Ok(Some(Event::Close { frame, mid_message: false })) => {
                 return Err(Stop::Closed(frame).into());
@@ -84,14 +105,15 @@ impl Connection {
     }
 
     /// A message that was put together from pieces: what the handler sends of it need not be copied.
-    fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) {
+    fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) -> Flow {
         let payload = message.clone().into_bytes();
         let writer = self.writer.get_or_insert_default();
         writer.tally.received(message.kind(), message.len());
         writer.set_assembled(payload);
-        handler.message(self, message.as_ref());
+        let called = call(|| handler.message(self, message.as_ref()));
         if let Some(writer) = &mut self.writer {
             writer.set_assembled(Bytes::new());
         }
+        Ok(called?)
     }
 }

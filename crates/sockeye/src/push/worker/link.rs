@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
-use sockeye_proto::{CloseFrame, Message, Prepared, Role, State, TimedOut};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, Role, State, TimedOut};
 use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 
-use super::flow::Stop;
+use super::flow::{Stop, call};
 use super::opening::{self, Opened, Opening};
 use super::{Office, Settings, Writer};
 use crate::Error;
@@ -218,10 +218,12 @@ impl<S> Link<S> {
     }
 
     fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
-        let Opened { connection, mut rest } = opened;
-        let aborted = connection.asked.is_abort();
+        let Opened { connection, flow, mut rest } = opened;
         self.phase = Phase::Open(connection);
-        if !rest.is_empty() && !aborted {
+        if let Err(stop) = flow {
+            return self.conclude(office, *stop);
+        }
+        if !rest.is_empty() {
             self.receive_plain(office, &mut rest);
             // This input is not the one that the caller will settle.
             if let Some(writer) = self.phase.writer().as_deref_mut() {
@@ -272,6 +274,12 @@ impl<S> Link<S> {
             self.end = End::Drop;
             return;
         };
+        if let Stop::Panicked(_) = stop {
+            // A connection that is closing already takes none.
+            let writer = connection.writer.get_or_insert_with(|| office.lend());
+            let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
+            let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
+        }
         // Nothing more is sent, whatever the protocol would still allow.
         connection.asked.abort();
         let frame = match stop {
@@ -296,7 +304,9 @@ impl<S> Link<S> {
                     "connection failed"
                 );
                 connection.presence.failed(&error);
-                office.handler.error(connection, &error);
+                if let Err(panic) = call(|| office.handler.error(connection, &error)) {
+                    office.on_panic(self.id, panic);
+                }
                 None
             }
             Stop::Aborted => {
@@ -304,8 +314,16 @@ impl<S> Link<S> {
                 tracing::debug!(id = %self.id, "connection dropped by its handler");
                 None
             }
+            Stop::Panicked(panic) => {
+                self.end = End::Linger;
+                connection.presence.panicked();
+                office.on_panic(self.id, panic);
+                None
+            }
         };
-        office.handler.close(connection, frame.as_ref());
+        if let Err(panic) = call(|| office.handler.close(connection, frame.as_ref())) {
+            office.on_panic(self.id, panic);
+        }
         // What is left of the time for the closing handshake.
         let now = Instant::now();
         connection.protocol.on_close_written(now);
@@ -394,7 +412,9 @@ impl<S> Link<S> {
         connection.protocol.poll_owed(writer.output.buffer());
         if blocked {
             connection.set_in_flight(0);
-            office.handler.drained(connection);
+            if let Err(panic) = call(|| office.handler.drained(connection)) {
+                self.conclude(office, Stop::Panicked(panic));
+            }
         }
         self.output().1.is_some_and(|output| !output.is_empty())
     }
@@ -481,9 +501,11 @@ impl<S> Link<S> {
         let _span = is_traced().then(|| self.span());
         if let Phase::Open(connection) = &mut self.phase {
             connection.writer.get_or_insert_with(|| office.lend());
-            office.handler.event(connection, event);
+            let called = call(|| office.handler.event(connection, event));
             // Another event may follow before the turn of this link is over.
-            if connection.asked.is_abort() {
+            if let Err(panic) = called {
+                self.conclude(office, Stop::Panicked(panic));
+            } else if connection.asked.is_abort() {
                 self.conclude(office, Stop::Aborted);
             }
         }
@@ -534,7 +556,9 @@ impl<S> Link<S> {
             return self.fail(office, late.into());
         }
         if connection.take_tick(now) {
-            office.handler.tick(connection);
+            if let Err(panic) = call(|| office.handler.tick(connection)) {
+                self.conclude(office, Stop::Panicked(panic));
+            }
         }
     }
 

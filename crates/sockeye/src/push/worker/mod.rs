@@ -16,6 +16,7 @@ mod stopping;
 
 use std::mem;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,12 +26,13 @@ use sockeye_proto::{Prepared, Role};
 
 use super::mailbox::{Letter, Mailbox, Workers};
 use super::writer::Writer;
-use super::{ConnectionId, Handler};
+use super::{ConnectionId, Handler, OnPanic};
 use crate::Shutdown;
 use crate::figures::Tally;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
+use flow::Panic;
 pub(super) use link::{End, Link};
 use slab::Slab;
 use stopping::Stopping;
@@ -59,6 +61,7 @@ pub(super) struct Settings {
     /// Of each address, where that is limited.
     pub(super) quota: Option<Arc<Quota>>,
     pub(super) shutdown: Shutdown,
+    pub(super) on_panic: OnPanic,
     /// Of all workers, when they stopped: connections that ended in time, and those that were dropped.
     pub(super) closed: AtomicUsize,
     pub(super) dropped: AtomicUsize,
@@ -82,6 +85,17 @@ pub(super) struct Office<H> {
 }
 
 impl<H> Office<H> {
+    /// Reports the panic of a callback, or lets it end the server.
+    #[cold]
+    fn on_panic(&self, id: ConnectionId, panic: Panic) {
+        if self.settings.on_panic == OnPanic::StopServer {
+            resume_unwind(panic);
+        }
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(%id, panic = text.unwrap_or("of an unknown type"), "a callback panicked");
+    }
+
     #[allow(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
     fn lend(&mut self) -> Box<Writer> {
         self.spares.pop().unwrap_or_default()

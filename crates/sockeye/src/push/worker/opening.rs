@@ -1,8 +1,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use http::StatusCode;
 use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, RequestHead};
 
+use super::flow::{Flow, Stop, call};
 use super::{Office, Writer};
 use crate::push::{Answer, Connection, ConnectionId, Handler};
 use crate::quota;
@@ -23,6 +25,8 @@ pub(super) struct Opening {
 /// What a request became.
 pub(super) struct Opened {
     pub(super) connection: Box<Connection>,
+    /// How it goes on after [`Handler::open`].
+    pub(super) flow: Flow,
     /// What came beyond the request.
     pub(super) rest: Vec<u8>,
 }
@@ -68,9 +72,9 @@ impl Opening {
         if self.refused {
             return Err(quota::refusal().into());
         }
-        let connection = self.open(office, id, end)?;
+        let (connection, flow) = self.open(office, id, end)?;
         let rest = self.buffer.split_off(end);
-        Ok(Some(Opened { connection: Box::new(connection), rest }))
+        Ok(Some(Opened { connection, flow, rest }))
     }
 
     fn open<H: Handler>(
@@ -78,14 +82,20 @@ impl Opening {
         office: &mut Office<H>,
         id: ConnectionId,
         end: usize,
-    ) -> Result<Connection, HandshakeError> {
+    ) -> Result<(Box<Connection>, Flow), HandshakeError> {
         let settings = office.settings.clone();
         let options = &settings.options;
         let bytes = &self.buffer[..end];
         let head = RequestHead::parse(bytes, options.head_limits)?;
         let request = Request::from_head(&head)?;
         let mut answer = Answer::new(options.answer(&request)?, self.peer);
-        office.handler.upgrade(&request, &mut answer)?;
+        match call(|| office.handler.upgrade(&request, &mut answer)) {
+            Ok(admitted) => admitted?,
+            Err(panic) => {
+                office.on_panic(id, panic);
+                return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "").into());
+            }
+        }
         let (response, data) = answer.into_parts();
         let mut writer = self.writer.take().unwrap_or_else(|| office.lend());
         response.encode(writer.output.buffer());
@@ -99,12 +109,17 @@ impl Opening {
             "connection open"
         );
         let protocol = options.connection(&negotiated);
-        let mut connection = Connection::new(protocol, id, self.peer, office.workers.clone());
+        let connection = Connection::new(protocol, id, self.peer, office.workers.clone());
+        let mut connection = Box::new(connection);
         let head = settings.keep_requests.then(|| kept(&request));
         connection.set_request(negotiated.subprotocol, head, data);
         connection.writer = Some(writer);
-        office.handler.open(&mut connection, &request);
-        Ok(connection)
+        let flow = match call(|| office.handler.open(&mut connection, &request)) {
+            Err(panic) => Err(panic.into()),
+            Ok(()) if connection.asked.is_abort() => Err(Stop::Aborted.into()),
+            Ok(()) => Ok(()),
+        };
+        Ok((connection, flow))
     }
 }
 
