@@ -1,23 +1,40 @@
 //! What streams of HTTP/2 have in common as transports, whichever library they come from (RFC 8441 section 5).
 
+mod padding;
+
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::task::{Poll, ready};
 
 use tokio::io::ReadBuf;
 
-/// As much as is handed to the library at a time, in bytes: it copies that, and holds a few of them until the peer gives
-/// room. Four of the largest frames that are sent unless the peer allows larger ones (RFC 9113 section 4.2).
-pub(crate) const MAX_WRITE: usize = 64 * 1024;
+pub(crate) use padding::Padding;
 
-/// What is to be written next, at most `limit` bytes: in place where it lies in one piece, or as good as.
+/// As much as is handed to the library at a time, in bytes: it copies that, and holds four of them until the peer gives
+/// room (hyper: two in its channel, one in hand, one with h2). The largest frame that is sent unless the peer allows larger
+/// ones (RFC 9113 section 4.2).
+pub(crate) const MAX_WRITE: usize = 16 * 1024;
+
+/// What is to be written next, at most `limit` bytes, with `padding` before it: in place where it lies in one piece, or as
+/// good as.
 ///
 /// A header and its payload are put together, since each write becomes a frame of HTTP/2. One piece is not: the library
 /// copies it, and twice would be too often.
-pub(crate) fn gather<'a>(slices: &'a [IoSlice<'a>], limit: usize) -> Cow<'a, [u8]> {
+pub(crate) fn gather<'a>(
+    padding: Vec<u8>,
+    slices: &'a [IoSlice<'a>],
+    limit: usize,
+) -> Cow<'a, [u8]> {
     /// A first piece of this length is worth a frame of its own, in bytes: a sixteenth of the largest.
     const ENOUGH: usize = 1024;
 
+    if !padding.is_empty() {
+        let all = slices.iter().fold(padding, |mut all, slice| {
+            all.extend_from_slice(slice);
+            all
+        });
+        return Cow::Owned(all);
+    }
     let mut pieces = slices.iter().filter(|slice| !slice.is_empty()).peekable();
     let first: &'a [u8] = pieces.next().map_or(&[], |slice| slice);
     let first = &first[..first.len().min(limit)];
@@ -90,7 +107,7 @@ mod tests {
 
     fn gathered(pieces: &[&[u8]], limit: usize) -> Vec<u8> {
         let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        gather(&slices, limit).into_owned()
+        gather(Vec::new(), &slices, limit).into_owned()
     }
 
     #[test]
@@ -106,13 +123,15 @@ mod tests {
     fn a_long_piece_stays_in_its_place() {
         let long = vec![b'x'; 5000];
         let slices = [IoSlice::new(&long), IoSlice::new(b"rest")];
-        assert!(matches!(gather(&slices, MAX_WRITE), Cow::Borrowed(piece) if piece == long));
+        assert!(
+            matches!(gather(Vec::new(), &slices, MAX_WRITE), Cow::Borrowed(piece) if piece == long)
+        );
     }
 
     #[test]
     fn a_short_piece_alone_stays_in_its_place() {
         let slices = [IoSlice::new(b""), IoSlice::new(b"short"), IoSlice::new(b"")];
-        assert!(matches!(gather(&slices, MAX_WRITE), Cow::Borrowed(b"short")));
+        assert!(matches!(gather(Vec::new(), &slices, MAX_WRITE), Cow::Borrowed(b"short")));
     }
 
     /// Reads frames of these lengths, of which `None` is a failure, into as much room; gives what each read brought.

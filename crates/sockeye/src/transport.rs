@@ -1,5 +1,7 @@
 //! What the bytes of a connection travel over.
 
+mod answered_pings;
+
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -8,6 +10,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+pub(crate) use answered_pings::AnsweredPings;
+#[cfg(any(feature = "http2", feature = "hyper"))]
+pub(crate) use answered_pings::MIN_NUMBERED;
 
 /// Any byte stream that a WebSocket can run over.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -18,13 +24,33 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// a direct call, or anything else behind a pointer.
 pub(crate) enum Transport {
     Tcp(TcpStream),
-    Boxed { io: Box<dyn Io>, peer: Option<SocketAddr> },
+    /// With pings of its own, where it writes any.
+    Boxed {
+        io: Box<dyn Io>,
+        peer: Option<SocketAddr>,
+        pings: Option<AnsweredPings>,
+    },
 }
 
 impl Transport {
     /// Anything but a bare TCP stream, with the peer's address where there is one.
     pub(crate) fn boxed(io: impl Io + 'static, peer: Option<SocketAddr>) -> Self {
-        Self::Boxed { io: Box::new(io), peer }
+        Self::Boxed { io: Box::new(io), peer, pings: None }
+    }
+
+    /// Hands pongs over to a transport that writes pings of its own.
+    pub(crate) fn with_pings(mut self, answered: Option<AnsweredPings>) -> Self {
+        if let Self::Boxed { pings, .. } = &mut self {
+            *pings = answered;
+        }
+        self
+    }
+
+    /// Handles the payload of a pong, of any ping.
+    pub(crate) fn handle_pong(&self, payload: &[u8]) {
+        if let Self::Boxed { pings: Some(pings), .. } = self {
+            pings.handle_pong(payload);
+        }
     }
 
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {

@@ -154,7 +154,9 @@ impl Future for Upgrading {
         let upgraded =
             ready!(Pin::new(&mut self.on_upgrade).poll(cx)).map_err(UpgradeError::Hyper)?;
         let (transport, input) = if self.over_http2 {
-            (Transport::boxed(Http2Stream::new(upgraded), None), Bytes::new())
+            let stream = Http2Stream::new(upgraded);
+            let pings = stream.pings();
+            (Transport::boxed(stream, None).with_pings(Some(pings)), Bytes::new())
         } else {
             transport(upgraded)
         };

@@ -6,19 +6,29 @@ use std::task::{Context, Poll, ready};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use sockeye_proto::Role;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2;
+use crate::http2::{self, Padding};
+use crate::transport::AnsweredPings;
 
 /// A stream of HTTP/2 as a transport.
 ///
 /// hyper copies what it is given and holds up to four writes of any length until the peer has room for them: they are
 /// cut to [`http2::MAX_WRITE`], so that the peer's flow control reaches whoever sends.
-pub(super) struct Http2Stream(TokioIo<Upgraded>);
+pub(super) struct Http2Stream {
+    upgraded: TokioIo<Upgraded>,
+    padding: Padding,
+}
 
 impl Http2Stream {
     pub(super) fn new(upgraded: Upgraded) -> Self {
-        Self(TokioIo::new(upgraded))
+        Self { upgraded: TokioIo::new(upgraded), padding: Padding::new(Role::Server) }
+    }
+
+    /// Returns where the driver tells of pongs.
+    pub(super) fn pings(&self) -> AnsweredPings {
+        self.padding.answered()
     }
 }
 
@@ -28,7 +38,7 @@ impl AsyncRead for Http2Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        http2::poll_frames(buf, |buf| Pin::new(&mut self.0).poll_read(cx, buf))
+        http2::poll_frames(buf, |buf| Pin::new(&mut self.upgraded).poll_read(cx, buf))
             .map_err(http2::read_error)
     }
 }
@@ -49,18 +59,26 @@ impl AsyncWrite for Http2Stream {
     ) -> Poll<io::Result<usize>> {
         // Room first: nothing is put together in vain.
         ready!(self.as_mut().poll_flush(cx))?;
-        let next = http2::gather(bufs, http2::MAX_WRITE);
-        Pin::new(&mut self.0).poll_write(cx, &next).map_err(http2::reset)
+        let this = &mut *self;
+        let all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        let padding = this.padding.before(all).unwrap_or_default();
+        let padded = padding.len();
+        let next = http2::gather(padding, bufs, http2::MAX_WRITE);
+        // There was room, so that all of it is taken.
+        let written = ready!(Pin::new(&mut this.upgraded).poll_write(cx, &next));
+        let taken = written.map_err(http2::reset)?.saturating_sub(padded);
+        this.padding.on_written(taken, all);
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx).map_err(http2::reset)
+        Pin::new(&mut self.upgraded).poll_flush(cx).map_err(http2::reset)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc8441#section-5
     //# Orderly TCP-level closures are represented as END_STREAM flags
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx).map_err(http2::reset)
+        Pin::new(&mut self.upgraded).poll_shutdown(cx).map_err(http2::reset)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -376,6 +376,7 @@ impl WebSocket {
                 }
             }
             Event::Pong(payload) => {
+                self.transport.handle_pong(&payload);
                 let answered = self.connection.handle_pong(&payload, Instant::now().into_std());
                 if let (true, Some(rtt)) = (answered, self.rtt()) {
                     self.side().rtt(rtt.last());

@@ -75,7 +75,7 @@ async fn a_server_that_does_not_read_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_waited_for() {
     /// What our client lets a server send on a stream.
-    const CLIENT_WINDOW: usize = 1 << 20;
+    const CLIENT_WINDOW: usize = 256 * 1024;
 
     let (count, mut counts) = mpsc::unbounded_channel();
     let handler = move |mut ws: WebSocket, path: String| {

@@ -9,6 +9,7 @@ mod serving;
 mod a_peer_that_does_not_read_is_waited_for;
 mod a_reset_stream_is_named;
 mod a_server_without_websockets_is_named;
+mod a_websocket_that_is_not_read_from_ends_no_other;
 mod axum_takes_both_versions;
 mod closing_ends_the_stream_at_once;
 mod many_share_a_connection;

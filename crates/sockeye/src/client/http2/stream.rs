@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream};
+use sockeye_proto::Role;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::http2;
+use crate::http2::{self, Padding};
+use crate::transport::AnsweredPings;
 
 /// How long a stream whose WebSocket was dropped is kept for what is still to be written, unless the server ends it
 /// before: as long as a closing handshake has by default.
@@ -25,6 +27,7 @@ pub(super) struct Stream {
     halves: Option<Halves>,
     /// Of the frame that was received last, what was not read.
     unread: Bytes,
+    padding: Padding,
 }
 
 struct Halves {
@@ -37,7 +40,12 @@ struct Halves {
 impl Stream {
     pub(super) fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
         let halves = Halves { send, receive, ended: false };
-        Self { halves: Some(halves), unread: Bytes::new() }
+        Self { halves: Some(halves), unread: Bytes::new(), padding: Padding::new(Role::Client) }
+    }
+
+    /// Returns where the driver tells of pongs.
+    pub(super) fn pings(&self) -> AnsweredPings {
+        self.padding.answered()
     }
 
     /// Lets go of the stream at once: the server is told that nothing more of it is wanted.
@@ -67,8 +75,8 @@ impl Stream {
 }
 
 impl Halves {
-    /// Waits until the peer has room for some of what is to be written; gives how much, in bytes.
-    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+    /// Waits until the peer has room for some of the `wanted` bytes.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
         self.send.reserve_capacity(wanted);
         while self.send.capacity() == 0 {
             match ready!(self.send.poll_capacity(cx)) {
@@ -77,7 +85,7 @@ impl Halves {
                 None => return Poll::Ready(Err(self.why_closed(cx))),
             }
         }
-        Poll::Ready(Ok(self.send.capacity().min(wanted)))
+        Poll::Ready(Ok(()))
     }
 
     /// Why nothing can be sent any more.
@@ -155,12 +163,20 @@ impl AsyncWrite for Stream {
         if all == 0 {
             return Poll::Ready(Ok(0));
         }
-        let halves = self.halves()?;
-        let room = ready!(halves.poll_room(cx, all.min(http2::MAX_WRITE)))?;
-        let data = Bytes::from(http2::gather(bufs, room).into_owned());
-        let length = data.len();
+        let this = &mut *self;
+        let halves = this.halves.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        // What is sent may be more than there is room for: a frame is cut where the server's window ends, not where the buffer
+        // does, since the parts could be short.
+        ready!(halves.poll_room(cx, all.min(http2::MAX_WRITE)))?;
+        let padding = this.padding.before(all).unwrap_or_default();
+        let padded = padding.len();
+        let data = Bytes::from(http2::gather(padding, bufs, http2::MAX_WRITE).into_owned());
+        let taken = data.len() - padded;
         match halves.send.send_data(data, false) {
-            Ok(()) => Poll::Ready(Ok(length)),
+            Ok(()) => {
+                this.padding.on_written(taken, all);
+                Poll::Ready(Ok(taken))
+            }
             Err(_) => Poll::Ready(Err(halves.why_closed(cx))),
         }
     }

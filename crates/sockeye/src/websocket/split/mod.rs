@@ -103,9 +103,9 @@ impl WebSocket {
                 let (read, write) = stream.into_split();
                 start.writer(read, write)
             }
-            Transport::Boxed { io, .. } => {
+            Transport::Boxed { io, pings, .. } => {
                 let (read, write) = tokio::io::split(io);
-                start.writer(read, write)
+                start.writer(read, write).with_pings(pings)
             }
         };
         (Sender::new(outbox.clone()), Receiver { ws: self, outbox })
