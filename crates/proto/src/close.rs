@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::{ProtocolError, UsageError};
+use crate::escape;
 use crate::frame::MAX_CONTROL_LENGTH;
 use crate::text::Utf8Bytes;
 
@@ -171,12 +172,13 @@ impl From<CloseCode> for CloseFrame {
     }
 }
 
+/// The code, and the reason with what could forge a line of a log [escaped](crate::escape).
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.reason.is_empty() {
             return self.code.fmt(f);
         }
-        write!(f, "{}: {}", self.code, self.reason)
+        write!(f, "{}: {}", self.code, escape(&self.reason))
     }
 }
 
@@ -211,6 +213,14 @@ mod tests {
         assert_eq!(CloseFrame::decode(b"\x03"), Err(ProtocolError::CloseTooShort));
         let wire = b"\x03\xe8\xff";
         assert_eq!(CloseFrame::decode(wire), Err(ProtocolError::InvalidCloseReason));
+    }
+
+    #[test]
+    fn a_reason_forges_no_line_of_a_log() {
+        let reason = "bye\r\nINFO all is well\u{2028}\u{202e}";
+        let frame = CloseFrame::new(CloseCode::NORMAL_CLOSURE, reason).unwrap();
+        let shown = r"1000 (normal closure): bye\r\nINFO all is well\u{2028}\u{202e}";
+        assert_eq!(frame.to_string(), shown);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod error;
+mod escape;
 mod excerpt;
 pub mod extension;
 pub mod frame;
@@ -37,6 +38,7 @@ mod token;
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{Config, Connection, Event, Input, Role, Rtt, State, TimedOut};
 pub use error::{ProtocolError, UsageError};
+pub use escape::{Escaped, escape};
 pub use frame::OpCode;
 pub use message::{Kind, Message, MessageCow, MessageRef};
 pub use prepared::Prepared;
