@@ -9,7 +9,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use sockeye::upgrade::{Options, OriginPolicy};
+use sockeye::upgrade::{HostPolicy, Options, OriginPolicy};
 use sockeye::{Server, WebSocket};
 use sockeye_grpc::Incoming;
 use sockeye_grpc_testing::service::services;
@@ -20,7 +20,7 @@ use tonic::transport::{Error, Identity, ServerTlsConfig};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The tests are pages of the test runner's own server.
-    let options = Options::new().origins(OriginPolicy::any());
+    let options = Options::new().allow_hosts(HostPolicy::loopback()).origins(OriginPolicy::any());
     let websockets = Server::bind("127.0.0.1:0").await?.options(options.clone());
     let address = websockets.local_addr()?;
     let (incoming, accept) = sockeye_grpc::incoming();

@@ -7,6 +7,7 @@
 
 use axum::Router;
 use axum::routing::any_service;
+use sockeye::upgrade::{HostPolicy, Options};
 use sockeye_grpc_testing::service::services;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> {
     let (greeter, trial) = services();
     let (incoming, accept) = sockeye_grpc::incoming();
+    let accept = accept.options(Options::new().allow_hosts(HostPolicy::loopback()));
     let inside = sockeye_grpc::server().add_service(greeter.clone()).add_service(trial.clone());
 
     let services = Routes::new(greeter).add_service(trial).into_axum_router();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use sockeye::Client;
+use sockeye::upgrade::HostPolicy;
 use sockeye_grpc::Endpoint;
 use sockeye_grpc_testing::proto::HelloRequest;
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
@@ -19,7 +20,8 @@ use tonic::transport::{Identity, ServerTlsConfig};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let certified = rcgen::generate_simple_self_signed(["greeter.internal".to_owned()])?;
 
-    let websockets = sockeye::Server::bind("127.0.0.1:0").await?;
+    let websockets =
+        sockeye::Server::bind("127.0.0.1:0").await?.allow_hosts(HostPolicy::loopback());
     let url = format!("ws://{}/grpc", websockets.local_addr()?);
     let (incoming, accept) = sockeye_grpc::incoming();
     tokio::spawn(websockets.serve(move |ws| accept.give(ws)));

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{HeaderValue, header::WWW_AUTHENTICATE};
-use sockeye::upgrade::{Admission, Options, Refusal, UpgradeRequest};
+use sockeye::upgrade::{Admission, HostPolicy, Options, Refusal, UpgradeRequest};
 use sockeye::{Server, WebSocket};
 
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ async fn main() -> sockeye::Result<()> {
     let server = Server::bind("127.0.0.1:8080").await?;
     println!("ws://{}/?access_token=s3cret", server.local_addr()?);
     server
-        .options(Options::new().subprotocols(["chat"]))
+        .options(Options::new().allow_hosts(HostPolicy::loopback()).subprotocols(["chat"]))
         .admit(move |request| {
             let tokens = tokens.clone();
             // The place to ask a data base or another service, and to wait for it.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use sockeye::upgrade::{Admission, Refusal, UpgradeRequest};
+use sockeye::upgrade::{Admission, HostPolicy, Refusal, UpgradeRequest};
 use sockeye::{Server, WebSocket};
 
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ async fn chat(mut ws: WebSocket) -> sockeye::Result<()> {
 async fn main() -> sockeye::Result<()> {
     let session = Session { user: "Ada".into() };
     let sessions = Arc::new(Sessions(HashMap::from([("5d41402a".to_owned(), session)])));
-    let server = Server::bind("127.0.0.1:8080").await?;
+    let server = Server::bind("127.0.0.1:8080").await?.allow_hosts(HostPolicy::loopback());
     println!("http://{}/", server.local_addr()?);
     server.admit(move |request| admit(request, sessions.clone())).serve(chat).await
 }

@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sockeye::handshake::{self, Key};
-use sockeye::upgrade::{self, Options};
+use sockeye::upgrade::{self, HostPolicy, Options};
 use sockeye::{Client, Deflate, Error, WebSocket};
 use tokio::io::{DuplexStream, copy_bidirectional, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +41,9 @@ async fn main() -> Result<()> {
 async fn server(address: &str) -> Result<()> {
     let (near, far) = duplex(64 * 1024);
     let echoing = service_fn(|mut request: Request<Incoming>| async move {
-        let options = Options::new().deflate(Deflate::default());
+        let options = Options::new()
+            .allow_hosts(HostPolicy::loopback().allow_addresses())
+            .deflate(Deflate::default());
         let (response, upgrading) = upgrade::hyper(&mut request, &options)?;
         tokio::spawn(async move {
             if let Ok(ws) = upgrading.await {

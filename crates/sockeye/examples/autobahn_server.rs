@@ -6,7 +6,7 @@
 //! by the other of its backends.
 
 use sockeye::push::{self, Backend, Callbacks};
-use sockeye::upgrade::{Options, Upgrader};
+use sockeye::upgrade::{HostPolicy, Options, Upgrader};
 use sockeye::{Deflate, Error, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,7 +22,7 @@ fn main() -> sockeye::Result<()> {
 }
 
 fn options() -> Options {
-    Options::new().deflate(Deflate::default())
+    Options::new().allow_hosts(HostPolicy::loopback().allow_addresses()).deflate(Deflate::default())
 }
 
 fn push(address: &str, backend: Backend) -> sockeye::Result<()> {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use sockeye::axum::WebSocketUpgrade;
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Deflate, WebSocket};
 
 #[derive(Clone)]
@@ -25,11 +26,15 @@ impl App {
 }
 
 async fn chat(upgrade: WebSocketUpgrade, State(app): State<App>) -> Response {
-    upgrade.subprotocols(["chat.v2"]).deflate(Deflate::default()).on_upgrade(async move |ws| {
-        if let Err(error) = app.chat(ws).await {
-            eprintln!("chat ended: {error}");
-        }
-    })
+    upgrade
+        .allow_hosts(HostPolicy::loopback())
+        .subprotocols(["chat.v2"])
+        .deflate(Deflate::default())
+        .on_upgrade(async move |ws| {
+            if let Err(error) = app.chat(ws).await {
+                eprintln!("chat ended: {error}");
+            }
+        })
 }
 
 #[tokio::main]

@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use sockeye::axum::WebSocketUpgrade;
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Drain, Shutdown};
 
 async fn echo(upgrade: WebSocketUpgrade, State(drain): State<Drain>) -> Response {
-    upgrade.drain(&drain).on_upgrade(async |mut ws| {
+    upgrade.allow_hosts(HostPolicy::loopback()).drain(&drain).on_upgrade(async |mut ws| {
         while let Some(message) = ws.recv().await? {
             ws.send(message).await?;
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sockeye::upgrade::Options;
+use sockeye::upgrade::{HostPolicy, Options};
 use sockeye::{Config, Error, Server, TimedOut, WebSocket};
 
 async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
@@ -23,7 +23,12 @@ async fn main() -> sockeye::Result<()> {
     let server = Server::bind("127.0.0.1:8080").await?;
     println!("ws://{}/", server.local_addr()?);
     server
-        .options(Options::new().config(config).handshake_timeout(Duration::from_secs(3)))
+        .options(
+            Options::new()
+                .allow_hosts(HostPolicy::loopback())
+                .config(config)
+                .handshake_timeout(Duration::from_secs(3)),
+        )
         .serve(async |ws| match echo(ws).await {
             Err(Error::TimedOut(TimedOut::Writing)) => eprintln!("a client does not read"),
             Err(Error::TimedOut(TimedOut::Reading)) => eprintln!("a client sends too slowly"),

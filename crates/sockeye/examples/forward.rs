@@ -3,6 +3,7 @@
 //!
 //!     cargo run --release -p sockeye --example forward -- 127.0.0.1:8080 ws://127.0.0.1:9000
 
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Client, FrameReceiver, FrameSender, Server, WebSocket};
 
 /// The longest frame, in bytes.
@@ -13,7 +14,7 @@ async fn main() -> sockeye::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let target = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:9000".into());
-    let server = Server::bind(address).await?;
+    let server = Server::bind(address).await?.allow_hosts(HostPolicy::loopback().allow_addresses());
     println!("forwarding {} to {target}", server.local_addr()?);
     server.serve(move |ws| forward(ws, target.clone())).await
 }

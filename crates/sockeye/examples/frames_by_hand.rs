@@ -7,7 +7,7 @@ use std::io;
 
 use sockeye::frame::{Header, OpCode};
 use sockeye::mask;
-use sockeye::upgrade::{Refusal, Upgraded, Upgrader};
+use sockeye::upgrade::{HostPolicy, Refusal, Upgraded, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,6 +23,7 @@ async fn main() -> Result<()> {
     println!("listening on {}", listener.local_addr()?);
     let upgrader =
         Upgrader::new()
+            .allow_hosts(HostPolicy::loopback().allow_addresses())
             .on_host(|host| {
                 if host.is_empty() { Err(Refusal::forbidden("whose server?")) } else { Ok(()) }
             })

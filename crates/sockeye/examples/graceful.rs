@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Server, Shutdown, WebSocket};
 
 async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
@@ -17,7 +18,7 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
-    let server = Server::bind("127.0.0.1:8080").await?;
+    let server = Server::bind("127.0.0.1:8080").await?.allow_hosts(HostPolicy::loopback());
     println!("ws://{}/", server.local_addr()?);
     let shutdown = Shutdown::restart()
         .timeout(Duration::from_secs(20))

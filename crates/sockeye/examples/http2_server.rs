@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sockeye::axum::WebSocketUpgrade;
+use sockeye::upgrade::HostPolicy;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -26,7 +27,7 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 
 async fn echo(upgrade: WebSocketUpgrade) -> Response {
     println!("a WebSocket over {:?}", upgrade.version());
-    upgrade.on_upgrade(async |mut ws| {
+    upgrade.allow_hosts(HostPolicy::loopback()).on_upgrade(async |mut ws| {
         while let Some(message) = ws.recv().await? {
             ws.send(message).await?;
         }

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use sockeye::upgrade::{Options, Upgrader};
+use sockeye::upgrade::{HostPolicy, Options, Upgrader};
 use sockeye::{Client, Deflate, Kind, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut client = Client::new(format!("ws://{}/", listener.local_addr()?));
-    let mut options = Options::new();
+    let mut options = Options::new().allow_hosts(HostPolicy::loopback());
     if deflate {
         client = client.deflate(Deflate::new());
         options = options.deflate(Deflate::new());

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Server, WebSocket};
 
 #[tokio::main]
@@ -22,7 +23,8 @@ async fn main() -> sockeye::Result<()> {
             counters.print();
         }
     });
-    Server::bind("127.0.0.1:8080").await?.serve(echo).await
+    let server = Server::bind("127.0.0.1:8080").await?;
+    server.allow_hosts(HostPolicy::loopback()).serve(echo).await
 }
 
 async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {

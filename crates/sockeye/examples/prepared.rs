@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sockeye::upgrade::Options;
+use sockeye::upgrade::{HostPolicy, Options};
 use sockeye::{CloseCode, Deflate, Prepared, Server, WebSocket};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Sender, channel};
@@ -19,7 +19,10 @@ async fn main() -> sockeye::Result<()> {
     tokio::spawn(tick(clock.clone()));
     let server = Server::bind(address).await?.options(Options::new().deflate(Deflate::new()));
     println!("listening on {}", server.local_addr()?);
-    server.serve(move |ws| listen(ws, clock.clone())).await
+    server
+        .allow_hosts(HostPolicy::loopback().allow_addresses())
+        .serve(move |ws| listen(ws, clock.clone()))
+        .await
 }
 
 async fn tick(clock: Sender<Prepared>) {

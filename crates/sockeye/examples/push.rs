@@ -4,6 +4,7 @@
 
 use sockeye::MessageRef;
 use sockeye::push::{Connection, Handler, Server};
+use sockeye::upgrade::HostPolicy;
 
 struct Echo;
 
@@ -15,7 +16,9 @@ impl Handler for Echo {
 
 fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    let listening = Server::new(|| Echo).listen(address)?;
+    let listening = Server::new(|| Echo)
+        .allow_hosts(HostPolicy::loopback().allow_addresses())
+        .listen(address)?;
     println!("listening on {}", listening.local_addr()?);
     listening.run()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sockeye::CloseCode;
 use sockeye::push::{Callbacks, Server};
-use sockeye::upgrade::Refusal;
+use sockeye::upgrade::{HostPolicy, Refusal};
 
 /// Whose connection it is, once that is known.
 struct User(Arc<OnceLock<String>>);
@@ -51,7 +51,9 @@ fn main() -> sockeye::Result<()> {
                 connection.send(message);
             }
         });
-    let listening = Server::new(move || chat.clone()).listen("127.0.0.1:8080")?;
+    let listening = Server::new(move || chat.clone())
+        .allow_hosts(HostPolicy::loopback())
+        .listen("127.0.0.1:8080")?;
     println!("listening on {}", listening.local_addr()?);
     listening.run()
 }

@@ -4,6 +4,7 @@
 
 use sockeye::MessageRef;
 use sockeye::push::{Callbacks, Connection, HandleError, Server};
+use sockeye::upgrade::HostPolicy;
 
 /// The name of whoever has a connection.
 struct Name(String);
@@ -26,7 +27,9 @@ fn main() -> sockeye::Result<()> {
             let line = format!("{} has left", name(connection));
             announce(connection, line);
         });
-    let listening = Server::new(move || chat.clone()).listen(address)?;
+    let listening = Server::new(move || chat.clone())
+        .allow_hosts(HostPolicy::loopback().allow_addresses())
+        .listen(address)?;
     println!("listening on {}", listening.local_addr()?);
     listening.run()
 }

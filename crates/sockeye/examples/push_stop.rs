@@ -7,12 +7,14 @@ use std::{io, thread};
 
 use sockeye::Shutdown;
 use sockeye::push::{Callbacks, Server};
+use sockeye::upgrade::HostPolicy;
 
 fn main() -> sockeye::Result<()> {
     let echo = Callbacks::new().on_message(|connection, message| {
         connection.send(message);
     });
     let listening = Server::new(move || echo.clone())
+        .allow_hosts(HostPolicy::loopback())
         .max_connections_per_address(100)
         .shutdown(Shutdown::restart().timeout(Duration::from_secs(10)))
         .listen("127.0.0.1:8080")?;

@@ -5,13 +5,15 @@
 use std::time::Duration;
 
 use sockeye::split::{SendQueue, Sender, WhenFull};
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Server, WebSocket};
 use tokio::time::{Instant, interval};
 
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    Server::bind(&address).await?.serve(talk).await
+    let server = Server::bind(&address).await?;
+    server.allow_hosts(HostPolicy::loopback().allow_addresses()).serve(talk).await
 }
 
 async fn talk(ws: WebSocket) -> sockeye::Result<()> {

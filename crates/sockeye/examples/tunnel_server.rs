@@ -3,6 +3,7 @@
 //!     cargo run --release -p sockeye --example tunnel_server -- 127.0.0.1:8080 127.0.0.1:6379
 
 use sockeye::byte_stream::{self, ByteStream};
+use sockeye::upgrade::HostPolicy;
 use sockeye::{Outcome, Server};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
@@ -13,7 +14,7 @@ async fn main() -> sockeye::Result<()> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let target = arguments.next().unwrap_or_else(|| "127.0.0.1:6379".into());
     let (mut listener, accept) = byte_stream::listener();
-    let server = Server::bind(address).await?;
+    let server = Server::bind(address).await?.allow_hosts(HostPolicy::loopback().allow_addresses());
     println!("ws://{}/ leads to {target}", server.local_addr()?);
     tokio::spawn(server.serve(move |ws| accept.give(ws)));
     while let Some(stream) = listener.accept().await {

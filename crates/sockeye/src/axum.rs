@@ -48,7 +48,7 @@ use crate::WebSocket;
 use crate::drain::Drain;
 use crate::figures::Side;
 use crate::outcome::Outcome;
-use crate::upgrade::{self, Options, UpgradeError};
+use crate::upgrade::{self, HostPolicy, Options, UpgradeError};
 
 /// A request for a WebSocket, which obeys the rules of the handshake.
 ///
@@ -81,6 +81,11 @@ impl WebSocketUpgrade {
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: crate::Deflate) -> Self {
         Self { options: self.options.deflate(deflate), ..self }
+    }
+
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
+    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
+        Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
     /// Keeps a value with the connection, where [`WebSocket::data`] finds it: one of each type. The place to say who the

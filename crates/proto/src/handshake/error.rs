@@ -112,6 +112,12 @@ pub enum HandshakeError {
     Subprotocols(SubprotocolError),
     /// A Sec-WebSocket-Extensions that breaks its grammar (RFC 6455 section 9.1).
     Extensions(ExtensionError),
+    /// The server does not answer for the host that the request is for: the
+    /// [`HostPolicy`](super::HostPolicy) does not allow it.
+    HostRefused {
+        /// The host that the request was for.
+        host: String,
+    },
     /// A page of another origin opened the connection, and the
     /// [`OriginPolicy`](super::OriginPolicy) does not allow it.
     OriginRefused {
@@ -220,6 +226,9 @@ impl fmt::Display for HandshakeError {
             Self::Content => f.write_str("a WebSocket handshake must have no content"),
             Self::Subprotocols(_) => f.write_str("the Sec-WebSocket-Protocol header is malformed"),
             Self::Extensions(_) => f.write_str("the Sec-WebSocket-Extensions header is malformed"),
+            Self::HostRefused { host } => {
+                write!(f, "this server does not answer for the host `{host}`")
+            }
             Self::OriginRefused { origin, host } => {
                 write!(f, "origin `{origin}` is not allowed on host `{host}`")
             }

@@ -5,7 +5,7 @@
 //!
 //! Url, ClientRequest ── encode(key) ──────────────► HeadSearch, RequestHead
 //!                                                   Request      all rules checked
-//!                                                   Terms        origin, subprotocol, extensions
+//!                                                   Terms        host, origin, subprotocol, extensions
 //! HeadSearch, ResponseHead ◄──────── encode() ───── Response, or a Refusal
 //! ClientRequest::verify
 //!        │                                             │
@@ -24,6 +24,7 @@ mod authority;
 mod client;
 mod error;
 mod head;
+mod host;
 mod key;
 mod negotiated;
 mod origin;
@@ -37,6 +38,7 @@ mod url;
 pub use client::ClientRequest;
 pub use error::{HandshakeError, MalformedHead};
 pub use head::{HeadLimits, HeadSearch, RequestHead, ResponseHead};
+pub use host::HostPolicy;
 pub use key::{Accept, Key};
 pub use negotiated::Negotiated;
 pub use origin::{OriginPolicy, PatternError};

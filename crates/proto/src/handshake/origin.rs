@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::authority::{Authority, default_port};
+use super::host::{HostPattern, Port};
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
 
@@ -141,44 +142,26 @@ enum Pattern {
     Of {
         /// `None` is `http` or `https`.
         scheme: Option<String>,
-        /// What follows the first label, with its dot, when `wildcard`.
-        host: String,
-        wildcard: bool,
-        port: Port,
+        host: HostPattern,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Port {
-    Default,
-    Is(u16),
-    Any,
 }
 
 impl Pattern {
     fn fits(&self, origin: Origin<'_>) -> bool {
         match (self, origin) {
             (Self::Null, Origin::Null) => true,
-            (
-                Self::Of { scheme, host, wildcard, port },
-                Origin::Of { scheme: given, authority },
-            ) => {
+            (Self::Of { scheme, host }, Origin::Of { scheme: given, authority }) => {
                 let scheme_fits = match scheme {
                     Some(scheme) => scheme.eq_ignore_ascii_case(given),
                     None => ["http", "https"].iter().any(|web| web.eq_ignore_ascii_case(given)),
                 };
-                let compared = match (*wildcard, authority.host.find('.')) {
-                    (false, _) => authority.host,
-                    (true, Some(dot)) if dot > 0 => &authority.host[dot..],
-                    (true, _) => return false,
-                };
                 let default = default_port(given);
-                let port_fits = match *port {
+                let port_fits = match host.port {
                     Port::Any => true,
                     Port::Is(port) => authority.port.or(default) == Some(port),
-                    Port::Default => authority.port.or(default) == default,
+                    Port::Unsaid => authority.port.or(default) == default,
                 };
-                scheme_fits && port_fits && compared.eq_ignore_ascii_case(host)
+                scheme_fits && port_fits && host.fits_host(authority.host)
             }
             _ => false,
         }
@@ -189,7 +172,6 @@ impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(pattern: &str) -> Result<Self, PatternError> {
-        let error = |reason| PatternError { pattern: excerpt(pattern), reason };
         if pattern == "null" {
             return Ok(Self::Null);
         }
@@ -198,42 +180,28 @@ impl FromStr for Pattern {
             None => (None, pattern),
         };
         if scheme.is_some_and(|scheme| !is_scheme(scheme)) {
-            return Err(error(PatternReason::Scheme));
+            return Err(PatternError::new(pattern, PatternReason::Scheme));
         }
-        let (rest, any_port) = match rest.strip_suffix(":*") {
-            Some(rest) => (rest, true),
-            None => (rest, false),
-        };
-        let (authority, wildcard) = match rest.strip_prefix("*.") {
-            Some(authority) => (authority, true),
-            None => (rest, false),
-        };
-        let Some(Authority { host, port }) = Authority::parse(authority) else {
-            return Err(error(PatternReason::Host));
-        };
-        if host.contains('*') {
-            return Err(error(PatternReason::Wildcard));
-        }
-        let port = match (any_port, port) {
-            (false, None) => Port::Default,
-            (false, Some(port)) => Port::Is(port),
-            (true, None) => Port::Any,
-            (true, Some(_)) => return Err(error(PatternReason::Host)),
-        };
-        let host = if wildcard { format!(".{host}") } else { host.to_owned() };
-        Ok(Self::Of { scheme: scheme.map(ToOwned::to_owned), host, wildcard, port })
+        let host = HostPattern::parse(rest).map_err(|reason| PatternError::new(pattern, reason))?;
+        Ok(Self::Of { scheme: scheme.map(ToOwned::to_owned), host })
     }
 }
 
-/// A pattern that [`OriginPolicy::allow`] does not take.
+/// A pattern that [`OriginPolicy::allow`] or [`HostPolicy::allow`](super::HostPolicy::allow) does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
     pattern: String,
     reason: PatternReason,
 }
 
+impl PatternError {
+    pub(super) fn new(pattern: &str, reason: PatternReason) -> Self {
+        Self { pattern: excerpt(pattern), reason }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PatternReason {
+pub(super) enum PatternReason {
     Scheme,
     Host,
     Wildcard,
@@ -246,7 +214,7 @@ impl fmt::Display for PatternError {
             PatternReason::Host => "expected a host with an optional port and nothing after it",
             PatternReason::Wildcard => "`*` can only be the whole first label, or the port",
         };
-        write!(f, "origin pattern `{}`: {reason}", self.pattern)
+        write!(f, "pattern `{}`: {reason}", self.pattern)
     }
 }
 

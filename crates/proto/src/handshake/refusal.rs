@@ -13,6 +13,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::HandshakeError;
+use crate::escape;
 
 /// The longest body of a refusal, in bytes: as much as the output of a connection holds before it waits. It is meant to
 /// be read by whoever wonders why, not to be a page.
@@ -153,7 +154,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match std::str::from_utf8(&self.body) {
-            Ok(text) => write!(f, "{}: {text}", self.status),
+            Ok(text) => write!(f, "{}: {}", self.status, escape(text)),
             Err(_) => write!(f, "{}: {} bytes", self.status, self.body.len()),
         }
     }
@@ -201,6 +202,10 @@ impl From<&HandshakeError> for Refusal {
                 StatusCode::UPGRADE_REQUIRED
             }
             HandshakeError::OriginRefused { .. } => StatusCode::FORBIDDEN,
+            //= https://www.rfc-editor.org/rfc/rfc9110#section-15.5.20
+            //# the request was directed at a server that is unable or unwilling to
+            //# produce an authoritative response for the target URI
+            HandshakeError::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
             _ => StatusCode::BAD_REQUEST,
         };
         let text = match error.source() {
@@ -287,6 +292,7 @@ mod tests {
             (HandshakeError::MissingHeader { name: "Upgrade" }, 426),
             (HandshakeError::MissingHeader { name: "Host" }, 400),
             (HandshakeError::OriginRefused { origin: value(), host: value() }, 403),
+            (HandshakeError::HostRefused { host: value() }, 421),
             (HandshakeError::Key { key: value() }, 400),
             (HandshakeError::from(Refusal::not_found("")), 404),
         ] {

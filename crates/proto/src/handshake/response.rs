@@ -6,10 +6,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{Accept, HandshakeError, Negotiated, OriginPolicy, Request};
+use super::{Accept, HandshakeError, HostPolicy, Negotiated, OriginPolicy, Request};
 use crate::extension::Extension;
 
-/// What a server agrees to. The default is its own origin, no subprotocol and no extension.
+/// What a server agrees to. The default is any host, its own origin, no subprotocol and no extension.
 ///
 /// ```
 /// use sockeye_proto::handshake::Terms;
@@ -19,6 +19,7 @@ use crate::extension::Extension;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
+    hosts: HostPolicy,
     origins: OriginPolicy,
     subprotocols: Vec<String>,
     #[cfg(feature = "deflate")]
@@ -29,6 +30,11 @@ impl Terms {
     /// The default terms.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Which hosts to answer for. Default: [`HostPolicy::any`].
+    pub fn hosts(self, hosts: HostPolicy) -> Self {
+        Self { hosts, ..self }
     }
 
     /// Which origins to accept. Default: [`OriginPolicy::same_origin`].
@@ -59,8 +65,9 @@ impl Terms {
     /// The answer to a request.
     ///
     /// # Errors
-    /// [`HandshakeError::OriginRefused`].
+    /// [`HandshakeError::HostRefused`] or [`HandshakeError::OriginRefused`].
     pub fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
+        self.hosts.check_request(request)?;
         self.origins.check(request)?;
         let subprotocol = self
             .subprotocols
@@ -313,6 +320,17 @@ mod tests {
                 })
             );
             assert!(Terms::new().origins(OriginPolicy::any()).answer(request).is_ok());
+        });
+    }
+
+    #[test]
+    fn a_host_that_is_not_ours_is_refused_though_the_origin_agrees() {
+        with_request("Origin: https://server.example.com\r\n", |request| {
+            let terms = Terms::new().hosts(HostPolicy::loopback());
+            let refused = HandshakeError::HostRefused { host: "server.example.com".into() };
+            assert_eq!(terms.answer(request), Err(refused));
+            let known = HostPolicy::loopback().allow("*.example.com").unwrap();
+            assert!(Terms::new().hosts(known).answer(request).is_ok());
         });
     }
 

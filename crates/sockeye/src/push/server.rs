@@ -13,7 +13,7 @@ use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
 use super::{Backend, Broadcaster, Handler, OnPanic, listener};
 use crate::quota::Quota;
-use crate::upgrade::Options;
+use crate::upgrade::{HostPolicy, Options};
 use crate::{Drained, Result, Shutdown};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -83,6 +83,12 @@ where
     /// What to agree to, and the limits of the connections.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`]. [`options`](Self::options) replaces this
+    /// setting: call it first.
+    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
+        Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
     /// By which of the system's ways bytes are moved. Default: [`Backend::Auto`].

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sockeye_proto::handshake::{
-    HandshakeError, HeadLimits, Negotiated, OriginPolicy, PatternError, Request, Response, Terms,
+    HandshakeError, HeadLimits, HostPolicy, Negotiated, OriginPolicy, PatternError, Request,
+    Response, Terms,
 };
 use sockeye_proto::{Config, Connection};
 
@@ -50,6 +51,22 @@ impl Options {
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: crate::Deflate) -> Self {
         Self { terms: self.terms.deflate(deflate), ..self }
+    }
+
+    /// Sets the hosts that the server answers for; a request for another is refused with 421. Default:
+    /// [`HostPolicy::any`]. A server that listens on loopback, or that only its own network can reach, is safe from DNS
+    /// rebinding with [`HostPolicy::loopback`], or with the names that it is called by.
+    ///
+    /// ```
+    /// use sockeye::upgrade::{HostPolicy, Options};
+    ///
+    /// let hosts = HostPolicy::loopback().allow("app.example.com")?;
+    /// let options = Options::new().allow_hosts(hosts);
+    /// # let _ = options;
+    /// # Ok::<_, sockeye::handshake::PatternError>(())
+    /// ```
+    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
+        Self { terms: self.terms.hosts(hosts), ..self }
     }
 
     /// Which pages may connect. Default: [`OriginPolicy::same_origin`].

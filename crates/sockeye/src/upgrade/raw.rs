@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracing::{Instrument as _, Span, field};
 
-use super::{Admission, Options, UpgradeError, UpgradeRequest, Upgraded};
+use super::{Admission, HostPolicy, Options, UpgradeError, UpgradeRequest, Upgraded};
 use crate::WebSocket;
 use crate::figures::Side;
 use crate::opening::{self, Deadline};
@@ -86,6 +86,11 @@ impl Upgrader {
     /// What to agree to, and the limits.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
+    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
+        Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
     /// Looks at the Host header: a host and an optional port.

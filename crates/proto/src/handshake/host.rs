@@ -1,0 +1,282 @@
+//! Which hosts a server answers for (RFC 9110 section 7.2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::authority::Authority;
+use super::origin::{PatternError, PatternReason};
+use super::{HandshakeError, Request};
+use crate::excerpt::excerpt;
+
+/// Which hosts a server answers for: every host unless told otherwise.
+///
+/// A page of `evil.example` may let that name resolve to 127.0.0.1, or to an address of the local network, once it is
+/// loaded (DNS rebinding). The browser then takes our server for the page's own: Origin and Host agree, and no check of
+/// origins helps. What tells such a request is its Host header, which names `evil.example`. A server that is reached
+/// from browsers on its own machine or network should know the names it is called by.
+///
+/// ```
+/// use sockeye_proto::handshake::HostPolicy;
+///
+/// let policy = HostPolicy::loopback().allow("app.example.com")?;
+/// assert!(policy.allows("localhost:8080") && policy.allows("127.0.0.1:8080"));
+/// assert!(policy.allows("app.example.com"));
+/// assert!(!policy.allows("evil.example:8080"));
+/// # Ok::<_, sockeye_proto::handshake::PatternError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPolicy {
+    any: bool,
+    loopback: bool,
+    addresses: bool,
+    patterns: Vec<HostPattern>,
+}
+
+impl HostPolicy {
+    /// Every host: the default.
+    pub const fn any() -> Self {
+        Self { any: true, loopback: false, addresses: false, patterns: Vec::new() }
+    }
+
+    /// The names of the machine itself: `localhost` and the names below it, 127.0.0.0/8 and `[::1]`.
+    pub const fn loopback() -> Self {
+        Self { any: false, loopback: true, addresses: false, patterns: Vec::new() }
+    }
+
+    /// No host but those that [`allow`](Self::allow) lists.
+    pub const fn listed_only() -> Self {
+        Self { any: false, loopback: false, addresses: false, patterns: Vec::new() }
+    }
+
+    /// Allows more hosts by a pattern:
+    ///
+    /// | pattern | allows |
+    /// |---|---|
+    /// | `example.com` | this name or address, at any port |
+    /// | `example.com:8443` | at this port only |
+    /// | `*.example.com` | any one label in place of the `*`, but not `example.com` nor `a.b.example.com` |
+    /// | `*` | everything, as [`any`](Self::any) |
+    ///
+    /// # Errors
+    /// [`PatternError`] when it is none of these.
+    pub fn allow(mut self, pattern: &str) -> Result<Self, PatternError> {
+        if pattern == "*" {
+            self.any = true;
+        } else {
+            self.patterns.push(pattern.parse()?);
+        }
+        Ok(self)
+    }
+
+    /// Allows every IP address: for a server that listens on all addresses of its machine. No name is an address, so
+    /// that DNS rebinding gains nothing by it.
+    pub fn allow_addresses(self) -> Self {
+        Self { addresses: true, ..self }
+    }
+
+    /// Whether the server answers for `host`, as the Host header or the `:authority` pseudo-header has it: a host with
+    /// an optional port.
+    pub fn allows(&self, host: &str) -> bool {
+        self.any || Authority::parse(host).is_some_and(|host| self.fits(host))
+    }
+
+    /// Checks a host as [`allows`](Self::allows) does, for servers of pages beside WebSockets.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Host`] when it is no host, which is answered with 400, and [`HandshakeError::HostRefused`],
+    /// which is answered with 421.
+    pub fn check(&self, host: &str) -> Result<(), HandshakeError> {
+        match Authority::parse(host) {
+            None => Err(HandshakeError::Host { host: excerpt(host) }),
+            Some(known) if self.any || self.fits(known) => Ok(()),
+            Some(_) => Err(HandshakeError::HostRefused { host: excerpt(host) }),
+        }
+    }
+
+    pub(super) fn check_request(&self, request: &Request<'_>) -> Result<(), HandshakeError> {
+        self.check(request.host())
+    }
+
+    fn fits(&self, asked: Authority<'_>) -> bool {
+        // The root's dot makes it no other name.
+        let host = asked.host.strip_suffix('.').unwrap_or(asked.host);
+        let asked = Authority { host, ..asked };
+        let address = address(host);
+        (self.addresses && address.is_some())
+            || (self.loopback && address.map_or_else(|| is_localhost(host), is_loopback))
+            || self.patterns.iter().any(|pattern| pattern.fits(asked))
+    }
+}
+
+impl Default for HostPolicy {
+    fn default() -> Self {
+        Self::any()
+    }
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => host.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6761#section-6.3
+//# Users may assume that IPv4 and IPv6 address queries for localhost names will
+//# always resolve to the respective IP loopback address.
+fn is_localhost(host: &str) -> bool {
+    host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+}
+
+/// A host with a port, where the first label and the port may be left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostPattern {
+    /// What follows the first label, with its dot, when `wildcard`.
+    host: String,
+    wildcard: bool,
+    pub(super) port: Port,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Unsaid,
+    Is(u16),
+    Any,
+}
+
+impl HostPattern {
+    /// Whether it is this host, at a port that the pattern says.
+    fn fits(&self, asked: Authority<'_>) -> bool {
+        let port_fits = match self.port {
+            Port::Any | Port::Unsaid => true,
+            Port::Is(port) => asked.port == Some(port),
+        };
+        port_fits && self.fits_host(asked.host)
+    }
+
+    /// Whether it is this host, whatever the port.
+    pub(super) fn fits_host(&self, host: &str) -> bool {
+        let compared = match (self.wildcard, host.find('.')) {
+            (false, _) => host,
+            (true, Some(dot)) if dot > 0 => &host[dot..],
+            (true, _) => return false,
+        };
+        compared.eq_ignore_ascii_case(&self.host)
+    }
+
+    /// Reads a host with an optional port, of which `*` may be the first label or the port.
+    pub(super) fn parse(text: &str) -> Result<Self, PatternReason> {
+        let (rest, any_port) = match text.strip_suffix(":*") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let (authority, wildcard) = match rest.strip_prefix("*.") {
+            Some(authority) => (authority, true),
+            None => (rest, false),
+        };
+        let Some(Authority { host, port }) = Authority::parse(authority) else {
+            return Err(PatternReason::Host);
+        };
+        if host.contains('*') {
+            return Err(PatternReason::Wildcard);
+        }
+        let port = match (any_port, port) {
+            (false, None) => Port::Unsaid,
+            (false, Some(port)) => Port::Is(port),
+            (true, None) => Port::Any,
+            (true, Some(_)) => return Err(PatternReason::Host),
+        };
+        let host = if wildcard { format!(".{host}") } else { host.to_owned() };
+        Ok(Self { host, wildcard, port })
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = PatternError;
+
+    fn from_str(pattern: &str) -> Result<Self, PatternError> {
+        Self::parse(pattern).map_err(|reason| PatternError::new(pattern, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_has_the_names_of_the_machine_itself_at_any_port() {
+        let policy = HostPolicy::loopback();
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "localhost.:80",
+            "app.localhost",
+            "127.0.0.1:8080",
+            "127.1.2.3",
+            "[::1]:9",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(policy.allows(host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "evillocalhost",
+            "127.0.0.1.evil.example",
+            "128.0.0.1",
+            "0.0.0.0",
+            "[::2]",
+            "",
+            "user@localhost",
+            "localhost localhost",
+        ] {
+            assert!(!policy.allows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn listed_hosts_are_compared_whole_and_in_any_case() {
+        let policy = |pattern| HostPolicy::listed_only().allow(pattern).unwrap();
+        assert!(policy("example.com").allows("Example.com.:81"));
+        assert!(!policy("example.com").allows("a.example.com"));
+        assert!(policy("example.com:81").allows("example.com:81"));
+        assert!(!policy("example.com:81").allows("example.com"));
+        assert!(policy("*.example.com").allows("a.example.com:8"));
+        assert!(!policy("*.example.com").allows("example.com"));
+        assert!(!policy("*.example.com").allows("a.b.example.com"));
+        assert!(policy("[2001:db8::1]").allows("[2001:DB8::1]:80"));
+        assert!(policy("*").allows("anything"));
+    }
+
+    #[test]
+    fn addresses_may_be_allowed_as_a_whole_and_names_are_not_among_them() {
+        let policy = HostPolicy::loopback().allow_addresses();
+        assert!(policy.allows("192.0.2.7:80") && policy.allows("[2001:db8::1]"));
+        for host in ["192.0.2.7.evil.example", "0xc0000207", "evil.example", "192.0.2"] {
+            assert!(!policy.allows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_told_from_one_that_is_not_ours() {
+        let check = |host: &str| HostPolicy::loopback().check(host);
+        assert_eq!(check("localhost:1"), Ok(()));
+        assert_eq!(check("a/b"), Err(HandshakeError::Host { host: "a/b".into() }));
+        let refused = HandshakeError::HostRefused { host: "evil.example:1".into() };
+        assert_eq!(check("evil.example:1"), Err(refused));
+        assert_eq!(HostPolicy::any().check("evil.example"), Ok(()));
+    }
+
+    #[test]
+    fn bad_patterns_are_refused_when_they_are_given() {
+        for pattern in ["", "https://example.com", "example.com/", "a.*.com", "a:b", "*.*.com"] {
+            let error = HostPolicy::listed_only().allow(pattern).unwrap_err();
+            assert!(error.to_string().contains(pattern), "{error}");
+        }
+    }
+}
