@@ -63,8 +63,8 @@
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Kind, Message, MessageRef, Prepared, ProtocolError, Rtt,
-    TimedOut, UsageError, Utf8Bytes, backoff, close, frame, handshake, mask, text,
+    CloseCode, CloseFrame, Config, Escaped, Kind, Message, MessageRef, Prepared, ProtocolError,
+    Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame, handshake, mask, text,
 };
 
 // The only place where the targets part. Whatever is in both branches has the same names in both.
@@ -93,6 +93,7 @@ cfg_if::cfg_if! {
         pub mod push;
         mod quota;
         mod random;
+        mod repeated;
         mod server;
         #[cfg(feature = "tls")]
         mod tls;

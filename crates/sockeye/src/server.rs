@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,7 +17,8 @@ use tracing::Instrument as _;
 use crate::drain::{Drain, Drained, Shutdown};
 use crate::outcome::Outcome;
 use crate::quota::{self, Entry, Quota};
-use crate::upgrade::{self, Admission, Options, Refusal, UpgradeRequest, Upgrader};
+use crate::repeated::Repeated;
+use crate::upgrade::{self, Admission, HostPolicy, Options, Refusal, UpgradeRequest, Upgrader};
 use crate::{Result, WebSocket};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -97,6 +98,12 @@ impl Server {
     /// How to upgrade requests: for a say in each of them.
     pub fn upgrader(self, upgrader: Upgrader) -> Self {
         Self { upgrader, ..self }
+    }
+
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`]. [`options`](Self::options) and
+    /// [`upgrader`](Self::upgrader) replace this setting: call them first.
+    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
+        Self { upgrader: self.upgrader.allow_hosts(hosts), ..self }
     }
 
     /// Decides on each request before it is answered: see [`Upgrader::admit`].
@@ -185,8 +192,9 @@ impl Server {
         // Those that are left are dropped with it.
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
+        let mut failing = Repeated::default();
         while let Some((stream, peer, permit)) =
-            unless(accept(&listener, &free), shutdown.as_mut()).await
+            unless(accept(&listener, &free, &mut failing), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
             let (handler, upgrader, member) = (handler.clone(), upgrader.clone(), drain.enter());
@@ -223,6 +231,7 @@ impl Server {
 async fn accept(
     listener: &TcpListener,
     free: &Arc<Semaphore>,
+    failing: &mut Repeated,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
@@ -230,7 +239,9 @@ async fn accept(
             Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                if let Some(times) = failing.count(Instant::now()) {
+                    tracing::warn!(%error, times, "cannot accept connections");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::worker::Settings;
+use crate::repeated::Repeated;
 
 /// Clients accepted in a row, at most, before connections have their turn.
 const MAX_ACCEPTS: usize = 64;
@@ -19,11 +20,12 @@ pub(super) struct Acceptor {
     /// There may be clients to accept, once there is room or the pause is over.
     ready: bool,
     paused_until: Option<Instant>,
+    failing: Repeated,
 }
 
 impl Acceptor {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, ready: true, paused_until: None }
+        Self { settings, ready: true, paused_until: None, failing: Repeated::default() }
     }
 
     /// The listener says that there are clients.
@@ -82,7 +84,9 @@ impl Acceptor {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::Interrupted => {}
                 _ => {
-                    tracing::warn!(%error, "cannot accept connections");
+                    if let Some(times) = self.failing.count(now) {
+                        tracing::warn!(%error, times, "cannot accept connections");
+                    }
                     self.paused_until = now.checked_add(PAUSE);
                     return;
                 }

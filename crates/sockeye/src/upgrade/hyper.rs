@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tracing::Span;
 
 use super::stream::Http2Stream;
-use super::{Options, UpgradeError};
+use super::{Options, UpgradeError, WriteTimeout};
 use crate::WebSocket;
 use crate::figures::Side;
 use crate::transport::Transport;
@@ -26,7 +26,8 @@ use crate::transport::Transport;
 ///
 /// # HTTP/1.1
 /// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain TCP, served as
-/// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly.
+/// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly; so it does with a
+/// [`WriteTimeout`] between the two.
 ///
 /// # HTTP/2
 /// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on one connection.
@@ -170,6 +171,10 @@ impl Future for Upgrading {
 fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return (parts.io.into_inner().into(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<WriteTimeout<TcpStream>>>() {
+        Ok(parts) => return (parts.io.into_inner().into_inner().into(), parts.read_buf),
         Err(upgraded) => upgraded,
     };
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {

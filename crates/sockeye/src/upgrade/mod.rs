@@ -19,6 +19,10 @@
 //! | `push::Server` | `push::Handler::upgrade`, which must not wait | `push::Answer::set_data`, then `push::Connection::data` |
 //! | axum and hyper | the application's own handler, before it upgrades | `axum::WebSocketUpgrade::data`, or [`WebSocket::set_data`](crate::WebSocket::set_data) |
 //!
+//! What a browser asks for comes from pages of any origin. Those of other origins are refused by the Origin header
+//! ([`Options::origins`]), and those whose name was made to resolve to this machine by the Host header
+//! ([`Options::allow_hosts`]).
+//!
 //! Browsers send no `Authorization` header with a WebSocket. They send cookies, which the check of the origin protects;
 //! and scripts can name a subprotocol that carries a token, beside a real one that the server chooses.
 
@@ -32,6 +36,8 @@ mod request;
 #[cfg(feature = "hyper")]
 mod stream;
 mod upgraded;
+#[cfg(feature = "hyper")]
+mod write_timeout;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Upgrading, hyper};
@@ -43,5 +49,7 @@ pub use options::Options;
 pub use raw::Upgrader;
 pub(crate) use raw::span;
 pub use request::UpgradeRequest;
-pub use sockeye_proto::handshake::{OriginPolicy, Refusal, Request, Response};
+pub use sockeye_proto::handshake::{HostPolicy, OriginPolicy, Refusal, Request, Response};
 pub use upgraded::Upgraded;
+#[cfg(feature = "hyper")]
+pub use write_timeout::WriteTimeout;
