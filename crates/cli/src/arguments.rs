@@ -68,12 +68,19 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Serve https and wss with a certificate made on the spot, for this machine only
+    /// Serve https and wss with a certificate made on the spot, for localhost and the address listened on
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
     pub(crate) self_signed: bool,
 
+    /// Answer for this host too, such as app.example.com or *.example.com (repeatable). Known without it are localhost, the
+    /// address listened on, and the names in the certificate of --tls-cert; a request for another host is refused with 421
+    #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
+    #[arg(value_parser = units::host_pattern)]
+    pub(crate) allow_host: Vec<String>,
+
     /// Let pages of this origin connect besides our own, such as https://*.example.com (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
+    #[arg(value_parser = units::origin_pattern)]
     pub(crate) allow_origin: Vec<String>,
 
     /// Largest message taken from a client; a larger one closes its connection with 1009
@@ -90,6 +97,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) handshake_timeout: Duration,
+
+    /// Time in which a client must take some byte of what it is sent: of a page, an answer, a message
+    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) write_timeout: Duration,
 
     /// Silence after which a WebSocket is given up; pings keep a living client from it
     #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]

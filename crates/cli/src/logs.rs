@@ -1,8 +1,19 @@
 //! Logs, as lines on standard error.
 
+mod repetition;
+
+use std::fmt;
 use std::io::IsTerminal;
 
+use sockeye::escape;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use self::repetition::Repetition;
 
 /// Starts logging at the level of `RUST_LOG`, or where that is unset at the one of so many `-v`.
 ///
@@ -20,12 +31,12 @@ pub(crate) fn start(verbose: u8) -> anyhow::Result<()> {
         }
         _ => EnvFilter::new(level(verbose)),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(EscapedFields)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(filter).with(Repetition::start()?).with(lines).init();
     Ok(())
 }
 
@@ -35,5 +46,20 @@ fn level(verbose: u8) -> &'static str {
         1 => "info,sockeye=debug",
         2 => "debug,sockeye=trace",
         _ => "trace",
+    }
+}
+
+/// The usual format of messages and fields, escaped: they may contain what a peer wrote, whichever crate they come from.
+struct EscapedFields;
+
+impl<'writer> FormatFields<'writer> for EscapedFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        write!(writer, "{}", escape(&text))
     }
 }

@@ -10,16 +10,18 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, info, warn};
 
 use self::connection::Limits;
 use self::shutdown::{Shutdown, Stops};
 use crate::arguments::Serve;
 
+mod answer;
 mod connection;
 mod demo;
 mod echo;
 mod figures;
+mod hosts;
 mod listen;
 mod page;
 mod plain;
@@ -45,18 +47,24 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
 }
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
-    let tls = tls::acceptor(options)?;
-    let echo = echo::Echo::new(options)?;
     let figures = if options.metrics { Some(figures::Figures::install()?) } else { None };
     let listener = listen::bind(&options.listen).await?;
     // From here on a signal stops the server gently, so that whoever reads the address may send one.
     let mut stops = Stops::listen()?;
     let address = listener.local_addr().context("the listener has lost its address")?;
+    let tls = tls::acceptor(options, address)?;
+    let hosts = hosts::policy(options, address)?;
+    let echo = echo::Echo::new(options, hosts.clone())?;
     announce(address, tls.is_some());
 
     let server = Server {
-        router: routes::router(echo, figures, options.max_message),
-        limits: Limits { handshake: options.handshake_timeout, tls: tls.map(TlsAcceptor::from) },
+        router: hosts::guard(routes::router(echo, figures, options.max_message), hosts.clone()),
+        limits: Limits {
+            handshake: options.handshake_timeout,
+            write: options.write_timeout,
+            tls: tls.map(TlsAcceptor::from),
+            plain: hosts::guard(plain::router(), hosts),
+        },
         slots: Arc::new(Semaphore::new(options.max_connections)),
         shutdown: Shutdown::default(),
     };
@@ -108,12 +116,14 @@ impl Server {
             let guest = self.shutdown.admit(peer, slot);
             let router = self.router.clone();
             let limits = self.limits.clone();
-            tokio::spawn(async move {
+            let span = guest.span().clone();
+            let task = async move {
                 match connection::serve(stream, router, guest, limits).await {
-                    Ok(()) => debug!(%peer, "ended"),
-                    Err(error) => debug!(%peer, "ended: {error:#}"),
+                    Ok(()) => debug!("ended"),
+                    Err(error) => debug!("ended: {error:#}"),
                 }
-            });
+            };
+            tokio::spawn(task.instrument(span));
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use sockeye::upgrade::{HostPolicy, OriginPolicy};
+
 /// A number of bytes such as `4096`, `64KiB` or `1.5MB`; at least 1.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     const EXPECTED: &str = "expected a number of bytes such as 4096, 64KiB or 16MiB";
@@ -66,6 +68,27 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     match port.parse::<u16>() {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("{port:?} is not a port from 0 to 65535; {EXPECTED}")),
+    }
+}
+
+/// A pattern of hosts, such as `app.example.com` or `*.example.com`.
+pub(crate) fn host_pattern(text: &str) -> Result<String, String> {
+    match HostPolicy::listed_only().allow(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "{error}; expected a host such as app.example.com, *.example.com or 192.0.2.7:8443, or * for all"
+        )),
+    }
+}
+
+/// A pattern of origins, such as `https://app.example.com`.
+pub(crate) fn origin_pattern(text: &str) -> Result<String, String> {
+    match OriginPolicy::listed_only().allow(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "{error}; expected an origin such as https://app.example.com, https://*.example.com \
+             or http://localhost:*"
+        )),
     }
 }
 

@@ -12,11 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sockeye::upgrade::WriteTimeout;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::answer::Answer;
 use super::shutdown::Guest;
 use super::streams::Streams;
 use super::{plain, tls};
@@ -27,13 +29,17 @@ pub(crate) struct Limits {
     /// Time for the TLS handshake, and again for the head of each request; with HTTP/2 also for a
     /// connection on which nothing is open.
     pub(crate) handshake: Duration,
+    /// Time in which the client has to take some byte of what it is sent.
+    pub(crate) write: Duration,
     /// Present when the server speaks TLS.
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Answers plain HTTP where the server speaks TLS.
+    pub(crate) plain: Router,
 }
 
 /// Room for the head of a request; a larger one is answered with 431. Browsers send 1 to 4 KiB,
 /// and many servers in front of ours allow 8 to 32 KiB.
-const HEAD_SIZE: u32 = 64 * 1024;
+pub(crate) const HEAD_SIZE: u32 = 64 * 1024;
 
 /// Requests and WebSockets at a time on one connection of HTTP/2: what RFC 9113 (6.5.2) recommends
 /// as the least. Browsers open another connection beyond it.
@@ -60,22 +66,26 @@ pub(crate) async fn serve(
     guest: Guest,
     limits: Limits,
 ) -> anyhow::Result<()> {
+    let (handshake, write) = (limits.handshake, limits.write);
     let Some(tls) = limits.tls else {
-        return serve_http1(stream, router, guest, limits.handshake).await;
+        return serve_http1(WriteTimeout::new(stream, write), router, guest, handshake).await;
     };
     let opened = tokio::select! {
-        opened = tokio::time::timeout(limits.handshake, open(stream, &tls)) => opened
+        opened = tokio::time::timeout(handshake, open(stream, &tls)) => opened
             .context("the TLS handshake took too long")?
             .context("the TLS handshake failed")?,
         () = guest.shutdown_begun() => return Ok(()),
     };
     match opened {
         Opened::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
-            serve_http2(*stream, router, guest, limits.handshake).await
+            let stream = WriteTimeout::new(*stream, write);
+            serve_http2(stream, router, guest, handshake, write).await
         }
-        Opened::Tls(stream) => serve_http1(*stream, router, guest, limits.handshake).await,
+        Opened::Tls(stream) => {
+            serve_http1(WriteTimeout::new(*stream, write), router, guest, handshake).await
+        }
         Opened::Plain(stream) => {
-            serve_http1(stream, plain::router(), guest, limits.handshake).await
+            serve_http1(WriteTimeout::new(stream, write), limits.plain, guest, handshake).await
         }
     }
 }
@@ -128,7 +138,8 @@ async fn serve_http2<S>(
     stream: S,
     router: Router,
     guest: Guest,
-    patience: Duration,
+    idle: Duration,
+    stalled: Duration,
 ) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -137,7 +148,8 @@ where
     let streams = Streams::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(guest.clone().with_stream(streams.enter()));
-        router.call(request)
+        let (answer, streams) = (router.call(request), streams.clone());
+        async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, &streams))) }
     });
     let connection =
         http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(stream), service);
@@ -145,13 +157,13 @@ where
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
         () = guest.shutdown_begun() => {}
-        () = streams.idle_for(patience) => {}
+        () = streams.idle_for(idle, stalled) => {}
     }
     connection.as_mut().graceful_shutdown();
     // Whoever does not follow suit, or never began to speak HTTP/2, is hung up on.
     tokio::select! {
         result = connection.as_mut() => Ok(result?),
-        () = streams.idle_for(patience) => Ok(()),
+        () = streams.idle_for(idle, idle) => Ok(()),
     }
 }
 

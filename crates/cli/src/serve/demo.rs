@@ -12,7 +12,7 @@ use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::Options;
 use sockeye_demo::Service;
 use sockeye_demo::v1::demo_server::{DemoServer, SERVICE_NAME};
-use tracing::debug;
+use tracing::{Instrument as _, debug};
 
 use super::shutdown::Guest;
 use super::{connection, echo, page};
@@ -49,7 +49,8 @@ async fn upgrade(
             let peer = guest.peer();
             debug!(%peer, "gRPC over a WebSocket opened");
             let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
-            match connection::serve_grpc(stream, grpc.service, guest).await {
+            let span = guest.span().clone();
+            match connection::serve_grpc(stream, grpc.service, guest).instrument(span).await {
                 Ok(()) => debug!(%peer, "gRPC over a WebSocket ended"),
                 Err(error) => debug!(%peer, "gRPC over a WebSocket failed: {error:#}"),
             }

@@ -1,12 +1,11 @@
 //! `/echo`: every message comes back as it went.
 
-use anyhow::Context;
 use axum::extract::{Extension, State};
 use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::Options;
+use sockeye::upgrade::{HostPolicy, Options};
 use sockeye::{Config, Deflate, WebSocket};
 use tracing::debug;
 
@@ -25,16 +24,14 @@ pub(crate) struct Echo {
 impl Echo {
     /// # Errors
     /// When an `--allow-origin` is not a pattern.
-    pub(crate) fn new(flags: &Serve) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &Serve, hosts: HostPolicy) -> anyhow::Result<Self> {
         let mut options = Options::new()
             .config(config(flags))
+            .allow_hosts(hosts)
             .subprotocols([SUBPROTOCOL])
             .deflate(Deflate::default());
         for pattern in &flags.allow_origin {
-            options = options.allow_origin(pattern).context(
-                "--allow-origin takes an origin such as https://app.example.com, \
-                 https://*.example.com or http://localhost:*",
-            )?;
+            options = options.allow_origin(pattern)?;
         }
         Ok(Self { options })
     }
@@ -53,6 +50,7 @@ fn config(flags: &Serve) -> Config {
         .max_message_length(flags.max_message)
         .ping_after(Some(quarter))
         .pong_timeout(quarter * 2)
+        .write_timeout(Some(flags.write_timeout))
         .close_timeout(flags.shutdown_timeout)
 }
 

@@ -30,6 +30,30 @@ fn explain(error: &std::io::Error) -> String {
     }
 }
 
+/// The host to listen on, where it is a name and no address.
+pub(crate) fn name(listen: &str) -> Option<&str> {
+    let (host, _) = listen.rsplit_once(':')?;
+    let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+    (!is_address).then_some(host)
+}
+
+/// The addresses at which a listener is reached: the one it is bound to; for one that is bound to all, those of this
+/// machine that lead to others.
+pub(crate) fn addresses(bound: SocketAddr) -> Vec<IpAddr> {
+    if !bound.ip().is_unspecified() {
+        return vec![bound.ip()];
+    }
+    // A UDP socket that is connected sends nothing, and has the address that it would send from. These are addresses for
+    // documentation (RFC 5737, RFC 3849): the way to them is the way out.
+    let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    let ways = ways.iter().filter_map(|(from, to)| {
+        let socket = std::net::UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    ways.filter(|ip| bound.is_ipv6() || ip.is_ipv4()).collect()
+}
+
 /// The address as a URL that a browser on this machine can open.
 pub(crate) fn url(address: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
@@ -45,6 +69,26 @@ pub(crate) fn url(address: SocketAddr, tls: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_name_to_listen_on_is_told_from_an_address() {
+        for (listen, name) in [
+            ("example.com:80", Some("example.com")),
+            ("127.0.0.1:80", None),
+            ("0.0.0.0:80", None),
+            ("[::1]:80", None),
+        ] {
+            assert_eq!(super::name(listen), name, "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_listener_is_reached_at_the_address_it_is_bound_to() {
+        let addresses = |bound: &str| super::addresses(bound.parse().unwrap());
+        assert_eq!(addresses("127.0.0.2:1"), ["127.0.0.2".parse::<std::net::IpAddr>().unwrap()]);
+        // Which these are is the machine's affair.
+        assert!(addresses("0.0.0.0:1").iter().all(|ip| ip.is_ipv4() && !ip.is_unspecified()));
+    }
+
     #[test]
     fn a_url_can_be_opened_whatever_is_listened_on() {
         let url = |address: &str, tls| super::url(address.parse().unwrap(), tls);

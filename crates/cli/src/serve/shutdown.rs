@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{info, warn};
+use tracing::{Span, info, warn};
 
 use super::streams::Stream;
 
@@ -26,6 +26,8 @@ pub(crate) struct Shutdown {
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
     peer: SocketAddr,
+    /// Names the peer in the log, whichever task a line comes from.
+    span: Span,
     begun: CancellationToken,
     drain: Drain,
     _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
@@ -38,7 +40,8 @@ impl Shutdown {
     pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
         let place = Arc::new((slot, self.guests.token()));
         let (begun, drain) = (self.begun.clone(), self.drain.clone());
-        Guest { peer, begun, drain, _place: place, _stream: None }
+        let span = tracing::warn_span!("connection", %peer);
+        Guest { peer, span, begun, drain, _place: place, _stream: None }
     }
 
     /// Tells all connections to end and waits until they have, at most so long.
@@ -65,6 +68,11 @@ impl Guest {
     /// Where the connection comes from.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The span of the connection, which names the peer.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// What closes its WebSockets when the server stops.

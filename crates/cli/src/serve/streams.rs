@@ -5,31 +5,58 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How many streams of a connection are open.
-#[derive(Debug, Default)]
-pub(crate) struct Streams(Arc<watch::Sender<usize>>);
+/// The streams of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams(Arc<watch::Sender<Count>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    /// Requests that are not answered yet, answers that wait for what produces them, and WebSockets.
+    open: usize,
+    /// Answers that the client has not taken whole.
+    answers: usize,
+}
 
 /// One of the streams, for as long as it is open.
 #[derive(Debug)]
-pub(crate) struct Stream(Arc<watch::Sender<usize>>);
+pub(crate) struct Stream(Streams);
+
+/// An answer, until it was given whole.
+#[derive(Debug)]
+pub(crate) struct Answering(Streams);
 
 impl Streams {
     /// Counts a stream in.
     pub(crate) fn enter(&self) -> Stream {
-        self.0.send_modify(|open| *open += 1);
-        Stream(Arc::clone(&self.0))
+        self.0.send_modify(|count| count.open += 1);
+        Stream(self.clone())
     }
 
-    /// Waits until none was open for so long. Cancel safe.
-    pub(crate) async fn idle_for(&self, time: Duration) {
-        let mut open = self.0.subscribe();
+    /// Counts an answer in.
+    pub(crate) fn answer(&self) -> Answering {
+        self.0.send_modify(|count| count.answers += 1);
+        Answering(self.clone())
+    }
+
+    /// Notes that the client took a part of an answer.
+    pub(crate) fn progressed(&self) {
+        self.0.send_modify(|_| {});
+    }
+
+    /// Waits until no stream was open for `idle`; or while there are answers, until the client took nothing of them for
+    /// `stalled`. Cancel safe.
+    pub(crate) async fn idle_for(&self, idle: Duration, stalled: Duration) {
+        let mut count = self.0.subscribe();
         loop {
-            let idle = *open.borrow_and_update() == 0;
+            let Count { open, answers } = *count.borrow_and_update();
             // It never fails: the sender is here.
-            let changed = open.changed();
-            if !idle {
+            let changed = count.changed();
+            if open > 0 {
                 let _ = changed.await;
-            } else if tokio::time::timeout(time, changed).await.is_err() {
+                continue;
+            }
+            let time = if answers > 0 { stalled } else { idle };
+            if tokio::time::timeout(time, changed).await.is_err() {
                 return;
             }
         }
@@ -38,7 +65,13 @@ impl Streams {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
+        self.0.0.send_modify(|count| count.open -= 1);
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| count.answers -= 1);
     }
 }
 
@@ -58,7 +91,23 @@ mod tests {
             tokio::time::sleep(LIMIT * 3).await;
             drop(second);
         };
-        tokio::join!(streams.idle_for(LIMIT), dropped_later);
+        tokio::join!(streams.idle_for(LIMIT, LIMIT), dropped_later);
         assert_eq!(begun.elapsed(), LIMIT * 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_answers_slowly_is_not_idle() {
+        let (streams, stalled) = (Streams::default(), LIMIT * 3);
+        let begun = tokio::time::Instant::now();
+        let answer = streams.answer();
+        let takes_slowly = async {
+            for _ in 0..5 {
+                tokio::time::sleep(LIMIT * 2).await;
+                streams.progressed();
+            }
+        };
+        tokio::join!(streams.idle_for(LIMIT, stalled), takes_slowly);
+        assert_eq!(begun.elapsed(), LIMIT * 10 + stalled);
+        drop(answer);
     }
 }

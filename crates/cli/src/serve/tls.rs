@@ -1,5 +1,6 @@
 //! TLS: the certificate and key from files, or made on the spot.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,19 +10,24 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
 
+use super::listen;
 use crate::arguments::Serve;
 
 /// The name of HTTP/2 for ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// The TLS configuration that the flags ask for; `None` when the server is to speak plain HTTP.
+/// The TLS configuration that the flags ask for; `None` when the server is to speak plain HTTP. `bound` is where it
+/// listens.
 ///
 /// # Errors
 /// A sentence that names the file, what was expected in it and what was found.
-pub(crate) fn acceptor(options: &Serve) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+pub(crate) fn acceptor(
+    options: &Serve,
+    bound: SocketAddr,
+) -> anyhow::Result<Option<Arc<ServerConfig>>> {
     let config = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => from_files(cert, key)?,
-        _ if options.self_signed => self_signed(&options.listen)?,
+        _ if options.self_signed => self_signed(&options.listen, bound)?,
         _ => return Ok(None),
     };
     Ok(Some(Arc::new(config)))
@@ -45,12 +51,25 @@ fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-fn self_signed(listen: &str) -> anyhow::Result<ServerConfig> {
+/// The names that the certificate in a file is for, as patterns of hosts.
+///
+/// # Errors
+/// As [`acceptor`], and when the certificate cannot be understood.
+pub(crate) fn names(cert: &Path) -> anyhow::Result<Vec<String>> {
+    let chain = read_chain(cert)?;
+    let first = chain.first().context("no certificate")?;
+    let parsed = webpki::EndEntityCert::try_from(first)
+        .with_context(|| format!("cannot understand the certificate in {}", cert.display()))?;
+    Ok(parsed.valid_dns_names().map(str::to_owned).collect())
+}
+
+fn self_signed(listen: &str, bound: SocketAddr) -> anyhow::Result<ServerConfig> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if !names.contains(&host) {
-        names.push(host);
+    let others = listen::name(listen).map(str::to_owned).into_iter();
+    for name in others.chain(listen::addresses(bound).iter().map(IpAddr::to_string)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     let made = rcgen::generate_simple_self_signed(names)
         .with_context(|| format!("cannot make a certificate for {listen}"))?;

@@ -16,10 +16,22 @@ fn sizes_durations_and_numbers_show_an_example() {
         ("--handshake-timeout", "soon", "5m"),
         ("--max-connections", "0", "at least 1"),
         ("--max-connections", "many", "at least 1"),
+        ("--allow-origin", "https://a.*.com", "https://*.example.com"),
+        ("--allow-host", "https://example.com", "*.example.com"),
     ] {
         let complaint = complaint(flag, value);
         assert!(complaint.contains(flag), "{complaint}");
         assert!(complaint.contains(example), "{complaint}");
+    }
+}
+
+#[test]
+fn a_bad_value_exits_with_2() {
+    for (flag, value) in
+        [("--max-message", "big"), ("--allow-origin", "https://a.*.com"), ("--allow-host", "a/b")]
+    {
+        let output = program::run(&["serve", "--listen", "127.0.0.1:0", flag, value]);
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}");
     }
 }
 

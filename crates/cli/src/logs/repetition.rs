@@ -1,0 +1,170 @@
+//! Warnings that repeat, counted: a peer must not be able to fill the log.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// How often a line of the program or of a library is logged in each [`WINDOW`]: enough to see several peers.
+const BURST: u64 = 10;
+
+/// After this time the repetitions are told, and lines are logged again.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Lets each line of the level of warnings or errors pass a few times in a while, and then says how often it came beyond
+/// that. Lower levels, which were asked for, pass.
+pub(super) struct Repetition {
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    lines: Mutex<HashMap<Identifier, Count>>,
+    suppressed: Condvar,
+}
+
+struct Count {
+    since: Instant,
+    times: u64,
+    /// The message of the first line that was left out.
+    message: String,
+}
+
+impl Repetition {
+    /// Starts the thread that tells the repetitions.
+    ///
+    /// # Errors
+    /// When the system does not give a thread.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let counts = Arc::new(Counts::default());
+        let told = Arc::clone(&counts);
+        thread::Builder::new()
+            .name("sockeye-log".to_owned())
+            .spawn(move || told.tell())
+            .context("cannot start the thread of the log")?;
+        Ok(Self { counts })
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Repetition {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        // What is told here is bounded by the number of different lines.
+        if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
+            return true;
+        }
+        self.counts.pass(metadata.callsite(), Instant::now(), || message(event))
+    }
+}
+
+impl Counts {
+    /// Counts a line. Returns whether it is to be logged.
+    fn pass(&self, line: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
+        let mut lines = self.lock();
+        let new = || Count { since: now, times: 0, message: String::new() };
+        let count = lines.entry(line).or_insert_with(new);
+        if count.times <= BURST && now.saturating_duration_since(count.since) >= WINDOW {
+            *count = new();
+        }
+        count.times += 1;
+        if count.times == BURST + 1 {
+            count.message = message();
+            self.suppressed.notify_one();
+        }
+        count.times <= BURST
+    }
+
+    /// Takes the lines whose time is over, with the number of those that were not logged.
+    fn take_due(&self, now: Instant) -> Vec<(u64, String)> {
+        let mut due = Vec::new();
+        self.lock().retain(|_, count| {
+            let over = now.saturating_duration_since(count.since) >= WINDOW;
+            if over && count.times > BURST {
+                due.push((count.times - BURST, std::mem::take(&mut count.message)));
+            }
+            !over
+        });
+        due
+    }
+
+    /// Tells the repetitions, for as long as the program runs.
+    fn tell(&self) {
+        loop {
+            let none =
+                |lines: &mut HashMap<_, Count>| lines.values().all(|count| count.times <= BURST);
+            drop(self.suppressed.wait_while(self.lock(), none));
+            thread::sleep(WINDOW / 4);
+            for (times, message) in self.take_due(Instant::now()) {
+                tracing::warn!("{times} more in {WINDOW:?}: {message}");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, Count>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The message of a line, without its other fields.
+fn message(event: &Event<'_>) -> String {
+    struct Message(String);
+    impl Visit for Message {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            if field.name() == "message" {
+                self.0 = format!("{value:?}");
+            }
+        }
+    }
+    let mut message = Message(String::new());
+    event.record(&mut message);
+    message.0
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Callsite as _;
+    use tracing::callsite::DefaultCallsite;
+
+    use super::*;
+
+    fn line() -> Identifier {
+        static META: tracing::Metadata<'static> = tracing::metadata! {
+            name: "line",
+            target: "test",
+            level: Level::WARN,
+            fields: &[],
+            callsite: &CALLSITE,
+            kind: tracing::metadata::Kind::EVENT,
+        };
+        static CALLSITE: DefaultCallsite = DefaultCallsite::new(&META);
+        CALLSITE.metadata().callsite()
+    }
+
+    #[test]
+    fn a_line_that_repeats_is_counted_and_logged_again_later() {
+        let counts = Counts::default();
+        let begin = Instant::now();
+        let passed = (0..1000).filter(|_| counts.pass(line(), begin, || "flood".to_owned()));
+        assert_eq!(passed.count() as u64, BURST);
+        assert_eq!(counts.take_due(begin + WINDOW / 2), []);
+        assert_eq!(counts.take_due(begin + WINDOW), [(1000 - BURST, "flood".to_owned())]);
+        assert!(counts.pass(line(), begin + WINDOW, || unreachable!()));
+    }
+
+    #[test]
+    fn a_line_that_comes_now_and_then_is_always_logged() {
+        let counts = Counts::default();
+        let begin = Instant::now();
+        for time in 0..100 {
+            assert!(counts.pass(line(), begin + time * WINDOW / 5, || unreachable!()));
+        }
+    }
+}

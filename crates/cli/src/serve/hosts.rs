@@ -1,0 +1,105 @@
+//! Which hosts the server answers for. A request for another one, page or WebSocket alike, is refused before anything
+//! else is done with it: a page whose name was made to resolve to this machine gets nothing (DNS rebinding).
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Version};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use sockeye::handshake::HandshakeError;
+use sockeye::upgrade::{HostPolicy, Refusal};
+
+use super::connection::HEAD_SIZE;
+use super::{listen, tls};
+use crate::arguments::Serve;
+
+/// The hosts that the server is known by: the names of the machine itself, what it listens on, the names in its
+/// certificate, and those of `--allow-host`.
+///
+/// # Errors
+/// When the certificate cannot be read, or an `--allow-host` is not a pattern.
+pub(crate) fn policy(options: &Serve, bound: SocketAddr) -> anyhow::Result<HostPolicy> {
+    let mut policy = HostPolicy::loopback();
+    // At any port: the one that clients name may be another machine's, which passes it on.
+    policy = match bound.ip() {
+        ip if ip.is_unspecified() => policy.allow_addresses(),
+        IpAddr::V4(ip) => policy.allow(&ip.to_string())?,
+        IpAddr::V6(ip) => policy.allow(&format!("[{ip}]"))?,
+    };
+    let mut known: Vec<String> = options.allow_host.clone();
+    known.extend(listen::name(&options.listen).map(str::to_owned));
+    if let Some(cert) = &options.tls_cert {
+        known.extend(tls::names(cert)?);
+    }
+    for pattern in &known {
+        policy = policy.allow(pattern).with_context(|| format!("cannot answer for {pattern}"))?;
+    }
+    Ok(policy)
+}
+
+/// The router behind the checks that every request has to pass: its host is known, and its head within the limit.
+pub(crate) fn guard(router: Router, hosts: HostPolicy) -> Router {
+    router.layer(middleware::from_fn_with_state(hosts, check))
+}
+
+async fn check(State(hosts): State<HostPolicy>, request: Request, next: Next) -> Response {
+    if head_length(&request) > HEAD_SIZE as usize {
+        let sentence = "The head of this request is too long.\n";
+        return (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence).into_response();
+    }
+    match check_host(&request, &hosts) {
+        Ok(()) => next.run(request).await,
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "request refused");
+            let response = Refusal::from(&error).into_response::<String>();
+            response.map(axum::body::Body::from)
+        }
+    }
+}
+
+fn check_host(request: &Request, hosts: &HostPolicy) -> Result<(), HandshakeError> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    //# A server MUST respond with a 400 (Bad Request) status code to any
+    //# HTTP/1.1 request message that lacks a Host header field and to any
+    //# request message that contains more than one Host header field line
+    //# or a Host header field with an invalid field value.
+    let header = match (headers.next(), headers.next()) {
+        (_, Some(_)) => return Err(HandshakeError::DuplicateHeader { name: "Host" }),
+        (None, None) => None,
+        (Some(value), None) => {
+            Some(value.to_str().map_err(|_| HandshakeError::HeaderNotText { name: "Host" })?)
+        }
+    };
+    match (request.uri().authority(), header) {
+        //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+        //# When an origin server receives a request with an absolute-form of
+        //# request-target, the origin server MUST ignore the received Host
+        //# header field (if any) and instead use the host information of the
+        //# request-target.
+        (Some(authority), header) => {
+            if let (None, Version::HTTP_11) = (header, request.version()) {
+                return Err(HandshakeError::MissingHeader { name: "Host" });
+            }
+            hosts.check(authority.as_str())
+        }
+        (None, Some(host)) => hosts.check(host),
+        // No browser sends such a request, so that nobody is rebound by it; monitors of load balancers do.
+        (None, None) if request.version() == Version::HTTP_10 => Ok(()),
+        (None, None) => Err(HandshakeError::MissingHeader { name: "Host" }),
+    }
+}
+
+/// The length of a head as HTTP/1.1 has it. hyper's limit is that of its buffer, which a head may exceed by one read.
+fn head_length(request: &Request) -> usize {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    // Between and after the parts of a line stand ": " and CRLF.
+    let fields =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    target + fields.sum::<usize>()
+}
