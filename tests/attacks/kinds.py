@@ -1,0 +1,339 @@
+"""What attackers do: each function attacks a server until a deadline, and returns what it still holds then."""
+
+import contextlib
+import os
+import struct
+import time
+import zlib
+
+import wire
+from wire import Gone
+
+GRPC = "/sockeye.demo.v1.Demo/SayHello"
+
+
+def _reconnecting(attack):
+    """Attacks again by another connection when the server has ended one, as an attacker would."""
+
+    def again(server, deadline):
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Gone, OSError):
+                return attack(server, deadline)
+            time.sleep(0.01)
+        return None
+
+    return again
+
+
+# Memory: what is begun and not ended.
+
+
+def _deflated(length):
+    """The beginning of a message that inflates to a thousand times its length: zeros."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = bytearray()
+    while len(packed) < length:
+        packed += compressor.compress(bytes(1 << 20))
+        packed += compressor.flush(zlib.Z_SYNC_FLUSH)
+    return bytes(packed[:length])
+
+
+DEFLATED = _deflated(15_300)
+
+
+def unfinished_deflated(count):
+    """Each connection sends 15,300 bytes, the first frame of a message that inflates to 15 MB."""
+
+    def attack(server, _):
+        offer = b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
+        held = []
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.websocket(server, extra=offer)
+                stream.sendall(wire.ws_frame(2, DEFLATED, fin=False, compressed=True))
+                held.append(stream)
+        return held
+
+    return attack
+
+
+def unfinished_messages(count, length=8 << 20):
+    """Each connection sends a long message but for its last byte."""
+
+    def attack(server, deadline):
+        held = []
+        data = wire.ws_frame(2, bytes(length - 1), length=length)
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.websocket(server)
+                held.append(stream)
+                wire.pump(stream, data, deadline)
+        return held
+
+    return attack
+
+
+def unfinished_heads(count, length=60_000):
+    """Each connection sends nearly all of the longest head that is taken."""
+
+    def attack(server, deadline):
+        held = []
+        data = wire.head(server, "/", b"x: " + b"a" * length)[:-4]
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.dial(server)
+                held.append(stream)
+                wire.pump(stream, data, deadline)
+        return held
+
+    return attack
+
+
+def idle_websockets(count):
+    """Each connection opens a WebSocket and reads nothing."""
+
+    def attack(server, _):
+        held = []
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                held.append(wire.websocket(server))
+        return held
+
+    return attack
+
+
+def unread_echoes(count):
+    """Each connection sends messages for as long as they are taken, and reads no echo."""
+
+    def attack(server, deadline):
+        held = []
+        data = wire.ws_frame(2, bytes(64 << 10)) * 64
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.websocket(server)
+                held.append(stream)
+                wire.pump(stream, data, min(deadline, time.monotonic() + 0.5), reads=False)
+        return held
+
+    return attack
+
+
+def silent_pages(count):
+    """Each connection asks for a page many times, reads nothing and falls silent."""
+
+    def attack(server, deadline):
+        held = []
+        data = wire.head(server, "/app.js") * 5_000
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.dial(server, "http/1.1")
+                held.append(stream)
+                wire.pump(stream, data, min(deadline, time.monotonic() + 0.3), reads=False)
+        return held
+
+    return attack
+
+
+# HTTP/2.
+
+
+def silent_answers(count):
+    """Each connection asks for 100 pages over HTTP/2, and opens no window for them."""
+
+    def attack(server, deadline):
+        held = []
+        data = wire.settings(window=0)
+        data += b"".join(wire.get(stream, "/app.js") for stream in range(1, 200, 2))
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.dial(server, "h2")
+                held.append(stream)
+                wire.pump(stream, data, deadline)
+        return held
+
+    return attack
+
+
+def zero_window_websockets(count, streams=100):
+    """Each connection opens 100 WebSockets over HTTP/2, sends to all and lets none answer."""
+
+    def attack(server, deadline):
+        held = []
+        message = wire.ws_frame(2, bytes(16_000))
+        for _ in range(count):
+            with contextlib.suppress(Gone, OSError):
+                stream = wire.dial(server, "h2")
+                held.append(stream)
+                # One byte is enough for no echo, and a window of 0 for none at all.
+                data = wire.settings(window=0)
+                ids = range(1, 2 * streams, 2)
+                data += b"".join(wire.connect(of) for of in ids)
+                for _ in range(16):
+                    data += b"".join(wire.frame(wire.DATA, stream=of, payload=message) for of in ids)
+                wire.pump(stream, data, min(deadline, time.monotonic() + 2))
+        return held
+
+    return attack
+
+
+@_reconnecting
+def window_resets(server, deadline):
+    """Uses up the window of its connection, waits for 99 answers that it does not let come, resets them; again and again."""
+    stream = wire.dial(server, "h2")
+    frames, answered = wire.Frames(), set()
+
+    def take(data):
+        for kind, _, of, _ in frames.feed(data):
+            if kind == wire.HEADERS:
+                answered.add(of)
+            elif kind == wire.GOAWAY:
+                raise Gone
+
+    wire.pump(stream, wire.settings(window=(1 << 31) - 1), deadline, take)
+    # The connection's window of 65,535 bytes is used up by what comes first, and never opened.
+    next_id = 1
+    while time.monotonic() < deadline:
+        ids = range(next_id, next_id + 198, 2)
+        next_id += 198
+        answered.clear()
+        wire.pump(stream, b"".join(wire.get(of, "/style.css") for of in ids), deadline, take)
+        patience = time.monotonic() + 1
+        while len(answered) < len(ids) and time.monotonic() < min(deadline, patience):
+            time.sleep(0.001)
+            take(wire.receive(stream))
+        wire.pump(stream, b"".join(wire.reset(of) for of in ids), deadline, take)
+    return stream
+
+
+@_reconnecting
+def rapid_resets(server, deadline):
+    """Opens streams and resets them at once."""
+    stream = wire.dial(server, "h2")
+    wire.pump(stream, wire.settings(window=65_535), deadline)
+    next_id = 1
+    while time.monotonic() < deadline:
+        ids = range(next_id, next_id + 400, 2)
+        next_id += 400
+        wire.pump(stream, b"".join(wire.get(of, "/") + wire.reset(of) for of in ids), deadline)
+    return stream
+
+
+@_reconnecting
+def grpc_resets(server, deadline):
+    """Opens calls and resets them at once, over HTTP/2 within a WebSocket."""
+    stream = wire.websocket(server, "/grpc")
+    wire.pump(stream, wire.ws_frame(2, wire.settings(window=65_535)), deadline)
+    next_id = 1
+    extra = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
+    while time.monotonic() < deadline:
+        ids = range(next_id, next_id + 400, 2)
+        next_id += 400
+        calls = b"".join(
+            wire.request(of, b"POST", GRPC, b"localhost", extra, end=False) + wire.reset(of) for of in ids
+        )
+        wire.pump(stream, wire.ws_frame(2, calls), deadline)
+    return stream
+
+
+def _http2_flood(data):
+    @_reconnecting
+    def attack(server, deadline):
+        stream = wire.dial(server, "h2")
+        wire.pump(stream, wire.settings(window=65_535), deadline)
+        while time.monotonic() < deadline:
+            wire.pump(stream, data, deadline)
+        return stream
+
+    return attack
+
+
+# One byte of window in each frame, on the connection: as many as fit before the window overflows.
+window_updates = _http2_flood(wire.frame(wire.WINDOW_UPDATE, payload=struct.pack(">I", 1)) * 10_000)
+unknown_frames = _http2_flood(wire.frame(0xFA, payload=b"") * 20_000)
+http2_pings = _http2_flood(wire.frame(wire.PING, payload=bytes(8)) * 10_000)
+http2_settings = _http2_flood(wire.frame(wire.SETTINGS) * 20_000)
+
+
+# Time: what is never cut off.
+
+
+def _websocket_flood(data):
+    @_reconnecting
+    def attack(server, deadline):
+        stream = wire.websocket(server)
+        while time.monotonic() < deadline:
+            wire.pump(stream, data, deadline)
+        return stream
+
+    return attack
+
+
+empty_messages = _websocket_flood(wire.ws_frame(2) * 50_000)
+empty_fragments = _websocket_flood(wire.ws_frame(2, fin=False) + wire.ws_frame(0, fin=False) * 50_000)
+pings = _websocket_flood(wire.ws_frame(9) * 50_000)
+pongs = _websocket_flood(wire.ws_frame(10) * 50_000)
+
+
+@_reconnecting
+def pipelined_requests(server, deadline):
+    """Asks for small pages without a pause."""
+    stream = wire.dial(server, "http/1.1")
+    data = wire.head(server, "/healthz") * 1_000
+    while time.monotonic() < deadline:
+        wire.pump(stream, data, deadline)
+    return stream
+
+
+def dribbles(count, pongs_too=False):
+    """Each connection sends a byte a second of a message, within one frame or as fragments; it answers pings or does not."""
+
+    def attack(server, deadline):
+        held = []
+        for at in range(count):
+            stream = wire.websocket(server)
+            stream.sendall(wire.ws_frame(2, b"", length=1 << 20) if at % 2 else wire.ws_frame(2, b"x", fin=False))
+            held.append(stream)
+        alive = dict(enumerate(held))
+        while alive and time.monotonic() < deadline:
+            time.sleep(1)
+            for at, stream in list(alive.items()):
+                try:
+                    stream.setblocking(False)
+                    pinged = b"\x89" in wire.receive(stream)
+                    if pinged and pongs_too and at % 2 == 0:
+                        stream.send(wire.ws_frame(10))
+                    stream.send(b"x" if at % 2 else wire.ws_frame(0, b"x", fin=False))
+                except (Gone, OSError):
+                    del alive[at]
+        # What is left is what was never cut off.
+        os.write(server.survivors[1], b"x" * len(alive))
+        return held
+
+    return attack
+
+
+def descriptors(count):
+    """Connects more often than the server has descriptors for."""
+
+    def attack(server, deadline):
+        held = []
+        for _ in range(count):
+            with contextlib.suppress(OSError):
+                held.append(wire.dial(server, timeout=1))
+        time.sleep(max(0, deadline - time.monotonic()))
+        return held
+
+    return attack
+
+
+def forged_log(server, _):
+    """Closes with a reason that would be a line of the log, and asks for paths that would be others."""
+    stream = wire.websocket(server)
+    reason = "bye\r\nFORGED \u2028\u202e".encode()
+    stream.sendall(wire.ws_frame(8, struct.pack(">H", 1000) + reason))
+    stream.recv(100)
+    for field in (b"Origin: https://a\x0aFORGED", b"Origin: https://\xe2\x80\xae.example"):
+        other = wire.dial(server)
+        other.sendall(wire.upgrade_head(server, extra=field + b"\r\n"))
+        other.recv(1000)
+    return stream

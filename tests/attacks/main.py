@@ -1,0 +1,253 @@
+"""Attacks `sockeye serve` in every way that once got through, and fails where one passes its bounds: see ci/attacks.sh."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import kinds
+import wire
+from server import MEBIBYTE, Attackers, Innocent, Server
+
+TLS = ("--self-signed",)
+# One more place than a small attack takes: for the innocent client.
+SMALL = 50
+
+
+@dataclasses.dataclass
+class Attack:
+    """An attack, and what it may take."""
+
+    name: str
+    attack: Callable
+    # What is printed and bounded: peak memory beyond the start, cores in use, the longest wait of the innocent client.
+    memory: float  # MiB
+    cores: float = 2.5
+    delay: float = 0.35  # s
+    flags: Sequence[str] = ()
+    processes: int = 1
+    seconds: float = 3
+    quick: bool = False
+    files: int | None = None
+    innocent: bool = True
+    # Takes the server after the attack, while the attackers hold what they have; gives what is wrong.
+    check: Callable = lambda _: ()
+    # How much memory there may be once they are gone, in parts of the start and MiB; nothing where it is not measured.
+    after: tuple[float, float] | None = None
+
+
+def many_places(server):
+    """There is room for as many clients again as the attack held places."""
+    held, until = [], time.monotonic() + 15
+    while len(held) < SMALL - 2 and time.monotonic() < until:
+        with contextlib.suppress(OSError, wire.Gone):
+            stream = wire.dial(server, "http/1.1", timeout=until - time.monotonic())
+            stream.sendall(wire.head(server, "/healthz"))
+            if stream.recv(1000).startswith(b"HTTP/1.1 200"):
+                held.append(stream)
+    if len(held) < SMALL - 2:
+        yield f"{len(held)} of {SMALL - 2} clients were served after the attackers had fallen silent"
+
+
+def nobody_survived(server):
+    """No connection of the attackers is left."""
+    os.set_blocking(server.survivors[0], False)
+    with contextlib.suppress(BlockingIOError):
+        left = len(os.read(server.survivors[0], 1 << 16))
+        if left:
+            yield f"{left} connections were never cut off"
+
+
+def log_is_ours(server):
+    """No line of the log was written by a peer, and no character reorders one."""
+    log = server.lines_of_log()
+    if any(line.startswith("FORGED") for line in log):
+        yield "a peer wrote a line of the log"
+    if any(mark in line for line in log for mark in "\u2028\u202e"):
+        yield "a mark of bidirectional text is in the log"
+    if not any("FORGED" in line for line in log):
+        yield "the log does not tell what the peer said"
+
+
+def log_is_short(server):
+    """The log is not flooded."""
+    log = server.lines_of_log()
+    if len(log) > 30:
+        yield f"{len(log)} lines of the log"
+
+
+def log_names_the_peer(server):
+    yield from log_is_short(server)
+    warnings = [line for line in server.lines_of_log() if "WARN" in line and " more in " not in line]
+    nameless = [line for line in warnings if "peer=127.0.0.1:" not in line]
+    if nameless:
+        yield f"no peer in: {nameless[0]}"
+
+
+def rebound(server):
+    """A name that was made to resolve to loopback gets neither pages nor WebSockets."""
+    for path, request in [("/", wire.head), ("/echo", wire.upgrade_head), ("/grpc", wire.upgrade_head)]:
+        stream = wire.dial(server)
+        host = f"evil.example:{server.address[1]}"
+        origin = f"Origin: http://{host}\r\n".encode()
+        stream.sendall(request(server, path, extra=origin, host=host))
+        status = wire.read_head(stream)[9:12]
+        if status in (b"200", b"101"):
+            yield f"{path} answered {status.decode()} to {host}"
+
+
+def nothing(*_):
+    """No attack but what the check does."""
+
+
+def small(held):
+    """Processes that together take all places but the innocent client's."""
+    return {"attack": held(SMALL - 1), "flags": ("--max-connections", str(SMALL), "--write-timeout", "2s")}
+
+
+ATTACKS = [
+    # B2: memory for what is not finished.
+    Attack("unfinished-deflated", kinds.unfinished_deflated(200), 512, processes=2, seconds=2, quick=True, after=(1.1, 8)),
+    Attack("unfinished-messages", kinds.unfinished_messages(100), 512, processes=2, seconds=20, after=(1.1, 8)),
+    Attack("unfinished-heads", kinds.unfinished_heads(500), 128, processes=2, seconds=3),
+    Attack("unread-echoes", kinds.unread_echoes(50), 512, processes=2, seconds=20),
+    # B3: a message that dribbles.
+    Attack("dribbles", kinds.dribbles(20), 16, seconds=9, quick=True, flags=("--idle-timeout", "2s"), cores=0.5,
+           check=nobody_survived),
+    Attack("dribbles-with-pongs", kinds.dribbles(20, pongs_too=True), 16, seconds=120, flags=("--idle-timeout", "2s"),
+           cores=0.5, check=nobody_survived),
+    # B4: DNS rebinding.
+    Attack("rebinding", nothing, 16, seconds=0, quick=True, check=rebound),
+    # D1: resets.
+    Attack("window-resets", kinds.window_resets, 64, flags=TLS, seconds=5, quick=True),
+    Attack("window-resets-longer", kinds.window_resets, 64, flags=TLS, seconds=30, processes=4),
+    Attack("rapid-resets", kinds.rapid_resets, 64, flags=TLS, seconds=5, processes=4),
+    Attack("grpc-resets", kinds.grpc_resets, 128, seconds=4, processes=8, quick=True),
+    # D2: answers that nobody reads.
+    Attack("silent-pages", memory=64, cores=0.7, seconds=5, quick=True, check=many_places, **small(kinds.silent_pages)),
+    Attack("silent-answers", kinds.silent_answers(SMALL - 1), 64, cores=0.7, seconds=5, check=many_places,
+           flags=(*TLS, "--max-connections", str(SMALL), "--write-timeout", "2s", "--handshake-timeout", "2s")),
+    # D3: WebSockets whose window is never opened.
+    Attack("zero-window", kinds.zero_window_websockets(10), 256, flags=TLS, processes=1, seconds=6, quick=True),
+    Attack("zero-window-more", kinds.zero_window_websockets(25), 512, flags=TLS, processes=2, seconds=30),
+    # D4, D5: the log.
+    Attack("forged-log", kinds.forged_log, 16, seconds=1, flags=("-v",), quick=True, check=log_is_ours),
+    Attack("log-flood-of-resets", kinds.rapid_resets, 64, flags=TLS, seconds=3, quick=True, check=log_names_the_peer),
+    Attack("log-flood-of-descriptors", kinds.descriptors(80), 16, seconds=4, files=40, innocent=False, quick=True,
+           check=log_is_short),
+    # D6: floods of what is short.
+    *(Attack(attack_name, attack, 32, flags=flags, processes=4, seconds=2, quick=quick)
+      for attack_name, attack, flags, quick in [
+          ("window-updates", kinds.window_updates, TLS, True),
+          ("unknown-frames", kinds.unknown_frames, TLS, False),
+          ("http2-pings", kinds.http2_pings, TLS, True),
+          ("http2-settings", kinds.http2_settings, TLS, False),
+          ("empty-messages", kinds.empty_messages, (), True),
+          ("empty-fragments", kinds.empty_fragments, (), False),
+          ("pings", kinds.pings, (), True),
+          ("pongs", kinds.pongs, (), False),
+          ("pipelined-requests", kinds.pipelined_requests, (), True),
+      ]),
+    # Ten thousand hostile connections of a kind stay under a gibibyte.
+    *(Attack(f"10000-{attack_name}", attack, 1024, flags=flags, processes=5, seconds=90, delay=5)
+      for attack_name, attack, flags in [
+          ("idle", kinds.idle_websockets(2_000), ()),
+          ("unfinished-deflated", kinds.unfinished_deflated(2_000), ()),
+          ("unfinished-messages", kinds.unfinished_messages(2_000, 64 << 10), ()),
+          ("unfinished-heads", kinds.unfinished_heads(2_000), ("--handshake-timeout", "10m")),
+          ("silent-pages", kinds.silent_pages(2_000), ("--write-timeout", "10m")),
+          ("unread-echoes", kinds.unread_echoes(2_000), ("--write-timeout", "10m")),
+          ("silent-answers", kinds.silent_answers(2_000), (*TLS, "--write-timeout", "10m")),
+          ("zero-window", kinds.zero_window_websockets(2_000), (*TLS, "--write-timeout", "10m")),
+      ]),
+]
+
+
+def run(attack, program):
+    """Runs one attack. Gives a line of the table, and what is wrong."""
+    wrong = []
+    with Server(program, attack.flags, attack.files) as server:
+        server.survivors = os.pipe()
+        innocent = Innocent(server) if attack.innocent else None
+        time.sleep(0.3)
+        start, processor, begun = server.memory(), server.processor(), time.monotonic()
+        server.forget_peak()
+        attackers = Attackers(server, attack.attack, attack.processes, begun + attack.seconds)
+        # Nobody ends before the others are at their end: what is held is held at once.
+        while attackers.done.n_waiting < attack.processes and time.monotonic() < begun + attack.seconds + 15:
+            time.sleep(0.05)
+        wrong += attack.check(server)
+        took = time.monotonic() - begun
+        cores = (server.processor() - processor) / max(took, 0.1)
+        peak = (server.peak() - start) / MEBIBYTE
+        delays, lag, trouble = innocent.finish() if innocent else ([], 0, None)
+        attackers.wait(1)
+        if not server.lives():
+            wrong.append("the server has ended")
+        if trouble:
+            wrong.append(f"the innocent client: {trouble}")
+        after = settled(server, start, attack.after) / MEBIBYTE if attack.after else None
+    delays.sort()
+    median = delays[len(delays) // 2] if delays else 0
+    longest = delays[-1] if delays else 0
+    if peak > attack.memory:
+        wrong.append(f"{peak:.0f} MiB of memory, at most {attack.memory}")
+    if cores > attack.cores:
+        wrong.append(f"{cores:.2f} cores, at most {attack.cores}")
+    # A machine that has other work too wakes everybody late.
+    if longest > attack.delay + 2 * lag:
+        wrong.append(f"the innocent client waited {longest * 1000:.0f} ms, at most {attack.delay * 1000:.0f}")
+    start /= MEBIBYTE
+    if after is not None and after > start * attack.after[0] + attack.after[1]:
+        wrong.append(f"{after:.0f} MiB left afterwards, {start:.0f} before")
+    left = f"{after:6.0f}" if after is not None else "     -"
+    line = f"{attack.name:28}{start:6.0f}{peak:8.0f}{left}{cores:7.2f}"
+    line += f"{median * 1000:8.1f}{longest * 1000:8.1f}{lag * 1000:8.1f}"
+    return line, wrong
+
+
+def settled(server, start, bound):
+    """The memory once the attackers are gone, and the server has had some seconds to give it back."""
+    until = time.monotonic() + 8
+    while (now := server.memory()) > start * bound[0] + bound[1] * MEBIBYTE and time.monotonic() < until:
+        time.sleep(0.2)
+    return now
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", help="the program `sockeye`")
+    parser.add_argument("--quick", action="store_true", help="those that take few seconds, at most a minute in all")
+    parser.add_argument("--list", action="store_true", help="the names of all attacks")
+    parser.add_argument("names", nargs="*", help="attacks to run: all where none is named")
+    options = parser.parse_args()
+    if options.list:
+        print(*(attack.name for attack in ATTACKS), sep="\n")
+        return 0
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 20_000), files))
+    chosen = [attack for attack in ATTACKS if attack.name in options.names or not options.names]
+    if options.quick:
+        chosen = [attack for attack in chosen if attack.quick]
+    print("attack                       start    peak  after  cores  median longest     lag")
+    print("                                       MiB    MiB            ms      ms      ms")
+    failed = 0
+    for attack in chosen:
+        try:
+            line, wrong = run(attack, options.program)
+        except Exception as error:  # one that cannot be run has not been held off
+            line, wrong = f"{attack.name:28}", [repr(error)]
+        failed += bool(wrong)
+        print(line, "FAILED" if wrong else "held", flush=True)
+        for problem in wrong:
+            print(f"    {problem}", flush=True)
+    print(f"attacks: {len(chosen) - failed} of {len(chosen)} held")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

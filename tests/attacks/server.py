@@ -1,0 +1,155 @@
+"""The program under attack, what it takes, and an innocent client beside the attackers."""
+
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import wire
+
+MEBIBYTE = 1 << 20
+_TICKS = os.sysconf("SC_CLK_TCK")
+_fork = multiprocessing.get_context("fork")
+
+
+class Server:
+    """A `sockeye serve` of its own on a free port of loopback, ended with the block."""
+
+    def __init__(self, program, flags=(), files=None):
+        def limit():
+            if files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+        self.log = tempfile.TemporaryFile()
+        command = [program, "serve", "--listen", "127.0.0.1:0", *flags]
+        environment = {name: value for name, value in os.environ.items() if name != "RUST_LOG"}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+            preexec_fn=limit, env=environment,
+        )
+        line = self.process.stdout.readline().decode()
+        found = re.search(r"(https?)://([^/:]+):(\d+)/", line)
+        if not found:
+            raise RuntimeError("the program did not start: " + " ".join(self.lines_of_log()[:1]))
+        self.tls = found[1] == "https"
+        self.address = (found[2], int(found[3]))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def _field(self, name):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            for line in status:
+                if line.startswith(name):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    def memory(self):
+        """What it holds of the machine's memory now, in bytes."""
+        return self._field("VmRSS")
+
+    def forget_peak(self):
+        """Begins to measure the peak anew."""
+        with open(f"/proc/{self.process.pid}/clear_refs", "w") as refs:
+            refs.write("5")
+
+    def peak(self):
+        """The most that it held, in bytes."""
+        return self._field("VmHWM")
+
+    def processor(self):
+        """The processor time that it took, in seconds."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def lives(self):
+        return self.process.poll() is None
+
+    def lines_of_log(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace").splitlines()
+
+
+def _innocent(server, pipe, stop):
+    delays, lag = [], 0
+    try:
+        stream = wire.websocket(server)
+        stream.settimeout(30)
+        message = wire.ws_frame(2, b"innocent")
+        pipe.send("open")
+        while not stop.is_set():
+            begun = time.monotonic()
+            stream.sendall(message)
+            wanted = 10
+            while wanted:
+                received = stream.recv(wanted)
+                if not received:
+                    raise wire.Gone
+                wanted -= len(received)
+            delays.append(time.monotonic() - begun)
+            begun = time.monotonic()
+            time.sleep(0.01)
+            lag = max(lag, time.monotonic() - begun - 0.01)
+        pipe.send((delays, lag, None))
+    except Exception as error:  # whatever it is, the attack has hit a bystander
+        pipe.send((delays, lag, repr(error)))
+
+
+class Innocent:
+    """A client in a process of its own that sends small messages and waits for each echo."""
+
+    def __init__(self, server):
+        self.pipe, theirs = _fork.Pipe()
+        self.stop = _fork.Event()
+        self.process = _fork.Process(target=_innocent, args=(server, theirs, self.stop), daemon=True)
+        self.process.start()
+        if (said := self.pipe.recv()) != "open":
+            raise RuntimeError(f"the innocent client was not served before the attack began: {said}")
+
+    def finish(self):
+        """The delays of its messages and the longest that the machine let it sleep too long, in seconds; what went wrong."""
+        self.stop.set()
+        result = self.pipe.recv() if self.pipe.poll(40) else ([], 0, "no answer for 40 s")
+        self.process.join(1)
+        self.process.terminate()
+        return result
+
+
+def _attacker(attack, server, deadline, barrier):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # The server and the innocent client come first: what is measured is what the server does, not the machine's load.
+    os.nice(int(os.environ.get("NICE", "5")))
+    hold = attack(server, deadline)
+    barrier.wait()  # what they hold, they hold until all are told to let go
+    del hold
+
+
+class Attackers:
+    """Processes that attack at the same time, and hold what they have until they are told to let go."""
+
+    def __init__(self, server, attack, count, deadline):
+        self.done = _fork.Barrier(count + 1)
+        args = (attack, server, deadline, self.done)
+        self.processes = [_fork.Process(target=_attacker, args=args, daemon=True) for _ in range(count)]
+        for process in self.processes:
+            process.start()
+
+    def wait(self, timeout):
+        """Waits until all are at their end, and lets them go."""
+        try:
+            self.done.wait(timeout)
+        except threading.BrokenBarrierError:
+            pass
+        for process in self.processes:
+            process.join(2)
+            process.terminate()

@@ -1,0 +1,179 @@
+"""Requests and frames, written by hand: attackers do what libraries do not."""
+
+import select
+import socket
+import ssl
+import struct
+import time
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+
+
+class Gone(Exception):
+    """The server has ended the connection."""
+
+
+def dial(server, alpn=None, timeout=10):
+    """A connection to the server, with TLS where it speaks that."""
+    stream = socket.create_connection(server.address, timeout=timeout)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not server.tls:
+        return stream
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    return context.wrap_socket(stream, server_hostname="localhost")
+
+
+def head(server, path, extra=b"", host=None):
+    """The head of a GET."""
+    host = (host or "%s:%d" % server.address).encode()
+    return b"GET " + path.encode() + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + extra + b"\r\n"
+
+
+def upgrade_head(server, path="/echo", extra=b"", host=None):
+    """The head of a request for a WebSocket."""
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    return head(server, path, upgrade + b"Sec-WebSocket-Key: " + KEY + b"\r\n" + extra, host)
+
+
+def read_head(stream):
+    """An answer's head, and nothing of what follows it."""
+    answer = bytearray()
+    while not answer.endswith(b"\r\n\r\n"):
+        byte = stream.recv(1)
+        if not byte:
+            raise Gone
+        answer += byte
+    return bytes(answer)
+
+
+def websocket(server, path="/echo", extra=b""):
+    """An open WebSocket."""
+    stream = dial(server, "http/1.1")
+    stream.sendall(upgrade_head(server, path, extra))
+    answer = read_head(stream)
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise Gone(answer)
+    return stream
+
+
+def ws_frame(opcode, payload=b"", fin=True, compressed=False, length=None):
+    """A frame of a client, masked with zeros; `length` announces more than the payload has."""
+    length = len(payload) if length is None else length
+    first = (0x80 if fin else 0) | (0x40 if compressed else 0) | opcode
+    if length < 126:
+        size = struct.pack(">BB", first, 0x80 | length)
+    elif length < 65536:
+        size = struct.pack(">BBH", first, 0x80 | 126, length)
+    else:
+        size = struct.pack(">BBQ", first, 0x80 | 127, length)
+    return size + b"\0\0\0\0" + payload
+
+
+# HTTP/2 (RFC 9113), as much as an attacker needs.
+
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+INITIAL_WINDOW_SIZE = 4
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def frame(kind, flags=0, stream=0, payload=b""):
+    """A frame of HTTP/2."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def settings(**values):
+    """The first frame of a client: only `window` is known."""
+    payload = b"".join(struct.pack(">HI", INITIAL_WINDOW_SIZE, value) for value in values.values())
+    return PREFACE + frame(SETTINGS, payload=payload)
+
+
+def _string(text):
+    assert len(text) < 127
+    return bytes([len(text)]) + text
+
+
+def request(stream, method, path, authority, extra=(), end=True):
+    """A HEADERS frame whose fields are literals without indexing."""
+    fields = [(b":method", method), (b":scheme", b"https"), (b":path", path.encode())]
+    fields += [(b":authority", authority), *extra]
+    block = b"".join(b"\0" + _string(name) + _string(value) for name, value in fields)
+    return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block)
+
+
+def get(stream, path):
+    """A GET over HTTP/2."""
+    return request(stream, b"GET", path, b"localhost")
+
+
+def connect(stream, path="/echo"):
+    """An extended CONNECT that opens a WebSocket (RFC 8441)."""
+    extra = [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
+    return request(stream, b"CONNECT", path, b"localhost", extra, end=False)
+
+
+def reset(stream):
+    """A RST_STREAM with CANCEL."""
+    return frame(RST_STREAM, stream=stream, payload=struct.pack(">I", 8))
+
+
+class Frames:
+    """Takes frames of HTTP/2 out of the bytes that come."""
+
+    def __init__(self):
+        self.input = bytearray()
+
+    def feed(self, data):
+        self.input += data
+        while len(self.input) >= 9:
+            length = int.from_bytes(self.input[:3], "big")
+            if len(self.input) < 9 + length:
+                return
+            kind, flags, stream = self.input[3], self.input[4], int.from_bytes(self.input[5:9], "big")
+            payload = bytes(self.input[9 : 9 + length])
+            del self.input[: 9 + length]
+            yield kind, flags, stream & 0x7FFFFFFF, payload
+
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+def receive(stream):
+    """What there is to read, without a wait."""
+    received = bytearray()
+    while len(received) < 1 << 20:
+        try:
+            data = stream.recv(65536)
+        except _WOULD_BLOCK:
+            break
+        except OSError as error:
+            raise Gone from error
+        if not data:
+            raise Gone
+        received += data
+    return bytes(received)
+
+
+def pump(stream, data, deadline, take=None, reads=True):
+    """Writes `data` until the deadline at the latest, reading what comes meanwhile. Tells whether all was written."""
+    stream.setblocking(False)
+    rest = memoryview(data)
+    while rest and time.monotonic() < deadline:
+        try:
+            rest = rest[stream.send(rest[: 1 << 18]) :]
+            blocked = False
+        except _WOULD_BLOCK:
+            blocked = True
+        except OSError as error:
+            raise Gone from error
+        if reads:
+            received = receive(stream)
+            if take and received:
+                take(received)
+        if blocked:
+            select.select([stream] if reads else [], [stream], [], 0.05)
+    return not rest
