@@ -109,13 +109,16 @@ pub struct CloseFrame {
 }
 
 impl CloseFrame {
-    /// A close frame's words, checked.
+    /// Makes a close frame and checks it. A code is a [`CloseCode`] or a number: `CloseFrame::new(4001, "…")`.
     ///
     /// # Errors
     /// [`UsageError::InvalidCloseCode`] for a code that must not be sent and [`UsageError::ControlTooLong`] for
     /// a reason that does not fit the frame.
-    pub fn new(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<Self, UsageError> {
-        let frame = Self { code, reason: reason.into() };
+    pub fn new(
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<Self, UsageError> {
+        let frame = Self { code: code.into(), reason: reason.into() };
         frame.check()?;
         Ok(frame)
     }

@@ -24,7 +24,7 @@ fn closes_with_1001_upon(signal: &str) {
     program::upgrade(&mut client, &server.address);
     server.signal(signal);
     let (code, reason) = read_close(&mut client);
-    let frame = CloseFrame::new(code.into(), reason).unwrap();
+    let frame = CloseFrame::new(code, reason).unwrap();
     assert_eq!(frame.code, CloseCode::GOING_AWAY);
     assert!(Shutdown::retry_hint(&frame).is_some(), "{frame}");
     // The answer: a masked Close frame with the same code, under the mask key 0.

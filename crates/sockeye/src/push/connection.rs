@@ -288,7 +288,7 @@ impl Connection {
     /// [`Handler::error`](super::Handler::error).
     pub fn close(
         &mut self,
-        code: CloseCode,
+        code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), UsageError> {
         let frame = CloseFrame::new(code, reason)?;

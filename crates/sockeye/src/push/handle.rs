@@ -95,7 +95,11 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Usage`] for a code that must not be sent or a reason of more than 123 bytes,
     /// [`HandleError::Stopped`].
-    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<(), HandleError> {
+    pub fn close(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<(), HandleError> {
         let frame = CloseFrame::new(code, reason)?;
         self.ask_once(CLOSE_ASKED, Letter::Close(self.id(), frame))
     }

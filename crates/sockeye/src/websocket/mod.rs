@@ -238,7 +238,11 @@ impl WebSocket {
     /// # Cancel safety
     /// If it is dropped before the close frame was taken, nothing has happened; later, `close` or `recv` finish what it
     /// began.
-    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<()> {
         let frame = CloseFrame::new(code, reason)?;
         poll_fn(|cx| self.poll_close_with(cx, &frame)).await
     }

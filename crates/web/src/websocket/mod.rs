@@ -114,8 +114,12 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// If it is dropped, `close` or `recv` finish what it began.
-    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
-        let frame = CloseFrame { code, reason: reason.into() };
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<()> {
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
         self.connection.begin_close(frame, Arrivals::Discarded)?;
         while self.recv().await?.is_some() {}
         Ok(())

@@ -93,8 +93,12 @@ impl Sender {
     ///
     /// # Errors
     /// [`UsageError`] for a code that a page must not send, or a reason of more than 123 bytes: nothing has happened then.
-    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<(), UsageError> {
-        let frame = CloseFrame { code, reason: reason.into() };
+    pub fn close(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<(), UsageError> {
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
         connection::check(&frame)?;
         // Whatever else is wrong with the connection, the receiver is told.
         let _ = self.connection.begin_close(frame, Arrivals::Received);
@@ -136,7 +140,11 @@ impl Receiver {
     ///
     /// # Cancel safety
     /// As [`WebSocket::close`].
-    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<()> {
         self.ws.close(code, reason).await
     }
 

@@ -184,7 +184,11 @@ impl Reconnecting {
     ///
     /// # Cancel safety
     /// As [`WebSocket::close`]; [`next`](Self::next) finishes what it began, and does not connect again.
-    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<()> {
         let frame = CloseFrame::new(code, reason)?;
         self.closing = true;
         let closed = match &mut self.state {

@@ -96,7 +96,7 @@ pub(crate) async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 
 /// A handler that closes at once.
 pub(crate) async fn farewell(mut ws: WebSocket) -> sockeye::Result<()> {
-    ws.close(FAREWELL_CODE.into(), FAREWELL_REASON).await
+    ws.close(FAREWELL_CODE, FAREWELL_REASON).await
 }
 
 /// Starts a server of ours, which ends with the test, and gives its URL.
