@@ -9,6 +9,10 @@ use super::{WebSocket, read};
 use crate::error::{Error, Result};
 use crate::figures::Presence;
 
+/// The payload of a close frame that is to be sent, which may be empty.
+#[derive(Debug)]
+pub(super) struct ClosePayload(pub(super) Option<CloseFrame>);
+
 /// The way from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
 /// ```text
@@ -25,6 +29,8 @@ pub(super) struct Ending {
     /// Whether our half of the transport ends after the closing handshake whichever side we are: on TCP a client waits for
     /// the server to end it.
     ends_first: bool,
+    /// The queue of the senders sends the close frame, on a connection in two halves.
+    pub(super) close_left: bool,
     /// The closing handshake was done.
     closed: bool,
     /// What the connection ended with, until it was reported.
@@ -48,6 +54,7 @@ impl Ending {
             presence: Presence::begin(role),
             step: Step::Open,
             ends_first: role == Role::Server,
+            close_left: false,
             closed: false,
             error: None,
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut, UsageError};
 
 use super::WebSocket;
+use super::closing::ClosePayload;
 use crate::drain::{Member, Stage};
 use crate::error::Result;
 
@@ -25,9 +26,9 @@ impl WebSocket {
     pub fn close_when(
         &mut self,
         signal: impl Future<Output = ()> + Send + 'static,
-        code: CloseCode,
+        code: impl Into<CloseCode>,
     ) {
-        self.farewell = Some(Farewell { signal: Box::pin(signal), code });
+        self.farewell = Some(Farewell { signal: Box::pin(signal), code: code.into() });
     }
 
     /// Takes its place in a drain.
@@ -47,27 +48,37 @@ impl WebSocket {
     /// # Errors
     /// [`TimedOut::Closing`] when the time of the server is up.
     pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        if let Some(member) = &self.member {
-            match member.poll(cx) {
-                Stage::Dropped => return Err(TimedOut::Closing.into()),
-                Stage::Told | Stage::Pressed if self.connection.state() == State::Open => {
-                    let frame = member.frame().cloned();
-                    self.begin_close(frame.as_ref())?;
-                }
-                // It was told, or need not know yet.
-                _ => {}
-            }
-        }
-        let Some(farewell) = &mut self.farewell else { return Ok(()) };
-        if farewell.signal.as_mut().poll(cx) == Poll::Pending {
-            return Ok(());
-        }
-        let frame = CloseFrame::new(farewell.code, "").ok();
-        self.farewell = None;
-        if self.connection.state() == State::Open {
+        if let Some(ClosePayload(frame)) = self.poll_farewell_frame(cx)? {
             self.begin_close(frame.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Returns the close frame when it is time for one and none is on its way.
+    ///
+    /// # Errors
+    /// [`TimedOut::Closing`] when the time of the server is up.
+    pub(super) fn poll_farewell_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<ClosePayload>> {
+        let mut due = None;
+        if let Some(member) = &self.member {
+            match member.poll(cx) {
+                Stage::Dropped => return Err(TimedOut::Closing.into()),
+                Stage::Told | Stage::Pressed => due = Some(ClosePayload(member.frame().cloned())),
+                Stage::Open => {}
+            }
+        }
+        if let Some(farewell) = &mut self.farewell {
+            if farewell.signal.as_mut().poll(cx).is_ready() {
+                let frame = CloseFrame::new(farewell.code, "").ok();
+                due.get_or_insert(ClosePayload(frame));
+                self.farewell = None;
+            }
+        }
+        let open = self.connection.state() == State::Open && !self.ending.close_left;
+        Ok(due.filter(|_| open))
     }
 
     /// Whether there may be another message although the server stops. If the close frame is out, or must go out now as the

@@ -6,17 +6,24 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::outbox::Outbox;
+use super::outbox::{Input, Outbox};
 use crate::error::Error;
 
 /// The transport of the receiving half: it reads by itself, and what it writes, which is control frames only, goes through
 /// the writer, ahead of messages.
-pub(super) struct Lane<R> {
-    pub(super) transport: R,
-    pub(super) outbox: Arc<Outbox>,
+pub(super) struct Lane<R: AsyncRead + Send + Unpin + 'static> {
+    /// Until it is dropped: then the writer reads what the peer still sends.
+    transport: Option<R>,
+    outbox: Arc<Outbox>,
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> Lane<R> {
+    pub(super) fn new(transport: R, outbox: Arc<Outbox>) -> Self {
+        Self { transport: Some(transport), outbox }
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for Lane<R> {
     /// What the peer has sent comes before what the writer has failed with.
     #[inline]
     fn poll_read(
@@ -25,9 +32,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Lane<R> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let read = Pin::new(&mut this.transport).poll_read(cx, buf);
-        if read.is_ready() {
-            return read;
+        if let Some(transport) = &mut this.transport {
+            let read = Pin::new(transport).poll_read(cx, buf);
+            if read.is_ready() {
+                return read;
+            }
         }
         this.outbox.poll_failed(cx).map(|error| Err(io::Error::other(WriterFailed(error))))
     }
@@ -45,7 +54,7 @@ impl fmt::Display for WriterFailed {
 
 impl std::error::Error for WriterFailed {}
 
-impl<R: Unpin> AsyncWrite for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for Lane<R> {
     /// Takes all of `buf`, which must be whole control frames: so they are, since nothing takes only a part of them.
     fn poll_write(
         self: Pin<&mut Self>,
@@ -57,9 +66,9 @@ impl<R: Unpin> AsyncWrite for Lane<R> {
             .map(|taken| taken.map(|()| buf.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
     }
 
-    /// The writer holds nothing back.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Ready when the writer has written what it was given. What it fails with is told by a read.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.poll_control_written(cx).map(Ok)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -67,8 +76,8 @@ impl<R: Unpin> AsyncWrite for Lane<R> {
     }
 }
 
-impl<R> Drop for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> Drop for Lane<R> {
     fn drop(&mut self) {
-        self.outbox.abandon();
+        self.outbox.abandon(self.transport.take().map(|transport| Box::new(transport) as Input));
     }
 }

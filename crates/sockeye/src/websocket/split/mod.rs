@@ -48,28 +48,23 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use sockeye_proto::connection::SendingHalf;
 use sockeye_proto::{CloseCode, CloseFrame, Message, Rtt, State, Utf8Bytes};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use options::{SendQueue, WhenFull};
 pub use sender::{Dropped, Sender, TrySendError};
 pub(super) use stream::StreamSender;
 
-use super::output::Output;
-use super::patience::Patience;
+use super::closing::ClosePayload;
 use super::{MessageReader, WebSocket};
 use crate::error::Result;
-use crate::figures::Side;
 use crate::transport::Transport;
 use lane::Lane;
 pub(super) use lane::WriterFailed;
 use outbox::Outbox;
-use writer::Writer;
+use writer::{Task, Writer};
 
 impl WebSocket {
     /// Divides the connection into a half that sends, for any number of tasks, and a half that receives, with a queue of
@@ -88,54 +83,29 @@ impl WebSocket {
     /// As [`split`](Self::split).
     pub fn split_with(mut self, queue: SendQueue) -> (Sender, Receiver) {
         let outbox = Arc::new(Outbox::new(queue));
-        let peer = self.peer_addr();
-        let start = Start {
-            sending: self.connection.sending_half(),
-            side: self.side(),
-            output: mem::take(&mut self.output),
-            outbox: outbox.clone(),
-            close_timeout: self.connection.close_timeout(),
-            patience: mem::take(&mut self.write_patience),
-            peer,
-        };
-        self.transport = match self.transport {
+        let (sending, side) = (self.connection.sending_half(), self.side());
+        let (output, peer) = (mem::take(&mut self.output), self.peer_addr());
+        let (lane, writer) = match self.transport {
             Transport::Tcp(stream) => {
                 let (read, write) = stream.into_split();
-                start.writer(read, write)
+                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
+                (lane, Writer::new(write, sending, side, output))
             }
             Transport::Boxed { io, pings, .. } => {
                 let (read, write) = tokio::io::split(io);
-                start.writer(read, write).with_pings(pings)
+                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
+                (lane.with_pings(pings), Writer::new(write, sending, side, output))
             }
         };
+        self.transport = lane;
+        outbox.set_writer(writer);
+        let task = Task {
+            outbox: outbox.clone(),
+            patience: mem::take(&mut self.write_patience),
+            close_timeout: self.connection.close_timeout(),
+        };
+        tokio::spawn(task.run());
         (Sender::new(outbox.clone()), Receiver { ws: self, outbox })
-    }
-}
-
-/// What a writer begins with.
-struct Start {
-    sending: SendingHalf,
-    side: Side,
-    output: Output,
-    outbox: Arc<Outbox>,
-    close_timeout: Duration,
-    patience: Patience,
-    peer: Option<SocketAddr>,
-}
-
-impl Start {
-    /// Starts the writer. Gives the transport of the receiving half.
-    fn writer(
-        self,
-        read: impl AsyncRead + Send + Unpin + 'static,
-        write: impl AsyncWrite + Send + Unpin + 'static,
-    ) -> Transport {
-        let Self { sending, side, output, outbox, close_timeout, patience, peer } = self;
-        let lane = Lane { transport: read, outbox: outbox.clone() };
-        let writer =
-            Writer { transport: write, sending, side, output, outbox, close_timeout, patience };
-        tokio::spawn(writer.run());
-        Transport::boxed(lane, peer)
     }
 }
 
@@ -143,8 +113,9 @@ impl Start {
 ///
 /// # Drop
 /// When it is dropped, what the senders queued is written, then a close frame with 1001 (going away), and the transport is
-/// ended, all within [`Config::close_timeout`](crate::Config::close_timeout). A program that only sends keeps it, and best
-/// awaits `recv` in a task of its own.
+/// ended. A peer that takes nothing for [`Config::write_timeout`](crate::Config::write_timeout), or does not end the transport
+/// within [`Config::close_timeout`](crate::Config::close_timeout) of the close frame, is given up. A program that only sends
+/// keeps the receiver, and best awaits `recv` in a task of its own.
 pub struct Receiver {
     ws: WebSocket,
     outbox: Arc<Outbox>,
@@ -182,7 +153,13 @@ impl Receiver {
     /// # Cancel safety
     /// As [`WebSocket::ping`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<()> {
-        self.ws.ping(payload).await
+        poll_fn(|cx| self.ws.poll_room(cx)).await?;
+        self.ws.connection.ping(payload, self.ws.output.buffer())?;
+        // The queue takes it at once, or, if too many wait, when `recv` is awaited.
+        match poll_fn(|cx| Poll::Ready(self.ws.poll_flush_output(cx))).await {
+            Poll::Ready(written) => written,
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Closes the connection after what the senders queued, and waits for the end of the closing handshake, as
@@ -193,8 +170,12 @@ impl Receiver {
     ///
     /// # Cancel safety
     /// As [`WebSocket::close`].
-    pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
-        self.outbox.close(CloseFrame::new(code, reason)?);
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<()> {
+        self.outbox.close(ClosePayload(Some(CloseFrame::new(code, reason)?)));
         while self.recv().await?.is_some() {}
         Ok(())
     }
@@ -224,6 +205,21 @@ impl Receiver {
         self.ws.peer_addr()
     }
 
+    /// As [`WebSocket::data`].
+    pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.ws.data()
+    }
+
+    /// As [`WebSocket::data_mut`].
+    pub fn data_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
+        self.ws.data_mut()
+    }
+
+    /// As [`WebSocket::set_data`].
+    pub fn set_data<T: Clone + Send + Sync + 'static>(&mut self, data: T) -> Option<T> {
+        self.ws.set_data(data)
+    }
+
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         self.poll_next_message(cx, WebSocket::poll_recv)
     }
@@ -235,31 +231,47 @@ impl Receiver {
         poll: fn(&mut WebSocket, &mut Context<'_>) -> Poll<Result<Option<T>>>,
     ) -> Poll<Result<Option<T>>> {
         loop {
+            self.close_when_due(cx);
             if self.outbox.is_closing() {
-                self.note_close();
+                // Its close frame goes by way of the queue, and is counted there.
+                self.ws.ending.close_left = true;
+                self.ws.ending.presence.leave_close();
             }
+            self.note_close();
             let polled = poll(&mut self.ws, cx);
             match polled {
-                Poll::Ready(Ok(Some(_))) => {}
-                Poll::Ready(_) => self.outbox.give_up(),
-                // Senders may have closed since: then there is a deadline to watch.
-                Poll::Pending if self.outbox.is_closing() && self.note_close() => continue,
-                Poll::Pending => {}
+                Poll::Ready(Ok(None)) => {
+                    self.outbox.give_up();
+                    if let Some(error) = self.outbox.take_overdue_close() {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+                Poll::Ready(Err(_)) => self.outbox.give_up(),
+                // It may have been written since: then there is a deadline to watch.
+                Poll::Pending if self.note_close() => continue,
+                Poll::Ready(Ok(Some(_))) | Poll::Pending => {}
             }
             return polled;
         }
     }
 
-    /// Takes note that a close frame goes out by way of the queue. Says whether that is new.
-    fn note_close(&mut self) -> bool {
-        let WebSocket { connection, ending, .. } = &mut self.ws;
-        // What it would send, the writer sends.
-        let new =
-            connection.state() == State::Open && connection.close(None, &mut Vec::new()).is_ok();
-        if new {
-            ending.presence.leave_close();
+    /// Closes by way of the queue when the server stops, or the signal of [`WebSocket::close_when`] is there.
+    fn close_when_due(&mut self, cx: &mut Context<'_>) {
+        if self.ws.is_to_close() {
+            // An error is for `WebSocket` to report.
+            if let Ok(Some(frame)) = self.ws.poll_farewell_frame(cx) {
+                self.outbox.close(frame);
+            }
         }
-        new
+    }
+
+    /// Takes note that the close frame was written by way of the queue. Returns whether that is new.
+    fn note_close(&mut self) -> bool {
+        let connection = &mut self.ws.connection;
+        // What it would send, the writer has sent.
+        self.outbox.is_close_written()
+            && connection.state() == State::Open
+            && connection.close(None, &mut Vec::new()).is_ok()
     }
 }
 

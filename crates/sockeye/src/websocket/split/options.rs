@@ -12,7 +12,8 @@ pub struct SendQueue {
     pub(super) when_full: WhenFull,
 }
 
-/// What [`Sender::send`](super::Sender::send) does with a message for which there is no room.
+/// What [`Sender::send`](super::Sender::send) does with a message for which there is no room, because the peer does not
+/// keep up: the transport takes nothing, and the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
@@ -24,7 +25,8 @@ pub enum WhenFull {
     /// The oldest messages that wait are dropped, as many as needed. Where only those are left that are being written,
     /// the new one is dropped.
     DropOldest,
-    /// The connection is closed with 1013 (try again later), and all that waits is dropped.
+    /// The connection is closed with 1013 (try again later), and all that waits is dropped. The peer has
+    /// [`Config::close_timeout`](crate::Config::close_timeout) to read what is being written, and the close frame.
     Disconnect,
 }
 
@@ -36,7 +38,8 @@ impl SendQueue {
 
     /// How much may wait to be written, in bytes. Default: 1 MiB.
     ///
-    /// A message counts its length and 64 bytes. One that is longer than the capacity is taken when nothing else waits.
+    /// A message counts its length and 64 bytes until it is written. One that is longer than the capacity is taken when
+    /// nothing else waits.
     pub const fn capacity(self, bytes: u32) -> Self {
         // A queue without any room would take nothing.
         Self { capacity: if bytes == 0 { 1 } else { bytes }, ..self }

@@ -1,6 +1,12 @@
-//! What the halves of a connection and its writer share.
+//! State shared by the halves of a connection and its writer.
+//!
+//! Each part keeps an invariant of its own: [`Queue`] the order of messages, [`Fragments`] the one message that is sent in
+//! fragments, [`Control`] the control frames, [`Lifecycle`] the way to the end. One lock guards them, and another the
+//! [`Writer`]. The writer is locked first, and neither lock is held while anything waits.
 
-mod streams;
+mod control;
+mod fragments;
+mod lifecycle;
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,21 +14,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use sockeye_proto::frame::Header;
-use sockeye_proto::{CloseCode, CloseFrame, OpCode};
-use tokio::sync::{Notify, Semaphore};
+use sockeye_proto::{CloseCode, CloseFrame};
+use tokio::io::AsyncRead;
+use tokio::sync::{Notify, Semaphore, TryAcquireError};
 
 use super::queue::{Entry, Queue};
-use super::stream::{Part, Stream};
+use super::stream::Part;
+use super::writer::{Step, Writer};
 use super::{Dropped, SendQueue};
 use crate::error::{Error, Result};
 use crate::figures::Reason;
+use crate::websocket::closing::ClosePayload;
+use control::{Control, closes};
+use fragments::Fragments;
+use lifecycle::{Close, Lifecycle, Stage};
 
-/// While so much of pongs, pings and close frames waits, in bytes, the receiving half has to wait with more of them: it
-/// keeps the last ping in mind and answers that one (RFC 6455 section 5.5.3).
-const MAX_CONTROL: usize = 16 * 1024;
-
-/// The writer takes so much of the queue at a time, in bytes, before it looks for control frames again.
+/// The writer takes at most about this much of the queue at a time, in bytes, before it looks for control frames again.
 const BATCH: usize = 64 * 1024;
 
 /// ```text
@@ -32,85 +39,48 @@ const BATCH: usize = 64 * 1024;
 ///    messages are taken            what was taken before a close that was asked for
 ///                                  is still written; otherwise it is dropped and counted
 /// ```
-#[derive(Debug)]
 pub(super) struct Outbox {
-    inside: Mutex<Inside>,
     pub(super) options: SendQueue,
-    /// One permit for each byte of room.
-    pub(super) room: Semaphore,
+    /// One permit for each byte of capacity that is free.
+    pub(super) capacity: Semaphore,
     /// The permit to send a message in fragments, of which there is one at a time.
     turn: Semaphore,
-    /// As `Inside::stage` is no longer open, without a lock.
+    /// As the stage is no longer open, without a lock.
     closing: AtomicBool,
-    /// There is something to write.
-    work: Notify,
-    /// Messages are no longer taken.
-    closed: Notify,
+    /// As the close frame is written, without a lock.
+    close_written: AtomicBool,
+    inside: Mutex<Inside>,
+    writer: Mutex<Option<Writer>>,
+    /// The writer has its `close_timeout` from now on.
+    overdue: Notify,
     /// Something was written, or never will be.
     progress: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inside {
     queue: Queue,
-    /// The message that is sent in fragments.
-    stream: Option<Stream>,
-    /// How many were begun, and the number of the last one that was written.
-    streams: u64,
-    streams_written: u64,
-    /// Whole control frames, to be written before messages.
-    control: Vec<u8>,
-    close: Close,
-    stage: Stage,
-    /// The receiving half needs the transport no longer: its writing half is to be ended.
-    finish: bool,
-    /// The writer waits for work.
-    idle: bool,
-    /// How many messages were taken from senders, and how many of them were written or dropped.
-    accepted: u64,
-    settled: u64,
+    fragments: Fragments,
+    control: Control,
+    lifecycle: Lifecycle,
+    /// The number of the first message that the writer has taken and not written.
+    in_flight: Option<u64>,
+    /// The number of the first message that is lost with the connection.
+    lost: Option<u64>,
     sent: u64,
     dropped: Dropped,
-    /// The task of the receiving half, when it waits for the writer.
+    /// The task of the writer, while it has nothing to write.
+    idle: Option<Waker>,
+    /// The task of the receiving half, while it waits for the writer.
     receiver: Option<Waker>,
-    /// What the writer has failed with, until the receiving half was told.
+    /// The error that the writer has failed with, until the receiving half has taken it.
     failure: Option<Error>,
+    /// The reading half of the transport, once the receiving half was dropped.
+    abandoned: Option<Input>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Open,
-    Closing,
-    Ended,
-}
-
-/// The close frame that a sender asked for.
-#[derive(Debug, Default)]
-enum Close {
-    #[default]
-    None,
-    /// To be sent after the queue.
-    Asked(CloseFrame),
-    /// On its way, as is any that the receiving half sent.
-    Taken,
-}
-
-impl Close {
-    /// The frame that was asked for, which is on its way from now on.
-    fn take(&mut self) -> Option<CloseFrame> {
-        match mem::take(self) {
-            Self::Asked(frame) => {
-                *self = Self::Taken;
-                Some(frame)
-            }
-            other => {
-                *self = other;
-                None
-            }
-        }
-    }
-}
+/// The reading half of a transport, from which the writer discards input.
+pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 
 /// What the writer takes at a time.
 #[derive(Debug, Default)]
@@ -119,10 +89,11 @@ pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     /// Of the message that is sent in fragments, after the entries.
     pub(super) part: Option<Part>,
-    pub(super) close: Option<CloseFrame>,
+    pub(super) close: Option<ClosePayload>,
     /// The transport is to be ended after it.
     pub(super) finish: bool,
-    /// What is settled once it is written.
+    /// It is not settled: what follows is settled once it is written.
+    taken: bool,
     messages: u64,
     fragments: usize,
     room: usize,
@@ -132,103 +103,210 @@ pub(super) struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
+/// Why no capacity was reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    Closed,
+}
+
+/// Why a sender that drives the writer itself got no capacity by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driven {
+    /// There is some now.
+    Reserved,
+    /// The transport takes nothing.
+    Blocked,
+    /// Messages wait for another sender to go on with a message in fragments.
+    Held,
+    /// Another sender has reserved it, and is about to use it.
+    Contended,
+    Closed,
+}
+
+/// How far all messages are that were taken up to some time.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// The number of the message that follows them.
+    message: u64,
+    /// The number of the last message in fragments among them.
+    fragmented: u64,
+}
+
 impl Outbox {
     pub(super) fn new(options: SendQueue) -> Self {
         Self {
-            inside: Mutex::default(),
-            room: Semaphore::new(options.capacity as usize),
-            turn: Semaphore::new(1),
             options,
+            capacity: Semaphore::new(options.capacity as usize),
+            turn: Semaphore::new(1),
             closing: AtomicBool::new(false),
-            work: Notify::new(),
-            closed: Notify::new(),
+            close_written: AtomicBool::new(false),
+            inside: Mutex::default(),
+            writer: Mutex::new(None),
+            overdue: Notify::new(),
             progress: Notify::new(),
         }
     }
 
-    /// Takes a message for which there is room.
+    pub(super) fn set_writer(&self, writer: Writer) {
+        *self.writer() = Some(writer);
+    }
+
+    #[inline]
+    pub(super) fn try_reserve(&self, room: u32) -> Result<(), Refused> {
+        match self.capacity.try_acquire_many(room) {
+            Ok(permits) => {
+                permits.forget();
+                Ok(())
+            }
+            Err(TryAcquireError::NoPermits) => Err(Refused::Full),
+            Err(TryAcquireError::Closed) => Err(Refused::Closed),
+        }
+    }
+
+    /// Writes on behalf of the writer task until `room` is reserved, or the transport takes nothing.
+    pub(super) fn drive(&self, room: u32) -> Driven {
+        let mut writer = self.writer();
+        loop {
+            match self.try_reserve(room) {
+                Ok(()) => return Driven::Reserved,
+                Err(Refused::Closed) => return Driven::Closed,
+                Err(Refused::Full) => {}
+            }
+            let Some(writer) = &mut *writer else { return Driven::Closed };
+            match writer.advance_for_sender(self) {
+                Step::Taken => {}
+                Step::Blocked => return Driven::Blocked,
+                Step::Ended => return Driven::Closed,
+                Step::Idle if self.lock().queue.is_empty() => return Driven::Contended,
+                Step::Idle => return Driven::Held,
+            }
+        }
+    }
+
+    /// Takes a message for which capacity is reserved.
     pub(super) fn push(&self, entry: Entry) -> Result<(), Closed> {
         let mut inside = self.lock();
-        if inside.stage != Stage::Open {
+        if inside.lifecycle.stage != Stage::Open {
             return Err(Closed);
         }
-        inside.accepted += 1;
         if let Some(replaced) = inside.queue.push(entry) {
             inside.dropped.count(Reason::Replaced, 1);
-            self.settle_dropped(&mut inside, &replaced);
+            self.capacity.add_permits(replaced.room as usize);
         }
-        self.tell_writer(inside);
+        wake_writer(inside);
         Ok(())
     }
 
-    /// Makes room by dropping the oldest message that waits. Says whether there was one.
-    pub(super) fn drop_oldest(&self) -> bool {
+    /// Takes a message without reserved capacity where one with its key waits that leaves it enough. Gives it back
+    /// otherwise.
+    pub(super) fn replace(&self, entry: Entry) -> Result<(), Entry> {
         let mut inside = self.lock();
-        let Some(oldest) = inside.queue.pop() else { return false };
-        inside.dropped.count(Reason::Oldest, 1);
-        self.settle_dropped(&mut inside, &oldest);
-        true
+        let waits = inside.queue.waiting(&entry).map(|waiting| waiting.room);
+        let Some(before) = waits.filter(|_| inside.lifecycle.stage == Stage::Open) else {
+            return Err(entry);
+        };
+        if entry.room > before && self.try_reserve(entry.room - before).is_err() {
+            return Err(entry);
+        }
+        let left = before.saturating_sub(entry.room);
+        inside.queue.push(entry);
+        inside.dropped.count(Reason::Replaced, 1);
+        self.capacity.add_permits(left as usize);
+        Ok(())
     }
 
-    /// A message was given up for which there was no room.
-    pub(super) fn drop_newest(&self) {
-        self.lock().dropped.count(Reason::Newest, 1);
+    /// Drops the oldest message that waits. Returns whether there was one.
+    pub(super) fn drop_oldest(&self) -> Result<bool, Closed> {
+        let mut inside = self.lock();
+        if inside.lifecycle.stage != Stage::Open {
+            return Err(Closed);
+        }
+        let Some(oldest) = inside.queue.pop() else { return Ok(false) };
+        inside.dropped.count(Reason::Oldest, 1);
+        self.capacity.add_permits(oldest.room as usize);
+        self.progress.notify_waiters();
+        Ok(true)
+    }
+
+    /// Counts a message that was dropped because nothing was left for it.
+    pub(super) fn drop_newest(&self) -> Result<(), Closed> {
+        let mut inside = self.lock();
+        if inside.lifecycle.stage != Stage::Open {
+            return Err(Closed);
+        }
+        inside.dropped.count(Reason::Newest, 1);
+        Ok(())
     }
 
     /// Asks for the close frame, to be sent after the queue. A second one is not sent.
-    pub(super) fn close(&self, frame: CloseFrame) {
+    pub(super) fn close(&self, frame: ClosePayload) {
         let mut inside = self.lock();
-        if inside.stage == Stage::Open {
-            inside.close = Close::Asked(frame);
+        if inside.lifecycle.stage == Stage::Open {
+            inside.lifecycle.ask(frame);
             self.begin_closing(&mut inside);
-            self.tell_writer(inside);
+            wake_writer(inside);
         }
     }
 
-    /// Gives up what waits, and closes with 1013.
+    /// Drops what waits, and closes with 1013.
     pub(super) fn disconnect(&self) {
         let mut inside = self.lock();
-        if inside.stage == Stage::Open {
+        if inside.lifecycle.stage == Stage::Open {
             let reason = "the peer does not keep up".into();
-            inside.close = Close::Asked(CloseFrame { code: CloseCode::TRY_AGAIN_LATER, reason });
+            let frame = CloseFrame { code: CloseCode::TRY_AGAIN_LATER, reason };
+            inside.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inside);
             self.drop_queue(&mut inside);
-            self.tell_writer(inside);
+            // Nothing is left that the peer should have time for.
+            self.overdue.notify_one();
+            wake_writer(inside);
         }
     }
 
-    /// Control frames of the receiving half, whole; pending while too many wait.
+    /// Takes whole control frames of the receiving half; pending while too many wait.
     pub(super) fn poll_control(&self, cx: &Context<'_>, frames: &[u8]) -> Poll<Result<(), Closed>> {
-        let mut inside = self.lock();
-        match (&inside.close, inside.stage) {
+        let mut guard = self.lock();
+        let inside = &mut *guard;
+        match (&inside.lifecycle.close, inside.lifecycle.stage) {
             // The close frame is out: nothing follows it.
-            (Close::Taken, _) => return Poll::Ready(Ok(())),
+            (Close::Taken | Close::Written, _) => return Poll::Ready(Ok(())),
             (_, Stage::Ended) => return Poll::Ready(Err(Closed)),
             _ => {}
         }
-        if inside.control.len() >= MAX_CONTROL {
+        if inside.control.is_full() {
             inside.receiver = Some(cx.waker().clone());
             return Poll::Pending;
         }
         if closes(frames) {
             // The peer has closed, or failed the connection: what waits is of no use to it.
-            self.drop_queue(&mut inside);
-            if let Close::None = inside.close {
-                inside.control.extend_from_slice(frames);
-                inside.close = Close::Taken;
-                self.begin_closing(&mut inside);
+            self.drop_queue(inside);
+            if inside.lifecycle.answer() {
+                inside.control.push(frames);
+                self.begin_closing(inside);
             }
         } else {
-            inside.control.extend_from_slice(frames);
+            inside.control.push(frames);
         }
-        self.tell_writer(inside);
+        wake_writer(guard);
         Poll::Ready(Ok(()))
     }
 
-    /// The receiving half is over; what waits is dropped. Ready when the transport was ended.
+    /// Ready when the control frames of the receiving half are with the transport, and a close frame that is on its way.
+    pub(super) fn poll_control_written(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inside = self.lock();
+        let written = inside.control.is_written() && !inside.lifecycle.owes_close();
+        if written || inside.lifecycle.stage == Stage::Ended {
+            return Poll::Ready(());
+        }
+        inside.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ends the transport for the receiving half, which is over; what waits is dropped. Ready when the transport was ended.
     pub(super) fn poll_finish(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inside = self.lock();
-        if inside.stage == Stage::Ended {
+        if inside.lifecycle.stage == Stage::Ended {
             return Poll::Ready(());
         }
         inside.receiver = Some(cx.waker().clone());
@@ -237,26 +315,34 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// The receiving half was dropped: what waits is written, then a close frame, and the transport is ended.
-    pub(super) fn abandon(&self) {
+    /// Ends the connection when the receiving half is dropped: what waits is written, then a close frame, and the transport
+    /// is ended. What the peer still sends is discarded from `input`.
+    pub(super) fn abandon(&self, input: Option<Input>) {
         let mut inside = self.lock();
-        if inside.stage == Stage::Open {
-            inside.close = Close::Asked(CloseFrame::from(CloseCode::GOING_AWAY));
+        if inside.lifecycle.stage == Stage::Open {
+            inside.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
+        }
+        if inside.lifecycle.stage != Stage::Ended {
+            inside.abandoned = input;
         }
         self.finish(inside);
+        if let Some(writer) = &*self.writer() {
+            writer.wake_task();
+        }
     }
 
-    /// The connection is over, and the receiving half has said how.
+    /// Ends the connection when it is over and the receiving half has said how.
     pub(super) fn give_up(&self) {
         let mut inside = self.lock();
         self.drop_queue(&mut inside);
+        self.overdue.notify_one();
         self.finish(inside);
     }
 
     fn finish(&self, mut inside: MutexGuard<'_, Inside>) {
-        inside.finish = true;
+        inside.lifecycle.finish = true;
         self.begin_closing(&mut inside);
-        self.tell_writer(inside);
+        wake_writer(inside);
     }
 
     /// Whether messages are no longer taken.
@@ -265,8 +351,14 @@ impl Outbox {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// What the writer has failed with, once. The receiving half, which waits for input, is woken when it does, and when
-    /// senders close.
+    /// Whether the close frame is with the transport.
+    #[inline]
+    pub(super) fn is_close_written(&self) -> bool {
+        self.close_written.load(Ordering::Acquire)
+    }
+
+    /// Takes the error that the writer has failed with. The receiving half, which waits for input, is woken when there is
+    /// one, and when the close frame is written.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut inside = self.lock();
         if let Some(error) = inside.failure.take() {
@@ -278,111 +370,140 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Waits until all messages that were taken so far are with the transport, or never will be. Says whether all went.
+    /// Takes the error of a close frame that could not be written in time.
+    pub(super) fn take_overdue_close(&self) -> Option<Error> {
+        let mut inside = self.lock();
+        let overdue = matches!(inside.failure, Some(Error::TimedOut(_)));
+        if overdue && !inside.lifecycle.is_close_written() { inside.failure.take() } else { None }
+    }
+
+    /// Waits until all messages that were taken so far are with the transport, or dropped by the policy of the queue.
     pub(super) async fn flushed(&self) -> Result<(), Closed> {
-        let accepted = self.lock().accepted;
+        let mark = self.lock().mark();
         loop {
             let progress = self.progress.notified();
-            {
-                let inside = self.lock();
-                if inside.settled >= accepted {
-                    return if inside.dropped.unsent == 0 { Ok(()) } else { Err(Closed) };
-                }
+            if let Some(flushed) = self.lock().is_flushed(mark) {
+                return flushed;
             }
             progress.await;
         }
     }
 
-    /// For the writer: what there is to write, waiting for it.
-    pub(super) async fn take(&self, batch: &mut Batch) {
-        while !self.try_take(batch) {
-            self.work.notified().await;
+    /// For the writer: takes what there is to write. Otherwise `task` is woken when there is something.
+    pub(super) fn take(&self, batch: &mut Batch, task: &Waker) -> bool {
+        let mut guard = self.lock();
+        let inside = &mut *guard;
+        if inside.lifecycle.stage != Stage::Open {
+            self.cut_fragments(inside);
         }
-    }
-
-    fn try_take(&self, batch: &mut Batch) -> bool {
-        let mut inside = self.lock();
-        mem::swap(&mut batch.control, &mut inside.control);
-        if inside.stage != Stage::Open {
-            self.cut_stream(&mut inside);
-        }
-        batch.room = 0;
+        inside.control.take(&mut batch.control);
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# The fragments of one message MUST NOT be interleaved between the
         //# fragments of another message unless an extension has been
         //# negotiated that can interpret the interleaving.
-        let before = inside.stream.as_ref().map_or(u64::MAX, Stream::before);
-        while batch.room < BATCH && inside.queue.first_number() < before {
+        let before = inside.fragments.before();
+        let first = inside.queue.first_number();
+        // Half of the queue at most, so that a policy finds messages to drop that are not being written.
+        let limit = BATCH.min(self.options.capacity as usize / 2).max(1);
+        batch.room = 0;
+        while batch.room < limit && inside.queue.first_number() < before {
             let Some(entry) = inside.queue.pop() else { break };
             batch.room += entry.room as usize;
             batch.entries.push(entry);
         }
         batch.messages = batch.entries.len() as u64;
-        let first = inside.queue.first_number();
-        if let Some(stream) = inside.stream.as_mut().filter(|_| first >= before) {
-            batch.part = stream.take();
+        inside.in_flight = (batch.messages > 0).then_some(first);
+        batch.fragments = 0;
+        if inside.queue.first_number() >= before {
+            batch.part = inside.fragments.take();
         }
         if let Some(part) = &batch.part {
             batch.fragments = part.fragments.len();
             batch.messages += u64::from(part.ends);
         }
-        let all = inside.queue.is_empty() && inside.stream.is_none();
+        let all = inside.queue.is_empty() && inside.fragments.is_empty();
         if all {
-            batch.close = inside.close.take();
+            batch.close = inside.lifecycle.take_close();
         }
-        batch.finish = inside.finish && all;
-        let something = !batch.control.is_empty()
-            || batch.messages > 0
+        batch.finish = inside.lifecycle.finish && all;
+        batch.taken = !batch.control.is_empty()
+            || !batch.entries.is_empty()
             || batch.part.is_some()
-            || batch.close.is_some()
-            || batch.finish;
-        inside.idle = !something;
+            || batch.close.is_some();
         if !batch.control.is_empty() {
-            wake(inside.receiver.take());
+            wake(&mut inside.receiver);
         }
+        let something = batch.taken || batch.finish;
+        inside.idle = (!something).then(|| task.clone());
         something
     }
 
     /// For the writer: all of the batch is with the transport.
-    pub(super) fn written(&self, batch: &mut Batch) {
-        let messages = mem::take(&mut batch.messages);
-        let fragments = mem::take(&mut batch.fragments);
+    pub(super) fn on_written(&self, batch: &mut Batch) {
+        if !mem::take(&mut batch.taken) {
+            return;
+        }
         let mut guard = self.lock();
         let inside = &mut *guard;
-        inside.settled += messages;
-        inside.sent += messages;
-        if let Some(stream) = inside.stream.as_mut().filter(|_| fragments > 0) {
-            stream.written(fragments);
-            if stream.is_finished() && stream.is_written() {
-                inside.stream = None;
-                inside.streams_written = inside.streams;
-                self.turn.add_permits(1);
-            }
+        inside.in_flight = None;
+        inside.sent += batch.messages;
+        if inside.fragments.on_written(batch.fragments) {
+            self.turn.add_permits(1);
+        }
+        if inside.control.on_written() {
+            wake(&mut inside.receiver);
+        }
+        if inside.control.is_written() && inside.lifecycle.on_close_written() {
+            self.close_written.store(true, Ordering::Release);
+            self.overdue.notify_one();
+            wake(&mut inside.receiver);
         }
         drop(guard);
-        self.room.add_permits(batch.room);
+        self.capacity.add_permits(batch.room);
         self.progress.notify_waiters();
     }
 
-    /// For the writer: waits until messages are no longer taken, and `time` more.
+    /// For the writer: waits until there is nothing left that the peer should have more than `time` for, and for that long.
     pub(super) async fn overdue(&self, time: Duration) {
-        self.closed.notified().await;
+        self.overdue.notified().await;
         tokio::time::sleep(time).await;
     }
 
-    /// For the writer: it is over. If it failed, what is left in `batch` was not written.
-    pub(super) fn end(&self, batch: &Batch, written: Result<()>) {
-        let mut inside = self.lock();
-        if let Err(error) = written {
+    /// For the writer: takes the reading half of the transport, when the receiving half was dropped.
+    pub(super) fn take_abandoned(&self) -> Option<Input> {
+        self.lock().abandoned.take()
+    }
+
+    /// For the writer: writes until the transport takes nothing, or nothing is left.
+    pub(super) fn advance(&self, cx: &Context<'_>) -> (Step, u64) {
+        let mut writer = self.writer();
+        writer.as_mut().map_or((Step::Ended, 0), |writer| writer.advance_for_task(cx, self))
+    }
+
+    /// For the writer: ends the connection, because of `late` or as the writer says. Gives back the writer, to be dropped
+    /// with its transport.
+    pub(super) fn end(&self, late: Option<Error>) -> Option<Writer> {
+        let mut writer = self.writer().take()?;
+        let error = late.or_else(|| writer.take_error());
+        let batch = writer.batch();
+        let mut guard = self.lock();
+        let inside = &mut *guard;
+        if batch.taken {
             inside.dropped.count(Reason::Unsent, batch.messages);
-            inside.settled += batch.messages;
-            // A message that was refused leaves a transport that can be read from.
-            inside.failure = Some(error).filter(|error| !matches!(error, Error::Usage(_)));
         }
-        self.begin_closing(&mut inside);
-        inside.stage = Stage::Ended;
-        self.drop_queue(&mut inside);
-        wake(inside.receiver.take());
+        if let Some(number) = inside.in_flight.take() {
+            inside.lose(number);
+        }
+        // A message that was refused leaves a transport that can be read from.
+        inside.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
+        self.begin_closing(inside);
+        inside.lifecycle.stage = Stage::Ended;
+        self.drop_queue(inside);
+        inside.fragments.end();
+        inside.idle = None;
+        wake(&mut inside.receiver);
+        drop(guard);
+        Some(writer)
     }
 
     /// Messages that wait, those that were sent, and those that were dropped.
@@ -392,68 +513,71 @@ impl Outbox {
     }
 
     fn begin_closing(&self, inside: &mut Inside) {
-        if inside.stage == Stage::Open {
-            inside.stage = Stage::Closing;
+        if inside.lifecycle.stage == Stage::Open {
+            inside.lifecycle.stage = Stage::Closing;
             self.closing.store(true, Ordering::Release);
-            self.room.close();
+            self.capacity.close();
             self.turn.close();
-            self.closed.notify_one();
-            wake(inside.receiver.take());
-            if let Some(stream) = &mut inside.stream {
-                stream.wake();
-            }
+            wake(&mut inside.receiver);
+            inside.fragments.wake();
         }
     }
 
-    /// A message that was taken is not written.
-    fn settle_dropped(&self, inside: &mut Inside, entry: &Entry) {
-        inside.settled += 1;
-        self.room.add_permits(entry.room as usize);
-        self.progress.notify_waiters();
-    }
-
+    /// Drops and counts the messages that wait, once the connection is closing.
     fn drop_queue(&self, inside: &mut Inside) {
-        let stream = inside.stream.take();
-        let left = stream.as_ref().is_some_and(Stream::is_left);
-        if let Some(mut stream) = stream {
-            stream.wake();
+        let mut count = inside.queue.len() as u64;
+        if count > 0 {
+            inside.lose(inside.queue.first_number());
+            inside.queue.clear();
         }
-        let count = inside.queue.len() as u64 + u64::from(left);
-        inside.queue = Queue::default();
+        count += u64::from(inside.fragments.drop_waiting());
         inside.dropped.count(Reason::Unsent, count);
-        inside.settled += count;
         self.progress.notify_waiters();
-    }
-
-    fn tell_writer(&self, mut inside: MutexGuard<'_, Inside>) {
-        let idle = mem::take(&mut inside.idle);
-        drop(inside);
-        if idle {
-            self.work.notify_one();
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         // Nothing panics while it is locked.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Whether there is a close frame among whole control frames.
-fn closes(mut frames: &[u8]) -> bool {
-    while let Ok(Some((header, size))) = Header::decode(frames) {
-        if header.opcode == OpCode::Close {
-            return true;
-        }
-        // A control frame has at most 125 bytes of payload.
-        let end = size + usize::try_from(header.length).unwrap_or(0);
-        frames = frames.get(end..).unwrap_or_default();
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        // A transport that has panicked is polled again by no more than its owner would.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    false
 }
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
+impl Inside {
+    fn mark(&self) -> Mark {
+        Mark { message: self.queue.next_number(), fragmented: self.fragments.finished() }
+    }
+
+    /// Whether all messages up to `mark` are settled, or some are lost; `None` when some are still to be written.
+    fn is_flushed(&self, mark: Mark) -> Option<Result<(), Closed>> {
+        let lost = self.lost.is_some_and(|lost| lost < mark.message);
+        if lost || self.fragments.is_lost(mark.fragmented) {
+            return Some(Err(Closed));
+        }
+        let settled = self.in_flight.unwrap_or_else(|| self.queue.first_number());
+        let written = self.fragments.is_written(mark.fragmented);
+        (settled >= mark.message && written).then_some(Ok(()))
+    }
+
+    fn lose(&mut self, number: u64) {
+        self.lost = Some(self.lost.map_or(number, |lost| lost.min(number)));
+    }
+}
+
+/// Wakes the writer task, where it has nothing to write.
+fn wake_writer(mut inside: MutexGuard<'_, Inside>) {
+    let idle = inside.idle.take();
+    drop(inside);
+    if let Some(task) = idle {
+        task.wake();
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
         waker.wake();
     }
 }

@@ -104,6 +104,17 @@ impl Queue {
         None
     }
 
+    /// The entry whose place a new one would take.
+    pub(super) fn waiting(&self, new: &Entry) -> Option<&Entry> {
+        let number = self.keys.get(new.key.as_ref()?)?;
+        self.entries.get(usize::try_from(number - self.first).ok()?)
+    }
+
+    /// Drops all entries; numbers go on.
+    pub(super) fn clear(&mut self) {
+        *self = Self { first: self.next_number(), ..Self::default() };
+    }
+
     /// Takes the first entry.
     pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;

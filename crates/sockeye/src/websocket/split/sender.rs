@@ -2,22 +2,31 @@ use std::fmt;
 use std::sync::Arc;
 
 use sockeye_proto::{CloseCode, CloseFrame, Kind, Message, Prepared, UsageError, Utf8Bytes};
+use tokio::task::yield_now;
 
 use super::WhenFull;
-use super::outbox::Outbox;
+use super::outbox::{Closed, Driven, Outbox, Refused};
 use super::queue::{Content, Entry};
 use super::stream::StreamSender;
 use crate::error::Result;
 use crate::figures::{self, Reason};
 use crate::websocket::MessageWriter;
+use crate::websocket::closing::ClosePayload;
 
 /// What a message counts beside its length, in bytes: about its size in memory.
 const ENTRY_SIZE: usize = 64;
 
 /// The half that sends: cheap to clone, usable from any task and thread at once.
 ///
-/// Messages are taken in the order of the calls and written by a task of their own, as many at a time as there are: whoever
-/// sends waits for room only, never for the peer. Pings are answered before messages that wait.
+/// Messages are taken in the order of the calls and written by a task of their own, as many at a time as there are: a sender
+/// waits for room in the queue only. Pings are answered before messages that wait.
+///
+/// # Two ends that both send
+/// While the queue is full, [`send`](Self::send) waits for the peer to read. If the task that waits there is also the one
+/// that receives, and the peer waits likewise, both stand still until
+/// [`Config::write_timeout`](crate::Config::write_timeout). Where both ends may send more than the queues and the transport
+/// hold before either reads, await [`Receiver::recv`](super::Receiver::recv) in a task of its own: it never waits for the
+/// senders, so that the peer's messages go on to be taken, and the peer goes on to read.
 ///
 /// # Drop
 /// When the last of them is dropped, the [`Receiver`](super::Receiver) goes on, and what was taken is still written.
@@ -72,8 +81,11 @@ impl Sender {
         Self { outbox }
     }
 
-    /// Takes a message to be written, with the queue's [`WhenFull`] if there is no room. A message that is dropped by that
+    /// Takes a message to be written. If there is no room, the queue's [`WhenFull`] applies; a message that is dropped by that
     /// is [counted](Self::dropped), and no error.
+    ///
+    /// Policies other than [`WhenFull::Wait`] apply only when the transport itself takes nothing: until then the call writes
+    /// what waits, or lets the runtime look at the transport again, so that a peer that reads loses nothing.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when the connection is closing or over; the
@@ -98,7 +110,7 @@ impl Sender {
     }
 
     /// As [`send`](Self::send), in place of a message with the same key that still waits: for values of which only the
-    /// latest is of interest.
+    /// latest is of interest. In a full queue this needs no more room than the message has in whose place it comes.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -109,7 +121,8 @@ impl Sender {
         self.push(message.into().into(), Some(key)).await
     }
 
-    /// Takes a message if there is room, whatever the queue's [`WhenFull`].
+    /// Takes a message if there is room, whatever the queue's [`WhenFull`]. If there is none, the call first writes what the
+    /// transport takes at once.
     ///
     /// # Errors
     /// [`TrySendError`], with the message.
@@ -163,10 +176,11 @@ impl Sender {
         Ok(MessageWriter::of_half(stream, kind))
     }
 
-    /// Waits until all that was taken so far, by any clone, is with the transport.
+    /// Waits until all that was taken so far, by any clone, is with the transport, or was dropped by the queue's [`WhenFull`]. A
+    /// message that was [replaced](Self::send_latest) meanwhile is waited for in its place.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when the connection ended before that.
+    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when some of it was lost with the connection.
     ///
     /// # Cancel safety
     /// Nothing depends on it.
@@ -174,15 +188,16 @@ impl Sender {
         self.outbox.flushed().await.map_err(|_| UsageError::Closing.into())
     }
 
-    /// Begins the closing handshake: the close frame follows what was taken before. The
-    /// [`Receiver`](super::Receiver) sees its end; if nothing more is received, the transport is dropped after
-    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    /// Begins the closing handshake: the close frame follows what was taken before, however slowly the peer reads that, as
+    /// long as it takes some of it within [`Config::write_timeout`](crate::Config::write_timeout). The
+    /// [`Receiver`](super::Receiver) sees the end; if nothing more is received, the transport is dropped
+    /// [`Config::close_timeout`](crate::Config::close_timeout) after the close frame was written.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more than 123 bytes; the
     /// connection then goes on.
-    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
-        self.outbox.close(CloseFrame::new(code, reason)?);
+    pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Result<()> {
+        self.outbox.close(ClosePayload(Some(CloseFrame::new(code, reason)?)));
         Ok(())
     }
 
@@ -207,12 +222,21 @@ impl Sender {
     }
 
     fn try_push(&self, content: Content) -> Result<(), TrySendError> {
-        if self.outbox.is_closing() {
-            return Err(TrySendError::Closed(content.into_message()));
-        }
         let room = self.room_for(&content);
-        if !self.try_reserve(room) {
-            return Err(TrySendError::Full(content.into_message()));
+        let refused = match self.outbox.try_reserve(room) {
+            Ok(()) => None,
+            // Full is for the transport to say: the writer may just not have had its turn.
+            Err(Refused::Full) => match self.outbox.drive(room) {
+                Driven::Reserved => None,
+                Driven::Closed => Some(Refused::Closed),
+                Driven::Blocked | Driven::Held | Driven::Contended => Some(Refused::Full),
+            },
+            closed => closed.err(),
+        };
+        match refused {
+            Some(Refused::Full) => return Err(TrySendError::Full(content.into_message())),
+            Some(Refused::Closed) => return Err(TrySendError::Closed(content.into_message())),
+            None => {}
         }
         // A clone is a count: what is taken cannot be given back.
         let kept = content.clone();
@@ -223,50 +247,74 @@ impl Sender {
 
     async fn push(&self, content: Content, key: Option<&str>) -> Result<()> {
         let room = self.room_for(&content);
-        if !self.try_reserve(room) && !self.reserve(room).await? {
-            return Ok(());
-        }
-        self.outbox.push(Entry::new(content, room, key)).map_err(|_| UsageError::Closing.into())
-    }
-
-    /// Makes room, or says that the message is to be dropped.
-    async fn reserve(&self, room: u32) -> Result<bool> {
-        if self.outbox.is_closing() {
-            return Err(UsageError::Closing.into());
-        }
-        match self.outbox.options.when_full {
-            WhenFull::Wait => match self.outbox.room.acquire_many(room).await {
-                Ok(permits) => permits.forget(),
-                Err(_) => return Err(UsageError::Closing.into()),
-            },
-            WhenFull::DropNewest => {
-                self.outbox.drop_newest();
-                return Ok(false);
-            }
-            WhenFull::DropOldest => {
-                while !self.try_reserve(room) {
-                    if !self.outbox.drop_oldest() {
-                        self.outbox.drop_newest();
-                        return Ok(false);
+        let mut entry = Entry::new(content, room, key);
+        match self.outbox.try_reserve(entry.room) {
+            Ok(()) => {}
+            Err(Refused::Closed) => return Err(UsageError::Closing.into()),
+            Err(Refused::Full) => {
+                if key.is_some() {
+                    match self.outbox.replace(entry) {
+                        Ok(()) => return Ok(()),
+                        Err(refused) => entry = refused,
                     }
                 }
-            }
-            WhenFull::Disconnect => {
-                self.outbox.disconnect();
-                return Err(UsageError::Closing.into());
+                match self.reserve(entry.room).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(()),
+                    Err(Closed) => return Err(UsageError::Closing.into()),
+                }
             }
         }
+        self.outbox.push(entry).map_err(|Closed| UsageError::Closing.into())
+    }
+
+    /// Reserves room in a full queue: waits for it, or applies the policy of the queue once the transport takes nothing.
+    /// Returns whether there is some.
+    async fn reserve(&self, room: u32) -> Result<bool, Closed> {
+        let when_full = self.outbox.options.when_full;
+        if when_full == WhenFull::Wait {
+            return self.wait_for(room).await;
+        }
+        // That the transport has taken nothing is stale until the runtime has looked at it again, which a yield lets it do.
+        let mut looked_again = false;
+        let driven = loop {
+            match self.outbox.drive(room) {
+                Driven::Reserved => return Ok(true),
+                Driven::Closed => return Err(Closed),
+                driven @ (Driven::Blocked | Driven::Held) if looked_again => break driven,
+                driven => looked_again = driven != Driven::Contended,
+            }
+            yield_now().await;
+        };
+        if when_full == WhenFull::Disconnect && driven == Driven::Held {
+            // The peer is not the one who is slow.
+            return self.wait_for(room).await;
+        }
+        self.overflow(room)
+    }
+
+    async fn wait_for(&self, room: u32) -> Result<bool, Closed> {
+        self.outbox.capacity.acquire_many(room).await.map_err(|_| Closed)?.forget();
         Ok(true)
     }
 
-    #[inline]
-    fn try_reserve(&self, room: u32) -> bool {
-        match self.outbox.room.try_acquire_many(room) {
-            Ok(permits) => {
-                permits.forget();
-                true
+    /// Applies the policy of a queue that is full. Returns whether room was reserved by it.
+    pub(super) fn overflow(&self, room: u32) -> Result<bool, Closed> {
+        match self.outbox.options.when_full {
+            WhenFull::Wait => Ok(false),
+            WhenFull::DropNewest => self.outbox.drop_newest().map(|()| false),
+            WhenFull::DropOldest => loop {
+                match self.outbox.try_reserve(room) {
+                    Ok(()) => return Ok(true),
+                    Err(Refused::Closed) => return Err(Closed),
+                    Err(Refused::Full) if self.outbox.drop_oldest()? => {}
+                    Err(Refused::Full) => return self.outbox.drop_newest().map(|()| false),
+                }
+            },
+            WhenFull::Disconnect => {
+                self.outbox.disconnect();
+                Err(Closed)
             }
-            Err(_) => false,
         }
     }
 

@@ -1,89 +1,183 @@
 use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::mem;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye_proto::connection::SendingHalf;
 use sockeye_proto::{TimedOut, UsageError};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
+use tokio::task::unconstrained;
+use tokio::time::timeout;
 
-use super::outbox::{Batch, Outbox};
+use super::outbox::{Batch, Input, Outbox};
 use super::queue::Content;
 use super::stream::Part;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::figures::Side;
+use crate::websocket::closing::ClosePayload;
 use crate::websocket::output::Output;
 use crate::websocket::patience::{Patience, TooLong};
+use crate::websocket::read;
 
-/// The task that writes: the only one that does, so that nobody else ever waits for the peer.
-pub(super) struct Writer<W> {
-    pub(super) transport: W,
-    pub(super) sending: SendingHalf,
+/// Writes what is in the [`Outbox`] to the transport.
+///
+/// A task of its own drives it, so that nobody else waits for the peer. A sender that finds the queue full drives it as
+/// well, without waiting: the transport wakes the task in either case.
+pub(super) struct Writer {
+    transport: Box<dyn AsyncWrite + Send + Unpin>,
+    sending: SendingHalf,
     /// The figures that it counts in.
-    pub(super) side: Side,
-    pub(super) output: Output,
-    pub(super) outbox: Arc<Outbox>,
-    /// How long it may go on once the connection closes.
-    pub(super) close_timeout: Duration,
-    /// With a transport that takes nothing.
-    pub(super) patience: Patience,
+    side: Side,
+    output: Output,
+    batch: Batch,
+    task: Waker,
+    /// A batch was taken that the task does not know of, and for which no timeout runs.
+    unwatched: bool,
+    /// How many bytes the transport has taken.
+    taken: u64,
+    /// How it ended, until the task has taken that.
+    ended: Option<Result<()>>,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Writes until the connection is over.
-    pub(super) async fn run(mut self) {
-        let (outbox, close_timeout) = (self.outbox.clone(), self.close_timeout);
-        let mut batch = Batch::default();
-        let written = {
-            let mut work = pin!(self.write(&mut batch));
-            let mut overdue = pin!(outbox.overdue(close_timeout));
-            poll_fn(|cx| {
-                let written = work.as_mut().poll(cx);
-                if written.is_pending() && overdue.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Err(TimedOut::Closing.into()));
-                }
-                written
-            })
-            .await
-        };
-        if let Err(error) = &written {
-            tracing::debug!(%error, "what was left could not be written");
+/// How far the writer got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It has taken a batch.
+    Taken,
+    /// The transport takes nothing more for now.
+    Blocked,
+    /// There is nothing to write.
+    Idle,
+    /// The transport was ended, or failed.
+    Ended,
+}
+
+impl Writer {
+    /// A writer that begins with what was left to write when the connection was split.
+    pub(super) fn new(
+        transport: impl AsyncWrite + Send + Unpin + 'static,
+        sending: SendingHalf,
+        side: Side,
+        output: Output,
+    ) -> Self {
+        Self {
+            transport: Box::new(transport),
+            sending,
+            side,
+            output,
+            batch: Batch::default(),
+            task: Waker::noop().clone(),
+            unwatched: false,
+            taken: 0,
+            ended: None,
         }
-        outbox.end(&batch, written);
     }
 
-    async fn write(&mut self, batch: &mut Batch) -> Result<()> {
-        // What was left to write when the connection was split.
-        self.flush().await?;
-        loop {
-            self.outbox.take(batch).await;
-            self.output.buffer().append(&mut batch.control);
-            for entry in batch.entries.drain(..) {
-                let message = entry.content.message();
-                let (kind, length, before) = (message.kind(), message.len(), self.output.len());
-                // Refused where a message was left open that was sent in fragments: nothing can follow that.
-                if let Some(rest) = self.encode(entry.content)? {
-                    self.output.push_shared(rest);
-                }
-                self.side.sent(kind, length, self.output.len() - before);
+    /// Writes until the transport takes nothing, or nothing is left, and is woken then by `cx`. Returns as well how many bytes
+    /// the transport has taken so far.
+    pub(super) fn advance_for_task(&mut self, cx: &Context<'_>, outbox: &Outbox) -> (Step, u64) {
+        self.task.clone_from(cx.waker());
+        let step = loop {
+            match self.advance(outbox) {
+                Step::Taken => {}
+                step => break step,
             }
-            if let Some(part) = batch.part.take() {
-                self.encode_part(part)?;
+        };
+        self.unwatched = false;
+        (step, self.taken)
+    }
+
+    /// Writes what is in hand, then takes the next batch.
+    pub(super) fn advance_for_sender(&mut self, outbox: &Outbox) -> Step {
+        // The budget is that of the sender's task: to have used it up says nothing of the transport.
+        let step = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.advance(outbox)))))
+            .poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(step) = step else { return Step::Blocked };
+        match step {
+            Step::Blocked if mem::take(&mut self.unwatched) => self.task.wake_by_ref(),
+            Step::Ended => self.task.wake_by_ref(),
+            _ => {}
+        }
+        step
+    }
+
+    pub(super) fn wake_task(&self) {
+        self.task.wake_by_ref();
+    }
+
+    pub(super) fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    pub(super) fn take_error(&mut self) -> Option<Error> {
+        self.ended.take()?.err()
+    }
+
+    fn advance(&mut self, outbox: &Outbox) -> Step {
+        if self.ended.is_some() {
+            return Step::Ended;
+        }
+        let task = self.task.clone();
+        match self.poll_advance(&mut Context::from_waker(&task), outbox) {
+            Poll::Pending => Step::Blocked,
+            Poll::Ready(Ok(Step::Ended)) => {
+                self.ended = Some(Ok(()));
+                Step::Ended
             }
-            if let Some(frame) = batch.close.take() {
-                // It was checked when it was asked for.
-                if self.sending.close(Some(&frame), self.output.buffer()).is_ok() {
-                    self.side.close_sent(Some(frame.code));
-                }
-            }
-            self.flush().await?;
-            self.outbox.written(batch);
-            if batch.finish {
-                return Ok(self.transport.shutdown().await?);
+            Poll::Ready(Ok(step)) => step,
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "what was left could not be written");
+                self.ended = Some(Err(error));
+                Step::Ended
             }
         }
+    }
+
+    fn poll_advance(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<Step>> {
+        let before = self.output.len();
+        let flushed = self.output.poll_flush(cx, &mut self.transport);
+        self.taken += (before - self.output.len()) as u64;
+        ready!(flushed)?;
+        outbox.on_written(&mut self.batch);
+        if self.batch.finish {
+            ready!(Pin::new(&mut self.transport).poll_shutdown(cx))?;
+            return Poll::Ready(Ok(Step::Ended));
+        }
+        if !outbox.take(&mut self.batch, &self.task) {
+            return Poll::Ready(Ok(Step::Idle));
+        }
+        self.unwatched = true;
+        self.encode_batch()?;
+        Poll::Ready(Ok(Step::Taken))
+    }
+
+    /// Appends the batch to the output.
+    fn encode_batch(&mut self) -> Result<(), UsageError> {
+        self.output.buffer().append(&mut self.batch.control);
+        let mut entries = mem::take(&mut self.batch.entries);
+        for entry in entries.drain(..) {
+            let message = entry.content.message();
+            let (kind, length, before) = (message.kind(), message.len(), self.output.len());
+            // Refused where a message was left open that was sent in fragments: nothing can follow that.
+            if let Some(rest) = self.encode(entry.content)? {
+                self.output.push_shared(rest);
+            }
+            self.side.sent(kind, length, self.output.len() - before);
+        }
+        self.batch.entries = entries;
+        if let Some(part) = self.batch.part.take() {
+            self.encode_part(part)?;
+        }
+        if let Some(ClosePayload(frame)) = self.batch.close.take() {
+            // It was checked when it was asked for.
+            if self.sending.close(frame.as_ref(), self.output.buffer()).is_ok() {
+                self.side.close_sent(frame.map(|frame| frame.code));
+            }
+        }
+        Ok(())
     }
 
     /// Appends a message to the output, or the beginning of its frame, and gives the rest.
@@ -118,17 +212,80 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
         Ok(())
     }
+}
 
-    /// Writes all output, unless the transport takes nothing for too long.
-    async fn flush(&mut self) -> Result<()> {
-        let flushed = poll_fn(|cx| {
-            let before = self.output.len();
-            let flushed = self.output.poll_flush(cx, &mut self.transport);
-            self.patience.poll_progress(cx, flushed, || self.output.len() < before)
-        });
-        match flushed.await {
-            Ok(flushed) => Ok(flushed?),
-            Err(TooLong) => Err(TimedOut::Writing.into()),
+/// The task that drives the writer, until the connection is over.
+pub(super) struct Task {
+    pub(super) outbox: Arc<Outbox>,
+    /// With a transport that takes nothing.
+    pub(super) patience: Patience,
+    /// How long it may go on once nothing is left that the peer should have time for.
+    pub(super) close_timeout: Duration,
+}
+
+impl Task {
+    pub(super) async fn run(mut self) {
+        let outbox = self.outbox.clone();
+        let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
+        let mut input: Option<Input> = None;
+        let mut seen = 0;
+        let late = poll_fn(|cx| {
+            if let Poll::Ready(late) = self.poll_writer(cx, &mut seen) {
+                return Poll::Ready(late);
+            }
+            if input.is_none() {
+                input = outbox.take_abandoned();
+            }
+            poll_discard(&mut input, cx);
+            // A peer that takes all that it is sent may use up the budget of the task.
+            overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
+        })
+        .await;
+        let finished = late.is_none();
+        let writer = outbox.end(late);
+        // With input unread, TCP would discard what was written last.
+        if finished && input.is_some() {
+            let drained = poll_fn(|cx| {
+                poll_discard(&mut input, cx);
+                if input.is_none() { Poll::Ready(()) } else { Poll::Pending }
+            });
+            let _ = timeout(self.close_timeout, drained).await;
+        }
+        drop(writer);
+    }
+
+    /// Ready when the writer has ended, with an error if it took too long.
+    fn poll_writer(&mut self, cx: &mut Context<'_>, seen: &mut u64) -> Poll<Option<Error>> {
+        let (step, taken) = self.outbox.advance(cx);
+        match step {
+            Step::Ended => return Poll::Ready(None),
+            Step::Idle | Step::Taken => self.patience.reset(),
+            Step::Blocked => {
+                let moved = mem::replace(seen, taken) != taken;
+                let waited = self.patience.poll_progress(cx, Poll::<()>::Pending, || moved);
+                if let Poll::Ready(Err(TooLong)) = waited {
+                    return Poll::Ready(Some(TimedOut::Writing.into()));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// The runtime is shut down, or the connection is over: senders must not wait for the task.
+impl Drop for Task {
+    fn drop(&mut self) {
+        drop(self.outbox.end(None));
+    }
+}
+
+/// Reads and discards what the peer sends; `input` is `None` when that has ended.
+fn poll_discard(input: &mut Option<Input>, cx: &mut Context<'_>) {
+    while let Some(transport) = input {
+        match read::poll_read(transport, cx) {
+            Poll::Pending => return,
+            Poll::Ready(Ok(read)) if !read.is_empty() => {}
+            Poll::Ready(_) => *input = None,
         }
     }
 }

@@ -1,0 +1,54 @@
+use std::mem;
+
+use sockeye_proto::OpCode;
+use sockeye_proto::frame::Header;
+
+/// While so much of pongs, pings and close frames waits, in bytes, the receiving half has to wait with more of them: it
+/// keeps the last ping in mind and answers that one (RFC 6455 section 5.5.3).
+const MAX_CONTROL: usize = 16 * 1024;
+
+/// Whole control frames of the receiving half, which are written before messages.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    frames: Vec<u8>,
+    /// The writer has taken frames and not written them.
+    in_flight: bool,
+}
+
+impl Control {
+    pub(super) fn is_full(&self) -> bool {
+        self.frames.len() >= MAX_CONTROL
+    }
+
+    pub(super) fn push(&mut self, frames: &[u8]) {
+        self.frames.extend_from_slice(frames);
+    }
+
+    /// Takes all frames into `batch`, which is empty.
+    pub(super) fn take(&mut self, batch: &mut Vec<u8>) {
+        mem::swap(batch, &mut self.frames);
+        self.in_flight = !batch.is_empty();
+    }
+
+    /// Records that what was taken is written. Returns whether there was some.
+    pub(super) fn on_written(&mut self) -> bool {
+        mem::take(&mut self.in_flight)
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.frames.is_empty() && !self.in_flight
+    }
+}
+
+/// Whether there is a close frame among whole control frames.
+pub(super) fn closes(mut frames: &[u8]) -> bool {
+    while let Ok(Some((header, size))) = Header::decode(frames) {
+        if header.opcode == OpCode::Close {
+            return true;
+        }
+        // A control frame has at most 125 bytes of payload.
+        let end = size + usize::try_from(header.length).unwrap_or(0);
+        frames = frames.get(end..).unwrap_or_default();
+    }
+    false
+}

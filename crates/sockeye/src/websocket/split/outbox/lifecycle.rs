@@ -1,0 +1,83 @@
+use std::mem;
+
+use crate::websocket::closing::ClosePayload;
+
+/// The way of the half that sends to its end: the stage and the close frame only go forward.
+#[derive(Debug, Default)]
+pub(super) struct Lifecycle {
+    pub(super) stage: Stage,
+    pub(super) close: Close,
+    /// The receiving half needs the transport no longer: its writing half is to be ended.
+    pub(super) finish: bool,
+    /// The receiving half owes the peer a close frame.
+    answers: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    #[default]
+    Open,
+    Closing,
+    Ended,
+}
+
+/// The one close frame of this side.
+#[derive(Debug, Default)]
+pub(super) enum Close {
+    #[default]
+    None,
+    /// To be sent after the queue.
+    Asked(ClosePayload),
+    /// On its way, whoever asked for it.
+    Taken,
+    /// With the transport.
+    Written,
+}
+
+impl Lifecycle {
+    /// Asks for a close frame, unless there is one.
+    pub(super) fn ask(&mut self, frame: ClosePayload) {
+        if let Close::None = self.close {
+            self.close = Close::Asked(frame);
+        }
+    }
+
+    /// Records that the receiving half closes. Returns whether its own close frame is to be sent, as none was asked for.
+    pub(super) fn answer(&mut self) -> bool {
+        self.answers = true;
+        let none = matches!(self.close, Close::None);
+        if none {
+            self.close = Close::Taken;
+        }
+        none
+    }
+
+    /// Takes the frame that was asked for, which is on its way from now on.
+    pub(super) fn take_close(&mut self) -> Option<ClosePayload> {
+        match mem::replace(&mut self.close, Close::Taken) {
+            Close::Asked(frame) => Some(frame),
+            other => {
+                self.close = other;
+                None
+            }
+        }
+    }
+
+    /// Records that all that was taken is written. Returns whether the close frame was in that.
+    pub(super) fn on_close_written(&mut self) -> bool {
+        let taken = matches!(self.close, Close::Taken);
+        if taken {
+            self.close = Close::Written;
+        }
+        taken
+    }
+
+    pub(super) fn is_close_written(&self) -> bool {
+        matches!(self.close, Close::Written)
+    }
+
+    /// Whether the receiving half has to wait for the close frame to be written.
+    pub(super) fn owes_close(&self) -> bool {
+        matches!(self.close, Close::Taken) || self.answers && matches!(self.close, Close::Asked(_))
+    }
+}
