@@ -59,7 +59,6 @@ mod listener;
 mod read;
 #[cfg(feature = "hyper")]
 mod service;
-mod tasks;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -73,12 +72,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::WebSocket;
-use crate::websocket::Patience;
+use crate::websocket::{Half, Patience};
 pub use accept::{Accept, PATIENCE, listener, listener_with_queue};
 pub use error::Error;
 pub use listener::Listener;
 use read::Reading;
-use tasks::{Half, Tasks};
 use write::Writing;
 
 /// How long a peer may be silent after our `shutdown` before reading gives it up: twice the time after which an idle
@@ -118,7 +116,6 @@ pub struct ByteStream {
     writing: Writing,
     /// What was written and has not made a message yet: at most [`write::MESSAGE`] bytes.
     gathered: Vec<u8>,
-    tasks: Tasks,
     read_timeout: Option<Duration>,
     read_patience: Patience,
     /// Dropped with it: how whoever gave it away learns that it is gone.
@@ -135,7 +132,6 @@ impl WebSocket {
             reading: Reading::Open,
             writing: Writing::Open,
             gathered: Vec::new(),
-            tasks: Tasks::default(),
             read_timeout: None,
             read_patience: Patience::default(),
             lease: None,
@@ -191,23 +187,19 @@ impl ByteStream {
         self.ws.allow_half_close(timeout);
     }
 
-    /// Does the work of one half, such that the other's task is woken for what it waits for.
-    fn drive<T>(
+    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits for.
+    fn poll_half<T>(
         &mut self,
         half: Half,
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let was_ending = self.ws.is_ending();
-        let polled = match self.tasks.shared(half, cx) {
+        let before = self.ws.progress();
+        let polled = match self.ws.shared_waker(half, cx) {
             None => work(self, cx),
             Some(waker) => work(self, &mut Context::from_waker(&waker)),
         };
-        self.tasks.note(half, cx, &polled);
-        if self.ws.is_ending() != was_ending {
-            // The other half has no other way to learn that.
-            self.tasks.wake_other(half, cx);
-        }
+        self.ws.half_polled(half, cx, polled.is_pending(), before);
         polled
     }
 }

@@ -33,7 +33,7 @@ impl ByteStream {
         cx: &mut Context<'_>,
         take: impl FnOnce(&[u8]) -> usize,
     ) -> Poll<io::Result<()>> {
-        if ready!(self.drive(Half::Read, cx, Self::poll_fill))? {
+        if ready!(self.poll_half(Half::Read, cx, Self::poll_fill))? {
             let taken = take(self.ws.rest());
             self.ws.consume(taken);
         }

@@ -30,10 +30,10 @@ impl ByteStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.drive(Half::Write, cx, Self::poll_writable))?;
+        ready!(self.poll_half(Half::Write, cx, Self::poll_writable))?;
         if self.gathered.is_empty() {
             // A read that waits in another task is to write it: nobody knows whether a flush will come.
-            self.tasks.wake_other(Half::Write, cx);
+            self.ws.wake_other_half(Half::Write, cx);
             if let Some(long) = slices.first().and_then(|first| first.get(..MESSAGE)) {
                 // A client masks it from where it is.
                 self.send(Cow::Borrowed(long));
@@ -142,10 +142,10 @@ impl AsyncWrite for ByteStream {
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().drive(Half::Write, cx, Self::poll_written)
+        self.get_mut().poll_half(Half::Write, cx, Self::poll_written)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().drive(Half::Write, cx, Self::poll_shut_down)
+        self.get_mut().poll_half(Half::Write, cx, Self::poll_shut_down)
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Ending {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Open,
     /// The last frame is being written, then the transport's writing half is ended where that is ours to do.
     Flushing,
@@ -69,6 +69,11 @@ impl Ending {
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.step != Step::Open
+    }
+
+    #[inline]
+    pub(super) const fn step(&self) -> Step {
+        self.step
     }
 
     /// Whether the closing handshake was done.

@@ -4,6 +4,7 @@ mod closing;
 mod data;
 mod farewell;
 mod frames;
+mod halves;
 mod message_stream;
 mod output;
 mod patience;
@@ -38,6 +39,8 @@ use crate::transport::Transport;
 use closing::Ending;
 use farewell::Farewell;
 pub use frames::{FrameReceiver, FrameSender};
+pub(crate) use halves::Half;
+use halves::HalfWakers;
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
@@ -45,7 +48,6 @@ pub(crate) use patience::Patience;
 use patience::TooLong;
 pub(crate) use payload::Payload;
 use split::WriterFailed;
-use stream_sink::Waiting;
 use timer::Timer;
 
 /// A WebSocket connection: client or server, over any transport.
@@ -90,7 +92,8 @@ pub struct WebSocket {
     farewell: Option<Farewell>,
     /// Its place in the drain of its server.
     member: Option<Arc<Member>>,
-    waiting: Waiting,
+    /// Where the halves of the connection are polled as such; in a box, since most connections never are.
+    halves: Option<Box<HalfWakers>>,
     incoming: Incoming,
     negotiated: Negotiated,
     /// What the peer's close frame said; elsewhere, since a connection holds none for most of its time.
@@ -128,7 +131,7 @@ impl WebSocket {
             ending,
             farewell: None,
             member: None,
-            waiting: Waiting::default(),
+            halves: None,
             incoming: Incoming::default(),
             negotiated,
             close_frame: None,

@@ -17,6 +17,8 @@ use super::{Negotiated, WebSocket};
 use crate::Error;
 use crate::transport::Transport;
 
+mod halves;
+
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
     WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())

@@ -1,0 +1,191 @@
+//! The wakers of two halves that two tasks may use: a stream and a sink, a reader and a writer.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use sockeye_proto::State;
+
+use super::WebSocket;
+use super::closing::Step;
+
+/// Which half of a connection a task polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    Read,
+    Write,
+}
+
+/// The tasks that wait for the halves of a connection.
+///
+/// A transport and a timer wake one task for each direction, and either half drives both directions: a read writes the
+/// output first, and closing the writing half reads. Where both halves wait, the transport and the timers are therefore
+/// given one waker that wakes both tasks. Each task then polls again, and a task that has stopped waiting does not keep
+/// the other from being woken.
+#[derive(Debug, Default)]
+pub(crate) struct HalfWakers {
+    read: Waiting,
+    write: Waiting,
+    both: Option<Arc<Both>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The waker of the last poll that was pending; kept, since it is mostly the same.
+    waker: Option<Waker>,
+    waits: bool,
+}
+
+/// The parts of a connection that both halves wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    unwritten: usize,
+    state: State,
+    step: Step,
+}
+
+impl WebSocket {
+    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits for.
+    #[inline]
+    pub(super) fn poll_half<T>(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let before = self.progress();
+        let polled = match self.shared_waker(half, cx) {
+            None => work(self, cx),
+            Some(waker) => work(self, &mut Context::from_waker(&waker)),
+        };
+        self.half_polled(half, cx, polled.is_pending(), before);
+        polled
+    }
+
+    /// Returns the waker to poll a half with, where that is not the one of `cx` alone. [`WebSocket::half_polled`] must
+    /// follow the poll.
+    #[inline]
+    pub(crate) fn shared_waker(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
+        self.halves.as_mut()?.shared(half, cx)
+    }
+
+    /// Records how the poll of a half ended, and wakes the other half where that poll made the progress it waits for.
+    #[inline]
+    pub(crate) fn half_polled(
+        &mut self,
+        half: Half,
+        cx: &Context<'_>,
+        pending: bool,
+        before: Progress,
+    ) {
+        if pending || self.halves.is_some() {
+            self.halves.get_or_insert_default().record(half, cx, pending);
+        }
+        let after = self.progress();
+        let ends = after.state != before.state || after.step != before.step;
+        // The transport promises a wake-up to the poll that was pending, and none after another poll went on in its place.
+        let writes = after.unwritten < before.unwritten;
+        if ends || writes && (half == Half::Read || after.step != Step::Open) {
+            self.wake_other_half(half, cx);
+        }
+    }
+
+    /// Wakes the task of the other half than `half`, if it waits and is not the task of `cx`.
+    pub(crate) fn wake_other_half(&self, half: Half, cx: &Context<'_>) {
+        if let Some(halves) = &self.halves {
+            halves.wake_other(half, cx);
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            unwritten: self.output.len(),
+            state: self.connection.state(),
+            step: self.ending.step(),
+        }
+    }
+}
+
+impl HalfWakers {
+    #[inline]
+    fn shared(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
+        let other = self.get(half.other());
+        if !other.waits || other.waker.as_ref().is_none_or(|waker| waker.will_wake(cx.waker())) {
+            return None;
+        }
+        Some(self.share(half, cx))
+    }
+
+    #[cold]
+    fn share(&mut self, half: Half, cx: &Context<'_>) -> Waker {
+        let other = self.get(half.other()).waker.clone();
+        let both = self.both.get_or_insert_with(Arc::default);
+        let mut wakers = both.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers[half as usize] = Some(cx.waker().clone());
+        wakers[half.other() as usize] = other;
+        drop(wakers);
+        both.clone().into()
+    }
+
+    fn record(&mut self, half: Half, cx: &Context<'_>, pending: bool) {
+        let waiting = self.get_mut(half);
+        waiting.waits = pending;
+        if pending {
+            match &mut waiting.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+    }
+
+    fn wake_other(&self, half: Half, cx: &Context<'_>) {
+        let other = self.get(half.other());
+        if let (true, Some(waker)) = (other.waits, &other.waker) {
+            if !waker.will_wake(cx.waker()) {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    const fn get(&self, half: Half) -> &Waiting {
+        match half {
+            Half::Read => &self.read,
+            Half::Write => &self.write,
+        }
+    }
+
+    const fn get_mut(&mut self, half: Half) -> &mut Waiting {
+        match half {
+            Half::Read => &mut self.read,
+            Half::Write => &mut self.write,
+        }
+    }
+}
+
+impl Half {
+    const fn other(self) -> Self {
+        match self {
+            Self::Read => Self::Write,
+            Self::Write => Self::Read,
+        }
+    }
+}
+
+/// The tasks of both halves, as one waker.
+#[derive(Debug, Default)]
+struct Both {
+    /// By [`Half`].
+    wakers: Mutex<[Option<Waker>; 2]>,
+}
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The next poll of either half puts the wakers of those that wait back.
+        let wakers = mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,279 @@
+//! Everything that has two halves, in two tasks of which one is interrupted: the other goes on, and every timer fires.
+
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::sleep;
+
+use super::*;
+use crate::ByteStream;
+use crate::split::{Receiver, SendQueue, Sender};
+
+/// Longer than any timeout of a connection, on a clock that is not the wall's.
+const LONG: Duration = Duration::from_secs(300);
+
+/// As many messages of as many bytes pass each way while the peer is well: more than all buffers between hold.
+const MESSAGES: usize = 10;
+const LENGTH: usize = 20_000;
+/// The capacity of the queue between a sender and its writer.
+const QUEUE: u32 = 5000;
+
+/// How a connection comes in two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    StreamAndSink,
+    Split,
+    ByteStream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interrupted {
+    Reading,
+    Sending,
+    /// After the first message, of which a part is unwritten.
+    Closing,
+}
+
+/// What becomes of the half that is interrupted, after a number of polls that had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Its call is dropped, and it is never polled again.
+    Stops,
+    /// It is dropped.
+    Drops,
+    /// Its call is dropped and made again, each time.
+    Repeats,
+}
+
+enum Reader {
+    Stream(SplitStream<WebSocket>),
+    Split(Box<Receiver>),
+    Bytes(ReadHalf<ByteStream>),
+}
+
+enum Writer {
+    Sink(SplitSink<WebSocket, Message>),
+    Split(Sender),
+    Bytes(WriteHalf<ByteStream>),
+}
+
+fn halves(kind: Kind, ws: WebSocket) -> (Reader, Writer) {
+    match kind {
+        Kind::StreamAndSink => {
+            let (sink, stream) = futures_util::StreamExt::split(ws);
+            (Reader::Stream(stream), Writer::Sink(sink))
+        }
+        Kind::Split => {
+            let (sender, receiver) = ws.split_with(SendQueue::new().capacity(QUEUE));
+            (Reader::Split(Box::new(receiver)), Writer::Split(sender))
+        }
+        Kind::ByteStream => {
+            let (read, write) = tokio::io::split(ws.into_byte_stream());
+            (Reader::Bytes(read), Writer::Bytes(write))
+        }
+    }
+}
+
+impl Reader {
+    /// Returns how many bytes came next; `None` at the end, of whatever kind.
+    async fn read(&mut self) -> Option<usize> {
+        match self {
+            Self::Stream(stream) => Some(stream.next().await?.ok()?.len()),
+            Self::Split(receiver) => Some(receiver.recv().await.ok()??.len()),
+            Self::Bytes(half) => half.read(&mut [0; 1000]).await.ok().filter(|read| *read > 0),
+        }
+    }
+}
+
+impl Writer {
+    async fn send(&mut self) -> io::Result<()> {
+        let message = vec![b'x'; LENGTH];
+        match self {
+            Self::Sink(sink) => sink.send(message.into()).await?,
+            Self::Split(sender) => {
+                sender.send(message).await?;
+                sender.flush().await?;
+            }
+            Self::Bytes(half) => {
+                half.write_all(&message).await?;
+                half.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        match self {
+            Self::Sink(sink) => sink.close().await?,
+            Self::Split(sender) => sender.close(CloseCode::NORMAL_CLOSURE, "")?,
+            Self::Bytes(half) => half.shutdown().await?,
+        }
+        Ok(())
+    }
+}
+
+/// Polls a call until it has waited `polls` times; `None` when it is dropped then.
+async fn impatiently<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
+    let mut left = polls;
+    let mut call = pin!(call);
+    poll_fn(|cx| match call.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if left <= 1 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Uses a half until it is interrupted or at its end.
+async fn use_half(manner: Manner, polls: usize, mut call: impl AsyncFnMut(usize) -> bool) {
+    for done in 0.. {
+        match impatiently(polls, call(done)).await {
+            Some(true) => {}
+            None if manner == Manner::Repeats => sleep(Duration::from_millis(1)).await,
+            Some(false) | None => break,
+        }
+    }
+    if manner != Manner::Drops {
+        // The half, which the call holds, is kept.
+        pending::<()>().await;
+    }
+}
+
+/// One half is interrupted; the other one must go on while the peer is well, and be told when it is not any more.
+async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: usize) {
+    let (near, far) = pair(1000);
+    let (mut reader, mut writer) = halves(kind, near);
+    let (far_sender, mut far_receiver) = far.split();
+    let received = Rc::new(Cell::new(0));
+    let counted = received.clone();
+    let well = spawn_local(async move {
+        let sending = async {
+            for _ in 0..MESSAGES {
+                let _ = far_sender.send(vec![b'y'; LENGTH]).await;
+            }
+        };
+        let receiving = async {
+            // Both directions are full by then.
+            sleep(Duration::from_secs(1)).await;
+            while let Ok(Some(message)) = far_receiver.recv().await {
+                counted.set(counted.get() + message.len());
+            }
+        };
+        tokio::join!(sending, receiving);
+        // It is there, and does nothing.
+        pending::<()>().await;
+    });
+    let case = format!("{kind:?}, {interrupted:?}, {manner:?} after {polls} polls");
+    let late = |what: &str| -> ! { panic!("{case}: it never {what}") };
+    match interrupted {
+        Interrupted::Reading => {
+            spawn_local(use_half(manner, polls, async move |_| reader.read().await.is_some()));
+            // A receiver that is dropped ends its connection; another half does not.
+            let lasts = !(kind == Kind::Split && manner == Manner::Drops);
+            let sending = async {
+                for _ in 0..MESSAGES {
+                    writer.send().await?;
+                }
+                io::Result::Ok(())
+            };
+            let sent = timeout(LONG, sending).await.unwrap_or_else(|_| late("sends"));
+            assert!(sent.is_ok() || !lasts, "{case}: {sent:?}");
+            if manner == Manner::Repeats {
+                return well.abort();
+            }
+            well.abort();
+            let told = timeout(LONG, async { while writer.send().await.is_ok() {} }).await;
+            told.unwrap_or_else(|_| late("learns that the peer is gone"));
+        }
+        Interrupted::Sending | Interrupted::Closing => {
+            let closes = interrupted == Interrupted::Closing;
+            spawn_local(use_half(manner, polls, async move |done| {
+                if closes && done > 0 {
+                    let _ = writer.close().await;
+                    return false;
+                }
+                writer.send().await.is_ok()
+            }));
+            let mut read = 0;
+            let reading = async {
+                while read < MESSAGES * LENGTH {
+                    match reader.read().await {
+                        Some(length) => read += length,
+                        None => break,
+                    }
+                }
+            };
+            timeout(LONG, reading).await.unwrap_or_else(|_| late("reads"));
+            assert!(closes || read == MESSAGES * LENGTH, "{case}: {read} bytes");
+            if closes || manner == Manner::Repeats {
+                return well.abort();
+            }
+            well.abort();
+            let told = timeout(LONG, async { while reader.read().await.is_some() {} }).await;
+            told.unwrap_or_else(|_| late("learns that the peer is gone"));
+        }
+    }
+}
+
+async fn interrupt_all(kind: Kind) {
+    for interrupted in [Interrupted::Reading, Interrupted::Sending, Interrupted::Closing] {
+        for manner in [Manner::Stops, Manner::Drops, Manner::Repeats] {
+            for polls in 1..12 {
+                let case = interrupt(kind, interrupted, manner, polls);
+                LocalSet::new().run_until(case).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_and_its_sink_do_not_need_each_other() {
+    interrupt_all(Kind::StreamAndSink).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_halves_of_a_split_connection_do_not_need_each_other() {
+    interrupt_all(Kind::Split).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_halves_of_a_byte_stream_do_not_need_each_other() {
+    interrupt_all(Kind::ByteStream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_goes_on_after_the_task_of_the_stream_has_ended() {
+    let (client, server) = pair(1000);
+    let (mut sink, mut source) = futures_util::StreamExt::split(server);
+    let sending = tokio::spawn(async move { sink.send(vec![0; 1 << 20].into()).await });
+    tokio::task::yield_now().await;
+    let (sender, mut receiver) = client.split();
+    sender.send("one").await.unwrap();
+    // It finds the transport blocked as it writes, and is what the transport would wake.
+    assert_eq!(
+        tokio::spawn(async move { source.next().await }).await.unwrap().unwrap().unwrap(),
+        "one".into()
+    );
+    assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 1 << 20);
+    timeout(LONG, sending).await.expect("woken").unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_sink_times_out_after_the_task_of_the_stream_has_ended() {
+    let (mut client, server) = pair(1000);
+    let (mut sink, mut source) = futures_util::StreamExt::split(server);
+    let sending = tokio::spawn(async move { sink.send(vec![0; 1 << 20].into()).await });
+    tokio::task::yield_now().await;
+    client.send("one").await.unwrap();
+    tokio::spawn(async move { source.next().await }).await.unwrap().unwrap().unwrap();
+    let error = timeout(LONG, sending).await.expect("woken").unwrap().unwrap_err();
+    assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
+}
