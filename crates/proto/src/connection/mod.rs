@@ -144,7 +144,7 @@ impl Connection {
     /// Whether the beginning of a message or frame was taken, and its end was not.
     #[inline]
     pub fn is_mid_message(&self) -> bool {
-        self.receiving.is_mid_message()
+        !self.receiving.is_between_messages()
     }
 
     /// How far the connection is towards its end.

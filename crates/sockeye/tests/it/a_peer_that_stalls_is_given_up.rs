@@ -8,7 +8,7 @@ use sockeye::split::{SendQueue, WhenFull};
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, CloseCode, Config, Error, Message, TimedOut, UsageError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Room in the pipe between both ends, in bytes.
 const PIPE: usize = 1024;
@@ -233,6 +233,70 @@ async fn a_message_that_does_not_come_to_its_end_fails_in_time() {
         () = dripping => panic!("the drip ended first"),
     }
     assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+/// Between a first fragment, `ab`, and a second one that does not come.
+async fn open_between_fragments() -> (WebSocket, DuplexStream) {
+    let (ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
+    peer.write_all(&[0x02, 0x80 | 2, 0, 0, 0, 0, b'a', b'b']).await.unwrap();
+    (ws, peer)
+}
+
+fn is_late_read(error: &std::io::Error) -> bool {
+    let error = error.get_ref().unwrap();
+    let error = match error.downcast_ref() {
+        Some(sockeye::byte_stream::Error::Connection(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    matches!(error, Some(Error::TimedOut(TimedOut::Reading)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fragment_that_does_not_come_fails_a_stream_in_time() {
+    let (mut ws, _peer) = open_between_fragments().await;
+    let start = Instant::now();
+    let mut message = ws.recv_stream().await.unwrap().unwrap();
+    let read = timeout(LONG, message.read_to_end(&mut Vec::new())).await.expect("in time");
+    assert!(is_late_read(&read.unwrap_err()));
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fragment_that_does_not_come_fails_a_byte_stream_in_time() {
+    let (ws, _peer) = open_between_fragments().await;
+    let start = Instant::now();
+    let mut stream = ws.into_byte_stream();
+    let read = timeout(LONG, stream.read_to_end(&mut Vec::new())).await.expect("in time");
+    assert!(is_late_read(&read.unwrap_err()));
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fragment_that_does_not_come_fails_the_call_that_skips_it_in_time() {
+    let (mut ws, _peer) = open_between_fragments().await;
+    assert!(ws.recv_stream().await.unwrap().is_some());
+    let start = Instant::now();
+    let received = timeout(LONG, ws.recv()).await.expect("in time");
+    assert!(matches!(received, Err(Error::TimedOut(TimedOut::Reading))), "{received:?}");
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_skipped_has_time_for_each_piece() {
+    let (mut ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
+    // One frame, then another message.
+    peer.write_all(&[0x82, 0x8a, 0, 0, 0, 0, b'a']).await.unwrap();
+    assert!(ws.recv_stream().await.unwrap().is_some());
+    let rest = tokio::spawn(async move {
+        for _ in 0..9 {
+            sleep(Duration::from_secs(2)).await;
+            peer.write_all(b"a").await.unwrap();
+        }
+        peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+        peer
+    });
+    assert_eq!(ws.recv().await.unwrap(), Some("x".into()));
+    rest.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -130,6 +130,7 @@ impl WebSocket {
                 break;
             }
             ready!(self.poll_piece(cx));
+            self.read_patience.reset();
         }
         self.incoming.stage = Stage::Idle;
         Poll::Ready(())

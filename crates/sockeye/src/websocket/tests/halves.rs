@@ -260,7 +260,7 @@ async fn a_sink_goes_on_after_the_task_of_the_stream_has_ended() {
     // It finds the transport blocked as it writes, and is what the transport would wake.
     assert_eq!(
         tokio::spawn(async move { source.next().await }).await.unwrap().unwrap().unwrap(),
-        "one".into()
+        "one"
     );
     assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 1 << 20);
     timeout(LONG, sending).await.expect("woken").unwrap().unwrap();
