@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+"""Runs Sockeye against clients, servers and proxies of other makes, and says of each whether it works.
+
+    run.py SOCKEYE CLIENT BIN [NAME...]
+
+SOCKEYE is the program `sockeye`, CLIENT the example `compatibility_client`, BIN the folder of what ci/compatibility.sh
+has built and installed. With names, only the rows whose name contains one of them are run. Exit status 1 when a row fails.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+LIMIT = 60  # seconds for one conversation, which takes one or two
+
+
+class Failed(Exception):
+    """A row that does not work, with the reason."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port, process):
+    """Waits until something listens on the port."""
+    for _ in range(200):
+        if process.poll() is not None:
+            raise Failed(f"ended with status {process.returncode} instead of listening")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise Failed(f"does not listen on port {port}")
+
+
+@contextlib.contextmanager
+def running(command, log, **options):
+    """A process that ends with the block; what it says goes to the log."""
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stderr=output, **({"stdout": output} | options))
+        try:
+            yield process
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            else:
+                process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Setting:
+    """What every row needs: the programs, and a folder for what they write."""
+
+    def __init__(self, sockeye, client, binaries, folder):
+        self.sockeye, self.client = sockeye, client
+        self.binaries, self.folder = pathlib.Path(binaries), pathlib.Path(folder)
+        self.environment = os.environ | {"NODE_PATH": str(self.binaries / "node/node_modules")}
+
+    def log(self, name):
+        return self.folder / f"{name}.log"
+
+    @contextlib.contextmanager
+    def serve(self, *flags):
+        """`sockeye serve`; gives its port."""
+        port = free_port()
+        command = [self.sockeye, "serve", "--listen", f"127.0.0.1:{port}", *flags]
+        with running(command, self.log("serve")) as process:
+            wait_for(port, process)
+            yield port
+
+    def converse(self, url, *flags):
+        """Our client has its conversation at the URL. Gives what it says."""
+        return self.run([self.client, *flags, url])
+
+    def run(self, command):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=self.environment)
+        if done.returncode:
+            raise Failed((done.stderr or done.stdout).strip().splitlines()[-1:] or done.returncode)
+        return done.stdout.strip()
+
+
+# Peers: how each is run as a client of a URL, or as a server that prints its port.
+
+def python(script):
+    return lambda setting: [setting.binaries / "venv/bin/python", HERE / script]
+
+
+def node(script):
+    return lambda _: ["node", HERE / script]
+
+
+def go(library):
+    return lambda setting: [setting.binaries / "go-peer", library]
+
+
+def java(setting):
+    jars = "/usr/share/java"
+    return ["java", "-cp", f"{setting.binaries}/java:{jars}/*", "Peer"]
+
+
+PEERS = {
+    "aiohttp": (python("aiohttp_peer.py"), "client", "server"),
+    "tornado": (python("tornado_peer.py"), "client", "server"),
+    "libcurl": (python("libcurl_client.py"), "client"),
+    "undici": (node("undici_client.mjs"), "client"),
+    "gorilla": (go("gorilla"), "client", "server"),
+    "nhooyr": (go("nhooyr"), "client", "server"),
+    "Boost.Beast": (lambda setting: [setting.binaries / "beast"], "client", "server"),
+    "Tomcat": (java, "client", "server"),
+}
+
+
+def as_client(command):
+    def row(setting):
+        with setting.serve() as port:
+            setting.run([*command(setting), "client", f"ws://127.0.0.1:{port}/echo"])
+    return row
+
+
+def as_server(command):
+    def row(setting):
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with running([*command(setting), "server"], setting.log("peer"), **options) as process:
+            port = process.stdout.readline().decode().strip()
+            if not port.isdigit():
+                raise Failed(f"printed no port: {setting.log('peer').read_text()[-300:]}")
+            return setting.converse(f"ws://127.0.0.1:{port}/")
+    return row
+
+
+# Proxies, each with as little configuration as its manual asks for, and its default time-outs.
+
+def nginx(setting, port, upstream):
+    configuration = setting.folder / "nginx.conf"
+    configuration.write_text(f"""
+daemon off; pid {setting.folder}/nginx.pid; error_log stderr;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {setting.folder}/nginx-body; proxy_temp_path {setting.folder}/nginx-proxy;
+  fastcgi_temp_path {setting.folder}/nginx-fastcgi; uwsgi_temp_path {setting.folder}/nginx-uwsgi;
+  scgi_temp_path {setting.folder}/nginx-scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+    }}
+  }}
+}}
+""")
+    return ["nginx", "-c", configuration]
+
+
+def haproxy(setting, port, upstream):
+    configuration = setting.folder / "haproxy.cfg"
+    # The time-outs of Debian's file.
+    configuration.write_text(f"""
+defaults
+  mode http
+  timeout connect 5000
+  timeout client 50000
+  timeout server 50000
+frontend front
+  bind 127.0.0.1:{port}
+  default_backend back
+backend back
+  server sockeye 127.0.0.1:{upstream}
+""")
+    return ["haproxy", "-f", configuration]
+
+
+def apache(setting, port, upstream, http2=False):
+    modules = ["mpm_event", "authz_core", "proxy", "proxy_http"]
+    if http2:
+        modules += ["http2"]
+    load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
+    if http2:
+        load += "\nProtocols h2c http/1.1\nH2WebSockets on"
+    configuration = setting.folder / "apache.conf"
+    configuration.write_text(f"""
+ServerRoot {setting.folder}
+PidFile {setting.folder}/apache.pid
+DefaultRuntimeDir {setting.folder}
+ErrorLog /dev/stderr
+ServerName 127.0.0.1
+Listen 127.0.0.1:{port}
+User www-data
+Group www-data
+{load}
+ProxyPreserveHost on
+ProxyPass / http://127.0.0.1:{upstream}/ upgrade=websocket
+""")
+    return ["apache2", "-X", "-f", configuration]
+
+
+def apache_http2(setting, port, upstream):
+    return apache(setting, port, upstream, http2=True)
+
+
+def nghttpx(setting, port, upstream):
+    return ["nghttpx", "--conf=/dev/null", "--workers=1", f"--frontend=127.0.0.1,{port};no-tls",
+            f"--backend=127.0.0.1,{upstream}", "--errorlog-file=/dev/stderr", "--accesslog-file=/dev/null"]
+
+
+def envoy(setting, port, upstream, front="HTTP1", back=""):
+    configuration = setting.folder / "envoy.yaml"
+    configuration.write_text(f"""
+static_resources:
+  listeners:
+  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          codec_type: {front}
+          http2_protocol_options: {{ allow_connect: true }}
+          upgrade_configs: [{{ upgrade_type: websocket }}]
+          http_filters:
+          - name: router
+            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes: [{{ match: {{ prefix: "/" }}, route: {{ cluster: sockeye }} }}]
+  clusters:
+  - name: sockeye
+    load_assignment:
+      cluster_name: sockeye
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }}
+{back}
+""")
+    return [setting.binaries / "venv/bin/envoy", "-c", configuration, "--concurrency", "1", "--log-level", "error"]
+
+
+HTTP2_UPSTREAM = """    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: { allow_connect: true } }
+    transport_socket:
+      name: tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+"""
+
+
+def envoy_http2_front(setting, port, upstream):
+    return envoy(setting, port, upstream, front="HTTP2")
+
+
+def envoy_http2_back(setting, port, upstream):
+    return envoy(setting, port, upstream, back=HTTP2_UPSTREAM)
+
+
+def through(proxy, *flags, serve=()):
+    def row(setting):
+        with setting.serve(*serve) as upstream:
+            port = free_port()
+            with running(proxy(setting, port, upstream), setting.log("proxy")) as process:
+                wait_for(port, process)
+                return setting.converse(f"ws://127.0.0.1:{port}/echo", *flags)
+    return row
+
+
+def rows():
+    for name, (command, *roles) in PEERS.items():
+        for role in roles:
+            yield f"{name} {role}", (as_client if role == "client" else as_server)(command)
+    yield "nginx proxy", through(nginx)
+    yield "HAProxy proxy", through(haproxy)
+    yield "Apache proxy", through(apache)
+    yield "Apache proxy, HTTP/2 in front", through(apache_http2, "--http2")
+    yield "nghttpx proxy", through(nghttpx)
+    yield "nghttpx proxy, HTTP/2 in front", through(nghttpx, "--http2")
+    yield "Envoy proxy", through(envoy)
+    yield "Envoy proxy, HTTP/2 in front", through(envoy_http2_front, "--http2")
+    yield "Envoy proxy, HTTP/2 behind", through(envoy_http2_back, serve=["--self-signed"])
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    sockeye, client, binaries, *names = sys.argv[1:]
+    passed = failed = 0
+    for name, row in rows():
+        if names and not any(part.lower() in name.lower() for part in names):
+            continue
+        # Readable by the users that proxies change to.
+        folder = tempfile.mkdtemp(prefix="sockeye-compatibility-")
+        os.chmod(folder, 0o755)
+        begin = time.monotonic()
+        try:
+            remark = row(Setting(sockeye, client, binaries, folder)) or ""
+            passed += 1
+            verdict = "works"
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            failed += 1
+            verdict, remark = "FAILS", str(error)
+            for log in sorted(pathlib.Path(folder).glob("*.log")):
+                remark += f"\n    {log.stem}: " + log.read_text(errors="replace")[-600:].replace("\n", "\n      ")
+        print(f"{name:32} {verdict} {time.monotonic() - begin:5.1f} s  {remark}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"compatibility: {passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+if __name__ == "__main__":
+    main()
