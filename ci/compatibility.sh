@@ -59,7 +59,7 @@ if [ -z "$quick" ]; then
   [ "$place/beast" -nt $here/beast.cpp ] ||
     g++ -std=c++17 -O1 -o "$place/beast" $here/beast.cpp -pthread
   [ "$place/java/Peer.class" -nt $here/java/Peer.java ] ||
-    javac -cp '/usr/share/java/*' -d "$place/java" $here/java/Peer.java
+    javac -cp '/usr/share/java/*' -nowarn -d "$place/java" $here/java/Peer.java
 fi
 
 cargo build --quiet -p sockeye-cli

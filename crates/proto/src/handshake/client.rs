@@ -158,12 +158,13 @@ impl ClientRequest {
     /// The request as an extended CONNECT of HTTP/2, for an HTTP library, which is to be told that the `:protocol`
     /// pseudo-header is `websocket`. A `Host` that was added takes the place of the URL's as the `:authority`.
     ///
-    /// The key must be fresh and random for each connection. Servers of HTTP/2 ignore it (RFC 8441 section 5); a proxy that
-    /// translates the request to HTTP/1.1 passes it on.
+    /// The key, if any, must be fresh and random for each connection. A server of HTTP/2 has no use for it (RFC 8441
+    /// section 5). A proxy that translates the request to HTTP/1.1 may need one (Envoy passes it on), or add its own
+    /// and so make two (nghttpx): a client asks without first, and once more with a key when the answer is 400.
     ///
     /// # Errors
     /// [`RequestError::MalformedUrl`] or [`RequestError::InvalidHeaderValue`] when the host cannot be an `:authority`.
-    pub fn to_http2(&self, key: Key) -> Result<http::Request<()>, RequestError> {
+    pub fn to_http2(&self, key: Option<Key>) -> Result<http::Request<()>, RequestError> {
         let authority = match self.headers.get(HOST) {
             Some(host) => host
                 .as_bytes()
@@ -186,7 +187,7 @@ impl ClientRequest {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        if let Ok(key) = HeaderValue::from_str(key.as_str()) {
+        if let Some(key) = key.and_then(|key| HeaderValue::from_str(key.as_str()).ok()) {
             headers.insert(SEC_WEBSOCKET_KEY, key);
         }
         self.each_header(|name, value| {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, Reason, client};
+use http::StatusCode;
 use sockeye_proto::handshake::{ClientRequest, HandshakeError, Key};
 use sockeye_proto::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -207,12 +208,19 @@ impl Http2 {
 
     async fn start(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
         let mut refusals = 0;
+        let mut key = None;
         let (answer, send) = loop {
-            let mut head = request.to_http2(Key::new(random::bytes()))?;
+            let mut head = request.to_http2(key)?;
             head.extensions_mut().insert(Protocol::from_static("websocket"));
             let mut sender = self.sender.clone().ready().await.map_err(failed)?;
             let (answer, send) = sender.send_request(head, false).map_err(failed)?;
             match answer.await {
+                // A proxy that translated the request to HTTP/1.1 without adding the key that its server wants (Envoy).
+                // Others add one, and would make two of it: the first request has none.
+                Ok(answer) if answer.status() == StatusCode::BAD_REQUEST && key.is_none() => {
+                    Stream::new(send, answer.into_body()).reset();
+                    key = Some(Key::new(random::bytes()));
+                }
                 Ok(answer) => break (answer, send),
                 //= https://www.rfc-editor.org/rfc/rfc9113#section-8.7
                 //# The REFUSED_STREAM error code can be included in a RST_STREAM

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs what takes too long for .ci/run, one after the other, and goes on after a failure: the whole of Autobahn's suite, all
+# foreign peers and proxies, Firefox, the latency of calls from browsers, the fuzz targets for a minute each and the soak.
+#
+#   ci/nightly.sh                    all of it
+#   ci/nightly.sh compatibility soak the steps named
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+steps=("$@")
+[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility firefox latency fuzz soak)
+table=()
+failed=0
+
+for step in "${steps[@]}"; do
+  case $step in
+  conformance) command=(ci/conformance.sh) ;;
+  compatibility) command=(ci/compatibility.sh) ;;
+  firefox) command=(ci/web.sh firefox) ;;
+  latency) command=(ci/latency.sh) ;;
+  fuzz) command=(ci/fuzz.sh) ;;
+  soak) command=(ci/soak.sh) ;;
+  *)
+    printf 'nightly: no step is called %s\n' "$step" >&2
+    exit 2
+    ;;
+  esac
+  printf '\n=== %s: %s\n' "$step" "${command[*]}"
+  begin=$SECONDS
+  if "${command[@]}" </dev/null; then verdict=passed; else verdict=FAILED && failed=1; fi
+  table+=("$(printf '%-14s %s %5s s' "$step" "$verdict" $((SECONDS - begin)))")
+done
+
+printf '\n'
+printf '%s\n' "${table[@]}"
+exit $failed
