@@ -30,6 +30,7 @@ mod a_silent_peer_is_dropped;
 mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
 mod garbage_disturbs_nobody_else;
+mod long_messages_are_shared_fairly;
 mod messages_come_back_as_they_were_sent;
 mod nothing_is_sent_once_a_connection_is_over;
 mod pings_and_pongs_are_seen;

@@ -16,6 +16,7 @@ mod missing;
 mod ring;
 mod socket;
 
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -36,6 +37,10 @@ use socket::Socket;
 
 const LISTENER: u64 = 0;
 const WAKER: u64 = 1;
+
+/// Receives that came to their end and are asked for again in one turn, at most: where there is no buffer left for most of them,
+/// each further one is work for nothing.
+const MAX_RECEIVES: usize = 64;
 
 /// A ring that has no work yet.
 #[derive(Debug)]
@@ -67,8 +72,10 @@ pub(super) struct Uring<H> {
     listening: Option<Ticket>,
     acceptor: Acceptor,
     worker: Worker<H, Socket>,
-    /// Connections whose receive came to its end in this turn.
-    paused: Vec<u64>,
+    /// Connections that are to receive again, those first that have waited longest.
+    paused: VecDeque<u64>,
+    /// As `paused`, of connections that had their share of the last turn.
+    served: Vec<u64>,
 }
 
 impl<H: Handler> Uring<H> {
@@ -87,7 +94,8 @@ impl<H: Handler> Uring<H> {
             listening: None,
             acceptor: Acceptor::new(settings.clone()),
             worker: Worker::new(index, handler, settings, workers),
-            paused: Vec::new(),
+            paused: VecDeque::new(),
+            served: Vec::new(),
         }
     }
 
@@ -144,17 +152,19 @@ impl<H: Handler> Uring<H> {
                 self.ring.cancel(listening);
             }
         }
-        if asked {
+        if asked || !self.paused.is_empty() {
             return Some(Duration::ZERO);
         }
         let next = [self.worker.next_deadline(), self.acceptor.next()].into_iter().flatten().min();
         next.map(|next| next.saturating_duration_since(now))
     }
 
-    /// Those first that came last: a connection that sends without end takes all buffers, and whoever found none left had
-    /// its turn after it.
+    /// Receives again, as many connections as may find buffers. Each takes what it can, and one that sends long messages takes
+    /// all there are: those that found none left come first in the next turn, and before those that had some.
     fn receive_again(&mut self) {
-        while let Some(token) = self.paused.pop() {
+        self.paused.extend(self.served.drain(..));
+        let count = self.paused.len().min(MAX_RECEIVES);
+        for token in self.paused.drain(..count) {
             if let Some((_, link, _)) = find(&mut self.worker, token) {
                 if link.socket.receive.is_none() {
                     link.rearm(&mut self.ring);
@@ -177,8 +187,8 @@ impl<H: Handler> Uring<H> {
                 };
                 link.received(office, &mut self.ring, filled);
                 if !goes_on {
-                    link.pause();
-                    self.paused.push(token);
+                    link.pause(&self.ring);
+                    self.served.push(token);
                 }
                 if link.is_changed() {
                     self.care(slot);
@@ -201,8 +211,11 @@ impl<H: Handler> Uring<H> {
             }
             Completion::Paused { token } => {
                 if let Some((_, link, _)) = find(&mut self.worker, token) {
-                    link.pause();
-                    self.paused.push(token);
+                    if link.pause(&self.ring) {
+                        self.paused.push_back(token);
+                    } else {
+                        self.served.push(token);
+                    }
                 }
             }
             Completion::Readable { token, goes_on } => {

@@ -15,6 +15,8 @@ use crate::push::writer::Writer;
 pub(super) struct Socket {
     pub(super) stream: Stream,
     pub(super) receive: Option<Ticket>,
+    /// The turn of the ring in which input came last.
+    received_in: u64,
     /// The receive was cancelled: its last completion is still to come.
     cancelled: bool,
     pub(super) send: Option<Ticket>,
@@ -38,6 +40,7 @@ impl Socket {
         Self {
             stream,
             receive: None,
+            received_in: 0,
             cancelled: false,
             send: None,
             sent_in: 0,
@@ -50,11 +53,12 @@ impl Socket {
 }
 
 impl Link<Socket> {
-    /// The receive had its last completion.
+    /// The receive had its last completion. Returns whether it brought nothing in this turn, for want of a buffer.
     #[cold]
-    pub(super) fn pause(&mut self) {
+    pub(super) fn pause(&mut self, ring: &Ring) -> bool {
         self.socket.receive = None;
         self.socket.cancelled = false;
+        self.socket.received_in != ring.turn()
     }
 
     /// Receives, unless input has to wait. There is no receive in hand.
@@ -73,6 +77,7 @@ impl Link<Socket> {
         ring: &mut Ring,
         filled: Filled,
     ) {
+        self.socket.received_in = ring.turn();
         // A send that the system takes at once is done before input of the same turn is told of.
         let slow = self.socket.send.is_some() && self.socket.sent_in < ring.turn();
         if self.blocked || slow {
