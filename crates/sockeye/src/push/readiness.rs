@@ -20,7 +20,18 @@ use crate::output::{MAX_SLICES, Output};
 
 /// The buffer that all connections of a worker read into, in bytes: what a socket has is nearly always less, so that one
 /// read takes all of it.
-const BUFFER_SIZE: usize = 256 * 1024;
+const BUFFER_SIZE: usize = MIN_READ << MAX_WINDOW;
+
+/// The least that is read from a connection at a time, in bytes: 2,700 empty messages.
+const MIN_READ: usize = 16 * 1024;
+
+/// How often what is read at a time may double. Every connection begins with a part of that.
+const MAX_WINDOW: u8 = 4;
+const FIRST_WINDOW: u8 = 2;
+
+/// The share of a connection that always has more to read: what handling its input should take before others have their turn.
+/// Chosen so that ten floods together delay a message by some milliseconds; a system call is a thousandth of it.
+const SHARE: Duration = Duration::from_micros(500);
 
 /// Events taken at a time, at most.
 const EVENTS: usize = 1024;
@@ -56,6 +67,8 @@ struct Socket {
     ended: bool,
     /// Its writing half was ended.
     shut_down: bool,
+    /// How much is read at a time: as the [share](SHARE) of time allows.
+    window: u8,
     /// Why it takes no more output.
     broken: Option<io::Error>,
 }
@@ -173,9 +186,12 @@ impl<H: Handler> Readiness<H> {
             if link.blocked || !link.socket.readable || link.end == End::Drop {
                 break;
             }
-            link.read(office, &mut self.buffer);
+            let had_share = link.read(office, &mut self.buffer);
             link.write(office, &self.buffer);
             link.settle(office, &self.buffer);
+            if had_share {
+                break;
+            }
         }
         if link.may_go_on() {
             self.again.push(slot);
@@ -235,7 +251,14 @@ fn open<H: Handler>(
 ) -> bool {
     // Frames are written whole: to wait for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let socket = Socket { stream, readable: true, ended: false, shut_down: false, broken: None };
+    let socket = Socket {
+        stream,
+        readable: true,
+        ended: false,
+        shut_down: false,
+        window: FIRST_WINDOW,
+        broken: None,
+    };
     let Some(slot) = worker.accepted(socket, peer) else { return false };
     let Some((link, _)) = worker.link(slot) else { return false };
     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -255,18 +278,24 @@ impl Link<Socket> {
     }
 
     /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.
+    /// Returns whether that was the share of this turn.
     #[inline]
-    fn read<H: Handler>(&mut self, office: &mut Office<H>, buffer: &mut [u8]) {
+    fn read<H: Handler>(&mut self, office: &mut Office<H>, buffer: &mut [u8]) -> bool {
         let (socket, space) = self.payload_space();
         let Some(mut space) = space else {
-            let result = net::recv(&socket.stream, &mut *buffer, RecvFlags::empty());
-            return match result.map(|(length, _)| length) {
+            let window = MIN_READ << socket.window;
+            let result = net::recv(&socket.stream, &mut buffer[..window], RecvFlags::empty());
+            match result.map(|(length, _)| length) {
+                Ok(length) if length == window => {
+                    return self.receive_share(office, buffer, length);
+                }
                 Ok(length @ 1..) => {
-                    socket.note_read(length, buffer.len());
+                    socket.note_read(length, window);
                     self.receive(office, &mut buffer[..length]);
                 }
                 other => self.unread(office, other),
-            };
+            }
+            return false;
         };
         let vector = space.get_mut();
         let room = vector.capacity() - vector.len();
@@ -278,8 +307,29 @@ impl Link<Socket> {
             }
             other => self.unread(office, other),
         }
+        false
     }
 
+    /// Handles input of which there may be more, and reads more or less at a time from then on: long messages take little time for
+    /// many bytes, short and compressed ones much.
+    #[cold]
+    fn receive_share<H: Handler>(
+        &mut self,
+        office: &mut Office<H>,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> bool {
+        let begin = Instant::now();
+        self.receive(office, &mut buffer[..length]);
+        let took = begin.elapsed();
+        let window = &mut self.socket.window;
+        if took > SHARE {
+            *window = window.saturating_sub(1);
+        } else if took < SHARE / 4 {
+            *window = (*window + 1).min(MAX_WINDOW);
+            return false;
+        }
+        true
     /// A read that brought nothing.
     #[cold]
     fn unread<H: Handler>(&mut self, office: &mut Office<H>, result: Result<usize, Errno>) {

@@ -29,6 +29,7 @@ mod a_server_stops_when_told;
 mod a_silent_peer_is_dropped;
 mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
+mod floods_take_turns;
 mod garbage_disturbs_nobody_else;
 mod long_messages_are_shared_fairly;
 mod messages_come_back_as_they_were_sent;
