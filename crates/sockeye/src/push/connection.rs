@@ -159,6 +159,11 @@ impl Connection {
         self.in_flight = u32::try_from(length).unwrap_or(u32::MAX);
     }
 
+    /// Whether output is no longer with the writer and not yet with the system.
+    pub(super) const fn is_in_flight(&self) -> bool {
+        self.in_flight > 0
+    }
+
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.extras.as_ref()?.subprotocol.as_deref()

@@ -330,6 +330,8 @@ impl Link<Socket> {
             return false;
         }
         true
+    }
+
     /// A read that brought nothing.
     #[cold]
     fn unread<H: Handler>(&mut self, office: &mut Office<H>, result: Result<usize, Errno>) {
@@ -364,14 +366,14 @@ impl Link<Socket> {
                 Ok(length) => {
                     if !output.advance(length) {
                         // The system told how much it takes: it will say when it takes more.
-                        return self.wait_for_room();
+                        return self.wait_for_room(office, length > 0);
                     }
                     if !self.written(office) {
                         return;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.wait_for_room();
+                    return self.wait_for_room(office, false);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -379,7 +381,7 @@ impl Link<Socket> {
                     *output = Output::default();
                     socket.broken.get_or_insert(error);
                     socket.readable = true;
-                    self.blocked = false;
+                    self.end_wait();
                     return;
                 }
             }

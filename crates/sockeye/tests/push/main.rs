@@ -27,6 +27,7 @@ mod a_peer_that_does_not_read_is_waited_for;
 mod a_request_may_be_refused_or_answered_with_more;
 mod a_server_stops_when_told;
 mod a_silent_peer_is_dropped;
+mod a_slow_peer_has_as_long_as_it_reads;
 mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
 mod floods_take_turns;

@@ -123,6 +123,18 @@ impl Peer {
         (u16::from_be_bytes([payload[0], payload[1]]), reason)
     }
 
+    /// Reads this much and keeps it, a piece at a time with a pause after each.
+    pub(crate) fn read_slowly(&mut self, length: usize, piece: usize, pause: Duration) {
+        while self.unread().len() < length {
+            let before = self.received.len();
+            self.received.resize(before + piece, 0);
+            let read = self.stream.read(&mut self.received[before..]).unwrap();
+            assert_ne!(read, 0, "cut after {before} bytes");
+            self.received.truncate(before + read);
+            std::thread::sleep(pause);
+        }
+    }
+
     /// Reads until the stream ends, in whatever way it does.
     pub(crate) fn drain(&mut self) {
         let mut sink = [0; 16 * 1024];

@@ -194,6 +194,11 @@ impl<H: Handler> Uring<H> {
                     self.care(slot);
                 }
             }
+            Completion::Waiting { token, unsent, progress } => {
+                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
+                link.waiting(office, unsent, progress);
+                self.care(slot);
+            }
             Completion::Sent { token, writer, late, result } => {
                 let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
                 link.blocked |= late;

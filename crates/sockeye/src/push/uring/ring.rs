@@ -87,6 +87,8 @@ pub(super) enum Completion {
     Paused { token: u64 },
     /// The peer has ended its half, or a receive failed.
     Ended { token: u64, error: Option<io::Error> },
+    /// The peer is behind: so much of a writer's output is to be sent yet, in bytes. `progress` says whether some was sent.
+    Waiting { token: u64, unsent: usize, progress: bool },
     /// All output of a writer was sent, or it failed.
     Sent { token: u64, writer: Box<Writer>, late: bool, result: io::Result<()> },
 }
@@ -271,9 +273,7 @@ impl Ring {
             Ok(length) => {
                 send.writer.output.advance(length);
                 if !send.writer.output.is_empty() && !send.cancelled && length > 0 {
-                    send.late = true;
-                    self.push_send(ticket);
-                    return None;
+                    return Some(self.wait_to_send(ticket, true));
                 }
                 if send.writer.output.is_empty() {
                     Ok(())
@@ -282,9 +282,7 @@ impl Ring {
                 }
             }
             Err(_) if -result == libc::EAGAIN && !send.late && !send.cancelled => {
-                send.late = true;
-                self.push_send(ticket);
-                return None;
+                return Some(self.wait_to_send(ticket, false));
             }
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         };
@@ -296,12 +294,25 @@ impl Ring {
         Some(Completion::Sent { token, writer, late, result })
     }
 
+    /// Sends the rest when the system takes more of it.
+    #[cold]
+    fn wait_to_send(&mut self, ticket: Ticket, progress: bool) -> Completion {
+        let Operation::Send(send) = &mut self.operations[ticket.0] else {
+            unreachable!("it is called for sends only")
+        };
+        send.late = true;
+        let (token, unsent) = (send.token, send.writer.output.len());
+        self.push_send(ticket);
+        Completion::Waiting { token, unsent, progress }
+    }
+
     fn push_send(&mut self, ticket: Ticket) {
         let Operation::Send(send) = &mut self.operations[ticket.0] else { return };
         let output = &send.writer.output;
-        // At first only what goes at once: whoever is behind is to be known.
-        let patience = if send.late { libc::MSG_WAITALL } else { libc::MSG_DONTWAIT };
-        let flags = libc::MSG_NOSIGNAL | patience;
+        // At first only what goes at once: whoever is behind is to be known. Then as much as goes at a time, not all of it
+        // (`MSG_WAITALL`): that the peer takes some is to be known, too.
+        let mode = if send.late { 0 } else { libc::MSG_DONTWAIT };
+        let flags = libc::MSG_NOSIGNAL | mode;
         let entry = if output.is_contiguous() {
             let front = output.front();
             let length = u32::try_from(front.len()).unwrap_or(u32::MAX);

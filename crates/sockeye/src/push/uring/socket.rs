@@ -123,6 +123,18 @@ impl Link<Socket> {
         self.settle(office, &[]);
     }
 
+    /// The output that was taken waits for the peer, `unsent` bytes of it.
+    #[cold]
+    pub(super) fn waiting<H: Handler>(
+        &mut self,
+        office: &Office<H>,
+        unsent: usize,
+        progress: bool,
+    ) {
+        self.set_in_flight(unsent);
+        self.wait_for_room(office, progress);
+    }
+
     /// All that was taken was sent, or it failed.
     #[inline]
     pub(super) fn sent<H: Handler>(
@@ -138,7 +150,7 @@ impl Link<Socket> {
         if let Err(error) = result {
             // What the peer sent before it went is worth handling first.
             self.socket.broken.get_or_insert(error);
-            self.blocked = false;
+            self.end_wait();
         }
         self.transmit(office, ring);
         if self.socket.send.is_some() {

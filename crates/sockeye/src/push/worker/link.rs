@@ -1,11 +1,12 @@
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 mod flight;
+mod stall;
 
 use std::any::Any;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
@@ -45,6 +46,8 @@ pub(crate) struct Link<S> {
     pub(crate) id: ConnectionId,
     /// The transport took less than there was, and will say when it takes more.
     pub(crate) blocked: bool,
+    /// When its peer must have taken some of the output that waits.
+    write_deadline: Option<Box<Instant>>,
     /// What becomes of the socket.
     pub(crate) end: End,
     /// In the worker's list of links with new output.
@@ -84,8 +87,12 @@ enum Phase {
 #[derive(Default)]
 struct Over {
     writer: Option<Box<Writer>>,
+    /// Output was taken from the writer, and is not with the system yet.
+    in_flight: bool,
     /// How much input was discarded, in bytes.
     discarded: usize,
+    /// How long the peer may take to end the transport once all is written.
+    timeout: Duration,
     /// When the peer should have ended the transport.
     deadline: Option<Instant>,
 }
@@ -125,6 +132,7 @@ impl<S> Link<S> {
             socket,
             id,
             blocked: false,
+            write_deadline: None,
             end: End::None,
             dirty: false,
             watched: None,
@@ -243,7 +251,9 @@ impl<S> Link<S> {
         let mut writer = opening.writer.take().unwrap_or_else(|| office.lend());
         opening::refuse(error, writer.output.buffer());
         let deadline = opening.deadline();
-        self.phase = Phase::Over(Box::new(Over { writer: Some(writer), discarded: 0, deadline }));
+        let timeout = office.settings.options.config.longest_closing();
+        let over = Over { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
+        self.phase = Phase::Over(Box::new(over));
         self.end = End::Linger;
     }
 
@@ -282,6 +292,7 @@ impl<S> Link<S> {
         }
         // Nothing more is sent, whatever the protocol would still allow.
         connection.asked.abort();
+        let aborted = matches!(stop, Stop::Aborted);
         let frame = match stop {
             Stop::Closed(frame) => {
                 self.end = End::Finish;
@@ -324,15 +335,17 @@ impl<S> Link<S> {
         if let Err(panic) = call(|| office.handler.close(connection, frame.as_ref())) {
             office.on_panic(self.id, panic);
         }
-        // What is left of the time for the closing handshake.
-        let now = Instant::now();
-        connection.protocol.on_close_written(now);
-        let deadline = connection.protocol.poll_timeout(now);
         let mut writer = connection.writer.take();
-        if let (End::Drop, Some(writer)) = (self.end, &mut writer) {
+        if let (true, Some(writer)) = (aborted, &mut writer) {
             writer.output = Output::default();
         }
-        self.phase = Phase::Over(Box::new(Over { writer, discarded: 0, deadline }));
+        let timeout = connection.protocol.close_timeout();
+        let in_flight = connection.is_in_flight();
+        let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
+        self.phase = Phase::Over(Box::new(over));
+        if self.blocked && self.write_deadline.is_none() {
+            self.wait_for_room(office, true);
+        }
     }
 
     /// Removed from the worker: a connection that is still open learns so.
@@ -391,21 +404,10 @@ impl<S> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
-    /// The system takes no more output for now.
-    #[cold]
-    pub(crate) fn wait_for_room(&mut self) {
-        self.blocked = true;
-        #[cfg(feature = "tls")]
-        if let (Some(tls), Phase::Open(connection)) = (&mut self.tls, &mut self.phase) {
-            // What is sealed has left the connection's own output, and counts all the same.
-            connection.set_in_flight(tls.output().len());
-        }
-    }
-
     /// All output is with the system. Says whether there is more.
     #[inline]
     pub(crate) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
-        let blocked = mem::take(&mut self.blocked);
+        let blocked = self.end_wait();
         let Phase::Open(connection) = &mut self.phase else { return false };
         // Where all that was left is sealed, the connection may have none of its own.
         let writer = connection.writer.get_or_insert_with(|| office.lend());
@@ -544,6 +546,11 @@ impl<S> Link<S> {
 
     /// Does what is due, if anything is.
     pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
+        if self.is_stalled(now) {
+            self.fail(office, Error::TimedOut(TimedOut::Writing));
+            self.end = End::Drop;
+            return;
+        }
         let Phase::Open(connection) = &mut self.phase else {
             // The time for the request, or for the peer to end the transport.
             if self.deadline(now).is_some_and(|deadline| deadline <= now) {
@@ -568,16 +575,29 @@ impl<S> Link<S> {
 
     /// When something is due, as far as is known at `now`.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        self.asked_in = self.stage();
-        match &mut self.phase {
+        let unwritten = self.has_unwritten();
+        self.asked_in = match self.stage() {
+            // The time for what comes after the last frame begins when that is written.
+            Stage::Closing | Stage::Over if unwritten => Stage::Unknown,
+            stage => stage,
+        };
+        let deadline = match &mut self.phase {
             Phase::Opening(opening) => opening.deadline(),
             Phase::Open(connection) => {
-                connection.protocol.on_close_written(now);
+                if !unwritten {
+                    connection.protocol.on_close_written(now);
+                }
                 let due = connection.protocol.poll_timeout(now);
                 [due, connection.tick()].into_iter().flatten().min()
             }
-            Phase::Over(over) => over.deadline,
-        }
+            Phase::Over(over) => {
+                if !unwritten && over.deadline.is_none() {
+                    over.deadline = now.checked_add(over.timeout);
+                }
+                over.deadline
+            }
+        };
+        [deadline, self.write_deadline.as_deref().copied()].into_iter().flatten().min()
     }
 
     /// Whether it ends, or has another deadline.

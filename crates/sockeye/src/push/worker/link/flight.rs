@@ -31,8 +31,10 @@ impl<S> Link<S> {
     /// How much was taken and is not sent, in bytes.
     #[inline]
     pub(crate) fn set_in_flight(&mut self, length: usize) {
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.set_in_flight(length);
+        match &mut self.phase {
+            Phase::Open(connection) => connection.set_in_flight(length),
+            Phase::Over(over) => over.in_flight = length > 0,
+            Phase::Opening(_) => {}
         }
     }
 
