@@ -97,8 +97,7 @@ impl Config {
     /// as lost ([`TimedOut::Writing`](crate::TimedOut::Writing)); `None` for as long as that lasts. Default: 30 s.
     ///
     /// A peer that reads slowly is given all the time that it needs, as long as it reads: a program that has an end of its own
-    /// puts `tokio::time::timeout` around a send. Meant for the driver of a connection that waits for its transport; the
-    /// handler server holds such a peer to [`ping_after`](Self::ping_after) and [`pong_timeout`](Self::pong_timeout).
+    /// puts `tokio::time::timeout` around a send. Meant for the driver of a connection that waits for its transport.
     pub const fn write_timeout(self, timeout: Option<Duration>) -> Self {
         Self { write_timeout: timeout, ..self }
     }
