@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds sockeye and sockeye-proto for wasm32-unknown-unknown, then a small program that drives the latter, and shows
+# Checks sockeye for wasm32-unknown-unknown, then builds a small program that drives sockeye-proto, and shows
 # that this program asks nothing of its host: no clock, no randomness, no files, no JavaScript.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,11 +10,11 @@ toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
 # libraries of one mean nothing to another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 
-echo "wasm: cargo build -p sockeye-proto --release --all-features --target $target"
-cargo +"$toolchain" build -p sockeye-proto --release --all-features --target "$target"
+echo "wasm: cargo check -p sockeye-proto --all-features --target $target"
+cargo +"$toolchain" check -p sockeye-proto --all-features --target "$target"
 
-echo "wasm: cargo build -p sockeye --release --target $target"
-cargo +"$toolchain" build -p sockeye --release --target "$target"
+echo "wasm: cargo check -p sockeye --target $target"
+cargo +"$toolchain" check -p sockeye --target "$target"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
