@@ -8,7 +8,7 @@ use sockeye_proto::handshake::{
     HeadLimits, HeadSearch, OriginPolicy, Refusal, Request, RequestHead, ResponseHead, Terms,
 };
 
-const LIMITS: HeadLimits = HeadLimits { size: 2048, headers: 16 };
+const LIMITS: HeadLimits = HeadLimits::new().size(2048).headers(16);
 
 fuzz_target!(|input: &[u8]| {
     let whole = HeadSearch::new(LIMITS).find(input);

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use sockeye_proto::deflate::Deflate;
 use sockeye_proto::handshake::{ClientRequest, HeadLimits, HeadSearch, Key, ResponseHead};
 
-const LIMITS: HeadLimits = HeadLimits { size: 2048, headers: 16 };
+const LIMITS: HeadLimits = HeadLimits::new().size(2048).headers(16);
 const PLACE: &[u8] = b"{accept}";
 
 fuzz_target!(|input: &[u8]| {

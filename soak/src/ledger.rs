@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sockeye::{Error, UsageError};
+use sockeye::Error;
 
 use crate::Class;
 
@@ -74,7 +74,7 @@ impl Ledger {
     /// A connection failed. Those of clients that keep to the rules are told on the error output, the first of them.
     pub(crate) fn failed(&self, class: Class, error: &Error) {
         // Who answers while the server stops cannot send any more.
-        let stops = matches!(error, Error::Usage(UsageError::Closing));
+        let stops = matches!(error, Error::Closed(_));
         if class == Class::Echo && !stops && self.told.fetch_add(1, Ordering::Relaxed) < MAX_TOLD {
             eprintln!("server: {} failed: {error:?}", class.path());
         }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 use std::{fmt, io};
 
+use sockeye::ErrorChain;
+
 /// Why a connection for gRPC could not be opened. Calls that waited for it fail as
 /// [`unavailable`](tonic::Code::Unavailable), with this as the source of their status.
 #[derive(Debug)]
@@ -30,11 +32,18 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WebSocket(_) => f.write_str("the WebSocket could not be opened"),
-            Self::Transport(_) => f.write_str("the connection could not be opened"),
+            Self::WebSocket(error) => error.fmt(f),
+            Self::Transport(error) => {
+                write!(f, "the connection could not be opened: {}", ErrorChain(error))
+            }
             #[cfg(feature = "tls")]
-            Self::Tls(_) => f.write_str("TLS inside the connection could not be set up"),
-            Self::Http2(_) => f.write_str("the other end does not speak HTTP/2"),
+            Self::Tls(error) => {
+                let error = ErrorChain(error);
+                write!(f, "TLS inside the connection could not be set up: {error}")
+            }
+            Self::Http2(error) => {
+                write!(f, "the other end does not speak HTTP/2: {}", ErrorChain(error))
+            }
             Self::Closed => f.write_str("the other end closed the connection at once"),
             Self::TimedOut { limit } => {
                 write!(f, "the connection was not open after {} s", limit.as_secs_f64())
@@ -43,15 +52,4 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::WebSocket(error) => Some(error),
-            Self::Transport(error) => Some(error),
-            #[cfg(feature = "tls")]
-            Self::Tls(error) => Some(error),
-            Self::Http2(error) => Some(error),
-            Self::Closed | Self::TimedOut { .. } => None,
-        }
-    }
-}
+impl std::error::Error for ConnectError {}

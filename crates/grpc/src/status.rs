@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderName};
 use http_body::Frame;
+use sockeye::ErrorChain;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
@@ -18,7 +19,7 @@ pub(crate) fn deadline_exceeded() -> Status {
 
 /// There is no connection to send the call on.
 pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
-    let mut status = Status::unavailable(format!("no connection: {}", chain(&*cause)));
+    let mut status = Status::unavailable(format!("no connection: {cause}"));
     status.set_source(cause);
     status
 }
@@ -81,7 +82,7 @@ pub(crate) fn checked(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 fn with_source(code: Code, message: &str, cause: hyper::Error) -> Status {
-    let mut status = Status::new(code, format!("{message}: {}", chain(&cause)));
+    let mut status = Status::new(code, format!("{message}: {}", ErrorChain(&cause)));
     status.set_source(Arc::new(cause));
     status
 }
@@ -95,15 +96,4 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         next = error.source();
     }
     None
-}
-
-/// An error and its causes in one line, as the message of a status crosses borders that its source does not.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

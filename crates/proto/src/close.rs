@@ -100,7 +100,16 @@ impl fmt::Display for CloseCode {
 }
 
 /// What a close frame says.
+///
+/// ```
+/// use sockeye_proto::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame::new(CloseCode::GOING_AWAY, "see you")?;
+/// assert_eq!(frame, CloseFrame::from(CloseCode::GOING_AWAY).with_reason("see you"));
+/// # Ok::<_, sockeye_proto::UsageError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CloseFrame {
     /// The code.
     pub code: CloseCode,
@@ -121,6 +130,11 @@ impl CloseFrame {
         let frame = Self { code: code.into(), reason: reason.into() };
         frame.check()?;
         Ok(frame)
+    }
+
+    /// This frame with another reason. Whether it may be sent is checked when it is sent.
+    pub fn with_reason(self, reason: impl Into<Utf8Bytes>) -> Self {
+        Self { reason: reason.into(), ..self }
     }
 
     /// Decodes the payload of a close frame; `None` when it is empty.

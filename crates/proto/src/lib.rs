@@ -21,6 +21,7 @@ pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod error;
+mod error_chain;
 mod escape;
 mod excerpt;
 pub mod extension;
@@ -38,6 +39,7 @@ mod token;
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{Config, Connection, Event, Input, Role, Rtt, State, TimedOut};
 pub use error::{ProtocolError, UsageError};
+pub use error_chain::ErrorChain;
 pub use escape::{Escaped, escape};
 pub use frame::OpCode;
 pub use message::{Kind, Message, MessageCow, MessageRef};

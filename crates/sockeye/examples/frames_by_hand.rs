@@ -72,8 +72,7 @@ async fn echo(upgrader: Upgrader, stream: TcpStream) -> Result<()> {
                 OpCode::Close => (OpCode::Close, &payload[..payload.len().min(2)]),
                 data => (data, &*payload),
             };
-            Header { fin: header.fin, ..Header::new(opcode, payload.len() as u64) }
-                .encode(&mut answer);
+            Header::new(opcode, payload.len() as u64).with_fin(header.fin).encode(&mut answer);
             answer.extend_from_slice(payload);
             if opcode == OpCode::Close {
                 stream.write_all(&answer).await?;

@@ -2,8 +2,6 @@
 //!
 //!     cargo run -p sockeye --example redirects -- ws://127.0.0.1:8080
 
-use std::error::Error as _;
-
 use sockeye::{Client, CloseCode, ConnectError};
 
 #[tokio::main]
@@ -15,7 +13,7 @@ async fn main() -> sockeye::Result<()> {
             ws.close(CloseCode::NORMAL_CLOSURE, "").await
         }
         Err(error @ ConnectError::Redirect(_)) => {
-            println!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default());
+            println!("{error}");
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -34,6 +34,7 @@
 use std::fmt;
 use std::future::Future;
 
+pub use axum_core;
 use axum_core::body::Body;
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
@@ -252,8 +253,4 @@ impl fmt::Display for WebSocketRejection {
     }
 }
 
-impl std::error::Error for WebSocketRejection {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
+impl std::error::Error for WebSocketRejection {}

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use sockeye_proto::{CloseFrame, ProtocolError, TimedOut, UsageError};
+use sockeye_proto::{CloseFrame, ErrorChain, ProtocolError, TimedOut, UsageError};
 
 use crate::{ConnectError, UpgradeError};
 
@@ -11,6 +11,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation failed. A closing handshake that ends as it should is no error: see
 /// [`WebSocket::recv`](crate::WebSocket::recv).
+///
+/// # Text
+/// The text of this error, as of every error in this crate, ends with the text of its cause, so that `{error}` alone tells
+/// what happened. [`source`](std::error::Error::source) is therefore `None`: whatever prints a chain of causes prints
+/// nothing twice. The cause as a value is in the variant. [`ErrorChain`] displays errors of other crates in the same way.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,6 +23,11 @@ pub enum Error {
     Protocol(ProtocolError),
     /// The caller asked for what the protocol forbids. Nothing was sent, and the connection goes on.
     Usage(UsageError),
+    /// The message came too late: the connection is closed or closing, by the peer, by this side, or by a server that stops.
+    /// Nothing was sent.
+    ///
+    /// The frame is the peer's close frame; `None` before it arrived, or when it was empty.
+    Closed(Option<CloseFrame>),
     /// The transport failed.
     Io(io::Error),
     /// The transport ended without a close frame: the peer crashed, or something between cut the connection (1006 in
@@ -36,9 +46,11 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Protocol(_) => f.write_str("the peer broke the WebSocket protocol"),
-            Self::Usage(_) => f.write_str("the WebSocket protocol forbids this"),
-            Self::Io(_) => f.write_str("the transport failed"),
+            Self::Protocol(error) => write!(f, "the peer broke the WebSocket protocol: {error}"),
+            Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
+            Self::Closed(Some(frame)) => write!(f, "the connection is closed: {frame}"),
+            Self::Closed(None) => f.write_str("the connection is closed"),
+            Self::Io(error) => write!(f, "the transport failed: {}", ErrorChain(error)),
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
             Self::ClosedMidMessage(Some(frame)) => {
                 write!(f, "the peer closed the connection in the middle of a message: {frame}")
@@ -46,26 +58,14 @@ impl fmt::Display for Error {
             Self::ClosedMidMessage(None) => {
                 f.write_str("the peer closed the connection in the middle of a message")
             }
-            Self::Connect(_) => f.write_str("the connection could not be opened"),
-            Self::Upgrade(_) => f.write_str("the request was not upgraded"),
-            Self::TimedOut(_) => f.write_str("the connection timed out"),
+            Self::Connect(error) => error.fmt(f),
+            Self::Upgrade(error) => error.fmt(f),
+            Self::TimedOut(error) => write!(f, "the connection timed out: {error}"),
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Protocol(error) => Some(error),
-            Self::Usage(error) => Some(error),
-            Self::Io(error) => Some(error),
-            Self::Connect(error) => Some(error),
-            Self::Upgrade(error) => Some(error),
-            Self::TimedOut(error) => Some(error),
-            Self::Disconnected | Self::ClosedMidMessage(_) => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
@@ -74,8 +74,12 @@ impl From<ProtocolError> for Error {
 }
 
 impl From<UsageError> for Error {
+    /// [`UsageError::Closing`] becomes [`Error::Closed`]: nobody misused a connection that has just been closed.
     fn from(error: UsageError) -> Self {
-        Self::Usage(error)
+        match error {
+            UsageError::Closing => Self::Closed(None),
+            error => Self::Usage(error),
+        }
     }
 }
 
@@ -91,6 +95,7 @@ impl Error {
         match self {
             Self::Protocol(_) => io::ErrorKind::InvalidData,
             Self::Usage(_) => io::ErrorKind::InvalidInput,
+            Self::Closed(_) => io::ErrorKind::BrokenPipe,
             Self::Disconnected | Self::ClosedMidMessage(_) => io::ErrorKind::UnexpectedEof,
             Self::TimedOut(_) => io::ErrorKind::TimedOut,
             Self::Io(error) => error.kind(),

@@ -63,15 +63,24 @@
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Escaped, Kind, Message, MessageRef, Prepared, ProtocolError,
-    Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame, handshake, mask, text,
+    CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, Message, MessageRef, Prepared,
+    ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame, handshake,
+    mask, text,
 };
+
+// Types of these are in the public API, so that a program can name them in the version that fits.
+pub use {bytes, http};
 
 // The only place where the targets part. Whatever is in both branches has the same names in both.
 cfg_if::cfg_if! {
     if #[cfg(target_family = "wasm")] {
         pub use sockeye_web::*;
     } else {
+        #[cfg(feature = "hyper")]
+        pub use hyper;
+        #[cfg(feature = "tls")]
+        pub use rustls;
+
         #[cfg(feature = "axum")]
         pub mod axum;
         pub mod byte_stream;

@@ -170,7 +170,7 @@ impl Server {
     ///
     /// A handler that waits in [`WebSocket::recv`] closes at once when its turn comes; one that only sends does so with
     /// its next message, after half of the time. To send once the close frame is out finishes the closing handshake, discards what
-    /// arrives meanwhile, and then fails with [`UsageError::Closing`](crate::UsageError::Closing).
+    /// arrives meanwhile, and then fails with [`Error::Closed`](crate::Error::Closed).
     ///
     /// # Errors
     /// As [`serve`](Self::serve).

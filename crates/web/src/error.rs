@@ -11,6 +11,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation failed. A closing handshake that ends as it should is no error: see
 /// [`WebSocket::recv`](crate::WebSocket::recv).
+///
+/// # Text
+/// The text of this error, as of every error in this crate, ends with the text of its cause, so that `{error}` alone tells
+/// what happened. [`source`](std::error::Error::source) is therefore `None`: whatever prints a chain of causes prints
+/// nothing twice. The cause as a value is in the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,6 +23,10 @@ pub enum Error {
     Protocol(ProtocolError),
     /// The caller asked for what the protocol or the browser forbids. Nothing was sent, and the connection goes on.
     Usage(UsageError),
+    /// The message came too late: the connection is closed or closing, by either side. Nothing was sent.
+    ///
+    /// The frame is the peer's close frame; `None` before it arrived, or when it was empty.
+    Closed(Option<CloseFrame>),
     /// The transport ended without a close frame: the peer crashed, something between cut the connection, or the browser
     /// found the peer to break the protocol (1006 in the words of RFC 6455 section 7.1.5). A browser does not say which.
     Disconnected,
@@ -45,32 +54,25 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Protocol(_) => f.write_str("the peer broke the WebSocket protocol"),
-            Self::Usage(_) => f.write_str("the WebSocket protocol forbids this"),
+            Self::Protocol(error) => write!(f, "the peer broke the WebSocket protocol: {error}"),
+            Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
+            Self::Closed(Some(frame)) => write!(f, "the connection is closed: {frame}"),
+            Self::Closed(None) => f.write_str("the connection is closed"),
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
             Self::Failed(frame) => write!(f, "the connection did not end cleanly: {frame}"),
             Self::QueueFull { limit } => {
                 write!(f, "the peer filled the queue of {limit} bytes faster than it was received")
             }
-            Self::Connect(_) => f.write_str("the connection could not be opened"),
-            Self::TimedOut(_) => f.write_str("the connection timed out"),
-            Self::Browser(_) => f.write_str("the browser refused the operation"),
+            Self::Connect(error) => error.fmt(f),
+            Self::TimedOut(error) => write!(f, "the connection timed out: {error}"),
+            Self::Browser(exception) => {
+                write!(f, "the browser refused the operation: {exception}")
+            }
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Protocol(error) => Some(error),
-            Self::Usage(error) => Some(error),
-            Self::Connect(error) => Some(error),
-            Self::TimedOut(error) => Some(error),
-            Self::Browser(exception) => Some(exception),
-            Self::Disconnected | Self::Failed(_) | Self::QueueFull { .. } => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
@@ -79,8 +81,12 @@ impl From<ProtocolError> for Error {
 }
 
 impl From<UsageError> for Error {
+    /// [`UsageError::Closing`] becomes [`Error::Closed`]: nobody misused a connection that has just been closed.
     fn from(error: UsageError) -> Self {
-        Self::Usage(error)
+        match error {
+            UsageError::Closing => Self::Closed(None),
+            error => Self::Usage(error),
+        }
     }
 }
 
@@ -107,7 +113,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Protocol(_) => io::ErrorKind::InvalidData,
-            Error::Usage(UsageError::Closing) => io::ErrorKind::BrokenPipe,
+            Error::Closed(_) => io::ErrorKind::BrokenPipe,
             Error::Usage(_) => io::ErrorKind::InvalidInput,
             Error::Disconnected | Error::Failed(_) => io::ErrorKind::UnexpectedEof,
             Error::TimedOut(_) => io::ErrorKind::TimedOut,

@@ -5,6 +5,7 @@ use wasm_bindgen::JsValue;
 
 /// What the browser threw, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Exception {
     /// The name of the kind of exception, as `SecurityError`; empty when it was none.
     pub name: String,

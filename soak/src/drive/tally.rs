@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use sockeye::{Error, UsageError};
+use sockeye::Error;
 
 use super::behaviour::Behaviour;
 
@@ -79,7 +79,7 @@ impl Tally {
         let in_order = matches!(
             how,
             Wrong::Closed
-                | Wrong::Failed(Error::Usage(UsageError::Closing) | Error::Connect(_))
+                | Wrong::Failed(Error::Closed(_) | Error::Connect(_))
                 | Wrong::NotUpgraded
         );
         if behaviour.is_honest() && !in_order {

@@ -92,7 +92,7 @@ impl Soaked {
         count(match sent {
             Sent::Taken => &counters.sent,
             Sent::Full => &counters.full,
-            Sent::Closed => &counters.unsent,
+            _ => &counters.unsent,
         });
     }
 }

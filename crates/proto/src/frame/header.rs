@@ -23,6 +23,7 @@ const LENGTH_64: u8 = 127;
 /// +-----+------+--------------+------+------------+-----------------+------------+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Header {
     /// Whether this is the last frame of its message.
     pub fin: bool,
@@ -45,6 +46,16 @@ impl Header {
     /// This header with a mask key, as a client must send it.
     pub const fn masked(self, key: MaskKey) -> Self {
         Self { mask: Some(key), ..self }
+    }
+
+    /// This header with or without the FIN bit: without it, more frames of the message follow.
+    pub const fn with_fin(self, fin: bool) -> Self {
+        Self { fin, ..self }
+    }
+
+    /// This header with these reserved bits, to which an extension gives a meaning.
+    pub const fn with_reserved(self, reserved: Reserved) -> Self {
+        Self { reserved, ..self }
     }
 
     /// Decodes the header at the start of `input`, with the number of bytes that it takes: 2 to

@@ -23,6 +23,7 @@ use crate::mask::{self, MaskKey};
 /// # Ok::<(), sockeye_proto::ProtocolError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frame {
     /// Whether it is the last frame of its message.
     pub fin: bool,
@@ -38,6 +39,16 @@ impl Frame {
     /// A message in one frame, or a control frame, without reserved bits.
     pub fn new(opcode: OpCode, payload: impl Into<Bytes>) -> Self {
         Self { fin: true, reserved: Reserved::NONE, opcode, payload: payload.into() }
+    }
+
+    /// This frame with or without the FIN bit: without it, more frames of the message follow.
+    pub fn with_fin(self, fin: bool) -> Self {
+        Self { fin, ..self }
+    }
+
+    /// This frame with these reserved bits, to which an extension gives a meaning.
+    pub fn with_reserved(self, reserved: Reserved) -> Self {
+        Self { reserved, ..self }
     }
 
     /// Takes the frame at the start of `input`, if all of it is there; its payload shares that buffer. `masked` says

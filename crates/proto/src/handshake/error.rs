@@ -181,7 +181,9 @@ impl fmt::Display for HandshakeError {
             Self::TooManyHeaders { limit } => {
                 write!(f, "the HTTP head is over the limit of {limit} headers")
             }
-            Self::MalformedHead(_) => f.write_str("the peer does not speak HTTP/1.1"),
+            Self::MalformedHead(reason) => {
+                write!(f, "the peer does not speak HTTP/1.1: {reason}")
+            }
             Self::Truncated { received } => {
                 write!(f, "the peer closed after {received} bytes of its HTTP head")
             }
@@ -224,8 +226,12 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the Sec-WebSocket-Key must be 16 bytes in base64, received `{key}`")
             }
             Self::Content => f.write_str("a WebSocket handshake must have no content"),
-            Self::Subprotocols(_) => f.write_str("the Sec-WebSocket-Protocol header is malformed"),
-            Self::Extensions(_) => f.write_str("the Sec-WebSocket-Extensions header is malformed"),
+            Self::Subprotocols(reason) => {
+                write!(f, "the Sec-WebSocket-Protocol header is malformed: {reason}")
+            }
+            Self::Extensions(reason) => {
+                write!(f, "the Sec-WebSocket-Extensions header is malformed: {reason}")
+            }
             Self::HostRefused { host } => {
                 write!(f, "this server does not answer for the host `{host}`")
             }
@@ -250,25 +256,14 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the server chose extension `{extension}`, which was not offered")
             }
             #[cfg(feature = "deflate")]
-            Self::Deflate(_) => {
-                f.write_str("the server's answer to the offer of permessage-deflate is wrong")
+            Self::Deflate(reason) => {
+                write!(f, "the server's answer to the offer is wrong: {reason}")
             }
         }
     }
 }
 
-impl Error for HandshakeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::MalformedHead(reason) => Some(reason),
-            Self::Subprotocols(reason) => Some(reason),
-            Self::Extensions(reason) => Some(reason),
-            #[cfg(feature = "deflate")]
-            Self::Deflate(reason) => Some(reason),
-            _ => None,
-        }
-    }
-}
+impl Error for HandshakeError {}
 
 impl From<ExtensionError> for HandshakeError {
     fn from(error: ExtensionError) -> Self {
@@ -314,10 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_the_source() {
-        let error = HandshakeError::from(ExtensionError::ExpectedToken { at: 3 });
-        assert_eq!(error.source().unwrap().to_string(), "expected a token at byte 3");
-        let error = HandshakeError::from(SubprotocolError::TooMany { limit: 64 });
-        assert_eq!(error.source().unwrap().to_string(), "more than 64 subprotocols");
+    fn the_text_ends_with_the_cause_and_the_source_repeats_nothing() {
+        for (error, cause) in [
+            (ExtensionError::ExpectedToken { at: 3 }.into(), "expected a token at byte 3"),
+            (SubprotocolError::TooMany { limit: 64 }.into(), "more than 64 subprotocols"),
+        ] {
+            let error: HandshakeError = error;
+            assert!(error.to_string().ends_with(&format!(": {cause}")), "{error}");
+            assert!(error.source().is_none(), "{error:?}");
+        }
     }
 }

@@ -7,19 +7,44 @@ use super::error::{HandshakeError, MalformedHead};
 use crate::excerpt::excerpt;
 use crate::token::is_token_byte;
 
-/// How large a head may be.
+/// Limits the head of an HTTP message.
+///
+/// ```
+/// use sockeye_proto::handshake::HeadLimits;
+///
+/// let limits = HeadLimits::new().size(4096).headers(20);
+/// assert_eq!((limits.size, limits.headers), (4096, 20));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeadLimits {
-    /// The size of the whole head, in bytes. 16 KiB unless told otherwise: room for browsers' cookies (8 KiB in
-    /// total is what the common servers take), little enough for a server to hold for every stranger.
+    /// The size of the whole head, in bytes. Default: 16 KiB, which has room for browsers' cookies (8 KiB in
+    /// total is what the common servers take), and is little enough for a server to hold for every stranger.
     pub size: usize,
-    /// The number of headers. 100 unless told otherwise, as in most HTTP servers.
+    /// The number of headers. Default: 100, as in most HTTP servers.
     pub headers: usize,
+}
+
+impl HeadLimits {
+    /// The defaults: 16 KiB and 100 headers.
+    pub const fn new() -> Self {
+        Self { size: 16 * 1024, headers: 100 }
+    }
+
+    /// Limits the size of the whole head, in bytes.
+    pub const fn size(self, size: usize) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Limits the number of headers.
+    pub const fn headers(self, headers: usize) -> Self {
+        Self { headers, ..self }
+    }
 }
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self { size: 16 * 1024, headers: 100 }
+        Self::new()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The answer to a request that is not upgraded.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
 use std::io::Write as _;
 
@@ -208,11 +207,7 @@ impl From<&HandshakeError> for Refusal {
             HandshakeError::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
             _ => StatusCode::BAD_REQUEST,
         };
-        let text = match error.source() {
-            Some(cause) => format!("{error}: {cause}\n"),
-            None => format!("{error}\n"),
-        };
-        let refusal = Self::new(status, text);
+        let refusal = Self::new(status, format!("{error}\n"));
         match status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 let over_http2 = matches!(error, HandshakeError::NotConnect { .. });

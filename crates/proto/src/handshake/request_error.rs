@@ -75,21 +75,15 @@ impl fmt::Display for RequestError {
                 write!(f, "the header `{name}` is set by the handshake and cannot be added")
             }
             Self::DuplicateHost => f.write_str("the Host header was added twice"),
-            Self::Subprotocol(_) => f.write_str("the subprotocol cannot be asked for"),
-            Self::Extension(_) => f.write_str("the extension cannot be offered"),
+            Self::Subprotocol(reason) => {
+                write!(f, "the subprotocol cannot be asked for: {reason}")
+            }
+            Self::Extension(reason) => write!(f, "the extension cannot be offered: {reason}"),
         }
     }
 }
 
-impl std::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Subprotocol(reason) => Some(reason),
-            Self::Extension(reason) => Some(reason),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for RequestError {}
 
 impl From<SubprotocolError> for RequestError {
     fn from(error: SubprotocolError) -> Self {

@@ -9,7 +9,7 @@ fn reporting() -> Connection {
 }
 
 fn frame(fin: bool, opcode: OpCode, length: u64) -> Happened {
-    Happened::Frame(Header { fin, ..Header::new(opcode, length).masked(KEY) })
+    Happened::Frame(Header::new(opcode, length).masked(KEY).with_fin(fin))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use sockeye_proto::{CloseCode, CloseFrame, MessageRef, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, MessageRef, UsageError};
 
 use crate::harness::{client, server};
 use crate::wire::{CLOSE, FIN, bare, masked};
@@ -26,10 +26,10 @@ fn a_close_frame_that_must_not_be_sent_leaves_the_connection_open() {
     let mut connection = client();
     let mut out = Vec::new();
     let code = CloseCode::from(1005);
-    let bad = CloseFrame { code, reason: Utf8Bytes::new() };
+    let bad = CloseFrame::from(code);
     let refused = Err(UsageError::InvalidCloseCode { code });
     assert_eq!(connection.close(Some(&bad), &mut out), refused);
-    let long = CloseFrame { code: CloseCode::NORMAL_CLOSURE, reason: "r".repeat(124).into() };
+    let long = CloseFrame::from(CloseCode::NORMAL_CLOSURE).with_reason("r".repeat(124));
     let refused = Err(UsageError::ControlTooLong { length: 126 });
     assert_eq!(connection.close(Some(&long), &mut out), refused);
     let refused = Err(UsageError::ControlTooLong { length: 126 });

@@ -1,7 +1,7 @@
 use std::time::Duration;
 use std::{fmt, io};
 
-use sockeye_proto::{CloseFrame, UsageError};
+use sockeye_proto::CloseFrame;
 
 /// Why a byte stream fails: what is inside its [`io::Error`]s, but for those of the transport, which come as they are.
 ///
@@ -57,7 +57,7 @@ impl Error {
     pub(super) fn of_connection(error: crate::Error) -> io::Error {
         match error {
             crate::Error::Io(error) => error,
-            crate::Error::Usage(UsageError::Closing) => Self::ShutDown.into(),
+            crate::Error::Closed(_) => Self::ShutDown.into(),
             error => Self::Connection(error).into(),
         }
     }
@@ -70,20 +70,13 @@ impl fmt::Display for Error {
             Self::Text => f.write_str("the peer sent text where bytes are expected"),
             Self::ShutDown => f.write_str("the byte stream was shut down or closed"),
             Self::ReadTimedOut { after } => write!(f, "nothing arrived within {after:?}"),
-            Self::Connection(_) => f.write_str("the connection of the byte stream failed"),
+            Self::Connection(error) => error.fmt(f),
             Self::Failed(kind) => write!(f, "the byte stream has failed before: {kind}"),
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Connection(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use std::{error, fmt, io};
 
+use sockeye_proto::ErrorChain;
 use sockeye_proto::handshake::{HandshakeError, RequestError};
 
 use super::proxy::{ProxyUrlError, TunnelError};
@@ -102,38 +103,56 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request(_) => f.write_str("the request cannot be made"),
-            Self::ProxyVariable { variable, .. } => {
-                write!(f, "the variable {variable} does not name a proxy that can be used")
+            Self::Request(source) => write!(f, "the request cannot be made: {source}"),
+            Self::ProxyVariable { variable, source } => {
+                write!(
+                    f,
+                    "the variable {variable} does not name a proxy that can be used: {source}"
+                )
             }
-            Self::Resolve { host, .. } => write!(f, "the host `{host}` was not found"),
+            Self::Resolve { host, source } => {
+                write!(f, "the host `{host}` was not found: {}", ErrorChain(source))
+            }
             Self::Connect { authority, attempts } => {
-                write!(f, "could not connect to {authority}")?;
-                // One reason is the source; several are told here.
-                if attempts.len() > 1 {
-                    let reasons: Vec<_> = attempts.iter().map(ToString::to_string).collect();
-                    write!(f, " ({})", reasons.join("; "))?;
+                write!(f, "could not connect to {authority}: ")?;
+                if let [attempt] = &attempts[..] {
+                    return attempt.error.fmt(f);
                 }
-                Ok(())
+                let reasons: Vec<_> = attempts.iter().map(ToString::to_string).collect();
+                f.write_str(&reasons.join("; "))
             }
             #[cfg(unix)]
-            Self::Unix { path, .. } => write!(f, "could not connect to {}", path.display()),
-            Self::Proxy { proxy, .. } => {
-                write!(f, "the proxy {proxy} did not connect us to the host")
+            Self::Unix { path, source } => {
+                write!(f, "could not connect to {}: {}", path.display(), ErrorChain(source))
             }
-            Self::Tls { host, .. } => write!(f, "the TLS handshake with `{host}` failed"),
+            Self::Proxy { proxy, source } => {
+                write!(f, "the proxy {proxy} did not connect us to the host: {source}")
+            }
+            Self::Tls { host, source } => {
+                write!(f, "the TLS handshake with `{host}` failed: {}", ErrorChain(source))
+            }
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
             Self::NoHttp2 { host } => write!(f, "`{host}` does not speak HTTP/2"),
             Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
             Self::OtherServer { asked, connected } => {
                 write!(f, "the connection is to {connected}, not to {asked}, by one scheme")
             }
-            Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
-            Self::Handshake(_) => f.write_str("the opening handshake failed"),
-            Self::Redirect(_) => f.write_str("the server's redirect cannot be followed"),
-            Self::Hook(_) => f.write_str("what is called before each attempt failed"),
-            Self::GaveUp { attempts, .. } => {
-                write!(f, "gave up after {attempts} attempts in a row")
+            Self::Io(source) => {
+                write!(
+                    f,
+                    "the transport failed during the opening handshake: {}",
+                    ErrorChain(source)
+                )
+            }
+            Self::Handshake(source) => write!(f, "the opening handshake failed: {source}"),
+            Self::Redirect(source) => {
+                write!(f, "the server's redirect cannot be followed: {source}")
+            }
+            Self::Hook(source) => {
+                write!(f, "the hook before each attempt failed: {}", ErrorChain(&**source))
+            }
+            Self::GaveUp { attempts, last } => {
+                write!(f, "gave up after {attempts} attempts in a row: {last}")
             }
             Self::TimedOut { stage, after } => {
                 write!(f, "no connection within {after:?}: {stage} did not finish")
@@ -142,36 +161,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Request(source) => Some(source),
-            Self::Resolve { source, .. } | Self::Tls { source, .. } | Self::Io(source) => {
-                Some(source)
-            }
-            #[cfg(unix)]
-            Self::Unix { source, .. } => Some(source),
-            Self::ProxyVariable { source, .. } => Some(source),
-            Self::Connect { attempts, .. } => {
-                attempts.last().map(|attempt| &attempt.error as &(dyn error::Error + 'static))
-            }
-            Self::Proxy { source, .. } => Some(source),
-            Self::Handshake(source) => Some(source),
-            Self::Redirect(source) => Some(source),
-            Self::Hook(source) => Some(&**source),
-            Self::GaveUp { last, .. } => match &**last {
-                Event::Failed(source) => Some(source),
-                Event::Lost(source) => Some(source),
-                _ => None,
-            },
-            Self::TlsDisabled
-            | Self::NoHttp2 { .. }
-            | Self::NoExtendedConnect
-            | Self::OtherServer { .. }
-            | Self::TimedOut { .. } => None,
-        }
-    }
-}
+impl error::Error for ConnectError {}
 
 impl From<RequestError> for ConnectError {
     fn from(error: RequestError) -> Self {

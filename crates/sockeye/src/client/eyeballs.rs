@@ -301,8 +301,8 @@ mod tests {
         let error = ConnectError::Connect { authority: "example.com:80".into(), attempts: failed };
         assert_eq!(
             error.to_string(),
-            "could not connect to example.com:80 (192.0.2.1:80: connection refused; \
-             [2001:db8::2]:80: connection refused; [2001:db8::1]:80: connection refused)"
+            "could not connect to example.com:80: 192.0.2.1:80: connection refused; \
+             [2001:db8::2]:80: connection refused; [2001:db8::1]:80: connection refused"
         );
     }
 

@@ -181,7 +181,9 @@ fn is_same_origin(one: &Url, other: &Url) -> bool {
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Location(_) => f.write_str("the Location is not the URL of a WebSocket"),
+            Self::Location(source) => {
+                write!(f, "the Location is not the URL of a WebSocket: {source}")
+            }
             Self::Insecure { url } => write!(f, "it leads from TLS to plain text: {url}"),
             Self::Loop { url } => write!(f, "it leads back to {url}"),
             Self::TooMany { limit, url } => {
@@ -191,14 +193,7 @@ impl fmt::Display for RedirectError {
     }
 }
 
-impl std::error::Error for RedirectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Location(source) => Some(source),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for RedirectError {}
 
 #[cfg(test)]
 mod tests {

@@ -96,7 +96,7 @@ impl Shutdown {
 
     /// What one connection is told.
     pub(crate) fn frame(&self) -> CloseFrame {
-        CloseFrame { code: self.code, reason: reconnect::hint_reason(self.draw()).into() }
+        CloseFrame::from(self.code).with_reason(reconnect::hint_reason(self.draw()))
     }
 
     /// What a request is told.

@@ -273,7 +273,11 @@ const fn cause_label(error: &Error) -> &'static str {
         Error::TimedOut(TimedOut::Reading) => "reading",
         Error::TimedOut(_) => "timed_out",
         // No connection that is open fails with the others.
-        Error::Io(_) | Error::Usage(_) | Error::Connect(_) | Error::Upgrade(_) => "io",
+        Error::Io(_)
+        | Error::Usage(_)
+        | Error::Closed(_)
+        | Error::Connect(_)
+        | Error::Upgrade(_) => "io",
     }
 }
 

@@ -90,6 +90,7 @@ impl Asked {
 
 /// What became of a message that was given to [`Connection::send`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sent {
     /// It will be written, in order.
     Taken,
@@ -175,7 +176,7 @@ impl Connection {
     pub fn request(&self) -> Option<RequestHead<'_>> {
         let head = self.head.as_deref()?;
         // It was parsed before, under limits that it met.
-        RequestHead::parse(head, HeadLimits { size: head.len(), headers: head.len() }).ok()
+        RequestHead::parse(head, HeadLimits::new().size(head.len()).headers(head.len())).ok()
     }
 
     /// What the program keeps with the connection, if it is a `T`.

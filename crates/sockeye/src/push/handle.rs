@@ -165,22 +165,17 @@ pub enum HandleError {
 
 impl fmt::Display for HandleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Usage(_) => "the WebSocket protocol forbids this",
-            Self::Full => "the connection's worker is behind and takes no more for now",
-            Self::Stopped => "the server has stopped",
-        })
-    }
-}
-
-impl std::error::Error for HandleError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Usage(error) => Some(error),
-            Self::Full | Self::Stopped => None,
+            Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
+            Self::Full => {
+                f.write_str("the connection's worker is behind and takes no more for now")
+            }
+            Self::Stopped => f.write_str("the server has stopped"),
         }
     }
 }
+
+impl std::error::Error for HandleError {}
 
 impl From<UsageError> for HandleError {
     fn from(error: UsageError) -> Self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use std::{error, fmt, io};
 
+use sockeye_proto::ErrorChain;
 use sockeye_proto::handshake::HandshakeError;
 
 use crate::opening::HeadError;
@@ -28,28 +29,27 @@ pub enum UpgradeError {
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Handshake(_) => f.write_str("the opening handshake failed"),
-            Self::Io(_) => f.write_str("the transport failed during the opening handshake"),
+            Self::Handshake(source) => write!(f, "the opening handshake failed: {source}"),
+            Self::Io(source) => {
+                write!(
+                    f,
+                    "the transport failed during the opening handshake: {}",
+                    ErrorChain(source)
+                )
+            }
             Self::TimedOut { after } => {
                 write!(f, "the opening handshake was not finished within {after:?}")
             }
             #[cfg(feature = "hyper")]
-            Self::Hyper(_) => f.write_str("the HTTP connection failed before it was upgraded"),
+            Self::Hyper(source) => {
+                let source = ErrorChain(source);
+                write!(f, "the HTTP connection failed before it was upgraded: {source}")
+            }
         }
     }
 }
 
-impl error::Error for UpgradeError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Handshake(source) => Some(source),
-            Self::Io(source) => Some(source),
-            Self::TimedOut { .. } => None,
-            #[cfg(feature = "hyper")]
-            Self::Hyper(source) => Some(source),
-        }
-    }
-}
+impl error::Error for UpgradeError {}
 
 impl From<HandshakeError> for UpgradeError {
     fn from(error: HandshakeError) -> Self {

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut, UsageError};
+use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut};
 
 use super::WebSocket;
 use super::closing::ClosePayload;
@@ -93,7 +93,7 @@ impl WebSocket {
             return Poll::Ready(Ok(()));
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
-        Poll::Ready(Err(UsageError::Closing.into()))
+        Poll::Ready(Err(self.too_late()))
     }
 
     /// Whether the time of its server is up; its task is woken when that changes.

@@ -57,11 +57,11 @@ impl WebSocket {
     /// pings and closes.
     ///
     /// # Errors
-    /// [`Error::Usage`]: [`UsageError::MessageInProgress`] when a part of a message was received or sent,
-    /// [`UsageError::Closing`] when the closing handshake has begun. The connection is dropped.
+    /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a part of a message was received or sent,
+    /// [`Error::Closed`] when the closing handshake has begun. The connection is dropped.
     pub fn into_frames(self, limit: usize) -> Result<(FrameReceiver, FrameSender)> {
         if self.ending.has_begun() || self.connection.state() != State::Open {
-            return Err(UsageError::Closing.into());
+            return Err(self.too_late());
         }
         if !self.incoming.is_idle() || !self.connection.is_between_messages() {
             return Err(UsageError::MessageInProgress.into());

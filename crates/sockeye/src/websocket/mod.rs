@@ -177,7 +177,7 @@ impl WebSocket {
     /// Sends a message: it is with the transport, whole, when this returns.
     ///
     /// # Errors
-    /// [`Error::Usage`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
+    /// [`Error::Closed`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
     /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
     /// [`Config::write_timeout`](crate::Config::write_timeout), after which the connection is over.
     ///
@@ -216,7 +216,7 @@ impl WebSocket {
     /// Sends a ping with at most 125 bytes of payload. The pong is taken by [`recv`](Self::recv) and not reported.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a longer payload or after the connection was closed, [`Error::Io`].
+    /// [`Error::Usage`] for a longer payload, [`Error::Closed`] after the connection was closed, [`Error::Io`].
     ///
     /// # Cancel safety
     /// As [`send`](Self::send).
@@ -397,12 +397,18 @@ impl WebSocket {
     #[inline]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.ending.has_begun() {
-            return Poll::Ready(Err(UsageError::Closing.into()));
+            return Poll::Ready(Err(self.too_late()));
         }
         if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Told) {
             ready!(self.poll_told(cx))?;
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
+    /// The error of a message for a connection that is closed.
+    #[cold]
+    fn too_late(&self) -> Error {
+        Error::Closed(self.close_frame().cloned())
     }
 
     fn push(&mut self, message: Message) -> Result<()> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State, UsageError};
+use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State};
 
 use super::message_stream::Stage as Incoming;
 use super::patience::Patience;
@@ -137,7 +137,7 @@ impl WebSocket {
         }
         let open = matches!(self.connection.state(), State::Open | State::PeerClosed);
         if self.ending.has_begun() || !open {
-            return Poll::Ready(Err(UsageError::Closing.into()));
+            return Poll::Ready(Err(self.too_late()));
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }

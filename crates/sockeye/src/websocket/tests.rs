@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::{SinkExt as _, StreamExt as _};
-use sockeye_proto::{CloseCode, Config, Connection, Message, ProtocolError, TimedOut, UsageError};
+use sockeye_proto::{CloseCode, Config, Connection, Message, ProtocolError, TimedOut};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
@@ -241,7 +241,7 @@ async fn nothing_is_sent_after_the_close_frame() {
     let (mut client, server) = pair(1000);
     tokio::spawn(echo(server));
     client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
-    assert!(matches!(client.send("late").await, Err(Error::Usage(_))));
+    assert!(matches!(client.send("late").await, Err(Error::Closed(_))));
     assert!(client.close(CloseCode::NORMAL_CLOSURE, "again").await.is_ok());
 }
 
@@ -378,7 +378,7 @@ async fn the_sink_closes_in_time_when_the_peer_reads_nothing() {
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
     // What could not be written is gone with the connection, and does not hold up what comes later.
     let late = timeout(Duration::from_secs(60), server.send("late")).await.expect("at once");
-    assert!(matches!(late, Err(Error::Usage(UsageError::Closing))), "{late:?}");
+    assert!(matches!(late, Err(Error::Closed(_))), "{late:?}");
     timeout(Duration::from_secs(60), server.flush()).await.expect("at once").unwrap();
 }
 
@@ -388,7 +388,7 @@ async fn nothing_is_sent_after_the_keepalive_gave_up() {
     let mut server = server(stream);
     server.recv().await.unwrap_err();
     let late = server.send("late").await;
-    assert!(matches!(late, Err(Error::Usage(UsageError::Closing))), "{late:?}");
+    assert!(matches!(late, Err(Error::Closed(_))), "{late:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sockeye::{
-    CloseCode, CloseFrame, Drain, Drained, Error, Server, Shutdown, TimedOut, UsageError,
-    WebSocket, connect,
+    CloseCode, CloseFrame, Drain, Drained, Error, Server, Shutdown, TimedOut, WebSocket, connect,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -172,7 +171,7 @@ async fn a_handler_that_only_sends_closes_with_its_next_message() {
                 Err(error) => break error,
             }
         };
-        let _ = tell.send(matches!(error, Error::Usage(UsageError::Closing)));
+        let _ = tell.send(matches!(error, Error::Closed(_)));
     };
     tokio::spawn(drain.serve(ws, ticker));
     assert_eq!(client.recv().await.unwrap(), Some("tick".into()));
@@ -205,7 +204,7 @@ async fn a_handler_that_answers_too_late_still_finishes_the_closing_handshake() 
     assert_eq!(client.recv().await.unwrap(), None);
     hint(client.close_frame(), CloseCode::GOING_AWAY);
     let error = handler.await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
     let drained = finish.await.unwrap();
     assert_eq!((drained.closed, drained.dropped), (1, 0));
 }

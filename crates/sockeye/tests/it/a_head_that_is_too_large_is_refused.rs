@@ -48,7 +48,7 @@ async fn a_request_of_over_100_headers_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn the_limits_can_be_set() {
-    let limits = HeadLimits { size: 100, headers: 2 };
+    let limits = HeadLimits::new().size(100).headers(2);
     let (_, error) = refused(peer::request("/", ""), Options::new().head_limits(limits)).await;
     assert_eq!(error, HandshakeError::HeadTooLarge { limit: 100 });
 }

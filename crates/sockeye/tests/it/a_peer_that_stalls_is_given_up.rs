@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockeye::split::{SendQueue, WhenFull};
 use sockeye::upgrade::{Options, Upgrader};
-use sockeye::{Client, CloseCode, Config, Error, Message, TimedOut, UsageError, WebSocket};
+use sockeye::{Client, CloseCode, Config, Error, Message, TimedOut, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -51,7 +51,7 @@ async fn a_send_to_a_peer_that_does_not_read_fails_in_time_and_the_connection_is
     let sent = ws.send(large()).await;
     assert!(is_late(&sent, TimedOut::Writing), "{sent:?}");
     assert_eq!(start.elapsed().as_secs(), limit.as_secs());
-    assert!(matches!(ws.send("more").await, Err(Error::Usage(UsageError::Closing))));
+    assert!(matches!(ws.send("more").await, Err(Error::Closed(_))));
     // What it ended with is told once to the one who receives, too.
     assert!(matches!(ws.recv().await, Err(Error::TimedOut(TimedOut::Writing))));
     assert!(matches!(ws.recv().await, Ok(None)));

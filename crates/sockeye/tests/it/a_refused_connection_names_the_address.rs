@@ -1,6 +1,5 @@
 //! A client that cannot connect is told where to.
 
-use std::error::Error as _;
 use std::io;
 
 use sockeye::{ConnectError, connect};
@@ -17,8 +16,11 @@ async fn a_refused_connection_names_the_address() {
     let [attempt] = &attempts[..] else { panic!("{attempts:?}") };
     assert_eq!(attempt.address, address);
     assert_eq!(attempt.error.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(error.to_string(), format!("could not connect to {address}"));
-    assert!(error.source().unwrap().to_string().contains("refused"));
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("could not connect to {address}: Connection refused")),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -27,5 +29,6 @@ async fn a_host_without_an_address_is_named() {
     let error = connect("ws://no-such-host.invalid/").await.unwrap_err();
     let ConnectError::Resolve { host, .. } = &error else { panic!("{error:?}") };
     assert_eq!(host, "no-such-host.invalid");
-    assert_eq!(error.to_string(), "the host `no-such-host.invalid` was not found");
+    let text = error.to_string();
+    assert!(text.starts_with("the host `no-such-host.invalid` was not found: "), "{text}");
 }

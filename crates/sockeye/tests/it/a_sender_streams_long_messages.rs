@@ -8,7 +8,7 @@ use std::io;
 use futures_util::FutureExt as _;
 use sockeye::split::{Receiver, SendQueue, Sender};
 use sockeye::upgrade::{Options, Upgrader};
-use sockeye::{Client, CloseCode, Error, Kind, Message, UsageError, WebSocket};
+use sockeye::{Client, CloseCode, Error, Kind, Message, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
 
@@ -166,8 +166,8 @@ async fn one_that_is_dropped_midway_closes_the_connection_with_1011() {
     message.flush().await.unwrap();
     sender.send("never").await.unwrap();
     drop(message);
-    assert!(matches!(sender.send("late").await, Err(Error::Usage(UsageError::Closing))));
-    assert!(matches!(sender.send_stream(Kind::Text).await, Err(Error::Usage(UsageError::Closing))));
+    assert!(matches!(sender.send("late").await, Err(Error::Closed(_))));
+    assert!(matches!(sender.send_stream(Kind::Text).await, Err(Error::Closed(_))));
     let receiving = tokio::spawn(async move { receiver.recv().await });
     assert_eq!(client.recv().await.unwrap(), Some("before".into()));
     let Err(Error::ClosedMidMessage(Some(frame))) = client.recv().await else { panic!() };
@@ -200,7 +200,7 @@ async fn a_close_in_the_middle_ends_it_and_what_waits_behind_it() {
     sender.send("never").await.unwrap();
     sender.close(CloseCode::GOING_AWAY, "").unwrap();
     let error = message.finish().await.unwrap_err();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
     let receiving = tokio::spawn(async move { receiver.recv().await });
     let Err(Error::ClosedMidMessage(Some(frame))) = client.recv().await else { panic!() };
     assert_eq!(frame.code, CloseCode::GOING_AWAY);
@@ -235,7 +235,7 @@ async fn a_peer_that_goes_ends_it() {
     receiver.recv().await.unwrap_err();
     let error = message.write_all(&long()).await.unwrap_err();
     let error = error.downcast::<Error>().unwrap();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
 }
 
 #[tokio::test]

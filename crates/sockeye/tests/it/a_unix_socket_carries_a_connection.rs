@@ -60,6 +60,7 @@ async fn a_socket_that_is_not_there_is_named() {
     let error = Client::new("ws://localhost/").connect_unix(&socket.0).await.unwrap_err();
     let ConnectError::Unix { path, source } = &error else { panic!("{error:?}") };
     assert_eq!((path, source.kind()), (&socket.0, std::io::ErrorKind::NotFound));
-    assert_eq!(error.to_string(), format!("could not connect to {}", socket.0.display()));
+    let text = format!("could not connect to {}: {source}", socket.0.display());
+    assert_eq!(error.to_string(), text);
     assert!(error.is_transient());
 }

@@ -9,7 +9,7 @@ async fn a_wrong_scheme_is_named() {
     let ConnectError::Request(reason) = &error else { panic!("{error:?}") };
     assert_eq!(*reason, RequestError::Scheme { scheme: "http".into() });
     assert_eq!(reason.to_string(), "the URL's scheme must be `ws` or `wss`, not `http`");
-    assert_eq!(error.to_string(), "the request cannot be made");
+    assert_eq!(error.to_string(), format!("the request cannot be made: {reason}"));
 }
 
 #[tokio::test]

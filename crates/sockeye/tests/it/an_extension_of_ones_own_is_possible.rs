@@ -18,7 +18,7 @@ const RSV2: Reserved = match Reserved::from_bits(2) {
 fn turned(frame: &Frame) -> Frame {
     let payload: Bytes = frame.payload.iter().map(|byte| !byte).collect();
     let reserved = if frame.reserved == RSV2 { Reserved::NONE } else { RSV2 };
-    Frame { reserved, payload, ..frame.clone() }
+    Frame::new(frame.opcode, payload).with_fin(frame.fin).with_reserved(reserved)
 }
 
 /// A client and a server, which agrees to whatever of this name is offered.

@@ -104,7 +104,7 @@ async fn a_refusal_is_told_with_its_content() {
 #[tokio::test]
 async fn an_answer_over_the_limits_is_refused() {
     let proxy = answering(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(200))).await;
-    let client = client(proxy, "").head_limits(HeadLimits { size: 100, ..Default::default() });
+    let client = client(proxy, "").head_limits(HeadLimits::new().size(100));
     let ConnectError::Proxy { source, .. } = client.connect().await.unwrap_err() else {
         panic!("the proxy is to blame");
     };

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::convert::Infallible;
-use std::error::Error as _;
 
 use crate::foreign::conversation;
 use crate::foreign::parameters::Bits::{Absent, Most};
@@ -69,10 +68,7 @@ fn summary(message: &Message) -> String {
 }
 
 fn story(error: &Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
+    error.to_string()
 }
 
 /// Echoes, and tells what came and how it ended.

@@ -114,9 +114,9 @@ async fn reserved_bits_and_fragments_are_kept() {
     let (mut receiver, mut sender) = server.into_frames(10).unwrap();
     let rsv2 = Reserved::from_bits(2).unwrap();
     let frames = [
-        Frame { fin: false, reserved: rsv2, ..Frame::new(OpCode::Text, "sal") },
+        Frame::new(OpCode::Text, "sal").with_fin(false).with_reserved(rsv2),
         Frame::new(OpCode::Ping, "?"),
-        Frame { reserved: Reserved::RSV1, ..Frame::new(OpCode::Continuation, "\u{1}mon") },
+        Frame::new(OpCode::Continuation, "\u{1}mon").with_reserved(Reserved::RSV1),
         Frame::new(OpCode::Close, ""),
     ];
     let mut wire = Vec::new();
@@ -208,7 +208,7 @@ async fn a_message_in_progress_does_not_become_frames() {
     let (_client, mut server) = raw().await;
     assert!(server.close(CloseCode::NORMAL_CLOSURE, "").now_or_never().is_none());
     let error = server.into_frames(10).unwrap_err();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn a_refusal_after_an_interim_answer_is_told() {
 
 #[tokio::test]
 async fn each_interim_answer_has_the_limit_of_a_head() {
-    let client = Client::new(CLIENT).head_limits(HeadLimits { size: 20, ..Default::default() });
+    let client = Client::new(CLIENT).head_limits(HeadLimits::new().size(20));
     let result = client.handshake(peer::server(|_| INTERIM)).await;
     assert_eq!(peer::handshake_error(result), HandshakeError::HeadTooLarge { limit: 20 });
 }

@@ -406,7 +406,7 @@ async fn a_writer_dropped_in_the_middle_closes_the_connection() {
     writer.flush().await.unwrap();
     drop(writer);
     let error = client.send("another").await.unwrap_err();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
     let (received, finished) = tokio::join!(server.recv(), client.recv());
     let error = received.unwrap_err();
     let Error::ClosedMidMessage(Some(frame)) = error else { panic!("{error:?}") };

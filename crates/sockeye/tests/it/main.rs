@@ -7,6 +7,7 @@ mod a_drain_leaves_nobody_behind;
 mod a_dropped_connect_closes_what_it_opened;
 mod a_handshake_that_never_ends_times_out;
 mod a_head_that_is_too_large_is_refused;
+mod a_message_after_the_close_tells_of_it;
 mod a_peer_that_stalls_is_given_up;
 mod a_refused_connection_names_the_address;
 #[cfg(feature = "axum")]
@@ -22,6 +23,7 @@ mod a_wrong_scheme_is_named;
 mod an_address_has_only_so_many_connections;
 mod an_answer_that_is_no_upgrade_is_in_the_error;
 mod an_error_says_whether_to_try_again;
+mod an_error_tells_its_cause_by_its_text_alone;
 mod an_extension_of_ones_own_is_possible;
 mod an_http_proxy_makes_the_connection;
 mod an_unasked_extension_is_refused;

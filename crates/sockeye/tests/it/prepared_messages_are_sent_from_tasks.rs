@@ -5,7 +5,7 @@
 
 use sockeye::split::TrySendError;
 use sockeye::upgrade::{Options, Upgrader};
-use sockeye::{Client, CloseCode, Deflate, Error, Message, Prepared, UsageError, WebSocket};
+use sockeye::{Client, CloseCode, Deflate, Error, Message, Prepared, WebSocket};
 use tokio::io::duplex;
 
 /// Client and server, with and without compression.
@@ -54,7 +54,7 @@ async fn from_either_end() {
             }
             sender.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
             let error = sender.send_prepared(&Prepared::new("late")).await.unwrap_err();
-            assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+            assert!(matches!(error, Error::Closed(_)), "{error:?}");
         });
         assert_received(&mut receiver, 4).await;
         sending.await.unwrap();

@@ -37,7 +37,7 @@ fn flood(connection: &mut Connection) -> usize {
         match result {
             Sent::Taken => sent += 1,
             Sent::Full => return sent,
-            Sent::Closed => panic!("it is open"),
+            other => panic!("it is open: {other:?}"),
         }
         assert!(connection.unwritten() < MAX_UNWRITTEN + LENGTH + 10);
     }

@@ -24,7 +24,7 @@ async fn each_attempt_is_told_and_messages_go_on() {
         "message: one",
         "lost: the connection ended without a closing handshake",
         "connecting 2",
-        "failed: the transport failed during the opening handshake",
+        "failed: the transport failed during the opening handshake: connection refused",
         "connecting 3",
         "connected",
         "message: two",

@@ -1,4 +1,4 @@
-use sockeye::{CloseCode, Error, UsageError, WebSocket};
+use sockeye::{CloseCode, Error, WebSocket};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::script::{Step, next, scripted, serve};
@@ -20,9 +20,9 @@ async fn a_message_waits_for_a_connection() {
     // What happened meanwhile is still told.
     for expected in [
         "connecting 1",
-        "failed: the transport failed during the opening handshake",
+        "failed: the transport failed during the opening handshake: connection refused",
         "connecting 2",
-        "failed: the transport failed during the opening handshake",
+        "failed: the transport failed during the opening handshake: connection refused",
         "connecting 3",
         "connected",
     ] {
@@ -42,7 +42,7 @@ async fn a_message_that_was_under_way_when_the_connection_was_lost_is_not_sent_a
     assert_eq!(received.recv().await.unwrap(), "second: after");
     assert_eq!(next(&mut client).await, "connecting 1");
     assert_eq!(next(&mut client).await, "connected");
-    assert_eq!(next(&mut client).await, "lost: the transport failed");
+    assert_eq!(next(&mut client).await, "lost: the transport failed: broken pipe");
     assert_eq!(next(&mut client).await, "connecting 2");
 }
 
@@ -56,6 +56,6 @@ async fn nothing_is_sent_once_it_is_over() {
     assert_eq!(next(&mut client).await, "connected");
     client.close(CloseCode::GOING_AWAY, "enough").await.unwrap();
     let error = client.send("late").await.unwrap_err();
-    assert!(matches!(error, Error::Usage(UsageError::Closing)), "{error:?}");
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
     assert_eq!(next(&mut client).await, "over");
 }

@@ -28,7 +28,7 @@ async fn attempts_are_bounded_in_number() {
     let error = end(&mut client).await;
     let ConnectError::GaveUp { attempts: 3, last } = &error else { panic!("{error:?}") };
     assert!(matches!(**last, Event::Failed(ConnectError::Io(_))), "{last:?}");
-    assert_eq!(error.to_string(), "gave up after 3 attempts in a row");
+    assert_eq!(error.to_string(), format!("gave up after 3 attempts in a row: {last}"));
     assert_eq!(next(&mut client).await, "over");
 }
 
@@ -71,7 +71,9 @@ async fn what_will_not_go_away_is_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn the_program_may_judge_otherwise() {
     let mut client = scripted([Step::Answer(UNAUTHORIZED)]).retry_when(|_| true);
-    for expected in ["connecting 1", "failed: the opening handshake failed", "connecting 2"] {
+    let failed = "failed: the opening handshake failed: the server opened no WebSocket, it answered \
+                  401 Unauthorized";
+    for expected in ["connecting 1", failed, "connecting 2"] {
         assert_eq!(next(&mut client).await, expected);
     }
 }

@@ -43,7 +43,7 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
         "message: one",
         "lost: the connection ended without a closing handshake",
         "connecting 2",
-        "failed: the transport failed during the opening handshake",
+        "failed: the transport failed during the opening handshake: connection refused",
         "connecting 3",
         "connected",
         "message: two",

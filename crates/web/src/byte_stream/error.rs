@@ -1,7 +1,7 @@
 use std::time::Duration;
 use std::{fmt, io};
 
-use sockeye_proto::{CloseFrame, TimedOut, UsageError};
+use sockeye_proto::{CloseFrame, TimedOut};
 
 /// Why a byte stream fails: what is inside its [`io::Error`]s.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,24 +55,17 @@ impl fmt::Display for Error {
             Self::Text => f.write_str("the peer sent text where bytes are expected"),
             Self::ShutDown => f.write_str("the byte stream was shut down or closed"),
             Self::ReadTimedOut { after } => write!(f, "nothing arrived within {after:?}"),
-            Self::Connection(_) => f.write_str("the connection of the byte stream failed"),
+            Self::Connection(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Connection(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 impl From<crate::Error> for Error {
     fn from(error: crate::Error) -> Self {
         match error {
-            crate::Error::Usage(UsageError::Closing) => Self::ShutDown,
+            crate::Error::Closed(_) => Self::ShutDown,
             error => Self::Connection(error),
         }
     }

@@ -138,7 +138,9 @@ impl ByteStream {
         match self.reader_room.poll(cx, connection, connection.limits().unsent) {
             Poll::Ready(Ok(())) => self.send_output(),
             // The end that the reader will see tells more.
-            Poll::Ready(Err(crate::Error::Usage(_))) | Poll::Pending => Ok(()),
+            Poll::Ready(Err(crate::Error::Closed(_) | crate::Error::Usage(_))) | Poll::Pending => {
+                Ok(())
+            }
             Poll::Ready(Err(error)) => Err(error.into()),
         }
     }
@@ -162,7 +164,7 @@ impl ByteStream {
     fn refuse_text(&self) -> Error {
         let code = CloseCode::from(UNSUPPORTED_DATA);
         let reason = Utf8Bytes::from_static("text in a stream of bytes");
-        self.ws.connection().abandon(&CloseFrame { code, reason });
+        self.ws.connection().abandon(&CloseFrame::from(code).with_reason(reason));
         Error::Text
     }
 

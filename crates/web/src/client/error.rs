@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt};
 
+use sockeye_proto::ErrorChain;
 use sockeye_proto::handshake::RequestError;
 
 use super::reconnect::Event;
@@ -80,15 +81,11 @@ impl Eq for HookError {}
 
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        ErrorChain(&*self.0).fmt(f)
     }
 }
 
-impl error::Error for HookError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.0.source()
-    }
-}
+impl error::Error for HookError {}
 
 impl From<Exception> for ConnectError {
     fn from(exception: Exception) -> Self {
@@ -103,31 +100,19 @@ impl From<Exception> for ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request(_) => f.write_str("the request cannot be made"),
-            Self::Security(_) => f.write_str("the browser forbids this connection"),
+            Self::Request(error) => write!(f, "the request cannot be made: {error}"),
+            Self::Security(exception) => {
+                write!(f, "the browser forbids this connection: {exception}")
+            }
             Self::Failed => f.write_str("no connection, for a reason that the browser hides"),
             Self::TimedOut { after } => write!(f, "no connection within {after:?}"),
-            Self::Browser(_) => f.write_str("the browser refused to connect"),
-            Self::Hook(_) => f.write_str("what is called before each attempt failed"),
-            Self::GaveUp { attempts, .. } => {
-                write!(f, "gave up after {attempts} attempts in a row")
+            Self::Browser(exception) => write!(f, "the browser refused to connect: {exception}"),
+            Self::Hook(error) => write!(f, "the hook before each attempt failed: {error}"),
+            Self::GaveUp { attempts, last } => {
+                write!(f, "gave up after {attempts} attempts in a row: {last}")
             }
         }
     }
 }
 
-impl error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Request(error) => Some(error),
-            Self::Security(exception) | Self::Browser(exception) => Some(exception),
-            Self::Hook(error) => Some(error),
-            Self::GaveUp { last, .. } => match &**last {
-                Event::Failed(error) => Some(error),
-                Event::Lost(error) => Some(error),
-                _ => None,
-            },
-            Self::Failed | Self::TimedOut { .. } => None,
-        }
-    }
-}
+impl error::Error for ConnectError {}

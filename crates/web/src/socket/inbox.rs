@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
-use sockeye_proto::CloseFrame;
+use sockeye_proto::{CloseCode, CloseFrame};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// What a payload counts at least, in bytes: about what it takes to keep an empty one.
@@ -32,7 +32,7 @@ pub(crate) enum End {
 impl End {
     /// From what a browser says about the end.
     pub(crate) fn new(clean: bool, code: u16, reason: String) -> Self {
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        let frame = CloseFrame::from(CloseCode::from(code)).with_reason(reason);
         match (clean, code) {
             //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
             //# If this Close control frame contains no status code, _The WebSocket

@@ -134,5 +134,5 @@ impl Socket {
 
 /// How a socket is closed that the program dropped.
 fn abandoned() -> CloseFrame {
-    CloseFrame { code: CloseCode::from(ABANDONED), reason: "dropped".into() }
+    CloseFrame::from(CloseCode::from(ABANDONED)).with_reason("dropped")
 }

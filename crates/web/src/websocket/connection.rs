@@ -91,7 +91,7 @@ impl Connection {
                     if message.is_err() {
                         let code = CloseCode::from(MESSAGE_TOO_BIG);
                         let reason = Utf8Bytes::from_static("message too long");
-                        self.abandon(&CloseFrame { code, reason });
+                        self.abandon(&CloseFrame::from(code).with_reason(reason));
                     }
                     return Poll::Ready(Ok(Some(message?)));
                 }
@@ -111,10 +111,15 @@ impl Connection {
         matches!(*self.phase.borrow(), Phase::Over)
     }
 
+    /// The error of a message for a connection that is closed.
+    pub(crate) fn too_late(&self) -> Error {
+        Error::Closed(self.close_frame().cloned())
+    }
+
     /// Gives a message to the browser, whether there is room or not.
     pub(crate) fn send(&self, message: &Message) -> Result<()> {
         if !self.is_open() {
-            return Err(UsageError::Closing.into());
+            return Err(self.too_late());
         }
         Ok(self.socket.send(message.as_ref()).map_err(Exception::from)?)
     }

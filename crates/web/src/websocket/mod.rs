@@ -69,7 +69,7 @@ impl WebSocket {
     /// [`Client::send_buffer`](crate::Client::send_buffer) bytes unsent.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) after the connection was closed by either side or is over;
+    /// [`Error::Closed`](crate::Error::Closed) after the connection was closed by either side or is over;
     /// [`Error::TimedOut`](crate::Error::TimedOut) with [`TimedOut::Writing`](sockeye_proto::TimedOut::Writing) when there is no room, and
     /// nothing is taken of what is unsent for [`Config::write_timeout`](sockeye_proto::Config::write_timeout), or for twice that
     /// at most; the connection is over then.
@@ -119,7 +119,7 @@ impl WebSocket {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        let frame = CloseFrame::from(code.into()).with_reason(reason);
         self.connection.begin_close(frame, Arrivals::Discarded)?;
         while self.recv().await?.is_some() {}
         Ok(())

@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sockeye_proto::{CloseCode, CloseFrame, TimedOut, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, TimedOut, Utf8Bytes};
 
 use super::connection::Connection;
 use crate::Result;
@@ -36,7 +36,7 @@ impl Room {
     /// Waits until at most `limit` bytes are unsent.
     ///
     /// # Errors
-    /// [`UsageError::Closing`] when the connection takes no messages, [`TimedOut::Writing`] when nothing was taken of what is
+    /// [`Error::Closed`](crate::Error::Closed) when the connection takes no messages, [`TimedOut::Writing`] when nothing was taken of what is
     /// unsent for between one and two times the limit of that; the connection is over then.
     pub(crate) fn poll(
         &mut self,
@@ -46,7 +46,7 @@ impl Room {
     ) -> Poll<Result<()>> {
         if !connection.is_open() {
             *self = Self::default();
-            return Poll::Ready(Err(UsageError::Closing.into()));
+            return Poll::Ready(Err(connection.too_late()));
         }
         loop {
             let unsent = connection.socket().unsent();
@@ -58,7 +58,7 @@ impl Room {
                 *self = Self::default();
                 let code = CloseCode::from(GIVEN_UP);
                 let reason = Utf8Bytes::from_static("nothing was taken of what was sent");
-                connection.abandon(&CloseFrame { code, reason });
+                connection.abandon(&CloseFrame::from(code).with_reason(reason));
                 return Poll::Ready(Err(TimedOut::Writing.into()));
             }
             if connection.socket().wake_when_sent(cx) {

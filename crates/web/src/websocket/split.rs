@@ -98,7 +98,7 @@ impl Sender {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), UsageError> {
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        let frame = CloseFrame::from(code.into()).with_reason(reason);
         connection::check(&frame)?;
         // Whatever else is wrong with the connection, the receiver is told.
         let _ = self.connection.begin_close(frame, Arrivals::Received);
@@ -181,7 +181,7 @@ impl Stream for Receiver {
 impl Drop for Receiver {
     fn drop(&mut self) {
         let connection = self.ws.connection.clone();
-        let frame = CloseFrame { code: CloseCode::from(LEFT), reason: Utf8Bytes::new() };
+        let frame = CloseFrame::from(CloseCode::from(LEFT));
         if connection.is_over() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
             return;
         }

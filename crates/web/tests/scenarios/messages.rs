@@ -68,7 +68,7 @@ async fn halves_send_and_receive_apart() {
         sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         assert_eq!(receiver.recv().await, Ok(None));
         assert!(sender.is_closed());
-        assert_eq!(sender.send("late").await, Err(Error::Usage(UsageError::Closing)));
+        assert!(matches!(sender.send("late").await, Err(Error::Closed(_))));
         assert_eq!(fate(&id).await, "1000 after 1000000 bytes");
     }
 }

@@ -4,6 +4,7 @@ use std::{error, fmt, io};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use sockeye_proto::ErrorChain;
 use sockeye_proto::handshake::HandshakeError;
 
 use super::Reply;
@@ -125,8 +126,12 @@ impl error::Error for ProxyUrlError {}
 impl fmt::Display for TunnelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(_) => f.write_str("the connection to the proxy failed"),
-            Self::Answer(_) => f.write_str("the proxy's answer is not HTTP/1.1"),
+            Self::Io(source) => {
+                write!(f, "the connection to the proxy failed: {}", ErrorChain(source))
+            }
+            Self::Answer(source) => {
+                write!(f, "the proxy's answer cannot be understood: {source}")
+            }
             Self::Refused { status, body, .. } if body.is_empty() => {
                 write!(f, "the proxy answered {status}")
             }
@@ -159,15 +164,7 @@ impl fmt::Display for TunnelError {
     }
 }
 
-impl error::Error for TunnelError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(source) => Some(source),
-            Self::Answer(source) => Some(source),
-            _ => None,
-        }
-    }
-}
+impl error::Error for TunnelError {}
 
 impl From<io::Error> for TunnelError {
     fn from(error: io::Error) -> Self {

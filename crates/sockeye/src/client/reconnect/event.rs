@@ -1,5 +1,6 @@
 //! What happens to a connection that is made again when it is lost.
 
+use std::fmt;
 use std::time::Duration;
 
 use sockeye_proto::{CloseFrame, Message};
@@ -36,4 +37,20 @@ pub enum Event {
     Closed(Option<CloseFrame>),
     /// The connection was lost without a closing handshake, and an attempt to make another one follows.
     Lost(Error),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting { attempt, delay } => {
+                write!(f, "attempt {attempt} begins in {delay:?}")
+            }
+            Self::Failed(error) => error.fmt(f),
+            Self::Connected => f.write_str("connected"),
+            Self::Message(message) => write!(f, "a message of {} bytes arrived", message.len()),
+            Self::Closed(Some(frame)) => write!(f, "the server closed the connection: {frame}"),
+            Self::Closed(None) => f.write_str("the server closed the connection"),
+            Self::Lost(error) => error.fmt(f),
+        }
+    }
 }

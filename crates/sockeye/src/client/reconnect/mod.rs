@@ -26,7 +26,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sockeye_proto::reconnect::{Attempts, pause};
-use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
@@ -147,7 +147,7 @@ impl Reconnecting {
     ///
     /// # Errors
     /// [`Error::Disconnected`] when the connection was lost while the message was under way: it is not sent again, and
-    /// the next call connects anew. [`Error::Connect`] as [`next`](Self::next), and [`Error::Usage`] when it is over:
+    /// the next call connects anew. [`Error::Connect`] as [`next`](Self::next), and [`Error::Closed`] when it is over:
     /// then nothing was sent.
     ///
     /// # Cancel safety
@@ -157,7 +157,7 @@ impl Reconnecting {
         let message = message.into();
         loop {
             let sent = match &mut self.state {
-                State::Over => return Err(UsageError::Closing.into()),
+                State::Over => return Err(Error::Closed(None)),
                 State::Open { ws, .. } => ws.send(message.clone()).await,
                 _ => {
                     self.advance().await?;
@@ -166,7 +166,7 @@ impl Reconnecting {
             };
             match sent {
                 // The server has closed this connection: the message was not taken, and may go by the next one.
-                Err(Error::Usage(UsageError::Closing)) => self.finish().await?,
+                Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
                     self.lost(error)?;

@@ -16,23 +16,18 @@ pub(super) enum Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ring(_) => "io_uring cannot be set up with one issuer and deferred work",
-            Self::BufferRing(_) => "io_uring takes no ring of buffers",
-            Self::StableSubmission => "io_uring has no stable submissions",
-            Self::Timeout => "io_uring has no waits with a timeout",
-        })
-    }
-}
-
-impl std::error::Error for Missing {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Ring(error) | Self::BufferRing(error) => Some(error),
-            Self::StableSubmission | Self::Timeout => None,
+            Self::Ring(error) => {
+                write!(f, "io_uring cannot be set up with one issuer and deferred work: {error}")
+            }
+            Self::BufferRing(error) => write!(f, "io_uring takes no ring of buffers: {error}"),
+            Self::StableSubmission => f.write_str("io_uring has no stable submissions"),
+            Self::Timeout => f.write_str("io_uring has no waits with a timeout"),
         }
     }
 }
+
+impl std::error::Error for Missing {}
 
 impl From<Missing> for io::Error {
     fn from(missing: Missing) -> Self {

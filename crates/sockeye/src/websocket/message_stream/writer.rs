@@ -177,8 +177,8 @@ impl Drop for MessageWriter<'_> {
         if self.finished || ws.connection.cancel_message() {
             return;
         }
-        let reason = "a message was not finished".into();
-        let frame = CloseFrame { code: CloseCode::INTERNAL_ERROR, reason };
+        let reason = "a message was not finished";
+        let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
         // Refused only where the connection is closing already.
         let _ = ws.begin_close(Some(&frame));
     }

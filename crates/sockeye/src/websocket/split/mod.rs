@@ -239,6 +239,9 @@ impl Receiver {
             }
             self.note_close();
             let polled = poll(&mut self.ws, cx);
+            if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
+                self.outbox.note_close_frame(self.ws.close_frame());
+            }
             match polled {
                 Poll::Ready(Ok(None)) => {
                     self.outbox.give_up();

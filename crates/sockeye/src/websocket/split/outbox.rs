@@ -10,7 +10,7 @@ mod lifecycle;
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(super) struct Outbox {
     pub(super) capacity: Semaphore,
     /// The permit to send a message in fragments, of which there is one at a time.
     turn: Semaphore,
+    /// What the peer closed the connection with.
+    close_frame: OnceLock<CloseFrame>,
     /// As the stage is no longer open, without a lock.
     closing: AtomicBool,
     /// As the close frame is written, without a lock.
@@ -139,6 +141,7 @@ impl Outbox {
             options,
             capacity: Semaphore::new(options.capacity as usize),
             turn: Semaphore::new(1),
+            close_frame: OnceLock::new(),
             closing: AtomicBool::new(false),
             close_written: AtomicBool::new(false),
             inside: Mutex::default(),
@@ -146,6 +149,19 @@ impl Outbox {
             overdue: Notify::new(),
             progress: Notify::new(),
         }
+    }
+
+    /// Takes note of what the peer closed the connection with, for the senders that come too late.
+    pub(super) fn note_close_frame(&self, frame: Option<&CloseFrame>) {
+        if let Some(frame) = frame {
+            self.close_frame.get_or_init(|| frame.clone());
+        }
+    }
+
+    /// The error of a message that comes too late.
+    #[cold]
+    pub(super) fn too_late(&self) -> Error {
+        Error::Closed(self.close_frame.get().cloned())
     }
 
     pub(super) fn set_writer(&self, writer: Writer) {
@@ -253,8 +269,8 @@ impl Outbox {
     pub(super) fn disconnect(&self) {
         let mut inside = self.lock();
         if inside.lifecycle.stage == Stage::Open {
-            let reason = "the peer does not keep up".into();
-            let frame = CloseFrame { code: CloseCode::TRY_AGAIN_LATER, reason };
+            let reason = "the peer does not keep up";
+            let frame = CloseFrame::from(CloseCode::TRY_AGAIN_LATER).with_reason(reason);
             inside.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inside);
             self.drop_queue(&mut inside);

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_proto::{CloseCode, CloseFrame, Kind, Message, Prepared, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Kind, Message, Prepared, Utf8Bytes};
 use tokio::task::yield_now;
 
 use super::WhenFull;
@@ -88,7 +88,7 @@ impl Sender {
     /// what waits, or lets the runtime look at the transport again, so that a peer that reads loses nothing.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when the connection is closing or over; the
+    /// [`Error::Closed`](crate::Error::Closed) when the connection is closing or over; the
     /// [`Receiver`](super::Receiver) tells why.
     ///
     /// # Cancel safety
@@ -180,12 +180,12 @@ impl Sender {
     /// message that was [replaced](Self::send_latest) meanwhile is waited for in its place.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) with [`UsageError::Closing`] when some of it was lost with the connection.
+    /// [`Error::Closed`](crate::Error::Closed) when some of it was lost with the connection.
     ///
     /// # Cancel safety
     /// Nothing depends on it.
     pub async fn flush(&self) -> Result<()> {
-        self.outbox.flushed().await.map_err(|_| UsageError::Closing.into())
+        self.outbox.flushed().await.map_err(|_| self.outbox.too_late())
     }
 
     /// Begins the closing handshake: the close frame follows what was taken before, however slowly the peer reads that, as
@@ -250,7 +250,7 @@ impl Sender {
         let mut entry = Entry::new(content, room, key);
         match self.outbox.try_reserve(entry.room) {
             Ok(()) => {}
-            Err(Refused::Closed) => return Err(UsageError::Closing.into()),
+            Err(Refused::Closed) => return Err(self.outbox.too_late()),
             Err(Refused::Full) => {
                 if key.is_some() {
                     match self.outbox.replace(entry) {
@@ -261,11 +261,11 @@ impl Sender {
                 match self.reserve(entry.room).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(()),
-                    Err(Closed) => return Err(UsageError::Closing.into()),
+                    Err(Closed) => return Err(self.outbox.too_late()),
                 }
             }
         }
-        self.outbox.push(entry).map_err(|Closed| UsageError::Closing.into())
+        self.outbox.push(entry).map_err(|Closed| self.outbox.too_late())
     }
 
     /// Reserves room in a full queue: waits for it, or applies the policy of the queue once the transport takes nothing.

@@ -129,13 +129,13 @@ pub(in crate::websocket) struct StreamSender {
 impl StreamSender {
     /// Waits for the end of any other message that is written so, and takes its place.
     pub(super) async fn begin(outbox: Arc<Outbox>, kind: Kind) -> Result<Self> {
-        let number = outbox.begin_stream(kind).await.map_err(|_| UsageError::Closing)?;
+        let number = outbox.begin_stream(kind).await.map_err(|_| outbox.too_late())?;
         let validator = (kind == Kind::Text).then(Validator::new);
         Ok(Self { outbox, number, validator, finished: false })
     }
 
     pub(in crate::websocket) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<()>> {
-        self.outbox.poll_stream_room(cx).map_err(|_| UsageError::Closing.into())
+        self.outbox.poll_stream_room(cx).map_err(|_| self.outbox.too_late())
     }
 
     /// Takes a fragment, for which there must be room.
@@ -159,7 +159,7 @@ impl StreamSender {
 
     /// Ready when all fragments are with the transport.
     pub(in crate::websocket) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
-        self.outbox.poll_stream_written(cx, self.number).map_err(|_| UsageError::Closing.into())
+        self.outbox.poll_stream_written(cx, self.number).map_err(|_| self.outbox.too_late())
     }
 }
 

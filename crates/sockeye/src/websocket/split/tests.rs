@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use sockeye_proto::{CloseCode, Config, Connection, Message, TimedOut, UsageError};
+use sockeye_proto::{CloseCode, Config, Connection, Message, TimedOut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
@@ -67,7 +67,7 @@ async fn let_the_writer_fill_the_transport(sender: &Sender) {
 }
 
 fn is_closing(result: &Result<()>) -> bool {
-    matches!(result, Err(Error::Usage(UsageError::Closing)))
+    matches!(result, Err(Error::Closed(_)))
 }
 
 #[tokio::test]

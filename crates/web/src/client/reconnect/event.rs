@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use sockeye_proto::{CloseFrame, Message};
@@ -39,6 +40,22 @@ pub enum Event {
     Closed(Option<CloseFrame>),
     /// The connection was lost without a closing handshake, and an attempt to make another one follows.
     Lost(Error),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting { attempt, delay } => {
+                write!(f, "attempt {attempt} begins in {delay:?}")
+            }
+            Self::Failed(error) => error.fmt(f),
+            Self::Connected => f.write_str("connected"),
+            Self::Message(message) => write!(f, "a message of {} bytes arrived", message.len()),
+            Self::Closed(Some(frame)) => write!(f, "the server closed the connection: {frame}"),
+            Self::Closed(None) => f.write_str("the server closed the connection"),
+            Self::Lost(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Events that nobody has asked for yet: the last of those that are no messages, and all messages.

@@ -25,7 +25,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use sockeye_proto::reconnect::{Attempts, pause};
-use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use super::{Client, ConnectError};
 use crate::timer::{self, Sleep};
@@ -155,7 +155,7 @@ impl Reconnecting {
     ///
     /// # Errors
     /// [`Error::Disconnected`] when the connection was given up, as the server took nothing: the next call connects anew.
-    /// [`Error::Connect`] and [`Error::Failed`] as [`next`](Self::next), and [`Error::Usage`] when it is over. [`Error::QueueFull`] when the messages
+    /// [`Error::Connect`] and [`Error::Failed`] as [`next`](Self::next), and [`Error::Closed`] when it is over. [`Error::QueueFull`] when the messages
     /// that are kept fill [`Client::receive_queue`]: [`next`](Self::next) gives them, and it can go on then. In all cases the
     /// message was not taken.
     ///
@@ -165,7 +165,7 @@ impl Reconnecting {
         let message = message.into();
         loop {
             let sent = match &mut self.state {
-                State::Over => return Err(UsageError::Closing.into()),
+                State::Over => return Err(Error::Closed(None)),
                 State::Open { ws, .. } => ws.send(message.clone()).await,
                 _ => {
                     self.advance().await?;
@@ -174,7 +174,7 @@ impl Reconnecting {
             };
             match sent {
                 // This connection has ended: the message was not taken, and may go by the next one.
-                Err(Error::Usage(UsageError::Closing)) => self.finish().await?,
+                Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
                     self.lost(error)?;
@@ -197,7 +197,7 @@ impl Reconnecting {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        let frame = CloseFrame::from(code.into()).with_reason(reason);
         check(&frame)?;
         self.closing = true;
         let closed = match &mut self.state {

@@ -174,7 +174,7 @@ impl Outbox {
         }
         if inside.fragments.current.as_ref().is_some_and(Stream::has_begun) {
             let reason = "a message was not finished".into();
-            let frame = CloseFrame { code: CloseCode::INTERNAL_ERROR, reason };
+            let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
             inside.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inside);
         } else {
