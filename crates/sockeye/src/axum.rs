@@ -31,6 +31,7 @@
 //! [`upgrade::hyper`](crate::upgrade::hyper()) tells the limit: a server that is to hold many WebSockets on a connection
 //! serves the router by a loop of its own, as the example `http2_server` does.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 
@@ -41,8 +42,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use hyper::upgrade::OnUpgrade;
-use sockeye_proto::Role;
 use sockeye_proto::handshake::{HandshakeError, Refusal, Request};
+use sockeye_proto::{Config, Role};
 use tracing::Instrument as _;
 
 use crate::WebSocket;
@@ -61,27 +62,65 @@ pub struct WebSocketUpgrade {
     headers: HeaderMap,
     on_upgrade: OnUpgrade,
     options: Options,
+    own: Own,
     data: Extensions,
     drain: Option<Drain>,
     on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
 }
 
+/// What was set on the extractor itself, which counts before its options, in whatever order they come.
+#[derive(Default)]
+struct Own {
+    subprotocols: Option<Vec<String>>,
+    config: Option<Config>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::Deflate>,
+}
+
+impl Own {
+    fn apply(self, mut options: Options) -> Options {
+        if let Some(subprotocols) = self.subprotocols {
+            options = options.subprotocols(subprotocols);
+        }
+        if let Some(config) = self.config {
+            options = options.config(config);
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.deflate {
+            options = options.deflate(deflate);
+        }
+        options
+    }
+}
+
 impl WebSocketUpgrade {
-    /// What to agree to, and the limits, in place of what was set before: made once, when the program starts, and
-    /// cloned for each request. Default: [`Options::new`].
+    /// Sets what to agree to, and the limits: made once, when the program starts, and cloned for each request. What
+    /// [`subprotocols`](Self::subprotocols), [`config`](Self::config) and `deflate` set counts before it, whether they are
+    /// called earlier or later. Default: [`Options::new`].
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    /// The subprotocols that the server speaks: see [`Options::subprotocols`].
-    pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
-        Self { options: self.options.subprotocols(subprotocols), ..self }
+    /// Sets the subprotocols that the server speaks: see [`Options::subprotocols`].
+    pub fn subprotocols<S: Into<String>>(
+        mut self,
+        subprotocols: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.own.subprotocols = Some(subprotocols.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the limits and deadlines of the connection: see [`Options::config`].
+    pub fn config(mut self, config: Config) -> Self {
+        self.own.config = Some(config);
+        self
     }
 
     /// Accepts permessage-deflate: see [`Options::deflate`].
     #[cfg(feature = "deflate")]
-    pub fn deflate(self, deflate: crate::Deflate) -> Self {
-        Self { options: self.options.deflate(deflate), ..self }
+    pub fn deflate(mut self, deflate: crate::Deflate) -> Self {
+        self.own.deflate = Some(deflate);
+        self
     }
 
     /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
@@ -115,6 +154,26 @@ impl WebSocketUpgrade {
         &self.headers
     }
 
+    /// The path and query of the request.
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The token of an `Authorization: Bearer` header: see [`UpgradeRequest::bearer_token`](upgrade::UpgradeRequest::bearer_token).
+    pub fn bearer_token(&self) -> Option<&str> {
+        upgrade::bearer_token(&self.headers)
+    }
+
+    /// The value of a cookie: see [`UpgradeRequest::cookie`](upgrade::UpgradeRequest::cookie).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        upgrade::cookie(&self.headers, name)
+    }
+
+    /// The value of a parameter of the query: see [`UpgradeRequest::query`](upgrade::UpgradeRequest::query).
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        upgrade::query(&self.uri, name)
+    }
+
     /// The subprotocols that the client asks for, in its order of preference.
     pub fn asked_subprotocols(&self) -> Vec<&str> {
         self.request().map(|request| request.subprotocols().to_vec()).unwrap_or_default()
@@ -127,7 +186,7 @@ impl WebSocketUpgrade {
 
     /// The response that upgrades the connection, or refuses a page of an origin that is not allowed. The handler gets
     /// the connection in a task of its own, once the response was sent.
-    pub fn on_upgrade<F, Fut>(self, handler: F) -> Response
+    pub fn on_upgrade<F, Fut>(mut self, handler: F) -> Response
     where
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
@@ -136,6 +195,7 @@ impl WebSocketUpgrade {
             Side::of(Role::Server).refused_with(Some(refusal.status()));
             return refusal.into_response();
         }
+        self.options = std::mem::take(&mut self.own).apply(self.options);
         let answer = self.request().and_then(|request| self.options.answer(&request));
         let response = match answer {
             Ok(response) => response,
@@ -210,6 +270,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             headers: parts.headers.clone(),
             on_upgrade,
             options: Options::new(),
+            own: Own::default(),
             data: Extensions::new(),
             drain: None,
             on_failed_upgrade: None,

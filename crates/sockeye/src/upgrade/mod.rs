@@ -49,6 +49,8 @@ pub use options::Options;
 pub use raw::Upgrader;
 pub(crate) use raw::span;
 pub use request::UpgradeRequest;
+#[cfg(feature = "axum")]
+pub(crate) use request::{bearer_token, cookie, query};
 pub use sockeye_proto::handshake::{HostPolicy, OriginPolicy, Refusal, Request, Response};
 pub use upgraded::Upgraded;
 #[cfg(feature = "hyper")]

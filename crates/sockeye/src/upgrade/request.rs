@@ -66,34 +66,45 @@ impl UpgradeRequest {
     /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1). Browsers cannot send it with a WebSocket:
     /// for them there are cookies, a subprotocol that carries the token, and the query.
     pub fn bearer_token(&self) -> Option<&str> {
-        let (scheme, token) = self.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        //= https://www.rfc-editor.org/rfc/rfc9110#section-11.1
-        //# It uses a case-insensitive token to identify the authentication scheme
-        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_matches(' '))
+        bearer_token(&self.headers)
     }
 
     /// The value of a cookie (RFC 6265 section 5.4): of the first with this name, which is in its case. Quotes around it
     /// are part of the value.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|pairs| pairs.split(';'))
-            .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
-            .find_map(|(other, value)| (other == name).then_some(value))
+        cookie(&self.headers, name)
     }
 
     /// The value of a parameter of the query, decoded as forms encode it: of the first with this name. `None` when it is
     /// missing, or not UTF-8 once it is decoded. What is in a query may stand in the logs of whatever is between.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.uri
-            .query()?
-            .split('&')
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .find(|(other, _)| decoded(other).is_some_and(|other| other == name))
-            .and_then(|(_, value)| decoded(value))
+        query(&self.uri, name)
     }
+}
+
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    //= https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+    //# It uses a case-insensitive token to identify the authentication scheme
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_matches(' '))
+}
+
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|pairs| pairs.split(';'))
+        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        .find_map(|(other, value)| (other == name).then_some(value))
+}
+
+pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    uri.query()?
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .find(|(other, _)| decoded(other).is_some_and(|other| other == name))
+        .and_then(|(_, value)| decoded(value))
 }
 
 /// The text behind percent signs and pluses; `None` when it is not UTF-8. A percent sign without two digits stands for

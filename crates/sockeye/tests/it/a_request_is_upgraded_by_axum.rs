@@ -10,7 +10,7 @@ use axum::routing::any;
 use sockeye::axum::WebSocketUpgrade;
 use sockeye::handshake::HandshakeError;
 use sockeye::upgrade::Options;
-use sockeye::{Client, ConnectError, WebSocket};
+use sockeye::{Client, CloseCode, Config, ConnectError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -82,4 +82,33 @@ async fn a_request_that_is_not_for_a_websocket_is_answered() {
         stream.read_to_string(&mut received).await.unwrap();
         assert!(received.starts_with(answer), "{received}");
     }
+}
+
+#[tokio::test]
+async fn the_request_tells_who_asks_and_options_come_in_any_order() {
+    async fn route(upgrade: WebSocketUpgrade) -> Response {
+        let asked = [
+            upgrade.bearer_token().unwrap().to_owned(),
+            upgrade.cookie("sid").unwrap().to_owned(),
+            upgrade.query("room").unwrap().into_owned(),
+            upgrade.uri().path().to_owned(),
+        ];
+        // What is set here counts before the options, which come last.
+        let upgrade = upgrade.config(Config::new().max_message_length(10)).subprotocols(["chat"]);
+        let options = Options::new().subprotocols(["other"]);
+        upgrade.options(options).on_upgrade(async move |mut ws| {
+            ws.send(asked.join(" ")).await?;
+            echo(ws).await
+        })
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/x?room=a+b", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/x", any(route))).await });
+    let client = Client::new(url).subprotocols(["other", "chat"]).bearer_auth("abc");
+    let mut ws = client.header("Cookie", "a=b; sid=7").connect().await.unwrap();
+    assert_eq!(ws.subprotocol(), Some("chat"));
+    assert_eq!(ws.recv().await.unwrap(), Some("abc 7 a b /x".into()));
+    ws.send("over ten bytes").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), None);
+    assert_eq!(ws.close_frame().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
 }
