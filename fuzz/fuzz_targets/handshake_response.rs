@@ -15,7 +15,7 @@ fuzz_target!(|input: &[u8]| {
     if let Some(at) = input.windows(PLACE.len()).position(|window| window == PLACE) {
         input.splice(at..at + PLACE.len(), key.accept().as_str().bytes());
     }
-    let Ok(Some(end)) = HeadSearch::new(LIMITS).find(&input) else { return };
+    let Ok(Some(end)) = HeadSearch::of_response(LIMITS).find(&input) else { return };
     let Ok(head) = ResponseHead::parse(&input[..end], LIMITS) else { return };
     let mut request = ClientRequest::new("ws://example.com/".parse().expect("a URL"));
     let plain = request.verify(key, &head);

@@ -21,6 +21,8 @@
 //! | to | use |
 //! |---|---|
 //! | connect | [`connect`], or [`Client`] for headers, subprotocols, TLS and deadlines |
+//! | say who we are, by a password, a token or a certificate | [`Client::basic_auth`], [`Client::bearer_auth`], `Client::client_certificate` |
+//! | read the headers of the server's answer | [`WebSocket::response`] |
 //! | connect through a proxy, a Unix socket, or past redirects | [`Client::proxy`], `Client::connect_unix`, [`Client::follow_redirects`] |
 //! | connect again when the connection is lost | [`reconnect::Reconnecting`] |
 //! | open many WebSockets on one HTTP/2 connection | `Client::connect_http2`, with the feature `http2` |
@@ -118,6 +120,8 @@ cfg_if::cfg_if! {
         pub use client::{
             Client, ConnectError, FailedAttempt, RedirectError, Stage, connect, proxy, reconnect,
         };
+        #[cfg(feature = "tls")]
+        pub use client::TlsConfigError;
         pub use drain::{Drain, Drained, Shutdown};
         pub use error::{Error, Result};
         #[cfg(feature = "json")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use sockeye_proto::Connection;
-use sockeye_proto::handshake::{HandshakeError, HeadLimits, HeadSearch, Negotiated};
+use sockeye_proto::handshake::{HandshakeError, HeadSearch, Negotiated};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -59,22 +59,21 @@ pub(crate) fn transport<S: Io + 'static>(stream: S) -> Transport {
     Transport::boxed(stream, None)
 }
 
-/// Reads the head of an HTTP message. Returns its length; what came after it is in the buffer as well.
+/// Reads the head of an HTTP message, of which the buffer may have the beginning. Returns its length; what came after it is in the buffer as well.
 pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
     buffer: &mut BytesMut,
-    limits: HeadLimits,
+    mut search: HeadSearch,
 ) -> Result<usize, HeadError> {
-    let mut search = HeadSearch::new(limits);
     loop {
+        if let Some(end) = search.find(buffer).map_err(HeadError::Handshake)? {
+            return Ok(end);
+        }
         buffer.reserve(STEP);
         let length = stream.read_buf(buffer).await.map_err(HeadError::Io)?;
         if length == 0 {
             let received = buffer.len();
             return Err(HeadError::Handshake(HandshakeError::Truncated { received }));
-        }
-        if let Some(end) = search.find(buffer).map_err(HeadError::Handshake)? {
-            return Ok(end);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -18,16 +18,31 @@ fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let config = Arc::new(build(None, None)?);
+    Ok(CONFIG.get_or_init(|| config).clone())
+}
+
+/// A configuration with these roots, which are those of webpki-roots where there are none, and this client certificate.
+///
+/// # Errors
+/// Those of rustls: as [`default_config`], and where the key does not belong to the certificate.
+pub(crate) fn build(
+    roots: Option<RootCertStore>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, rustls::Error> {
+    let roots = roots.unwrap_or_else(|| webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
     // The provider is named: a process-wide default may be missing, and asking for it then panics.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+        None => builder.with_no_client_auth(),
+    };
     // A server of several protocols must not choose HTTP/2 for this connection.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
+    Ok(config)
 }
 
 /// What a client uses: the configuration that it was given, or the default.

@@ -1,6 +1,6 @@
 //! A client's half of the opening handshake (RFC 6455 section 4.1, RFC 8441 section 5).
 
-use http::header::{HOST, SEC_WEBSOCKET_KEY};
+use http::header::{AUTHORIZATION, HOST, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
@@ -9,7 +9,7 @@ use super::head::ResponseHead;
 use super::key::Key;
 use super::request::{VERSION, once, text};
 use super::response::{is_reserved, line};
-use super::{Negotiated, RequestError, Url, subprotocol};
+use super::{BasicCredentials, Negotiated, RequestError, Url, credentials, subprotocol};
 use crate::excerpt::excerpt;
 use crate::extension::Extension;
 
@@ -101,6 +101,20 @@ impl ClientRequest {
             return Err(RequestError::DuplicateHost);
         }
         self.headers.append(name, value);
+        Ok(())
+    }
+
+    /// Sends a user name and a password, in the place of an `Authorization` that was added (RFC 7617).
+    pub fn set_basic_auth(&mut self, credentials: &BasicCredentials) {
+        self.headers.insert(AUTHORIZATION, credentials.authorization());
+    }
+
+    /// Sends a bearer token, in the place of an `Authorization` that was added (RFC 6750 section 2.1).
+    ///
+    /// # Errors
+    /// [`RequestError::Credentials`] when it is no token.
+    pub fn set_bearer_auth(&mut self, token: &str) -> Result<(), RequestError> {
+        self.headers.insert(AUTHORIZATION, credentials::bearer(token)?);
         Ok(())
     }
 

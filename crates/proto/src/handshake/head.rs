@@ -7,6 +7,9 @@ use super::error::{HandshakeError, MalformedHead};
 use crate::excerpt::excerpt;
 use crate::token::is_token_byte;
 
+/// What the name of each version of HTTP begins with.
+const VERSION: &[u8] = b"HTTP/";
+
 /// Limits the head of an HTTP message.
 ///
 /// ```
@@ -54,12 +57,20 @@ impl Default for HeadLimits {
 pub struct HeadSearch {
     limits: HeadLimits,
     searched: usize,
+    is_response: bool,
+    /// What it begins with was found to be HTTP.
+    is_judged: bool,
 }
 
 impl HeadSearch {
-    /// A search from the start of a buffer.
+    /// A search for the head of a request, from the start of a buffer.
     pub const fn new(limits: HeadLimits) -> Self {
-        Self { limits, searched: 0 }
+        Self { limits, searched: 0, is_response: false, is_judged: false }
+    }
+
+    /// A search for the head of a response, from the start of a buffer.
+    pub const fn of_response(limits: HeadLimits) -> Self {
+        Self { limits, searched: 0, is_response: true, is_judged: false }
     }
 
     /// The length of the head with its blank line, or `None` when more is needed. `input` is all that has come so
@@ -67,11 +78,15 @@ impl HeadSearch {
     ///
     /// # Errors
     /// [`HandshakeError::HeadTooLarge`] when the head does not end within the limit, and
-    /// [`HandshakeError::MalformedHead`] as soon as the first byte cannot start one.
+    /// [`HandshakeError::MalformedHead`] as soon as the beginning cannot be one of HTTP: a peer that speaks another
+    /// protocol may wait for our next word, and its first line is reason enough not to.
     pub fn find(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
         // A TLS client on a plain port need not wait for the deadline to be told.
         if input.first().is_some_and(|&byte| !is_token_byte(byte) && !b"\r\n".contains(&byte)) {
             return Err(HandshakeError::MalformedHead(MalformedHead(httparse::Error::Token)));
+        }
+        if !self.may_be_http(input) {
+            return Err(HandshakeError::MalformedHead(MalformedHead(httparse::Error::Version)));
         }
         let limit = self.limits.size;
         let end = blank_line(input, self.searched);
@@ -82,6 +97,33 @@ impl HeadSearch {
             None if input.len() < limit => Ok(None),
             _ => Err(HandshakeError::HeadTooLarge { limit }),
         }
+    }
+}
+
+impl HeadSearch {
+    /// Whether the beginning of a head may be one of HTTP: a response begins with the version, and the first line of a
+    /// request ends with it.
+    fn may_be_http(&mut self, input: &[u8]) -> bool {
+        if self.is_judged {
+            return true;
+        }
+        // A blank line before it is passed over (RFC 9112 section 2.2).
+        let start = match input {
+            [b'\r', b'\n', ..] => 2,
+            [b'\r' | b'\n', ..] => 1,
+            _ => 0,
+        };
+        if self.is_response {
+            let head = &input[start..];
+            let length = head.len().min(VERSION.len());
+            self.is_judged = length == VERSION.len();
+            return head[..length] == VERSION[..length];
+        }
+        let from = self.searched.max(start);
+        let Some(end) = input[from..].iter().position(|&byte| byte == b'\n') else { return true };
+        self.is_judged = true;
+        let line = &input[start..from + end];
+        line.rsplit(|&byte| byte == b' ').next().is_some_and(|last| last.starts_with(VERSION))
     }
 }
 
@@ -165,6 +207,18 @@ impl<'a> ResponseHead<'a> {
         }
         headers.truncate(parsed);
         Ok(Self { status, headers })
+    }
+
+    /// The status and the first headers of a head that is larger than the limits allow, as far as they allow; `None` when
+    /// not even those are HTTP.
+    pub fn beginning(input: &[u8], limits: HeadLimits) -> Option<(StatusCode, HeaderMap)> {
+        let input = &input[..input.len().min(limits.size)];
+        let lines = input.split_inclusive(|&byte| byte == b'\n');
+        let whole = lines.take(1 + limits.headers).filter(|line| line.ends_with(b"\n"));
+        let mut head = whole.collect::<Vec<_>>().concat();
+        head.extend_from_slice(b"\r\n");
+        let head = ResponseHead::parse(&head, limits).ok()?;
+        Some((head.status, head.to_headers()))
     }
 
     /// Whether the answer that counts is still to come: true for every status of 1xx but 101, which any server or proxy
@@ -307,6 +361,40 @@ mod tests {
                 Err(HandshakeError::MalformedHead(_))
             ));
         }
+    }
+
+    #[test]
+    fn another_protocol_is_refused_at_its_first_line() {
+        let response = |input: &[u8]| HeadSearch::of_response(HeadLimits::new()).find(input);
+        let request = |input: &[u8]| HeadSearch::new(HeadLimits::new()).find(input);
+        for banner in [&b"SSH-2.0-x\r\n"[..], b"S", b"220 smtp ready\r\n", b"HTTQ", b"\r\n+OK\r\n"]
+        {
+            assert!(matches!(response(banner), Err(HandshakeError::MalformedHead(_))));
+        }
+        for beginning in [&b""[..], b"\r\n", b"H", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nA: b"] {
+            assert_eq!(response(beginning), Ok(None));
+        }
+        for line in [&b"EHLO me\r\n"[..], b"*1\r\n$4\r\nPING\r\n", b"GET / HTTX/1.1\r\nA"] {
+            assert!(matches!(request(line), Err(HandshakeError::MalformedHead(_))));
+        }
+        for beginning in [&b"EHLO me"[..], b"GET / HTTP/1.1\r\n", b"GET / HTTP/9\nA", b"\r\nG"] {
+            assert_eq!(request(beginning), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_head_that_is_too_large_has_its_status() {
+        let head = format!("HTTP/1.1 429 x\r\nRetry-After: 5\r\n{}", "A: b\r\n".repeat(50));
+        for limits in [HeadLimits::new().size(36), HeadLimits::new().headers(1)] {
+            let (status, headers) = ResponseHead::beginning(head.as_bytes(), limits).unwrap();
+            assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(headers.len(), 1);
+            assert_eq!(headers["retry-after"], "5");
+        }
+        let (_, headers) = ResponseHead::beginning(head.as_bytes(), HeadLimits::new()).unwrap();
+        assert_eq!(headers.get_all("a").iter().count(), 50);
+        assert_eq!(ResponseHead::beginning(head.as_bytes(), HeadLimits::new().size(10)), None);
+        assert_eq!(ResponseHead::beginning(b"SSH-2.0\r\n", HeadLimits::new()), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@
 
 mod authority;
 mod client;
+mod credentials;
 mod error;
 mod head;
 mod host;
@@ -36,6 +37,7 @@ mod subprotocol;
 mod url;
 
 pub use client::ClientRequest;
+pub use credentials::{BasicCredentials, CredentialsError};
 pub use error::{HandshakeError, MalformedHead};
 pub use head::{HeadLimits, HeadSearch, RequestHead, ResponseHead};
 pub use host::HostPolicy;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderName;
 
-use super::SubprotocolError;
+use super::{CredentialsError, SubprotocolError};
 use crate::extension::ExtensionError;
 
 /// A request that a program asked for and that cannot be made: nothing was sent.
@@ -25,8 +25,15 @@ pub enum RequestError {
     MissingHost,
     /// The URL has a fragment (RFC 6455 section 3).
     Fragment,
-    /// The URL has a user name or a password.
+    /// The URL has a user name or a password, and it was not asked to take them.
     UserInfo,
+    /// The URL's host has characters beyond ASCII, and no ASCII form (RFC 5891). Without the feature `idna` none has one.
+    InvalidHost {
+        /// The host, escaped and cut after 64 characters.
+        host: String,
+    },
+    /// HTTP cannot carry the credentials.
+    Credentials(CredentialsError),
     /// The header's name is not a token.
     InvalidHeaderName {
         /// The name.
@@ -65,6 +72,10 @@ impl fmt::Display for RequestError {
                 "a WebSocket URL must not have a user name or password: \
                  send an Authorization header",
             ),
+            Self::InvalidHost { host } => {
+                write!(f, "the URL's host `{host}` cannot be written in ASCII")
+            }
+            Self::Credentials(reason) => write!(f, "the credentials cannot be sent: {reason}"),
             Self::InvalidHeaderName { name } => {
                 write!(f, "a header's name must be a token, not `{}`", name.escape_debug())
             }
@@ -84,6 +95,12 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+impl From<CredentialsError> for RequestError {
+    fn from(error: CredentialsError) -> Self {
+        Self::Credentials(error)
+    }
+}
 
 impl From<SubprotocolError> for RequestError {
     fn from(error: SubprotocolError) -> Self {

@@ -1,10 +1,11 @@
 //! WebSocket URLs (RFC 6455 section 3).
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-use super::RequestError;
 use super::authority::Authority;
+use super::{BasicCredentials, RequestError};
 use crate::excerpt::excerpt;
 
 /// A `ws` or `wss` URL.
@@ -25,6 +26,8 @@ pub struct Url {
     /// How much of the authority is the host.
     host_length: usize,
     port: u16,
+    /// The interface that a link-local address is on, which is nobody else's business.
+    zone: Option<Box<str>>,
     target: String,
 }
 
@@ -34,9 +37,15 @@ impl Url {
         self.secure
     }
 
-    /// The host to connect to: a name or an address, an IPv6 one without its brackets.
+    /// The host to connect to: a name in ASCII or an address, an IPv6 one without its brackets and zone.
     pub fn host(&self) -> &str {
         self.authority[..self.host_length].trim_matches(['[', ']'])
+    }
+
+    /// The zone of an IPv6 address, which is the interface that a link-local address is on: `eth0` of
+    /// `ws://[fe80::1%25eth0]/` (RFC 6874). It means something on this machine only, and is not sent.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// The port: that of the URL, else 80 for `ws` and 443 for `wss`.
@@ -52,6 +61,35 @@ impl Url {
     /// The path and query, as they are asked for: what no URL can have is percent-encoded.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// Parses a URL that may have a user name and a password, which are given beside it and are no part of it.
+    ///
+    /// ```
+    /// use sockeye_proto::handshake::Url;
+    ///
+    /// let (url, credentials) = Url::parse_with_credentials("wss://ada:p%40ss@example.com/")?;
+    /// assert_eq!(url.to_string(), "wss://example.com/");
+    /// let credentials = credentials.expect("there is a user name");
+    /// assert_eq!((credentials.user(), credentials.password()), ("ada", "p@ss"));
+    /// # Ok::<_, sockeye_proto::handshake::RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As the `FromStr` of this type; [`RequestError::Credentials`] when HTTP cannot carry them.
+    pub fn parse_with_credentials(
+        text: &str,
+    ) -> Result<(Self, Option<BasicCredentials>), RequestError> {
+        let authority_begin = text.find("://").map_or(text.len(), |end| end + 3);
+        let rest = &text[authority_begin..];
+        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        let Some((userinfo, _)) = authority.rsplit_once('@') else {
+            return Ok((text.parse()?, None));
+        };
+        let credentials = BasicCredentials::from_userinfo(userinfo)?;
+        let after = &rest[userinfo.len() + 1..];
+        let url = format!("{}{after}", &text[..authority_begin]).parse()?;
+        Ok((url, Some(credentials)))
     }
 
     /// The same place with another path and query.
@@ -71,10 +109,12 @@ impl Url {
 impl FromStr for Url {
     type Err = RequestError;
 
-    /// Parses a URL.
+    /// Parses a URL, and converts it to what may be sent (RFC 6455 section 11.1.1): what a path or a query cannot have is
+    /// percent-encoded, spaces included, and a Unicode host becomes its ASCII form, with the feature `idna`. Without that
+    /// feature, and on wasm32, a Unicode host is refused.
     ///
-    /// User information is refused, as some programs would log the URL: send an `Authorization` header. So are
-    /// fragments, which never reach a server.
+    /// User information is refused, as some programs would log the URL: [`Url::parse_with_credentials`] takes it out. So
+    /// are fragments, which never reach a server.
     fn from_str(text: &str) -> Result<Self, RequestError> {
         let malformed = || RequestError::MalformedUrl { url: excerpt(text) };
         let Some((scheme, rest)) = text.split_once("://") else {
@@ -98,18 +138,65 @@ impl FromStr for Url {
         if authority.is_empty() || authority.starts_with(':') {
             return Err(RequestError::MissingHost);
         }
-        let Authority { host, port } = Authority::parse(authority).ok_or_else(malformed)?;
+        let (authority, zone) = split_zone(authority).ok_or_else(malformed)?;
+        let authority = ascii(&authority)?;
+        let Authority { host, port } = Authority::parse(&authority).ok_or_else(malformed)?;
         let target = encode(target).ok_or_else(malformed)?;
         let host_length = host.len();
         let default_port = if secure { 443 } else { 80 };
         let port = port.unwrap_or(default_port);
         let authority =
             if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
-        Ok(Self { secure, authority, host_length, port, target })
+        Ok(Self { secure, authority, host_length, port, zone, target })
     }
 }
 
-/// The path and query as a request may have them; `None` when there is a space or a control character.
+/// An authority without the zone of its IPv6 address, and the zone: `%25eth0` as URLs write it, or `%eth0` as people do
+/// (RFC 9844). `None` when that is malformed.
+fn split_zone(authority: &str) -> Option<(Cow<'_, str>, Option<Box<str>>)> {
+    let Some((address, rest)) = authority.strip_prefix('[').and_then(|rest| rest.split_once('%'))
+    else {
+        return Some((authority.into(), None));
+    };
+    let (zone, port) = rest.split_once(']')?;
+    //= https://www.rfc-editor.org/rfc/rfc6874#section-2
+    //# Thus, the scoped address fe80::a%en1 would appear in a URI as
+    //# http://[fe80::a%25en1].
+    let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if zone.is_empty() || !zone.bytes().all(is_unreserved) {
+        return None;
+    }
+    Some((format!("[{address}]{port}").into(), Some(zone.into())))
+}
+
+/// An authority with its host in ASCII.
+fn ascii(authority: &str) -> Result<Cow<'_, str>, RequestError> {
+    if authority.is_ascii() {
+        return Ok(authority.into());
+    }
+    let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.1.1
+    //# The domain name of the host component of the URI is converted from Unicode to
+    //# ASCII
+    let Some(host) = to_ascii(host) else {
+        let host = host.chars().take(64).flat_map(char::escape_debug).collect();
+        return Err(RequestError::InvalidHost { host });
+    };
+    Ok(format!("{host}{port}").into())
+}
+
+#[cfg(all(feature = "idna", not(target_family = "wasm")))]
+fn to_ascii(host: &str) -> Option<String> {
+    idna::domain_to_ascii_strict(host).ok()
+}
+
+#[cfg(not(all(feature = "idna", not(target_family = "wasm"))))]
+fn to_ascii(_: &str) -> Option<String> {
+    None
+}
+
+/// The path and query as a request may have them; `None` when there is a control character.
 fn encode(text: &str) -> Option<String> {
     let mut target = String::with_capacity(text.len() + 1);
     if !text.starts_with('/') {
@@ -122,7 +209,7 @@ fn encode(text: &str) -> Option<String> {
             //# defined above MUST be converted from Unicode to ASCII by first
             //# encoding the characters as UTF-8 and then replacing the
             //# corresponding bytes using their percent-encoded form
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+            b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
                 let _ = write!(target, "%{byte:02X}");
             }
             b'!'..=b'~' => target.push(char::from(byte)),
@@ -135,13 +222,19 @@ fn encode(text: &str) -> Option<String> {
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "wss" } else { "ws" };
-        write!(f, "{scheme}://{}{}", self.authority, self.target)
+        let Some(zone) = &self.zone else {
+            return write!(f, "{scheme}://{}{}", self.authority, self.target);
+        };
+        // The zone stands before the bracket that closes the host.
+        let (address, port) = self.authority.split_at(self.host_length - 1);
+        write!(f, "{scheme}://{address}%25{zone}{port}{}", self.target)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::CredentialsError;
 
     fn parse(url: &str) -> Result<Url, RequestError> {
         url.parse()
@@ -160,6 +253,7 @@ mod tests {
             ("ws://[::1]:9/", false, "::1", 9, "[::1]:9", "/"),
             ("ws://[::1]", false, "::1", 80, "[::1]", "/"),
             ("ws://127.0.0.1:1/", false, "127.0.0.1", 1, "127.0.0.1:1", "/"),
+            ("ws://a/b c?d e", false, "a", 80, "a", "/b%20c?d%20e"),
         ] {
             let url = parse(text).unwrap();
             assert_eq!(url.is_secure(), secure, "{text}");
@@ -177,6 +271,61 @@ mod tests {
             ("ws://a/%C3%A9/b[0]?c=%25", "/%C3%A9/b[0]?c=%25"),
         ] {
             assert_eq!(parse(text).unwrap().target(), target, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_for_this_machine_only() {
+        for text in ["ws://[fe80::1%25eth0]:9/x", "ws://[fe80::1%eth0]:9/x"] {
+            let url = parse(text).unwrap();
+            assert_eq!((url.host(), url.zone()), ("fe80::1", Some("eth0")), "{text}");
+            assert_eq!((url.authority(), url.port()), ("[fe80::1]:9", 9), "{text}");
+            assert_eq!(url.to_string(), "ws://[fe80::1%25eth0]:9/x");
+            assert_eq!(parse(&url.to_string()), Ok(url.clone()), "{text}");
+            assert_eq!(url.with_target("/y").unwrap().zone(), Some("eth0"));
+        }
+        assert_eq!(parse("wss://[fe80::1%25]").unwrap().zone(), Some("25"));
+        for text in
+            ["ws://[fe80::1%]/", "ws://[fe80::1%25a b]/", "ws://[fe80::1%a%b]/", "ws://a%25b]"]
+        {
+            assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
+        }
+    }
+
+    #[cfg(all(feature = "idna", not(target_family = "wasm")))]
+    #[test]
+    fn a_unicode_host_is_converted_to_ascii() {
+        for (text, authority) in [
+            ("ws://bücher.example/", "xn--bcher-kva.example"),
+            ("ws://BÜCHER.example:81/ü", "xn--bcher-kva.example:81"),
+            ("wss://例え。テスト:443/", "xn--r8jz45g.xn--zckzah"),
+            ("ws://faß.example", "xn--fa-hia.example"),
+        ] {
+            assert_eq!(parse(text).unwrap().authority(), authority, "{text}");
+        }
+        for text in ["ws://é b/", "ws://a\u{200b}\u{ad}é..b/", "ws://\u{202e}/"] {
+            assert!(matches!(parse(text), Err(RequestError::InvalidHost { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_taken_out_where_that_is_asked_for() {
+        let parse = Url::parse_with_credentials;
+        let (url, credentials) = parse("ws://ad%61:s:e%40c@[::1]:9/x?y@z").unwrap();
+        assert_eq!(url.to_string(), "ws://[::1]:9/x?y@z");
+        let credentials = credentials.unwrap();
+        assert_eq!((credentials.user(), credentials.password()), ("ada", "s:e@c"));
+        assert!(!format!("{credentials:?}").contains("ada"), "{credentials:?}");
+        let (_, credentials) = parse("ws://ada@a").unwrap();
+        assert_eq!(credentials.unwrap().password(), "");
+        assert_eq!(parse("ws://a/b@c").unwrap().1, None);
+        for (text, expected) in [
+            ("ws://a%3Ab:c@d", CredentialsError::ColonInUser),
+            ("ws://a:%0a@d", CredentialsError::ControlCharacter),
+            ("ws://a:%zz@d", CredentialsError::PercentEncoding),
+            ("ws://a:%ff@d", CredentialsError::PercentEncoding),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), expected.into(), "{text}");
         }
     }
 
@@ -199,7 +348,7 @@ mod tests {
         {
             assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
         }
-        for text in ["ws://a:65536/", "ws://a:-1/", "ws://é/", "ws://a/b c", "ws://a/\u{7f}"] {
+        for text in ["ws://a:65536/", "ws://a:-1/", "ws://a/b\tc", "ws://a/\u{7f}"] {
             assert!(matches!(parse(text), Err(RequestError::MalformedUrl { .. })), "{text}");
         }
         for text in ["ws://[::1]x/", "ws://[::1]80/", "ws://a[b]/", "ws://[a/", "ws://a]/"] {

@@ -60,6 +60,9 @@ pub enum ConnectError {
         /// What went wrong.
         source: io::Error,
     },
+    /// The certificates or the key that the program gave cannot be used; nothing was sent.
+    #[cfg(feature = "tls")]
+    TlsConfig(super::TlsConfigError),
     /// The URL asks for TLS, and the feature `tls` is off.
     TlsDisabled,
     /// The server speaks TLS, and not HTTP/2 within.
@@ -131,6 +134,8 @@ impl fmt::Display for ConnectError {
             Self::Tls { host, source } => {
                 write!(f, "the TLS handshake with `{host}` failed: {}", ErrorChain(source))
             }
+            #[cfg(feature = "tls")]
+            Self::TlsConfig(source) => write!(f, "TLS cannot be set up: {source}"),
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
             Self::NoHttp2 { host } => write!(f, "`{host}` does not speak HTTP/2"),
             Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),

@@ -1,6 +1,7 @@
 //! The WebSocket handshake over a stream that is connected, in HTTP/1.1.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{Response, Version};
 use sockeye_proto::handshake::{
     ClientRequest, HandshakeError, HeadLimits, HeadSearch, Key, ResponseHead,
 };
@@ -37,8 +38,12 @@ impl Client {
         match verified {
             Ok(negotiated) => {
                 let connection = Connection::client(&self.config, random::bytes);
+                let mut answer = Response::new(());
+                *answer.status_mut() = head.status;
+                *answer.version_mut() = Version::HTTP_11;
+                *answer.headers_mut() = head.to_headers();
                 let ws = opening::open(transport, connection, &buffer[end..], negotiated);
-                Ok(ws.with_deadlines(&self.config))
+                Ok(ws.with_deadlines(&self.config).with_response(answer))
             }
             // Nobody reads what a redirect has to say, and another connection is to be made.
             Err(error @ HandshakeError::Status { .. }) if !self.follows(&error) => {
@@ -59,14 +64,34 @@ pub(super) async fn read_answer<S: AsyncRead + Unpin>(
     limits: HeadLimits,
 ) -> Result<usize, HeadError> {
     loop {
-        let end = match HeadSearch::new(limits).find(buffer).map_err(HeadError::Handshake)? {
-            Some(end) => end,
-            None => opening::read_head(stream, buffer, limits).await?,
+        let search = HeadSearch::of_response(limits);
+        let end = match opening::read_head(stream, buffer, search).await {
+            Err(HeadError::Handshake(error)) => return Err(with_status(error, buffer, limits)),
+            read => read?,
         };
-        let head = ResponseHead::parse(&buffer[..end], limits).map_err(HeadError::Handshake)?;
+        let head = match ResponseHead::parse(&buffer[..end], limits) {
+            Ok(head) => head,
+            Err(error) => return Err(with_status(error, buffer, limits)),
+        };
         if !head.is_interim() {
             return Ok(end);
         }
         buffer.advance(end);
     }
+}
+
+/// The error of an answer; that of a refusal with too large a head is still the refusal, with as many of its headers as
+/// the limits allow.
+fn with_status(error: HandshakeError, received: &[u8], limits: HeadLimits) -> HeadError {
+    let is_too_large = matches!(
+        error,
+        HandshakeError::HeadTooLarge { .. } | HandshakeError::TooManyHeaders { .. }
+    );
+    let beginning = is_too_large.then(|| ResponseHead::beginning(received, limits)).flatten();
+    HeadError::Handshake(match beginning {
+        Some((status, headers)) if !status.is_informational() && !status.is_success() => {
+            HandshakeError::Status { status, headers: Box::new(headers), body: Bytes::new() }
+        }
+        _ => error,
+    })
 }

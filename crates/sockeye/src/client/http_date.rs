@@ -4,29 +4,68 @@ use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long after `from` the date `to` is: nothing where it is before, `None` where either is no date of the format that
-/// RFC 9110 prefers. The two older formats are not read: no server of today sends them.
+/// The year that years of two digits are read by where nothing better is known. All dates of HTTP are of its time.
+const EPOCH: u64 = 1990;
+
+/// Gives how long after `from` the date `to` is: nothing where it is before, `None` where either is no date in one of the
+/// three formats that RFC 9110 wants to be read. `from` tells the century of a year of two digits in `to`.
 pub(super) fn between(from: &str, to: &str) -> Option<Duration> {
-    Some(Duration::from_secs(seconds(to)?.saturating_sub(seconds(from)?)))
+    let (from, year) = seconds(from, EPOCH)?;
+    let (to, _) = seconds(to, year)?;
+    Some(Duration::from_secs(to.saturating_sub(from)))
 }
 
-/// The seconds of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`, since the year 0. The name of the day is not
-/// looked at.
-fn seconds(date: &str) -> Option<u64> {
-    let (_, date) = date.trim().split_once(", ")?;
-    let mut parts = date.split(' ');
-    let day = number(parts.next()?, 1..=31)?;
-    let month = month(parts.next()?)?;
-    let year = number(parts.next()?, 1..=9999)?;
-    let mut time = parts.next()?.split(':');
+/// The seconds of a date since the year 0, and its year. The name of the day is not looked at.
+fn seconds(date: &str, near: u64) -> Option<(u64, u64)> {
+    let (day, month, year, time) = match date.trim().split_once(", ") {
+        Some((_, date)) => date_before_time(date.strip_suffix(" GMT")?, near)?,
+        None => date_around_time(date)?,
+    };
+    let (day, month) = (number(day, 1..=31)?, self::month(month)?);
+    Some((days(year, month, day) * DAY + time_of_day(time)?, year))
+}
+
+/// Day, month, year and time of an IMF-fixdate, `06 Nov 1994 08:49:37`, or of an rfc850-date, `06-Nov-94 08:49:37`.
+fn date_before_time(date: &str, near: u64) -> Option<(&str, &str, u64, &str)> {
+    let (date, time) = date.rsplit_once(' ')?;
+    if let Some((day, date)) = date.split_once('-') {
+        let (month, year) = date.split_once('-')?;
+        let digits = number(year, 0..=99).filter(|_| year.len() == 2)?;
+        return Some((day, month, century(digits, near), time));
+    }
+    let (day, date) = date.split_once(' ')?;
+    let (month, year) = date.split_once(' ')?;
+    Some((day, month, number(year, 1..=9999)?, time))
+}
+
+/// Day, month, year and time of an asctime-date: `Sun Nov  6 08:49:37 1994`.
+fn date_around_time(date: &str) -> Option<(&str, &str, u64, &str)> {
+    let mut words = date.split_ascii_whitespace().skip(1);
+    let (month, day, time, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() {
+        return None;
+    }
+    Some((day, month, number(year, 1..=9999)?, time))
+}
+
+fn time_of_day(time: &str) -> Option<u64> {
+    let mut time = time.split(':');
     let hour = number(time.next()?, 0..=23)?;
     let minute = number(time.next()?, 0..=59)?;
     // 60 is a leap second.
     let second = number(time.next()?, 0..=60)?;
-    if parts.next() != Some("GMT") || parts.next().is_some() || time.next().is_some() {
-        return None;
-    }
-    Some(days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+    time.next().is_none().then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// The year that ends with these two digits.
+fn century(digits: u64, near: u64) -> u64 {
+    //= https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+    //# Recipients of a timestamp value in rfc850-date format, which uses a
+    //# two-digit year, MUST interpret a timestamp that appears to be more
+    //# than 50 years in the future as representing the most recent year in
+    //# the past that had the same last two digits.
+    let earliest = near.saturating_sub(49);
+    earliest + (digits + 100 - earliest % 100) % 100
 }
 
 fn number(digits: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
@@ -78,6 +117,27 @@ mod tests {
     }
 
     #[test]
+    fn each_of_the_three_formats_is_read() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for same in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(between(date, same), Some(Duration::ZERO), "{same}");
+            assert_eq!(between(same, date), Some(Duration::ZERO), "{same}");
+            assert_eq!(between(same, same), Some(Duration::ZERO), "{same}");
+        }
+        let later = between(date, "Sun Nov 16 08:49:38 1994");
+        assert_eq!(later, Some(Duration::from_secs(10 * DAY + 1)));
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_at_most_fifty_years_ahead() {
+        for (digits, near, year) in
+            [(94, 1994, 1994), (1, 1999, 2001), (76, 2026, 2076), (77, 2026, 1977), (0, 2026, 2000)]
+        {
+            assert_eq!(century(digits, near), year, "{digits} {near}");
+        }
+    }
+
+    #[test]
     fn each_month_has_its_days() {
         let starts: Vec<_> = (0..12).map(|month| days(2001, month, 1)).collect();
         let lengths: Vec<_> = starts[..10].windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -105,12 +165,15 @@ mod tests {
             "06 Nov 1994 08:49:37:00",
             "+6 Nov 1994 08:49:37",
             "06 Nov 1994 08:49:37 GMT",
-            "06-Nov-94 08:49:37",
         ] {
             assert_eq!(apart(good, bad), None, "{bad}");
             assert_eq!(apart(bad, good), None, "{bad}");
         }
         assert_eq!(between("x", "y"), None);
-        assert_eq!(between("Sun Nov  6 08:49:37 1994", "Sun Nov  6 08:49:37 1994"), None);
+        for bad in
+            ["Sun Nov 6 08:49:37 1994 GMT", "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 1994"]
+        {
+            assert_eq!(between(bad, bad), None, "{bad}");
+        }
     }
 }

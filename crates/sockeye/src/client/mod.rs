@@ -14,6 +14,8 @@ pub mod reconnect;
 mod redirect;
 mod retry;
 mod stages;
+#[cfg(feature = "tls")]
+mod trust;
 #[cfg(unix)]
 mod unix;
 
@@ -27,7 +29,7 @@ use http::{HeaderName, HeaderValue};
 #[cfg(feature = "tls")]
 use rustls::ClientConfig;
 use sockeye_proto::Config;
-use sockeye_proto::handshake::{ClientRequest, HeadLimits, RequestError, Url};
+use sockeye_proto::handshake::{BasicCredentials, ClientRequest, HeadLimits, RequestError, Url};
 use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
@@ -44,6 +46,10 @@ use proxy::Route;
 pub use redirect::RedirectError;
 pub use stages::Stage;
 use stages::Stages;
+#[cfg(feature = "tls")]
+pub use trust::TlsConfigError;
+#[cfg(feature = "tls")]
+use trust::Trust;
 
 /// How long opening a connection may take: longer than the retries of a lost packet or two, shorter than the patience
 /// of a person.
@@ -75,7 +81,7 @@ pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
 /// use sockeye::Client;
 ///
 /// let ws = Client::new("wss://example.com/chat")
-///     .header("Authorization", "Bearer abc")
+///     .bearer_auth("abc")
 ///     .subprotocols(["chat.v2", "chat"])
 ///     .connect()
 ///     .await?;
@@ -96,13 +102,39 @@ pub struct Client {
     max_redirects: usize,
     #[cfg(feature = "tls")]
     tls: Option<Arc<ClientConfig>>,
+    /// What `tls` is made of, where that is for us to make.
+    #[cfg(feature = "tls")]
+    trust: Trust,
 }
 
 impl Client {
     /// A client of this `ws` or `wss` URL.
+    ///
+    /// A Unicode host is converted to ASCII, and what a path or a query cannot have is percent-encoded: see [`Url`]. A URL
+    /// with a user name is refused, unless it is given to [`with_userinfo`](Self::with_userinfo).
     pub fn new(url: impl AsRef<str>) -> Self {
+        Self::of_request(url.as_ref().parse().map(ClientRequest::new))
+    }
+
+    /// A client of this URL, whose user name and password, if it has them, are sent as [`basic_auth`](Self::basic_auth) does.
+    ///
+    /// ```
+    /// let client = sockeye::Client::with_userinfo("wss://ada:s%3Acret@example.com/chat");
+    /// assert_eq!(client.url().map(ToString::to_string).as_deref(), Some("wss://example.com/chat"));
+    /// ```
+    pub fn with_userinfo(url: impl AsRef<str>) -> Self {
+        Self::of_request(Url::parse_with_credentials(url.as_ref()).map(|(url, credentials)| {
+            let mut request = ClientRequest::new(url);
+            if let Some(credentials) = credentials {
+                request.set_basic_auth(&credentials);
+            }
+            request
+        }))
+    }
+
+    fn of_request(request: Result<ClientRequest, RequestError>) -> Self {
         Self {
-            request: url.as_ref().parse().map(ClientRequest::new),
+            request,
             config: Config::new(),
             head_limits: HeadLimits::default(),
             timeout: DEFAULT_TIMEOUT,
@@ -110,6 +142,8 @@ impl Client {
             max_redirects: 0,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "tls")]
+            trust: Trust::default(),
         }
     }
 
@@ -134,6 +168,21 @@ impl Client {
                 Err(_) => Err(RequestError::InvalidHeaderValue { name }),
             }
         })
+    }
+
+    /// Sends a user name and a password (RFC 7617), in the place of an `Authorization` header that was added before.
+    /// Without TLS, whoever is between can read them.
+    pub fn basic_auth(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.change(|request| {
+            request.set_basic_auth(&BasicCredentials::new(user, password)?);
+            Ok(())
+        })
+    }
+
+    /// Sends a bearer token (RFC 6750), in the place of an `Authorization` header that was added before. Without TLS, whoever
+    /// is between can read it.
+    pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
+        self.change(|request| request.set_bearer_auth(token.as_ref()))
     }
 
     /// Asks for subprotocols, the one preferred first. [`WebSocket::subprotocol`] tells which one the server chose, if
@@ -175,12 +224,13 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// The TLS configuration for `wss` URLs. Default: ring, the roots of webpki-roots, no client certificate.
+    /// Uses this TLS configuration for `wss` URLs. Default: ring, the roots of webpki-roots, no client certificate.
     ///
-    /// If it names protocols for ALPN, `http/1.1` must be the only one.
+    /// If it names protocols for ALPN, `http/1.1` must be the only one. It takes the place of what
+    /// [`root_certificates`](Self::root_certificates) and the like said, and one of those called later takes its place.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<ClientConfig>) -> Self {
-        Self { tls: Some(config), ..self }
+        Self { tls: Some(config), trust: Trust::default(), ..self }
     }
 
     /// Opens a connection: resolves the host, tries its addresses, and does the handshakes.
@@ -237,7 +287,11 @@ impl Client {
     }
 
     fn request(&self) -> Result<&ClientRequest, ConnectError> {
-        self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))
+        let request =
+            self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))?;
+        #[cfg(feature = "tls")]
+        self.trust.check()?;
+        Ok(request)
     }
 
     /// One connection to where the request goes, and no further.

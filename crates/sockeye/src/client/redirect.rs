@@ -136,7 +136,7 @@ pub(super) fn resolve(base: &Url, location: &HeaderValue) -> Result<Url, Request
             without_dots(&format!("{folder}/{path}")) + query
         }
     };
-    format!("{scheme}://{}{target}", base.authority()).parse()
+    base.with_target(&target)
 }
 
 /// An absolute path without its segments `.` and `..` (RFC 3986 section 5.2.4).
@@ -175,6 +175,7 @@ fn redirect(request: &mut ClientRequest, url: Url) {
 fn is_same_origin(one: &Url, other: &Url) -> bool {
     one.is_secure() == other.is_secure()
         && one.host().eq_ignore_ascii_case(other.host())
+        && one.zone() == other.zone()
         && one.port() == other.port()
 }
 
@@ -219,12 +220,15 @@ mod tests {
             ("../x", "wss://example.com:444/x"),
             ("../../../x/./y/..", "wss://example.com:444/x/"),
             ("/x/../../..", "wss://example.com:444/"),
+            ("/a b", "wss://example.com:444/a%20b"),
             ("", "wss://example.com:444/a/b?c=d"),
             ("#part", "wss://example.com:444/a/b?c=d"),
         ] {
             assert_eq!(resolved(base, location).as_deref(), Ok(expected), "{location}");
         }
         assert_eq!(resolved("ws://a", "x").as_deref(), Ok("ws://a/x"));
+        let scoped = resolved("ws://[fe80::1%25eth0]:9/", "/x");
+        assert_eq!(scoped.as_deref(), Ok("ws://[fe80::1%25eth0]:9/x"));
     }
 
     #[test]
@@ -233,7 +237,7 @@ mod tests {
             let error = resolved("ws://a/", location).unwrap_err();
             assert!(matches!(error, RequestError::Scheme { .. }), "{error:?}");
         }
-        for location in ["mailto:someone", "http:x", "http://a b/", "/a b"] {
+        for location in ["mailto:someone", "http:x", "http://a b/", "/a\tb"] {
             let error = resolved("ws://a/", location).unwrap_err();
             assert!(matches!(error, RequestError::MalformedUrl { .. }), "{error:?}");
         }

@@ -39,7 +39,7 @@ impl ConnectError {
     }
 
     /// How long the server, or the proxy, asks us to wait before the next attempt: the `Retry-After` of its refusal
-    /// (RFC 9110 section 10.2.3). A date counts from the answer's own `Date`, so that our clock need not be right; without
+    /// (RFC 9110 section 10.2.3). A date, in any of the three formats of HTTP, counts from the answer's own `Date`, so that our clock need not be right; without
     /// one it is `None`.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

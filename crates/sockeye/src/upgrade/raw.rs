@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use http::{Extensions, StatusCode};
 use sockeye_proto::Role;
 use sockeye_proto::handshake::{
-    HandshakeError, Negotiated, Refusal, Request, RequestHead, Response,
+    HandshakeError, HeadSearch, Negotiated, Refusal, Request, RequestHead, Response,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -256,8 +256,8 @@ impl Upgrader {
     pub(crate) async fn turn_away(&self, stream: TcpStream, refusal: &Refusal, time: Duration) {
         let mut transport = Transport::from(stream);
         let told = async {
-            let limits = self.options.head_limits;
-            if opening::read_head(&mut transport, &mut BytesMut::new(), limits).await.is_ok() {
+            let search = HeadSearch::new(self.options.head_limits);
+            if opening::read_head(&mut transport, &mut BytesMut::new(), search).await.is_ok() {
                 let (peer, status) = (transport.peer_addr(), refusal.status());
                 tracing::debug!(peer = peer.map(tracing::field::display), %status, "request refused");
                 Side::of(Role::Server).refused_with(Some(status));
@@ -279,7 +279,7 @@ impl Upgrader {
     {
         let mut buffer = BytesMut::new();
         let limits = self.options.head_limits;
-        let end = opening::read_head(stream, &mut buffer, limits).await?;
+        let end = opening::read_head(stream, &mut buffer, HeadSearch::new(limits)).await?;
         let (response, data) = {
             let head = RequestHead::parse(&buffer[..end], limits)?;
             let request = Request::from_head(&head)?;

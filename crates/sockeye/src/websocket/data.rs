@@ -1,8 +1,34 @@
-use http::Extensions;
+use http::{Extensions, Response};
 
 use super::WebSocket;
 
+/// The server's answer. Kept beside what the program keeps, since servers have none.
+#[derive(Clone)]
+struct Answer(Response<()>);
+
 impl WebSocket {
+    /// The server's answer to the opening handshake, on a client: status, version and all headers, such as `Set-Cookie`.
+    /// The status is 101, or over HTTP/2 200. `None` on a server.
+    ///
+    /// ```no_run
+    /// # async fn example() -> sockeye::Result<()> {
+    /// let ws = sockeye::connect("wss://example.com/chat").await?;
+    /// let session = ws.response().and_then(|response| response.headers().get("x-session-id"));
+    /// println!("{session:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A refusal's headers are in [`HandshakeError::Status`](crate::handshake::HandshakeError::Status).
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.data.get::<Answer>().map(|Answer(response)| response)
+    }
+
+    pub(crate) fn with_response(mut self, response: Response<()>) -> Self {
+        self.data.insert(Answer(response));
+        self
+    }
+
     /// The value of this type that the program keeps with the connection: from the hook that
     /// [admitted](crate::upgrade::Admission::data) it, or [set](Self::set_data) since.
     ///

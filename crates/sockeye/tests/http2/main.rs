@@ -15,4 +15,5 @@ mod axum_takes_both_versions;
 mod closing_ends_the_stream_at_once;
 mod many_share_a_connection;
 mod streams_come_and_go;
+mod the_answer_is_there_to_read;
 mod what_was_sent_arrives_though_the_websocket_is_dropped;

@@ -5,7 +5,7 @@
 use crate::peer;
 use sockeye::handshake::{HandshakeError, HeadLimits};
 use sockeye::upgrade::{Options, Upgrader};
-use sockeye::{Client, UpgradeError};
+use sockeye::{Client, ConnectError, UpgradeError};
 use tokio::io::{AsyncWriteExt, duplex};
 
 /// What the server answers to a request, and what it makes of it.
@@ -62,4 +62,22 @@ async fn an_answer_that_is_too_large_is_refused() {
     let long = peer::server(|_| format!("HTTP/1.1 101 x\r\nX: {}", "y".repeat(20_000)));
     let result = Client::new("ws://example.com/").handshake(long).await;
     assert_eq!(peer::handshake_error(result), HandshakeError::HeadTooLarge { limit: 16 * 1024 });
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_too_large_keeps_its_status() {
+    let client = Client::new("ws://example.com/");
+    let start = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\n";
+    let many = peer::server(move |_| format!("{start}{}\r\n", "X: y\r\n".repeat(200)));
+    let long = peer::server(move |_| format!("{start}X: {}", "y".repeat(20_000)));
+    for answer in [many, long] {
+        let error = client.handshake(answer).await.unwrap_err();
+        assert!(error.is_transient());
+        assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+        let ConnectError::Handshake(HandshakeError::Status { status, headers, .. }) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(status, 503);
+        assert!(headers.len() <= 100, "{}", headers.len());
+    }
 }

@@ -28,14 +28,17 @@ mod an_extension_of_ones_own_is_possible;
 mod an_http_proxy_makes_the_connection;
 mod an_unasked_extension_is_refused;
 mod an_unasked_subprotocol_is_refused;
+mod another_protocol_is_refused_at_once;
 #[cfg(all(feature = "axum", feature = "http2"))]
 mod axum_stops_without_losing_anybody;
 mod both_ends_end_the_transport_once_closed;
 #[cfg(all(feature = "deflate", feature = "http2", feature = "hyper"))]
 mod both_versions_of_http_serve_alike;
 mod certificate;
+mod certificates_come_from_pem;
 #[cfg(feature = "hyper")]
 mod connections_have_spans;
+mod credentials_are_sent_where_they_are_asked_for;
 mod every_backend_serves_alike;
 mod foreign;
 mod frames_are_forwarded_as_they_come;
@@ -57,6 +60,7 @@ mod peer;
 mod prepared_messages_are_sent_from_tasks;
 mod redirects_are_followed_when_asked;
 mod relay;
+mod the_answer_is_there_to_read;
 mod the_environment_names_the_proxy_when_asked;
 mod tls_goes_through_a_proxy_untouched;
 #[cfg(feature = "json")]

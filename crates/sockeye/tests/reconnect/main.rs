@@ -5,8 +5,10 @@
 
 mod a_lost_connection_is_made_again;
 mod a_message_is_sent_once;
+mod a_stale_connection_is_dropped_when_asked;
 mod attempts_come_to_an_end;
 mod headers_are_fresh_for_each_attempt;
 mod nothing_is_lost_when_a_future_is_dropped;
+mod other_tasks_send_while_events_are_waited_for;
 mod script;
 mod the_server_may_ask_for_time;

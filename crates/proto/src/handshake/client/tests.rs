@@ -261,7 +261,7 @@ fn an_answer_is_verified_at_every_split() {
     let end = response.len();
     response.extend_from_slice(b"\x81\x02\n\n");
     for split in 0..=response.len() {
-        let mut search = HeadSearch::default();
+        let mut search = HeadSearch::of_response(HeadLimits::new());
         let found = search.find(&response[..split]).unwrap();
         let found = found.or_else(|| search.find(&response).unwrap()).unwrap();
         assert_eq!(found, end, "split at {split}");

@@ -279,11 +279,13 @@ proptest! {
         start in prop::sample::select(vec!["", "GET / HTTP/1.1\r\n", "HTTP/1.1 101 x\r\n"]),
         rest in "[a-zA-Z:, \t\r\n;=/\"é]{0,80}",
         split in 0usize..120,
+        response: bool,
     ) {
         let bytes = [start, &rest].concat().into_bytes();
         let limits = HeadLimits { size: 100, headers: 4 };
-        let whole = HeadSearch::new(limits).find(&bytes);
-        let mut search = HeadSearch::new(limits);
+        let new = if response { HeadSearch::of_response } else { HeadSearch::new };
+        let whole = new(limits).find(&bytes);
+        let mut search = new(limits);
         let first = search.find(&bytes[..split.min(bytes.len())]);
         let found = match first {
             Ok(None) => search.find(&bytes),

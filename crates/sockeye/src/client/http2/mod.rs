@@ -250,7 +250,9 @@ impl Http2 {
                 let pings = stream.pings();
                 let transport = Transport::boxed(stream, self.peer).with_pings(Some(pings));
                 let ws = opening::open(transport, connection, &[], negotiated);
-                Ok(ws.with_deadlines(&self.client.config).ending_first())
+                let response = http::Response::from_parts(parts, ());
+                let ws = ws.with_deadlines(&self.client.config).ending_first();
+                Ok(ws.with_response(response))
             }
             Err(error @ HandshakeError::Status { .. }) => {
                 let body = body::read(&mut stream, BytesMut::new(), Framing::UntilEnd).await;

@@ -43,6 +43,8 @@ struct Exception {
 enum Hosts {
     All,
     Address(IpAddr),
+    /// The addresses that begin with as many bits of this one.
+    Network(IpAddr, u32),
     /// The name in lower case, and all names that end with it behind a dot.
     Within(String),
 }
@@ -84,13 +86,17 @@ impl Variable {
 }
 
 fn exceptions(list: &str) -> Vec<Exception> {
-    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Exception::parse).collect()
+    let entries = list.split(|separator: char| separator == ',' || separator.is_whitespace());
+    entries.filter(|entry| !entry.is_empty()).map(Exception::parse).collect()
 }
 
 impl Exception {
     fn parse(entry: &str) -> Self {
         if let Ok(address) = entry.parse() {
             return Self { hosts: Hosts::Address(address), port: None };
+        }
+        if let Some(hosts) = network(entry) {
+            return Self { hosts, port: None };
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, digits)) => match digits.parse() {
@@ -106,7 +112,7 @@ impl Exception {
             Hosts::Address(address)
         } else {
             let name = host.strip_prefix('*').unwrap_or(host).trim_matches('.');
-            Hosts::Within(name.to_ascii_lowercase())
+            Hosts::Within(ascii(name).to_ascii_lowercase())
         };
         Self { hosts, port }
     }
@@ -119,6 +125,9 @@ impl Exception {
         match &self.hosts {
             Hosts::All => true,
             Hosts::Address(address) => host.parse() == Ok(*address),
+            Hosts::Network(network, length) => {
+                host.parse().is_ok_and(|address| bits(address, *length) == bits(*network, *length))
+            }
             Hosts::Within(domain) => {
                 let host = host.to_ascii_lowercase();
                 // An address is no name within another.
@@ -128,6 +137,33 @@ impl Exception {
                     && inner.is_some_and(|inner| inner.is_empty() || inner.ends_with('.'))
             }
         }
+    }
+}
+
+/// A network as an address and the number of its leading bits: `10.0.0.0/8`.
+fn network(entry: &str) -> Option<Hosts> {
+    let (address, length) = entry.split_once('/')?;
+    let address = address.trim_matches(['[', ']']).parse().ok()?;
+    let longest = if matches!(address, IpAddr::V4(_)) { 32 } else { 128 };
+    let length = length.parse().ok().filter(|length| *length <= longest)?;
+    Some(Hosts::Network(address, length))
+}
+
+/// The leading bits of an address; the family is told apart, too.
+fn bits(address: IpAddr, length: u32) -> (bool, u128) {
+    match address {
+        IpAddr::V4(address) => {
+            (true, u128::from(address.to_bits().checked_shr(32 - length).unwrap_or(0)))
+        }
+        IpAddr::V6(address) => (false, address.to_bits().checked_shr(128 - length).unwrap_or(0)),
+    }
+}
+
+/// A name as URLs are converted to it.
+fn ascii(name: &str) -> String {
+    match format!("ws://{name}").parse::<Url>() {
+        Ok(url) if !name.is_ascii() => url.host().to_owned(),
+        _ => name.to_owned(),
     }
 }
 
@@ -218,6 +254,15 @@ mod tests {
             ("[::1]", "ws://[0:0:0:0:0:0:0:1]"),
             ("[::1]:9", "ws://[::1]:9"),
             ("localhost", "ws://localhost"),
+            ("x example.com\ty", "ws://example.com"),
+            ("10.0.0.0/8", "ws://10.255.0.1"),
+            ("10.1.2.3/8", "ws://10.9.9.9:81"),
+            ("0.0.0.0/0", "ws://192.0.2.1"),
+            ("192.0.2.1/32,x", "ws://192.0.2.1"),
+            ("fd00::/8", "ws://[fd12:3456::1]"),
+            ("[fd00::]/8", "ws://[fd12:3456::1%25eth0]"),
+            ("bücher.example", "ws://a.bücher.example"),
+            ("xn--bcher-kva.example", "ws://bücher.example"),
         ] {
             assert!(connects_directly(list, url), "{list} {url}");
         }
@@ -231,6 +276,13 @@ mod tests {
             ("0.0.1", "ws://127.0.0.1"),
             ("127.0.0.1:9", "ws://127.0.0.1"),
             ("[::1]:9", "ws://[::1]"),
+            ("10.0.0.0/8", "ws://11.0.0.1"),
+            ("10.0.0.0/33", "ws://10.0.0.1"),
+            ("10.0.0.0/-1", "ws://10.0.0.1"),
+            ("0.0.0.0/0", "ws://[::1]"),
+            ("::/0", "ws://127.0.0.1"),
+            ("10.0.0.0/8", "ws://10.example.com"),
+            ("192.0.2.0/31", "ws://192.0.2.2"),
         ] {
             assert!(!connects_directly(list, url), "{list} {url}");
         }

@@ -181,6 +181,9 @@ impl From<HandshakeError> for TunnelError {
 impl From<HeadError> for TunnelError {
     fn from(error: HeadError) -> Self {
         match error {
+            HeadError::Handshake(HandshakeError::Status { status, headers, body }) => {
+                Self::Refused { status, headers, body }
+            }
             HeadError::Handshake(error) => Self::Answer(error),
             HeadError::Io(error) => Self::Io(error),
         }

@@ -105,8 +105,9 @@ impl Client {
     /// `HTTP_PROXY` is not read: to a CGI program it is the header `Proxy` of a request, which any stranger can set. A
     /// proxy without a scheme is taken for `http://`.
     ///
-    /// `no_proxy` is a list with commas: `example.com` or `.example.com` stand for that host and all within it, an
-    /// address for itself, either with a port for that port only, and `*` for every host.
+    /// `no_proxy` is a list with commas or blanks: `example.com` or `.example.com` stand for that host and all within it, an
+    /// address for itself, either with a port for that port only, `10.0.0.0/8` or `fd00::/8` for the addresses of a network,
+    /// and `*` for every host.
     pub fn proxy_from_environment(self) -> Self {
         self.proxy_from_variables(|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

@@ -36,7 +36,10 @@ impl Client {
         stages: &Stages,
     ) -> Result<TcpStream, ConnectError> {
         let Some(proxy) = self.route.proxy(url)? else {
-            return eyeballs::dial(url.host(), url.port(), stages).await;
+            // The system's resolver knows the zone of an address.
+            let scoped = url.zone().map(|zone| format!("{}%{zone}", url.host()));
+            let host = scoped.as_deref().unwrap_or(url.host());
+            return eyeballs::dial(host, url.port(), stages).await;
         };
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
         //# If the client is configured to use a proxy when using the

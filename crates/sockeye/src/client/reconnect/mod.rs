@@ -18,7 +18,9 @@
 //! ```
 
 mod event;
+mod link;
 mod settings;
+mod split;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,13 +29,17 @@ use std::time::Duration;
 
 use sockeye_proto::reconnect::{Attempts, pause};
 use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
 use crate::{Error, Result, WebSocket, random};
 pub use event::Event;
+use link::Link;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
+use split::Slot;
+pub use split::{Receiver, Sender};
 
 /// How many events are kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects: those of 20 attempts.
 const MAX_EVENTS: usize = 40;
@@ -71,13 +77,15 @@ pub struct Reconnecting {
     epoch: Instant,
     /// The program has begun to close it.
     closing: bool,
+    /// Where the senders of a divided one find the connection.
+    slot: Option<watch::Sender<Slot>>,
 }
 
 enum State {
     Idle,
     Waiting(Pin<Box<Sleep>>),
     Connecting(Attempt),
-    Open { ws: Box<WebSocket>, since: Instant },
+    Open { link: Link, since: Instant },
     Over,
 }
 
@@ -92,6 +100,7 @@ impl Reconnecting {
             attempts: Attempts::new(Backoff::new()),
             epoch: Instant::now(),
             closing: false,
+            slot: None,
         }
     }
 
@@ -111,7 +120,7 @@ impl Reconnecting {
             }
             let received = match &mut self.state {
                 State::Over => return Ok(None),
-                State::Open { ws, .. } => ws.recv().await,
+                State::Open { link, .. } => link.recv().await,
                 _ => {
                     self.advance().await?;
                     continue;
@@ -158,7 +167,7 @@ impl Reconnecting {
         loop {
             let sent = match &mut self.state {
                 State::Over => return Err(Error::Closed(None)),
-                State::Open { ws, .. } => ws.send(message.clone()).await,
+                State::Open { link, .. } => link.send(message.clone()).await,
                 _ => {
                     self.advance().await?;
                     continue;
@@ -192,7 +201,7 @@ impl Reconnecting {
         let frame = CloseFrame::new(code, reason)?;
         self.closing = true;
         let closed = match &mut self.state {
-            State::Open { ws, .. } => ws.close(frame.code, frame.reason).await,
+            State::Open { link, .. } => link.close(frame).await,
             _ => Ok(()),
         };
         self.events.clear();
@@ -200,11 +209,35 @@ impl Reconnecting {
         closed
     }
 
+    /// Drops the connection, without a closing handshake, and makes another one at once: for a program that knows that it is
+    /// of no more use, as the machine has slept or has another network. A wait or an attempt that is under way is cut short
+    /// likewise.
+    ///
+    /// [`Event::Lost`] with [`Error::Disconnected`] tells of a connection that was dropped, and [`Event::Connecting`] of the
+    /// attempt. After [`close`](Self::close), and when it is over, nothing happens.
+    pub fn reconnect(&mut self) {
+        if self.closing {
+            return;
+        }
+        match &self.state {
+            State::Over => return,
+            State::Open { .. } => {
+                self.left();
+                self.tell(Event::Lost(Error::Disconnected));
+                self.attempts.begin(self.epoch.elapsed());
+            }
+            State::Idle => self.attempts.begin(self.epoch.elapsed()),
+            // The attempt was counted when it was planned.
+            State::Waiting(_) | State::Connecting(_) => {}
+        }
+        self.wait(Duration::ZERO);
+    }
+
     /// The connection while it is open: for pings, the subprotocol, and what else it has. Whoever closes it by this sees
-    /// another one made.
+    /// another one made. To send from other tasks, [`split`](Self::split) it.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {
-            State::Open { ws, .. } => Some(ws),
+            State::Open { link, .. } => link.websocket(),
             _ => None,
         }
     }
@@ -223,7 +256,8 @@ impl Reconnecting {
             }
             State::Connecting(attempt) => match attempt.await {
                 Ok(ws) => {
-                    self.state = State::Open { ws: Box::new(ws), since: Instant::now() };
+                    let link = self.link(ws);
+                    self.state = State::Open { link, since: Instant::now() };
                     self.tell(Event::Connected);
                 }
                 Err(error) => self.failed(error)?,
@@ -257,7 +291,10 @@ impl Reconnecting {
 
     /// After a closing handshake.
     fn closed(&mut self) -> Result<()> {
-        let frame = self.websocket().and_then(|ws| ws.close_frame().cloned());
+        let frame = match &self.state {
+            State::Open { link, .. } => link.close_frame().cloned(),
+            _ => None,
+        };
         self.left();
         if self.closing || !self.settings.reopens(frame.as_ref()) {
             self.tell(Event::Closed(frame));
@@ -271,7 +308,7 @@ impl Reconnecting {
     /// Waits for the end of a connection that is being closed; no message can come by it any more.
     async fn finish(&mut self) -> Result<()> {
         let ended = match &mut self.state {
-            State::Open { ws, .. } => ws.recv().await,
+            State::Open { link, .. } => link.recv().await,
             _ => return Ok(()),
         };
         match ended {
@@ -302,6 +339,7 @@ impl Reconnecting {
     /// Waits before the attempt that is planned.
     fn wait(&mut self, delay: Duration) {
         let attempt = self.attempts.count();
+        self.publish(Slot::Waiting);
         self.state = State::Waiting(Box::pin(sleep(delay)));
         tracing::debug!(attempt, ?delay, "another connection is to be made");
         self.tell(Event::Connecting { attempt, delay });
@@ -315,6 +353,7 @@ impl Reconnecting {
     }
 
     fn end(&mut self) {
+        self.publish(Slot::Over);
         self.state = State::Over;
     }
 }

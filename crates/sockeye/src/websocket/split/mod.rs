@@ -51,6 +51,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
+use http::Response;
 use sockeye_proto::{CloseCode, CloseFrame, Message, Rtt, State, Utf8Bytes};
 
 pub use options::{SendQueue, WhenFull};
@@ -183,6 +184,11 @@ impl Receiver {
     /// As [`WebSocket::close_frame`].
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.ws.close_frame()
+    }
+
+    /// As [`WebSocket::response`].
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.ws.response()
     }
 
     /// As [`WebSocket::subprotocol`].

@@ -1,5 +1,6 @@
 //! A certificate made for a test.
 
+#![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
@@ -28,4 +29,11 @@ pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>) 
         .with_root_certificates(roots)
         .with_no_client_auth();
     (Arc::new(server), Arc::new(client))
+}
+
+/// A certificate for `name` and its key, both as PEM.
+pub(crate) fn pem(name: &str) -> (String, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([name.to_owned()]).unwrap();
+    (cert.pem(), signing_key.serialize_pem())
 }

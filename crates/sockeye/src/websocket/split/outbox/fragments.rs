@@ -173,7 +173,7 @@ impl Outbox {
             return;
         }
         if inside.fragments.current.as_ref().is_some_and(Stream::has_begun) {
-            let reason = "a message was not finished".into();
+            let reason = "a message was not finished";
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
             inside.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inside);
