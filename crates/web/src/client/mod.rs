@@ -3,6 +3,7 @@
 mod error;
 pub mod reconnect;
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -68,10 +69,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of this `ws` or `wss` URL.
+    /// A client of this `ws` or `wss` URL. The browser converts a Unicode host to ASCII.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self {
-            request: url.as_ref().parse().map(ClientRequest::new),
+            request: ascii(url.as_ref()).parse().map(ClientRequest::new),
             config: Config::new(),
             timeout: DEFAULT_TIMEOUT,
             send_buffer: DEFAULT_SEND_BUFFER,
@@ -171,4 +172,19 @@ impl Client {
         };
         Ok(WebSocket::new(socket, negotiated, limits, url))
     }
+}
+
+/// The URL with its host in ASCII, as the browser has it: the tables for that are large, and the browser's own are there.
+fn ascii(url: &str) -> Cow<'_, str> {
+    let converted = || {
+        let begin = url.find("://")? + 3;
+        let end = begin + url[begin..].find([':', '/', '?', '#']).unwrap_or(url.len() - begin);
+        let host = &url[begin..end];
+        if host.is_ascii() {
+            return None;
+        }
+        let host = web_sys::Url::new(&format!("http://{host}/")).ok()?.hostname();
+        Some(format!("{}{host}{}", &url[..begin], &url[end..]))
+    };
+    converted().map_or(url.into(), Cow::Owned)
 }

@@ -9,6 +9,7 @@ use sockeye_proto::handshake::RequestError;
 use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError};
 use sockeye_web::reconnect::{Backoff, Event, Reconnecting};
 use sockeye_web::{Client, ConnectError, Error, Result};
+use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::peer::{KINDS, Kind, answer, fate, id, sleep};
@@ -404,5 +405,33 @@ async fn a_hook_gives_a_fresh_client_for_each_attempt() {
         expect(&mut client, ["connecting 1"]).await;
         let failed = Event::Failed(ConnectError::TimedOut { after });
         assert_eq!(client.next().await, Ok(Some(failed)));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_stale_connection_is_dropped_and_another_made_at_once() {
+    for kind in KINDS {
+        let mut client = soon(kind, "/echo");
+        expect(&mut client, ["connecting 1", "connected"]).await;
+        client.reconnect();
+        expect(&mut client, ["lost: Disconnected", "connecting 2", "connected"]).await;
+        client.send("after").await.unwrap();
+        expect(&mut client, ["message: after"]).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn other_tasks_send_while_events_are_waited_for() {
+    for kind in KINDS {
+        let (sender, mut receiver) = scripted(kind, [NOWHERE, "/echo"]).split();
+        let sending = sender.clone();
+        spawn_local(async move { sending.send("one").await.unwrap() });
+        assert_eq!(receiver.recv().await.unwrap(), Some("one".into()));
+        receiver.reconnect();
+        let sending = sender.clone();
+        spawn_local(async move { sending.send("two").await.unwrap() });
+        assert_eq!(receiver.recv().await.unwrap(), Some("two".into()));
+        drop(receiver);
+        assert!(matches!(sender.send("late").await, Err(Error::Closed(None))));
     }
 }

@@ -18,7 +18,9 @@
 //! ```
 
 mod event;
+mod link;
 mod settings;
+mod split;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -33,8 +35,11 @@ use crate::websocket::check;
 use crate::{Error, Result, WebSocket};
 pub use event::Event;
 use event::Kept;
+use link::Link;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
+use split::{Place, Slot};
+pub use split::{Receiver, Sender};
 
 /// A connection that is made again when it is lost.
 ///
@@ -78,6 +83,8 @@ pub struct Reconnecting {
     attempts: Attempts,
     /// The program has begun to close it.
     closing: bool,
+    /// Where the senders of a divided one find the connection.
+    place: Option<Place>,
 }
 
 enum State {
@@ -85,7 +92,7 @@ enum State {
     Waiting(Sleep),
     Connecting(Attempt),
     Open {
-        ws: Box<WebSocket>,
+        link: Link,
         /// By the [clock](timer::now).
         since: Duration,
     },
@@ -102,6 +109,7 @@ impl Reconnecting {
             kept: Kept::default(),
             attempts: Attempts::new(Backoff::new()),
             closing: false,
+            place: None,
         }
     }
 
@@ -122,7 +130,7 @@ impl Reconnecting {
             }
             let received = match &mut self.state {
                 State::Over => return Ok(None),
-                State::Open { ws, .. } => ws.recv().await,
+                State::Open { link, .. } => link.recv().await,
                 _ => {
                     self.advance().await?;
                     continue;
@@ -166,7 +174,7 @@ impl Reconnecting {
         loop {
             let sent = match &mut self.state {
                 State::Over => return Err(Error::Closed(None)),
-                State::Open { ws, .. } => ws.send(message.clone()).await,
+                State::Open { link, .. } => link.send(message.clone()).await,
                 _ => {
                     self.advance().await?;
                     continue;
@@ -201,7 +209,7 @@ impl Reconnecting {
         check(&frame)?;
         self.closing = true;
         let closed = match &mut self.state {
-            State::Open { ws, .. } => ws.close(frame.code, frame.reason).await,
+            State::Open { link, .. } => link.close(frame).await,
             _ => Ok(()),
         };
         self.kept.clear();
@@ -209,11 +217,35 @@ impl Reconnecting {
         closed
     }
 
+    /// Drops the connection, as a dropped [`WebSocket`] does, and makes another one at once: for a program that knows that it
+    /// is of no more use, as the page was frozen or the machine has another network. A wait or an attempt that is under way
+    /// is cut short likewise.
+    ///
+    /// [`Event::Lost`] with [`Error::Disconnected`] tells of a connection that was dropped, and [`Event::Connecting`] of the
+    /// attempt. After [`close`](Self::close), and when it is over, nothing happens.
+    pub fn reconnect(&mut self) {
+        if self.closing {
+            return;
+        }
+        match &self.state {
+            State::Over => return,
+            State::Open { .. } => {
+                self.left();
+                self.kept.push(Event::Lost(Error::Disconnected));
+                self.attempts.begin(timer::now());
+            }
+            State::Idle => self.attempts.begin(timer::now()),
+            // The attempt was counted when it was planned.
+            State::Waiting(_) | State::Connecting(_) => {}
+        }
+        self.wait(Duration::ZERO);
+    }
+
     /// The connection while it is open: for the subprotocol, and what else it has. Whoever closes it by this sees another one
     /// made.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {
-            State::Open { ws, .. } => Some(ws),
+            State::Open { link, .. } => link.websocket(),
             _ => None,
         }
     }
@@ -232,7 +264,8 @@ impl Reconnecting {
             }
             State::Connecting(attempt) => match attempt.await {
                 Ok(ws) => {
-                    self.state = State::Open { ws: Box::new(ws), since: timer::now() };
+                    let link = self.link(ws);
+                    self.state = State::Open { link, since: timer::now() };
                     self.kept.push(Event::Connected);
                 }
                 Err(error) => self.failed(error)?,
@@ -244,12 +277,12 @@ impl Reconnecting {
 
     /// Keeps what is left of a connection that takes no messages, until its end.
     async fn finish(&mut self) -> Result<()> {
-        while let State::Open { ws, .. } = &mut self.state {
+        while let State::Open { link, .. } = &mut self.state {
             let limit = self.client.receive_queue;
             if self.kept.size() >= limit {
                 return Err(Error::QueueFull { limit });
             }
-            let received = ws.recv().await;
+            let received = link.recv().await;
             self.received(received)?;
         }
         Ok(())
@@ -288,7 +321,10 @@ impl Reconnecting {
 
     /// After a closing handshake.
     fn closed(&mut self) -> Result<()> {
-        let frame = self.websocket().and_then(|ws| ws.close_frame().cloned());
+        let frame = match &self.state {
+            State::Open { link, .. } => link.close_frame().cloned(),
+            _ => None,
+        };
         self.left();
         if self.closing || !self.settings.reopens(frame.as_ref()) {
             self.kept.push(Event::Closed(frame));
@@ -319,11 +355,13 @@ impl Reconnecting {
 
     /// Waits before the attempt that is planned.
     fn wait(&mut self, delay: Duration) {
+        self.publish(Slot::Waiting);
         self.state = State::Waiting(Sleep::new(delay));
         self.kept.push(Event::Connecting { attempt: self.attempts.count(), delay });
     }
 
     fn end(&mut self) {
+        self.publish(Slot::Over);
         self.state = State::Over;
     }
 }
