@@ -9,11 +9,16 @@ pub enum Class {
     Feed,
     /// The first message is answered by a close frame. `/bye`.
     Bye,
+    /// Every message comes back, by queues with every policy, to clients that always read. `/burst`.
+    Burst,
+    /// The first message is answered by many long ones and a close frame whose reason is their number. `/last`.
+    Last,
 }
 
 impl Class {
     /// All of them, in the order of the ledger.
-    pub const ALL: [Self; 4] = [Self::Echo, Self::Noise, Self::Feed, Self::Bye];
+    pub const ALL: [Self; 6] =
+        [Self::Echo, Self::Noise, Self::Feed, Self::Bye, Self::Burst, Self::Last];
 
     /// The path that asks for it.
     pub const fn path(self) -> &'static str {
@@ -22,6 +27,8 @@ impl Class {
             Self::Noise => "/noise",
             Self::Feed => "/feed",
             Self::Bye => "/bye",
+            Self::Burst => "/burst",
+            Self::Last => "/last",
         }
     }
 

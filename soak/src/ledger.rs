@@ -19,7 +19,7 @@ pub struct Ledger {
     /// Failures that were told.
     told: AtomicU64,
     /// By [`Class`].
-    classes: [Counters; 4],
+    classes: [Counters; Class::ALL.len()],
 }
 
 /// The counters of a class of connections.

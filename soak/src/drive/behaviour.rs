@@ -39,11 +39,15 @@ pub(super) enum Behaviour {
     Unfinished,
     /// Connects again and again.
     Storm,
+    /// Sends much in one go, and always reads.
+    Bursts,
+    /// Pauses for longer than the closing handshake may take while it reads what comes before a close frame.
+    Pauses,
 }
 
 /// How many of a hundred connections behave so.
-const SHARES: [(Behaviour, usize); 16] = [
-    (Behaviour::Echo, 36),
+const SHARES: [(Behaviour, usize); 18] = [
+    (Behaviour::Echo, 32),
     (Behaviour::Fragments, 6),
     (Behaviour::Idle, 8),
     (Behaviour::SlowReader, 8),
@@ -59,6 +63,8 @@ const SHARES: [(Behaviour, usize); 16] = [
     (Behaviour::Reset, 4),
     (Behaviour::Unfinished, 4),
     (Behaviour::Storm, 2),
+    (Behaviour::Bursts, 2),
+    (Behaviour::Pauses, 2),
 ];
 
 impl Behaviour {
@@ -103,6 +109,8 @@ impl Behaviour {
             Self::Reset => session.reset(address).await,
             Self::Unfinished => session.unfinished(address).await,
             Self::Storm => session.storm(address).await,
+            Self::Bursts => session.bursts(address).await,
+            Self::Pauses => session.pauses(address).await,
         }
     }
 }
@@ -126,6 +134,8 @@ impl fmt::Display for Behaviour {
             Self::Reset => "resets",
             Self::Unfinished => "unfinished closing",
             Self::Storm => "reconnect storm",
+            Self::Bursts => "bursts, all read",
+            Self::Pauses => "pauses before a close",
         })
     }
 }

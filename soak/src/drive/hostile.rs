@@ -16,7 +16,7 @@ use crate::serve::MAX_MESSAGE;
 
 /// How long the server may take to let go of a peer: longer than the longest of its deadlines, which is that of silence with 3 to 6 s
 /// before the ping and 8 s after it, by as much as a busy machine may need.
-const LET_GO: Duration = Duration::from_secs(30);
+pub(super) const LET_GO: Duration = Duration::from_secs(30);
 
 /// How long a peer that does not read waits before it looks whether it was let go.
 const STOPPED: Duration = Duration::from_secs(25);
@@ -28,7 +28,7 @@ const LEFT_OVER: Duration = Duration::from_secs(3);
 const BURST: usize = 200;
 
 /// Room for what is not read, in bytes: the system makes it as small as it may.
-const SMALL: Option<u32> = Some(4096);
+pub(super) const SMALL: Option<u32> = Some(4096);
 
 impl Session {
     pub(super) async fn slow_reader(&mut self, address: SocketAddr) -> Result<(), Wrong> {
@@ -219,7 +219,7 @@ impl Session {
 }
 
 /// The next frame, in time.
-async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
+pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
     timeout(LET_GO, peer.frame()).await.map_err(|_| Wrong::Stuck)?
 }
 
@@ -247,7 +247,7 @@ async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
 }
 
 /// A closing handshake that we begin: it is answered, and the server ends the connection.
-async fn closed_by_us(peer: &mut Peer) -> Result<(), Wrong> {
+pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), Wrong> {
     let deadline = Instant::now() + LET_GO;
     peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
     let code = timeout_at(deadline, close_code(peer)).await.map_err(|_| Wrong::NotLetGo)??;

@@ -3,6 +3,7 @@
 mod behaviour;
 mod chance;
 mod hostile;
+mod paced;
 mod peer;
 mod reading;
 mod report;

@@ -12,7 +12,7 @@ const KEPT: usize = 4;
 /// What the driver counts, by behaviour.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    rows: [Row; 16],
+    rows: [Row; 18],
     /// Messages that came back and were right, of [`Class::Echo`](crate::Class::Echo).
     pub(super) verified: AtomicU64,
 }

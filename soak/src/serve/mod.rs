@@ -42,6 +42,12 @@ const MAX_UNWRITTEN: u32 = 128 << 10;
 const FEED_COUNT: usize = 16;
 const FEED_LENGTH: usize = 4096;
 
+/// How many messages answer one of [`Class::Last`]: more than the system holds for a peer that pauses.
+const LAST_COUNT: usize = 768;
+
+/// How long each of them is, in bytes.
+pub(crate) const LAST_LENGTH: usize = 8192;
+
 /// How long a drain may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -188,13 +194,22 @@ fn options() -> Options {
         .ping_after(Some(Duration::from_secs(3)))
         .pong_timeout(Duration::from_secs(8))
         .close_timeout(Duration::from_secs(2))
-        .write_timeout(Some(Duration::from_secs(3)))
+        .write_timeout(Some(Duration::from_secs(6)))
         .read_timeout(Some(Duration::from_secs(5)));
     Options::new().config(config).deflate(Deflate::new()).handshake_timeout(Duration::from_secs(4))
 }
 
 fn shutdown() -> Shutdown {
     Shutdown::restart().timeout(DRAIN_TIMEOUT)
+}
+
+/// The messages that answer one of [`Class::Last`], each with its number.
+fn last() -> impl Iterator<Item = Vec<u8>> {
+    (0..LAST_COUNT as u64).map(|number| {
+        let mut message = number.to_be_bytes().to_vec();
+        message.resize(LAST_LENGTH, 0);
+        message
+    })
 }
 
 /// The messages that answer one of [`Class::Feed`].

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sockeye::{CloseCode, Message, WebSocket};
 
-use super::feed;
+use super::{feed, last};
 use crate::ledger::{Counters, Live, add, count};
 use crate::{Class, Ledger};
 
@@ -25,7 +25,7 @@ async fn talk(mut ws: WebSocket, mut live: Live) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         count(&live.counters().received);
         match live.class() {
-            Class::Echo => send(&mut ws, live.counters(), message).await?,
+            Class::Echo | Class::Burst => send(&mut ws, live.counters(), message).await?,
             Class::Noise => {
                 // Waits for `recv` to write it, so that floods are answered together.
                 let mut sending = Sending { counters: live.counters(), count: 1 };
@@ -39,6 +39,14 @@ async fn talk(mut ws: WebSocket, mut live: Live) -> sockeye::Result<()> {
                 }
             }
             Class::Bye => ws.close(CloseCode::NORMAL_CLOSURE, "bye").await?,
+            Class::Last => {
+                let mut count = 0;
+                for message in last() {
+                    send(&mut ws, live.counters(), message.into()).await?;
+                    count += 1;
+                }
+                ws.close(CloseCode::NORMAL_CLOSURE, count.to_string()).await?;
+            }
         }
     }
     live.closed = true;

@@ -5,7 +5,7 @@ use sockeye::handshake::{Refusal, Request};
 use sockeye::push::{Answer, Backend, Connection, Handler, Sent, Server};
 use sockeye::{CloseCode, CloseFrame, Drained, Error, Message, MessageRef};
 
-use super::{Control, MAX_UNWRITTEN, feed, options, shutdown};
+use super::{Control, MAX_UNWRITTEN, feed, last, options, shutdown};
 use crate::ledger::{Live, count};
 use crate::{Class, Ledger};
 
@@ -56,7 +56,7 @@ impl Handler for Soaked {
         let Some(class) = connection.data::<Kept>().map(|kept| kept.live.class()) else { return };
         count(&self.ledger.class(class).received);
         match class {
-            Class::Echo | Class::Noise => {
+            Class::Echo | Class::Noise | Class::Burst => {
                 let sent = connection.send(message);
                 self.became(class, sent);
             }
@@ -68,6 +68,18 @@ impl Handler for Soaked {
             }
             // A second message may be in the same input: the handshake has begun by then.
             Class::Bye => drop(connection.close(CloseCode::NORMAL_CLOSURE, "bye")),
+            Class::Last => {
+                let mut count = 0;
+                for message in last() {
+                    let sent = connection.send_shared(Message::from(message));
+                    self.became(class, sent);
+                    if sent != Sent::Taken {
+                        break;
+                    }
+                    count += 1;
+                }
+                let _ = connection.close(CloseCode::NORMAL_CLOSURE, count.to_string());
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use sockeye::split::{Receiver, SendQueue, Sender, WhenFull};
 use sockeye::{CloseCode, Message, WebSocket};
 use tokio::time::interval;
 
-use super::{MAX_UNWRITTEN, feed};
+use super::{MAX_UNWRITTEN, feed, last};
 use crate::ledger::{Live, add, count};
 use crate::{Class, Ledger};
 
@@ -83,7 +83,13 @@ pub(super) fn handler(
         let class = ws.data().copied().unwrap_or(Class::Noise);
         let when_full = match class {
             // Nothing may be dropped where the client counts.
-            Class::Echo | Class::Noise | Class::Bye => WhenFull::Wait,
+            Class::Echo | Class::Noise | Class::Bye | Class::Last => WhenFull::Wait,
+            // Nothing is, where the client always reads.
+            Class::Burst => match turn.fetch_add(1, Ordering::Relaxed) % 3 {
+                0 => WhenFull::DropNewest,
+                1 => WhenFull::DropOldest,
+                _ => WhenFull::Disconnect,
+            },
             Class::Feed => match turn.fetch_add(1, Ordering::Relaxed) % 4 {
                 0 => WhenFull::Wait,
                 1 => WhenFull::DropNewest,
@@ -92,7 +98,8 @@ pub(super) fn handler(
             },
         };
         let live = ledger.enter(class);
-        let queue = SendQueue::new().capacity(MAX_UNWRITTEN).when_full(when_full);
+        let capacity = if class == Class::Burst { MAX_UNWRITTEN / 2 } else { MAX_UNWRITTEN };
+        let queue = SendQueue::new().capacity(capacity).when_full(when_full);
         let (sender, receiver) = ws.split_with(queue);
         let queue = Queue { sender, accepted: Arc::default(), class, ledger: ledger.clone() };
         settling.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
@@ -111,13 +118,21 @@ async fn talk(mut receiver: Receiver, queue: Queue, mut live: Live) -> sockeye::
     while let Some(message) = receiver.recv().await? {
         count(&live.counters().received);
         match live.class() {
-            Class::Echo | Class::Noise => queue.send(message).await?,
+            Class::Echo | Class::Noise | Class::Burst => queue.send(message).await?,
             Class::Feed => {
                 for message in feed() {
                     queue.send(message).await?;
                 }
             }
             Class::Bye => queue.sender.close(CloseCode::NORMAL_CLOSURE, "bye")?,
+            Class::Last => {
+                let mut count = 0;
+                for message in last() {
+                    queue.send(message).await?;
+                    count += 1;
+                }
+                queue.sender.close(CloseCode::NORMAL_CLOSURE, count.to_string())?;
+            }
         }
     }
     live.closed = true;

@@ -1,0 +1,101 @@
+//! The sessions that live, at a pace of their own: none may be cut, and nothing may be lost.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sockeye::frame::OpCode;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::sleep;
+
+use super::hostile::{LET_GO, SMALL, closed_by_us, next};
+use super::peer::Peer;
+use super::peer::frame;
+use super::session::Session;
+use super::tally::Wrong;
+use crate::Class;
+use crate::serve::LAST_LENGTH;
+
+/// How many messages come in one write, and how long each is, in bytes: more than the queues of [`Class::Burst`] hold.
+const BURST: u64 = 110;
+const BURST_LENGTH: usize = 1000;
+
+/// Longer than the closing handshake may take, and half of what the transport may take nothing for.
+const PAUSE: Duration = Duration::from_secs(3);
+
+impl Session {
+    pub(super) async fn bursts(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Burst, None).await?;
+        for _ in 0..5 {
+            let burst: Vec<u8> = (0..BURST)
+                .flat_map(|number| {
+                    let mut message = number.to_be_bytes().to_vec();
+                    message.resize(BURST_LENGTH, b'x');
+                    frame(OpCode::Binary, &message)
+                })
+                .collect();
+            peer.stream.write_all(&burst).await?;
+            for number in 0..BURST {
+                if numbered(&mut peer).await?.ok_or(Wrong::Closed)? != (number, BURST_LENGTH) {
+                    return Err(Wrong::OtherEcho);
+                }
+            }
+            sleep(self.chance.time(500, 1500)).await;
+        }
+        closed_by_us(&mut peer).await
+    }
+
+    pub(super) async fn pauses(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+        let mut peer = Peer::upgraded(address, Class::Last, SMALL).await?;
+        peer.send(OpCode::Text, b"go").await?;
+        let mut count = 0;
+        let mut until_pause = 0;
+        loop {
+            if until_pause == 0 {
+                sleep(PAUSE).await;
+                // In messages of 8 KiB.
+                until_pause = 256 + self.chance.below(128);
+            }
+            until_pause -= 1;
+            match next(&mut peer).await? {
+                Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
+                Some((OpCode::Binary, payload)) => {
+                    if number_of(&payload) != Some(count) || payload.len() != LAST_LENGTH {
+                        return Err(Wrong::OtherEcho);
+                    }
+                    count += 1;
+                }
+                Some((OpCode::Close, payload)) => {
+                    let expected =
+                        [&1000_u16.to_be_bytes()[..], count.to_string().as_bytes()].concat();
+                    if payload != expected {
+                        return Err(Wrong::NoCloseFrame);
+                    }
+                    // The server may have given up on an answer meanwhile.
+                    let _ = peer.send(OpCode::Close, &payload[..2]).await;
+                    return peer.until_end(LET_GO).await;
+                }
+                Some(_) => return Err(Wrong::OtherEcho),
+                None => return Err(Wrong::NoCloseFrame),
+            }
+        }
+    }
+}
+
+/// The next message, by its number and length; `None` when a close frame comes, or the end. Pings are answered.
+async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, Wrong> {
+    loop {
+        match next(peer).await? {
+            Some((OpCode::Binary, payload)) => {
+                let number = number_of(&payload).ok_or(Wrong::OtherEcho)?;
+                return Ok(Some((number, payload.len())));
+            }
+            Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
+            Some((OpCode::Close, _)) | None => return Ok(None),
+            Some(_) => return Err(Wrong::OtherEcho),
+        }
+    }
+}
+
+fn number_of(payload: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(*payload.first_chunk()?))
+}
