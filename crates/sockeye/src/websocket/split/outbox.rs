@@ -183,21 +183,23 @@ impl Outbox {
     /// Writes on behalf of the writer task until `room` is reserved, or the transport takes nothing.
     pub(super) fn drive(&self, room: u32) -> Driven {
         let mut writer = self.writer();
-        loop {
+        let Some(writer) = &mut *writer else { return Driven::Closed };
+        let driven = loop {
             match self.try_reserve(room) {
-                Ok(()) => return Driven::Reserved,
-                Err(Refused::Closed) => return Driven::Closed,
+                Ok(()) => break Driven::Reserved,
+                Err(Refused::Closed) => break Driven::Closed,
                 Err(Refused::Full) => {}
             }
-            let Some(writer) = &mut *writer else { return Driven::Closed };
             match writer.advance_for_sender(self) {
                 Step::Taken => {}
-                Step::Blocked => return Driven::Blocked,
-                Step::Ended => return Driven::Closed,
-                Step::Idle if self.lock().queue.is_empty() => return Driven::Contended,
-                Step::Idle => return Driven::Held,
+                Step::Blocked => break Driven::Blocked,
+                Step::Ended => break Driven::Closed,
+                Step::Idle if self.lock().queue.is_empty() => break Driven::Contended,
+                Step::Idle => break Driven::Held,
             }
-        }
+        };
+        writer.hand_over();
+        driven
     }
 
     /// Takes a message for which capacity is reserved.

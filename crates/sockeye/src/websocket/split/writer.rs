@@ -96,12 +96,17 @@ impl Writer {
         let step = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.advance(outbox)))))
             .poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(step) = step else { return Step::Blocked };
-        match step {
-            Step::Blocked if mem::take(&mut self.unwatched) => self.task.wake_by_ref(),
-            Step::Ended => self.task.wake_by_ref(),
-            _ => {}
+        if step == Step::Ended {
+            self.wake_task();
         }
         step
+    }
+
+    /// Hands what a sender has taken over to the task.
+    pub(super) fn hand_over(&mut self) {
+        if mem::take(&mut self.unwatched) {
+            self.wake_task();
+        }
     }
 
     pub(super) fn wake_task(&self) {
@@ -120,8 +125,10 @@ impl Writer {
         if self.ended.is_some() {
             return Step::Ended;
         }
-        let task = self.task.clone();
-        match self.poll_advance(&mut Context::from_waker(&task), outbox) {
+        let task = mem::replace(&mut self.task, Waker::noop().clone());
+        let polled = self.poll_advance(&mut Context::from_waker(&task), outbox);
+        self.task = task;
+        match polled {
             Poll::Pending => Step::Blocked,
             Poll::Ready(Ok(Step::Ended)) => {
                 self.ended = Some(Ok(()));
@@ -146,7 +153,7 @@ impl Writer {
             ready!(Pin::new(&mut self.transport).poll_shutdown(cx))?;
             return Poll::Ready(Ok(Step::Ended));
         }
-        if !outbox.take(&mut self.batch, &self.task) {
+        if !outbox.take(&mut self.batch, cx.waker()) {
             return Poll::Ready(Ok(Step::Idle));
         }
         self.unwatched = true;
@@ -233,7 +240,7 @@ impl Task {
             if let Poll::Ready(late) = self.poll_writer(cx, &mut seen) {
                 return Poll::Ready(late);
             }
-            if input.is_none() {
+            if input.is_none() && outbox.is_closing() {
                 input = outbox.take_abandoned();
             }
             poll_discard(&mut input, cx);
