@@ -10,11 +10,11 @@ use crate::peer::Peer;
 use crate::serving::Running;
 use crate::wire::{self, BINARY, FIN};
 
-const CONNECTIONS: usize = 48;
+const CONNECTIONS: usize = 32;
 const LENGTH: usize = 1 << 20;
 
 /// Messages of each connection, on the average.
-const EACH: usize = 12;
+const EACH: usize = 8;
 
 #[test]
 fn long_messages_are_shared_fairly() {

@@ -47,6 +47,8 @@ fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ALL_REFUSED);
     }
     let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
+    // Otherwise the server would wait for the end of its half.
+    drop(peer);
     running.stop();
     frames
 }
