@@ -44,8 +44,8 @@ pub(super) struct Ring {
     files: Files,
     #[expect(clippy::vec_box, reason = "the kernel is told where they are")]
     spare_slices: Vec<Box<Slices>>,
-    /// How often it has waited.
-    turn: u64,
+    /// How often it has waited, modulo 2^32: each connection holds two of these, and compares them with this one only.
+    turn: u32,
 }
 
 /// What the kernel is doing.
@@ -211,7 +211,7 @@ impl Ring {
             },
         }
         self.arrived.extend(self.kernel.completion());
-        self.turn += 1;
+        self.turn = self.turn.wrapping_add(1);
         Ok(())
     }
 
@@ -226,8 +226,8 @@ impl Ring {
         }
     }
 
-    /// How often it has waited.
-    pub(super) fn turn(&self) -> u64 {
+    /// What tells this turn from the last ones.
+    pub(super) fn turn(&self) -> u32 {
         self.turn
     }
 

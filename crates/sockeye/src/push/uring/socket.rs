@@ -16,12 +16,12 @@ pub(super) struct Socket {
     pub(super) stream: Stream,
     pub(super) receive: Option<Ticket>,
     /// The turn of the ring in which input came last.
-    received_in: u64,
+    received_in: u32,
     /// The receive was cancelled: its last completion is still to come.
     cancelled: bool,
     pub(super) send: Option<Ticket>,
     /// The turn of the ring in which the send was asked for.
-    sent_in: u64,
+    sent_in: u32,
     /// What came while output was on its way for longer than a turn.
     held: Vec<u8>,
     /// How the peer's half ended meanwhile.
@@ -79,7 +79,7 @@ impl Link<Socket> {
     ) {
         self.socket.received_in = ring.turn();
         // A send that the system takes at once is done before input of the same turn is told of.
-        let slow = self.socket.send.is_some() && self.socket.sent_in < ring.turn();
+        let slow = self.socket.send.is_some() && self.socket.sent_in != ring.turn();
         if self.blocked || slow {
             return self.hold(ring, filled);
         }
