@@ -37,7 +37,9 @@ pub mod text;
 mod token;
 
 pub use close::{CloseCode, CloseFrame};
-pub use connection::{Config, Connection, Event, Input, Role, Rtt, State, TimedOut};
+pub use connection::{
+    Config, Connection, Event, Input, Role, Rtt, State, TimedOut, TransportStatus,
+};
 pub use error::{ProtocolError, UsageError};
 pub use error_chain::ErrorChain;
 pub use escape::{Escaped, escape};

@@ -106,6 +106,8 @@ cfg_if::cfg_if! {
         mod random;
         mod repeated;
         mod server;
+        #[cfg(target_os = "linux")]
+        mod tcp_info;
         #[cfg(feature = "tls")]
         mod tls;
         mod transport;

@@ -2,23 +2,33 @@
 
 mod answered_pings;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use sockeye_proto::TransportStatus;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::websocket::split;
 pub(crate) use answered_pings::AnsweredPings;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 pub(crate) use answered_pings::MIN_NUMBERED;
 
 /// Any byte stream that a WebSocket can run over.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The stream itself, to look for the socket that it runs on.
+    fn as_any(&self) -> &dyn Any;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
 
 /// A byte stream without its type, so that [`WebSocket`](crate::WebSocket) has none either: plain TCP, which is worth
 /// a direct call, or anything else behind a pointer.
@@ -68,6 +78,59 @@ impl Transport {
             Self::Boxed { .. } => None,
         }
     }
+
+    /// How far the output has come, of which the connection itself holds `unwritten` bytes.
+    pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
+        let (waiting, socket) = match self {
+            Self::Tcp(stream) => (0, Some(stream)),
+            Self::Boxed { io, .. } => match split::behind((**io).as_any()) {
+                Some((outbox, socket)) => (outbox.unwritten(), socket),
+                None => (0, socket((**io).as_any())),
+            },
+        };
+        let unwritten = (unwritten + waiting) as u64;
+        let (acknowledged, in_system) = socket.and_then(delivery).unwrap_or_default();
+        TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused: false }
+    }
+
+    /// Whether another task wrote something since this was last asked, and whether that had to wait for the peer.
+    pub(crate) fn take_written(&self) -> Option<bool> {
+        let Self::Boxed { io, .. } = self else { return None };
+        let (outbox, _) = split::behind((**io).as_any())?;
+        outbox.take_written()
+    }
+}
+
+/// The socket under the streams that this crate makes, and those that servers usually hand over.
+fn socket(io: &dyn Any) -> Option<&TcpStream> {
+    #[cfg(feature = "tls")]
+    {
+        use tokio_rustls::{client, server};
+
+        if let Some(stream) = io.downcast_ref::<client::TlsStream<Transport>>() {
+            return match stream.get_ref().0 {
+                Transport::Tcp(stream) => Some(stream),
+                Transport::Boxed { io, .. } => socket((**io).as_any()),
+            };
+        }
+        if let Some(stream) = io.downcast_ref::<server::TlsStream<TcpStream>>() {
+            return Some(stream.get_ref().0);
+        }
+        if let Some(stream) = io.downcast_ref::<tokio_rustls::TlsStream<TcpStream>>() {
+            return Some(stream.get_ref().0);
+        }
+    }
+    io.downcast_ref::<TcpStream>()
+}
+
+#[cfg(target_os = "linux")]
+fn delivery(stream: &TcpStream) -> Option<(u64, u64)> {
+    crate::tcp_info::delivery(std::os::fd::AsFd::as_fd(stream))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn delivery(_: &TcpStream) -> Option<(u64, u64)> {
+    None
 }
 
 impl From<TcpStream> for Transport {

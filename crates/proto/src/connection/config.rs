@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use super::Role;
+use crate::keepalive::LEAST_RATE;
+
 /// Limits and deadlines of a connection.
 ///
 /// ```
@@ -21,7 +24,17 @@ pub struct Config {
     pub(crate) close_timeout: Duration,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
+    pub(crate) min_message_rate: MinRate,
     pub(crate) report_frames: bool,
+}
+
+/// The least rate of a message that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MinRate {
+    /// [`LEAST_RATE`] on servers, none on clients.
+    OfRole,
+    /// In bytes a second; 0 for none.
+    Of(u16),
 }
 
 impl Config {
@@ -31,11 +44,12 @@ impl Config {
             max_frame_length: u64::MAX,
             max_message_length: 16 << 20,
             max_streamed_length: u64::MAX,
-            ping_after: Some(Duration::from_secs(30)),
+            ping_after: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             write_timeout: Some(Duration::from_secs(30)),
             read_timeout: None,
+            min_message_rate: MinRate::OfRole,
             report_frames: false,
         }
     }
@@ -70,16 +84,23 @@ impl Config {
         Self { max_streamed_length: bytes, ..self }
     }
 
-    /// How long the peer may be silent before it is sent a ping; `None` for never. Default: 30 s.
+    /// How long either direction may be silent; `None` for ever. Default: 20 s.
     ///
-    /// Anything that arrives counts. Silence is measured without reading the clock for each message, so that the
-    /// ping leaves between one and two of these intervals after the last byte.
+    /// A peer that sends nothing is sent a ping, whose pong breaks the silence; when only this end sends nothing, it sends a
+    /// pong that nobody asked for (RFC 6455 section 5.5.3). Silence is measured in halves of the interval, without reading the
+    /// clock for each message, so that both leave between one half and the whole of it after the last byte. The default is
+    /// less than half of the time after which nginx (60 s) and `HAProxy` (50 s) cut an idle connection by default.
     pub const fn ping_after(self, interval: Option<Duration>) -> Self {
         Self { ping_after: interval, ..self }
     }
 
-    /// How long the silence may go on after that ping before the connection counts as lost
+    /// How long the pong to that ping may take before the connection counts as lost
     /// ([`TimedOut::Keepalive`](crate::TimedOut::Keepalive)). Default: 20 s.
+    ///
+    /// The time begins when the peer's transport has the ping, as far as the driver knows that, and begins anew while the output
+    /// before the ping makes progress: a ping may wait behind megabytes on a slow line. While the peer takes nothing of that
+    /// output, it is twice as long. Other input puts the end off only if it
+    /// arrives at 240 bytes a second or faster, since a pong may wait behind a long message of the peer.
     pub const fn pong_timeout(self, timeout: Duration) -> Self {
         Self { pong_timeout: timeout, ..self }
     }
@@ -110,6 +131,29 @@ impl Config {
     /// the message do not extend its time. Meant for the driver of a connection that waits for its transport.
     pub const fn read_timeout(self, timeout: Option<Duration>) -> Self {
         Self { read_timeout: timeout, ..self }
+    }
+
+    /// The least rate, in bytes a second, at which a message that has begun must go on to arrive; `None` for none. At most
+    /// 65,535. Default: 240 on servers, none on clients.
+    ///
+    /// It is an average over 20 s or more, and the first 20 s of a message are not judged, so that an upload over a slow line
+    /// lives and a message that is dribbled to hold memory does not: that one fails the connection with 1008
+    /// ([`TimedOut::MessageTooSlow`](crate::TimedOut::MessageTooSlow)). Time in which the driver does not read is not counted,
+    /// and neither are messages that are read as a stream, of which nothing is held.
+    pub const fn min_message_rate(self, bytes_per_second: Option<u16>) -> Self {
+        let rate = match bytes_per_second {
+            Some(rate) => rate,
+            None => 0,
+        };
+        Self { min_message_rate: MinRate::Of(rate), ..self }
+    }
+
+    pub(crate) const fn min_rate_for(&self, role: Role) -> u16 {
+        match (self.min_message_rate, role) {
+            (MinRate::Of(rate), _) => rate,
+            (MinRate::OfRole, Role::Server) => LEAST_RATE,
+            (MinRate::OfRole, Role::Client) => 0,
+        }
     }
 
     /// For a driver: the [`max_message_length`](Self::max_message_length).

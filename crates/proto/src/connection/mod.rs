@@ -25,14 +25,14 @@ pub use half::SendingHalf;
 pub use input::Input;
 pub use role::Role;
 
-use crate::close::CloseFrame;
+use crate::close::{CloseCode, CloseFrame};
 use crate::closing::Closing;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflate, Parameters};
 use crate::error::{ProtocolError, UsageError};
 use crate::frame::OpCode;
-pub use crate::keepalive::Rtt;
 use crate::keepalive::{Keepalive, Verdict};
+pub use crate::keepalive::{Rtt, TransportStatus};
 use crate::mask::MaskKey;
 use crate::message::{Kind, Message, MessageCow, MessageRef};
 use crate::prepared::Prepared;
@@ -111,9 +111,12 @@ pub struct Connection {
     sending: Sending,
     closing: Closing,
     keepalive: Keepalive,
-    /// The payload of the last ping that could not be answered yet.
-    owed_pong: Option<Box<[u8]>>,
+    owed_pong: Option<Box<OwedPong>>,
 }
+
+/// The payload of the last ping that could not be answered yet, behind one pointer: an idle connection holds none.
+#[derive(Debug)]
+struct OwedPong(Box<[u8]>);
 
 impl Connection {
     /// The server's end, after the opening handshake.
@@ -131,7 +134,11 @@ impl Connection {
             receiving: Receiving::new(role, config),
             sending: Sending::new(mask_keys),
             closing: Closing::new(config.close_timeout),
-            keepalive: Keepalive::new(config.ping_after, config.pong_timeout),
+            keepalive: Keepalive::new(
+                config.ping_after,
+                config.pong_timeout,
+                config.min_rate_for(role),
+            ),
             owed_pong: None,
         }
     }
@@ -230,7 +237,7 @@ impl Connection {
         length: usize,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
-        self.keepalive.heard();
+        self.keepalive.on_input(length);
         let received = self.receiving.payload_read(length);
         self.answer(received, out)
     }
@@ -315,9 +322,9 @@ impl Connection {
     #[inline]
     pub fn poll_owed(&mut self, out: &mut Vec<u8>) {
         if self.owed_pong.is_some() && out.len() < ANSWERS_LIMIT {
-            if let Some(payload) = self.owed_pong.take() {
+            if let Some(owed) = self.owed_pong.take() {
                 // Refused only after the close frame, and then there is none to send.
-                let _ = self.pong(&payload, out);
+                let _ = self.pong(&owed.0, out);
             }
         }
     }
@@ -348,7 +355,7 @@ impl Connection {
     /// Takes note of a pong that arrived at `now`: whether it answers the keepalive's ping, and how long that took. A driver
     /// that wants to know [`Connection::rtt`] calls it for each [`Event::Pong`]. Says whether there is a new one by it.
     pub fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
-        self.keepalive.pong(payload, now)
+        self.keepalive.measure(payload, now)
     }
 
     /// The round-trip time, once a keepalive ping was answered. Those are sent into silence only: a connection that is never
@@ -359,11 +366,28 @@ impl Connection {
         self.keepalive.rtt()
     }
 
-    /// Does what is due at `now`: a ping into the silence is appended to `out`.
+    /// Takes note that the transport took output. `waited` says whether the transport had taken nothing before, so that its
+    /// taking some is a sign of life of the peer.
+    ///
+    /// A driver calls it after a write, once for any number of messages. Without it, a connection sends a pong that nobody asked
+    /// for whenever it was sent no ping for [`Config::ping_after`], although messages were sent.
+    #[inline]
+    pub fn handle_written(&mut self, waited: bool) {
+        self.keepalive.on_written(waited);
+    }
+
+    /// Does what is due at `now`: appends a ping to `out` when the peer was silent, and a pong that nobody asked for when only
+    /// this end was. `status` tells how far the output has come, and is called only when something depends on it.
     ///
     /// # Errors
-    /// [`TimedOut`] when a deadline has passed: the transport is to be dropped.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), TimedOut> {
+    /// [`TimedOut`] when a deadline has passed: the connection is over. A close frame that says so may have been appended to
+    /// `out`, which is to be written as far as the transport takes it at once; then the transport is to be dropped.
+    pub fn handle_timeout(
+        &mut self,
+        now: Instant,
+        status: impl FnOnce() -> TransportStatus,
+        out: &mut Vec<u8>,
+    ) -> Result<(), TimedOut> {
         if self.state() != State::Open {
             if !self.closing.is_expired(now) {
                 return Ok(());
@@ -375,18 +399,31 @@ impl Connection {
             self.end();
             return Err(TimedOut::Closing);
         }
-        match self.keepalive.handle_timeout(now) {
-            Verdict::Alive => Ok(()),
-            Verdict::Ping(payload) => {
-                // An open connection takes a short ping.
-                let _ = self.ping(&payload, out);
-                Ok(())
-            }
-            Verdict::Expired => {
-                self.end();
-                Err(TimedOut::Keepalive)
-            }
+        let assembling = self.receiving.is_assembling();
+        match self.keepalive.handle_timeout(now, assembling, status) {
+            Verdict::Alive => {}
+            // An open connection takes short control frames.
+            Verdict::Ping(payload) => drop(self.ping(&payload, out)),
+            Verdict::Heartbeat => drop(self.pong(b"", out)),
+            Verdict::Expired => return Err(self.time_out(TimedOut::Keepalive, out)),
+            Verdict::TooSlow => return Err(self.time_out(TimedOut::MessageTooSlow, out)),
         }
+        Ok(())
+    }
+
+    /// Tells a peer that may still be there why the connection is over.
+    #[cold]
+    fn time_out(&mut self, late: TimedOut, out: &mut Vec<u8>) -> TimedOut {
+        let (code, reason) = match late {
+            TimedOut::MessageTooSlow => (CloseCode::POLICY_VIOLATION, "message too slow"),
+            // The code that Python's websockets uses for the same.
+            _ => (CloseCode::INTERNAL_ERROR, "keepalive timeout"),
+        };
+        let frame = CloseFrame { code, reason: reason.into() };
+        // Refused only when a close frame was sent before.
+        let _ = self.sending.close(Some(&frame), out);
+        self.end();
+        late
     }
 
     /// Gives up on a peer that is gone: nothing more is received or sent.
@@ -409,8 +446,9 @@ impl Connection {
         if !self.closing.is_receiving() {
             return None;
         }
+        let before = input.len();
         let received = self.receiving.whole_message(input)?;
-        self.keepalive.heard();
+        self.keepalive.on_input(before - input.len());
         if let Err(error) = received {
             self.fail(error, out);
         }
@@ -427,10 +465,9 @@ impl Connection {
             input.take(usize::MAX);
             return Ok(None);
         }
-        if !input.is_empty() {
-            self.keepalive.heard();
-        }
+        let before = input.len();
         let received = self.receiving.next(input);
+        self.keepalive.on_input(before - input.len());
         self.answer(received, out)
     }
 
@@ -448,10 +485,10 @@ impl Connection {
                     | Event::Begin(_)
                     | Event::Piece(_)
                     | Event::End
-                    | Event::Frame(_)
-                    | Event::Pong(_),
+                    | Event::Frame(_),
                 ),
             ) => {}
+            Ok(Some(Event::Pong(_))) => self.keepalive.on_pong(),
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, out),
             Ok(Some(Event::Close { frame, mid_message })) => {
                 self.answer_close(frame.as_ref(), *mid_message, out);
@@ -499,7 +536,7 @@ impl Connection {
             // Refused only after the close frame, when nothing is owed any more.
             let _ = self.pong(payload, out);
         } else {
-            self.owed_pong = Some(payload.into());
+            self.owed_pong = Some(Box::new(OwedPong(payload.into())));
         }
     }
 }
@@ -527,8 +564,7 @@ impl Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimedOut {
-    /// Silence, and none of the answer that a ping asks for within
-    /// [`Config::pong_timeout`].
+    /// Silence, and no answer to a ping within [`Config::pong_timeout`] of its arrival at the peer.
     Keepalive,
     /// The closing handshake was not finished within [`Config::close_timeout`].
     Closing,
@@ -536,6 +572,8 @@ pub enum TimedOut {
     Writing,
     /// A message did not arrive whole within [`Config::read_timeout`].
     Reading,
+    /// A message that had begun arrived more slowly than [`Config::min_message_rate`] allows.
+    MessageTooSlow,
 }
 
 impl fmt::Display for TimedOut {
@@ -545,6 +583,7 @@ impl fmt::Display for TimedOut {
             Self::Closing => "the closing handshake was not finished in time",
             Self::Writing => "the transport took nothing of what was to be written",
             Self::Reading => "a message did not arrive whole in time",
+            Self::MessageTooSlow => "a message arrived too slowly",
         })
     }
 }

@@ -111,6 +111,11 @@ impl Receiving {
         self.message.is_some() || self.frame.is_some() || !self.partial.is_empty()
     }
 
+    /// Whether a part of a message is held until its rest arrives.
+    pub(super) fn is_assembling(&self) -> bool {
+        self.message.is_some() || (self.frame.is_some() && self.streamed.is_none())
+    }
+
     /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen
     /// in its header. `None` says that nothing was taken and that [`Receiving::next`] is to look.
     #[inline(always)]

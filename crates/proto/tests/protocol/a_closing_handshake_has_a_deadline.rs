@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use sockeye_proto::{Config, Connection, State, TimedOut};
+use sockeye_proto::{Config, Connection, State, TimedOut, TransportStatus};
 
 use crate::harness::{Way, feed};
 use crate::wire::{CLOSE, FIN, TEXT, bare, masked};
@@ -17,12 +17,15 @@ fn assert_ends_at_the_deadline(mut connection: Connection) {
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
     let mut out = Vec::new();
     let early = now + TIMEOUT - Duration::from_nanos(1);
-    assert_eq!(connection.handle_timeout(early, &mut out), Ok(()));
+    assert_eq!(connection.handle_timeout(early, TransportStatus::default, &mut out), Ok(()));
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
     // What arrives meanwhile buys no time.
     feed(&mut connection, [&masked(FIN | TEXT, b"late")[..]], Way::Borrowed);
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
-    assert_eq!(connection.handle_timeout(now + TIMEOUT, &mut out), Err(TimedOut::Closing));
+    assert_eq!(
+        connection.handle_timeout(now + TIMEOUT, TransportStatus::default, &mut out),
+        Err(TimedOut::Closing)
+    );
     assert_eq!(out, b"");
     assert_eq!(connection.state(), State::Closed);
 }
@@ -33,7 +36,10 @@ fn written(mut connection: Connection) -> Connection {
     for waiting in 0..10 {
         let later = now + waiting * TIMEOUT;
         assert_eq!(connection.poll_timeout(later), None);
-        assert_eq!(connection.handle_timeout(later, &mut Vec::new()), Ok(()));
+        assert_eq!(
+            connection.handle_timeout(later, TransportStatus::default, &mut Vec::new()),
+            Ok(())
+        );
     }
     let later = now + 10 * TIMEOUT;
     assert!(connection.on_close_written(later));

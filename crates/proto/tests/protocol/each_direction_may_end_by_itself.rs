@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use sockeye_proto::{CloseCode, Config, Connection, State, TimedOut};
+use sockeye_proto::{CloseCode, Config, Connection, State, TimedOut, TransportStatus};
 
 use crate::harness::{Happened, Way, at_every_split, binary, close_frame, feed};
 use crate::wire::{BINARY, CLOSE, FIN, bare, masked};
@@ -61,10 +61,13 @@ fn a_peer_that_goes_on_sending_after_our_close_is_given_time() {
         assert_eq!(connection.poll_timeout(now), Some(now + SILENCE));
         feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
         now += SILENCE;
-        assert_eq!(connection.handle_timeout(now, &mut out), Ok(()));
+        assert_eq!(connection.handle_timeout(now, TransportStatus::default, &mut out), Ok(()));
         assert_eq!(connection.state(), State::Closing);
     }
-    assert_eq!(connection.handle_timeout(now + SILENCE, &mut out), Err(TimedOut::Closing));
+    assert_eq!(
+        connection.handle_timeout(now + SILENCE, TransportStatus::default, &mut out),
+        Err(TimedOut::Closing)
+    );
     assert_eq!(connection.state(), State::Closed);
 }
 
@@ -86,5 +89,8 @@ fn once_both_have_closed_the_transport_has_the_usual_time_to_end() {
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
     // Now that it has ended, nothing puts the end off.
     feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
-    assert_eq!(connection.handle_timeout(now + TIMEOUT, &mut Vec::new()), Err(TimedOut::Closing));
+    assert_eq!(
+        connection.handle_timeout(now + TIMEOUT, TransportStatus::default, &mut Vec::new()),
+        Err(TimedOut::Closing)
+    );
 }

@@ -21,6 +21,7 @@ mod a_close_frame_is_answered_once;
 mod a_closing_handshake_has_a_deadline;
 mod a_connection_that_stays_silent_is_lost;
 mod a_flood_of_pings_is_answered_by_the_last;
+mod a_message_that_has_begun_goes_on;
 mod a_message_that_is_whole_may_be_taken_first;
 mod a_payload_left_in_place_is_written_as_if_it_were_copied;
 mod close_payloads_follow_the_rules;

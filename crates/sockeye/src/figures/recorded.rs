@@ -271,6 +271,7 @@ const fn cause_label(error: &Error) -> &'static str {
         Error::TimedOut(TimedOut::Closing) => "closing",
         Error::TimedOut(TimedOut::Writing) => "writing",
         Error::TimedOut(TimedOut::Reading) => "reading",
+        Error::TimedOut(TimedOut::MessageTooSlow) => "too_slow",
         Error::TimedOut(_) => "timed_out",
         // No connection that is open fails with the others.
         Error::Io(_)

@@ -15,7 +15,7 @@ use rustix::net::{self, RecvFlags};
 use super::Handler;
 use super::acceptor::Acceptor;
 use super::mailbox::{Waker, Workers};
-use super::worker::{End, Link, Office, Settings, Worker};
+use super::worker::{Delivery, End, Link, Office, Settings, Worker};
 use crate::output::{MAX_SLICES, Output};
 
 /// The buffer that all connections of a worker read into, in bytes: what a socket has is nearly always less, so that one
@@ -386,6 +386,18 @@ impl Link<Socket> {
                 }
             }
         }
+    }
+}
+
+impl Delivery for Socket {
+    #[cfg(target_os = "linux")]
+    fn delivery(&self) -> Option<(u64, u64)> {
+        crate::tcp_info::delivery(std::os::fd::AsFd::as_fd(&self.stream))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn delivery(&self) -> Option<(u64, u64)> {
+        None
     }
 }
 

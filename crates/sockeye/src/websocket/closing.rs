@@ -139,7 +139,7 @@ impl WebSocket {
                 self.ending.step = Step::Done;
                 continue;
             }
-            if let Err(late) = ready!(self.timer.poll(cx, &mut self.connection, &mut self.output)) {
+            if let Err(late) = ready!(self.poll_timer(cx)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
                 // not make it fail.
                 if self.ending.step == Step::Flushing && self.ending.error.is_none() {

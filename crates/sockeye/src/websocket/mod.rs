@@ -362,7 +362,11 @@ impl WebSocket {
             return Poll::Ready(Err(TimedOut::Reading.into()));
         }
         loop {
-            ready!(self.timer.poll(cx, &mut self.connection, &mut self.output))?;
+            if let Err(late) = ready!(self.poll_timer(cx)) {
+                // The close frame that says so, as far as it goes at once: the peer may be gone.
+                let _ = self.output.poll_flush(cx, &mut self.transport);
+                return Poll::Ready(Err(late.into()));
+            }
             if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -449,6 +453,11 @@ impl WebSocket {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// Does what is due, once something is.
+    pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TimedOut>> {
+        self.timer.poll(cx, &mut self.connection, &self.transport, &mut self.output)
     }
 
     /// The transport has taken nothing for too long.

@@ -1,4 +1,5 @@
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -16,6 +17,10 @@ pub(super) struct Output {
     unwritten: output::Output,
     /// Whether the transport may hold back something that was written.
     unflushed: bool,
+    /// The transport took nothing when it was last asked.
+    blocked: bool,
+    /// Whether the transport took something since [`Output::take_written`], and whether that had to wait for the peer.
+    written: Option<bool>,
 }
 
 impl Output {
@@ -53,6 +58,11 @@ impl Output {
         self.unwritten.is_empty() && !self.unflushed
     }
 
+    /// Whether something was written since this was last asked, and whether that had to wait for the peer.
+    pub(super) const fn take_written(&mut self) -> Option<bool> {
+        self.written.take()
+    }
+
     /// Writes until all is with the transport, and makes it hold nothing back.
     #[inline]
     pub(super) fn poll_flush<T: AsyncWrite + Unpin>(
@@ -63,15 +73,18 @@ impl Output {
         while !self.unwritten.is_empty() {
             let transport = Pin::new(&mut *transport);
             let written = if self.unwritten.is_contiguous() {
-                ready!(transport.poll_write(cx, self.unwritten.front()))?
+                transport.poll_write(cx, self.unwritten.front())
             } else {
                 let mut slots = [IoSlice::new(&[]); MAX_SLICES];
                 let slices = self.unwritten.slices(&[], &mut slots);
-                ready!(transport.poll_write_vectored(cx, slices))?
+                transport.poll_write_vectored(cx, slices)
             };
+            let waited = mem::replace(&mut self.blocked, written.is_pending());
+            let written = ready!(written)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.written = Some(waited || self.written == Some(true));
             self.unflushed = true;
             self.unwritten.advance(written);
         }

@@ -147,7 +147,8 @@ async fn silence_is_pinged_and_then_ends_the_connection() {
     drop(server);
     let mut sent = Vec::new();
     raw.read_to_end(&mut sent).await.unwrap();
-    assert_eq!(sent, [0x89, 4, 0, 0, 0, 1]);
+    let close = [&[0x88, 19, 0x03, 0xf3][..], b"keepalive timeout"].concat();
+    assert_eq!(sent, [&[0x89, 4, 0, 0, 0, 1][..], &close].concat());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::output::Output;
+use crate::transport::Transport;
 
 /// The one timer of a connection, set to the next deadline that the protocol tells.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ impl Timer {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut Connection,
+        transport: &Transport,
         output: &mut Output,
     ) -> Poll<Result<(), TimedOut>> {
         let state = connection.state();
@@ -46,7 +48,12 @@ impl Timer {
             return Poll::Pending;
         }
         let now = Instant::now();
-        connection.handle_timeout(now.into_std(), output.buffer())?;
+        for waited in [output.take_written(), transport.take_written()].into_iter().flatten() {
+            connection.handle_written(waited);
+        }
+        let unwritten = output.len();
+        let status = || transport.status(unwritten);
+        connection.handle_timeout(now.into_std(), status, output.buffer())?;
         self.ask(connection, now);
         Poll::Ready(Ok(()))
     }

@@ -8,6 +8,7 @@ mod a_dropped_connect_closes_what_it_opened;
 mod a_handshake_that_never_ends_times_out;
 mod a_head_that_is_too_large_is_refused;
 mod a_message_after_the_close_tells_of_it;
+mod a_peer_on_a_slow_line_is_not_given_up;
 mod a_peer_that_stalls_is_given_up;
 mod a_refused_connection_names_the_address;
 #[cfg(feature = "axum")]

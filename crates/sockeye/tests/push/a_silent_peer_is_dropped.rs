@@ -9,7 +9,7 @@ use sockeye::{CloseCode, Config, TimedOut};
 use crate::peer::Peer;
 use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
-use crate::wire::{self, FIN, PING, PONG};
+use crate::wire::{self, CLOSE, FIN, PING, PONG};
 
 const SOON: Duration = Duration::from_millis(30);
 
@@ -21,7 +21,9 @@ fn silence_is_pinged_and_then_ends_the_connection() {
         Running::start(Server::new(make).workers(1).options(Options::new().config(config)));
     let mut peer = Peer::connect(running.address);
     assert_eq!(peer.frame().0, FIN | PING);
-    while peer.frame_or_end().is_some() {}
+    let reason = [&1011_u16.to_be_bytes()[..], b"keepalive timeout"].concat();
+    assert_eq!(peer.frame(), (FIN | CLOSE, reason));
+    assert_eq!(peer.frame_or_end(), None);
     log.opened();
     assert_eq!(log.seen(), Seen::Error(Failure::TimedOut(TimedOut::Keepalive)));
     assert_eq!(log.seen(), Seen::Close(None));

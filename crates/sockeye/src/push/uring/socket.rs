@@ -1,5 +1,6 @@
 use std::io::{self, IoSlice};
 use std::mem;
+use std::os::fd::AsFd as _;
 
 use rustix::net::{self, SendAncillaryBuffer, SendFlags};
 
@@ -8,7 +9,7 @@ use super::files::Stream;
 use super::ring::{Ring, Ticket};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
-use crate::push::worker::{Link, Office};
+use crate::push::worker::{Delivery, Link, Office};
 use crate::push::writer::Writer;
 
 /// A socket and its operations in hand.
@@ -49,6 +50,12 @@ impl Socket {
             shut_down: false,
             broken: None,
         }
+    }
+}
+
+impl Delivery for Socket {
+    fn delivery(&self) -> Option<(u64, u64)> {
+        crate::tcp_info::delivery(self.stream.socket().as_fd())
     }
 }
 

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
 use sockeye_proto::handshake::HandshakeError;
-use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, Role, State, TimedOut};
+use sockeye_proto::{
+    CloseCode, CloseFrame, Message, Prepared, Role, State, TimedOut, TransportStatus,
+};
 use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 
@@ -61,6 +63,12 @@ pub(crate) struct Link<S> {
     _entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<crate::push::tls::Session>>,
+}
+
+/// A socket that may know how far the peer has come with what was sent.
+pub(crate) trait Delivery {
+    /// How many bytes the peer has acknowledged, and how many the system holds that it has not.
+    fn delivery(&self) -> Option<(u64, u64)>;
 }
 
 /// What becomes of a link's socket.
@@ -306,7 +314,10 @@ impl<S> Link<S> {
             }
             Stop::Failed(error) => {
                 self.end = match error {
-                    Error::Protocol(_) | Error::ClosedMidMessage(_) => End::Linger,
+                    Error::Protocol(_)
+                    | Error::ClosedMidMessage(_)
+                    | Error::TimedOut(TimedOut::MessageTooSlow) => End::Linger,
+                    // The close frame of the keepalive is written as far as the system takes it at once.
                     _ => End::Drop,
                 };
                 tracing::debug!(
@@ -409,6 +420,7 @@ impl<S> Link<S> {
     pub(crate) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
         let blocked = self.end_wait();
         let Phase::Open(connection) = &mut self.phase else { return false };
+        connection.protocol.handle_written(blocked);
         // Where all that was left is sealed, the connection may have none of its own.
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         connection.protocol.poll_owed(writer.output.buffer());
@@ -545,7 +557,10 @@ impl<S> Link<S> {
     }
 
     /// Does what is due, if anything is.
-    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
+    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant)
+    where
+        S: Delivery,
+    {
         if self.is_stalled(now) {
             self.fail(office, Error::TimedOut(TimedOut::Writing));
             self.end = End::Drop;
@@ -558,8 +573,15 @@ impl<S> Link<S> {
             }
             return;
         };
+        let (unwritten, paused) = (connection.unwritten() as u64, self.blocked);
+        let socket = &self.socket;
+        let status = || {
+            let (acknowledged, in_system) = socket.delivery().unwrap_or_default();
+            TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused }
+        };
         let writer = connection.writer.get_or_insert_with(|| office.lend());
-        if let Err(late) = connection.protocol.handle_timeout(now, writer.output.buffer()) {
+        let output = writer.output.buffer();
+        if let Err(late) = connection.protocol.handle_timeout(now, status, output) {
             return self.fail(office, late.into());
         }
         if connection.take_tick(now) {

@@ -33,7 +33,7 @@ use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
 use flow::Panic;
-pub(super) use link::{End, Link};
+pub(super) use link::{Delivery, End, Link};
 use slab::Slab;
 use stopping::Stopping;
 
@@ -124,7 +124,7 @@ pub(super) struct Worker<H, S> {
     stopping: Option<Stopping>,
 }
 
-impl<H: Handler, S> Worker<H, S> {
+impl<H: Handler, S: Delivery> Worker<H, S> {
     pub(super) fn new(
         index: usize,
         handler: H,

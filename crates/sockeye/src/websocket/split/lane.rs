@@ -1,13 +1,26 @@
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 
 use super::outbox::{Input, Outbox};
 use crate::error::Error;
+use crate::transport::Io;
+
+/// The writer's outbox behind the transport of a receiving half, and its socket where that is known.
+pub(crate) fn behind(io: &dyn Any) -> Option<(&Outbox, Option<&TcpStream>)> {
+    if let Some(lane) = io.downcast_ref::<Lane<OwnedReadHalf>>() {
+        return Some((&lane.outbox, lane.transport.as_ref().map(OwnedReadHalf::as_ref)));
+    }
+    let lane = io.downcast_ref::<Lane<ReadHalf<Box<dyn Io>>>>()?;
+    Some((&lane.outbox, None))
+}
 
 /// The transport of the receiving half: it reads by itself, and what it writes, which is control frames only, goes through
 /// the writer, ahead of messages.

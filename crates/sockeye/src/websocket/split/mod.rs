@@ -64,6 +64,7 @@ use crate::error::Result;
 use crate::transport::Transport;
 use lane::Lane;
 pub(super) use lane::WriterFailed;
+pub(crate) use lane::behind;
 use outbox::Outbox;
 use writer::{Task, Writer};
 

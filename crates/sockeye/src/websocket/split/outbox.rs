@@ -39,7 +39,7 @@ const BATCH: usize = 64 * 1024;
 ///    messages are taken            what was taken before a close that was asked for
 ///                                  is still written; otherwise it is dropped and counted
 /// ```
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     pub(super) options: SendQueue,
     /// One permit for each byte of capacity that is free.
     pub(super) capacity: Semaphore,
@@ -479,6 +479,16 @@ impl Outbox {
         drop(guard);
         self.capacity.add_permits(batch.room);
         self.progress.notify_waiters();
+    }
+
+    /// Whether the writer wrote something since this was last asked, and whether that had to wait for the peer.
+    pub(crate) fn take_written(&self) -> Option<bool> {
+        self.writer().as_mut()?.take_written()
+    }
+
+    /// How much waits to be written, in bytes.
+    pub(crate) fn unwritten(&self) -> usize {
+        (self.options.capacity as usize).saturating_sub(self.capacity.available_permits())
     }
 
     /// For the writer: waits until there is nothing left that the peer should have more than `time` for, and for that long.

@@ -113,6 +113,11 @@ impl Writer {
         self.task.wake_by_ref();
     }
 
+    /// Whether something was written since this was last asked, and whether that had to wait for the peer.
+    pub(super) fn take_written(&mut self) -> Option<bool> {
+        self.output.take_written()
+    }
+
     pub(super) fn batch(&self) -> &Batch {
         &self.batch
     }
