@@ -69,8 +69,8 @@ impl Deflate {
     /// Whether the peer must compress each message by itself, so that the decompressor is free between messages.
     /// Default: `false`.
     ///
-    /// Every peer must be able to: a server that does not agree is refused, a client is told
-    /// (RFC 7692 section 7.1.1).
+    /// Every peer must be able to, and a client is told so (RFC 7692 section 7.1.1). Some servers ignore it: the connection
+    /// then goes on, and holds its decompressor between messages.
     pub const fn peer_no_context_takeover(self, on: bool) -> Self {
         Self { peer_no_context_takeover: on, ..self }
     }
@@ -90,8 +90,7 @@ impl Deflate {
     /// The most that the peer's messages may refer back, as a power of two of bytes: from 8 to 15. Default: 15.
     ///
     /// It saves the peer's memory and none of ours, as the decompressor holds 32 KiB of window in any case. A server
-    /// that does not agree is refused; a client can be asked only if it offers to be, and keeps 15 otherwise
-    /// (RFC 7692 section 7.1.2).
+    /// may ignore it; a client can be asked only if it offers to be, and keeps 15 otherwise (RFC 7692 section 7.1.2).
     ///
     /// # Errors
     /// [`InvalidSetting::WindowBits`] outside 8..=15.

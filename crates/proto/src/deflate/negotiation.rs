@@ -65,7 +65,8 @@ impl Deflate {
         if client.no_context_takeover {
             answer = answer.param(CLIENT_NO_CONTEXT_TAKEOVER, None);
         }
-        if offered.server_max_window_bits.is_some() || server.max_window_bits < MAX_WINDOW_BITS {
+        // A smaller window than agreed breaks nothing, and some clients refuse a limit that they did not ask for.
+        if offered.server_max_window_bits.is_some() {
             answer = answer.param(SERVER_MAX_WINDOW_BITS, Some(written(server.max_window_bits)));
         }
         if client.max_window_bits < MAX_WINDOW_BITS {
@@ -86,22 +87,14 @@ impl Deflate {
         //# extension negotiation response meeting any of the following
         //# conditions:
         let terms = Terms::read(answer, Place::Answer)?;
-        // Section 7.1.1.1: the server agrees by including the parameter.
-        if self.peer_no_context_takeover && !terms.server_no_context_takeover {
-            let name = SERVER_NO_CONTEXT_TAKEOVER;
-            return Err(NegotiationError::MissingParameter { name });
-        }
-        // Section 7.1.2.1: the server agrees by including the parameter with the same or a smaller value.
-        let name = SERVER_MAX_WINDOW_BITS;
-        let offered = self.peer_max_window_bits;
-        match terms.server_max_window_bits {
-            Some(answered) if answered > offered => {
+        // A server that ignores what it was asked to do about its own compressor (gorilla, Jetty, Tornado, Mojolicious and
+        // libwebsockets do) is not refused: the decompressor holds the largest window, and keeps it where that is not agreed.
+        if let Some(answered) = terms.server_max_window_bits {
+            let offered = self.peer_max_window_bits;
+            if answered > offered {
+                let name = SERVER_MAX_WINDOW_BITS;
                 return Err(NegotiationError::WindowTooLarge { name, offered, answered });
             }
-            None if offered < MAX_WINDOW_BITS => {
-                return Err(NegotiationError::MissingParameter { name });
-            }
-            _ => {}
         }
         // Section 7.1.2.2: the same or a smaller value than the offer's, if that had one.
         let own = terms.client_max_window_bits.unwrap_or(self.max_window_bits);
@@ -286,9 +279,9 @@ mod tests {
         let set = set.max_window_bits(10).unwrap().peer_max_window_bits(9).unwrap();
         let both = "; server_no_context_takeover; client_no_context_takeover";
         for (offer, expected) in [
-            ("", "; server_max_window_bits=10"),
-            ("; client_max_window_bits", "; server_max_window_bits=10; client_max_window_bits=9"),
-            ("; client_max_window_bits=8", "; server_max_window_bits=10; client_max_window_bits=8"),
+            ("", ""),
+            ("; client_max_window_bits", "; client_max_window_bits=9"),
+            ("; client_max_window_bits=8", "; client_max_window_bits=8"),
             ("; server_max_window_bits=12", "; server_max_window_bits=10"),
             ("; server_max_window_bits=9", "; server_max_window_bits=9"),
         ] {
@@ -340,7 +333,12 @@ mod tests {
             for server in every_setting() {
                 let offer = client.offer().to_string();
                 let (at_server, answer) = accepted(&server, &offer).unwrap();
-                assert_eq!(confirmed(&client, &answer), Ok(at_server), "{offer} / {answer}");
+                let mut expected = at_server;
+                if client.peer_max_window_bits == MAX_WINDOW_BITS {
+                    // It did not ask, and is not told.
+                    expected.server.max_window_bits = MAX_WINDOW_BITS;
+                }
+                assert_eq!(confirmed(&client, &answer), Ok(expected), "{offer} / {answer}");
                 let agreed = at_server.client;
                 assert!(agreed.no_context_takeover >= client.no_context_takeover);
                 assert!(agreed.no_context_takeover >= server.peer_no_context_takeover);
@@ -400,15 +398,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_ignores_what_it_was_asked_is_borne() {
+        let asks = Deflate::new().peer_no_context_takeover(true).peer_max_window_bits(9).unwrap();
+        for (answer, server) in [
+            ("permessage-deflate", side(false, 15)),
+            ("permessage-deflate; server_no_context_takeover", side(true, 15)),
+            ("permessage-deflate; server_max_window_bits=9", side(false, 9)),
+        ] {
+            let expected = Parameters { client: side(false, 15), server };
+            assert_eq!(confirmed(&asks, answer), Ok(expected), "{answer}");
+        }
+    }
+
+    #[test]
     fn an_answer_that_does_not_fit_the_offer_is_refused() {
         let small = Deflate::new().max_window_bits(10).unwrap().peer_max_window_bits(9).unwrap();
-        let no_takeover = Deflate::new().peer_no_context_takeover(true);
         for (deflate, answer, expected) in [
-            (
-                &small,
-                "permessage-deflate",
-                NegotiationError::MissingParameter { name: SERVER_MAX_WINDOW_BITS },
-            ),
             (
                 &small,
                 "permessage-deflate; server_max_window_bits=10",
@@ -426,11 +431,6 @@ mod tests {
                     offered: 10,
                     answered: 11,
                 },
-            ),
-            (
-                &no_takeover,
-                "permessage-deflate",
-                NegotiationError::MissingParameter { name: SERVER_NO_CONTEXT_TAKEOVER },
             ),
         ] {
             assert_eq!(confirmed(deflate, answer), Err(expected), "{answer}");

@@ -32,11 +32,6 @@ pub enum NegotiationError {
         /// The bits that were answered.
         answered: u8,
     },
-    /// A parameter that the server had to agree to, and did not.
-    MissingParameter {
-        /// The parameter's name.
-        name: &'static str,
-    },
 }
 
 impl fmt::Display for NegotiationError {
@@ -52,7 +47,6 @@ impl fmt::Display for NegotiationError {
             Self::WindowTooLarge { name, offered, answered } => {
                 write!(f, "{name} is {answered} where {offered} was offered")
             }
-            Self::MissingParameter { name } => write!(f, "{name} was asked for and not agreed to"),
         }
     }
 }
