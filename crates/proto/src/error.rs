@@ -67,6 +67,12 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The connection held most of a [`MemoryBudget`](crate::MemoryBudget) that is used up. No rule is broken: the peer may try
+    /// again later.
+    OverBudget {
+        /// The budget of all connections, in bytes.
+        limit: usize,
+    },
     /// A text message that is not UTF-8 (RFC 6455 section 8.1).
     InvalidUtf8,
     /// A compressed message that is not valid DEFLATE data (RFC 7692 section 7.2.2).
@@ -90,6 +96,7 @@ impl ProtocolError {
                 CloseCode::INVALID_FRAME_PAYLOAD_DATA
             }
             Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::OverBudget { .. } => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -127,6 +134,9 @@ impl fmt::Display for ProtocolError {
             }
             Self::MessageTooLong { limit } => {
                 write!(f, "message is over the limit of {limit} bytes")
+            }
+            Self::OverBudget { limit } => {
+                write!(f, "the memory for unfinished messages, {limit} bytes, is used up")
             }
             Self::InvalidUtf8 => f.write_str("text message is not UTF-8"),
             Self::InvalidDeflate => f.write_str("compressed message is not valid DEFLATE data"),

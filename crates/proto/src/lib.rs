@@ -15,6 +15,7 @@
 
 mod assembler;
 pub mod backoff;
+mod budget;
 pub mod close;
 mod closing;
 pub mod connection;
@@ -36,6 +37,7 @@ mod span;
 pub mod text;
 mod token;
 
+pub use budget::MemoryBudget;
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{
     Config, Connection, Event, Input, Role, Rtt, State, TimedOut, TransportStatus,

@@ -65,9 +65,9 @@
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, Message, MessageRef, Prepared,
-    ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame, handshake,
-    mask, text,
+    CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, MemoryBudget, Message, MessageRef,
+    Prepared, ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame,
+    handshake, mask, text,
 };
 
 // Types of these are in the public API, so that a program can name them in the version that fits.

@@ -25,6 +25,7 @@ pub use half::SendingHalf;
 pub use input::Input;
 pub use role::Role;
 
+use crate::budget::MemoryBudget;
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::Closing;
 #[cfg(feature = "deflate")]
@@ -152,6 +153,27 @@ impl Connection {
     #[inline]
     pub fn is_mid_message(&self) -> bool {
         !self.receiving.is_between_messages()
+    }
+
+    /// Counts what is held of an unfinished message against a budget that connections share. A driver calls it after it
+    /// received all input, and after a timeout, where the connection [is within a message](Connection::is_mid_message). What is
+    /// held is given back with the message.
+    ///
+    /// # Errors
+    /// [`ProtocolError::OverBudget`] when the budget is used up and this connection is to give way. The close frame that says so
+    /// has been appended to `out`, and the connection is [`State::Closed`].
+    #[cold]
+    pub fn charge(
+        &mut self,
+        budget: &MemoryBudget,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ProtocolError> {
+        let charged = self.receiving.charge(budget);
+        if let Err(error) = charged {
+            self.receiving.abandon();
+            self.fail(error, out);
+        }
+        charged
     }
 
     /// How far the connection is towards its end.

@@ -39,7 +39,7 @@
 //! |---|---|
 //! | `role` | of the local end: `server`, `client` |
 //! | `kind` | `text`, `binary` |
-//! | `cause` | `protocol`: the peer broke a rule; `disconnected`: the transport ended without a close frame; `closed_mid_message`; `keepalive`, `closing`, `writing`, `reading`, `too_slow`: which [time](crate::TimedOut) was up; `io`: the transport failed; `panic`: a callback of the handler server panicked |
+//! | `cause` | `protocol`: the peer broke a rule; `over_budget`: the connection held most of a [`MemoryBudget`](crate::MemoryBudget) that was used up; `disconnected`: the transport ended without a close frame; `closed_mid_message`; `keepalive`, `closing`, `writing`, `reading`, `too_slow`: which [time](crate::TimedOut) was up; `io`: the transport failed; `panic`: a callback of the handler server panicked |
 //! | `status` | the status code; `none` where a client left or took too long before it could be answered, or a server's answer is none to a handshake |
 //! | `reason` | `newest`, `oldest`, `replaced`, `unsent`: see [`split::Dropped`](crate::split::Dropped); `full`: the handler server had as much unwritten for the connection as it may (`push::Server::max_unwritten`), whether the message was for it or for all |
 //! | `code` | the close code; `none` for a frame without one, `3xxx` and `4xxx` for those of applications, `other` for any other: a peer cannot make as many labels as it likes |

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sockeye_proto::handshake::{HandshakeError, Refusal};
-use sockeye_proto::{CloseCode, Kind, Role, TimedOut};
+use sockeye_proto::{CloseCode, Kind, ProtocolError, Role, TimedOut};
 
 use super::{Reason, descriptions};
 use crate::Error;
@@ -264,6 +264,7 @@ fn add(counter: &Counter, count: u64) {
 
 const fn cause_label(error: &Error) -> &'static str {
     match error {
+        Error::Protocol(ProtocolError::OverBudget { .. }) => "over_budget",
         Error::Protocol(_) => "protocol",
         Error::Disconnected => "disconnected",
         Error::ClosedMidMessage(_) => "closed_mid_message",

@@ -1,12 +1,13 @@
 //! What all ways to upgrade a request have in common.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sockeye_proto::handshake::{
     HandshakeError, HeadLimits, HostPolicy, Negotiated, OriginPolicy, PatternError, Request,
     Response, Terms,
 };
-use sockeye_proto::{Config, Connection};
+use sockeye_proto::{Config, Connection, MemoryBudget};
 
 use crate::transport::Transport;
 use crate::{WebSocket, opening};
@@ -28,7 +29,14 @@ pub struct Options {
     pub(crate) config: Config,
     pub(crate) head_limits: HeadLimits,
     pub(crate) timeout: Duration,
+    pub(crate) memory_budget: MemoryBudget,
 }
+
+/// The budget of servers that set none, in bytes: what a machine with half a gigabyte survives.
+const DEFAULT_BUDGET: usize = 256 << 20;
+
+/// One for all of them: programs make options anew for each server, or even for each request.
+static SHARED_BUDGET: LazyLock<MemoryBudget> = LazyLock::new(|| MemoryBudget::new(DEFAULT_BUDGET));
 
 impl Options {
     /// The defaults, as each setter states them.
@@ -38,6 +46,7 @@ impl Options {
             config: Config::new(),
             head_limits: HeadLimits::default(),
             timeout: Duration::from_secs(10),
+            memory_budget: SHARED_BUDGET.clone(),
         }
     }
 
@@ -100,6 +109,14 @@ impl Options {
         Self { timeout, ..self }
     }
 
+    /// The budget in bytes for what all connections hold of unfinished messages, after decompression. When it is used up, the
+    /// connection that holds most is closed with 1013. Default: 256 MiB, which all servers of the program that set none share.
+    ///
+    /// Clones of a [`MemoryBudget`] share it, and tell how much is held and how many connections were closed for it.
+    pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {
+        Self { memory_budget, ..self }
+    }
+
     /// The answer to a request.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
         self.terms.answer(request)
@@ -120,6 +137,7 @@ impl Options {
     ) -> WebSocket {
         opening::open(transport, Connection::server(&self.config), input, negotiated)
             .with_deadlines(&self.config)
+            .with_budget(&self.memory_budget)
     }
 }
 

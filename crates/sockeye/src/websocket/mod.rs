@@ -27,8 +27,8 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use http::Extensions;
 use sockeye_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Message, Rtt, State, TimedOut, UsageError,
-    Utf8Bytes,
+    CloseCode, CloseFrame, Config, Connection, Event, MemoryBudget, Message, Rtt, State, TimedOut,
+    UsageError, Utf8Bytes,
 };
 use tokio::time::Instant;
 
@@ -100,6 +100,8 @@ pub struct WebSocket {
     close_frame: Option<Box<CloseFrame>>,
     /// What the program keeps with the connection.
     data: Extensions,
+    /// What it shares with the other connections of its server.
+    budget: Option<MemoryBudget>,
 }
 
 /// What the opening handshake agreed on, beyond the connection itself.
@@ -136,6 +138,7 @@ impl WebSocket {
             negotiated,
             close_frame: None,
             data: Extensions::new(),
+            budget: None,
         }
     }
 
@@ -153,6 +156,11 @@ impl WebSocket {
     pub(crate) fn ending_first(mut self) -> Self {
         self.ending.end_first();
         self
+    }
+
+    /// Counts what it holds of unfinished messages against a budget.
+    pub(crate) fn with_budget(self, budget: &MemoryBudget) -> Self {
+        Self { budget: Some(budget.clone()), ..self }
     }
 
     /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
@@ -322,6 +330,7 @@ impl WebSocket {
         if self.is_to_close() {
             self.poll_farewell(cx)?;
         }
+        self.charge()?;
         // Before every read, not only before a wait: a peer that never lets us wait gets its pongs as well. Should it
         // fail, what the peer sent before it went is worth reading first.
         let flushed = self.poll_flush_output(cx);
@@ -367,6 +376,7 @@ impl WebSocket {
                 let _ = self.output.poll_flush(cx, &mut self.transport);
                 return Poll::Ready(Err(late.into()));
             }
+            self.charge()?;
             if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -453,6 +463,15 @@ impl WebSocket {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// Counts what is held of an unfinished message against the budget.
+    #[inline]
+    fn charge(&mut self) -> Result<()> {
+        if let (true, Some(budget)) = (self.connection.is_mid_message(), &self.budget) {
+            self.connection.charge(budget, self.output.buffer())?;
+        }
+        Ok(())
     }
 
     /// Does what is due, once something is.

@@ -187,8 +187,11 @@ impl<S> Link<S> {
             Phase::Open(connection) => {
                 let writer = connection.writer.get_or_insert_with(|| office.lend());
                 writer.tally.wire_received(input.len());
-                if let Err(stop) = connection.receive(&mut office.handler, input) {
+                let received = connection.receive(&mut office.handler, input);
+                if let Err(stop) = received {
                     self.conclude(office, *stop);
+                } else if connection.protocol.is_mid_message() {
+                    self.charge(office);
                 }
             }
             Phase::Opening(opening) => match opening.receive(office, self.id, input) {
@@ -202,6 +205,17 @@ impl<S> Link<S> {
                     self.end = End::Drop;
                 }
             }
+        }
+    }
+
+    /// Counts what is held of an unfinished message against the budget of the server.
+    #[cold]
+    fn charge<H: Handler>(&mut self, office: &mut Office<H>) {
+        let Phase::Open(connection) = &mut self.phase else { return };
+        let writer = connection.writer.get_or_insert_with(|| office.lend());
+        let budget = &office.settings.options.memory_budget;
+        if let Err(error) = connection.protocol.charge(budget, writer.output.buffer()) {
+            self.fail(office, error.into());
         }
     }
 
@@ -392,8 +406,11 @@ impl<S> Link<S> {
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         writer.tally.wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
-        if let Err(stop) = connection.take(&mut office.handler, event) {
+        let taken = connection.take(&mut office.handler, event);
+        if let Err(stop) = taken {
             self.conclude(office, *stop);
+        } else if connection.protocol.is_mid_message() {
+            self.charge(office);
         }
     }
 
@@ -586,8 +603,11 @@ impl<S> Link<S> {
         }
         if connection.take_tick(now) {
             if let Err(panic) = call(|| office.handler.tick(connection)) {
-                self.conclude(office, Stop::Panicked(panic));
+                return self.conclude(office, Stop::Panicked(panic));
             }
+        }
+        if connection.protocol.is_mid_message() {
+            self.charge(office);
         }
     }
 

@@ -1,0 +1,133 @@
+//! What all connections of a server hold of unfinished messages has a bound: the largest holder is closed with 1013.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use sockeye::push::{self, Backend};
+use sockeye::upgrade::Options;
+use sockeye::{CloseCode, Deflate, MemoryBudget, Server};
+
+const MIB: usize = 1 << 20;
+const BUDGET: usize = 64 * MIB;
+
+/// As many connections as took 626 MB.
+const CONNECTIONS: usize = 40;
+
+/// The first frame of a message, not its last, that inflates to 15 MiB.
+fn bomb() -> Vec<u8> {
+    let mut frame = vec![0x42, 0xfe, 0, 0, 0, 0, 0, 0];
+    let deflate = Deflate::new().level(9).unwrap();
+    let (parameters, _) = deflate.accept(&[deflate.offer()]).unwrap();
+    let mut deflater = parameters.deflater(sockeye_proto::Role::Client, &deflate);
+    deflater.compress(&vec![0; 15 * MIB], false, &mut frame);
+    let length = u16::try_from(frame.len() - 8).unwrap();
+    frame[2..4].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+fn dial(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+        )
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    stream
+}
+
+fn attack(address: SocketAddr, budget: &MemoryBudget) {
+    let bomb = bomb();
+    let mut most = 0;
+    let mut streams = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut stream = dial(address);
+        stream.write_all(&bomb).unwrap();
+        // The server has handled the bomb when it answers the ping, or closes.
+        stream.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+        let mut answer = [0; 2];
+        stream.read_exact(&mut answer).unwrap();
+        most = most.max(budget.held());
+        streams.push((answer, stream));
+    }
+    assert!(most <= BUDGET + BUDGET / 4, "{most} bytes held");
+    assert!(budget.closed() > 0);
+    let mut closed = 0;
+    for (answer, mut stream) in streams {
+        if answer == [0x8a, 0] {
+            // One that may have been chosen learns so by its next input.
+            stream.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+            let mut answer = [0; 4];
+            stream.read_exact(&mut answer[..2]).unwrap();
+            if answer[0] == 0x8a {
+                continue;
+            }
+            stream.read_exact(&mut answer[2..]).unwrap();
+            assert_eq!(answer[2..], u16::from(CloseCode::TRY_AGAIN_LATER).to_be_bytes());
+        } else {
+            let mut code = [0; 2];
+            stream.read_exact(&mut code).unwrap();
+            assert_eq!(code, u16::from(CloseCode::TRY_AGAIN_LATER).to_be_bytes());
+        }
+        closed += 1;
+    }
+    assert!(closed >= CONNECTIONS - 5, "{closed} closed");
+}
+
+fn options(budget: &MemoryBudget) -> Options {
+    Options::new().deflate(Deflate::new()).memory_budget(budget.clone())
+}
+
+#[tokio::test]
+async fn of_a_server() {
+    let budget = MemoryBudget::new(BUDGET);
+    let server = Server::bind("127.0.0.1:0").await.unwrap().options(options(&budget));
+    let address = server.local_addr().unwrap();
+    let serving = tokio::spawn(server.serve(|mut ws: sockeye::WebSocket| async move {
+        while ws.recv().await?.is_some() {}
+        Ok::<_, sockeye::Error>(())
+    }));
+    let of_server = budget.clone();
+    tokio::task::spawn_blocking(move || attack(address, &of_server)).await.unwrap();
+    serving.abort();
+}
+
+struct Nothing;
+
+impl push::Handler for Nothing {
+    fn message(&mut self, _: &mut push::Connection, _: sockeye::MessageRef<'_>) {}
+}
+
+fn of_a_handler_server(backend: Backend) {
+    let budget = MemoryBudget::new(BUDGET);
+    let server = push::Server::new(|| Nothing).workers(2).options(options(&budget));
+    let listening = server.backend(backend).listen("127.0.0.1:0").unwrap();
+    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+    let serving = thread::spawn(move || listening.run_until_stopped());
+    attack(address, &budget);
+    stopper.stop();
+    serving.join().unwrap().unwrap();
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn of_a_handler_server_on_readiness() {
+    of_a_handler_server(Backend::Readiness);
+}
+
+#[cfg(feature = "io-uring")]
+#[test]
+fn of_a_handler_server_on_io_uring() {
+    of_a_handler_server(Backend::IoUring);
+}
