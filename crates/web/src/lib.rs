@@ -28,6 +28,10 @@
 //! from scripts, so that they cannot explore a network. Close frames may carry 1000 and 3000 to 4999 only. Where `sockeye`
 //! says 1003, 1006, 1008 or 1009 to its peer, this crate says 4003, 4006, 4008 or 4009.
 //!
+//! # A page's content security policy
+//! A page with a Content-Security-Policy needs `script-src 'wasm-unsafe-eval'` to compile WebAssembly at all, and `connect-src`
+//! with the URL of the WebSocket.
+//!
 //! # Binary messages
 //! They come as `ArrayBuffer`s of whatever length: from 100 bytes to 1 MiB, a `Blob` took 2 to 4 times as long to echo in
 //! Chromium 156, and 1.2 to 1.6 times in Firefox 153 (`benches/echo.rs`, medians of turns on a busy machine).

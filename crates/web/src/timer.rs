@@ -29,7 +29,11 @@ pub(crate) fn now() -> Duration {
 }
 
 /// Waits for some time, at most 24.8 days. Dropping it takes the timer back.
+///
+/// It is over by the clock: the timer of a busy page rings late, and that of a page that is not seen once a second.
 pub(crate) struct Sleep {
+    /// By [`now`].
+    due: Duration,
     state: Rc<RefCell<State>>,
     id: JsValue,
     _handler: Closure<dyn FnMut()>,
@@ -43,6 +47,7 @@ struct State {
 
 impl Sleep {
     pub(crate) fn new(duration: Duration) -> Self {
+        let due = now().saturating_add(duration);
         let state = Rc::new(RefCell::new(State::default()));
         let handler = Closure::<dyn FnMut()>::new({
             let state = state.clone();
@@ -57,13 +62,13 @@ impl Sleep {
         // Rounded up: a deadline may pass late, but never early.
         let millis = duration.as_nanos().div_ceil(1_000_000).min(LONGEST);
         let id = set_timeout(&handler, i32::try_from(millis).unwrap_or(i32::MAX));
-        Self { state, id, _handler: handler }
+        Self { due, state, id, _handler: handler }
     }
 
     /// Whether the time is over; wakes when it will be.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.borrow_mut();
-        if state.over {
+        if state.over || self.due <= now() {
             return Poll::Ready(());
         }
         state.waker = Some(cx.waker().clone());

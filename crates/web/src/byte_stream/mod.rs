@@ -17,8 +17,8 @@
 //! The stream is the payload of all binary messages, one after the other. Their lengths mean nothing, and messages without
 //! payload are passed over. A text message is an error.
 //!
-//! What is written is gathered in a buffer of 64 KiB, and becomes one message with `flush`, when the buffer is full, or before
-//! a read has to wait.
+//! What is written is gathered in a buffer of 64 KiB, and becomes one message with `flush`, when the buffer is full, or when a
+//! read has to wait, of this task or of another that uses the other half.
 //!
 //! # The end
 //! A close frame with 1000, with 1001 or without a code is the end of the stream. Everything else is an [`Error`]: another
@@ -214,6 +214,10 @@ impl AsyncWrite for ByteStream {
         }
         if this.output.len() >= CORK {
             ready!(this.poll_send(cx))?;
+        }
+        if this.output.is_empty() {
+            // A read that waits in another task is to send it: nobody knows whether a flush will come.
+            this.ws.connection().wake_receiver();
         }
         let length = cmp::min(buf.len(), CORK - this.output.len());
         this.output.extend_from_slice(&buf[..length]);

@@ -8,6 +8,7 @@ use sockeye_proto::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::halves::{Half, Halves};
 use crate::socket::{End, Negotiated, Received, Socket};
 use crate::timer::Sleep;
 use crate::{Error, Exception, Result};
@@ -22,6 +23,7 @@ pub(crate) struct Connection {
     limits: Cell<Limits>,
     phase: RefCell<Phase>,
     close_frame: OnceCell<CloseFrame>,
+    halves: Halves,
     pub(crate) negotiated: Negotiated,
     pub(crate) url: String,
 }
@@ -64,13 +66,32 @@ impl Connection {
             limits: Cell::new(limits),
             phase: RefCell::new(Phase::Open),
             close_frame: OnceCell::new(),
+            halves: Halves::default(),
             negotiated,
             url,
         }
     }
 
-    /// Waits for the next message; `None` when the closing handshake was done, or after an error.
-    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
+    /// Waits for the next message; `None` when the closing handshake was done, or after an error. Both halves may wait.
+    pub(crate) fn poll_recv(
+        &self,
+        half: Half,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>>> {
+        let waker = self.halves.wait(half, cx);
+        let received = self.poll_message(&mut Context::from_waker(&waker));
+        if received.is_ready() {
+            self.halves.end_wait(half);
+        }
+        received
+    }
+
+    /// Wakes the task that receives, as there is something for it to do.
+    pub(crate) fn wake_receiver(&self) {
+        self.halves.wake_half(Half::Receive);
+    }
+
+    fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         loop {
             let mut discarded = false;
             match &*self.phase.borrow() {
@@ -132,6 +153,9 @@ impl Connection {
             let deadline = Sleep::new(self.limits.get().closing);
             self.socket.close(frame).map_err(Exception::from)?;
             *phase = Phase::Closing { deadline, arrivals };
+            drop(phase);
+            // A task that receives has a deadline from now on.
+            self.halves.wake();
         }
         Ok(())
     }
@@ -140,6 +164,7 @@ impl Connection {
     pub(crate) fn abandon(&self, frame: &CloseFrame) {
         self.phase.replace(Phase::Over);
         self.socket.leave(frame);
+        self.halves.wake();
     }
 
     pub(crate) fn close_frame(&self) -> Option<&CloseFrame> {

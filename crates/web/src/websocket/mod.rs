@@ -1,6 +1,7 @@
 //! The connection, once it is open.
 
 mod connection;
+mod halves;
 mod room;
 pub mod split;
 mod stream_sink;
@@ -16,6 +17,7 @@ use crate::byte_stream::ByteStream;
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
 pub(crate) use connection::{Arrivals, Connection, Limits, check};
+pub(crate) use halves::Half;
 pub(crate) use room::Room;
 
 /// A WebSocket connection of the browser.
@@ -157,7 +159,7 @@ impl WebSocket {
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        self.connection.poll_recv(cx)
+        self.connection.poll_recv(Half::Receive, cx)
     }
 
     /// Waits until another message may be sent.

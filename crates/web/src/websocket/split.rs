@@ -26,7 +26,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
 use wasm_bindgen_futures::spawn_local;
 
 use super::connection::{self, Arrivals, Connection};
-use super::{Room, WebSocket};
+use super::{Half, Room, WebSocket};
 use crate::error::Result;
 
 /// What stands for 1001 where a page has to say something: nobody receives any more.
@@ -187,7 +187,7 @@ impl Drop for Receiver {
         }
         // Until the closing handshake is done or its time is over, of which nobody wants to know any more.
         spawn_local(async move {
-            while let Ok(Some(_)) = poll_fn(|cx| connection.poll_recv(cx)).await {}
+            while let Ok(Some(_)) = poll_fn(|cx| connection.poll_recv(Half::Receive, cx)).await {}
         });
     }
 }

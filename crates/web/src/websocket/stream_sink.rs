@@ -6,7 +6,7 @@ use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use sockeye_proto::{CloseCode, CloseFrame, Message};
 
-use super::{Arrivals, WebSocket};
+use super::{Arrivals, Half, WebSocket};
 use crate::error::{Error, Result};
 
 /// The messages, as [`WebSocket::recv`] gives them: the stream ends after the closing handshake or after an error.
@@ -43,7 +43,7 @@ impl Sink<Message> for WebSocket {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
         self.connection.begin_close(frame, Arrivals::Discarded)?;
-        while ready!(self.connection.poll_recv(cx))?.is_some() {}
+        while ready!(self.connection.poll_recv(Half::Close, cx))?.is_some() {}
         Poll::Ready(Ok(()))
     }
 }

@@ -5,6 +5,7 @@ mod bytes;
 mod closing;
 mod connecting;
 mod freeing;
+mod halves;
 mod messages;
 mod peer;
 mod pressure;
