@@ -33,6 +33,12 @@ export function describeClose({ code, reason }) {
   return `${code} ${nameOf(code)}${meaning}${words}`;
 }
 
+// The milliseconds for which a server asks to be left alone when it closes (`retry after 3.4 s`); null when it does not ask.
+export function retryHint({ reason }) {
+  const seconds = /^retry after (\d+(?:\.\d+)?) s$/.exec(reason ?? "")?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1_000;
+}
+
 // One or two sentences on how an open connection ended.
 export function tellEnding({ code, reason, byUser }) {
   if (byUser) {

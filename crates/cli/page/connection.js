@@ -3,10 +3,14 @@
 //   connecting ──open──► open ──drop──► waiting ──time or retryNow()──► connecting
 //                          └─disconnect()─► closing ──► closed ──connect()──► connecting
 
+import { retryHint } from "./closing.js";
+
 export const SUBPROTOCOL = "echo.sockeye";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
+// What a server may ask for at most.
+const LONGEST_HINT = 30_000;
 // A connection that lived this long ends well: the next wait is short again.
 const STEADY = 5_000;
 
@@ -116,7 +120,10 @@ export class EchoConnection extends EventTarget {
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts);
     this.#attempts += 1;
     // Jitter over the upper half, so that many pages do not return to a restarted server all at once.
-    const wait = ceiling * (0.5 + Math.random() / 2);
+    const own = ceiling * (0.5 + Math.random() / 2);
+    // A server that stops spreads its clients over time by itself.
+    const hint = wasOpen ? retryHint({ reason }) : null;
+    const wait = hint === null ? own : Math.min(LONGEST_HINT, hint);
     this.retryAt = performance.now() + wait;
     this.#timer = setTimeout(() => this.connect(), wait);
     this.#enter("waiting");

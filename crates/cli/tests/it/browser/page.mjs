@@ -86,6 +86,36 @@ async function comesBack(page, running, signal, words) {
   return again;
 }
 
+// The page waits as a closing server asks it to, and knows a hint from other reasons.
+async function heedsRetryHints(page) {
+  const hints = await page.evaluate(async () => {
+    const { retryHint } = await import("/closing.js");
+    return ["retry after 3.4 s", "retry after 0.0 s", "retry after inf s", "shutting down", ""].map((reason) => retryHint({ reason }));
+  });
+  assert.deepEqual(hints, [3400, 0, null, null, null]);
+  const waits = await page.evaluate(async () => {
+    const { EchoConnection } = await import("/connection.js");
+    const sockets = [];
+    const wait = (code, reason) => {
+      const connection = new EchoConnection("ws://unused.invalid/");
+      const Real = window.WebSocket;
+      window.WebSocket = class { constructor() { sockets.push(this); } };
+      connection.connect();
+      window.WebSocket = Real;
+      const socket = sockets.pop();
+      socket.onopen();
+      socket.onclose({ code, reason });
+      const left = connection.retryAt - performance.now();
+      connection.disconnect();
+      return left;
+    };
+    return [wait(1012, "retry after 8.0 s"), wait(1001, "retry after 9999.0 s"), wait(1001, "")];
+  });
+  assert.ok(waits[0] > 7_000 && waits[0] <= 8_000, `${waits}`);
+  assert.ok(waits[1] > 29_000 && waits[1] <= 30_000, `${waits}`);
+  assert.ok(waits[2] <= 500, `${waits}`);
+}
+
 async function closesOnRequest(page) {
   await page.click("#toggle");
   await page.waitForSelector("#state[data-phase=closed]");
@@ -107,6 +137,7 @@ try {
   running = await comesBack(wide, running, "SIGTERM", "1001 Going Away.*the server is stopping");
   running = await comesBack(wide, running, "SIGKILL", "broke off without a goodbye");
   await closesOnRequest(wide);
+  await heedsRetryHints(wide);
 
   const phone = await connected(browser, running, {
     viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", hasTouch: true,
