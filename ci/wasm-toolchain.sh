@@ -4,8 +4,8 @@
 #   cargo +"$(ci/wasm-toolchain.sh | tail -n 1)" build --target wasm32-unknown-unknown
 #
 # That is the active toolchain where it has the target (`rustup target add wasm32-unknown-unknown`).
-# On a Debian machine without it one is made from Debian's own compiler, with the standard library
-# compiled for the target from its sources: about a minute, once.
+# On a Debian machine without it, and as root, one is made from Debian's own compiler, with the standard
+# library compiled for the target from its sources: about a minute, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,7 +26,11 @@ for candidate in "$active" "$name"; do
 done
 
 say "$active has no $target"
-ci/debian-rustc.sh "$name" >&2
+# That needs root, apt-get and x86-64, and says so.
+if ! ci/debian-rustc.sh "$name" >&2; then
+  say "install it with:  rustup target add $target${active:+ --toolchain $active}"
+  exit 1
+fi
 if ! has_target "$name"; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT

@@ -4,8 +4,8 @@
 #
 #   demo/build.sh
 #
-# Needs nothing but cargo on Debian, and elsewhere `rustup target add wasm32-unknown-unknown`. Where npm is found,
-# binaryen's optimiser makes the client a fifth smaller.
+# Needs cargo and `rustup target add wasm32-unknown-unknown`; as root on Debian it makes a compiler for that target by
+# itself. Where npm is found, binaryen's optimiser makes the client a fifth smaller.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
