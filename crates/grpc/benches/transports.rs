@@ -112,7 +112,7 @@ where
     <C::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
 {
     let begin = Times::now()?;
-    let asked = Pouring { length: MESSAGE_LENGTH, count: MESSAGES.into() };
+    let asked = Pouring { length: MESSAGE_LENGTH, count: MESSAGES.into(), piecemeal: false };
     let mut messages = TrialClient::new(channel).pour(asked).await?.into_inner();
     while messages.message().await?.is_some() {}
     begin.since(MESSAGES)

@@ -6,16 +6,17 @@
 //! ends all connections of the relay and refuses new ones, and `live`, which allows them again; both are echoed when done.
 //! In the same line are the URL of the service with TLS inside, and its certificate, in hexadecimal.
 
+use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 
 use sockeye::upgrade::{HostPolicy, Options, OriginPolicy};
 use sockeye::{Server, WebSocket};
-use sockeye_grpc::Incoming;
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tonic::transport::{Error, Identity, ServerTlsConfig};
+use tonic::service::Routes;
+use tonic::transport::{Identity, ServerTlsConfig};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,20 +42,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(with_tls.serve(move |ws| accept.give(ws)));
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
-    let tls = sockeye_grpc::server().tls_config(ServerTlsConfig::new().identity(identity))?;
+    let mut tls = sockeye_grpc::server().tls_config(ServerTlsConfig::new().identity(identity))?;
 
     print!("ws://{address}/ ws://{relay_address}/ ws://{control_address}/ ws://{tls_address}/ ");
     for byte in certified.cert.der().iter() {
         print!("{byte:02x}");
     }
     println!();
-    tokio::try_join!(serve(sockeye_grpc::server(), incoming), serve(tls, inside))?;
-    Ok(())
-}
-
-async fn serve(mut server: tonic::transport::Server, incoming: Incoming) -> Result<(), Error> {
     let (greeter, trial) = services();
-    server.add_service(greeter).add_service(trial).serve_with_incoming(incoming).await
+    let routes = Routes::new(greeter).add_service(trial);
+    tokio::spawn(sockeye_grpc::serve(incoming, routes).into_future());
+    let (greeter, trial) = services();
+    tls.add_service(greeter).add_service(trial).serve_with_incoming(inside).await?;
+    Ok(())
 }
 
 async fn pass(relay: TcpListener, to: SocketAddr, lives: watch::Receiver<bool>) -> io::Result<()> {

@@ -16,6 +16,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
 
     let (greeter, _) = services();
-    sockeye_grpc::server().add_service(greeter).serve_with_incoming(incoming).await?;
+    sockeye_grpc::serve(incoming, greeter).await;
     Ok(())
 }

@@ -5,6 +5,8 @@
 //! Native clients call `http://127.0.0.1:8080`, those of grpc-web the same, and `sockeye_grpc::connect` takes
 //! `ws://127.0.0.1:8080/grpc`.
 
+use std::future::IntoFuture;
+
 use axum::Router;
 use axum::routing::any_service;
 use sockeye::upgrade::{HostPolicy, Options};
@@ -25,15 +27,11 @@ pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::erro
     let (greeter, trial) = services();
     let (incoming, accept) = sockeye_grpc::incoming();
     let accept = accept.options(Options::new().allow_hosts(HostPolicy::loopback()));
-    let inside = sockeye_grpc::server().add_service(greeter.clone()).add_service(trial.clone());
-
-    let services = Routes::new(greeter).add_service(trial).into_axum_router();
+    let services = Routes::new(greeter).add_service(trial);
     let app = Router::new()
-        .merge(services.layer(GrpcWebLayer::new()))
+        .merge(services.clone().into_axum_router().layer(GrpcWebLayer::new()))
         .route("/grpc", any_service(accept));
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        served = inside.serve_with_incoming(incoming) => served?,
-    }
+    tokio::spawn(sockeye_grpc::serve(incoming, services).into_future());
+    axum::serve(listener, app).await?;
     Ok(())
 }

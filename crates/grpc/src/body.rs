@@ -4,16 +4,17 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tonic::Status;
 
 use crate::clock::Sleep;
+use crate::http2::Incoming;
 use crate::status;
 
 /// The body of a request, which ends with a reset as soon as nobody waits for the response any more.
@@ -24,18 +25,30 @@ use crate::status;
 pub(crate) struct RequestBody {
     body: tonic::body::Body,
     abandoned: Option<oneshot::Receiver<Infallible>>,
+    failure: Arc<OnceLock<Status>>,
 }
 
 /// Held by whoever waits for the response; tells the request's body when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Interest {
     _sender: oneshot::Sender<Infallible>,
+    failure: Arc<OnceLock<Status>>,
+}
+
+impl Interest {
+    /// Why the request could not be made, if that is what ended the call: a message over the limit that the program has set
+    /// for itself, or an error of its stream.
+    pub(crate) fn failure(&self) -> Option<Status> {
+        self.failure.get().cloned()
+    }
 }
 
 impl RequestBody {
     pub(crate) fn new(body: tonic::body::Body) -> (Self, Interest) {
         let (sender, abandoned) = oneshot::channel();
-        (Self { body, abandoned: Some(abandoned) }, Interest { _sender: sender })
+        let failure = Arc::new(OnceLock::new());
+        let interest = Interest { _sender: sender, failure: Arc::clone(&failure) };
+        (Self { body, abandoned: Some(abandoned), failure }, interest)
     }
 
     fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -59,7 +72,10 @@ impl Body for RequestBody {
             // The reason of the reset is taken from this error.
             return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
         }
-        Pin::new(&mut this.body).poll_frame(cx).map_err(Into::into)
+        Pin::new(&mut this.body).poll_frame(cx).map_err(|status| {
+            let _first = this.failure.set(status);
+            h2::Error::from(h2::Reason::CANCEL).into()
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -72,6 +88,9 @@ impl Body for RequestBody {
 }
 
 /// The body of a response. Its errors are statuses; dropping it cancels the call.
+///
+/// The default is one that is over: what an interceptor of tonic gives with a call that it refuses.
+#[derive(Default)]
 pub struct ResponseBody {
     /// `None` when the call is over.
     call: Option<Call>,
@@ -82,7 +101,7 @@ struct Call {
     /// The status is still to come, in the trailers.
     lacks_status: bool,
     deadline: Option<Sleep>,
-    _interest: Interest,
+    interest: Interest,
 }
 
 impl ResponseBody {
@@ -96,7 +115,7 @@ impl ResponseBody {
         // What is not OK tells enough.
         let lacks_status =
             head.status == StatusCode::OK && !head.headers.contains_key(Status::GRPC_STATUS);
-        Self { call: Some(Call { incoming, lacks_status, deadline, _interest: interest }) }
+        Self { call: Some(Call { incoming, lacks_status, deadline, interest }) }
     }
 }
 
@@ -113,7 +132,9 @@ impl Call {
                 self.lacks_status &= !frame.is_trailers();
                 Some(Ok(status::checked(frame)))
             }
-            Some(Err(error)) => Some(Err(status::of_call(error))),
+            Some(Err(error)) => {
+                Some(Err(self.interest.failure().unwrap_or_else(|| status::of_call(error))))
+            }
             // A stream that was cut is not to be taken for one that ended.
             None => self.lacks_status.then(|| Err(status::missing())),
         })

@@ -13,7 +13,9 @@ use tower_service::Service;
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::clock::{self, Sleep};
+use crate::connection::Failure;
 use crate::endpoint::Endpoint;
+use crate::http2::Incoming;
 use crate::link::Link;
 use crate::{deadline, status};
 
@@ -34,8 +36,9 @@ const MAX_TRIES: u32 = 3;
 /// # When the connection is lost
 /// Calls under way fail as `unavailable`; whether the server has carried them out is not known, and none is sent again
 /// by itself, other than one that had not left the program. The next call connects anew, once for all calls that come
-/// meanwhile. If that fails they fail as `unavailable`, and so do others at once until a pause is over:
-/// see [`Backoff`](crate::Backoff).
+/// meanwhile. If that fails they fail as `unavailable`, and so do others at once until a pause is over: see
+/// [`Backoff`](crate::Backoff), [`reset_backoff`](Self::reset_backoff) and [`Endpoint::wait_for_ready`]. A connection that
+/// ends before the server has answered any call counts as an attempt that failed.
 ///
 /// # Cancellation
 /// A call whose future or response stream is dropped is reset, and the server learns of it at once.
@@ -47,6 +50,13 @@ pub struct Channel {
 impl Channel {
     pub(crate) fn new(link: Arc<Link>) -> Self {
         Self { link }
+    }
+
+    /// Ends the pause after failed attempts to connect, if one lasts: the next call connects at once, and so do calls that
+    /// [wait](Endpoint::wait_for_ready). For a program that knows more than the channel does: the network is back, or the
+    /// user has asked for another try.
+    pub fn reset_backoff(&self) {
+        self.link.cut_pause();
     }
 }
 
@@ -98,7 +108,8 @@ async fn call(
     let sending = send(&link, Request::from_parts(head, body));
     let response = clock::before(&mut deadline, sending)
         .await
-        .unwrap_or_else(|| Err(status::deadline_exceeded()))?;
+        .unwrap_or_else(|| Err(status::deadline_exceeded()))
+        .map_err(|status| interest.failure().unwrap_or(status))?;
     let (mut head, body) = response.into_parts();
     status::check_details(&mut head.headers);
     let body = ResponseBody::new(&head, body, deadline, interest);
@@ -109,18 +120,15 @@ async fn call(
 async fn send(
     link: &Arc<Link>,
     mut request: Request<RequestBody>,
-) -> Result<Response<hyper::body::Incoming>, Status> {
+) -> Result<Response<Incoming>, Status> {
     let mut tries = 1;
     loop {
         let mut sender = link.sender().await?;
-        let mut failure = match sender.try_send_request(request).await {
+        match sender.send(request).await {
             Ok(response) => return Ok(response),
-            Err(failure) => failure,
-        };
-        match failure.take_message() {
-            None => return Err(status::of_call(failure.into_error())),
-            Some(_) if tries == MAX_TRIES => return Err(status::unsent(failure.into_error())),
-            Some(unsent) => request = unsent,
+            Err(Failure { cause, unsent: None }) => return Err(status::of_call(cause)),
+            Err(Failure { cause, .. }) if tries == MAX_TRIES => return Err(status::unsent(cause)),
+            Err(Failure { unsent: Some(unsent), .. }) => request = unsent,
         }
         tries += 1;
     }

@@ -12,7 +12,9 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-pub(crate) use host::{BoxFuture, Instant, MaybeSend, Sleep, now, random, sleep, spawn};
+pub(crate) use host::{
+    BoxFuture, Instant, MaybeSend, Recess, Sleep, now, random, sleep, sleep_until, spawn,
+};
 
 /// What the future gives, or `None` when the time has passed.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
@@ -34,4 +36,23 @@ pub(crate) async fn before<T>(
         future.as_mut().poll(cx).map(Some)
     })
     .await
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// As with a task that is busy: nobody looks at the timers meanwhile.
+    #[tokio::test]
+    async fn a_sleep_is_over_by_the_clock_and_not_by_its_timer() {
+        let limit = Duration::from_millis(2);
+        let mut sleep = pin!(sleep(limit));
+        let mut cx = Context::from_waker(Waker::noop());
+        let begin = now();
+        assert!(sleep.as_mut().poll(&mut cx).is_pending() || begin.elapsed() >= limit);
+        while begin.elapsed() <= limit {}
+        assert!(sleep.as_mut().poll(&mut cx).is_ready());
+    }
 }

@@ -1,23 +1,25 @@
-//! One connection of HTTP/2 over a byte stream.
+//! One connection of HTTP/2 over a byte stream, and the calls on it.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use h2::client;
+use http::{Request, Response};
+use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::ConnectError;
 use crate::body::RequestBody;
-use crate::clock::{self, MaybeSend};
-use crate::executor::Executor;
+use crate::clock::{self, Instant, MaybeSend};
 use crate::gather::Gather;
-
-/// Sends calls on a connection, which ends when the last of its senders is dropped.
-pub(crate) type Sender = http2::SendRequest<RequestBody>;
+use crate::http2::{self, End, Incoming, Intake, Intakes, Pipe};
+use crate::keepalive::{Keepalive, Probe};
+use crate::{CallError, ConnectError};
 
 pub(crate) type Transport = Box<dyn ByteStream>;
 
@@ -25,35 +27,211 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + MaybeSend {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + MaybeSend> ByteStream for S {}
 
+/// Sends calls on a connection, which ends when the last of its senders is dropped and no call is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    requests: client::SendRequest<Bytes>,
+    /// To the driver. As many wait as there are calls that were sent within one turn.
+    calls: mpsc::UnboundedSender<Answer>,
+    life: Arc<Life>,
+}
+
+/// A call that did not come to a response.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) cause: CallError,
+    /// The request, if it has not left this program.
+    pub(crate) unsent: Option<Request<RequestBody>>,
+}
+
+/// What is known of a connection by all who use it.
+#[derive(Debug, Default)]
+struct Life {
+    /// The server wants no more calls.
+    is_closing: AtomicBool,
+    has_answered: AtomicBool,
+    heard: AtomicBool,
+    ended: OnceLock<Instant>,
+    end: End,
+}
+
+impl Sender {
+    /// Whether it takes no more calls.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.life.is_closing.load(Ordering::Relaxed) || self.calls.is_closed()
+    }
+
+    /// When the connection ended, if it did before the server had answered any call.
+    pub(crate) fn ended_unused(&self) -> Option<Instant> {
+        let is_unused = !self.life.has_answered.load(Ordering::Relaxed);
+        self.life.ended.get().copied().filter(|_| is_unused)
+    }
+
+    /// Sends a request, and waits for the head of the response.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels the call.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Failure> {
+        if let Err(error) = poll_fn(|cx| self.requests.poll_ready(cx)).await {
+            self.life.is_closing.store(true, Ordering::Relaxed);
+            return Err(Failure { cause: CallError::Http2(error), unsent: Some(request) });
+        }
+        let (head, body) = request.into_parts();
+        let is_whole = body.is_end_stream();
+        let sent = self.requests.send_request(Request::from_parts(head, ()), is_whole);
+        let (response, stream) = sent.map_err(CallError::Http2)?;
+        let (answer, answered) = oneshot::channel();
+        // Without a driver nobody holds the other end, and the wait is over at once.
+        let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life)));
+        if !is_whole {
+            let mut pipe = Pipe::new(body, stream);
+            // Most requests have one message, and need no task.
+            let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pipe).poll(cx))).await;
+            if first.is_pending() {
+                clock::spawn(pipe);
+            }
+        }
+        Ok(answered.await.unwrap_or(Err(CallError::Lost))?)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(cause: CallError) -> Self {
+        Self { cause, unsent: None }
+    }
+}
+
 /// Opens a connection. It is open when the first bytes of the server are there, which sends its settings unasked: a
 /// WebSocket that is connected to something else, or to nothing, is not taken for a success.
 pub(crate) async fn open(
-    http2: &http2::Builder<Executor>,
+    http2: &client::Builder,
+    keepalive: Option<Keepalive>,
     transport: Transport,
 ) -> Result<Sender, ConnectError> {
+    let life = Arc::new(Life::default());
     let (heard, first) = oneshot::channel();
-    let stream = Heard { inner: Gather::new(transport), first: Some(heard) };
-    let (sender, connection) =
-        http2.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Http2)?;
-    let mut connection = Box::pin(connection);
+    let stream =
+        Heard { inner: Gather::new(transport), first: Some(heard), life: Arc::clone(&life) };
+    let (requests, connection) = http2.handshake(stream).await.map_err(ConnectError::Http2)?;
+    let (calls, answers) = mpsc::unbounded_channel();
+    let mut driver = Driver {
+        connection,
+        answers,
+        under_way: Intakes::new(),
+        probe: keepalive.map(Probe::new),
+        life: Arc::clone(&life),
+    };
     let mut first = pin!(first);
-    poll_fn(|cx| match connection.as_mut().poll(cx) {
+    poll_fn(|cx| match driver.poll_connection(cx) {
         Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed)),
         Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::Http2(error))),
         Poll::Pending => first.as_mut().poll(cx).map_err(|_| ConnectError::Closed),
     })
     .await?;
-    clock::spawn(async move {
-        // What ended it is told to each call that was under way.
-        let _ended = connection.await;
-    });
-    Ok(sender)
+    clock::spawn(driver);
+    Ok(Sender { requests, calls, life })
 }
 
-/// A byte stream that tells when the first bytes were read.
+type Connection = client::Connection<Heard<Gather<Transport>>, Bytes>;
+
+/// Moves a connection and all that arrives on it, until it is over.
+struct Driver {
+    connection: Connection,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    under_way: Intakes<Answer>,
+    probe: Option<Probe>,
+    life: Arc<Life>,
+}
+
+impl Driver {
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        Pin::new(&mut self.connection).poll(cx)
+    }
+
+    fn poll_answers(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(answer)) = self.answers.poll_recv(cx) {
+            self.under_way.push(answer);
+        }
+        http2::poll_all(&mut self.under_way, cx);
+    }
+
+    /// Ready when the server is not heard of any more.
+    fn poll_probe(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(probe) = &mut self.probe else { return Poll::Pending };
+        probe.poll(cx, &mut self.connection, &self.life.heard, !self.under_way.is_empty())
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = self.poll_connection(cx).map_err(|error| {
+            let _ = self.life.end.set(Arc::new(error));
+        });
+        // What ended the connection is told to each call that was under way.
+        self.poll_answers(cx);
+        if ended.is_pending() {
+            ready!(self.poll_probe(cx));
+        }
+        let _ = self.life.ended.set(clock::now());
+        Poll::Ready(())
+    }
+}
+
+/// A call that waits for its response, and then the body of that.
+#[derive(Debug)]
+enum Answer {
+    Head { response: client::ResponseFuture, call: Option<Call>, life: Arc<Life> },
+    Body(Intake),
+}
+
+type Call = oneshot::Sender<Result<Response<Incoming>, CallError>>;
+
+impl Answer {
+    fn new(response: client::ResponseFuture, call: Call, life: Arc<Life>) -> Self {
+        Self::Head { response, call: Some(call), life }
+    }
+}
+
+impl Future for Answer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Head { response, call, life } = &mut *self {
+            // A call that nobody waits for is reset when this is dropped.
+            if call.as_mut().is_none_or(|call| call.poll_closed(cx).is_ready()) {
+                return Poll::Ready(());
+            }
+            let head = ready!(Pin::new(response).poll(cx));
+            life.has_answered.fetch_or(head.is_ok(), Ordering::Relaxed);
+            let (answer, intake) = match head {
+                Ok(response) => {
+                    let (head, stream) = response.into_parts();
+                    let (intake, incoming) = http2::accept(stream, Arc::clone(&life.end));
+                    (Ok(Response::from_parts(head, incoming)), Some(intake))
+                }
+                Err(error) => (Err(CallError::of_stream(error, &life.end)), None),
+            };
+            let is_taken = call.take().is_some_and(|call| call.send(answer).is_ok());
+            let Some(intake) = intake.filter(|_| is_taken) else { return Poll::Ready(()) };
+            *self = Self::Body(intake);
+        }
+        match &mut *self {
+            Self::Head { .. } => Poll::Ready(()),
+            Self::Body(intake) => Pin::new(intake).poll(cx),
+        }
+    }
+}
+
+/// A byte stream that tells when bytes were read.
 struct Heard<S> {
     inner: S,
     first: Option<oneshot::Sender<()>>,
+    life: Arc<Life>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
@@ -65,10 +243,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before
-            && let Some(first) = this.first.take()
-        {
-            let _dropped = first.send(());
+        if buffer.filled().len() > before {
+            this.life.heard.store(true, Ordering::Relaxed);
+            if let Some(first) = this.first.take() {
+                let _dropped = first.send(());
+            }
         }
         Poll::Ready(Ok(()))
     }

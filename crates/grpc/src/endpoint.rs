@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use h2::client;
 use http::Uri;
 use http::uri::{Authority, Scheme};
-use hyper::client::conn::http2;
 use sockeye::Client;
 use sockeye::handshake::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,19 +18,31 @@ use crate::backoff::Backoff;
 use crate::channel::Channel;
 use crate::clock::{self, BoxFuture, MaybeSend};
 use crate::connection::{self, Sender, Transport};
+use crate::keepalive::Keepalive;
 use crate::link::Link;
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::{ConnectError, executor::Executor};
+use crate::{ConnectError, http2};
 
 /// As long as a [`Client`](sockeye::Client) takes for a WebSocket, which is most of it.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Large enough for a fast network over a long way: 2 MiB in 50 ms are 335 Mbit/s. It is hyper's default as well.
+/// Large enough for a fast network over a long way: 2 MiB in 50 ms are 335 Mbit/s. Taken from hyper's client.
 const DEFAULT_STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 
-/// What two and a half streams may fill. It is hyper's default as well.
+/// What two and a half streams may fill. Taken from hyper's client.
 const DEFAULT_CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+
+/// Eight times what gRPC asks of every implementation: a status with details, and as much metadata again.
+const DEFAULT_MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
+
+/// A page cannot ping by WebSocket, as a native program does, and is told of a server that froze by nobody else. Half of the
+/// minute after which proxies usually cut a silent connection.
+const DEFAULT_KEEPALIVE_AFTER: Option<Duration> =
+    if cfg!(target_family = "wasm") { Some(Duration::from_secs(30)) } else { None };
+
+/// Taken from the keepalive of gRPC.
+const DEFAULT_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connects to a `ws` or `wss` URL with the defaults of [`Endpoint`], and gives a channel that connects again when it has to.
 ///
@@ -74,8 +86,12 @@ pub struct Endpoint {
     origin: (Scheme, Authority),
     connect_timeout: Duration,
     backoff: Backoff,
+    waits_for_ready: bool,
     stream_window: u32,
     connection_window: u32,
+    max_header_list_size: u32,
+    keepalive_after: Option<Duration>,
+    keepalive_timeout: Duration,
 }
 
 impl Endpoint {
@@ -127,8 +143,12 @@ impl Endpoint {
             origin,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             backoff: Backoff::new(),
+            waits_for_ready: false,
             stream_window: DEFAULT_STREAM_WINDOW,
             connection_window: DEFAULT_CONNECTION_WINDOW,
+            max_header_list_size: DEFAULT_MAX_HEADER_LIST_SIZE,
+            keepalive_after: DEFAULT_KEEPALIVE_AFTER,
+            keepalive_timeout: DEFAULT_KEEPALIVE_TIMEOUT,
         }
     }
 
@@ -168,6 +188,39 @@ impl Endpoint {
         Self { backoff, ..self }
     }
 
+    /// Sets whether calls wait while there is no connection, through failed attempts and the pauses between them, until
+    /// their deadline; `false` makes them fail at once during a pause. Default: `false`. gRPC calls it wait-for-ready.
+    ///
+    /// A call without a deadline then waits for as long as the server is away.
+    pub fn wait_for_ready(self, waits_for_ready: bool) -> Self {
+        Self { waits_for_ready, ..self }
+    }
+
+    /// Sets the longest list of headers or trailers that a response may have, in bytes as RFC 9113 section 6.5.2 counts them:
+    /// names, values and 32 for each. Default: 64 KiB.
+    ///
+    /// The server is told. A call whose response has more fails as `internal`, with a sentence that names this limit. A list
+    /// of more than four times the limit ends the connection, since HTTP/2 cannot pass over headers that it does not read.
+    pub fn max_header_list_size(self, bytes: u32) -> Self {
+        Self { max_header_list_size: bytes, ..self }
+    }
+
+    /// Sets how long the server may be silent, while calls are under way, before it is asked for a sign of life; `None` for as
+    /// long as the transport lets it be. It may take twice as long until it is asked. Default: 30 s in the browser, and `None`
+    /// in native programs, where the WebSocket does it: see [`Config::ping_after`](sockeye::Config::ping_after).
+    ///
+    /// A server that does not answer within [`keepalive_timeout`](Self::keepalive_timeout) is given up: its calls fail as
+    /// `unavailable`, and the next one connects again. It is asked by an empty change of the settings of HTTP/2, which every
+    /// server acknowledges at once.
+    pub fn keepalive_after(self, silence: Option<Duration>) -> Self {
+        Self { keepalive_after: silence, ..self }
+    }
+
+    /// Sets how long a server that was asked for a sign of life has to give one. Default: 20 s.
+    pub fn keepalive_timeout(self, timeout: Duration) -> Self {
+        Self { keepalive_timeout: timeout, ..self }
+    }
+
     /// How many bytes of one call's responses may be under way or unread. Default: 2 MiB.
     ///
     /// It bounds the memory that a stream takes which the program does not read: the server has to wait then.
@@ -203,6 +256,10 @@ impl Endpoint {
         &self.origin
     }
 
+    pub(crate) fn is_patient(&self) -> bool {
+        self.waits_for_ready
+    }
+
     pub(crate) fn pause(&self, earlier: u32) -> Duration {
         self.backoff.pause(earlier)
     }
@@ -217,17 +274,25 @@ impl Endpoint {
                 Some(config) => tls::connect(Arc::clone(config), &self.origin.1, transport).await?,
                 None => transport,
             };
-            connection::open(&self.http2(), transport).await
+            connection::open(&self.http2(), self.keepalive(), transport).await
         })
         .await
         .unwrap_or(Err(ConnectError::TimedOut { limit }))
     }
 
-    fn http2(&self) -> http2::Builder<Executor> {
-        let mut builder = http2::Builder::new(Executor);
+    fn keepalive(&self) -> Option<Keepalive> {
+        let (within, stream_window) = (self.keepalive_timeout, self.stream_window);
+        self.keepalive_after.map(|after| Keepalive { after, within, stream_window })
+    }
+
+    fn http2(&self) -> client::Builder {
+        let mut builder = client::Builder::new();
         builder
-            .initial_stream_window_size(self.stream_window)
+            .enable_push(false)
+            .initial_window_size(self.stream_window)
             .initial_connection_window_size(self.connection_window)
+            .max_header_list_size(self.max_header_list_size)
+            .data_frame_budget(http2::DATA_FRAME_BUDGET)
             // h2 asks for the time when it keeps a stream that was reset in mind, and WASM has no `Instant`. Without
             // these two, dropping a call in the browser panics.
             .max_concurrent_reset_streams(0)
@@ -253,6 +318,8 @@ impl fmt::Debug for Endpoint {
             .field("backoff", &self.backoff)
             .field("stream_window", &self.stream_window)
             .field("connection_window", &self.connection_window)
+            .field("max_header_list_size", &self.max_header_list_size)
+            .field("wait_for_ready", &self.waits_for_ready)
             .finish_non_exhaustive()
     }
 }

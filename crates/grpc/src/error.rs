@@ -1,5 +1,6 @@
 //! Why there is no connection.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -19,7 +20,7 @@ pub enum ConnectError {
     #[cfg(feature = "tls")]
     Tls(io::Error),
     /// The other end does not speak HTTP/2: perhaps the URL is that of another WebSocket.
-    Http2(hyper::Error),
+    Http2(h2::Error),
     /// The other end closed the connection before it said anything.
     Closed,
     /// It took longer than [`Endpoint::connect_timeout`](crate::Endpoint::connect_timeout) allows.
@@ -53,3 +54,46 @@ impl fmt::Display for ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+/// Why a call was cut.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// HTTP/2 says why.
+    Http2(h2::Error),
+    /// The connection ended, for this reason.
+    Ended(Arc<h2::Error>),
+    /// The connection was dropped with the call under way.
+    Lost,
+}
+
+impl CallError {
+    /// An error of a stream, or what ended its connection, if that tells more: where a connection ended after the GOAWAY of the
+    /// peer, h2 tells its streams of the end only.
+    pub(crate) fn of_stream(error: h2::Error, end: &OnceLock<Arc<h2::Error>>) -> Self {
+        match end.get() {
+            Some(end) if error.is_io() => Self::Ended(Arc::clone(end)),
+            _ => Self::Http2(error),
+        }
+    }
+
+    /// What HTTP/2 says.
+    pub(crate) fn http2(&self) -> Option<&h2::Error> {
+        match self {
+            Self::Http2(error) => Some(error),
+            Self::Ended(error) => Some(error),
+            Self::Lost => None,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http2(error) => error.fmt(f),
+            Self::Ended(error) => error.fmt(f),
+            Self::Lost => f.write_str("nothing was heard of the other end"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,4 +1,4 @@
-//! Writes of one turn of the runtime, gathered into one.
+//! A byte stream below HTTP/2, in turns: writes of one turn of the runtime are gathered into one, and reads end it in time.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::clock::Recess;
+
 /// How much is held back at most, in bytes: a frame of HTTP/2 with a full payload is no longer held, as nothing is
 /// saved by gathering frames of that length.
 const MAX_HELD: usize = 16 * 1024;
@@ -14,6 +16,11 @@ const MAX_HELD: usize = 16 * 1024;
 /// How often a flush lets the other tasks have their turn, as long as each time more was written: enough for headers,
 /// messages and trailers that come from tasks of their own.
 const MAX_TURNS: u8 = 8;
+
+/// How much a turn reads at most, in bytes. HTTP/2 reads until there is nothing to read, and looks at what it has read after
+/// that only: calls that came and were reset by the thousand, or small DATA frames beyond what h2 bears. So the task gives
+/// the others their turn. It is also the longest frame by default; a turn costs about a microsecond, and 16 KiB some five.
+pub(crate) const TURN: usize = 16 * 1024;
 
 /// A byte stream that is flushed only when the tasks that are ready have had their turn.
 ///
@@ -34,11 +41,15 @@ pub(crate) struct Gather<S> {
     turns: u8,
     /// What was held when it let the last one pass.
     held_before: usize,
+    /// How much was read in this turn, at most [`TURN`].
+    read: usize,
+    /// The turn of the others, after this one.
+    recess: Option<Recess>,
 }
 
 impl<S> Gather<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, held: BytesMut::new(), turns: 0, held_before: 0 }
+        Self { inner, held: BytesMut::new(), turns: 0, held_before: 0, read: 0, recess: None }
     }
 
     #[cfg(not(target_family = "wasm"))]
@@ -127,6 +138,59 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_read(cx, buffer)
+        let this = self.get_mut();
+        if this.read == TURN {
+            this.read = 0;
+            this.recess = Some(Recess::begin(cx));
+            return Poll::Pending;
+        }
+        if let Some(recess) = &mut this.recess {
+            ready!(recess.poll(cx));
+            this.recess = None;
+        }
+        let (before, rest) = (buffer.filled().len(), TURN - this.read);
+        let polled = if buffer.remaining() <= rest {
+            Pin::new(&mut this.inner).poll_read(cx, buffer)
+        } else {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(rest));
+            let polled = Pin::new(&mut this.inner).poll_read(cx, &mut part);
+            let length = part.filled().len();
+            buffer.advance(length);
+            polled
+        };
+        let length = buffer.filled().len() - before;
+        this.read = if polled.is_pending() { 0 } else { this.read + length };
+        polled
+    }
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_reads_a_limited_length_however_often_it_is_asked() {
+        let input = vec![7; 3 * TURN];
+        let (mut gather, mut turns) = (Gather::new(input.as_slice()), vec![0]);
+        let mut buffer = [0; 1000];
+        poll_fn(|cx| {
+            for _ in 0..100 {
+                let mut part = ReadBuf::new(&mut buffer);
+                if Pin::new(&mut gather).poll_read(cx, &mut part).is_ready() {
+                    *turns.last_mut().unwrap() += part.filled().len();
+                }
+            }
+            if turns.iter().sum::<usize>() == input.len() {
+                return Poll::Ready(());
+            }
+            turns.push(0);
+            Poll::Pending
+        })
+        .await;
+        assert_eq!(turns, [TURN; 3]);
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use http::Extensions;
 use sockeye::ByteStream;
 use sockeye::byte_stream::{self, Accept, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,7 +13,7 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::gather::Gather;
 
-/// Connections for a server of tonic, and what makes them of requests.
+/// Connections for [`serve`](crate::serve()) or a server of tonic, and what makes them of requests.
 ///
 /// [`Accept`] is a service for a route of axum or hyper, and has a method for WebSockets that were upgraded otherwise.
 /// At most 128 connections wait until the server takes them; for another number there is
@@ -24,7 +25,7 @@ use crate::gather::Gather;
 /// let (incoming, accept) = sockeye_grpc::incoming();
 /// let websockets = sockeye::Server::bind("127.0.0.1:8080").await?;
 /// tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
-/// sockeye_grpc::server().add_service(greeter).serve_with_incoming(incoming).await?;
+/// sockeye_grpc::serve(incoming, greeter).await;
 /// # Ok(())
 /// # }
 /// ```
@@ -33,7 +34,8 @@ pub fn incoming() -> (Incoming, Accept) {
     (listener.into(), accept)
 }
 
-/// The connections of a server: a stream for `serve_with_incoming` and `serve_with_incoming_shutdown` of tonic's server.
+/// The connections of a server: a stream for [`serve`](crate::serve()), and for `serve_with_incoming` and
+/// `serve_with_incoming_shutdown` of tonic's server.
 /// It never yields an error.
 ///
 /// When it is dropped, as a server does that stops, requests for WebSockets are answered with 503, and connections that the
@@ -72,10 +74,17 @@ pub struct Connection {
     stream: Gather<ByteStream>,
 }
 
-/// For programs that serve a stream of their own with hyper.
+/// For programs that serve a stream of their own, with [`serve_connection`](crate::serve_connection) or with hyper.
 impl From<ByteStream> for Connection {
     fn from(stream: ByteStream) -> Self {
         Self { stream: Gather::new(stream) }
+    }
+}
+
+impl Connection {
+    /// What the program keeps with the WebSocket.
+    pub(crate) fn data(&self) -> &Extensions {
+        self.stream.inner().websocket().all_data()
     }
 }
 

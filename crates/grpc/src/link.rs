@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::Status;
 
 use crate::clock::{self, Instant};
@@ -15,18 +15,20 @@ use crate::{ConnectError, status};
 /// ```text
 ///            call                     success
 ///   Idle ───────────► Connecting ───────────────► Open
-///                      ▲      │                     │
-///        call, after   │      │ failure             │ lost, then call
-///        the pause     │      ▼                     │
-///                     Failed ◄                      │
-///                      ▲                            │
-///                      └───── Connecting ◄──────────┘
+///                      ▲      │                   │  │
+///        call, after   │      │ failure           │  │ lost after an answer, then call
+///        the pause     │      ▼                   │  │
+///                     Failed ◄────────────────────┘  │
+///                      ▲       lost before any answer│
+///                      └───── Connecting ◄───────────┘
 /// ```
 #[derive(Debug)]
 pub(crate) struct Link {
     endpoint: Endpoint,
     /// Locked for a look or a change only, never across a wait.
     state: Mutex<State>,
+    /// Tells the calls that wait for the end of a pause.
+    pause_cut: Notify,
 }
 
 #[derive(Debug)]
@@ -34,13 +36,20 @@ enum State {
     Idle,
     /// An attempt is under way, in a task of its own, so that no call that is dropped takes it along.
     Connecting(watch::Receiver<Outcome>),
-    Open(Sender),
-    /// The last attempt failed, as did `earlier` others before it. Calls fail at once until the pause is over.
-    Failed {
-        cause: Arc<ConnectError>,
-        earlier: u32,
-        until: Instant,
+    /// A connection, before which `failures` attempts in a row came to nothing.
+    Open {
+        sender: Sender,
+        failures: u32,
     },
+    /// The last attempt failed, as did `earlier` others before it. Calls fail at once, or wait, until the pause is over.
+    Failed(Failed),
+}
+
+#[derive(Clone, Debug)]
+struct Failed {
+    cause: Arc<ConnectError>,
+    earlier: u32,
+    until: Instant,
 }
 
 /// What came of an attempt; `None` while it is under way.
@@ -48,48 +57,91 @@ type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
 impl Link {
     pub(crate) fn open(endpoint: Endpoint, sender: Sender) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::new(State::Open(sender)) })
+        Self::new(endpoint, State::Open { sender, failures: 0 })
     }
 
     pub(crate) fn idle(endpoint: Endpoint) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::new(State::Idle) })
+        Self::new(endpoint, State::Idle)
+    }
+
+    fn new(endpoint: Endpoint, state: State) -> Arc<Self> {
+        Arc::new(Self { endpoint, state: Mutex::new(state), pause_cut: Notify::new() })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
+    /// Ends the pause, if one lasts, and forgets the failures before it.
+    pub(crate) fn cut_pause(&self) {
+        let mut state = self.state();
+        if matches!(*state, State::Failed(_)) {
+            *state = State::Idle;
+        }
+        drop(state);
+        self.pause_cut.notify_waiters();
+    }
+
     /// A sender on the connection, which is made if there is none: one attempt serves all calls that wait for it.
     ///
     /// # Errors
-    /// `unavailable` if the attempt failed, and without one while a pause after such a failure lasts.
+    /// `unavailable` if the attempt failed, and without one while a pause after such a failure lasts; none where the
+    /// endpoint [waits for ready](Endpoint::wait_for_ready).
     ///
     /// # Cancel safety
     /// The attempt goes on for others and for later.
     pub(crate) async fn sender(self: &Arc<Self>) -> Result<Sender, Status> {
-        let mut attempt = match self.sender_or_attempt()? {
-            Found::Sender(sender) => return Ok(sender),
-            Found::Attempt(attempt) => attempt,
-        };
-        // Without an outcome if the task was taken away, as by a runtime that stops.
-        let outcome = attempt.wait_for(Option::is_some).await.ok().and_then(|known| known.clone());
-        outcome.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed))).map_err(status::unconnected)
+        loop {
+            // Made before the look, so that a pause that is cut in between is noticed.
+            let pause_cut = self.pause_cut.notified();
+            let cause = match self.find() {
+                Found::Sender(sender) => return Ok(sender),
+                Found::Attempt(mut attempt) => {
+                    // Without an outcome if the task was taken away, as by a runtime that stops.
+                    let outcome = attempt.wait_for(Option::is_some).await.ok();
+                    let outcome = outcome.and_then(|known| known.clone());
+                    match outcome.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed))) {
+                        Ok(sender) => return Ok(sender),
+                        Err(cause) => cause,
+                    }
+                }
+                Found::Pause(Failed { until, .. }) if self.endpoint.is_patient() => {
+                    clock::before(&mut Some(clock::sleep_until(until)), pause_cut).await;
+                    continue;
+                }
+                Found::Pause(Failed { cause, .. }) => cause,
+            };
+            if !self.endpoint.is_patient() {
+                return Err(status::unconnected(cause));
+            }
+        }
     }
 
-    fn sender_or_attempt(self: &Arc<Self>) -> Result<Found, Status> {
+    fn find(self: &Arc<Self>) -> Found {
         let mut state = self.state();
         let failures = match &*state {
-            State::Open(sender) if !sender.is_closed() => {
-                return Ok(Found::Sender(sender.clone()));
-            }
+            State::Open { sender, failures } if sender.is_closed() => match sender.ended_unused() {
+                None => 0,
+                // It came to nothing, as an attempt does that fails.
+                Some(ended) => {
+                    let failed = self.failed(Arc::new(ConnectError::Closed), *failures, ended);
+                    let next = failed.earlier.saturating_add(1);
+                    if clock::now() < failed.until {
+                        *state = State::Failed(failed.clone());
+                        return Found::Pause(failed);
+                    }
+                    next
+                }
+            },
+            State::Open { sender, .. } => return Found::Sender(sender.clone()),
             State::Connecting(attempt) if attempt.has_changed().is_ok() => {
-                return Ok(Found::Attempt(attempt.clone()));
+                return Found::Attempt(attempt.clone());
             }
-            State::Failed { cause, until, .. } if clock::now() < *until => {
-                return Err(status::unconnected(Arc::clone(cause)));
+            State::Failed(failed) if clock::now() < failed.until => {
+                return Found::Pause(failed.clone());
             }
-            State::Failed { earlier, .. } => earlier.saturating_add(1),
-            State::Idle | State::Open(_) | State::Connecting(_) => 0,
+            State::Failed(failed) => failed.earlier.saturating_add(1),
+            State::Idle | State::Connecting(_) => 0,
         };
         let (tell, attempt) = watch::channel(None);
         *state = State::Connecting(attempt.clone());
@@ -98,21 +150,21 @@ impl Link {
             let outcome = link.attempt(failures).await;
             tell.send_replace(Some(outcome));
         });
-        Ok(Found::Attempt(attempt))
+        Found::Attempt(attempt)
     }
 
     /// One attempt to connect, after `failures` in a row that failed.
     async fn attempt(&self, failures: u32) -> Result<Sender, Arc<ConnectError>> {
         let outcome = self.endpoint.open().await.map_err(Arc::new);
         *self.state() = match &outcome {
-            Ok(sender) => State::Open(sender.clone()),
-            Err(cause) => State::Failed {
-                cause: Arc::clone(cause),
-                earlier: failures,
-                until: clock::now() + self.endpoint.pause(failures),
-            },
+            Ok(sender) => State::Open { sender: sender.clone(), failures },
+            Err(cause) => State::Failed(self.failed(Arc::clone(cause), failures, clock::now())),
         };
         outcome
+    }
+
+    fn failed(&self, cause: Arc<ConnectError>, earlier: u32, at: Instant) -> Failed {
+        Failed { cause, earlier, until: at + self.endpoint.pause(earlier) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,4 +176,5 @@ impl Link {
 enum Found {
     Sender(Sender),
     Attempt(watch::Receiver<Outcome>),
+    Pause(Failed),
 }

@@ -11,7 +11,7 @@ use sockeye::ErrorChain;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use crate::ConnectError;
+use crate::{CallError, ConnectError};
 
 pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
@@ -25,20 +25,32 @@ pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
 }
 
 /// The connection went away before the call was sent, again and again.
-pub(crate) fn unsent(cause: hyper::Error) -> Status {
+pub(crate) fn unsent(cause: CallError) -> Status {
     with_source(Code::Unavailable, "the connection was lost before the call was sent", cause)
 }
 
 /// The call was cut, by a reset of its stream or by the end of the connection.
-pub(crate) fn of_call(error: hyper::Error) -> Status {
-    let (code, message) = match find::<h2::Error>(&error) {
+pub(crate) fn of_call(cause: CallError) -> Status {
+    let (code, message) = match cause.http2() {
+        None => (Code::Unavailable, "the connection was lost"),
+        // h2 does so with headers over the limit that it was given, too.
+        Some(error) if error.is_reset() && error.is_library() => (
+            Code::Internal,
+            "the head of the response is over Endpoint::max_header_list_size, or broke the rules of HTTP/2",
+        ),
         Some(error) if error.is_reset() => of_reset(error.reason()),
-        Some(error) if error.is_library() && !error.is_go_away() => {
-            (Code::Internal, "the server broke the rules of HTTP/2")
+        Some(error) if error.is_go_away() && error.is_remote() => {
+            (Code::Unavailable, "the server ended the connection")
         }
-        _ => (Code::Unavailable, "the connection was lost"),
+        Some(error) if error.is_go_away() => {
+            (Code::Unavailable, "the connection was ended, as the server broke the rules of HTTP/2")
+        }
+        Some(error) if error.is_io() || error.reason().is_some() => {
+            (Code::Unavailable, "the connection was lost")
+        }
+        Some(_) => (Code::Internal, "HTTP/2 cannot carry this request"),
     };
-    with_source(code, message, error)
+    with_source(code, message, cause)
 }
 
 /// The table of the gRPC protocol over HTTP/2, section "Errors".
@@ -56,10 +68,12 @@ fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
     }
 }
 
-/// The response came to an end without a status: the server reset it with `NO_ERROR`, which hyper takes for an end like any
-/// other, or it does not speak gRPC.
+/// The response came to an end without a status: the server reset it with `NO_ERROR`, which h2 takes for an end like any
+/// other, its trailers are over the limit, of which h2 keeps what is within, or it does not speak gRPC.
 pub(crate) fn missing() -> Status {
-    Status::internal("the response ended without a status")
+    Status::internal(
+        "the response ended without a status: the server sent none, or its trailers are over Endpoint::max_header_list_size",
+    )
 }
 
 /// Removes status details that are no base64: tonic would panic.
@@ -81,13 +95,13 @@ pub(crate) fn checked(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     frame
 }
 
-fn with_source(code: Code, message: &str, cause: hyper::Error) -> Status {
+fn with_source(code: Code, message: &str, cause: CallError) -> Status {
     let mut status = Status::new(code, format!("{message}: {}", ErrorChain(&cause)));
     status.set_source(Arc::new(cause));
     status
 }
 
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(crate) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -213,3 +213,98 @@ async fn a_server_that_says_nothing_is_given_up() {
     let error = endpoint.connect_timeout(limit).connect().await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut { limit: told } if told == limit), "{error:?}");
 }
+
+/// A server that says hello and hangs up, each time that it is reached.
+#[tokio::test]
+async fn a_connection_that_ends_before_any_answer_counts_as_a_failure() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let endpoint = Endpoint::with_connector(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            let first = connection.accept().await;
+            assert!(first.is_none_or(|call| call.is_ok()));
+        });
+        std::future::ready(Ok(ours))
+    });
+    let channel = endpoint.backoff(HOURS).connect_lazy();
+    for _ in 0..20 {
+        assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
+    }
+    assert_eq!(attempts.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_the_pause_can_be_brought_forward() {
+    let place = Place::default();
+    let channel = place.endpoint().backoff(HOURS).connect_lazy();
+    assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
+    let _server = place.start().await;
+    assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
+    channel.reset_backoff();
+    assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
+    assert_eq!(place.attempts(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_ready_waits_through_pauses() {
+    let place = Place::default();
+    let channel = place.endpoint().backoff(HOURS).wait_for_ready(true).connect_lazy();
+    let waiting = {
+        let channel = channel.clone();
+        tokio::spawn(async move { hello(&channel).await })
+    };
+    while place.attempts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // It has a deadline, or none.
+    let mut request = tonic::Request::new(HelloRequest::default());
+    request.set_timeout(Duration::from_millis(20));
+    let status = GreeterClient::new(channel.clone()).say_hello(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    let _server = place.start().await;
+    while !waiting.is_finished() {
+        channel.reset_backoff();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(waiting.await.unwrap().unwrap().message, "Hello Ada!");
+}
+
+/// A channel to a server of which the handler never answers, and that itself is `alive` or not once it is connected.
+async fn channel_to_silence(is_alive: bool) -> Channel {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move {
+        let mut connection = h2::server::handshake(theirs).await.unwrap();
+        let call = connection.accept().await.unwrap().unwrap();
+        while is_alive && connection.accept().await.is_some() {}
+        std::future::pending::<()>().await;
+        drop((connection, call));
+    });
+    let ours = Mutex::new(Some(ours));
+    let connector = move || std::future::ready(Ok(ours.lock().unwrap().take().unwrap()));
+    let endpoint = Endpoint::with_connector(connector)
+        .keepalive_after(Some(Duration::from_secs(30)))
+        .keepalive_timeout(Duration::from_secs(20));
+    endpoint.connect().await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_froze_is_given_up_by_the_keepalive() {
+    let channel = channel_to_silence(false).await;
+    let begin = tokio::time::Instant::now();
+    let status = hang(&channel).await.unwrap();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(begin.elapsed() <= Duration::from_secs(2 * 30 + 20), "{:?}", begin.elapsed());
+    assert!(status.message().contains("nothing was heard"), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lives_and_is_silent_is_not_given_up() {
+    let channel = channel_to_silence(true).await;
+    let mut request = tonic::Request::new(Nothing {});
+    request.set_timeout(Duration::from_secs(1000));
+    let status = TrialClient::new(channel).hang(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+}

@@ -40,6 +40,16 @@ mod over_websocket {
     sockeye_grpc_testing::for_each_scenario!(over_websocket);
 }
 
+macro_rules! served_over_websocket {
+    ($module:ident::$name:ident) => {
+        scenario!(served_over_websocket, $module::$name);
+    };
+}
+
+mod served_over_websocket {
+    sockeye_grpc_testing::for_each_scenario!(served_over_websocket);
+}
+
 #[cfg(feature = "tls")]
 macro_rules! over_tls_inside {
     ($module:ident::$name:ident) => {

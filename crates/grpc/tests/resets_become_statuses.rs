@@ -104,3 +104,23 @@ async fn details_that_are_no_base64_are_left_out() {
         assert!(status.details().is_empty());
     }
 }
+
+#[tokio::test]
+async fn the_reason_of_a_connection_that_the_server_ends_is_told() {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move {
+        let mut connection = h2::server::handshake(theirs).await.unwrap();
+        let call = connection.accept().await.unwrap().unwrap();
+        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        while connection.accept().await.is_some() {}
+        drop(call);
+    });
+    let ours = Mutex::new(Some(ours));
+    let connector = move || std::future::ready(Ok(ours.lock().unwrap().take().unwrap()));
+    let channel = Endpoint::with_connector(connector).connect().await.unwrap();
+    let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let told = "the server ended the connection: connection error received: ";
+    assert!(status.message().starts_with(told), "{status:?}");
+    assert!(status.message().contains(Reason::ENHANCE_YOUR_CALM.description()), "{status:?}");
+}

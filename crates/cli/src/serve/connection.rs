@@ -13,6 +13,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sockeye::upgrade::WriteTimeout;
+use sockeye_grpc::ServeConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -167,25 +168,27 @@ where
     }
 }
 
-/// Serves gRPC on `stream`, which a WebSocket carries and keeps alive, until the client leaves or the server stops.
+/// Serves gRPC on `connection`, which a WebSocket carries and keeps alive, until the client leaves or the server stops.
 ///
 /// # Errors
 /// As [`serve`].
-pub(crate) async fn serve_grpc<S>(stream: S, service: Router, guest: Guest) -> anyhow::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let connection = http2_builder()
-        // A client may cancel many calls at once; what it can have open is bounded all the same.
-        .max_pending_accept_reset_streams(Some(sockeye_grpc::MAX_PENDING_ACCEPT_RESETS))
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut connection = pin!(connection);
+pub(crate) async fn serve_grpc(
+    connection: sockeye_grpc::Connection,
+    service: Router,
+    guest: Guest,
+) -> anyhow::Result<()> {
+    let config = ServeConfig::new()
+        .max_calls(MAX_STREAMS)
+        .stream_window(STREAM_WINDOW)
+        .max_header_list_size(HEAD_SIZE);
+    let shutdown = guest.shutdown_begun();
+    let mut serving = pin!(sockeye_grpc::serve_connection(connection, service, &config, shutdown));
     tokio::select! {
-        result = connection.as_mut() => return Ok(result?),
-        () = guest.shutdown_begun() => connection.as_mut().graceful_shutdown(),
+        result = serving.as_mut() => return Ok(result?),
+        () = guest.shutdown_begun() => {}
     }
     // Some calls never end by themselves.
-    Ok(tokio::time::timeout(LAST_CALLS, connection).await.unwrap_or(Ok(()))?)
+    Ok(tokio::time::timeout(LAST_CALLS, serving).await.unwrap_or(Ok(()))?)
 }
 
 fn http2_builder() -> http2::Builder<TokioExecutor> {

@@ -25,6 +25,17 @@ impl std::ops::Add<Duration> for Instant {
     }
 }
 
+impl Instant {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clocks run forward"
+    )]
+    fn micros(self) -> u64 {
+        (self.0 * 1000.0) as u64
+    }
+}
+
 pub(crate) fn now() -> Instant {
     Instant(performance_now())
 }
@@ -41,6 +52,22 @@ pub(crate) fn random() -> u64 {
     bits
 }
 
+/// A turn that a task gives to the others: it is over when the task is asked again.
+#[derive(Debug)]
+pub(crate) struct Recess;
+
+impl Recess {
+    pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
+        cx.waker().wake_by_ref();
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "its native twin has something to look at")]
+    pub(crate) fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 /// What a task may hold: anything, as there is one thread.
 #[allow(unreachable_pub, reason = "a bound of `Endpoint::with_connector` has to be public")]
 pub trait MaybeSend {}
@@ -51,10 +78,15 @@ impl<T> MaybeSend for T {}
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 pub(crate) fn sleep(duration: Duration) -> Sleep {
-    TIMERS.with_borrow_mut(|timers| timers.add(duration))
+    sleep_until(now() + duration)
 }
 
-/// Ready when its time has passed.
+pub(crate) fn sleep_until(deadline: Instant) -> Sleep {
+    TIMERS.with_borrow_mut(|timers| timers.add(deadline))
+}
+
+/// Ready when its time has passed, whether the timer has rung or not: a timer of a busy page rings late, and that of a page
+/// that is not seen once a second. So what arrives after the deadline never passes for something that arrived before.
 ///
 /// All of them share one timer of the browser, which runs until the earliest is due: a call with a deadline, which is
 /// met as a rule, costs an entry in a map and no call of JavaScript but that of the clock.
@@ -67,6 +99,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.key.0 <= now().micros() {
+            return Poll::Ready(());
+        }
         // The waker that was there is dropped outside, as it may drop a task, and that another timer.
         let replaced = TIMERS.with_borrow_mut(|timers| {
             let waker = timers.sleeping.get_mut(&self.key)?;
@@ -110,8 +145,8 @@ struct Running {
 }
 
 impl Timers {
-    fn add(&mut self, duration: Duration) -> Sleep {
-        let key = (due(duration), self.next);
+    fn add(&mut self, deadline: Instant) -> Sleep {
+        let key = (deadline.micros(), self.next);
         self.next += 1;
         self.sleeping.insert(key, Waker::noop().clone());
         self.run();
@@ -136,7 +171,7 @@ impl Timers {
     /// Takes out those that are due.
     fn take_due(&mut self) -> BTreeMap<Key, Waker> {
         self.running = None;
-        let later = self.sleeping.split_off(&(due(Duration::ZERO) + 1, 0));
+        let later = self.sleeping.split_off(&(now().micros() + 1, 0));
         let due = std::mem::replace(&mut self.sleeping, later);
         self.run();
         due
@@ -149,12 +184,6 @@ fn ring() {
     for waker in TIMERS.with_borrow_mut(Timers::take_due).into_values() {
         waker.wake();
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clocks run forward")]
-fn due(wait: Duration) -> u64 {
-    let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
-    ((now().0 * 1000.0) as u64).saturating_add(micros)
 }
 
 #[wasm_bindgen]

@@ -5,3 +5,20 @@
 pub mod proto;
 pub mod scenarios;
 pub mod service;
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Gives the other tasks a turn.
+pub(crate) async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

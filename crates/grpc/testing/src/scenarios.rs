@@ -59,6 +59,7 @@ macro_rules! for_each_scenario {
     ($test:ident) => {
         $test!(calls::all_four_kinds_are_answered);
         $test!(calls::a_conversation_goes_back_and_forth);
+        $test!(calls::a_half_of_a_conversation_that_stops_leaves_the_other_going);
         $test!(calls::metadata_travels_both_ways);
         $test!(calls::a_status_arrives_whole);
         $test!(deadlines::a_deadline_that_is_met_changes_nothing);
@@ -74,5 +75,8 @@ macro_rules! for_each_scenario {
         $test!(load::sixty_four_calls_run_at_once);
         $test!(load::a_long_message_is_carried_both_ways);
         $test!(load::an_unread_stream_makes_the_server_wait);
+        $test!(load::short_messages_that_nobody_reads_harm_no_other_call);
+        $test!(load::empty_messages_that_nobody_reads_harm_no_other_call);
+        $test!(load::short_requests_that_nobody_reads_make_their_sender_wait);
     };
 }

@@ -2,10 +2,13 @@
 //!
 //! The server is the example `browser_peer`, whose addresses are given when the tests are compiled: see `ci/web.sh`.
 
+use std::future::poll_fn;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use js_sys::{Date, Function, Promise, Reflect};
 use sockeye::{Client, WebSocket};
 use sockeye_grpc::{Backoff, Channel, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
@@ -14,6 +17,8 @@ use sockeye_grpc_testing::proto::{HelloRequest, Nothing};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tonic::Code;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 /// The URLs of the service, of the same behind a relay, of what cuts that relay, and of the service with TLS inside, and the
@@ -96,4 +101,35 @@ async fn tls_inside_the_websocket_carries_calls() {
 async fn a_certificate_that_is_not_trusted_is_refused() {
     let error = tls(RootCertStore::empty()).connect().await.expect_err("nobody is trusted");
     assert!(matches!(error, sockeye_grpc::ConnectError::Tls(_)), "{error:?}");
+}
+
+/// Lets the page have a turn after so many milliseconds.
+async fn turn(millis: u32) {
+    let promise = Promise::new(&mut |resolve, _| {
+        let set_timeout = Reflect::get(&js_sys::global(), &"setTimeout".into());
+        let set_timeout: Function = set_timeout.expect("a timer").unchecked_into();
+        set_timeout.call2(&JsValue::UNDEFINED, &resolve, &millis.into()).expect("a timer");
+    });
+    JsFuture::from(promise).await.expect("a turn");
+}
+
+/// The page has something else to do until the deadline has passed for the server as well, whose word about it then waits
+/// beside the timer of the page.
+#[wasm_bindgen_test]
+async fn a_busy_page_sees_its_own_deadline_and_not_the_servers() {
+    let channel = sockeye_grpc::connect(peer(0)).await.expect("a connection");
+    for _ in 0..20 {
+        let mut trial = TrialClient::new(channel.clone());
+        let mut request = tonic::Request::new(Nothing {});
+        request.set_timeout(Duration::from_millis(50));
+        let mut call = Box::pin(trial.hang(request));
+        let first = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+        assert!(first.is_pending());
+        // Meanwhile the request leaves.
+        turn(5).await;
+        let begin = Date::now();
+        while Date::now() < begin + 100.0 {}
+        let status = call.await.expect_err("no answer");
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    }
 }

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test uses some of them")]
 
+use std::convert::Infallible;
+use std::future::IntoFuture;
 use std::sync::Arc;
+
+use http::{Request, Response};
 
 #[cfg(feature = "tls")]
 use sockeye::Client;
@@ -17,6 +21,8 @@ use tokio::task::JoinHandle;
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codegen::Service;
+use tonic::service::Routes;
 use tonic::transport::Server;
 #[cfg(feature = "tls")]
 use tonic::transport::{Identity, ServerTlsConfig};
@@ -26,7 +32,9 @@ pub(crate) async fn over_tcp() -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (greeter, trial) = services();
-    let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+    // Without a `Connection` around it, tonic's server reads on and on before it looks at calls that were reset.
+    let mut server = Server::builder().http2_max_pending_accept_reset_streams(Some(16_384));
+    let server = server.add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     Endpoint::with_connector(move || TcpStream::connect(address)).connect().await.unwrap()
 }
@@ -34,6 +42,32 @@ pub(crate) async fn over_tcp() -> Channel {
 /// A channel through a WebSocket, to a server of its own.
 pub(crate) async fn over_websocket() -> Channel {
     sockeye_grpc::connect(at_websocket().await).await.unwrap()
+}
+
+/// A channel through a WebSocket, to a server of its own that is not tonic's.
+pub(crate) async fn served_over_websocket() -> Channel {
+    let (greeter, trial) = services();
+    serve_service(Routes::new(greeter).add_service(trial)).await
+}
+
+/// The same with another service.
+pub(crate) async fn serve_service<S>(service: S) -> Channel
+where
+    S: Service<
+            Request<tonic::body::Body>,
+            Response = Response<tonic::body::Body>,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(sockeye_grpc::serve(incoming, service).into_future());
+    sockeye_grpc::connect(url).await.unwrap()
 }
 
 /// A channel through TLS inside a WebSocket, to a server of its own.

@@ -56,6 +56,11 @@ impl WebSocket {
         self.data.insert(data)
     }
 
+    /// Returns all values that the program keeps with the connection, for layers that hand them on.
+    pub fn all_data(&self) -> &Extensions {
+        &self.data
+    }
+
     /// All that the connection begins with.
     pub(crate) fn with_data(self, data: Extensions) -> Self {
         Self { data, ..self }

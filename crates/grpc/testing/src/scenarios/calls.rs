@@ -1,5 +1,10 @@
 //! Calls of all kinds, with metadata and status.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use sockeye_grpc::Channel;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -8,7 +13,8 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use super::{assert_alive, greeter, hello, trial};
-use crate::proto::{Failure, HellosRequest};
+use crate::proto::{Failure, HellosRequest, Nothing};
+use crate::yield_once;
 
 /// All four kinds of calls are answered in full.
 pub async fn all_four_kinds_are_answered(channel: &Channel) {
@@ -47,6 +53,44 @@ pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
     drop(names);
     assert!(replies.message().await.expect("the last reply").is_some());
     assert!(replies.message().await.expect("the end").is_none());
+}
+
+/// Each half of a conversation may stop waiting at any time, or end, and the other goes on; the deadline holds.
+pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel: &Channel) {
+    for polls in 0..4 {
+        let (names, receiver) = mpsc::channel(1);
+        names.send(hello("0")).await.expect("room");
+        let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await.expect("replies");
+        let mut replies = replies.into_inner();
+        for n in 0..3 {
+            let reply = replies.message().await.expect("a reply").expect("no end yet");
+            assert_eq!(reply.message, format!("Hello {n}!"));
+            give_up(replies.message(), polls).await;
+            give_up(names.reserve(), polls).await;
+            names.send(hello((n + 1).to_string())).await.expect("the call goes on");
+        }
+        drop(names);
+        assert!(replies.message().await.expect("the last reply").is_some());
+        assert!(replies.message().await.expect("the end").is_none());
+    }
+    let mut request = Request::new(Nothing {});
+    request.set_timeout(Duration::from_secs(1));
+    let mut replies = trial(channel).stall(request).await.expect("a stream").into_inner();
+    assert!(replies.message().await.expect("a message").is_some());
+    give_up(replies.message(), 2).await;
+    let status = replies.message().await.expect_err("no other message");
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+}
+
+/// Polls a future this often, or until it is ready, and drops it.
+async fn give_up<F: Future>(future: F, polls: u32) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
+            return;
+        }
+        yield_once().await;
+    }
 }
 
 /// Metadata reaches the server and comes back, text and binary.

@@ -10,6 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
 use crate::proto::{Nothing, Pouring};
+use crate::yield_once;
 
 /// Of each kind.
 const CALLS: u32 = 1000;
@@ -18,7 +19,7 @@ const BURST: u32 = 10_000;
 
 /// 1,000 server streams are dropped after their first message; the connection lives.
 pub async fn cancelled_server_streams_end(channel: &Channel) {
-    let endless = Pouring { length: 32 * 1024, count: 0 };
+    let endless = Pouring { length: 32 * 1024, count: 0, piecemeal: false };
     for _ in 0..CALLS {
         let mut replies = trial(channel).pour(endless).await.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a message").is_some());
@@ -100,17 +101,4 @@ pub async fn calls_cancelled_all_at_once_end(channel: &Channel) {
     drop(calls);
     assert_all_calls_end(channel).await;
     assert_alive(channel).await;
-}
-
-async fn yield_once() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -1,12 +1,16 @@
 //! Much at once.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Poll;
 
 use sockeye_grpc::Channel;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{assert_alive, assert_all_calls_end, figures, trial};
-use crate::proto::{Bytes, Meeting, Pouring};
+use crate::proto::{Bytes, Meeting, Nothing, Pouring};
+use crate::yield_once;
 
 /// What a server may hand over to a stream that nobody reads, with the default windows: the stream's window, what HTTP/2
 /// buffers before it (1 MiB in hyper's server), what is in the transport's buffers, and as much again to be safe.
@@ -39,7 +43,7 @@ pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
 /// A server stream that nobody reads makes the server wait, leaves other calls alone, and goes on when it is read.
 pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
     let before = figures(channel).await.poured;
-    let asked = Pouring { length: 64 * 1024, count: 1024 };
+    let asked = Pouring { length: 64 * 1024, count: 1024, piecemeal: false };
     let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
     for _ in 0..200 {
         assert_alive(channel).await;
@@ -53,4 +57,79 @@ pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
     }
     assert_eq!(count, 1024);
     assert_all_calls_end(channel).await;
+}
+
+/// How often nothing may have moved, with a call in between each time, before it counts as standing still.
+const STANDSTILL: u32 = 50;
+
+/// A call whose short messages come one by one and are not read makes the server wait, while other calls go on, and is read in
+/// full later. The messages take more than a window, so that the server has to wait at some time.
+async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) {
+    let before = figures(channel).await.messages;
+    let asked = Pouring { length, count, piecemeal: true };
+    let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
+    let (mut poured, mut unchanged) = (0, 0);
+    while unchanged < STANDSTILL && poured < count {
+        assert_alive(channel).await;
+        let now = figures(channel).await.messages - before;
+        unchanged = if now == poured { unchanged + 1 } else { 0 };
+        poured = now;
+    }
+    let mut received = 0;
+    while let Some(reply) = replies.message().await.expect("a message") {
+        assert_eq!(reply.content.len(), length as usize);
+        received += 1;
+    }
+    assert_eq!(received, count);
+}
+
+/// 40,000 messages of 20 bytes in a stream that nobody reads for a time harm no other call.
+pub async fn short_messages_that_nobody_reads_harm_no_other_call(channel: &Channel) {
+    assert_short_messages_wait(channel, 20, 40_000).await;
+    assert_all_calls_end(channel).await;
+}
+
+/// The same with messages that are as short as can be.
+pub async fn empty_messages_that_nobody_reads_harm_no_other_call(channel: &Channel) {
+    assert_short_messages_wait(channel, 0, 40_000).await;
+    assert_all_calls_end(channel).await;
+}
+
+/// A stream of short requests that the server does not read makes the client wait, while other calls go on, and is read in
+/// full later.
+pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &Channel) {
+    const COUNT: u64 = 60_000;
+    let (messages, receiver) = mpsc::channel(1);
+    let mut trial = trial(channel);
+    let mut sip = pin!(trial.sip(ReceiverStream::new(receiver)));
+    let mut sent = 0;
+    let sending = async {
+        let (mut turns, mut drinks) = (0, false);
+        while sent < COUNT {
+            match messages.try_send(Bytes { content: vec![0x5a; 20] }) {
+                Ok(()) => (sent, turns) = (sent + 1, 0),
+                Err(_) => turns += 1,
+            }
+            yield_once().await;
+            // No place for so long is a window that is full.
+            if turns > 0 && turns % 100 == 0 && !drinks {
+                assert_alive(channel).await;
+                drinks = turns / 100 > STANDSTILL;
+                if drinks {
+                    super::trial(channel).drink(Nothing {}).await.expect("an answer");
+                }
+            }
+        }
+        super::trial(channel).drink(Nothing {}).await.expect("an answer");
+        drop(messages);
+    };
+    let mut sending = pin!(sending);
+    let mut is_sent = false;
+    let sipped = poll_fn(|cx| {
+        is_sent = is_sent || sending.as_mut().poll(cx).is_ready();
+        sip.as_mut().poll(cx)
+    })
+    .await;
+    assert_eq!(sipped.expect("an answer").into_inner().count, COUNT);
+    assert_alive(channel).await;
 }

@@ -11,6 +11,7 @@ use tokio_stream::Stream;
 pub(crate) struct Counts {
     under_way: AtomicI64,
     poured: AtomicU64,
+    messages: AtomicU64,
 }
 
 impl Counts {
@@ -21,10 +22,15 @@ impl Counts {
 
     pub(crate) fn pour(&self, length: usize) {
         self.poured.fetch_add(length as u64, Ordering::SeqCst);
+        self.messages.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn under_way(&self) -> i64 {
         self.under_way.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::SeqCst)
     }
 
     pub(crate) fn poured(&self) -> u64 {

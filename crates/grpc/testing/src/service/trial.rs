@@ -6,22 +6,24 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::figures::Counts;
 use crate::proto::trial_server;
-use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring};
+use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring, Sipped};
+use crate::yield_once;
 
 /// Answers well, badly, late or never, as it is asked to.
 #[derive(Debug)]
 pub struct Trial {
     counts: Arc<Counts>,
     present: watch::Sender<u32>,
+    drinks: watch::Sender<bool>,
 }
 
 impl Trial {
     pub(super) fn new(counts: Arc<Counts>) -> Self {
-        Self { counts, present: watch::channel(0).0 }
+        Self { counts, present: watch::channel(0).0, drinks: watch::channel(false).0 }
     }
 }
 
@@ -66,7 +68,7 @@ impl trial_server::Trial for Trial {
     }
 
     async fn pour(&self, request: Request<Pouring>) -> Result<Response<Replies<Bytes>>, Status> {
-        let Pouring { length, count } = request.into_inner();
+        let Pouring { length, count, piecemeal } = request.into_inner();
         let counts = Arc::clone(&self.counts);
         let content = vec![0x5a; length as usize];
         let last = if count == 0 { u64::MAX } else { count };
@@ -74,14 +76,37 @@ impl trial_server::Trial for Trial {
             counts.pour(content.len());
             Ok(Bytes { content: content.clone() })
         });
-        let replies = self.counts.begin().with(tokio_stream::iter(replies));
+        let replies = tokio_stream::iter(replies).then(move |reply| async move {
+            if piecemeal {
+                yield_once().await;
+            }
+            reply
+        });
+        let replies = self.counts.begin().with(replies);
         Ok(Response::new(Box::pin(replies)))
+    }
+
+    async fn sip(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Sipped>, Status> {
+        let _under_way = self.counts.begin();
+        let mut drinks = self.drinks.subscribe();
+        drinks.wait_for(|drinks| *drinks).await.map_err(|_| Status::aborted("the server stops"))?;
+        let (mut messages, mut count) = (request.into_inner(), 0);
+        while messages.message().await?.is_some() {
+            count += 1;
+        }
+        Ok(Response::new(Sipped { count }))
+    }
+
+    async fn drink(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+        self.drinks.send_replace(true);
+        Ok(Response::new(Nothing {}))
     }
 
     async fn report(&self, _request: Request<Nothing>) -> Result<Response<Figures>, Status> {
         Ok(Response::new(Figures {
             under_way: self.counts.under_way(),
             poured: self.counts.poured(),
+            messages: self.counts.messages(),
         }))
     }
 }

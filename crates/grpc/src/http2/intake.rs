@@ -1,0 +1,193 @@
+//! Bodies as they arrive: what takes them out of h2, and what gives them to the program.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::{FlowControl, RecvStream};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use super::inbox::Inbox;
+use crate::CallError;
+
+/// How a connection ended, once it has.
+pub(crate) type End = Arc<OnceLock<Arc<h2::Error>>>;
+
+/// Makes two ends of the receiving half of a stream: one for the driver of the connection, one for the program.
+pub(crate) fn accept(mut stream: RecvStream, end: End) -> (Intake, Incoming) {
+    let flow = stream.flow_control().clone();
+    let shared = Arc::new(Shared::default());
+    (Intake { stream, end, shared: Arc::clone(&shared) }, Incoming { shared, flow })
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Locked for a look or a change only. h2's own lock may be taken within it, and never the other way round.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inbox: Inbox,
+    trailers: Option<HeaderMap>,
+    /// How the body ended, behind what is in the inbox and the trailers.
+    end: Option<Result<(), CallError>>,
+    reader: Option<Waker>,
+    /// The driver's, while the stream lives.
+    driver: Option<Waker>,
+    is_dropped: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave half a change behind: nothing within calls foreign code.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a body out of h2, until it ends or the program drops its end.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    stream: RecvStream,
+    end: End,
+    shared: Arc<Shared>,
+}
+
+impl State {
+    /// Takes what there is; ready when the body has ended.
+    fn poll_take(
+        &mut self,
+        stream: &mut RecvStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), h2::Error>> {
+        while let Some(data) = ready!(stream.poll_data(cx)) {
+            let data = data?;
+            if !data.is_empty() {
+                self.inbox.push(data);
+            }
+        }
+        self.trailers = ready!(stream.poll_trailers(cx))?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Future for Intake {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { stream, end, shared } = self.get_mut();
+        let mut state = shared.lock();
+        if state.is_dropped || state.end.is_some() {
+            return Poll::Ready(());
+        }
+        let polled = match state.poll_take(stream, cx) {
+            Poll::Ready(ended) => {
+                state.end = Some(ended.map_err(|error| CallError::of_stream(error, end)));
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                match &mut state.driver {
+                    Some(driver) => driver.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        };
+        let has_news = !state.inbox.is_empty() || state.end.is_some();
+        let reader = if has_news { state.reader.take() } else { None };
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        polled
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.driver = None;
+        state.end.get_or_insert(Err(CallError::Lost));
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// The intakes of a connection, which its driver polls.
+pub(crate) type Intakes<F> = FuturesUnordered<F>;
+
+/// Polls those that have something to do.
+pub(crate) fn poll_all<F: Future<Output = ()>>(intakes: &mut Intakes<F>, cx: &mut Context<'_>) {
+    while let Poll::Ready(Some(())) = intakes.poll_next_unpin(cx) {}
+}
+
+/// A body as it arrives, for the program. What is read of it gives the sender room for more.
+///
+/// Dropping it ends the receiving half of the stream.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    shared: Arc<Shared>,
+    flow: FlowControl,
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let this = self.get_mut();
+        let mut state = this.shared.lock();
+        if let Some(data) = state.inbox.pop() {
+            drop(state);
+            // An error would say that it is more than has arrived.
+            let _ = this.flow.release_capacity(data.len());
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if let Some(trailers) = state.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        match &mut state.end {
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(end) => match std::mem::replace(end, Ok(())) {
+                Ok(()) => Poll::Ready(None),
+                Err(error) => Poll::Ready(Some(Err(error))),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = self.shared.lock();
+        state.inbox.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.is_dropped = true;
+        let unread = std::mem::take(&mut state.inbox);
+        let driver = state.driver.take();
+        drop(state);
+        drop(unread);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A body on its way into h2.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::{Body, Frame};
+
+use crate::status::find;
+
+/// Sends a body: it is ready when all of it is with h2, when the peer has reset the stream, or when the body has failed,
+/// whereupon the stream is reset.
+///
+/// One piece of the body is waiting for the peer's window at most.
+#[derive(Debug)]
+pub(crate) struct Pipe<B> {
+    body: B,
+    stream: SendStream<Bytes>,
+    /// A piece that waits for the window, and whether it is the last.
+    waiting: Option<(Bytes, bool)>,
+}
+
+impl<B> Pipe<B> {
+    pub(crate) fn new(body: B, stream: SendStream<Bytes>) -> Self {
+        Self { body, stream, waiting: None }
+    }
+}
+
+impl<B> Pipe<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Waits until the peer takes something of the piece that waits.
+    fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let is_empty = self.waiting.as_ref().is_none_or(|(piece, _)| piece.is_empty());
+        if !is_empty && self.stream.capacity() == 0 {
+            // The least that shows what the window is: h2 takes a piece whole, and asks for the rest of it by itself.
+            self.stream.reserve_capacity(1);
+            if let Some(capacity) = ready!(self.stream.poll_capacity(cx)) {
+                capacity?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Errors are h2's: the stream is over, which the other half of the call is told in more detail.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        loop {
+            if self.stream.poll_reset(cx)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.waiting.is_some() {
+                ready!(self.poll_window(cx))?;
+            }
+            if let Some((piece, is_last)) = self.waiting.take() {
+                self.stream.send_data(piece, is_last)?;
+                if is_last {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+                self.stream.send_data(Bytes::new(), true)?;
+                return Poll::Ready(Ok(()));
+            };
+            match frame.map(|frame| frame.into_data().map_err(Frame::into_trailers)) {
+                Ok(Ok(data)) => {
+                    let is_last = self.body.is_end_stream();
+                    if !data.is_empty() || is_last {
+                        self.waiting = Some((data, is_last));
+                    }
+                }
+                Ok(Err(Ok(trailers))) => {
+                    self.stream.send_trailers(trailers)?;
+                    return Poll::Ready(Ok(()));
+                }
+                // A kind of frame that did not exist when this was written.
+                Ok(Err(Err(_))) => {}
+                Err(error) => {
+                    self.stream.send_reset(reason(&*error.into()));
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl<B> Future for Pipe<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().poll_sent(cx).map(|_over| ())
+    }
+}
+
+/// The reason that an error has inside.
+fn reason(error: &(dyn Error + 'static)) -> Reason {
+    find::<h2::Error>(error).and_then(h2::Error::reason).unwrap_or(Reason::INTERNAL_ERROR)
+}

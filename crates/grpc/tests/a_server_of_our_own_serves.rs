@@ -1,0 +1,187 @@
+//! What `serve` gives its handlers, and how it ends.
+#![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use sockeye::upgrade::Admission;
+use sockeye::{Client, Server};
+use sockeye_grpc::{Channel, Endpoint, ServeConfig, incoming};
+use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
+use sockeye_grpc_testing::proto::greeter_server::{self, GreeterServer};
+use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::{
+    Bytes, HelloReply, HelloRequest, HellosRequest, Nothing, Pouring,
+};
+use sockeye_grpc_testing::service::services;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Longer than a test takes on a slow machine.
+const LONG: Duration = Duration::from_secs(120);
+
+#[derive(Clone)]
+struct User(String);
+
+/// Greets the user that the handshake admitted, and names the peer.
+struct Knowing;
+
+type Replies = Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl greeter_server::Greeter for Knowing {
+    type SayHellosStream = Replies;
+    type ChatStream = Replies;
+
+    async fn say_hello(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<HelloReply>, Status> {
+        let peer = request.remote_addr().ok_or_else(|| Status::internal("no address"))?;
+        let User(name) = request.extensions().get().ok_or_else(|| Status::internal("nobody"))?;
+        Ok(Response::new(HelloReply { message: format!("{name} from {}", peer.ip()) }))
+    }
+
+    async fn say_hellos(&self, _: Request<HellosRequest>) -> Result<Response<Replies>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn collect(
+        &self,
+        _: Request<Streaming<HelloRequest>>,
+    ) -> Result<Response<HelloReply>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn chat(&self, _: Request<Streaming<HelloRequest>>) -> Result<Response<Replies>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tokio::test]
+async fn what_the_handshake_admitted_reaches_the_handler_with_the_address() {
+    let websockets = Server::bind("127.0.0.1:0").await.unwrap().admit(async |request| {
+        let user = request.query("user").unwrap_or_default().into_owned();
+        Ok(Admission::new().data(User(user)))
+    });
+    let address = websockets.local_addr().unwrap();
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(sockeye_grpc::serve(incoming, GreeterServer::new(Knowing)).into_future());
+    for user in ["Ada", "Grace"] {
+        let channel = sockeye_grpc::connect(format!("ws://{address}/?user={user}")).await.unwrap();
+        let mut greeter = GreeterClient::new(channel);
+        for _ in 0..2 {
+            let reply = greeter.say_hello(HelloRequest::default()).await.unwrap().into_inner();
+            assert_eq!(reply.message, format!("{user} from 127.0.0.1"));
+        }
+    }
+}
+
+/// A server with this many calls at a time, a channel to it, what stops it, and its end.
+async fn start(config: ServeConfig) -> (Channel, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let websockets = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    let (greeter, trial) = services();
+    let (stop, stopped) = oneshot::channel();
+    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial))
+        .config(config)
+        .with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+    let server = tokio::spawn(server.into_future());
+    (Endpoint::new(Client::new(url)).connect().await.unwrap(), stop, server)
+}
+
+#[tokio::test]
+async fn a_server_that_stops_finishes_the_calls_under_way() {
+    let (channel, stop, server) = start(ServeConfig::new()).await;
+    let (names, receiver) = mpsc::channel(1);
+    names.send(HelloRequest { name: "Ada".into() }).await.unwrap();
+    let mut greeter = GreeterClient::new(channel.clone());
+    let mut replies = greeter.chat(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+    assert!(replies.message().await.unwrap().is_some());
+    stop.send(()).unwrap();
+    names.send(HelloRequest { name: "Grace".into() }).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap().message, "Hello Grace!");
+    drop(names);
+    assert!(replies.message().await.unwrap().is_none());
+    tokio::time::timeout(LONG, server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn calls_over_the_limit_wait_for_others_to_end() {
+    let (channel, _stop, _server) = start(ServeConfig::new().max_calls(1)).await;
+    let mut greeter = GreeterClient::new(channel.clone());
+    greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
+    let mut trial = TrialClient::new(channel);
+    let stalled = trial.stall(Nothing {}).await.unwrap();
+    let waiting = tokio::spawn(async move {
+        greeter.say_hello(HelloRequest { name: "Grace".into() }).await.unwrap().into_inner()
+    });
+    drop(stalled);
+    assert_eq!(waiting.await.unwrap().message, "Hello Grace!");
+}
+
+/// Each stream of 40 brings more frames of its own than a connection bears in all, by the defaults of h2.
+#[tokio::test]
+async fn many_calls_that_nobody_reads_harm_no_other_call() {
+    let config = ServeConfig::new().stream_window(65_535);
+    let (channel, _stop, _server) = start(config).await;
+    let mut senders = Vec::new();
+    for _ in 0..40 {
+        let (messages, receiver) = mpsc::channel(1);
+        let mut trial = TrialClient::new(channel.clone());
+        let call = tokio::spawn(async move { trial.sip(ReceiverStream::new(receiver)).await });
+        let sender = tokio::spawn(async move {
+            for _ in 0..4_000 {
+                messages.send(Bytes { content: vec![7; 20] }).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        senders.push((call, sender));
+    }
+    let mut replies = Vec::new();
+    for _ in 0..2 {
+        let asked = Pouring { length: 20, count: 50_000, piecemeal: true };
+        let reply = TrialClient::new(channel.clone()).pour(asked).await.unwrap().into_inner();
+        replies.push(reply);
+    }
+    let mut greeter = GreeterClient::new(channel.clone());
+    for _ in 0..1_000 {
+        greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
+    }
+    TrialClient::new(channel).drink(Nothing {}).await.unwrap();
+    for (call, sender) in senders {
+        sender.await.unwrap();
+        assert_eq!(call.await.unwrap().unwrap().into_inner().count, 4_000);
+    }
+    for reply in replies {
+        assert_eq!(reply.map(Result::unwrap).fold(0, |count, _| count + 1).await, 50_000);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_speaks_does_not_keep_a_server_from_stopping() {
+    let websockets = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    let (greeter, _) = services();
+    let (stop, stopped) = oneshot::channel();
+    let server = sockeye_grpc::serve(incoming, greeter).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let server = tokio::spawn(server.into_future());
+    let silent = sockeye::connect(url).await.unwrap();
+    stop.send(()).unwrap();
+    tokio::time::timeout(LONG, server).await.unwrap().unwrap();
+    drop(silent);
+}
