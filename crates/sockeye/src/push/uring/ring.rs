@@ -158,6 +158,24 @@ impl Ring {
         ticket
     }
 
+    /// Receives once, at most so much, in bytes.
+    pub(super) fn receive_some(&mut self, stream: &Stream, token: u64, length: u32) -> Ticket {
+        let nowhere = ptr::null_mut();
+        let entry = match stream.name() {
+            Name::Place(place) => {
+                opcode::Recv::new(Fixed(place), nowhere, length).buf_group(GROUP).build()
+            }
+            Name::Descriptor(descriptor) => {
+                opcode::Recv::new(descriptor, nowhere, length).buf_group(GROUP).build()
+            }
+        };
+        let entry = entry.flags(squeue::Flags::BUFFER_SELECT);
+        let ticket = self.keep(Operation::Receive(token));
+        // SAFETY: as for a receive that goes on: the kernel chooses the buffer.
+        unsafe { self.push(entry, ticket) }
+        ticket
+    }
+
     /// Sends all output of a writer.
     pub(super) fn send(&mut self, stream: &Stream, token: u64, writer: Box<Writer>) -> Ticket {
         let send = Send {

@@ -76,6 +76,15 @@ impl Link<Socket> {
         }
     }
 
+    /// As [`Link::rearm`], but takes no more than a share of the buffers, and only once.
+    #[cold]
+    pub(super) fn rearm_for_share(&mut self, ring: &mut Ring, share: u32) {
+        if !self.blocked && self.socket.end.is_none() {
+            let Socket { stream, receive, .. } = &mut self.socket;
+            *receive = Some(ring.receive_some(stream, self.id.into(), share));
+        }
+    }
+
     /// Input came.
     #[inline]
     pub(super) fn received<H: Handler>(
