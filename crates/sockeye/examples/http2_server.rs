@@ -14,14 +14,16 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sockeye::axum::WebSocketUpgrade;
-use sockeye::upgrade::HostPolicy;
+use sockeye::upgrade::{HostPolicy, Http2Guard};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// What a client may send on a WebSocket before it is received, in bytes, and how many WebSockets a connection has. The
-/// window of the connection holds all of them, so that one which is not received from never stalls the others.
-const STREAM_WINDOW: u32 = 256 * 1024;
+/// window of the connection holds all of them, so that one which is not received from never stalls the others. It is larger
+/// for the sake of clients that send a frame for each short message: see `upgrade::hyper`.
+const STREAM_WINDOW: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 100;
+const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -63,9 +65,11 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, app: Router) -> Result<()> {
         .enable_connect_protocol()
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(MAX_STREAMS * STREAM_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW);
     let service = TowerToHyperService::new(app);
-    builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await
+    // No client takes more than its share by resets, pings or the like.
+    let stream = TokioIo::new(Http2Guard::new(stream));
+    builder.serve_connection_with_upgrades(stream, service).await
 }
 
 fn certificate() -> Result<ServerConfig> {

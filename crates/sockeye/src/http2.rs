@@ -1,5 +1,9 @@
 //! What streams of HTTP/2 have in common as transports, whichever library they come from (RFC 8441 section 5).
 
+#[cfg(feature = "hyper")]
+mod frame_headers;
+#[cfg(feature = "hyper")]
+mod guard;
 mod padding;
 
 use std::borrow::Cow;
@@ -8,6 +12,8 @@ use std::task::{Poll, ready};
 
 use tokio::io::ReadBuf;
 
+#[cfg(feature = "hyper")]
+pub use guard::{Http2Guard, ResetLimit, TooManyResets};
 pub(crate) use padding::Padding;
 
 /// As much as is handed to the library at a time, in bytes: it copies that, and holds four of them until the peer gives

@@ -32,11 +32,20 @@ use crate::transport::Transport;
 /// # HTTP/2
 /// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on one connection.
 /// Clients ask for that only where the server allows it: by `enable_connect_protocol()` of hyper's `http2::Builder`, or of
-/// the `http2()` of hyper-util's `auto::Builder`. The connection should be served with room for each stream
-/// (`initial_connection_window_size` of `max_concurrent_streams` times `initial_stream_window_size`): with hyper's
-/// default, where both windows are the same, a WebSocket that is not read from keeps the others from receiving.
+/// the `http2()` of hyper-util's `auto::Builder`.
 ///
-/// The peer's flow control reaches [`WebSocket::send`], which waits at about 256 KiB that the peer has no room for.
+/// - The connection should be served with room for each stream (`initial_connection_window_size` of `max_concurrent_streams`
+///   times `initial_stream_window_size`): with hyper's default, where both windows are the same, a WebSocket that is not
+///   read from keeps the others from receiving.
+/// - Better with ten times as much and a stream window of 64 KiB. h2, beneath hyper, ends a connection on which too many
+///   DATA frames below 256 bytes are unread: each takes what it lacks of that from a budget of half the connection's window.
+///   Our clients do not send so many. Others send a frame for each message, browsers among them.
+/// - [`Http2Guard`](super::Http2Guard) beneath the connection bounds what resets and control frames cost.
+///
+/// The peer's flow control reaches [`WebSocket::send`], which waits at about 64 KiB that the peer has no room for. To a
+/// peer that may not have read what was sent before, short messages go behind a ping or pong of a hundred bytes and more,
+/// so that they do not use up the peer's budget.
+///
 /// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the kind
 /// [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) that has hyper's reason within, and so does receiving; a
 /// reset with the code CANCEL is received as [`Error::Disconnected`](crate::Error::Disconnected).

@@ -43,6 +43,8 @@ mod write_timeout;
 pub use self::hyper::{Upgrading, hyper};
 #[cfg(feature = "axum")]
 pub(crate) use self::hyper::{check, not_upgradable, upgrade};
+#[cfg(feature = "hyper")]
+pub use crate::http2::{Http2Guard, ResetLimit, TooManyResets};
 pub use admission::Admission;
 pub use error::UpgradeError;
 pub use options::Options;
