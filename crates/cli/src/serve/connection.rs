@@ -12,12 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use sockeye::upgrade::WriteTimeout;
+use sockeye::upgrade::{Http2Guard, WriteTimeout};
 use sockeye_grpc::ServeConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tracing::debug;
 
 use super::answer::Answer;
 use super::shutdown::Guest;
@@ -46,13 +47,15 @@ pub(crate) const HEAD_SIZE: u32 = 64 * 1024;
 /// as the least. Browsers open another connection beyond it.
 const MAX_STREAMS: u32 = 100;
 
-/// What a client may send on a stream of HTTP/2 before it is read, in bytes: four times the default,
-/// for a fair pace at the distance of a continent.
-const STREAM_WINDOW: u32 = 256 * 1024;
+/// What a client may send on a stream of HTTP/2 before it is read, in bytes: the default of HTTP/2, for 6 Mbit/s at a
+/// round-trip time of 80 ms.
+const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// What a client may send on all streams before it is read, in bytes: no stream that is not read
-/// from ever takes the room of another.
-const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+/// What a client may send on all streams before it is read, in bytes. No stream that is not read from ever takes the room
+/// of another, since they have 6.4 MiB together. It is ten times that for what h2 makes of it: half of this may be unread
+/// in DATA frames below 256 bytes, each counted as what it lacks of that, before the connection is ended
+/// (`too_many_data_frames`). So 57 WebSockets may be stuck with messages of 20 bytes from a client that sends a frame each.
+const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
 /// Time for the calls under way, when the server stops, to come to their end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -152,13 +155,16 @@ where
         let (answer, streams) = (router.call(request), streams.clone());
         async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, &streams))) }
     });
+    let guarded = Http2Guard::new(stream);
+    let resets = guarded.reset_limit();
     let connection =
-        http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(stream), service);
+        http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(guarded), service);
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
         () = guest.shutdown_begun() => {}
         () = streams.idle_for(idle, stalled) => {}
+        () = resets.reached() => debug!(peer = %guest.peer(), "too many streams were reset"),
     }
     connection.as_mut().graceful_shutdown();
     // Whoever does not follow suit, or never began to speak HTTP/2, is hung up on.

@@ -15,6 +15,7 @@ mod echo_returns_every_message;
 mod healthz_answers_ok;
 mod http2_carries_pages_and_websockets;
 mod metrics_show_exact_figures;
+mod one_http2_connection_costs_a_bounded_share;
 mod only_known_hosts_are_answered;
 mod other_origins_need_leave;
 mod page_in_a_browser;
