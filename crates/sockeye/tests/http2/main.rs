@@ -11,6 +11,7 @@ mod a_proxy_may_need_a_key;
 mod a_reset_stream_is_named;
 mod a_server_without_websockets_is_named;
 mod a_websocket_that_is_not_read_from_ends_no_other;
+mod an_announced_length_means_nothing;
 mod axum_takes_both_versions;
 mod closing_ends_the_stream_at_once;
 mod many_share_a_connection;

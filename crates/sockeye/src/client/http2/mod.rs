@@ -1,5 +1,6 @@
 //! Many WebSockets on one HTTP/2 connection (RFC 8441).
 
+mod content_length;
 mod stream;
 
 use std::fmt;
@@ -99,7 +100,7 @@ impl Client {
             .data_frame_budget(usize::MAX)
             .max_send_buffer_size(SEND_BUFFER)
             .max_header_list_size(u32::try_from(self.head_limits.size).unwrap_or(u32::MAX))
-            .handshake(transport)
+            .handshake(content_length::Renaming::new(transport))
             .await
             .map_err(failed)?;
         let ping = connection.ping_pong();
@@ -238,7 +239,8 @@ impl Http2 {
                 Err(error) => return Err(failed(error)),
             }
         };
-        let (parts, receive) = answer.into_parts();
+        let (mut parts, receive) = answer.into_parts();
+        content_length::restore(&mut parts.headers);
         let mut stream = Stream::new(send, receive);
         let verified = request.verify_http2(parts.status, &parts.headers);
         if let Err(error) = &verified {
@@ -268,7 +270,7 @@ impl Http2 {
 }
 
 /// Moves the bytes of all streams, until the connection has failed or nobody is left who uses it.
-async fn drive(connection: client::Connection<Transport, Bytes>) {
+async fn drive(connection: client::Connection<content_length::Renaming<Transport>, Bytes>) {
     match connection.await {
         Ok(()) => tracing::debug!("HTTP/2 connection ended"),
         Err(error) => {
