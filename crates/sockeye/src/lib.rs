@@ -25,6 +25,7 @@
 //! | read the headers of the server's answer | [`WebSocket::response`] |
 //! | connect through a proxy, a Unix socket, or past redirects | [`Client::proxy`], `Client::connect_unix`, [`Client::follow_redirects`] |
 //! | connect again when the connection is lost | [`reconnect::Reconnecting`] |
+//! | connect over HTTP/2 where the server offers it | `Client::prefer_http2`, with the feature `http2` |
 //! | open many WebSockets on one HTTP/2 connection | `Client::connect_http2`, with the feature `http2` |
 //! | serve WebSockets only | [`Server`] |
 //! | decide who may connect, and remember who it is | [`Server::admit`], [`upgrade`] |

@@ -57,14 +57,21 @@ pub(crate) fn config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<Client
 #[cfg(feature = "http2")]
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// As [`config`], asking for HTTP/2 and nothing else.
+/// The name of HTTP/1.1 for ALPN (RFC 7301 section 6).
+#[cfg(feature = "http2")]
+pub(crate) const HTTP1: &[u8] = b"http/1.1";
+
+/// As [`config`], offering these protocols, the preferred one first.
 ///
 /// # Errors
 /// As [`config`].
 #[cfg(feature = "http2")]
-pub(crate) fn http2_config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<ClientConfig>> {
+pub(crate) fn http2_config(
+    given: Option<&Arc<ClientConfig>>,
+    protocols: &[&[u8]],
+) -> io::Result<Arc<ClientConfig>> {
     let mut config = ClientConfig::clone(&*config(given)?);
-    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

@@ -100,6 +100,8 @@ pub struct Client {
     timeout: Duration,
     route: Route,
     max_redirects: usize,
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    prefer_http2: bool,
     #[cfg(feature = "tls")]
     tls: Option<Arc<ClientConfig>>,
     /// What `tls` is made of, where that is for us to make.
@@ -140,6 +142,8 @@ impl Client {
             timeout: DEFAULT_TIMEOUT,
             route: Route::default(),
             max_redirects: 0,
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            prefer_http2: false,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "tls")]
@@ -296,6 +300,18 @@ impl Client {
 
     /// One connection to where the request goes, and no further.
     async fn attempt(
+        &self,
+        request: &ClientRequest,
+        stages: &Stages,
+    ) -> Result<WebSocket, ConnectError> {
+        #[cfg(all(feature = "http2", feature = "tls"))]
+        if self.prefer_http2 && request.url().is_secure() {
+            return self.attempt_either(request, stages).await;
+        }
+        self.attempt_http1(request, stages).await
+    }
+
+    async fn attempt_http1(
         &self,
         request: &ClientRequest,
         stages: &Stages,

@@ -6,9 +6,12 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::any;
 use http::Version;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use rustls::ClientConfig;
 use sockeye::axum::WebSocketUpgrade;
-use sockeye::{Client, ConnectError};
+use sockeye::{Client, CloseCode, ConnectError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -103,6 +106,48 @@ async fn both_versions_are_chosen_by_alpn_over_tls() {
     let http2 = client.connect_http2().await.unwrap();
     let mut ws = http2.open("/ws").await.unwrap();
     assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_2).into()));
+}
+
+#[tokio::test]
+async fn one_call_takes_http2_where_it_is_offered() {
+    for (protocols, version) in [
+        (&["h2", "http/1.1"][..], Version::HTTP_2),
+        (&["h2"], Version::HTTP_2),
+        (&["http/1.1"], Version::HTTP_11),
+        (&[], Version::HTTP_11),
+    ] {
+        let (address, trusting) = serve_tls(protocols).await;
+        let client = Client::new(format!("wss://{address}/ws")).tls(trusting).prefer_http2();
+        let mut ws = client.connect().await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some(format!("{version:?}").into()), "{protocols:?}");
+        ws.send("hello").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some("hello".into()));
+        ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_call_takes_http1_where_http2_has_no_websockets() {
+    let (mut config, trusting) = certificate("127.0.0.1");
+    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut secured = Secured { listener, acceptor: TlsAcceptor::from(config) };
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = axum::serve::Listener::accept(&mut secured).await;
+            let service = TowerToHyperService::new(app());
+            tokio::spawn(async move {
+                let builder = auto::Builder::new(TokioExecutor::new());
+                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await
+            });
+        }
+    });
+    let client = Client::new(format!("wss://{address}/ws")).tls(trusting);
+    let error = client.connect_http2().await.unwrap_err();
+    assert!(matches!(error, ConnectError::NoExtendedConnect), "{error:?}");
+    let mut ws = client.prefer_http2().connect().await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(format!("{:?}", Version::HTTP_11).into()));
 }
 
 #[tokio::test]

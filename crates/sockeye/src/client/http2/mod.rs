@@ -135,7 +135,7 @@ impl Client {
         }
         let host = request.url().host();
         let peer = stream.peer_addr();
-        let config = tls::http2_config(self.tls.as_ref());
+        let config = tls::http2_config(self.tls.as_ref(), &[tls::HTTP2]);
         let stream = begin_tls(stream, host, config, stages).await?;
         if stream.get_ref().1.alpn_protocol() != Some(tls::HTTP2) {
             return Err(ConnectError::NoHttp2 { host: host.to_owned() });
@@ -151,6 +151,48 @@ impl Client {
         stages: &Stages,
     ) -> Result<Transport, ConnectError> {
         self.secure(request, stream, stages).await
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Client {
+    /// Opens `wss` connections over HTTP/2 where the server offers that and allows WebSockets on it, else over HTTP/1.1:
+    /// both are offered by ALPN, whatever the [TLS configuration](Self::tls) names. Default: HTTP/1.1 only.
+    ///
+    /// Each WebSocket has a connection to itself; [`connect_http2`](Self::connect_http2) shares one. A server that speaks
+    /// HTTP/2 without WebSockets on it is connected to a second time.
+    ///
+    /// ```no_run
+    /// # async fn example() -> sockeye::Result<()> {
+    /// let ws = sockeye::Client::new("wss://example.com/chat").prefer_http2().connect().await?;
+    /// # drop(ws);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prefer_http2(self) -> Self {
+        Self { prefer_http2: true, ..self }
+    }
+
+    /// Opens one connection, by the version of HTTP that the server chooses.
+    pub(super) async fn attempt_either(
+        &self,
+        request: &ClientRequest,
+        stages: &Stages,
+    ) -> Result<WebSocket, ConnectError> {
+        let stream = Transport::from(self.dial(request.url(), stages).await?);
+        let peer = stream.peer_addr();
+        let config = tls::http2_config(self.tls.as_ref(), &[tls::HTTP2, tls::HTTP1]);
+        let stream = begin_tls(stream, request.url().host(), config, stages).await?;
+        let over_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
+        let transport = Transport::boxed(stream, peer);
+        if !over_http2 {
+            return stages.watch(Stage::Handshake, self.open(request, transport)).await;
+        }
+        match stages.watch(Stage::Http2, self.begin_http2(transport)).await {
+            Ok(http2) => stages.watch(Stage::Handshake, http2.start(request)).await,
+            Err(ConnectError::NoExtendedConnect) => self.attempt_http1(request, stages).await,
+            Err(error) => Err(error),
+        }
     }
 }
 
