@@ -71,7 +71,7 @@ impl Client {
         let stages = Stages::begin(self.timeout);
         let stream = self.dial(request.url(), &stages).await?;
         let transport = self.secure_http2(request, stream.into(), &stages).await?;
-        stages.watch(Stage::Http2, self.begin_http2(transport)).await
+        stages.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await
     }
 
     /// Begins HTTP/2 over a stream that is connected already, by TLS or any other way; of the URL only the host is used.
@@ -87,7 +87,7 @@ impl Client {
     {
         self.request()?;
         let stages = Stages::begin(self.timeout);
-        stages.watch(Stage::Http2, self.begin_http2(opening::transport(stream))).await
+        stages.watch(Stage::Http2, Box::pin(self.begin_http2(opening::transport(stream)))).await
     }
 
     async fn begin_http2(&self, transport: Transport) -> Result<Http2, ConnectError> {
@@ -188,7 +188,7 @@ impl Client {
         if !over_http2 {
             return stages.watch(Stage::Handshake, self.open(request, transport)).await;
         }
-        match stages.watch(Stage::Http2, self.begin_http2(transport)).await {
+        match stages.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await {
             Ok(http2) => stages.watch(Stage::Handshake, http2.start(request)).await,
             Err(ConnectError::NoExtendedConnect) => self.attempt_http1(request, stages).await,
             Err(error) => Err(error),
