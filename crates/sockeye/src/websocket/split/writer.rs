@@ -22,6 +22,10 @@ use crate::websocket::output::Output;
 use crate::websocket::patience::{Patience, TooLong};
 use crate::websocket::read;
 
+/// A peer may send so much more, in bytes, to a connection whose receiver was dropped, while it takes nothing: it may finish what
+/// it was sending, and cannot keep the task busy until its timeout. Chosen: a socket that receives holds about as much.
+const MAX_DISCARDED: usize = 4 << 20;
+
 /// Writes what is in the [`Outbox`] to the transport.
 ///
 /// A task of its own drives it, so that nobody else waits for the peer. A sender that finds the queue full drives it as
@@ -239,16 +243,20 @@ impl Task {
     pub(super) async fn run(mut self) {
         let outbox = self.outbox.clone();
         let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
-        let mut input: Option<Input> = None;
+        let mut abandoned = Abandoned::default();
         let mut seen = 0;
         let late = poll_fn(|cx| {
+            let before = seen;
             if let Poll::Ready(late) = self.poll_writer(cx, &mut seen) {
                 return Poll::Ready(late);
             }
-            if input.is_none() && outbox.is_closing() {
-                input = outbox.take_abandoned();
+            if abandoned.input.is_none() && outbox.is_closing() {
+                abandoned.input = outbox.take_abandoned();
             }
-            poll_discard(&mut input, cx);
+            if seen != before {
+                abandoned.discarded = 0;
+            }
+            let _ = abandoned.poll_discard(cx);
             // A peer that takes all that it is sent may use up the budget of the task.
             overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
         })
@@ -256,11 +264,8 @@ impl Task {
         let finished = late.is_none();
         let writer = outbox.end(late);
         // With input unread, TCP would discard what was written last.
-        if finished && input.is_some() {
-            let drained = poll_fn(|cx| {
-                poll_discard(&mut input, cx);
-                if input.is_none() { Poll::Ready(()) } else { Poll::Pending }
-            });
+        if finished && abandoned.input.is_some() {
+            let drained = poll_fn(|cx| abandoned.poll_discard(cx));
             let _ = timeout(self.close_timeout, drained).await;
         }
         drop(writer);
@@ -291,13 +296,27 @@ impl Drop for Task {
     }
 }
 
-/// Reads and discards what the peer sends; `input` is `None` when that has ended.
-fn poll_discard(input: &mut Option<Input>, cx: &mut Context<'_>) {
-    while let Some(transport) = input {
-        match read::poll_read(transport, cx) {
-            Poll::Pending => return,
-            Poll::Ready(Ok(read)) if !read.is_empty() => {}
-            Poll::Ready(_) => *input = None,
+/// The reading half of a transport whose receiving half was dropped.
+#[derive(Default)]
+struct Abandoned {
+    input: Option<Input>,
+    /// How many bytes were discarded since the transport last took something.
+    discarded: usize,
+}
+
+impl Abandoned {
+    /// Reads and discards what the peer sends. Ready at its end; pending without a wake-up once it has sent too much.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(input) = self.input.as_mut() {
+            if self.discarded >= MAX_DISCARDED {
+                return Poll::Pending;
+            }
+            match read::poll_read(input, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(read)) if !read.is_empty() => self.discarded += read.len(),
+                Poll::Ready(_) => self.input = None,
+            }
         }
+        Poll::Ready(())
     }
 }
