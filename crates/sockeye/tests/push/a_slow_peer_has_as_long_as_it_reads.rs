@@ -91,6 +91,27 @@ fn a_peer_that_closes_is_sent_what_it_asked_for_before() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_peer_on_a_slow_line_takes_some_although_the_system_has_no_room_for_more() {
+    let (make, log) = record(|connection: &mut Connection, seen: &Seen| {
+        if let Seen::Message(_) = seen {
+            connection.send_shared(vec![7; LENGTH]);
+        }
+    });
+    let options = options(Config::new().write_timeout(Some(5 * SHORT)));
+    let running = Running::start(Server::new(make).workers(1).options(options));
+    let mut peer = Peer::connect(running.address);
+    peer.text("send all");
+    // So slowly that there is room in the system's buffers, of some megabytes, every few seconds only.
+    peer.read_slowly(4 << 20, 64 * 1024, Duration::from_millis(100));
+    assert!(peer.message() == vec![7; LENGTH]);
+    peer.send(&wire::close(1000));
+    assert_eq!(peer.close_code(), 1000);
+    running.stop();
+    assert!(log.rest().all(|(_, seen)| !matches!(seen, Seen::Error(_))));
+}
+
+#[test]
 fn a_peer_that_takes_nothing_is_given_up_after_the_write_timeout() {
     let (make, log) = record(|connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(message) = seen {

@@ -24,6 +24,7 @@ use crate::figures::{Side, Tally};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
+use stall::Stall;
 
 /// How much a peer whose connection failed may still send while it reads why, in bytes.
 const MAX_DISCARDED: usize = 256 * 1024;
@@ -48,8 +49,8 @@ pub(crate) struct Link<S> {
     pub(crate) id: ConnectionId,
     /// The transport took less than there was, and will say when it takes more.
     pub(crate) blocked: bool,
-    /// When its peer must have taken some of the output that waits.
-    write_deadline: Option<Box<Instant>>,
+    /// There while output waits for the peer.
+    stall: Option<Box<Stall>>,
     /// What becomes of the socket.
     pub(crate) end: End,
     /// In the worker's list of links with new output.
@@ -127,7 +128,7 @@ impl Phase {
     }
 }
 
-impl<S> Link<S> {
+impl<S: Delivery> Link<S> {
     pub(super) fn new(
         socket: S,
         id: ConnectionId,
@@ -140,7 +141,7 @@ impl<S> Link<S> {
             socket,
             id,
             blocked: false,
-            write_deadline: None,
+            stall: None,
             end: End::None,
             dirty: false,
             watched: None,
@@ -368,7 +369,7 @@ impl<S> Link<S> {
         let in_flight = connection.is_in_flight();
         let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
         self.phase = Phase::Over(Box::new(over));
-        if self.blocked && self.write_deadline.is_none() {
+        if self.blocked && self.stall.is_none() {
             self.wait_for_room(office, true);
         }
     }
@@ -574,11 +575,8 @@ impl<S> Link<S> {
     }
 
     /// Does what is due, if anything is.
-    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant)
-    where
-        S: Delivery,
-    {
-        if self.is_stalled(now) {
+    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
+        if self.is_stalled(office, now) {
             self.fail(office, Error::TimedOut(TimedOut::Writing));
             self.end = End::Drop;
             return;
@@ -639,7 +637,7 @@ impl<S> Link<S> {
                 over.deadline
             }
         };
-        [deadline, self.write_deadline.as_deref().copied()].into_iter().flatten().min()
+        [deadline, self.stall.as_ref().map(|stall| stall.deadline)].into_iter().flatten().min()
     }
 
     /// Whether it ends, or has another deadline.

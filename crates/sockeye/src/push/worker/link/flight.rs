@@ -1,8 +1,8 @@
 //! Output that a backend takes as a whole and gives back when it was sent.
 
-use super::{Link, Office, Phase, Writer};
+use super::{Delivery, Link, Office, Phase, Writer};
 
-impl<S> Link<S> {
+impl<S: Delivery> Link<S> {
     /// All that is to be sent now, if anything. Payloads in it may lie in the input at hand.
     #[inline]
     pub(crate) fn take_output<H>(&mut self, office: &mut Office<H>) -> Option<Box<Writer>> {

@@ -1,10 +1,18 @@
 //! Output that waits for its peer: as long as the peer takes some of it now and then, and no longer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Link, Office, Phase, Stage};
+use super::{Delivery, Link, Office, Phase, Stage};
 
-impl<S> Link<S> {
+/// Output that waits for its peer.
+pub(super) struct Stall {
+    /// When the peer must have taken some of it.
+    pub(super) deadline: Instant,
+    /// How much the peer had acknowledged when it was last seen to take some, in bytes.
+    acknowledged: u64,
+}
+
+impl<S: Delivery> Link<S> {
     /// The system takes no more output for now; `progress` says whether it took some since it was last asked.
     #[cold]
     pub(crate) fn wait_for_room<H>(&mut self, office: &Office<H>, progress: bool) {
@@ -17,18 +25,32 @@ impl<S> Link<S> {
                 self.set_in_flight(sealed);
             }
         }
-        if !progress && self.write_deadline.is_some() {
-            return;
+        if progress || self.stall.is_none() {
+            self.await_progress(office, Instant::now());
         }
+    }
+
+    /// Gives the peer the whole time to take some more.
+    fn await_progress<H>(&mut self, office: &Office<H>, now: Instant) {
+        let deadline = self.write_timeout(office).and_then(|timeout| now.checked_add(timeout));
+        self.stall = deadline.map(|deadline| {
+            let acknowledged = self.acknowledged();
+            Box::new(Stall { deadline, acknowledged })
+        });
+        self.asked_in = Stage::Unknown;
+    }
+
+    fn write_timeout<H>(&self, office: &Office<H>) -> Option<Duration> {
         let config = &office.settings.options.config;
-        // A connection that is over waits for its last frames to be taken, but never without a bound.
-        let timeout = match &self.phase {
+        match &self.phase {
+            // The last frames of a connection that is over never wait without a bound.
             Phase::Over(_) => config.longest_write().or(Some(config.longest_closing())),
             Phase::Opening(_) | Phase::Open(_) => config.longest_write(),
-        };
-        self.write_deadline =
-            timeout.and_then(|time| Instant::now().checked_add(time)).map(Box::new);
-        self.asked_in = Stage::Unknown;
+        }
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.socket.delivery().map_or(0, |(acknowledged, _)| acknowledged)
     }
 
     /// All output was taken, or it is not to be written any more. Returns whether it had to wait.
@@ -36,7 +58,7 @@ impl<S> Link<S> {
     pub(crate) fn end_wait(&mut self) -> bool {
         if self.blocked {
             self.blocked = false;
-            self.write_deadline = None;
+            self.stall = None;
             return true;
         }
         false
@@ -57,8 +79,16 @@ impl<S> Link<S> {
         waits
     }
 
-    /// Whether the peer has taken none of the output for too long.
-    pub(super) fn is_stalled(&self, now: Instant) -> bool {
-        self.write_deadline.as_deref().is_some_and(|deadline| *deadline <= now)
+    /// Whether the peer has taken none of the output for too long. The system has room again only when a good part of what it
+    /// holds, megabytes, was acknowledged: on a slow line the peer takes some long before.
+    pub(super) fn is_stalled<H>(&mut self, office: &Office<H>, now: Instant) -> bool {
+        let Some(stall) = self.stall.as_ref().filter(|stall| stall.deadline <= now) else {
+            return false;
+        };
+        if self.acknowledged() <= stall.acknowledged {
+            return true;
+        }
+        self.await_progress(office, now);
+        false
     }
 }
