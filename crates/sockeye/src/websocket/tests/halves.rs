@@ -1,12 +1,12 @@
 //! Everything that has two halves, in two tasks of which one is interrupted: the other goes on, and every timer fires.
 
-use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use tokio::io::{ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
@@ -152,9 +152,9 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
     let (near, far) = pair(1000);
     let (mut reader, mut writer) = halves(kind, near);
     let (far_sender, mut far_receiver) = far.split();
-    let received = Rc::new(Cell::new(0));
-    let counted = received.clone();
-    let well = spawn_local(async move {
+    let stop = Rc::new(Notify::new());
+    let stopped = stop.clone();
+    spawn_local(async move {
         let sending = async {
             for _ in 0..MESSAGES {
                 let _ = far_sender.send(vec![b'y'; LENGTH]).await;
@@ -163,12 +163,14 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
         let receiving = async {
             // Both directions are full by then.
             sleep(Duration::from_secs(1)).await;
-            while let Ok(Some(message)) = far_receiver.recv().await {
-                counted.set(counted.get() + message.len());
-            }
+            while let Ok(Some(_)) = far_receiver.recv().await {}
         };
-        tokio::join!(sending, receiving);
-        // It is there, and does nothing.
+        tokio::select! {
+            _ = async { tokio::join!(sending, receiving) } => {}
+            () = stopped.notified() => {}
+        }
+        // It is there, and does nothing: were it dropped, it would discard input for as long as its writer lingers, and the
+        // clock, which is paused, would not go on while there is always more.
         pending::<()>().await;
     });
     let case = format!("{kind:?}, {interrupted:?}, {manner:?} after {polls} polls");
@@ -187,9 +189,9 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
             let sent = timeout(LONG, sending).await.unwrap_or_else(|_| late("sends"));
             assert!(sent.is_ok() || !lasts, "{case}: {sent:?}");
             if manner == Manner::Repeats {
-                return well.abort();
+                return;
             }
-            well.abort();
+            stop.notify_one();
             let told = timeout(LONG, async { while writer.send().await.is_ok() {} }).await;
             told.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
@@ -214,9 +216,9 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
             timeout(LONG, reading).await.unwrap_or_else(|_| late("reads"));
             assert!(closes || read == MESSAGES * LENGTH, "{case}: {read} bytes");
             if closes || manner == Manner::Repeats {
-                return well.abort();
+                return;
             }
-            well.abort();
+            stop.notify_one();
             let told = timeout(LONG, async { while reader.read().await.is_some() {} }).await;
             told.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
@@ -226,7 +228,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
 async fn interrupt_all(kind: Kind) {
     for interrupted in [Interrupted::Reading, Interrupted::Sending, Interrupted::Closing] {
         for manner in [Manner::Stops, Manner::Drops, Manner::Repeats] {
-            for polls in 1..12 {
+            for polls in [1, 2, 3, 5, 9] {
                 let case = interrupt(kind, interrupted, manner, polls);
                 LocalSet::new().run_until(case).await;
             }
