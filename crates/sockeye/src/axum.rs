@@ -219,7 +219,7 @@ impl WebSocketUpgrade {
                     if let Some(member) = joining {
                         ws.join(member);
                     }
-                    handler(ws).await.log();
+                    crate::handler::run(handler(ws)).await;
                 }
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "upgrade failed");

@@ -94,6 +94,7 @@ cfg_if::cfg_if! {
         pub mod figures;
         #[cfg(not(feature = "metrics"))]
         mod figures;
+        mod handler;
         #[cfg(any(feature = "http2", feature = "hyper"))]
         mod http2;
         #[cfg(feature = "json")]

@@ -4,7 +4,15 @@ use std::fmt;
 
 /// What a connection's handler returns: nothing, or a result whose error is logged at the level `debug`, since most of
 /// those errors are peers that left.
+///
+/// A server whose handler returns without having closed its connection closes it: with 1000 (normal closure), or with 1011
+/// (internal error) when the outcome is an error.
 pub trait Outcome {
+    /// Whether the handler failed. Default: `false`.
+    fn is_error(&self) -> bool {
+        false
+    }
+
     /// Logs the error, if it is one.
     fn log(self);
 }
@@ -14,6 +22,10 @@ impl Outcome for () {
 }
 
 impl<E: fmt::Display> Outcome for Result<(), E> {
+    fn is_error(&self) -> bool {
+        self.is_err()
+    }
+
     fn log(self) {
         if let Err(error) = self {
             tracing::debug!(%error, "the connection's handler failed");

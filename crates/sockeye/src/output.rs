@@ -71,6 +71,25 @@ impl Output {
         &self.copied[self.written..]
     }
 
+    /// Drops what was copied, which must be all that is unwritten.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.copied.clear();
+        self.written = 0;
+    }
+
+    /// Puts `left` before all else, without its first `written` bytes, and leaves an empty buffer there.
+    pub(crate) fn prepend(&mut self, left: &mut Vec<u8>, written: usize) {
+        let before = left.len();
+        left.extend_from_slice(self.front());
+        for (end, _) in &mut self.pieces {
+            *end = *end - self.written + before;
+        }
+        std::mem::swap(&mut self.copied, left);
+        self.written = written;
+        left.clear();
+    }
+
     /// Adds the payload whose header was just appended.
     pub(crate) fn push_shared(&mut self, payload: Bytes) {
         if self.pieces.len() == MAX_PIECES {

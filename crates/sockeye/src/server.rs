@@ -151,6 +151,11 @@ impl Server {
 
     /// Serves connections for ever.
     ///
+    /// A connection that the handler has not closed when it returns is closed: with 1000 (normal closure), or with 1011
+    /// (internal error) when it returns an error. That takes at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout) after what was sent is written, and the connection counts until
+    /// then.
+    ///
     /// # Errors
     /// None at present: what fails for one connection, or to accept one, is logged, and the others go on.
     ///
@@ -217,7 +222,7 @@ impl Server {
                 // What was not upgraded is logged where that was decided.
                 if let Ok(mut ws) = upgrader.accept_transport(stream.into()).await {
                     ws.join(connection);
-                    handler(ws).await.log();
+                    crate::handler::run(handler(ws)).await;
                 }
             };
             tasks.spawn(member.run(task.instrument(span)));

@@ -5,15 +5,18 @@ mod answered_pings;
 use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sockeye_proto::TransportStatus;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::websocket::split;
+use crate::websocket::{Shared, split};
+
 pub(crate) use answered_pings::AnsweredPings;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 pub(crate) use answered_pings::MIN_NUMBERED;
@@ -40,6 +43,10 @@ pub(crate) enum Transport {
         peer: Option<SocketAddr>,
         pings: Option<AnsweredPings>,
     },
+    /// One of the others, which the task of a handler writes to as well.
+    Shared(Arc<Shared>),
+    /// It was taken away.
+    Gone,
 }
 
 impl Transport {
@@ -58,8 +65,20 @@ impl Transport {
 
     /// Handles the payload of a pong, of any ping.
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
-        if let Self::Boxed { pings: Some(pings), .. } = self {
-            pings.handle_pong(payload);
+        match self {
+            Self::Boxed { pings: Some(pings), .. } => pings.handle_pong(payload),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| transport.handle_pong(payload));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the transport away, from the task of a handler as well unless that has something to write.
+    pub(crate) fn take(&mut self) -> Self {
+        match mem::replace(self, Self::Gone) {
+            Self::Shared(shared) => shared.into_transport().unwrap_or_else(Self::Shared),
+            other => other,
         }
     }
 
@@ -67,6 +86,8 @@ impl Transport {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
             Self::Boxed { peer, .. } => *peer,
+            Self::Shared(shared) => shared.peer_addr(),
+            Self::Gone => None,
         }
     }
 }
@@ -75,7 +96,8 @@ impl Transport {
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Boxed { .. } => None,
+            Self::Shared(shared) => shared.with_transport(|transport| transport.local_addr()),
+            Self::Boxed { .. } | Self::Gone => None,
         }
     }
 
@@ -87,6 +109,10 @@ impl Transport {
                 Some((outbox, socket)) => (outbox.unwritten(), socket),
                 None => (0, socket((**io).as_any())),
             },
+            Self::Shared(shared) => {
+                return shared.with_transport(|transport| transport.status(unwritten));
+            }
+            Self::Gone => (0, None),
         };
         let unwritten = (unwritten + waiting) as u64;
         let (acknowledged, in_system) = socket.and_then(delivery).unwrap_or_default();
@@ -95,9 +121,11 @@ impl Transport {
 
     /// Whether another task wrote something since this was last asked, and whether that had to wait for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
-        let Self::Boxed { io, .. } = self else { return None };
-        let (outbox, _) = split::behind((**io).as_any())?;
-        outbox.take_written()
+        match self {
+            Self::Boxed { io, .. } => split::behind((**io).as_any())?.0.take_written(),
+            Self::Shared(shared) => shared.with_transport(|transport| transport.take_written()),
+            Self::Tcp(_) | Self::Gone => None,
+        }
     }
 }
 
@@ -111,6 +139,8 @@ fn socket(io: &dyn Any) -> Option<&TcpStream> {
             return match stream.get_ref().0 {
                 Transport::Tcp(stream) => Some(stream),
                 Transport::Boxed { io, .. } => socket((**io).as_any()),
+                // Nothing beneath TLS is shared or taken away.
+                Transport::Shared(_) | Transport::Gone => None,
             };
         }
         if let Some(stream) = io.downcast_ref::<server::TlsStream<TcpStream>>() {
@@ -139,11 +169,18 @@ impl From<TcpStream> for Transport {
     }
 }
 
+/// Nobody uses a transport that was taken away, but that is no reason to panic.
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Tcp(_) => "Tcp",
             Self::Boxed { .. } => "Boxed",
+            Self::Shared(_) => "Shared",
+            Self::Gone => "Gone",
         };
         f.debug_struct(name).field("peer", &self.peer_addr()).finish()
     }
@@ -159,6 +196,10 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Boxed { io, .. } => Pin::new(io).poll_read(cx, buf),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| Pin::new(transport).poll_read(cx, buf))
+            }
+            Self::Gone => gone(),
         }
     }
 }
@@ -173,6 +214,10 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Boxed { io, .. } => Pin::new(io).poll_write(cx, buf),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| Pin::new(transport).poll_write(cx, buf))
+            }
+            Self::Gone => gone(),
         }
     }
 
@@ -184,6 +229,10 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Boxed { io, .. } => Pin::new(io).poll_write_vectored(cx, bufs),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| Pin::new(transport).poll_write_vectored(cx, bufs))
+            }
+            Self::Gone => gone(),
         }
     }
 
@@ -191,6 +240,10 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Boxed { io, .. } => Pin::new(io).poll_flush(cx),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| Pin::new(transport).poll_flush(cx))
+            }
+            Self::Gone => gone(),
         }
     }
 
@@ -198,6 +251,10 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Boxed { io, .. } => Pin::new(io).poll_shutdown(cx),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| Pin::new(transport).poll_shutdown(cx))
+            }
+            Self::Gone => gone(),
         }
     }
 
@@ -205,6 +262,10 @@ impl AsyncWrite for Transport {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Boxed { io, .. } => io.is_write_vectored(),
+            Self::Shared(shared) => {
+                shared.with_transport(|transport| transport.is_write_vectored())
+            }
+            Self::Gone => false,
         }
     }
 }

@@ -603,7 +603,9 @@ impl fmt::Display for TimedOut {
         f.write_str(match self {
             Self::Keepalive => "the peer is silent and did not answer a ping",
             Self::Closing => "the closing handshake was not finished in time",
-            Self::Writing => "the transport took nothing of what was to be written",
+            Self::Writing => {
+                "the peer read nothing of what was to be written (if it waits to write as well, receive while sending)"
+            }
             Self::Reading => "a message did not arrive whole in time",
             Self::MessageTooSlow => "a message arrived too slowly",
         })

@@ -107,9 +107,9 @@ pub const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// `read` and `write` lose nothing, and what was written when a flush is dropped is sent by the next call of any kind.
 ///
 /// # Drop
-/// As with a [`WebSocket`], dropping it drops the transport: to the peer, the stream is cut, unless both directions have
-/// ended. What was written and not flushed is lost. `shutdown` ends it with a word. After it, read to the end: TCP resets a
-/// connection that is dropped with something unread, and may lose what was sent last.
+/// To the peer, a stream that is dropped is cut, unless both directions have ended: it fails with an error there, in a handler
+/// that returns as well. What was flushed before still arrives, as with a [`WebSocket`]; what was written and not flushed is
+/// lost. `shutdown` ends the stream in good order.
 pub struct ByteStream {
     ws: WebSocket,
     reading: Reading,
@@ -127,6 +127,7 @@ impl WebSocket {
     /// first; what was fed is written first.
     pub fn into_byte_stream(mut self) -> ByteStream {
         self.allow_half_close(HALF_CLOSE_TIMEOUT);
+        self.cut_when_dropped();
         ByteStream {
             ws: self,
             reading: Reading::Open,

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use sockeye_proto::CloseFrame;
 
@@ -110,7 +111,7 @@ impl Member {
     /// Does the work of the connection, until its time is up or, while it is not even a connection, until it is told to
     /// close: then it is dropped.
     pub(crate) fn run<F: Future<Output = ()>>(self: Arc<Self>, work: F) -> Run<F> {
-        Run { member: self, waker: None, work: Box::pin(work) }
+        Run { member: self, waker: None, work: Box::pin(work), done: false }
     }
 }
 
@@ -120,6 +121,7 @@ pub(crate) struct Run<F> {
     /// Who is woken by the member.
     waker: Option<Waker>,
     work: Pin<Box<F>>,
+    done: bool,
 }
 
 impl<F: Future<Output = ()>> Future for Run<F> {
@@ -134,7 +136,18 @@ impl<F: Future<Output = ()>> Future for Run<F> {
         if stage == Stage::Dropped || stage > Stage::Open && !self.member.is_connection() {
             return Poll::Ready(());
         }
-        self.work.as_mut().poll(cx)
+        let polled = self.work.as_mut().poll(cx);
+        self.done = polled.is_ready();
+        polled
+    }
+}
+
+impl<F> Drop for Run<F> {
+    /// Work that is dropped takes its connection along, which would linger otherwise. After a panic it still tells the peer.
+    fn drop(&mut self) {
+        if !self.done && !thread::panicking() {
+            self.member.advance(Stage::Dropped);
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl Drain {
         let member = self.enter();
         ws.join(member.clone());
         let handler = handler(ws);
-        member.run(async move { handler.await.log() })
+        member.run(crate::handler::run(handler))
     }
 
     /// Closes all connections, and waits until they have ended, at most for the [time](Shutdown::timeout) that there is:

@@ -23,6 +23,11 @@ impl Presence {
         Self { side, open: true, close_sent: false }
     }
 
+    /// One that was counted out by others.
+    pub(crate) fn over(role: Role) -> Self {
+        Self { side: Side::of(role), open: false, close_sent: true }
+    }
+
     /// The figures that it counts in.
     #[inline]
     pub(crate) const fn side(&self) -> Side {

@@ -66,6 +66,23 @@ impl Ending {
         self.ends_first = true;
     }
 
+    /// The end of a connection that was taken away.
+    pub(super) fn over(role: Role) -> Self {
+        Self {
+            presence: Presence::over(role),
+            step: Step::Done,
+            ends_first: false,
+            close_left: false,
+            closed: false,
+            error: None,
+        }
+    }
+
+    /// Whether the transport was ended, or has failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.step == Step::Done
+    }
+
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.step != Step::Open

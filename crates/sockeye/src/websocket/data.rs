@@ -62,7 +62,8 @@ impl WebSocket {
     }
 
     /// All that the connection begins with.
-    pub(crate) fn with_data(self, data: Extensions) -> Self {
-        Self { data, ..self }
+    pub(crate) fn with_data(mut self, data: Extensions) -> Self {
+        self.data = data;
+        self
     }
 }

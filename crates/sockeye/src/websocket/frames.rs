@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -59,26 +60,30 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a part of a message was received or sent,
     /// [`Error::Closed`] when the closing handshake has begun. The connection is dropped.
-    pub fn into_frames(self, limit: usize) -> Result<(FrameReceiver, FrameSender)> {
+    pub fn into_frames(mut self, limit: usize) -> Result<(FrameReceiver, FrameSender)> {
         if self.ending.has_begun() || self.connection.state() != State::Open {
             return Err(self.too_late());
         }
         if !self.incoming.is_idle() || !self.connection.is_between_messages() {
             return Err(UsageError::MessageInProgress.into());
         }
+        if self.left_output {
+            self.take_output_back()?;
+        }
         let role = self.connection.role();
-        let (read, write) = tokio::io::split(self.transport);
+        let (read, write) = tokio::io::split(self.transport.take());
         let receiver = FrameReceiver {
             transport: read,
-            input: self.input,
+            input: mem::take(&mut self.input),
             masked: role == Role::Server,
             limit,
             over: false,
             _member: self.member.clone(),
         };
         let mask_key = (role == Role::Client).then_some(random::bytes as fn() -> MaskKey);
-        let sender =
-            FrameSender { transport: write, output: self.output, mask_key, _member: self.member };
+        let output = mem::take(&mut self.output);
+        let member = self.member.take();
+        let sender = FrameSender { transport: write, output, mask_key, _member: member };
         Ok((receiver, sender))
     }
 }

@@ -2,9 +2,11 @@
 
 mod closing;
 mod data;
+mod deferred;
 mod farewell;
 mod frames;
 mod halves;
+mod linger;
 mod message_stream;
 mod output;
 mod patience;
@@ -37,10 +39,12 @@ use crate::error::{Error, Result};
 use crate::figures::Side;
 use crate::transport::Transport;
 use closing::Ending;
+pub(crate) use deferred::Shared;
 use farewell::Farewell;
 pub use frames::{FrameReceiver, FrameSender};
 pub(crate) use halves::Half;
 use halves::HalfWakers;
+use linger::WhenDropped;
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
@@ -75,14 +79,22 @@ use timer::Timer;
 /// put out of order. What each leaves undone is said there.
 ///
 /// # Drop
-/// Dropping it drops the transport without a closing handshake, and with it what was fed and not yet written; the peer
-/// sees 1006. [`close`](Self::close) ends a connection with a word.
+/// [`close`](Self::close) ends a connection in good order. The handler of a [`Server`](crate::Server), a
+/// [`Drain`](crate::Drain) or an axum upgrade may leave that to the task that runs it: the task closes a connection that the
+/// handler dropped with 1000 (normal closure), or with 1011 (internal error) when the handler returned an error.
+///
+/// Elsewhere the peer of a dropped connection sees 1006. What was sent and fed still arrives: a task writes it, ends the
+/// writing half of the transport, and discards input until the peer has ended its half, all within
+/// [`Config::close_timeout`](crate::Config::close_timeout). Outside of a tokio runtime the transport is dropped at once.
 pub struct WebSocket {
     transport: Transport,
     connection: Connection,
     /// Bytes that were read and not decoded yet, in a buffer shared with the thread's other connections.
     input: BytesMut,
     output: Output,
+    /// Output was left to the task of the handler, and not taken back since.
+    left_output: bool,
+    when_dropped: WhenDropped,
     timer: Timer,
     /// With a transport that takes nothing.
     write_patience: Patience,
@@ -127,6 +139,8 @@ impl WebSocket {
             connection,
             input,
             output: Output::default(),
+            left_output: false,
+            when_dropped: WhenDropped::default(),
             timer: Timer::default(),
             write_patience: Patience::default(),
             read_patience: Patience::default(),
@@ -143,12 +157,10 @@ impl WebSocket {
     }
 
     /// Holds the transport to the deadlines that are the driver's.
-    pub(crate) fn with_deadlines(self, config: &Config) -> Self {
-        Self {
-            write_patience: Patience::new(config.longest_write()),
-            read_patience: Patience::new(config.longest_read()),
-            ..self
-        }
+    pub(crate) fn with_deadlines(mut self, config: &Config) -> Self {
+        self.write_patience = Patience::new(config.longest_write());
+        self.read_patience = Patience::new(config.longest_read());
+        self
     }
 
     /// Ends our half of the transport as soon as both close frames have passed, though we are a client.
@@ -159,8 +171,9 @@ impl WebSocket {
     }
 
     /// Counts what it holds of unfinished messages against a budget.
-    pub(crate) fn with_budget(self, budget: &MemoryBudget) -> Self {
-        Self { budget: Some(budget.clone()), ..self }
+    pub(crate) fn with_budget(mut self, budget: &MemoryBudget) -> Self {
+        self.budget = Some(budget.clone());
+        self
     }
 
     /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
@@ -184,6 +197,15 @@ impl WebSocket {
 
     /// Sends a message: it is with the transport, whole, when this returns.
     ///
+    /// In a handler that a [`Server`](crate::Server), a [`Drain`](crate::Drain) or an axum upgrade runs, `send` returns at once
+    /// while more input is at hand, and the message is written when the handler waits for anything, at the latest when all
+    /// that input was received. An error of that write comes out of the next call; [`flush`](Self::flush) writes at once.
+    ///
+    /// Nothing is received while `send` waits for the peer to read. Where both sides send more than the buffers between them
+    /// hold before they receive, both wait until [`Config::write_timeout`](crate::Config::write_timeout):
+    /// [`split`](Self::split) receives and sends at the same time. `send` does not read ahead, since no bound on that would
+    /// be enough for messages of any number and length.
+    ///
     /// # Errors
     /// [`Error::Closed`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
     /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
@@ -194,7 +216,7 @@ impl WebSocket {
     /// written by the next call of any kind.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         self.feed(message).await?;
-        self.flush().await
+        poll_fn(|cx| self.poll_sent(cx)).await
     }
 
     /// Takes a message to be written with the next [`flush`](Self::flush), when 64 KiB have come together, or at the
@@ -447,9 +469,18 @@ impl WebSocket {
         self.ending.presence.side()
     }
 
+    /// Writes what was sent, at once or in the task of the handler.
+    #[inline]
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.defer_output() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
     /// Writes all output, a pong that waited for room included.
     #[inline]
     pub(crate) fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.left_output {
+            self.take_output_back()?;
+        }
         loop {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);

@@ -52,6 +52,34 @@ impl Output {
         self.unwritten.is_empty()
     }
 
+    /// Whether all of it is in one buffer.
+    #[inline]
+    pub(super) fn is_contiguous(&self) -> bool {
+        self.unwritten.is_contiguous()
+    }
+
+    /// Leaves what is unwritten at the end of `left`. All of it must be in one buffer.
+    #[inline]
+    pub(super) fn leave_in(&mut self, left: &mut Vec<u8>) {
+        if left.is_empty() && self.unwritten.front().len() == self.unwritten.buffer().len() {
+            mem::swap(left, self.unwritten.buffer());
+        } else {
+            left.extend_from_slice(self.unwritten.front());
+            self.unwritten.clear();
+        }
+        self.unflushed = false;
+    }
+
+    /// Takes back what was left before, all but the first `written` bytes.
+    pub(super) fn take_back(&mut self, left: &mut Vec<u8>, written: usize) {
+        if left.is_empty() {
+            return;
+        }
+        // The transport may hold back a part of it.
+        self.unflushed = true;
+        self.unwritten.prepend(left, written);
+    }
+
     /// Whether all is with the transport, and the transport holds nothing back.
     #[inline]
     pub(super) fn is_flushed(&self) -> bool {

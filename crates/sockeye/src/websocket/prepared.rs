@@ -16,7 +16,7 @@ impl WebSocket {
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         self.feed_prepared(prepared).await?;
-        self.flush().await
+        poll_fn(|cx| self.poll_sent(cx)).await
     }
 
     /// Takes a prepared message to be written later, as [`feed`](Self::feed).

@@ -18,6 +18,7 @@ use crate::Error;
 use crate::transport::Transport;
 
 mod halves;
+mod handlers;
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);

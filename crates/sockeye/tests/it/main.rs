@@ -67,3 +67,4 @@ mod tls_goes_through_a_proxy_untouched;
 mod unfinished_messages_share_a_budget;
 #[cfg(feature = "json")]
 mod values_travel_as_json;
+mod what_was_sent_arrives_after_a_drop;

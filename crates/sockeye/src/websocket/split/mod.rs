@@ -59,6 +59,7 @@ pub use sender::{Dropped, Sender, TrySendError};
 pub(super) use stream::StreamSender;
 
 use super::closing::ClosePayload;
+use super::linger::WhenDropped;
 use super::{MessageReader, WebSocket};
 use crate::error::Result;
 use crate::transport::Transport;
@@ -85,9 +86,15 @@ impl WebSocket {
     /// As [`split`](Self::split).
     pub fn split_with(mut self, queue: SendQueue) -> (Sender, Receiver) {
         let outbox = Arc::new(Outbox::new(queue));
+        if self.left_output {
+            // An error of the handler's task comes out of the writer's first write as well.
+            let _ = self.take_output_back();
+        }
         let (sending, side) = (self.connection.sending_half(), self.side());
         let (output, peer) = (mem::take(&mut self.output), self.peer_addr());
-        let (lane, writer) = match self.transport {
+        // The writer ends the connection of a receiver that is dropped.
+        self.when_dropped = WhenDropped::Drop;
+        let (lane, writer) = match self.transport.take() {
             Transport::Tcp(stream) => {
                 let (read, write) = stream.into_split();
                 let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
@@ -97,6 +104,12 @@ impl WebSocket {
                 let (read, write) = tokio::io::split(io);
                 let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
                 (lane.with_pings(pings), Writer::new(write, sending, side, output))
+            }
+            // The task of a handler still writes to it.
+            other => {
+                let (read, write) = tokio::io::split(other);
+                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
+                (lane, Writer::new(write, sending, side, output))
             }
         };
         self.transport = lane;

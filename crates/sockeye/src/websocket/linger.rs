@@ -1,0 +1,119 @@
+//! The end of a connection that is dropped before it was closed.
+
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use bytes::BytesMut;
+use sockeye_proto::{CloseCode, CloseFrame, Config, Connection, State};
+use tokio::io::AsyncWrite;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::closing::Ending;
+use super::{WebSocket, read};
+use crate::drain::Stage;
+use crate::handler;
+use crate::transport::Transport;
+
+/// What becomes of a connection that is dropped before its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum WhenDropped {
+    /// In a handler of ours it is closed; elsewhere it lingers.
+    #[default]
+    Close,
+    /// It lingers: the transport is ended after what was sent, without a close frame.
+    Linger,
+    /// Its transport is dropped.
+    Drop,
+}
+
+impl Drop for WebSocket {
+    /// A transport that is dropped with input unread, or that input comes to later, is reset by TCP, which discards what
+    /// was sent and has not arrived. So what was sent is written, the writing half ended, and input discarded until the
+    /// peer has ended its half.
+    fn drop(&mut self) {
+        let over = self.ending.is_over() || matches!(self.transport, Transport::Gone);
+        let cut = self.member.as_ref().is_some_and(|member| member.stage() == Stage::Dropped);
+        if over || cut || self.when_dropped == WhenDropped::Drop {
+            return;
+        }
+        let mut rest = self.take();
+        if thread::panicking() {
+            rest.close_after_panic();
+        } else if self.when_dropped == WhenDropped::Close {
+            match handler::leave_connection(rest) {
+                None => return,
+                Some(back) => rest = back,
+            }
+        }
+        rest.when_dropped = WhenDropped::Drop;
+        // Without a runtime there is nobody to linger.
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(rest.linger()));
+        }
+    }
+}
+
+impl WebSocket {
+    /// From now on it is not closed when it is dropped, in a handler either: it ends without a close frame, so that the peer
+    /// can tell.
+    pub(crate) fn cut_when_dropped(&mut self) {
+        self.when_dropped = WhenDropped::Linger;
+    }
+
+    /// Moves the connection out of `self`, which has nothing to do any more when it is dropped.
+    fn take(&mut self) -> Self {
+        let role = self.connection.role();
+        Self {
+            transport: mem::replace(&mut self.transport, Transport::Gone),
+            connection: mem::replace(&mut self.connection, Connection::server(&Config::new())),
+            input: mem::take(&mut self.input),
+            output: mem::take(&mut self.output),
+            left_output: self.left_output,
+            timer: mem::take(&mut self.timer),
+            write_patience: mem::take(&mut self.write_patience),
+            read_patience: mem::take(&mut self.read_patience),
+            ending: mem::replace(&mut self.ending, Ending::over(role)),
+            farewell: self.farewell.take(),
+            member: self.member.take(),
+            budget: self.budget.take(),
+            halves: None,
+            incoming: mem::take(&mut self.incoming),
+            negotiated: mem::take(&mut self.negotiated),
+            close_frame: self.close_frame.take(),
+            data: mem::take(&mut self.data),
+            when_dropped: self.when_dropped,
+        }
+    }
+
+    /// Tells the peer that the program failed.
+    fn close_after_panic(&mut self) {
+        if self.connection.state() == State::Open {
+            // Refused only where a close frame is out.
+            let _ = self.begin_close(Some(&CloseFrame::from(CloseCode::INTERNAL_ERROR)));
+        }
+    }
+
+    /// Ends the transport after what was sent, within [`Config::close_timeout`] in all.
+    async fn linger(mut self) {
+        self.input = BytesMut::new();
+        let limit = self.connection.close_timeout();
+        let _ = timeout(limit, poll_fn(|cx| self.poll_linger(cx))).await;
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_time_up(cx) || ready!(self.poll_flush_output(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        if ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        while ready!(read::poll_read(&mut self.transport, cx)).is_ok_and(|input| !input.is_empty())
+        {
+        }
+        Poll::Ready(())
+    }
+}
