@@ -34,6 +34,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 
 pub use axum_core;
 use axum_core::body::Body;
@@ -50,7 +51,7 @@ use crate::WebSocket;
 use crate::drain::Drain;
 use crate::figures::Side;
 use crate::outcome::Outcome;
-use crate::upgrade::{self, HostPolicy, Options, UpgradeError};
+use crate::upgrade::{self, HostPolicy, Options, PeerAddr, UpgradeError};
 
 /// A request for a WebSocket, which obeys the rules of the handshake.
 ///
@@ -61,6 +62,7 @@ pub struct WebSocketUpgrade {
     uri: Uri,
     headers: HeaderMap,
     on_upgrade: OnUpgrade,
+    peer: Option<SocketAddr>,
     options: Options,
     own: Own,
     data: Extensions,
@@ -135,6 +137,28 @@ impl WebSocketUpgrade {
         self
     }
 
+    /// Says where the connection comes from, for [`WebSocket::peer_addr`], where that is not known: over TLS and HTTP/2, unless
+    /// the server inserts a [`PeerAddr`] into its requests. With `axum::serve` it is what the extractor `ConnectInfo` gives.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    /// use axum::response::Response;
+    /// use sockeye::axum::WebSocketUpgrade;
+    ///
+    /// async fn echo(ConnectInfo(peer): ConnectInfo<SocketAddr>, upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.peer_addr(peer).on_upgrade(async |mut ws| {
+    ///         println!("{:?} is here", ws.peer_addr());
+    ///         ws.recv().await.map(drop)
+    ///     })
+    /// }
+    /// # let _ = axum::Router::<()>::new().route("/", axum::routing::any(echo));
+    /// ```
+    pub fn peer_addr(self, peer: SocketAddr) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
     /// Closes the connection in good order when the application stops: see [`Drain`]. Once that has begun, a request is
     /// answered 503 with `Retry-After`.
     ///
@@ -196,20 +220,26 @@ impl WebSocketUpgrade {
             return refusal.into_response();
         }
         self.options = std::mem::take(&mut self.own).apply(self.options);
-        let answer = self.request().and_then(|request| self.options.answer(&request));
-        let response = match answer {
-            Ok(response) => response,
+        let answer = self.request().and_then(|request| {
+            let peer = self.options.client(self.peer, &request);
+            let data = self.options.keep(self.data.clone(), &request, peer)?;
+            Ok((self.options.answer(&request)?, peer, data))
+        });
+        let (response, peer, data) = match answer {
+            Ok(answer) => answer,
             Err(error) => return WebSocketRejection(error).into_response(),
         };
         let span = tracing::debug_span!(
             "websocket",
+            peer = peer.map(tracing::field::display),
             version = ?self.version,
             path = self.uri.path(),
             subprotocol = tracing::field::Empty,
         );
-        let (response, upgrading) =
+        let (response, mut upgrading) =
             upgrade::upgrade::<Body>(response, self.on_upgrade, self.options);
-        let (on_failed_upgrade, data) = (self.on_failed_upgrade, self.data);
+        upgrading.peer = peer;
+        let on_failed_upgrade = self.on_failed_upgrade;
         let member = self.drain.map(|drain| drain.enter());
         let joining = member.clone();
         let task = async move {
@@ -269,6 +299,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
             on_upgrade,
+            peer: parts.extensions.get().map(|PeerAddr(peer)| *peer),
             options: Options::new(),
             own: Own::default(),
             data: Extensions::new(),

@@ -88,6 +88,7 @@ cfg_if::cfg_if! {
         pub mod axum;
         pub mod byte_stream;
         mod client;
+        mod date;
         mod drain;
         mod error;
         #[cfg(feature = "metrics")]

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -95,6 +96,18 @@ pub(crate) fn open(
     input: &[u8],
     negotiated: Negotiated,
 ) -> WebSocket {
+    let peer = transport.peer_addr();
+    open_from(transport, peer, connection, input, negotiated)
+}
+
+/// As [`open`], with a peer whose address the transport need not know.
+pub(crate) fn open_from(
+    transport: Transport,
+    peer: Option<SocketAddr>,
+    connection: Connection,
+    input: &[u8],
+    negotiated: Negotiated,
+) -> WebSocket {
     let connection = agreed(connection, &negotiated);
     if let Transport::Tcp(stream) = &transport {
         // Messages are written whole: to wait for more to send would only delay them. On a stream that is lost already
@@ -105,7 +118,7 @@ pub(crate) fn open(
         tracing::Span::current().record("subprotocol", subprotocol);
     }
     tracing::debug!(
-        peer = transport.peer_addr().map(tracing::field::display),
+        peer = peer.map(tracing::field::display),
         subprotocol = negotiated.subprotocol,
         extensions = negotiated.extensions,
         "connection open"
@@ -113,5 +126,5 @@ pub(crate) fn open(
     // A copy, so that an idle connection does not hold the head's buffer.
     let input = BytesMut::from(input);
     let Negotiated { subprotocol, extensions, .. } = negotiated;
-    WebSocket::new(transport, connection, input, Agreed { subprotocol, extensions })
+    WebSocket::new(transport, connection, input, Agreed { subprotocol, extensions }).with_peer(peer)
 }

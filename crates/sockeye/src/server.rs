@@ -1,5 +1,7 @@
 //! A whole server: a listener, and a task for each connection.
 
+mod door;
+
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -16,10 +20,13 @@ use tracing::Instrument as _;
 
 use crate::drain::{Drain, Drained, Shutdown};
 use crate::outcome::Outcome;
-use crate::quota::{self, Entry, Quota};
+use crate::quota::Quota;
 use crate::repeated::Repeated;
-use crate::upgrade::{self, Admission, HostPolicy, Options, Refusal, UpgradeRequest, Upgrader};
+use crate::upgrade::{
+    self, Admission, HostPolicy, Options, Refusal, TrustedProxies, UpgradeRequest, Upgrader,
+};
 use crate::{Result, WebSocket};
+use door::{Door, Entering};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
 /// was raised at all, and a few hundred megabytes if all of them are busy.
@@ -56,6 +63,8 @@ pub struct Server {
     quota: Option<Arc<Quota>>,
     drain: Drain,
     shutdown: Shutdown,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
@@ -79,6 +88,8 @@ impl Server {
             quota: None,
             drain: Drain::new(),
             shutdown: Shutdown::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -106,6 +117,26 @@ impl Server {
         Self { upgrader: self.upgrader.allow_hosts(hosts), ..self }
     }
 
+    /// Keeps the head of each request, for [`WebSocket::request`]: see [`Options::keep_request`].
+    pub fn keep_request(self, keep_request: bool) -> Self {
+        Self { upgrader: self.upgrader.keep_request(keep_request), ..self }
+    }
+
+    /// Takes the clients' addresses from what trusted proxies say of them: see [`Options::trusted_proxies`]. A header of the
+    /// PROXY protocol has the time of a [handshake](Options::handshake_timeout) to come, and comes before TLS.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { upgrader: self.upgrader.trusted_proxies(proxies), ..self }
+    }
+
+    /// Speaks TLS, and nothing else. A client has as long for the handshake of TLS as for that of the WebSocket
+    /// ([`Options::handshake_timeout`]).
+    ///
+    /// A configuration that names protocols for ALPN should name `http/1.1` and not `h2`, which this server does not speak.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: Arc<ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
     /// Decides on each request before it is answered: see [`Upgrader::admit`].
     pub fn admit<H, D>(self, hook: H) -> Self
     where
@@ -125,6 +156,8 @@ impl Server {
     /// How many connections one address may have at a time, those in their handshake included; an IPv6 address counts by
     /// its upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, has 2 s to
     /// take that, and does not count as a connection; of many at once, those beyond 64 are dropped without a word.
+    ///
+    /// It is the address that [trusted proxies](Self::trusted_proxies) tell, where there are some.
     ///
     /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
     /// address. A server that faces clients itself is well served with a few dozen.
@@ -191,8 +224,14 @@ impl Server {
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { listener, upgrader, max_connections, quota, drain, shutdown: how } = self;
-        let (handler, upgrader) = (Arc::new(handler), Arc::new(upgrader));
+        let Self { listener, max_connections, drain, shutdown: how, .. } = self;
+        let door = Arc::new(Door {
+            upgrader: self.upgrader,
+            quota: self.quota,
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(Into::into),
+        });
+        let handler = Arc::new(handler);
         let free = Arc::new(Semaphore::new(max_connections));
         // Those that are left are dropped with it.
         let mut tasks = JoinSet::new();
@@ -202,30 +241,28 @@ impl Server {
             unless(accept(&listener, &free, &mut failing), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
-            let (handler, upgrader, member) = (handler.clone(), upgrader.clone(), drain.enter());
-            let place = match quota.as_ref().map(|quota| quota.enter(peer.ip())) {
-                None => None,
-                Some(Entry::Free(place)) => Some(place),
-                Some(Entry::Full(refusing)) => {
+            let (handler, door, member) = (handler.clone(), door.clone(), drain.enter());
+            let place = match door.enter(peer) {
+                Entering::At(place) => place,
+                Entering::Full(refusing) => {
                     tasks.spawn(member.run(async move {
                         let _refusing = refusing;
-                        upgrader.turn_away(stream, &quota::refusal(), quota::REFUSAL_TIMEOUT).await;
+                        door.turn_away(stream, peer).await;
                     }));
                     continue;
                 }
-                Some(Entry::Flood) => continue,
+                Entering::Flood => continue,
             };
-            let span = upgrade::span(|| Some(peer));
             let connection = member.clone();
             let task = async move {
-                let _counted = (permit, place);
+                let _permit = permit;
                 // What was not upgraded is logged where that was decided.
-                if let Ok(mut ws) = upgrader.accept_transport(stream.into()).await {
+                if let Some((mut ws, _place)) = door.open(stream, peer, place).await {
                     ws.join(connection);
                     crate::handler::run(handler(ws)).await;
                 }
             };
-            tasks.spawn(member.run(task.instrument(span)));
+            tasks.spawn(member.run(task.instrument(upgrade::span())));
         }
         drop(listener);
         Ok(drain.finish(how).await)

@@ -111,6 +111,12 @@ impl Refusal {
 
     /// Appends the refusal to `out` as a whole HTTP/1.1 response, after which the connection is to be closed.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_head(out);
+        out.extend_from_slice(&self.body);
+    }
+
+    /// Appends the head of the response alone: the whole answer to a HEAD request, which has no content.
+    pub fn encode_head(&self, out: &mut Vec<u8>) {
         let reason = self.status.canonical_reason().unwrap_or("Refused");
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", self.status.as_str());
         for (name, value) in self.response_headers().iter().chain(self.headers.iter()) {
@@ -120,7 +126,6 @@ impl Refusal {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
     }
 
     /// The refusal for an HTTP library: one that frames the content itself. A body that is not UTF-8 has each wrong
@@ -253,6 +258,9 @@ mod tests {
         assert!(text.contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"), "{text}");
         assert!(text.contains("\r\nx-why: because\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\nnot hére"), "{text}");
+        let mut head = Vec::new();
+        refusal.encode_head(&mut head);
+        assert_eq!(text.strip_prefix(std::str::from_utf8(&head).unwrap()), Some("not hére"));
         let response: http::Response<String> = refusal.into_response();
         assert_eq!(response.headers()["x-why"], "because");
         assert_eq!(response.headers()[CONTENT_LENGTH], "9");

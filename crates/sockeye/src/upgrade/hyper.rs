@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,10 +15,12 @@ use hyper_util::server::conn::auto;
 use sockeye_proto::Role;
 use sockeye_proto::handshake::{HandshakeError, Negotiated, Refusal, Request, Response};
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 use tracing::Span;
 
 use super::stream::Http2Stream;
-use super::{Options, UpgradeError, WriteTimeout};
+use super::{Options, PeerAddr, UpgradeError, WriteTimeout};
 use crate::WebSocket;
 use crate::figures::Side;
 use crate::transport::Transport;
@@ -27,7 +30,7 @@ use crate::transport::Transport;
 /// # HTTP/1.1
 /// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain TCP, served as
 /// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly; so it does with a
-/// [`WriteTimeout`] between the two.
+/// [`WriteTimeout`] between the two. Over TLS, the client's address is taken from a [`PeerAddr`] in the request's extensions.
 ///
 /// # HTTP/2
 /// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on one connection.
@@ -45,6 +48,7 @@ use crate::transport::Transport;
 /// The peer's flow control reaches [`WebSocket::send`], which waits at about 64 KiB that the peer has no room for. To a
 /// peer that may not have read what was sent before, short messages go behind a ping or pong of a hundred bytes and more,
 /// so that they do not use up the peer's budget.
+/// The client's address is taken from a [`PeerAddr`] in the request's extensions.
 ///
 /// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the kind
 /// [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) that has hyper's reason within, and so does receiving; a
@@ -80,28 +84,38 @@ pub fn hyper<B, C: Default>(
         tracing::debug!(error = error as &dyn std::error::Error, "request not upgraded");
         Side::of(Role::Server).refused(error);
     }
-    let (response, on_upgrade) = answered?;
+    let Answered { response, on_upgrade, peer, data } = answered?;
     let span = tracing::debug_span!(
         "websocket",
+        peer = peer.map(tracing::field::display),
         version = ?request.version(),
         path = request.uri().path(),
         subprotocol = tracing::field::Empty,
     );
     let (answer, upgrading) = upgrade(response, on_upgrade, options.clone());
-    Ok((answer, Upgrading { span, ..upgrading }))
+    Ok((answer, Upgrading { peer, data, span, ..upgrading }))
+}
+
+struct Answered {
+    response: Response,
+    on_upgrade: OnUpgrade,
+    peer: Option<SocketAddr>,
+    data: Extensions,
 }
 
 fn answer<B>(
     request: &mut http::Request<B>,
     options: &Options,
-) -> Result<(Response, OnUpgrade), HandshakeError> {
-    let response = {
+) -> Result<Answered, HandshakeError> {
+    let (response, peer, data) = {
         let (method, version, uri) = (request.method(), request.version(), request.uri());
         let asked = check(method, version, uri, request.headers(), request.extensions())?;
-        options.answer(&asked)?
+        let peer = request.extensions().get().map(|PeerAddr(peer)| *peer);
+        let peer = options.client(peer, &asked);
+        (options.answer(&asked)?, peer, options.keep(Extensions::new(), &asked, peer)?)
     };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
-    Ok((response, on_upgrade))
+    Ok(Answered { response, on_upgrade, peer, data })
 }
 
 /// The request for a WebSocket, in the way of its version of HTTP.
@@ -131,7 +145,8 @@ pub(crate) fn upgrade<C: Default>(
     let over_http2 = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     let negotiated = response.into_negotiated();
     let span = Span::none();
-    let upgrading = Upgrading { on_upgrade, over_http2, options, negotiated, span };
+    let (peer, data) = (None, Extensions::new());
+    let upgrading = Upgrading { on_upgrade, over_http2, options, negotiated, peer, data, span };
     (answer, upgrading)
 }
 
@@ -154,6 +169,9 @@ pub struct Upgrading {
     over_http2: bool,
     options: Options,
     negotiated: Negotiated,
+    /// The client's address, where it is known otherwise than by the transport.
+    pub(crate) peer: Option<SocketAddr>,
+    data: Extensions,
     span: Span,
 }
 
@@ -171,7 +189,9 @@ impl Future for Upgrading {
             transport(upgraded)
         };
         let negotiated = std::mem::take(&mut self.negotiated);
-        let open = || self.options.open(transport, &input, negotiated);
+        let data = std::mem::take(&mut self.data);
+        let peer = self.peer.or_else(|| transport.peer_addr());
+        let open = || self.options.open(transport, peer, &input, negotiated).with_data(data);
         Poll::Ready(Ok(self.span.in_scope(open)))
     }
 }
@@ -186,10 +206,26 @@ fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
         Ok(parts) => return (parts.io.into_inner().into_inner().into(), parts.read_buf),
         Err(upgraded) => upgraded,
     };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<TokioIo<WriteTimeout<TlsStream<TcpStream>>>>() {
+        Ok(parts) => return over_tls(parts.io.into_inner().into_inner(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Ok(parts) => return over_tls(parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => (parts.io.into_inner().into(), parts.read_buf),
         Err(upgraded) => (Transport::boxed(TokioIo::new(upgraded), None), Bytes::new()),
     }
+}
+
+#[cfg(feature = "tls")]
+fn over_tls(stream: TlsStream<TcpStream>, input: Bytes) -> (Transport, Bytes) {
+    let peer = stream.get_ref().0.peer_addr().ok();
+    (Transport::boxed(stream, peer), input)
 }
 
 impl fmt::Debug for Upgrading {

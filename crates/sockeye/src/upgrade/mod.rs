@@ -31,6 +31,9 @@ mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod options;
+#[cfg(feature = "hyper")]
+mod peer_addr;
+mod proxies;
 mod raw;
 mod request;
 #[cfg(feature = "hyper")]
@@ -48,6 +51,9 @@ pub use crate::http2::{Http2Guard, ResetLimit, TooManyResets};
 pub use admission::Admission;
 pub use error::UpgradeError;
 pub use options::Options;
+#[cfg(feature = "hyper")]
+pub use peer_addr::PeerAddr;
+pub use proxies::{ForwardedHeader, NetworkError, TrustedProxies};
 pub use raw::Upgrader;
 pub(crate) use raw::span;
 pub use request::UpgradeRequest;

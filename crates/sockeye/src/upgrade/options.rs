@@ -1,14 +1,17 @@
 //! What all ways to upgrade a request have in common.
 
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use http::Extensions;
 use sockeye_proto::handshake::{
     HandshakeError, HeadLimits, HostPolicy, Negotiated, OriginPolicy, PatternError, Request,
     Response, Terms,
 };
 use sockeye_proto::{Config, Connection, MemoryBudget};
 
+use super::{TrustedProxies, UpgradeRequest};
 use crate::transport::Transport;
 use crate::{WebSocket, opening};
 
@@ -30,6 +33,8 @@ pub struct Options {
     pub(crate) head_limits: HeadLimits,
     pub(crate) timeout: Duration,
     pub(crate) memory_budget: MemoryBudget,
+    pub(crate) keep_request: bool,
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// The budget of servers that set none, in bytes: what a machine with half a gigabyte survives.
@@ -47,6 +52,8 @@ impl Options {
             head_limits: HeadLimits::default(),
             timeout: Duration::from_secs(10),
             memory_budget: SHARED_BUDGET.clone(),
+            keep_request: false,
+            proxies: TrustedProxies::default(),
         }
     }
 
@@ -117,6 +124,40 @@ impl Options {
         Self { memory_budget, ..self }
     }
 
+    /// Keeps the head of the request with the connection, for [`WebSocket::request`]: some kilobytes, as browsers send it.
+    /// Default: off. `push::Server::keep_requests` is the setting of the handler server.
+    pub fn keep_request(self, keep_request: bool) -> Self {
+        Self { keep_request, ..self }
+    }
+
+    /// Takes the client's address from what trusted proxies say of it. Default: none are trusted, and the address is that
+    /// which the connection comes from.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// The client's address by the headers of a request whose connection comes from `peer`.
+    pub(crate) fn client(
+        &self,
+        peer: Option<SocketAddr>,
+        request: &Request<'_>,
+    ) -> Option<SocketAddr> {
+        peer.map(|peer| self.proxies.client_of(peer, request))
+    }
+
+    /// What the connection begins with: the data that was attached to it, and the request where it is kept.
+    pub(crate) fn keep(
+        &self,
+        mut data: Extensions,
+        request: &Request<'_>,
+        peer: Option<SocketAddr>,
+    ) -> Result<Extensions, HandshakeError> {
+        if self.keep_request {
+            data.insert(UpgradeRequest::new(request, peer)?);
+        }
+        Ok(data)
+    }
+
     /// The answer to a request.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
         self.terms.answer(request)
@@ -128,14 +169,16 @@ impl Options {
         opening::agreed(Connection::server(&self.config), negotiated)
     }
 
-    /// The connection after the handshake; `input` is what came beyond it.
+    /// The connection of the client at `peer` after the handshake; `input` is what came beyond it.
     pub(super) fn open(
         &self,
         transport: Transport,
+        peer: Option<SocketAddr>,
         input: &[u8],
         negotiated: Negotiated,
     ) -> WebSocket {
-        opening::open(transport, Connection::server(&self.config), input, negotiated)
+        let connection = Connection::server(&self.config);
+        opening::open_from(transport, peer, connection, input, negotiated)
             .with_deadlines(&self.config)
             .with_budget(&self.memory_budget)
     }

@@ -14,14 +14,15 @@ use sockeye_proto::handshake::{
     HandshakeError, HeadSearch, Negotiated, Refusal, Request, RequestHead, Response,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tracing::{Instrument as _, Span, field};
 
-use super::{Admission, HostPolicy, Options, UpgradeError, UpgradeRequest, Upgraded};
-use crate::WebSocket;
+use super::{
+    Admission, HostPolicy, Options, TrustedProxies, UpgradeError, UpgradeRequest, Upgraded,
+};
 use crate::figures::Side;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
+use crate::{WebSocket, date};
 
 /// How much a refused client may still send while it reads why, in bytes.
 const MAX_DISCARDED: u64 = 256 * 1024;
@@ -93,6 +94,20 @@ impl Upgrader {
         Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
+    /// Keeps the head of the request with the connection: see [`Options::keep_request`].
+    pub fn keep_request(self, keep_request: bool) -> Self {
+        Self { options: self.options.keep_request(keep_request), ..self }
+    }
+
+    /// Takes the client's address from what trusted proxies say of it: see [`Options::trusted_proxies`].
+    ///
+    /// The header of the PROXY protocol is not read by an upgrader: where that is to be done, the program calls
+    /// [`TrustedProxies::read_proxy_header`](super::TrustedProxies::read_proxy_header) before it accepts the stream
+    /// [from](Self::accept_from) the address that this gives.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { options: self.options.trusted_proxies(proxies), ..self }
+    }
+
     /// Looks at the Host header: a host and an optional port.
     pub fn on_host(
         self,
@@ -162,8 +177,8 @@ impl Upgrader {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let transport = opening::transport(stream);
-        let span = span(|| transport.peer_addr());
-        self.accept_transport(transport).instrument(span).await
+        let peer = transport.peer_addr();
+        self.accept_transport(transport, peer).instrument(span()).await
     }
 
     /// As [`accept`](Self::accept), for a stream that does not know where it comes from: one of TLS, or behind a proxy
@@ -182,8 +197,7 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let transport = Transport::boxed(stream, Some(peer));
-        self.accept_transport(transport).instrument(span(|| Some(peer))).await
+        self.accept_transport(opening::transport(stream), Some(peer)).instrument(span()).await
     }
 
     /// As [`accept`](Self::accept), for a program that handles the frames itself: the stream is given back, with what
@@ -200,8 +214,8 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let (stream, opened) = self.upgrade(stream, |_| None).instrument(span(|| None)).await?;
-        let Opened { negotiated, input, data } = opened;
+        let (stream, opened) = self.upgrade(stream, None, |_| Ok(())).instrument(span()).await?;
+        let Opened { negotiated, input, data, .. } = opened;
         Ok(Upgraded { stream, unread: input, negotiated, data })
     }
 
@@ -209,25 +223,54 @@ impl Upgrader {
     pub(crate) async fn accept_transport(
         &self,
         transport: Transport,
+        peer: Option<SocketAddr>,
     ) -> Result<WebSocket, UpgradeError> {
-        // In a box, so that the task of a connection is not as large for ever as its handshake.
-        let upgrade = Box::pin(self.upgrade(transport, Transport::peer_addr));
-        let (transport, Opened { negotiated, input, data }) = upgrade.await?;
-        Ok(self.options.open(transport, &input, negotiated).with_data(data))
+        self.accept_client(transport, peer, |_| Ok(())).await.map(|(ws, ())| ws)
     }
 
-    async fn upgrade<S>(
+    /// As [`accept_transport`](Self::accept_transport), where the server has a say once it knows the client's address: what
+    /// `enter` gives is given back with the connection.
+    pub(crate) async fn accept_client<T>(
+        &self,
+        transport: Transport,
+        peer: Option<SocketAddr>,
+        enter: impl FnOnce(Option<SocketAddr>) -> Result<T, Refusal>,
+    ) -> Result<(WebSocket, T), UpgradeError> {
+        // In a box, so that the task of a connection is not as large for ever as its handshake.
+        let upgrade = Box::pin(self.upgrade(transport, peer, enter));
+        let (transport, Opened { negotiated, input, data, peer, entered }) = upgrade.await?;
+        let ws = self.options.open(transport, peer, &input, negotiated).with_data(data);
+        Ok((ws, entered))
+    }
+
+    /// How long a client has for its request.
+    pub(crate) const fn handshake_timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// The proxies that tell the client's address.
+    pub(crate) const fn proxies(&self) -> &TrustedProxies {
+        &self.options.proxies
+    }
+
+    async fn upgrade<S, T>(
         &self,
         mut stream: S,
-        peer_addr: fn(&S) -> Option<SocketAddr>,
-    ) -> Result<(S, Opened), UpgradeError>
+        peer: Option<SocketAddr>,
+        enter: impl FnOnce(Option<SocketAddr>) -> Result<T, Refusal>,
+    ) -> Result<(S, Opened<T>), UpgradeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let proxies = &self.options.proxies;
+        let behind_proxy = peer.is_some_and(|peer| proxies.trusts(peer.ip()));
+        if !behind_proxy {
+            Span::current().record("peer", peer.map(field::display));
+        }
         let after = self.options.timeout;
         let deadline = Deadline::after(after);
-        let mut deciding = false;
-        let handshake = self.handshake(&mut stream, peer_addr, &mut deciding);
+        let mut progress = Progress::default();
+        let handshake = self.handshake(&mut stream, peer, enter, &mut progress);
         let error = match deadline.watch(handshake).await {
             Some(Ok(opened)) => return Ok((stream, opened)),
             Some(Err(error)) => error,
@@ -239,13 +282,14 @@ impl Upgrader {
             UpgradeError::Handshake(HandshakeError::Truncated { .. }) => side.refused_with(None),
             UpgradeError::Handshake(reason) => {
                 side.refused(reason);
-                deadline.watch(refuse(&mut stream, &reason.into())).await;
+                let refusal = date::dated(reason.into());
+                deadline.watch(refuse(&mut stream, &refusal, progress.is_head)).await;
             }
-            UpgradeError::TimedOut { .. } if deciding => {
+            UpgradeError::TimedOut { .. } if progress.deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 side.refused_with(Some(status));
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
-                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &late)).await;
+                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &late, false)).await;
             }
             _ => side.refused_with(None),
         }
@@ -253,53 +297,67 @@ impl Upgrader {
     }
 
     /// Reads a request and refuses it, whatever it asks for. Gives up when `time` is over.
-    pub(crate) async fn turn_away(&self, stream: TcpStream, refusal: &Refusal, time: Duration) {
-        let mut transport = Transport::from(stream);
+    pub(crate) async fn turn_away(
+        &self,
+        mut transport: Transport,
+        refusal: &Refusal,
+        time: Duration,
+    ) {
+        let refusal = date::dated(refusal.clone());
         let told = async {
             let search = HeadSearch::new(self.options.head_limits);
             if opening::read_head(&mut transport, &mut BytesMut::new(), search).await.is_ok() {
                 let (peer, status) = (transport.peer_addr(), refusal.status());
                 tracing::debug!(peer = peer.map(tracing::field::display), %status, "request refused");
                 Side::of(Role::Server).refused_with(Some(status));
-                refuse(&mut transport, refusal).await;
+                refuse(&mut transport, &refusal, false).await;
             }
         };
         Box::pin(Deadline::after(time).watch(told)).await;
     }
 
-    /// Reads, decides and answers; `deciding` is set while a decision is waited for.
-    async fn handshake<S>(
+    /// Reads, decides and answers.
+    async fn handshake<S, T>(
         &self,
         stream: &mut S,
-        peer_addr: fn(&S) -> Option<SocketAddr>,
-        deciding: &mut bool,
-    ) -> Result<Opened, UpgradeError>
+        peer: Option<SocketAddr>,
+        enter: impl FnOnce(Option<SocketAddr>) -> Result<T, Refusal>,
+        progress: &mut Progress,
+    ) -> Result<Opened<T>, UpgradeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut buffer = BytesMut::new();
         let limits = self.options.head_limits;
         let end = opening::read_head(stream, &mut buffer, HeadSearch::new(limits)).await?;
-        let (response, data) = {
+        let (response, data, peer, entered) = {
             let head = RequestHead::parse(&buffer[..end], limits)?;
+            progress.is_head = head.method == "HEAD";
             let request = Request::from_head(&head)?;
+            let client = self.options.client(peer, &request);
+            if client != peer {
+                Span::current().record("peer", client.map(field::display));
+            }
+            let peer = client;
+            let entered = enter(peer).map_err(HandshakeError::from)?;
             let mut response = self.answer(&request)?;
             let mut data = Extensions::new();
             if let Some(admit) = &self.admit {
-                let asked = UpgradeRequest::new(&request, peer_addr(stream))
-                    .map_err(HandshakeError::from)?;
-                *deciding = true;
+                let asked = UpgradeRequest::new(&request, peer).map_err(HandshakeError::from)?;
+                progress.deciding = true;
                 let admission = admit(asked).await.map_err(HandshakeError::from)?;
-                *deciding = false;
+                progress.deciding = false;
                 data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
             }
-            (response, data)
+            let data = self.options.keep(data, &request, peer)?;
+            (response, data, peer, entered)
         };
         let mut bytes = Vec::with_capacity(256);
         response.encode(&mut bytes);
         stream.write_all(&bytes).await?;
         stream.flush().await?;
-        Ok(Opened { negotiated: response.into_negotiated(), input: buffer.split_off(end), data })
+        let (negotiated, input) = (response.into_negotiated(), buffer.split_off(end));
+        Ok(Opened { negotiated, input, data, peer, entered })
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
@@ -320,28 +378,48 @@ impl Upgrader {
     }
 }
 
-/// The span of a connection: a handshake records its path and subprotocol in the current one.
-pub(crate) fn span(peer: impl FnOnce() -> Option<SocketAddr>) -> Span {
+/// The span of a connection: a handshake records its peer, path and subprotocol in the current one.
+pub(crate) fn span() -> Span {
     tracing::debug_span!(
         "websocket",
-        peer = peer().map(field::display),
+        peer = field::Empty,
         path = field::Empty,
         subprotocol = field::Empty,
     )
 }
 
+/// How far a handshake has come, for the answer when it fails.
+#[derive(Default)]
+struct Progress {
+    /// The method is HEAD, whose answer has no content (RFC 9110 section 9.3.2).
+    is_head: bool,
+    /// A decision is waited for.
+    deciding: bool,
+}
+
 /// What a request became.
-struct Opened {
+struct Opened<T> {
     negotiated: Negotiated,
     /// What the client sent beyond its request.
     input: BytesMut,
     data: Extensions,
+    /// The client's address.
+    peer: Option<SocketAddr>,
+    /// What the server gave it a place with.
+    entered: T,
 }
 
 /// Tells the client why, as well as that can be done: it is refused in any case.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, refusal: &Refusal) {
+async fn refuse<S>(stream: &mut S, refusal: &Refusal, is_head: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut bytes = Vec::with_capacity(256);
-    refusal.encode(&mut bytes);
+    if is_head {
+        refusal.encode_head(&mut bytes);
+    } else {
+        refusal.encode(&mut bytes);
+    }
     if stream.write_all(&bytes).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }

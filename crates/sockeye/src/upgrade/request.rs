@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sockeye_proto::handshake::{Refusal, Request};
 
 /// A request for a WebSocket that obeys the handshake's rules and comes from an allowed origin: its head, and the
-/// address that it comes from. It is what [`Upgrader::admit`](super::Upgrader::admit) decides on.
+/// address that it comes from. It is what [`Upgrader::admit`](super::Upgrader::admit) decides on, and what
+/// [`WebSocket::request`](crate::WebSocket::request) gives where it is kept.
 #[derive(Clone, Debug)]
 pub struct UpgradeRequest {
     uri: Uri,
@@ -33,7 +34,7 @@ impl UpgradeRequest {
         Ok(Self { uri, headers, subprotocols, peer })
     }
 
-    /// The method: GET, by the rules of the handshake.
+    /// The method: GET, by the rules of the handshake. A request over HTTP/2, whose method is CONNECT, stands for that.
     pub const fn method(&self) -> &Method {
         &Method::GET
     }
@@ -58,7 +59,8 @@ impl UpgradeRequest {
         &self.subprotocols
     }
 
-    /// The address that the request comes from, where the transport has one. Behind a proxy it is the proxy's.
+    /// The client's address, where the transport has one. Behind a proxy it is the proxy's, unless that is
+    /// [trusted](super::Options::trusted_proxies) to tell the client's.
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }

@@ -83,6 +83,7 @@ impl WebSocket {
             halves: None,
             incoming: mem::take(&mut self.incoming),
             negotiated: mem::take(&mut self.negotiated),
+            peer: self.peer,
             close_frame: self.close_frame.take(),
             data: mem::take(&mut self.data),
             when_dropped: self.when_dropped,

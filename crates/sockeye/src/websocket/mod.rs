@@ -38,6 +38,7 @@ use crate::drain::{Member, Stage};
 use crate::error::{Error, Result};
 use crate::figures::Side;
 use crate::transport::Transport;
+use crate::upgrade::UpgradeRequest;
 use closing::Ending;
 pub(crate) use deferred::Shared;
 use farewell::Farewell;
@@ -107,7 +108,10 @@ pub struct WebSocket {
     /// Where the halves of the connection are polled as such; in a box, since most connections never are.
     halves: Option<Box<HalfWakers>>,
     incoming: Incoming,
-    negotiated: Negotiated,
+    /// Elsewhere, since most connections agree on nothing.
+    negotiated: Option<Box<Negotiated>>,
+    /// Kept, since a socket does not tell it any more once it is lost.
+    peer: Option<SocketAddr>,
     /// What the peer's close frame said; elsewhere, since a connection holds none for most of its time.
     close_frame: Option<Box<CloseFrame>>,
     /// What the program keeps with the connection.
@@ -134,6 +138,8 @@ impl WebSocket {
     ) -> Self {
         let ending = Ending::new(connection.role());
         ending.presence.side().wire_received(input.len());
+        let agreed = negotiated.subprotocol.is_some() || negotiated.extensions.is_some();
+        let peer = transport.peer_addr();
         Self {
             transport,
             connection,
@@ -149,7 +155,8 @@ impl WebSocket {
             member: None,
             halves: None,
             incoming: Incoming::default(),
-            negotiated,
+            negotiated: agreed.then(|| Box::new(negotiated)),
+            peer,
             close_frame: None,
             data: Extensions::new(),
             budget: None,
@@ -287,12 +294,12 @@ impl WebSocket {
 
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.subprotocol.as_deref()
+        self.negotiated.as_ref()?.subprotocol.as_deref()
     }
 
     /// The extensions that were agreed on, as `Sec-WebSocket-Extensions` states them.
     pub fn extensions(&self) -> Option<&str> {
-        self.negotiated.extensions.as_deref()
+        self.negotiated.as_ref()?.extensions.as_deref()
     }
 
     /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
@@ -301,9 +308,22 @@ impl WebSocket {
         self.connection.rtt()
     }
 
-    /// The peer's address, where the transport has one.
+    /// The peer's address, where the transport has one; it is known after the end as well. On a server it is the client's, as
+    /// [trusted proxies](crate::upgrade::Options::trusted_proxies) tell it.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.transport.peer_addr()
+        self.peer
+    }
+
+    /// The head of the request that became this connection, on a server that
+    /// [keeps](crate::upgrade::Options::keep_request) it.
+    pub fn request(&self) -> Option<&UpgradeRequest> {
+        self.data()
+    }
+
+    /// Takes the peer's address from elsewhere than the transport.
+    pub(crate) fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
+        self.peer = peer;
+        self
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {

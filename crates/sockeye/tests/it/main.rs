@@ -10,14 +10,18 @@ mod a_head_that_is_too_large_is_refused;
 mod a_message_after_the_close_tells_of_it;
 mod a_peer_on_a_slow_line_is_not_given_up;
 mod a_peer_that_stalls_is_given_up;
+mod a_refusal_is_dated_and_has_no_content_for_head;
 mod a_refused_connection_names_the_address;
+mod a_request_is_kept_when_asked;
 #[cfg(feature = "axum")]
 mod a_request_is_upgraded_by_axum;
 #[cfg(feature = "hyper")]
 mod a_request_is_upgraded_by_hyper;
 mod a_sender_streams_long_messages;
 mod a_server_serves_and_stops;
+mod a_server_speaks_tls;
 mod a_socks5_proxy_makes_the_connection;
+mod a_trusted_proxy_tells_the_client;
 mod a_unix_socket_carries_a_connection;
 mod a_wrong_accept_key_is_refused;
 mod a_wrong_scheme_is_named;

@@ -7,8 +7,8 @@ use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, Req
 use super::flow::{Flow, Stop, call};
 use super::{Office, Writer};
 use crate::push::{Answer, Connection, ConnectionId, Handler};
-use crate::quota;
 use crate::upgrade::Options;
+use crate::{date, quota};
 
 /// A connection to be: the request so far.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ impl Opening {
         let bytes = &self.buffer[..end];
         let head = RequestHead::parse(bytes, options.head_limits)?;
         let request = Request::from_head(&head)?;
+        self.peer = options.proxies.client_of(self.peer, &request);
         let mut answer = Answer::new(options.answer(&request)?, self.peer);
         match call(|| office.handler.upgrade(&request, &mut answer)) {
             Ok(admitted) => admitted?,
@@ -143,6 +144,6 @@ fn kept(request: &Request<'_>) -> Box<[u8]> {
 /// Tells the client why it gets no connection.
 pub(super) fn refuse(error: &HandshakeError, out: &mut Vec<u8>) {
     if !matches!(error, HandshakeError::Truncated { .. }) {
-        Refusal::from(error).encode(out);
+        date::dated(Refusal::from(error)).encode(out);
     }
 }

@@ -1,0 +1,199 @@
+//! The PROXY protocol, versions 1 and 2, as a server reads it: see "The PROXY protocol" of `HAProxy`.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// What version 2 begins with. No request of HTTP and no handshake of TLS begins so.
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+
+/// The longest header of version 1, with its line end, in bytes (section 2.1).
+const MAX_LINE: usize = 107;
+
+/// The longest header of version 2 that is taken beyond its first 16 bytes: 216 of addresses, and what proxies add, such
+/// as a certificate's name.
+const MAX_LENGTH: u16 = 4096;
+
+/// Reads a header and nothing beyond it. `None` when the proxy does not say for whom it speaks, or speaks for itself, as it
+/// does to see whether the server is well.
+pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+    let mut first = [0; SIGNATURE.len()];
+    stream.read_exact(&mut first).await?;
+    if first == SIGNATURE { read_binary(stream).await } else { read_line(stream, &first).await }
+}
+
+async fn read_line<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    first: &[u8],
+) -> io::Result<Option<SocketAddr>> {
+    if !first.starts_with(b"PROXY ") {
+        return Err(malformed("a PROXY header was expected"));
+    }
+    let mut line = Vec::with_capacity(MAX_LINE);
+    line.extend_from_slice(first);
+    // A byte at a time, as nothing is to be read beyond the line, whose end only its bytes tell.
+    while !line.ends_with(b"\r\n") {
+        if line.len() == MAX_LINE {
+            return Err(malformed("a PROXY header is too long"));
+        }
+        line.push(stream.read_u8().await?);
+    }
+    parse_line(&line).map(Source::client).ok_or_else(|| malformed("a PROXY header is malformed"))
+}
+
+/// Whom a header names.
+enum Source {
+    Client(SocketAddr),
+    Unsaid,
+}
+
+impl Source {
+    const fn client(self) -> Option<SocketAddr> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Unsaid => None,
+        }
+    }
+}
+
+/// The source in a line; `None` when it is no such line.
+fn parse_line(line: &[u8]) -> Option<Source> {
+    let line = std::str::from_utf8(line.strip_suffix(b"\r\n")?).ok()?;
+    let mut words = line.split(' ').skip(1);
+    let family = words.next()?;
+    if family == "UNKNOWN" {
+        return Some(Source::Unsaid);
+    }
+    let (source, _destination) = (words.next()?, words.next()?);
+    let (port, _destination_port) = (words.next()?, words.next()?);
+    let source = match family {
+        "TCP4" => IpAddr::V4(source.parse::<Ipv4Addr>().ok()?),
+        "TCP6" => IpAddr::V6(source.parse::<Ipv6Addr>().ok()?),
+        _ => return None,
+    };
+    let source = SocketAddr::new(source, port.parse().ok()?);
+    words.next().is_none().then_some(Source::Client(source))
+}
+
+async fn read_binary<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+    let (command, family) = (stream.read_u8().await?, stream.read_u8().await?);
+    let length = stream.read_u16().await?;
+    if length > MAX_LENGTH {
+        return Err(malformed("a PROXY header is too long"));
+    }
+    let mut rest = vec![0; usize::from(length)];
+    stream.read_exact(&mut rest).await?;
+    match command {
+        // LOCAL: the proxy's own connection, such as a check of health.
+        0x20 => Ok(None),
+        0x21 => source(family, &rest)
+            .map(Source::client)
+            .ok_or_else(|| malformed("a PROXY header is malformed")),
+        _ => Err(malformed("a PROXY header is of an unknown version or command")),
+    }
+}
+
+/// The source in the addresses of version 2; `None` when they are too short.
+fn source(family: u8, addresses: &[u8]) -> Option<Source> {
+    let port = |at: usize| Some(u16::from_be_bytes(addresses.get(at..at + 2)?.try_into().ok()?));
+    match family {
+        // TCP over IPv4: the two addresses, then the two ports.
+        0x11 => {
+            let source: [u8; 4] = addresses.get(..4)?.try_into().ok()?;
+            Some(Source::Client(SocketAddr::new(source.into(), port(8)?)))
+        }
+        // TCP over IPv6.
+        0x21 => {
+            let source: [u8; 16] = addresses.get(..16)?.try_into().ok()?;
+            Some(Source::Client(SocketAddr::new(source.into(), port(32)?)))
+        }
+        // Unspecified, datagrams, Unix sockets: nothing that has an address of the internet.
+        _ => Some(Source::Unsaid),
+    }
+}
+
+fn malformed(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// Reads a header that comes in pieces of each size, and checks that what follows it is left.
+    async fn read_whole(header: &[u8]) -> io::Result<Option<SocketAddr>> {
+        let mut results = Vec::new();
+        for size in [1, 5, 1024] {
+            let (mut near, mut far) = duplex(size);
+            let sent = [header, b"GET / HTTP/1.1"].concat();
+            tokio::spawn(async move { near.write_all(&sent).await });
+            let result = read(&mut far).await;
+            if result.is_ok() {
+                let mut rest = String::new();
+                far.read_to_string(&mut rest).await.unwrap();
+                assert_eq!(rest, "GET / HTTP/1.1");
+            }
+            results.push(result);
+        }
+        results.remove(0)
+    }
+
+    fn binary(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(addresses.len()).unwrap().to_be_bytes();
+        [&SIGNATURE[..], &[command, family], &length, addresses].concat()
+    }
+
+    #[tokio::test]
+    async fn a_line_tells_the_source() {
+        let of = async |line: &str| read_whole(line.as_bytes()).await.unwrap();
+        let source = of("PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r\n").await;
+        assert_eq!(source, Some("203.0.113.7:56324".parse().unwrap()));
+        let source = of("PROXY TCP6 2001:db8::7 ::1 56324 443\r\n").await;
+        assert_eq!(source, Some("[2001:db8::7]:56324".parse().unwrap()));
+        assert_eq!(of("PROXY UNKNOWN\r\n").await, None);
+        assert_eq!(of("PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n").await, None);
+    }
+
+    #[tokio::test]
+    async fn binary_headers_tell_the_source() {
+        let v4 = [203, 0, 113, 7, 10, 0, 0, 1, 0xdc, 0x04, 1, 0xbb, 0x20, 0, 1, 9];
+        let source = read_whole(&binary(0x21, 0x11, &v4)).await.unwrap();
+        assert_eq!(source, Some("203.0.113.7:56324".parse().unwrap()));
+        let mut v6 = [0; 36];
+        (v6[0], v6[1], v6[15], v6[32], v6[33]) = (0x20, 0x01, 7, 0xdc, 0x04);
+        let source = read_whole(&binary(0x21, 0x21, &v6)).await.unwrap();
+        assert_eq!(source, Some("[2001::7]:56324".parse().unwrap()));
+        assert_eq!(read_whole(&binary(0x20, 0x11, &v4)).await.unwrap(), None);
+        assert_eq!(read_whole(&binary(0x21, 0x31, &[0; 216])).await.unwrap(), None);
+        assert_eq!(read_whole(&binary(0x20, 0, &[])).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_header_is_refused() {
+        let long = format!("PROXY TCP4 {}\r\n", "1".repeat(200));
+        for line in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "PROXY TCP4 203.0.113.7 10.0.0.1 56324\r\n",
+            "PROXY TCP4 2001:db8::7 ::1 1 2\r\n",
+            "PROXY TCP4 203.0.113.7 10.0.0.1 70000 1\r\n",
+            "PROXY TCP4 203.0.113.7 10.0.0.1 1 2 3\r\n",
+            "PROXY UDP4 203.0.113.7 10.0.0.1 1 2\r\n",
+            &long,
+        ] {
+            let error = read_whole(line.as_bytes()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{line}");
+        }
+        for header in [
+            binary(0x22, 0x11, &[0; 12]),
+            binary(0x31, 0x11, &[0; 12]),
+            binary(0x21, 0x11, &[0; 9]),
+            binary(0x20, 0, &[0; 5000]),
+        ] {
+            let error = read_whole(&header).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}
