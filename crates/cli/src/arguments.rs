@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::units;
 
@@ -83,6 +83,20 @@ pub(crate) struct Serve {
     #[arg(value_parser = units::origin_pattern)]
     pub(crate) allow_origin: Vec<String>,
 
+    /// Believe proxies of this network, such as 10.0.0.0/8, what they say of a client's address (repeatable)
+    #[arg(long, value_name = "NETWORK", help_heading = "Proxies")]
+    #[arg(value_parser = units::network)]
+    pub(crate) trust_proxy: Vec<String>,
+
+    /// Header of a request by which the trusted proxies tell the client's address
+    #[arg(long, value_name = "HEADER", requires = "trust_proxy", help_heading = "Proxies")]
+    #[arg(value_enum)]
+    pub(crate) client_header: Option<ClientHeader>,
+
+    /// Take the client's address from the PROXY header that each connection from a trusted proxy begins with
+    #[arg(long, requires = "trust_proxy", help_heading = "Proxies")]
+    pub(crate) proxy_protocol: bool,
+
     /// Largest message taken from a client; a larger one closes its connection with 1009
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Limits")]
     #[arg(value_parser = units::size)]
@@ -112,6 +126,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) shutdown_timeout: Duration,
+}
+
+/// The headers that proxies know.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ClientHeader {
+    /// X-Forwarded-For, as most proxies write it
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tracing::{Instrument as _, debug, info, warn};
+use tracing::{debug, info, warn};
 
 use self::connection::Limits;
 use self::shutdown::{Shutdown, Stops};
@@ -25,6 +25,7 @@ mod hosts;
 mod listen;
 mod page;
 mod plain;
+mod proxies;
 mod routes;
 mod shutdown;
 mod streams;
@@ -54,7 +55,8 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has lost its address")?;
     let tls = tls::acceptor(options, address)?;
     let hosts = hosts::policy(options, address)?;
-    let echo = echo::Echo::new(options, hosts.clone())?;
+    let proxies = proxies::trusted(options)?;
+    let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
     announce(address, tls.is_some());
 
     let server = Server {
@@ -62,6 +64,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         limits: Limits {
             handshake: options.handshake_timeout,
             write: options.write_timeout,
+            proxies,
             tls: tls.map(TlsAcceptor::from),
             plain: hosts::guard(plain::router(), hosts),
         },
@@ -116,14 +119,7 @@ impl Server {
             let guest = self.shutdown.admit(peer, slot);
             let router = self.router.clone();
             let limits = self.limits.clone();
-            let span = guest.span().clone();
-            let task = async move {
-                match connection::serve(stream, router, guest, limits).await {
-                    Ok(()) => debug!("ended"),
-                    Err(error) => debug!("ended: {error:#}"),
-                }
-            };
-            tokio::spawn(task.instrument(span));
+            tokio::spawn(connection::serve(stream, router, guest, limits));
         }
     }
 }

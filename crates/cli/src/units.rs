@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sockeye::upgrade::{HostPolicy, OriginPolicy};
+use sockeye::upgrade::{HostPolicy, OriginPolicy, TrustedProxies};
 
 /// A number of bytes such as `4096`, `64KiB` or `1.5MB`; at least 1.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
@@ -78,6 +78,14 @@ pub(crate) fn host_pattern(text: &str) -> Result<String, String> {
         Err(error) => Err(format!(
             "{error}; expected a host such as app.example.com, *.example.com or 192.0.2.7:8443, or * for all"
         )),
+    }
+}
+
+/// A network of trusted proxies.
+pub(crate) fn network(text: &str) -> Result<String, String> {
+    match TrustedProxies::new([text]) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -12,13 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use sockeye::upgrade::{Http2Guard, WriteTimeout};
+use sockeye::upgrade::{Http2Guard, PeerAddr, TrustedProxies, WriteTimeout};
 use sockeye_grpc::ServeConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tracing::debug;
+use tracing::{Instrument as _, debug};
 
 use super::answer::Answer;
 use super::shutdown::Guest;
@@ -33,6 +33,8 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
     /// Time in which the client has to take some byte of what it is sent.
     pub(crate) write: Duration,
+    /// Who tells the clients' addresses.
+    pub(crate) proxies: TrustedProxies,
     /// Present when the server speaks TLS.
     pub(crate) tls: Option<TlsAcceptor>,
     /// Answers plain HTTP where the server speaks TLS.
@@ -61,10 +63,28 @@ const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until the client leaves, breaks the rules or dawdles, or the server stops.
+pub(crate) async fn serve(mut stream: TcpStream, router: Router, guest: Guest, limits: Limits) {
+    let client = limits.proxies.read_proxy_header(&mut stream, guest.peer());
+    let guest = match tokio::time::timeout(limits.handshake, client).await {
+        Ok(Ok(client)) => guest.of(client),
+        Ok(Err(error)) => return debug!(peer = %guest.peer(), "ended: {error}"),
+        Err(_) => return debug!(peer = %guest.peer(), "ended: no PROXY header came in time"),
+    };
+    let span = guest.span().clone();
+    let served = async {
+        match serve_client(stream, router, guest, limits).await {
+            Ok(()) => debug!("ended"),
+            Err(error) => debug!("ended: {error:#}"),
+        }
+    };
+    served.instrument(span).await;
+}
+
+/// Serves the connection of a client that is known by its address.
 ///
 /// # Errors
 /// Why the connection ended before its time; for the log only.
-pub(crate) async fn serve(
+async fn serve_client(
     stream: TcpStream,
     router: Router,
     guest: Guest,
@@ -121,6 +141,7 @@ where
 {
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddr(guest.peer()));
         request.extensions_mut().insert(guest.clone());
         router.call(request)
     });
@@ -151,6 +172,7 @@ where
     let router = TowerToHyperService::new(router);
     let streams = Streams::default();
     let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddr(guest.peer()));
         request.extensions_mut().insert(guest.clone().with_stream(streams.enter()));
         let (answer, streams) = (router.call(request), streams.clone());
         async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, &streams))) }

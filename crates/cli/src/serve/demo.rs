@@ -46,13 +46,13 @@ async fn upgrade(
     }
     match upgrade {
         Ok(upgrade) => upgrade.options(grpc.options).on_upgrade(async move |ws| {
-            let peer = guest.peer();
-            debug!(%peer, "gRPC over a WebSocket opened");
+            let peer = ws.peer_addr().map(tracing::field::display);
+            debug!(peer, "gRPC over a WebSocket opened");
             let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
             let span = guest.span().clone();
             match connection::serve_grpc(stream, grpc.service, guest).instrument(span).await {
-                Ok(()) => debug!(%peer, "gRPC over a WebSocket ended"),
-                Err(error) => debug!(%peer, "gRPC over a WebSocket failed: {error:#}"),
+                Ok(()) => debug!(peer, "gRPC over a WebSocket ended"),
+                Err(error) => debug!(peer, "gRPC over a WebSocket failed: {error:#}"),
             }
         }),
         Err(rejection) => rejection.into_response(),

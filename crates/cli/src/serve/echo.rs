@@ -5,7 +5,7 @@ use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::{HostPolicy, Options};
+use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
 use sockeye::{Config, Deflate, WebSocket};
 use tracing::debug;
 
@@ -24,10 +24,15 @@ pub(crate) struct Echo {
 impl Echo {
     /// # Errors
     /// When an `--allow-origin` is not a pattern.
-    pub(crate) fn new(flags: &Serve, hosts: HostPolicy) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        flags: &Serve,
+        hosts: HostPolicy,
+        proxies: TrustedProxies,
+    ) -> anyhow::Result<Self> {
         let mut options = Options::new()
             .config(config(flags))
             .allow_hosts(hosts)
+            .trusted_proxies(proxies)
             .subprotocols([SUBPROTOCOL])
             .deflate(Deflate::default());
         for pattern in &flags.allow_origin {
@@ -92,14 +97,14 @@ pub(crate) fn refuse_what_is_no_websocket(
     (!headers.contains_key(UPGRADE)).then(|| refusal.into_response())
 }
 
-async fn answer(mut ws: WebSocket, guest: Guest) {
-    let peer = guest.peer();
-    debug!(%peer, "WebSocket opened");
+async fn answer(mut ws: WebSocket, _guest: Guest) {
+    let peer = ws.peer_addr().map(tracing::field::display);
+    debug!(peer, "WebSocket opened");
     match (echo(&mut ws).await, ws.close_frame()) {
-        (Ok(()), Some(frame)) => debug!(%peer, "WebSocket closed: {frame}"),
-        (Ok(()), None) => debug!(%peer, "WebSocket closed"),
+        (Ok(()), Some(frame)) => debug!(peer, "WebSocket closed: {frame}"),
+        (Ok(()), None) => debug!(peer, "WebSocket closed"),
         (Err(error), _) => {
-            debug!(%peer, "WebSocket failed: {:#}", anyhow::Error::new(error));
+            debug!(peer, "WebSocket failed: {:#}", anyhow::Error::new(error));
         }
     }
 }

@@ -40,8 +40,7 @@ impl Shutdown {
     pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
         let place = Arc::new((slot, self.guests.token()));
         let (begun, drain) = (self.begun.clone(), self.drain.clone());
-        let span = tracing::warn_span!("connection", %peer);
-        Guest { peer, span, begun, drain, _place: place, _stream: None }
+        Guest { peer, span: Span::none(), begun, drain, _place: place, _stream: None }
     }
 
     /// Tells all connections to end and waits until they have, at most so long.
@@ -60,6 +59,11 @@ impl Shutdown {
 }
 
 impl Guest {
+    /// The same guest, whose client is at this address.
+    pub(crate) fn of(self, client: SocketAddr) -> Self {
+        Self { peer: client, span: tracing::warn_span!("connection", peer = %client), ..self }
+    }
+
     /// The same guest on one stream of its connection.
     pub(crate) fn with_stream(self, stream: Stream) -> Self {
         Self { _stream: Some(Arc::new(stream)), ..self }

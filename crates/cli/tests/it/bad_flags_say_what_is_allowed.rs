@@ -18,6 +18,7 @@ fn sizes_durations_and_numbers_show_an_example() {
         ("--max-connections", "many", "at least 1"),
         ("--allow-origin", "https://a.*.com", "https://*.example.com"),
         ("--allow-host", "https://example.com", "*.example.com"),
+        ("--trust-proxy", "10.0.0.0/33", "10.0.0.0/8"),
     ] {
         let complaint = complaint(flag, value);
         assert!(complaint.contains(flag), "{complaint}");

@@ -48,6 +48,7 @@ use crate::transport::Transport;
 /// The peer's flow control reaches [`WebSocket::send`], which waits at about 64 KiB that the peer has no room for. To a
 /// peer that may not have read what was sent before, short messages go behind a ping or pong of a hundred bytes and more,
 /// so that they do not use up the peer's budget.
+///
 /// The client's address is taken from a [`PeerAddr`] in the request's extensions.
 ///
 /// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the kind

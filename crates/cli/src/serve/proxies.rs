@@ -1,0 +1,18 @@
+//! The proxies that are believed what they say of a client's address.
+
+use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
+
+use crate::arguments::{ClientHeader, Serve};
+
+/// The proxies of the flags.
+///
+/// # Errors
+/// When a `--trust-proxy` is no network.
+pub(crate) fn trusted(flags: &Serve) -> anyhow::Result<TrustedProxies> {
+    let proxies = TrustedProxies::new(&flags.trust_proxy)?.proxy_protocol(flags.proxy_protocol);
+    Ok(match flags.client_header {
+        None => proxies,
+        Some(ClientHeader::XForwardedFor) => proxies.header(ForwardedHeader::XForwardedFor),
+        Some(ClientHeader::Forwarded) => proxies.header(ForwardedHeader::Forwarded),
+    })
+}
