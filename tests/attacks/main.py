@@ -113,9 +113,6 @@ def nothing(*_):
     """No attack but what the check does."""
 
 
-def small(held):
-    """Processes that together take all places but the innocent client's."""
-    return {"attack": held(SMALL - 1), "flags": ("--max-connections", str(SMALL), "--write-timeout", "2s")}
 
 
 ATTACKS = [
@@ -132,16 +129,17 @@ ATTACKS = [
     # B4: DNS rebinding.
     Attack("rebinding", nothing, 16, seconds=0, quick=True, check=rebound),
     # D1: resets.
-    Attack("window-resets", kinds.window_resets, 64, flags=TLS, seconds=5, quick=True),
+    Attack("window-resets", kinds.window_resets, 64, flags=TLS, seconds=4, quick=True),
     Attack("window-resets-longer", kinds.window_resets, 64, flags=TLS, seconds=30, processes=4),
     Attack("rapid-resets", kinds.rapid_resets, 64, flags=TLS, seconds=5, processes=4),
     Attack("grpc-resets", kinds.grpc_resets, 128, seconds=4, processes=8, quick=True),
     # D2: answers that nobody reads.
-    Attack("silent-pages", memory=64, cores=0.7, seconds=5, quick=True, check=many_places, **small(kinds.silent_pages)),
-    Attack("silent-answers", kinds.silent_answers(SMALL - 1), 64, cores=0.7, seconds=5, check=many_places,
+    Attack("silent-pages", kinds.silent_pages(7), 64, processes=7, seconds=4, quick=True, check=many_places,
+           flags=("--max-connections", str(SMALL), "--write-timeout", "2s")),
+    Attack("silent-answers", kinds.silent_answers(7), 64, processes=7, seconds=4, check=many_places,
            flags=(*TLS, "--max-connections", str(SMALL), "--write-timeout", "2s", "--handshake-timeout", "2s")),
     # D3: WebSockets whose window is never opened.
-    Attack("zero-window", kinds.zero_window_websockets(10), 256, flags=TLS, processes=1, seconds=6, quick=True),
+    Attack("zero-window", kinds.zero_window_websockets(10), 256, flags=TLS, processes=1, seconds=5, quick=True),
     Attack("zero-window-more", kinds.zero_window_websockets(25), 512, flags=TLS, processes=2, seconds=30),
     # D4, D5: the log.
     Attack("forged-log", kinds.forged_log, 16, seconds=1, flags=("-v",), quick=True, check=log_is_ours),
