@@ -75,6 +75,8 @@ async fn websockets_share_a_connection_with_each_other() {
         sockets.push(ws);
     }
     server.wait_for("version=HTTP/2.0");
+    // The address is known though no transport of HTTP/2 has one.
+    server.wait_for("WebSocket opened peer=127.0.0.1:");
     for (at, ws) in sockets.iter_mut().enumerate() {
         ws.send(format!("message {at}")).await.unwrap();
     }
@@ -117,6 +119,40 @@ async fn a_connection_on_which_nothing_is_open_is_let_go() {
     // Both end, or the test never does.
     let _ = connection.await.unwrap();
     end(silent).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_not() {
+    let flags = ["--self-signed", "--handshake-timeout", "400ms", "--write-timeout", "400ms"];
+    let server = program::Server::start(&flags);
+    let mut window = h2::client::Builder::new();
+    window.initial_window_size(0);
+    let handshake = window.handshake::<_, bytes::Bytes>(dial(&server).await);
+    let (sender, connection) = handshake.await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = || {
+        let uri = format!("https://{}/style.css", server.address);
+        Request::builder().uri(uri).body(()).unwrap()
+    };
+    let mut sender = sender.ready().await.unwrap();
+    let unread: Vec<_> =
+        (0..20).map(|_| sender.send_request(request(), true).unwrap().0).collect();
+    // It ends, or the test never does.
+    let _ = connection.await.unwrap();
+    drop(unread);
+
+    let (sender, connection) = h2::client::handshake(dial(&server).await).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender: SendRequest<bytes::Bytes> = sender.ready().await.unwrap();
+    let (answer, _) = sender.send_request(request(), true).unwrap();
+    let mut content = answer.await.unwrap().into_body();
+    let mut received = 0;
+    while let Some(data) = content.data().await {
+        let data = data.unwrap();
+        received += data.len();
+        content.flow_control().release_capacity(data.len()).unwrap();
+    }
+    assert_eq!(received, include_str!("../../page/style.css").len());
 }
 
 /// Waits until the server hangs up, however it does that.
