@@ -84,11 +84,11 @@ cfg_if::cfg_if! {
         #[cfg(feature = "tls")]
         pub use rustls;
 
+        mod answer;
         #[cfg(feature = "axum")]
         pub mod axum;
         pub mod byte_stream;
         mod client;
-        mod date;
         mod drain;
         mod error;
         #[cfg(feature = "metrics")]

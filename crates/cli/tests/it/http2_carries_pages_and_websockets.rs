@@ -135,8 +135,7 @@ async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_no
         Request::builder().uri(uri).body(()).unwrap()
     };
     let mut sender = sender.ready().await.unwrap();
-    let unread: Vec<_> =
-        (0..20).map(|_| sender.send_request(request(), true).unwrap().0).collect();
+    let unread: Vec<_> = (0..20).map(|_| sender.send_request(request(), true).unwrap().0).collect();
     // It ends, or the test never does.
     let _ = connection.await.unwrap();
     drop(unread);

@@ -22,7 +22,7 @@ use super::{
 use crate::figures::Side;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
-use crate::{WebSocket, date};
+use crate::{WebSocket, answer};
 
 /// How much a refused client may still send while it reads why, in bytes.
 const MAX_DISCARDED: u64 = 256 * 1024;
@@ -269,8 +269,8 @@ impl Upgrader {
         }
         let after = self.options.timeout;
         let deadline = Deadline::after(after);
-        let mut progress = Progress::default();
-        let handshake = self.handshake(&mut stream, peer, enter, &mut progress);
+        let mut deciding = false;
+        let handshake = self.handshake(&mut stream, peer, enter, &mut deciding);
         let error = match deadline.watch(handshake).await {
             Some(Ok(opened)) => return Ok((stream, opened)),
             Some(Err(error)) => error,
@@ -282,14 +282,17 @@ impl Upgrader {
             UpgradeError::Handshake(HandshakeError::Truncated { .. }) => side.refused_with(None),
             UpgradeError::Handshake(reason) => {
                 side.refused(reason);
-                let refusal = date::dated(reason.into());
-                deadline.watch(refuse(&mut stream, &refusal, progress.is_head)).await;
+                let mut bytes = Vec::with_capacity(256);
+                answer::encode(reason, &mut bytes);
+                deadline.watch(refuse(&mut stream, &bytes)).await;
             }
-            UpgradeError::TimedOut { .. } if progress.deciding => {
+            UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 side.refused_with(Some(status));
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
-                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &late, false)).await;
+                let mut bytes = Vec::with_capacity(256);
+                answer::encode_refusal(late, &mut bytes);
+                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &bytes)).await;
             }
             _ => side.refused_with(None),
         }
@@ -303,26 +306,27 @@ impl Upgrader {
         refusal: &Refusal,
         time: Duration,
     ) {
-        let refusal = date::dated(refusal.clone());
+        let mut bytes = Vec::with_capacity(256);
+        answer::encode_refusal(refusal.clone(), &mut bytes);
         let told = async {
             let search = HeadSearch::new(self.options.head_limits);
             if opening::read_head(&mut transport, &mut BytesMut::new(), search).await.is_ok() {
                 let (peer, status) = (transport.peer_addr(), refusal.status());
                 tracing::debug!(peer = peer.map(tracing::field::display), %status, "request refused");
                 Side::of(Role::Server).refused_with(Some(status));
-                refuse(&mut transport, &refusal, false).await;
+                refuse(&mut transport, &bytes).await;
             }
         };
         Box::pin(Deadline::after(time).watch(told)).await;
     }
 
-    /// Reads, decides and answers.
+    /// Reads, decides and answers; `deciding` is set while a decision is waited for.
     async fn handshake<S, T>(
         &self,
         stream: &mut S,
         peer: Option<SocketAddr>,
         enter: impl FnOnce(Option<SocketAddr>) -> Result<T, Refusal>,
-        progress: &mut Progress,
+        deciding: &mut bool,
     ) -> Result<Opened<T>, UpgradeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -332,7 +336,6 @@ impl Upgrader {
         let end = opening::read_head(stream, &mut buffer, HeadSearch::new(limits)).await?;
         let (response, data, peer, entered) = {
             let head = RequestHead::parse(&buffer[..end], limits)?;
-            progress.is_head = head.method == "HEAD";
             let request = Request::from_head(&head)?;
             let client = self.options.client(peer, &request);
             if client != peer {
@@ -344,9 +347,9 @@ impl Upgrader {
             let mut data = Extensions::new();
             if let Some(admit) = &self.admit {
                 let asked = UpgradeRequest::new(&request, peer).map_err(HandshakeError::from)?;
-                progress.deciding = true;
+                *deciding = true;
                 let admission = admit(asked).await.map_err(HandshakeError::from)?;
-                progress.deciding = false;
+                *deciding = false;
                 data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
             }
             let data = self.options.keep(data, &request, peer)?;
@@ -388,15 +391,6 @@ pub(crate) fn span() -> Span {
     )
 }
 
-/// How far a handshake has come, for the answer when it fails.
-#[derive(Default)]
-struct Progress {
-    /// The method is HEAD, whose answer has no content (RFC 9110 section 9.3.2).
-    is_head: bool,
-    /// A decision is waited for.
-    deciding: bool,
-}
-
 /// What a request became.
 struct Opened<T> {
     negotiated: Negotiated,
@@ -410,17 +404,8 @@ struct Opened<T> {
 }
 
 /// Tells the client why, as well as that can be done: it is refused in any case.
-async fn refuse<S>(stream: &mut S, refusal: &Refusal, is_head: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut bytes = Vec::with_capacity(256);
-    if is_head {
-        refusal.encode_head(&mut bytes);
-    } else {
-        refusal.encode(&mut bytes);
-    }
-    if stream.write_all(&bytes).await.is_err() || stream.shutdown().await.is_err() {
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, answer: &[u8]) {
+    if stream.write_all(answer).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     // To close a TCP connection with input unread would discard the answer on its way. The deadline that is watched by

@@ -8,7 +8,7 @@ use super::flow::{Flow, Stop, call};
 use super::{Office, Writer};
 use crate::push::{Answer, Connection, ConnectionId, Handler};
 use crate::upgrade::Options;
-use crate::{date, quota};
+use crate::{answer, quota};
 
 /// A connection to be: the request so far.
 #[derive(Debug)]
@@ -144,6 +144,6 @@ fn kept(request: &Request<'_>) -> Box<[u8]> {
 /// Tells the client why it gets no connection.
 pub(super) fn refuse(error: &HandshakeError, out: &mut Vec<u8>) {
     if !matches!(error, HandshakeError::Truncated { .. }) {
-        date::dated(Refusal::from(error)).encode(out);
+        answer::encode(error, out);
     }
 }

@@ -1,19 +1,36 @@
-//! The Date header of answers that no HTTP library writes (RFC 9110 section 6.6.1).
+//! Answers that no HTTP library writes, as RFC 9110 wants them of an HTTP server.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use http::header::DATE;
-use sockeye_proto::handshake::Refusal;
+use sockeye_proto::handshake::{HandshakeError, Refusal};
 
-/// Dates a refusal.
+/// Encodes the answer to a request that broke a rule or was refused.
+pub(crate) fn encode(error: &HandshakeError, out: &mut Vec<u8>) {
+    let refusal = dated(error.into());
+    match error {
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
+        //# The HEAD method is identical to GET except that the server MUST NOT
+        //# send content in the response.
+        HandshakeError::Method { method } if method == "HEAD" => refusal.encode_head(out),
+        _ => refusal.encode(out),
+    }
+}
+
+/// Encodes a refusal, whatever was asked for.
+pub(crate) fn encode_refusal(refusal: Refusal, out: &mut Vec<u8>) {
+    dated(refusal).encode(out);
+}
+
+/// Adds a Date header, where there is none.
 //= https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
 //# An origin server with a clock (as defined in Section 5.6.7) MUST
 //# generate a Date header field in all 2xx (Successful), 3xx
 //# (Redirection), and 4xx (Client Error) responses, and MAY generate a
 //# Date header field in 1xx (Informational) and 5xx (Server Error)
 //# responses.
-pub(crate) fn dated(refusal: Refusal) -> Refusal {
+fn dated(refusal: Refusal) -> Refusal {
     if refusal.headers().contains_key(DATE) {
         return refusal;
     }
@@ -62,6 +79,17 @@ mod tests {
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
         ] {
             assert_eq!(format(seconds), date, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_head_has_no_content() {
+        for (method, has_content) in [("HEAD", false), ("POST", true)] {
+            let mut answer = Vec::new();
+            encode(&HandshakeError::Method { method: method.into() }, &mut answer);
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+            assert_eq!(!answer.ends_with("\r\n\r\n"), has_content, "{answer}");
         }
     }
 
