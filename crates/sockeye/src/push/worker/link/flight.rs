@@ -1,6 +1,6 @@
 //! Output that a backend takes as a whole and gives back when it was sent.
 
-use super::{Delivery, Link, Office, Phase, Writer};
+use super::{Delivery, Link, Office, Writer};
 
 impl<S: Delivery> Link<S> {
     /// All that is to be sent now, if anything. Payloads in it may lie in the input at hand.
@@ -26,16 +26,6 @@ impl<S: Delivery> Link<S> {
         let mut writer = office.lend();
         std::mem::swap(&mut writer.output, output);
         Some(writer)
-    }
-
-    /// How much was taken and is not sent, in bytes.
-    #[inline]
-    pub(crate) fn set_in_flight(&mut self, length: usize) {
-        match &mut self.phase {
-            Phase::Open(connection) => connection.set_in_flight(length),
-            Phase::Over(over) => over.in_flight = length > 0,
-            Phase::Opening(_) => {}
-        }
     }
 
     /// The link may use an empty writer for what follows the output that was sent.

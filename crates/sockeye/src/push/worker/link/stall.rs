@@ -53,6 +53,17 @@ impl<S: Delivery> Link<S> {
         self.socket.delivery().map_or(0, |(acknowledged, _)| acknowledged)
     }
 
+    /// How much output, in bytes, has left the connection's own and is not sent.
+    #[cfg(any(feature = "tls", all(feature = "io-uring", target_os = "linux")))]
+    #[inline]
+    pub(crate) fn set_in_flight(&mut self, length: usize) {
+        match &mut self.phase {
+            Phase::Open(connection) => connection.set_in_flight(length),
+            Phase::Over(over) => over.in_flight = length > 0,
+            Phase::Opening(_) => {}
+        }
+    }
+
     /// All output was taken, or it is not to be written any more. Returns whether it had to wait.
     #[inline]
     pub(crate) fn end_wait(&mut self) -> bool {
