@@ -73,6 +73,7 @@ pub struct WebSocketUpgrade {
 /// What was set on the extractor itself, which counts before its options, in whatever order they come.
 #[derive(Default)]
 struct Own {
+    hosts: Option<HostPolicy>,
     subprotocols: Option<Vec<String>>,
     config: Option<Config>,
     #[cfg(feature = "deflate")]
@@ -81,6 +82,9 @@ struct Own {
 
 impl Own {
     fn apply(self, mut options: Options) -> Options {
+        if let Some(hosts) = self.hosts {
+            options = options.allow_hosts(hosts);
+        }
         if let Some(subprotocols) = self.subprotocols {
             options = options.subprotocols(subprotocols);
         }
@@ -126,8 +130,9 @@ impl WebSocketUpgrade {
     }
 
     /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
-    pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
-        Self { options: self.options.allow_hosts(hosts), ..self }
+    pub fn allow_hosts(mut self, hosts: HostPolicy) -> Self {
+        self.own.hosts = Some(hosts);
+        self
     }
 
     /// Keeps a value with the connection, where [`WebSocket::data`] finds it: one of each type. The place to say who the
