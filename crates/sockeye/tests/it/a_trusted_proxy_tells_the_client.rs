@@ -101,5 +101,6 @@ async fn the_proxy_header_of_a_stranger_is_no_request() {
     stream.write_all(b"PROXY TCP4 203.0.113.7 127.0.0.1 80 80\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 505 "), "{answer}");
+    let (version, refused) = answer.split_at(9);
+    assert!(version == "HTTP/1.1 " && refused.starts_with(['4', '5']), "{answer}");
 }
