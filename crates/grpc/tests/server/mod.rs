@@ -33,7 +33,7 @@ pub(crate) async fn over_tcp() -> Channel {
     let address = listener.local_addr().unwrap();
     let (greeter, trial) = services();
     // Without a `Connection` around it, tonic's server reads on and on before it looks at calls that were reset.
-    let mut server = Server::builder().http2_max_pending_accept_reset_streams(Some(16_384));
+    let mut server = sockeye_grpc::server().http2_max_pending_accept_reset_streams(Some(16_384));
     let server = server.add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     Endpoint::with_connector(move || TcpStream::connect(address)).connect().await.unwrap()
