@@ -48,8 +48,8 @@ impl Echo {
 }
 
 fn config(flags: &Serve) -> Config {
-    // The ping leaves between one and two intervals after the last byte, and its answer is due two
-    // intervals later: four at the most.
+    // The ping leaves at the latest one interval after the last byte, and its answer is due two
+    // intervals later: three at the most, unless the ping waits behind output that the peer takes.
     let quarter = flags.idle_timeout / 4;
     Config::default()
         .max_message_length(flags.max_message)

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::time::{Sleep, sleep};
 /// How long something may wait. There is no timer until it has to, and none once it goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
-    limit: Option<Duration>,
+    /// In milliseconds, rounded up: every idle connection holds two of them. What is longer than 49 days is for ever.
+    limit: Option<NonZeroU32>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -18,8 +20,12 @@ pub(crate) struct Patience {
 pub(super) struct TooLong;
 
 impl Patience {
-    pub(crate) const fn new(limit: Option<Duration>) -> Self {
-        Self { limit, sleep: None }
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        let milliseconds = |time: Duration| {
+            let milliseconds = u32::try_from(time.as_nanos().div_ceil(1_000_000)).ok()?;
+            Some(NonZeroU32::new(milliseconds).unwrap_or(NonZeroU32::MIN))
+        };
+        Self { limit: limit.and_then(milliseconds), sleep: None }
     }
 
     /// It went on.
@@ -52,6 +58,7 @@ impl Patience {
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
+        let limit = Duration::from_millis(limit.get().into());
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
         // A sleep is not over for a task without budget: see `Timer`.
         pin!(unconstrained(sleep.as_mut())).poll(cx)

@@ -9,7 +9,7 @@ use std::thread;
 
 use sockeye::push::{self, Backend};
 use sockeye::upgrade::Options;
-use sockeye::{CloseCode, Deflate, MemoryBudget, Server};
+use sockeye::{CloseCode, Config, Deflate, MemoryBudget, Server};
 
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
@@ -86,7 +86,9 @@ fn attack(address: SocketAddr, budget: &MemoryBudget) {
 }
 
 fn options(budget: &MemoryBudget) -> Options {
-    Options::new().deflate(Deflate::new()).memory_budget(budget.clone())
+    // No timer disturbs the peers, however long they take.
+    let config = Config::new().ping_after(None).min_message_rate(None);
+    Options::new().config(config).deflate(Deflate::new()).memory_budget(budget.clone())
 }
 
 #[tokio::test]
