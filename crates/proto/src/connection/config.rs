@@ -115,7 +115,8 @@ impl Config {
     }
 
     /// How long what is to be written may wait for a transport that takes not one byte of it, before the connection counts
-    /// as lost ([`TimedOut::Writing`](crate::TimedOut::Writing)); `None` for as long as that lasts. Default: 30 s.
+    /// as lost ([`TimedOut::Writing`](crate::TimedOut::Writing)); `None` for as long as that lasts, or for the
+    /// [`close_timeout`](Self::close_timeout) once the connection is being closed. Default: 30 s.
     ///
     /// A peer that reads slowly is given all the time that it needs, as long as it reads: a program that has an end of its own
     /// puts `tokio::time::timeout` around a send. Meant for the driver of a connection that waits for its transport.

@@ -480,6 +480,7 @@ impl WebSocket {
     fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.connection.close(frame, self.output.buffer())?;
         self.ending.presence.close_sent(frame.map(|frame| frame.code));
+        self.write_patience.limit(self.connection.close_timeout());
         Ok(())
     }
 

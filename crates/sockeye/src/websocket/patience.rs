@@ -28,6 +28,13 @@ impl Patience {
         Self { limit: limit.and_then(milliseconds), sleep: None }
     }
 
+    /// Limits the wait from now on, where it has no limit: a closing handshake is bounded in any case.
+    pub(super) fn limit(&mut self, limit: Duration) {
+        if self.limit.is_none() {
+            self.limit = Self::new(Some(limit)).limit;
+        }
+    }
+
     /// It went on.
     #[inline]
     pub(crate) fn reset(&mut self) {

@@ -278,6 +278,9 @@ impl Task {
             Step::Ended => return Poll::Ready(None),
             Step::Idle | Step::Taken => self.patience.reset(),
             Step::Blocked => {
+                if self.outbox.is_closing() {
+                    self.patience.limit(self.close_timeout);
+                }
                 let moved = mem::replace(seen, taken) != taken;
                 let waited = self.patience.poll_progress(cx, Poll::<()>::Pending, || moved);
                 if let Poll::Ready(Err(TooLong)) = waited {

@@ -94,11 +94,11 @@ pub(crate) async fn our_server_with(
             assert_eq!(report["subprotocol"], SUBPROTOCOL, "{context}");
             assert_eq!(report["close_code"], 1000, "{context}");
             let received = report["received"].as_u64().expect(&context);
-            match agreed {
-                Some(agreed) => assert_traffic(
+            match set.zip(offered) {
+                Some((set, offered)) => assert_traffic(
                     received,
-                    agreed.server_no_context_takeover,
-                    agreed.server_max_window_bits.window(),
+                    set.answer_of_sockeye(offered).server_no_context_takeover,
+                    set.window_of_sockeye(offered),
                 ),
                 None => assert_plain_traffic(received),
             }

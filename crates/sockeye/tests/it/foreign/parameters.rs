@@ -116,20 +116,24 @@ impl Parameters {
     }
 
     /// The answer to `offer` of a Sockeye server that is set to `self`: whatever one of the two wants more strictly, as
-    /// far as the offer allows, and nothing that goes without saying.
+    /// far as the offer allows, its own window only where the offer asks for one, and nothing that goes without saying.
     pub(crate) fn answer_of_sockeye(self, offer: Self) -> Self {
-        let server =
-            offer.server_max_window_bits.window().min(self.server_max_window_bits.window());
+        let server = self.window_of_sockeye(offer);
         let asked = offer.server_max_window_bits != Bits::Absent;
         let client =
             offer.client_max_window_bits.window().min(self.client_max_window_bits.window());
         let limitable = offer.client_max_window_bits != Bits::Absent;
         let stated = |bits, when: bool| if when { Bits::Most(bits) } else { Bits::Absent };
         Self {
-            server_max_window_bits: stated(server, asked || server < 15),
+            server_max_window_bits: stated(server, asked),
             client_max_window_bits: stated(client, limitable && client < 15),
             ..self.takeovers(offer)
         }
+    }
+
+    /// The window that a Sockeye server set to `self` compresses with after `offer`, stated or not.
+    pub(crate) fn window_of_sockeye(self, offer: Self) -> u8 {
+        offer.server_max_window_bits.window().min(self.server_max_window_bits.window())
     }
 
     /// Context is not taken over where one of the two does not want it: the same with every server.
