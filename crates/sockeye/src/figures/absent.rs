@@ -56,6 +56,10 @@ impl Presence {
         Self
     }
 
+    pub(crate) const fn over(_: Role) -> Self {
+        Self
+    }
+
     #[inline]
     pub(crate) const fn side(&self) -> Side {
         Side
