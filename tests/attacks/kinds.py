@@ -102,7 +102,7 @@ def idle_websockets(count):
     return attack
 
 
-def unread_echoes(count):
+def unread_echoes(count, each=0.5):
     """Each connection sends messages for as long as they are taken, and reads no echo."""
 
     def attack(server, deadline):
@@ -112,13 +112,13 @@ def unread_echoes(count):
             with contextlib.suppress(Gone, OSError):
                 stream = wire.websocket(server)
                 held.append(stream)
-                wire.pump(stream, data, min(deadline, time.monotonic() + 0.5), reads=False)
+                wire.pump(stream, data, min(deadline, time.monotonic() + each), reads=False)
         return held
 
     return attack
 
 
-def silent_pages(count):
+def silent_pages(count, each=0.3):
     """Each connection asks for a page many times, reads nothing and falls silent."""
 
     def attack(server, deadline):
@@ -128,7 +128,7 @@ def silent_pages(count):
             with contextlib.suppress(Gone, OSError):
                 stream = wire.dial(server, "http/1.1")
                 held.append(stream)
-                wire.pump(stream, data, min(deadline, time.monotonic() + 0.3), reads=False)
+                wire.pump(stream, data, min(deadline, time.monotonic() + each), reads=False)
         return held
 
     return attack
@@ -154,7 +154,7 @@ def silent_answers(count):
     return attack
 
 
-def zero_window_websockets(count, streams=100):
+def zero_window_websockets(count, streams=100, each=2):
     """Each connection opens 100 WebSockets over HTTP/2, sends to all and lets none answer."""
 
     def attack(server, deadline):
@@ -170,7 +170,7 @@ def zero_window_websockets(count, streams=100):
                 data += b"".join(wire.connect(of) for of in ids)
                 for _ in range(16):
                     data += b"".join(wire.frame(wire.DATA, stream=of, payload=message) for of in ids)
-                wire.pump(stream, data, min(deadline, time.monotonic() + 2))
+                wire.pump(stream, data, min(deadline, time.monotonic() + each))
         return held
 
     return attack

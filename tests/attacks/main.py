@@ -166,10 +166,10 @@ ATTACKS = [
           ("unfinished-deflated", kinds.unfinished_deflated(2_000), ()),
           ("unfinished-messages", kinds.unfinished_messages(2_000, 64 << 10), ()),
           ("unfinished-heads", kinds.unfinished_heads(2_000), ("--handshake-timeout", "10m")),
-          ("silent-pages", kinds.silent_pages(2_000), ("--write-timeout", "10m")),
-          ("unread-echoes", kinds.unread_echoes(2_000), ("--write-timeout", "10m")),
+          ("silent-pages", kinds.silent_pages(2_000, each=0.03), ("--write-timeout", "10m")),
+          ("unread-echoes", kinds.unread_echoes(2_000, each=0.03), ("--write-timeout", "10m")),
           ("silent-answers", kinds.silent_answers(2_000), (*TLS, "--write-timeout", "10m")),
-          ("zero-window", kinds.zero_window_websockets(2_000), (*TLS, "--write-timeout", "10m")),
+          ("zero-window", kinds.zero_window_websockets(2_000, each=0.05), (*TLS, "--write-timeout", "10m")),
       ]),
 ]
 

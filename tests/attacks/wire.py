@@ -158,6 +158,13 @@ def receive(stream):
     return bytes(received)
 
 
+def _wait(stream, reads):
+    """Waits a moment until something can be written, or read."""
+    poll = select.poll()
+    poll.register(stream, select.POLLOUT | (select.POLLIN if reads else 0))
+    poll.poll(20)
+
+
 def pump(stream, data, deadline, take=None, reads=True):
     """Writes `data` until the deadline at the latest, reading what comes meanwhile. Tells whether all was written."""
     stream.setblocking(False)
@@ -175,5 +182,5 @@ def pump(stream, data, deadline, take=None, reads=True):
             if take and received:
                 take(received)
         if blocked:
-            select.select([stream] if reads else [], [stream], [], 0.05)
+            _wait(stream, reads)
     return not rest
