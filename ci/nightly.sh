@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility firefox latency fuzz soak)
+[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks firefox latency fuzz soak)
 table=()
 failed=0
 
@@ -16,6 +16,7 @@ for step in "${steps[@]}"; do
   case $step in
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
+  attacks) command=(ci/attacks.sh) ;;
   firefox) command=(ci/web.sh firefox) ;;
   latency) command=(ci/latency.sh) ;;
   fuzz) command=(ci/fuzz.sh) ;;
