@@ -102,6 +102,12 @@ pub(crate) struct Serve {
     #[arg(value_parser = units::size)]
     pub(crate) max_message: usize,
 
+    /// Memory for what all connections have not finished: messages under way, output that clients do not read. When it is
+    /// used up, the connection that holds most is closed with 1013
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Limits")]
+    #[arg(value_parser = units::size)]
+    pub(crate) memory_budget: usize,
+
     /// Connections served at once, each of HTTP/2 with up to 100 WebSockets; further ones wait
     #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
     #[arg(value_parser = units::connections)]

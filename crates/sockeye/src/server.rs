@@ -25,7 +25,7 @@ use crate::repeated::Repeated;
 use crate::upgrade::{
     self, Admission, HostPolicy, Options, Refusal, TrustedProxies, UpgradeRequest, Upgrader,
 };
-use crate::{Result, WebSocket};
+use crate::{MemoryBudget, Result, WebSocket};
 use door::{Door, Entering};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -115,6 +115,25 @@ impl Server {
     /// [`upgrader`](Self::upgrader) replace this setting: call them first.
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
         Self { upgrader: self.upgrader.allow_hosts(hosts), ..self }
+    }
+
+    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
+    /// [`options`](Self::options) and [`upgrader`](Self::upgrader) replace this setting: call them first. Default: 256 MiB,
+    /// shared by all servers of the program that set none.
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// use sockeye::{MemoryBudget, Server};
+    ///
+    /// let budget = MemoryBudget::new(64 << 20);
+    /// let server = Server::bind("127.0.0.1:8080").await?.memory_budget(budget.clone());
+    /// # drop(server);
+    /// println!("{} bytes held, {} connections closed for it", budget.held(), budget.closed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn memory_budget(self, budget: MemoryBudget) -> Self {
+        Self { upgrader: self.upgrader.memory_budget(budget), ..self }
     }
 
     /// Keeps the head of each request, for [`WebSocket::request`]: see [`Options::keep_request`].

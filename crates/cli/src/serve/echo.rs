@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
-use sockeye::{Config, Deflate, WebSocket};
+use sockeye::{Config, Deflate, MemoryBudget, WebSocket};
 use tracing::debug;
 
 use super::shutdown::Guest;
@@ -33,6 +33,7 @@ impl Echo {
             .config(config(flags))
             .allow_hosts(hosts)
             .trusted_proxies(proxies)
+            .memory_budget(MemoryBudget::new(flags.memory_budget))
             .subprotocols([SUBPROTOCOL])
             .deflate(Deflate::default());
         for pattern in &flags.allow_origin {

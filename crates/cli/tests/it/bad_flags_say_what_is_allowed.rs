@@ -11,6 +11,7 @@ fn sizes_durations_and_numbers_show_an_example() {
     for (flag, value, example) in [
         ("--max-message", "big", "64KiB"),
         ("--max-message", "0", "at least 1"),
+        ("--memory-budget", "0", "at least 1"),
         ("--idle-timeout", "10", "10s"),
         ("--shutdown-timeout", "0s", "500ms"),
         ("--handshake-timeout", "soon", "5m"),

@@ -24,6 +24,7 @@ mod program;
 mod self_signed_serves_https;
 mod serve_prints_its_address_and_answers_with_the_page;
 mod slow_clients_are_let_go;
+mod the_memory_budget_closes_the_largest_holder;
 mod trusted_proxies_tell_the_client;
 mod what_a_peer_wrote_is_logged_escaped;
 mod wrong_requests_get_a_sentence;

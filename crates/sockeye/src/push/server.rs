@@ -14,7 +14,7 @@ use super::worker::Settings;
 use super::{Backend, Broadcaster, Handler, OnPanic, listener};
 use crate::quota::Quota;
 use crate::upgrade::{HostPolicy, Options};
-use crate::{Drained, Result, Shutdown};
+use crate::{Drained, MemoryBudget, Result, Shutdown};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
 /// was raised at all.
@@ -89,6 +89,13 @@ where
     /// setting: call it first.
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
         Self { options: self.options.allow_hosts(hosts), ..self }
+    }
+
+    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
+    /// [`options`](Self::options) replaces this setting: call it first. Default: 256 MiB, shared by all servers of the program
+    /// that set none.
+    pub fn memory_budget(self, budget: MemoryBudget) -> Self {
+        Self { options: self.options.memory_budget(budget), ..self }
     }
 
     /// By which of the system's ways bytes are moved. Default: [`Backend::Auto`].

@@ -22,7 +22,7 @@ use super::{
 use crate::figures::Side;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
-use crate::{WebSocket, answer};
+use crate::{MemoryBudget, WebSocket, answer};
 
 /// How much a refused client may still send while it reads why, in bytes.
 const MAX_DISCARDED: u64 = 256 * 1024;
@@ -92,6 +92,11 @@ impl Upgrader {
     /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
         Self { options: self.options.allow_hosts(hosts), ..self }
+    }
+
+    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
+    pub fn memory_budget(self, budget: MemoryBudget) -> Self {
+        Self { options: self.options.memory_budget(budget), ..self }
     }
 
     /// Keeps the head of the request with the connection: see [`Options::keep_request`].
