@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::authority::Authority;
 use super::origin::{PatternError, PatternReason};
+use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
 
@@ -26,26 +27,25 @@ use crate::excerpt::excerpt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPolicy {
-    any: bool,
     loopback: bool,
     addresses: bool,
-    patterns: Vec<HostPattern>,
+    patterns: Patterns<HostPattern>,
 }
 
 impl HostPolicy {
     /// Every host: the default.
     pub const fn any() -> Self {
-        Self { any: true, loopback: false, addresses: false, patterns: Vec::new() }
+        Self { loopback: false, addresses: false, patterns: Patterns::any() }
     }
 
     /// The names of the machine itself: `localhost` and the names below it, 127.0.0.0/8 and `[::1]`.
     pub const fn loopback() -> Self {
-        Self { any: false, loopback: true, addresses: false, patterns: Vec::new() }
+        Self { loopback: true, addresses: false, patterns: Patterns::none() }
     }
 
     /// No host but those that [`allow`](Self::allow) lists.
     pub const fn listed_only() -> Self {
-        Self { any: false, loopback: false, addresses: false, patterns: Vec::new() }
+        Self { loopback: false, addresses: false, patterns: Patterns::none() }
     }
 
     /// Allows more hosts by a pattern:
@@ -59,13 +59,8 @@ impl HostPolicy {
     ///
     /// # Errors
     /// [`PatternError`] when it is none of these.
-    pub fn allow(mut self, pattern: &str) -> Result<Self, PatternError> {
-        if pattern == "*" {
-            self.any = true;
-        } else {
-            self.patterns.push(pattern.parse()?);
-        }
-        Ok(self)
+    pub fn allow(self, pattern: &str) -> Result<Self, PatternError> {
+        Ok(Self { patterns: self.patterns.allow(pattern)?, ..self })
     }
 
     /// Allows every IP address: for a server that listens on all addresses of its machine. No name is an address, so
@@ -77,7 +72,7 @@ impl HostPolicy {
     /// Whether the server answers for `host`, as the Host header or the `:authority` pseudo-header has it: a host with
     /// an optional port.
     pub fn allows(&self, host: &str) -> bool {
-        self.any || Authority::parse(host).is_some_and(|host| self.fits(host))
+        self.patterns.allows_any() || Authority::parse(host).is_some_and(|host| self.fits(host))
     }
 
     /// Checks a host as [`allows`](Self::allows) does, for servers of pages beside WebSockets.
@@ -88,7 +83,7 @@ impl HostPolicy {
     pub fn check(&self, host: &str) -> Result<(), HandshakeError> {
         match Authority::parse(host) {
             None => Err(HandshakeError::Host { host: excerpt(host) }),
-            Some(known) if self.any || self.fits(known) => Ok(()),
+            Some(known) if self.patterns.allows_any() || self.fits(known) => Ok(()),
             Some(_) => Err(HandshakeError::HostRefused { host: excerpt(host) }),
         }
     }
@@ -104,7 +99,7 @@ impl HostPolicy {
         let address = address(host);
         (self.addresses && address.is_some())
             || (self.loopback && address.map_or_else(|| is_localhost(host), is_loopback))
-            || self.patterns.iter().any(|pattern| pattern.fits(asked))
+            || self.patterns.fit(|pattern| pattern.fits(asked))
     }
 }
 

@@ -29,6 +29,7 @@ mod host;
 mod key;
 mod negotiated;
 mod origin;
+mod patterns;
 mod refusal;
 mod request;
 mod request_error;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::authority::{Authority, default_port};
 use super::host::{HostPattern, Port};
+use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
 
@@ -32,24 +33,23 @@ use crate::excerpt::excerpt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     same_origin: bool,
-    any: bool,
-    patterns: Vec<Pattern>,
+    patterns: Patterns<Pattern>,
 }
 
 impl OriginPolicy {
     /// The server's own origin only: the default.
     pub const fn same_origin() -> Self {
-        Self { same_origin: true, any: false, patterns: Vec::new() }
+        Self { same_origin: true, patterns: Patterns::none() }
     }
 
     /// No origin but those that [`allow`](Self::allow) lists.
     pub const fn listed_only() -> Self {
-        Self { same_origin: false, any: false, patterns: Vec::new() }
+        Self { same_origin: false, patterns: Patterns::none() }
     }
 
     /// Every origin: only for a server that gives any page the same as it gives a stranger, whatever the cookies.
     pub const fn any() -> Self {
-        Self { same_origin: true, any: true, patterns: Vec::new() }
+        Self { same_origin: true, patterns: Patterns::any() }
     }
 
     /// Allows other origins by a pattern:
@@ -66,18 +66,13 @@ impl OriginPolicy {
     ///
     /// # Errors
     /// [`PatternError`] when it is none of these.
-    pub fn allow(mut self, pattern: &str) -> Result<Self, PatternError> {
-        if pattern == "*" {
-            self.any = true;
-        } else {
-            self.patterns.push(pattern.parse()?);
-        }
-        Ok(self)
+    pub fn allow(self, pattern: &str) -> Result<Self, PatternError> {
+        Ok(Self { patterns: self.patterns.allow(pattern)?, ..self })
     }
 
     /// Whether a page of `origin` may open a connection to `host`, each as its header has it.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
-        if self.any {
+        if self.patterns.allows_any() {
             return true;
         }
         let origin = Origin::parse(origin);
@@ -89,7 +84,7 @@ impl OriginPolicy {
                 }
                 _ => false,
             };
-        same || origin.is_some_and(|origin| self.patterns.iter().any(|known| known.fits(origin)))
+        same || origin.is_some_and(|origin| self.patterns.fit(|known| known.fits(origin)))
     }
 
     /// Checks a request's origin, if it has one.
