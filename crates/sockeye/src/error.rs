@@ -90,6 +90,24 @@ impl From<io::Error> for Error {
 }
 
 impl Error {
+    /// Returns the error of a call that comes after this one ended the connection. It is the same, but that a peer which closed
+    /// in the middle of a message has closed, and that an I/O error which is not the system's keeps its kind and text only.
+    pub(crate) fn of_later_call(&self) -> Self {
+        match self {
+            Self::Protocol(error) => Self::Protocol(*error),
+            Self::Usage(error) => Self::Usage(*error),
+            Self::Closed(frame) | Self::ClosedMidMessage(frame) => Self::Closed(frame.clone()),
+            Self::Io(error) => Self::Io(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), ErrorChain(error).to_string()),
+            }),
+            Self::Disconnected => Self::Disconnected,
+            Self::TimedOut(error) => Self::TimedOut(*error),
+            // They end no connection.
+            Self::Connect(_) | Self::Upgrade(_) => Self::Closed(None),
+        }
+    }
+
     /// The kind that code which knows nothing of WebSockets expects.
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {

@@ -66,18 +66,25 @@ impl Transport {
     /// Handles the payload of a pong, of any ping.
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         match self {
-            Self::Boxed { pings: Some(pings), .. } => pings.handle_pong(payload),
+            Self::Boxed { io, pings, .. } => {
+                if let Some(pings) = pings {
+                    pings.handle_pong(payload);
+                }
+                if let Some((outbox, _)) = split::behind((**io).as_any()) {
+                    outbox.handle_pong(payload);
+                }
+            }
             Self::Shared(shared) => {
                 shared.with_transport(|transport| transport.handle_pong(payload));
             }
-            _ => {}
+            Self::Tcp(_) | Self::Gone => {}
         }
     }
 
-    /// Takes the transport away, from the task of a handler as well unless that has something to write.
+    /// Takes the transport away, from the task of a handler as well. What was left to that task must have been taken back.
     pub(crate) fn take(&mut self) -> Self {
         match mem::replace(self, Self::Gone) {
-            Self::Shared(shared) => shared.into_transport().unwrap_or_else(Self::Shared),
+            Self::Shared(shared) => shared.take_transport(),
             other => other,
         }
     }
@@ -109,9 +116,7 @@ impl Transport {
                 Some((outbox, socket)) => (outbox.unwritten(), socket),
                 None => (0, socket((**io).as_any())),
             },
-            Self::Shared(shared) => {
-                return shared.with_transport(|transport| transport.status(unwritten));
-            }
+            Self::Shared(shared) => return shared.status(unwritten),
             Self::Gone => (0, None),
         };
         let unwritten = (unwritten + waiting) as u64;
@@ -123,7 +128,7 @@ impl Transport {
     pub(crate) fn take_written(&self) -> Option<bool> {
         match self {
             Self::Boxed { io, .. } => split::behind((**io).as_any())?.0.take_written(),
-            Self::Shared(shared) => shared.with_transport(|transport| transport.take_written()),
+            Self::Shared(shared) => shared.take_written(),
             Self::Tcp(_) | Self::Gone => None,
         }
     }

@@ -4,6 +4,7 @@ use super::Connection;
 use super::sending::Sending;
 use crate::close::CloseFrame;
 use crate::error::UsageError;
+use crate::frame::OpCode;
 use crate::message::{Kind, MessageRef};
 use crate::prepared::Prepared;
 
@@ -69,6 +70,14 @@ impl SendingHalf {
     /// As there.
     pub fn finish_message(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
         self.0.fragment(payload, true, out)
+    }
+
+    /// As [`Connection::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.0.control(OpCode::Ping, payload, out)
     }
 
     /// Appends a close frame to `out`, after which this half sends nothing.

@@ -1,7 +1,8 @@
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseFrame, Role, TimedOut};
+use sockeye_proto::{CloseCode, CloseFrame, Role, TimedOut, UsageError, Utf8Bytes};
 use tokio::io::AsyncWrite;
 
 use super::output::Output;
@@ -11,7 +12,28 @@ use crate::figures::Presence;
 
 /// The payload of a close frame that is to be sent, which may be empty.
 #[derive(Debug)]
-pub(super) struct ClosePayload(pub(super) Option<CloseFrame>);
+pub(crate) struct ClosePayload(pub(crate) Option<CloseFrame>);
+
+impl ClosePayload {
+    /// Checks what a program closes with. 1005 without a reason makes an empty payload.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+    //# If this Close control frame contains no status code, _The WebSocket
+    //# Connection Close Code_ is considered to be 1005.
+    pub(crate) fn new(
+        code: impl Into<CloseCode>,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<Self, UsageError> {
+        let (code, reason) = (code.into(), reason.into());
+        if code == CloseCode::NO_STATUS_RCVD && reason.is_empty() {
+            return Ok(Self(None));
+        }
+        CloseFrame::new(code, reason).map(|frame| Self(Some(frame)))
+    }
+
+    pub(crate) const fn frame(&self) -> Option<&CloseFrame> {
+        self.0.as_ref()
+    }
+}
 
 /// The way from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
@@ -33,8 +55,15 @@ pub(super) struct Ending {
     pub(super) close_left: bool,
     /// The closing handshake was done.
     closed: bool,
-    /// What the connection ended with, until it was reported.
-    error: Option<Error>,
+    failure: Option<Failure>,
+}
+
+/// What a connection failed with.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// A call that receives has returned it. It is kept for those that send.
+    reported: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +85,7 @@ impl Ending {
             ends_first: role == Role::Server,
             close_left: false,
             closed: false,
-            error: None,
+            failure: None,
         }
     }
 
@@ -74,7 +103,7 @@ impl Ending {
             ends_first: false,
             close_left: false,
             closed: false,
-            error: None,
+            failure: None,
         }
     }
 
@@ -99,7 +128,24 @@ impl Ending {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.step == Step::Done && self.error.is_none()
+        self.step == Step::Done && self.failure.as_ref().is_none_or(|failure| failure.reported)
+    }
+
+    /// Returns the error that the connection ended with, for a call that comes later.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.as_ref().map(|failure| failure.error.of_later_call())
+    }
+
+    /// Reports what the connection ended with, once.
+    fn report(&mut self) -> Result<()> {
+        match &mut self.failure {
+            Some(failure) if !failure.reported => {
+                failure.reported = true;
+                let later = failure.error.of_later_call();
+                Err(mem::replace(&mut failure.error, later))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The closing handshake is done by the peer's close frame.
@@ -133,7 +179,7 @@ impl Ending {
 
     fn set_error(&mut self, error: Error) {
         self.presence.failed(&error);
-        self.error = Some(error);
+        self.failure = Some(Failure { error, reported: false });
     }
 }
 
@@ -150,7 +196,7 @@ impl WebSocket {
                 continue;
             }
             if self.poll_time_up(cx) {
-                if self.ending.step == Step::Flushing && self.ending.error.is_none() {
+                if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
                     self.ending.set_error(TimedOut::Closing.into());
                 }
                 self.ending.step = Step::Done;
@@ -159,7 +205,7 @@ impl WebSocket {
             if let Err(late) = ready!(self.poll_timer(cx)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
                 // not make it fail.
-                if self.ending.step == Step::Flushing && self.ending.error.is_none() {
+                if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
                     self.ending.set_error(late.into());
                 }
                 self.ending.step = Step::Done;
@@ -168,14 +214,14 @@ impl WebSocket {
         self.ending.presence.end();
         // Nobody will write it any more.
         self.output = Output::default();
-        Poll::Ready(self.ending.error.take().map_or(Ok(()), Err))
+        Poll::Ready(self.ending.report())
     }
 
     fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         match ready!(self.poll_flush_output(cx)) {
             Ok(()) => {}
             Err(late @ Error::TimedOut(_)) => {
-                if self.ending.error.is_none() {
+                if self.ending.failure.is_none() {
                     self.ending.set_error(late);
                 }
                 return Poll::Ready(Step::Done);
@@ -189,7 +235,7 @@ impl WebSocket {
         //# MAY close the connection at any time after sending and
         //# receiving a Close message
         // A stream of HTTP/2 is nobody's to end first: some servers end theirs only after ours (Apache, Hypercorn).
-        let failed = self.ending.error.is_some();
+        let failed = self.ending.failure.is_some();
         let server = self.connection.role() == Role::Server;
         if (self.ending.ends_first || failed)
             && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err()

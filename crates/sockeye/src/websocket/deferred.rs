@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::Role;
+use sockeye_proto::{Role, TransportStatus};
 use tokio::io::AsyncWrite;
 
 use super::WebSocket;
@@ -28,6 +28,10 @@ struct Inside {
     output: Vec<u8>,
     /// How much of `output` was written.
     written: usize,
+    /// Whether the task wrote something since [`Shared::take_written`], and whether that had to wait for the peer.
+    wrote: Option<bool>,
+    /// The transport took nothing when the task last wrote.
+    blocked: bool,
     /// The error of a write that the task made, until the connection takes it.
     error: Option<io::Error>,
 }
@@ -89,6 +93,8 @@ fn share(transport: &mut Transport) -> &Arc<Shared> {
         transport: mem::replace(transport, Transport::Gone),
         output: Vec::new(),
         written: 0,
+        wrote: None,
+        blocked: false,
         error: None,
     };
     *transport = Transport::Shared(Arc::new(Shared(Mutex::new(inside))));
@@ -125,10 +131,23 @@ impl Shared {
         self.with_transport(|transport| transport.peer_addr())
     }
 
-    /// Returns the transport, unless the task still writes to it.
-    pub(crate) fn into_transport(self: Arc<Self>) -> Result<Transport, Arc<Self>> {
-        let shared = Arc::try_unwrap(self)?;
-        Ok(shared.0.into_inner().unwrap_or_else(PoisonError::into_inner).transport)
+    /// Returns how far the output has come, of which the connection itself holds `unwritten` bytes.
+    pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
+        let inside = self.lock();
+        let left = inside.output.len() - inside.written;
+        inside.transport.status(unwritten + left)
+    }
+
+    /// Returns whether another task wrote something since this was last asked, and whether that had to wait for the peer.
+    pub(crate) fn take_written(&self) -> Option<bool> {
+        let mut inside = self.lock();
+        // `false` is less than `true`: one of them that waited is enough.
+        inside.wrote.take().max(inside.transport.take_written())
+    }
+
+    /// Takes the transport away from the task as well. What was left to the task must have been taken back.
+    pub(crate) fn take_transport(&self) -> Transport {
+        mem::replace(&mut self.lock().transport, Transport::Gone)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -138,13 +157,16 @@ impl Shared {
 
 impl Inside {
     fn poll_write_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { transport, output, written, .. } = self;
+        let Self { transport, output, written, wrote, blocked, .. } = self;
         let mut transport = Pin::new(transport);
         while *written < output.len() {
-            match ready!(transport.as_mut().poll_write(cx, &output[*written..]))? {
+            let taken = transport.as_mut().poll_write(cx, &output[*written..]);
+            let waited = mem::replace(blocked, taken.is_pending());
+            match ready!(taken)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 length => *written += length,
             }
+            *wrote = (*wrote).max(Some(waited));
         }
         transport.poll_flush(cx)
     }

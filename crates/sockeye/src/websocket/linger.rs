@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::closing::Ending;
-use super::{WebSocket, read};
+use super::{Negotiated, WebSocket, read};
 use crate::drain::Stage;
 use crate::handler;
 use crate::transport::Transport;
@@ -66,28 +66,17 @@ impl WebSocket {
 
     /// Moves the connection out of `self`, which has nothing to do any more when it is dropped.
     fn take(&mut self) -> Self {
-        let role = self.connection.role();
-        Self {
-            transport: mem::replace(&mut self.transport, Transport::Gone),
-            connection: mem::replace(&mut self.connection, Connection::server(&Config::new())),
-            input: mem::take(&mut self.input),
-            output: mem::take(&mut self.output),
-            left_output: self.left_output,
-            timer: mem::take(&mut self.timer),
-            write_patience: mem::take(&mut self.write_patience),
-            read_patience: mem::take(&mut self.read_patience),
-            ending: mem::replace(&mut self.ending, Ending::over(role)),
-            farewell: self.farewell.take(),
-            member: self.member.take(),
-            budget: self.budget.take(),
-            halves: None,
-            incoming: mem::take(&mut self.incoming),
-            negotiated: mem::take(&mut self.negotiated),
-            peer: self.peer,
-            close_frame: self.close_frame.take(),
-            data: mem::take(&mut self.data),
-            when_dropped: self.when_dropped,
-        }
+        let over = Self::with_ending(
+            Transport::Gone,
+            Connection::server(&Config::new()),
+            BytesMut::new(),
+            Negotiated::default(),
+            Ending::over(self.connection.role()),
+        );
+        let mut taken = mem::replace(self, over);
+        // The tasks of its halves are gone.
+        taken.halves = None;
+        taken
     }
 
     /// Tells the peer that the program failed.

@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 use crate::figures::Side;
 use crate::transport::Transport;
 use crate::upgrade::UpgradeRequest;
+pub(crate) use closing::ClosePayload;
 use closing::Ending;
 pub(crate) use deferred::Shared;
 use farewell::Farewell;
@@ -138,6 +139,16 @@ impl WebSocket {
     ) -> Self {
         let ending = Ending::new(connection.role());
         ending.presence.side().wire_received(input.len());
+        Self::with_ending(transport, connection, input, negotiated, ending)
+    }
+
+    fn with_ending(
+        transport: Transport,
+        connection: Connection,
+        input: BytesMut,
+        negotiated: Negotiated,
+        ending: Ending,
+    ) -> Self {
         let agreed = negotiated.subprotocol.is_some() || negotiated.extensions.is_some();
         let peer = transport.peer_addr();
         Self {
@@ -216,7 +227,8 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Closed`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
     /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
-    /// [`Config::write_timeout`](crate::Config::write_timeout), after which the connection is over.
+    /// [`Config::write_timeout`](crate::Config::write_timeout), after which the connection is over. After an error ended the
+    /// connection, that error again.
     ///
     /// # Cancel safety
     /// If it is dropped while it waits for room, the message was not taken. If it is dropped later, the message will be
@@ -242,15 +254,17 @@ impl WebSocket {
     /// Writes what was fed: all is with the transport when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::TimedOut`], as [`send`](Self::send).
+    /// [`Error::Io`] and [`Error::TimedOut`], as [`send`](Self::send). After an error ended the connection, that error
+    /// again.
     ///
     /// # Cancel safety
     /// What was not written is written by the next call of any kind.
     pub async fn flush(&mut self) -> Result<()> {
-        poll_fn(|cx| self.poll_flush_output(cx)).await
+        poll_fn(|cx| self.poll_flush_sent(cx)).await
     }
 
-    /// Sends a ping with at most 125 bytes of payload. The pong is taken by [`recv`](Self::recv) and not reported.
+    /// Sends a ping with at most 125 bytes of payload. The pong is taken by [`recv`](Self::recv) and not reported:
+    /// [`split::Sender::ping`] waits for it and returns the round-trip time.
     ///
     /// # Errors
     /// [`Error::Usage`] for a longer payload, [`Error::Closed`] after the connection was closed, [`Error::Io`].
@@ -271,6 +285,9 @@ impl WebSocket {
     /// [`Config::write_timeout`](crate::Config::write_timeout) from one byte taken to the next. From when the close frame is
     /// written, the rest takes at most [`Config::close_timeout`](crate::Config::close_timeout).
     ///
+    /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section 7.1.5), with an empty reason
+    /// sends an empty close frame.
+    ///
     /// # Errors
     /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection
     /// goes on; otherwise as [`recv`](Self::recv).
@@ -283,8 +300,11 @@ impl WebSocket {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
-        let frame = CloseFrame::new(code, reason)?;
-        poll_fn(|cx| self.poll_close_with(cx, &frame)).await
+        self.close_with(ClosePayload::new(code, reason)?).await
+    }
+
+    pub(crate) async fn close_with(&mut self, payload: ClosePayload) -> Result<()> {
+        poll_fn(|cx| self.poll_close_with(cx, payload.frame())).await
     }
 
     /// What the peer's close frame said; `None` before it arrived, or when it said nothing.
@@ -461,10 +481,11 @@ impl WebSocket {
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// The error of a message for a connection that is closed.
+    /// Returns the error of a message for a connection that is over: the one that ended it, or that it is closed.
     #[cold]
     fn too_late(&self) -> Error {
-        Error::Closed(self.close_frame().cloned())
+        let closed = || Error::Closed(self.close_frame().cloned());
+        self.ending.failure().unwrap_or_else(closed)
     }
 
     fn push(&mut self, message: Message) -> Result<()> {
@@ -494,6 +515,14 @@ impl WebSocket {
     #[inline]
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.defer_output() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
+    /// Writes what was sent, unless it was lost with the connection.
+    fn poll_flush_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match self.ending.failure() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => self.poll_flush_output(cx),
+        }
     }
 
     /// Writes all output, a pong that waited for room included.
@@ -540,10 +569,14 @@ impl WebSocket {
         TimedOut::Writing.into()
     }
 
-    fn poll_close_with(&mut self, cx: &mut Context<'_>, frame: &CloseFrame) -> Poll<Result<()>> {
+    fn poll_close_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: Option<&CloseFrame>,
+    ) -> Poll<Result<()>> {
         if self.connection.state() == State::Open && !self.ending.has_begun() {
             // Without waiting for room: it is bounded, and so is the wait that it begins.
-            self.begin_close(Some(frame))?;
+            self.begin_close(frame)?;
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
         Poll::Ready(Ok(()))

@@ -42,11 +42,11 @@ impl Sink<Message> for WebSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().poll_half(Half::Write, cx, Self::poll_flush_output)
+        self.get_mut().poll_half(Half::Write, cx, Self::poll_flush_sent)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
-        self.get_mut().poll_half(Half::Write, cx, |this, cx| this.poll_close_with(cx, &frame))
+        self.get_mut().poll_half(Half::Write, cx, |this, cx| this.poll_close_with(cx, Some(&frame)))
     }
 }

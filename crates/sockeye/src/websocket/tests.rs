@@ -19,6 +19,7 @@ use crate::transport::Transport;
 
 mod halves;
 mod handlers;
+mod lost;
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
@@ -380,8 +381,9 @@ async fn the_sink_closes_in_time_when_the_peer_reads_nothing() {
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
     // What could not be written is gone with the connection, and does not hold up what comes later.
     let late = timeout(Duration::from_secs(60), server.send("late")).await.expect("at once");
-    assert!(matches!(late, Err(Error::Closed(_))), "{late:?}");
-    timeout(Duration::from_secs(60), server.flush()).await.expect("at once").unwrap();
+    assert!(matches!(late, Err(Error::TimedOut(TimedOut::Writing))), "{late:?}");
+    let flushed = timeout(Duration::from_secs(60), server.flush()).await.expect("at once");
+    assert!(matches!(flushed, Err(Error::TimedOut(TimedOut::Writing))), "{flushed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -390,7 +392,7 @@ async fn nothing_is_sent_after_the_keepalive_gave_up() {
     let mut server = server(stream);
     server.recv().await.unwrap_err();
     let late = server.send("late").await;
-    assert!(matches!(late, Err(Error::Closed(_))), "{late:?}");
+    assert!(matches!(late, Err(Error::TimedOut(TimedOut::Keepalive))), "{late:?}");
 }
 
 #[tokio::test(start_paused = true)]

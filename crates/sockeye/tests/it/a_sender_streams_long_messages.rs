@@ -235,7 +235,7 @@ async fn a_peer_that_goes_ends_it() {
     receiver.recv().await.unwrap_err();
     let error = message.write_all(&long()).await.unwrap_err();
     let error = error.downcast::<Error>().unwrap();
-    assert!(matches!(error, Error::Closed(_)), "{error:?}");
+    assert!(matches!(error, Error::Disconnected), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use sockeye_proto::{CloseFrame, Message};
 
-use crate::websocket::split;
+use crate::websocket::{ClosePayload, split};
 use crate::{Result, WebSocket};
 
 /// A connection that is open, whole or as the half that receives.
@@ -29,10 +29,10 @@ impl Link {
         }
     }
 
-    pub(super) async fn close(&mut self, frame: CloseFrame) -> Result<()> {
+    pub(super) async fn close(&mut self, payload: ClosePayload) -> Result<()> {
         match self {
-            Self::Whole(ws) => ws.close(frame.code, frame.reason).await,
-            Self::Divided { receiver, .. } => receiver.close(frame.code, frame.reason).await,
+            Self::Whole(ws) => ws.close_with(payload).await,
+            Self::Divided { receiver, .. } => receiver.close_with(payload).await,
         }
     }
 

@@ -28,11 +28,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sockeye_proto::reconnect::{Attempts, pause};
-use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
+use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
+use crate::websocket::ClosePayload;
 use crate::{Error, Result, WebSocket, random};
 pub use event::Event;
 use link::Link;
@@ -198,10 +199,10 @@ impl Reconnecting {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
-        let frame = CloseFrame::new(code, reason)?;
+        let payload = ClosePayload::new(code, reason)?;
         self.closing = true;
         let closed = match &mut self.state {
-            State::Open { link, .. } => link.close(frame).await,
+            State::Open { link, .. } => link.close(payload).await,
             _ => Ok(()),
         };
         self.events.clear();

@@ -105,9 +105,9 @@ impl WebSocket {
                 let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
                 (lane.with_pings(pings), Writer::new(write, sending, side, output))
             }
-            // The task of a handler still writes to it.
-            other => {
-                let (read, write) = tokio::io::split(other);
+            // It was taken away: nothing can be read or written.
+            gone @ (Transport::Shared(_) | Transport::Gone) => {
+                let (read, write) = tokio::io::split(gone);
                 let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
                 (lane, Writer::new(write, sending, side, output))
             }
@@ -190,7 +190,11 @@ impl Receiver {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
-        self.outbox.close(ClosePayload(Some(CloseFrame::new(code, reason)?)));
+        self.close_with(ClosePayload::new(code, reason)?).await
+    }
+
+    pub(crate) async fn close_with(&mut self, payload: ClosePayload) -> Result<()> {
+        self.outbox.close(payload);
         while self.recv().await?.is_some() {}
         Ok(())
     }
@@ -260,7 +264,7 @@ impl Receiver {
             self.note_close();
             let polled = poll(&mut self.ws, cx);
             if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
-                self.outbox.note_close_frame(self.ws.close_frame());
+                self.outbox.note_end(self.ws.too_late());
             }
             match polled {
                 Poll::Ready(Ok(None)) => {

@@ -1,12 +1,13 @@
 //! State shared by the halves of a connection and its writer.
 //!
 //! Each part keeps an invariant of its own: [`Queue`] the order of messages, [`Fragments`] the one message that is sent in
-//! fragments, [`Control`] the control frames, [`Lifecycle`] the way to the end. One lock guards them, and another the
+//! fragments, [`Control`] the control frames, [`Pings`] the pings whose pongs senders wait for, [`Lifecycle`] the way to the end. One lock guards them, and another the
 //! [`Writer`]. The writer is locked first, and neither lock is held while anything waits.
 
 mod control;
 mod fragments;
 mod lifecycle;
+mod pings;
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use sockeye_proto::{CloseCode, CloseFrame};
 use tokio::io::AsyncRead;
-use tokio::sync::{Notify, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
+use tokio::time::Instant;
 
 use super::queue::{Entry, Queue};
 use super::stream::Part;
@@ -28,6 +30,7 @@ use crate::websocket::closing::ClosePayload;
 use control::{Control, closes};
 use fragments::Fragments;
 use lifecycle::{Close, Lifecycle, Stage};
+use pings::Pings;
 
 /// The writer takes at most about this much of the queue at a time, in bytes, before it looks for control frames again.
 const BATCH: usize = 64 * 1024;
@@ -45,8 +48,8 @@ pub(crate) struct Outbox {
     pub(super) capacity: Semaphore,
     /// The permit to send a message in fragments, of which there is one at a time.
     turn: Semaphore,
-    /// What the peer closed the connection with.
-    close_frame: OnceLock<CloseFrame>,
+    /// What senders that come too late are told, once the receiving half knows.
+    end: OnceLock<Error>,
     /// As the stage is no longer open, without a lock.
     closing: AtomicBool,
     /// As the close frame is written, without a lock.
@@ -65,6 +68,7 @@ struct Inside {
     fragments: Fragments,
     control: Control,
     lifecycle: Lifecycle,
+    pings: Pings,
     /// The number of the first message that the writer has taken and not written.
     in_flight: Option<u64>,
     /// The number of the first message that is lost with the connection.
@@ -88,6 +92,8 @@ pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) control: Vec<u8>,
+    /// The payload of a ping of the senders.
+    pub(super) ping: Option<[u8; pings::LENGTH]>,
     pub(super) entries: Vec<Entry>,
     /// Of the message that is sent in fragments, after the entries.
     pub(super) part: Option<Part>,
@@ -141,7 +147,7 @@ impl Outbox {
             options,
             capacity: Semaphore::new(options.capacity as usize),
             turn: Semaphore::new(1),
-            close_frame: OnceLock::new(),
+            end: OnceLock::new(),
             closing: AtomicBool::new(false),
             close_written: AtomicBool::new(false),
             inside: Mutex::default(),
@@ -151,17 +157,19 @@ impl Outbox {
         }
     }
 
-    /// Takes note of what the peer closed the connection with, for the senders that come too late.
-    pub(super) fn note_close_frame(&self, frame: Option<&CloseFrame>) {
-        if let Some(frame) = frame {
-            self.close_frame.get_or_init(|| frame.clone());
-        }
+    /// Takes note of the end of the connection, for the senders that come too late.
+    pub(super) fn note_end(&self, error: Error) {
+        self.end.get_or_init(|| error);
     }
 
-    /// The error of a message that comes too late.
+    /// Returns the error of a message that comes too late.
     #[cold]
     pub(super) fn too_late(&self) -> Error {
-        Error::Closed(self.close_frame.get().cloned())
+        if let Some(error) = self.end.get() {
+            return error.of_later_call();
+        }
+        // The receiving half may not have had its turn since the writer failed.
+        self.lock().failure.as_ref().map_or(Error::Closed(None), Error::of_later_call)
     }
 
     pub(super) fn set_writer(&self, writer: Writer) {
@@ -255,6 +263,22 @@ impl Outbox {
         }
         inside.dropped.count(Reason::Newest, 1);
         Ok(())
+    }
+
+    /// Asks for a ping, to be sent ahead of the queue. Returns what tells when its pong arrived.
+    pub(super) fn ping(&self) -> Result<oneshot::Receiver<Instant>, Closed> {
+        let mut inside = self.lock();
+        if inside.lifecycle.stage != Stage::Open {
+            return Err(Closed);
+        }
+        let pong = inside.pings.ask();
+        wake_writer(inside);
+        Ok(pong)
+    }
+
+    /// Handles a pong of the peer, which may answer a ping of anyone's.
+    pub(crate) fn handle_pong(&self, payload: &[u8]) {
+        self.lock().pings.handle_pong(payload, Instant::now());
     }
 
     /// Asks for the close frame, to be sent after the queue. A second one is not sent.
@@ -415,6 +439,10 @@ impl Outbox {
             self.cut_fragments(inside);
         }
         inside.control.take(&mut batch.control);
+        batch.ping = None;
+        if inside.lifecycle.stage == Stage::Open {
+            batch.ping = inside.pings.take();
+        }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# The fragments of one message MUST NOT be interleaved between the
         //# fragments of another message unless an extension has been
@@ -445,6 +473,7 @@ impl Outbox {
         }
         batch.finish = inside.lifecycle.finish && all;
         batch.taken = !batch.control.is_empty()
+            || batch.ping.is_some()
             || !batch.entries.is_empty()
             || batch.part.is_some()
             || batch.close.is_some();
@@ -559,6 +588,7 @@ impl Outbox {
             inside.queue.clear();
         }
         count += u64::from(inside.fragments.drop_waiting());
+        inside.pings.clear();
         inside.dropped.count(Reason::Unsent, count);
         self.progress.notify_waiters();
     }

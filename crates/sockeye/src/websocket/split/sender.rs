@@ -1,8 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sockeye_proto::{CloseCode, CloseFrame, Kind, Message, Prepared, Utf8Bytes};
+use sockeye_proto::{CloseCode, Kind, Message, Prepared, Utf8Bytes};
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 use super::WhenFull;
 use super::outbox::{Closed, Driven, Outbox, Refused};
@@ -88,8 +90,8 @@ impl Sender {
     /// what waits, or lets the runtime look at the transport again, so that a peer that reads loses nothing.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed) when the connection is closing or over; the
-    /// [`Receiver`](super::Receiver) tells why.
+    /// [`Error::Closed`](crate::Error::Closed) when the connection is closing or over. After an error ended the connection,
+    /// that error, which the [`Receiver`](super::Receiver) is told as well.
     ///
     /// # Cancel safety
     /// If it is dropped while it waits, the message was not taken.
@@ -188,16 +190,45 @@ impl Sender {
         self.outbox.flushed().await.map_err(|_| self.outbox.too_late())
     }
 
+    /// Sends a ping, ahead of messages that wait, and waits for its pong. Returns the time between the call and the pong:
+    /// the round trip, and before it the time that the transport takes for what is being written.
+    ///
+    /// The [`Receiver`](super::Receiver) takes the pong, so that [`recv`](super::Receiver::recv) must be awaited meanwhile,
+    /// in another task or beside this call. There is no timeout of its own: `tokio::time::timeout` sets one. Any number of
+    /// calls may wait at the same time; those for which no ping is on its way yet share one.
+    ///
+    /// ```no_run
+    /// # async fn example(ws: sockeye::WebSocket) -> sockeye::Result<()> {
+    /// let (sender, mut receiver) = ws.split();
+    /// tokio::spawn(async move { while let Ok(Some(_)) = receiver.recv().await {} });
+    /// println!("the peer answers within {:?}", sender.ping().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), also when the connection ends before the pong arrived.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the ping is sent all the same, and nobody waits for its pong.
+    pub async fn ping(&self) -> Result<Duration> {
+        let asked_at = Instant::now();
+        let pong = self.outbox.ping().map_err(|Closed| self.outbox.too_late())?;
+        let answered_at = pong.await.map_err(|_| self.outbox.too_late())?;
+        Ok(answered_at.saturating_duration_since(asked_at))
+    }
+
     /// Begins the closing handshake: the close frame follows what was taken before, however slowly the peer reads that, as
     /// long as it takes some of it within [`Config::write_timeout`](crate::Config::write_timeout). The
     /// [`Receiver`](super::Receiver) sees the end; if nothing more is received, the transport is dropped
-    /// [`Config::close_timeout`](crate::Config::close_timeout) after the close frame was written.
+    /// [`Config::close_timeout`](crate::Config::close_timeout) after the close frame was written. 1005 with an empty reason
+    /// sends an empty close frame.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more than 123 bytes; the
     /// connection then goes on.
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Result<()> {
-        self.outbox.close(ClosePayload(Some(CloseFrame::new(code, reason)?)));
+        self.outbox.close(ClosePayload::new(code, reason)?);
         Ok(())
     }
 

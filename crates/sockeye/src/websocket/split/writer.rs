@@ -173,6 +173,10 @@ impl Writer {
     /// Appends the batch to the output.
     fn encode_batch(&mut self) -> Result<(), UsageError> {
         self.output.buffer().append(&mut self.batch.control);
+        if let Some(payload) = self.batch.ping.take() {
+            // Refused only where a close frame was sent before the connection was split.
+            let _ = self.sending.ping(&payload, self.output.buffer());
+        }
         let mut entries = mem::take(&mut self.batch.entries);
         for entry in entries.drain(..) {
             let message = entry.content.message();

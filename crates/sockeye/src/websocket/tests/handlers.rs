@@ -96,6 +96,24 @@ async fn an_answer_leaves_when_the_handler_waits_for_something_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn output_that_was_left_to_the_task_counts_as_unacknowledged() {
+    let (mut raw, mut ws, _) = server_with_input(3).await;
+    let handling = tokio::spawn(handler::run(async move {
+        for answered in 1..3 {
+            let message = ws.recv().await.unwrap().unwrap();
+            ws.send(message).await.unwrap();
+            assert_eq!(ws.transport.status(0).unacknowledged, 3 * answered);
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(ws.transport.status(0).unacknowledged, 0);
+        assert_eq!(ws.transport.take_written(), Some(false), "the task wrote it");
+    }));
+    expect_bytes(&mut raw, &[0x82, 1, b'x'].repeat(2)).await;
+    drop(raw);
+    handling.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_write_goes_on_while_the_handler_waits_for_something_else() {
     let (mut raw, mut ws, _) = server_with_input(4).await;
     let handling = tokio::spawn(handler::run(async move {

@@ -1,0 +1,82 @@
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// What these payloads begin with: those of the keepalive, of the transport and, most likely, of the program do not.
+const TAG: &[u8; 4] = b"ping";
+
+/// The length of a payload, in bytes: [`TAG`] and a number.
+pub(super) const LENGTH: usize = TAG.len() + size_of::<u64>();
+
+/// Pings whose pongs senders wait for, as pure data.
+#[derive(Debug, Default)]
+pub(super) struct Pings {
+    /// The number of the last ping that was asked for.
+    last: u64,
+    /// The writer has not taken that ping.
+    due: bool,
+    /// In the order of their numbers; one for each sender that waits.
+    waiting: VecDeque<Waiting>,
+}
+
+/// A sender that waits for the pong of a ping.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    pong: oneshot::Sender<Instant>,
+}
+
+impl Pings {
+    /// Asks for a ping; one that the writer has not taken yet is shared.
+    pub(super) fn ask(&mut self) -> oneshot::Receiver<Instant> {
+        // Senders that gave up must not add up while the peer answers nothing.
+        self.waiting.retain(|waiting| !waiting.pong.is_closed());
+        if !self.due {
+            self.due = true;
+            self.last += 1;
+        }
+        let (pong, receiver) = oneshot::channel();
+        self.waiting.push_back(Waiting { number: self.last, pong });
+        receiver
+    }
+
+    /// Takes the payload of the ping that is due.
+    pub(super) fn take(&mut self) -> Option<[u8; LENGTH]> {
+        if !std::mem::take(&mut self.due) {
+            return None;
+        }
+        let mut payload = [0; LENGTH];
+        let (tag, number) = payload.split_at_mut(TAG.len());
+        tag.copy_from_slice(TAG);
+        number.copy_from_slice(&self.last.to_be_bytes());
+        Some(payload)
+    }
+
+    /// Handles a pong of the peer, which may answer a ping of anyone's.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+    //# If an endpoint receives a Ping frame and has not yet sent Pong
+    //# frame(s) in response to previous Ping frame(s), the endpoint MAY
+    //# elect to send a Pong frame for only the most recently processed Ping
+    //# frame.
+    pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) {
+        let Some(number) = payload.strip_prefix(TAG) else { return };
+        let Ok(number) = number.try_into().map(u64::from_be_bytes) else { return };
+        let sent = self.last - u64::from(self.due);
+        while let Some(first) = self.waiting.front() {
+            if first.number > number.min(sent) {
+                return;
+            }
+            if let Some(answered) = self.waiting.pop_front() {
+                // Fails where the sender gave up.
+                let _ = answered.pong.send(now);
+            }
+        }
+    }
+
+    /// Tells all that wait that no pong will arrive.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.due = false;
+    }
+}
