@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use sockeye_proto::handshake::{HeadLimits, RequestHead};
 use sockeye_proto::{
     CloseCode, CloseFrame, Connection as Protocol, Message, MessageRef, Prepared, Role, Rtt, State,
-    UsageError, Utf8Bytes,
+    Utf8Bytes,
 };
 
 use super::mailbox::Workers;
 use super::writer::Writer;
 use super::{Broadcaster, ConnectionId, Handle, HandleError};
 use crate::figures::{Presence, Tally};
+use crate::websocket::ClosePayload;
+use crate::{Error, Result};
 
 /// A connection, as a callback is given it. What is sent is corked until the callbacks for the input at hand are done, then
 /// written at once.
@@ -43,6 +45,8 @@ struct Extras {
     subprotocol: Option<Box<str>>,
     /// When to call [`Handler::tick`](super::Handler::tick).
     tick: Option<Instant>,
+    /// What the connection ended with.
+    end: Option<Arc<Error>>,
 }
 
 /// The handle of a connection, once it was asked for: it learns when the connection is over.
@@ -277,35 +281,36 @@ impl Connection {
     /// Sends a ping with at most 125 bytes of payload. Its pong comes to [`Handler::pong`](super::Handler::pong).
     ///
     /// # Errors
-    /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] once the closing handshake has begun or the connection is
-    /// over.
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), UsageError> {
+    /// [`Error::Usage`] for a longer payload, [`Error::Closed`] once the closing handshake has begun or the connection is over:
+    /// with what the peer's close frame said, if there was one. After an error ended the connection, that error.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<()> {
         self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
-        self.protocol.ping(payload, writer.output.buffer())
+        Ok(self.protocol.ping(payload, writer.output.buffer())?)
     }
 
     /// Begins the closing handshake. Messages go on to arrive until the peer has answered, at most for
-    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    /// [`Config::close_timeout`](crate::Config::close_timeout). [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a
+    /// missing code (RFC 6455 section 7.1.5), with an empty reason sends an empty close frame.
     ///
     /// # Errors
-    /// [`UsageError`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection goes
-    /// on; [`UsageError::Closing`] when the handshake has begun already, or the connection is over, as in
+    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection goes
+    /// on; [`Error::Closed`] when the handshake has begun already, or the connection is over, as in
+    /// [`Handler::close`](super::Handler::close). After an error ended the connection, that error, as in
     /// [`Handler::error`](super::Handler::error).
     pub fn close(
         &mut self,
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
-    ) -> Result<(), UsageError> {
-        let frame = CloseFrame::new(code, reason)?;
-        self.begin_close(&frame)
+    ) -> Result<()> {
+        self.begin_close(ClosePayload::new(code, reason)?.frame())
     }
 
-    pub(super) fn begin_close(&mut self, frame: &CloseFrame) -> Result<(), UsageError> {
+    pub(super) fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<()> {
         self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
-        self.protocol.close(Some(frame), writer.output.buffer())?;
-        self.presence.close_sent(Some(frame.code));
+        self.protocol.close(frame, writer.output.buffer())?;
+        self.presence.close_sent(frame.map(|frame| frame.code));
         Ok(())
     }
 
@@ -353,8 +358,23 @@ impl Connection {
         self.extras.get_or_insert_default()
     }
 
-    fn check_sending(&self) -> Result<(), UsageError> {
-        if self.asked.is_abort() { Err(UsageError::Closing) } else { Ok(()) }
+    fn check_sending(&self) -> Result<()> {
+        if !self.asked.is_abort() {
+            return Ok(());
+        }
+        let end = self.extras.as_ref().and_then(|extras| extras.end.as_ref());
+        Err(end.map_or(Error::Closed(None), |end| end.of_later_call()))
+    }
+
+    /// The connection is over: nothing more is sent, whatever the protocol would still allow. `end` is what those are told who
+    /// try it.
+    pub(super) fn end(&mut self, end: Error) {
+        self.asked.abort();
+        let end = Arc::new(end);
+        if let Some(handle) = self.handle.0.get() {
+            handle.on_end(end.clone());
+        }
+        self.extras().end = Some(end);
     }
 
     /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
@@ -370,7 +390,14 @@ impl Connection {
 
     /// A way to this connection from any thread, at any time.
     pub fn handle(&self) -> Handle {
-        self.handle.0.get_or_init(|| Handle::new(self.id, self.workers.clone())).clone()
+        let new = || {
+            let handle = Handle::new(self.id, self.workers.clone());
+            if let Some(end) = self.extras.as_ref().and_then(|extras| extras.end.as_ref()) {
+                handle.on_end(end.clone());
+            }
+            handle
+        };
+        self.handle.0.get_or_init(new).clone()
     }
 
     /// Sends a message to all connections of the server that are open, this one included. Each worker writes it to its own,

@@ -1,12 +1,14 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use sockeye_proto::{CloseCode, CloseFrame, Message, Prepared, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::mailbox::{Letter, Workers};
 use super::{Broadcaster, ConnectionId};
+use crate::Error;
+use crate::websocket::ClosePayload;
 
 /// The connection is over.
 const CLOSED: u8 = 1;
@@ -17,8 +19,9 @@ const ABORT_ASKED: u8 = 4;
 
 /// A way to a connection from any thread, at any time: what is asked for is done by the connection's worker.
 ///
-/// Messages and events from one thread arrive in the order in which they were sent. A connection that is over takes what it is
-/// sent silently: [`Handler::close`](super::Handler::close) is where to forget its handle, and [`is_closed`](Self::is_closed) tells.
+/// Messages and events from one thread arrive in the order in which they were sent. What is sent to a connection that is over is
+/// refused with [`HandleError::Closed`], and what was on its way to the worker by then is lost silently.
+/// [`Handler::close`](super::Handler::close) is where to forget a handle.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -30,11 +33,14 @@ struct Shared {
     id: ConnectionId,
     workers: Arc<Workers>,
     state: AtomicU8,
+    /// What the connection ended with.
+    end: OnceLock<Arc<Error>>,
 }
 
 impl Handle {
     pub(super) fn new(id: ConnectionId, workers: Arc<Workers>) -> Self {
-        Self { shared: Arc::new(Shared { id, workers, state: AtomicU8::new(0) }) }
+        let state = AtomicU8::new(0);
+        Self { shared: Arc::new(Shared { id, workers, state, end: OnceLock::new() }) }
     }
 
     /// Whose handle it is.
@@ -52,7 +58,7 @@ impl Handle {
     /// none: see [`Server::max_unwritten`](super::Server::max_unwritten).
     ///
     /// # Errors
-    /// [`HandleError::Full`], [`HandleError::Stopped`].
+    /// [`HandleError::Closed`], [`HandleError::Full`], [`HandleError::Stopped`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), HandleError> {
         self.post_letter(Letter::Send(self.id(), message.into()))
     }
@@ -90,7 +96,7 @@ impl Handle {
     }
 
     /// Begins the closing handshake, after what was sent before. It is never refused for want of room. The first call decides
-    /// with which code.
+    /// with which code. 1005 with an empty reason sends an empty close frame.
     ///
     /// # Errors
     /// [`HandleError::Usage`] for a code that must not be sent or a reason of more than 123 bytes,
@@ -100,8 +106,8 @@ impl Handle {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), HandleError> {
-        let frame = CloseFrame::new(code, reason)?;
-        self.ask_once(CLOSE_ASKED, Letter::Close(self.id(), frame))
+        let payload = ClosePayload::new(code, reason)?;
+        self.ask_once(CLOSE_ASKED, Letter::Close(self.id(), payload))
     }
 
     /// Drops the connection without a closing handshake, and with it what is unwritten. It is never refused for want of room.
@@ -138,7 +144,16 @@ impl Handle {
         self.shared.state.fetch_or(CLOSED, Ordering::Release);
     }
 
+    /// Notes what the connection ended with.
+    pub(super) fn on_end(&self, end: Arc<Error>) {
+        self.shared.end.get_or_init(|| end);
+    }
+
     fn post_letter(&self, letter: Letter) -> Result<(), HandleError> {
+        if let Some(end) = self.shared.end.get() {
+            self.shared.workers.check_running(self.id())?;
+            return Err(HandleError::Closed(end.clone()));
+        }
         self.shared.workers.post(self.id(), letter)
     }
 
@@ -147,16 +162,19 @@ impl Handle {
         if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
             return self.shared.workers.check_running(self.id());
         }
-        self.post_letter(letter)
+        self.shared.workers.post(self.id(), letter)
     }
 }
 
 /// Why a worker was not told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandleError {
     /// The protocol forbids it.
     Usage(UsageError),
+    /// The connection is over, by this error; after a closing handshake it is [`Error::Closed`] with what the peer's close frame
+    /// said.
+    Closed(Arc<Error>),
     /// The worker is behind: as much as [`Server::max_mail`](super::Server::max_mail) allows waits for it.
     Full,
     /// The server has stopped.
@@ -167,6 +185,7 @@ impl fmt::Display for HandleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
+            Self::Closed(error) => error.fmt(f),
             Self::Full => {
                 f.write_str("the connection's worker is behind and takes no more for now")
             }

@@ -5,9 +5,10 @@ use std::fmt;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockeye_proto::{CloseFrame, Message, Prepared};
+use sockeye_proto::{Message, Prepared};
 
 use super::{ConnectionId, HandleError};
+use crate::websocket::ClosePayload;
 
 /// What a letter counts beside its payload, in bytes: about its size in memory.
 const LETTER_SIZE: usize = 64;
@@ -19,7 +20,7 @@ pub(super) enum Letter {
     SendPrepared(ConnectionId, Prepared),
     Ping(ConnectionId, Vec<u8>),
     Event(ConnectionId, Box<dyn Any + Send>),
-    Close(ConnectionId, CloseFrame),
+    Close(ConnectionId, ClosePayload),
     Abort(ConnectionId),
     Broadcast(Prepared),
     Stop,
@@ -39,7 +40,7 @@ impl Letter {
                 Self::SendPrepared(_, prepared) | Self::Broadcast(prepared) => prepared.len(),
                 Self::Ping(_, payload) => payload.len(),
                 Self::Event(_, event) => size_of_val(&**event),
-                Self::Close(_, frame) => frame.reason.len(),
+                Self::Close(_, payload) => payload.frame().map_or(0, |frame| frame.reason.len()),
                 Self::Abort(_) | Self::Stop => 0,
             }
     }
@@ -198,9 +199,10 @@ mod tests {
         mailbox.post(letter()).unwrap();
         mailbox.post(letter()).unwrap();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
-        assert_eq!(mailbox.post(letter()), Err(HandleError::Full));
+        assert!(matches!(mailbox.post(letter()), Err(HandleError::Full)));
         let id = ConnectionId::new(0, 0, 0);
-        mailbox.post(Letter::Close(id, CloseFrame::from(CloseCode::GOING_AWAY))).unwrap();
+        let payload = ClosePayload(Some(CloseCode::GOING_AWAY.into()));
+        mailbox.post(Letter::Close(id, payload)).unwrap();
         mailbox.post(Letter::Abort(id)).unwrap();
         for _ in 0..10 {
             mailbox.post(Letter::Stop).unwrap();
@@ -209,6 +211,6 @@ mod tests {
         assert_eq!(letters.len(), 5, "a server is stopped once");
         mailbox.post(letter()).unwrap();
         mailbox.close();
-        assert_eq!(mailbox.post(letter()), Err(HandleError::Stopped));
+        assert!(matches!(mailbox.post(letter()), Err(HandleError::Stopped)));
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use sockeye::push::{Connection, Handle, HandleError, Server};
-use sockeye::{CloseCode, UsageError};
+use sockeye::{CloseCode, CloseFrame, Error, UsageError};
 
 use crate::peer::{PATIENCE, Peer};
 use crate::recorder::{Log, Recorder, Seen, record};
 use crate::serving::Running;
-use crate::wire::{self, FIN, TEXT};
+use crate::wire::{self, CLOSE, FIN, TEXT};
 
 /// Recorders that give away a handle of each connection that opens.
 fn record_handles() -> (impl Fn() -> Recorder + Send + Sync + 'static, Log, Receiver<Handle>) {
@@ -104,7 +104,7 @@ fn a_handle_closes_and_aborts() {
     let mut peer = Peer::connect(running.address);
     let handle = handles.recv_timeout(PATIENCE).unwrap();
     assert_eq!(handle.id(), log.opened());
-    let error = handle.close(CloseCode::NO_STATUS_RCVD, "").unwrap_err();
+    let error = handle.close(CloseCode::NO_STATUS_RCVD, "none").unwrap_err();
     assert!(matches!(error, HandleError::Usage(UsageError::InvalidCloseCode { .. })), "{error:?}");
     handle.close(CloseCode::TRY_AGAIN_LATER, "busy").unwrap();
     handle.send("too late").unwrap();
@@ -135,8 +135,8 @@ fn a_handle_of_a_connection_that_is_over_touches_no_other() {
     let mut second = Peer::connect(running.address);
     let new = handles.recv_timeout(PATIENCE).unwrap();
     assert_ne!(old.id(), new.id());
-    old.send("for nobody").unwrap();
-    old.ping(b"for nobody").unwrap();
+    old.send("for nobody").unwrap_err();
+    old.ping(b"for nobody").unwrap_err();
     old.close(CloseCode::NORMAL_CLOSURE, "for nobody").unwrap();
     old.abort().unwrap();
     new.send("for you").unwrap();
@@ -171,11 +171,11 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
         }
         assert!(sent <= LIMIT / LENGTH, "{sent} messages wait");
     };
-    assert_eq!(error, HandleError::Full);
+    assert!(matches!(error, HandleError::Full), "{error:?}");
     assert!(sent >= LIMIT / LENGTH / 2, "only {sent} messages wait");
-    assert_eq!(handle.broadcast("x"), Err(HandleError::Full));
-    assert_eq!(handle.ping(b""), Err(HandleError::Full));
-    assert_eq!(handle.post("x"), Err(HandleError::Full));
+    assert!(matches!(handle.broadcast("x"), Err(HandleError::Full)));
+    assert!(matches!(handle.ping(b""), Err(HandleError::Full)));
+    assert!(matches!(handle.post("x"), Err(HandleError::Full)));
     release.send(()).unwrap();
     for _ in 0..sent {
         assert_eq!(peer.message().len(), LENGTH);
@@ -251,6 +251,43 @@ fn a_handle_tells_that_its_connection_is_over() {
 }
 
 #[test]
+fn what_is_sent_to_a_connection_that_is_over_is_refused_with_its_end() {
+    let (make, log, handles) = record_handles();
+    let running = Running::start(Server::new(make).workers(1));
+    let mut peer = Peer::connect(running.address);
+    let closed = handles.recv_timeout(PATIENCE).unwrap();
+    peer.send(&wire::close(1000));
+    log.wait_for(&Seen::Close(Some(CloseFrame::from(CloseCode::NORMAL_CLOSURE))));
+    for refused in [closed.send("too late"), closed.ping(b""), closed.post(7_u32)] {
+        let Err(HandleError::Closed(end)) = refused else { panic!("{refused:?}") };
+        assert!(matches!(&*end, Error::Closed(Some(frame)) if frame.code == 1000.into()));
+    }
+    closed.close(1000, "").unwrap();
+    closed.abort().unwrap();
+    Peer::connect(running.address).finish();
+    let lost = handles.recv_timeout(PATIENCE).unwrap();
+    log.wait_for(&Seen::Close(None));
+    let refused = lost.send("too late");
+    assert!(
+        matches!(&refused, Err(HandleError::Closed(end)) if matches!(**end, Error::Disconnected)),
+        "{refused:?}"
+    );
+    running.stop();
+}
+
+#[test]
+fn an_empty_close_frame_can_be_sent() {
+    let (make, log, handles) = record_handles();
+    let running = Running::start(Server::new(make).workers(1));
+    let mut peer = Peer::connect(running.address);
+    handles.recv_timeout(PATIENCE).unwrap().close(CloseCode::NO_STATUS_RCVD, "").unwrap();
+    assert_eq!(peer.frame(), (FIN | CLOSE, Vec::new()));
+    peer.send(&wire::masked(FIN | CLOSE, b""));
+    log.wait_for(&Seen::Close(None));
+    running.stop();
+}
+
+#[test]
 fn a_handle_is_told_that_the_server_has_stopped() {
     let (make, _log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
@@ -258,9 +295,9 @@ fn a_handle_is_told_that_the_server_has_stopped() {
     let handle = handles.recv_timeout(PATIENCE).unwrap();
     peer.reset();
     running.stop();
-    assert_eq!(handle.send("anyone?"), Err(HandleError::Stopped));
-    assert_eq!(handle.ping(b""), Err(HandleError::Stopped));
-    assert_eq!(handle.close(CloseCode::NORMAL_CLOSURE, ""), Err(HandleError::Stopped));
-    assert_eq!(handle.abort(), Err(HandleError::Stopped));
-    assert_eq!(handle.broadcast("anyone?"), Err(HandleError::Stopped));
+    assert!(matches!(handle.send("anyone?"), Err(HandleError::Stopped)));
+    assert!(matches!(handle.ping(b""), Err(HandleError::Stopped)));
+    assert!(matches!(handle.close(CloseCode::NORMAL_CLOSURE, ""), Err(HandleError::Stopped)));
+    assert!(matches!(handle.abort(), Err(HandleError::Stopped)));
+    assert!(matches!(handle.broadcast("anyone?"), Err(HandleError::Stopped)));
 }

@@ -3,21 +3,22 @@
 use std::sync::mpsc::channel;
 
 use sockeye::push::{Connection, Handle, Sent, Server};
-use sockeye::{CloseCode, UsageError};
+use sockeye::{CloseCode, CloseFrame, Error};
 
 use crate::peer::{PATIENCE, Peer};
 use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, FIN, TEXT};
 
-/// What the last callbacks were told.
-type Refusals = (Sent, Sent, Result<(), UsageError>, Result<(), UsageError>);
+const CLOSED: &str = "the connection is closed";
 
-const ALL_REFUSED: Refusals =
-    (Sent::Closed, Sent::Closed, Err(UsageError::Closing), Err(UsageError::Closing));
-
-/// Ends a connection in the way that `end` does, and returns what its peer is sent after the handshake.
-fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u8, Vec<u8>)> {
+/// Ends a connection in the way that `end` does, and returns what its peer is sent after the handshake. So many callbacks are told
+/// with `error` that they are too late.
+fn last_frames(
+    end: impl FnOnce(&mut Peer, &Handle),
+    callbacks: usize,
+    error: &str,
+) -> Vec<(u8, Vec<u8>)> {
     let (tell, told) = channel();
     let (give, handles) = channel();
     let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
@@ -25,17 +26,15 @@ fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u
         Seen::Message(_) => {
             connection.abort();
             assert_eq!(connection.send("aborted"), Sent::Closed);
-            assert_eq!(connection.ping(b"aborted"), Err(UsageError::Closing));
+            assert!(matches!(connection.ping(b"aborted"), Err(Error::Closed(None))));
         }
         Seen::Error(_) | Seen::Close(_) => {
-            let refusals: Refusals = (
-                connection.send("too late"),
-                connection.send_shared("too late"),
-                connection.ping(b"too late"),
-                connection.close(CloseCode::NORMAL_CLOSURE, "too late"),
-            );
+            assert_eq!(connection.send("too late"), Sent::Closed);
+            assert_eq!(connection.send_shared("too late"), Sent::Closed);
             assert!(!connection.is_open());
-            tell.send(refusals).unwrap();
+            let ping = connection.ping(b"too late").unwrap_err();
+            let close = connection.close(CloseCode::NORMAL_CLOSURE, "too late").unwrap_err();
+            tell.send([ping.to_string(), close.to_string()]).unwrap();
         }
         _ => {}
     });
@@ -44,7 +43,7 @@ fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u
     let handle = handles.recv_timeout(PATIENCE).unwrap();
     end(&mut peer, &handle);
     for _ in 0..callbacks {
-        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ALL_REFUSED);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), [error, error]);
     }
     let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
     // Otherwise the server would wait for the end of its half.
@@ -55,7 +54,7 @@ fn last_frames(end: impl FnOnce(&mut Peer, &Handle), callbacks: usize) -> Vec<(u
 
 #[test]
 fn an_abort_by_a_handle_sends_nothing() {
-    assert_eq!(last_frames(|_, handle| handle.abort().unwrap(), 1), []);
+    assert_eq!(last_frames(|_, handle| handle.abort().unwrap(), 1, CLOSED), []);
 }
 
 #[test]
@@ -64,26 +63,30 @@ fn what_was_queued_before_an_abort_is_dropped_with_it() {
         |_, handle| {
             handle.post("so that what follows is taken at once").unwrap();
             handle.abort().unwrap();
-            handle.send("too late").unwrap();
+            // Refused where the worker has dropped the connection by now.
+            let _ = handle.send("too late");
         },
         1,
+        CLOSED,
     );
     assert_eq!(frames, []);
 }
 
 #[test]
 fn an_abort_in_a_callback_sends_nothing() {
-    assert_eq!(last_frames(|peer, _| peer.text("abort"), 1), []);
+    assert_eq!(last_frames(|peer, _| peer.text("abort"), 1, CLOSED), []);
 }
 
 #[test]
 fn a_connection_whose_peer_is_gone_sends_nothing() {
-    assert_eq!(last_frames(|peer, _| peer.finish(), 2), []);
+    let error = "the connection ended without a closing handshake";
+    assert_eq!(last_frames(|peer, _| peer.finish(), 2, error), []);
 }
 
 #[test]
 fn a_peer_that_breaks_the_protocol_is_told_so_and_nothing_else() {
-    let frames = last_frames(|peer, _| peer.send(&wire::masked(FIN | TEXT, b"\xff")), 2);
+    let error = "the peer broke the WebSocket protocol: text message is not UTF-8";
+    let frames = last_frames(|peer, _| peer.send(&wire::masked(FIN | TEXT, b"\xff")), 2, error);
     assert_eq!(frames.len(), 1, "{frames:?}");
     assert_eq!(frames[0].0, FIN | CLOSE);
     assert_eq!(frames[0].1[..2], 1007_u16.to_be_bytes());
@@ -91,7 +94,8 @@ fn a_peer_that_breaks_the_protocol_is_told_so_and_nothing_else() {
 
 #[test]
 fn a_closing_handshake_is_answered_and_nothing_else_is_sent() {
-    let frames = last_frames(|peer, _| peer.send(&wire::close(1000)), 1);
+    let error = format!("{CLOSED}: {}", CloseFrame::from(CloseCode::NORMAL_CLOSURE));
+    let frames = last_frames(|peer, _| peer.send(&wire::close(1000)), 1, &error);
     assert_eq!(frames, [(FIN | CLOSE, 1000_u16.to_be_bytes().to_vec())]);
 }
 

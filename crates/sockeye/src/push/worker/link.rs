@@ -4,7 +4,6 @@ mod stall;
 
 use std::any::Any;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,14 +15,18 @@ use sockeye_proto::{
 use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 
+#[cfg(feature = "tls")]
+use super::Settings;
 use super::flow::{Stop, call};
 use super::opening::{self, Opened, Opening};
-use super::{Office, Settings, Writer};
+use super::{Office, Writer};
 use crate::Error;
 use crate::figures::{Side, Tally};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
+use crate::upgrade::Options;
+use crate::websocket::ClosePayload;
 use stall::Stall;
 
 /// How much a peer whose connection failed may still send while it reads why, in bytes.
@@ -134,10 +137,10 @@ impl<S: Delivery> Link<S> {
         id: ConnectionId,
         peer: SocketAddr,
         entry: Option<Entry>,
-        settings: &Settings,
-    ) -> io::Result<Self> {
+        options: &Options,
+    ) -> Self {
         let refused = matches!(entry, Some(Entry::Full(_)));
-        Ok(Self {
+        Self {
             socket,
             id,
             blocked: false,
@@ -146,11 +149,18 @@ impl<S: Delivery> Link<S> {
             dirty: false,
             watched: None,
             asked_in: Stage::Unknown,
-            phase: Phase::Opening(Box::new(Opening::new(peer, refused, &settings.options))),
+            phase: Phase::Opening(Box::new(Opening::new(peer, refused, options))),
             _entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
-            tls: crate::push::tls::Session::new(settings.tls.as_ref())?,
-        })
+            tls: None,
+        }
+    }
+
+    /// Begins a session of TLS, where the server speaks it.
+    #[cfg(feature = "tls")]
+    pub(super) fn secure(&mut self, settings: &Settings) -> io::Result<()> {
+        self.tls = crate::push::tls::Session::new(settings.tls.as_ref())?;
+        Ok(())
     }
 
     /// Input from the socket.
@@ -223,7 +233,7 @@ impl<S: Delivery> Link<S> {
     #[cfg(feature = "tls")]
     fn receive_sealed<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
         let Some(mut tls) = self.tls.take() else { return };
-        let mut plain = mem::take(&mut office.plain);
+        let mut plain = std::mem::take(&mut office.plain);
         let mut rest = input;
         let result = loop {
             match tls.open(&mut rest, &mut plain) {
@@ -313,8 +323,11 @@ impl<S: Delivery> Link<S> {
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
         }
-        // Nothing more is sent, whatever the protocol would still allow.
-        connection.asked.abort();
+        connection.end(match &stop {
+            Stop::Closed(frame) => Error::Closed(frame.clone()),
+            Stop::Failed(error) => error.of_later_call(),
+            Stop::Aborted | Stop::Panicked(_) => Error::Closed(None),
+        });
         let aborted = matches!(stop, Stop::Aborted);
         let frame = match stop {
             Stop::Closed(frame) => {
@@ -544,12 +557,12 @@ impl<S: Delivery> Link<S> {
     }
 
     /// Begins the closing handshake, or ends what has not begun.
-    pub(super) fn close<H: Handler>(&mut self, office: &mut Office<H>, frame: &CloseFrame) {
+    pub(super) fn close<H: Handler>(&mut self, office: &mut Office<H>, payload: &ClosePayload) {
         match &mut self.phase {
             Phase::Open(connection) => {
                 connection.writer.get_or_insert_with(|| office.lend());
                 // The frame was checked, and one that is closing takes none.
-                let _ = connection.begin_close(frame);
+                let _ = connection.begin_close(payload.frame());
             }
             Phase::Opening(..) => self.end = End::Drop,
             Phase::Over(..) => {}

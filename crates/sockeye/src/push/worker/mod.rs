@@ -31,6 +31,7 @@ use crate::Shutdown;
 use crate::figures::Tally;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
+use crate::websocket::ClosePayload;
 use deadlines::Deadlines;
 use flow::Panic;
 pub(super) use link::{Delivery, End, Link};
@@ -162,13 +163,14 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
         let id = ConnectionId::new(self.index, slot, self.serial);
         self.serial += 1;
-        let link = match Link::new(socket, id, peer, entry, &self.office.settings) {
-            Ok(link) => link,
-            Err(error) => {
-                tracing::warn!(%error, "cannot begin a TLS session");
-                return None;
-            }
-        };
+        let settings = &self.office.settings;
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS changes it"))]
+        let mut link = Link::new(socket, id, peer, entry, &settings.options);
+        #[cfg(feature = "tls")]
+        if let Err(error) = link.secure(settings) {
+            tracing::warn!(%error, "cannot begin a TLS session");
+            return None;
+        }
         self.links.insert(slot, Box::new(link));
         self.watch(slot);
         Some(slot)
@@ -288,7 +290,9 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             }
             Letter::Ping(id, payload) => self.with(id, |link, office| link.ping(office, &payload)),
             Letter::Event(id, event) => self.with(id, |link, office| link.event(office, event)),
-            Letter::Close(id, frame) => self.with(id, |link, office| link.close(office, &frame)),
+            Letter::Close(id, payload) => {
+                self.with(id, |link, office| link.close(office, &payload));
+            }
             Letter::Abort(id) => self.with(id, Link::abort),
             Letter::Broadcast(prepared) => self.run.push(prepared),
             Letter::Stop => self.stop(),
@@ -353,8 +357,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         let Some(mut stopping) = self.stopping.take() else { return };
         while let Some(slot) = stopping.pop_due(now, self.links.slots().end) {
             let Some(link) = self.links.get_mut(slot) else { continue };
-            let frame = self.office.settings.shutdown.frame();
-            link.close(&mut self.office, &frame);
+            let payload = ClosePayload(Some(self.office.settings.shutdown.frame()));
+            link.close(&mut self.office, &payload);
             self.touch(slot);
             stopping.told();
         }
