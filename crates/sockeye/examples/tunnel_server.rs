@@ -2,11 +2,15 @@
 //!
 //!     cargo run --release -p sockeye --example tunnel_server -- 127.0.0.1:8080 127.0.0.1:6379
 
+use std::time::Duration;
+
 use sockeye::byte_stream::{self, ByteStream};
-use sockeye::upgrade::HostPolicy;
-use sockeye::{Outcome, Server};
-use tokio::io::copy_bidirectional;
+use sockeye::upgrade::{HostPolicy, Options};
+use sockeye::{CloseCode, Config, Outcome, Server};
 use tokio::net::TcpStream;
+
+/// As in `tunnel_client`.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
@@ -14,7 +18,12 @@ async fn main() -> sockeye::Result<()> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let target = arguments.next().unwrap_or_else(|| "127.0.0.1:6379".into());
     let (mut listener, accept) = byte_stream::listener();
-    let server = Server::bind(address).await?.allow_hosts(HostPolicy::loopback().allow_addresses());
+    // While a program does not read, its end of the tunnel takes nothing and answers no pings.
+    let config = Config::new().write_timeout(None).pong_timeout(A_DAY);
+    let server = Server::bind(address)
+        .await?
+        .options(Options::new().config(config))
+        .allow_hosts(HostPolicy::loopback().allow_addresses());
     println!("ws://{}/ leads to {target}", server.local_addr()?);
     tokio::spawn(server.serve(move |ws| accept.give(ws)));
     while let Some(stream) = listener.accept().await {
@@ -24,10 +33,17 @@ async fn main() -> sockeye::Result<()> {
     Ok(())
 }
 
-async fn carry(mut stream: ByteStream, target: String) -> std::io::Result<()> {
-    let mut tcp = TcpStream::connect(target).await?;
+async fn carry(mut stream: ByteStream, target: String) -> sockeye::Result<()> {
+    stream.set_half_close_timeout(A_DAY);
+    let tcp = match TcpStream::connect(target).await {
+        Ok(tcp) => tcp,
+        // An error at the other end, which tells it why.
+        Err(error) => {
+            stream.abort(CloseCode::BAD_GATEWAY, error.kind().to_string()).await?;
+            return Err(error.into());
+        }
+    };
     tcp.set_nodelay(true)?;
-    // Each direction ends by itself: what one end still has to say after the other has ended arrives.
-    copy_bidirectional(&mut stream, &mut tcp).await?;
+    stream.carry(tcp).await?;
     Ok(())
 }

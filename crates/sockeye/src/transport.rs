@@ -89,6 +89,19 @@ impl Transport {
         }
     }
 
+    /// Drops it, and resets the TCP connection that it runs over, if it does.
+    pub(crate) fn reset(self) {
+        let socket = match &self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Boxed { io, .. } => socket((**io).as_any()),
+            Self::Shared(_) | Self::Gone => None,
+        };
+        if let Some(socket) = socket {
+            // An error says that the socket is gone already.
+            let _ = socket.set_zero_linger();
+        }
+    }
+
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),

@@ -38,7 +38,11 @@
 //!
 //! A close frame with 1000, with 1001 or without a code is the end of the stream. Everything else is an [`Error`]: another
 //! code, an end of the transport without a close frame, a close frame within a message. A stream that was cut is never
-//! mistaken for one that ended.
+//! mistaken for one that ended. [`ByteStream::abort`] ends a stream so on purpose.
+//!
+//! A tunnel that copies bytes between a stream and a TCP connection must keep that up: to drop a `TcpStream` after an error
+//! ends it in good order, and its peer takes a part of the data for the whole. [`ByteStream::carry`] copies both ways and
+//! resets what failed.
 //!
 //! A server that stops ([`Drain`](crate::Drain)) closes its streams with 1001 while they are read, after what was written;
 //! what would be written later fails with [`Error::ShutDown`], and the peer can be read until it has ended its direction as
@@ -48,10 +52,12 @@
 //! Those of the connection apply, and assume a peer that reads: a peer is pinged after 30 s of silence and given up 20 s
 //! later ([`Config::ping_after`](crate::Config::ping_after)), and so is one that takes nothing of what is written for 30 s
 //! ([`Config::write_timeout`](crate::Config::write_timeout)). Pings are answered by reading. A program that leaves a stream
-//! unread for longer than that must have a peer whose deadlines are longer, or turned off. [`ByteStream::set_read_timeout`]
+//! unread for longer than that must have a peer whose deadlines are longer, or turned off; its own deadlines do not cut a stream
+//! that is left unread. [`ByteStream::set_read_timeout`]
 //! and [`ByteStream::set_write_timeout`] set those of one stream.
 
 mod accept;
+mod carry;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;

@@ -93,8 +93,11 @@ impl ByteStream {
                 return Poll::Ready(Ok(()));
             }
             (Ok(()), Some(frame)) => Error::Closed(frame.clone()).into(),
-            // It was told while this was a WebSocket.
-            (Ok(()), None) => Error::Failed(io::ErrorKind::NotConnected).into(),
+            (Ok(()), None) => match self.reading {
+                Reading::Failed(kind) => Error::Failed(kind).into(),
+                // It was told while this was a WebSocket.
+                _ => Error::Failed(io::ErrorKind::NotConnected).into(),
+            },
         };
         self.reading = Reading::Failed(error.kind());
         Poll::Ready(Err(error))

@@ -171,6 +171,41 @@ async fn a_read_has_a_deadline_and_the_stream_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_left_unread_is_not_cut_by_its_own_deadlines() {
+    let short = Duration::from_secs(1);
+    let config = Config::new().ping_after(Some(short)).pong_timeout(short);
+    let (a, b) = duplex(1000);
+    let sender = Config::new().ping_after(None);
+    let mut client = websocket(a, Connection::client(&sender, || [1, 2, 3, 4])).into_byte_stream();
+    client.set_half_close_timeout(Duration::from_secs(24 * 3600));
+    let (mut reads, mut writes) = split(client);
+    let server = websocket(b, Connection::server(&config))
+        .with_deadlines(&config.read_timeout(Some(short)).write_timeout(Some(short)));
+    let mut server = server.into_byte_stream();
+    server.set_read_timeout(Some(short));
+    let sending = tokio::spawn(async move {
+        writes.write_all(&vec![7; 1 << 20]).await.unwrap();
+        writes.shutdown().await.unwrap();
+    });
+    // Takes the pings.
+    let reading = tokio::spawn(async move { reads.read_to_end(&mut Vec::new()).await });
+    let mut bytes = Vec::new();
+    let mut some = vec![0; 50_000];
+    loop {
+        let length = server.read(&mut some).await.unwrap();
+        if length == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&some[..length]);
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    assert_eq!(bytes, vec![7; 1 << 20]);
+    sending.await.unwrap();
+    server.shutdown().await.unwrap();
+    assert_eq!(reading.await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_has_a_deadline_and_the_stream_is_over_then() {
     let (mut client, _server) = streams(100);
     client.set_write_timeout(Some(Duration::from_secs(3)));

@@ -64,6 +64,12 @@ impl WebSocket {
         self.when_dropped = WhenDropped::Linger;
     }
 
+    /// Drops the transport, and resets the TCP connection where it runs over one.
+    pub(super) fn reset(mut self) {
+        self.when_dropped = WhenDropped::Drop;
+        self.transport.take().reset();
+    }
+
     /// Moves the connection out of `self`, which has nothing to do any more when it is dropped.
     fn take(&mut self) -> Self {
         let over = Self::with_ending(

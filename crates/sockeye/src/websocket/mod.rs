@@ -497,11 +497,16 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Puts a close frame into the output.
+    /// Puts a close frame into the output, and bounds how long the transport may take nothing of it.
     fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
+        self.push_close(frame)?;
+        self.write_patience.limit(self.connection.close_timeout());
+        Ok(())
+    }
+
+    fn push_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.connection.close(frame, self.output.buffer())?;
         self.ending.presence.close_sent(frame.map(|frame| frame.code));
-        self.write_patience.limit(self.connection.close_timeout());
         Ok(())
     }
 

@@ -1,11 +1,14 @@
 //! The payload of binary messages without their boundaries: what a byte stream is made of.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State};
+use tokio::time::timeout;
 
 use super::message_stream::Stage as Incoming;
 use super::patience::Patience;
@@ -152,11 +155,12 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Nothing more will be sent: puts the close frame into the output, unless there is one already.
+    /// Nothing more will be sent: puts the close frame into the output, unless there is one already. The peer may take its time
+    /// for what is ahead of it, as before.
     pub(crate) fn end_sending(&mut self) {
         let answers = self.connection.state() == State::PeerClosed;
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
-        if self.begin_close(Some(&frame)).is_ok() && answers {
+        if self.push_close(Some(&frame)).is_ok() && answers {
             self.ending.closed(self.close_frame.as_deref());
         }
     }
@@ -167,5 +171,22 @@ impl WebSocket {
         // Refused if one is out already: then the peer learns no more.
         let _ = self.begin_close(Some(frame));
         self.ending.refuse(error);
+    }
+    /// Ends the connection so that both directions fail for the peer: by `frame`, or by a reset where a close frame is out
+    /// already or the peer does not end the transport in time.
+    pub(crate) async fn abort(mut self, frame: &CloseFrame) {
+        if self.ending.is_over() {
+            return;
+        }
+        if !self.ending.has_begun()
+            && matches!(self.connection.state(), State::Open | State::PeerClosed)
+        {
+            self.refuse(frame, io::Error::from(io::ErrorKind::ConnectionAborted).into());
+            let limit = self.connection.close_timeout();
+            if timeout(limit, poll_fn(|cx| self.poll_end(cx))).await.is_ok() {
+                return;
+            }
+        }
+        self.reset();
     }
 }
