@@ -17,7 +17,7 @@ names=("$@")
 quick=
 if [ "${1:-}" = --quick ]; then
   quick=1
-  names=(aiohttp tornado undici nginx haproxy apache nghttpx)
+  names=(aiohttp tornado undici 'nginx proxy' 'HAProxy proxy' apache nghttpx)
 else
   packages+=(golang-go golang-github-gorilla-websocket-dev golang-nhooyr-websocket-dev g++ libboost1.81-dev
     libtomcat10-java default-jdk-headless)

@@ -19,6 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).parent
 LIMIT = 60  # seconds for one conversation, which takes one or two
+SILENCE = 130  # seconds: twice what nginx and HAProxy bear by default
 
 
 class Failed(Exception):
@@ -85,8 +86,8 @@ class Setting:
         """Our client has its conversation at the URL. Gives what it says."""
         return self.run([self.client, *flags, url])
 
-    def run(self, command):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=self.environment)
+    def run(self, command, limit=LIMIT):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=self.environment)
         if done.returncode:
             raise Failed((done.stderr or done.stdout).strip().splitlines()[-1:] or done.returncode)
         return done.stdout.strip()
@@ -283,6 +284,18 @@ def through(proxy, *flags, serve=()):
     return row
 
 
+def silence_through(proxy):
+    """Connections on which neither program says anything live, by the server's keepalive, through the proxy's time-outs."""
+    def row(setting):
+        client = [*python("silent_client.py")(setting)]
+        with setting.serve() as upstream:
+            port = free_port()
+            with running(proxy(setting, port, upstream), setting.log("proxy")) as process:
+                wait_for(port, process)
+                return setting.run([*client, f"ws://127.0.0.1:{port}/echo", str(SILENCE)], limit=SILENCE + LIMIT)
+    return row
+
+
 def rows():
     for name, (command, *roles) in PEERS.items():
         for role in roles:
@@ -296,6 +309,8 @@ def rows():
     yield "Envoy proxy", through(envoy)
     yield "Envoy proxy, HTTP/2 in front", through(envoy_http2_front, "--http2")
     yield "Envoy proxy, HTTP/2 behind", through(envoy_http2_back, serve=["--self-signed"])
+    yield "nginx, two minutes of silence", silence_through(nginx)
+    yield "HAProxy, two minutes of silence", silence_through(haproxy)
 
 
 def main():
