@@ -76,6 +76,8 @@ pub const ALL: &[Rival] = &[
         ..websocket("sockeye-pull", "sockeye_pull", &["feed"])
     },
     Rival { http: Http::Both, ..websocket("sockeye-pull (send)", "sockeye_pull", &["send"]) },
+    websocket("sockeye-server", "sockeye_server", &["send"]),
+    websocket("sockeye-server (feed)", "sockeye_server", &["feed"]),
     Rival {
         tls: true,
         fan_out: true,

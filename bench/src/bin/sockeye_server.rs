@@ -1,0 +1,34 @@
+//! Echo by the first program of README: a handler given to `Server::serve`, which calls `send`, or `feed` to compare.
+
+use std::io;
+
+use sockeye::{Server, WebSocket};
+use sockeye_bench::serve::{self, Arguments, Writes};
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse(&[])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let server = Server::bind(arguments.address).await?;
+        serve::announce(server.local_addr()?);
+        match arguments.writes {
+            Writes::Send => server.serve(send).await,
+            Writes::Feed => server.serve(feed).await,
+        }
+    });
+    served.map_err(io::Error::other)
+}
+
+async fn send(mut ws: WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn feed(mut ws: WebSocket) -> sockeye::Result<()> {
+    while let Some(message) = ws.recv().await? {
+        ws.feed(message).await?;
+    }
+    Ok(())
+}
