@@ -15,8 +15,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 selection=conformance/all.json
 # A case that hangs ends by itself; these bound a peer that does.
 patience=3600
+profile=release
 case "${1:-}" in
-  --quick) selection=conformance/quick.json patience=600 ;;
+  # With the build of the tests, so that a change is not compiled once more: the suite is slower than either.
+  --quick) selection=conformance/quick.json patience=600 profile=dev ;;
   '') ;;
   *) echo "conformance: unknown argument: $1" >&2; exit 2 ;;
 esac
@@ -24,9 +26,9 @@ esac
 read -r -a wstest <<<"${WSTEST:-$(ci/autobahn.sh | tail -n 1)}"
 if [ -z "${AUTOBAHN_SERVER:-}" ] || [ -z "${AUTOBAHN_CLIENT:-}" ]; then
   echo "conformance: building the examples autobahn_server and autobahn_client"
-  cargo build --release -p sockeye --all-features --example autobahn_server --example autobahn_client
+  cargo build --profile "$profile" -p sockeye --all-features --example autobahn_server --example autobahn_client
 fi
-examples=${CARGO_TARGET_DIR:-target}/release/examples
+examples=${CARGO_TARGET_DIR:-target}/${profile/dev/debug}/examples
 read -r -a our_server <<<"${AUTOBAHN_SERVER:-$examples/autobahn_server}"
 read -r -a our_client <<<"${AUTOBAHN_CLIENT:-$examples/autobahn_client}"
 

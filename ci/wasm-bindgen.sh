@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints, on its last line, the folder with the programs of wasm-bindgen: the command line of the version in Cargo.lock,
-# which has to be that of the library. Kept in ~/.cache/sockeye; built from source where it is missing, in two minutes.
+# which has to be that of the library. Kept in ~/.cache/sockeye; built from source where it is missing, in a minute or two.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,8 +9,8 @@ tools=${XDG_CACHE_HOME:-$HOME/.cache}/sockeye/wasm-bindgen-$version
 if [ ! -x "$tools/bin/wasm-bindgen" ]; then
   printf 'wasm-bindgen: installing wasm-bindgen-cli %s\n' "$version" >&2
   # Its own lock file names versions that do not build together.
-  CARGO_TARGET_DIR=$tools/target \
-    cargo install --quiet wasm-bindgen-cli --version "$version" --root "$tools" >&2
+  CARGO_TARGET_DIR=$tools/target CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+    cargo install --quiet --debug wasm-bindgen-cli --version "$version" --root "$tools" >&2
   rm -rf "$tools/target"
 fi
 echo "$tools/bin"
