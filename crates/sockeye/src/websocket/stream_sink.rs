@@ -29,7 +29,8 @@ impl FusedStream for WebSocket {
     }
 }
 
-/// `start_send` is [`WebSocket::feed`]; closing is [`WebSocket::close`] with 1000.
+/// `start_send` is [`WebSocket::feed`]; closing is [`WebSocket::close`] with 1000. `SinkExt::send` flushes, as a sink promises,
+/// also in a handler that a server runs: `SinkExt::feed` and `StreamExt::forward` write several messages at once.
 impl Sink<Message> for WebSocket {
     type Error = Error;
 
