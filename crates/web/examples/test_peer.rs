@@ -89,6 +89,16 @@ mod peer {
             Err(error) => format!("error: {error}"),
         };
         task.entry.send_modify(|entry| entry.fate = Some(fate));
+        if task.path == "/die" {
+            end_without_a_close_frame(ws).await;
+        }
+    }
+
+    /// Ends the transport as a program does that crashed: what was sent arrives, and no close frame after it.
+    async fn end_without_a_close_frame(ws: WebSocket) {
+        if let Ok((_, mut frames)) = ws.into_frames(1024) {
+            let _ = frames.shutdown().await;
+        }
     }
 
     /// Does what the path says until the connection ends. Gives the bytes that were received.
@@ -136,7 +146,6 @@ mod peer {
                     received += message.len();
                     ws.send(message).await?;
                 }
-                // Without a close frame.
                 return Ok(received);
             }
             "/unused_port" => {

@@ -1,6 +1,6 @@
 use futures_util::future::{join, join_all};
 use futures_util::{SinkExt, StreamExt};
-use sockeye_proto::{CloseCode, Config, Message, ProtocolError, UsageError};
+use sockeye_proto::{CloseCode, Config, Message, ProtocolError};
 use sockeye_web::{Error, WebSocket};
 use wasm_bindgen_test::wasm_bindgen_test;
 
