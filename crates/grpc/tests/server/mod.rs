@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::IntoFuture;
+use std::io;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -20,10 +21,10 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codegen::Service;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 #[cfg(feature = "tls")]
 use tonic::transport::{Identity, ServerTlsConfig};
 
@@ -35,8 +36,14 @@ pub(crate) async fn over_tcp() -> Channel {
     // Without a `Connection` around it, tonic's server reads on and on before it looks at calls that were reset.
     let mut server = sockeye_grpc::server().http2_max_pending_accept_reset_streams(Some(16_384));
     let server = server.add_service(greeter).add_service(trial);
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    Endpoint::with_connector(move || TcpStream::connect(address)).connect().await.unwrap()
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
+    let connector = move || async move {
+        let stream = TcpStream::connect(address).await?;
+        // HTTP/2 writes a little at a time, which Nagle's algorithm would hold back for 40 ms.
+        stream.set_nodelay(true)?;
+        Ok::<_, io::Error>(stream)
+    };
+    Endpoint::with_connector(connector).connect().await.unwrap()
 }
 
 /// A channel through a WebSocket, to a server of its own.
