@@ -13,7 +13,7 @@ use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
 use super::{Backend, Broadcaster, Handler, OnPanic, listener};
 use crate::quota::Quota;
-use crate::upgrade::{HostPolicy, Options};
+use crate::upgrade::{HostPolicy, Options, TrustedProxies};
 use crate::{Drained, MemoryBudget, Result, Shutdown};
 
 /// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
@@ -98,6 +98,12 @@ where
         Self { options: self.options.memory_budget(budget), ..self }
     }
 
+    /// Takes the clients' addresses from what trusted proxies say of them, by a header of the connection or of the request: see
+    /// [`Options::trusted_proxies`]. [`options`](Self::options) replaces this setting: call it first.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { options: self.options.trusted_proxies(proxies), ..self }
+    }
+
     /// By which of the system's ways bytes are moved. Default: [`Backend::Auto`].
     pub fn backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
@@ -131,6 +137,8 @@ where
     /// upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, and has 2 s to
     /// ask and to take that, in which it is one of [`max_connections`](Self::max_connections); of many at once, those beyond
     /// 64 are dropped without a word.
+    ///
+    /// It is the address that [trusted proxies](Options::trusted_proxies) tell, where there are some.
     ///
     /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
     /// address. A server that faces clients itself is well served with a few dozen.

@@ -53,6 +53,7 @@ pub use error::UpgradeError;
 pub use options::Options;
 #[cfg(feature = "hyper")]
 pub use peer_addr::PeerAddr;
+pub(crate) use proxies::ProxyHeader;
 pub use proxies::{ForwardedHeader, NetworkError, TrustedProxies};
 pub use raw::Upgrader;
 pub(crate) use raw::span;

@@ -14,6 +14,7 @@ use tokio::io::AsyncRead;
 
 use network::Network;
 pub use network::NetworkError;
+pub(crate) use protocol::Header as ProxyHeader;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -25,7 +26,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 ///
 /// The address found becomes that of the connection: [`WebSocket::peer_addr`](crate::WebSocket::peer_addr),
 /// [`UpgradeRequest::peer_addr`](super::UpgradeRequest::peer_addr), the logs, and
-/// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address) all see it. Headers of requests name
+/// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address) all see it, and the same of the handler
+/// server. Headers of requests name
 /// no port as a rule: it is 0 then.
 ///
 /// ```
@@ -95,10 +97,15 @@ impl TrustedProxies {
         stream: &mut S,
         peer: SocketAddr,
     ) -> io::Result<SocketAddr> {
-        if !self.proxy_protocol || !self.trusts(peer.ip()) {
+        if !self.expects_header(peer.ip()) {
             return Ok(peer);
         }
         Ok(protocol::read(stream).await?.unwrap_or(peer))
+    }
+
+    /// Whether a connection from this address must begin with a PROXY header.
+    pub(crate) fn expects_header(&self, peer: IpAddr) -> bool {
+        self.proxy_protocol && self.trusts(peer)
     }
 
     /// Returns the client's address by the headers of a request that came from `peer`, which is where the connection comes

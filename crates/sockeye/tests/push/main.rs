@@ -28,6 +28,7 @@ mod a_request_may_be_refused_or_answered_with_more;
 mod a_server_stops_when_told;
 mod a_silent_peer_is_dropped;
 mod a_slow_peer_has_as_long_as_it_reads;
+mod a_trusted_proxy_tells_the_client;
 mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
 mod floods_take_turns;

@@ -64,7 +64,7 @@ pub(crate) struct Link<S> {
     asked_in: Stage,
     phase: Phase,
     /// Its place among the connections of its address, where these are counted.
-    _entry: Option<Box<Entry>>,
+    entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<crate::push::tls::Session>>,
 }
@@ -139,7 +139,7 @@ impl<S: Delivery> Link<S> {
         entry: Option<Entry>,
         options: &Options,
     ) -> Self {
-        let refused = matches!(entry, Some(Entry::Full(_)));
+        let opening = Opening::new(peer, entry.as_ref(), options);
         Self {
             socket,
             id,
@@ -149,17 +149,19 @@ impl<S: Delivery> Link<S> {
             dirty: false,
             watched: None,
             asked_in: Stage::Unknown,
-            phase: Phase::Opening(Box::new(Opening::new(peer, refused, options))),
-            _entry: entry.map(Box::new),
+            phase: Phase::Opening(Box::new(opening)),
+            entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
             tls: None,
         }
     }
 
-    /// Begins a session of TLS, where the server speaks it.
+    /// Begins a session of TLS, where the server speaks it and the header of a proxy does not come first.
     #[cfg(feature = "tls")]
     pub(super) fn secure(&mut self, settings: &Settings) -> io::Result<()> {
-        self.tls = crate::push::tls::Session::new(settings.tls.as_ref())?;
+        if !matches!(&self.phase, Phase::Opening(opening) if opening.awaits_proxy()) {
+            self.tls = crate::push::tls::Session::new(settings.tls.as_ref())?;
+        }
         Ok(())
     }
 
@@ -205,6 +207,9 @@ impl<S: Delivery> Link<S> {
                     self.charge(office);
                 }
             }
+            Phase::Opening(opening) if opening.awaits_proxy() => {
+                self.receive_proxy_header(office, input);
+            }
             Phase::Opening(opening) => match opening.receive(office, self.id, input) {
                 Ok(None) => {}
                 Ok(Some(opened)) => self.open(office, opened),
@@ -215,6 +220,36 @@ impl<S: Delivery> Link<S> {
                 if over.discarded > MAX_DISCARDED {
                     self.end = End::Drop;
                 }
+            }
+        }
+    }
+
+    /// Takes input until the header of a proxy is whole, and goes on with what follows it.
+    #[cold]
+    fn receive_proxy_header<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        let Phase::Opening(opening) = &mut self.phase else { return };
+        let proxy = opening.peer();
+        let received = opening.receive_proxy_header(input);
+        let mut rest = match received {
+            Ok(Some(rest)) => rest,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(peer = %proxy, %error, "connection not opened");
+                self.end = End::Drop;
+                return;
+            }
+        };
+        #[cfg(feature = "tls")]
+        if let Err(error) = self.secure(&office.settings) {
+            tracing::warn!(%error, "cannot begin a TLS session");
+            self.end = End::Drop;
+            return;
+        }
+        if !rest.is_empty() {
+            self.receive_any(office, &mut rest);
+            // This input is not the one that the caller will settle.
+            if let Some(writer) = self.phase.writer().as_deref_mut() {
+                writer.end_input(&rest);
             }
         }
     }
@@ -259,8 +294,11 @@ impl<S: Delivery> Link<S> {
     }
 
     fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
-        let Opened { connection, flow, mut rest } = opened;
+        let Opened { connection, flow, mut rest, entry } = opened;
         self.phase = Phase::Open(connection);
+        if entry.is_some() {
+            self.entry = entry.map(Box::new);
+        }
         if let Err(stop) = flow {
             return self.conclude(office, *stop);
         }

@@ -157,7 +157,10 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     /// A client was accepted. Returns its slot; or, when there is none left, the socket is dropped.
     pub(super) fn accepted(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
         let slot = self.links.next_slot()?;
-        let entry = self.office.settings.quota.as_ref().map(|quota| quota.enter(peer.ip()));
+        let Settings { quota, options, .. } = &*self.office.settings;
+        // Behind a trusted proxy, the client's address is not known yet.
+        let quota = quota.as_ref().filter(|_| !options.proxies.trusts(peer.ip()));
+        let entry = quota.map(|quota| quota.enter(peer.ip()));
         if matches!(entry, Some(Entry::Flood)) {
             return None;
         }

@@ -1,3 +1,4 @@
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -6,16 +7,21 @@ use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, Req
 
 use super::flow::{Flow, Stop, call};
 use super::{Office, Writer};
+use crate::answer;
 use crate::push::{Answer, Connection, ConnectionId, Handler};
-use crate::upgrade::Options;
-use crate::{answer, quota};
+use crate::quota::{self, Entry};
+use crate::upgrade::{Options, ProxyHeader};
 
 /// A connection to be: the request so far.
 #[derive(Debug)]
 pub(super) struct Opening {
     search: HeadSearch,
     buffer: Vec<u8>,
+    /// The header of a proxy so far, where one must come first.
+    proxy_header: Option<Vec<u8>>,
     peer: SocketAddr,
+    /// Its address is counted once the client's is known.
+    uncounted: bool,
     deadline: Option<Instant>,
     /// It is one too many of its address, and is told so once it has asked.
     refused: bool,
@@ -29,15 +35,21 @@ pub(super) struct Opened {
     pub(super) flow: Flow,
     /// What came beyond the request.
     pub(super) rest: Vec<u8>,
+    /// Its place among the connections of the client's address, where that was not known before.
+    pub(super) entry: Option<Entry>,
 }
 
 impl Opening {
-    pub(super) fn new(peer: SocketAddr, refused: bool, options: &Options) -> Self {
+    /// `entry` is the place of the address that the connection comes from, unless a proxy has to tell the client's first.
+    pub(super) fn new(peer: SocketAddr, entry: Option<&Entry>, options: &Options) -> Self {
+        let refused = matches!(entry, Some(Entry::Full(_)));
         let timeout = if refused { quota::REFUSAL_TIMEOUT } else { options.timeout };
         Self {
             search: HeadSearch::new(options.head_limits),
             buffer: Vec::new(),
+            proxy_header: options.proxies.expects_header(peer.ip()).then(Vec::new),
             peer,
+            uncounted: entry.is_none(),
             deadline: Instant::now().checked_add(timeout),
             refused,
             writer: None,
@@ -58,6 +70,24 @@ impl Opening {
         self.buffer.len()
     }
 
+    /// Whether the header of a proxy must come before anything else.
+    pub(super) const fn awaits_proxy(&self) -> bool {
+        self.proxy_header.is_some()
+    }
+
+    /// Takes input until the header of a proxy is whole. Gives what follows it then.
+    pub(super) fn receive_proxy_header(&mut self, input: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let Some(header) = &mut self.proxy_header else { return Ok(Some(input.to_vec())) };
+        header.extend_from_slice(input);
+        let ProxyHeader::Whole { size, client } = ProxyHeader::parse(header)? else {
+            return Ok(None);
+        };
+        let rest = header.split_off(size);
+        self.proxy_header = None;
+        self.peer = client.unwrap_or(self.peer);
+        Ok(Some(rest))
+    }
+
     /// Takes input until the request is complete: then gives the connection.
     ///
     /// The answer, or the refusal, is in the writer.
@@ -72,9 +102,9 @@ impl Opening {
         if self.refused {
             return Err(quota::refusal().into());
         }
-        let (connection, flow) = self.open(office, id, end)?;
+        let (connection, flow, entry) = self.open(office, id, end)?;
         let rest = self.buffer.split_off(end);
-        Ok(Some(Opened { connection, flow, rest }))
+        Ok(Some(Opened { connection, flow, rest, entry }))
     }
 
     fn open<H: Handler>(
@@ -82,13 +112,20 @@ impl Opening {
         office: &mut Office<H>,
         id: ConnectionId,
         end: usize,
-    ) -> Result<(Box<Connection>, Flow), HandshakeError> {
+    ) -> Result<(Box<Connection>, Flow, Option<Entry>), HandshakeError> {
         let settings = office.settings.clone();
         let options = &settings.options;
         let bytes = &self.buffer[..end];
         let head = RequestHead::parse(bytes, options.head_limits)?;
         let request = Request::from_head(&head)?;
         self.peer = options.proxies.client_of(self.peer, &request);
+        let entry = match &settings.quota {
+            Some(quota) if self.uncounted => match quota.enter(self.peer.ip()) {
+                Entry::Full(_) | Entry::Flood => return Err(quota::refusal().into()),
+                free @ Entry::Free(_) => Some(free),
+            },
+            _ => None,
+        };
         let mut answer = Answer::new(options.answer(&request)?, self.peer);
         match call(|| office.handler.upgrade(&request, &mut answer)) {
             Ok(admitted) => admitted?,
@@ -120,7 +157,7 @@ impl Opening {
             Ok(()) if connection.asked.is_abort() => Err(Stop::Aborted.into()),
             Ok(()) => Ok(()),
         };
-        Ok((connection, flow))
+        Ok((connection, flow, entry))
     }
 }
 

@@ -15,31 +15,93 @@ const MAX_LINE: usize = 107;
 /// as a certificate's name.
 const MAX_LENGTH: u16 = 4096;
 
-/// Reads a header and nothing beyond it. `None` when the proxy does not say for whom it speaks, or speaks for itself, as it
-/// does to see whether the server is well.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
-    let mut first = [0; SIGNATURE.len()];
-    stream.read_exact(&mut first).await?;
-    if first == SIGNATURE { read_binary(stream).await } else { read_line(stream, &first).await }
+/// The bytes before the addresses of version 2: the signature, the command, the family and the length of what follows.
+const FIXED: usize = 16;
+
+/// The beginning of a connection, as far as it is a header.
+#[derive(Debug)]
+pub(crate) enum Header {
+    /// The header goes on for so many bytes at least.
+    Needs(usize),
+    /// The header is whole.
+    Whole {
+        /// How many bytes it has.
+        size: usize,
+        /// `None` when the proxy does not say for whom it speaks, or speaks for itself, as it does to see whether the server is
+        /// well.
+        client: Option<SocketAddr>,
+    },
 }
 
-async fn read_line<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    first: &[u8],
-) -> io::Result<Option<SocketAddr>> {
-    if !first.starts_with(b"PROXY ") {
-        return Err(malformed("a PROXY header was expected"));
+impl Header {
+    /// Parses the header at the beginning of `bytes`.
+    pub(crate) fn parse(bytes: &[u8]) -> io::Result<Self> {
+        if bytes.len() < SIGNATURE.len() {
+            return Ok(Self::Needs(SIGNATURE.len() - bytes.len()));
+        }
+        if bytes.starts_with(&SIGNATURE) {
+            Self::parse_binary(bytes)
+        } else {
+            Self::parse_text(bytes)
+        }
     }
-    let mut line = Vec::with_capacity(MAX_LINE);
-    line.extend_from_slice(first);
-    // A byte at a time, as nothing is to be read beyond the line, whose end only its bytes tell.
-    while !line.ends_with(b"\r\n") {
-        if line.len() == MAX_LINE {
+
+    fn parse_text(bytes: &[u8]) -> io::Result<Self> {
+        if !bytes.starts_with(b"PROXY ") {
+            return Err(malformed("a PROXY header was expected"));
+        }
+        let within = &bytes[..bytes.len().min(MAX_LINE)];
+        let Some(end) = within.windows(2).position(|end| end == b"\r\n") else {
+            // Only the bytes of a line tell its end.
+            return if within.len() < MAX_LINE {
+                Ok(Self::Needs(1))
+            } else {
+                Err(malformed("a PROXY header is too long"))
+            };
+        };
+        let source = parse_line(&bytes[..end]);
+        let source = source.ok_or_else(|| malformed("a PROXY header is malformed"))?;
+        Ok(Self::Whole { size: end + 2, client: source.client() })
+    }
+
+    fn parse_binary(bytes: &[u8]) -> io::Result<Self> {
+        let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED>() else {
+            return Ok(Self::Needs(FIXED - bytes.len()));
+        };
+        let [.., command, family, high, low] = *fixed;
+        let length = u16::from_be_bytes([high, low]);
+        if length > MAX_LENGTH {
             return Err(malformed("a PROXY header is too long"));
         }
-        line.push(stream.read_u8().await?);
+        let length = usize::from(length);
+        let Some(addresses) = rest.get(..length) else {
+            return Ok(Self::Needs(length - rest.len()));
+        };
+        let source = match command {
+            // LOCAL: the proxy's own connection, such as a check of health.
+            0x20 => Source::Unsaid,
+            0x21 => {
+                source(family, addresses).ok_or_else(|| malformed("a PROXY header is malformed"))?
+            }
+            _ => return Err(malformed("a PROXY header is of an unknown version or command")),
+        };
+        Ok(Self::Whole { size: FIXED + length, client: source.client() })
     }
-    parse_line(&line).map(Source::client).ok_or_else(|| malformed("a PROXY header is malformed"))
+}
+
+/// Reads a header and nothing beyond it. `None` when the proxy does not say for whom it speaks.
+pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+    let mut bytes = Vec::with_capacity(MAX_LINE);
+    loop {
+        match Header::parse(&bytes)? {
+            Header::Whole { client, .. } => return Ok(client),
+            Header::Needs(more) => {
+                let had = bytes.len();
+                bytes.resize(had + more, 0);
+                stream.read_exact(&mut bytes[had..]).await?;
+            }
+        }
+    }
 }
 
 /// Whom a header names.
@@ -57,9 +119,9 @@ impl Source {
     }
 }
 
-/// The source in a line; `None` when it is no such line.
+/// The source in a line without its end; `None` when it is no such line.
 fn parse_line(line: &[u8]) -> Option<Source> {
-    let line = std::str::from_utf8(line.strip_suffix(b"\r\n")?).ok()?;
+    let line = std::str::from_utf8(line).ok()?;
     let mut words = line.split(' ').skip(1);
     let family = words.next()?;
     if family == "UNKNOWN" {
@@ -74,24 +136,6 @@ fn parse_line(line: &[u8]) -> Option<Source> {
     };
     let source = SocketAddr::new(source, port.parse().ok()?);
     words.next().is_none().then_some(Source::Client(source))
-}
-
-async fn read_binary<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
-    let (command, family) = (stream.read_u8().await?, stream.read_u8().await?);
-    let length = stream.read_u16().await?;
-    if length > MAX_LENGTH {
-        return Err(malformed("a PROXY header is too long"));
-    }
-    let mut rest = vec![0; usize::from(length)];
-    stream.read_exact(&mut rest).await?;
-    match command {
-        // LOCAL: the proxy's own connection, such as a check of health.
-        0x20 => Ok(None),
-        0x21 => source(family, &rest)
-            .map(Source::client)
-            .ok_or_else(|| malformed("a PROXY header is malformed")),
-        _ => Err(malformed("a PROXY header is of an unknown version or command")),
-    }
 }
 
 /// The source in the addresses of version 2; `None` when they are too short.
