@@ -17,9 +17,8 @@ use crate::split::{Receiver, SendQueue, Sender};
 /// Longer than any timeout of a connection, on a clock that is not the wall's.
 const LONG: Duration = Duration::from_secs(300);
 
-/// As many messages of as many bytes pass each way while the peer is well: more than all buffers between hold.
+/// So many messages pass each way while the peer is well.
 const MESSAGES: usize = 10;
-const LENGTH: usize = 20_000;
 /// The capacity of the queue between a sender and its writer.
 const QUEUE: u32 = 5000;
 
@@ -29,6 +28,83 @@ enum Kind {
     StreamAndSink,
     Split,
     ByteStream,
+}
+
+/// What a connection runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// A pipe that holds 1,000 bytes.
+    Pipe,
+    /// A stream of HTTP/2, on which the halves are those of the client.
+    #[cfg(all(feature = "http2", feature = "hyper"))]
+    Http2Client,
+    #[cfg(all(feature = "http2", feature = "hyper"))]
+    Http2Server,
+}
+
+impl Over {
+    /// The length of a message, in bytes: [`MESSAGES`] of them are more than all buffers between hold.
+    const fn length(self) -> usize {
+        match self {
+            Self::Pipe => 20_000,
+            #[cfg(all(feature = "http2", feature = "hyper"))]
+            Self::Http2Client | Self::Http2Server => 40_000,
+        }
+    }
+
+    /// After how many polls a call is interrupted.
+    const fn polls(self) -> &'static [usize] {
+        match self {
+            Self::Pipe => &[1, 2, 3, 5, 9],
+            #[cfg(all(feature = "http2", feature = "hyper"))]
+            Self::Http2Client | Self::Http2Server => &[1, 3],
+        }
+    }
+
+    /// Makes a connection: the end of which a half is interrupted, and the other one.
+    async fn pair(self) -> (WebSocket, WebSocket) {
+        match self {
+            Self::Pipe => pair(1000),
+            #[cfg(all(feature = "http2", feature = "hyper"))]
+            Self::Http2Client => http2_pair().await,
+            #[cfg(all(feature = "http2", feature = "hyper"))]
+            Self::Http2Server => {
+                let (client, server) = http2_pair().await;
+                (server, client)
+            }
+        }
+    }
+}
+
+/// Makes a client and a server on a stream of HTTP/2.
+#[cfg(all(feature = "http2", feature = "hyper"))]
+async fn http2_pair() -> (WebSocket, WebSocket) {
+    use std::convert::Infallible;
+
+    use hyper::server::conn::http2;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    use crate::Client;
+    use crate::upgrade::{self, Options};
+
+    let (near, far) = duplex(4000);
+    let (give, mut taken) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        let upgrade = upgrade::hyper::<_, String>(&mut request, &Options::new());
+        let (answer, upgrading) = upgrade.unwrap();
+        let give = give.clone();
+        tokio::spawn(async move { give.send(upgrading.await.unwrap()) });
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .enable_connect_protocol()
+        .initial_stream_window_size(64 * 1024)
+        .serve_connection(TokioIo::new(far), service);
+    tokio::spawn(connection);
+    let http2 = Client::new("ws://example.com/").handshake_http2(near).await.unwrap();
+    let client = http2.open("/").await.unwrap();
+    (client, taken.recv().await.unwrap())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +167,8 @@ impl Reader {
 }
 
 impl Writer {
-    async fn send(&mut self) -> io::Result<()> {
-        let message = vec![b'x'; LENGTH];
+    async fn send(&mut self, length: usize) -> io::Result<()> {
+        let message = vec![b'x'; length];
         match self {
             Self::Sink(sink) => sink.send(message.into()).await?,
             Self::Split(sender) => {
@@ -148,8 +224,14 @@ async fn use_half(manner: Manner, polls: usize, mut call: impl AsyncFnMut(usize)
 }
 
 /// One half is interrupted; the other one must go on while the peer is well, and be told when it is not any more.
-async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: usize) {
-    let (near, far) = pair(1000);
+async fn interrupt(
+    (over, kind): (Over, Kind),
+    interrupted: Interrupted,
+    manner: Manner,
+    polls: usize,
+) {
+    let length = over.length();
+    let (near, far) = over.pair().await;
     let (mut reader, mut writer) = halves(kind, near);
     let (far_sender, mut far_receiver) = far.split();
     let stop = Rc::new(Notify::new());
@@ -157,7 +239,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
     spawn_local(async move {
         let sending = async {
             for _ in 0..MESSAGES {
-                let _ = far_sender.send(vec![b'y'; LENGTH]).await;
+                let _ = far_sender.send(vec![b'y'; length]).await;
             }
         };
         let receiving = async {
@@ -173,7 +255,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
         // clock, which is paused, would not go on while there is always more.
         pending::<()>().await;
     });
-    let case = format!("{kind:?}, {interrupted:?}, {manner:?} after {polls} polls");
+    let case = format!("{over:?}, {kind:?}, {interrupted:?}, {manner:?} after {polls} polls");
     let late = |what: &str| -> ! { panic!("{case}: it never {what}") };
     match interrupted {
         Interrupted::Reading => {
@@ -182,7 +264,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
             let lasts = !(kind == Kind::Split && manner == Manner::Drops);
             let sending = async {
                 for _ in 0..MESSAGES {
-                    writer.send().await?;
+                    writer.send(length).await?;
                 }
                 io::Result::Ok(())
             };
@@ -192,7 +274,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
                 return;
             }
             stop.notify_one();
-            let told = timeout(LONG, async { while writer.send().await.is_ok() {} }).await;
+            let told = timeout(LONG, async { while writer.send(length).await.is_ok() {} }).await;
             told.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
         Interrupted::Sending | Interrupted::Closing => {
@@ -202,11 +284,11 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
                     let _ = writer.close().await;
                     return false;
                 }
-                writer.send().await.is_ok()
+                writer.send(length).await.is_ok()
             }));
             let mut read = 0;
             let reading = async {
-                while read < MESSAGES * LENGTH {
+                while read < MESSAGES * length {
                     match reader.read().await {
                         Some(length) => read += length,
                         None => break,
@@ -214,7 +296,7 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
                 }
             };
             timeout(LONG, reading).await.unwrap_or_else(|_| late("reads"));
-            assert!(closes || read == MESSAGES * LENGTH, "{case}: {read} bytes");
+            assert!(closes || read == MESSAGES * length, "{case}: {read} bytes");
             if closes || manner == Manner::Repeats {
                 return;
             }
@@ -225,11 +307,11 @@ async fn interrupt(kind: Kind, interrupted: Interrupted, manner: Manner, polls: 
     }
 }
 
-async fn interrupt_all(kind: Kind) {
+async fn interrupt_all(over: Over, kind: Kind) {
     for interrupted in [Interrupted::Reading, Interrupted::Sending, Interrupted::Closing] {
         for manner in [Manner::Stops, Manner::Drops, Manner::Repeats] {
-            for polls in [1, 2, 3, 5, 9] {
-                let case = interrupt(kind, interrupted, manner, polls);
+            for &polls in over.polls() {
+                let case = interrupt((over, kind), interrupted, manner, polls);
                 LocalSet::new().run_until(case).await;
             }
         }
@@ -238,17 +320,27 @@ async fn interrupt_all(kind: Kind) {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_and_its_sink_do_not_need_each_other() {
-    interrupt_all(Kind::StreamAndSink).await;
+    interrupt_all(Over::Pipe, Kind::StreamAndSink).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_halves_of_a_split_connection_do_not_need_each_other() {
-    interrupt_all(Kind::Split).await;
+    interrupt_all(Over::Pipe, Kind::Split).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_halves_of_a_byte_stream_do_not_need_each_other() {
-    interrupt_all(Kind::ByteStream).await;
+    interrupt_all(Over::Pipe, Kind::ByteStream).await;
+}
+
+#[cfg(all(feature = "http2", feature = "hyper"))]
+#[tokio::test(start_paused = true)]
+async fn halves_on_a_stream_of_http2_do_not_need_each_other() {
+    for over in [Over::Http2Client, Over::Http2Server] {
+        for kind in [Kind::StreamAndSink, Kind::Split, Kind::ByteStream] {
+            interrupt_all(over, kind).await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
