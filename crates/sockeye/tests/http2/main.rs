@@ -8,6 +8,7 @@ mod serving;
 
 mod a_peer_that_does_not_read_is_waited_for;
 mod a_proxy_may_need_a_key;
+mod a_refusal_that_is_too_large_keeps_its_status;
 mod a_reset_stream_is_named;
 mod a_server_without_websockets_is_named;
 mod a_websocket_that_is_not_read_from_ends_no_other;

@@ -1,6 +1,7 @@
 //! Many WebSockets on one HTTP/2 connection (RFC 8441).
 
 mod content_length;
+mod limits;
 mod stream;
 
 use std::fmt;
@@ -99,7 +100,7 @@ impl Client {
             // Each WebSocket is held to its window: one that is not received from does not end the others.
             .data_frame_budget(usize::MAX)
             .max_send_buffer_size(SEND_BUFFER)
-            .max_header_list_size(u32::try_from(self.head_limits.size).unwrap_or(u32::MAX))
+            .max_header_list_size(limits::to_read(self.head_limits))
             .handshake(content_length::Renaming::new(transport))
             .await
             .map_err(failed)?;
@@ -284,7 +285,9 @@ impl Http2 {
         let (mut parts, receive) = answer.into_parts();
         content_length::restore(&mut parts.headers);
         let mut stream = Stream::new(send, receive);
-        let verified = request.verify_http2(parts.status, &parts.headers);
+        let limits = self.client.head_limits;
+        let verified = limits::check(parts.status, &mut parts.headers, limits)
+            .and_then(|()| request.verify_http2(parts.status, &parts.headers));
         if let Err(error) = &verified {
             Side::of(Role::Client).refused(error);
         }

@@ -1,0 +1,39 @@
+use http::{HeaderMap, StatusCode};
+use sockeye_proto::handshake::{HandshakeError, HeadLimits};
+
+/// So many times the limit of an answer's size is read: h2 resets the stream of a larger one, and tells nothing of it.
+const MARGIN: usize = 4;
+
+/// What a header counts beside its name and its value, in bytes (RFC 9113 section 6.5.2).
+const ENTRY_SIZE: usize = 32;
+
+/// Returns the limit to give to h2.
+pub(super) fn to_read(limits: HeadLimits) -> u32 {
+    u32::try_from(limits.size.saturating_mul(MARGIN)).unwrap_or(u32::MAX)
+}
+
+/// Checks the size of an answer's head. A refusal that is too large is still the refusal, with as many of its headers as the
+/// limits allow.
+pub(super) fn check(
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    limits: HeadLimits,
+) -> Result<(), HandshakeError> {
+    let mut size = 0_usize;
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter() {
+        let entry = name.as_str().len() + value.len() + ENTRY_SIZE;
+        if kept.len() < limits.headers && size + entry <= limits.size {
+            size += entry;
+            kept.append(name.clone(), value.clone());
+        } else if status.is_success() {
+            return Err(if kept.len() < limits.headers {
+                HandshakeError::HeadTooLarge { limit: limits.size }
+            } else {
+                HandshakeError::TooManyHeaders { limit: limits.headers }
+            });
+        }
+    }
+    *headers = kept;
+    Ok(())
+}
