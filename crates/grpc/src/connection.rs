@@ -91,7 +91,9 @@ impl Sender {
             // Most requests have one message, and need no task.
             let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pipe).poll(cx))).await;
             if first.is_pending() {
-                clock::spawn(pipe);
+                clock::spawn(async {
+                    let _ = pipe.await;
+                });
             }
         }
         Ok(answered.await.unwrap_or(Err(CallError::Lost))?)

@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -45,16 +47,31 @@ pub(crate) struct Gather<S> {
     read: usize,
     /// The turn of the others, after this one.
     recess: Option<Recess>,
+    gate: Option<Gate>,
 }
 
 impl<S> Gather<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, held: BytesMut::new(), turns: 0, held_before: 0, read: 0, recess: None }
+        Self {
+            inner,
+            held: BytesMut::new(),
+            turns: 0,
+            held_before: 0,
+            read: 0,
+            recess: None,
+            gate: None,
+        }
     }
 
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn inner(&self) -> &S {
         &self.inner
+    }
+
+    /// Returns what stops reading.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn gate(&mut self) -> Gate {
+        self.gate.get_or_insert_default().clone()
     }
 
     /// Whether the flush under way shall wait for another turn.
@@ -65,6 +82,28 @@ impl<S> Gather<S> {
         self.turns += 1;
         self.held_before = self.held.len();
         true
+    }
+}
+
+/// Stops the reading of a stream. Nothing is woken when it is opened: whoever opens it reads then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Gate {
+    pub(crate) fn close(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether it was closed.
+    pub(crate) fn open(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -139,6 +178,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.gate.as_ref().is_some_and(Gate::is_closed) {
+            return Poll::Pending;
+        }
         if this.read == TURN {
             this.read = 0;
             this.recess = Some(Recess::begin(cx));

@@ -11,7 +11,7 @@ use sockeye::byte_stream::{self, Accept, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::gather::Gather;
+use crate::gather::{Gate, Gather};
 
 /// Connections for [`serve`](crate::serve()) or a server of tonic, and what makes them of requests.
 ///
@@ -85,6 +85,11 @@ impl Connection {
     /// What the program keeps with the WebSocket.
     pub(crate) fn data(&self) -> &Extensions {
         self.stream.inner().websocket().all_data()
+    }
+
+    /// Returns what stops the reading of requests.
+    pub(crate) fn gate(&mut self) -> Gate {
+        self.stream.gate()
     }
 }
 

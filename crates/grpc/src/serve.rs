@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture, pending, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -14,11 +14,13 @@ use http::{Extensions, Request, Response};
 use http_body::{Body, Frame};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tonic::transport::server::Connected;
 use tower_service::Service;
 
 use crate::clock::BoxFuture;
-use crate::http2::{self, Intake, Intakes, Pipe};
+use crate::gather::Gate;
+use crate::http2::{self, Intake, Intakes, Pipe, Sent};
 use crate::server::MAX_PENDING_ACCEPT_RESETS;
 use crate::{CallError, Connection, Incoming};
 
@@ -26,6 +28,17 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What `serve` of the program takes by default. Other calls wait at the client.
 const DEFAULT_MAX_CALLS: u32 = 100;
+
+/// How many calls a client may cancel at once by default: a program that gives up its work drops thousands.
+const DEFAULT_MAX_CANCELLED: u32 = 10_000;
+
+/// A client may go on to cancel as many calls a second: more than most services serve to one client. To discard them takes
+/// about a percent of a core.
+const CANCELLED_PER_SECOND: u32 = 500;
+
+/// A call that is cancelled while its answer waits for the client counts for as many: h2 may keep 330 bytes of it for as long as
+/// the connection lives, see `docs/h2-reset-streams.md`.
+const UNREAD: u32 = 10;
 
 /// A quarter of what hyper's server takes, so that a connection whose streams nobody reads holds 25 MiB at most.
 const DEFAULT_STREAM_WINDOW: u32 = 256 * 1024;
@@ -68,6 +81,7 @@ pub fn serve<S>(incoming: Incoming, service: S) -> Serve<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeConfig {
     max_calls: u32,
+    max_cancelled: u32,
     stream_window: u32,
     max_header_list_size: u32,
 }
@@ -77,6 +91,7 @@ impl ServeConfig {
     pub const fn new() -> Self {
         Self {
             max_calls: DEFAULT_MAX_CALLS,
+            max_cancelled: DEFAULT_MAX_CANCELLED,
             stream_window: DEFAULT_STREAM_WINDOW,
             max_header_list_size: DEFAULT_MAX_HEADER_LIST_SIZE,
         }
@@ -85,6 +100,17 @@ impl ServeConfig {
     /// Sets how many calls of one connection may be under way. Others wait at the client. Default: 100.
     pub const fn max_calls(self, calls: u32) -> Self {
         Self { max_calls: calls, ..self }
+    }
+
+    /// Sets how many calls a client may cancel at once on one connection. Default: 10,000. Each second it may cancel 500 more.
+    /// A call whose answer waited for the client to read counts for ten.
+    ///
+    /// A connection with more takes no new calls and ends when its last call has ended, which costs a client a new
+    /// connection. Where the client cancels twice as many, the connection ends at once with `ENHANCE_YOUR_CALM`. A call that was
+    /// cancelled takes one of the places of [`max_calls`](Self::max_calls) until its handler is dropped: meanwhile the
+    /// connection is not read, so that a client that cancels without a pause waits and others do not.
+    pub const fn max_cancelled_calls(self, calls: u32) -> Self {
+        Self { max_cancelled: calls, ..self }
     }
 
     /// Sets how many bytes of one call's requests may be under way or unread; at most 2³¹ − 1. Default: 256 KiB.
@@ -211,7 +237,7 @@ where
 /// # Cancel safety
 /// If it is dropped, the connection and its calls are cut.
 pub async fn serve_connection<S, B>(
-    connection: Connection,
+    mut connection: Connection,
     service: S,
     config: &ServeConfig,
     shutdown: impl Future<Output = ()>,
@@ -227,6 +253,7 @@ where
 {
     let mut extensions = connection.data().clone();
     extensions.insert(connection.connect_info());
+    let gate = connection.gate();
     let mut shutdown = pin!(shutdown);
     let mut handshake = pin!(config.http2().handshake(connection));
     let handshake = poll_fn(|cx| match handshake.as_mut().poll(cx) {
@@ -234,12 +261,20 @@ where
         Poll::Pending => shutdown.as_mut().poll(cx).map(|()| None),
     });
     let Some(connection) = handshake.await.transpose()? else { return Ok(()) };
-    let mut driver =
-        Driver { connection, intakes: Intakes::new(), service, extensions, is_stopping: false };
+    let mut driver = Driver {
+        connection,
+        gate,
+        intakes: Intakes::new(),
+        calls: JoinSet::new(),
+        max_calls: config.max_calls as usize,
+        cancelled: Cancelled::new(config.max_cancelled),
+        service,
+        extensions,
+        is_stopping: false,
+    };
     poll_fn(|cx| {
         if !driver.is_stopping && shutdown.as_mut().poll(cx).is_ready() {
-            driver.is_stopping = true;
-            driver.connection.graceful_shutdown();
+            driver.stop();
         }
         driver.poll(cx)
     })
@@ -249,7 +284,13 @@ where
 /// Moves a connection and all that arrives on it, until it is over.
 struct Driver<S> {
     connection: server::Connection<Connection, Bytes>,
+    gate: Gate,
     intakes: Intakes<Intake>,
+    /// The tasks of calls: those under way, and those that were cancelled and have not been discarded yet. Each says how
+    /// much it counts that the client has cancelled it, if it has.
+    calls: JoinSet<Option<u32>>,
+    max_calls: usize,
+    cancelled: Cancelled,
     service: S,
     /// Of every request.
     extensions: Extensions,
@@ -266,6 +307,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.connection.graceful_shutdown();
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let ended = self.poll_calls(cx);
         // What ended the connection is told to each call that was under way.
@@ -273,13 +319,44 @@ where
         ended
     }
 
+    /// Takes calls as long as there are places for them.
+    ///
+    /// A call that was cancelled leaves its place only when its task has ended. Without that, calls that are begun and
+    /// cancelled at once would make tasks faster than the runtime comes to run them, and each other task of the runtime would
+    /// wait behind thousands. While there is no place, the connection is not moved at all: then one of the tasks is of a call
+    /// that is over for h2, so that it ends without the connection.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        while let Some(call) = ready!(self.connection.poll_accept(cx)) {
-            let (request, respond) = call?;
-            let request = self.receive(request);
-            tokio::spawn(answer(request, respond, self.service.clone()));
+        self.poll_ended(cx);
+        while self.calls.len() <= self.max_calls {
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(call)) => {
+                    let (request, respond) = call?;
+                    // Those that h2 has read come before it reads more of them.
+                    self.gate.close();
+                    let request = self.receive(request);
+                    self.calls.spawn(answer(request, respond, self.service.clone()));
+                    self.poll_ended(cx);
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending if self.gate.open() => {}
+                Poll::Pending => break,
+            }
         }
-        Poll::Ready(Ok(()))
+        Poll::Pending
+    }
+
+    /// Takes note of the calls that have ended.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(ended)) = self.calls.poll_join_next(cx) {
+            // A handler that panics was not cancelled.
+            let Ok(Some(weight)) = ended else { continue };
+            match self.cancelled.count(weight) {
+                Verdict::Fine => {}
+                Verdict::Many if self.is_stopping => {}
+                Verdict::Many => self.stop(),
+                Verdict::TooMany => self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            }
+        }
     }
 
     fn receive(&mut self, request: Request<RecvStream>) -> Request<tonic::body::Body> {
@@ -296,12 +373,56 @@ where
     }
 }
 
-/// Answers a call, until the client cancels it.
+/// The calls that a client has cancelled.
+#[derive(Debug)]
+struct Cancelled {
+    limit: u32,
+    /// How many were cancelled beyond the rate that is allowed.
+    count: u32,
+    /// Up to when the rate was taken off; the clock is looked at only when there are too many.
+    since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    Many,
+    /// Twice the limit.
+    TooMany,
+}
+
+impl Cancelled {
+    fn new(limit: u32) -> Self {
+        Self { limit, count: 0, since: Instant::now() }
+    }
+
+    fn count(&mut self, weight: u32) -> Verdict {
+        self.count = self.count.saturating_add(weight);
+        if self.count > self.limit {
+            let now = Instant::now();
+            let allowed = (now - self.since).as_millis() * u128::from(CANCELLED_PER_SECOND) / 1000;
+            if allowed > 0 {
+                self.count = self.count.saturating_sub(u32::try_from(allowed).unwrap_or(u32::MAX));
+                self.since = now;
+            }
+        }
+        if self.count <= self.limit {
+            Verdict::Fine
+        } else if self.count / 2 <= self.limit {
+            Verdict::Many
+        } else {
+            Verdict::TooMany
+        }
+    }
+}
+
+/// Answers a call, until the client cancels it. Returns how much it counts that it did.
 async fn answer<S, B>(
     request: Request<tonic::body::Body>,
     mut respond: SendResponse<Bytes>,
     mut service: S,
-) where
+) -> Option<u32>
+where
     S: Service<Request<tonic::body::Body>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -316,14 +437,21 @@ async fn answer<S, B>(
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
         Poll::Pending => respond.poll_reset(cx).map(|_reason| None),
     });
-    let Some(response) = response.await else { return };
+    let Some(response) = response.await else { return Some(1) };
     let (head, body) = response.into_parts();
     let is_whole = body.is_end_stream();
     match respond.send_response(Response::from_parts(head, ()), is_whole) {
-        Ok(_) if is_whole => {}
-        Ok(stream) => Pipe::new(Box::pin(body), stream).await,
-        // The head has what HTTP/2 cannot carry, or the connection is over.
-        Err(_) => respond.send_reset(Reason::INTERNAL_ERROR),
+        Ok(_) if is_whole => None,
+        Ok(stream) => match Pipe::new(Box::pin(body), stream).await {
+            Sent::Over => None,
+            Sent::Cancelled { unread } => Some(if unread { UNREAD } else { 1 }),
+        },
+        // The client has cancelled the call, the head has what HTTP/2 cannot carry, or the connection is over.
+        Err(_) => {
+            let reset = poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await;
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            reset.then_some(1)
+        }
     }
 }
 
@@ -353,5 +481,32 @@ impl Body for RequestBody {
 impl<S> fmt::Debug for Serve<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_may_be_cancelled_without_end_at_the_rate_of_a_service() {
+        let mut cancelled = Cancelled::new(1_000);
+        for _ in 0..100_000 {
+            assert_eq!(cancelled.count(1), Verdict::Fine);
+            tokio::time::advance(Duration::from_millis(2)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_cancelled_calls_has_two_limits() {
+        let mut cancelled = Cancelled::new(1_000);
+        let verdicts: Vec<_> = (0..2_002).map(|_| cancelled.count(1)).collect();
+        assert_eq!(verdicts[..1_000], [Verdict::Fine; 1_000]);
+        assert_eq!(verdicts[1_000..2_001], [Verdict::Many; 1_001]);
+        assert_eq!(verdicts[2_001], Verdict::TooMany);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(cancelled.count(1), Verdict::Fine);
     }
 }

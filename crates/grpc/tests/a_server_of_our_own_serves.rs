@@ -4,6 +4,8 @@
 
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sockeye::upgrade::Admission;
@@ -184,4 +186,66 @@ async fn a_client_that_never_speaks_does_not_keep_a_server_from_stopping() {
     stop.send(()).unwrap();
     tokio::time::timeout(LONG, server).await.unwrap().unwrap();
     drop(silent);
+}
+
+/// As many calls as it takes are begun and cancelled one after the other.
+#[tokio::test]
+async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order() {
+    let websockets = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(websockets.serve(move |ws| {
+        count.fetch_add(1, Ordering::Relaxed);
+        accept.give(ws)
+    }));
+    let (greeter, trial) = services();
+    let config = ServeConfig::new().max_cancelled_calls(10);
+    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial));
+    tokio::spawn(server.config(config).into_future());
+    let channel = sockeye_grpc::connect(url).await.unwrap();
+    let (names, receiver) = mpsc::channel(1);
+    names.send(HelloRequest { name: "Ada".into() }).await.unwrap();
+    let mut greeter = GreeterClient::new(channel.clone());
+    let mut replies = greeter.chat(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+    assert!(replies.message().await.unwrap().is_some());
+    let mut cancelled = 0;
+    while connections.load(Ordering::Relaxed) == 1 {
+        drop(TrialClient::new(channel.clone()).stall(Nothing {}).await.unwrap());
+        cancelled += 1;
+        assert!(cancelled < 1_000, "the connection takes calls on and on");
+    }
+    assert!(cancelled > 10, "{cancelled} calls");
+    // The call that was under way goes on.
+    names.send(HelloRequest { name: "Grace".into() }).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap().message, "Hello Grace!");
+    greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_cancels_twice_as_many_calls_is_cut_off() {
+    let websockets = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", websockets.local_addr().unwrap());
+    let (incoming, accept) = incoming();
+    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    let (_, trial) = services();
+    let config = ServeConfig::new().max_cancelled_calls(10);
+    tokio::spawn(sockeye_grpc::serve(incoming, trial).config(config).into_future());
+    let stream = sockeye::connect(url).await.unwrap().into_byte_stream();
+    let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for _ in 0..60 {
+        requests = requests.ready().await.unwrap();
+        let request = http::Request::post("http://localhost/sockeye.testing.Trial/Hang")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let (_response, mut call) = requests.send_request(request, false).unwrap();
+        call.send_reset(h2::Reason::CANCEL);
+    }
+    let error = tokio::time::timeout(LONG, connection).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{error:?}");
+    assert!(error.is_remote());
 }

@@ -16,7 +16,12 @@ mod pipe;
 
 pub(crate) use intake::{End, Incoming, Intake, Intakes, accept, poll_all};
 pub(crate) use pipe::Pipe;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use pipe::Sent;
 
-/// What small DATA frames may cost until the driver has taken them, in the unit of h2's `data_frame_budget`. One turn of the
-/// driver brings at most [`TURN`](crate::gather::TURN) bytes of frames: 1,638 of one byte, which cost 417,690.
-pub(crate) const DATA_FRAME_BUDGET: usize = 1024 * 1024;
+/// What small DATA frames may cost until they are taken out of h2, in the unit of h2's `data_frame_budget`: no limit.
+///
+/// The driver takes them in each of its turns, which bring at most [`TURN`](crate::gather::TURN) bytes of frames, so that h2 never
+/// holds many. And h2 (0.4.20) never gives back what the frames of a stream cost that arrive after the program has dropped the
+/// stream: with any limit, dropping streams of short messages ends the connection, and all other calls on it, sooner or later.
+pub(crate) const DATA_FRAME_BUDGET: usize = usize::MAX;

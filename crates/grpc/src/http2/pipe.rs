@@ -11,6 +11,18 @@ use http_body::{Body, Frame};
 
 use crate::status::find;
 
+/// How the sending of a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// All of it is with h2, or the body has failed.
+    Over,
+    /// The peer has reset the stream, or the connection is over.
+    Cancelled {
+        /// A part of the body waited for the peer's window.
+        unread: bool,
+    },
+}
+
 /// Sends a body: it is ready when all of it is with h2, when the peer has reset the stream, or when the body has failed,
 /// whereupon the stream is reset.
 ///
@@ -26,6 +38,10 @@ pub(crate) struct Pipe<B> {
 impl<B> Pipe<B> {
     pub(crate) fn new(body: B, stream: SendStream<Bytes>) -> Self {
         Self { body, stream, waiting: None }
+    }
+
+    const fn cancelled(&self) -> Sent {
+        Sent::Cancelled { unread: self.waiting.is_some() }
     }
 }
 
@@ -48,10 +64,10 @@ where
     }
 
     /// Errors are h2's: the stream is over, which the other half of the call is told in more detail.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent, h2::Error>> {
         loop {
             if self.stream.poll_reset(cx)?.is_ready() {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(self.cancelled()));
             }
             if self.waiting.is_some() {
                 ready!(self.poll_window(cx))?;
@@ -59,12 +75,12 @@ where
             if let Some((piece, is_last)) = self.waiting.take() {
                 self.stream.send_data(piece, is_last)?;
                 if is_last {
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(Sent::Over));
                 }
             }
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 self.stream.send_data(Bytes::new(), true)?;
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(Sent::Over));
             };
             match frame.map(|frame| frame.into_data().map_err(Frame::into_trailers)) {
                 Ok(Ok(data)) => {
@@ -75,13 +91,13 @@ where
                 }
                 Ok(Err(Ok(trailers))) => {
                     self.stream.send_trailers(trailers)?;
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(Sent::Over));
                 }
                 // A kind of frame that did not exist when this was written.
                 Ok(Err(Err(_))) => {}
                 Err(error) => {
                     self.stream.send_reset(reason(&*error.into()));
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(Sent::Over));
                 }
             }
         }
@@ -93,10 +109,11 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Output = ();
+    type Output = Sent;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.get_mut().poll_sent(cx).map(|_over| ())
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Sent> {
+        let this = self.get_mut();
+        this.poll_sent(cx).map(|sent| sent.unwrap_or_else(|_over| this.cancelled()))
     }
 }
 
