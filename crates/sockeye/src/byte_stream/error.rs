@@ -32,6 +32,9 @@ pub enum Error {
         /// The time that there was.
         after: Duration,
     },
+    /// A deadline has passed that [`Deadlines`](super::Deadlines) set. The stream is as it was. Of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut).
+    DeadlinePassed,
     /// The connection failed. Of the kind that the same error of a [`MessageReader`](crate::MessageReader) has:
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) where the transport ended without a close frame or a message without
     /// its end, [`InvalidData`](io::ErrorKind::InvalidData) where the peer broke the protocol,
@@ -47,7 +50,7 @@ impl Error {
             Self::Closed(_) => io::ErrorKind::ConnectionReset,
             Self::Text => io::ErrorKind::InvalidData,
             Self::ShutDown => io::ErrorKind::BrokenPipe,
-            Self::ReadTimedOut { .. } => io::ErrorKind::TimedOut,
+            Self::ReadTimedOut { .. } | Self::DeadlinePassed => io::ErrorKind::TimedOut,
             Self::Connection(error) => error.kind(),
             Self::Failed(kind) => *kind,
         }
@@ -70,6 +73,7 @@ impl fmt::Display for Error {
             Self::Text => f.write_str("the peer sent text where bytes are expected"),
             Self::ShutDown => f.write_str("the byte stream was shut down or closed"),
             Self::ReadTimedOut { after } => write!(f, "nothing arrived within {after:?}"),
+            Self::DeadlinePassed => f.write_str("the deadline has passed"),
             Self::Connection(error) => error.fmt(f),
             Self::Failed(kind) => write!(f, "the byte stream has failed before: {kind}"),
         }

@@ -54,10 +54,11 @@
 //! ([`Config::write_timeout`](crate::Config::write_timeout)). Pings are answered by reading. A program that leaves a stream
 //! unread for longer than that must have a peer whose deadlines are longer, or turned off; its own deadlines do not cut a stream
 //! that is left unread. [`ByteStream::set_read_timeout`]
-//! and [`ByteStream::set_write_timeout`] set those of one stream.
+//! and [`ByteStream::set_write_timeout`] set those of one stream, [`ByteStream::deadlines`] points in time.
 
 mod accept;
 mod carry;
+mod deadlines;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -80,6 +81,7 @@ use tokio::sync::oneshot;
 use crate::WebSocket;
 use crate::websocket::{Half, Patience};
 pub use accept::{Accept, PATIENCE, listener, listener_with_queue};
+pub use deadlines::Deadlines;
 pub use error::Error;
 pub use listener::Listener;
 use read::Reading;
@@ -124,6 +126,8 @@ pub struct ByteStream {
     gathered: Vec<u8>,
     read_timeout: Option<Duration>,
     read_patience: Patience,
+    /// The deadlines, if somebody asked for them.
+    watch: Option<Box<deadlines::Watch>>,
     /// Dropped with it: how whoever gave it away learns that it is gone.
     lease: Option<oneshot::Sender<()>>,
 }
@@ -141,6 +145,7 @@ impl WebSocket {
             gathered: Vec::new(),
             read_timeout: None,
             read_patience: Patience::default(),
+            watch: None,
             lease: None,
         }
     }
@@ -202,9 +207,13 @@ impl ByteStream {
         work: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let before = self.ws.progress();
-        let polled = match self.ws.shared_waker(half, cx) {
-            None => work(self, cx),
-            Some(waker) => work(self, &mut Context::from_waker(&waker)),
+        let polled = if self.poll_deadline(half, cx).is_ready() {
+            Poll::Ready(Err(Error::DeadlinePassed.into()))
+        } else {
+            match self.ws.shared_waker(half, cx) {
+                None => work(self, cx),
+                Some(waker) => work(self, &mut Context::from_waker(&waker)),
+            }
         };
         self.ws.half_polled(half, cx, polled.is_pending(), before);
         polled

@@ -13,6 +13,7 @@ use crate::transport::Transport;
 use crate::websocket::Negotiated;
 use crate::{Error as ConnectionError, WebSocket};
 
+mod deadlines;
 mod ends;
 mod halves;
 mod scripts;
