@@ -3,14 +3,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
-use sockeye_proto::{
-    CloseCode, CloseFrame, Message, ProtocolError, TimedOut, UsageError, Utf8Bytes,
-};
+use sockeye_proto::{CloseCode, CloseFrame, Message, ProtocolError, UsageError, Utf8Bytes};
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::closing::ClosingDeadline;
 use super::halves::{Half, Halves};
 use crate::socket::{End, Negotiated, Received, Socket};
-use crate::timer::Sleep;
 use crate::{Error, Exception, Result};
 
 /// What stands for 1009 where a page has to say something: a message was too long.
@@ -37,7 +35,7 @@ pub(crate) struct Limits {
     pub(crate) unsent: usize,
     /// The closing handshake.
     pub(crate) closing: Duration,
-    /// Nothing is taken of what is unsent.
+    /// Nothing is taken of what is unsent: `None` for no limit.
     pub(crate) write: Option<Duration>,
 }
 
@@ -48,7 +46,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 enum Phase {
     Open,
-    Closing { deadline: Sleep, arrivals: Arrivals },
+    Closing { deadline: ClosingDeadline, arrivals: Arrivals },
     Over,
 }
 
@@ -92,13 +90,13 @@ impl Connection {
     }
 
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        loop {
+        let late = loop {
             let mut discarded = false;
-            match &*self.phase.borrow() {
+            match &mut *self.phase.borrow_mut() {
                 Phase::Open => {}
                 Phase::Closing { deadline, arrivals } => {
-                    if deadline.poll(cx).is_ready() {
-                        break;
+                    if let Poll::Ready(late) = deadline.poll(cx, self.limits.get(), &self.socket) {
+                        break late;
                     }
                     discarded = *arrivals == Arrivals::Discarded;
                 }
@@ -117,9 +115,9 @@ impl Connection {
                     return Poll::Ready(Ok(Some(message?)));
                 }
             }
-        }
+        };
         self.phase.replace(Phase::Over);
-        Poll::Ready(Err(TimedOut::Closing.into()))
+        Poll::Ready(Err(late.into()))
     }
 
     /// Whether it takes messages.
@@ -150,7 +148,7 @@ impl Connection {
         check(&frame)?;
         let mut phase = self.phase.borrow_mut();
         if matches!(*phase, Phase::Open) {
-            let deadline = Sleep::new(self.limits.get().closing);
+            let deadline = ClosingDeadline::new(self.limits.get(), self.socket.unsent());
             self.socket.close(frame).map_err(Exception::from)?;
             *phase = Phase::Closing { deadline, arrivals };
             drop(phase);

@@ -1,5 +1,6 @@
 //! The connection, once it is open.
 
+mod closing;
 mod connection;
 mod halves;
 mod room;
@@ -106,9 +107,12 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Closes the connection after what was sent: sends a close frame, and waits until the peer has answered, at most
-    /// [`Config::close_timeout`](sockeye_proto::Config::close_timeout). Messages that arrive in between are discarded. If the closing
-    /// handshake has begun already, whoever began it, this finishes it.
+    /// Closes the connection after what was sent: sends a close frame, and waits until the peer has answered. Messages that
+    /// arrive in between are discarded. If the closing handshake has begun already, whoever began it, this finishes it.
+    ///
+    /// What was sent before takes at most [`Config::write_timeout`](sockeye_proto::Config::write_timeout) from one part taken by the
+    /// browser's transport to the next, and the rest at most [`Config::close_timeout`](sockeye_proto::Config::close_timeout) from when
+    /// the browser holds none of it any more.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for a code that a page must not send, which are all but 1000 and 3000 to 4999, or a

@@ -9,7 +9,7 @@ use crate::timer::Sleep;
 
 /// How often a `WebSocket` is asked how much it has unsent while that is too much: nothing tells when it becomes less. HTML,
 /// section 8.6, lets a timer that was set by a timer not fire sooner; a hidden page's may fire once a second.
-const LOOK_AGAIN: Duration = Duration::from_millis(4);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(4);
 
 /// What stands for 1006 where a page has to say something: the peer took nothing.
 const GIVEN_UP: u16 = 4006;

@@ -114,8 +114,8 @@ impl Sender {
 /// The half that receives.
 ///
 /// # Drop
-/// When it is dropped, the connection is closed with 4001, which is what stands for 1001 (going away), after what was sent; all
-/// within [`Config::close_timeout`](sockeye_proto::Config::close_timeout).
+/// When it is dropped, the connection is closed with 4001, which is what stands for 1001 (going away), after what was sent, in
+/// the time that [`WebSocket::close`] has.
 #[derive(Debug)]
 pub struct Receiver {
     ws: WebSocket,

@@ -4,7 +4,10 @@ use sockeye_proto::{CloseCode, CloseFrame, Config, TimedOut, UsageError};
 use sockeye_web::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::peer::{KINDS, fate, id, sleep};
+use super::peer::{KINDS, answer, fate, id, sleep};
+
+/// The length of a message that the buffers between do not hold, in bytes; the peer takes no more than 16 MiB.
+const LONG: usize = 15 << 20;
 
 #[wasm_bindgen_test]
 async fn the_peers_close_code_and_reason_arrive() {
@@ -69,6 +72,40 @@ async fn a_peer_that_does_not_answer_the_close_frame_is_given_up() {
         let given_up = Err(Error::TimedOut(TimedOut::Closing));
         assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "").await, given_up, "{kind:?}");
         assert_eq!(ws.recv().await, Ok(None));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn the_time_of_the_closing_handshake_begins_when_all_before_it_is_written() {
+    for kind in KINDS {
+        let id = id();
+        // Long enough for what the system holds by then.
+        let config = Config::new().close_timeout(Duration::from_secs(3));
+        let client = kind.client(&format!("/deaf?id={id}")).config(config);
+        let mut ws = client.connect().await.unwrap();
+        // More than the buffers between hold.
+        ws.feed(vec![0; LONG]).await.unwrap();
+        let released = id.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            sleep(Duration::from_secs(5)).await;
+            answer(&format!("/release?id={released}")).await;
+        });
+        assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "").await, Ok(()), "{kind:?}");
+        assert_eq!(fate(&id).await, format!("1000 after {LONG} bytes"), "{kind:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_peer_that_takes_nothing_of_what_came_before_the_close_is_given_up() {
+    for kind in KINDS {
+        let id = id();
+        let limit = Some(Duration::from_millis(300));
+        let client = kind.client(&format!("/deaf?id={id}"));
+        let mut ws = client.config(Config::new().write_timeout(limit)).connect().await.unwrap();
+        ws.feed(vec![0; LONG]).await.unwrap();
+        let given_up = Err(Error::TimedOut(TimedOut::Writing));
+        assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "").await, given_up, "{kind:?}");
+        answer(&format!("/release?id={id}")).await;
     }
 }
 
