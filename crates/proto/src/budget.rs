@@ -1,19 +1,23 @@
 //! A budget of memory that many connections share.
 
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
-/// A connection that holds this much of an unfinished message, in bytes, can be chosen to be closed. Smaller ones are counted
-/// without a lock. Chosen so that a budget of 256 MiB has at most 4,096 of them to compare.
+use crate::error::ProtocolError;
+
+/// A connection that holds this much, in bytes, can be chosen to be closed. Smaller ones are counted without a lock. Chosen so
+/// that a budget of 256 MiB has at most 4,096 of them to compare.
 const CANDIDATE_FROM: usize = 64 * 1024;
 
-/// A budget in bytes for what all connections of a server hold of messages that are not finished: fragments, the part of a
-/// frame that arrived, and what they inflate to.
+/// A budget in bytes for what all connections of a server hold and have not finished: messages of which a part arrived, with
+/// what they inflate to, and output that the peer does not take.
 ///
-/// Clones share the budget. When it is used up, the connection that holds most is closed with 1013 (try again later), as soon
-/// as its driver looks at it again: when input arrives, or when its timer fires. Meanwhile the others may use a quarter more;
-/// beyond that, whoever needs more is closed. A connection that holds nothing takes no part in it, and costs nothing.
+/// Clones share the budget. When it is used up, the connection that holds most is closed with 1013 (try again later) at once:
+/// its driver is woken for that. Meanwhile the others may use a quarter more; beyond that, whichever connection needs more is
+/// closed. A connection that holds nothing takes no part in it, and costs nothing.
 ///
 /// ```
 /// use sockeye_proto::MemoryBudget;
@@ -27,40 +31,51 @@ pub struct MemoryBudget(Arc<Shared>);
 struct Shared {
     limit: usize,
     held: AtomicUsize,
+    /// The part of `held` whose holders are chosen, and will give it back.
+    leaving: AtomicUsize,
     closed: AtomicU64,
     candidates: Mutex<Vec<Arc<Candidate>>>,
 }
 
-/// A connection that holds much.
+/// A holder of much.
 #[derive(Debug, Default)]
 struct Candidate {
     held: AtomicUsize,
     chosen: AtomicBool,
+    /// What it held when it was chosen.
+    leaving: AtomicUsize,
+    /// Its place among the candidates, whose lock guards this too.
+    index: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
 }
 
-/// What one connection holds of a budget; given back when it is dropped.
-pub(crate) struct Charge {
+/// The bytes that one holder has of a [`MemoryBudget`]: given back when this is dropped.
+///
+/// A driver makes one with [`MemoryBudget::charge`] for output that its peer does not take; messages that arrive in parts are
+/// counted by [`Connection::charge`](crate::Connection::charge).
+pub struct Charge {
     budget: MemoryBudget,
     held: usize,
     candidate: Option<Arc<Candidate>>,
+    /// The waker that the candidate has, to compare without a lock.
+    waker: Option<Waker>,
+    /// It gives way, and was counted among the closed.
+    closed: bool,
 }
 
-/// The connection is to be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exceeded;
-
 impl MemoryBudget {
-    /// A budget of so many bytes.
+    /// Returns a new budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Shared {
             limit,
             held: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
             closed: AtomicU64::new(0),
             candidates: Mutex::default(),
         }))
     }
 
-    /// Returns the budget, in bytes.
+    /// Returns the limit, in bytes.
     pub fn limit(&self) -> usize {
         self.0.limit
     }
@@ -75,64 +90,128 @@ impl MemoryBudget {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn charge(&self) -> Charge {
-        Charge { budget: self.clone(), held: 0, candidate: None }
+    /// Begins to count for another holder, which has nothing yet.
+    pub fn charge(&self) -> Charge {
+        Charge { budget: self.clone(), held: 0, candidate: None, waker: None, closed: false }
     }
 
-    /// Chooses the largest holders until what is held without them is within the budget. Says whether what is held is within
-    /// what others may use until the chosen ones are gone.
+    /// Returns whether too much is held, without what is about to be given back.
+    fn is_used_up(&self) -> bool {
+        let leaving = self.0.leaving.load(Ordering::Relaxed);
+        self.held().saturating_sub(leaving) > self.0.limit
+    }
+
+    /// Chooses the largest holders until what is held without them is within the budget, and wakes their drivers.
     #[cold]
-    fn choose(&self) -> bool {
-        let candidates = self.0.candidates.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.held();
-        let is_chosen = |candidate: &&Arc<Candidate>| candidate.chosen.load(Ordering::Relaxed);
-        let bytes = |candidate: &Arc<Candidate>| candidate.held.load(Ordering::Relaxed);
-        let leaving: usize = candidates.iter().filter(is_chosen).map(bytes).sum();
-        let mut rest = held.saturating_sub(leaving);
-        while rest > self.0.limit {
-            let others = candidates.iter().filter(|candidate| !is_chosen(candidate));
-            let Some(largest) = others.max_by_key(|candidate| bytes(candidate)) else { break };
+    fn choose(&self) {
+        let mut wakers = Vec::new();
+        let candidates = self.0.lock();
+        while self.is_used_up() {
+            let bytes = |candidate: &&Arc<Candidate>| candidate.held.load(Ordering::Relaxed);
+            let others = candidates.iter().filter(|other| !other.chosen.load(Ordering::Relaxed));
+            let Some(largest) = others.max_by_key(bytes) else { break };
             largest.chosen.store(true, Ordering::Relaxed);
-            rest = rest.saturating_sub(bytes(largest));
+            let leaving = bytes(&largest);
+            largest.leaving.store(leaving, Ordering::Relaxed);
+            self.0.leaving.fetch_add(leaving, Ordering::Relaxed);
+            wakers.extend(largest.lock_waker().take());
         }
-        held <= self.0.limit.saturating_add(self.0.limit / 4)
+        drop(candidates);
+        // Without the lock: a driver may give back at once.
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Candidate>>> {
+        self.candidates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_candidate(&self) -> Arc<Candidate> {
+        let candidate = Arc::new(Candidate::default());
+        let mut candidates = self.lock();
+        candidate.index.store(candidates.len(), Ordering::Relaxed);
+        candidates.push(candidate.clone());
+        candidate
+    }
+
+    fn remove_candidate(&self, candidate: &Candidate) {
+        let mut candidates = self.lock();
+        let index = candidate.index.load(Ordering::Relaxed);
+        if index < candidates.len() {
+            candidates.swap_remove(index);
+        }
+        if let Some(moved) = candidates.get(index) {
+            moved.index.store(index, Ordering::Relaxed);
+        }
+        self.leaving.fetch_sub(candidate.leaving.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+impl Candidate {
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Charge {
-    /// The connection holds so many bytes now.
-    pub(crate) fn set(&mut self, held: usize) -> Result<(), Exceeded> {
+    /// Counts `held` bytes for this holder, in place of what was counted before.
+    ///
+    /// # Errors
+    /// [`ProtocolError::OverBudget`] when the budget is used up and this holder is to give way: its connection is to be closed.
+    pub fn set(&mut self, held: usize) -> Result<(), ProtocolError> {
         let shared = &*self.budget.0;
-        if held >= self.held {
-            shared.held.fetch_add(held - self.held, Ordering::Relaxed);
+        let before = mem::replace(&mut self.held, held);
+        if held >= before {
+            shared.held.fetch_add(held - before, Ordering::Relaxed);
         } else {
-            shared.held.fetch_sub(self.held - held, Ordering::Relaxed);
+            shared.held.fetch_sub(before - held, Ordering::Relaxed);
         }
-        let grows = held > self.held;
-        self.held = held;
         if held >= CANDIDATE_FROM && self.candidate.is_none() {
-            let candidate = Arc::new(Candidate::default());
-            shared
-                .candidates
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(candidate.clone());
-            self.candidate = Some(candidate);
+            self.candidate = Some(self.budget.0.add_candidate());
         }
         if let Some(candidate) = &self.candidate {
             candidate.held.store(held, Ordering::Relaxed);
         }
-        let within =
-            !grows || shared.held.load(Ordering::Relaxed) <= shared.limit || self.budget.choose();
-        let chosen = self
-            .candidate
-            .as_ref()
-            .is_some_and(|candidate| candidate.chosen.load(Ordering::Relaxed));
-        if within && !chosen {
+        if held > before && self.budget.is_used_up() {
+            self.budget.choose();
+        }
+        let most = shared.limit.saturating_add(shared.limit / 4);
+        let within = held <= before || self.budget.held() <= most;
+        if within && !self.is_chosen() && !self.closed {
             return Ok(());
         }
-        shared.closed.fetch_add(1, Ordering::Relaxed);
-        Err(Exceeded)
+        if !mem::replace(&mut self.closed, true) {
+            shared.closed.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(ProtocolError::OverBudget { limit: shared.limit })
+    }
+
+    /// Returns whether this holder was chosen to give way: the next [`set`](Self::set) fails.
+    pub fn is_chosen(&self) -> bool {
+        let chosen = |candidate: &Arc<Candidate>| candidate.chosen.load(Ordering::Relaxed);
+        self.candidate.as_ref().is_some_and(chosen)
+    }
+
+    /// Returns whether this holder has become so large that it can be chosen, and has no waker yet.
+    pub fn needs_waker(&self) -> bool {
+        self.candidate.is_some() && self.waker.is_none()
+    }
+
+    /// Has `waker` woken when this holder is chosen, in place of the waker before: at once if that has happened already. A
+    /// holder that is too small to be chosen needs none.
+    pub fn wake_by(&mut self, waker: &Waker) {
+        let Some(candidate) = &self.candidate else { return };
+        if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
+            return;
+        }
+        self.waker = Some(waker.clone());
+        *candidate.lock_waker() = Some(waker.clone());
+        // It may have been chosen before there was a waker, by a thread that holds the lock no more.
+        if self.is_chosen() {
+            let unseen = candidate.lock_waker().take();
+            unseen.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
@@ -141,8 +220,7 @@ impl Drop for Charge {
         let shared = &*self.budget.0;
         shared.held.fetch_sub(self.held, Ordering::Relaxed);
         if let Some(candidate) = &self.candidate {
-            let mut all = shared.candidates.lock().unwrap_or_else(PoisonError::into_inner);
-            all.retain(|other| !Arc::ptr_eq(other, candidate));
+            shared.remove_candidate(candidate);
         }
     }
 }
@@ -165,9 +243,13 @@ impl fmt::Debug for Charge {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
+    use crate::connection::{Config, Connection, Input};
 
     const KIB: usize = 1024;
+    const OVER: Result<(), ProtocolError> = Err(ProtocolError::OverBudget { limit: 1000 * KIB });
 
     #[test]
     fn the_largest_holder_goes_first() {
@@ -178,7 +260,7 @@ mod tests {
         assert_eq!(small.set(99 * KIB), Ok(()));
         assert_eq!(small.set(120 * KIB), Ok(()), "while the largest is told");
         assert_eq!(middle.set(301 * KIB), Ok(()));
-        assert_eq!(large.set(600 * KIB), Err(Exceeded), "though it does not grow");
+        assert_eq!(large.set(600 * KIB), OVER, "though it does not grow");
         drop(large);
         assert_eq!((budget.held(), budget.closed()), (421 * KIB, 1));
         assert_eq!(middle.set(800 * KIB), Ok(()));
@@ -187,12 +269,96 @@ mod tests {
         assert!(budget.0.candidates.lock().unwrap().is_empty());
     }
 
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_chosen_holder_is_woken_at_once() {
+        let budget = MemoryBudget::new(1000 * KIB);
+        let [mut large, mut small] = [(); 2].map(|()| budget.charge());
+        let [told, other] = [(); 2].map(|()| Arc::new(Count::default()));
+        assert_eq!(large.set(600 * KIB), Ok(()));
+        assert!(large.needs_waker());
+        large.wake_by(&told.clone().into());
+        assert!(!large.needs_waker());
+        assert_eq!(small.set(300 * KIB), Ok(()));
+        small.wake_by(&other.clone().into());
+        assert_eq!(small.set(500 * KIB), Ok(()));
+        assert!(large.is_chosen() && !small.is_chosen());
+        assert_eq!((told.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
+        // A task that has moved is woken as well, and one that holds less by now gives way all the same.
+        let moved = Arc::new(Count::default());
+        large.wake_by(&moved.clone().into());
+        assert_eq!(moved.0.load(Ordering::Relaxed), 1);
+        assert_eq!(large.set(0), OVER);
+        assert_eq!((large.set(10), budget.closed()), (OVER, 1), "counted once");
+        drop(large);
+        assert_eq!(budget.0.leaving.load(Ordering::Relaxed), 0);
+        assert_eq!(small.set(900 * KIB), Ok(()));
+        assert_eq!(other.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_silent_connection_is_woken_to_close_with_1013() {
+        let budget = MemoryBudget::new(1000 * KIB);
+        let mut connection = Connection::server(&Config::new());
+        let mut out = Vec::new();
+        // A binary message of 512 KiB, of which 300 KiB arrive.
+        let mut input = vec![0x82, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0];
+        input.resize(14 + 300 * KIB, 0);
+        assert!(connection.receive(&mut Input::new(&mut input), &mut out).unwrap().is_none());
+        assert_eq!(connection.charge(&budget, &mut out), Ok(()));
+        let told = Arc::new(Count::default());
+        connection.message_charge().unwrap().wake_by(&told.clone().into());
+        let mut other = budget.charge();
+        assert_eq!(other.set(200 * KIB), Ok(()));
+        assert_eq!(told.0.load(Ordering::Relaxed), 0);
+        let mut third = budget.charge();
+        assert_eq!(third.set(200 * KIB), Ok(()));
+        assert_eq!(third.set(290 * KIB), Ok(()));
+        assert_eq!(other.set(290 * KIB), Ok(()));
+        assert_eq!(other.set(299 * KIB), Ok(()));
+        assert_eq!(third.set(299 * KIB), Ok(()));
+        let mut fourth = budget.charge();
+        assert_eq!(fourth.set(150 * KIB), Ok(()));
+        assert_eq!(told.0.load(Ordering::Relaxed), 1, "it holds most");
+        assert_eq!(connection.charge(&budget, &mut out), OVER);
+        assert_eq!(out[..1], [0x88]);
+        assert_eq!(out[2..4], u16::from(crate::CloseCode::TRY_AGAIN_LATER).to_be_bytes());
+        drop((other, third, fourth));
+        assert_eq!((budget.held(), budget.closed()), (0, 1));
+    }
+
+    #[test]
+    fn candidates_leave_in_any_order() {
+        let budget = MemoryBudget::new(1000 * KIB);
+        let mut charges: Vec<_> = (0..9).map(|_| budget.charge()).collect();
+        for (number, charge) in charges.iter_mut().enumerate() {
+            assert_eq!(charge.set((64 + number) * KIB), Ok(()));
+        }
+        for index in [4, 0, 6, 1] {
+            drop(charges.remove(index));
+        }
+        let mut last = budget.charge();
+        assert_eq!(last.set(600 * KIB), Ok(()));
+        assert!(charges.iter().all(|charge| !charge.is_chosen()));
+        drop((charges, last));
+        assert!(budget.0.candidates.lock().unwrap().is_empty());
+        assert_eq!(budget.held(), 0);
+    }
+
     #[test]
     fn whoever_takes_the_budget_alone_is_closed() {
         let budget = MemoryBudget::new(1000 * KIB);
         let mut only = budget.charge();
         assert_eq!(only.set(1000 * KIB), Ok(()));
-        assert_eq!(only.set(1001 * KIB), Err(Exceeded));
+        assert_eq!(only.set(1001 * KIB), OVER);
     }
 
     #[test]
@@ -218,6 +384,6 @@ mod tests {
             .iter_mut()
             .filter_map(|charge| charge.set(100 * KIB).is_err().then(|| *charge = budget.charge()));
         assert_eq!(refused.count(), 98);
-        assert_eq!(late.set(1000 * KIB), Err(Exceeded));
+        assert_eq!(late.set(1000 * KIB), OVER);
     }
 }

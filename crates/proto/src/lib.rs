@@ -37,7 +37,7 @@ mod span;
 pub mod text;
 mod token;
 
-pub use budget::MemoryBudget;
+pub use budget::{Charge, MemoryBudget};
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{
     Config, Connection, Event, Input, Role, Rtt, State, TimedOut, TransportStatus,

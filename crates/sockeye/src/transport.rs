@@ -21,6 +21,13 @@ pub(crate) use answered_pings::AnsweredPings;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 pub(crate) use answered_pings::MIN_NUMBERED;
 
+/// What an HTTP library holds for a stream whose peer gives no room, in bytes: three writes of 16 KiB and the input that is not
+/// read meanwhile, with a stream window of 64 KiB, and what it keeps of them.
+const HELD_BY_HTTP2: usize = 128 * 1024;
+
+/// What rustls holds for a connection whose socket takes nothing, in bytes: the limit of its buffer.
+const HELD_BY_TLS: usize = 64 * 1024;
+
 /// Any byte stream that a WebSocket can run over.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     /// The stream itself, to look for the socket that it runs on.
@@ -135,6 +142,17 @@ impl Transport {
         let unwritten = (unwritten + waiting) as u64;
         let (acknowledged, in_system) = socket.and_then(delivery).unwrap_or_default();
         TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused: false }
+    }
+
+    /// About how much a transport that takes nothing holds by itself, in bytes.
+    pub(crate) fn held_when_full(&self) -> usize {
+        match self {
+            // A stream of HTTP/2.
+            Self::Boxed { pings: Some(_), .. } => HELD_BY_HTTP2,
+            Self::Boxed { io, .. } if socket((**io).as_any()).is_some() => HELD_BY_TLS,
+            Self::Shared(shared) => shared.with_transport(|transport| transport.held_when_full()),
+            Self::Tcp(_) | Self::Boxed { .. } | Self::Gone => 0,
+        }
     }
 
     /// Whether another task wrote something since this was last asked, and whether that had to wait for the peer.

@@ -25,7 +25,7 @@ pub use half::SendingHalf;
 pub use input::Input;
 pub use role::Role;
 
-use crate::budget::MemoryBudget;
+use crate::budget::{Charge, MemoryBudget};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::Closing;
 #[cfg(feature = "deflate")]
@@ -174,6 +174,12 @@ impl Connection {
             self.fail(error, out);
         }
         charged
+    }
+
+    /// Returns the charge of the message in progress, if [`charge`](Connection::charge) has found it to hold much. A driver that
+    /// waits gives it a [waker](Charge::wake_by), and calls `charge` again when it is woken.
+    pub fn message_charge(&mut self) -> Option<&mut Charge> {
+        self.receiving.message_charge()
     }
 
     /// How far the connection is towards its end.

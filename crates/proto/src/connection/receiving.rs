@@ -140,8 +140,12 @@ impl Receiving {
         if held < CHARGED_FROM {
             return Ok(());
         }
-        let charge = message.charge.get_or_insert_with(|| budget.charge());
-        charge.set(held).map_err(|_| ProtocolError::OverBudget { limit: budget.limit() })
+        message.charge.get_or_insert_with(|| budget.charge()).set(held)
+    }
+
+    /// The charge of the message in progress, if it holds much.
+    pub(super) fn message_charge(&mut self) -> Option<&mut Charge> {
+        self.message.as_mut()?.charge.as_mut()
     }
 
     /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen

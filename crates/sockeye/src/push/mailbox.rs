@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Wake};
 
 use sockeye_proto::{Message, Prepared};
 
@@ -23,14 +24,17 @@ pub(super) enum Letter {
     Close(ConnectionId, ClosePayload),
     Abort(ConnectionId),
     Broadcast(Prepared),
+    /// The connection was chosen to give way to others, as the memory budget is used up.
+    GiveWay(ConnectionId),
     Stop,
 }
 
 impl Letter {
     /// Whether it is taken however full the mailbox is, so that a peer which floods can be got rid of. There are only so many of
-    /// these: a [`Handle`](super::Handle) asks for each once in the life of its connection, and a server is stopped once.
+    /// these: a [`Handle`](super::Handle) asks for each once in the life of its connection, a connection is chosen to give way
+    /// once for its input and once for its output, and a server is stopped once.
     const fn is_always_taken(&self) -> bool {
-        matches!(self, Self::Close(..) | Self::Abort(_) | Self::Stop)
+        matches!(self, Self::Close(..) | Self::Abort(_) | Self::GiveWay(_) | Self::Stop)
     }
 
     fn size(&self) -> usize {
@@ -41,7 +45,7 @@ impl Letter {
                 Self::Ping(_, payload) => payload.len(),
                 Self::Event(_, event) => size_of_val(&**event),
                 Self::Close(_, payload) => payload.frame().map_or(0, |frame| frame.reason.len()),
-                Self::Abort(_) | Self::Stop => 0,
+                Self::Abort(_) | Self::GiveWay(_) | Self::Stop => 0,
             }
     }
 }
@@ -142,7 +146,25 @@ pub(super) struct Workers {
     pub(super) max_unwritten: usize,
 }
 
+/// Tells a connection's worker that the connection is to give way to others.
+struct GiveWay {
+    id: ConnectionId,
+    workers: Arc<Workers>,
+}
+
+impl Wake for GiveWay {
+    fn wake(self: Arc<Self>) {
+        // A worker that has stopped has closed it.
+        let _ = self.workers.post(self.id, Letter::GiveWay(self.id));
+    }
+}
+
 impl Workers {
+    /// Returns what wakes a connection that is to give way to others.
+    pub(super) fn waker(self: &Arc<Self>, id: ConnectionId) -> task::Waker {
+        task::Waker::from(Arc::new(GiveWay { id, workers: self.clone() }))
+    }
+
     pub(super) fn post(&self, id: ConnectionId, letter: Letter) -> Result<(), HandleError> {
         let mailbox = self.mailboxes.get(id.worker()).ok_or(HandleError::Stopped)?;
         mailbox.post(letter)
@@ -173,7 +195,6 @@ impl Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use sockeye_proto::CloseCode;

@@ -147,7 +147,7 @@ where
     }
 
     /// From how much unwritten output on, in bytes, further messages to a connection are dropped: see
-    /// [`Sent::Full`](super::Sent::Full). What is read from a connection waits while any of its output does, so that answers
+    /// [`Sent::Full`](super::Sent::Full); all connections together are held to the [memory budget](Self::memory_budget). What is read from a connection waits while any of its output does, so that answers
     /// alone never come to this. Default: 16 MiB.
     pub fn max_unwritten(self, max_unwritten: usize) -> Self {
         Self { max_unwritten, ..self }

@@ -116,8 +116,13 @@ impl Options {
         Self { timeout, ..self }
     }
 
-    /// The budget in bytes for what all connections hold of unfinished messages, after decompression. When it is used up, the
-    /// connection that holds most is closed with 1013. Default: 256 MiB, which all servers of the program that set none share.
+    /// Sets the budget in bytes for what all connections hold and have not finished: messages of which a part arrived, after
+    /// decompression, and output that the peer does not take, with the input that waits behind it. Default: 256 MiB, which all
+    /// servers of the program that set none share.
+    ///
+    /// When it is used up, the connection that holds most is closed at once, though it is silent, with 1013 (try again later)
+    /// and [`ProtocolError::OverBudget`](crate::ProtocolError::OverBudget). One whose peer does not read is dropped, as no close
+    /// frame would reach the peer. What a program keeps itself does not count.
     ///
     /// Clones of a [`MemoryBudget`] share it, and tell how much is held and how many connections were closed for it.
     pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {

@@ -163,11 +163,22 @@ impl Ending {
 
     /// The connection fails.
     pub(super) fn fail(&mut self, error: Error) {
+        if self.step == Step::Done {
+            // It was given up, and the error says so.
+            return;
+        }
         self.step = match error {
             Error::Protocol(_) | Error::ClosedMidMessage(_) => Step::Flushing,
             _ => Step::Done,
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "connection failed");
+        self.set_error(error);
+    }
+
+    /// The connection fails, and nothing more is written: the transport takes nothing.
+    pub(super) fn give_up(&mut self, error: Error) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "connection given up");
+        self.step = Step::Done;
         self.set_error(error);
     }
 

@@ -247,8 +247,9 @@ impl WebSocket {
     /// # Cancel safety
     /// If it is dropped while it waits, the message was not taken.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<()> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
-        self.push(message.into())
+        let message = message.into();
+        poll_fn(|cx| self.poll_room_for(cx, message.len())).await?;
+        self.push(message)
     }
 
     /// Writes what was fed: all is with the transport when this returns.
@@ -392,7 +393,7 @@ impl WebSocket {
         if self.is_to_close() {
             self.poll_farewell(cx)?;
         }
-        self.charge()?;
+        self.charge(cx)?;
         // Before every read, not only before a wait: a peer that never lets us wait gets its pongs as well. Should it
         // fail, what the peer sent before it went is worth reading first.
         let flushed = self.poll_flush_output(cx);
@@ -438,7 +439,7 @@ impl WebSocket {
                 let _ = self.output.poll_flush(cx, &mut self.transport);
                 return Poll::Ready(Err(late.into()));
             }
-            self.charge()?;
+            self.charge(cx)?;
             if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -479,6 +480,13 @@ impl WebSocket {
             ready!(self.poll_told(cx))?;
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
+    }
+
+    /// As [`WebSocket::poll_room`], for a message of `length` bytes that the caller holds meanwhile.
+    #[inline]
+    fn poll_room_for(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<Result<()>> {
+        let room = self.poll_room(cx);
+        if room.is_pending() { self.poll_blocked(cx, length) } else { room }
     }
 
     /// Returns the error of a message for a connection that is over: the one that ended it, or that it is closed.
@@ -540,9 +548,13 @@ impl WebSocket {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);
             let moved = || self.output.len() < before;
-            match ready!(self.write_patience.poll_progress(cx, flushed, moved)) {
-                Ok(flushed) => flushed?,
-                Err(TooLong) => return Poll::Ready(Err(self.give_up())),
+            match self.write_patience.poll_progress(cx, flushed, moved) {
+                Poll::Ready(Ok(flushed)) => flushed?,
+                Poll::Ready(Err(TooLong)) => {
+                    self.give_up(TimedOut::Writing.into());
+                    return Poll::Ready(Err(TimedOut::Writing.into()));
+                }
+                Poll::Pending => return self.poll_blocked(cx, 0),
             }
             self.connection.poll_owed(self.output.buffer());
             if self.output.is_empty() {
@@ -553,11 +565,29 @@ impl WebSocket {
 
     /// Counts what is held of an unfinished message against the budget.
     #[inline]
-    fn charge(&mut self) -> Result<()> {
+    fn charge(&mut self, cx: &Context<'_>) -> Result<()> {
         if let (true, Some(budget)) = (self.connection.is_mid_message(), &self.budget) {
             self.connection.charge(budget, self.output.buffer())?;
+            if let Some(charge) = self.connection.message_charge() {
+                charge.wake_by(cx.waker());
+            }
         }
         Ok(())
+    }
+
+    /// The transport takes nothing: counts what is held meanwhile against the budget, with `fed` bytes of a message that
+    /// waits to be taken. Ready with an error when the connection is to give way. No close frame would reach the peer.
+    #[cold]
+    fn poll_blocked(&mut self, cx: &Context<'_>, fed: usize) -> Poll<Result<()>> {
+        let Some(budget) = &self.budget else { return Poll::Pending };
+        let held = self.output.len() + self.input.len() + fed + self.transport.held_when_full();
+        match self.write_patience.charge(cx, budget, held) {
+            Ok(()) => Poll::Pending,
+            Err(error) => {
+                self.give_up(error.into());
+                Poll::Ready(Err(error.into()))
+            }
+        }
     }
 
     /// Does what is due, once something is.
@@ -565,13 +595,12 @@ impl WebSocket {
         self.timer.poll(cx, &mut self.connection, &self.transport, &mut self.output)
     }
 
-    /// The transport has taken nothing for too long.
+    /// The transport takes nothing, and is not to be waited for any more.
     #[cold]
-    fn give_up(&mut self) -> Error {
+    fn give_up(&mut self, error: Error) {
         if !self.ending.has_begun() {
-            self.ending.fail(TimedOut::Writing.into());
+            self.ending.give_up(error);
         }
-        TimedOut::Writing.into()
     }
 
     fn poll_close_with(

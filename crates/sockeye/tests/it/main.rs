@@ -69,6 +69,7 @@ mod the_answer_is_there_to_read;
 mod the_environment_names_the_proxy_when_asked;
 mod tls_goes_through_a_proxy_untouched;
 mod unfinished_messages_share_a_budget;
+mod unread_output_shares_a_budget;
 #[cfg(feature = "json")]
 mod values_travel_as_json;
 mod what_was_sent_arrives_after_a_drop;

@@ -143,7 +143,7 @@ impl Link<Socket> {
     #[cold]
     pub(super) fn waiting<H: Handler>(
         &mut self,
-        office: &Office<H>,
+        office: &mut Office<H>,
         unsent: usize,
         progress: bool,
     ) {

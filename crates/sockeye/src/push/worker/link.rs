@@ -261,8 +261,21 @@ impl<S: Delivery> Link<S> {
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         let budget = &office.settings.options.memory_budget;
         if let Err(error) = connection.protocol.charge(budget, writer.output.buffer()) {
-            self.fail(office, error.into());
+            return self.fail(office, error.into());
         }
+        if let Some(charge) = connection.protocol.message_charge() {
+            if charge.needs_waker() {
+                charge.wake_by(&office.workers.waker(self.id));
+            }
+        }
+    }
+
+    /// Gives way to others where it is chosen to.
+    pub(super) fn give_way<H: Handler>(&mut self, office: &mut Office<H>) {
+        if matches!(&self.phase, Phase::Open(connection) if connection.protocol.is_mid_message()) {
+            self.charge(office);
+        }
+        self.charge_unwritten(office);
     }
 
     #[cfg(feature = "tls")]
@@ -518,6 +531,7 @@ impl<S: Delivery> Link<S> {
                 office.take_back(writer);
             } else {
                 *place = Some(writer);
+                self.charge_unwritten(office);
             }
         }
     }
@@ -688,7 +702,7 @@ impl<S: Delivery> Link<S> {
                 over.deadline
             }
         };
-        [deadline, self.stall.as_ref().map(|stall| stall.deadline)].into_iter().flatten().min()
+        [deadline, self.stall.as_ref().and_then(|stall| stall.deadline)].into_iter().flatten().min()
     }
 
     /// Whether it ends, or has another deadline.

@@ -297,6 +297,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
                 self.with(id, |link, office| link.close(office, &payload));
             }
             Letter::Abort(id) => self.with(id, Link::abort),
+            Letter::GiveWay(id) => self.with(id, Link::give_way),
             Letter::Broadcast(prepared) => self.run.push(prepared),
             Letter::Stop => self.stop(),
         }

@@ -118,6 +118,7 @@ impl WebSocket {
             outbox: outbox.clone(),
             patience: mem::take(&mut self.write_patience),
             close_timeout: self.connection.close_timeout(),
+            budget: self.budget.clone(),
         };
         tokio::spawn(task.run());
         (Sender::new(outbox.clone()), Receiver { ws: self, outbox })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye_proto::connection::SendingHalf;
-use sockeye_proto::{TimedOut, UsageError};
+use sockeye_proto::{MemoryBudget, TimedOut, UsageError};
 use tokio::io::AsyncWrite;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
@@ -241,6 +241,8 @@ pub(super) struct Task {
     pub(super) patience: Patience,
     /// How long it may go on once nothing is left that the peer should have time for.
     pub(super) close_timeout: Duration,
+    /// What unwritten messages count in.
+    pub(super) budget: Option<MemoryBudget>,
 }
 
 impl Task {
@@ -289,6 +291,12 @@ impl Task {
                 let waited = self.patience.poll_progress(cx, Poll::<()>::Pending, || moved);
                 if let Poll::Ready(Err(TooLong)) = waited {
                     return Poll::Ready(Some(TimedOut::Writing.into()));
+                }
+                if let Some(budget) = &self.budget {
+                    let charged = self.patience.charge(cx, budget, self.outbox.unwritten());
+                    if let Err(error) = charged {
+                        return Poll::Ready(Some(error.into()));
+                    }
                 }
             }
         }

@@ -2,20 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Delivery, Link, Office, Phase, Stage};
+use sockeye_proto::Charge;
+
+use super::{Delivery, End, Link, Office, Phase, Stage};
+use crate::push::Handler;
 
 /// Output that waits for its peer.
 pub(super) struct Stall {
     /// When the peer must have taken some of it.
-    pub(super) deadline: Instant,
+    pub(super) deadline: Option<Instant>,
     /// How much the peer had acknowledged when it was last seen to take some, in bytes.
     acknowledged: u64,
+    /// The output, as it counts in the budget of the server.
+    charge: Charge,
 }
 
 impl<S: Delivery> Link<S> {
     /// The system takes no more output for now; `progress` says whether it took some since it was last asked.
     #[cold]
-    pub(crate) fn wait_for_room<H>(&mut self, office: &Office<H>, progress: bool) {
+    pub(crate) fn wait_for_room<H: Handler>(&mut self, office: &mut Office<H>, progress: bool) {
         self.blocked = true;
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
@@ -28,15 +33,42 @@ impl<S: Delivery> Link<S> {
         if progress || self.stall.is_none() {
             self.await_progress(office, Instant::now());
         }
+        self.charge_unwritten(office);
+    }
+
+    /// Counts output that waits for the peer against the budget of the server. A connection that is to give way is dropped: no
+    /// close frame would reach the peer.
+    #[cold]
+    pub(super) fn charge_unwritten<H: Handler>(&mut self, office: &mut Office<H>) {
+        let held = self.unwritten();
+        let Some(Stall { charge, .. }) = self.stall.as_deref_mut() else { return };
+        match charge.set(held) {
+            Ok(()) if charge.needs_waker() => charge.wake_by(&office.workers.waker(self.id)),
+            Ok(()) => {}
+            Err(error) => {
+                self.fail(office, error.into());
+                self.end = End::Drop;
+            }
+        }
+    }
+
+    fn unwritten(&mut self) -> usize {
+        match &mut self.phase {
+            Phase::Open(connection) => connection.unwritten(),
+            Phase::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
+            Phase::Opening(_) => 0,
+        }
     }
 
     /// Gives the peer the whole time to take some more.
     fn await_progress<H>(&mut self, office: &Office<H>, now: Instant) {
         let deadline = self.write_timeout(office).and_then(|timeout| now.checked_add(timeout));
-        self.stall = deadline.map(|deadline| {
-            let acknowledged = self.acknowledged();
-            Box::new(Stall { deadline, acknowledged })
-        });
+        let acknowledged = if deadline.is_some() { self.acknowledged() } else { 0 };
+        let charge = match self.stall.take() {
+            Some(stall) => stall.charge,
+            None => office.settings.options.memory_budget.charge(),
+        };
+        self.stall = Some(Box::new(Stall { deadline, acknowledged, charge }));
         self.asked_in = Stage::Unknown;
     }
 
@@ -93,7 +125,8 @@ impl<S: Delivery> Link<S> {
     /// Whether the peer has taken none of the output for too long. The system has room again only when a good part of what it
     /// holds, megabytes, was acknowledged: on a slow line the peer takes some long before.
     pub(super) fn is_stalled<H>(&mut self, office: &Office<H>, now: Instant) -> bool {
-        let Some(stall) = self.stall.as_ref().filter(|stall| stall.deadline <= now) else {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let Some(stall) = self.stall.as_ref().filter(|stall| is_due(stall.deadline)) else {
             return false;
         };
         if self.acknowledged() <= stall.acknowledged {
