@@ -61,6 +61,8 @@ runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
 web_peer=$(build_peer sockeye-web test_peer)
 grpc_peer=$(build_peer sockeye-grpc browser_peer)
+# Some scenarios move a gibibyte: without any optimisation a browser takes minutes for that.
+export CARGO_PROFILE_DEV_OPT_LEVEL=1
 # One folder for each compiler, since the libraries of one mean nothing to another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
