@@ -6,12 +6,14 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
+mod allocator;
 mod arguments;
 mod logs;
 mod serve;
 mod units;
 
 fn main() -> ExitCode {
+    allocator::set_up();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 
 use self::connection::Limits;
 use self::shutdown::{Shutdown, Stops};
+use crate::allocator;
 use crate::arguments::Serve;
 
 mod answer;
@@ -73,6 +74,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = server.accept_all(&listener) => {}
+        () = allocator::give_back_what_is_freed() => {}
         () = stops.next() => {}
     }
     drop(listener);
