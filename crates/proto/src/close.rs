@@ -236,7 +236,7 @@ mod tests {
     fn a_reason_forges_no_line_of_a_log() {
         let reason = "bye\r\nINFO all is well\u{2028}\u{202e}";
         let frame = CloseFrame::new(CloseCode::NORMAL_CLOSURE, reason).unwrap();
-        let shown = r"1000 (normal closure): bye\r\nINFO all is well\u{2028}\u{202e}";
+        let shown = r"1000 (Normal Closure): bye\r\nINFO all is well\u{2028}\u{202e}";
         assert_eq!(frame.to_string(), shown);
     }
 
