@@ -34,9 +34,14 @@ pub(crate) fn compressing(config: &Config, client: &Deflate, server: &Deflate) -
     let (parameters, answer) = server.accept(&offers).unwrap();
     let answer = answer.to_string();
     let answers = Extension::parse_list([answer.as_str()]).unwrap();
-    assert_eq!(client.confirm(&answers[0]), Ok(parameters));
+    let confirmed = client.confirm(&answers[0]).unwrap();
+    assert_eq!(confirmed.client(), parameters.client());
+    let (told, kept) = (confirmed.server(), parameters.server());
+    assert_eq!(told.no_context_takeover(), kept.no_context_takeover());
+    // A server with a smaller window tells only a client that asked for one.
+    assert!(told.max_window_bits() >= kept.max_window_bits(), "{told:?}, {kept:?}");
     Pair {
-        client: client_with(config).with_deflate(client, parameters),
+        client: client_with(config).with_deflate(client, confirmed),
         server: Connection::server(config).with_deflate(server, parameters),
         parameters,
     }
