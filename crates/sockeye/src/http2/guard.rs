@@ -52,7 +52,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// # ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 /// # where
 /// #     S: hyper::service::Service<http::Request<hyper::body::Incoming>, Response = http::Response<String>, Future = F>,
-/// #     S::Error: std::error::Error + Send + Sync,
+/// #     S::Error: std::error::Error + Send + Sync + 'static,
 /// #     F: Future<Output = Result<http::Response<String>, S::Error>> + Send + 'static,
 /// # {
 /// use std::pin::pin;
