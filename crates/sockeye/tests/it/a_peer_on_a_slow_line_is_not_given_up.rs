@@ -14,6 +14,8 @@ use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{CloseCode, Config, Error, Message, TimedOut, WebSocket};
 use tokio::net::TcpListener;
 
+use crate::peer::upgrade;
+
 const PING_AFTER: Duration = Duration::from_millis(500);
 const PONG_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -35,18 +37,7 @@ fn dial(address: SocketAddr) -> TcpStream {
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(&address.into()).unwrap();
     let mut stream = TcpStream::from(socket);
-    stream
-        .write_all(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
+    upgrade(&mut stream, "");
     stream
 }
 

@@ -15,6 +15,8 @@ use sockeye::upgrade::Options;
 use sockeye::{Config, Error, MemoryBudget, Message, ProtocolError, Server, WebSocket};
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::peer::upgrade;
+
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
 
@@ -23,18 +25,7 @@ const HELD: u8 = 50;
 
 fn dial(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .write_all(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
+    upgrade(&mut stream, "");
     stream
 }
 

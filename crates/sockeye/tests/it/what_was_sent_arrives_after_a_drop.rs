@@ -28,6 +28,16 @@ async fn send_much(ws: &mut WebSocket) {
     }
 }
 
+/// Sends more than the server reads, and receives the message that it sent all the same.
+async fn receive_what_was_sent(url: &str) -> WebSocket {
+    let mut ws = sockeye::connect(url).await.unwrap();
+    ws.send("begin").await.unwrap();
+    send_much(&mut ws).await;
+    let received = timeout(LONG, ws.recv()).await.unwrap().unwrap();
+    assert_eq!(received, Some(Message::from(vec![7; LENGTH])));
+    ws
+}
+
 #[tokio::test]
 async fn a_handler_sends_and_returns() {
     let (url, _serving) = serve(async |mut ws| {
@@ -37,11 +47,7 @@ async fn a_handler_sends_and_returns() {
         ws.send(vec![7; LENGTH]).await
     })
     .await;
-    let mut ws = sockeye::connect(url).await.unwrap();
-    ws.send("begin").await.unwrap();
-    send_much(&mut ws).await;
-    let received = timeout(LONG, ws.recv()).await.unwrap().unwrap();
-    assert_eq!(received, Some(Message::from(vec![7; LENGTH])));
+    let mut ws = receive_what_was_sent(&url).await;
     assert_eq!(timeout(LONG, ws.recv()).await.unwrap().unwrap(), None);
     assert_eq!(ws.close_frame().unwrap().code, CloseCode::NORMAL_CLOSURE);
 }
@@ -57,11 +63,7 @@ async fn a_task_of_ones_own_sends_and_drops() {
         Ok(())
     })
     .await;
-    let mut ws = sockeye::connect(url).await.unwrap();
-    ws.send("begin").await.unwrap();
-    send_much(&mut ws).await;
-    let received = timeout(LONG, ws.recv()).await.unwrap().unwrap();
-    assert_eq!(received, Some(Message::from(vec![7; LENGTH])));
+    let mut ws = receive_what_was_sent(&url).await;
     let ended = timeout(LONG, ws.recv()).await.unwrap();
     assert!(matches!(ended, Err(Error::Disconnected)), "{ended:?}");
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::io::{Read, Write};
+
 use sockeye::handshake::{HandshakeError, HeadLimits, HeadSearch, Key, Request, RequestHead};
 use sockeye::{Client, ConnectError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -73,5 +75,16 @@ async fn read_request(stream: &mut DuplexStream) -> Key {
             let head = RequestHead::parse(&received[..end], HeadLimits::default()).unwrap();
             return Request::from_head(&head).unwrap().key().unwrap();
         }
+    }
+}
+
+/// Makes a WebSocket of a stream whose other end is a server, and leaves what follows the answer's head unread.
+pub(crate) fn upgrade(stream: &mut (impl Read + Write), headers: &str) {
+    stream.write_all(request("/", headers).as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
     }
 }
