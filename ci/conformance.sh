@@ -17,7 +17,7 @@ selection=conformance/all.json
 patience=3600
 profile=release
 case "${1:-}" in
-  # With the build of the tests, so that a change is not compiled once more: the suite is slower than either.
+  # With the build of the tests, so that a change is not compiled once more.
   --quick) selection=conformance/quick.json patience=600 profile=dev ;;
   '') ;;
   *) echo "conformance: unknown argument: $1" >&2; exit 2 ;;
