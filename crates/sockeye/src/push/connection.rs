@@ -68,6 +68,7 @@ pub(super) struct Asked(u8);
 impl Asked {
     const ABORT: u8 = 1;
     const TICK: u8 = 2;
+    const FULL: u8 = 4;
 
     #[inline]
     pub(super) const fn is_nothing(self) -> bool {
@@ -84,6 +85,17 @@ impl Asked {
         self.0 |= Self::ABORT;
     }
 
+    /// Whether as much is unwritten as may be, so that no more input should be handled before some of it is written.
+    #[inline]
+    pub(super) const fn is_full(self) -> bool {
+        self.0 & Self::FULL != 0
+    }
+
+    /// The transport is offered what is unwritten.
+    pub(super) const fn clear_full(&mut self) {
+        self.0 &= !Self::FULL;
+    }
+
     /// Takes note that there is a new time for a tick, if there is one.
     pub(super) const fn take_tick(&mut self) -> bool {
         let asked = self.0 & Self::TICK != 0;
@@ -98,8 +110,8 @@ impl Asked {
 pub enum Sent {
     /// It will be written, in order.
     Taken,
-    /// It was dropped: the peer does not read, and as much as
-    /// [`Server::max_unwritten`](super::Server::max_unwritten) allows waits for it already.
+    /// It was dropped: as much as [`Server::max_unwritten`](super::Server::max_unwritten) allows waits for the peer already.
+    /// Either the peer does not read, or one callback has sent that much by itself.
     Full,
     /// It was dropped: the closing handshake has begun, or the connection is over.
     Closed,
@@ -164,6 +176,12 @@ impl Connection {
         self.in_flight = u32::try_from(length).unwrap_or(u32::MAX);
     }
 
+    /// Whether as much is unwritten as may be.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.unwritten() >= self.workers.max_unwritten
+    }
+
     /// Whether output is no longer with the writer and not yet with the system.
     pub(super) const fn is_in_flight(&self) -> bool {
         self.in_flight > 0
@@ -220,8 +238,9 @@ impl Connection {
             Ok(None) => {}
             Err(_) => return Sent::Closed,
         }
-        let wire = writer.output.len() - before;
-        writer.tally.sent(prepared.message().kind(), prepared.len(), wire);
+        let unwritten = writer.output.len();
+        writer.tally.sent(prepared.message().kind(), prepared.len(), unwritten - before);
+        self.note_unwritten(unwritten);
         Sent::Taken
     }
 
@@ -259,9 +278,18 @@ impl Connection {
             Ok(false) => {}
             Err(_) => return Sent::Closed,
         }
-        let wire = writer.output.len() - before;
-        writer.tally.sent(message.kind(), message.as_bytes().len(), wire);
+        let unwritten = writer.output.len();
+        writer.tally.sent(message.kind(), message.as_bytes().len(), unwritten - before);
+        self.note_unwritten(unwritten);
         Sent::Taken
+    }
+
+    /// So much output, in bytes, is with the writer now.
+    #[inline]
+    fn note_unwritten(&mut self, with_writer: usize) {
+        if self.in_flight as usize + with_writer >= self.workers.max_unwritten {
+            self.asked.0 |= Asked::FULL;
+        }
     }
 
     /// Who encodes a message and who takes it, or what becomes of it if nobody does.

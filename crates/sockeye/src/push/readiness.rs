@@ -183,10 +183,15 @@ impl<H: Handler> Readiness<H> {
     fn read(&mut self, slot: usize) {
         let Some((link, office)) = self.worker.link(slot) else { return };
         for _ in 0..MAX_READS {
-            if link.blocked || !link.socket.readable || link.end == End::Drop {
+            if !link.may_go_on() || link.end == End::Drop {
                 break;
             }
-            let had_share = link.read(office, &mut self.buffer);
+            let mut had_share = false;
+            if link.has_backlog() {
+                link.receive_backlog(office);
+            } else {
+                had_share = link.read(office, &mut self.buffer);
+            }
             link.write(office, &self.buffer);
             link.settle(office, &self.buffer);
             if had_share {
@@ -271,10 +276,10 @@ fn open<H: Handler>(
 }
 
 impl Link<Socket> {
-    /// Whether there may be something to read, and it is not held back.
+    /// Whether there may be something to handle, and it is not held back.
     #[inline]
     const fn may_go_on(&self) -> bool {
-        self.socket.readable && !self.blocked
+        (self.socket.readable || self.has_backlog()) && !self.blocked
     }
 
     /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.

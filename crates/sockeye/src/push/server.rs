@@ -146,9 +146,11 @@ where
         Self { quota: Some(Quota::new(limit)), ..self }
     }
 
-    /// From how much unwritten output on, in bytes, further messages to a connection are dropped: see
-    /// [`Sent::Full`](super::Sent::Full); all connections together are held to the [memory budget](Self::memory_budget). What is read from a connection waits while any of its output does, so that answers
-    /// alone never come to this. Default: 16 MiB.
+    /// Sets how much output may be unwritten on one connection, in bytes: beyond that, further messages are dropped and
+    /// [`Sent::Full`](super::Sent::Full) is returned. It is judged after the transport was offered what waits, so that only a
+    /// peer that does not read loses messages, or a single callback that sends more than this. Input waits while its answers
+    /// fill this bound, and while the transport takes none of them. All connections together are held to the
+    /// [memory budget](Self::memory_budget). Default: 16 MiB.
     pub fn max_unwritten(self, max_unwritten: usize) -> Self {
         Self { max_unwritten, ..self }
     }

@@ -122,7 +122,9 @@ fn a_peer_that_takes_nothing_is_given_up_after_the_write_timeout() {
         }
     });
     let options = options(Config::new().write_timeout(Some(SHORT)));
-    let running = Running::start(Server::new(make).workers(1).options(options));
+    // One answer does not fill it, so that what came with the question is handled as well.
+    let server = Server::new(make).workers(1).options(options).max_unwritten(2 * LENGTH);
+    let running = Running::start(server);
     for message in ["send", "close"] {
         let mut peer = Peer::connect(running.address);
         peer.text(message);

@@ -24,6 +24,7 @@ mod a_flood_starves_nobody;
 mod a_handle_works_from_any_thread;
 mod a_panic_ends_only_its_connection;
 mod a_peer_that_does_not_read_is_waited_for;
+mod a_peer_that_reads_loses_nothing;
 mod a_request_may_be_refused_or_answered_with_more;
 mod a_server_stops_when_told;
 mod a_silent_peer_is_dropped;

@@ -142,7 +142,12 @@ impl<H: Handler> Uring<H> {
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
-        let asked = self.worker.attend(now, |_, _| true);
+        let asked = self.worker.attend(now, |link, office| {
+            if link.is_full() {
+                link.write_now(office, &[]);
+            }
+            true
+        });
         while let Some(slot) = self.worker.pop_dirty() {
             if let Some((link, office)) = self.worker.link(slot) {
                 link.transmit(office, &mut self.ring);

@@ -68,10 +68,16 @@ impl Link<Socket> {
         self.socket.received_in != ring.turn()
     }
 
+    /// Whether input waits until output is sent.
+    #[inline]
+    const fn has_input(&self) -> bool {
+        self.has_backlog() || !self.socket.held.is_empty()
+    }
+
     /// Receives, unless input has to wait. There is no receive in hand.
     #[cold]
     pub(super) fn rearm(&mut self, ring: &mut Ring) {
-        if !self.blocked && self.socket.end.is_none() {
+        if !self.blocked && self.socket.end.is_none() && !self.has_input() {
             self.socket.receive = Some(ring.receive(&self.socket.stream, self.id.into()));
         }
     }
@@ -79,7 +85,7 @@ impl Link<Socket> {
     /// As [`Link::rearm`], but takes no more than a share of the buffers, and only once.
     #[cold]
     pub(super) fn rearm_for_share(&mut self, ring: &mut Ring, share: u32) {
-        if !self.blocked && self.socket.end.is_none() {
+        if !self.blocked && self.socket.end.is_none() && !self.has_input() {
             let Socket { stream, receive, .. } = &mut self.socket;
             *receive = Some(ring.receive_some(stream, self.id.into(), share));
         }
@@ -96,7 +102,7 @@ impl Link<Socket> {
         self.socket.received_in = ring.turn();
         // A send that the system takes at once is done before input of the same turn is told of.
         let slow = self.socket.send.is_some() && self.socket.sent_in != ring.turn();
-        if self.blocked || slow {
+        if self.blocked || slow || self.has_input() || self.is_full() {
             return self.hold(ring, filled);
         }
         self.receive(office, ring.bytes(&filled));
@@ -104,6 +110,9 @@ impl Link<Socket> {
         self.transmit(office, ring);
         self.settle(office, ring.bytes(&filled));
         ring.release(filled);
+        if self.has_backlog() {
+            self.resume(office, ring);
+        }
     }
 
     /// Keeps input until the output is sent, and takes no more of it.
@@ -128,7 +137,7 @@ impl Link<Socket> {
         error: InputEnd,
     ) {
         self.socket.receive = None;
-        if self.blocked || self.socket.send.is_some() {
+        if self.blocked || self.socket.send.is_some() || self.has_input() {
             // The answers to what came before are on their way.
             self.socket.end = Some(error);
             return;
@@ -176,20 +185,31 @@ impl Link<Socket> {
             self.transmit(office, ring);
         }
         self.settle(office, &[]);
-        if self.socket.receive.is_none() || self.socket.cancelled || self.socket.end.is_some() {
+        let Socket { receive, cancelled, end, .. } = &self.socket;
+        if receive.is_none() || *cancelled || end.is_some() || self.has_input() {
             self.resume(office, ring);
         }
     }
 
-    /// Handles what came while output was on its way.
+    /// Handles what came while output was on its way, until there is such output again.
     #[cold]
     fn resume<H: Handler>(&mut self, office: &mut Office<H>, ring: &mut Ring) {
-        let mut held = mem::take(&mut self.socket.held);
-        if !held.is_empty() {
-            self.receive(office, &mut held);
+        while self.socket.send.is_none() {
+            let mut held = Vec::new();
+            if self.has_backlog() {
+                self.receive_backlog(office);
+            } else if self.socket.held.is_empty() {
+                break;
+            } else {
+                held = mem::take(&mut self.socket.held);
+                self.receive(office, &mut held);
+            }
             self.transmit_at_once(office, &held);
             self.transmit(office, ring);
             self.settle(office, &held);
+        }
+        if self.has_input() {
+            return;
         }
         if let Some(error) = self.socket.end.take() {
             return self.ended(office, ring, error);
@@ -199,15 +219,22 @@ impl Link<Socket> {
         }
     }
 
-    /// Sends output with long payloads at once, as much of it as the system takes: that costs less than to let them go cold
-    /// until the end of the turn. What is left of those that lie in `input` is copied.
+    /// Sends output with long payloads at once: that costs less than to let them go cold until the end of the turn.
     #[inline]
     fn transmit_at_once<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+        if matches!(self.output(), (_, Some(output)) if !output.is_contiguous()) {
+            self.write_now(office, input);
+        }
+    }
+
+    /// Sends output without the ring, as much of it as the system takes, unless a send is in hand. What is left of payloads that
+    /// lie in `input` is copied.
+    pub(super) fn write_now<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
         if self.socket.send.is_some() || self.socket.broken.is_some() {
             return;
         }
         while let (socket, Some(output)) = self.output() {
-            if output.is_contiguous() {
+            if output.is_empty() {
                 return;
             }
             let mut slots = [IoSlice::new(&[]); MAX_SLICES];

@@ -40,30 +40,38 @@ impl From<Panic> for Box<Stop> {
 }
 
 impl Connection {
-    /// Calls the handler for whatever the input brings.
+    /// Calls the handler for what the input brings, until that is done or as much is unwritten as may be. Returns how many bytes
+    /// at the end of the input are still to be handled.
     #[inline]
-    pub(super) fn receive<H: Handler>(&mut self, handler: &mut H, input: &mut [u8]) -> Flow {
+    pub(super) fn receive<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        input: &mut [u8],
+    ) -> Result<usize, Box<Stop>> {
         self.writer.get_or_insert_default().begin_input(input);
         let mut input = Input::new(input);
         loop {
             let writer = self.writer.get_or_insert_default();
-            let event = match self.protocol.receive(&mut input, writer.output.buffer()) {
+            match self.protocol.receive(&mut input, writer.output.buffer()) {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.tally.received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
-                    if self.asked.is_abort() {
-                        return Err(Stop::Aborted.into());
-                    }
                     // The usual end, without asking for one more event.
-                    if input.is_empty() {
-                        return Ok(());
+                    if input.is_empty() && self.asked.is_nothing() {
+                        return Ok(0);
                     }
-                    continue;
                 }
-                Ok(None) => return Ok(()),
-                other => other,
-            };
-            self.take(handler, event)?;
+                Ok(None) => return Ok(0),
+                other => self.take(handler, other)?,
+            }
+            if !self.asked.is_nothing() {
+                if self.asked.is_abort() {
+                    return Err(Stop::Aborted.into());
+                }
+                if self.asked.is_full() && !input.is_empty() {
+                    return Ok(input.len());
+                }
+            }
         }
     }
 

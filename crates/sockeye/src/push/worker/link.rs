@@ -1,3 +1,4 @@
+mod backlog;
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 mod flight;
 mod stall;
@@ -27,6 +28,7 @@ use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
 use crate::websocket::ClosePayload;
+use backlog::Backlog;
 use stall::Stall;
 
 /// How much a peer whose connection failed may still send while it reads why, in bytes.
@@ -54,6 +56,8 @@ pub(crate) struct Link<S> {
     pub(crate) blocked: bool,
     /// There while output waits for the peer.
     stall: Option<Box<Stall>>,
+    /// There while input waits until the answers to what came before it are written.
+    backlog: Option<Box<Backlog>>,
     /// What becomes of the socket.
     pub(crate) end: End,
     /// In the worker's list of links with new output.
@@ -145,6 +149,7 @@ impl<S: Delivery> Link<S> {
             id,
             blocked: false,
             stall: None,
+            backlog: None,
             end: End::None,
             dirty: false,
             watched: None,
@@ -165,7 +170,7 @@ impl<S: Delivery> Link<S> {
         Ok(())
     }
 
-    /// Input from the socket.
+    /// Input from the socket. There is no [backlog](Self::has_backlog).
     #[inline]
     pub(crate) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
         if is_traced() {
@@ -200,11 +205,11 @@ impl<S: Delivery> Link<S> {
             Phase::Open(connection) => {
                 let writer = connection.writer.get_or_insert_with(|| office.lend());
                 writer.tally.wire_received(input.len());
-                let received = connection.receive(&mut office.handler, input);
-                if let Err(stop) = received {
-                    self.conclude(office, *stop);
-                } else if connection.protocol.is_mid_message() {
-                    self.charge(office);
+                match connection.receive(&mut office.handler, input) {
+                    Ok(0) if connection.protocol.is_mid_message() => self.charge(office),
+                    Ok(0) => {}
+                    Ok(left) => self.add_to_backlog(&input[input.len() - left..]),
+                    Err(stop) => self.conclude(office, *stop),
                 }
             }
             Phase::Opening(opening) if opening.awaits_proxy() => {
@@ -285,12 +290,17 @@ impl<S: Delivery> Link<S> {
         let mut rest = input;
         let result = loop {
             match tls.open(&mut rest, &mut plain) {
+                Ok(Some(length)) if self.has_backlog() || self.is_full() => {
+                    self.add_to_backlog(&plain[..length]);
+                }
                 Ok(Some(length)) => {
                     self.receive_plain(office, &mut plain[..length]);
                     if let Some(writer) = self.phase.writer().as_deref_mut() {
                         tls.seal(&mut writer.output, &plain);
                         writer.end_input(&plain);
                     }
+                    // What is sealed is unwritten still.
+                    self.set_in_flight(tls.output().len());
                 }
                 Ok(None) if rest.is_empty() => break Ok(()),
                 Ok(None) => {}
@@ -364,6 +374,7 @@ impl<S: Delivery> Link<S> {
     /// The connection is over: what is left is to write its last frame.
     #[cold]
     fn conclude<H: Handler>(&mut self, office: &mut Office<H>, stop: Stop) {
+        self.backlog = None;
         let Phase::Open(connection) = &mut self.phase else {
             self.end = End::Drop;
             return;
@@ -506,8 +517,8 @@ impl<S: Delivery> Link<S> {
         // Where all that was left is sealed, the connection may have none of its own.
         let writer = connection.writer.get_or_insert_with(|| office.lend());
         connection.protocol.poll_owed(writer.output.buffer());
+        connection.set_in_flight(0);
         if blocked {
-            connection.set_in_flight(0);
             if let Err(panic) = call(|| office.handler.drained(connection)) {
                 self.conclude(office, Stop::Panicked(panic));
             }
@@ -540,6 +551,7 @@ impl<S: Delivery> Link<S> {
     #[cold]
     fn heed<H: Handler>(&mut self, office: &mut Office<H>) {
         let Phase::Open(connection) = &mut self.phase else { return };
+        connection.asked.clear_full();
         if connection.asked.is_abort() {
             self.conclude(office, Stop::Aborted);
         } else if connection.asked.take_tick() {

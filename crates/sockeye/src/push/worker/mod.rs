@@ -203,8 +203,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     /// Does what is due, and what other threads ask for. Says whether they asked for something: if not, whoever does so
     /// next wakes the worker, which may wait.
     ///
-    /// What goes to every link is handed to `write` while link and output are in the processor's cache; it says whether the
-    /// link is to be looked at again, as a dirty one.
+    /// What goes to every link is handed to `write` while link and output are in the processor's cache, and so is a link
+    /// [that is full](Link::is_full); it says whether the link is to be looked at again, as a dirty one.
     pub(super) fn attend(
         &mut self,
         now: Instant,
@@ -222,7 +222,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
                 Letter::Broadcast(prepared) => self.run.push(prepared),
                 letter => {
                     self.broadcast(&mut write);
-                    self.open_letter(letter);
+                    self.open_letter(letter, &mut write);
                 }
             }
         }
@@ -285,19 +285,29 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         &self.office.workers.mailboxes[self.index]
     }
 
-    fn open_letter(&mut self, letter: Letter) {
+    fn open_letter(
+        &mut self,
+        letter: Letter,
+        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+    ) {
         match letter {
-            Letter::Send(id, message) => self.with(id, |link, office| link.send(office, &message)),
+            Letter::Send(id, message) => {
+                self.with(id, write, |link, office| link.send(office, &message));
+            }
             Letter::SendPrepared(id, prepared) => {
-                self.with(id, |link, office| link.send_prepared(office, &prepared));
+                self.with(id, write, |link, office| link.send_prepared(office, &prepared));
             }
-            Letter::Ping(id, payload) => self.with(id, |link, office| link.ping(office, &payload)),
-            Letter::Event(id, event) => self.with(id, |link, office| link.event(office, event)),
+            Letter::Ping(id, payload) => {
+                self.with(id, write, |link, office| link.ping(office, &payload));
+            }
+            Letter::Event(id, event) => {
+                self.with(id, write, |link, office| link.event(office, event));
+            }
             Letter::Close(id, payload) => {
-                self.with(id, |link, office| link.close(office, &payload));
+                self.with(id, write, |link, office| link.close(office, &payload));
             }
-            Letter::Abort(id) => self.with(id, Link::abort),
-            Letter::GiveWay(id) => self.with(id, Link::give_way),
+            Letter::Abort(id) => self.with(id, write, Link::abort),
+            Letter::GiveWay(id) => self.with(id, write, Link::give_way),
             Letter::Broadcast(prepared) => self.run.push(prepared),
             Letter::Stop => self.stop(),
         }
@@ -325,6 +335,9 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         if length > MAX_ENCODED {
             return self.for_all(|link, office| {
                 for prepared in run {
+                    if link.is_full() {
+                        write(link, office);
+                    }
                     link.send_prepared(office, prepared);
                 }
                 write(link, office)
@@ -339,6 +352,9 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             tally.sent(message.kind(), message.len(), frames.len() - before);
         }
         self.for_all(|link, office| {
+            if link.is_full() {
+                write(link, office);
+            }
             link.broadcast(office, (&frames, &tally), run);
             write(link, office)
         });
@@ -406,9 +422,18 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         });
     }
 
-    fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Link<S>, &mut Office<H>)) {
+    /// Does something with one link, which has room for output where the transport takes some.
+    fn with(
+        &mut self,
+        id: ConnectionId,
+        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+        act: impl FnOnce(&mut Link<S>, &mut Office<H>),
+    ) {
         let slot = id.slot();
         if let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) {
+            if link.is_full() {
+                write(link, &mut self.office);
+            }
             act(link, &mut self.office);
             self.touch(slot);
         }

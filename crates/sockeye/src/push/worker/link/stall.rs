@@ -40,7 +40,7 @@ impl<S: Delivery> Link<S> {
     /// close frame would reach the peer.
     #[cold]
     pub(super) fn charge_unwritten<H: Handler>(&mut self, office: &mut Office<H>) {
-        let held = self.unwritten();
+        let held = self.unwritten() + self.backlog_len();
         let Some(Stall { charge, .. }) = self.stall.as_deref_mut() else { return };
         match charge.set(held) {
             Ok(()) if charge.needs_waker() => charge.wake_by(&office.workers.waker(self.id)),
