@@ -70,7 +70,7 @@ impl Link<Socket> {
 
     /// Whether input waits until output is sent.
     #[inline]
-    const fn has_input(&self) -> bool {
+    fn has_input(&self) -> bool {
         self.has_backlog() || !self.socket.held.is_empty()
     }
 
