@@ -1,5 +1,6 @@
-//! Whatever the environment or an answer says about where to connect: no panic, and what is taken is what it says when it is
-//! written down again. Four lines: a URL, a proxy, a list of hosts without one, a Location.
+//! Parsing an address from the environment or a response never panics, and an accepted value
+//! survives formatting and parsing. Input of four lines: a URL, a proxy, a list of hosts without a
+//! proxy, a Location.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -33,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What is written down is the same proxy, without its credentials.
+/// A formatted proxy parses to the same proxy, without its credentials.
 fn same_again(proxy: &Proxy, text: &str) {
     let shown = proxy.to_string();
     assert!(!shown.contains('@'), "{shown}");
@@ -42,12 +43,13 @@ fn same_again(proxy: &Proxy, text: &str) {
     assert_eq!(again.to_string(), shown);
 }
 
-/// The list makes exceptions, and each entry only more of them.
+/// The list makes exceptions, and each entry only adds further ones.
 fn exceptions(variable: &str, list: &str, url: &Url) {
     let is_direct = |list: &str| matches!(proxy("http://proxy.test", list, url), Ok(None));
     assert!(!is_direct(""));
     assert!(is_direct("*"));
-    // A comma would make two entries of it, a star means something else, and dots alone are no name.
+    // A comma would make two entries of the host, a star has a special meaning, and dots alone are
+    // no name.
     if !url.host().contains([',', '*']) && url.host().contains(|byte| byte != '.') {
         assert!(is_direct(&format!("{list},{}", url.host())), "{list} {url}");
     }

@@ -1,4 +1,5 @@
-//! A client makes the same of any bytes, however they arrive. The first three configure it.
+//! A client produces the same events for the same bytes, however they are split. The first three
+//! bytes configure it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

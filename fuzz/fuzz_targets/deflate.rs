@@ -1,5 +1,5 @@
-//! Whatever is compressed, with whatever settings and in whatever fragments, inflates to the same. The first four
-//! bytes configure.
+//! A compressed message, with any settings and in any fragments, inflates to the original. The
+//! first four bytes configure.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
     let parameters = agreed(&config, &config);
     let mut deflater = parameters.deflater(Role::Server, &config);
     let mut inflater = parameters.inflater(Role::Client);
-    // Repetition makes long distances, and output that does not fit a step.
+    // Repetition makes long distances, and output that exceeds one step.
     let message = message.repeat(1 + usize::from(times % 8));
     for size in [message.len().max(1), 1 + usize::from(*size)] {
         let (mut out, mut so_far) = (Vec::new(), 0);

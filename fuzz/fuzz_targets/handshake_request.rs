@@ -1,5 +1,5 @@
-//! A server takes or refuses any request without a panic, finds its end at any split, and answers one that it takes
-//! with a head that a client can read.
+//! A server accepts or refuses any request without a panic, finds its end at any split, and answers
+//! an accepted one with a head that a client can parse.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

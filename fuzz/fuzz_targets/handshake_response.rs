@@ -1,5 +1,5 @@
-//! A client takes or refuses any response without a panic. `{accept}` in the input stands for the right accept key,
-//! which a fuzzer cannot guess.
+//! A client accepts or refuses any response without a panic. `{accept}` in the input stands for the
+//! right accept key, which a fuzzer cannot guess.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     request.set_deflate(Some(Deflate::new()));
     let asking = request.verify(key, &head);
     match (&plain, &asking) {
-        // What was asked for may have been given.
+        // The response may grant what the second client offered.
         (Ok(plain), Ok(asking)) => assert_eq!(plain, asking),
         (Ok(_), Err(error)) => panic!("{error}"),
         (Err(_), Ok(negotiated)) => {

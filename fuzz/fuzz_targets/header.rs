@@ -1,4 +1,4 @@
-//! A header decodes to what encodes to the same bytes, and none is found in less than all of them.
+//! A decoded header encodes to the same bytes, and no proper prefix of them decodes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ fuzz_target!(|input: &[u8]| {
         if decoded == Ok(None) {
             assert!(input.len() < MAX_HEADER_SIZE);
         }
-        // An error stays one, whatever follows.
+        // An error stays an error, whatever bytes follow.
         let longer = [input, &[0; MAX_HEADER_SIZE]].concat();
         if decoded.is_err() {
             assert_eq!(Header::decode(&longer), decoded);

@@ -1,5 +1,5 @@
-//! Any bytes inflate to the same, or fail the same, in any pieces, and never to more than the limit allows. The first
-//! byte configures: takeover, limit, and the size of pieces.
+//! Any bytes inflate to the same output, or fail with the same error, in any pieces, and never
+//! beyond the limit. The first byte configures: takeover, limit, and the size of pieces.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use sockeye_fuzz::{agreed, deflate};
 use sockeye_proto::deflate::Inflater;
 use sockeye_proto::{ProtocolError, Role};
 
-/// Two messages, so that a window may be taken over, to a limit.
+/// Inflates two messages up to a limit, so that the window may be taken over.
 fn inflated(
     mut inflater: Inflater,
     message: &[u8],

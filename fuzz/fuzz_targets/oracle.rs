@@ -1,15 +1,17 @@
-//! The connection and tungstenite's, fed the same bytes, see the same messages and agree on what breaks the protocol.
+//! Our connection and tungstenite's, fed the same bytes, see the same messages and agree on
+//! protocol errors.
 //!
-//! The first byte chooses the role, and whether the rest is frames as they are on the wire or a list of frames
-//! (first byte, length, payload) that are masked as the role demands.
+//! The first byte chooses the role, and whether the rest is frames as on the wire or a list of
+//! frames (first byte, length, payload) that are masked as the role requires.
 //!
-//! Where they differ, and why that is right:
-//! - We refuse a length that is not in its shortest form (RFC 6455 section 5.2: the minimal number of bytes MUST be
-//!   used); tungstenite takes it. To us a control frame with one is too long, as the form alone says so.
-//! - We refuse a close code that must not be sent (section 7.4.1); tungstenite reports the close frame with another
-//!   code. 1014 was registered later than its list.
-//! - We refuse at the first byte that is wrong; tungstenite when it has the whole header or frame. It is given zeros
-//!   until then, and must not make a message of it.
+//! The differences, and why ours is right:
+//! - Ours refuses a length that is not in its shortest form (RFC 6455 section 5.2: the minimal
+//!   number of bytes MUST be used); tungstenite accepts it. Ours reports such a control frame as
+//!   too long, since the form alone implies that.
+//! - Ours refuses a close code that must not be sent (section 7.4.1); tungstenite reports the close
+//!   frame with another code. 1014 was registered later than its list.
+//! - Ours refuses at the first wrong byte; tungstenite when it has the whole header or frame. The
+//!   test feeds it zeros until then, and it must not make a message of them.
 #![no_main]
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -127,7 +129,7 @@ fn tungstenite_sees(role: Role, wire: &[u8]) -> (Vec<Message>, End) {
     }
 }
 
-/// What arrived so far, and nothing that anyone would read.
+/// A transport that yields the bytes received so far, and discards output.
 struct Wire<'a>(&'a [u8]);
 
 impl Read for Wire<'_> {

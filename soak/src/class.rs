@@ -1,26 +1,27 @@
-/// What a server does with the messages of a connection, by the path of its request.
+/// A class of connections, selected by the path of the request: the server's reaction to messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Every message comes back. `/echo`, for clients that verify what they get.
+    /// `/echo`: returns every message, for clients that verify the echoes.
     Echo,
-    /// Every message comes back, to clients that may not take it. `/noise`.
+    /// `/noise`: returns every message, to clients that may not read it.
     Noise,
-    /// Every message is answered by many long ones. `/feed`.
+    /// `/feed`: answers every message by many long ones.
     Feed,
-    /// The first message is answered by a close frame. `/bye`.
+    /// `/bye`: answers the first message by a close frame.
     Bye,
-    /// Every message comes back, by queues with every policy, to clients that always read. `/burst`.
+    /// `/burst`: returns every message, by queues with every policy, to clients that always read.
     Burst,
-    /// The first message is answered by many long ones and a close frame whose reason is their number. `/last`.
+    /// `/last`: answers the first message by many long ones and a close frame whose reason is their
+    /// number.
     Last,
 }
 
 impl Class {
-    /// All of them, in the order of the ledger.
+    /// All classes, in the order of the ledger.
     pub const ALL: [Self; 6] =
         [Self::Echo, Self::Noise, Self::Feed, Self::Bye, Self::Burst, Self::Last];
 
-    /// The path that asks for it.
+    /// Returns the path that selects the class.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Echo => "/echo",
@@ -32,7 +33,7 @@ impl Class {
         }
     }
 
-    /// What a path asks for.
+    /// Returns the class that a path selects.
     pub fn of(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.path() == path)
     }

@@ -7,18 +7,18 @@ use sockeye::Error;
 
 use crate::Class;
 
-/// So many failures are told.
+/// Maximum number of failures that are printed.
 const MAX_TOLD: u64 = 20;
 
-/// What a server counts. It goes to the driver as one line of `key=value`.
+/// The server's counters, sent to the driver as one line of `key=value`.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Open connections, as the handlers see them.
+    /// Open connections, from the handlers' point of view.
     live: AtomicU64,
     panics: AtomicU64,
-    /// Failures that were told.
+    /// Number of failures that were printed.
     told: AtomicU64,
-    /// By [`Class`].
+    /// Counters by [`Class`].
     classes: [Counters; Class::ALL.len()],
 }
 
@@ -28,15 +28,15 @@ pub(crate) struct Counters {
     pub(crate) opened: AtomicU64,
     /// Messages from peers.
     pub(crate) received: AtomicU64,
-    /// Messages that the library was given and took, or tried to.
+    /// Messages that were passed to the library.
     pub(crate) accepted: AtomicU64,
-    /// Those that are with the transport.
+    /// Messages that were handed to the transport.
     pub(crate) sent: AtomicU64,
-    /// Those for which there was no room.
+    /// Messages that were dropped because a queue was full.
     pub(crate) full: AtomicU64,
-    /// Those of a queue that newer ones took the place of.
+    /// Messages of a queue that were replaced by newer ones.
     pub(crate) replaced: AtomicU64,
-    /// Those that a connection's end came before.
+    /// Messages that were unsent when their connection ended.
     pub(crate) unsent: AtomicU64,
     /// Connections that ended by a closing handshake.
     pub(crate) closed: AtomicU64,
@@ -44,12 +44,12 @@ pub(crate) struct Counters {
     pub(crate) broken: AtomicU64,
 }
 
-/// Adds one.
+/// Adds one to a counter.
 pub(crate) fn count(counter: &AtomicU64) {
     add(counter, 1);
 }
 
-/// Adds some.
+/// Adds `number` to a counter.
 pub(crate) fn add(counter: &AtomicU64, number: u64) {
     counter.fetch_add(number, Ordering::Relaxed);
 }
@@ -59,28 +59,29 @@ impl Ledger {
         &self.classes[class as usize]
     }
 
-    /// A connection is open until what this gives is dropped.
+    /// Counts a connection, which is open until the returned guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>, class: Class) -> Live {
         count(&self.class(class).opened);
         count(&self.live);
         Live { ledger: self.clone(), class, closed: false }
     }
 
-    /// Some task or callback panicked.
+    /// Counts a panic of a task or callback.
     pub(crate) fn panicked(&self) {
         count(&self.panics);
     }
 
-    /// A connection failed. Those of clients that keep to the rules are told on the error output, the first of them.
+    /// Handles a failed connection. Prints the first failures of clients that follow the protocol
+    /// to standard error.
     pub(crate) fn failed(&self, class: Class, error: &Error) {
-        // Who answers while the server stops cannot send any more.
+        // A handler that answers while the server stops cannot send any more.
         let stops = matches!(error, Error::Closed(_));
         if class == Class::Echo && !stops && self.told.fetch_add(1, Ordering::Relaxed) < MAX_TOLD {
             eprintln!("server: {} failed: {error:?}", class.path());
         }
     }
 
-    /// The line that tells all of it, and how many tasks there are.
+    /// Returns the ledger and the number of tasks as one line.
     pub(crate) fn line(&self, tasks: usize) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut line =
@@ -109,7 +110,7 @@ impl Ledger {
                 ("closed", closed),
                 ("broken", broken),
             ] {
-                // A string takes all that is written to it.
+                // Writing to a string never fails.
                 let _ = write!(line, " {name}.{key}={}", read(counter));
             }
         }
@@ -117,12 +118,12 @@ impl Ledger {
     }
 }
 
-/// A connection that is open.
+/// A guard of an open connection.
 #[derive(Debug)]
 pub(crate) struct Live {
     ledger: Arc<Ledger>,
     class: Class,
-    /// It has ended by a closing handshake.
+    /// Set when the connection ended by a closing handshake.
     pub(crate) closed: bool,
 }
 
@@ -144,14 +145,14 @@ impl Drop for Live {
     }
 }
 
-/// A [`Ledger`] as its line tells it.
+/// A [`Ledger`] parsed from its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     values: BTreeMap<String, u64>,
 }
 
 impl Figures {
-    /// Reads a line; what is no `key=value` is passed over.
+    /// Parses a line; ignores words that are not `key=value`.
     pub fn parse(line: &str) -> Self {
         let pair = |word: &str| {
             let (key, value) = word.split_once('=')?;
@@ -160,22 +161,22 @@ impl Figures {
         Self { values: line.split_whitespace().filter_map(pair).collect() }
     }
 
-    /// A value; 0 when the line did not tell it.
+    /// Returns a value; 0 if the line does not have it.
     pub fn value(&self, key: &str) -> u64 {
         self.values.get(key).copied().unwrap_or_default()
     }
 
-    /// A value of a class.
+    /// Returns a value of a class.
     pub fn of(&self, class: Class, key: &str) -> u64 {
         self.value(&format!("{}.{key}", &class.path()[1..]))
     }
 
-    /// A value of all classes together.
+    /// Returns the sum of a value over all classes.
     pub fn total(&self, key: &str) -> u64 {
         Class::ALL.into_iter().map(|class| self.of(class, key)).sum()
     }
 
-    /// Messages that were dropped, for whatever reason.
+    /// Returns the number of dropped messages, for all reasons.
     pub fn dropped(&self, class: Class) -> u64 {
         ["full", "replaced", "unsent"].into_iter().map(|key| self.of(class, key)).sum()
     }

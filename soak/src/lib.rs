@@ -1,5 +1,6 @@
-//! The soak: a server of each kind under thousands of connections of mixed behaviour, and a driver, in a process of its own, that
-//! makes them and watches whether the server lets go of all that it took.
+//! The soak: a server of each kind under thousands of connections of mixed behaviour, and a driver,
+//! in a separate process, that makes the connections and checks that the server releases all
+//! resources.
 
 mod class;
 pub mod drive;

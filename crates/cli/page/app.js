@@ -19,7 +19,7 @@ echoPanel(connection, limit);
 filesPanel(url, limit);
 otherClients();
 connection.connect();
-// The server may have come back with other limits.
+// The server may have restarted with other limits.
 connection.addEventListener("change", () => connection.phase === "open" && learnLimits());
 
 async function learnLimits() {
@@ -31,7 +31,7 @@ async function learnLimits() {
     version.textContent = `version ${server.version}`;
     version.hidden = false;
   } catch {
-    // The server is going away again; the connection panel says so.
+    // The connection was lost again; the connection panel reports that.
   }
 }
 

@@ -1,6 +1,6 @@
-// What a call says that failed.
+// The description of a failed call.
 
-// gRPC's code and the server's words; of other errors, their words alone.
+// Returns gRPC's code and the server's message, or the message alone for other errors.
 export function describeFailure(problem) {
   const named = problem.name && problem.name !== "Error";
   return named ? `${problem.name}: ${problem.message}` : String(problem.message ?? problem);

@@ -1,4 +1,5 @@
-// The plot of the calls: one dot each, the first at the left, with lines for the middle and the 99th percentile.
+// The plot of the calls: one dot each, the first at the left, with lines for the median and the
+// 99th percentile.
 
 import { BOTTOM, LEFT, RIGHT, TOP, drawLevels, drawScale, fit, palette, scale } from "./plot.js";
 

@@ -1,4 +1,5 @@
-// Thousands of unary calls in a row: their times, drawn and summed up, beside those of bare echoes.
+// The calls panel: makes thousands of unary calls in a row, plots and summarises their times,
+// beside those of bare echoes.
 
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { drawCalls } from "./call-plot.js";
@@ -7,11 +8,12 @@ import { showFigure, summarise } from "./figures.js";
 import { count, duration } from "./format.js";
 
 const CALLS = 8_192;
-// Enough for a steady mean; a tenth of the time that the calls take.
+// Number of bare echoes: enough for a steady mean, in a tenth of the time that the calls take.
 const ECHOES = 1_024;
-// What a call of this service takes on the wire, within a few bytes.
+// Length of an echo: the bytes of a call of this service on the wire, approximately.
 const ECHO_LENGTH = 100;
-// How often the plot is drawn while calls go on, in milliseconds: drawing takes time from the calls that are measured.
+// Interval at which the plot is redrawn during the calls, in milliseconds: drawing takes time from
+// the calls that are measured.
 const REDRAW = 250;
 
 export function callsPanel(echoUrl) {

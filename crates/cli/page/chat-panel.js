@@ -1,4 +1,4 @@
-// The chat: one call in both directions.
+// The chat panel: one call in both directions.
 
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { count } from "./format.js";

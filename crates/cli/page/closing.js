@@ -1,4 +1,4 @@
-// What the end of a connection means, in words.
+// Explanations of close codes and of how a connection ended.
 
 // Names as in the IANA registry of close codes; the explanations are ours.
 const CODES = {
@@ -26,20 +26,21 @@ export function nameOf(code) {
   return "Unassigned";
 }
 
-// `1001 Going Away: the server is stopping or restarting, “shutting down”`
+// Returns text such as `1001 Going Away: the server is stopping or restarting, “shutting down”`.
 export function describeClose({ code, reason }) {
   const meaning = CODES[code] ? `: ${CODES[code][1]}` : "";
   const words = reason ? `, “${reason}”` : "";
   return `${code} ${nameOf(code)}${meaning}${words}`;
 }
 
-// The milliseconds for which a server asks to be left alone when it closes (`retry after 3.4 s`); null when it does not ask.
+// Returns the retry delay in milliseconds from a close reason such as `retry after 3.4 s`; null if
+// it has none.
 export function retryHint({ reason }) {
   const seconds = /^retry after (\d+(?:\.\d+)?) s$/.exec(reason ?? "")?.[1];
   return seconds === undefined ? null : Number(seconds) * 1_000;
 }
 
-// One or two sentences on how an open connection ended.
+// Returns one or two sentences on how an open connection ended.
 export function tellEnding({ code, reason, byUser }) {
   if (byUser) {
     return code === 1006

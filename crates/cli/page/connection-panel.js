@@ -1,10 +1,11 @@
-// The state of the connection, and the words for it.
+// The connection panel: the state of the connection, in words.
 
 import { describeClose, tellEnding } from "./closing.js";
 import { count, elapsed, size } from "./format.js";
 
 const PILLS = { connecting: "Connecting", open: "Open", closing: "Closing", waiting: "Dropped", closed: "Closed" };
-// An echo overdue by this much is worth a word; on any healthy network it takes a fraction.
+// Delay of an echo from which it is reported, in milliseconds; on any healthy network it takes a
+// fraction.
 const OVERDUE = 3_000;
 
 export function connectionPanel(connection) {
@@ -25,7 +26,7 @@ export function connectionPanel(connection) {
     element("state").dataset.phase = phase;
     write("state", PILLS[phase]);
     element("retry").hidden = phase !== "waiting";
-    // The button worth pressing stands out: Connect when closed, Try now while waiting.
+    // Highlights the useful button: Connect when closed, Try now while waiting.
     element("toggle").classList.toggle("quiet", !isOff(connection));
     write("toggle", phase === "waiting" ? "Stop trying" : isOff(connection) ? "Connect" : "Disconnect");
     element("toggle").disabled = phase === "closing";
@@ -53,8 +54,8 @@ export function connectionPanel(connection) {
   show();
 }
 
-// The version of HTTP that the page came over. Where that is HTTP/2, browsers open the WebSocket on a stream of the
-// same connection; of the WebSocket itself they do not tell.
+// Returns the HTTP version that the page was loaded with. With HTTP/2, browsers open the WebSocket
+// on a stream of the same connection, but do not report the version of the WebSocket itself.
 function httpVersion() {
   const name = performance.getEntriesByType("navigation")[0]?.nextHopProtocol;
   return { h2: "HTTP/2", "http/1.1": "HTTP/1.1" }[name] ?? "unknown";

@@ -1,4 +1,4 @@
-// One echo connection that comes back by itself.
+// An echo connection that reconnects automatically.
 //
 //   connecting ──open──► open ──drop──► waiting ──time or retryNow()──► connecting
 //                          └─disconnect()─► closing ──► closed ──connect()──► connecting
@@ -9,16 +9,17 @@ export const SUBPROTOCOL = "echo.sockeye";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
-// What a server may ask for at most.
+// Maximum delay that a server may request, in milliseconds.
 const LONGEST_HINT = 30_000;
-// A connection that lived this long ends well: the next wait is short again.
+// Lifetime of a connection, in milliseconds, after which the next retry delay is short again.
 const STEADY = 5_000;
 
 export class EchoConnection extends EventTarget {
   phase = "closed";
   openedAt = 0;
   retryAt = 0;
-  // How the last connection that had been open ended, and the attempts that failed since.
+  // The end of the last connection that had been open, and the number of attempts that failed
+  // since.
   ending = null;
   failures = 0;
   sent = { messages: 0, bytes: 0 };
@@ -41,7 +42,7 @@ export class EchoConnection extends EventTarget {
     return this.#socket?.extensions ?? "";
   }
 
-  // Milliseconds since the oldest unanswered message was sent; 0 when none is.
+  // Returns the milliseconds since the oldest unanswered message was sent; 0 if all are answered.
   get silence() {
     return this.#outstanding.length ? performance.now() - this.#outstanding[0].sentAt : 0;
   }
@@ -82,8 +83,8 @@ export class EchoConnection extends EventTarget {
     if (this.phase === "waiting") this.connect();
   }
 
-  // Sends a string or Uint8Array; resolves to its echo and the milliseconds it was away.
-  // The server answers in order, so an echo always belongs to the oldest message not yet answered.
+  // Sends a string or Uint8Array; resolves to its echo and the round-trip time in milliseconds. The
+  // server answers in order, so an echo always belongs to the oldest unanswered message.
   echo(data) {
     if (this.phase !== "open") return Promise.reject(new Error("The connection is not open."));
     return new Promise((resolve, reject) => {
@@ -121,7 +122,7 @@ export class EchoConnection extends EventTarget {
     this.#attempts += 1;
     // Jitter over the upper half, so that many pages do not return to a restarted server all at once.
     const own = ceiling * (0.5 + Math.random() / 2);
-    // A server that stops spreads its clients over time by itself.
+    // A server that stops already spreads the retry delays of its clients.
     const hint = wasOpen ? retryHint({ reason }) : null;
     const wait = hint === null ? own : Math.min(LONGEST_HINT, hint);
     this.retryAt = performance.now() + wait;
@@ -141,7 +142,7 @@ export function lengthOf(data) {
   return typeof data === "string" ? encoder.encode(data).length : data.byteLength;
 }
 
-// The WebSocket at `path` of the server that the page came from.
+// Returns the WebSocket URL of `path` on the server that the page came from.
 export function socketUrl(path) {
   const url = new URL(path, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";

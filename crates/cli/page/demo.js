@@ -1,4 +1,4 @@
-// The gRPC demo: loads the client in WebAssembly, connects, and joins the panels to it.
+// The gRPC demo: loads the WebAssembly client, connects, and attaches the panels to it.
 
 import { callsPanel } from "./calls-panel.js";
 import { chatPanel } from "./chat-panel.js";
@@ -28,7 +28,7 @@ async function begin() {
 async function connect() {
   show("connecting", "Loading the client, and connecting.");
   try {
-    // A path that is no literal: the file is not part of the program.
+    // Not a literal path: the file is not part of the program.
     const path = "/demo/client.js";
     const client = await import(path);
     await client.default();

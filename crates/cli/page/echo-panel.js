@@ -1,4 +1,4 @@
-// Messages typed by hand, and what came back.
+// The echo panel: messages typed by hand, and their echoes.
 
 import { lengthOf } from "./connection.js";
 import { duration, hexDump, parseHex, size } from "./format.js";
@@ -64,7 +64,7 @@ export function echoPanel(connection, limit) {
   refresh();
 }
 
-// A row of two legs: what went out, and below it what came back.
+// Returns a row with two legs: the message sent, and below it the echo.
 function newRow(data) {
   const row = document.createElement("li");
   row.className = "exchange";

@@ -1,8 +1,9 @@
-// Times summed up, and shown as a person reads them.
+// Statistics of times, and their display.
 
 import { durationParts } from "./format.js";
 
-// Least, mean, middle, 99th percentile (nearest rank) and most of times in milliseconds; null for none.
+// Returns the minimum, mean, median, 99th percentile (nearest rank) and maximum of times in
+// milliseconds; null if there are none.
 export function summarise(times) {
   if (!times.length) return null;
   const sorted = Float64Array.from(times).sort();
@@ -11,7 +12,7 @@ export function summarise(times) {
   return { min: sorted[0], mean, median: rank(0.5), p99: rank(0.99), max: sorted.at(-1) };
 }
 
-// Shows a time in milliseconds, or that there is none.
+// Shows a time in milliseconds, or a dash if there is none.
 export function showFigure(id, milliseconds) {
   const place = document.getElementById(id);
   if (milliseconds === undefined) return place.replaceChildren("–");

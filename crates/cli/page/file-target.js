@@ -1,4 +1,4 @@
-// A place that takes files, chosen or dropped.
+// An element that takes files, chosen or dropped.
 
 export function fileTarget(input, drop, take) {
   input.onchange = () => {

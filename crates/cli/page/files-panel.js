@@ -1,4 +1,5 @@
-// Files there and back, each over a connection of its own so that the round-trip times stay undisturbed.
+// The files panel: sends files and compares their echoes, each over a separate connection so that
+// the round-trip times stay undisturbed.
 
 import { describeClose } from "./closing.js";
 import { SUBPROTOCOL } from "./connection.js";
@@ -78,12 +79,12 @@ function roundTrip(url, bytes, row) {
   });
 }
 
-// A sentence on how the echo was found equal; an Error when it is not.
+// Returns a sentence on how the echo was found equal; throws an Error if it is not.
 async function compare(bytes, echo) {
   if (bytes.length !== echo.length) {
     throw new Error(`The echo has ${size(echo.length)} where ${size(bytes.length)} were sent.`);
   }
-  // Browsers offer crypto.subtle to pages from this machine or over https only.
+  // Browsers offer crypto.subtle only to pages from localhost or over https.
   if (!globalThis.crypto?.subtle) {
     if (!same(bytes, echo)) throw new Error("The echo has the right length but different bytes.");
     return "Came back the same, byte by byte.";
@@ -117,7 +118,7 @@ function newRow(file) {
   return {
     item,
     say: (words) => (word.textContent = words),
-    // What is still being watched may come after the end, and must not take its words away.
+    // Progress may be reported after the end, and must not overwrite the outcome.
     progress(gone, total) {
       if (item.dataset.outcome) return;
       bar.value = total ? gone / total : 1;

@@ -1,4 +1,4 @@
-// Numbers and bytes as a person reads them.
+// Numbers and bytes, formatted for people.
 
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
@@ -17,7 +17,8 @@ export function count(number, noun, nouns = `${noun}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`;
 }
 
-// A duration in milliseconds as [number, unit]: three significant digits, as the browser's clock allows.
+// Returns a duration in milliseconds as [number, unit]: three significant digits, as precise as the
+// browser's clock.
 export function durationParts(milliseconds) {
   if (milliseconds < 1) return [(milliseconds * 1000).toFixed(0), "µs"];
   if (milliseconds < 1000) return [milliseconds.toFixed(milliseconds < 10 ? 2 : milliseconds < 100 ? 1 : 0), "ms"];
@@ -28,7 +29,7 @@ export function duration(milliseconds) {
   return durationParts(milliseconds).join(" ");
 }
 
-// Whole seconds as `42 s`, `3 min 05 s` or `2 h 10 min`.
+// Returns whole seconds as `42 s`, `3 min 05 s` or `2 h 10 min`.
 export function elapsed(seconds) {
   const two = (number) => String(number).padStart(2, "0");
   if (seconds < 60) return `${seconds} s`;
@@ -40,7 +41,7 @@ export function hex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// `de ad be ef  |....|`, eight bytes a line, at most `lines` lines.
+// Returns `de ad be ef |....|`, eight bytes a line, at most `lines` lines.
 export function hexDump(bytes, lines = 8) {
   const rows = [];
   for (let at = 0; at < bytes.length && rows.length < lines; at += 8) {
@@ -54,7 +55,8 @@ export function hexDump(bytes, lines = 8) {
   return rows.join("\n");
 }
 
-// Bytes written as hexadecimal, with any spaces, commas and `0x` between them; an Error says what is wrong.
+// Parses bytes in hexadecimal, with any spaces, commas and `0x` between them; throws an Error that
+// explains a mistake.
 export function parseHex(text) {
   const digits = text.replace(/0x/gi, "").replace(/[\s,:]+/g, "");
   const stranger = digits.match(/[^0-9a-f]/iu);

@@ -1,4 +1,4 @@
-// Small echoes ten times a second: their times, drawn and summed up.
+// The latency panel: sends small echoes ten times a second, plots and summarises their times.
 
 import { showFigure, summarise } from "./figures.js";
 import { count, duration } from "./format.js";
@@ -7,9 +7,10 @@ import { drawPlot } from "./plot.js";
 const INTERVAL = 100;
 const WINDOW = 60_000;
 const FIRST_WINDOW = 15_000;
-// The finest step of a browser's clock; a coarser one can report no time at all, which no logarithm bears.
+// The finest step of a browser's clock, in milliseconds; a coarser clock can report 0, which has no
+// logarithm.
 const FINEST = 0.005;
-// A stalled connection is not fed for ever.
+// Maximum number of unanswered echoes, so that a stalled connection is not sent more without bound.
 const MOST_OUTSTANDING = 50;
 
 export function latencyPanel(connection) {
@@ -26,7 +27,7 @@ export function latencyPanel(connection) {
     const now = paused ? frozenAt : performance.now();
     samples = samples.filter(({ at }) => at > now - WINDOW);
     const figures = summarise(times());
-    // The paper starts short, so that the first seconds are not a sliver at its edge.
+    // The window starts short, so that the first seconds are not a sliver at its edge.
     const drawn = Math.min(WINDOW, Math.max(FIRST_WINDOW, now - (samples[0]?.at ?? now)));
     drawPlot(canvas, { samples, gaps, figures, now, window: drawn });
     if (figures) for (const name of ["min", "median", "p99"]) showFigure(name, figures[name]);
@@ -45,7 +46,8 @@ export function latencyPanel(connection) {
         () => {},
       );
     }
-    // Drawing holds up the thread that takes the echo: it waits until the echo is most likely back.
+    // Drawing blocks the thread that receives the echo: the redraw waits until the echo has most
+    // likely arrived.
     if (!document.hidden) setTimeout(() => requestAnimationFrame(redraw), INTERVAL / 2);
   };
 

@@ -1,4 +1,5 @@
-// The round-trip plot: one stem per echo, newest at the right, drawn like an echo sounder's paper roll.
+// The round-trip plot: one stem per echo, newest at the right, drawn like the paper roll of an echo
+// sounder.
 
 export const LEFT = 58;
 export const RIGHT = 8;
@@ -27,7 +28,7 @@ export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
   context.restore();
 }
 
-// A context in CSS pixels on a bitmap as sharp as the screen.
+// Returns a context in CSS pixels on a bitmap at the resolution of the screen.
 export function fit(canvas, width, height) {
   const ratio = devicePixelRatio || 1;
   const [pixelWidth, pixelHeight] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -48,8 +49,8 @@ export function palette(canvas) {
   };
 }
 
-// The ends of the logarithmic scale: steps of 1, 2, 5 around every time, at least half a decade apart,
-// so that one stray echo neither leaves the plot nor flattens the rest.
+// Returns the ends of the logarithmic scale: steps of 1, 2, 5 around all times, at least half a
+// decade apart, so that an outlier neither leaves the plot nor flattens the rest.
 export function scale(figures) {
   if (!figures) return { low: 0.1, high: 1 };
   const low = stepBelow(figures.min / 1.3);
@@ -75,7 +76,7 @@ export function drawScale({ context, colours, width, y }, { low, high }) {
   context.lineWidth = 1;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  // Beyond three decades only the powers of ten fit.
+  // Beyond three decades there is space for the powers of ten only.
   const sparse = high / low > 1000;
   for (let level = low; level < high * 1.001; level = stepAbove(level * 1.1)) {
     if (sparse && !level.toExponential(0).startsWith("1")) continue;

@@ -1,4 +1,4 @@
-// Ticks: a call that is answered until it is cancelled.
+// The ticks panel: a call that is answered until it is cancelled.
 
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { count } from "./format.js";

@@ -1,10 +1,12 @@
-// An upload: a stream of pieces, one answer, and the hash compared.
+// The upload panel: sends a file as a stream of pieces, and compares the length and hash in the
+// answer.
 
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { fileTarget } from "./file-target.js";
 import { duration, hex, size } from "./format.js";
 
-// Browsers hash what is in memory only; a larger file is sent all the same, and its length compared.
+// Maximum size of a file to hash, in bytes: browsers hash only data in memory. A larger file is
+// sent too, and only its length compared.
 const MOST_HASHED = 256 * 1024 * 1024;
 
 export function uploadPanel() {
@@ -48,7 +50,8 @@ export function uploadPanel() {
   };
 }
 
-// A sentence on what the server got; an Error when it is not what was sent.
+// Returns a sentence on what the server received; throws an Error if that differs from what was
+// sent.
 async function compare(file, { length, sha256 }) {
   if (length !== file.size) throw new Error(`The server got ${size(length)} of ${size(file.size)}.`);
   if (file.size > MOST_HASHED || !globalThis.crypto?.subtle) return "The server got every byte.";

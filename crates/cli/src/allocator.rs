@@ -1,4 +1,4 @@
-//! Memory that was freed goes back to the system, so that the program is as small after a storm as before it.
+//! Returns freed memory to the system, so that the program shrinks again after a load peak.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "two calls of glibc, for which there is no safe binding")
@@ -7,7 +7,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) use self::glibc::{give_back_what_is_freed, set_up};
 
-/// Other systems' allocators are left as they are.
+/// Leaves the allocators of other systems unchanged.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) const fn set_up() {}
 
@@ -24,33 +24,38 @@ mod glibc {
     use tokio::task::spawn_blocking;
     use tokio::time::{MissedTickBehavior, interval};
 
-    /// Free memory at the end of an arena is returned beyond this, in bytes: more than the buffers of a long message, which
-    /// would otherwise be returned and asked for again with each one.
+    /// Free memory at the end of an arena beyond which glibc returns it to the system, in bytes.
+    /// Larger than the buffers of a long message: those would otherwise be returned and requested
+    /// again with each message.
     const TRIM_THRESHOLD: i32 = 2 << 20;
 
-    /// A block from here on has a mapping of its own, in bytes, which is returned when the block is freed. By itself glibc
-    /// raises this to 32 MiB once it has seen such blocks, and keeps them.
+    /// Size of a block from which glibc gives it a mapping of its own, in bytes. Such a mapping is
+    /// returned when the block is freed. Without this setting glibc raises the threshold to 32 MiB
+    /// once it has seen such blocks, and keeps them.
     const MMAP_THRESHOLD: i32 = 4 << 20;
 
     const EVERY: Duration = Duration::from_secs(1);
 
-    /// A change that is worth a look at every arena, in pages of 4 KiB.
+    /// Change of the resident memory that makes a trim of every arena worthwhile, in pages of 4
+    /// KiB.
     const WORTHWHILE: usize = 1024;
 
-    /// How often the arenas are looked at after such a change: what is freed within them shows nowhere else.
+    /// Number of trims after such a change: no statistic shows the memory that is freed within the
+    /// arenas.
     const LOOKS: u32 = 10;
 
-    /// Sets what glibc keeps for itself. To be called before there are threads.
+    /// Sets the thresholds of glibc. Must be called before the program has started any thread.
     pub(crate) fn set_up() {
-        // SAFETY: `mallopt` reads two numbers; it must not run beside other threads that allocate, and there are none yet.
+        // SAFETY: `mallopt` reads two numbers; it must not run beside other threads that allocate,
+        // and there are none yet.
         unsafe {
             libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
             libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD);
         }
     }
 
-    /// Gives back what lies free between blocks in use, for some seconds after the program has grown or shrunk, where it does not
-    /// grow any more. It never returns.
+    /// Trims the free memory between blocks in use, for some seconds after the resident memory has
+    /// changed and as long as it does not grow. Never returns.
     pub(crate) async fn give_back_what_is_freed() {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -63,7 +68,7 @@ mod glibc {
             }
             if looks > 0 && now <= last {
                 looks -= 1;
-                // In a thread that may wait for the locks of all arenas.
+                // On a blocking thread: the call may wait for the locks of all arenas.
                 if spawn_blocking(trim).await.is_err() {
                     return pending().await;
                 }
@@ -73,11 +78,11 @@ mod glibc {
     }
 
     fn trim() {
-        // SAFETY: it takes the allocator's own locks, and touches no block in use.
+        // SAFETY: `malloc_trim` takes the allocator's own locks, and touches no block in use.
         unsafe { libc::malloc_trim(0) };
     }
 
-    /// Returns how much of the program is in memory, in pages.
+    /// Returns the resident memory of the program, in pages.
     fn resident() -> Option<usize> {
         let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
         statm.split(' ').nth(1)?.parse().ok()

@@ -45,7 +45,7 @@ Paths:
   /demo     another page: gRPC in the browser
   /grpc     the WebSocket that carries gRPC
   /healthz  answers ok
-  /metrics  figures for Prometheus, with --metrics
+  /metrics  metrics for Prometheus, with --metrics
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
 
@@ -56,7 +56,7 @@ pub(crate) struct Serve {
     #[arg(value_parser = units::address)]
     pub(crate) listen: String,
 
-    /// Show figures of all connections at /metrics, for Prometheus, to whoever can reach the port
+    /// Serve metrics of all connections at /metrics, for Prometheus, to whoever can reach the port
     #[arg(long)]
     pub(crate) metrics: bool,
 
@@ -64,77 +64,85 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// The private key of the certificate (PEM, not encrypted)
+    /// Private key of the certificate (PEM, not encrypted)
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Serve https and wss with a certificate made on the spot, for localhost and the address listened on
+    /// Serve https and wss with a certificate generated at start, for localhost and the address
+    /// listened on
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
     pub(crate) self_signed: bool,
 
-    /// Answer for this host too, such as app.example.com or *.example.com (repeatable). Known without it are localhost, the
-    /// address listened on, and the names in the certificate of --tls-cert; a request for another host is refused with 421
+    /// Accept requests for this host too, such as app.example.com or *.example.com (repeatable).
+    /// Accepted without it are localhost, the address listened on, and the names in the certificate
+    /// of --tls-cert; a request for another host is refused with 421
     #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
     #[arg(value_parser = units::host_pattern)]
     pub(crate) allow_host: Vec<String>,
 
-    /// Let pages of this origin connect besides our own, such as https://*.example.com (repeatable)
+    /// Accept WebSockets from pages of this origin besides the server's own, such as
+    /// https://*.example.com (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
     #[arg(value_parser = units::origin_pattern)]
     pub(crate) allow_origin: Vec<String>,
 
-    /// Believe proxies of this network, such as 10.0.0.0/8, what they say of a client's address (repeatable)
+    /// Trust the proxies of this network, such as 10.0.0.0/8, to report a client's address
+    /// (repeatable)
     #[arg(long, value_name = "NETWORK", help_heading = "Proxies")]
     #[arg(value_parser = units::network)]
     pub(crate) trust_proxy: Vec<String>,
 
-    /// Header of a request by which the trusted proxies tell the client's address
+    /// Request header in which the trusted proxies report the client's address
     #[arg(long, value_name = "HEADER", requires = "trust_proxy", help_heading = "Proxies")]
     #[arg(value_enum)]
     pub(crate) client_header: Option<ClientHeader>,
 
-    /// Take the client's address from the PROXY header that each connection from a trusted proxy begins with
+    /// Take the client's address from the PROXY header at the start of each connection from a
+    /// trusted proxy
     #[arg(long, requires = "trust_proxy", help_heading = "Proxies")]
     pub(crate) proxy_protocol: bool,
 
-    /// Largest message taken from a client; a larger one closes its connection with 1009
+    /// Maximum length of a message from a client; a longer one closes its connection with 1009
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Limits")]
     #[arg(value_parser = units::size)]
     pub(crate) max_message: usize,
 
-    /// Memory for what all connections have not finished: messages under way, output that clients do not read. When it is
-    /// used up, the connection that holds most is closed with 1013
+    /// Memory for unfinished data of all connections: incomplete messages, and output that clients
+    /// do not read. When it is exhausted, the connection that holds the most is closed with 1013
     #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Limits")]
     #[arg(value_parser = units::size)]
     pub(crate) memory_budget: usize,
 
-    /// Connections served at once, each of HTTP/2 with up to 100 WebSockets; further ones wait
+    /// Maximum number of simultaneous connections, each of HTTP/2 with up to 100 WebSockets;
+    /// further ones wait
     #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
     #[arg(value_parser = units::connections)]
     pub(crate) max_connections: usize,
 
-    /// Time for the TLS handshake, and again for the head of each request
+    /// Timeout of the TLS handshake, and again of the head of each request
     #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) handshake_timeout: Duration,
 
-    /// Time in which a client must take some byte of what it is sent: of a page, an answer, a message
+    /// Timeout of a write: the client must take at least one byte of a page, an answer or a message
+    /// in this time
     #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) write_timeout: Duration,
 
-    /// Silence after which a WebSocket is given up; pings keep a living client from it
+    /// Silence after which the server drops a WebSocket; pings keep a responsive client connected
     #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) idle_timeout: Duration,
 
-    /// Longest wait for the closing handshakes when the server stops; what is left then is dropped
+    /// Maximum wait for the closing handshakes when the server stops; then the remaining
+    /// connections are dropped
     #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// The headers that proxies know.
+/// The headers in which proxies report a client's address.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientHeader {
     /// X-Forwarded-For, as most proxies write it

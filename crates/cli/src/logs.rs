@@ -1,4 +1,4 @@
-//! Logs, as lines on standard error.
+//! Logging to standard error, in lines.
 
 mod repetition;
 
@@ -15,10 +15,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::repetition::Repetition;
 
-/// Starts logging at the level of `RUST_LOG`, or where that is unset at the one of so many `-v`.
+/// Starts logging at the level of `RUST_LOG` or, if that is unset, at the level of `verbose` times
+/// `-v`.
 ///
 /// # Errors
-/// When `RUST_LOG` cannot be read as directives such as `debug` or `sockeye=trace,warn`.
+/// When `RUST_LOG` cannot be parsed as directives such as `debug` or `sockeye=trace,warn`.
 pub(crate) fn start(verbose: u8) -> anyhow::Result<()> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => {
@@ -49,7 +50,8 @@ fn level(verbose: u8) -> &'static str {
     }
 }
 
-/// The usual format of messages and fields, escaped: they may contain what a peer wrote, whichever crate they come from.
+/// The default format of messages and fields, escaped: they may contain text from a peer, whichever
+/// crate logs them.
 struct EscapedFields;
 
 impl<'writer> FormatFields<'writer> for EscapedFields {

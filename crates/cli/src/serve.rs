@@ -1,4 +1,4 @@
-//! `sockeye serve`: listen, answer, and stop without leaving anybody hanging.
+//! `sockeye serve`: listens, answers, and stops without leaving connections open.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
 use self::connection::Limits;
-use self::shutdown::{Shutdown, Stops};
+use self::shutdown::{Shutdown, TerminationSignals};
 use crate::allocator;
 use crate::arguments::Serve;
 
@@ -21,9 +21,9 @@ mod answer;
 mod connection;
 mod demo;
 mod echo;
-mod figures;
 mod hosts;
 mod listen;
+mod metrics;
 mod page;
 mod plain;
 mod proxies;
@@ -32,27 +32,28 @@ mod shutdown;
 mod streams;
 mod tls;
 
-/// Runs the server until it is told to stop.
+/// Runs the server until a signal stops it.
 ///
 /// # Errors
-/// When it cannot start: the address is taken, the certificate is bad, an origin pattern is not
-/// understood. Trouble with one connection is logged and ends that connection only.
+/// When the server cannot start: the address is taken, the certificate is invalid, an origin
+/// pattern cannot be parsed. A failure of one connection is logged and ends that connection only.
 pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
     let result = runtime.block_on(serve(options));
-    // What did not stop within --shutdown-timeout is not waited for a second time.
+    // Connections that did not stop within --shutdown-timeout are not waited for a second time.
     runtime.shutdown_background();
     result
 }
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
-    let figures = if options.metrics { Some(figures::Figures::install()?) } else { None };
+    let metrics = if options.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
     let listener = listen::bind(&options.listen).await?;
-    // From here on a signal stops the server gently, so that whoever reads the address may send one.
-    let mut stops = Stops::listen()?;
+    // Before the address is printed, so that a signal sent by a reader of the address stops the
+    // server gracefully.
+    let mut stops = TerminationSignals::listen()?;
     let address = listener.local_addr().context("the listener has lost its address")?;
     let tls = tls::acceptor(options, address)?;
     let hosts = hosts::policy(options, address)?;
@@ -61,7 +62,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     announce(address, tls.is_some());
 
     let server = Server {
-        router: hosts::guard(routes::router(echo, figures, options.max_message), hosts.clone()),
+        router: hosts::guard(routes::router(echo, metrics, options.max_message), hosts.clone()),
         limits: Limits {
             handshake: options.handshake_timeout,
             write: options.write_timeout,
@@ -89,10 +90,10 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints where the server is, for people to click and programs to read.
+/// Prints the address of the server, for people to click and programs to read.
 fn announce(address: SocketAddr, tls: bool) {
     let url = listen::url(address, tls);
-    // A reader that went away is no reason to stop serving.
+    // A closed standard output is no reason to stop serving.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "Sockeye listens on {url}").and_then(|()| out.flush());
     info!(%address, tls, "started");
@@ -106,7 +107,7 @@ struct Server {
 }
 
 impl Server {
-    /// Accepts connections for as long as it is polled.
+    /// Accepts connections for as long as the future is polled.
     async fn accept_all(&self, listener: &TcpListener) {
         let mut full = false;
         loop {
@@ -114,27 +115,28 @@ impl Server {
             if full && !was_full {
                 warn!("all connections of --max-connections are in use; new ones wait");
             }
-            // The slot comes first: a full server leaves clients in the system's queue, not here.
+            // The slot comes first: a full server leaves new clients in the system's accept queue.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             let (stream, peer) = accept(listener).await;
             debug!(%peer, "accepted");
-            let guest = self.shutdown.admit(peer, slot);
+            let guard = self.shutdown.admit(peer, slot);
             let router = self.router.clone();
             let limits = self.limits.clone();
-            tokio::spawn(connection::serve(stream, router, guest, limits));
+            tokio::spawn(connection::serve(stream, router, guard, limits));
         }
     }
 }
 
-/// The next connection. Errors of accepting pass: either the client is gone already, or the
-/// process is out of file descriptors until some connection ends.
+/// Returns the next connection. Errors of accepting are transient: either the client has already
+/// disconnected, or the process is out of file descriptors until some connection ends.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     // Long enough not to spin, short enough not to be noticed.
     const PAUSE: Duration = Duration::from_millis(50);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Echoes are small and waited for. A socket that refuses this is about to fail.
+                // Clients wait for small echoes. A socket that refuses this option is about to
+                // fail.
                 let _ = stream.set_nodelay(true);
                 return (stream, peer);
             }

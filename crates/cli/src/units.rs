@@ -1,13 +1,13 @@
-//! Values of flags as people write them: sizes, durations, addresses.
+//! Parsers of flag values: sizes, durations, addresses.
 //!
-//! Each parser answers a mistake with a sentence on what is allowed, which clap prints after the
-//! name of the flag.
+//! Each parser answers a mistake with a sentence that says what is allowed; clap prints it after
+//! the name of the flag.
 
 use std::time::Duration;
 
 use sockeye::upgrade::{HostPolicy, OriginPolicy, TrustedProxies};
 
-/// A number of bytes such as `4096`, `64KiB` or `1.5MB`; at least 1.
+/// Parses a number of bytes such as `4096`, `64KiB` or `1.5MB`; at least 1.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     const EXPECTED: &str = "expected a number of bytes such as 4096, 64KiB or 16MiB";
     const UNITS: &[(&str, f64)] = &[
@@ -24,7 +24,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         ("gb", 1e9),
     ];
     let bytes = scale(text, UNITS).ok_or(EXPECTED)?;
-    // Above this an f64 no longer holds every whole number, and nobody means such a size.
+    // Above this limit an f64 cannot represent every whole number, and no real size is that large.
     if !(1.0..=1e15).contains(&bytes) {
         return Err(format!("out of range; {EXPECTED}, and at least 1"));
     }
@@ -33,7 +33,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     usize::try_from(bytes).map_err(|_| "more than this machine can address".to_owned())
 }
 
-/// A time such as `500ms`, `10s`, `5m` or `1h`; at least a millisecond, at most a year.
+/// Parses a time such as `500ms`, `10s`, `5m` or `1h`; at least a millisecond, at most a year.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a number with its unit such as 500ms, 10s, 5m or 1h";
     const UNITS: &[(&str, f64)] =
@@ -45,9 +45,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// A number of connections; at least 1.
+/// Parses a number of connections; at least 1.
 pub(crate) fn connections(text: &str) -> Result<usize, String> {
-    // The counter behind the limit goes up to here.
+    // The maximum of the semaphore that enforces the limit.
     let most = tokio::sync::Semaphore::MAX_PERMITS;
     match text.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
@@ -55,7 +55,7 @@ pub(crate) fn connections(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `ADDRESS:PORT` with a name, an IPv4 address or an IPv6 address in brackets.
+/// Parses `ADDRESS:PORT` with a name, an IPv4 address or an IPv6 address in brackets.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     const EXPECTED: &str =
         "expected an address with its port such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
@@ -71,7 +71,7 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     }
 }
 
-/// A pattern of hosts, such as `app.example.com` or `*.example.com`.
+/// Parses a host pattern, such as `app.example.com` or `*.example.com`.
 pub(crate) fn host_pattern(text: &str) -> Result<String, String> {
     match HostPolicy::listed_only().allow(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -81,7 +81,7 @@ pub(crate) fn host_pattern(text: &str) -> Result<String, String> {
     }
 }
 
-/// A network of trusted proxies.
+/// Parses a network of trusted proxies.
 pub(crate) fn network(text: &str) -> Result<String, String> {
     match TrustedProxies::new([text]) {
         Ok(_) => Ok(text.to_owned()),
@@ -89,7 +89,7 @@ pub(crate) fn network(text: &str) -> Result<String, String> {
     }
 }
 
-/// A pattern of origins, such as `https://app.example.com`.
+/// Parses an origin pattern, such as `https://app.example.com`.
 pub(crate) fn origin_pattern(text: &str) -> Result<String, String> {
     match OriginPolicy::listed_only().allow(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -100,7 +100,7 @@ pub(crate) fn origin_pattern(text: &str) -> Result<String, String> {
     }
 }
 
-/// The number at the start of `text` times the factor of the unit after it.
+/// Returns the number at the start of `text` times the factor of the unit after it.
 fn scale(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let with_tls = Server::bind("127.0.0.1:0").await?.options(options);
     let tls_address = with_tls.local_addr()?;
-    let (inside, accept) = sockeye_grpc::incoming();
+    let (inner, accept) = sockeye_grpc::incoming();
     tokio::spawn(with_tls.serve(move |ws| accept.give(ws)));
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let routes = Routes::new(greeter).add_service(trial);
     tokio::spawn(sockeye_grpc::serve(incoming, routes).into_future());
     let (greeter, trial) = services();
-    tls.add_service(greeter).add_service(trial).serve_with_incoming(inside).await?;
+    tls.add_service(greeter).add_service(trial).serve_with_incoming(inner).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How long a channel leaves a server alone that could not be reached.
+//! The backoff of a channel after failed connection attempts.
 
 use std::time::Duration;
 
@@ -6,17 +6,21 @@ use sockeye::backoff::full_jitter;
 
 use crate::clock;
 
-/// Halved on average by the jitter: long enough for a server that restarts under a supervisor.
+/// Default of [`Backoff::base`]. Halved on average by the jitter: long enough for a server that
+/// restarts under a supervisor.
 const DEFAULT_BASE: Duration = Duration::from_secs(1);
 
-/// As long as people wait before they think that nothing happens any more.
+/// Default of [`Backoff::cap`]: about as long as users wait before they assume that nothing will
+/// happen.
 const DEFAULT_CAP: Duration = Duration::from_secs(30);
 
-/// The pauses of a [`Channel`](crate::Channel) between attempts to connect: exponential backoff with full jitter.
+/// The pauses of a [`Channel`](crate::Channel) between attempts to connect: exponential backoff
+/// with full jitter.
 ///
-/// The pause after the attempt number *n* that failed in a row, from 0, is random between nothing and `base` · 2ⁿ, or
-/// `cap` where that is less. So clients that lost the same server at the same moment come back spread over time.
-/// Attempts are not limited in number, since each of them is asked for by a call.
+/// The pause after the *n*th failed attempt in a row, counted from 0, is random between zero and
+/// `base` · 2ⁿ, or `cap` if that is less, so that clients that lost the same server at the same
+/// moment reconnect spread over time. The number of attempts is unlimited, since each attempt is
+/// caused by a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     base: Duration,
@@ -24,27 +28,27 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The defaults.
+    /// Returns the default backoff.
     pub const fn new() -> Self {
         Self { base: DEFAULT_BASE, cap: DEFAULT_CAP }
     }
 
-    /// The longest first pause. Default: 1 s.
+    /// Sets the maximum of the first pause. Default: 1 s.
     pub const fn base(self, base: Duration) -> Self {
         Self { base, ..self }
     }
 
-    /// The longest pause of all. Default: 30 s.
+    /// Sets the maximum of every pause. Default: 30 s.
     pub const fn cap(self, cap: Duration) -> Self {
         Self { cap, ..self }
     }
 
-    /// The pause after an attempt that failed, and `earlier` others in a row before it.
+    /// Returns the pause after a failed attempt that `earlier` failed attempts in a row preceded.
     pub(crate) fn pause(&self, earlier: u32) -> Duration {
         self.jitter(earlier, clock::random())
     }
 
-    /// The part of the longest pause that `random` stands for.
+    /// Returns the pause for these random bits.
     fn jitter(&self, earlier: u32, random: u64) -> Duration {
         full_jitter(self.base, self.cap, earlier, random)
     }

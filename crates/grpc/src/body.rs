@@ -1,4 +1,4 @@
-//! The bodies of a call: what ties request and response together, and both to the deadline.
+//! The bodies of a call, which tie request and response together, and both to the deadline.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,10 +17,12 @@ use crate::clock::Sleep;
 use crate::http2::Incoming;
 use crate::status;
 
-/// The body of a request, which ends with a reset as soon as nobody waits for the response any more.
+/// The body of a request, which ends with a reset as soon as the caller no longer waits for the
+/// response.
 ///
-/// Without that, a client or bidirectional stream that was cancelled after the response had begun would stay open until
-/// the program stops sending: only the receiving half of its HTTP/2 stream would be gone.
+/// Otherwise a client or bidirectional stream that was cancelled after the response had begun would
+/// stay open until the program stops sending: only the receiving half of its HTTP/2 stream would be
+/// gone.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     body: tonic::body::Body,
@@ -28,7 +30,7 @@ pub(crate) struct RequestBody {
     failure: Arc<OnceLock<Status>>,
 }
 
-/// Held by whoever waits for the response; tells the request's body when it is dropped.
+/// A guard held while the caller waits for the response; dropping it notifies the request's body.
 #[derive(Debug)]
 pub(crate) struct Interest {
     _sender: oneshot::Sender<Infallible>,
@@ -36,8 +38,8 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    /// Why the request could not be made, if that is what ended the call: a message over the limit that the program has set
-    /// for itself, or an error of its stream.
+    /// Returns the error of the request's body, if that ended the call: a message over the
+    /// program's own limit, or an error of the program's stream.
     pub(crate) fn failure(&self) -> Option<Status> {
         self.failure.get().cloned()
     }
@@ -69,7 +71,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         if this.poll_abandoned(cx).is_ready() {
-            // The reason of the reset is taken from this error.
+            // The reset reason is taken from this error.
             return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
         }
         Pin::new(&mut this.body).poll_frame(cx).map_err(|status| {
@@ -87,9 +89,10 @@ impl Body for RequestBody {
     }
 }
 
-/// The body of a response. Its errors are statuses; dropping it cancels the call.
+/// The body of a response, with statuses as errors. Dropping the body cancels the call.
 ///
-/// The default is one that is over: what an interceptor of tonic gives with a call that it refuses.
+/// The default is a body that is over, which a tonic interceptor returns for a call that it
+/// refuses.
 #[derive(Default)]
 pub struct ResponseBody {
     /// `None` when the call is over.
@@ -98,21 +101,21 @@ pub struct ResponseBody {
 
 struct Call {
     incoming: Incoming,
-    /// The status is still to come, in the trailers.
+    /// Set while the status is still to come, in the trailers.
     lacks_status: bool,
     deadline: Option<Sleep>,
     interest: Interest,
 }
 
 impl ResponseBody {
-    /// The body of a response with this head.
+    /// Creates the body of a response with this head.
     pub(crate) fn new(
         head: &response::Parts,
         incoming: Incoming,
         deadline: Option<Sleep>,
         interest: Interest,
     ) -> Self {
-        // What is not OK tells enough.
+        // A status other than OK needs no gRPC status.
         let lacks_status =
             head.status == StatusCode::OK && !head.headers.contains_key(Status::GRPC_STATUS);
         Self { call: Some(Call { incoming, lacks_status, deadline, interest }) }
@@ -135,7 +138,7 @@ impl Call {
             Some(Err(error)) => {
                 Some(Err(self.interest.failure().unwrap_or_else(|| status::of_call(error))))
             }
-            // A stream that was cut is not to be taken for one that ended.
+            // A truncated stream must not be mistaken for a complete one.
             None => self.lacks_status.then(|| Err(status::missing())),
         })
     }
@@ -153,7 +156,7 @@ impl Body for ResponseBody {
         let Some(call) = &mut this.call else { return Poll::Ready(None) };
         let frame = ready!(call.poll_frame(cx));
         if !matches!(frame, Some(Ok(_))) {
-            // The server learns at once that nobody waits, and not only when the program drops the body.
+            // Reset the stream now, and not only when the program drops the body.
             this.call = None;
         }
         Poll::Ready(frame)

@@ -16,12 +16,12 @@ pub(crate) use host::{
     BoxFuture, Instant, MaybeSend, Recess, Sleep, now, random, sleep, sleep_until, spawn,
 };
 
-/// What the future gives, or `None` when the time has passed.
+/// Returns the output of the future, or `None` when the time has passed.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     before(&mut Some(sleep(limit)), future).await
 }
 
-/// What the future gives, or `None` when the deadline, if any, has passed.
+/// Returns the output of the future, or `None` when the deadline, if any, has passed.
 pub(crate) async fn before<T>(
     deadline: &mut Option<Sleep>,
     future: impl Future<Output = T>,
@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    /// As with a task that is busy: nobody looks at the timers meanwhile.
+    /// A busy task: the runtime does not process timers meanwhile.
     #[tokio::test]
     async fn a_sleep_is_over_by_the_clock_and_not_by_its_timer() {
         let limit = Duration::from_millis(2);

@@ -1,4 +1,4 @@
-//! One connection of HTTP/2 over a byte stream, and the calls on it.
+//! A client connection of HTTP/2 over a byte stream, and the calls on it.
 
 use std::future::poll_fn;
 use std::io;
@@ -27,16 +27,17 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + MaybeSend {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + MaybeSend> ByteStream for S {}
 
-/// Sends calls on a connection, which ends when the last of its senders is dropped and no call is under way.
+/// A handle that sends calls on a connection. The connection ends when the last of its senders is
+/// dropped and no call is in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     requests: client::SendRequest<Bytes>,
-    /// To the driver. As many wait as there are calls that were sent within one turn.
+    /// Queue to the driver. At most the calls sent within one turn wait in it.
     calls: mpsc::UnboundedSender<Answer>,
     life: Arc<Life>,
 }
 
-/// A call that did not come to a response.
+/// A call that failed before its response.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) cause: CallError,
@@ -44,10 +45,10 @@ pub(crate) struct Failure {
     pub(crate) unsent: Option<Request<RequestBody>>,
 }
 
-/// What is known of a connection by all who use it.
+/// The state of a connection that its driver and its senders share.
 #[derive(Debug, Default)]
 struct Life {
-    /// The server wants no more calls.
+    /// Set when the server accepts no more calls.
     is_closing: AtomicBool,
     has_answered: AtomicBool,
     heard: AtomicBool,
@@ -56,12 +57,12 @@ struct Life {
 }
 
 impl Sender {
-    /// Whether it takes no more calls.
+    /// Returns whether the connection accepts no more calls.
     pub(crate) fn is_closed(&self) -> bool {
         self.life.is_closing.load(Ordering::Relaxed) || self.calls.is_closed()
     }
 
-    /// When the connection ended, if it did before the server had answered any call.
+    /// Returns when the connection ended, if it ended before the server had answered any call.
     pub(crate) fn ended_unused(&self) -> Option<Instant> {
         let is_unused = !self.life.has_answered.load(Ordering::Relaxed);
         self.life.ended.get().copied().filter(|_| is_unused)
@@ -70,7 +71,7 @@ impl Sender {
     /// Sends a request, and waits for the head of the response.
     ///
     /// # Cancel safety
-    /// Dropping it cancels the call.
+    /// Dropping the future cancels the call.
     pub(crate) async fn send(
         &mut self,
         request: Request<RequestBody>,
@@ -84,11 +85,11 @@ impl Sender {
         let sent = self.requests.send_request(Request::from_parts(head, ()), is_whole);
         let (response, stream) = sent.map_err(CallError::Http2)?;
         let (answer, answered) = oneshot::channel();
-        // Without a driver nobody holds the other end, and the wait is over at once.
+        // Without a driver the other end is gone, and the wait ends at once.
         let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life)));
         if !is_whole {
             let mut pipe = Pipe::new(body, stream);
-            // Most requests have one message, and need no task.
+            // Most requests have one message, and need no task of their own.
             let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pipe).poll(cx))).await;
             if first.is_pending() {
                 clock::spawn(async {
@@ -106,8 +107,9 @@ impl From<CallError> for Failure {
     }
 }
 
-/// Opens a connection. It is open when the first bytes of the server are there, which sends its settings unasked: a
-/// WebSocket that is connected to something else, or to nothing, is not taken for a success.
+/// Opens a connection. The connection counts as open on the first bytes from the server, which
+/// sends its settings unprompted: a WebSocket connected to something other than an HTTP/2 server is
+/// not mistaken for a success.
 pub(crate) async fn open(
     http2: &client::Builder,
     keepalive: Option<Keepalive>,
@@ -139,7 +141,7 @@ pub(crate) async fn open(
 
 type Connection = client::Connection<Heard<Gather<Transport>>, Bytes>;
 
-/// Moves a connection and all that arrives on it, until it is over.
+/// The driver of a connection and its response bodies, until the connection is over.
 struct Driver {
     connection: Connection,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -160,7 +162,7 @@ impl Driver {
         http2::poll_all(&mut self.under_way, cx);
     }
 
-    /// Ready when the server is not heard of any more.
+    /// Returns ready when the server does not answer the keepalive probe.
     fn poll_probe(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(probe) = &mut self.probe else { return Poll::Pending };
         probe.poll(cx, &mut self.connection, &self.life.heard, !self.under_way.is_empty())
@@ -174,7 +176,7 @@ impl Future for Driver {
         let ended = self.poll_connection(cx).map_err(|error| {
             let _ = self.life.end.set(Arc::new(error));
         });
-        // What ended the connection is told to each call that was under way.
+        // Afterwards, so that calls in progress receive the error that ended the connection.
         self.poll_answers(cx);
         if ended.is_pending() {
             ready!(self.poll_probe(cx));
@@ -184,7 +186,7 @@ impl Future for Driver {
     }
 }
 
-/// A call that waits for its response, and then the body of that.
+/// A call that waits for its response, and then for the body of the response.
 #[derive(Debug)]
 enum Answer {
     Head { response: client::ResponseFuture, call: Option<Call>, life: Arc<Life> },
@@ -204,7 +206,7 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Head { response, call, life } = &mut *self {
-            // A call that nobody waits for is reset when this is dropped.
+            // A call whose caller is gone is reset when this is dropped.
             if call.as_mut().is_none_or(|call| call.poll_closed(cx).is_ready()) {
                 return Poll::Ready(());
             }
@@ -229,7 +231,7 @@ impl Future for Answer {
     }
 }
 
-/// A byte stream that tells when bytes were read.
+/// A byte stream that records when bytes were read.
 struct Heard<S> {
     inner: S,
     first: Option<oneshot::Sender<()>>,

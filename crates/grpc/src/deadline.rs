@@ -1,16 +1,17 @@
-//! How long a call may take, as its request says.
+//! The timeout of a call, from its request.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// The header of the gRPC protocol over HTTP/2, section "Requests".
+/// Header of the gRPC protocol over HTTP/2, section "Requests".
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
-/// At most as many digits as the same section allows.
+/// Maximum number of digits, by the same section.
 const MAX_DIGITS: usize = 8;
 
-/// The time limit of a request. None if it has none, or one that nobody understands, which the server is left to refuse.
+/// Returns the timeout of a request. `None` if there is none, or if it is malformed, which the
+/// server has to refuse.
 pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

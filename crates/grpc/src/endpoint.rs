@@ -1,4 +1,4 @@
-//! Where to connect to, and how.
+//! Endpoints: the address and settings of connections.
 
 use std::fmt;
 use std::io;
@@ -24,40 +24,45 @@ use crate::link::Link;
 use crate::tls;
 use crate::{ConnectError, http2};
 
-/// As long as a [`Client`](sockeye::Client) takes for a WebSocket, which is most of it.
+/// Default connect timeout: that of a [`Client`](sockeye::Client) for the WebSocket, which is most
+/// of the work.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Large enough for a fast network over a long way: 2 MiB in 50 ms are 335 Mbit/s. Taken from hyper's client.
+/// Default stream window, in bytes: large enough for a fast network with high latency, as 2 MiB in
+/// 50 ms are 335 Mbit/s. Taken from hyper's client.
 const DEFAULT_STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 
-/// What two and a half streams may fill. Taken from hyper's client.
+/// Default connection window, in bytes: two and a half stream windows. Taken from hyper's client.
 const DEFAULT_CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
 
-/// Eight times what gRPC asks of every implementation: a status with details, and as much metadata again.
+/// Default maximum size of a header list, in bytes: eight times the minimum that gRPC requires of
+/// every implementation, enough for a status with details and as much metadata again.
 const DEFAULT_MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
 
-/// A page cannot ping by WebSocket, as a native program does, and is told of a server that froze by nobody else. Half of the
-/// minute after which proxies usually cut a silent connection.
+/// Default keepalive time. A page cannot send WebSocket pings, as a native program does, and has no
+/// other way to detect a frozen server. Half of the minute after which proxies usually cut a silent
+/// connection.
 const DEFAULT_KEEPALIVE_AFTER: Option<Duration> =
     if cfg!(target_family = "wasm") { Some(Duration::from_secs(30)) } else { None };
 
-/// Taken from the keepalive of gRPC.
+/// Default keepalive timeout. Taken from gRPC's keepalive.
 const DEFAULT_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Connects to a `ws` or `wss` URL with the defaults of [`Endpoint`], and gives a channel that connects again when it has to.
+/// Connects to a `ws` or `wss` URL with the defaults of [`Endpoint`], and returns a channel that
+/// reconnects when necessary.
 ///
 /// # Errors
-/// [`ConnectError`] says why there is no connection.
+/// [`ConnectError`] if the connection could not be opened.
 ///
 /// # Cancel safety
-/// If it is dropped, what was opened is closed.
+/// If the future is dropped, the connection attempt is closed.
 pub async fn connect(url: impl AsRef<str>) -> Result<Channel, ConnectError> {
     Endpoint::new(Client::new(url)).connect().await
 }
 
 type Connector = dyn Fn() -> BoxFuture<Result<Transport, ConnectError>> + Send + Sync;
 
-/// A connection for gRPC to be made: where to, and how.
+/// An endpoint for gRPC: the address and settings of connections.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), sockeye_grpc::ConnectError> {
@@ -76,8 +81,8 @@ type Connector = dyn Fn() -> BoxFuture<Result<Transport, ConnectError>> + Send +
 /// # }
 /// ```
 ///
-/// How long messages may be is said to each client of a service: see `max_decoding_message_size` of the clients that tonic
-/// generates.
+/// The maximum length of messages is set on each generated client: see `max_decoding_message_size`
+/// of the clients that tonic generates.
 #[derive(Clone)]
 pub struct Endpoint {
     connector: Arc<Connector>,
@@ -95,12 +100,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint reached as this client reaches it: its URL, headers, subprotocols and TLS are for it to say.
+    /// Creates an endpoint that connects with this client, which determines the URL, headers,
+    /// subprotocols and TLS.
     ///
-    /// Calls name the host of the URL as their origin, unless [`origin`](Self::origin) says otherwise.
+    /// Calls use the host of the URL as their origin, unless [`origin`](Self::origin) overrides it.
     ///
-    /// In the browser the connection is a `WebSocket` even where there is `WebSocketStream`: what the program leaves unread is
-    /// bounded by the windows of HTTP/2, and a call takes a tenth less time.
+    /// In the browser, the connection uses `WebSocket` even where `WebSocketStream` is available:
+    /// HTTP/2 windows already bound the unread bytes, and a call takes a tenth less time.
     pub fn new(client: Client) -> Self {
         #[cfg(target_family = "wasm")]
         let client = client.websocket_stream(false);
@@ -115,11 +121,12 @@ impl Endpoint {
         Self::reached_by(Arc::new(connector), origin)
     }
 
-    /// An endpoint reached by byte streams of the program's own making.
+    /// Creates an endpoint that connects through byte streams opened by the program.
     ///
-    /// The function is called for each attempt to connect. A TCP stream should have `set_nodelay(true)`, without which a call
-    /// may wait 40 ms for an acknowledgement of the system's. Calls name `http://localhost` as their origin unless
-    /// [`origin`](Self::origin) says otherwise.
+    /// The function is called for each connection attempt. A TCP stream should use
+    /// `set_nodelay(true)`; otherwise a call may wait 40 ms for the operating system's
+    /// acknowledgement. Calls use `http://localhost` as their origin unless
+    /// [`origin`](Self::origin) overrides it.
     pub fn with_connector<F, C, S>(connector: F) -> Self
     where
         F: Fn() -> C + Send + Sync + 'static,
@@ -153,7 +160,8 @@ impl Endpoint {
         }
     }
 
-    /// The scheme and authority that calls name, in place of those of the URL. A path or query is left out.
+    /// Sets the scheme and authority of calls, in place of those of the URL. A path or query is
+    /// ignored.
     pub fn origin(self, origin: &Uri) -> Self {
         let (scheme, authority) = self.origin;
         let origin = (
@@ -163,92 +171,100 @@ impl Endpoint {
         Self { origin, ..self }
     }
 
-    /// TLS inside the byte stream, up to the server of gRPC: what carries the WebSocket, a proxy that ends its `wss` for one,
-    /// sees ciphertext only. Default: none.
+    /// Enables TLS inside the byte stream, up to the gRPC server: intermediaries that carry the
+    /// WebSocket, such as a proxy that terminates `wss`, see only ciphertext. Default: none.
     ///
-    /// The server's certificate must be for the host of the origin, which is that of the URL unless
-    /// [`origin`](Self::origin) says otherwise; calls name the scheme `https`. The configuration's ALPN protocols are
-    /// replaced by `h2`. A server of tonic takes the connections of [`incoming`](crate::incoming) with its own
-    /// `tls_config`.
+    /// The server's certificate must be valid for the host of the origin, which is that of the URL
+    /// unless [`origin`](Self::origin) overrides it; calls use the scheme `https`. The ALPN
+    /// protocols of the configuration are replaced by `h2`. A tonic server accepts the connections
+    /// of [`incoming`](crate::incoming) with its own `tls_config`.
     ///
-    /// In the browser rustls works with ring, which needs its feature `wasm32_unknown_unknown_js` and, to be compiled,
-    /// clang.
+    /// In the browser, rustls works with ring, which needs its feature `wasm32_unknown_unknown_js`
+    /// and, for compilation, clang.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<ClientConfig>) -> Self {
         let (_, authority) = self.origin;
         Self { tls: Some(tls::for_http2(config)), origin: (Scheme::HTTPS, authority), ..self }
     }
 
-    /// How long opening a connection may take, up to the first bytes of HTTP/2 from the server. Default: 20 s.
+    /// Sets the timeout for opening a connection, up to the first bytes of HTTP/2 from the server.
+    /// Default: 20 s.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self { connect_timeout, ..self }
     }
 
-    /// The pauses between attempts to connect.
+    /// Sets the backoff between connection attempts.
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
     }
 
-    /// Sets whether calls wait while there is no connection, through failed attempts and the pauses between them, until
-    /// their deadline; `false` makes them fail at once during a pause. Default: `false`. gRPC calls it wait-for-ready.
+    /// Sets whether calls wait without a connection, through failed attempts and the pauses between
+    /// them, until their deadline; with `false`, calls during a pause fail at once. Default:
+    /// `false`. gRPC calls this wait-for-ready.
     ///
-    /// A call without a deadline then waits for as long as the server is away.
+    /// A call without a deadline then waits for as long as the server is unreachable.
     pub fn wait_for_ready(self, waits_for_ready: bool) -> Self {
         Self { waits_for_ready, ..self }
     }
 
-    /// Sets the longest list of headers or trailers that a response may have, in bytes as RFC 9113 section 6.5.2 counts them:
-    /// names, values and 32 for each. Default: 64 KiB.
+    /// Sets the maximum size of a response's list of headers or trailers, in bytes as counted by
+    /// RFC 9113 section 6.5.2: names, values and 32 for each. Default: 64 KiB.
     ///
-    /// The server is told. A call whose response has more fails as `internal`, with a sentence that names this limit. A list
-    /// of more than four times the limit ends the connection, since HTTP/2 cannot pass over headers that it does not read.
+    /// The limit is sent to the server. A call whose response exceeds the limit fails as
+    /// `internal`, with a message that names this setting. A list of more than four times the limit
+    /// ends the connection, because HTTP/2 cannot skip headers without reading them.
     pub fn max_header_list_size(self, bytes: u32) -> Self {
         Self { max_header_list_size: bytes, ..self }
     }
 
-    /// Sets how long the server may be silent, while calls are under way, before it is asked for a sign of life; `None` for as
-    /// long as the transport lets it be. It may take twice as long until it is asked. Default: 30 s in the browser, and `None`
-    /// in native programs, where the WebSocket does it: see [`Config::ping_after`](sockeye::Config::ping_after).
+    /// Sets the keepalive time: how long the server may be silent while calls are in progress
+    /// before the channel probes it; `None` disables the probe. The probe may be sent after up to
+    /// twice this time. Default: 30 s in the browser, and `None` in native programs, where the
+    /// WebSocket sends pings: see [`Config::ping_after`](sockeye::Config::ping_after()).
     ///
-    /// A server that does not answer within [`keepalive_timeout`](Self::keepalive_timeout) is given up: its calls fail as
-    /// `unavailable`, and the next one connects again. It is asked by an empty change of the settings of HTTP/2, which every
-    /// server acknowledges at once.
+    /// If the server does not answer within [`keepalive_timeout`](Self::keepalive_timeout), the
+    /// connection is closed: its calls fail as `unavailable`, and the next call reconnects. The
+    /// probe is an HTTP/2 SETTINGS frame that changes nothing, which every server acknowledges at
+    /// once.
     pub fn keepalive_after(self, silence: Option<Duration>) -> Self {
         Self { keepalive_after: silence, ..self }
     }
 
-    /// Sets how long a server that was asked for a sign of life has to give one. Default: 20 s.
+    /// Sets the timeout for the server's answer to a keepalive probe. Default: 20 s.
     pub fn keepalive_timeout(self, timeout: Duration) -> Self {
         Self { keepalive_timeout: timeout, ..self }
     }
 
-    /// How many bytes of one call's responses may be under way or unread. Default: 2 MiB.
+    /// Sets how many bytes of one call's responses may be in flight or unread. Default: 2 MiB.
     ///
-    /// It bounds the memory that a stream takes which the program does not read: the server has to wait then.
+    /// The window bounds the memory of a stream that the program does not read: the server then has
+    /// to wait.
     pub fn stream_window(self, bytes: u32) -> Self {
         Self { stream_window: bytes, ..self }
     }
 
-    /// How many bytes of all responses may be under way or unread. Default: 5 MiB.
+    /// Sets how many bytes of all responses of a connection may be in flight or unread. Default: 5
+    /// MiB.
     ///
-    /// In the browser they may have to wait in the `receive_queue` of the client, 16 MiB by default, which must be larger.
+    /// In the browser, these bytes may wait in the `receive_queue` of the client, 16 MiB by
+    /// default, which must be larger.
     pub fn connection_window(self, bytes: u32) -> Self {
         Self { connection_window: bytes, ..self }
     }
 
-    /// Connects, and gives a channel that connects again when it has to.
+    /// Connects, and returns a channel that reconnects when necessary.
     ///
     /// # Errors
-    /// [`ConnectError`] says why there is no connection.
+    /// [`ConnectError`] if the connection could not be opened.
     ///
     /// # Cancel safety
-    /// If it is dropped, what was opened is closed.
+    /// If the future is dropped, the connection attempt is closed.
     pub async fn connect(self) -> Result<Channel, ConnectError> {
         let sender = self.open().await?;
         Ok(Channel::new(Link::open(self, sender)))
     }
 
-    /// A channel that connects when its first call comes.
+    /// Returns a channel that connects on its first call.
     pub fn connect_lazy(self) -> Channel {
         Channel::new(Link::idle(self))
     }
@@ -265,7 +281,7 @@ impl Endpoint {
         self.backoff.pause(earlier)
     }
 
-    /// One attempt.
+    /// Makes one connection attempt.
     pub(crate) async fn open(&self) -> Result<Sender, ConnectError> {
         let limit = self.connect_timeout;
         clock::within(limit, async {
@@ -294,8 +310,8 @@ impl Endpoint {
             .initial_connection_window_size(self.connection_window)
             .max_header_list_size(self.max_header_list_size)
             .data_frame_budget(http2::DATA_FRAME_BUDGET)
-            // h2 asks for the time when it keeps a stream that was reset in mind, and WASM has no `Instant`. Without
-            // these two, dropping a call in the browser panics.
+            // h2 reads the clock when it remembers a stream that was reset, and WASM has no
+            // `Instant`. Without these two settings, dropping a call in the browser panics.
             .max_concurrent_reset_streams(0)
             .max_local_error_reset_streams(None);
         builder

@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! Errors of connections and calls.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -6,26 +6,28 @@ use std::{fmt, io};
 
 use sockeye::ErrorChain;
 
-/// Why a connection for gRPC could not be opened. Calls that waited for it fail as
-/// [`unavailable`](tonic::Code::Unavailable), with this as the source of their status.
+/// The error of opening a gRPC connection. Calls that waited for the connection fail as
+/// [`unavailable`](tonic::Code::Unavailable), with this error as the source of their status.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// There is no WebSocket.
+    /// The WebSocket could not be opened.
     WebSocket(sockeye::ConnectError),
-    /// There is no byte stream: the function given to [`Endpoint::with_connector`](crate::Endpoint::with_connector) failed.
+    /// The byte stream could not be opened: the function given to
+    /// [`Endpoint::with_connector`](crate::Endpoint::with_connector) failed.
     Transport(io::Error),
-    /// There is no TLS inside the byte stream: see [`Endpoint::tls`](crate::Endpoint::tls). Where a certificate is to
-    /// blame, the error within is a `rustls::Error`.
+    /// TLS inside the byte stream could not be set up: see [`Endpoint::tls`](crate::Endpoint::tls).
+    /// If a certificate is the cause, the inner error is a `rustls::Error`.
     #[cfg(feature = "tls")]
     Tls(io::Error),
-    /// The other end does not speak HTTP/2: perhaps the URL is that of another WebSocket.
+    /// The peer does not speak HTTP/2: the URL may be that of another kind of WebSocket.
     Http2(h2::Error),
-    /// The other end closed the connection before it said anything.
+    /// The peer closed the connection before sending anything.
     Closed,
-    /// It took longer than [`Endpoint::connect_timeout`](crate::Endpoint::connect_timeout) allows.
+    /// The connection was not open within
+    /// [`Endpoint::connect_timeout`](crate::Endpoint::connect_timeout).
     TimedOut {
-        /// What was allowed.
+        /// The timeout.
         limit: Duration,
     },
 }
@@ -40,7 +42,7 @@ impl fmt::Display for ConnectError {
             #[cfg(feature = "tls")]
             Self::Tls(error) => {
                 let error = ErrorChain(error);
-                write!(f, "TLS inside the connection could not be set up: {error}")
+                write!(f, "TLS inner the connection could not be set up: {error}")
             }
             Self::Http2(error) => {
                 write!(f, "the other end does not speak HTTP/2: {}", ErrorChain(error))
@@ -55,20 +57,21 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// Why a call was cut.
+/// The error of a call that was cut off.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// HTTP/2 says why.
+    /// An HTTP/2 error of the stream.
     Http2(h2::Error),
-    /// The connection ended, for this reason.
+    /// The connection ended with this error.
     Ended(Arc<h2::Error>),
-    /// The connection was dropped with the call under way.
+    /// The connection was dropped with the call in progress.
     Lost,
 }
 
 impl CallError {
-    /// An error of a stream, or what ended its connection, if that tells more: where a connection ended after the GOAWAY of the
-    /// peer, h2 tells its streams of the end only.
+    /// Returns the error of a stream, or the error that ended its connection if that is more
+    /// specific: where a connection ended after the peer's GOAWAY, h2 reports only the end to its
+    /// streams.
     pub(crate) fn of_stream(error: h2::Error, end: &OnceLock<Arc<h2::Error>>) -> Self {
         match end.get() {
             Some(end) if error.is_io() => Self::Ended(Arc::clone(end)),
@@ -76,7 +79,7 @@ impl CallError {
         }
     }
 
-    /// What HTTP/2 says.
+    /// Returns the HTTP/2 error, if any.
     pub(crate) fn http2(&self) -> Option<&h2::Error> {
         match self {
             Self::Http2(error) => Some(error),

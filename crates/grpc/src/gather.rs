@@ -1,4 +1,5 @@
-//! A byte stream below HTTP/2, in turns: writes of one turn of the runtime are gathered into one, and reads end it in time.
+//! A byte stream below HTTP/2 that gathers the writes of one turn of the runtime into one, and
+//! limits the reads of a turn.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,41 +12,44 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::Recess;
 
-/// How much is held back at most, in bytes: a frame of HTTP/2 with a full payload is no longer held, as nothing is
-/// saved by gathering frames of that length.
+/// Maximum number of bytes held back: an HTTP/2 frame with a full payload is not held, since
+/// gathering frames of that length saves nothing.
 const MAX_HELD: usize = 16 * 1024;
 
-/// How often a flush lets the other tasks have their turn, as long as each time more was written: enough for headers,
-/// messages and trailers that come from tasks of their own.
+/// Maximum number of times that a flush yields to the other tasks, provided that more was written
+/// each time: enough for headers, messages and trailers that come from separate tasks.
 const MAX_TURNS: u8 = 8;
 
-/// How much a turn reads at most, in bytes. HTTP/2 reads until there is nothing to read, and looks at what it has read after
-/// that only: calls that came and were reset by the thousand, or small DATA frames beyond what h2 bears. So the task gives
-/// the others their turn. It is also the longest frame by default; a turn costs about a microsecond, and 16 KiB some five.
+/// Maximum number of bytes read in a turn. h2 reads until there is nothing left to read, and only
+/// then processes the frames: it would see thousands of calls that were opened and reset, or more
+/// small DATA frames than it tolerates. So the task yields to the others after this many bytes. The
+/// value is also the default maximum frame size; a turn costs about a microsecond, and 16 KiB some
+/// five.
 pub(crate) const TURN: usize = 16 * 1024;
 
-/// A byte stream that is flushed only when the tasks that are ready have had their turn.
+/// A byte stream that is flushed only after the ready tasks have had their turn.
 ///
-/// HTTP/2 has one task that writes, and others that tell it what: it would flush the headers of a call before the task
-/// that makes its message has run, and every flush is a WebSocket message and a system call. So a flush waits for the
-/// next turn of its task, and for another one if something was written meanwhile, at most [`MAX_TURNS`] times. No timer
-/// is involved: where no other task is ready, the next turn comes at once.
+/// HTTP/2 has one writing task, and others that pass frames to it: it would flush the headers of a
+/// call before the task that produces the message has run, and every flush is a WebSocket message
+/// and a system call. So a flush waits for the next turn of its task, and for another one if
+/// something was written meanwhile, at most [`MAX_TURNS`] times. No timer is involved: if no other
+/// task is ready, the next turn comes at once.
 ///
-/// What is held back is flushed by [`poll_flush`](AsyncWrite::poll_flush) and
-/// [`poll_shutdown`](AsyncWrite::poll_shutdown) only, and must not be passed by a layer below that flushes by itself
-/// before it reads: therefore it is held here.
+/// Held bytes are flushed only by [`poll_flush`](AsyncWrite::poll_flush) and
+/// [`poll_shutdown`](AsyncWrite::poll_shutdown). A layer below that flushes on its own before
+/// reading must not bypass this, so the bytes are held here.
 #[derive(Debug)]
 pub(crate) struct Gather<S> {
     inner: S,
-    /// Written and not handed over, at most [`MAX_HELD`] bytes.
+    /// Bytes written and not yet passed on, at most [`MAX_HELD`].
     held: BytesMut,
-    /// The turns that the flush under way has let pass.
+    /// Number of turns for which the flush in progress has yielded.
     turns: u8,
-    /// What was held when it let the last one pass.
+    /// Length of `held` when the flush last yielded.
     held_before: usize,
-    /// How much was read in this turn, at most [`TURN`].
+    /// Number of bytes read in this turn, at most [`TURN`].
     read: usize,
-    /// The turn of the others, after this one.
+    /// The turn of the other tasks, after this one.
     recess: Option<Recess>,
     gate: Option<Gate>,
 }
@@ -68,13 +72,13 @@ impl<S> Gather<S> {
         &self.inner
     }
 
-    /// Returns what stops reading.
+    /// Returns the gate that stops reading.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn gate(&mut self) -> Gate {
         self.gate.get_or_insert_default().clone()
     }
 
-    /// Whether the flush under way shall wait for another turn.
+    /// Returns whether the flush in progress should wait for another turn.
     fn is_growing(&mut self) -> bool {
         if self.turns == MAX_TURNS || self.held.len() == self.held_before {
             return false;
@@ -85,7 +89,8 @@ impl<S> Gather<S> {
     }
 }
 
-/// Stops the reading of a stream. Nothing is woken when it is opened: whoever opens it reads then.
+/// A gate that stops the reading of a stream. Opening it wakes no task: the caller that opens it
+/// has to read afterwards.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<AtomicBool>);
 
@@ -101,7 +106,7 @@ impl Gate {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Says whether it was closed.
+    /// Opens the gate, and returns whether it was closed.
     pub(crate) fn open(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }

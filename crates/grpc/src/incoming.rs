@@ -1,4 +1,4 @@
-//! Connections for a server, from requests for WebSockets.
+//! Connections for a server, from WebSocket requests.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,11 +13,12 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::gather::{Gate, Gather};
 
-/// Connections for [`serve`](crate::serve()) or a server of tonic, and what makes them of requests.
+/// Creates a stream of connections for [`serve`](crate::serve()) or a tonic server, and the service
+/// that produces these connections from requests.
 ///
-/// [`Accept`] is a service for a route of axum or hyper, and has a method for WebSockets that were upgraded otherwise.
-/// At most 128 connections wait until the server takes them; for another number there is
-/// [`byte_stream::listener_with_queue`], whose listener an [`Incoming`] can be made from.
+/// [`Accept`] is a service for a route of axum or hyper, and has a method for WebSockets that were
+/// upgraded in another way. At most 128 connections wait for the server to accept them; for another
+/// number, create an [`Incoming`] from the listener of [`byte_stream::listener_with_queue`].
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,12 +35,12 @@ pub fn incoming() -> (Incoming, Accept) {
     (listener.into(), accept)
 }
 
-/// The connections of a server: a stream for [`serve`](crate::serve()), and for `serve_with_incoming` and
-/// `serve_with_incoming_shutdown` of tonic's server.
-/// It never yields an error.
+/// The incoming connections of a server: a stream for [`serve`](crate::serve()), and for
+/// `serve_with_incoming` and `serve_with_incoming_shutdown` of tonic's server. Never yields an
+/// error.
 ///
-/// When it is dropped, as a server does that stops, requests for WebSockets are answered with 503, and connections that the
-/// server has not taken are cut.
+/// When `Incoming` is dropped, as by a server that shuts down, WebSocket requests are answered with
+/// 503, and connections that the server has not accepted are cut.
 #[derive(Debug)]
 pub struct Incoming {
     listener: Listener,
@@ -63,18 +64,21 @@ impl Stream for Incoming {
     }
 }
 
-/// A connection of a client that speaks gRPC through a WebSocket.
+/// A connection of a client that uses gRPC over a WebSocket.
 ///
-/// What the server writes within one turn of its tasks goes out as one message: a call with one answer costs one.
+/// Everything that the server writes within one turn of its tasks is sent as one message: a unary
+/// response is one message.
 ///
-/// The addresses are in the extensions of each request as a [`TcpConnectInfo`], where `tonic::Request::remote_addr`
-/// finds them. The peer's is that of the WebSocket, which is a proxy's if there is one between.
+/// The addresses are in the extensions of each request as a [`TcpConnectInfo`], which
+/// `tonic::Request::remote_addr` reads. The remote address is that of the WebSocket, which is a
+/// proxy's if there is one in between.
 #[derive(Debug)]
 pub struct Connection {
     stream: Gather<ByteStream>,
 }
 
-/// For programs that serve a stream of their own, with [`serve_connection`](crate::serve_connection) or with hyper.
+/// For programs that serve their own byte stream, with
+/// [`serve_connection`](crate::serve_connection) or with hyper.
 impl From<ByteStream> for Connection {
     fn from(stream: ByteStream) -> Self {
         Self { stream: Gather::new(stream) }
@@ -82,12 +86,12 @@ impl From<ByteStream> for Connection {
 }
 
 impl Connection {
-    /// What the program keeps with the WebSocket.
+    /// Returns the data that the program has attached to the WebSocket.
     pub(crate) fn data(&self) -> &Extensions {
         self.stream.inner().websocket().all_data()
     }
 
-    /// Returns what stops the reading of requests.
+    /// Returns the gate that stops the reading of requests.
     pub(crate) fn gate(&mut self) -> Gate {
         self.stream.gate()
     }

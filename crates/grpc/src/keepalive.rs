@@ -1,4 +1,4 @@
-//! Whether the server is still there.
+//! Keepalive: detection of a server that no longer responds.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,20 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{self, Sleep};
 
-/// When the server of a connection is asked for a sign of life, and how long it has to give one.
+/// The keepalive settings of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keepalive {
-    /// Silence, while calls are under way, after which it is asked: between once and twice as long.
+    /// Silence, while calls are in progress, after which the server is probed: between once and
+    /// twice this time.
     pub(crate) after: Duration,
     pub(crate) within: Duration,
-    /// The window that streams have, which does not change.
+    /// The window of streams, which does not change.
     pub(crate) stream_window: u32,
 }
 
-/// Asks, and waits for the answer.
+/// The state of the keepalive probe.
 ///
-/// It asks by SETTINGS that change nothing, which RFC 9113 section 6.5.3 has the server acknowledge as soon as possible, and
-/// not by PING: gRPC servers in Go end the connection of a client that pings more often than once in five minutes.
+/// A probe is a SETTINGS frame that changes nothing, which RFC 9113 section 6.5.3 requires the
+/// server to acknowledge as soon as possible, and not a PING: gRPC servers in Go end the connection
+/// of a client that pings more often than once in five minutes.
 #[derive(Debug)]
 pub(crate) struct Probe {
     keepalive: Keepalive,
@@ -36,7 +38,7 @@ impl Probe {
         Self { keepalive, timer: clock::sleep(keepalive.after), is_asked: false }
     }
 
-    /// Ready when the server was asked and nothing was heard of it since.
+    /// Returns ready when the server was probed and nothing has been received since.
     pub(crate) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -57,9 +59,10 @@ impl Probe {
             let wait = if self.is_asked { self.keepalive.within } else { self.keepalive.after };
             self.timer = clock::sleep(wait);
             if self.is_asked {
-                // An error says that an earlier change is not acknowledged yet: that will do.
+                // An error means that an earlier change is not acknowledged yet, which serves as
+                // the probe.
                 let _ = connection.set_initial_window_size(self.keepalive.stream_window);
-                // The connection has to be polled to send it.
+                // Poll the connection again, to send the frame.
                 cx.waker().wake_by_ref();
             }
         }

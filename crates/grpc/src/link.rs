@@ -1,4 +1,4 @@
-//! The connection of a channel, which is made again when it is lost.
+//! The connection of a channel, reestablished when lost.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::connection::Sender;
 use crate::endpoint::Endpoint;
 use crate::{ConnectError, status};
 
-/// What all clones of a channel share.
+/// The state that all clones of a channel share.
 ///
 /// ```text
 ///            call                     success
@@ -25,23 +25,24 @@ use crate::{ConnectError, status};
 #[derive(Debug)]
 pub(crate) struct Link {
     endpoint: Endpoint,
-    /// Locked for a look or a change only, never across a wait.
+    /// Locked for reads and changes only, never across an await.
     state: Mutex<State>,
-    /// Tells the calls that wait for the end of a pause.
+    /// Notifies the calls that wait for the end of a pause.
     pause_cut: Notify,
 }
 
 #[derive(Debug)]
 enum State {
     Idle,
-    /// An attempt is under way, in a task of its own, so that no call that is dropped takes it along.
+    /// An attempt is in progress, in its own task, so that dropping a call does not cancel it.
     Connecting(watch::Receiver<Outcome>),
-    /// A connection, before which `failures` attempts in a row came to nothing.
+    /// A connection, preceded by `failures` failed attempts in a row.
     Open {
         sender: Sender,
         failures: u32,
     },
-    /// The last attempt failed, as did `earlier` others before it. Calls fail at once, or wait, until the pause is over.
+    /// The last attempt failed, as did `earlier` attempts in a row before it. Calls fail at once,
+    /// or wait, until the pause is over.
     Failed(Failed),
 }
 
@@ -52,7 +53,7 @@ struct Failed {
     until: Instant,
 }
 
-/// What came of an attempt; `None` while it is under way.
+/// The outcome of an attempt; `None` while in progress.
 type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
 impl Link {
@@ -72,7 +73,7 @@ impl Link {
         &self.endpoint
     }
 
-    /// Ends the pause, if one lasts, and forgets the failures before it.
+    /// Ends the current pause, if any, and resets the count of failures.
     pub(crate) fn cut_pause(&self) {
         let mut state = self.state();
         if matches!(*state, State::Failed(_)) {
@@ -82,22 +83,23 @@ impl Link {
         self.pause_cut.notify_waiters();
     }
 
-    /// A sender on the connection, which is made if there is none: one attempt serves all calls that wait for it.
+    /// Returns a sender on the connection, which is opened if there is none: one attempt serves all
+    /// calls that wait for it.
     ///
     /// # Errors
-    /// `unavailable` if the attempt failed, and without one while a pause after such a failure lasts; none where the
-    /// endpoint [waits for ready](Endpoint::wait_for_ready).
+    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over;
+    /// none if the endpoint [waits for ready](Endpoint::wait_for_ready).
     ///
     /// # Cancel safety
-    /// The attempt goes on for others and for later.
+    /// If the future is dropped, the attempt continues for other calls.
     pub(crate) async fn sender(self: &Arc<Self>) -> Result<Sender, Status> {
         loop {
-            // Made before the look, so that a pause that is cut in between is noticed.
+            // Created before the state is read, so that the end of a pause in between is noticed.
             let pause_cut = self.pause_cut.notified();
             let cause = match self.find() {
                 Found::Sender(sender) => return Ok(sender),
                 Found::Attempt(mut attempt) => {
-                    // Without an outcome if the task was taken away, as by a runtime that stops.
+                    // There is no outcome if the task was dropped, as by a runtime that shuts down.
                     let outcome = attempt.wait_for(Option::is_some).await.ok();
                     let outcome = outcome.and_then(|known| known.clone());
                     match outcome.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed))) {
@@ -122,7 +124,7 @@ impl Link {
         let failures = match &*state {
             State::Open { sender, failures } if sender.is_closed() => match sender.ended_unused() {
                 None => 0,
-                // It came to nothing, as an attempt does that fails.
+                // Such a connection counts as a failed attempt.
                 Some(ended) => {
                     let failed = self.failed(Arc::new(ConnectError::Closed), *failures, ended);
                     let next = failed.earlier.saturating_add(1);
@@ -153,7 +155,7 @@ impl Link {
         Found::Attempt(attempt)
     }
 
-    /// One attempt to connect, after `failures` in a row that failed.
+    /// Makes one connection attempt, after `failures` failed attempts in a row.
     async fn attempt(&self, failures: u32) -> Result<Sender, Arc<ConnectError>> {
         let outcome = self.endpoint.open().await.map_err(Arc::new);
         *self.state() = match &outcome {
@@ -168,7 +170,7 @@ impl Link {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked left a whole state behind: it is replaced in one step.
+        // A panic leaves a consistent state behind: the state is replaced in one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! gRPC served on the connections of WebSockets.
+//! The gRPC server on connections of WebSockets.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -26,31 +26,35 @@ use crate::{CallError, Connection, Incoming};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What `serve` of the program takes by default. Other calls wait at the client.
+/// Default maximum number of concurrent calls of a connection. Other calls wait at the client.
 const DEFAULT_MAX_CALLS: u32 = 100;
 
-/// How many calls a client may cancel at once by default: a program that gives up its work drops thousands.
+/// Default limit of calls that a client may cancel at once: a program that abandons its work drops
+/// thousands.
 const DEFAULT_MAX_CANCELLED: u32 = 10_000;
 
-/// A client may go on to cancel as many calls a second: more than most services serve to one client. To discard them takes
-/// about a percent of a core.
+/// Number of further calls that a client may cancel each second: more than most services serve to
+/// one client. Discarding them takes about one percent of a core.
 const CANCELLED_PER_SECOND: u32 = 500;
 
-/// A call that is cancelled while its answer waits for the client counts for as many: h2 may keep 330 bytes of it for as long as
-/// the connection lives, see `docs/h2-reset-streams.md`.
+/// Number of calls that a cancelled call counts for if its response waited for the client to read:
+/// h2 may keep 330 bytes of such a call for the lifetime of the connection, see
+/// `docs/h2-reset-streams.md`.
 const UNREAD: u32 = 10;
 
-/// A quarter of what hyper's server takes, so that a connection whose streams nobody reads holds 25 MiB at most.
+/// Default stream window, in bytes: a quarter of that of hyper's server, so that a connection whose
+/// streams are not read holds at most 25 MiB.
 const DEFAULT_STREAM_WINDOW: u32 = 256 * 1024;
 
-/// As [`Endpoint::max_header_list_size`](crate::Endpoint::max_header_list_size).
+/// Default maximum size of a header list, in bytes, as in
+/// [`Endpoint::max_header_list_size`](crate::Endpoint::max_header_list_size).
 const DEFAULT_MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
 
-/// The longest window of HTTP/2 (RFC 9113 section 6.9.1).
+/// Maximum window of HTTP/2 (RFC 9113 section 6.9.1), in bytes.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// Serves gRPC on the connections of [`incoming`](crate::incoming()): a service of tonic, or many of them as
-/// [`Routes`](tonic::service::Routes).
+/// Serves gRPC on the connections of [`incoming`](crate::incoming()): one tonic service, or several
+/// as [`Routes`](tonic::service::Routes).
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,14 +69,17 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// # }
 /// ```
 ///
-/// A server of tonic takes the same connections; this one differs from it in three things:
+/// A tonic server accepts the same connections; this server differs in three ways:
 ///
-/// * **A client whose calls are read slowly waits, however short its messages are.** HTTP/2 as tonic has it ends a
-///   connection, with all calls on it, when some thousand short messages of a stream are unread: see [`server`](crate::server).
-/// * **What the opening handshake admitted reaches the handlers.** Each value of
-///   [`Admission::data`](sockeye::upgrade::Admission::data), and whatever else [`WebSocket::data`](sockeye::WebSocket::data)
-///   finds, is in the extensions of each request, beside the `TcpConnectInfo` that `tonic::Request::remote_addr` looks for.
-/// * Layers of tower are put around the service by the program, and TLS inside the WebSocket is for tonic's server.
+/// * **A client whose calls are read slowly waits, however short its messages are.** Tonic's HTTP/2
+///   server ends a connection, with all its calls, when some thousand short messages of a stream
+///   are unread: see [`server`](crate::server).
+/// * **Data from the opening handshake reaches the handlers.** Each value of
+///   [`Admission::data`](sockeye::upgrade::Admission::data), and any other data that
+///   [`WebSocket::data`](sockeye::WebSocket::data) returns, is in the extensions of each request,
+///   beside the `TcpConnectInfo` that `tonic::Request::remote_addr` reads.
+/// * The program applies tower layers to the service itself, and TLS inside the WebSocket requires
+///   tonic's server.
 pub fn serve<S>(incoming: Incoming, service: S) -> Serve<S> {
     Serve { incoming, service, config: ServeConfig::new(), shutdown: Box::pin(pending()) }
 }
@@ -87,7 +94,7 @@ pub struct ServeConfig {
 }
 
 impl ServeConfig {
-    /// The defaults.
+    /// Returns the default limits.
     pub const fn new() -> Self {
         Self {
             max_calls: DEFAULT_MAX_CALLS,
@@ -97,32 +104,36 @@ impl ServeConfig {
         }
     }
 
-    /// Sets how many calls of one connection may be under way. Others wait at the client. Default: 100.
+    /// Sets how many calls of one connection may be in progress. Other calls wait at the client.
+    /// Default: 100.
     pub const fn max_calls(self, calls: u32) -> Self {
         Self { max_calls: calls, ..self }
     }
 
-    /// Sets how many calls a client may cancel at once on one connection. Default: 10,000. Each second it may cancel 500 more.
-    /// A call whose answer waited for the client to read counts for ten.
+    /// Sets how many calls a client may cancel at once on one connection. Default: 10,000. Each
+    /// second it may cancel 500 more. A call whose response waited for the client to read counts
+    /// for ten.
     ///
-    /// A connection with more takes no new calls and ends when its last call has ended, which costs a client a new
-    /// connection. Where the client cancels twice as many, the connection ends at once with `ENHANCE_YOUR_CALM`. A call that was
-    /// cancelled takes one of the places of [`max_calls`](Self::max_calls) until its handler is dropped: meanwhile the
-    /// connection is not read, so that a client that cancels without a pause waits and others do not.
+    /// Beyond the limit, the connection accepts no new calls and ends when its last call has ended,
+    /// so the client has to reconnect. At twice the limit, the connection ends at once with
+    /// `ENHANCE_YOUR_CALM`. A cancelled call counts towards [`max_calls`](Self::max_calls) until
+    /// its handler is dropped: meanwhile the connection is not read, so that a client that cancels
+    /// without pause waits and other clients do not.
     pub const fn max_cancelled_calls(self, calls: u32) -> Self {
         Self { max_cancelled: calls, ..self }
     }
 
-    /// Sets how many bytes of one call's requests may be under way or unread; at most 2³¹ − 1. Default: 256 KiB.
+    /// Sets how many bytes of one call's requests may be in flight or unread; at most 2³¹ − 1.
+    /// Default: 256 KiB.
     ///
-    /// A call never takes the room of another: a connection holds at most this for each of
-    /// [`max_calls`](Self::max_calls).
+    /// A call never uses the window of another: a connection holds at most this number of bytes for
+    /// each of [`max_calls`](Self::max_calls).
     pub const fn stream_window(self, bytes: u32) -> Self {
         Self { stream_window: bytes, ..self }
     }
 
-    /// Sets the longest list of headers that a request may have, in bytes as RFC 9113 section 6.5.2 counts them. A request
-    /// with more is answered with 431. Default: 64 KiB.
+    /// Sets the maximum size of a request's list of headers, in bytes as counted by RFC 9113
+    /// section 6.5.2. A request that exceeds the limit is answered with 431. Default: 64 KiB.
     pub const fn max_header_list_size(self, bytes: u32) -> Self {
         Self { max_header_list_size: bytes, ..self }
     }
@@ -147,8 +158,8 @@ impl Default for ServeConfig {
     }
 }
 
-/// A server that [`serve`] makes, and that runs when it is awaited. It ends when there are no more connections to come, and
-/// all calls have ended.
+/// A server created by [`serve`], which runs when awaited. Completes when no more connections can
+/// arrive and all calls have ended.
 pub struct Serve<S> {
     incoming: Incoming,
     service: S,
@@ -157,13 +168,13 @@ pub struct Serve<S> {
 }
 
 impl<S> Serve<S> {
-    /// Sets limits other than the defaults.
+    /// Sets the limits.
     pub fn config(self, config: ServeConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// Stops when `signal` is ready: takes no more connections and no more calls, and ends each connection when its last
-    /// call has ended.
+    /// Shuts down when `signal` is ready: accepts no more connections and no more calls, and ends
+    /// each connection when its last call has ended.
     pub fn with_graceful_shutdown(self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         Self { shutdown: Box::pin(signal), ..self }
     }
@@ -215,10 +226,10 @@ where
             let (service, mut stopping) = (service.clone(), stopping.clone());
             connections.spawn(async move {
                 let shutdown = async move {
-                    // An error says that the server is gone, which ends this task as well.
+                    // An error means that the server is gone, which ends this task as well.
                     let _ = stopping.wait_for(|stopping| *stopping).await;
                 };
-                // Its calls have been told.
+                // The calls of the connection have received the error.
                 let _ended = serve_connection(connection, service, &config, shutdown).await;
             });
         }
@@ -228,14 +239,14 @@ where
     .await;
 }
 
-/// Serves gRPC on one connection, as [`serve`] does, until the client ends it, or until `shutdown` is ready and the calls
-/// under way have ended.
+/// Serves gRPC on one connection, as [`serve`] does, until the client ends it, or until `shutdown`
+/// is ready and the calls in progress have ended.
 ///
 /// # Errors
-/// The client broke the rules of HTTP/2, or the WebSocket failed.
+/// An error if the client violated HTTP/2 or the WebSocket failed.
 ///
 /// # Cancel safety
-/// If it is dropped, the connection and its calls are cut.
+/// If the future is dropped, the connection and its calls are cut.
 pub async fn serve_connection<S, B>(
     mut connection: Connection,
     service: S,
@@ -281,18 +292,18 @@ where
     .await
 }
 
-/// Moves a connection and all that arrives on it, until it is over.
+/// The driver of a connection and its request bodies, until the connection is over.
 struct Driver<S> {
     connection: server::Connection<Connection, Bytes>,
     gate: Gate,
     intakes: Intakes<Intake>,
-    /// The tasks of calls: those under way, and those that were cancelled and have not been discarded yet. Each says how
-    /// much it counts that the client has cancelled it, if it has.
+    /// The tasks of calls: those in progress, and those that were cancelled and are not yet
+    /// discarded. Each returns the weight of its cancellation by the client, if it was cancelled.
     calls: JoinSet<Option<u32>>,
     max_calls: usize,
     cancelled: Cancelled,
     service: S,
-    /// Of every request.
+    /// Extensions added to every request.
     extensions: Extensions,
     is_stopping: bool,
 }
@@ -314,24 +325,25 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let ended = self.poll_calls(cx);
-        // What ended the connection is told to each call that was under way.
+        // Afterwards, so that calls in progress receive the error that ended the connection.
         http2::poll_all(&mut self.intakes, cx);
         ended
     }
 
-    /// Takes calls as long as there are places for them.
+    /// Accepts calls up to the limit.
     ///
-    /// A call that was cancelled leaves its place only when its task has ended. Without that, calls that are begun and
-    /// cancelled at once would make tasks faster than the runtime comes to run them, and each other task of the runtime would
-    /// wait behind thousands. While there is no place, the connection is not moved at all: then one of the tasks is of a call
-    /// that is over for h2, so that it ends without the connection.
+    /// A cancelled call counts towards the limit until its task has ended. Otherwise calls that are
+    /// begun and cancelled at once would create tasks faster than the runtime can run them, and
+    /// every other task of the runtime would wait behind thousands. At the limit, the connection is
+    /// not polled at all: at least one of the tasks then belongs to a call that is over for h2, so
+    /// that it ends without the connection.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         self.poll_ended(cx);
         while self.calls.len() <= self.max_calls {
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(call)) => {
                     let (request, respond) = call?;
-                    // Those that h2 has read come before it reads more of them.
+                    // Calls that h2 has read are accepted before h2 reads more.
                     self.gate.close();
                     let request = self.receive(request);
                     self.calls.spawn(answer(request, respond, self.service.clone()));
@@ -345,10 +357,10 @@ where
         Poll::Pending
     }
 
-    /// Takes note of the calls that have ended.
+    /// Collects the calls that have ended, and counts cancellations.
     fn poll_ended(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(ended)) = self.calls.poll_join_next(cx) {
-            // A handler that panics was not cancelled.
+            // A call whose handler panicked was not cancelled.
             let Ok(Some(weight)) = ended else { continue };
             match self.cancelled.count(weight) {
                 Verdict::Fine => {}
@@ -373,13 +385,14 @@ where
     }
 }
 
-/// The calls that a client has cancelled.
+/// A counter of the calls that a client has cancelled.
 #[derive(Debug)]
 struct Cancelled {
     limit: u32,
-    /// How many were cancelled beyond the rate that is allowed.
+    /// Number of cancelled calls beyond the allowed rate.
     count: u32,
-    /// Up to when the rate was taken off; the clock is looked at only when there are too many.
+    /// Time up to which the allowed rate was subtracted; the clock is read only when there are too
+    /// many.
     since: Instant,
 }
 
@@ -387,7 +400,7 @@ struct Cancelled {
 enum Verdict {
     Fine,
     Many,
-    /// Twice the limit.
+    /// More than twice the limit.
     TooMany,
 }
 
@@ -416,7 +429,7 @@ impl Cancelled {
     }
 }
 
-/// Answers a call, until the client cancels it. Returns how much it counts that it did.
+/// Answers a call, unless the client cancels it. Returns the weight of the cancellation, if any.
 async fn answer<S, B>(
     request: Request<tonic::body::Body>,
     mut respond: SendResponse<Bytes>,
@@ -446,7 +459,8 @@ where
             Sent::Over => None,
             Sent::Cancelled { unread } => Some(if unread { UNREAD } else { 1 }),
         },
-        // The client has cancelled the call, the head has what HTTP/2 cannot carry, or the connection is over.
+        // The client has cancelled the call, the head contains something that HTTP/2 cannot carry,
+        // or the connection is over.
         Err(_) => {
             let reset = poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await;
             respond.send_reset(Reason::INTERNAL_ERROR);
@@ -455,7 +469,7 @@ where
     }
 }
 
-/// A request's body, whose errors tonic understands.
+/// The body of a request, with errors that tonic recognizes.
 #[derive(Debug)]
 struct RequestBody(http2::Incoming);
 

@@ -1,4 +1,4 @@
-//! From what went wrong below a call to its status.
+//! Conversion of errors below a call to its status.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,23 +17,24 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
 }
 
-/// There is no connection to send the call on.
+/// Returns the status of a call without a connection to send it on.
 pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
     let mut status = Status::unavailable(format!("no connection: {cause}"));
     status.set_source(cause);
     status
 }
 
-/// The connection went away before the call was sent, again and again.
+/// Returns the status of a call that was repeatedly not sent because the connection was lost.
 pub(crate) fn unsent(cause: CallError) -> Status {
     with_source(Code::Unavailable, "the connection was lost before the call was sent", cause)
 }
 
-/// The call was cut, by a reset of its stream or by the end of the connection.
+/// Returns the status of a call that was cut off by a reset of its stream or by the end of the
+/// connection.
 pub(crate) fn of_call(cause: CallError) -> Status {
     let (code, message) = match cause.http2() {
         None => (Code::Unavailable, "the connection was lost"),
-        // h2 does so with headers over the limit that it was given, too.
+        // h2 also does so for headers over the configured limit.
         Some(error) if error.is_reset() && error.is_library() => (
             Code::Internal,
             "the head of the response is over Endpoint::max_header_list_size, or broke the rules of HTTP/2",
@@ -53,7 +54,7 @@ pub(crate) fn of_call(cause: CallError) -> Status {
     with_source(code, message, cause)
 }
 
-/// The table of the gRPC protocol over HTTP/2, section "Errors".
+/// Maps a reset reason by the table of the gRPC protocol over HTTP/2, section "Errors".
 fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
     match reason {
         Some(Reason::REFUSED_STREAM) => (Code::Unavailable, "the server refused the call"),
@@ -68,15 +69,16 @@ fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
     }
 }
 
-/// The response came to an end without a status: the server reset it with `NO_ERROR`, which h2 takes for an end like any
-/// other, its trailers are over the limit, of which h2 keeps what is within, or it does not speak gRPC.
+/// Returns the status of a response that ended without one: the server reset it with `NO_ERROR`,
+/// which h2 treats as a normal end, its trailers exceed the limit, in which case h2 keeps those
+/// within the limit, or the server does not speak gRPC.
 pub(crate) fn missing() -> Status {
     Status::internal(
         "the response ended without a status: the server sent none, or its trailers are over Endpoint::max_header_list_size",
     )
 }
 
-/// Removes status details that are no base64: tonic would panic.
+/// Removes status details that are not valid base64, on which tonic would panic.
 pub(crate) fn check_details(headers: &mut HeaderMap) {
     const DETAILS: HeaderName = Status::GRPC_STATUS_DETAILS;
     let Some(details) = headers.get(DETAILS) else { return };
@@ -87,7 +89,7 @@ pub(crate) fn check_details(headers: &mut HeaderMap) {
     }
 }
 
-/// A frame of a response whose trailers tonic can read.
+/// Returns the frame with trailers that tonic can decode.
 pub(crate) fn checked(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
         check_details(trailers);

@@ -11,17 +11,18 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::ConnectError;
 use crate::connection::Transport;
 
-/// The name of HTTP/2 for ALPN (RFC 9113 section 3.2).
+/// ALPN name of HTTP/2 (RFC 9113 section 3.2).
 const HTTP2: &[u8] = b"h2";
 
-/// The same configuration, which asks for HTTP/2 and nothing else.
+/// Returns the configuration with HTTP/2 as its only ALPN protocol.
 pub(crate) fn for_http2(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     let mut config = Arc::unwrap_or_clone(config);
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Arc::new(config)
 }
 
-/// Does the TLS handshake with the server that calls itself as the authority says, a name or an address.
+/// Performs the TLS handshake with the server named by the authority, which is a name or an
+/// address.
 pub(crate) async fn connect(
     config: Arc<ClientConfig>,
     authority: &Authority,
@@ -34,7 +35,7 @@ pub(crate) async fn connect(
 
 fn server_name(authority: &Authority) -> io::Result<ServerName<'static>> {
     let host = authority.host();
-    // The brackets of an IPv6 address are the URL's.
+    // The brackets of an IPv6 address are part of the URL syntax.
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

@@ -1,4 +1,4 @@
-//! Messages put together from fragments, or from pieces of a frame that arrives in several reads.
+//! Assembly of messages from fragments, or from pieces of a frame that arrives in several reads.
 
 use bytes::Bytes;
 
@@ -6,18 +6,19 @@ use crate::error::ProtocolError;
 use crate::message::{Kind, Message};
 use crate::text::{Utf8Bytes, Validator};
 
-/// A header alone reserves no more than this, in bytes, whatever length it announces: a peer must send what it wants
-/// kept. Pages of it that nothing was written to cost no memory. Chosen to hold most payloads without growing.
+/// Maximum number of bytes that a header alone reserves, whatever length it announces: a peer must
+/// send the data that it wants held. Reserved pages that nothing was written to cost no memory.
+/// Chosen to hold most payloads without growing.
 const MAX_RESERVE: usize = 1 << 20;
 
-/// A large payload is read into at least this much room, in bytes.
+/// Minimum spare capacity for a read of a large payload, in bytes.
 const MIN_ROOM: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Assembler {
     kind: Kind,
     buffer: Vec<u8>,
-    /// How much of `buffer` was checked, in bytes; always all of it between calls.
+    /// Number of bytes of `buffer` that were checked; always all of them between calls.
     checked: usize,
     validator: Validator,
 }
@@ -31,14 +32,15 @@ impl Assembler {
         self.buffer.len()
     }
 
-    /// Makes room for a payload of `length` bytes that is about to arrive, and for no more than that: whoever fills the room
-    /// stays within the payload.
+    /// Reserves capacity for a payload of `length` bytes that is about to arrive, and for no more,
+    /// so that filling the capacity stays within the payload.
     pub(crate) fn reserve(&mut self, length: usize) {
-        // As much as has come before, so that a long message is not moved for each part of it.
+        // The bound grows with the buffer, so that a long message is not moved for each part of it.
         self.buffer.reserve_exact(length.min(MAX_RESERVE.max(self.buffer.len())));
     }
 
-    /// The room for a payload of which `missing` bytes are to come, of decent size; `None` when there is more room than that.
+    /// Returns the buffer for a payload of which `missing` bytes are to come, with enough spare
+    /// capacity for a read; `None` if the spare capacity exceeds the payload.
     pub(crate) fn room(&mut self, missing: usize) -> Option<&mut Vec<u8>> {
         if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_ROOM) {
             self.reserve(missing);
@@ -51,12 +53,13 @@ impl Assembler {
         self.check()
     }
 
-    /// The buffer itself, for whoever appends to it: [`Assembler::check`] must follow.
+    /// Returns the buffer, for appending to it: [`Assembler::check`] must follow.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Checks what was appended since the last call, as early as the bad byte arrives.
+    /// Checks the bytes appended since the last call, so that a bad byte is reported when it
+    /// arrives.
     pub(crate) fn check(&mut self) -> Result<(), ProtocolError> {
         if self.kind == Kind::Text {
             self.validator

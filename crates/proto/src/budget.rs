@@ -1,4 +1,4 @@
-//! A budget of memory that many connections share.
+//! A memory budget that many connections share.
 
 use std::fmt;
 use std::mem;
@@ -8,16 +8,18 @@ use std::task::Waker;
 
 use crate::error::ProtocolError;
 
-/// A connection that holds this much, in bytes, can be chosen to be closed. Smaller ones are counted without a lock. Chosen so
-/// that a budget of 256 MiB has at most 4,096 of them to compare.
+/// Size, in bytes, from which on a connection can be chosen to be closed. Smaller connections are
+/// counted without a lock. Chosen so that a budget of 256 MiB has at most 4,096 candidates to
+/// compare.
 const CANDIDATE_FROM: usize = 64 * 1024;
 
-/// A budget in bytes for what all connections of a server hold and have not finished: messages of which a part arrived, with
-/// what they inflate to, and output that the peer does not take.
+/// A budget, in bytes, for the unfinished data of all connections of a server: messages of which a
+/// part arrived, including what they inflate to, and output that the peer does not accept.
 ///
-/// Clones share the budget. When it is used up, the connection that holds most is closed with 1013 (try again later) at once:
-/// its driver is woken for that. Meanwhile the others may use a quarter more; beyond that, whichever connection needs more is
-/// closed. A connection that holds nothing takes no part in it, and costs nothing.
+/// Clones share the budget. When the budget is used up, the connection that holds most is closed at
+/// once with 1013 (try again later): the budget wakes its driver. Meanwhile the others may use a
+/// quarter more; beyond that, any connection that needs more is closed. A connection that holds
+/// nothing has no charge and costs nothing.
 ///
 /// ```
 /// use sockeye_proto::MemoryBudget;
@@ -31,35 +33,35 @@ pub struct MemoryBudget(Arc<Shared>);
 struct Shared {
     limit: usize,
     held: AtomicUsize,
-    /// The part of `held` whose holders are chosen, and will give it back.
+    /// The part of `held` whose holders were chosen, and will release it.
     leaving: AtomicUsize,
     closed: AtomicU64,
     candidates: Mutex<Vec<Arc<Candidate>>>,
 }
 
-/// A holder of much.
+/// A holder of `CANDIDATE_FROM` bytes or more.
 #[derive(Debug, Default)]
 struct Candidate {
     held: AtomicUsize,
     chosen: AtomicBool,
-    /// What it held when it was chosen.
+    /// Number of bytes held when it was chosen.
     leaving: AtomicUsize,
-    /// Its place among the candidates, whose lock guards this too.
+    /// Index in the list of candidates, whose lock also guards this field.
     index: AtomicUsize,
     waker: Mutex<Option<Waker>>,
 }
 
-/// The bytes that one holder has of a [`MemoryBudget`]: given back when this is dropped.
+/// The bytes that one holder has of a [`MemoryBudget`]. Dropping the charge releases them.
 ///
-/// A driver makes one with [`MemoryBudget::charge`] for output that its peer does not take; messages that arrive in parts are
-/// counted by [`Connection::charge`](crate::Connection::charge).
+/// A driver creates a charge with [`MemoryBudget::charge`] for output that its peer does not
+/// accept; [`Connection::charge`](crate::Connection::charge) counts messages that arrive in parts.
 pub struct Charge {
     budget: MemoryBudget,
     held: usize,
     candidate: Option<Arc<Candidate>>,
-    /// The waker that the candidate has, to compare without a lock.
+    /// Copy of the candidate's waker, to compare without a lock.
     waker: Option<Waker>,
-    /// It gives way, and was counted among the closed.
+    /// `true` once the holder must be closed and was counted as closed.
     closed: bool,
 }
 
@@ -80,28 +82,29 @@ impl MemoryBudget {
         self.0.limit
     }
 
-    /// Returns how much is held now, in bytes.
+    /// Returns the number of bytes held now.
     pub fn held(&self) -> usize {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    /// Returns how many connections were closed because the budget was used up.
+    /// Returns the number of connections that were closed because the budget was used up.
     pub fn closed(&self) -> u64 {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    /// Begins to count for another holder, which has nothing yet.
+    /// Returns the charge of a new holder, of 0 bytes.
     pub fn charge(&self) -> Charge {
         Charge { budget: self.clone(), held: 0, candidate: None, waker: None, closed: false }
     }
 
-    /// Returns whether too much is held, without what is about to be given back.
+    /// Returns whether more than the limit is held, not counting the bytes about to be released.
     fn is_used_up(&self) -> bool {
         let leaving = self.0.leaving.load(Ordering::Relaxed);
         self.held().saturating_sub(leaving) > self.0.limit
     }
 
-    /// Chooses the largest holders until what is held without them is within the budget, and wakes their drivers.
+    /// Chooses the largest holders until the bytes held without them are within the budget, and
+    /// wakes their drivers.
     #[cold]
     fn choose(&self) {
         let mut wakers = Vec::new();
@@ -117,7 +120,7 @@ impl MemoryBudget {
             wakers.extend(largest.lock_waker().take());
         }
         drop(candidates);
-        // Without the lock: a driver may give back at once.
+        // Without the lock: a driver may release its charge at once.
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -155,10 +158,11 @@ impl Candidate {
 }
 
 impl Charge {
-    /// Counts `held` bytes for this holder, in place of what was counted before.
+    /// Sets the number of bytes that this holder has.
     ///
     /// # Errors
-    /// [`ProtocolError::OverBudget`] when the budget is used up and this holder is to give way: its connection is to be closed.
+    /// [`ProtocolError::OverBudget`] if the budget is used up and this holder's connection must be
+    /// closed.
     pub fn set(&mut self, held: usize) -> Result<(), ProtocolError> {
         let shared = &*self.budget.0;
         let before = mem::replace(&mut self.held, held);
@@ -187,19 +191,19 @@ impl Charge {
         Err(ProtocolError::OverBudget { limit: shared.limit })
     }
 
-    /// Returns whether this holder was chosen to give way: the next [`set`](Self::set) fails.
+    /// Returns whether this holder was chosen to be closed: the next [`set`](Self::set) fails.
     pub fn is_chosen(&self) -> bool {
         let chosen = |candidate: &Arc<Candidate>| candidate.chosen.load(Ordering::Relaxed);
         self.candidate.as_ref().is_some_and(chosen)
     }
 
-    /// Returns whether this holder has become so large that it can be chosen, and has no waker yet.
+    /// Returns whether this holder is large enough to be chosen, and has no waker yet.
     pub fn needs_waker(&self) -> bool {
         self.candidate.is_some() && self.waker.is_none()
     }
 
-    /// Has `waker` woken when this holder is chosen, in place of the waker before: at once if that has happened already. A
-    /// holder that is too small to be chosen needs none.
+    /// Sets the waker, which is woken when this holder is chosen: at once if that has happened
+    /// already. Does nothing for a holder that is too small to be chosen.
     pub fn wake_by(&mut self, waker: &Waker) {
         let Some(candidate) = &self.candidate else { return };
         if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
@@ -207,7 +211,8 @@ impl Charge {
         }
         self.waker = Some(waker.clone());
         *candidate.lock_waker() = Some(waker.clone());
-        // It may have been chosen before there was a waker, by a thread that holds the lock no more.
+        // The holder may have been chosen before it had a waker, by a thread that has released the
+        // lock.
         if self.is_chosen() {
             let unseen = candidate.lock_waker().take();
             unseen.into_iter().for_each(Waker::wake);
@@ -292,7 +297,7 @@ mod tests {
         assert_eq!(small.set(500 * KIB), Ok(()));
         assert!(large.is_chosen() && !small.is_chosen());
         assert_eq!((told.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
-        // A task that has moved is woken as well, and one that holds less by now gives way all the same.
+        // A task that has moved is woken too, and a holder that holds less by now still fails.
         let moved = Arc::new(Count::default());
         large.wake_by(&moved.clone().into());
         assert_eq!(moved.0.load(Ordering::Relaxed), 1);

@@ -9,7 +9,8 @@ use crate::escape;
 use crate::frame::MAX_CONTROL_LENGTH;
 use crate::text::Utf8Bytes;
 
-/// Why a connection is closed: a number of the registry that RFC 6455 section 7.4 set up.
+/// A close code, the reason for closing a connection: a number of the registry that RFC 6455
+/// section 7.4 established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
@@ -18,7 +19,7 @@ macro_rules! close_codes {
         impl CloseCode {
             $($(#[$doc])+ pub const $name: Self = Self($code);)+
 
-            /// The registered name of the code, or `None` for one that is not registered.
+            /// Returns the registered name of the code, or `None` if the code is not registered.
             pub const fn name(self) -> Option<&'static str> {
                 match self {
                     $(Self::$name => Some($phrase),)+
@@ -36,9 +37,9 @@ close_codes! {
     GOING_AWAY = 1001, "Going Away";
     /// The peer broke the protocol.
     PROTOCOL_ERROR = 1002, "Protocol Error";
-    /// The endpoint does not take this kind of message.
+    /// The endpoint does not accept this kind of message.
     UNSUPPORTED_DATA = 1003, "Unsupported Data";
-    /// The close frame had no code. Never on the wire: it stands for the missing one.
+    /// The close frame had no code. Never on the wire: 1005 stands for the missing code.
     NO_STATUS_RCVD = 1005, "No Status Rcvd";
     /// The connection ended without a close frame. Never on the wire.
     ABNORMAL_CLOSURE = 1006, "Abnormal Closure";
@@ -46,11 +47,11 @@ close_codes! {
     INVALID_FRAME_PAYLOAD_DATA = 1007, "Invalid Frame Payload Data";
     /// A message broke the endpoint's policy.
     POLICY_VIOLATION = 1008, "Policy Violation";
-    /// A message is longer than the endpoint takes.
+    /// A message is longer than the endpoint accepts.
     MESSAGE_TOO_BIG = 1009, "Message Too Big";
     /// The client needed an extension that the server did not agree to.
     MANDATORY_EXT = 1010, "Mandatory Ext.";
-    /// The server met a condition it did not expect.
+    /// The server encountered an unexpected condition.
     INTERNAL_ERROR = 1011, "Internal Error";
     /// The server restarts; connect again after a random wait.
     SERVICE_RESTART = 1012, "Service Restart";
@@ -63,8 +64,8 @@ close_codes! {
 }
 
 impl CloseCode {
-    /// Whether the code may stand in a close frame: the registered ones but 1005, 1006 and 1015, and 3000 to 4999,
-    /// which belong to libraries and applications.
+    /// Returns whether a close frame may contain the code: the registered codes except 1005, 1006
+    /// and 1015, and 3000 to 4999, which belong to libraries and applications.
     pub const fn is_sendable(self) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
         //# 1005 is a reserved value and MUST NOT be set as a status code in a
@@ -72,7 +73,8 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether it tells of no failure: 1000, 1001, and 1005, which stands for a close frame without a code.
+    /// Returns whether the code reports no failure: 1000, 1001, and 1005, which stands for a close
+    /// frame without a code.
     pub const fn is_orderly(self) -> bool {
         matches!(self, Self::NORMAL_CLOSURE | Self::GOING_AWAY | Self::NO_STATUS_RCVD)
     }
@@ -99,7 +101,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a close frame says.
+/// The code and reason of a close frame.
 ///
 /// ```
 /// use sockeye_proto::{CloseCode, CloseFrame};
@@ -118,11 +120,12 @@ pub struct CloseFrame {
 }
 
 impl CloseFrame {
-    /// Makes a close frame and checks it. A code is a [`CloseCode`] or a number: `CloseFrame::new(4001, "…")`.
+    /// Creates a close frame and checks it. The code is a [`CloseCode`] or a number:
+    /// `CloseFrame::new(4001, "…")`.
     ///
     /// # Errors
-    /// [`UsageError::InvalidCloseCode`] for a code that must not be sent and [`UsageError::ControlTooLong`] for
-    /// a reason that does not fit the frame.
+    /// [`UsageError::InvalidCloseCode`] for a code that must not be sent and
+    /// [`UsageError::ControlTooLong`] for a reason that does not fit the frame.
     pub fn new(
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
@@ -132,7 +135,7 @@ impl CloseFrame {
         Ok(frame)
     }
 
-    /// This frame with another reason. Whether it may be sent is checked when it is sent.
+    /// Returns this frame with another reason. The frame is checked when it is sent.
     pub fn with_reason(self, reason: impl Into<Utf8Bytes>) -> Self {
         Self { reason: reason.into(), ..self }
     }
@@ -160,7 +163,7 @@ impl CloseFrame {
         Ok(Some(Self { code: CloseCode(code), reason }))
     }
 
-    /// The payload's length, in bytes.
+    /// Returns the payload's length, in bytes.
     pub(crate) fn length(&self) -> usize {
         2 + self.reason.len()
     }
@@ -171,7 +174,8 @@ impl CloseFrame {
         out.extend_from_slice(self.reason.as_bytes());
     }
 
-    /// The fields are public, so that a frame may have been made or changed without [`CloseFrame::new`].
+    /// Checks whether the frame may be sent. The fields are public, so a frame may have been
+    /// created or changed without [`CloseFrame::new`].
     pub(crate) fn check(&self) -> Result<(), UsageError> {
         if !self.code.is_sendable() {
             return Err(UsageError::InvalidCloseCode { code: self.code });
@@ -189,7 +193,8 @@ impl From<CloseCode> for CloseFrame {
     }
 }
 
-/// The code, and the reason with what could forge a line of a log [escaped](crate::escape).
+/// Displays the code and the reason, [escaped](crate::escape) so that it cannot forge a line of a
+/// log.
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.reason.is_empty() {

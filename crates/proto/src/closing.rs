@@ -3,9 +3,9 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::span::Span;
+use crate::compact_duration::CompactDuration;
 
-/// How far a connection is towards its end.
+/// The state of a connection with respect to the closing handshake.
 ///
 /// ```text
 ///           close sent                    close received
@@ -17,16 +17,16 @@ use crate::span::Span;
 ///    └────────────────────────────► PeerClosed ─────────────────┘
 /// ```
 ///
-/// Once `Closed`, what remains is to write the output and end the transport: the server at once, the client when the
-/// server has, or when the deadline passes (RFC 6455 section 7.1.1).
+/// Once `Closed`, the driver writes the remaining output and ends the transport: a server at once,
+/// a client when the server has, or when the deadline passes (RFC 6455 section 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Messages flow both ways.
     Open,
     /// The local close frame was sent; messages may still arrive, none may be sent.
     Closing,
-    /// The peer's close frame arrived and is not answered yet; messages may be sent, none will arrive. Only where
-    /// [half-close](crate::Connection::allow_half_close) is allowed.
+    /// The peer's close frame arrived and is not answered yet; messages may be sent, none will
+    /// arrive. Only where [half-close](crate::Connection::allow_half_close) is allowed.
     PeerClosed,
     /// Nothing more will arrive or be sent.
     Closed,
@@ -35,11 +35,12 @@ pub enum State {
 #[derive(Debug)]
 pub(crate) struct Closing {
     state: State,
-    timeout: Span,
+    timeout: CompactDuration,
     deadline: Option<Instant>,
-    /// How long the peer may be silent after the local close frame, where each direction ends by itself.
-    silence: Option<Span>,
-    /// The local close frame is in the output, behind messages that the peer has time to read: the deadline is not set yet.
+    /// Maximum silence of the peer after the local close frame, if half-close is allowed.
+    silence: Option<CompactDuration>,
+    /// `true` while the local close frame is in the output, behind messages that the peer may still
+    /// read: the deadline is not set yet.
     unwritten: bool,
 }
 
@@ -47,7 +48,7 @@ impl Closing {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             state: State::Open,
-            timeout: Span::new(timeout),
+            timeout: CompactDuration::new(timeout),
             deadline: None,
             silence: None,
             unwritten: false,
@@ -63,7 +64,7 @@ impl Closing {
         self.timeout.duration()
     }
 
-    /// Whether what arrives is of worth.
+    /// Returns whether input is still processed.
     #[inline]
     pub(crate) const fn is_receiving(&self) -> bool {
         matches!(self.state, State::Open | State::Closing)
@@ -71,7 +72,7 @@ impl Closing {
 
     pub(crate) fn allow_half_close(&mut self, silence: Option<Duration>) {
         if self.state != State::Closed {
-            self.silence = silence.map(Span::new);
+            self.silence = silence.map(CompactDuration::new);
         }
     }
 
@@ -91,7 +92,8 @@ impl Closing {
         self.on_end();
     }
 
-    /// Sets the deadline once the local close frame is written. Returns whether there is a new deadline.
+    /// Sets the deadline once the local close frame is written. Returns whether there is a new
+    /// deadline.
     pub(crate) fn on_close_written(&mut self, now: Instant) -> bool {
         let new = mem::take(&mut self.unwritten);
         if new {
@@ -100,14 +102,15 @@ impl Closing {
         new
     }
 
-    /// Records that the peer broke the protocol: the messages that it was still to be sent are of no use to it, so that its
-    /// time begins at once.
+    /// Records that the peer broke the protocol: messages that are still unwritten are of no use to
+    /// the peer, so the timeout starts at once.
     pub(crate) fn on_failure(&mut self) {
         self.unwritten = false;
         self.on_end();
     }
 
-    /// The peer's close frame arrived. Says whether the answer waits until there is nothing more to send.
+    /// Handles the peer's close frame. Returns whether the answer waits until the local end has
+    /// nothing more to send.
     pub(crate) fn holds_answer(&mut self) -> bool {
         let holds = self.state == State::Open && self.silence.is_some();
         if holds {
@@ -116,7 +119,7 @@ impl Closing {
         holds
     }
 
-    /// Nothing of worth will arrive.
+    /// Ends the connection: no further input is processed.
     pub(crate) fn on_end(&mut self) {
         self.state = State::Closed;
         if self.silence.take().is_some() {
@@ -138,7 +141,8 @@ impl Closing {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// The deadline has passed; `heard` says whether something arrived before it. Says whether that puts it off.
+    /// Handles an expired deadline; `heard` says whether input arrived before it. Returns whether
+    /// the deadline was extended.
     pub(crate) fn is_put_off(&mut self, heard: bool, now: Instant) -> bool {
         let Some(silence) = self.silence.filter(|_| heard) else { return false };
         self.deadline = silence.after(now);

@@ -1,19 +1,19 @@
-//! What can go wrong, and whose fault it is.
+//! Errors, divided by blame: those of the peer, and those of the caller.
 
 use std::fmt;
 
 use crate::close::CloseCode;
 use crate::frame::OpCode;
 
-/// The peer broke a rule of the protocol: the connection must be failed.
+/// A rule of the protocol that the peer broke: the connection must be failed.
 ///
-/// One variant per broken rule, with the offending values. [`ProtocolError::close_code`] is the code that the
-/// closing frame carries (RFC 6455 section 7.4.1).
+/// One variant per broken rule, with the offending values. [`ProtocolError::close_code`] returns
+/// the code for the close frame (RFC 6455 section 7.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// Reserved bits are set that no negotiated extension gives a meaning: RSV1, RSV2 and RSV3 as bits 2, 1 and 0
-    /// (RFC 6455 section 5.2).
+    /// Reserved bits are set that no negotiated extension gives a meaning: RSV1, RSV2 and RSV3 as
+    /// bits 2, 1 and 0 (RFC 6455 section 5.2).
     ReservedBits {
         /// The three bits, RSV1 being the highest.
         bits: u8,
@@ -23,18 +23,18 @@ pub enum ProtocolError {
         /// The four bits of the opcode.
         opcode: u8,
     },
-    /// A payload length in more bytes than it needs (RFC 6455 section 5.2).
+    /// A payload length in more bytes than necessary (RFC 6455 section 5.2).
     NonMinimalLength {
         /// The length, in bytes of payload.
         length: u64,
     },
     /// A 64-bit payload length with the most significant bit set (RFC 6455 section 5.2).
     LengthOverflow {
-        /// The length as it came.
+        /// The length as received.
         length: u64,
     },
-    /// A control frame of more than [`frame::MAX_CONTROL_LENGTH`](crate::frame::MAX_CONTROL_LENGTH) bytes of
-    /// payload (RFC 6455 section 5.5).
+    /// A control frame of more than [`frame::MAX_CONTROL_LENGTH`](crate::frame::MAX_CONTROL_LENGTH)
+    /// bytes of payload (RFC 6455 section 5.5).
     ControlTooLong {
         /// The control frame's opcode.
         opcode: OpCode,
@@ -50,9 +50,10 @@ pub enum ProtocolError {
     Masked,
     /// A continuation frame when no message is in progress (RFC 6455 section 5.4).
     UnexpectedContinuation,
-    /// A new text or binary frame before the fragmented message in progress was finished (RFC 6455 section 5.4).
+    /// A new text or binary frame before the fragmented message in progress was finished (RFC 6455
+    /// section 5.4).
     ExpectedContinuation {
-        /// The opcode that came in place of a continuation.
+        /// The opcode that arrived in place of a continuation.
         opcode: OpCode,
     },
     /// A frame longer than the configured limit.
@@ -67,8 +68,8 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The connection held most of a [`MemoryBudget`](crate::MemoryBudget) that is used up. No rule is broken: the peer may try
-    /// again later.
+    /// The connection must be closed because a [`MemoryBudget`](crate::MemoryBudget) is used up.
+    /// The peer broke no rule, and may try again later.
     OverBudget {
         /// The budget of all connections, in bytes.
         limit: usize,
@@ -81,7 +82,7 @@ pub enum ProtocolError {
     CloseTooShort,
     /// A close code that must not appear in a frame (RFC 6455 section 7.4).
     InvalidCloseCode {
-        /// The code as it came.
+        /// The code as received.
         code: u16,
     },
     /// A close reason that is not UTF-8 (RFC 6455 section 5.5.1).
@@ -89,7 +90,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The code that tells the peer what it broke, for the closing frame (RFC 6455 section 7.4.1).
+    /// Returns the close code that reports the error to the peer (RFC 6455 section 7.4.1).
     pub fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => {
@@ -149,22 +150,23 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// Our own caller broke a rule: nothing was sent, and the connection goes on.
+/// A rule that the caller broke: nothing was sent, and the connection stays usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UsageError {
     /// A message or a ping after the close frame was sent (RFC 6455 section 5.5.1).
     Closing,
-    /// A whole message, or the beginning of another, while one is sent in fragments (RFC 6455 section 5.4).
+    /// A whole message, or the beginning of another, while one is sent in fragments (RFC 6455
+    /// section 5.4).
     MessageInProgress,
     /// A fragment of a message that was not begun.
     NoMessage,
-    /// Bytes that make a text which is sent in fragments anything but UTF-8 (RFC 6455 section 5.6).
+    /// Bytes that would make a text in fragments invalid UTF-8 (RFC 6455 section 5.6).
     InvalidUtf8,
     /// A control frame's payload is longer than
     /// [`frame::MAX_CONTROL_LENGTH`](crate::frame::MAX_CONTROL_LENGTH) (RFC 6455 section 5.5).
     ControlTooLong {
-        /// The payload's length, in bytes; for a close frame with the two bytes of the code.
+        /// The payload's length, in bytes; for a close frame including the two bytes of the code.
         length: usize,
     },
     /// A close code that must not appear in a frame (RFC 6455 section 7.4).

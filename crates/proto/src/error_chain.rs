@@ -1,10 +1,10 @@
 use std::error::Error;
 use std::fmt;
 
-/// Displays an error and its causes in one line, separated by colons.
+/// An error that displays with its causes in one line, separated by colons.
 ///
-/// A cause whose text an error before it has already is left out. Errors of this workspace end with the text of their cause
-/// by themselves, so that this is for errors of other crates.
+/// A cause whose text is part of an earlier error's text is omitted. Errors of this workspace end
+/// with the text of their cause already, so `ErrorChain` is for errors of other crates.
 ///
 /// ```
 /// use std::io;

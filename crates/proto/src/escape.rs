@@ -1,11 +1,13 @@
-//! Text of a peer's, made fit for a log line or a terminal.
+//! Escaping of a peer's text for a log line or a terminal.
 
 use std::fmt;
 
-/// Shows a text with the characters escaped that could end a line, command a terminal, or reorder what stands around it:
-/// control characters, U+2028 and U+2029, and the marks of bidirectional text. Everything else stays as it is.
+/// Escapes the characters of a text that could end a line, control a terminal, or reorder the text
+/// around them: control characters, U+2028 and U+2029, and the marks of bidirectional text.
+/// Invisible characters are escaped too; all others stay unchanged.
 ///
-/// Whatever a peer wrote goes through this function on its way to a log: close reasons, header values, answers.
+/// Every text from a peer passes through this function on its way to a log: close reasons, header
+/// values, responses.
 ///
 /// ```
 /// let reason = "bye\n2026-01-01 INFO \u{202e}all is well";
@@ -18,7 +20,7 @@ pub const fn escape(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 
-/// A text that is shown escaped: what [`escape`] gives.
+/// A text that displays escaped, returned by [`escape`].
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(&'a str);
 
@@ -41,13 +43,13 @@ impl fmt::Display for Escaped<'_> {
 const fn is_unsafe(character: char) -> bool {
     matches!(
         character,
-        // C0, DEL and C1: line breaks, and the beginnings of a terminal's commands.
+        // C0, DEL and C1: line breaks, and the beginnings of terminal control sequences.
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
         // Line and paragraph separators.
         | '\u{2028}' | '\u{2029}'
         // Marks, embeddings, overrides and isolates of bidirectional text (UAX #9).
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // What is not seen at all: zero width space, word joiner and its like, byte order mark.
+        // Invisible characters: zero width space, word joiner and similar ones, byte order mark.
         | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
     )
 }

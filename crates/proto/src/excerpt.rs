@@ -1,9 +1,9 @@
-//! What the peer sent, as errors quote it.
+//! Excerpts of peer input, for errors to quote.
 
-/// How many bytes of an offending value an error quotes.
+/// Maximum number of bytes that an error quotes of an offending value.
 const LENGTH: usize = 64;
 
-/// The beginning of what the peer sent, fit for a log line: escaped and bounded.
+/// Returns the beginning of a value from the peer, escaped and bounded for a log line.
 pub(crate) fn excerpt(value: impl AsRef<[u8]>) -> String {
     let value = value.as_ref();
     match value.get(..LENGTH) {

@@ -212,9 +212,9 @@ impl<'a> Cursor<'a> {
 
     fn quoted(&mut self) -> Result<Cow<'a, str>, ExtensionError> {
         let start = self.at;
-        let inside = &self.text[start + 1..];
+        let inner = &self.text[start + 1..];
         let mut escaped = false;
-        let closing = inside.bytes().position(|byte| {
+        let closing = inner.bytes().position(|byte| {
             let closes = byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
             closes
@@ -222,14 +222,11 @@ impl<'a> Cursor<'a> {
         let Some(closing) = closing else {
             return Err(ExtensionError::UnclosedQuote { at: start });
         };
-        let inside = &inside[..closing];
+        let inner = &inner[..closing];
         self.at = start + closing + 2;
         // The value is a token, and a token has no backslash: each one can only be the start of an escape.
-        let value = if inside.contains('\\') {
-            Cow::Owned(unescape(inside))
-        } else {
-            Cow::Borrowed(inside)
-        };
+        let value =
+            if inner.contains('\\') { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) };
         //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
         //# When using the quoted-string syntax variant, the value
         //# after quoted-string unescaping MUST conform to the

@@ -1,37 +1,42 @@
-//! Keepalive: pings into silence, the deadline of their pongs, and the least rate of a message that has begun
-//! (RFC 6455 sections 5.5.2 and 5.5.3).
+//! Keepalive: pings after silence, the deadline of their pongs, and the minimum rate of a message
+//! in progress (RFC 6455 sections 5.5.2 and 5.5.3).
 
 use std::mem;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use crate::span::Span;
+use crate::compact_duration::CompactDuration;
 
-/// The least rate of a message that has begun, in bytes a second, by default on servers: as Kestrel and IIS demand of the
-/// bodies of requests. Input at this rate, over [`Config::pong_timeout`](crate::Config::pong_timeout), also puts off the
-/// deadline of a pong, since the pong of a peer that uploads a long message waits behind it.
+/// Minimum rate of a message in progress, in bytes per second, by default on servers: the rate that
+/// Kestrel and IIS require of request bodies. Input at this rate, over
+/// [`Config::pong_timeout`](crate::Config::pong_timeout()), also extends the deadline of a pong,
+/// since the pong of a peer that uploads a long message waits behind it.
 pub(crate) const LEAST_RATE: u16 = 240;
 
-/// A message that has begun is judged by the bytes that arrived within this time. The length of the first window is also
-/// the grace of a message. Chosen so that a phone that changes networks within a message is not cut.
+/// Window over which the rate of a message in progress is measured, and also the grace period of a
+/// message. Chosen so that a phone that changes networks within a message is not cut off.
 const RATE_WINDOW: Duration = Duration::from_secs(20);
 
-/// The shortest time between two looks at a connection, whatever the configuration says.
+/// Minimum time between two checks of a connection, whatever the configuration says.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The state of a transport at a timeout, as far as its driver knows it.
 ///
-/// The difference between "handed to the transport" and "acknowledged" matters on slow lines: a ping may wait behind megabytes
-/// in the send buffer of the system, and its pong cannot be due before the peer's TCP has the ping. On Linux, `TCP_INFO` tells
-/// both numbers. A driver that knows nothing beyond its own output leaves `acknowledged` at 0, gives what it has not written
-/// as `unacknowledged`, and reports progress by [`Connection::handle_written`](crate::Connection::handle_written).
+/// The difference between "handed to the transport" and "acknowledged" matters on slow lines: a
+/// ping may wait behind megabytes in the send buffer of the system, and its pong cannot be due
+/// before the peer's TCP has the ping. On Linux, `TCP_INFO` returns both numbers. A driver that
+/// knows nothing beyond its own output leaves `acknowledged` at 0, sets `unacknowledged` to the
+/// number of unwritten bytes, and reports progress by
+/// [`Connection::handle_written`](crate::Connection::handle_written).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransportStatus {
-    /// How many bytes the peer has acknowledged since some moment before, the same for all calls.
+    /// Number of bytes that the peer has acknowledged since some moment in the past, the same for
+    /// all calls.
     pub acknowledged: u64,
-    /// How many bytes of output are not acknowledged: unwritten ones, and those that the system holds.
+    /// Number of bytes of output that are not acknowledged: unwritten bytes, and those that the
+    /// system holds.
     pub unacknowledged: u64,
-    /// Whether the driver does not read at present, because its output waits for the peer.
+    /// `true` if the driver does not read at present, because its output waits for the peer.
     pub paused: bool,
 }
 
@@ -44,22 +49,23 @@ pub struct TransportStatus {
 ///                                                 └── deadline, which every acknowledged byte puts off: expired
 /// ```
 ///
-/// The clock is read when a timer fires and when a ping is answered, not for each message: traffic only counts its bytes.
-/// Silence is measured in halves of `ping_after`, so that a ping leaves between one half and the whole of it after the last
-/// byte of the peer. When nothing was sent for as long, a pong that nobody asked for breaks the silence of that direction.
+/// The clock is read when a timer fires and when a ping is answered, not for each message: traffic
+/// only counts its bytes. Silence is measured in halves of `ping_after`, so a ping is sent between
+/// one half and the whole of it after the last byte of the peer. If nothing was sent for as long,
+/// an unsolicited pong breaks the silence of that direction.
 #[derive(Debug)]
 pub(crate) struct Keepalive {
-    ping_after: Span,
-    pong_timeout: Span,
-    /// How much arrived in this interval, in bytes.
+    ping_after: CompactDuration,
+    pong_timeout: CompactDuration,
+    /// Number of bytes that arrived in this interval.
     received: u32,
-    /// The least rate of a message in bytes a second, 0 for none.
+    /// Minimum rate of a message, in bytes per second; 0 for none.
     min_rate: u16,
-    /// The number of pings that were sent: the last byte of the last ping.
+    /// Number of pings that were sent, modulo 256: the last byte of the last ping.
     nonce: u8,
-    /// What the transport took in this interval.
+    /// Progress of the output in this interval.
     written: Written,
-    /// The end of the interval; unset before the first poll, and if it lies past the end of time.
+    /// The end of the interval; `None` before the first poll, and if it is not representable.
     due: Option<Instant>,
     rtt: Option<Rtt>,
     watch: Option<Box<Watch>>,
@@ -68,52 +74,56 @@ pub(crate) struct Keepalive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Written {
     Nothing,
-    /// The transport took output, which says nothing of the peer.
+    /// The transport accepted output, which says nothing about the peer.
     Something,
-    /// The transport took output that had to wait before: the peer has taken some.
+    /// The transport accepted output that had to wait before: the peer has read some.
     Progress,
 }
 
-/// What a connection has to watch beside silence, which is nothing most of the time.
+/// State that a connection needs beyond silence detection, most of the time none.
 #[derive(Debug, Default)]
 struct Watch {
     awaited: Option<Awaited>,
-    /// The message in progress: since when it is judged, and how much arrived since.
+    /// The message in progress: the start of its window, and the number of bytes that arrived
+    /// since.
     message: Option<(Instant, u64)>,
 }
 
-/// The pong that a ping asked for.
+/// The pong that is due for a ping.
 #[derive(Debug)]
 struct Awaited {
     sent_at: Instant,
     deadline: Instant,
     answered: bool,
-    /// The peer's transport has the ping.
+    /// `true` once the peer's transport has the ping.
     delivered: bool,
-    /// How much the peer had acknowledged at the last look, and how much it will have when it has the ping.
+    /// `acknowledged` at the last check, and its value once the peer's transport has the ping.
     acknowledged: u64,
     position: u64,
-    /// How much arrived since the deadline was set, in bytes.
+    /// Number of bytes that arrived since the deadline was set.
     received: u64,
-    /// The deadline was put off because nobody looked in time, which is done once.
+    /// `true` once the deadline was extended because the driver called too late, which is done
+    /// once.
     excused: bool,
 }
 
-/// The round-trip time of a connection, as the pongs to its keepalive pings tell it.
+/// The round-trip time of a connection, measured by the pongs to its keepalive pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtt {
-    /// In microseconds, as is the other: every idle connection holds them.
+    /// In microseconds, and so is `smoothed`: four bytes each, since every idle connection holds
+    /// them.
     last: u32,
     smoothed: NonZeroU32,
 }
 
 impl Rtt {
-    /// Of the last ping that was answered.
+    /// Returns the round-trip time of the last ping that was answered.
     pub const fn last(self) -> Duration {
         Duration::from_micros(self.last as u64)
     }
 
-    /// Smoothed over the last pings, each with the weight of an eighth (RFC 6298 section 2).
+    /// Returns the round-trip time smoothed over the last pings, each with the weight of an eighth
+    /// (RFC 6298 section 2).
     pub const fn smoothed(self) -> Duration {
         Duration::from_micros(self.smoothed.get() as u64)
     }
@@ -124,7 +134,7 @@ pub(crate) enum Verdict {
     Alive,
     /// A ping with this payload is due.
     Ping([u8; 4]),
-    /// A pong that nobody asked for is due.
+    /// An unsolicited pong is due.
     Heartbeat,
     /// The peer is gone.
     Expired,
@@ -133,11 +143,12 @@ pub(crate) enum Verdict {
 }
 
 impl Keepalive {
-    /// `min_rate` is the least rate of a message, in bytes a second; 0 for none.
+    /// Creates a keepalive; `min_rate` is the minimum rate of a message, in bytes per second, 0 for
+    /// none.
     pub(crate) fn new(ping_after: Option<Duration>, pong_timeout: Duration, min_rate: u16) -> Self {
         Self {
-            ping_after: ping_after.map_or(Span::FOREVER, Span::new),
-            pong_timeout: Span::new(pong_timeout),
+            ping_after: ping_after.map_or(CompactDuration::FOREVER, CompactDuration::new),
+            pong_timeout: CompactDuration::new(pong_timeout),
             received: 0,
             min_rate,
             nonce: 0,
@@ -148,7 +159,7 @@ impl Keepalive {
         }
     }
 
-    /// Counts input.
+    /// Counts `length` bytes of input.
     #[inline]
     pub(crate) const fn on_input(&mut self, length: usize) {
         #[expect(clippy::cast_possible_truncation, reason = "one input is shorter than 4 GiB")]
@@ -156,12 +167,13 @@ impl Keepalive {
         self.received = self.received.saturating_add(length);
     }
 
-    /// Whether something arrived since this was last asked, or since the interval began.
+    /// Returns whether input arrived since the last call, or since the interval began.
     pub(crate) const fn take_heard(&mut self) -> bool {
         mem::replace(&mut self.received, 0) > 0
     }
 
-    /// Takes note that the transport took output, and whether that had to wait for the peer.
+    /// Records that the transport accepted output; `waited` says whether that had to wait for the
+    /// peer.
     #[inline]
     pub(crate) fn on_written(&mut self, waited: bool) {
         if waited {
@@ -171,15 +183,16 @@ impl Keepalive {
         }
     }
 
-    /// Takes note of a pong, which answers the ping whatever it carries: RFC 6455 section 5.5.3 lets a peer answer only the
-    /// most recent of several pings.
+    /// Handles a pong, which answers the ping whatever its payload: RFC 6455 section 5.5.3 lets a
+    /// peer answer only the most recent of several pings.
     pub(crate) fn on_pong(&mut self) {
         if let Some(awaited) = self.watch.as_mut().and_then(|watch| watch.awaited.as_mut()) {
             awaited.answered = true;
         }
     }
 
-    /// Measures the round-trip time by a pong that arrived at `now`, if it answers the last ping. Says whether it does.
+    /// Updates the round-trip time by a pong that arrived at `now`, if the pong answers the last
+    /// ping. Returns whether it does.
     pub(crate) fn measure(&mut self, payload: &[u8], now: Instant) -> bool {
         if payload != self.payload() {
             return false;
@@ -209,8 +222,8 @@ impl Keepalive {
         self.due
     }
 
-    /// Judges the interval that ends at `now`. `mid_message` says whether a message is in progress; `status` is asked for only
-    /// where something depends on it.
+    /// Evaluates the interval that ends at `now`. `mid_message` says whether a message is in
+    /// progress; `status` is called only if a decision depends on it.
     pub(crate) fn handle_timeout(
         &mut self,
         now: Instant,
@@ -219,14 +232,15 @@ impl Keepalive {
     ) -> Verdict {
         let Some(due) = self.due.filter(|due| *due <= now) else { return Verdict::Alive };
         let interval = self.interval();
-        // Whoever looks so late was not there to read, and what was not read is not the peer's fault.
+        // A driver that calls so late was not reading, so the peer is not to blame for unread
+        // input.
         let unattended = now - due > interval / 2;
         let received = u64::from(mem::take(&mut self.received));
         let written = mem::replace(&mut self.written, Written::Nothing);
         self.due = now.checked_add(interval);
 
         if self.watch.is_none() && received > 0 && !(mid_message && self.min_rate > 0) {
-            let silent = written == Written::Nothing && self.ping_after != Span::FOREVER;
+            let silent = written == Written::Nothing && self.ping_after != CompactDuration::FOREVER;
             return if silent { Verdict::Heartbeat } else { Verdict::Alive };
         }
         let status = status();
@@ -273,7 +287,7 @@ impl Keepalive {
                 Verdict::Alive
             };
         }
-        let verdict = if self.ping_after == Span::FOREVER {
+        let verdict = if self.ping_after == CompactDuration::FOREVER {
             Verdict::Alive
         } else if received == 0 {
             self.nonce = self.nonce.wrapping_add(1);
@@ -288,22 +302,22 @@ impl Keepalive {
         verdict
     }
 
-    /// The payload of the last ping.
+    /// Returns the payload of the last ping.
     const fn payload(&self) -> [u8; 4] {
         [0, 0, 0, self.nonce]
     }
 
-    /// Lets go of what is not needed.
+    /// Drops the `Watch` if it is not needed.
     fn tidy(&mut self) {
         if self.watch.as_ref().is_some_and(|w| w.awaited.is_none() && w.message.is_none()) {
             self.watch = None;
         }
     }
 
-    /// How long an interval is.
+    /// Returns the length of an interval.
     fn interval(&self) -> Duration {
         let half = match self.ping_after {
-            Span::FOREVER => Duration::MAX,
+            CompactDuration::FOREVER => Duration::MAX,
             ping_after => (ping_after.duration() / 2).max(MIN_INTERVAL),
         };
         if self.min_rate > 0 { half.min(RATE_WINDOW) } else { half }
@@ -311,10 +325,11 @@ impl Keepalive {
 }
 
 impl Awaited {
-    /// A ping that leaves at `now`; `None` when there is no end to the time for its pong.
-    fn new(now: Instant, timeout: Span, status: TransportStatus) -> Option<Self> {
+    /// Creates the expectation for a ping sent at `now`; `None` if the deadline is not
+    /// representable.
+    fn new(now: Instant, timeout: CompactDuration, status: TransportStatus) -> Option<Self> {
         let TransportStatus { acknowledged, unacknowledged, .. } = status;
-        // Nothing is ahead of it.
+        // No output is ahead of the ping.
         let delivered = unacknowledged == 0;
         Some(Self {
             sent_at: now,
@@ -328,7 +343,7 @@ impl Awaited {
         })
     }
 
-    /// Takes what was seen until `now` into account. Says whether the pong should have been there.
+    /// Updates the state by the observations until `now`. Returns whether the pong is overdue.
     fn is_overdue(
         &mut self,
         now: Instant,
@@ -336,7 +351,7 @@ impl Awaited {
         written: Written,
         unattended: bool,
         status: TransportStatus,
-        timeout: Span,
+        timeout: CompactDuration,
     ) -> bool {
         let TransportStatus { acknowledged, unacknowledged, paused } = status;
         let moved = written == Written::Progress || acknowledged != self.acknowledged;
@@ -345,7 +360,7 @@ impl Awaited {
         self.received += received;
         let mut put_off = unattended && !mem::replace(&mut self.excused, true);
         if paused {
-            // A pong that is there is not read before the output is taken.
+            // A pong that has arrived is not read before the output is accepted.
             self.delivered = false;
             self.position = acknowledged.saturating_add(unacknowledged);
             put_off |= moved;
@@ -369,8 +384,9 @@ impl Awaited {
     }
 }
 
-/// How long a pong may take from now on: twice the timeout while its ping is behind output that the peer does not take, so that
-/// a timeout of writes, where the driver has one, ends the connection first and names the cause.
-fn time_for_pong(timeout: Span, delivered: bool) -> Duration {
+/// Returns the time that a pong may take from now on: twice the timeout while its ping is behind
+/// output that the peer does not accept, so that a driver's write timeout ends the connection first
+/// and names the cause.
+fn time_for_pong(timeout: CompactDuration, delivered: bool) -> Duration {
     if delivered { timeout.duration() } else { timeout.duration().saturating_mul(2) }
 }

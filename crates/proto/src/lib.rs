@@ -1,23 +1,27 @@
 //! The WebSocket protocol without I/O: RFC 6455 and RFC 7692 as state machines over byte slices.
 //!
-//! Nothing here opens a socket, reads a clock or makes randomness: those are arguments. Programs on tokio use the crate
-//! `sockeye`, which drives this one and re-exports its vocabulary; this one is for those who bring their own event loop,
-//! transport or buffers, and builds for `wasm32-unknown-unknown`.
+//! This crate opens no socket, reads no clock and generates no randomness: time and mask keys are
+//! arguments. Programs on tokio use the crate `sockeye`, which drives this crate and re-exports its
+//! types. This crate is for programs with their own event loop, transport or buffers, and builds
+//! for `wasm32-unknown-unknown`.
 //!
-//! The layers, from the bottom up, of which each can be used alone:
+//! The layers, from the bottom up; each can be used alone:
 //!
-//! - [`frame`] and [`mask`]: headers and payloads by hand.
-//! - [`handshake`]: from a request's bytes, or an HTTP library's types, to an agreement on subprotocol and extensions.
-//! - [`connection`]: everything between the opening handshake and the end of the transport, in one machine for both roles.
-//!   The example on [`Connection`] is the whole of its drive loop.
+//! - [`frame`] and [`mask`]: single headers and payloads.
+//! - [`handshake`]: from the bytes of a request, or the types of an HTTP library, to an agreed
+//!   subprotocol and extensions.
+//! - [`connection`]: everything between the opening handshake and the end of the transport, as one
+//!   state machine for both roles. The example on [`Connection`] is the complete drive loop.
 //!
-//! What is left out, and why, is in the file `NOT_IMPLEMENTED.md` beside the crate's manifest.
+//! The file `NOT_IMPLEMENTED.md`, beside the crate's manifest, lists the rules that are not
+//! implemented, with the reasons.
 
 mod assembler;
 pub mod backoff;
 mod budget;
 pub mod close;
 mod closing;
+mod compact_duration;
 pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
@@ -33,7 +37,6 @@ pub mod mask;
 pub mod message;
 mod prepared;
 pub mod reconnect;
-mod span;
 pub mod text;
 mod token;
 

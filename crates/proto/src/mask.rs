@@ -2,15 +2,16 @@
 //!
 //! Masking is its own inverse: the same call masks and unmasks.
 
-/// The four bytes that a client masks a frame's payload with, fresh and unpredictable for each frame.
+/// The four bytes that a client masks a frame's payload with, fresh and unpredictable for each
+/// frame.
 pub type MaskKey = [u8; 4];
 
-/// So many bytes are masked at a time where there are as many: measured, 512 bytes take two thirds of the time that a loop over
-/// words takes.
+/// Number of bytes that are masked at a time while as many remain. Measured: 512 bytes take two
+/// thirds of the time of a loop over words.
 const BLOCK_SIZE: usize = 64;
 
-/// Masks or unmasks `payload` in place. `offset` is the position of its first byte within the frame's payload,
-/// so that a payload can be handled in pieces of any size.
+/// Masks or unmasks `payload` in place. `offset` is the position of its first byte within the
+/// frame's payload, so that a payload can be handled in pieces of any size.
 ///
 /// ```
 /// let mut whole = *b"in one piece";
@@ -27,7 +28,7 @@ pub fn apply(payload: &mut [u8], key: MaskKey, offset: usize) {
     let word = u32::from_ne_bytes(key);
     let double = u64::from(word) << 32 | u64::from(word);
     let quad = u128::from(double) << 64 | u128::from(double);
-    // The compiler makes vector instructions of this loop, of whatever width the target may use.
+    // The compiler vectorizes this loop, for whatever width the target may use.
     let mut blocks = payload.chunks_exact_mut(BLOCK_SIZE);
     for block in &mut blocks {
         for bytes in block.chunks_exact_mut(8) {
@@ -36,7 +37,7 @@ pub fn apply(payload: &mut [u8], key: MaskKey, offset: usize) {
             }
         }
     }
-    // What is left, and every short payload, passes a few instructions for each power of two.
+    // The remainder, and every short payload, takes a few instructions for each power of two.
     let rest = blocks.into_remainder();
     let (quads, rest) = rest.split_at_mut(rest.len() / 16 * 16);
     for bytes in quads.chunks_exact_mut(16) {
@@ -65,7 +66,7 @@ pub fn extend(out: &mut Vec<u8>, payload: &[u8], key: MaskKey) {
     apply(&mut out[start..], key, 0);
 }
 
-/// The key as it applies from `offset` on.
+/// Returns the key rotated to apply from `offset` on.
 #[inline]
 fn rotate(key: MaskKey, offset: usize) -> MaskKey {
     let at = |index: usize| key[(offset % 4 + index) % 4];

@@ -10,24 +10,26 @@ use crate::deflate::Deflater;
 use crate::frame::Header;
 use crate::message::{Message, MessageRef};
 
-/// From this length on, in bytes, a payload that is sent as it is, is written from where it is. Below, a copy into the
-/// output costs less than one more piece of a vectored write.
+/// Length, in bytes, from which on an unchanged payload is written from its own buffer. Below it, a
+/// copy into the output costs less than another slice of a vectored write.
 pub(crate) const IN_PLACE_FROM: usize = 4096;
 
-/// A message that is encoded at most once, and compressed at most once for each level and window, whatever the number of
-/// connections that it is sent to. A clone costs a reference count.
+/// A message that is encoded at most once, and compressed at most once for each level and window,
+/// however many connections it is sent to. A clone costs a reference count.
 ///
-/// A server's frames are the same on every connection that agreed on the same, so that to send a prepared message is to
-/// append ready bytes or, if they are 4 KiB or more, to share them. A client masks every frame with a key of its own
-/// (RFC 6455 section 5.3): there it is sent as the message that it was made from.
+/// A server's frames are the same on every connection with the same agreement, so sending a
+/// prepared message appends encoded bytes or, from 4 KiB on, shares them. A client masks every
+/// frame with a fresh key (RFC 6455 section 5.3), and therefore sends the original message.
 ///
-/// It is made by [`Prepared::new`], costs nothing before it is first sent, and keeps what was encoded for as long as some
-/// clone of it lives: beside the message itself, a frame for each of the at most 70 pairs of level and window in use.
+/// [`Prepared::new`] creates a prepared message, which costs nothing before it is first sent, and
+/// keeps its encoded frames as long as a clone lives: beside the message itself, a frame for each
+/// of the at most 70 pairs of level and window in use.
 ///
 /// # Compression
-/// A prepared message is compressed by itself. On a connection with context takeover the compressor then forgets what it
-/// has seen, as the peer's window has moved on without it: the next message that is not prepared is compressed from a fresh
-/// start (RFC 7692 section 7.1.1 leaves that to the sender).
+/// A prepared message is compressed by itself. On a connection with context takeover, sending a
+/// prepared message resets the compressor, because the peer's window then holds data that the
+/// compressor has not seen: the next message that is not prepared is compressed without context
+/// (RFC 7692 section 7.1.1 leaves that to the sender).
 ///
 /// ```
 /// use sockeye_proto::{Config, Connection, Prepared};
@@ -42,10 +44,10 @@ pub(crate) const IN_PLACE_FROM: usize = 4096;
 /// ```
 #[derive(Clone)]
 pub struct Prepared {
-    inside: Arc<Inside>,
+    inner: Arc<Inner>,
 }
 
-struct Inside {
+struct Inner {
     message: Message,
     plain: OnceLock<Frame>,
     #[cfg(feature = "deflate")]
@@ -59,7 +61,8 @@ struct Frame {
     payload: Option<Bytes>,
 }
 
-/// Frames for each way to compress, in a list that only grows: whoever reads it waits for nobody but whoever compresses.
+/// The frame for one level and window, in a list that only grows: a reader waits only for a writer
+/// that is compressing.
 #[cfg(feature = "deflate")]
 struct Compressed {
     key: crate::deflate::Key,
@@ -68,11 +71,11 @@ struct Compressed {
 }
 
 impl Prepared {
-    /// Prepares a message, whose payload is shared and not copied.
+    /// Creates a prepared message, whose payload is shared and not copied.
     pub fn new(message: impl Into<Message>) -> Self {
         let message = message.into();
         Self {
-            inside: Arc::new(Inside {
+            inner: Arc::new(Inner {
                 message,
                 plain: OnceLock::new(),
                 #[cfg(feature = "deflate")]
@@ -81,41 +84,42 @@ impl Prepared {
         }
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &Message {
-        &self.inside.message
+        &self.inner.message
     }
 
-    /// The message, borrowed.
+    /// Returns the message, borrowed.
     pub fn as_ref(&self) -> MessageRef<'_> {
-        self.inside.message.as_ref()
+        self.inner.message.as_ref()
     }
 
-    /// The payload's length, in bytes.
+    /// Returns the payload's length, in bytes.
     pub fn len(&self) -> usize {
-        self.inside.message.len()
+        self.inner.message.len()
     }
 
-    /// Whether the payload is empty.
+    /// Returns whether the payload is empty.
     pub fn is_empty(&self) -> bool {
-        self.inside.message.is_empty()
+        self.inner.message.is_empty()
     }
 
-    /// Appends the frame as it is without compression to `out`, or only the beginning of it, and gives the rest.
+    /// Appends the uncompressed frame to `out`, or only its beginning, and returns the rest.
     #[inline]
     pub(crate) fn plain(&self, out: &mut Vec<u8>) -> Option<Bytes> {
-        let message = &self.inside.message;
-        let frame = self.inside.plain.get_or_init(|| {
+        let message = &self.inner.message;
+        let frame = self.inner.plain.get_or_init(|| {
             let header = Header::new(message.kind().opcode(), message.len() as u64);
             Frame::new(&header, message.clone().into_bytes())
         });
         frame.append(out)
     }
 
-    /// As [`Prepared::plain`], compressed as `deflater` does it.
+    /// Appends the frame like [`Prepared::plain`], compressed with the level and window of
+    /// `deflater`.
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self, deflater: &Deflater, out: &mut Vec<u8>) -> Option<Bytes> {
-        let mut place = &self.inside.compressed;
+        let mut place = &self.inner.compressed;
         loop {
             let compressed = place.get_or_init(|| Box::new(self.compress(deflater)));
             if compressed.key == deflater.key() {
@@ -129,7 +133,7 @@ impl Prepared {
     fn compress(&self, deflater: &Deflater) -> Compressed {
         use crate::frame::Reserved;
 
-        let message = &self.inside.message;
+        let message = &self.inner.message;
         let mut payload = Vec::new();
         deflater.alone().compress(message.as_bytes(), true, &mut payload);
         payload.shrink_to_fit();
@@ -159,6 +163,6 @@ impl Frame {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("message", &self.inside.message).finish_non_exhaustive()
+        f.debug_struct("Prepared").field("message", &self.inner.message).finish_non_exhaustive()
     }
 }

@@ -1,11 +1,12 @@
 //! Tokens and comma-separated lists, the grammar of HTTP headers (RFC 9110 section 5.6).
 
-/// Whether `text` is a token: one or more of the characters that HTTP allows in one (RFC 9110 section 5.6.2).
+/// Returns whether `text` is a token: one or more of the characters that HTTP allows in one (RFC
+/// 9110 section 5.6.2).
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// Whether a token may contain the byte.
+/// Returns whether a token may contain the byte.
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     matches!(
         byte,
@@ -13,18 +14,18 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
     )
 }
 
-/// The elements of a comma-separated list, without the space around them. Empty elements are skipped
-/// (RFC 9110 section 5.6.1.2).
+/// Returns the elements of a comma-separated list, without the space around them. Empty elements
+/// are skipped (RFC 9110 section 5.6.1.2).
 pub(crate) fn list(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// Whether a comma-separated list has the element, in any case.
+/// Returns whether a comma-separated list contains the element, ignoring case.
 pub(crate) fn list_has(value: &str, wanted: &str) -> bool {
     list(value).any(|element| element.eq_ignore_ascii_case(wanted))
 }
 
-/// `text` without the spaces and tabs at its ends.
+/// Returns `text` without the spaces and tabs at its ends.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }

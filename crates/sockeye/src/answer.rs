@@ -1,4 +1,4 @@
-//! Answers that no HTTP library writes, as RFC 9110 wants them of an HTTP server.
+//! Responses written without an HTTP library, as RFC 9110 requires them of an HTTP server.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http::header::DATE;
 use sockeye_proto::handshake::{HandshakeError, Refusal};
 
-/// Encodes the answer to a request that broke a rule or was refused.
+/// Encodes the response to a request that broke a rule or was refused.
 pub(crate) fn encode(error: &HandshakeError, out: &mut Vec<u8>) {
     let refusal = dated(error.into());
     match error {
@@ -18,12 +18,12 @@ pub(crate) fn encode(error: &HandshakeError, out: &mut Vec<u8>) {
     }
 }
 
-/// Encodes a refusal, whatever was asked for.
+/// Encodes a refusal, regardless of the request.
 pub(crate) fn encode_refusal(refusal: Refusal, out: &mut Vec<u8>) {
     dated(refusal).encode(out);
 }
 
-/// Adds a Date header, where there is none.
+/// Adds a Date header if there is none.
 //= https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
 //# An origin server with a clock (as defined in Section 5.6.7) MUST
 //# generate a Date header field in all 2xx (Successful), 3xx
@@ -34,7 +34,7 @@ fn dated(refusal: Refusal) -> Refusal {
     if refusal.headers().contains_key(DATE) {
         return refusal;
     }
-    // A clock that was never set says nothing.
+    // A clock before 1970 was never set: its date would be wrong.
     let Ok(time) = SystemTime::now().duration_since(UNIX_EPOCH) else { return refusal };
     match HeaderValue::try_from(format(time.as_secs())) {
         Ok(date) => refusal.header(DATE, date),
@@ -42,15 +42,15 @@ fn dated(refusal: Refusal) -> Refusal {
     }
 }
 
-/// The IMF-fixdate of a time in seconds since 1970.
+/// Formats a time in seconds since 1970 as an IMF-fixdate.
 fn format(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let weekday = DAYS[(days % 7) as usize];
-    // Years that begin in March end with the day that leap years add. Day 0 is the 1st of March of the year 0; an era is
-    // the 400 years after which the calendar repeats.
+    // In years that begin in March, the leap day is the last day. Day 0 is the 1st of March of the
+    // year 0; an era is the 400 years after which the calendar repeats.
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,7 +1,7 @@
 //! The extractor for axum.
 //!
-//! Route it with `any`, and give it as an argument of a handler. It takes an upgrade of HTTP/1.1 and an extended
-//! CONNECT of HTTP/2 (RFC 8441) alike:
+//! Route requests to it with `any`, and make it an argument of a handler. The extractor accepts an
+//! upgrade of HTTP/1.1 and an extended CONNECT of HTTP/2 (RFC 8441) alike:
 //!
 //! ```no_run
 //! use axum::Router;
@@ -25,11 +25,12 @@
 //! ```
 //!
 //! # HTTP/2
-//! `axum::serve` speaks it, and allows WebSockets on it, with axum's feature `http2`: over plain TCP to clients that know
-//! of it beforehand, and to browsers over TLS, from a listener (`axum::serve::Listener`) whose streams are of TLS with
-//! `h2` and `http/1.1` for ALPN. Its windows are hyper's default, of which
-//! [`upgrade::hyper`](crate::upgrade::hyper()) tells the limit: a server that is to hold many WebSockets on a connection
-//! serves the router by a loop of its own, as the example `http2_server` does.
+//! With axum's feature `http2`, `axum::serve` speaks HTTP/2 and allows WebSockets on it: over plain
+//! TCP to clients with prior knowledge, and to browsers over TLS, from a listener
+//! (`axum::serve::Listener`) whose streams are TLS streams with `h2` and `http/1.1` for ALPN. The
+//! windows are hyper's default, whose limit [`upgrade::hyper`](crate::upgrade::hyper()) describes:
+//! a server of many WebSockets per connection should serve the router in a custom accept loop, as
+//! the example `http2_server` does.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -49,13 +50,14 @@ use tracing::Instrument as _;
 
 use crate::WebSocket;
 use crate::drain::Drain;
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::outcome::Outcome;
 use crate::upgrade::{self, HostPolicy, Options, PeerAddr, UpgradeError};
 
-/// A request for a WebSocket, which obeys the rules of the handshake.
+/// An extracted request for a WebSocket that obeys the rules of the handshake.
 ///
-/// The methods set what to agree to; [`on_upgrade`](Self::on_upgrade) gives the response.
+/// The methods set the terms of the handshake; [`on_upgrade`](Self::on_upgrade) returns the
+/// response.
 #[must_use = "the client gets no answer unless the response of `on_upgrade` is returned"]
 pub struct WebSocketUpgrade {
     version: Version,
@@ -70,7 +72,7 @@ pub struct WebSocketUpgrade {
     on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
 }
 
-/// What was set on the extractor itself, which counts before its options, in whatever order they come.
+/// The settings of the extractor itself, which override its options, in any order of calls.
 #[derive(Default)]
 struct Own {
     hosts: Option<HostPolicy>,
@@ -100,9 +102,10 @@ impl Own {
 }
 
 impl WebSocketUpgrade {
-    /// Sets what to agree to, and the limits: made once, when the program starts, and cloned for each request. What
-    /// [`subprotocols`](Self::subprotocols), [`config`](Self::config) and `deflate` set counts before it, whether they are
-    /// called earlier or later. Default: [`Options::new`].
+    /// Sets the options: the terms of the handshake, and the limits. Create them once, when the
+    /// program starts, and clone them for each request. The settings of
+    /// [`subprotocols`](Self::subprotocols), [`config`](Self::config) and `deflate` override them,
+    /// whether called earlier or later. Default: [`Options::new`].
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
@@ -135,15 +138,16 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Keeps a value with the connection, where [`WebSocket::data`] finds it: one of each type. The place to say who the
-    /// client is, once the application has found that out.
+    /// Attaches a value to the connection, one of each type, for [`WebSocket::data`]: for example,
+    /// the authenticated user.
     pub fn data<T: Clone + Send + Sync + 'static>(mut self, data: T) -> Self {
         self.data.insert(data);
         self
     }
 
-    /// Says where the connection comes from, for [`WebSocket::peer_addr`], where that is not known: over TLS and HTTP/2, unless
-    /// the server inserts a [`PeerAddr`] into its requests. With `axum::serve` it is what the extractor `ConnectInfo` gives.
+    /// Sets the client's address, for [`WebSocket::peer_addr`], where it is not known: over TLS and
+    /// HTTP/2, unless the server inserts a [`PeerAddr`] into its requests. With `axum::serve`, the
+    /// extractor `ConnectInfo` provides the address.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -164,64 +168,70 @@ impl WebSocketUpgrade {
         Self { peer: Some(peer), ..self }
     }
 
-    /// Closes the connection in good order when the application stops: see [`Drain`]. Once that has begun, a request is
-    /// answered 503 with `Retry-After`.
+    /// Closes the connection gracefully when the application stops: see [`Drain`]. Once the drain
+    /// has begun, the response to a request is 503 with `Retry-After`.
     ///
-    /// `axum::serve` does not wait for WebSockets that came over HTTP/1.1, and waits for those of HTTP/2: an application
-    /// that speaks both lets it stop and [finishes](Drain::finish) the drain at the same time.
+    /// `axum::serve` does not wait for WebSockets over HTTP/1.1, but waits for those over HTTP/2:
+    /// an application that serves both must shut down `axum::serve` and [finish](Drain::finish) the
+    /// drain at the same time.
     pub fn drain(self, drain: &Drain) -> Self {
         Self { drain: Some(drain.clone()), ..self }
     }
 
-    /// What to do when the connection ends between the answer and the upgrade. Default: nothing but a line in the log.
+    /// Sets a callback for connections that end between the response and the upgrade. Default: such
+    /// an error is only logged.
     pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
         Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
     }
 
-    /// The headers of the request.
+    /// Returns the headers of the request.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The path and query of the request.
+    /// Returns the path and query of the request.
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The token of an `Authorization: Bearer` header: see [`UpgradeRequest::bearer_token`](upgrade::UpgradeRequest::bearer_token).
+    /// Returns the token of an `Authorization: Bearer` header: see
+    /// [`UpgradeRequest::bearer_token`](upgrade::UpgradeRequest::bearer_token).
     pub fn bearer_token(&self) -> Option<&str> {
         upgrade::bearer_token(&self.headers)
     }
 
-    /// The value of a cookie: see [`UpgradeRequest::cookie`](upgrade::UpgradeRequest::cookie).
+    /// Returns the value of a cookie: see
+    /// [`UpgradeRequest::cookie`](upgrade::UpgradeRequest::cookie).
     pub fn cookie(&self, name: &str) -> Option<&str> {
         upgrade::cookie(&self.headers, name)
     }
 
-    /// The value of a parameter of the query: see [`UpgradeRequest::query`](upgrade::UpgradeRequest::query).
+    /// Returns the value of a query parameter: see
+    /// [`UpgradeRequest::query`](upgrade::UpgradeRequest::query).
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         upgrade::query(&self.uri, name)
     }
 
-    /// The subprotocols that the client asks for, in its order of preference.
+    /// Returns the subprotocols that the client requests, in its order of preference.
     pub fn asked_subprotocols(&self) -> Vec<&str> {
         self.request().map(|request| request.subprotocols().to_vec()).unwrap_or_default()
     }
 
-    /// The version of HTTP that the request came over: 1.1 or 2.
+    /// Returns the HTTP version of the request: 1.1 or 2.
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// The response that upgrades the connection, or refuses a page of an origin that is not allowed. The handler gets
-    /// the connection in a task of its own, once the response was sent.
+    /// Returns the response that upgrades the connection, or refuses a page of an origin that is
+    /// not allowed. The handler receives the connection in a separate task, once the response is
+    /// sent.
     pub fn on_upgrade<F, Fut>(mut self, handler: F) -> Response
     where
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
         if let Some(refusal) = self.drain.as_ref().and_then(Drain::refusal) {
-            Side::of(Role::Server).refused_with(Some(refusal.status()));
+            RoleMetrics::of(Role::Server).count_refused_with(Some(refusal.status()));
             return refusal.into_response();
         }
         self.options = std::mem::take(&mut self.own).apply(self.options);
@@ -267,7 +277,8 @@ impl WebSocketUpgrade {
         let task = task.instrument(span);
         match member {
             Some(member) => {
-                // The answer says so: whatever comes now, it ends with a close frame.
+                // The response announces a WebSocket: from now on, the connection must end with a
+                // close frame.
                 member.connect();
                 tokio::spawn(member.run(task));
             }
@@ -279,7 +290,7 @@ impl WebSocketUpgrade {
     }
 
     fn request(&self) -> Result<Request<'_>, HandshakeError> {
-        // Other methods, protocols and versions did not get this far.
+        // The extractor has already refused other methods, protocols and versions.
         if self.version == Version::HTTP_2 {
             let protocol = Some(&b"websocket"[..]);
             return Request::from_http2(&Method::CONNECT, protocol, &self.uri, &self.headers);
@@ -324,13 +335,13 @@ impl fmt::Debug for WebSocketUpgrade {
     }
 }
 
-/// A request that is no request for a WebSocket: the rule that it breaks. As a response it is the [`Refusal`] that
-/// belongs to it.
+/// The rejection of a request that is not for a WebSocket, with the rule that the request breaks.
+/// The response is the corresponding [`Refusal`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebSocketRejection(HandshakeError);
 
 impl WebSocketRejection {
-    /// The rule that the request breaks.
+    /// Returns the rule that the request breaks.
     pub const fn error(&self) -> &HandshakeError {
         &self.0
     }
@@ -339,7 +350,7 @@ impl WebSocketRejection {
 impl IntoResponse for WebSocketRejection {
     fn into_response(self) -> Response {
         tracing::debug!(error = &self.0 as &dyn std::error::Error, "request not upgraded");
-        Side::of(Role::Server).refused(&self.0);
+        RoleMetrics::of(Role::Server).count_refused(&self.0);
         Refusal::from(&self.0).into_response()
     }
 }

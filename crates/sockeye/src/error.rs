@@ -1,4 +1,4 @@
-//! What can go wrong with a connection, by who is to blame.
+//! The errors of a connection, by the side that is to blame.
 
 use std::{fmt, io};
 
@@ -6,40 +6,43 @@ use sockeye_proto::{CloseFrame, ErrorChain, ProtocolError, TimedOut, UsageError}
 
 use crate::{ConnectError, UpgradeError};
 
-/// The result of whatever this crate does.
+/// The result of the operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation failed. A closing handshake that ends as it should is no error: see
+/// The reason why an operation failed. A regular closing handshake is not an error: see
 /// [`WebSocket::recv`](crate::WebSocket::recv).
 ///
 /// # Text
-/// The text of this error, as of every error in this crate, ends with the text of its cause, so that `{error}` alone tells
-/// what happened. [`source`](std::error::Error::source) is therefore `None`: whatever prints a chain of causes prints
-/// nothing twice. The cause as a value is in the variant. [`ErrorChain`] displays errors of other crates in the same way.
+/// The text of this error, as of every error in this crate, ends with the text of its cause, so
+/// that `{error}` alone is complete. [`source`](std::error::Error::source) is therefore `None`: a
+/// program that prints a chain of causes prints nothing twice. The variant contains the cause as a
+/// value. [`ErrorChain`] displays errors of other crates in the same way.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol. It has been told so by a close frame, and the connection is over.
+    /// The peer broke the protocol. The peer was sent a close frame with the reason, and the
+    /// connection has ended.
     Protocol(ProtocolError),
-    /// The caller asked for what the protocol forbids. Nothing was sent, and the connection goes on.
+    /// The caller requested an operation that the protocol forbids. Nothing was sent, and the
+    /// connection remains open.
     Usage(UsageError),
-    /// The message came too late: the connection is closed or closing, by the peer, by this side, or by a server that stops.
-    /// Nothing was sent.
+    /// The message came too late: the connection is closed or closing, by the peer, by this side,
+    /// or by a server that stops. Nothing was sent.
     ///
     /// The frame is the peer's close frame; `None` before it arrived, or when it was empty.
     Closed(Option<CloseFrame>),
     /// The transport failed.
     Io(io::Error),
-    /// The transport ended without a close frame: the peer crashed, or something between cut the connection (1006 in
-    /// the words of RFC 6455 section 7.1.5).
+    /// The transport ended without a close frame: the peer crashed, or an intermediary cut the
+    /// connection (1006 in RFC 6455 section 7.1.5).
     Disconnected,
     /// The peer closed the connection between the fragments of a message, whose beginning is lost.
     ClosedMidMessage(Option<CloseFrame>),
-    /// A client got no connection.
+    /// A client could not open a connection.
     Connect(ConnectError),
     /// A request to a server did not become a connection.
     Upgrade(UpgradeError),
-    /// The peer is silent, or did not finish the closing handshake in time.
+    /// The peer was silent for too long, or did not finish the closing handshake in time.
     TimedOut(TimedOut),
 }
 
@@ -74,7 +77,8 @@ impl From<ProtocolError> for Error {
 }
 
 impl From<UsageError> for Error {
-    /// [`UsageError::Closing`] becomes [`Error::Closed`]: nobody misused a connection that has just been closed.
+    /// Converts [`UsageError::Closing`] to [`Error::Closed`]: using a connection that has just been
+    /// closed is not misuse.
     fn from(error: UsageError) -> Self {
         match error {
             UsageError::Closing => Self::Closed(None),
@@ -90,8 +94,9 @@ impl From<io::Error> for Error {
 }
 
 impl Error {
-    /// Returns the error of a call that comes after this one ended the connection. It is the same, but that a peer which closed
-    /// in the middle of a message has closed, and that an I/O error which is not the system's keeps its kind and text only.
+    /// Returns the error of calls after the one whose error ended the connection: the same error,
+    /// with two exceptions. A close in the middle of a message becomes [`Error::Closed`], and an
+    /// I/O error that is not the system's keeps only its kind and text.
     pub(crate) fn of_later_call(&self) -> Self {
         match self {
             Self::Protocol(error) => Self::Protocol(*error),
@@ -103,12 +108,12 @@ impl Error {
             }),
             Self::Disconnected => Self::Disconnected,
             Self::TimedOut(error) => Self::TimedOut(*error),
-            // They end no connection.
+            // These errors end no connection.
             Self::Connect(_) | Self::Upgrade(_) => Self::Closed(None),
         }
     }
 
-    /// The kind that code which knows nothing of WebSockets expects.
+    /// Returns the [`io::ErrorKind`] that code without knowledge of WebSockets expects.
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Protocol(_) => io::ErrorKind::InvalidData,
@@ -122,7 +127,8 @@ impl Error {
     }
 }
 
-/// With the error inside, of the kind that code which knows nothing of WebSockets expects.
+/// Wraps the error in an [`io::Error`] of the kind that code without knowledge of WebSockets
+/// expects.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {

@@ -1,4 +1,5 @@
-//! Runs the handler of a connection in a task of ours, which knows when the handler waits and when it has ended.
+//! Runs a connection's handler in a task of this crate, which detects when the handler waits and
+//! when it ends.
 //!
 //! ```text
 //!  poll ──► handler ──► pending ──► what `send` left is written
@@ -7,8 +8,9 @@
 //!                   with 1000, or with 1011 after an error
 //! ```
 //!
-//! The connection is inside the handler. While the handler is polled, a place of the thread holds what the connection
-//! leaves to the task: output to be written, and itself when it is dropped.
+//! The connection is inside the handler. While the handler is polled, a thread-local holds the work
+//! that the connection leaves to the task: output to be written, and the connection itself when the
+//! handler drops it.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -24,22 +26,23 @@ use crate::outcome::Outcome;
 use crate::websocket::Shared;
 
 thread_local! {
-    /// What belongs to the handler that is being polled.
+    /// The state of the handler that is being polled.
     static POLLED: Cell<Option<Left>> = const { Cell::new(None) };
 }
 
-/// What a connection leaves to the task of its handler.
+/// The work that a connection leaves to the task of its handler.
 #[derive(Default)]
 struct Left {
-    /// The transport to write to, with the output.
+    /// The shared transport with unwritten output.
     output: Option<Arc<Shared>>,
-    /// The connection, which the handler dropped before it was closed.
+    /// The connection, dropped by the handler before it was closed.
     connection: Option<Box<WebSocket>>,
 }
 
-/// Runs a handler to its end, then closes the connection that it dropped: with 1000 (normal closure), or with 1011 (internal
-/// error) when the outcome is an error. The closing handshake takes at most `Config::close_timeout`, and what was sent before
-/// it at most `Config::write_timeout` from one byte taken to the next.
+/// Runs a handler to its end, then closes the connection that the handler dropped: with 1000
+/// (normal closure), or with 1011 (internal error) when the outcome is an error. The closing
+/// handshake takes at most `Config::close_timeout`, and writing the output before it at most
+/// `Config::write_timeout` between two accepted bytes.
 pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
     let mut left = Left::default();
     let code = {
@@ -54,16 +57,16 @@ pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
         .await
     };
     if let Some(ws) = left.connection.take() {
-        // In a box, so that the task of a connection is not as large for ever as its end.
+        // Boxed, so that the task of a connection does not keep the size of the closing future.
         Box::pin(close(ws, code)).await;
     }
     if let Some(output) = left.output.take() {
-        // The connection went elsewhere with output that is not written.
+        // The connection has moved elsewhere with unwritten output.
         poll_fn(|cx| output.poll_write_left(cx)).await;
     }
 }
 
-/// Returns the code to close with.
+/// Logs the outcome and returns the code to close with.
 fn end(outcome: impl Outcome) -> CloseCode {
     let code =
         if outcome.is_error() { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL_CLOSURE };
@@ -71,21 +74,22 @@ fn end(outcome: impl Outcome) -> CloseCode {
     code
 }
 
-/// Whether the code that runs belongs to a handler whose task is ours.
+/// Returns whether the current code runs in a handler that this module polls.
 #[inline]
 pub(crate) fn is_polled() -> bool {
     with(|_| ()).is_some()
 }
 
-/// Leaves the output of a connection to the task of the handler that is being polled. Returns `false` when there is no such
-/// handler, or when it writes for another connection.
+/// Leaves the output of a connection to the task of the handler that is being polled. Returns
+/// `false` when there is no such handler, or when it writes for another connection.
 #[inline]
 pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
     with(|left| Arc::ptr_eq(left.output.get_or_insert_with(|| shared.clone()), shared))
         .unwrap_or(false)
 }
 
-/// Leaves a connection to the task of the handler that is being polled. Gives it back when there is no such handler.
+/// Leaves a connection to the task of the handler that is being polled. Returns the connection when
+/// there is no such handler.
 pub(crate) fn leave_connection(ws: WebSocket) -> Option<WebSocket> {
     let mut ws = Some(ws);
     with(|left| {
@@ -98,16 +102,16 @@ pub(crate) fn leave_connection(ws: WebSocket) -> Option<WebSocket> {
 
 #[inline]
 fn with<T>(work: impl FnOnce(&mut Left) -> T) -> Option<T> {
-    // The place may be gone when the thread ends.
+    // The thread-local may be destroyed when the thread ends.
     let mut left = POLLED.try_with(Cell::take).ok()??;
     let done = work(&mut left);
     POLLED.set(Some(left));
     Some(done)
 }
 
-/// Polls, with `left` in the place of the thread meanwhile.
+/// Polls with `left` in the thread-local.
 fn poll<T>(left: &mut Left, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-    /// Puts back what was there, after a panic as well.
+    /// Restores the previous value, also after a panic.
     struct Guard<'a> {
         left: &'a mut Left,
         before: Option<Left>,
@@ -127,7 +131,7 @@ fn poll<T>(left: &mut Left, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
 }
 
 impl Left {
-    /// The handler waits.
+    /// Does the work that the waiting handler has left.
     fn poll(&mut self, cx: &mut Context<'_>) {
         if let Some(output) = &self.output {
             if output.poll_write_left(cx).is_ready() {
@@ -135,7 +139,7 @@ impl Left {
             }
         }
         if let Some(ws) = self.connection.take() {
-            // The handler goes on without the connection, whose end need not wait for that.
+            // The handler continues without the connection, which is closed in the meantime.
             tokio::spawn(close(ws, CloseCode::NORMAL_CLOSURE));
         }
     }

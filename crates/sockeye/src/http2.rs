@@ -1,4 +1,4 @@
-//! What streams of HTTP/2 have in common as transports, whichever library they come from (RFC 8441 section 5).
+//! The common parts of HTTP/2 streams as transports, for any HTTP library (RFC 8441 section 5).
 
 #[cfg(feature = "hyper")]
 mod frame_headers;
@@ -16,22 +16,24 @@ use tokio::io::ReadBuf;
 pub use guard::{Http2Guard, ResetLimit, TooManyResets};
 pub(crate) use padding::Padding;
 
-/// As much as is handed to the library at a time, in bytes: it copies that, and holds four of them until the peer gives
-/// room (hyper: two in its channel, one in hand, one with h2). The largest frame that is sent unless the peer allows larger
-/// ones (RFC 9113 section 4.2).
+/// Maximum length of a write to the library, in bytes: the library copies each write, and holds
+/// four of them until the peer's window has capacity (hyper: two in its channel, one in progress,
+/// one in h2). Equal to the maximum size of a frame unless the peer allows larger ones (RFC 9113
+/// section 4.2).
 pub(crate) const MAX_WRITE: usize = 16 * 1024;
 
-/// What is to be written next, at most `limit` bytes, with `padding` before it: in place where it lies in one piece, or as
-/// good as.
+/// Returns the next bytes to write, at most `limit`, preceded by `padding`: borrowed where one
+/// piece suffices, else copied.
 ///
-/// A header and its payload are put together, since each write becomes a frame of HTTP/2. One piece is not: the library
-/// copies it, and twice would be too often.
+/// A header and its payload are combined, since each write becomes an HTTP/2 frame. A single piece
+/// is not copied: the library copies it again.
 pub(crate) fn gather<'a>(
     padding: Vec<u8>,
     slices: &'a [IoSlice<'a>],
     limit: usize,
 ) -> Cow<'a, [u8]> {
-    /// A first piece of this length is worth a frame of its own, in bytes: a sixteenth of the largest.
+    /// Minimum length of a first piece that is sent as a separate frame, in bytes: a sixteenth of
+    /// the largest frame.
     const ENOUGH: usize = 1024;
 
     if !padding.is_empty() {
@@ -60,15 +62,16 @@ pub(crate) fn gather<'a>(
     Cow::Owned(gathered)
 }
 
-/// Reads by `poll_frame`, which takes what there is of one frame, and goes on after a full one: it is followed by the rest
-/// of its message mostly, which need not be put together when it is read at once.
+/// Reads with `poll_frame`, which returns the available bytes of one frame, and continues after a
+/// full frame: the rest of its message usually follows, and reading it at once saves reassembly.
 ///
-/// What a read brings before it has to wait, ends or fails is given first: each of these comes again.
+/// Bytes that were read before a wait, the end or an error are returned first: the next call
+/// reports these again.
 pub(crate) fn poll_frames(
     buf: &mut ReadBuf<'_>,
     mut poll_frame: impl FnMut(&mut ReadBuf<'_>) -> Poll<io::Result<()>>,
 ) -> Poll<io::Result<()>> {
-    /// The longest frame, in bytes, unless longer ones were allowed (RFC 9113 section 6.5.2).
+    /// Maximum size of a frame, in bytes, unless larger ones were allowed (RFC 9113 section 6.5.2).
     const FULL: usize = 16 * 1024;
 
     let mut before = buf.filled().len();
@@ -85,7 +88,8 @@ pub(crate) fn poll_frames(
     }
 }
 
-/// Why a read failed, in the words of TCP. An HTTP/2 connection that just ends is the end of each of its streams.
+/// Maps a read error to its TCP equivalent. An HTTP/2 connection that just ends is the end of each
+/// of its streams.
 pub(crate) fn read_error(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::UnexpectedEof, error),
@@ -93,8 +97,8 @@ pub(crate) fn read_error(error: io::Error) -> io::Error {
     }
 }
 
-/// An error that the library has no kind for: the peer, or what is between, has reset the stream or the connection.
-/// The library's error stays within, and says why.
+/// Maps an error for which the library has no kind: the peer or an intermediary has reset the
+/// stream or the connection. The library's error remains inside, with the reason.
 pub(crate) fn reset(error: io::Error) -> io::Error {
     //= https://www.rfc-editor.org/rfc/rfc8441#section-5
     //# RST exceptions are represented with the RST_STREAM frame
@@ -140,7 +144,8 @@ mod tests {
         assert!(matches!(gather(Vec::new(), &slices, MAX_WRITE), Cow::Borrowed(b"short")));
     }
 
-    /// Reads frames of these lengths, of which `None` is a failure, into as much room; gives what each read brought.
+    /// Reads frames of these lengths, of which `None` is a failure, into a buffer of `room` bytes;
+    /// returns the result of each read.
     fn read(lengths: &[Option<usize>], room: usize) -> Vec<Option<usize>> {
         let mut frames = lengths.iter().copied();
         let mut reads = Vec::new();

@@ -17,19 +17,19 @@ use crate::WebSocket;
 use crate::transport::{Io, Transport};
 use crate::websocket::Negotiated as Agreed;
 
-/// Room that is asked for at a time while a head is read, in bytes: most heads fit twice.
+/// Capacity to reserve at a time while a head is read, in bytes: twice the size of most heads.
 const STEP: usize = 1024;
 
-/// Why no head could be read.
+/// The reason why no head could be read.
 #[derive(Debug)]
 pub(crate) enum HeadError {
     Handshake(HandshakeError),
     Io(io::Error),
 }
 
-/// One deadline over several waits.
+/// A deadline over several waits.
 pub(crate) struct Deadline {
-    /// `None` where it lies beyond what the clock can say: no deadline at all.
+    /// The time, or `None` where the time cannot be represented: then there is no deadline.
     at: Option<Instant>,
 }
 
@@ -38,7 +38,7 @@ impl Deadline {
         Self { at: Instant::now().checked_add(time) }
     }
 
-    /// What the work comes to, or `None` when the deadline came first.
+    /// Returns the result of the work, or `None` when the deadline came first.
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.at {
             Some(at) => timeout_at(at, work).await.ok(),
@@ -47,7 +47,7 @@ impl Deadline {
     }
 }
 
-/// A stream without its type; a TCP stream stays one.
+/// Erases the type of a stream, except that of a TCP stream.
 pub(crate) fn transport<S: Io + 'static>(stream: S) -> Transport {
     let mut stream = Some(stream);
     if let Some(tcp) = (&mut stream as &mut dyn Any).downcast_mut::<Option<TcpStream>>() {
@@ -60,7 +60,8 @@ pub(crate) fn transport<S: Io + 'static>(stream: S) -> Transport {
     Transport::boxed(stream, None)
 }
 
-/// Reads the head of an HTTP message, of which the buffer may have the beginning. Returns its length; what came after it is in the buffer as well.
+/// Reads the head of an HTTP message, whose beginning may already be in the buffer. Returns the
+/// length of the head; later bytes remain in the buffer as well.
 pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
     buffer: &mut BytesMut,
@@ -79,7 +80,7 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     }
 }
 
-/// The connection with what the handshake agreed on.
+/// Returns the connection with the negotiated parameters.
 pub(crate) fn agreed(connection: Connection, negotiated: &Negotiated) -> Connection {
     #[cfg(feature = "deflate")]
     if let Some((deflate, parameters)) = &negotiated.deflate {
@@ -89,7 +90,7 @@ pub(crate) fn agreed(connection: Connection, negotiated: &Negotiated) -> Connect
     connection
 }
 
-/// The connection after the handshake; `input` is what came beyond it.
+/// Opens the connection after the handshake; `input` holds the bytes received beyond it.
 pub(crate) fn open(
     transport: Transport,
     connection: Connection,
@@ -100,7 +101,7 @@ pub(crate) fn open(
     open_from(transport, peer, connection, input, negotiated)
 }
 
-/// As [`open`], with a peer whose address the transport need not know.
+/// Opens the connection as [`open`] does, for a peer whose address the transport need not know.
 pub(crate) fn open_from(
     transport: Transport,
     peer: Option<SocketAddr>,
@@ -110,8 +111,8 @@ pub(crate) fn open_from(
 ) -> WebSocket {
     let connection = agreed(connection, &negotiated);
     if let Transport::Tcp(stream) = &transport {
-        // Messages are written whole: to wait for more to send would only delay them. On a stream that is lost already
-        // it fails, and the next read tells.
+        // Messages are written whole: waiting for more output would only delay them. If the stream
+        // is already lost, this fails, and the next read reports the error.
         let _ = stream.set_nodelay(true);
     }
     if let Some(subprotocol) = &negotiated.subprotocol {

@@ -1,14 +1,14 @@
-//! What handlers of connections return.
+//! The outcomes of connection handlers.
 
 use std::fmt;
 
-/// What a connection's handler returns: nothing, or a result whose error is logged at the level `debug`, since most of
-/// those errors are peers that left.
+/// The return type of a connection's handler: `()`, or a `Result` whose error is logged at the
+/// level `debug`, since most of those errors are peers that disconnected.
 ///
-/// A server whose handler returns without having closed its connection closes it: with 1000 (normal closure), or with 1011
-/// (internal error) when the outcome is an error.
+/// When a handler returns without having closed its connection, the server closes it: with 1000
+/// (normal closure), or with 1011 (internal error) when the outcome is an error.
 pub trait Outcome {
-    /// Whether the handler failed. Default: `false`.
+    /// Returns whether the handler failed. Default: `false`.
     fn is_error(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Bytes on their way to a transport, the same under every driver of a connection.
+//! The output buffer of a transport, common to all drivers of a connection.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -6,49 +6,52 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 
-/// As many payloads wait in place at most; the next one is copied. It bounds the pieces of a vectored write, and holds
-/// what one read of the handler server brings in messages of 16 KiB.
+/// Maximum number of payloads that wait in place; the next one is copied. This bounds the slices of
+/// a vectored write, and suffices for one read of the handler server in messages of 16 KiB.
 const MAX_PIECES: usize = 32;
 
-/// The slices that a vectored write takes at most.
+/// Maximum number of slices of a vectored write.
 pub(crate) const MAX_SLICES: usize = 2 * MAX_PIECES + 1;
 
-/// What was written is let go of when it is this much and most of the buffer, in bytes.
+/// Minimum length of written data in the buffer, in bytes, from which it is discarded when it is
+/// also most of the buffer.
 const COMPACT_FROM: usize = 64 * 1024;
 
-/// An idle connection keeps an empty buffer of at most this capacity, in bytes: enough for a batch of small messages
-/// without an allocation at every wake-up.
+/// Maximum capacity of the empty buffer that an idle connection keeps, in bytes: enough for a batch
+/// of small messages without an allocation at every wake-up.
 const KEPT: usize = 1024;
 
-/// Frames in order: headers and short payloads copied into one buffer, long payloads left where they are.
+/// Frames in order: headers and short payloads are copied into one buffer, long payloads stay in
+/// place.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    /// Headers and what was short enough to copy.
+    /// Headers and short payloads.
     copied: Vec<u8>,
-    /// How much of `copied` was written.
+    /// Length of the part of `copied` that was written.
     written: usize,
     /// Long payloads, each with the end of what comes before it in `copied`.
     pieces: VecDeque<(usize, Piece)>,
-    /// How much of `pieces` is unwritten, in bytes.
+    /// Length of the unwritten part of `pieces`, in bytes.
     in_place: usize,
 }
 
-/// A payload where it is.
+/// A payload that was not copied.
 #[derive(Debug)]
 enum Piece {
     Shared(Bytes),
-    /// In the input that is being handled. Where that is moves with the driver's buffer, so it is named by position.
+    /// A payload in the input that is being handled. The input moves with the driver's buffer, so
+    /// the payload is identified by its position.
     Input(Range<usize>),
 }
 
 impl Output {
-    /// Where the protocol appends.
+    /// Returns the buffer to which the protocol appends.
     #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.copied
     }
 
-    /// How much is unwritten, in bytes.
+    /// Returns the number of unwritten bytes.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.copied.len() - self.written + self.in_place
@@ -59,26 +62,27 @@ impl Output {
         self.copied.len() == self.written && self.pieces.is_empty()
     }
 
-    /// Whether all of it is in one place: what [`Output::front`] gives.
+    /// Returns whether all unwritten bytes are in one slice, that of [`Output::front`].
     #[inline]
     pub(crate) fn is_contiguous(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// What was copied and is unwritten.
+    /// Returns the unwritten part of the copied bytes.
     #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         &self.copied[self.written..]
     }
 
-    /// Drops what was copied, which must be all that is unwritten.
+    /// Discards the copied bytes, which must be all that is unwritten.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.copied.clear();
         self.written = 0;
     }
 
-    /// Puts `left` before all else, without its first `written` bytes, and leaves an empty buffer there.
+    /// Inserts `left` before all other output, without its first `written` bytes, and leaves an
+    /// empty buffer there.
     pub(crate) fn prepend(&mut self, left: &mut Vec<u8>, written: usize) {
         let before = left.len();
         left.extend_from_slice(self.front());
@@ -100,8 +104,8 @@ impl Output {
         self.pieces.push_back((self.copied.len(), Piece::Shared(payload)));
     }
 
-    /// As [`Output::push_shared`], for a payload that lies in the input at `range`. [`Output::own`] must be called before
-    /// the input changes.
+    /// Adds a payload as [`Output::push_shared`] does, where the payload is in the input at
+    /// `range`. [`Output::own`] must be called before the input changes.
     pub(crate) fn push_input(&mut self, range: Range<usize>, payload: &[u8]) {
         if self.pieces.len() == MAX_PIECES {
             self.copied.extend_from_slice(payload);
@@ -111,7 +115,7 @@ impl Output {
         self.pieces.push_back((self.copied.len(), Piece::Input(range)));
     }
 
-    /// Copies what is left of the payloads in the input.
+    /// Copies the unwritten payloads out of the input.
     pub(crate) fn own(&mut self, input: &[u8]) {
         for (_, piece) in &mut self.pieces {
             if let Piece::Input(range) = piece {
@@ -120,8 +124,9 @@ impl Output {
         }
     }
 
-    /// What is unwritten, in order and without empty slices: an empty first one would be all that a transport without
-    /// vectored writes takes. `input` is where the payloads of [`Output::push_input`] are.
+    /// Returns the unwritten slices, in order and without empty ones: a transport without vectored
+    /// writes would write only an empty first slice. `input` holds the payloads of
+    /// [`Output::push_input`].
     pub(crate) fn slices<'a, 's>(
         &'a self,
         input: &'a [u8],
@@ -144,7 +149,8 @@ impl Output {
         &slots[..count]
     }
 
-    /// Takes note that the first `written` bytes are with the transport. Says whether that was all.
+    /// Records that the transport accepted the first `written` bytes. Returns whether all output is
+    /// written.
     #[inline]
     pub(crate) fn advance(&mut self, written: usize) -> bool {
         if self.pieces.is_empty() && written == self.copied.len() - self.written {
@@ -178,7 +184,7 @@ impl Output {
         self.copied.clear();
     }
 
-    /// Lets go of an empty buffer that is larger than an idle connection may keep.
+    /// Releases an empty buffer that is larger than an idle connection may keep.
     #[inline]
     pub(crate) fn shrink(&mut self) {
         if self.copied.capacity() > KEPT && self.is_empty() {
@@ -186,8 +192,8 @@ impl Output {
         }
     }
 
-    /// Lets go of what was written, where a peer that reads slowly never lets all of it be: when it is most of the
-    /// buffer and worth the move.
+    /// Discards written bytes when they are most of the buffer and worth the move, since with a
+    /// slow reader the buffer may never become empty.
     fn compact(&mut self) {
         if self.written < COMPACT_FROM.max(self.copied.len() / 2) {
             return;

@@ -1,4 +1,4 @@
-//! How many connections one address may have.
+//! The limit of connections per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,15 +10,17 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use sockeye_proto::handshake::Refusal;
 
-/// Clients that are told at the same time that they are too many, at most. Those beyond are dropped without a word: the
-/// word is for programs that went wrong, and must not cost more than the connections that it keeps out.
+/// Maximum number of clients that are sent a refusal at the same time. Further clients are dropped
+/// without a response: the response is for malfunctioning programs, and must not cost more than the
+/// connections that it prevents.
 const MAX_REFUSALS: usize = 64;
 
-/// How long a client that is one too many may take to ask and to hear so.
+/// Timeout of reading a request beyond the limit and sending the refusal.
 pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What counts as one address: all of an IPv4 address, and the upper half of an IPv6 address, of which a subscriber has
-/// 2^64 (RFC 4291 section 2.5.4; RFC 6177 has providers give each at least that much).
+/// The unit of addresses to count: an IPv4 address, or the upper half of an IPv6 address, since a
+/// subscriber has 2^64 addresses of the same upper half (RFC 4291 section 2.5.4; RFC 6177 has
+/// providers give each at least that much).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Block {
     V4([u8; 4]),
@@ -27,7 +29,7 @@ enum Block {
 
 impl Block {
     fn of(address: IpAddr) -> Self {
-        // An IPv4 client of a socket that takes both comes as an IPv6 address of one common block.
+        // On a dual-stack socket, all IPv4 clients have IPv6 addresses of one common block.
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
             IpAddr::V6(address) => {
@@ -38,34 +40,35 @@ impl Block {
     }
 }
 
-/// The connections of a server by address.
+/// The number of a server's connections by address.
 #[derive(Debug)]
 pub(crate) struct Quota {
     limit: usize,
-    /// As long as the connections that there are, at most.
+    /// The count of each block; never more entries than connections.
     taken: Mutex<HashMap<Block, usize>>,
     refusals: AtomicUsize,
 }
 
-/// What becomes of a client.
+/// The decision on a client.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// It has a place, until this is dropped.
+    /// The client has a place, until the place is dropped.
     Free(Place),
-    /// It is one too many, and to be told so; it counts as one being told until this is dropped.
+    /// The client exceeds the limit and is sent a refusal; the refusal counts until this is
+    /// dropped.
     Full(Refusing),
-    /// It is one too many among many: dropped.
+    /// The client exceeds the limit, and too many are being refused: the connection is dropped.
     Flood,
 }
 
-/// A place of an address.
+/// A place in the quota of an address.
 #[derive(Debug)]
 pub(crate) struct Place {
     quota: Arc<Quota>,
     block: Block,
 }
 
-/// A client that is told that it is one too many.
+/// A client that is being sent a refusal.
 #[derive(Debug)]
 pub(crate) struct Refusing {
     quota: Arc<Quota>,
@@ -77,7 +80,7 @@ impl Quota {
         Arc::new(Self { limit, taken: Mutex::default(), refusals: AtomicUsize::new(0) })
     }
 
-    /// A client has come.
+    /// Counts a new client and decides whether to accept it.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
         let block = Block::of(address);
         let mut taken = self.lock();
@@ -96,7 +99,7 @@ impl Quota {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Block, usize>> {
-        // Nothing panics while it is locked.
+        // No code panics while holding the lock.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +122,7 @@ impl Drop for Refusing {
     }
 }
 
-/// What a client that is one too many is told.
+/// Returns the refusal for a client that exceeds the limit.
 pub(crate) fn refusal() -> Refusal {
     //= https://www.rfc-editor.org/rfc/rfc6585#section-4
     //# The 429 status code indicates that the user has sent too many requests

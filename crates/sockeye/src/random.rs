@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-/// How much is asked for at a time, in bytes: one system call serves 256 frames.
+/// Number of bytes requested at a time: one system call serves 256 frames.
 const POOL_SIZE: usize = 1024;
 
 struct Pool {
     bytes: [u8; POOL_SIZE],
-    /// Where the unused bytes begin.
+    /// The index of the first unused byte.
     next: usize,
 }
 
@@ -17,12 +17,12 @@ thread_local! {
     };
 }
 
-/// Bytes that nobody can predict.
+/// Returns unpredictable bytes.
 ///
 /// # Panics
-/// If the operating system has no randomness to give: to go on without would break the promise that masking makes to
-/// everyone between client and server. On the systems that Rust's standard library runs on it happens, if ever, before
-/// the first call succeeded.
+/// Panics if the operating system provides no randomness: continuing without it would break the
+/// promise of masking to all intermediaries between client and server. On the systems that Rust's
+/// standard library supports, this can happen only before the first successful call, if ever.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     POOL.with_borrow_mut(|pool| {
         if pool.next + N > POOL_SIZE {
@@ -32,7 +32,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
         let mut bytes = [0; N];
         let used = &mut pool.bytes[pool.next..pool.next + N];
         bytes.copy_from_slice(used);
-        // No key that was used stays in memory.
+        // Used keys must not stay in memory.
         used.fill(0);
         pool.next += N;
         bytes

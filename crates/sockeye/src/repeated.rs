@@ -1,12 +1,12 @@
-//! What would be logged again and again.
+//! Limits on repeated log lines.
 
 use std::time::{Duration, Instant};
 
-/// The least time between two lines of a log that say the same.
+/// Minimum time between two log lines of the same event.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Counts an event that may repeat without end, such as an error of a listener that does not pass, so that it is logged
-/// once in a while with its number.
+/// A counter of an event that may repeat without end, such as a persistent error of a listener, so
+/// that it is logged at intervals, with the number of occurrences.
 #[derive(Debug, Default)]
 pub(crate) struct Repeated {
     logged_at: Option<Instant>,
@@ -14,7 +14,8 @@ pub(crate) struct Repeated {
 }
 
 impl Repeated {
-    /// Counts the event. Returns how often it happened since it was last logged, when it is to be logged now.
+    /// Counts the event. When it is to be logged now, returns the number of occurrences since it
+    /// was last logged.
     pub(crate) fn count(&mut self, now: Instant) -> Option<u64> {
         self.times += 1;
         let waits = |at: Instant| now.saturating_duration_since(at) < INTERVAL;

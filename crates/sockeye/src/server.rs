@@ -1,4 +1,4 @@
-//! A whole server: a listener, and a task for each connection.
+//! A complete server: a listener, and a task for each connection.
 
 mod door;
 
@@ -28,15 +28,15 @@ use crate::upgrade::{
 use crate::{MemoryBudget, Result, WebSocket};
 use door::{Door, Entering};
 
-/// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
-/// was raised at all, and a few hundred megabytes if all of them are busy.
+/// The default of [`Server::max_connections`]: within the usual limit of open files, if that was
+/// raised at all, and a few hundred megabytes if all connections are busy.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
-/// The pause after an error of the listener that does not go away by itself, such as no more file descriptors: to try
-/// again at once would only burn time that the connections need to end.
+/// Pause after a persistent error of the listener, such as no more file descriptors: retrying at
+/// once would only use CPU time that the connections need to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A WebSocket server: every connection is given to a handler, in a task of its own.
+/// A WebSocket server that runs a handler for each connection, in a separate task.
 ///
 /// ```no_run
 /// use sockeye::{Server, WebSocket};
@@ -54,7 +54,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// }
 /// ```
 ///
-/// It answers nothing but requests for WebSockets; a server of pages as well is better made with axum.
+/// The server responds only to requests for WebSockets; a server that also serves pages should use
+/// axum.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -68,18 +69,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on an address.
+    /// Binds a listener to an address.
     ///
     /// # Errors
-    /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
+    /// Those of the operating system, such as [`io::ErrorKind::AddrInUse`] when another program
+    /// uses the address.
     ///
     /// # Cancel safety
-    /// If it is dropped, the address is free again.
+    /// Dropping the future releases the address.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Ok(Self::from_listener(TcpListener::bind(address).await?))
     }
 
-    /// Takes a listener that was made by other means.
+    /// Creates a server from a listener that was created by other means.
     pub fn from_listener(listener: TcpListener) -> Self {
         Self {
             listener,
@@ -93,20 +95,22 @@ impl Server {
         }
     }
 
-    /// The address that it listens on: with the port that the system chose, where 0 was asked for.
+    /// Returns the address of the listener, with the port that the system chose where 0 was
+    /// requested.
     ///
     /// # Errors
-    /// What the system has to say.
+    /// Those of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// What to agree to, and the limits of the connections. Takes the place of the [`upgrader`](Self::upgrader)'s.
+    /// Sets the terms of the handshake and the limits of the connections. Replaces the options of
+    /// the [`upgrader`](Self::upgrader).
     pub fn options(self, options: Options) -> Self {
         Self { upgrader: self.upgrader.options(options), ..self }
     }
 
-    /// How to upgrade requests: for a say in each of them.
+    /// Sets the upgrader, whose callbacks may check each request.
     pub fn upgrader(self, upgrader: Upgrader) -> Self {
         Self { upgrader, ..self }
     }
@@ -117,9 +121,10 @@ impl Server {
         Self { upgrader: self.upgrader.allow_hosts(hosts), ..self }
     }
 
-    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
-    /// [`options`](Self::options) and [`upgrader`](Self::upgrader) replace this setting: call them first. Default: 256 MiB,
-    /// shared by all servers of the program that set none.
+    /// Sets the budget of unfinished data that all connections together may hold: see
+    /// [`Options::memory_budget`]. [`options`](Self::options) and [`upgrader`](Self::upgrader)
+    /// replace this setting: call them first. Default: 256 MiB, shared by all servers of the
+    /// program that set none.
     ///
     /// ```no_run
     /// # async fn example() -> std::io::Result<()> {
@@ -141,22 +146,24 @@ impl Server {
         Self { upgrader: self.upgrader.keep_request(keep_request), ..self }
     }
 
-    /// Takes the clients' addresses from what trusted proxies say of them: see [`Options::trusted_proxies`]. A header of the
-    /// PROXY protocol has the time of a [handshake](Options::handshake_timeout) to come, and comes before TLS.
+    /// Takes the clients' addresses from the headers of trusted proxies: see
+    /// [`Options::trusted_proxies`]. A header of the PROXY protocol must arrive within the [timeout
+    /// of a handshake](Options::handshake_timeout), before TLS.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { upgrader: self.upgrader.trusted_proxies(proxies), ..self }
     }
 
-    /// Speaks TLS, and nothing else. A client has as long for the handshake of TLS as for that of the WebSocket
-    /// ([`Options::handshake_timeout`]).
+    /// Accepts only TLS connections. The timeout of the TLS handshake is that of the opening
+    /// handshake ([`Options::handshake_timeout`]).
     ///
-    /// A configuration that names protocols for ALPN should name `http/1.1` and not `h2`, which this server does not speak.
+    /// If the configuration names protocols for ALPN, it should name `http/1.1` and not `h2`, which
+    /// this server does not speak.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<ServerConfig>) -> Self {
         Self { tls: Some(config), ..self }
     }
 
-    /// Decides on each request before it is answered: see [`Upgrader::admit`].
+    /// Sets a hook that decides on each request before the response: see [`Upgrader::admit`].
     pub fn admit<H, D>(self, hook: H) -> Self
     where
         H: Fn(UpgradeRequest) -> D + Send + Sync + 'static,
@@ -165,54 +172,60 @@ impl Server {
         Self { upgrader: self.upgrader.admit(hook), ..self }
     }
 
-    /// How many connections there may be at a time, those in their handshake included. Further clients wait in the
-    /// system's queue until another connection has ended: they cost nothing there, and are not sent away by a burst that
-    /// is soon over. Default: 10,000.
+    /// Sets the maximum number of simultaneous connections, including those in their handshake.
+    /// Further clients wait in the system's queue until another connection has ended: they cost
+    /// nothing there, and a short burst does not lead to refusals. Default: 10,000.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self { max_connections: max_connections.clamp(1, Semaphore::MAX_PERMITS), ..self }
     }
 
-    /// How many connections one address may have at a time, those in their handshake included; an IPv6 address counts by
-    /// its upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, has 2 s to
-    /// take that, and does not count as a connection; of many at once, those beyond 64 are dropped without a word.
+    /// Sets the maximum number of simultaneous connections from one address, including those in
+    /// their handshake; an IPv6 address counts by its upper 64 bits, since a subscriber has all
+    /// addresses with these. The response to a further client is 429 with `Retry-After: 5`; the
+    /// client has 2 s to receive it and does not count as a connection. Of many such clients at
+    /// once, those beyond 64 are dropped without a response.
     ///
-    /// It is the address that [trusted proxies](Self::trusted_proxies) tell, where there are some.
+    /// The address is that reported by [trusted proxies](Self::trusted_proxies), where there are
+    /// some.
     ///
-    /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
-    /// address. A server that faces clients itself is well served with a few dozen.
+    /// Default: no limit, since behind a proxy, or from one household or company, all connections
+    /// come from one address. For a server that faces clients directly, a few dozen is a good
+    /// limit.
     pub fn max_connections_per_address(self, limit: usize) -> Self {
         Self { quota: Some(Quota::new(limit)), ..self }
     }
 
-    /// How the connections are closed when the server [stops](Self::serve_with_shutdown), and how long that may take.
-    /// Default: [`Shutdown::new`].
+    /// Sets how the connections are closed when the server [stops](Self::serve_with_shutdown), and
+    /// the timeout for that. Default: [`Shutdown::new`].
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
     }
 
-    /// Sets [`Shutdown::timeout`] alone. Default: 5 s.
+    /// Sets only [`Shutdown::timeout`]. Default: 5 s.
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         Self { shutdown: self.shutdown.timeout(timeout), ..self }
     }
 
-    /// Counts the connections in a drain that others have as well: to see how many there are, or to close those of several
-    /// servers together. When this server stops, all that are in it are closed.
+    /// Counts the connections in a drain that may be shared: to observe their number, or to close
+    /// the connections of several servers together. When this server stops, all connections in the
+    /// drain are closed.
     pub fn drain(self, drain: &Drain) -> Self {
         Self { drain: drain.clone(), ..self }
     }
 
-    /// Serves connections for ever.
+    /// Serves connections forever.
     ///
-    /// A connection that the handler has not closed when it returns is closed: with 1000 (normal closure), or with 1011
-    /// (internal error) when it returns an error. That takes at most
-    /// [`Config::close_timeout`](crate::Config::close_timeout) after what was sent is written, and the connection counts until
-    /// then.
+    /// When a handler returns without having closed its connection, the server closes it: with 1000
+    /// (normal closure), or with 1011 (internal error) when the handler returns an error. That
+    /// takes at most [`Config::close_timeout`](crate::Config::close_timeout()) after pending output
+    /// is written, and the connection counts until then.
     ///
     /// # Errors
-    /// None at present: what fails for one connection, or to accept one, is logged, and the others go on.
+    /// None at present: errors of one connection, or of accepting one, are logged, and the others
+    /// continue.
     ///
     /// # Cancel safety
-    /// If it is dropped, so are the listener and all connections.
+    /// Dropping the future drops the listener and all connections.
     pub async fn serve<H, F>(self, handler: H) -> Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
@@ -221,19 +234,21 @@ impl Server {
         self.serve_with_shutdown(handler, pending()).await.map(drop)
     }
 
-    /// Serves connections until `shutdown` is ready. Then no more are accepted, and those that are open are closed one by one
-    /// as [`shutdown`](Self::shutdown) says. Connections that are not at their end after the
-    /// [`shutdown_timeout`](Self::shutdown_timeout) are dropped, with their handlers. Says what became of them.
+    /// Serves connections until `shutdown` is ready. Then the server accepts no more connections,
+    /// and closes the open ones one by one as [`shutdown`](Self::shutdown) configures. Connections
+    /// that have not ended after the [`shutdown_timeout`](Self::shutdown_timeout) are dropped, with
+    /// their handlers. Returns the number of connections by outcome.
     ///
-    /// A handler that waits in [`WebSocket::recv`] closes at once when its turn comes; one that only sends does so with
-    /// its next message, after half of the time. To send once the close frame is out finishes the closing handshake, discards what
-    /// arrives meanwhile, and then fails with [`Error::Closed`](crate::Error::Closed).
+    /// A connection whose handler waits in [`WebSocket::recv`] is closed at once in its turn; a
+    /// handler that only sends closes with its next message, after half of the timeout. Sending
+    /// after the close frame finishes the closing handshake, discards messages that arrive in the
+    /// meantime, and then fails with [`Error::Closed`](crate::Error::Closed).
     ///
     /// # Errors
-    /// As [`serve`](Self::serve).
+    /// Those of [`serve`](Self::serve).
     ///
     /// # Cancel safety
-    /// If it is dropped, so are the listener and all connections.
+    /// Dropping the future drops the listener and all connections.
     pub async fn serve_with_shutdown<H, F>(
         self,
         handler: H,
@@ -252,7 +267,7 @@ impl Server {
         });
         let handler = Arc::new(handler);
         let free = Arc::new(Semaphore::new(max_connections));
-        // Those that are left are dropped with it.
+        // Dropping this set drops the remaining connections.
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut failing = Repeated::default();
@@ -275,7 +290,7 @@ impl Server {
             let connection = member.clone();
             let task = async move {
                 let _permit = permit;
-                // What was not upgraded is logged where that was decided.
+                // `open` has already logged the reason of a failure.
                 if let Some((mut ws, _place)) = door.open(stream, peer, place).await {
                     ws.join(connection);
                     crate::handler::run(handler(ws)).await;
@@ -288,7 +303,7 @@ impl Server {
     }
 }
 
-/// The next connection, once there is room for it.
+/// Accepts the next connection, once the number of connections is below the maximum.
 async fn accept(
     listener: &TcpListener,
     free: &Arc<Semaphore>,
@@ -309,7 +324,7 @@ async fn accept(
     }
 }
 
-/// Whether the error is about the connection that would have been accepted, and not about the listener.
+/// Returns whether the error concerns the connection to be accepted, not the listener.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -320,7 +335,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// What the work comes to, or `None` when `stop` is ready first.
+/// Returns the result of the work, or `None` when `stop` is ready first.
 async fn unless<T>(
     work: impl Future<Output = T>,
     mut stop: Pin<&mut impl Future<Output = ()>>,

@@ -1,10 +1,10 @@
-//! How far the peer's TCP has come with what was sent to it, which Linux tells by `TCP_INFO`.
+//! The progress of sent data in the peer's TCP, which Linux reports in `TCP_INFO`.
 #![expect(unsafe_code, reason = "neither rustix nor socket2 reads TCP_INFO")]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// The size of `struct tcp_info` that is asked for, in bytes. The kernel fills as much of it as it knows; the layout is part of
-/// its interface and only ever grows (linux/tcp.h).
+/// Size of `struct tcp_info` to request, in bytes. The kernel fills as much as it knows; the layout
+/// is part of its interface and only ever grows (linux/tcp.h).
 const SIZE: usize = 256;
 
 const BYTES_ACKED: usize = 120;
@@ -12,13 +12,14 @@ const NOTSENT_BYTES: usize = 144;
 const BYTES_SENT: usize = 200;
 const BYTES_RETRANS: usize = 208;
 
-/// How many bytes the peer has acknowledged, and how many the system holds that it has not. `None` for what is no TCP socket, and
+/// Returns the number of bytes that the peer has acknowledged, and the number of bytes that the
+/// system holds and the peer has not acknowledged. `None` if the socket is not a TCP socket, and
 /// before Linux 4.19.
 pub(crate) fn delivery(socket: BorrowedFd<'_>) -> Option<(u64, u64)> {
     let mut info = [0; SIZE];
     let mut size = libc::socklen_t::try_from(SIZE).ok()?;
-    // SAFETY: the descriptor is open as long as it is borrowed; `info` is valid for writes of `size` bytes, of which every value
-    // is valid, and neither pointer is used after the call.
+    // SAFETY: the descriptor is open as long as it is borrowed; `info` is valid for writes of
+    // `size` bytes, of which every value is valid, and neither pointer is used after the call.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
@@ -65,7 +66,7 @@ mod tests {
         let all = usize::try_from(acknowledged + waiting).unwrap();
         assert!((written..=written + 1).contains(&all), "{all} of {written}");
         peer.read_exact(&mut vec![0; written]).unwrap();
-        // The last acknowledgement may be on its way.
+        // The last acknowledgement may still be in transit.
         while delivery(stream.as_fd()).unwrap().1 > 0 {
             std::thread::yield_now();
         }

@@ -1,4 +1,4 @@
-//! TLS for clients, by rustls.
+//! TLS for clients, with rustls.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What a client uses unless it is given something else: ring, the roots of webpki-roots, no client certificate.
+/// Returns the default configuration of clients: ring, the roots of webpki-roots, no client
+/// certificate.
 ///
 /// # Errors
 /// A [`rustls::Error`] where ring does not support the versions of TLS that rustls was built with.
@@ -22,16 +23,17 @@ fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(CONFIG.get_or_init(|| config).clone())
 }
 
-/// A configuration with these roots, which are those of webpki-roots where there are none, and this client certificate.
+/// Builds a configuration with these roots, or those of webpki-roots, and this client certificate.
 ///
 /// # Errors
-/// Those of rustls: as [`default_config`], and where the key does not belong to the certificate.
+/// Those of rustls: as [`default_config`], and when the key does not match the certificate.
 pub(crate) fn build(
     roots: Option<RootCertStore>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<ClientConfig, rustls::Error> {
     let roots = roots.unwrap_or_else(|| webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
-    // The provider is named: a process-wide default may be missing, and asking for it then panics.
+    // The provider is explicit: a process-wide default may be missing, and using it would then
+    // panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -40,15 +42,15 @@ pub(crate) fn build(
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
     };
-    // A server of several protocols must not choose HTTP/2 for this connection.
+    // A server of several protocols must not select HTTP/2 for this connection.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// What a client uses: the configuration that it was given, or the default.
+/// Returns the given configuration, or the default.
 ///
 /// # Errors
-/// As [`default_config`].
+/// Those of [`default_config`].
 pub(crate) fn config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<ClientConfig>> {
     given.map_or_else(default_config, |given| Ok(given.clone())).map_err(io::Error::other)
 }
@@ -61,10 +63,10 @@ pub(crate) const HTTP2: &[u8] = b"h2";
 #[cfg(feature = "http2")]
 pub(crate) const HTTP1: &[u8] = b"http/1.1";
 
-/// As [`config`], offering these protocols, the preferred one first.
+/// Returns a configuration as [`config`] does that offers these protocols, in order of preference.
 ///
 /// # Errors
-/// As [`config`].
+/// Those of [`config`].
 #[cfg(feature = "http2")]
 pub(crate) fn http2_config(
     given: Option<&Arc<ClientConfig>>,
@@ -75,10 +77,10 @@ pub(crate) fn http2_config(
     Ok(Arc::new(config))
 }
 
-/// Does the TLS handshake with the server that calls itself `host`: a name or an address.
+/// Does the TLS handshake with the server `host`: a name or an address.
 ///
 /// # Errors
-/// The transport's, or a [`rustls::Error`] within.
+/// The transport's error, or an error that contains a [`rustls::Error`].
 pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     host: &str,

@@ -1,4 +1,4 @@
-//! What the bytes of a connection travel over.
+//! The transports of connections.
 
 mod answered_pings;
 
@@ -21,16 +21,18 @@ pub(crate) use answered_pings::AnsweredPings;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 pub(crate) use answered_pings::MIN_NUMBERED;
 
-/// What an HTTP library holds for a stream whose peer gives no room, in bytes: three writes of 16 KiB and the input that is not
-/// read meanwhile, with a stream window of 64 KiB, and what it keeps of them.
+/// Approximate memory that an HTTP library holds for a stream whose peer's window is exhausted, in
+/// bytes: three writes of 16 KiB, the input that is not read meanwhile, with a stream window of 64
+/// KiB, and the overhead of both.
 const HELD_BY_HTTP2: usize = 128 * 1024;
 
-/// What rustls holds for a connection whose socket takes nothing, in bytes: the limit of its buffer.
+/// Memory that rustls holds for a connection whose socket accepts nothing, in bytes: the limit of
+/// its buffer.
 const HELD_BY_TLS: usize = 64 * 1024;
 
-/// Any byte stream that a WebSocket can run over.
+/// A byte stream that a WebSocket can run on.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
-    /// The stream itself, to look for the socket that it runs on.
+    /// Returns the stream as `Any`, to find the underlying socket.
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -40,29 +42,29 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {
     }
 }
 
-/// A byte stream without its type, so that [`WebSocket`](crate::WebSocket) has none either: plain TCP, which is worth
-/// a direct call, or anything else behind a pointer.
+/// A type-erased byte stream, so that [`WebSocket`](crate::WebSocket) has no type parameter: plain
+/// TCP, which is worth a direct call, or any other stream behind a pointer.
 pub(crate) enum Transport {
     Tcp(TcpStream),
-    /// With pings of its own, where it writes any.
+    /// Any other stream, with the pings that the stream itself writes, if any.
     Boxed {
         io: Box<dyn Io>,
         peer: Option<SocketAddr>,
         pings: Option<AnsweredPings>,
     },
-    /// One of the others, which the task of a handler writes to as well.
+    /// One of the other variants, to which the task of a handler writes as well.
     Shared(Arc<Shared>),
-    /// It was taken away.
+    /// The transport was taken.
     Gone,
 }
 
 impl Transport {
-    /// Anything but a bare TCP stream, with the peer's address where there is one.
+    /// Creates a transport of any stream but bare TCP, with the peer's address where there is one.
     pub(crate) fn boxed(io: impl Io + 'static, peer: Option<SocketAddr>) -> Self {
         Self::Boxed { io: Box::new(io), peer, pings: None }
     }
 
-    /// Hands pongs over to a transport that writes pings of its own.
+    /// Passes pongs to a transport that itself writes pings.
     pub(crate) fn with_pings(mut self, answered: Option<AnsweredPings>) -> Self {
         if let Self::Boxed { pings, .. } = &mut self {
             *pings = answered;
@@ -70,7 +72,7 @@ impl Transport {
         self
     }
 
-    /// Handles the payload of a pong, of any ping.
+    /// Handles the payload of a pong, in response to any ping.
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         match self {
             Self::Boxed { io, pings, .. } => {
@@ -88,7 +90,8 @@ impl Transport {
         }
     }
 
-    /// Takes the transport away, from the task of a handler as well. What was left to that task must have been taken back.
+    /// Takes the transport, also from the task of a handler. Work left to that task must have been
+    /// taken back.
     pub(crate) fn take(&mut self) -> Self {
         match mem::replace(self, Self::Gone) {
             Self::Shared(shared) => shared.take_transport(),
@@ -96,7 +99,7 @@ impl Transport {
         }
     }
 
-    /// Drops it, and resets the TCP connection that it runs over, if it does.
+    /// Drops the transport, and resets the underlying TCP connection, if any.
     pub(crate) fn reset(self) {
         let socket = match &self {
             Self::Tcp(stream) => Some(stream),
@@ -104,7 +107,7 @@ impl Transport {
             Self::Shared(_) | Self::Gone => None,
         };
         if let Some(socket) = socket {
-            // An error says that the socket is gone already.
+            // An error means that the socket is already closed.
             let _ = socket.set_zero_linger();
         }
     }
@@ -128,7 +131,7 @@ impl Transport {
         }
     }
 
-    /// How far the output has come, of which the connection itself holds `unwritten` bytes.
+    /// Returns the progress of the output, of which the connection itself holds `unwritten` bytes.
     pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
         let (waiting, socket) = match self {
             Self::Tcp(stream) => (0, Some(stream)),
@@ -144,10 +147,11 @@ impl Transport {
         TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused: false }
     }
 
-    /// About how much a transport that takes nothing holds by itself, in bytes.
+    /// Returns the approximate memory that the transport itself holds when it accepts nothing, in
+    /// bytes.
     pub(crate) fn held_when_full(&self) -> usize {
         match self {
-            // A stream of HTTP/2.
+            // An HTTP/2 stream.
             Self::Boxed { pings: Some(_), .. } => HELD_BY_HTTP2,
             Self::Boxed { io, .. } if socket((**io).as_any()).is_some() => HELD_BY_TLS,
             Self::Shared(shared) => shared.with_transport(|transport| transport.held_when_full()),
@@ -155,7 +159,8 @@ impl Transport {
         }
     }
 
-    /// Whether another task wrote something since this was last asked, and whether that had to wait for the peer.
+    /// Returns whether another task's write since the last call had to wait for the peer, or `None`
+    /// without a write.
     pub(crate) fn take_written(&self) -> Option<bool> {
         match self {
             Self::Boxed { io, .. } => split::behind((**io).as_any())?.0.take_written(),
@@ -165,7 +170,8 @@ impl Transport {
     }
 }
 
-/// The socket under the streams that this crate makes, and those that servers usually hand over.
+/// Returns the socket beneath the streams that this crate creates, and those that servers usually
+/// pass.
 fn socket(io: &dyn Any) -> Option<&TcpStream> {
     #[cfg(feature = "tls")]
     {
@@ -175,7 +181,7 @@ fn socket(io: &dyn Any) -> Option<&TcpStream> {
             return match stream.get_ref().0 {
                 Transport::Tcp(stream) => Some(stream),
                 Transport::Boxed { io, .. } => socket((**io).as_any()),
-                // Nothing beneath TLS is shared or taken away.
+                // No transport beneath TLS is shared or taken.
                 Transport::Shared(_) | Transport::Gone => None,
             };
         }
@@ -205,7 +211,7 @@ impl From<TcpStream> for Transport {
     }
 }
 
-/// Nobody uses a transport that was taken away, but that is no reason to panic.
+/// Returns an error for a taken transport: no code should use one, but that is no reason to panic.
 fn gone<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }

@@ -1,6 +1,8 @@
-//! A message many times longer than the memory that it takes. It is alone in its process, whose peak memory is looked at.
+//! A message many times longer than the memory that it takes. The test is alone in its process,
+//! because it checks the process's peak memory.
 //!
-//! Here it is 64 MiB long, because a debug build is slow; the example `long_message` passes 1 GiB in the same way.
+//! The message is 64 MiB long, because a debug build is slow; the example `long_message` passes 1
+//! GiB in the same way.
 
 #![cfg(all(target_os = "linux", feature = "deflate"))]
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used, reason = "a test may panic")]
@@ -13,17 +15,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 const LENGTH: usize = 64 << 20;
 
-/// The most that the peak memory may grow by, in KiB.
+/// Maximum growth of the peak memory, in KiB.
 const GROWTH: u64 = 4096;
 
-/// The most memory that this process has had, in KiB.
+/// Returns the peak memory of this process, in KiB.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// A period that fits no buffer, so that nothing can be left out or come twice.
+/// Returns a pattern whose period is no multiple of a buffer, so that omitted or repeated data
+/// shows.
 fn pattern() -> Vec<u8> {
     (0..65_521u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8 & 0x3f).collect()
 }

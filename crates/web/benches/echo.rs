@@ -1,11 +1,13 @@
-//! What an echo takes, by message length and by the way in which the browser is asked: a `WebSocketStream`, a `WebSocket` that
-//! gives `ArrayBuffer`s, and one that gives `Blob`s. Prints medians in µs to the browser's console, which the runner shows.
+//! Measures the time of an echo, by message length and by the browser's interface: a
+//! `WebSocketStream`, a `WebSocket` that returns `ArrayBuffer`s, and one that returns `Blob`s.
+//! Prints medians in µs to the browser's console, which the runner shows.
 //!
 //!     cargo run --release -p sockeye-web --example test_peer
 //!     SOCKEYE_WEB_TEST_PEER=ws://127.0.0.1:PORT cargo test --release -p sockeye-web --bench echo \
 //!         --target wasm32-unknown-unknown -- --nocapture
 //!
-//! With the runner of ci/web.sh; `cargo bench` would have it run benchmarks of another shape only. The three take turns, so that a noisy machine is noisy for each of them.
+//! Requires the runner of ci/web.sh; `cargo bench` would make the runner accept only benchmarks of
+//! another form. The three take turns, so that noise of the machine affects each of them.
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "this is a benchmark")]
 
@@ -22,10 +24,10 @@ const ADDRESS: &str = match option_env!("SOCKEYE_WEB_TEST_PEER") {
     None => "ws://SOCKEYE_WEB_TEST_PEER.is.not.set",
 };
 
-/// How often the three take turns.
+/// Number of rounds, in each of which the three take a turn.
 const ROUNDS: usize = 7;
 
-/// Message lengths, in bytes, and how many of each are echoed in a turn.
+/// Message lengths, in bytes, and the number of echoes of each in a turn.
 const LENGTHS: [(usize, u32); 6] = [
     (100, 1000),
     (1 << 10, 1000),
@@ -50,7 +52,8 @@ async fn ours(ws: &mut WebSocket, length: usize, count: u32) -> f64 {
     (now() - begin) * 1000.0 / f64::from(count)
 }
 
-/// The browser's own, by hand: what the program gets in the end is the same bytes.
+/// Measures echoes through the browser's `WebSocket` with `Blob`s; the program ends up with the
+/// same bytes.
 async fn blobs(socket: &web_sys::WebSocket, length: usize, count: u32) -> f64 {
     let begin = now();
     for _ in 0..count {

@@ -1,4 +1,5 @@
-//! A page that talks to an echo server, by messages and then as a stream of bytes, and tells the browser's console.
+//! A page that talks to an echo server, by messages and then over a byte stream, and logs to the
+//! browser's console.
 //!
 //!     cargo run -p sockeye-web --example test_peer
 //!     cargo build -p sockeye-web --example page --target wasm32-unknown-unknown
@@ -6,7 +7,8 @@
 //!     echo '<script type="module">import init from "./page.js"; init();</script>' >page/index.html
 //!     python3 -m http.server --bind 127.0.0.1 --directory page 8000
 //!
-//! Then open `http://127.0.0.1:8000/?ws://127.0.0.1:PORT/echo`, with the port that the first command printed.
+//! Then open `http://127.0.0.1:8000/?ws://127.0.0.1:PORT/echo`, with the port that the first
+//! command printed.
 
 #[cfg(target_family = "wasm")]
 mod page {
@@ -57,6 +59,6 @@ fn main() {
     wasm_bindgen_futures::spawn_local(page::run());
 }
 
-/// It is for browsers.
+/// This example runs in browsers only.
 #[cfg(not(target_family = "wasm"))]
 fn main() {}

@@ -1,4 +1,5 @@
-//! A page that stays connected to a server through its restarts, and tells the browser's console what happens.
+//! A page that stays connected to a server across restarts, and logs events to the browser's
+//! console.
 //!
 //!     cargo run -p sockeye-web --example test_peer
 //!     cargo build -p sockeye-web --example reconnect --target wasm32-unknown-unknown
@@ -6,8 +7,8 @@
 //!     echo '<script type="module">import init from "./reconnect.js"; init();</script>' >page/index.html
 //!     python3 -m http.server --bind 127.0.0.1 --directory page 8000
 //!
-//! Then open `http://127.0.0.1:8000/?ws://127.0.0.1:PORT/echo`, with the port that the first command printed, and stop the
-//! server.
+//! Then open `http://127.0.0.1:8000/?ws://127.0.0.1:PORT/echo`, with the port that the first
+//! command printed, and stop the server.
 
 #[cfg(target_family = "wasm")]
 mod page {
@@ -21,7 +22,7 @@ mod page {
     async fn feed(url: &str) -> sockeye_web::Result<()> {
         let mut feed = Reconnecting::new(Client::new(url))
             .backoff(Backoff::new().max_attempts(Some(10)))
-            // A page cannot send headers: what proves who it is goes among the subprotocols, or in the URL.
+            // A page cannot send headers: credentials go among the subprotocols, or in the URL.
             .before_attempt(|attempt, client| async move {
                 Ok(client.subprotocols(["chat.v2".into(), format!("bearer.token-{attempt}")]))
             });
@@ -30,7 +31,7 @@ mod page {
                 Event::Connecting { attempt, delay } => {
                     log(&format!("attempt {attempt} in {delay:.1?}"))
                 }
-                // What the server has to know is said anew on each connection.
+                // State that the server needs is sent again on each connection.
                 Event::Connected => feed.send("hello").await?,
                 Event::Message(message) => log(&message.to_string()),
                 other => log(&format!("{other:?}")),
@@ -53,6 +54,6 @@ fn main() {
     wasm_bindgen_futures::spawn_local(page::run());
 }
 
-/// It is for browsers.
+/// This example runs in browsers only.
 #[cfg(not(target_family = "wasm"))]
 fn main() {}

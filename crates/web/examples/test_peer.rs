@@ -1,9 +1,10 @@
-//! The server that the browser tests talk to: each path behaves in a way of its own. Prints its address, then serves.
+//! The server of the browser tests. Each path has its own behaviour. Prints its address, then
+//! serves.
 //!
 //!     cargo run -p sockeye-web --example test_peer
 //!
-//! Paths with `id` leave word of what became of them, which `/fate` tells, or of how far they got, which `/progress` tells
-//! once that does not change any more.
+//! Connections with `id` record their outcome, which `/fate` returns, or their progress, which
+//! `/progress` returns once the progress no longer changes.
 
 #[cfg(not(target_family = "wasm"))]
 mod peer {
@@ -18,11 +19,11 @@ mod peer {
     use tokio::net::TcpListener;
     use tokio::sync::watch;
 
-    /// How long a count must stay the same to count as stuck. On a machine that is slow for longer than this, a test of
-    /// backpressure shows less, and does not fail.
+    /// Time for which a count must stay the same to count as stuck. On a machine that stalls for
+    /// longer, a test of backpressure shows less, and does not fail.
     const STUCK: Duration = Duration::from_millis(500);
 
-    /// What is known of the connections with an `id`.
+    /// The records of the connections with an `id`.
     #[derive(Clone, Default)]
     struct Book(Arc<Mutex<HashMap<String, watch::Sender<Entry>>>>);
 
@@ -40,7 +41,7 @@ mod peer {
         }
     }
 
-    /// What a request asks for.
+    /// The parameters of a request.
     #[derive(Clone)]
     struct Task {
         path: String,
@@ -94,14 +95,15 @@ mod peer {
         }
     }
 
-    /// Ends the transport as a program does that crashed: what was sent arrives, and no close frame after it.
+    /// Ends the transport as a crashed program does: sent data arrives, and no close frame follows.
     async fn end_without_a_close_frame(ws: WebSocket) {
         if let Ok((_, mut frames)) = ws.into_frames(1024) {
             let _ = frames.shutdown().await;
         }
     }
 
-    /// Does what the path says until the connection ends. Gives the bytes that were received.
+    /// Performs the behaviour of the path until the connection ends. Returns the number of bytes
+    /// received.
     async fn act(ws: &mut WebSocket, task: &Task) -> sockeye::Result<usize> {
         let mut entry = task.entry.subscribe();
         match task.path.as_str() {
@@ -173,7 +175,8 @@ mod peer {
         Ok(received)
     }
 
-    /// A server of its own, which is gone with all its connections when it is released; this is its fate.
+    /// A server of its own, which is gone with all its connections when it is released; this is its
+    /// fate.
     async fn echo_until_released(listener: TcpListener, entry: watch::Sender<Entry>) {
         let server = Server::from_listener(listener)
             .options(Options::new().origins(OriginPolicy::any()))
@@ -195,7 +198,7 @@ mod peer {
         Ok(received)
     }
 
-    /// Answers one request of HTTP/1.1 in a stream of bytes: with its path.
+    /// Answers one HTTP/1.1 request in a byte stream with its path.
     async fn http(ws: &mut WebSocket) -> sockeye::Result<usize> {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -205,7 +208,7 @@ mod peer {
         let head = String::from_utf8_lossy(&request);
         let path = head.split(' ').nth(1).unwrap_or_default();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", path.len());
-        // In pieces that end anywhere.
+        // In pieces with arbitrary boundaries.
         for piece in [head.as_bytes(), b"\r", b"\n", path.as_bytes()] {
             ws.send(Message::from(piece)).await?;
         }
@@ -213,7 +216,7 @@ mod peer {
         Ok(request.len())
     }
 
-    /// The progress, once it has not changed for a while.
+    /// Returns the progress, once it has not changed for [`STUCK`].
     async fn settled(entry: &mut watch::Receiver<Entry>) -> u64 {
         loop {
             let progress = entry.borrow_and_update().progress;
@@ -242,6 +245,6 @@ fn main() -> sockeye::Result<()> {
     peer::main()
 }
 
-/// A browser has no servers.
+/// A browser cannot run servers.
 #[cfg(target_family = "wasm")]
 fn main() {}

@@ -1,4 +1,4 @@
-//! What can go wrong with a connection, by who is to blame.
+//! Errors of a connection, classified by who caused them.
 
 use std::{fmt, io};
 
@@ -6,48 +6,53 @@ use sockeye_proto::{CloseFrame, ProtocolError, TimedOut, UsageError};
 
 use crate::{ConnectError, Exception};
 
-/// The result of whatever this crate does.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation failed. A closing handshake that ends as it should is no error: see
+/// An error of a WebSocket operation. A completed closing handshake is not an error: see
 /// [`WebSocket::recv`](crate::WebSocket::recv).
 ///
 /// # Text
-/// The text of this error, as of every error in this crate, ends with the text of its cause, so that `{error}` alone tells
-/// what happened. [`source`](std::error::Error::source) is therefore `None`: whatever prints a chain of causes prints
-/// nothing twice. The cause as a value is in the variant.
+/// The text of this error, as of every error in this crate, ends with the text of its cause, so
+/// that `{error}` alone is a complete description. [`source`](std::error::Error::source) therefore
+/// returns `None`: code that prints the chain of causes prints nothing twice. The cause is
+/// available as a value in the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer sent a message that is over the limit. It has been told so by the close code 4009, and the connection is over.
+    /// The peer sent a message longer than the limit. The connection was closed with 4009 and is
+    /// over.
     Protocol(ProtocolError),
-    /// The caller asked for what the protocol or the browser forbids. Nothing was sent, and the connection goes on.
+    /// The caller requested an operation that the protocol or the browser forbids. Nothing was
+    /// sent, and the connection continues.
     Usage(UsageError),
-    /// The message came too late: the connection is closed or closing, by either side. Nothing was sent.
+    /// The connection is closed or closing, started by either side. Nothing was sent.
     ///
-    /// The frame is the peer's close frame; `None` before it arrived, or when it was empty.
+    /// The frame is the peer's close frame; `None` if it has not arrived yet or was empty.
     Closed(Option<CloseFrame>),
-    /// The transport ended without a close frame: the peer crashed, something between cut the connection, or the browser
-    /// found the peer to break the protocol (1006 in the words of RFC 6455 section 7.1.5). A browser does not say which.
+    /// The transport ended without a close frame: the peer crashed, an intermediary cut the
+    /// connection, or the browser detected a protocol violation by the peer (1006 in RFC 6455
+    /// section 7.1.5). A browser does not report which.
     Disconnected,
-    /// The connection ended with this code, and not cleanly: the browser failed it, or the peer closed it while something
-    /// that was sent to it was not written yet. A browser does not say which.
+    /// The connection ended with this code, and not cleanly: the browser failed it, or the peer
+    /// closed it while data sent to the peer was still unwritten. A browser does not report which.
     Failed(CloseFrame),
-    /// The peer sent faster than the program received. What was in the queue was given before this error; what came after
-    /// that is lost.
+    /// The peer sent faster than the program received. The queued messages were returned before
+    /// this error; later messages are lost.
     ///
-    /// Where the browser has no backpressure, the queue was full when a message came, and the peer has been told so by the
-    /// close code 4008. Where it has `WebSocketStream`, the queue was full when the peer closed the connection: Chromium 156
-    /// throws away then what it still holds, and does not say whether there was anything.
+    /// In a browser without backpressure, a message arrived while the queue was full, and the
+    /// connection was closed with 4008. In a browser with `WebSocketStream`, the queue was full
+    /// when the peer closed the connection: Chromium 156 then discards the messages that it still
+    /// buffers, and does not report whether there were any.
     QueueFull {
         /// The limit, in bytes: [`Client::receive_queue`](crate::Client::receive_queue).
         limit: usize,
     },
-    /// There is no connection.
+    /// The connection could not be opened.
     Connect(ConnectError),
-    /// The peer did not take what is written, or did not finish the closing handshake in time.
+    /// The peer did not read the sent data, or did not finish the closing handshake, in time.
     TimedOut(TimedOut),
-    /// The browser threw what it should not.
+    /// The browser threw an unexpected exception.
     Browser(Exception),
 }
 
@@ -81,7 +86,8 @@ impl From<ProtocolError> for Error {
 }
 
 impl From<UsageError> for Error {
-    /// [`UsageError::Closing`] becomes [`Error::Closed`]: nobody misused a connection that has just been closed.
+    /// Converts [`UsageError::Closing`] to [`Error::Closed`]: sending on a connection that has just
+    /// been closed is not a misuse.
     fn from(error: UsageError) -> Self {
         match error {
             UsageError::Closing => Self::Closed(None),
@@ -108,7 +114,7 @@ impl From<Exception> for Error {
     }
 }
 
-/// With the error inside, of the kind that code which knows nothing of WebSockets expects.
+/// Wraps the error in an [`io::Error`] whose kind code unaware of WebSockets expects.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {

@@ -3,19 +3,19 @@ use std::fmt;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 
-/// What the browser threw, in its own words.
+/// An exception thrown by the browser, with the browser's own text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exception {
-    /// The name of the kind of exception, as `SecurityError`; empty when it was none.
+    /// The name of the exception, such as `SecurityError`; empty if the thrown value has no name.
     pub name: String,
-    /// The browser's explanation.
+    /// The browser's message.
     pub message: String,
 }
 
 impl From<JsValue> for Exception {
     fn from(thrown: JsValue) -> Self {
-        // Some that Firefox throws are no errors of JavaScript, and have the same words.
+        // Firefox also throws values that are not JavaScript `Error`s but have the same properties.
         let word = |key: &str| Reflect::get(&thrown, &key.into()).ok()?.as_string();
         match (word("name"), word("message")) {
             (Some(name), Some(message)) => Self { name, message },

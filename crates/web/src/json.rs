@@ -1,6 +1,7 @@
-//! Values as JSON messages, by serde.
+//! JSON messages, serialized with serde.
 //!
-//! A value travels as a text message. [`Message::json`] and [`Message::parse_json`] do the same for a message at hand.
+//! A value is sent as a text message. [`Message::json`] and [`Message::parse_json`] convert a
+//! single message in the same way.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,25 +10,25 @@ use sockeye_proto::{Message, message};
 use crate::split::{Receiver, Sender};
 use crate::{Error, WebSocket};
 
-/// Why a JSON value was not sent or received.
+/// The error of sending or receiving a JSON value.
 pub type JsonError = message::JsonError<Error>;
 
 impl WebSocket {
-    /// Sends a value as a JSON text message, as [`send`](Self::send) does.
+    /// Sends a value as a JSON text message with [`send`](Self::send).
     ///
     /// # Errors
-    /// [`JsonError::Json`] when the value has no JSON form: nothing was sent, and the connection goes on.
-    /// [`JsonError::Connection`] with the errors of [`send`](Self::send).
+    /// [`JsonError::Json`] when the value cannot be serialized: nothing was sent, and the
+    /// connection continues. [`JsonError::Connection`] with the errors of [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
         let message = Message::json(value).map_err(JsonError::Json)?;
         Ok(self.send(message).await?)
     }
 
-    /// Waits for the next message, text or binary, and deserializes it. `None` after the closing handshake, as
-    /// [`recv`](Self::recv).
+    /// Waits for the next message, text or binary, and deserializes it. Returns `None` after the
+    /// closing handshake, as [`recv`](Self::recv) does.
     ///
     /// ```no_run
     /// # async fn example(mut ws: sockeye_web::WebSocket) -> Result<(), sockeye_web::JsonError> {
@@ -39,24 +40,25 @@ impl WebSocket {
     /// ```
     ///
     /// # Errors
-    /// [`JsonError::Json`] when the message is not one JSON value that fits `T`: the message is dropped, and the connection goes
-    /// on. [`JsonError::Connection`] with the errors of [`recv`](Self::recv).
+    /// [`JsonError::Json`] when the message is not one JSON value that deserializes to `T`: the
+    /// message is dropped, and the connection continues. [`JsonError::Connection`] with the errors
+    /// of [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// As [`recv`](Self::recv).
+    /// Same as [`recv`](Self::recv).
     pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
         parse(self.recv().await?)
     }
 }
 
 impl Sender {
-    /// Sends a value as a JSON text message, as [`send`](Self::send) does.
+    /// Sends a value as a JSON text message with [`send`](Self::send).
     ///
     /// # Errors
-    /// As [`WebSocket::send_json`].
+    /// Same as [`WebSocket::send_json`].
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), JsonError> {
         let message = Message::json(value).map_err(JsonError::Json)?;
         Ok(self.send(message).await?)
@@ -64,13 +66,13 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Waits for the next message and deserializes it, as [`WebSocket::recv_json`].
+    /// Waits for the next message and deserializes it, as [`WebSocket::recv_json`] does.
     ///
     /// # Errors
-    /// As [`WebSocket::recv_json`].
+    /// Same as [`WebSocket::recv_json`].
     ///
     /// # Cancel safety
-    /// As [`recv`](Self::recv).
+    /// Same as [`recv`](Self::recv).
     pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
         parse(self.recv().await?)
     }

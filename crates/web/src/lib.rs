@@ -1,8 +1,9 @@
 //! The browser's WebSocket for Rust in WebAssembly: messages and byte streams, with backpressure.
 //!
-//! The names and verbs are those of the crate `sockeye`, which on `wasm32-unknown-unknown` is this crate: a program that
-//! says `sockeye::connect` runs native and in the browser. It works in a page and in a worker, over the browser's own
-//! WebSocket, so that cookies, TLS, proxies and permessage-deflate are the browser's.
+//! The names of types and methods are those of the crate `sockeye`, which on
+//! `wasm32-unknown-unknown` re-exports this crate: a program that calls `sockeye::connect` runs
+//! natively and in the browser. The crate works in a page and in a worker. It uses the browser's
+//! own WebSocket, so the browser handles cookies, TLS, proxies and permessage-deflate.
 //!
 //! ```no_run
 //! # async fn example() -> sockeye_web::Result<()> {
@@ -16,34 +17,41 @@
 //! ```
 //!
 //! # Backpressure
-//! *Sending* waits while the browser holds more than [`Client::send_buffer`] bytes that are not written yet.
+//! *Sending* waits while the browser buffers more than [`Client::send_buffer`] bytes that it has
+//! not written yet.
 //!
-//! *Receiving* depends on the browser. What the program has not asked for waits in a queue of [`Client::receive_queue`] bytes.
-//! When it is full, a browser that has `WebSocketStream`, as Chromium has, makes the server's sends wait. Where there is only
-//! `WebSocket`, as in Firefox, a browser takes whatever comes: a server that goes on is told by the close code 4008 that the
-//! queue is full, whereupon [`WebSocket::recv`] gives what is in it and then [`Error::QueueFull`].
+//! *Receiving* depends on the browser. Messages that the program has not yet received wait in a
+//! queue of [`Client::receive_queue`] bytes. When the queue is full, a browser with
+//! `WebSocketStream`, such as Chromium, makes the server's sends wait. A browser with `WebSocket`
+//! only, such as Firefox, accepts every message: if the server keeps sending, the connection is
+//! closed with 4008 (queue full), and [`WebSocket::recv`] returns the queued messages and then
+//! [`Error::QueueFull`].
 //!
 //! # What a page may not do
-//! Send headers, pings or fragments, see the handshake's answer, or learn why there was no connection: a browser hides this
-//! from scripts, so that they cannot explore a network. Close frames may carry 1000 and 3000 to 4999 only. Where `sockeye`
-//! says 1003, 1006, 1008 or 1009 to its peer, this crate says 4003, 4006, 4008 or 4009.
+//! A page cannot send headers, pings or fragments, see the handshake response, or learn why a
+//! connection attempt failed: browsers hide this from scripts so that scripts cannot probe a
+//! network. Close frames may carry only 1000 and 3000 to 4999. Where `sockeye` sends 1003, 1006,
+//! 1008 or 1009, this crate sends 4003, 4006, 4008 or 4009.
 //!
 //! # A page's content security policy
-//! A page with a Content-Security-Policy needs `script-src 'wasm-unsafe-eval'` to compile WebAssembly at all, and `connect-src`
-//! with the URL of the WebSocket.
+//! A page with a Content-Security-Policy needs `script-src 'wasm-unsafe-eval'` to compile
+//! WebAssembly at all, and `connect-src` with the URL of the WebSocket.
 //!
 //! # Binary messages
-//! They come as `ArrayBuffer`s of whatever length: from 100 bytes to 1 MiB, a `Blob` took 2 to 4 times as long to echo in
-//! Chromium 156, and 1.2 to 1.6 times in Firefox 153 (`benches/echo.rs`, medians of turns on a busy machine).
+//! Binary messages of every length are received as `ArrayBuffer`s: from 100 bytes to 1 MiB, an echo
+//! with `Blob`s took 2 to 4 times as long in Chromium 156, and 1.2 to 1.6 times in Firefox 153
+//! (`benches/echo.rs`, medians of interleaved rounds on a busy machine).
 //!
 //! # Reconnecting
-//! [`reconnect::Reconnecting`] makes a lost connection again, as its native twin does. As a browser hides why there was no
-//! connection, a server that refuses it for good is tried as often as one that is down.
+//! [`reconnect::Reconnecting`] reestablishes a lost connection, as its native counterpart does.
+//! Because a browser hides why a connection attempt failed, a server that refuses the connection
+//! permanently is tried as often as one that is down.
 //!
 //! # Runtime
-//! Whatever polls futures on the browser's event loop, as `wasm_bindgen_futures::spawn_local` does. Nothing is `Send`: a
-//! connection belongs to the page or worker that opened it.
-// Elsewhere the crate is empty: its types would compile, and panic when they are used.
+//! Any executor that polls futures on the browser's event loop, such as
+//! `wasm_bindgen_futures::spawn_local`. No type is `Send`: a connection belongs to the page or
+//! worker that opened it.
+// On other targets the crate is empty: its types would compile, and panic when used.
 #![cfg(any(target_family = "wasm", clippy, doc))]
 
 pub mod byte_stream;

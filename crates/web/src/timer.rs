@@ -1,4 +1,5 @@
-//! Time, as the browser tells it: `setTimeout` and `performance.now`, in a page as in a worker.
+//! Timers and the clock of the browser: `setTimeout` and `performance.now`, in a page and in a
+//! worker.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, closure::Closure};
 
-/// The longest time that `setTimeout` takes, in milliseconds; with a longer one it fires at once. HTML, section 8.6, has
-/// the delay as a signed 32-bit number.
+/// Maximum delay of `setTimeout`, in milliseconds; a longer delay fires at once. In HTML, section
+/// 8.6, the delay is a signed 32-bit number.
 const LONGEST: u128 = i32::MAX as u128;
 
 #[wasm_bindgen]
@@ -23,16 +24,17 @@ extern "C" {
     fn performance_now() -> f64;
 }
 
-/// How long ago the page or worker began; never less than before.
+/// Returns the time since the page or worker started. The clock is monotonic.
 pub(crate) fn now() -> Duration {
     Duration::try_from_secs_f64(performance_now() / 1000.0).unwrap_or_default()
 }
 
-/// Waits for some time, at most 24.8 days. Dropping it takes the timer back.
+/// A timer of at most 24.8 days. Dropping it cancels the timer.
 ///
-/// It is over by the clock: the timer of a busy page rings late, and that of a page that is not seen once a second.
+/// The clock, and not the timer, decides when the time has elapsed: timers of a busy page fire
+/// late, and those of a hidden page fire at most once a second.
 pub(crate) struct Sleep {
-    /// By [`now`].
+    /// The deadline, on the clock of [`now`].
     due: Duration,
     state: Rc<RefCell<State>>,
     id: JsValue,
@@ -65,7 +67,7 @@ impl Sleep {
         Self { due, state, id, _handler: handler }
     }
 
-    /// Whether the time is over; wakes when it will be.
+    /// Returns ready when the time has elapsed; otherwise registers the waker.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.borrow_mut();
         if state.over || self.due <= now() {

@@ -1,4 +1,4 @@
-//! Everything that a page does.
+//! The scenarios in a page.
 #![cfg(target_family = "wasm")]
 
 mod scenarios;

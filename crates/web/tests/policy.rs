@@ -1,4 +1,4 @@
-//! What the page's own policy forbids. In a page of its own, since a policy stays.
+//! Connections that the page's own policy forbids. A separate page, since a policy stays in force.
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
@@ -10,7 +10,7 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// From now on the page may connect to nowhere but to where it came from.
+/// A script that limits the page's connections to its own origin.
 const POLICY: &str = r#"
     const policy = document.createElement("meta");
     policy.httpEquiv = "Content-Security-Policy";
@@ -29,7 +29,7 @@ async fn what_the_policy_forbids_is_told_where_the_browser_tells_and_not_tried_a
     assert!(matches!(client.next().await, Ok(Some(Event::Connecting { .. }))));
     assert_eq!(client.next().await, Err(Error::Connect(error)));
     assert_eq!(client.next().await, Ok(None));
-    // Chromium tells nothing to those who do without streams, but that there was an error.
+    // Without streams, Chromium reports only that there was an error.
     let class = Reflect::get(&js_sys::global(), &JsValue::from_str("WebSocketStream"));
     if class.unwrap().is_function() {
         let error = elsewhere.websocket_stream(false).connect().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The same in a Web Worker.
+//! The scenarios in a Web Worker.
 #![cfg(target_family = "wasm")]
 
 mod scenarios;

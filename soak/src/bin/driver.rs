@@ -1,4 +1,4 @@
-//! The driver of the soak: starts a server beside it, and ends with status 0 only if all held.
+//! The driver of the soak: starts a server, and exits with status 0 only if all checks passed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,15 +11,15 @@ use sockeye_soak::serve::Kind;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which API serves.
+    /// The API of the server
     kind: Kind,
-    /// How long it takes, in seconds.
+    /// Duration, in seconds
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Connections at a time.
+    /// Number of concurrent connections
     #[arg(long, default_value_t = 2000)]
     connections: usize,
-    /// The program `soak-server`, if it is not beside this one.
+    /// The program `soak-server`, if it is not in this program's folder
     #[arg(long)]
     server: Option<PathBuf>,
 }

@@ -1,11 +1,11 @@
-//! A server of the soak: `soak-server KIND`, told what to do by lines on its input.
+//! A server of the soak: `soak-server KIND`, controlled by lines on its standard input.
 
 use clap::Parser;
 use sockeye_soak::serve::{self, Kind};
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which API serves.
+    /// The API of the server
     kind: Kind,
 }
 

@@ -4,48 +4,49 @@ use std::net::SocketAddr;
 use super::session::Session;
 use super::tally::Wrong;
 
-/// How a connection of the driver behaves.
+/// The behaviour of a connection of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
-    /// Sends messages of many sizes, compressed or not, one or several at a time, and verifies what comes back.
+    /// Sends messages of many sizes, compressed or not, one or several at a time, and verifies the
+    /// echoes.
     Echo,
-    /// The same in fragments.
+    /// Does the same in fragments.
     Fragments,
     /// Answers pings for some time, and closes.
     Idle,
-    /// Asks for much, and reads slowly.
+    /// Requests much data, and reads slowly.
     SlowReader,
-    /// Asks for much, and stops to read.
+    /// Requests much data, and stops reading.
     Stopped,
     /// Floods with small messages.
     Flood,
     /// Floods with pings, and reads the pongs or not.
     Pings,
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     Silent,
     /// Stops in the middle of its request.
     HalfHead,
     /// Stops in the middle of a frame.
     HalfFrame,
-    /// Sends noise in place of a request.
+    /// Sends random bytes in place of a request.
     NoRequest,
-    /// Sends noise in place of frames.
+    /// Sends random bytes in place of frames.
     NoFrames,
     /// Sends a message beyond the limit.
     TooLong,
     /// Resets the connection in the middle of something.
     Reset,
-    /// Leaves the closing handshake, its own or the server's, unfinished.
+    /// Leaves the closing handshake, started by either side, unfinished.
     Unfinished,
     /// Connects again and again.
     Storm,
-    /// Sends much in one go, and always reads.
+    /// Sends many messages at once, and always reads.
     Bursts,
-    /// Pauses for longer than the closing handshake may take while it reads what comes before a close frame.
+    /// Reads the messages that precede a close frame with pauses longer than the close timeout.
     Pauses,
 }
 
-/// How many of a hundred connections behave so.
+/// Share of each behaviour, in percent of the connections.
 const SHARES: [(Behaviour, usize); 18] = [
     (Behaviour::Echo, 32),
     (Behaviour::Fragments, 6),
@@ -68,12 +69,12 @@ const SHARES: [(Behaviour, usize); 18] = [
 ];
 
 impl Behaviour {
-    /// All of them, in the order of the table.
+    /// Returns all behaviours, in the order of the table.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         SHARES.into_iter().map(|(behaviour, _)| behaviour)
     }
 
-    /// Of the connection of this number.
+    /// Returns the behaviour of the connection with this number.
     pub(super) fn of(number: usize) -> Self {
         let mut place = number % 100;
         for (behaviour, share) in SHARES {
@@ -85,12 +86,12 @@ impl Behaviour {
         Self::Echo
     }
 
-    /// Whether it keeps to the rules, so that nothing may go wrong for it.
+    /// Returns whether the behaviour follows the protocol, so that no such session may fail.
     pub(super) const fn is_honest(self) -> bool {
         matches!(self, Self::Echo | Self::Fragments | Self::Idle)
     }
 
-    /// From a connection's beginning to its end.
+    /// Runs one session of a connection.
     pub(super) async fn run(self, session: &mut Session, address: SocketAddr) -> Result<(), Wrong> {
         match self {
             Self::Echo => session.echo(address, false).await,

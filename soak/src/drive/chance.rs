@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// Random enough to mix behaviours, and the same at every run (splitmix64).
+/// A pseudo-random generator with a fixed seed, so that every run is the same (splitmix64).
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
     state: u64,
@@ -18,23 +18,23 @@ impl Chance {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(super) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.number() % end).unwrap_or_default()
     }
 
-    /// True once in so many times.
+    /// Returns `true` once in `times` calls on average.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// A time between two, in milliseconds.
+    /// Returns a time between two bounds, in milliseconds.
     pub(super) fn time(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.number() % (most - least).max(1))
     }
 
-    /// As many bytes.
+    /// Returns `length` random bytes.
     pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.number().to_be_bytes()[7]).collect()
     }

@@ -1,4 +1,4 @@
-//! The sessions that break a rule, or a server's patience.
+//! Sessions that violate the protocol or exceed a timeout of the server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use super::tally::Wrong;
 use crate::Class;
 use crate::serve::MAX_MESSAGE;
 
-/// How long the server may take to let go of a peer: longer than the longest of its deadlines, which is that of silence with 3 to 6 s
-/// before the ping and 8 s after it, by as much as a busy machine may need.
+/// Timeout within which the server must disconnect a peer. Longer than the server's longest timeout
+/// (silence: 3 to 6 s before the ping and 8 s after it), with a margin for a busy machine.
 pub(super) const LET_GO: Duration = Duration::from_secs(30);
 
-/// How long a peer that does not read waits before it looks whether it was let go.
+/// Time for which a peer that does not read waits before it checks whether it was disconnected.
 const STOPPED: Duration = Duration::from_secs(25);
 
-/// How long a write may take where the peer may not read.
+/// Timeout of a write to a peer that may not read.
 const LEFT_OVER: Duration = Duration::from_secs(3);
 
-/// How many messages or pings a flood has at a time.
+/// Number of messages or pings that a flood sends at a time.
 const BURST: usize = 200;
 
-/// Room for what is not read, in bytes: the system makes it as small as it may.
+/// Size of a small receive buffer, in bytes: the system makes it as small as it can.
 pub(super) const SMALL: Option<u32> = Some(4096);
 
 impl Session {
@@ -41,7 +41,7 @@ impl Session {
             while left > 0 {
                 sleep(Duration::from_millis(100)).await;
                 match peer.sip(4096).await {
-                    // A queue that disconnects who is slow.
+                    // The queue's policy may disconnect a slow peer.
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(length) => left -= length.min(left),
                 }
@@ -54,14 +54,16 @@ impl Session {
         let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
         let begin = Instant::now();
         for _ in 0..100 {
-            // Let go already, or waiting for room that does not come.
+            // The peer was disconnected already, or the write waits for buffer space that never
+            // comes.
             if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"more")).await, Ok(Ok(()))) {
                 break;
             }
             sleep(Duration::from_millis(20)).await;
         }
         sleep(STOPPED.saturating_sub(begin.elapsed())).await;
-        // What is on its way is not read: that may take long with so little room. Who was let go is answered by a reset.
+        // Data in flight is not read: that may take long with such small buffers. If the peer was
+        // disconnected, the system answers with a reset.
         for _ in 0..20 {
             if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"hello?")).await, Ok(Ok(()))) {
                 return Ok(());
@@ -95,7 +97,7 @@ impl Session {
         let room = if reads { None } else { SMALL };
         let mut peer = Peer::upgraded(address, Class::Noise, room).await?;
         for _ in 0..10 {
-            // Nobody owes a pong for each ping, but the last one has its own.
+            // The server need not answer every ping, but it must answer the last one.
             let mut burst: Vec<u8> =
                 (0..BURST).flat_map(|_| frame(OpCode::Ping, &[b'p'; 125])).collect();
             burst.extend(frame(OpCode::Ping, b"last"));
@@ -136,7 +138,7 @@ impl Session {
         let mut peer = Peer::connect(address, None).await?;
         let length = 1 + self.chance.below(40_000);
         let noise = self.chance.bytes(length);
-        // It may be let go before all is written.
+        // The server may disconnect before all is written.
         let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
         peer.until_end(LET_GO).await
     }
@@ -173,7 +175,7 @@ impl Session {
         let mut peer = Peer::upgraded(address, class, None).await?;
         for _ in 0..=self.chance.below(5) {
             let length = self.chance.below(20_000);
-            // A queue that disconnects who is slow may have done so.
+            // The queue's policy may have disconnected a slow peer.
             if timeout(LEFT_OVER, peer.send(OpCode::Binary, &vec![1; length])).await.is_err() {
                 break;
             }
@@ -188,13 +190,14 @@ impl Session {
 
     pub(super) async fn unfinished(&mut self, address: SocketAddr) -> Result<(), Wrong> {
         if self.chance.one_in(2) {
-            // Ours: a close frame, and nothing more; the answer is not read until much later.
+            // Started by the driver: a close frame, and nothing more; the reply is not read until
+            // much later.
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
             sleep(self.chance.time(0, 8000)).await;
             return peer.until_end(LET_GO).await;
         }
-        // The server's: its close frame is never answered.
+        // Started by the server: its close frame is never answered.
         let mut peer = Peer::upgraded(address, Class::Bye, None).await?;
         peer.send(OpCode::Text, b"go").await?;
         let code = timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| Wrong::NotLetGo)??;
@@ -218,7 +221,7 @@ impl Session {
     }
 }
 
-/// The next frame, in time.
+/// Returns the next frame, or an error after a timeout.
 pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
     timeout(LET_GO, peer.frame()).await.map_err(|_| Wrong::Stuck)?
 }
@@ -235,7 +238,7 @@ async fn last_pong(peer: &mut Peer) -> Result<(), Wrong> {
     }
 }
 
-/// The code of the close frame that comes, past whatever else does.
+/// Returns the code of the next close frame, and ignores all other frames.
 async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
     while let Some((opcode, payload)) = peer.frame().await? {
         if opcode == OpCode::Close {
@@ -246,7 +249,7 @@ async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
     Ok(None)
 }
 
-/// A closing handshake that we begin: it is answered, and the server ends the connection.
+/// Starts a closing handshake: the server must answer it, and end the connection.
 pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), Wrong> {
     let deadline = Instant::now() + LET_GO;
     peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;

@@ -1,4 +1,5 @@
-//! The driver: makes thousands of connections of mixed behaviour, has the server drain again and again, and judges.
+//! The driver: makes thousands of connections of mixed behaviour, drains the server repeatedly, and
+//! checks the result.
 
 mod behaviour;
 mod chance;
@@ -30,59 +31,60 @@ use session::Session;
 use tally::Tally;
 pub use verdict::Verdict;
 
-/// How often the driver tells how it is going.
+/// Interval of the progress report.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a cycle is, from one drain to the next: a tenth of the soak within these bounds. In the shortest, whoever is let go by a
-/// deadline is so once.
+/// Bounds of a cycle, from one drain to the next; between them it is a tenth of the soak. The
+/// shortest is long enough for each timeout to disconnect a peer once.
 const SHORTEST_CYCLE: Duration = Duration::from_secs(20);
 const LONGEST_CYCLE: Duration = Duration::from_secs(60);
 
-/// So many cycles in a hundred are the warm-up, and at least one.
+/// Percentage of the cycles that are the warm-up; at least one cycle is.
 const WARM_UP: usize = 30;
 
-/// How long after a drain the last task may take to end, and the last file to be closed.
+/// Timeout after a drain for the last task to end and the last file to be closed.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// How long a drain may take: the server's own limit, with time for a machine that is busy.
+/// Timeout of a drain: the server's own limit, with a margin for a busy machine.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// How long the server's allocator has for what it does after the last free, before its memory is measured.
+/// Delay before the memory is measured, for the work of the allocator after the last free.
 const REST: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether all connections were dropped.
+/// Interval at which the driver checks whether all connections were dropped.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
-/// What to do.
+/// The parameters of a soak.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The program `soak-server`.
     pub program: PathBuf,
-    /// Which API serves.
+    /// The API of the server.
     pub kind: Kind,
-    /// How long in all, without the last drain.
+    /// Total duration, without the last drain.
     pub duration: Duration,
-    /// Connections at a time.
+    /// Number of concurrent connections.
     pub connections: usize,
 }
 
-/// What the connections are to do now.
+/// The phase of a cycle, which tells the connections what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Connect here.
+    /// Connect to this address.
     Run(SocketAddr),
-    /// The server drains: go on as you are, it is for the server to end it.
+    /// The server drains: sessions go on, and the server ends them.
     Drain,
-    /// The server has let go, and that was looked at: drop what is left.
+    /// The server has ended its connections, and was sampled: drop what is left.
     Empty,
-    /// Go.
+    /// Stop.
     Over,
 }
 
-/// Soaks a server as planned.
+/// Runs a soak of a server.
 ///
 /// # Errors
-/// When the server cannot be started or does not answer. What it does wrong is in the [`Verdict`].
+/// When the server cannot be started or does not answer. Faults of the server are in the
+/// [`Verdict`].
 pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     let begin = Instant::now();
     let mut server = Server::start(&plan.program, plan.kind)?;
@@ -125,14 +127,14 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-/// When each cycle ends.
+/// Returns the end of each cycle.
 fn cycles(duration: Duration) -> Vec<Duration> {
     let cycle = (duration / 10).clamp(SHORTEST_CYCLE, LONGEST_CYCLE);
     let count = u32::try_from(duration.as_secs() / cycle.as_secs()).unwrap_or(u32::MAX).max(2);
     (1..=count).map(|number| duration / count * number).collect()
 }
 
-/// Tells how it is going until `end`.
+/// Reports the progress until `end`.
 async fn watch_until(
     end: Instant,
     begin: Instant,
@@ -151,7 +153,8 @@ async fn watch_until(
     }
 }
 
-/// Waits until the server has nothing left of its connections, within bounds, and says what it has.
+/// Waits until the server has released the resources of all connections, at most for [`SETTLE`],
+/// and returns a sample.
 async fn settled(server: &mut Server, fresh: &Sample) -> anyhow::Result<Sample> {
     let end = Instant::now() + SETTLE;
     loop {
@@ -163,7 +166,7 @@ async fn settled(server: &mut Server, fresh: &Sample) -> anyhow::Result<Sample> 
     }
 }
 
-/// One connection after the other, all of one behaviour.
+/// Runs one connection after the other, all of one behaviour.
 async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Receiver<Phase>) {
     loop {
         let address = loop {
@@ -187,7 +190,7 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
             ended = behaviour.run(&mut session, address) => Some(ended),
             _ = empty.wait_for(|phase| matches!(phase, Phase::Empty | Phase::Over)) => None,
         };
-        // A server that drains ends what there is as it likes.
+        // A drain may end a session in any way.
         let running = matches!(*phases.borrow(), Phase::Run(_));
         match ended {
             Some(Ok(())) => tally.done(behaviour),

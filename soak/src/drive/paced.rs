@@ -1,4 +1,5 @@
-//! The sessions that live, at a pace of their own: none may be cut, and nothing may be lost.
+//! Sessions with phases of activity and of pauses: none may be disconnected, and nothing may be
+//! lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,11 +16,12 @@ use super::tally::Wrong;
 use crate::Class;
 use crate::serve::LAST_LENGTH;
 
-/// How many messages come in one write, and how long each is, in bytes: more than the queues of [`Class::Burst`] hold.
+/// Number of messages in one write, and the length of each, in bytes: more than the queues of
+/// [`Class::Burst`] hold.
 const BURST: u64 = 110;
 const BURST_LENGTH: usize = 1000;
 
-/// Longer than the closing handshake may take, and half of what the transport may take nothing for.
+/// Pause of the reader: longer than the close timeout, and half of the write timeout.
 const PAUSE: Duration = Duration::from_secs(3);
 
 impl Session {
@@ -52,7 +54,7 @@ impl Session {
         loop {
             if until_pause == 0 {
                 sleep(PAUSE).await;
-                // In messages of 8 KiB.
+                // Counted in messages of 8 KiB.
                 until_pause = 256 + self.chance.below(128);
             }
             until_pause -= 1;
@@ -70,7 +72,7 @@ impl Session {
                     if payload != expected {
                         return Err(Wrong::NoCloseFrame);
                     }
-                    // The server may have given up on an answer meanwhile.
+                    // The server may have stopped waiting for a reply meanwhile.
                     let _ = peer.send(OpCode::Close, &payload[..2]).await;
                     return peer.until_end(LET_GO).await;
                 }
@@ -81,7 +83,8 @@ impl Session {
     }
 }
 
-/// The next message, by its number and length; `None` when a close frame comes, or the end. Pings are answered.
+/// Returns the number and length of the next message; `None` at a close frame or at the end.
+/// Answers pings.
 async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, Wrong> {
     loop {
         match next(peer).await? {

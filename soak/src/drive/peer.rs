@@ -13,19 +13,19 @@ use super::reading;
 use super::tally::Wrong;
 use crate::Class;
 
-/// The longest head of an answer, in bytes.
+/// Maximum size of the head of a response, in bytes.
 const MAX_HEAD: usize = 4096;
 
-/// A client that does what it likes with its bytes.
+/// A client with full control over the bytes it sends.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) stream: TcpStream,
-    /// What was read and not looked at.
+    /// Input that was read and not yet parsed.
     input: Vec<u8>,
 }
 
 impl Peer {
-    /// Connects, with so much room for what it does not read, in bytes, where that matters.
+    /// Connects, with a receive buffer of `room` bytes if given.
     pub(super) async fn connect(address: SocketAddr, room: Option<u32>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(room) = room {
@@ -34,7 +34,7 @@ impl Peer {
         Ok(Self { stream: socket.connect(address).await?, input: Vec::new() })
     }
 
-    /// Connects and has itself upgraded.
+    /// Connects and upgrades the connection.
     pub(super) async fn upgraded(
         address: SocketAddr,
         class: Class,
@@ -54,7 +54,7 @@ impl Peer {
         }
     }
 
-    /// Reads what there is; 0 bytes at the end.
+    /// Reads available input; returns 0 at the end.
     async fn read(&mut self) -> io::Result<usize> {
         let mut space = vec![0; 8192];
         let length = self.stream.read(&mut space).await?;
@@ -62,12 +62,12 @@ impl Peer {
         Ok(length)
     }
 
-    /// Sends one frame, whole.
+    /// Sends one whole frame.
     pub(super) async fn send(&mut self, opcode: OpCode, payload: &[u8]) -> io::Result<()> {
         self.stream.write_all(&frame(opcode, payload)).await
     }
 
-    /// The next frame; `None` at the end of the transport.
+    /// Returns the next frame; `None` at the end of the transport.
     pub(super) async fn frame(&mut self) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
         loop {
             let decoded =
@@ -86,12 +86,12 @@ impl Peer {
         }
     }
 
-    /// Reads a little, and looks at none of it; 0 bytes at the end.
+    /// Reads at most `length` bytes and discards them; returns 0 at the end.
     pub(super) async fn sip(&mut self, length: usize) -> io::Result<usize> {
         self.stream.read(&mut vec![0; length]).await
     }
 
-    /// Waits until the server has ended the connection, in whatever way, and reads until then.
+    /// Reads until the server has ended the connection, in whatever way.
     pub(super) async fn until_end(&mut self, patience: Duration) -> Result<(), Wrong> {
         let mut space = vec![0; 16384];
         let end =
@@ -102,7 +102,7 @@ impl Peer {
         }
     }
 
-    /// Why the server has not ended the connection: it holds it, or it never knew of it.
+    /// Returns why the server has not ended the connection: the server keeps it, or never had it.
     pub(super) fn not_let_go(&self) -> Wrong {
         let (server, client) = (self.stream.peer_addr(), self.stream.local_addr());
         match server.and_then(|server| reading::has_connection(server, client?)) {
@@ -111,13 +111,13 @@ impl Peer {
         }
     }
 
-    /// Drops the connection such that the server is told by a reset.
+    /// Drops the connection such that the server receives a reset.
     pub(super) fn reset(self) -> io::Result<()> {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 }
 
-/// A request for a class.
+/// Returns the upgrade request for a class.
 pub(super) fn request(class: Class) -> String {
     format!(
         "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -126,7 +126,7 @@ pub(super) fn request(class: Class) -> String {
     )
 }
 
-/// A whole frame of a client.
+/// Encodes a whole frame of a client.
 pub(super) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let key = [0x12, 0x34, 0x56, 0x78];
     let mut out = Vec::with_capacity(payload.len() + 14);

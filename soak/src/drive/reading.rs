@@ -2,20 +2,21 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 
-/// The memory of a process that is resident, in kibibytes.
+/// Returns the resident memory of a process, in KiB.
 pub(super) fn resident(pid: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     parse(&status).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// How many files a process has open.
+/// Returns the number of open files of a process.
 pub(super) fn files(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
-/// Whether the system has a connection of `server` with `client`. A client can have one that the server's side never came to know:
-/// where the last segment of TCP's handshake found the queue of the listener full, it is thrown away, and the client learns
-/// nothing of it until it sends something.
+/// Returns whether the system has a connection of `server` with `client`. A client can have a
+/// connection unknown to the server's side: if the accept queue is full when the last segment of
+/// TCP's handshake arrives, the system drops that segment, and the client does not notice until it
+/// sends something.
 pub(super) fn has_connection(server: SocketAddr, client: SocketAddr) -> io::Result<bool> {
     let (SocketAddr::V4(server), SocketAddr::V4(client)) = (server, client) else {
         return Err(io::ErrorKind::Unsupported.into());
@@ -23,10 +24,11 @@ pub(super) fn has_connection(server: SocketAddr, client: SocketAddr) -> io::Resu
     Ok(lists(&fs::read_to_string("/proc/net/tcp")?, server, client))
 }
 
-/// Whether a table of sockets has that of `local` with `remote`, and not merely the request for one.
+/// Returns whether a socket table lists the connection of `local` with `remote`; a connection in
+/// SYN_RECEIVED does not count.
 fn lists(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
     const SYN_RECEIVED: &str = "03";
-    // The system writes the bytes of an address as a number of its own.
+    // The table shows the bytes of an address as an integer in native byte order.
     let word = |address: SocketAddrV4| {
         format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
     };
@@ -64,7 +66,7 @@ mod tests {
         let ours = client.local_addr().unwrap();
         assert!(has_connection(address, ours).unwrap());
         assert!(has_connection(ours, address).unwrap());
-        // That one is the listener, and connects to nobody.
+        // The second address is that of the listener, which opens no connection.
         assert!(!has_connection(address, address).unwrap());
     }
 

@@ -5,7 +5,7 @@ use super::behaviour::Behaviour;
 use super::tally::Tally;
 use crate::Class;
 
-/// Prints a table of the behaviours, one of the server's ledger, and what was checked.
+/// Prints a table of the behaviours, one of the server's ledger, and the checks.
 pub(super) fn print(tally: &Tally, verdict: &Verdict) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let columns = ["sessions", "done", "drained", "torn", "unknown", "wrong"];

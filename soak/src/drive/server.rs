@@ -14,19 +14,20 @@ use super::reading;
 use crate::serve::Kind;
 use crate::{Class, Figures};
 
-/// How long the server may take to answer a command other than to drain.
+/// Timeout of a command other than `drain`.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the server's allocator is told. glibc keeps what is freed for later, the more so the longer a program runs: these have it give
-/// back what lies free at the end of its heaps, keep to two of those, and not move the threshold beyond which an allocation is a
-/// mapping of its own. What is left of the program's memory is then what it holds, and what lies between.
+/// Environment that configures the server's allocator. glibc retains freed memory, the more so the
+/// longer a program runs. These settings make it return what lies free at the end of its heaps, use
+/// at most two heaps, and not move the threshold beyond which an allocation gets a mapping of its
+/// own. The resident memory is then what the program uses plus the fragmentation.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "2"),
     ("MALLOC_TRIM_THRESHOLD_", "65536"),
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
 ];
 
-/// The process of the server.
+/// The server process.
 pub(super) struct Server {
     child: Child,
     pid: u32,
@@ -34,16 +35,16 @@ pub(super) struct Server {
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-/// What can be seen of the server at some moment.
+/// A sample of the server's state.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) figures: Figures,
-    /// In kibibytes.
+    /// Resident memory, in KiB.
     pub(super) resident: u64,
     pub(super) files: usize,
 }
 
-/// What the server says at the end of a drain.
+/// The server's report at the end of a drain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drain {
     pub(super) closed: u64,
@@ -68,7 +69,7 @@ impl Server {
         Ok(Self { child, pid, commands, answers })
     }
 
-    /// Has it listen.
+    /// Starts serving, and returns the address.
     pub(super) async fn serve(&mut self) -> anyhow::Result<SocketAddr> {
         let answer = timeout(PATIENCE, self.ask("serve", "listening")).await;
         Ok(answer.context("the server does not listen")??.parse()?)
@@ -83,8 +84,8 @@ impl Server {
         })
     }
 
-    /// Has its allocator give back all that it keeps, by a debugger: a program cannot ask for that without unsafe code. Says whether
-    /// that could be done.
+    /// Trims the server's allocator by means of a debugger: a program cannot do that without unsafe
+    /// code. Returns whether it succeeded.
     pub(super) async fn trim(&self) -> bool {
         let pid = self.pid.to_string();
         let debugger = Command::new("gdb")
@@ -98,7 +99,7 @@ impl Server {
         }
     }
 
-    /// Has it drain, and waits until it has.
+    /// Drains the server, and waits until that has finished.
     pub(super) async fn drain(&mut self) -> anyhow::Result<Drain> {
         let answer = self.ask("drain", "drained").await?;
         let numbers: Vec<u64> = answer.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -106,7 +107,7 @@ impl Server {
         Ok(Drain { closed, dropped, left })
     }
 
-    /// Has it end. Says whether it did so in good order.
+    /// Ends the server. Returns whether it exited with success.
     pub(super) async fn quit(mut self) -> anyhow::Result<bool> {
         self.commands.write_all(b"quit\n").await?;
         let status = timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
@@ -122,7 +123,7 @@ impl Server {
 }
 
 impl Sample {
-    /// What there is more of than when the server had had no connection yet.
+    /// Describes everything that there is more of than before the first connection.
     pub(super) fn leaks(&self, fresh: &Self) -> Vec<String> {
         let mut leaks = Vec::new();
         let mut compare = |what: &str, now: u64, before: u64| {

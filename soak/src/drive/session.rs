@@ -11,10 +11,10 @@ use super::chance::Chance;
 use super::tally::{Tally, Wrong};
 use crate::Class;
 
-/// The longest that an honest session may take: many times of what it needs.
+/// Timeout of an honest session: a multiple of what it needs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What the sessions of one connection after the other have in common.
+/// The state that consecutive sessions of one slot share.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) tally: Arc<Tally>,
@@ -62,13 +62,14 @@ impl Session {
 
     async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, Wrong> {
         let url = format!("ws://{address}{}", Class::Echo.path());
-        // The machine may be busy with other things: it is the server's deadlines that are short.
+        // The machine may be busy: only the server's timeouts are short.
         let client = Client::new(url).config(Config::new().close_timeout(PATIENCE));
         let client = if self.chance.one_in(4) { client.deflate(Deflate::new()) } else { client };
         Ok(client.connect().await.map_err(sockeye::Error::from)?)
     }
 
-    /// One long message or several short ones: they must fit into what lies between, as all are sent before any is read.
+    /// Returns one long message or several short ones. All are sent before any echo is read, so
+    /// they must fit into the buffers in between.
     fn messages(&mut self, fragments: bool) -> Vec<Message> {
         if fragments || self.chance.one_in(8) {
             let length = self.chance.below(if fragments { 200_000 } else { 60_000 });

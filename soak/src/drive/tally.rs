@@ -6,53 +6,54 @@ use sockeye::Error;
 
 use super::behaviour::Behaviour;
 
-/// So many sentences about what went wrong are kept for each behaviour.
+/// Number of error messages that are kept for each behaviour.
 const KEPT: usize = 4;
 
-/// What the driver counts, by behaviour.
+/// The driver's counts, by behaviour.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     rows: [Row; 18],
-    /// Messages that came back and were right, of [`Class::Echo`](crate::Class::Echo).
+    /// Echoes of [`Class::Echo`](crate::Class::Echo) that arrived and were correct.
     pub(super) verified: AtomicU64,
 }
 
-/// The sessions of one behaviour.
+/// Counts of the sessions of one behaviour.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) begun: AtomicU64,
-    /// Ended as they should.
+    /// Sessions that ended as expected.
     pub(super) done: AtomicU64,
-    /// Ended by a drain, before they could.
+    /// Sessions that a drain ended early.
     pub(super) cut: AtomicU64,
-    /// Of these, the honest ones that saw no close frame.
+    /// Honest sessions among those that got no close frame.
     pub(super) torn: AtomicU64,
-    /// Of connections that the server never knew of.
+    /// Sessions of connections unknown to the server.
     pub(super) unknown: AtomicU64,
     pub(super) wrong: AtomicU64,
     kept: Mutex<Vec<String>>,
 }
 
-/// What should not have happened.
+/// An error of a session.
 #[derive(Debug)]
 pub(super) enum Wrong {
-    /// No connection, or it broke.
+    /// Connecting failed, or the connection did.
     Failed(Error),
-    /// The transport failed where it should not.
+    /// The transport failed unexpectedly.
     Io(std::io::Error),
     /// The request was not upgraded.
     NotUpgraded,
-    /// Something else came back than was sent.
+    /// The echo differs from the message.
     OtherEcho,
-    /// The connection was closed though nothing was wrong with it.
+    /// The connection was closed without a reason.
     Closed,
-    /// A close frame that should have come did not.
+    /// An expected close frame did not arrive.
     NoCloseFrame,
-    /// The server holds a connection beyond every deadline.
+    /// The server keeps a connection beyond every timeout.
     NotLetGo,
-    /// The connection is one of the client's side only: see [`has_connection`](super::reading::has_connection).
+    /// Only the client's side has the connection: see
+    /// [`has_connection`](super::reading::has_connection).
     NeverArrived,
-    /// It takes too long.
+    /// The session exceeded its timeout.
     Stuck,
 }
 
@@ -73,7 +74,8 @@ impl Tally {
         self.row(behaviour).cut.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A session that a drain ended: by a close frame, before it was upgraded, or by tearing the connection.
+    /// Counts a session that a drain ended: by a close frame, before its upgrade, or by breaking
+    /// the connection.
     pub(super) fn drained(&self, behaviour: Behaviour, how: &Wrong) {
         self.cut(behaviour);
         let in_order = matches!(
@@ -100,7 +102,7 @@ impl Tally {
         row.keep(behaviour, format!("wrong: {wrong}"));
     }
 
-    /// Sessions that have begun and not ended.
+    /// Returns the number of sessions that have begun and not ended.
     pub(super) fn active(&self) -> u64 {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let ended =
@@ -108,19 +110,19 @@ impl Tally {
         self.rows.iter().map(|row| read(&row.begun).saturating_sub(ended(row))).sum()
     }
 
-    /// Honest sessions that a drain tore.
+    /// Returns the number of honest sessions whose connection a drain broke.
     pub(super) fn torn(&self) -> u64 {
         self.rows.iter().map(|row| row.torn.load(Ordering::Relaxed)).sum()
     }
 
-    /// Sessions that went wrong, of all behaviours.
+    /// Returns the number of failed sessions of all behaviours.
     pub(super) fn wrong(&self) -> u64 {
         self.rows.iter().map(|row| row.wrong.load(Ordering::Relaxed)).sum()
     }
 }
 
 impl Row {
-    /// Prints a sentence that is new.
+    /// Prints an error message that is new, and keeps it.
     fn keep(&self, behaviour: Behaviour, sentence: String) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT && !kept.contains(&sentence) {

@@ -4,16 +4,16 @@ use super::server::{Drain, Sample};
 use super::tally::Tally;
 use crate::Class;
 
-/// What a soak comes to.
+/// The result of a soak.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Before the first connection.
+    /// Sample before the first connection.
     fresh: Sample,
-    /// After each drain.
+    /// Samples after each drain.
     empty: Vec<Sample>,
-    /// Memory after each drain, in kibibytes, once the allocator had given back what it kept; if it could be made to.
+    /// Memory after each drain, in KiB, once the allocator was trimmed; `None` if that failed.
     trimmed: Option<Vec<u64>>,
-    /// Connections that drains dropped.
+    /// Number of connections that drains dropped.
     dropped: u64,
     leaks: Vec<String>,
     driver_panics: u64,
@@ -37,11 +37,11 @@ impl Verdict {
         &self.fresh
     }
 
-    /// After a drain.
+    /// Records a drain and the sample after it.
     pub(super) fn cycle(&mut self, drain: &Drain, sample: Sample, trimmed: Option<u64>) {
         match (&mut self.trimmed, trimmed) {
             (Some(all), Some(trimmed)) => all.push(trimmed),
-            // One measure for all.
+            // Trimmed and untrimmed values must not be mixed.
             _ => self.trimmed = None,
         }
         self.dropped += drain.dropped;
@@ -58,7 +58,8 @@ impl Verdict {
         self.driver_panics += 1;
     }
 
-    /// Judges, when all is over and the server has ended well or not. The first drains were those of the warm-up.
+    /// Evaluates all checks at the end of the soak. The first `warm_up` drains were those of the
+    /// warm-up.
     pub(super) fn finish(&mut self, tally: &Tally, warm_up: usize, ended_well: bool) {
         let warm = self.memory().into_iter().take(warm_up).max();
         let memory = (warm, self.memory().pop());
@@ -76,7 +77,7 @@ impl Verdict {
         let (torn, dropped) = (tally.torn(), self.dropped);
         let verified = tally.verified.load(Ordering::Relaxed);
         let sent = last.figures.of(Class::Echo, "sent");
-        // What is on its way to a client whose connection is dropped may be lost.
+        // Data in flight to a client whose connection is dropped may be lost.
         let delivered = verified == sent || verified < sent && torn + dropped > 0;
         let text = format!("{sent} echoes sent, {verified} received and verified");
         self.check("delivered", delivered, text);
@@ -97,12 +98,12 @@ impl Verdict {
         self.checks.push((name, holds, text));
     }
 
-    /// After the last drain.
+    /// Returns the sample after the last drain.
     pub(super) fn last(&self) -> Option<&Sample> {
         self.empty.last()
     }
 
-    /// Memory after each drain, in kibibytes: trimmed, if it always could be.
+    /// Returns the memory after each drain, in KiB: trimmed, if every trim succeeded.
     pub(super) fn memory(&self) -> Vec<u64> {
         let as_it_was = || self.empty.iter().map(|sample| sample.resident).collect();
         self.trimmed.clone().unwrap_or_else(as_it_was)
@@ -112,7 +113,7 @@ impl Verdict {
         &self.checks
     }
 
-    /// Whether all held.
+    /// Returns whether all checks passed.
     pub fn passed(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(|(_, holds, _)| *holds)
     }

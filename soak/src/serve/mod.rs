@@ -1,6 +1,7 @@
-//! The server: one process that serves, drains when it is told to, and serves again at the same port.
+//! The server: one process that serves, drains on command, and serves again on the same port.
 //!
-//! A line on its input is a command; each is answered by one line. Its error output is for people, and for panics.
+//! Each line of its standard input is a command, answered by one line. Its standard error is for
+//! people, and for panics.
 //!
 //! | command | answer |
 //! |---|---|
@@ -32,31 +33,33 @@ use tokio::sync::Notify;
 
 use crate::{Class, Ledger};
 
-/// The longest message that is taken, in bytes.
+/// Maximum length of a message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
-/// How much the handler server, or the queue of a divided connection, lets wait for a peer, in bytes.
+/// Maximum unwritten output for a peer in the handler server, or in the queue of a split
+/// connection, in bytes.
 const MAX_UNWRITTEN: u32 = 128 << 10;
 
-/// How many messages answer one of [`Class::Feed`], and how long each is.
+/// Number and length in bytes of the messages that answer a message of [`Class::Feed`].
 const FEED_COUNT: usize = 16;
 const FEED_LENGTH: usize = 4096;
 
-/// How many messages answer one of [`Class::Last`]: more than the system holds for a peer that pauses.
+/// Number of messages that answer a message of [`Class::Last`]: more than the system buffers for a
+/// peer that pauses.
 const LAST_COUNT: usize = 768;
 
-/// How long each of them is, in bytes.
+/// Length of each of them, in bytes.
 pub(crate) const LAST_LENGTH: usize = 8192;
 
-/// How long a drain may take.
+/// Timeout of a drain.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which API serves.
+/// The API of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// `Server` with a task for each connection.
     Pull,
-    /// The same, each connection divided by `WebSocket::split_with`, with every `WhenFull` in turn.
+    /// The same, each connection split by `WebSocket::split_with`, with every `WhenFull` in turn.
     Split,
     /// The handler server on readiness events.
     Push,
@@ -64,10 +67,10 @@ pub enum Kind {
     PushUring,
 }
 
-/// Runs a server until its input ends.
+/// Runs a server until the end of its input.
 ///
 /// # Errors
-/// When it cannot listen, or its backend cannot be had.
+/// When the server cannot listen, or its backend is not available.
 pub fn run(kind: Kind) -> anyhow::Result<()> {
     let ledger = Arc::new(Ledger::default());
     let counted = ledger.clone();
@@ -104,11 +107,11 @@ pub fn run(kind: Kind) -> anyhow::Result<()> {
 
 type Stop = Box<dyn FnOnce() + Send>;
 
-/// Who obeys the driver.
+/// The part of the server that the driver's commands control.
 struct Control {
-    /// A command to serve.
+    /// Receives an item for each `serve` command.
     serves: Receiver<()>,
-    /// What stops the server that runs.
+    /// Stops the running server.
     stop: Arc<Mutex<Option<Stop>>>,
 }
 
@@ -125,7 +128,7 @@ impl Control {
         Self { serves, stop }
     }
 
-    /// The server listens, and is stopped like this.
+    /// Reports that the server listens, and stores how to stop it.
     fn listening(&self, address: SocketAddr, stop: impl FnOnce() + Send + 'static) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(stop));
         println!("listening {address}");
@@ -157,7 +160,7 @@ fn obey(
     std::process::exit(0);
 }
 
-/// Serves by tasks until it is told to drain.
+/// Serves with a task for each connection until a drain command.
 fn serve_tasks<H, F>(
     runtime: &Runtime,
     address: &mut SocketAddr,
@@ -179,7 +182,7 @@ where
     })
 }
 
-/// Lets in who asks for a class, and notes it.
+/// Admits a request for a class, and stores the class with the connection.
 async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
     match Class::of(request.path()) {
         Some(class) => Ok(Admission::new().data(class)),
@@ -187,7 +190,7 @@ async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
     }
 }
 
-/// Limits and deadlines so short that a soak sees many of each.
+/// Returns limits and timeouts so short that a soak reaches each of them often.
 fn options() -> Options {
     let config = Config::new()
         .max_message_length(MAX_MESSAGE)
@@ -203,7 +206,7 @@ fn shutdown() -> Shutdown {
     Shutdown::restart().timeout(DRAIN_TIMEOUT)
 }
 
-/// The messages that answer one of [`Class::Last`], each with its number.
+/// Returns the messages that answer a message of [`Class::Last`], each with its number.
 fn last() -> impl Iterator<Item = Vec<u8>> {
     (0..LAST_COUNT as u64).map(|number| {
         let mut message = number.to_be_bytes().to_vec();
@@ -212,11 +215,11 @@ fn last() -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// The messages that answer one of [`Class::Feed`].
+/// Returns the messages that answer a message of [`Class::Feed`].
 fn feed() -> impl Iterator<Item = Vec<u8>> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     (0..FEED_COUNT).map(|_| {
-        // Not the same each time, so that compression has something to do.
+        // Different each time, so that compression has work to do.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         number.to_be_bytes().into_iter().cycle().take(FEED_LENGTH).collect()
     })

@@ -27,7 +27,7 @@ async fn talk(mut ws: WebSocket, mut live: Live) -> sockeye::Result<()> {
         match live.class() {
             Class::Echo | Class::Burst => send(&mut ws, live.counters(), message).await?,
             Class::Noise => {
-                // Waits for `recv` to write it, so that floods are answered together.
+                // Leaves the write to `recv`, so that floods are answered in batches.
                 let mut sending = Sending { counters: live.counters(), count: 1 };
                 add(&sending.counters.accepted, 1);
                 ws.feed(message).await?;
@@ -61,7 +61,8 @@ async fn send(ws: &mut WebSocket, counters: &Counters, message: Message) -> sock
     Ok(())
 }
 
-/// Messages on their way to the transport: unsent if they do not get there, be it that their task is dropped.
+/// Messages in transit to the transport. They count as unsent unless `done` is called, even if
+/// their task is dropped.
 struct Sending<'a> {
     counters: &'a Counters,
     count: u64,

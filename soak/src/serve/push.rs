@@ -33,7 +33,7 @@ struct Soaked {
     ledger: Arc<Ledger>,
 }
 
-/// What is kept with a connection.
+/// The data stored with a connection.
 struct Kept {
     live: Live,
     failed: bool,
@@ -66,7 +66,7 @@ impl Handler for Soaked {
                     self.became(class, sent);
                 }
             }
-            // A second message may be in the same input: the handshake has begun by then.
+            // The same input may hold a second message: the handshake has begun by then.
             Class::Bye => drop(connection.close(CloseCode::NORMAL_CLOSURE, "bye")),
             Class::Last => {
                 let mut count = 0;

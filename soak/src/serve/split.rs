@@ -11,18 +11,18 @@ use super::{MAX_UNWRITTEN, feed, last};
 use crate::ledger::{Live, add, count};
 use crate::{Class, Ledger};
 
-/// How often a connection of [`Class::Feed`] is told something by a second task.
+/// Interval at which a second task sends on a connection of [`Class::Feed`].
 const TICK: Duration = Duration::from_millis(250);
 
 type Work = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
 
-/// Queues whose figures are not in the ledger yet.
+/// Queues whose counts are not in the ledger yet.
 #[derive(Clone, Default)]
 pub(super) struct Settling {
     queues: Arc<Mutex<Vec<Queue>>>,
 }
 
-/// A queue, and what it was given.
+/// A queue, and the number of messages passed to it.
 #[derive(Clone)]
 struct Queue {
     sender: Sender,
@@ -32,8 +32,8 @@ struct Queue {
 }
 
 impl Settling {
-    /// Brings into the ledger what became of the messages of connections that are over. A queue whose own figures do not come to
-    /// what it was given stays, so that the ledger shows the difference.
+    /// Adds the message counts of ended connections to the ledger. A queue whose counts do not add
+    /// up to the messages passed to it stays, so that the ledger shows the difference.
     pub(super) fn settle(&self) {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| !queue.settle());
     }
@@ -58,7 +58,7 @@ impl Queue {
     }
 
     fn settle(&self) -> bool {
-        // Taken from the ledger of the library itself.
+        // The counts of the library's sender.
         let (sent, dropped) = (self.sender.sent(), self.sender.dropped());
         let over = self.sender.is_closed() && self.sender.queued() == 0;
         if !over || sent + dropped.total() != self.accepted.load(Ordering::SeqCst) {
@@ -84,7 +84,7 @@ pub(super) fn handler(
         let when_full = match class {
             // Nothing may be dropped where the client counts.
             Class::Echo | Class::Noise | Class::Bye | Class::Last => WhenFull::Wait,
-            // Nothing is, where the client always reads.
+            // The client always reads, so nothing is dropped.
             Class::Burst => match turn.fetch_add(1, Ordering::Relaxed) % 3 {
                 0 => WhenFull::DropNewest,
                 1 => WhenFull::DropOldest,
@@ -139,7 +139,7 @@ async fn talk(mut receiver: Receiver, queue: Queue, mut live: Live) -> sockeye::
     Ok(())
 }
 
-/// The second task that sends; it ends with the connection.
+/// Runs the second task that sends; it ends with the connection.
 async fn tick(queue: Queue) {
     let mut every = interval(TICK);
     loop {

@@ -1,4 +1,4 @@
-//! Warnings that repeat, counted: a peer must not be able to fill the log.
+//! Rate limit of repeated warnings: a peer must not be able to fill the log.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,14 +13,15 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// How often a line of the program or of a library is logged in each [`WINDOW`]: enough to see several peers.
+/// Number of times that a line of the program or of a library is logged in each [`WINDOW`]: enough
+/// to see several peers.
 const BURST: u64 = 10;
 
-/// After this time the repetitions are told, and lines are logged again.
+/// Time after which the number of suppressed lines is logged, and lines are logged again.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lets each line of the level of warnings or errors pass a few times in a while, and then says how often it came beyond
-/// that. Lower levels, which were asked for, pass.
+/// Logs each warning or error a few times per [`WINDOW`], and then how often it was suppressed.
+/// Lower levels, which the user asked for, pass unlimited.
 pub(super) struct Repetition {
     counts: Arc<Counts>,
 }
@@ -34,15 +35,15 @@ struct Counts {
 struct Count {
     since: Instant,
     times: u64,
-    /// The message of the first line that was left out.
+    /// The message of the first suppressed line.
     message: String,
 }
 
 impl Repetition {
-    /// Starts the thread that tells the repetitions.
+    /// Starts the thread that reports the repetitions.
     ///
     /// # Errors
-    /// When the system does not give a thread.
+    /// When the system cannot create a thread.
     pub(super) fn start() -> anyhow::Result<Self> {
         let counts = Arc::new(Counts::default());
         let told = Arc::clone(&counts);
@@ -57,7 +58,7 @@ impl Repetition {
 impl<S: Subscriber> Layer<S> for Repetition {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // What is told here is bounded by the number of different lines.
+        // The number of different lines bounds this module's own output.
         if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
             return true;
         }
@@ -66,7 +67,7 @@ impl<S: Subscriber> Layer<S> for Repetition {
 }
 
 impl Counts {
-    /// Counts a line. Returns whether it is to be logged.
+    /// Counts a line. Returns whether to log it.
     fn pass(&self, line: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
         let mut lines = self.lock();
         let new = || Count { since: now, times: 0, message: String::new() };
@@ -82,7 +83,8 @@ impl Counts {
         count.times <= BURST
     }
 
-    /// Takes the lines whose time is over, with the number of those that were not logged.
+    /// Removes the lines whose window is over, and returns the number and message of those that
+    /// were suppressed.
     fn take_due(&self, now: Instant) -> Vec<(u64, String)> {
         let mut due = Vec::new();
         self.lock().retain(|_, count| {
@@ -95,7 +97,7 @@ impl Counts {
         due
     }
 
-    /// Tells the repetitions, for as long as the program runs.
+    /// Reports the repetitions, for as long as the program runs.
     fn tell(&self) {
         loop {
             let none =
@@ -113,7 +115,7 @@ impl Counts {
     }
 }
 
-/// The message of a line, without its other fields.
+/// Returns the message of a line, without its other fields.
 fn message(event: &Event<'_>) -> String {
     struct Message(String);
     impl Visit for Message {

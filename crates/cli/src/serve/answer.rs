@@ -1,4 +1,4 @@
-//! Answers over HTTP/2, watched: a connection whose client takes none of them is not kept.
+//! Response bodies over HTTP/2, monitored: a connection whose client takes none of them is closed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,23 +8,24 @@ use hyper::body::{Frame, SizeHint};
 
 use super::streams::{Answering, Stream, Streams};
 
-/// How much of an answer is given at a time, in bytes: the next piece is asked for when the client has room, which shows
-/// that it takes what it is sent. One frame of HTTP/2, unless the client wants larger ones.
+/// Size of a piece of a response body, in bytes. hyper polls for the next piece when the client has
+/// window for it, which shows that the client takes data. Equal to one HTTP/2 frame, unless the
+/// client accepts larger ones.
 const PIECE: usize = 16 * 1024;
 
-/// The body of an answer, in pieces.
+/// A response body, given in pieces.
 pub(crate) struct Answer {
     body: Body,
-    /// What the body gave already.
+    /// The part of the last frame that was not given yet.
     rest: Bytes,
     streams: Streams,
-    /// While the body waits for what produces it: the client owes nothing then.
+    /// Set while the body waits for its producer: the client need not take anything then.
     producing: Option<Stream>,
     _answering: Answering,
 }
 
 impl Answer {
-    /// The body, of an answer on one of these streams.
+    /// Wraps the body of a response on one of `streams`.
     pub(crate) fn new(body: Body, streams: &Streams) -> Self {
         let (streams, answering) = (streams.clone(), streams.answer());
         Self { body, rest: Bytes::new(), streams, producing: None, _answering: answering }

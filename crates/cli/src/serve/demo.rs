@@ -1,5 +1,5 @@
-//! The gRPC demo: `/demo` is its page, `/grpc` its service over a WebSocket, `/demo/…` its client for browsers, which is
-//! built apart from this program.
+//! The gRPC demo: `/demo` is its page, `/grpc` its service over a WebSocket, `/demo/…` its client
+//! for browsers, which is built separately from this program.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use sockeye_demo::Service;
 use sockeye_demo::v1::demo_server::{DemoServer, SERVICE_NAME};
 use tracing::{Instrument as _, debug};
 
-use super::shutdown::Guest;
+use super::shutdown::ConnectionGuard;
 use super::{connection, echo, page};
 
-/// The paths of the demo, whose WebSockets are upgraded with these options.
+/// Returns the routes of the demo, whose WebSockets are upgraded with `options`.
 pub(crate) fn routes(options: Options) -> Router {
     let service = DemoServer::new(Service::default());
     let service = Router::new().route_service(&format!("/{SERVICE_NAME}/{{method}}"), service);
@@ -37,7 +37,7 @@ struct Grpc {
 /// Answers `/grpc`: HTTP/2 inside a WebSocket.
 async fn upgrade(
     State(grpc): State<Grpc>,
-    Extension(guest): Extension<Guest>,
+    Extension(guard): Extension<ConnectionGuard>,
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
@@ -49,8 +49,8 @@ async fn upgrade(
             let peer = ws.peer_addr().map(tracing::field::display);
             debug!(peer, "gRPC over a WebSocket opened");
             let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
-            let span = guest.span().clone();
-            match connection::serve_grpc(stream, grpc.service, guest).instrument(span).await {
+            let span = guard.span().clone();
+            match connection::serve_grpc(stream, grpc.service, guard).instrument(span).await {
                 Ok(()) => debug!(peer, "gRPC over a WebSocket ended"),
                 Err(error) => debug!(peer, "gRPC over a WebSocket failed: {error:#}"),
             }
@@ -59,12 +59,13 @@ async fn upgrade(
     }
 }
 
-/// Whether the client for browsers was built.
+/// Returns whether the client for browsers was built.
 pub(crate) fn is_built() -> bool {
     folder().is_some()
 }
 
-/// Where `demo/build.sh` puts the client, as cargo lays folders out: `demo` in the program's folder or beside it.
+/// Returns the folder in which `demo/build.sh` puts the client, which follows cargo's layout:
+/// `demo` in the program's folder or beside it.
 fn folder() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("demo"));

@@ -1,4 +1,4 @@
-//! `/echo`: every message comes back as it went.
+//! `/echo`: returns every message unchanged.
 
 use axum::extract::{Extension, State};
 use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
@@ -9,19 +9,21 @@ use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
 use sockeye::{Config, Deflate, MemoryBudget, WebSocket};
 use tracing::debug;
 
-use super::shutdown::Guest;
+use super::shutdown::ConnectionGuard;
 use crate::arguments::Serve;
 
-/// The subprotocol that is agreed on with clients that ask for it.
+/// The subprotocol of `/echo`, selected if the client offers it.
 const SUBPROTOCOL: &str = "echo.sockeye";
 
-/// What every echo connection is upgraded with.
+/// The upgrade options of the echo connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo {
     options: Options,
 }
 
 impl Echo {
+    /// Builds the upgrade options from the flags.
+    ///
     /// # Errors
     /// When an `--allow-origin` is not a pattern.
     pub(crate) fn new(
@@ -42,15 +44,15 @@ impl Echo {
         Ok(Self { options })
     }
 
-    /// What holds for every other WebSocket too: origins, limits, deadlines.
+    /// Returns the options that hold for all other WebSockets too: origins, limits, timeouts.
     pub(crate) fn options(&self) -> Options {
         self.options.clone()
     }
 }
 
 fn config(flags: &Serve) -> Config {
-    // The ping leaves at the latest one interval after the last byte, and its answer is due two
-    // intervals later: three at the most, unless the ping waits behind output that the peer takes.
+    // The server sends a ping at the latest one interval after the last byte, and the pong is due
+    // two intervals later: three at most, unless the ping waits behind output that the peer takes.
     let quarter = flags.idle_timeout / 4;
     Config::default()
         .max_message_length(flags.max_message)
@@ -60,10 +62,10 @@ fn config(flags: &Serve) -> Config {
         .close_timeout(flags.shutdown_timeout)
 }
 
-/// Answers `/echo`.
+/// Handles a request for `/echo`.
 pub(crate) async fn upgrade(
     State(echo): State<Echo>,
-    Extension(guest): Extension<Guest>,
+    Extension(guard): Extension<ConnectionGuard>,
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
@@ -72,15 +74,15 @@ pub(crate) async fn upgrade(
     }
     match upgrade {
         Ok(upgrade) => {
-            let upgrade = upgrade.options(echo.options).drain(guest.drain());
-            upgrade.on_upgrade(async move |ws| answer(ws, guest).await)
+            let upgrade = upgrade.options(echo.options).drain(guard.drain());
+            upgrade.on_upgrade(async move |ws| answer(ws, guard).await)
         }
         Err(rejection) => rejection.into_response(),
     }
 }
 
-/// The answer to a request that asks for no WebSocket: neither an upgrade of HTTP/1.1, nor an extended CONNECT of HTTP/2
-/// (RFC 8441).
+/// Returns the refusal of a request that asks for no WebSocket: neither an upgrade of HTTP/1.1, nor
+/// an extended CONNECT of HTTP/2 (RFC 8441).
 pub(crate) fn refuse_what_is_no_websocket(
     method: &Method,
     version: Version,
@@ -89,7 +91,7 @@ pub(crate) fn refuse_what_is_no_websocket(
     let sentence = "This is a WebSocket: point a WebSocket client here, \
                     or open / in a browser to try it.\n";
     if version == Version::HTTP_2 {
-        // HTTP/2 has nothing to upgrade.
+        // HTTP/2 has no upgrade.
         let refusal = (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence);
         return (method != Method::CONNECT).then(|| refusal.into_response());
     }
@@ -98,7 +100,7 @@ pub(crate) fn refuse_what_is_no_websocket(
     (!headers.contains_key(UPGRADE)).then(|| refusal.into_response())
 }
 
-async fn answer(mut ws: WebSocket, _guest: Guest) {
+async fn answer(mut ws: WebSocket, _guest: ConnectionGuard) {
     let peer = ws.peer_addr().map(tracing::field::display);
     debug!(peer, "WebSocket opened");
     match (echo(&mut ws).await, ws.close_frame()) {
@@ -112,7 +114,7 @@ async fn answer(mut ws: WebSocket, _guest: Guest) {
 
 async fn echo(ws: &mut WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
-        // Fed, not sent: the echoes of all messages that are here already leave in one write.
+        // `feed` instead of `send`: the echoes of all messages received so far leave in one write.
         ws.feed(message).await?;
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! Which hosts the server answers for. A request for another one, page or WebSocket alike, is refused before anything
-//! else is done with it: a page whose name was made to resolve to this machine gets nothing (DNS rebinding).
+//! The hosts that the server answers for. A request for another host, page or WebSocket alike, is
+//! refused before it is processed any further: a page whose name was made to resolve to this
+//! machine gets nothing (DNS rebinding).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,14 +18,15 @@ use super::connection::HEAD_SIZE;
 use super::{listen, tls};
 use crate::arguments::Serve;
 
-/// The hosts that the server is known by: the names of the machine itself, what it listens on, the names in its
-/// certificate, and those of `--allow-host`.
+/// Returns the policy of the hosts that the server is known by: the loopback names, the listening
+/// address, the names in its certificate, and those of `--allow-host`.
 ///
 /// # Errors
 /// When the certificate cannot be read, or an `--allow-host` is not a pattern.
 pub(crate) fn policy(options: &Serve, bound: SocketAddr) -> anyhow::Result<HostPolicy> {
     let mut policy = HostPolicy::loopback();
-    // At any port: the one that clients name may be another machine's, which passes it on.
+    // At any port: the port in the request may be that of another machine, which forwards the
+    // connection.
     policy = match bound.ip() {
         ip if ip.is_unspecified() => policy.allow_addresses(),
         IpAddr::V4(ip) => policy.allow(&ip.to_string())?,
@@ -41,7 +43,8 @@ pub(crate) fn policy(options: &Serve, bound: SocketAddr) -> anyhow::Result<HostP
     Ok(policy)
 }
 
-/// The router behind the checks that every request has to pass: its host is known, and its head within the limit.
+/// Wraps the router with the checks that every request must pass: its host is known, and its head
+/// is within the limit.
 pub(crate) fn guard(router: Router, hosts: HostPolicy) -> Router {
     router.layer(middleware::from_fn_with_state(hosts, check))
 }
@@ -88,17 +91,19 @@ fn check_host(request: &Request, hosts: &HostPolicy) -> Result<(), HandshakeErro
             hosts.check(authority.as_str())
         }
         (None, Some(host)) => hosts.check(host),
-        // No browser sends such a request, so that nobody is rebound by it; monitors of load balancers do.
+        // No browser sends such a request, so DNS rebinding cannot use it; health checks of load
+        // balancers do send it.
         (None, None) if request.version() == Version::HTTP_10 => Ok(()),
         (None, None) => Err(HandshakeError::MissingHeader { name: "Host" }),
     }
 }
 
-/// The length of a head as HTTP/1.1 has it. hyper's limit is that of its buffer, which a head may exceed by one read.
+/// Returns the length of a head as HTTP/1.1 encodes it. hyper's limit is that of its buffer, which
+/// a head may exceed by one read.
 fn head_length(request: &Request) -> usize {
     let uri = request.uri();
     let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
-    // Between and after the parts of a line stand ": " and CRLF.
+    // Each field adds ": " and CRLF.
     let fields =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     target + fields.sum::<usize>()

@@ -1,4 +1,4 @@
-//! The address: taking it, and writing it down for people.
+//! The listening address: binds it, and formats it for display.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 /// Listens on `address`, a name or an IP address with its port.
 ///
 /// # Errors
-/// A sentence that says which address could not be had, why, and what to do.
+/// A sentence that names the address, the cause and the remedy.
 pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
@@ -30,21 +30,21 @@ fn explain(error: &std::io::Error) -> String {
     }
 }
 
-/// The host to listen on, where it is a name and no address.
+/// Returns the host of `listen` if it is a name and not an IP address.
 pub(crate) fn name(listen: &str) -> Option<&str> {
     let (host, _) = listen.rsplit_once(':')?;
     let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
     (!is_address).then_some(host)
 }
 
-/// The addresses at which a listener is reached: the one it is bound to; for one that is bound to all, those of this
-/// machine that lead to others.
+/// Returns the addresses at which a listener is reached: the address it is bound to or, if it is
+/// bound to all, the addresses of this machine that have a route to other hosts.
 pub(crate) fn addresses(bound: SocketAddr) -> Vec<IpAddr> {
     if !bound.ip().is_unspecified() {
         return vec![bound.ip()];
     }
-    // A UDP socket that is connected sends nothing, and has the address that it would send from. These are addresses for
-    // documentation (RFC 5737, RFC 3849): the way to them is the way out.
+    // Connecting a UDP socket sends nothing, and selects its source address. The targets are
+    // addresses for documentation (RFC 5737, RFC 3849), whose route is the default route.
     let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
     let ways = ways.iter().filter_map(|(from, to)| {
         let socket = std::net::UdpSocket::bind(from).ok()?;
@@ -54,11 +54,11 @@ pub(crate) fn addresses(bound: SocketAddr) -> Vec<IpAddr> {
     ways.filter(|ip| bound.is_ipv6() || ip.is_ipv4()).collect()
 }
 
-/// The address as a URL that a browser on this machine can open.
+/// Returns the URL at which a browser on this machine can open the address.
 pub(crate) fn url(address: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     match address.ip() {
-        // Listening everywhere is an address nobody can open.
+        // A browser cannot open the unspecified address.
         IpAddr::V4(ip) if ip.is_unspecified() => {
             format!("{scheme}://127.0.0.1:{}/", address.port())
         }
@@ -85,7 +85,7 @@ mod tests {
     fn a_listener_is_reached_at_the_address_it_is_bound_to() {
         let addresses = |bound: &str| super::addresses(bound.parse().unwrap());
         assert_eq!(addresses("127.0.0.2:1"), ["127.0.0.2".parse::<std::net::IpAddr>().unwrap()]);
-        // Which these are is the machine's affair.
+        // The addresses depend on the machine.
         assert!(addresses("0.0.0.0:1").iter().all(|ip| ip.is_ipv4() && !ip.is_unspecified()));
     }
 

@@ -1,4 +1,4 @@
-//! The pages and their parts, built into the program.
+//! The pages and their assets, built into the program.
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -17,7 +17,7 @@ struct Asset {
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
-/// The type of a script.
+/// The content type of a script.
 pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! asset {
@@ -55,20 +55,21 @@ const ASSETS: &[Asset] = &[
     asset!("/upload-panel.js", SCRIPT, "upload-panel.js"),
 ];
 
-/// Everything a page needs comes from this server, and nothing may come from elsewhere. WebAssembly is the demo's.
+/// The content security policy: a page loads everything from this server, and nothing from
+/// elsewhere. The demo needs WebAssembly.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The routes of the pages.
+/// Returns the routes of the pages.
 pub(crate) fn routes() -> Router {
     ASSETS.iter().fold(Router::new(), |router, asset| {
         router.route(asset.path, get(|| async { respond(asset.content_type, asset.body) }))
     })
 }
 
-/// A part of a page.
+/// Returns a response with an asset of a page.
 pub(crate) fn respond(content_type: &'static str, body: impl IntoResponse) -> Response {
     let headers: [(HeaderName, HeaderValue); 7] = [
         (CONTENT_TYPE, HeaderValue::from_static(content_type)),

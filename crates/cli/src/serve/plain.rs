@@ -1,4 +1,4 @@
-//! Plain HTTP on a port that speaks TLS: whoever typed `http://` is shown the way.
+//! Plain HTTP on a port that speaks TLS: redirects clients that used `http://`.
 
 use axum::Router;
 use axum::http::header::{HOST, LOCATION};
@@ -6,11 +6,11 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-/// The first byte of a TLS connection: the content type of a handshake record (RFC 8446, 5.1).
-/// No method of HTTP begins with it.
+/// The first byte of a TLS connection: the content type of a handshake record (RFC 8446, 5.1). No
+/// HTTP method begins with it.
 pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Answers everything with the same address under https.
+/// Returns a router that redirects every request to the same address under https.
 pub(crate) fn router() -> Router {
     Router::new().fallback(redirect)
 }
@@ -23,6 +23,6 @@ async fn redirect(uri: Uri, headers: HeaderMap) -> Response {
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let location = format!("https://{host}{path}");
-    // Temporary, so that no browser remembers it when the port speaks plain HTTP the next day.
+    // Temporary, so that browsers forget the redirect if the port speaks plain HTTP later.
     (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)], sentence).into_response()
 }

@@ -1,13 +1,13 @@
-//! The proxies that are believed what they say of a client's address.
+//! The proxies that are trusted to report a client's address.
 
 use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
 
 use crate::arguments::{ClientHeader, Serve};
 
-/// The proxies of the flags.
+/// Returns the trusted proxies of the flags.
 ///
 /// # Errors
-/// When a `--trust-proxy` is no network.
+/// When a `--trust-proxy` is not a network.
 pub(crate) fn trusted(flags: &Serve) -> anyhow::Result<TrustedProxies> {
     let proxies = TrustedProxies::new(&flags.trust_proxy)?.proxy_protocol(flags.proxy_protocol);
     Ok(match flags.client_header {

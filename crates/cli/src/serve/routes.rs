@@ -1,4 +1,4 @@
-//! What is to be found under which path.
+//! The routes of the server.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use super::echo::{self, Echo};
-use super::figures::Figures;
+use super::metrics::ServerMetrics;
 use super::{demo, page};
 
-/// The paths of the server.
-pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -> Router {
-    let router = match figures {
-        Some(figures) => {
-            Router::new().route("/metrics", get(move || async move { figures.page() }))
+/// Returns the router of the server.
+pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: usize) -> Router {
+    let router = match metrics {
+        Some(metrics) => {
+            Router::new().route("/metrics", get(move || async move { metrics.page() }))
         }
         None => Router::new(),
     };
@@ -28,7 +28,7 @@ pub(crate) fn router(echo: Echo, figures: Option<Figures>, max_message: usize) -
         .fallback(not_found)
 }
 
-/// What the pages have to know of the server.
+/// Returns the facts about the server that the pages need, as JSON.
 fn about(max_message: usize) -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let demo = demo::is_built();

@@ -1,4 +1,4 @@
-//! Stopping: the signals, and the connections that have to hear of them.
+//! Graceful shutdown: the signals, and the connections that must be notified of it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,73 +13,74 @@ use tracing::{Span, info, warn};
 
 use super::streams::Stream;
 
-/// Tells every connection to end, and knows when all have: WebSockets by the drain, what else HTTP carries by itself.
+/// Ends every connection and waits for all of them. The drain ends WebSockets; the cancellation
+/// token ends all other HTTP connections.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown {
     begun: CancellationToken,
-    guests: TaskTracker,
+    tasks: TaskTracker,
     drain: Drain,
 }
 
-/// A connection's place in the server, kept from accept until its last task ends: the HTTP
-/// connection and the WebSocket it may have become share it, and so do all WebSockets on it.
+/// The registration of a connection, which holds its slot from accept until its last task ends. The
+/// HTTP connection and the WebSockets that it carries share the slot.
 #[derive(Clone, Debug)]
-pub(crate) struct Guest {
+pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
-    /// Names the peer in the log, whichever task a line comes from.
+    /// Names the peer in the log, in whichever task a line is logged.
     span: Span,
     begun: CancellationToken,
     drain: Drain,
     _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
-    /// Where it is one stream of a connection of HTTP/2.
+    /// The HTTP/2 stream, if the guard belongs to one.
     _stream: Option<Arc<Stream>>,
 }
 
 impl Shutdown {
-    /// Counts a connection in.
-    pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Guest {
-        let place = Arc::new((slot, self.guests.token()));
+    /// Registers a connection.
+    pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> ConnectionGuard {
+        let place = Arc::new((slot, self.tasks.token()));
         let (begun, drain) = (self.begun.clone(), self.drain.clone());
-        Guest { peer, span: Span::none(), begun, drain, _place: place, _stream: None }
+        ConnectionGuard { peer, span: Span::none(), begun, drain, _place: place, _stream: None }
     }
 
-    /// Tells all connections to end and waits until they have, at most so long.
+    /// Ends all connections and waits until they have ended, at most for `at_most`.
     pub(crate) async fn finish(&self, at_most: Duration) {
         self.begun.cancel();
-        self.guests.close();
-        // At the same time: a connection of HTTP/2 ends after its WebSockets.
+        self.tasks.close();
+        // Concurrently: an HTTP/2 connection ends after its WebSockets.
         let websockets = self.drain.finish(sockeye::Shutdown::new().timeout(at_most));
-        let all = tokio::time::timeout(at_most, self.guests.wait());
+        let all = tokio::time::timeout(at_most, self.tasks.wait());
         let (drained, ended) = tokio::join!(websockets, all);
         info!("WebSockets: {drained}");
         if ended.is_err() {
-            warn!(connections = self.guests.len(), "dropped what had not ended in {at_most:?}");
+            warn!(connections = self.tasks.len(), "dropped what had not ended in {at_most:?}");
         }
     }
 }
 
-impl Guest {
-    /// The same guest, whose client is at this address.
+impl ConnectionGuard {
+    /// Returns the same guard for a client at the address `client`.
     pub(crate) fn of(self, client: SocketAddr) -> Self {
         Self { peer: client, span: tracing::warn_span!("connection", peer = %client), ..self }
     }
 
-    /// The same guest on one stream of its connection.
+    /// Returns the same guard for one stream of its connection.
     pub(crate) fn with_stream(self, stream: Stream) -> Self {
         Self { _stream: Some(Arc::new(stream)), ..self }
     }
 
-    /// Where the connection comes from.
+    /// Returns the address of the peer.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The span of the connection, which names the peer.
+    /// Returns the span of the connection, which names the peer.
     pub(crate) fn span(&self) -> &Span {
         &self.span
     }
 
-    /// What closes its WebSockets when the server stops.
+    /// Returns the drain that closes the connection's WebSockets when the server stops.
     pub(crate) fn drain(&self) -> &Drain {
         &self.drain
     }
@@ -92,7 +93,7 @@ impl Guest {
 
 /// The signals that stop the server: SIGINT (Ctrl-C) and SIGTERM.
 #[derive(Debug)]
-pub(crate) struct Stops {
+pub(crate) struct TerminationSignals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -100,13 +101,14 @@ pub(crate) struct Stops {
     last: i32,
 }
 
-/// What shells report for a program that SIGINT and SIGTERM ended: 128 and the signal's number.
+/// Exit status that shells report for a program ended by SIGINT or SIGTERM: 128 plus the number of
+/// the signal.
 const INTERRUPTED: i32 = 130;
 #[cfg(unix)]
 const TERMINATED: i32 = 143;
 
-impl Stops {
-    /// Takes the signals over from the system, whose answer would be to kill the process.
+impl TerminationSignals {
+    /// Installs the signal handlers in place of the system's, which would kill the process.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         #[cfg(unix)]
         use {
@@ -135,12 +137,12 @@ impl Stops {
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // No Ctrl-C will ever come; the server runs until it is killed.
+            // Ctrl-C can never arrive; the server runs until it is killed.
             std::future::pending::<()>().await;
         }
     }
 
-    /// The exit status for a process that the last signal ended at once.
+    /// Returns the exit status of a process that the last signal ended at once.
     pub(crate) fn status(&self) -> i32 {
         self.last
     }

@@ -1,55 +1,55 @@
-//! The streams of a connection of HTTP/2, counted: one on which none is open does not stay for ever.
+//! Counts the streams of an HTTP/2 connection, so that a connection without open streams is closed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// The streams of a connection.
+/// The stream counts of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Streams(Arc<watch::Sender<Count>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
-    /// Requests that are not answered yet, answers that wait for what produces them, and WebSockets.
+    /// Requests not yet answered, responses that wait for their producer, and WebSockets.
     open: usize,
-    /// Answers that the client has not taken whole.
+    /// Responses that the client has not taken completely.
     answers: usize,
 }
 
-/// One of the streams, for as long as it is open.
+/// An open stream; dropping the value uncounts the stream.
 #[derive(Debug)]
 pub(crate) struct Stream(Streams);
 
-/// An answer, until it was given whole.
+/// A response in progress; dropping the value uncounts the response.
 #[derive(Debug)]
 pub(crate) struct Answering(Streams);
 
 impl Streams {
-    /// Counts a stream in.
+    /// Counts a new stream.
     pub(crate) fn enter(&self) -> Stream {
         self.0.send_modify(|count| count.open += 1);
         Stream(self.clone())
     }
 
-    /// Counts an answer in.
+    /// Counts a new response.
     pub(crate) fn answer(&self) -> Answering {
         self.0.send_modify(|count| count.answers += 1);
         Answering(self.clone())
     }
 
-    /// Notes that the client took a part of an answer.
+    /// Notes that the client took a part of a response.
     pub(crate) fn progressed(&self) {
         self.0.send_modify(|_| {});
     }
 
-    /// Waits until no stream was open for `idle`; or while there are answers, until the client took nothing of them for
-    /// `stalled`. Cancel safe.
+    /// Waits until no stream has been open for `idle`; while there are responses, until the client
+    /// has taken nothing of them for `stalled`. Cancel safe.
     pub(crate) async fn idle_for(&self, idle: Duration, stalled: Duration) {
         let mut count = self.0.subscribe();
         loop {
             let Count { open, answers } = *count.borrow_and_update();
-            // It never fails: the sender is here.
+            // Never fails: `self` is the sender.
             let changed = count.changed();
             if open > 0 {
                 let _ = changed.await;

@@ -1,4 +1,4 @@
-//! TLS: the certificate and key from files, or made on the spot.
+//! TLS: the certificate and key are read from files, or generated at start.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -13,11 +13,11 @@ use rustls::{InconsistentKeys, ServerConfig};
 use super::listen;
 use crate::arguments::Serve;
 
-/// The name of HTTP/2 for ALPN (RFC 9113, 3.2).
+/// The name of HTTP/2 in ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// The TLS configuration that the flags ask for; `None` when the server is to speak plain HTTP. `bound` is where it
-/// listens.
+/// Returns the TLS configuration that the flags ask for, or `None` if the server speaks plain HTTP.
+/// `bound` is the listening address.
 ///
 /// # Errors
 /// A sentence that names the file, what was expected in it and what was found.
@@ -51,10 +51,10 @@ fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// The names that the certificate in a file is for, as patterns of hosts.
+/// Returns the names that the certificate in a file is for, as host patterns.
 ///
 /// # Errors
-/// As [`acceptor`], and when the certificate cannot be understood.
+/// As [`acceptor`], and when the certificate cannot be parsed.
 pub(crate) fn names(cert: &Path) -> anyhow::Result<Vec<String>> {
     let chain = read_chain(cert)?;
     let first = chain.first().context("no certificate")?;

@@ -1,10 +1,10 @@
-//! Every way to give the wrong files for TLS names the file and what belongs in it.
+//! Every error about a wrong TLS file names the file and its expected content.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::program;
 use std::path::PathBuf;
 
-/// A folder of certificates and keys, removed with the test.
+/// A folder of certificates and keys, removed at the end of the test.
 struct Files(PathBuf);
 
 impl Files {
@@ -20,7 +20,7 @@ impl Files {
         path.to_str().unwrap().to_owned()
     }
 
-    /// A certificate for localhost and its key.
+    /// Writes a certificate for localhost and its key.
     fn pair(&self, name: &str) -> (String, String) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         (

@@ -1,4 +1,4 @@
-//! `--max-connections` counts WebSockets as well, and a place is given on as soon as it is free.
+//! `--max-connections` counts WebSockets as well, and a slot is reused as soon as it is free.
 
 use crate::program;
 use std::io::Read;
@@ -9,7 +9,7 @@ fn a_full_server_serves_the_next_client_when_one_leaves() {
     let mut first = server.dial();
     program::upgrade(&mut first, &server.address);
     server.wait_for("WebSocket opened");
-    // The system completes this connection; the server takes it up when the first has left.
+    // The system completes this connection; the server accepts it when the first has ended.
     let mut second = server.ask("/healthz");
     drop(first);
     assert_eq!(server.wait_for_any(&["WebSocket failed", "accepted"]), "WebSocket failed");

@@ -1,4 +1,4 @@
-//! `--max-message` is the length of the longest message that comes back.
+//! `--max-message` is the maximum length of an echoed message.
 
 use crate::program;
 use sockeye::CloseCode;

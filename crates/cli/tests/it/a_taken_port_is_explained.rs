@@ -1,4 +1,4 @@
-//! The address is in use already.
+//! An address that is already in use is explained.
 
 use crate::program;
 

@@ -1,4 +1,4 @@
-//! A client that asks for pages and reads nothing does not keep its place.
+//! A client that requests pages and reads nothing loses its slot.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -10,10 +10,11 @@ fn a_client_that_reads_no_answer_gives_its_place_to_another() {
     let server = program::Server::start(&["--max-connections", "1", "--write-timeout", "200ms"]);
     let mut silent = server.dial();
     let request = format!("GET /app.js HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
-    // As many as fill all buffers on the way, which takes the server's reading with it: from then on nothing moves.
+    // Enough requests to fill all buffers on the path, so that the server stops reading: from then
+    // on nothing moves.
     silent.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     while silent.write_all(request.as_bytes()).is_ok() {}
-    // With the only place taken, this is answered once the silent client was let go.
+    // The only slot is taken, so this is answered once the silent client was disconnected.
     let answer = server.page("/healthz");
     assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
     let mut rest = Vec::new();

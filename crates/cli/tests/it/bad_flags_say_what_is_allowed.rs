@@ -1,4 +1,4 @@
-//! A value that is not understood is answered with one that would be.
+//! The error for an invalid value gives an example of a valid one.
 
 use crate::program;
 

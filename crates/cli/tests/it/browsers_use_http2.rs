@@ -1,5 +1,5 @@
-//! Browsers open WebSockets on the HTTP/2 connection that the page came over: the server's log
-//! says so, and the page works.
+//! Browsers open WebSockets on the HTTP/2 connection that the page came over, as the server's log
+//! shows, and the page works.
 
 use crate::browser;
 

@@ -1,4 +1,5 @@
-//! Stopping is gentle: every WebSocket is told, and when to come back, and the exit status is that of success.
+//! Graceful shutdown: every WebSocket gets a close frame with a retry hint, and the exit status is
+//! 0.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +8,7 @@ use std::io::{Read, Write};
 
 use sockeye::{CloseCode, CloseFrame, Shutdown};
 
-/// An unmasked Close frame's code and reason.
+/// Reads an unmasked Close frame and returns its code and reason.
 fn read_close(stream: &mut impl Read) -> (u16, String) {
     let mut header = [0; 2];
     stream.read_exact(&mut header).expect("a close frame before the end");
@@ -27,7 +28,7 @@ fn closes_with_1001_upon(signal: &str) {
     let frame = CloseFrame::new(code, reason).unwrap();
     assert_eq!(frame.code, CloseCode::GOING_AWAY);
     assert!(Shutdown::retry_hint(&frame).is_some(), "{frame}");
-    // The answer: a masked Close frame with the same code, under the mask key 0.
+    // The reply: a masked Close frame with the same code, under the mask key 0.
     client.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]).unwrap();
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).unwrap();

@@ -1,5 +1,5 @@
-//! Whatever the clients do, the server stops: after the closing handshakes, at the deadline, or at
-//! once when asked twice. A hang shows as a test that never ends.
+//! The server stops whatever its clients do: after the closing handshakes, at the timeout, or at
+//! once on a second signal. A hang shows as a test that never ends.
 #![cfg(unix)]
 
 use crate::program;
@@ -23,7 +23,7 @@ fn a_request_that_never_ends_is_dropped_at_the_deadline() {
         program::Server::start(&["--shutdown-timeout", "100ms", "--handshake-timeout", "1h"]);
     let mut dribbling = server.dial();
     write!(dribbling, "GET /healthz HT").unwrap();
-    // An answer on a later connection shows that the earlier one was accepted.
+    // A response on a later connection shows that the earlier one was accepted.
     assert!(server.page("/healthz").ends_with("ok\n"));
     server.signal("INT");
     assert_eq!(server.wait().code(), Some(0));

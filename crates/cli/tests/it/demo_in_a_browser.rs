@@ -1,5 +1,5 @@
-//! The gRPC demo as a person uses it, in Chromium: `browser/demo.mjs` calls thousands of times, chats with itself, cancels,
-//! uploads, and stops the server. Screenshots are left in `target/screenshots`.
+//! The gRPC demo in Chromium: `browser/demo.mjs` makes thousands of calls, chats with itself,
+//! cancels, uploads, and stops the server. Screenshots are left in `target/screenshots`.
 
 use crate::browser;
 

@@ -1,4 +1,4 @@
-//! `/echo` for a client of any make; here, our own.
+//! `/echo` works with any WebSocket client; this test uses the library's.
 
 use crate::program;
 use sockeye::{CloseCode, Message};

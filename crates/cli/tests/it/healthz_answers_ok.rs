@@ -1,4 +1,4 @@
-//! What a load balancer asks.
+//! The health check of load balancers.
 
 use crate::program;
 

@@ -1,5 +1,5 @@
-//! Over TLS a client chooses by ALPN: one connection of HTTP/2 for pages and any number of
-//! WebSockets, or HTTP/1.1 as on a plain port.
+//! Over TLS a client chooses by ALPN: one HTTP/2 connection for pages and any number of WebSockets,
+//! or HTTP/1.1 as on a plain port.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::program;
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A connection of TLS that asks for HTTP/2.
+/// Opens a TLS connection that offers HTTP/2.
 async fn dial(server: &program::Server) -> TlsStream<TcpStream> {
     let (config, _) = any_issuer::trusting();
     let mut config = rustls::ClientConfig::clone(&config);
@@ -25,7 +25,7 @@ async fn dial(server: &program::Server) -> TlsStream<TcpStream> {
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
-/// The status and the content of the answer to a request.
+/// Returns the status and the body of the response to a request.
 async fn ask(
     sender: &SendRequest<bytes::Bytes>,
     method: Method,
@@ -75,7 +75,7 @@ async fn websockets_share_a_connection_with_each_other() {
         sockets.push(ws);
     }
     server.wait_for("version=HTTP/2.0");
-    // The address is known though no transport of HTTP/2 has one.
+    // The peer's address is known although an HTTP/2 stream has none.
     server.wait_for("WebSocket opened peer=127.0.0.1:");
     for (at, ws) in sockets.iter_mut().enumerate() {
         ws.send(format!("message {at}")).await.unwrap();
@@ -111,19 +111,19 @@ async fn a_page_of_another_origin_is_refused() {
 #[tokio::test]
 async fn a_connection_on_which_nothing_is_open_is_let_go() {
     let server = program::Server::start(&["--self-signed", "--handshake-timeout", "300ms"]);
-    // One that never begins to speak HTTP/2, and one that spoke and fell silent.
+    // One client never begins to speak HTTP/2, the other one sends a request and falls silent.
     let silent = dial(&server).await;
     let (sender, connection) = h2::client::handshake(dial(&server).await).await.unwrap();
     let connection = tokio::spawn(connection);
     assert_eq!(ask(&sender, Method::GET, &server, "/healthz").await.0, 200);
-    // Both end, or the test never does.
+    // The test never ends unless both connections end.
     let _ = connection.await.unwrap();
     end(silent).await;
 }
 
 #[tokio::test]
 async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_not() {
-    // Long enough for a busy machine to ask twenty times in it.
+    // Long enough for a busy machine to make twenty requests in it.
     let server = program::Server::start(&["--self-signed", "--write-timeout", "3s"]);
     let mut window = h2::client::Builder::new();
     window.initial_window_size(0);
@@ -136,7 +136,7 @@ async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_no
     };
     let mut sender = sender.ready().await.unwrap();
     let unread: Vec<_> = (0..20).map(|_| sender.send_request(request(), true).unwrap().0).collect();
-    // It ends, or the test never does.
+    // The test never ends unless the connection ends.
     let _ = connection.await.unwrap();
     drop(unread);
 
@@ -154,7 +154,7 @@ async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_no
     assert_eq!(received, include_str!("../../page/style.css").len());
 }
 
-/// Waits until the server hangs up, however it does that.
+/// Waits until the server ends the connection, in whatever way.
 async fn end(mut stream: TlsStream<TcpStream>) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }

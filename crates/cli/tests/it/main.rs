@@ -1,4 +1,4 @@
-//! Integration tests, a behaviour each.
+//! Integration tests, one behaviour per module.
 
 mod a_bad_certificate_is_explained;
 mod a_full_server_lets_new_clients_wait;

@@ -1,4 +1,4 @@
-//! `--metrics` shows at `/metrics` what has been, to the byte.
+//! `--metrics` shows exact counts at `/metrics`, to the byte.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::thread;
 use crate::program::Server;
 use sockeye::CloseCode;
 
-/// The figures that are not zero.
+/// Returns the metrics that are not zero.
 fn figures(server: &Server) -> Vec<String> {
     let page = server.page("/metrics");
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
@@ -21,7 +21,7 @@ fn figures(server: &Server) -> Vec<String> {
     figures
 }
 
-/// Asks again until a figure is there: the server counts what becomes of a connection when it sees it.
+/// Polls until a metric has appeared: the server counts the end of a connection when it notices it.
 fn figures_with(server: &Server, line: &str) -> Vec<String> {
     loop {
         let figures = figures(server);
@@ -32,7 +32,7 @@ fn figures_with(server: &Server, line: &str) -> Vec<String> {
     }
 }
 
-/// The status that a page of another origin gets instead of a WebSocket.
+/// Returns the status that a page of another origin gets instead of a WebSocket.
 fn ask_from_elsewhere(server: &Server) -> String {
     let mut stream = server.dial();
     write!(

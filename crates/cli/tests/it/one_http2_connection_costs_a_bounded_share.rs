@@ -1,5 +1,5 @@
-//! What a client of HTTP/2 leaves unread, resets or floods ends at most its own connection, in order, and harms nothing
-//! beside it.
+//! An HTTP/2 client that leaves data unread, resets streams or floods the server ends at most its
+//! own connection, in order, and harms no other.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use tokio_rustls::TlsConnector;
 use crate::program;
 use crate::program::any_issuer;
 
-/// Far more than anything here takes.
+/// Timeout, far longer than any step of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A client of h2 whose streams have no window.
+/// Connects an h2 client whose streams have no window.
 async fn connect(
     server: &program::Server,
 ) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
@@ -38,7 +38,7 @@ async fn connect(
     (sender, connection)
 }
 
-/// Sends a request, and gives its stream once the head of the answer is there.
+/// Sends a request, and returns its stream once the response head has arrived.
 async fn ask(
     sender: &SendRequest<Bytes>,
     request: Request<()>,
@@ -75,13 +75,13 @@ async fn websockets_that_do_not_read_their_echoes_leave_the_connection_alone() {
     let mut streams = Vec::new();
     for _ in 0..STREAMS {
         let (mut send, receive) = ask(&sender, websocket(&server)).await.unwrap();
-        // As many as the stream's window of 64 KiB takes, a frame of HTTP/2 each.
+        // Enough messages to fill the stream's window of 64 KiB, one HTTP/2 frame each.
         for _ in 0..64 * 1024 / MESSAGE.len() {
             send.send_data(MESSAGE.into(), false).unwrap();
         }
         streams.push((send, receive));
     }
-    // All of it comes before this request.
+    // All messages are received before this request.
     let _page = ask(&sender, page(&server)).await.unwrap();
 }
 
@@ -92,16 +92,16 @@ async fn a_connection_with_many_resets_is_ended_in_order() {
     let stays = ask(&sender, websocket(&server)).await.unwrap();
     let error = async {
         for _ in 0..500 {
-            // A body that is dropped resets its stream, which waits for a window.
+            // Dropping a body resets its stream, which waits for a window.
             drop(ask(&sender, page(&server)).await?);
         }
         Ok::<_, h2::Error>(())
     };
     let error = error.await.unwrap_err();
     assert!(error.is_go_away() && error.reason() == Some(Reason::NO_ERROR), "{error:?}");
-    // The WebSocket goes on until its end.
+    // The WebSocket stays open until its handler ends.
     assert!(!connection.is_finished());
     drop(stays);
-    // With whatever it meets there: TLS may end while the client still writes.
+    // Any result is accepted: TLS may end while the client still writes.
     let _ended = tokio::time::timeout(LONG, connection).await.unwrap().unwrap();
 }

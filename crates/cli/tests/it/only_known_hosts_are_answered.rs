@@ -1,10 +1,11 @@
-//! A page whose name was made to resolve to this machine (DNS rebinding) gets neither pages nor WebSockets.
+//! A page whose name was made to resolve to this machine (DNS rebinding) gets neither pages nor
+//! WebSockets.
 
 use crate::program;
 
 use std::io::{Read, Write};
 
-/// The status of the answer to a request with these headers, and more that makes it an upgrade.
+/// Returns the status of the response to a request with these headers and those of an upgrade.
 fn status(server: &program::Server, path: &str, headers: &str) -> String {
     let mut stream = server.dial();
     write!(
@@ -18,7 +19,7 @@ fn status(server: &program::Server, path: &str, headers: &str) -> String {
     String::from_utf8_lossy(&status[9..]).into_owned()
 }
 
-/// The status of the answer to a GET by this host, from a page that it sent.
+/// Returns the status of the response to a GET by this host, from a page of this host.
 fn of_host(server: &program::Server, path: &str, host: &str) -> String {
     status(server, path, &format!("host: {host}\r\norigin: http://{host}\r\n"))
 }

@@ -1,9 +1,9 @@
-//! A page of another origin connects only where `--allow-origin` lets it.
+//! A page of another origin connects only if `--allow-origin` allows that origin.
 
 use crate::program;
 use std::io::{Read, Write};
 
-/// The status line of the answer to an upgrade asked for by a page of `origin`.
+/// Returns the status line of the response to an upgrade requested by a page of `origin`.
 fn status(server: &program::Server, origin: &str) -> String {
     let mut stream = server.dial();
     write!(

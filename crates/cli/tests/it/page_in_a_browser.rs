@@ -1,5 +1,5 @@
-//! The page as a person uses it, in Chromium: `browser/page.mjs` types, reads, sends a file, kills
-//! the server and sees the page come back. Screenshots are left in `target/screenshots`.
+//! The page in Chromium: `browser/page.mjs` types, reads, sends a file, kills the server and sees
+//! the page reconnect. Screenshots are left in `target/screenshots`.
 
 use crate::browser;
 

@@ -1,4 +1,4 @@
-//! Somebody types the address without the `s`.
+//! A request by `http://` to a TLS port is redirected to `https://`.
 
 use crate::program;
 

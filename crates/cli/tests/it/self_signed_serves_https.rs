@@ -1,4 +1,4 @@
-//! `--self-signed` needs no files and speaks TLS at once.
+//! `--self-signed` needs no files and serves TLS at once.
 
 use crate::program;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! The first thing a newcomer does: start it, open the address.
+//! The first steps of a new user: start the server, open the address.
 
 use crate::program;
 

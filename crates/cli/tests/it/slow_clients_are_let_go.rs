@@ -1,12 +1,12 @@
-//! A client that connects and dawdles does not hold its connection.
+//! A client that connects and stalls is disconnected.
 
 use crate::program;
 use std::io::{Read, Write};
 
-/// Reads to the end, which comes only when the server hangs up.
+/// Reads to the end, which comes only when the server closes the connection.
 fn rest(mut stream: impl Read) -> String {
     let mut rest = Vec::new();
-    // A reset is an end as well: the server does not owe a dawdler politeness.
+    // A reset is an end as well: the server need not close a stalled connection cleanly.
     let _ = stream.read_to_end(&mut rest);
     String::from_utf8_lossy(&rest).into_owned()
 }

@@ -1,5 +1,5 @@
-//! `--memory-budget` is what all connections may hold of unfinished messages; beyond it the largest holder is closed with 1013,
-//! and counted.
+//! `--memory-budget` limits the memory of unfinished messages of all connections; beyond it the
+//! connection that holds the most is closed with 1013, and counted.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! With `--trust-proxy`, the log and the handlers see the client's address, over HTTP/1.1 with and without TLS.
+//! With `--trust-proxy`, the log and the handlers see the client's address, over HTTP/1.1 with and
+//! without TLS.
 
 use std::io::Write;
 

@@ -1,10 +1,10 @@
-//! A peer writes no lines of the log: whatever it says is logged escaped.
+//! A peer cannot write lines of the log: its text is logged escaped.
 
 use std::io::{BufRead, Write};
 
 use crate::program;
 
-/// A close frame of a client, masked with zeros.
+/// Returns a close frame of a client, masked with zeros.
 fn close_frame(reason: &str) -> Vec<u8> {
     let length = u8::try_from(2 + reason.len()).expect("a short reason");
     let mut frame = vec![0x88, 0x80 | length, 0, 0, 0, 0, 0x03, 0xe8];

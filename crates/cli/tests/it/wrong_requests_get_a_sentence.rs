@@ -1,4 +1,4 @@
-//! Whoever comes to the wrong place is told where the right one is.
+//! The response to a wrong request names the right path.
 
 use crate::program;
 

@@ -1,4 +1,4 @@
-//! The browser's clock and queue of microtasks, in a page or a worker.
+//! The browser's clock and microtask queue, in a page or a worker.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// As long as a timer of the browser can run, in milliseconds: the number is a signed one of 32 bits.
+/// Maximum delay of a browser timer, in milliseconds: the number is a signed one of 32 bits.
 const MAX_TIMER: f64 = 2_147_483_647.0;
 
-/// Milliseconds since the page or worker began, never less than before.
+/// A time, in milliseconds since the page or worker started. Monotonic.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) struct Instant(f64);
 
@@ -44,15 +44,15 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
 }
 
-/// Random bits, which spread attempts and protect nothing.
+/// Returns random bits. They spread attempts over time and protect nothing.
 pub(crate) fn random() -> u64 {
-    // 53 bits of it; a negative number cannot be.
+    // At most 53 random bits; never negative.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in 0..2^64")]
     let bits = (js_sys::Math::random() * 18_446_744_073_709_551_616.0) as u64;
     bits
 }
 
-/// A turn that a task gives to the others: it is over when the task is asked again.
+/// A turn that a task yields to the others. Over when the task is polled again.
 #[derive(Debug)]
 pub(crate) struct Recess;
 
@@ -68,13 +68,13 @@ impl Recess {
     }
 }
 
-/// What a task may hold: anything, as there is one thread.
+/// The bound of values that a task may hold: none, as there is only one thread.
 #[allow(unreachable_pub, reason = "a bound of `Endpoint::with_connector` has to be public")]
 pub trait MaybeSend {}
 
 impl<T> MaybeSend for T {}
 
-/// A future of any kind that a task may hold.
+/// A boxed future that a task may hold.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 pub(crate) fn sleep(duration: Duration) -> Sleep {
@@ -85,11 +85,13 @@ pub(crate) fn sleep_until(deadline: Instant) -> Sleep {
     TIMERS.with_borrow_mut(|timers| timers.add(deadline))
 }
 
-/// Ready when its time has passed, whether the timer has rung or not: a timer of a busy page rings late, and that of a page
-/// that is not seen once a second. So what arrives after the deadline never passes for something that arrived before.
+/// A timer that is ready once its time has passed, whether the browser's timer has fired or not:
+/// timers of a busy page fire late, and those of a hidden page once a second. So data that arrives
+/// after the deadline is never treated as having arrived before.
 ///
-/// All of them share one timer of the browser, which runs until the earliest is due: a call with a deadline, which is
-/// met as a rule, costs an entry in a map and no call of JavaScript but that of the clock.
+/// All sleeps share one timer of the browser, which runs until the earliest is due: a call with a
+/// deadline, which is usually met, costs a map entry and no JavaScript call except that of the
+/// clock.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     key: Key,
@@ -102,7 +104,8 @@ impl Future for Sleep {
         if self.key.0 <= now().micros() {
             return Poll::Ready(());
         }
-        // The waker that was there is dropped outside, as it may drop a task, and that another timer.
+        // The previous waker is dropped outside the borrow, as dropping it may drop a task, and
+        // with it another timer.
         let replaced = TIMERS.with_borrow_mut(|timers| {
             let waker = timers.sleeping.get_mut(&self.key)?;
             Some(std::mem::replace(waker, cx.waker().clone()))
@@ -127,16 +130,16 @@ thread_local! {
 }
 
 struct Timers {
-    /// Those that are not due, by when they are; the earliest is first.
+    /// The pending sleeps, ordered by when they are due.
     sleeping: BTreeMap<Key, Waker>,
-    /// Tells apart what is due at the same time.
+    /// Distinguishes sleeps that are due at the same time.
     next: u64,
-    /// The timer of the browser, and when it will ring.
+    /// The browser's timer, and when it fires.
     running: Option<Running>,
     ring: Closure<dyn FnMut()>,
 }
 
-/// Microseconds of the clock, then in the order of asking.
+/// The due time in microseconds of the clock, and a sequence number.
 type Key = (u64, u64);
 
 struct Running {
@@ -153,7 +156,7 @@ impl Timers {
         Sleep { key }
     }
 
-    /// Sees that a timer runs that rings when the earliest is due, or before.
+    /// Ensures that a timer runs that fires when the earliest sleep is due, or before.
     fn run(&mut self) {
         let Some((&(earliest, _), _)) = self.sleeping.first_key_value() else { return };
         if self.running.as_ref().is_some_and(|running| running.due <= earliest) {
@@ -168,7 +171,7 @@ impl Timers {
         self.running = Some(Running { timer, due: earliest });
     }
 
-    /// Takes out those that are due.
+    /// Removes and returns the sleeps that are due.
     fn take_due(&mut self) -> BTreeMap<Key, Waker> {
         self.running = None;
         let later = self.sleeping.split_off(&(now().micros() + 1, 0));
@@ -178,9 +181,9 @@ impl Timers {
     }
 }
 
-/// The timer of the browser has rung.
+/// Handles the firing of the browser's timer.
 fn ring() {
-    // Woken outside, as whoever is woken may ask for timers.
+    // Woken outside the borrow, as a woken task may create timers.
     for waker in TIMERS.with_borrow_mut(Timers::take_due).into_values() {
         waker.wake();
     }
@@ -191,7 +194,7 @@ extern "C" {
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     fn performance_now() -> f64;
 
-    /// The result is a number in browsers, and an object elsewhere.
+    /// Returns a number in browsers, and an object elsewhere.
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &Closure<dyn FnMut()>, milliseconds: f64) -> JsValue;
 

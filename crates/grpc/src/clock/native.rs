@@ -8,10 +8,11 @@ use std::time::Duration;
 
 pub(crate) use tokio::time::Instant;
 
-/// What a task may hold: here, what may pass from one thread to another.
+/// The bound of values that a task may hold: here, values that may move between threads.
 pub(crate) use std::marker::Send as MaybeSend;
 
-/// Ready when its time has passed, whether the runtime has come to look at its timers or not.
+/// A timer that is ready once its time has passed, whether the runtime has processed its timers or
+/// not.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     timer: Pin<Box<tokio::time::Sleep>>,
@@ -44,16 +45,17 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
-/// Random bits, or zeros if the system has none to give: they spread attempts and protect nothing.
+/// Returns random bits, or zeros if the system provides none. They spread attempts over time and
+/// protect nothing.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-/// A future of any kind that a task may hold.
+/// A boxed future that a task may hold.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A turn that a task gives to the others. It is over, and the task woken, when the runtime has come round to all tasks that
-/// were ready: until then the task may be asked as often as it likes.
+/// A turn that a task yields to the others. Over, and the task woken, when the runtime has polled
+/// all tasks that were ready: until then the task may be polled any number of times.
 #[derive(Debug)]
 pub(crate) struct Recess {
     round: Arc<Round>,
@@ -69,7 +71,8 @@ impl Recess {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         let task = Mutex::new(cx.waker().clone());
         let round = Arc::new(Round { is_over: AtomicBool::new(false), task });
-        // It has the runtime wake the round, not the task, at the end of the turn. It is pending now, and is not needed any more.
+        // `yield_now` makes the runtime wake the round, not the task, at the end of the turn. The
+        // future is pending now, and is no longer needed.
         let waker = Waker::from(Arc::clone(&round));
         let _pending = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
         Self { round }

@@ -1,27 +1,29 @@
-//! Bytes that arrived and were not read.
+//! A queue of unread bytes.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// A piece shorter than this is copied, in bytes: beside a slot and a reference of 64 bytes, what it saves to share it is
-/// less than what it costs to keep the buffer that it is a part of.
+/// Length below which a piece is copied, in bytes: beside a slot and a reference of 64 bytes,
+/// sharing the piece saves less than keeping alive the buffer that it is a part of costs.
 const SHORT: usize = 1024;
 
-/// How long pieces become that are put together from short ones, in bytes: the longest DATA frame that h2 sends by default.
+/// Length up to which short pieces are merged, in bytes: the longest DATA frame that h2 sends by
+/// default.
 const PIECE: usize = 16 * 1024;
 
-/// A queue of bytes, whose memory is proportional to the number of bytes and not to the number of pieces that they came in.
+/// A queue of bytes whose memory is proportional to the number of bytes, not to the number of
+/// pieces in which they arrived.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     pieces: VecDeque<Bytes>,
-    /// The last bytes, put together from short pieces.
+    /// The last bytes, merged from short pieces.
     tail: BytesMut,
 }
 
 impl Inbox {
     pub(super) fn push(&mut self, piece: Bytes) {
-        // A reader that keeps up is given each piece as it came.
+        // A reader that keeps up gets each piece as it arrived.
         let is_short = piece.len() < SHORT && !self.is_empty();
         if !is_short || self.tail.len() + piece.len() > PIECE {
             self.end_tail();

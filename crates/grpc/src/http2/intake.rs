@@ -1,4 +1,5 @@
-//! Bodies as they arrive: what takes them out of h2, and what gives them to the program.
+//! Arriving bodies: the side that takes them out of h2, and the side that passes them to the
+//! program.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,10 +15,11 @@ use http_body::{Body, Frame, SizeHint};
 use super::inbox::Inbox;
 use crate::CallError;
 
-/// How a connection ended, once it has.
+/// The error that ended a connection, once set.
 pub(crate) type End = Arc<OnceLock<Arc<h2::Error>>>;
 
-/// Makes two ends of the receiving half of a stream: one for the driver of the connection, one for the program.
+/// Creates the two ends of the receiving half of a stream: one for the driver of the connection,
+/// one for the program.
 pub(crate) fn accept(mut stream: RecvStream, end: End) -> (Intake, Incoming) {
     let flow = stream.flow_control().clone();
     let shared = Arc::new(Shared::default());
@@ -26,7 +28,8 @@ pub(crate) fn accept(mut stream: RecvStream, end: End) -> (Intake, Incoming) {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Locked for a look or a change only. h2's own lock may be taken within it, and never the other way round.
+    /// Locked for reads and changes only. h2's lock may be taken while this is held, never the
+    /// other way round.
     state: Mutex<State>,
 }
 
@@ -34,22 +37,24 @@ struct Shared {
 struct State {
     inbox: Inbox,
     trailers: Option<HeaderMap>,
-    /// How the body ended, behind what is in the inbox and the trailers.
+    /// The result of the body, after the inbox and the trailers.
     end: Option<Result<(), CallError>>,
     reader: Option<Waker>,
-    /// The driver's, while the stream lives.
+    /// The driver's waker, while the stream lives.
     driver: Option<Waker>,
     is_dropped: bool,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic cannot leave half a change behind: nothing within calls foreign code.
+        // A panic cannot leave a partial change behind: no foreign code is called while the lock is
+        // held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Takes a body out of h2, until it ends or the program drops its end.
+/// The driver's end of a body. Takes the body out of h2 until the body ends or the program drops
+/// its end.
 #[derive(Debug)]
 pub(crate) struct Intake {
     stream: RecvStream,
@@ -58,7 +63,7 @@ pub(crate) struct Intake {
 }
 
 impl State {
-    /// Takes what there is; ready when the body has ended.
+    /// Takes the available data; returns ready when the body has ended.
     fn poll_take(
         &mut self,
         stream: &mut RecvStream,
@@ -120,15 +125,15 @@ impl Drop for Intake {
     }
 }
 
-/// The intakes of a connection, which its driver polls.
+/// The intakes of a connection, polled by its driver.
 pub(crate) type Intakes<F> = FuturesUnordered<F>;
 
-/// Polls those that have something to do.
+/// Polls the intakes that are ready.
 pub(crate) fn poll_all<F: Future<Output = ()>>(intakes: &mut Intakes<F>, cx: &mut Context<'_>) {
     while let Poll::Ready(Some(())) = intakes.poll_next_unpin(cx) {}
 }
 
-/// A body as it arrives, for the program. What is read of it gives the sender room for more.
+/// The program's end of an arriving body. Reading it opens the sender's window.
 ///
 /// Dropping it ends the receiving half of the stream.
 #[derive(Debug)]
@@ -149,7 +154,7 @@ impl Body for Incoming {
         let mut state = this.shared.lock();
         if let Some(data) = state.inbox.pop() {
             drop(state);
-            // An error would say that it is more than has arrived.
+            // An error would mean that more is released than has arrived.
             let _ = this.flow.release_capacity(data.len());
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }

@@ -1,4 +1,4 @@
-//! A body on its way into h2.
+//! Sending of bodies through h2.
 
 use std::error::Error;
 use std::future::Future;
@@ -11,22 +11,22 @@ use http_body::{Body, Frame};
 
 use crate::status::find;
 
-/// How the sending of a body ended.
+/// The result of sending a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// All of it is with h2, or the body has failed.
+    /// h2 has taken the whole body, or the body has failed.
     Over,
     /// The peer has reset the stream, or the connection is over.
     Cancelled {
-        /// A part of the body waited for the peer's window.
+        /// Whether a part of the body waited for the peer's window.
         unread: bool,
     },
 }
 
-/// Sends a body: it is ready when all of it is with h2, when the peer has reset the stream, or when the body has failed,
-/// whereupon the stream is reset.
+/// A future that sends a body. Ready when h2 has taken the whole body, when the peer has reset the
+/// stream, or when the body has failed, in which case the stream is reset.
 ///
-/// One piece of the body is waiting for the peer's window at most.
+/// At most one piece of the body waits for the peer's window.
 #[derive(Debug)]
 pub(crate) struct Pipe<B> {
     body: B,
@@ -50,11 +50,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// Waits until the peer takes something of the piece that waits.
+    /// Waits until the peer's window has space for a part of the waiting piece.
     fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let is_empty = self.waiting.as_ref().is_none_or(|(piece, _)| piece.is_empty());
         if !is_empty && self.stream.capacity() == 0 {
-            // The least that shows what the window is: h2 takes a piece whole, and asks for the rest of it by itself.
+            // The smallest reservation that shows the window: h2 takes a piece whole, and reserves
+            // the rest by itself.
             self.stream.reserve_capacity(1);
             if let Some(capacity) = ready!(self.stream.poll_capacity(cx)) {
                 capacity?;
@@ -63,7 +64,8 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Errors are h2's: the stream is over, which the other half of the call is told in more detail.
+    /// Sends the body. An error is h2's and means that the stream is over; the other half of the
+    /// call receives the details.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent, h2::Error>> {
         loop {
             if self.stream.poll_reset(cx)?.is_ready() {
@@ -93,7 +95,7 @@ where
                     self.stream.send_trailers(trailers)?;
                     return Poll::Ready(Ok(Sent::Over));
                 }
-                // A kind of frame that did not exist when this was written.
+                // A frame kind unknown to this crate.
                 Ok(Err(Err(_))) => {}
                 Err(error) => {
                     self.stream.send_reset(reason(&*error.into()));
@@ -117,7 +119,7 @@ where
     }
 }
 
-/// The reason that an error has inside.
+/// Returns the reset reason found inside an error.
 fn reason(error: &(dyn Error + 'static)) -> Reason {
     find::<h2::Error>(error).and_then(h2::Error::reason).unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -4,40 +4,43 @@ use crate::close::CloseFrame;
 use crate::frame::Header;
 use crate::message::{Kind, MessageCow};
 
-/// What arrived. It borrows from the input where it can, and never from the connection: the answer can be encoded
-/// while the event is still in hand.
+/// An event received from the peer. An event borrows from the input where possible, and never from
+/// the connection, so the caller can encode an answer while it holds the event.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A message.
     Message(MessageCow<'a>),
-    /// A message begins whose pieces follow. Only where
-    /// [messages are streamed](crate::Connection::stream_messages).
+    /// The beginning of a message whose pieces follow. Only while [messages are
+    /// streamed](crate::Connection::stream_messages).
     Begin(Kind),
-    /// The next bytes of the message that began, after decompression; not empty. Those of a text are the beginning of valid
-    /// UTF-8, and may end within a character. Control frames may come between. One that is borrowed is the end of the input
-    /// that was taken.
+    /// The next bytes of the message in progress, after decompression; not empty. The pieces of a
+    /// text so far are a prefix of valid UTF-8, and may end within a character. Control frames may
+    /// arrive between pieces. A borrowed piece is the end of the input that was taken.
     Piece(Cow<'a, [u8]>),
-    /// The message that began is whole.
+    /// The end of the message in progress.
     End,
-    /// A frame begins whose header breaks no rule; what it carries follows as another event. Only with
-    /// [`Config::report_frames`](super::Config::report_frames).
+    /// The header of a frame, which breaks no rule; the content of the frame follows as another
+    /// event. Only with [`Config::report_frames`](super::Config::report_frames()).
     Frame(Header),
-    /// A ping. It has been answered: the pong is in the output already, or will be as soon as there is room.
+    /// A ping. The connection has answered it: the pong is in the output, or will be appended as
+    /// soon as the output is short enough.
     Ping(Cow<'a, [u8]>),
-    /// A pong, asked for or not.
+    /// A pong, solicited or not.
     Pong(Cow<'a, [u8]>),
-    /// The peer's close frame; nothing arrives after it. If it began the closing handshake, the answer is in the
-    /// output.
+    /// The peer's close frame; nothing arrives after it. If the peer began the closing handshake,
+    /// the answer is in the output, unless [half-close](crate::Connection::allow_half_close) defers
+    /// it.
     Close {
-        /// What it says.
+        /// The code and reason; `None` if the payload is empty.
         frame: Option<CloseFrame>,
-        /// Whether it came between the fragments of a message, of which the beginning is thereby lost.
+        /// `true` if the close frame arrived between the fragments of a message, whose beginning is
+        /// thereby lost.
         mid_message: bool,
     },
 }
 
 impl Event<'_> {
-    /// The event without its borrow, a copy of what was borrowed.
+    /// Returns the event with its borrowed bytes copied.
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Message(message) => Event::Message(MessageCow::Owned(message.into_owned())),

@@ -8,26 +8,27 @@ use crate::frame::OpCode;
 use crate::message::{Kind, MessageRef};
 use crate::prepared::Prepared;
 
-/// The part of a [`Connection`] that sends messages, taken off it by [`Connection::sending_half`]: it holds the
-/// compressor, so that whoever compresses a message keeps nobody from receiving.
+/// The sending part of a [`Connection`], split off by [`Connection::sending_half`]. It holds the
+/// compressor, so that compressing a message does not block receiving.
 ///
-/// The connection goes on to receive, and to answer with control frames. The order of both outputs on the wire is the
-/// driver's matter, and so is to write nothing after a close frame of either.
+/// The connection continues to receive, and to answer with control frames. The driver decides the
+/// order of both outputs on the wire, and must write nothing after a close frame of either.
 #[derive(Debug)]
 pub struct SendingHalf(Sending);
 
 impl Connection {
-    /// Takes off the part that sends messages. What the connection itself sends after that is not compressed.
+    /// Splits off the part that sends messages. Messages that the connection itself sends
+    /// afterwards are not compressed.
     pub fn sending_half(&mut self) -> SendingHalf {
         SendingHalf(self.sending.take_off())
     }
 }
 
 impl SendingHalf {
-    /// As [`Connection::send_in_place`].
+    /// Appends a message, or only its header; see [`Connection::send_in_place`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::send_in_place`].
     pub fn send_in_place(
         &mut self,
         message: MessageRef<'_>,
@@ -36,10 +37,10 @@ impl SendingHalf {
         self.0.in_place(message, out)
     }
 
-    /// As [`Connection::send_prepared`].
+    /// Appends a prepared message; see [`Connection::send_prepared`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::send_prepared`].
     pub fn send_prepared(
         &mut self,
         prepared: &Prepared,
@@ -48,34 +49,34 @@ impl SendingHalf {
         self.0.prepared(prepared, out)
     }
 
-    /// As [`Connection::begin_message`].
+    /// Begins a message that is sent in fragments; see [`Connection::begin_message`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::begin_message`].
     pub fn begin_message(&mut self, kind: Kind) -> Result<(), UsageError> {
         self.0.begin(kind)
     }
 
-    /// As [`Connection::append_fragment`].
+    /// Appends a fragment of the message in progress; see [`Connection::append_fragment`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::append_fragment`].
     pub fn append_fragment(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
         self.0.fragment(payload, false, out)
     }
 
-    /// As [`Connection::finish_message`].
+    /// Appends the last fragment of the message in progress; see [`Connection::finish_message`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::finish_message`].
     pub fn finish_message(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
         self.0.fragment(payload, true, out)
     }
 
-    /// As [`Connection::ping`].
+    /// Appends a ping; see [`Connection::ping`].
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`Connection::ping`].
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
         self.0.control(OpCode::Ping, payload, out)
     }
@@ -83,7 +84,7 @@ impl SendingHalf {
     /// Appends a close frame to `out`, after which this half sends nothing.
     ///
     /// # Errors
-    /// As [`Connection::close`].
+    /// Same as [`Connection::close`].
     pub fn close(
         &mut self,
         frame: Option<&CloseFrame>,

@@ -1,32 +1,33 @@
 use std::fmt;
 use std::mem;
 
-/// Bytes from the transport, of which [`Connection::receive`](crate::Connection::receive) takes the part that it
-/// needs for one event. Payloads are unmasked in place.
+/// Bytes from the transport, from which [`Connection::receive`](crate::Connection::receive) takes
+/// the part that it needs for one event. Payloads are unmasked in place.
 ///
-/// A connection that has no more event to give has taken all of it: what is left of a frame that has not fully
-/// arrived is kept by the connection, so that the buffer behind it is free for another connection.
+/// A connection that returns no event has taken all of the input: the connection copies the
+/// received part of an incomplete frame, so the buffer behind the input is free for another
+/// connection.
 pub struct Input<'a> {
     bytes: &'a mut [u8],
 }
 
 impl<'a> Input<'a> {
-    /// All of `bytes`.
+    /// Creates an input of all of `bytes`.
     pub const fn new(bytes: &'a mut [u8]) -> Self {
         Self { bytes }
     }
 
-    /// What was not taken yet.
+    /// Returns the bytes that were not taken yet.
     pub const fn as_bytes(&self) -> &[u8] {
         self.bytes
     }
 
-    /// The number of bytes not taken yet.
+    /// Returns the number of bytes that were not taken yet.
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether all was taken.
+    /// Returns whether all bytes were taken.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

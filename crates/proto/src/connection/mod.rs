@@ -41,18 +41,19 @@ use crate::text::Utf8Bytes;
 use receiving::Receiving;
 use sending::Sending;
 
-/// While the output holds this much, in bytes, pongs are not added to it: only the last ping is remembered, and
-/// answered when there is room (RFC 6455 section 5.5.3 allows it). A flood of pings at a peer that does not read
-/// what it is sent costs no more memory than this.
+/// Size of the output, in bytes, from which on pongs are not appended: the connection then
+/// remembers only the last ping, and answers it once the output is shorter (RFC 6455 section 5.5.3
+/// allows it). This bounds the memory that a flood of pings costs if the peer does not read the
+/// output.
 const ANSWERS_LIMIT: usize = 16 * 1024;
 
-/// Where a client's mask keys come from: each call gives a fresh key that cannot be predicted.
+/// The source of a client's mask keys: each call returns a fresh key that cannot be predicted.
 pub type MaskKeys = fn() -> MaskKey;
 
 /// A WebSocket connection without its transport: bytes in, events out; messages in, bytes out.
 ///
-/// It does no I/O and reads no clock: whoever drives it moves the bytes and tells the time. The loop is always the
-/// same, for a server on a thread of its own as much as for a browser:
+/// A connection does no I/O and reads no clock: its driver moves the bytes and supplies the time.
+/// The loop is always the same, for a server on a thread of its own as much as for a browser:
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -76,12 +77,12 @@ pub type MaskKeys = fn() -> MaskKey;
 ///                 Err(error) => break Err(error),
 ///             }
 ///         };
-///         // Written after an error too: the close frame that tells the peer is in it.
+///         // Also after an error: `out` then holds the close frame that reports it.
 ///         transport.write_all(&out)?;
 ///         out.clear();
 ///         received?;
 ///         connection.on_close_written(Instant::now());
-///         // A driver that can wait for a deadline asks for it here.
+///         // A driver that can wait for a deadline polls it here.
 ///         let _deadline = connection.poll_timeout(Instant::now());
 ///     }
 ///     Ok(())
@@ -104,8 +105,9 @@ pub type MaskKeys = fn() -> MaskKey;
 /// # assert_eq!(pipe.1, [0x81, 2, b'h', b'i', 0x88, 0]);
 /// ```
 ///
-/// The invariant of the loop: what is in `out` after any call must be written, in order, before the driver waits.
-/// That is how pongs, the answer to a close frame and the close frame after an error get to the peer.
+/// The invariant of the loop: the bytes in `out` after any call must be written, in order, before
+/// the driver waits. Pongs, the answer to a close frame and the close frame after an error reach
+/// the peer in this way.
 #[derive(Debug)]
 pub struct Connection {
     receiving: Receiving,
@@ -115,17 +117,19 @@ pub struct Connection {
     owed_pong: Option<Box<OwedPong>>,
 }
 
-/// The payload of the last ping that could not be answered yet, behind one pointer: an idle connection holds none.
+/// The payload of the last ping that could not be answered yet. Behind one pointer, which is all
+/// that an idle connection holds.
 #[derive(Debug)]
 struct OwedPong(Box<[u8]>);
 
 impl Connection {
-    /// The server's end, after the opening handshake.
+    /// Creates the server's end of a connection, after the opening handshake.
     pub fn server(config: &Config) -> Self {
         Self::new(Role::Server, config, None)
     }
 
-    /// The client's end, after the opening handshake, with the source of its mask keys.
+    /// Creates the client's end of a connection, after the opening handshake, with the source of
+    /// its mask keys.
     pub fn client(config: &Config, mask_keys: MaskKeys) -> Self {
         Self::new(Role::Client, config, Some(mask_keys))
     }
@@ -144,24 +148,26 @@ impl Connection {
         }
     }
 
-    /// Which end this is.
+    /// Returns the role of the local end.
     pub const fn role(&self) -> Role {
         self.receiving.role()
     }
 
-    /// Whether the beginning of a message or frame was taken, and its end was not.
+    /// Returns whether the beginning of a message or frame was taken, and its end was not.
     #[inline]
     pub fn is_mid_message(&self) -> bool {
         !self.receiving.is_between_messages()
     }
 
-    /// Counts what is held of an unfinished message against a budget that connections share. A driver calls it after it
-    /// received all input, and after a timeout, where the connection [is within a message](Connection::is_mid_message). What is
-    /// held is given back with the message.
+    /// Counts the memory of an unfinished message against a budget that connections share. A driver
+    /// calls `charge` after it received all input, and after a timeout, if the connection [is
+    /// within a message](Connection::is_mid_message). The memory is returned to the budget when the
+    /// message ends.
     ///
     /// # Errors
-    /// [`ProtocolError::OverBudget`] when the budget is used up and this connection is to give way. The close frame that says so
-    /// has been appended to `out`, and the connection is [`State::Closed`].
+    /// [`ProtocolError::OverBudget`] if the budget is used up and this connection must be closed.
+    /// The close frame that reports it has been appended to `out`, and the connection is
+    /// [`State::Closed`].
     #[cold]
     pub fn charge(
         &mut self,
@@ -176,31 +182,33 @@ impl Connection {
         charged
     }
 
-    /// Returns the charge of the message in progress, if [`charge`](Connection::charge) has found it to hold much. A driver that
-    /// waits gives it a [waker](Charge::wake_by), and calls `charge` again when it is woken.
+    /// Returns the charge of the message in progress, if [`charge`](Connection::charge) has counted
+    /// the message: from 16 KiB on. A driver that waits sets the charge's [waker](Charge::wake_by),
+    /// and calls `charge` again when woken.
     pub fn message_charge(&mut self) -> Option<&mut Charge> {
         self.receiving.message_charge()
     }
 
-    /// How far the connection is towards its end.
+    /// Returns the state of the connection.
     #[inline]
     pub fn state(&self) -> State {
         self.closing.state()
     }
 
-    /// How long the closing handshake may take: [`Config::close_timeout`].
+    /// Returns the timeout of the closing handshake: [`Config::close_timeout()`].
     pub const fn close_timeout(&self) -> Duration {
         self.closing.timeout()
     }
 
-    /// Takes input and gives the next event, or `None` when it needs more; answers are appended to `out`.
+    /// Takes input and returns the next event, or `None` when more input is needed; answers are
+    /// appended to `out`.
     ///
-    /// When `None` is returned all input was taken. After the peer's close frame, or an error, all input is
-    /// discarded.
+    /// When `receive` returns `None`, all input was taken. After the peer's close frame, or an
+    /// error, all input is discarded.
     ///
     /// # Errors
-    /// [`ProtocolError`] when the peer breaks a rule. The close frame that says so has been appended to `out`, and the
-    /// connection is [`State::Closed`].
+    /// [`ProtocolError`] if the peer breaks a rule. The close frame that reports it has been
+    /// appended to `out`, and the connection is [`State::Closed`].
     #[inline]
     pub fn receive<'a>(
         &mut self,
@@ -213,11 +221,11 @@ impl Connection {
         self.receive_any(input, out)
     }
 
-    /// As [`Connection::receive`], from input in shared bytes: a message that is whole in one frame is split off
-    /// without a copy.
+    /// Receives like [`Connection::receive`], but from shared bytes: a message that is complete in
+    /// one frame is split off without a copy.
     ///
     /// # Errors
-    /// As [`Connection::receive`].
+    /// Same as [`Connection::receive`].
     #[inline]
     pub fn receive_bytes(
         &mut self,
@@ -228,7 +236,7 @@ impl Connection {
         let mut cursor = Input::new(input);
         if let Some(received) = self.whole_message(&mut cursor, out) {
             let rest = cursor.len();
-            // The payload is the end of what was taken.
+            // The payload is the end of the bytes that were taken.
             let received = received.map(|message| (message.kind(), message.as_bytes().len()));
             let mut payload = take_front(input, before - rest);
             let (kind, length) = received?;
@@ -245,10 +253,10 @@ impl Connection {
         event
     }
 
-    /// Where to read next while a large payload is in progress: straight into its final place, as far as it goes. The
-    /// spare capacity is no more than the limit, and not empty.
-    /// [`Connection::payload_read`] must follow such a read. `None` when the next bytes are to be
-    /// [received](Connection::receive).
+    /// Returns the buffer to read into while a large payload is in progress, so that the payload
+    /// arrives in its final place. The spare capacity is at most the limit, and not empty. After
+    /// such a read the driver must call [`Connection::payload_read`]. Returns `None` if the next
+    /// bytes must be [received](Connection::receive).
     pub fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         if !self.closing.is_receiving() {
             return None;
@@ -256,10 +264,11 @@ impl Connection {
         self.receiving.payload_space()
     }
 
-    /// Takes the `length` bytes that were just read into the [payload space](Connection::payload_space).
+    /// Takes the `length` bytes that were just read into the [payload
+    /// space](Connection::payload_space).
     ///
     /// # Errors
-    /// As [`Connection::receive`].
+    /// Same as [`Connection::receive`].
     pub fn payload_read(
         &mut self,
         length: usize,
@@ -279,11 +288,12 @@ impl Connection {
         self.sending.message(message, out)
     }
 
-    /// As [`Connection::send`], but of a message with a long payload that is sent as it is, only the header is appended,
-    /// and `true` given back: the caller is to write the payload right after `out`, best by one vectored write.
+    /// Appends a message to `out` like [`Connection::send`], but if the message has a long payload
+    /// that is sent unchanged, appends only the header and returns `true`: the caller must write
+    /// the payload right after `out`, preferably with one vectored write.
     ///
     /// # Errors
-    /// As [`Connection::send`].
+    /// Same as [`Connection::send`].
     #[inline]
     pub fn send_in_place(
         &mut self,
@@ -293,11 +303,11 @@ impl Connection {
         self.sending.in_place(message, out)
     }
 
-    /// As [`Connection::send`], of a message that is [prepared](Prepared): bytes that are ready are appended. Bytes given back
-    /// are the rest of the frame, which the caller is to write right after `out`.
+    /// Appends a [prepared](Prepared) message, which is encoded already, to `out`. Returned bytes
+    /// are the rest of the frame, which the caller must write right after `out`.
     ///
     /// # Errors
-    /// As [`Connection::send`].
+    /// Same as [`Connection::send`].
     #[inline]
     pub fn send_prepared(
         &mut self,
@@ -307,8 +317,9 @@ impl Connection {
         self.sending.prepared(prepared, out)
     }
 
-    /// Whether the frame of a message is the same on every connection that says so: neither masked nor compressed, and the
-    /// close frame was not sent. What was encoded once may then be appended to the output of each.
+    /// Returns whether a message can be sent now in a frame that is neither masked nor compressed:
+    /// no close frame was sent, and no message in fragments is in progress. Such a frame is the
+    /// same on every connection, so one encoding can be appended to the output of each.
     #[inline]
     pub const fn sends_plain(&self) -> bool {
         self.sending.is_plain()
@@ -322,8 +333,8 @@ impl Connection {
         self.sending.control(OpCode::Ping, payload, out)
     }
 
-    /// Appends a pong that no ping asked for, a heartbeat (RFC 6455 section 5.5.3), to `out`. Pings are answered
-    /// without it.
+    /// Appends an unsolicited pong, a heartbeat (RFC 6455 section 5.5.3), to `out`. Pings are
+    /// answered without this method.
     ///
     /// # Errors
     /// [`UsageError::ControlTooLong`], and [`UsageError::Closing`] after the close frame was sent.
@@ -331,11 +342,13 @@ impl Connection {
         self.sending.control(OpCode::Pong, payload, out)
     }
 
-    /// Begins the closing handshake: appends the close frame to `out`. Go on receiving until [`Event::Close`].
+    /// Begins the closing handshake: appends the close frame to `out`. The caller then continues to
+    /// receive until [`Event::Close`].
     ///
     /// # Errors
     /// [`UsageError::Closing`] after a close frame was sent, [`UsageError::InvalidCloseCode`] and
-    /// [`UsageError::ControlTooLong`] for one that must not be; the connection is then as it was.
+    /// [`UsageError::ControlTooLong`] for a frame that must not be sent; the connection is then
+    /// unchanged.
     pub fn close(
         &mut self,
         frame: Option<&CloseFrame>,
@@ -346,33 +359,35 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends the pong that waits for room, if there is one: to be called when `out` was written.
+    /// Appends the deferred pong, if there is one and `out` is short enough. The driver calls
+    /// `poll_owed` after it wrote `out`.
     #[inline]
     pub fn poll_owed(&mut self, out: &mut Vec<u8>) {
         if self.owed_pong.is_some() && out.len() < ANSWERS_LIMIT {
             if let Some(owed) = self.owed_pong.take() {
-                // Refused only after the close frame, and then there is none to send.
+                // `pong` fails only after the close frame, when no pong is due.
                 let _ = self.pong(&owed.0, out);
             }
         }
     }
 
-    /// Starts [`Config::close_timeout`] once the local close frame is with the transport. Returns whether
-    /// [`poll_timeout`](Connection::poll_timeout) has a new deadline by that.
+    /// Starts [`Config::close_timeout()`] once the transport has the local close frame. Returns
+    /// whether [`poll_timeout`](Connection::poll_timeout) has a new deadline.
     ///
-    /// A driver calls it whenever all output is written and the [`State`] is not [`State::Open`]; it does nothing where no
-    /// close frame was waiting. Until then an orderly closing handshake has no deadline, so that what was sent before the
-    /// close frame is not cut while a slow peer still takes it: the driver bounds that wait by the progress of its writes
-    /// ([`Config::write_timeout`]). After a [`ProtocolError`] the time of the peer begins at once.
+    /// A driver calls `on_close_written` whenever all output is written and the [`State`] is not
+    /// [`State::Open`]; without a pending close frame, the call does nothing. Until then an orderly
+    /// closing handshake has no deadline, so that messages before the close frame are not cut off
+    /// while a slow peer still reads them: the driver bounds that wait by the progress of its
+    /// writes ([`Config::write_timeout()`]). After a [`ProtocolError`] the timeout starts at once.
     pub fn on_close_written(&mut self, now: Instant) -> bool {
         self.closing.on_close_written(now)
     }
 
-    /// When to call [`Connection::handle_timeout`]; `None` for never.
+    /// Returns the time at which to call [`Connection::handle_timeout`]; `None` for never.
     ///
-    /// It changes only with the [`State`], by `handle_timeout` and by [`on_close_written`](Connection::on_close_written):
-    /// between those, a driver need not ask again. The other deadlines are counted from the `now` of the first call that could
-    /// know of them.
+    /// The deadline changes only with the [`State`], in `handle_timeout` and in
+    /// [`on_close_written`](Connection::on_close_written): between those, a driver need not poll
+    /// again. All other deadlines count from the `now` of the first call after their cause.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => self.keepalive.poll_timeout(now),
@@ -380,36 +395,42 @@ impl Connection {
         }
     }
 
-    /// Takes note of a pong that arrived at `now`: whether it answers the keepalive's ping, and how long that took. A driver
-    /// that wants to know [`Connection::rtt`] calls it for each [`Event::Pong`]. Says whether there is a new one by it.
+    /// Handles a pong that arrived at `now`, and updates [`Connection::rtt`] if the pong answers
+    /// the keepalive's ping. A driver that needs the RTT calls `handle_pong` for each
+    /// [`Event::Pong`]. Returns whether the RTT was updated.
     pub fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
         self.keepalive.measure(payload, now)
     }
 
-    /// The round-trip time, once a keepalive ping was answered. Those are sent into silence only: a connection that is never
-    /// silent tells none.
+    /// Returns the round-trip time, once a keepalive ping was answered. The connection sends
+    /// keepalive pings only when the peer is silent, so a connection that is never silent has no
+    /// RTT.
     ///
-    /// The peer can make it longer or shorter than it is: a ping carries a number that can be guessed.
+    /// The peer can make the RTT longer or shorter than the true one: a ping carries a number that
+    /// can be guessed.
     pub const fn rtt(&self) -> Option<Rtt> {
         self.keepalive.rtt()
     }
 
-    /// Takes note that the transport took output. `waited` says whether the transport had taken nothing before, so that its
-    /// taking some is a sign of life of the peer.
+    /// Records that the transport accepted output. `waited` is `true` if the transport had accepted
+    /// nothing before, so that accepting some shows that the peer is alive.
     ///
-    /// A driver calls it after a write, once for any number of messages. Without it, a connection sends a pong that nobody asked
-    /// for whenever it was sent no ping for [`Config::ping_after`], although messages were sent.
+    /// A driver calls `handle_written` after a write, once for any number of messages. Without
+    /// these calls, a connection sends an unsolicited pong whenever it has sent no ping for
+    /// [`Config::ping_after()`], although messages were sent.
     #[inline]
     pub fn handle_written(&mut self, waited: bool) {
         self.keepalive.on_written(waited);
     }
 
-    /// Does what is due at `now`: appends a ping to `out` when the peer was silent, and a pong that nobody asked for when only
-    /// this end was. `status` tells how far the output has come, and is called only when something depends on it.
+    /// Performs the actions that are due at `now`: appends a ping to `out` if the peer was silent,
+    /// and an unsolicited pong if only the local end was. `status` returns the progress of the
+    /// output, and is called only if a decision depends on it.
     ///
     /// # Errors
-    /// [`TimedOut`] when a deadline has passed: the connection is over. A close frame that says so may have been appended to
-    /// `out`, which is to be written as far as the transport takes it at once; then the transport is to be dropped.
+    /// [`TimedOut`] if a deadline has passed: the connection is over. A close frame that reports it
+    /// may have been appended to `out`: the driver writes as much of `out` as the transport accepts
+    /// at once, and then drops the transport.
     pub fn handle_timeout(
         &mut self,
         now: Instant,
@@ -430,7 +451,7 @@ impl Connection {
         let assembling = self.receiving.is_assembling();
         match self.keepalive.handle_timeout(now, assembling, status) {
             Verdict::Alive => {}
-            // An open connection takes short control frames.
+            // An open connection accepts short control frames, so both calls succeed.
             Verdict::Ping(payload) => drop(self.ping(&payload, out)),
             Verdict::Heartbeat => drop(self.pong(b"", out)),
             Verdict::Expired => return Err(self.time_out(TimedOut::Keepalive, out)),
@@ -439,28 +460,29 @@ impl Connection {
         Ok(())
     }
 
-    /// Tells a peer that may still be there why the connection is over.
+    /// Ends the connection, and reports the timeout to a peer that may still be there.
     #[cold]
     fn time_out(&mut self, late: TimedOut, out: &mut Vec<u8>) -> TimedOut {
         let (code, reason) = match late {
             TimedOut::MessageTooSlow => (CloseCode::POLICY_VIOLATION, "message too slow"),
-            // The code that Python's websockets uses for the same.
+            // The code that Python's `websockets` uses for a keepalive timeout.
             _ => (CloseCode::INTERNAL_ERROR, "keepalive timeout"),
         };
         let frame = CloseFrame { code, reason: reason.into() };
-        // Refused only when a close frame was sent before.
+        // `close` fails only if a close frame was sent before.
         let _ = self.sending.close(Some(&frame), out);
         self.end();
         late
     }
 
-    /// Gives up on a peer that is gone: nothing more is received or sent.
+    /// Ends the connection with a peer that is gone: nothing more is received or sent.
     fn end(&mut self) {
         self.sending.end();
         self.closing.on_end();
     }
 
-    /// The usual case, by the shortest way; `None` says that nothing was taken.
+    /// Handles the usual case, a complete message in one frame, by the fast path. Returns `None` if
+    /// nothing was taken.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -483,7 +505,7 @@ impl Connection {
         Some(received)
     }
 
-    /// Any other case.
+    /// Handles all other cases.
     fn receive_any<'a>(
         &mut self,
         input: &mut Input<'a>,
@@ -499,7 +521,7 @@ impl Connection {
         self.answer(received, out)
     }
 
-    /// Meets the obligations that come with an event or an error.
+    /// Appends the answer that an event or an error requires.
     fn answer<'a>(
         &mut self,
         received: Result<Option<Event<'a>>, ProtocolError>,
@@ -536,19 +558,19 @@ impl Connection {
             return;
         }
         let code = frame.map(|frame| frame.code.into());
-        // Refused if ours is out already, and then none is owed.
+        // `close` fails if the local close frame was sent already: then no answer is due.
         match self.sending.close(code.as_ref(), out) {
             Ok(()) => self.closing.on_answer_sent(),
             Err(_) => self.closing.on_end(),
         }
     }
 
-    /// Tells the peer what it broke.
+    /// Appends the close frame that reports `error` to the peer, and ends the connection.
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) {
         let reason = Utf8Bytes::from(error.to_string());
         let frame = CloseFrame { code: error.close_code(), reason };
-        // Refused if ours is out already: the peer is closing, and needs no second.
+        // `close` fails if the local close frame was sent already: the peer needs no second one.
         let _ = self.sending.close(Some(&frame), out);
         self.closing.on_failure();
     }
@@ -561,7 +583,7 @@ impl Connection {
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         if out.len() < ANSWERS_LIMIT {
             self.owed_pong = None;
-            // Refused only after the close frame, when nothing is owed any more.
+            // `pong` fails only after the close frame, when no pong is due.
             let _ = self.pong(payload, out);
         } else {
             self.owed_pong = Some(Box::new(OwedPong(payload.into())));
@@ -569,8 +591,8 @@ impl Connection {
     }
 }
 
-/// Splits off the first `length` bytes. When nothing is left, `input` lets go of the buffer, so that its owner can use it
-/// again while the connection waits for more.
+/// Splits off the first `length` bytes. If nothing is left, `input` releases the buffer, so that
+/// its owner can reuse it while the connection waits for more.
 #[inline]
 fn take_front(input: &mut BytesMut, length: usize) -> Bytes {
     let front = if length == input.len() { mem::take(input) } else { input.split_to(length) };
@@ -579,7 +601,7 @@ fn take_front(input: &mut BytesMut, length: usize) -> Bytes {
 
 #[cfg(feature = "deflate")]
 impl Connection {
-    /// This connection with permessage-deflate, as the opening handshake agreed on it.
+    /// Returns this connection with permessage-deflate, as the opening handshake negotiated it.
     pub fn with_deflate(mut self, deflate: &Deflate, parameters: Parameters) -> Self {
         let role = self.role();
         self.receiving.set_inflater(parameters.inflater(role));
@@ -588,19 +610,20 @@ impl Connection {
     }
 }
 
-/// A deadline passed: the peer is gone or does not answer.
+/// A deadline that has passed: the peer is gone or does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimedOut {
-    /// Silence, and no answer to a ping within [`Config::pong_timeout`] of its arrival at the peer.
+    /// The peer was silent, and did not answer a ping within [`Config::pong_timeout()`] of its
+    /// arrival at the peer.
     Keepalive,
-    /// The closing handshake was not finished within [`Config::close_timeout`].
+    /// The closing handshake was not finished within [`Config::close_timeout()`].
     Closing,
-    /// The transport took nothing of what was to be written within [`Config::write_timeout`].
+    /// The transport accepted none of the output within [`Config::write_timeout()`].
     Writing,
-    /// A message did not arrive whole within [`Config::read_timeout`].
+    /// A message did not arrive completely within [`Config::read_timeout()`].
     Reading,
-    /// A message that had begun arrived more slowly than [`Config::min_message_rate`] allows.
+    /// A message in progress arrived more slowly than [`Config::min_message_rate`] allows.
     MessageTooSlow,
 }
 

@@ -16,36 +16,39 @@ use crate::frame::{Header, MAX_HEADER_SIZE, OpCode, Reserved};
 use crate::mask;
 use crate::message::{Kind, MessageCow, MessageRef};
 
-/// From this many missing bytes on, a payload is worth a read of its own into its final place. Below, one read into
-/// the shared buffer that may bring the next frames too costs less than the copy it saves.
+/// Number of missing payload bytes from which on a separate read into the payload's final place
+/// pays off. Below it, the copy costs less than that read, since a read into the shared buffer may
+/// bring the next frames too.
 const DIRECT_FROM: u64 = 16 * 1024;
 
-/// What a connection holds of a message is counted from this much on, in bytes, so that messages which are cut by the end of a
-/// read only are not. Ten thousand connections that stay below it hold 160 MB.
+/// Size, in bytes, from which on the memory of a message is charged to the budget, so that messages
+/// which are only cut by the end of a read are not. Ten thousand connections that stay below it
+/// hold 160 MB.
 const CHARGED_FROM: usize = 16 * 1024;
 
-/// The size of the decompressor that a compressed message holds, in bytes: see `deflate::pool`.
+/// Size of the decompressor that a compressed message holds, in bytes: see `deflate::pool`.
 const WINDOW_SIZE: usize = 46 * 1024;
 
-/// The receiving half: from bytes to events.
+/// The receiving half: turns bytes into events.
 ///
-/// Of a frame that has not fully arrived it keeps what is there: the beginning of a header inline, the beginning of a
-/// payload in `message` or, for a control frame, in `frame`. Between messages it owns nothing outside itself.
+/// Keeps the received part of an incomplete frame: the beginning of a header inline, the beginning
+/// of a payload in `message` or, for a control frame, in `frame`. Between messages, only the
+/// inflater is on the heap.
 #[derive(Debug)]
 pub(super) struct Receiving {
     role: Role,
     max_frame_length: u64,
     max_message_length: usize,
     max_streamed_length: u64,
-    /// Payloads of less than this length, in bytes, may be taken by the shortest way. In four bytes, since every idle
-    /// connection holds it.
+    /// Length, in bytes, below which a payload may take the fast path (`whole_message`). In four
+    /// bytes, since every idle connection holds it.
     short_way_below: u32,
     report_frames: bool,
-    /// Whether the next message is given in pieces.
+    /// `true` if the next message is delivered in pieces.
     streaming: bool,
     partial: PartialHeader,
     frame: Option<Box<Frame>>,
-    /// Of these two at most one is there.
+    /// At most one of `message` and `streamed` is `Some`.
     message: Option<Box<Message>>,
     streamed: Option<Box<Streamed>>,
     #[cfg(feature = "deflate")]
@@ -56,9 +59,9 @@ pub(super) struct Receiving {
 #[derive(Debug)]
 struct Frame {
     header: Header,
-    /// How much of the payload was taken.
+    /// Number of payload bytes that were taken.
     position: u64,
-    /// The payload so far, if it is a control frame.
+    /// The payload so far, if the frame is a control frame.
     control: Vec<u8>,
 }
 
@@ -67,7 +70,7 @@ struct Frame {
 struct Message {
     assembler: Assembler,
     compressed: bool,
-    /// What it holds of a budget, once that is much.
+    /// The charge of the message against a budget, from `CHARGED_FROM` bytes on.
     charge: Option<Charge>,
 }
 
@@ -101,13 +104,13 @@ impl Receiving {
         self.inflater = Some(Box::new(inflater));
     }
 
-    /// Whether messages that begin from now on are given in pieces.
+    /// Sets whether messages that begin from now on are delivered in pieces.
     pub(super) fn set_streaming(&mut self, streaming: bool) {
         self.streaming = streaming;
         self.open_short_way();
     }
 
-    /// Opens the shortest way, or closes it where it would miss something.
+    /// Enables the fast path, or disables it where it would skip an event.
     fn open_short_way(&mut self) {
         let closed = self.report_frames || self.streaming || self.streamed.is_some();
         let longest = self.max_message_length.min(as_usize(self.max_frame_length));
@@ -115,24 +118,24 @@ impl Receiving {
         self.short_way_below = if closed { 0 } else { below };
     }
 
-    /// Whether something was begun that is not whole yet.
+    /// Returns whether a header, a frame or an assembled message is incomplete.
     #[inline]
     pub(super) fn is_mid_message(&self) -> bool {
         self.message.is_some() || self.frame.is_some() || !self.partial.is_empty()
     }
 
-    /// Whether a part of a message is held until its rest arrives.
+    /// Returns whether part of a message is held until the rest arrives.
     pub(super) fn is_assembling(&self) -> bool {
         self.message.is_some() || (self.frame.is_some() && self.streamed.is_none())
     }
 
-    /// Lets go of the message in progress.
+    /// Drops the message in progress.
     pub(super) fn abandon(&mut self) {
         self.message = None;
         self.frame = None;
     }
 
-    /// Counts what the message in progress holds against a budget, if that is much.
+    /// Counts the memory of the message in progress against a budget, from `CHARGED_FROM` bytes on.
     pub(super) fn charge(&mut self, budget: &MemoryBudget) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
         let window = if message.compressed { WINDOW_SIZE } else { 0 };
@@ -143,13 +146,13 @@ impl Receiving {
         message.charge.get_or_insert_with(|| budget.charge()).set(held)
     }
 
-    /// The charge of the message in progress, if it holds much.
+    /// Returns the charge of the message in progress, if it has one.
     pub(super) fn message_charge(&mut self) -> Option<&mut Charge> {
         self.message.as_mut()?.charge.as_mut()
     }
 
-    /// The usual case by the shortest way: a message in one frame that is all there and breaks no rule that can be seen
-    /// in its header. `None` says that nothing was taken and that [`Receiving::next`] is to look.
+    /// Handles the usual case by the fast path: a complete message in one frame whose header breaks
+    /// no rule. Returns `None` if nothing was taken and [`Receiving::next`] must look at the input.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -174,12 +177,12 @@ impl Receiving {
         Some(message(opcode, payload))
     }
 
-    /// Whether nothing is kept of what was received.
+    /// Returns whether no received data is kept.
     pub(super) fn is_between_messages(&self) -> bool {
         self.partial.is_empty() && self.frame.is_none() && self.in_progress().is_none()
     }
 
-    /// The next event, or `None` when all input was taken.
+    /// Returns the next event, or `None` when all input was taken.
     pub(super) fn next<'a>(
         &mut self,
         input: &mut Input<'a>,
@@ -216,7 +219,7 @@ impl Receiving {
         }
     }
 
-    /// Where the rest of a large payload wants to be read, if one is in progress.
+    /// Returns the buffer for the rest of a large payload, if one is in progress.
     pub(super) fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         let frame = self.frame.as_ref()?;
         let missing = frame.header.length - frame.position;
@@ -228,7 +231,7 @@ impl Receiving {
         Some(message.assembler.room(missing)?.limit(missing))
     }
 
-    /// The last `length` bytes of the payload space were filled.
+    /// Takes the last `length` bytes of the payload space, which the driver has filled.
     pub(super) fn payload_read(
         &mut self,
         length: usize,
@@ -262,7 +265,7 @@ impl Receiving {
         Ok(None)
     }
 
-    /// The rules that concern a header and what came before it.
+    /// Checks the rules on a header and on its place in the sequence of frames.
     #[inline]
     fn check(&self, header: &Header) -> Result<(), ProtocolError> {
         let Header { opcode, reserved, length, .. } = *header;
@@ -311,7 +314,8 @@ impl Receiving {
         Ok(())
     }
 
-    /// How long the message in progress is so far, in bytes, and whether it is compressed.
+    /// Returns the length of the message in progress so far, in bytes, and whether it is
+    /// compressed.
     #[inline]
     fn in_progress(&self) -> Option<(u64, bool)> {
         match (&self.message, &self.streamed) {
@@ -321,13 +325,13 @@ impl Receiving {
         }
     }
 
-    /// Whether a data frame belongs to a message that is given in pieces.
+    /// Returns whether a data frame belongs to a message that is delivered in pieces.
     #[inline]
     fn streams(&self) -> bool {
         self.streamed.is_some() || (self.streaming && self.message.is_none())
     }
 
-    /// Whether RSV1, and it alone, is set where it means a compressed message.
+    /// Returns whether RSV1 alone is set, in a frame where it means a compressed message.
     #[cfg(feature = "deflate")]
     fn may_be_compressed(&self, header: &Header) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
@@ -338,7 +342,7 @@ impl Receiving {
             && matches!(header.opcode, OpCode::Text | OpCode::Binary)
     }
 
-    /// Takes a frame whose payload is all there.
+    /// Takes a frame whose payload is complete in the input.
     #[inline]
     fn whole<'a>(
         &mut self,
@@ -367,7 +371,7 @@ impl Receiving {
         if header.fin { self.finish() } else { Ok(None) }
     }
 
-    /// Notes a frame of which a part of the payload is missing.
+    /// Records a frame whose payload is still to be taken.
     fn begin(&mut self, header: Header) {
         if !header.opcode.is_control() && self.streams() {
             self.stream(&header);
@@ -380,7 +384,7 @@ impl Receiving {
         self.frame = Some(Box::new(Frame { header, position: 0, control: Vec::new() }));
     }
 
-    /// Takes as much of the payload in progress as is there.
+    /// Takes the available part of the payload in progress.
     fn resume<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, ProtocolError> {
         let Some(frame) = &mut self.frame else { return Ok(None) };
         let missing = frame.header.length - frame.position;
@@ -407,7 +411,7 @@ impl Receiving {
         if complete && fin { self.finish() } else { Ok(None) }
     }
 
-    /// The message that a data frame belongs to, a new one for its first frame.
+    /// Returns the message that a data frame belongs to; the first frame creates it.
     fn open(&mut self, header: &Header) -> &mut Message {
         self.message.get_or_insert_with(|| {
             Box::new(Message {
@@ -418,7 +422,7 @@ impl Receiving {
         })
     }
 
-    /// As [`Receiving::open`], of a message that is given in pieces.
+    /// Creates the message that is delivered in pieces, if `header` is its first frame.
     fn stream(&mut self, header: &Header) {
         if self.streamed.is_none() {
             let compressed = header.reserved == Reserved::RSV1;
@@ -428,7 +432,7 @@ impl Receiving {
         }
     }
 
-    /// What is ready of the message that is given in pieces.
+    /// Returns the next available event of the message that is delivered in pieces.
     fn poll_streamed(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(streamed) = &mut self.streamed else { return Ok(None) };
         #[cfg(feature = "deflate")]
@@ -442,22 +446,23 @@ impl Receiving {
         Ok(event)
     }
 
-    /// Adds a piece of payload to the message in progress; `last` when the message ends with it.
+    /// Appends a piece of payload to the message in progress; `last` is `true` if the message ends
+    /// with it.
     fn append(&mut self, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
         #[cfg(feature = "deflate")]
         if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
             let buffer = message.assembler.buffer();
             let inflated = inflater.inflate(payload, last, buffer, self.max_message_length);
-            // What came before an error is checked first: how the payload was cut must not decide which of two
-            // errors is seen.
+            // The output before an error is checked first: how the payload was cut must not decide
+            // which of two errors is reported.
             return message.assembler.check().and(inflated);
         }
         let _ = last;
         message.assembler.push(payload)
     }
 
-    /// The event that a whole control frame is.
+    /// Returns the event for a complete control frame.
     fn control<'a>(
         &self,
         opcode: OpCode,
@@ -473,7 +478,7 @@ impl Receiving {
         })
     }
 
-    /// Ends the message in progress.
+    /// Finishes the message in progress.
     fn finish<'a>(&mut self) -> Result<Option<Event<'a>>, ProtocolError> {
         let Some(message) = self.message.take() else { return Ok(None) };
         let message = message.assembler.finish()?;
@@ -491,7 +496,7 @@ impl Frame {
     }
 }
 
-/// The message that a whole payload is.
+/// Returns the message for a complete payload.
 #[inline]
 fn message(opcode: OpCode, payload: &[u8]) -> Result<MessageRef<'_>, ProtocolError> {
     if opcode != OpCode::Text {
@@ -503,7 +508,7 @@ fn message(opcode: OpCode, payload: &[u8]) -> Result<MessageRef<'_>, ProtocolErr
     }
 }
 
-/// The kind of the message that begins with a frame.
+/// Returns the kind of the message that begins with a frame.
 fn kind(header: &Header) -> Kind {
     match header.opcode {
         OpCode::Text => Kind::Text,
@@ -511,8 +516,8 @@ fn kind(header: &Header) -> Kind {
     }
 }
 
-/// A length that was compared with a limit or with what is there, of which either fits a `usize`; else more than
-/// there can be.
+/// Converts a length that was compared with a limit or with the available bytes, either of which
+/// fits a `usize`. Any other length saturates.
 pub(super) fn as_usize(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }

@@ -1,8 +1,8 @@
-/// Which end of the connection is local.
+/// The role of the local end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The local end connected: it masks what it sends.
+    /// The local end connected: it masks the frames that it sends.
     Client,
-    /// The local end accepted: it takes masked frames only.
+    /// The local end accepted the connection: it requires masked frames.
     Server,
 }

@@ -15,17 +15,18 @@ use crate::message::MessageRef;
 use crate::prepared::{IN_PLACE_FROM, Prepared};
 use fragments::Fragments;
 
-/// The sending half: from messages to bytes.
+/// The sending half: turns messages into bytes.
 #[derive(Debug)]
 pub(super) struct Sending {
-    /// There for a client, which masks; not for a server.
+    /// `Some` for a client, which masks; `None` for a server.
     mask_keys: Option<MaskKeys>,
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
     closed: bool,
-    /// The message that is sent in fragments.
+    /// The message in progress, if it is sent in fragments.
     fragments: Option<Box<Fragments>>,
-    /// Neither masked nor compressed, not closed, and between messages: a frame is its header and the payload as it is.
+    /// `true` if frames are neither masked nor compressed, no close frame was sent, and no message
+    /// is in progress: a frame is then its header and the unchanged payload.
     plain: bool,
 }
 
@@ -47,7 +48,7 @@ impl Sending {
         self.plain = false;
     }
 
-    /// A half of its own that sends messages; this one keeps to what is not compressed.
+    /// Splits off a half that sends messages; `self` continues without compression.
     pub(super) const fn take_off(&mut self) -> Self {
         let half = Self {
             mask_keys: self.mask_keys,
@@ -84,7 +85,8 @@ impl Sending {
         Ok(())
     }
 
-    /// Appends a message, or only its header, and then says `true`: the payload is to be written right after.
+    /// Appends a message, or only its header: then returns `true`, and the payload must be written
+    /// right after it.
     #[inline]
     pub(super) fn in_place(
         &mut self,
@@ -103,7 +105,7 @@ impl Sending {
         Ok(in_place)
     }
 
-    /// Appends a prepared message, or the beginning of its frame, and gives the rest.
+    /// Appends a prepared message, or the beginning of its frame, and returns the rest.
     pub(super) fn prepared(
         &mut self,
         prepared: &Prepared,
@@ -116,8 +118,8 @@ impl Sending {
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             if deflater.is_worthwhile(prepared.len()) {
-                // The peer's window moves on by a message that the compressor has not seen, so that nothing sent later may
-                // refer to what is in it.
+                // The peer's window then holds a message that the compressor has not seen, so later
+                // messages must not refer to the window's content.
                 deflater.forget();
                 return Ok(prepared.compressed(deflater, out));
             }
@@ -140,7 +142,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Appends the close frame, after which there is nothing more to send.
+    /// Appends the close frame, after which nothing more is sent.
     pub(super) fn close(
         &mut self,
         frame: Option<&CloseFrame>,
@@ -161,7 +163,7 @@ impl Sending {
         self.plain
     }
 
-    /// Nothing more is to be sent, not even a close frame.
+    /// Ends the sending half: nothing more is sent, not even a close frame.
     pub(super) const fn end(&mut self) {
         self.closed = true;
         self.plain = false;
@@ -200,8 +202,8 @@ impl Sending {
         mask::extend(out, payload, key);
     }
 
-    /// Makes a frame of the compressed payload at the end of `out`, from `start` on. Its length, and so the size of
-    /// its header, was not known before.
+    /// Makes a frame of the compressed payload at the end of `out`, from `start` on. Its length,
+    /// and so the size of its header, was not known before.
     #[cfg(feature = "deflate")]
     fn prepend_header(&self, header: Header, start: usize, out: &mut Vec<u8>) {
         let length = out.len() - start;

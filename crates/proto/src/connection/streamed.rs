@@ -9,32 +9,33 @@ use crate::error::ProtocolError;
 use crate::message::Kind;
 use crate::text::Validator;
 
-/// The longest piece of a compressed message, in bytes: it bounds the memory that a peer can ask for, however well it
-/// compresses. As much as the driver of a connection usually reads at a time.
+/// Maximum length of a piece of a compressed message, in bytes. It bounds the memory that a peer
+/// can demand, however well its data compresses. Equal to what the driver of a connection usually
+/// reads at a time.
 #[cfg(feature = "deflate")]
 const MAX_PIECE: usize = 64 * 1024;
 
-/// The least room for a piece, in bytes.
+/// Minimum capacity for a decompressed piece, in bytes.
 #[cfg(feature = "deflate")]
 const MIN_PIECE: usize = 256;
 
-/// A message that is given in pieces while it arrives.
+/// A message that is delivered in pieces while it arrives.
 ///
-/// Payload that is not compressed passes through. Of one that is, the input is held until all that it decompresses to was
-/// given, a bounded piece at a time: as much as one input brings.
+/// Uncompressed payload passes through. Compressed payload is held, one input at a time, until all
+/// of its output was delivered in pieces of bounded length.
 #[derive(Debug)]
 pub(super) struct Streamed {
     kind: Kind,
     compressed: bool,
     limit: u64,
-    /// How much was given, in bytes.
+    /// Number of bytes that were delivered.
     length: u64,
     validator: Validator,
-    /// Whether its beginning was told.
+    /// `true` once `Event::Begin` was delivered.
     begun: bool,
-    /// Whether all of its payload was taken from the input.
+    /// `true` once the whole payload was taken from the input.
     complete: bool,
-    /// What comes after the pieces that were given.
+    /// The error to return after the pieces before it.
     error: Option<ProtocolError>,
     #[cfg(feature = "deflate")]
     held: Held,
@@ -45,11 +46,12 @@ pub(super) struct Streamed {
 #[derive(Debug, Default)]
 struct Held {
     bytes: Vec<u8>,
-    /// How much of it was decompressed.
+    /// Number of bytes of `bytes` that were decompressed.
     position: usize,
-    /// The last piece filled its room, so that there may be more without any further byte.
+    /// `true` if the last piece filled its capacity: the inflater may have more output without
+    /// further input.
     more: bool,
-    /// The tail of the message was added, where it needed one.
+    /// `true` once the tail of the message was added, if the message needs one.
     ended: bool,
 }
 
@@ -69,7 +71,8 @@ impl Streamed {
         }
     }
 
-    /// How much was given, in bytes. Unless it is compressed, that is the payload of all frames so far.
+    /// Returns the number of bytes that were delivered. For an uncompressed message, this is the
+    /// payload length of all frames so far.
     pub(super) const fn length(&self) -> u64 {
         self.length
     }
@@ -78,7 +81,8 @@ impl Streamed {
         self.compressed
     }
 
-    /// Takes the next bytes of payload; `last` when they end the message. [`Streamed::poll`] has given all it could before.
+    /// Takes the next bytes of payload; `last` is `true` if they end the message. The caller has
+    /// called [`Streamed::poll`] until it returned `None`.
     pub(super) fn take<'a>(&mut self, payload: &'a [u8], last: bool) -> Option<Event<'a>> {
         self.complete = last;
         #[cfg(feature = "deflate")]
@@ -95,7 +99,7 @@ impl Streamed {
         }))
     }
 
-    /// What can be given without more payload.
+    /// Returns the next event that needs no further payload.
     pub(super) fn poll(
         &mut self,
         #[cfg(feature = "deflate")] inflater: Option<&mut Inflater>,
@@ -121,7 +125,8 @@ impl Streamed {
         Ok(Some(Event::End))
     }
 
-    /// The next piece of what is held; empty when there is none, or only an error left.
+    /// Returns the next piece of the held payload; empty if there is none, or only an error
+    /// remains.
     #[cfg(feature = "deflate")]
     fn inflate(&mut self, inflater: &mut Inflater) -> Vec<u8> {
         let mut piece = Vec::new();
@@ -144,7 +149,7 @@ impl Streamed {
                 self.held.position = 0;
                 continue;
             }
-            // Text becomes three to five times longer.
+            // Text typically inflates to three to five times its length.
             let room = rest.len().saturating_mul(4).clamp(MIN_PIECE, MAX_PIECE);
             let room = if self.held.more { MAX_PIECE } else { room };
             match inflater.inflate_piece(rest, &mut piece, room) {
@@ -155,14 +160,16 @@ impl Streamed {
             if self.held.ended && !self.held.more && self.held.position == self.held.bytes.len() {
                 inflater.end();
             }
-            // An error in what was decompressed comes before one that decompression met after it.
+            // An error in the decompressed bytes precedes an error that the inflater reports after
+            // them.
             let good = self.admit(&piece);
             piece.truncate(good);
         }
         piece
     }
 
-    /// How much of a piece may be given: all, or what comes before the first byte that breaks a rule.
+    /// Checks a piece and returns the number of its bytes that may be delivered: all, or those
+    /// before the first byte that breaks a rule.
     fn admit(&mut self, piece: &[u8]) -> usize {
         let room = as_usize(self.limit - self.length);
         let mut good = piece.len();
@@ -182,7 +189,7 @@ impl Streamed {
     }
 }
 
-/// How many bytes come before the one that makes a text invalid.
+/// Returns the number of bytes before the one that makes a text invalid.
 #[cold]
 fn valid_length(mut validator: Validator, piece: &[u8]) -> usize {
     let bad = piece.iter().position(|byte| validator.push(slice::from_ref(byte)).is_err());

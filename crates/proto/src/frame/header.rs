@@ -7,9 +7,9 @@ use crate::mask::MaskKey;
 const FIN: u8 = 0x80;
 const MASK: u8 = 0x80;
 const RESERVED_SHIFT: u32 = 4;
-/// In place of a length: the length follows as 16 bits.
+/// Value of the length field if the length follows as 16 bits.
 const LENGTH_16: u8 = 126;
-/// In place of a length: the length follows as 64 bits.
+/// Value of the length field if the length follows as 64 bits.
 const LENGTH_64: u8 = 127;
 
 /// The header of a frame (RFC 6455 section 5.2).
@@ -25,48 +25,53 @@ const LENGTH_64: u8 = 127;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {
-    /// Whether this is the last frame of its message.
+    /// `true` for the last frame of a message.
     pub fin: bool,
     /// The bits RSV1 to RSV3, which belong to extensions.
     pub reserved: Reserved,
-    /// What the frame carries.
+    /// The opcode, which tells what the frame carries.
     pub opcode: OpCode,
-    /// The key that the payload is masked with: always there from a client, never from a server.
+    /// The key that masks the payload: always present from a client, never from a server.
     pub mask: Option<MaskKey>,
     /// The payload's length, in bytes. It stays 64 bits wide until it was compared with a limit.
     pub length: u64,
 }
 
 impl Header {
-    /// The header of a message in one unmasked frame, or of a control frame, with `length` bytes of payload.
+    /// Creates the header of a message in one unmasked frame, or of a control frame, with `length`
+    /// bytes of payload.
     pub const fn new(opcode: OpCode, length: u64) -> Self {
         Self { fin: true, reserved: Reserved::NONE, opcode, mask: None, length }
     }
 
-    /// This header with a mask key, as a client must send it.
+    /// Returns this header with a mask key, as a client must send it.
     pub const fn masked(self, key: MaskKey) -> Self {
         Self { mask: Some(key), ..self }
     }
 
-    /// This header with or without the FIN bit: without it, more frames of the message follow.
+    /// Returns this header with or without the FIN bit: without it, more frames of the message
+    /// follow.
     pub const fn with_fin(self, fin: bool) -> Self {
         Self { fin, ..self }
     }
 
-    /// This header with these reserved bits, to which an extension gives a meaning.
+    /// Returns this header with these reserved bits, to which an extension gives a meaning.
     pub const fn with_reserved(self, reserved: Reserved) -> Self {
         Self { reserved, ..self }
     }
 
-    /// Decodes the header at the start of `input`, with the number of bytes that it takes: 2 to
-    /// [`MAX_HEADER_SIZE`](super::MAX_HEADER_SIZE). `None` asks for more input.
+    /// Decodes the header at the start of `input`, and returns it with its size in bytes: 2 to
+    /// [`MAX_HEADER_SIZE`](super::MAX_HEADER_SIZE). Returns `None` if more input is needed.
     ///
     /// # Errors
-    /// Each rule of RFC 6455 section 5.2 that concerns one header alone has its variant of [`ProtocolError`]:
-    /// [`ReservedOpCode`](ProtocolError::ReservedOpCode), [`NonMinimalLength`](ProtocolError::NonMinimalLength),
-    /// [`LengthOverflow`](ProtocolError::LengthOverflow), [`ControlTooLong`](ProtocolError::ControlTooLong) and
-    /// [`ControlFragmented`](ProtocolError::ControlFragmented). What depends on the connection (masking, reserved
-    /// bits, the order of fragments, limits) is left to [`Connection`](crate::Connection).
+    /// Each rule of RFC 6455 section 5.2 that concerns a single header has its variant of
+    /// [`ProtocolError`]: [`ReservedOpCode`](ProtocolError::ReservedOpCode),
+    /// [`NonMinimalLength`](ProtocolError::NonMinimalLength),
+    /// [`LengthOverflow`](ProtocolError::LengthOverflow),
+    /// [`ControlTooLong`](ProtocolError::ControlTooLong) and
+    /// [`ControlFragmented`](ProtocolError::ControlFragmented). [`Connection`](crate::Connection)
+    /// checks the rules that depend on the connection: masking, reserved bits, the order of
+    /// fragments, limits.
     #[inline]
     pub fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
@@ -112,10 +117,11 @@ impl Header {
         Ok(Some((Self { fin, reserved, opcode, mask, length }, 2 + extended + key_size)))
     }
 
-    /// The usual case by a shorter way than [`Header::decode`]: a message in one frame, without reserved bits and of at
-    /// most 65,535 bytes, that is all there. Gives its opcode, its mask key, and where in the input its payload is.
+    /// Decodes the usual case faster than [`Header::decode`]: a complete message in one frame,
+    /// without reserved bits and of at most 65,535 bytes. Returns its opcode, its mask key, and the
+    /// range of its payload in the input.
     ///
-    /// `None` says nothing about the input but that the long way must be taken.
+    /// `None` means only that the caller must use [`Header::decode`].
     #[inline]
     pub(crate) fn decode_whole_message(
         input: &[u8],
@@ -143,7 +149,7 @@ impl Header {
         (end <= input.len()).then_some((opcode, mask, start..end))
     }
 
-    /// Appends the header to `out`, its length in the shortest form.
+    /// Appends the header to `out`, with the length in its shortest form.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -173,18 +179,18 @@ impl Header {
 pub struct Reserved(u8);
 
 impl Reserved {
-    /// No bit set: the only value without an extension.
+    /// No bit set: the only valid value without an extension.
     pub const NONE: Self = Self(0);
 
     /// RSV1: with permessage-deflate, the message is compressed (RFC 7692 section 6).
     pub const RSV1: Self = Self(0x4);
 
-    /// The bits as a number, RSV1 being 4, RSV2 2 and RSV3 1.
+    /// Returns the bits as a number, where RSV1 is 4, RSV2 is 2 and RSV3 is 1.
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// The bits of a number from 0 to 7, or `None` for a greater one.
+    /// Returns the bits of a number from 0 to 7, or `None` for a greater number.
     pub const fn from_bits(bits: u8) -> Option<Self> {
         if bits <= 0x7 { Some(Self(bits)) } else { None }
     }

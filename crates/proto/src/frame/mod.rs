@@ -1,8 +1,8 @@
 //! Frames: opcodes and headers, encoded and decoded over slices.
 //!
-//! This is the lowest layer, for programs that own their buffers. A frame on the wire is a [`Header`] of 2 to
-//! [`MAX_HEADER_SIZE`] bytes and then [`Header::length`] bytes of payload, which a client masks (see
-//! [`mask`](crate::mask)).
+//! This is the lowest layer, for programs that manage their own buffers. A frame on the wire is a
+//! [`Header`] of 2 to [`MAX_HEADER_SIZE`] bytes and then [`Header::length`] bytes of payload, which
+//! a client masks (see [`mask`](crate::mask)).
 //!
 //! ```
 //! use sockeye_proto::frame::{Header, OpCode};
@@ -31,8 +31,9 @@ pub use header::{Header, Reserved};
 pub use opcode::OpCode;
 pub use whole::Frame;
 
-/// The longest payload of a control frame, in bytes (RFC 6455 section 5.5).
+/// Maximum length of the payload of a control frame, in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_LENGTH: usize = 125;
 
-/// The size of the longest header, in bytes: two, eight of length, four of mask key (RFC 6455 section 5.2).
+/// Maximum size of a header, in bytes: two, eight of length, four of mask key (RFC 6455 section
+/// 5.2).
 pub const MAX_HEADER_SIZE: usize = 14;

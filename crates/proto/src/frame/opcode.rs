@@ -2,9 +2,9 @@ use std::fmt;
 
 use crate::error::ProtocolError;
 
-/// What a frame carries (RFC 6455 section 5.2).
+/// The opcode of a frame, which tells what the frame carries (RFC 6455 section 5.2).
 ///
-/// The set is closed: the other values are reserved, and a frame with one of them is refused.
+/// The set is closed: all other values are reserved, and a frame with one of them is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum OpCode {
@@ -14,16 +14,16 @@ pub enum OpCode {
     Text = 0x1,
     /// The first frame of a binary message.
     Binary = 0x2,
-    /// The closing handshake.
+    /// A close frame, of the closing handshake.
     Close = 0x8,
     /// A ping, to be answered with a pong.
     Ping = 0x9,
-    /// The answer to a ping, or a heartbeat of its own.
+    /// The answer to a ping, or an unsolicited heartbeat.
     Pong = 0xa,
 }
 
 impl OpCode {
-    /// The opcode with this wire value, of which only the low four bits exist.
+    /// Returns the opcode with this wire value, of which only the low four bits exist.
     ///
     /// # Errors
     /// [`ProtocolError::ReservedOpCode`] for 0x3 to 0x7 and from 0xb up.
@@ -42,7 +42,8 @@ impl OpCode {
         })
     }
 
-    /// Whether frames of this kind are control frames: close, ping and pong (RFC 6455 section 5.5).
+    /// Returns whether frames with this opcode are control frames: close, ping and pong (RFC 6455
+    /// section 5.5).
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }

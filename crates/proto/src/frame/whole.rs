@@ -4,10 +4,11 @@ use super::{Header, OpCode, Reserved};
 use crate::error::ProtocolError;
 use crate::mask::{self, MaskKey};
 
-/// A frame with its payload, which is not masked and otherwise as it came: compressed, where an extension did that.
+/// A frame with its payload, unmasked but otherwise as received: still compressed, if an extension
+/// compressed it.
 ///
-/// It is what programs forward or change that leave messages to others, and how an extension of one's own sees what it
-/// works on: [`reserved`](Self::reserved) are its bits.
+/// Programs use frames to forward or change traffic whose messages they leave to others, and to
+/// implement extensions, which define the bits in [`reserved`](Self::reserved).
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -17,7 +18,7 @@ use crate::mask::{self, MaskKey};
 /// let mut wire = Vec::new();
 /// frame.encode(Some([0x37, 0xfa, 0x21, 0x3d]), &mut wire);
 ///
-/// // What a client sends is masked, and of at most 1,000 bytes here.
+/// // A client's frames are masked; the limit is 1,000 bytes here.
 /// let mut input = BytesMut::from(&wire[..]);
 /// assert_eq!(Frame::decode(&mut input, true, 1000)?, Some(frame));
 /// # Ok::<(), sockeye_proto::ProtocolError>(())
@@ -25,42 +26,44 @@ use crate::mask::{self, MaskKey};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// Whether it is the last frame of its message.
+    /// `true` for the last frame of a message.
     pub fin: bool,
     /// The bits RSV1 to RSV3, which belong to extensions.
     pub reserved: Reserved,
-    /// What it carries.
+    /// The opcode, which tells what the frame carries.
     pub opcode: OpCode,
-    /// The payload without its mask.
+    /// The payload, unmasked.
     pub payload: Bytes,
 }
 
 impl Frame {
-    /// A message in one frame, or a control frame, without reserved bits.
+    /// Creates a message in one frame, or a control frame, without reserved bits.
     pub fn new(opcode: OpCode, payload: impl Into<Bytes>) -> Self {
         Self { fin: true, reserved: Reserved::NONE, opcode, payload: payload.into() }
     }
 
-    /// This frame with or without the FIN bit: without it, more frames of the message follow.
+    /// Returns this frame with or without the FIN bit: without it, more frames of the message
+    /// follow.
     pub fn with_fin(self, fin: bool) -> Self {
         Self { fin, ..self }
     }
 
-    /// This frame with these reserved bits, to which an extension gives a meaning.
+    /// Returns this frame with these reserved bits, to which an extension gives a meaning.
     pub fn with_reserved(self, reserved: Reserved) -> Self {
         Self { reserved, ..self }
     }
 
-    /// Takes the frame at the start of `input`, if all of it is there; its payload shares that buffer. `masked` says
-    /// whether the peer must mask what it sends: a client must, a server must not. `limit` is the longest payload taken,
-    /// in bytes.
+    /// Takes the frame at the start of `input`, if the frame is complete; its payload shares that
+    /// buffer. `masked` says whether the peer must mask its frames: a client must, a server must
+    /// not. `limit` is the maximum length of a payload, in bytes.
     ///
-    /// What is not of one frame alone is not looked at: the order of fragments, the meaning of reserved bits, UTF-8, the
-    /// content of close frames.
+    /// Only rules on single frames are checked: not the order of fragments, the meaning of reserved
+    /// bits, UTF-8, or the content of close frames.
     ///
     /// # Errors
-    /// As [`Header::decode`]; [`ProtocolError::Unmasked`] and [`ProtocolError::Masked`]; [`ProtocolError::FrameTooLong`] as
-    /// soon as the header is there. The input is then of no more use.
+    /// Same as [`Header::decode`]; [`ProtocolError::Unmasked`] and [`ProtocolError::Masked`];
+    /// [`ProtocolError::FrameTooLong`] as soon as the header has arrived. The input is unusable
+    /// afterwards.
     pub fn decode(
         input: &mut BytesMut,
         masked: bool,
@@ -95,7 +98,8 @@ impl Frame {
         Ok(Some(Self { fin, reserved, opcode, payload: payload.freeze() }))
     }
 
-    /// The header that the frame has with this mask key: one for each frame from a client, `None` from a server.
+    /// Returns the header of the frame with this mask key: a fresh key for each frame from a
+    /// client, `None` from a server.
     pub fn header(&self, mask: Option<MaskKey>) -> Header {
         let Self { fin, reserved, opcode, .. } = *self;
         Header { fin, reserved, opcode, mask, length: self.payload.len() as u64 }

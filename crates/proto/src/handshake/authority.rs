@@ -1,22 +1,23 @@
-//! A host with an optional port, as the Host header and origins have it (RFC 9110 sections 4.2 and 7.2).
+//! A host with an optional port, as in the Host and Origin headers (RFC 9110 sections 4.2 and 7.2).
 
 use std::net::Ipv6Addr;
 
 /// A host and a port, borrowed from a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
-    /// A name, an IPv4 address or an IPv6 address in brackets, as it came.
+    /// A name, an IPv4 address or an IPv6 address in brackets, as received.
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    /// `None` when it is not a host and a port: user information, for one, has no place in either header.
+    /// Parses a host with an optional port. Returns `None` for anything else: user information, for
+    /// one, is not allowed in either header.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let host_end = if let Some(inside) = text.strip_prefix('[') {
-            let closing = inside.find(']')?;
-            // No version after the sixth is known (RFC 3986 section 3.2.2).
-            inside[..closing].parse::<Ipv6Addr>().ok()?;
+        let host_end = if let Some(inner) = text.strip_prefix('[') {
+            let closing = inner.find(']')?;
+            // No IP version after 6 is defined (RFC 3986 section 3.2.2).
+            inner[..closing].parse::<Ipv6Addr>().ok()?;
             closing + 2
         } else {
             let end = text.find(':').unwrap_or(text.len());
@@ -38,23 +39,23 @@ impl<'a> Authority<'a> {
         Some(Self { host, port })
     }
 
-    /// Whether both are the same place for a scheme with this default port.
+    /// Returns whether both have the same host and port, for a scheme with this default port.
     pub(super) fn is_same(self, other: Authority<'_>, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }
 }
 
-/// The default port of a scheme of pages or WebSockets, in any case; `None` for another scheme
-/// (RFC 9110 section 4.2, RFC 6455 section 3).
+/// Returns the default port of a scheme of pages or WebSockets, in upper or lower case; `None` for
+/// another scheme (RFC 9110 section 4.2, RFC 6455 section 3).
 pub(super) fn default_port(scheme: &str) -> Option<u16> {
     [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)]
         .into_iter()
         .find_map(|(known, port)| known.eq_ignore_ascii_case(scheme).then_some(port))
 }
 
-/// Letters, digits, and the other characters that RFC 3986 section 3.2.2 has in a registered name, percent signs
-/// included.
+/// Returns whether the byte is a letter, a digit or another character of a registered name,
+/// including the percent sign (RFC 3986 section 3.2.2).
 const fn is_host_byte(byte: u8) -> bool {
     matches!(
         byte,

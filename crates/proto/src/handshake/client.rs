@@ -13,7 +13,7 @@ use super::{BasicCredentials, Negotiated, RequestError, Url, credentials, subpro
 use crate::excerpt::excerpt;
 use crate::extension::Extension;
 
-/// A request for a WebSocket, and the check of its answer.
+/// A request for a WebSocket, and the check of the server's answer.
 ///
 /// ```
 /// use sockeye_proto::handshake::{ClientRequest, HeadLimits, Key, ResponseHead};
@@ -39,14 +39,14 @@ pub struct ClientRequest {
     url: Url,
     headers: HeaderMap,
     subprotocols: Vec<String>,
-    /// Offers of the program's own.
+    /// Offers of extensions that the program implements itself.
     extensions: Vec<String>,
     #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
 
 impl ClientRequest {
-    /// A request that asks for nothing but the connection.
+    /// Creates a request without subprotocols, extensions and added headers.
     pub fn new(url: Url) -> Self {
         Self {
             url,
@@ -58,25 +58,26 @@ impl ClientRequest {
         }
     }
 
-    /// Where the request goes.
+    /// Returns the URL that the request is sent to.
     pub const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Sends the request elsewhere.
+    /// Replaces the URL that the request is sent to.
     pub fn set_url(&mut self, url: Url) {
         self.url = url;
     }
 
-    /// The headers that were added.
+    /// Returns the added headers.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Puts these headers in the place of all that were added.
+    /// Replaces all added headers.
     ///
     /// # Errors
-    /// As [`add_header`](Self::add_header), for the first that cannot be added; then nothing has changed.
+    /// The errors of [`add_header`](Self::add_header), for the first header that cannot be added;
+    /// the request is then unchanged.
     pub fn set_headers(&mut self, headers: HeaderMap) -> Result<(), RequestError> {
         if let Some(name) = headers.keys().find(|name| is_reserved(name)) {
             return Err(RequestError::ReservedHeader { name: name.clone() });
@@ -88,11 +89,12 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// Adds a header: `Authorization`, `Origin`, `Cookie` and the like. A `Host` takes the place of the URL's.
+    /// Adds a header, such as `Authorization`, `Origin` or `Cookie`. An added `Host` replaces the
+    /// URL's.
     ///
     /// # Errors
-    /// [`RequestError::ReservedHeader`] when the handshake itself sets the header, or it would announce content;
-    /// [`RequestError::DuplicateHost`] for a second `Host`.
+    /// [`RequestError::ReservedHeader`] when the handshake itself sets the header, or the header
+    /// would announce content; [`RequestError::DuplicateHost`] for a second `Host`.
     pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), RequestError> {
         if is_reserved(&name) {
             return Err(RequestError::ReservedHeader { name });
@@ -104,25 +106,27 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// Sends a user name and a password, in the place of an `Authorization` that was added (RFC 7617).
+    /// Sets the `Authorization` header to a user name and a password, replacing an earlier one (RFC
+    /// 7617).
     pub fn set_basic_auth(&mut self, credentials: &BasicCredentials) {
         self.headers.insert(AUTHORIZATION, credentials.authorization());
     }
 
-    /// Sends a bearer token, in the place of an `Authorization` that was added (RFC 6750 section 2.1).
+    /// Sets the `Authorization` header to a bearer token, replacing an earlier one (RFC 6750
+    /// section 2.1).
     ///
     /// # Errors
-    /// [`RequestError::Credentials`] when it is no token.
+    /// [`RequestError::Credentials`] when `token` is not a bearer token.
     pub fn set_bearer_auth(&mut self, token: &str) -> Result<(), RequestError> {
         self.headers.insert(AUTHORIZATION, credentials::bearer(token)?);
         Ok(())
     }
 
-    /// Asks for a subprotocol; the first one added is the one preferred.
+    /// Requests a subprotocol. The client prefers the one that was added first.
     ///
     /// # Errors
-    /// [`RequestError::Subprotocol`] when it is not a token, was added before, or comes after
-    /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS) others.
+    /// [`RequestError::Subprotocol`] when `subprotocol` is not a token, was added before, or comes
+    /// after [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS) others.
     pub fn add_subprotocol(&mut self, subprotocol: impl Into<String>) -> Result<(), RequestError> {
         let subprotocol = subprotocol.into();
         subprotocol::check(&self.subprotocols, &subprotocol)?;
@@ -130,32 +134,35 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// The subprotocols that it asks for.
+    /// Returns the requested subprotocols.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// Offers permessage-deflate, or with `None` does not: the default.
+    /// Sets the configuration of permessage-deflate to offer. Default: `None`, which offers
+    /// nothing.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, deflate: Option<crate::deflate::Deflate>) {
         self.deflate = deflate;
     }
 
-    /// Offers an extension of the program's own, with its parameters as the header lists them: `x-custom; level=9`. It
-    /// comes before permessage-deflate.
+    /// Offers an extension that the program implements itself, with its parameters in the header's
+    /// syntax: `x-custom; level=9`. The offer precedes that of permessage-deflate.
     ///
-    /// If the server agrees, [`Negotiated::extensions`] says so, and the program must handle the frames by hand: a
-    /// [`Connection`](crate::Connection) knows permessage-deflate only.
+    /// If the server agrees, [`Negotiated::extensions`] lists the extension, and the program must
+    /// handle the frames by hand: a [`Connection`](crate::Connection) implements permessage-deflate
+    /// only.
     ///
     /// # Errors
-    /// [`RequestError::Extension`] when it is not an extension.
+    /// [`RequestError::Extension`] when `offer` is not an extension.
     pub fn add_extension(&mut self, offer: &str) -> Result<(), RequestError> {
         let offers = Extension::parse_list([offer]).map_err(RequestError::Extension)?;
         self.extensions.extend(offers.iter().map(Extension::to_string));
         Ok(())
     }
 
-    /// Appends the request to `out` as an HTTP/1.1 head. The key must be fresh and random for each connection.
+    /// Appends the request to `out` as an HTTP/1.1 head. The key must be fresh and random for each
+    /// connection.
     pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.url.target().as_bytes());
@@ -169,15 +176,18 @@ impl ClientRequest {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The request as an extended CONNECT of HTTP/2, for an HTTP library, which is to be told that the `:protocol`
-    /// pseudo-header is `websocket`. A `Host` that was added takes the place of the URL's as the `:authority`.
+    /// Returns the request as an extended CONNECT of HTTP/2, for an HTTP library. The caller must
+    /// set the library's `:protocol` pseudo-header to `websocket`. An added `Host` replaces the
+    /// URL's host and port as the `:authority`.
     ///
-    /// The key, if any, must be fresh and random for each connection. A server of HTTP/2 has no use for it (RFC 8441
-    /// section 5). A proxy that translates the request to HTTP/1.1 may need one (Envoy passes it on), or add its own
-    /// and so make two (nghttpx): a client asks without first, and once more with a key when the answer is 400.
+    /// The key, if any, must be fresh and random for each connection. An HTTP/2 server does not use
+    /// it (RFC 8441 section 5). A proxy that translates the request to HTTP/1.1 may need the key
+    /// (Envoy forwards it), or may add its own key, which makes two (nghttpx). A client therefore
+    /// sends a request without a key first, and one with a key when the answer is 400.
     ///
     /// # Errors
-    /// [`RequestError::MalformedUrl`] or [`RequestError::InvalidHeaderValue`] when the host cannot be an `:authority`.
+    /// [`RequestError::InvalidHeaderValue`] when the added `Host` cannot be an `:authority`;
+    /// [`RequestError::MalformedUrl`] when the URL cannot be an HTTP URI.
     pub fn to_http2(&self, key: Option<Key>) -> Result<http::Request<()>, RequestError> {
         let authority = match self.headers.get(HOST) {
             Some(host) => host
@@ -206,7 +216,7 @@ impl ClientRequest {
         }
         self.each_header(|name, value| {
             let (name, value) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value));
-            // Both are ours, or were header names and values before.
+            // Never fails: names and values are generated here, or come from a `HeaderMap`.
             if let (Ok(name), Ok(value)) = (name, value) {
                 headers.append(name, value);
             }
@@ -214,7 +224,7 @@ impl ClientRequest {
         Ok(request)
     }
 
-    /// Each header that the request has in every version of HTTP.
+    /// Calls `put` for each header that the request has in every version of HTTP.
     fn each_header(&self, mut put: impl FnMut(&str, &[u8])) {
         put("Sec-WebSocket-Version", VERSION.as_bytes());
         if !self.subprotocols.is_empty() {
@@ -234,11 +244,11 @@ impl ClientRequest {
         RequestError::MalformedUrl { url: excerpt(self.url.to_string()) }
     }
 
-    /// Checks the head of the answer that follows any [interim](ResponseHead::is_interim) ones.
+    /// Verifies the head of the answer that follows any [interim](ResponseHead::is_interim) ones.
     ///
     /// # Errors
-    /// The first rule that the server broke; [`HandshakeError::Status`] when it did not upgrade the connection, with
-    /// an empty body that [`HandshakeError::with_body`] fills.
+    /// The first rule that the server broke; [`HandshakeError::Status`] when the server did not
+    /// upgrade the connection, with an empty body that [`HandshakeError::with_body`] fills.
     pub fn verify(&self, key: Key, head: &ResponseHead<'_>) -> Result<Negotiated, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
         //# If the status code received from the server is not 101, the
@@ -256,11 +266,11 @@ impl ClientRequest {
         self.negotiated(&answer)
     }
 
-    /// Checks the head of the answer to [`to_http2`](Self::to_http2). A `Sec-WebSocket-Accept` is not looked at: RFC 8441
-    /// section 5 has no use for it.
+    /// Verifies the head of the answer to [`to_http2`](Self::to_http2). A `Sec-WebSocket-Accept` is
+    /// ignored, because RFC 8441 section 5 does not use it.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify); every status of 2xx opens the WebSocket.
+    /// The errors of [`verify`](Self::verify). Every 2xx status opens the WebSocket.
     pub fn verify_http2(
         &self,
         status: StatusCode,
@@ -344,13 +354,14 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// Whether the extension is one of the program's own that was offered.
+    /// Returns whether the program offered the extension by [`add_extension`](Self::add_extension).
     fn confirm_own(&self, extension: &Extension<'_>) -> Result<bool, HandshakeError> {
         let offers = Extension::parse_list(self.extensions.iter().map(String::as_str))?;
         Ok(offers.iter().any(|offer| offer.name() == extension.name()))
     }
 
-    /// Whether the extension is permessage-deflate, and was offered.
+    /// Returns whether the extension is permessage-deflate and was offered; stores its parameters
+    /// then.
     #[cfg(feature = "deflate")]
     fn confirm_deflate(
         &self,
@@ -381,7 +392,7 @@ impl ClientRequest {
     }
 }
 
-/// The headers of an answer that matter.
+/// The headers of an answer that the handshake needs.
 #[derive(Default)]
 struct Answer<'a> {
     upgrade: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Who a client says it is to a server, by RFC 7617 and RFC 6750.
+//! Credentials that a client sends to a server (RFC 7617 and RFC 6750).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct BasicCredentials {
     password: String,
 }
 
-/// Credentials that HTTP cannot carry. They are not quoted: they are secrets.
+/// Credentials that HTTP cannot carry. The error does not quote them, because they are secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialsError {
@@ -21,14 +21,15 @@ pub enum CredentialsError {
     ColonInUser,
     /// A control character in the user name or the password (RFC 7617 section 2).
     ControlCharacter,
-    /// A percent sign in a URL's user name or password without two hexadecimal digits, or bytes that are not UTF-8.
+    /// A percent sign in a URL's user name or password without two hexadecimal digits, or bytes
+    /// that are not UTF-8.
     PercentEncoding,
-    /// A bearer token that is empty or has characters which no token has (RFC 6750 section 2.1).
+    /// A bearer token that is empty or has characters that no token has (RFC 6750 section 2.1).
     Token,
 }
 
 impl BasicCredentials {
-    /// Checks a user name and a password.
+    /// Creates credentials from a user name and a password.
     ///
     /// # Errors
     /// [`CredentialsError::ColonInUser`] and [`CredentialsError::ControlCharacter`].
@@ -52,33 +53,33 @@ impl BasicCredentials {
         Ok(Self { user, password })
     }
 
-    /// The user information of a URL, decoded.
+    /// Decodes the user information of a URL.
     pub(super) fn from_userinfo(userinfo: &str) -> Result<Self, CredentialsError> {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         Self::new(decode(user)?, decode(password)?)
     }
 
-    /// The user name.
+    /// Returns the user name.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The password, which may be empty.
+    /// Returns the password, which may be empty.
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// The value of an `Authorization` header, marked as sensitive.
+    /// Returns the value of an `Authorization` header, marked as sensitive.
     pub fn authorization(&self) -> HeaderValue {
         let pair = BASE64_STANDARD.encode(format!("{}:{}", self.user, self.password));
         sensitive(format!("Basic {pair}"))
     }
 }
 
-/// The value of an `Authorization` header for a bearer token, marked as sensitive.
+/// Returns the value of an `Authorization` header for a bearer token, marked as sensitive.
 ///
 /// # Errors
-/// [`CredentialsError::Token`].
+/// [`CredentialsError::Token`] when `token` is not a bearer token.
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, CredentialsError> {
     //= https://www.rfc-editor.org/rfc/rfc6750#section-2.1
     //# b64token    = 1*( ALPHA / DIGIT /
@@ -91,7 +92,7 @@ pub(super) fn bearer(token: &str) -> Result<HeaderValue, CredentialsError> {
     Ok(sensitive(format!("Bearer {token}")))
 }
 
-/// A header value of visible ASCII that is not to be shown.
+/// Creates a header value of visible ASCII, marked as sensitive.
 fn sensitive(text: String) -> HeaderValue {
     let mut value =
         HeaderValue::try_from(text).expect("base64 and tokens are characters of header values");
@@ -99,7 +100,7 @@ fn sensitive(text: String) -> HeaderValue {
     value
 }
 
-/// The text that percent-encoded text stands for (RFC 3986 section 2.1).
+/// Decodes percent-encoded text (RFC 3986 section 2.1).
 fn decode(text: &str) -> Result<String, CredentialsError> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

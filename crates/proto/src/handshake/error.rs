@@ -1,4 +1,4 @@
-//! What can be wrong with a handshake.
+//! Errors of the opening handshake.
 
 use std::error::Error;
 use std::fmt;
@@ -10,10 +10,10 @@ use super::{Refusal, SubprotocolError};
 use crate::excerpt::excerpt;
 use crate::extension::ExtensionError;
 
-/// An opening handshake that did not succeed: a rule that the peer broke, or its refusal or ours.
+/// An opening handshake that failed: the peer broke a rule, or one side refused the handshake.
 ///
-/// Values that came from the peer are quoted escaped, and cut after 64 bytes. A server answers each of these with
-/// [`Refusal::from`].
+/// Values from the peer are escaped, and cut after 64 bytes. A server answers each of these errors
+/// with [`Refusal::from`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -32,12 +32,12 @@ pub enum HandshakeError {
     MalformedHead(MalformedHead),
     /// The peer closed the stream before its head was complete.
     Truncated {
-        /// How many bytes had come.
+        /// The number of bytes received.
         received: usize,
     },
     /// The HTTP version is not 1.1 (RFC 6455 section 4.2.1).
     HttpVersion {
-        /// The version as it came.
+        /// The version, as received.
         version: String,
     },
     /// A header that the handshake needs is missing.
@@ -45,12 +45,12 @@ pub enum HandshakeError {
         /// The header's name.
         name: &'static str,
     },
-    /// A header that must come once came more than once.
+    /// A header that must not be repeated was received more than once.
     DuplicateHeader {
         /// The header's name.
         name: &'static str,
     },
-    /// A header of the handshake with bytes outside visible ASCII.
+    /// A header of the handshake has bytes other than visible ASCII, spaces and tabs.
     HeaderNotText {
         /// The header's name.
         name: &'static str,
@@ -68,12 +68,12 @@ pub enum HandshakeError {
 
     /// The request's method is not GET (RFC 6455 section 4.2.1).
     Method {
-        /// The method as it came.
+        /// The method, as received.
         method: String,
     },
     /// The method of a request over HTTP/2 is not CONNECT (RFC 8441 section 5).
     NotConnect {
-        /// The method as it came.
+        /// The method, as received.
         method: String,
     },
     /// The `:protocol` pseudo-header of a request over HTTP/2 is not `websocket` (RFC 8441 section 5).
@@ -88,7 +88,7 @@ pub enum HandshakeError {
     },
     /// The request's target is neither a path nor a URL of the host in the Host header (RFC 9112 section 3.2).
     Target {
-        /// The target as it came.
+        /// The target, as received.
         target: String,
     },
     /// The Host header is not a host with an optional port (RFC 9110 section 7.2).
@@ -106,64 +106,68 @@ pub enum HandshakeError {
         /// The header's value.
         key: String,
     },
-    /// The request has content, which would be taken for frames.
+    /// The request has content, which would be parsed as frames.
     Content,
     /// A Sec-WebSocket-Protocol that breaks a rule of its list (RFC 6455 section 4.1).
     Subprotocols(SubprotocolError),
     /// A Sec-WebSocket-Extensions that breaks its grammar (RFC 6455 section 9.1).
     Extensions(ExtensionError),
-    /// The server does not answer for the host that the request is for: the
-    /// [`HostPolicy`](super::HostPolicy) does not allow it.
+    /// The server does not answer for the requested host: the [`HostPolicy`](super::HostPolicy)
+    /// does not allow the host.
     HostRefused {
-        /// The host that the request was for.
+        /// The requested host.
         host: String,
     },
     /// A page of another origin opened the connection, and the
-    /// [`OriginPolicy`](super::OriginPolicy) does not allow it.
+    /// [`OriginPolicy`](super::OriginPolicy) does not allow that origin.
     OriginRefused {
         /// The origin of the page.
         origin: String,
-        /// The host that the request was for.
+        /// The requested host.
         host: String,
     },
-    /// The server's own code refused the request.
+    /// The server's application refused the request.
     Refused(Refusal),
 
-    /// The server answered with a status other than 101, or over HTTP/2 one that is no success (RFC 6455 section 4.1).
+    /// The server answered with a status other than 101, or over HTTP/2 other than 2xx (RFC 6455
+    /// section 4.1).
     Status {
         /// The status.
         status: StatusCode,
-        /// The answer's headers: `Retry-After`, `WWW-Authenticate`, `Location` and the like. They are as long as the
-        /// limits of the head allow, and those whose value HTTP does not allow are left out.
+        /// The answer's headers, such as `Retry-After`, `WWW-Authenticate` and `Location`. The
+        /// limits of the head bound their size; headers whose value HTTP does not allow are left
+        /// out.
         headers: Box<HeaderMap>,
         /// The beginning of the answer's content, as much of it as the I/O layer chose to read.
         body: Bytes,
     },
-    /// The server's Sec-WebSocket-Accept does not belong to our key: it is no WebSocket server, or an
-    /// intermediary answered from a cache (RFC 6455 section 4.1).
+    /// The server's Sec-WebSocket-Accept does not match the client's key: the server does not
+    /// support WebSocket, or an intermediary answered from a cache (RFC 6455 section 4.1).
     AcceptMismatch {
-        /// The value that belongs to our key.
+        /// The value that matches the client's key.
         expected: String,
         /// The header's value.
         received: String,
     },
-    /// The server chose a subprotocol that was not asked for (RFC 6455 section 4.1).
+    /// The server chose a subprotocol that the client did not request (RFC 6455 section 4.1).
     UnaskedSubprotocol {
-        /// What it chose.
+        /// The subprotocol.
         subprotocol: String,
     },
-    /// The server chose an extension that was not offered (RFC 6455 section 4.1).
+    /// The server chose an extension that the client did not offer (RFC 6455 section 4.1).
     UnaskedExtension {
-        /// What it chose.
+        /// The extension.
         extension: String,
     },
-    /// The server accepted permessage-deflate with parameters that the offer does not allow (RFC 7692 section 7.1).
+    /// The server accepted permessage-deflate with parameters that the offer does not allow (RFC
+    /// 7692 section 7.1).
     #[cfg(feature = "deflate")]
     Deflate(crate::deflate::NegotiationError),
 }
 
 impl HandshakeError {
-    /// Adds the beginning of the answer's content to [`Status`](Self::Status); other errors stay as they are.
+    /// Sets the body of [`Status`](Self::Status) to the beginning of the answer's content; other
+    /// errors are unchanged.
     pub fn with_body(self, body: Bytes) -> Self {
         match self {
             Self::Status { status, headers, .. } => Self::Status { status, headers, body },
@@ -277,7 +281,7 @@ impl From<SubprotocolError> for HandshakeError {
     }
 }
 
-/// Why a head is not HTTP.
+/// The reason why a head is not HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedHead(pub(super) httparse::Error);
 

@@ -7,10 +7,10 @@ use super::error::{HandshakeError, MalformedHead};
 use crate::excerpt::excerpt;
 use crate::token::is_token_byte;
 
-/// What the name of each version of HTTP begins with.
+/// The prefix of the name of every HTTP version.
 const VERSION: &[u8] = b"HTTP/";
 
-/// Limits the head of an HTTP message.
+/// Limits on the head of an HTTP message.
 ///
 /// ```
 /// use sockeye_proto::handshake::HeadLimits;
@@ -21,15 +21,16 @@ const VERSION: &[u8] = b"HTTP/";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// The size of the whole head, in bytes. Default: 16 KiB, which has room for browsers' cookies (8 KiB in
-    /// total is what the common servers take), and is little enough for a server to hold for every stranger.
+    /// The size of the whole head, in bytes. Default: 16 KiB, which is enough for browsers' cookies
+    /// (common servers accept 8 KiB in total), and little enough for a server to buffer for every
+    /// unauthenticated client.
     pub size: usize,
     /// The number of headers. Default: 100, as in most HTTP servers.
     pub headers: usize,
 }
 
 impl HeadLimits {
-    /// The defaults: 16 KiB and 100 headers.
+    /// Creates the default limits: 16 KiB and 100 headers.
     pub const fn new() -> Self {
         Self { size: 16 * 1024, headers: 100 }
     }
@@ -51,37 +52,37 @@ impl Default for HeadLimits {
     }
 }
 
-/// Looks for the end of a head in a buffer that grows. Each byte is looked at once, however small the pieces are
-/// that it came in.
+/// The search for the end of a head in a growing buffer. Each byte is examined once, regardless of
+/// how the input is split.
 #[derive(Clone, Debug, Default)]
 pub struct HeadSearch {
     limits: HeadLimits,
     searched: usize,
     is_response: bool,
-    /// What it begins with was found to be HTTP.
+    /// Set once the beginning of the head has been checked for HTTP.
     is_judged: bool,
 }
 
 impl HeadSearch {
-    /// A search for the head of a request, from the start of a buffer.
+    /// Creates a search for the head of a request, from the start of a buffer.
     pub const fn new(limits: HeadLimits) -> Self {
         Self { limits, searched: 0, is_response: false, is_judged: false }
     }
 
-    /// A search for the head of a response, from the start of a buffer.
+    /// Creates a search for the head of a response, from the start of a buffer.
     pub const fn of_response(limits: HeadLimits) -> Self {
         Self { limits, searched: 0, is_response: true, is_judged: false }
     }
 
-    /// The length of the head with its blank line, or `None` when more is needed. `input` is all that has come so
-    /// far, from its first byte on.
+    /// Returns the length of the head including its blank line, or `None` when more input is
+    /// needed. `input` is all input so far, from its first byte on.
     ///
     /// # Errors
     /// [`HandshakeError::HeadTooLarge`] when the head does not end within the limit, and
-    /// [`HandshakeError::MalformedHead`] as soon as the beginning cannot be one of HTTP: a peer that speaks another
-    /// protocol may wait for our next word, and its first line is reason enough not to.
+    /// [`HandshakeError::MalformedHead`] as soon as the beginning cannot be HTTP: a peer that
+    /// speaks another protocol may wait for a reply, and never complete a head.
     pub fn find(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
-        // A TLS client on a plain port need not wait for the deadline to be told.
+        // A TLS client on a plain port is refused at once, not at the deadline.
         if input.first().is_some_and(|&byte| !is_token_byte(byte) && !b"\r\n".contains(&byte)) {
             return Err(HandshakeError::MalformedHead(MalformedHead(httparse::Error::Token)));
         }
@@ -90,7 +91,7 @@ impl HeadSearch {
         }
         let limit = self.limits.size;
         let end = blank_line(input, self.searched);
-        // The blank line may have begun in what was searched: at most "\n\r" of it.
+        // The blank line may begin in the searched part, with at most "\n\r".
         self.searched = input.len().saturating_sub(2);
         match end {
             Some(end) if end <= limit => Ok(Some(end)),
@@ -101,13 +102,13 @@ impl HeadSearch {
 }
 
 impl HeadSearch {
-    /// Whether the beginning of a head may be one of HTTP: a response begins with the version, and the first line of a
-    /// request ends with it.
+    /// Returns whether the beginning of a head may be HTTP: a response begins with the version, and
+    /// the first line of a request ends with the version.
     fn may_be_http(&mut self, input: &[u8]) -> bool {
         if self.is_judged {
             return true;
         }
-        // A blank line before it is passed over (RFC 9112 section 2.2).
+        // A blank line before the head is skipped (RFC 9112 section 2.2).
         let start = match input {
             [b'\r', b'\n', ..] => 2,
             [b'\r' | b'\n', ..] => 1,
@@ -127,7 +128,7 @@ impl HeadSearch {
     }
 }
 
-/// The end of the first blank line that ends a line at `from` or later.
+/// Returns the end of the first blank line whose preceding line ends at `from` or later.
 fn blank_line(input: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(found) = input.get(at..)?.iter().position(|&byte| byte == b'\n') {
@@ -141,7 +142,7 @@ fn blank_line(input: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// A request's head, borrowed from the bytes that it came in.
+/// The head of a request, borrowed from the received bytes.
 #[derive(Debug)]
 pub struct RequestHead<'a> {
     /// The method.
@@ -152,11 +153,11 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    /// Parses a whole head, as [`HeadSearch::find`] measured it.
+    /// Parses a whole head, of the length that [`HeadSearch::find`] returned.
     ///
     /// # Errors
-    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when it is not 1.1, or
-    /// [`HandshakeError::MalformedHead`].
+    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when the version is not
+    /// 1.1, or [`HandshakeError::MalformedHead`].
     pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
         let mut headers = room_for_headers(head, limits);
         let mut request = httparse::Request::new(&mut headers);
@@ -171,13 +172,14 @@ impl<'a> RequestHead<'a> {
         Ok(Self { method, target, headers })
     }
 
-    /// The headers in their order: names as they came, values without the space around them.
+    /// Returns the headers in their order: names as received, values without surrounding
+    /// whitespace.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
         self.headers.iter().map(|header| (header.name, header.value))
     }
 }
 
-/// A response's head, borrowed from the bytes that it came in.
+/// The head of a response, borrowed from the received bytes.
 #[derive(Debug)]
 pub struct ResponseHead<'a> {
     /// The status.
@@ -186,11 +188,11 @@ pub struct ResponseHead<'a> {
 }
 
 impl<'a> ResponseHead<'a> {
-    /// Parses a whole head, as [`HeadSearch::find`] measured it.
+    /// Parses a whole head, of the length that [`HeadSearch::find`] returned.
     ///
     /// # Errors
-    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when it is not 1.1, or
-    /// [`HandshakeError::MalformedHead`].
+    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when the version is
+    /// neither 1.0 nor 1.1, or that of a 101 is not 1.1, or [`HandshakeError::MalformedHead`].
     pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
         let mut headers = room_for_headers(head, limits);
         let mut response = httparse::Response::new(&mut headers);
@@ -201,7 +203,7 @@ impl<'a> ResponseHead<'a> {
         let (Some(status), Ok(Status::Complete(_))) = (status, result) else {
             return Err(failure(head, result, limits));
         };
-        // A refusal by an HTTP/1.0 server is still worth its status.
+        // The status of a refusal by an HTTP/1.0 server is still useful.
         if status == StatusCode::SWITCHING_PROTOCOLS {
             check_version(version)?;
         }
@@ -209,8 +211,8 @@ impl<'a> ResponseHead<'a> {
         Ok(Self { status, headers })
     }
 
-    /// The status and the first headers of a head that is larger than the limits allow, as far as they allow; `None` when
-    /// not even those are HTTP.
+    /// Returns the status and the first headers of a head that exceeds the limits, as far as the
+    /// limits allow; `None` when not even those are HTTP.
     pub fn beginning(input: &[u8], limits: HeadLimits) -> Option<(StatusCode, HeaderMap)> {
         let input = &input[..input.len().min(limits.size)];
         let lines = input.split_inclusive(|&byte| byte == b'\n');
@@ -221,18 +223,20 @@ impl<'a> ResponseHead<'a> {
         Some((head.status, head.to_headers()))
     }
 
-    /// Whether the answer that counts is still to come: true for every status of 1xx but 101, which any server or proxy
-    /// may send first (RFC 9110 section 15.2). Such a head is passed over, and what follows it is the next one.
+    /// Returns whether the response is interim: every 1xx status but 101 is, and any server or
+    /// proxy may send such responses first (RFC 9110 section 15.2). The caller skips such a head;
+    /// the next one follows it.
     pub fn is_interim(&self) -> bool {
         self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// The headers in their order: names as they came, values without the space around them.
+    /// Returns the headers in their order: names as received, values without surrounding
+    /// whitespace.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a [u8])> {
         self.headers.iter().map(|header| (header.name, header.value))
     }
 
-    /// A copy of the headers, to be kept. What HTTP does not allow in a name or a value is left out.
+    /// Copies the headers. Headers whose name or value HTTP does not allow are left out.
     pub fn to_headers(&self) -> HeaderMap {
         let known = self.headers().filter_map(|(name, value)| {
             Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(value).ok()?))
@@ -246,7 +250,8 @@ impl<'a> ResponseHead<'a> {
     }
 }
 
-/// Empty headers for each line of the head, up to the limit: the parser's only allocation.
+/// Creates an empty header for each line of the head, up to the limit: the parser's only
+/// allocation.
 fn room_for_headers(head: &[u8], limits: HeadLimits) -> Vec<Header<'_>> {
     let lines = head.split(|&byte| byte == b'\n').count();
     vec![EMPTY_HEADER; lines.min(limits.headers)]
@@ -274,12 +279,13 @@ fn failure(
             HandshakeError::HttpVersion { version: excerpt(version_word(head)) }
         }
         Err(error) => HandshakeError::MalformedHead(MalformedHead(error)),
-        // The blank line came before the parser was content, or the status is below 100.
+        // The blank line came before the parser expected it, or the status is below 100.
         Ok(_) => HandshakeError::MalformedHead(MalformedHead(httparse::Error::Status)),
     }
 }
 
-/// The word of the first line that names the version: the first of a response, the last of a request.
+/// Returns the word of the first line that names the version: the first of a response, the last of
+/// a request.
 fn version_word(head: &[u8]) -> &[u8] {
     let line = head.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut words = line.trim_ascii().split(|&byte| byte == b' ');

@@ -1,4 +1,4 @@
-//! Which hosts a server answers for (RFC 9110 section 7.2).
+//! Policy for the hosts that a server answers for (RFC 9110 section 7.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -9,12 +9,13 @@ use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
 
-/// Which hosts a server answers for: every host unless told otherwise.
+/// The hosts that a server answers for. The default is every host.
 ///
-/// A page of `evil.example` may let that name resolve to 127.0.0.1, or to an address of the local network, once it is
-/// loaded (DNS rebinding). The browser then takes our server for the page's own: Origin and Host agree, and no check of
-/// origins helps. What tells such a request is its Host header, which names `evil.example`. A server that is reached
-/// from browsers on its own machine or network should know the names it is called by.
+/// This policy prevents DNS rebinding: a page of `evil.example` lets that name resolve to
+/// 127.0.0.1, or to an address of the local network, after the page is loaded. The browser then
+/// takes the server for the page's own: Origin and Host agree, and no check of origins helps. Only
+/// the Host header, which names `evil.example`, reveals such a request. A server that is reached
+/// from browsers on its own machine or network should therefore list its names.
 ///
 /// ```
 /// use sockeye_proto::handshake::HostPolicy;
@@ -33,17 +34,18 @@ pub struct HostPolicy {
 }
 
 impl HostPolicy {
-    /// Every host: the default.
+    /// Allows every host: the default.
     pub const fn any() -> Self {
         Self { loopback: false, addresses: false, patterns: Patterns::any() }
     }
 
-    /// The names of the machine itself: `localhost` and the names below it, 127.0.0.0/8 and `[::1]`.
+    /// Allows the names of the machine itself: `localhost` and the names below it, 127.0.0.0/8 and
+    /// `[::1]`.
     pub const fn loopback() -> Self {
         Self { loopback: true, addresses: false, patterns: Patterns::none() }
     }
 
-    /// No host but those that [`allow`](Self::allow) lists.
+    /// Allows no host but those that [`allow`](Self::allow) adds.
     pub const fn listed_only() -> Self {
         Self { loopback: false, addresses: false, patterns: Patterns::none() }
     }
@@ -54,32 +56,34 @@ impl HostPolicy {
     /// |---|---|
     /// | `example.com` | this name or address, at any port |
     /// | `example.com:8443` | at this port only |
-    /// | `*.example.com` | any one label in place of the `*`, but not `example.com` nor `a.b.example.com` |
+    /// | `*.example.com` | any one label for the `*`; not `example.com`, not `a.b.example.com` |
     /// | `*` | everything, as [`any`](Self::any) |
     ///
     /// # Errors
-    /// [`PatternError`] when it is none of these.
+    /// [`PatternError`] when `pattern` is none of these.
     pub fn allow(self, pattern: &str) -> Result<Self, PatternError> {
         Ok(Self { patterns: self.patterns.allow(pattern)?, ..self })
     }
 
-    /// Allows every IP address: for a server that listens on all addresses of its machine. No name is an address, so
-    /// that DNS rebinding gains nothing by it.
+    /// Allows every IP address, for a server that listens on all addresses of its machine. DNS
+    /// rebinding gains nothing from this, because its Host header is a name, and no name is an
+    /// address.
     pub fn allow_addresses(self) -> Self {
         Self { addresses: true, ..self }
     }
 
-    /// Whether the server answers for `host`, as the Host header or the `:authority` pseudo-header has it: a host with
-    /// an optional port.
+    /// Returns whether the server answers for `host`, the value of a Host header or `:authority`
+    /// pseudo-header: a host with an optional port.
     pub fn allows(&self, host: &str) -> bool {
         self.patterns.allows_any() || Authority::parse(host).is_some_and(|host| self.fits(host))
     }
 
-    /// Checks a host as [`allows`](Self::allows) does, for servers of pages beside WebSockets.
+    /// Checks a host as [`allows`](Self::allows) does, for servers of both pages and WebSockets.
     ///
     /// # Errors
-    /// [`HandshakeError::Host`] when it is no host, which is answered with 400, and [`HandshakeError::HostRefused`],
-    /// which is answered with 421.
+    /// [`HandshakeError::Host`] when `host` is not a host, which is answered with 400;
+    /// [`HandshakeError::HostRefused`] when the policy does not allow the host, which is answered
+    /// with 421.
     pub fn check(&self, host: &str) -> Result<(), HandshakeError> {
         match Authority::parse(host) {
             None => Err(HandshakeError::Host { host: excerpt(host) }),
@@ -93,7 +97,7 @@ impl HostPolicy {
     }
 
     fn fits(&self, asked: Authority<'_>) -> bool {
-        // The root's dot makes it no other name.
+        // The dot of the DNS root does not change the name.
         let host = asked.host.strip_suffix('.').unwrap_or(asked.host);
         let asked = Authority { host, ..asked };
         let address = address(host);
@@ -127,10 +131,10 @@ fn is_localhost(host: &str) -> bool {
     host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
 }
 
-/// A host with a port, where the first label and the port may be left open.
+/// A pattern of a host and a port, where the first label and the port may be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HostPattern {
-    /// What follows the first label, with its dot, when `wildcard`.
+    /// The host; with `wildcard`, the part after the first label, including its dot.
     host: String,
     wildcard: bool,
     pub(super) port: Port,
@@ -144,7 +148,7 @@ pub(super) enum Port {
 }
 
 impl HostPattern {
-    /// Whether it is this host, at a port that the pattern says.
+    /// Returns whether `asked` has this host and a port that the pattern allows.
     fn fits(&self, asked: Authority<'_>) -> bool {
         let port_fits = match self.port {
             Port::Any | Port::Unsaid => true,
@@ -153,7 +157,7 @@ impl HostPattern {
         port_fits && self.fits_host(asked.host)
     }
 
-    /// Whether it is this host, whatever the port.
+    /// Returns whether the host matches, regardless of the port.
     pub(super) fn fits_host(&self, host: &str) -> bool {
         let compared = match (self.wildcard, host.find('.')) {
             (false, _) => host,
@@ -163,7 +167,7 @@ impl HostPattern {
         compared.eq_ignore_ascii_case(&self.host)
     }
 
-    /// Reads a host with an optional port, of which `*` may be the first label or the port.
+    /// Parses a host with an optional port. The first label and the port may each be `*`.
     pub(super) fn parse(text: &str) -> Result<Self, PatternReason> {
         let (rest, any_port) = match text.strip_suffix(":*") {
             Some(rest) => (rest, true),

@@ -1,4 +1,4 @@
-//! The key and the proof of having read it (RFC 6455 section 1.3).
+//! The client's key, and the server's proof of having read it (RFC 6455 section 1.3).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use sha1::{Digest as _, Sha1};
 /// Appended to the key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Base64 whose last bits, which no byte has room for, need not be zero: they are not in the RFC's own example of a
-/// key (section 4.1), which some clients send as it is.
+/// Base64 that accepts trailing bits other than zero: the RFC's own example of a key (section 4.1),
+/// which some clients send unchanged, has them.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
@@ -33,7 +33,8 @@ const ACCEPT_LENGTH: usize = 28;
 pub struct Key([u8; KEY_LENGTH]);
 
 impl Key {
-    /// The key of these bytes, which must be fresh and random for each connection (RFC 6455 section 4.1).
+    /// Creates a key from `nonce`, which must be fresh and random for each connection (RFC 6455
+    /// section 4.1).
     pub fn new(nonce: [u8; 16]) -> Self {
         let mut encoded = [0; KEY_LENGTH];
         let length = STANDARD.encode_slice(nonce, &mut encoded);
@@ -41,24 +42,24 @@ impl Key {
         Self(encoded)
     }
 
-    /// The key in a header's value; `None` unless it is 16 bytes in base64.
+    /// Parses the header's value. Returns `None` unless the value is 16 bytes in base64.
     pub fn parse(value: &str) -> Option<Self> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# A |Sec-WebSocket-Key| header field with a base64-encoded (see
         //# Section 4 of [RFC4648]) value that, when decoded, is 16 bytes in
         //# length.
         let encoded: [u8; KEY_LENGTH] = value.as_bytes().try_into().ok()?;
-        // Room for what 24 characters without padding would decode to.
+        // 18 bytes: the length that 24 characters without padding decode to.
         let mut decoded = [0; 18];
         (LENIENT.decode_slice(encoded, &mut decoded) == Ok(16)).then_some(Self(encoded))
     }
 
-    /// The header's value.
+    /// Returns the header's value.
     pub fn as_str(&self) -> &str {
         ascii(&self.0)
     }
 
-    /// The proof that a server has read this key.
+    /// Returns the proof that a server has read this key.
     pub fn accept(&self) -> Accept {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
         //# concatenating /key/, defined above in step 4 in Section 4.2.2, with the
@@ -84,7 +85,7 @@ impl fmt::Display for Key {
 pub struct Accept([u8; ACCEPT_LENGTH]);
 
 impl Accept {
-    /// The header's value.
+    /// Returns the header's value.
     pub fn as_str(&self) -> &str {
         ascii(&self.0)
     }

@@ -1,4 +1,5 @@
-//! The opening handshake of both roles (RFC 6455 sections 1.3 and 4, RFC 8441), without I/O, clock or randomness.
+//! The opening handshake of both roles (RFC 6455 sections 1.3 and 4, RFC 8441), without I/O, clock
+//! or randomness.
 //!
 //! ```text
 //! client                                           server
@@ -13,12 +14,14 @@
 //!   Negotiated                                     Negotiated
 //! ```
 //!
-//! A server behind an HTTP library has no head of bytes: [`Request::from_http`] checks the library's request by the
-//! same rules, and [`Response::to_headers`] gives the answer.
+//! A server behind an HTTP library has no head of bytes: [`Request::from_http`] checks the
+//! library's request by the same rules, and [`Response::to_headers`] returns the headers of the
+//! answer.
 //!
-//! Over HTTP/2 a WebSocket is opened on a stream, by an extended CONNECT that is answered with 200 (RFC 8441):
-//! [`ClientRequest::to_http2`], [`Request::from_http2`], [`Response::to_headers`], [`ClientRequest::verify_http2`].
-//! There is no key then and nothing to upgrade; all other rules are the same, and are checked in the same place.
+//! Over HTTP/2 a WebSocket is opened on a stream, by an extended CONNECT that is answered with 200
+//! (RFC 8441): [`ClientRequest::to_http2`], [`Request::from_http2`], [`Response::to_headers`],
+//! [`ClientRequest::verify_http2`]. HTTP/2 needs no key and no upgrade; all other rules are the
+//! same, and are checked in the same place.
 
 mod authority;
 mod client;

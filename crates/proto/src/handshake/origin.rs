@@ -1,4 +1,4 @@
-//! Which pages may open a connection (RFC 6455 sections 4.2.2 and 10.2).
+//! Policy for the origins whose pages may open a connection (RFC 6455 sections 4.2.2 and 10.2).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +9,17 @@ use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
 
-/// Which origins a server accepts: the server's own unless more are allowed.
+/// The origins that a server accepts. The default is the server's own origin only.
 ///
-/// A browser lets any page open a WebSocket to any server, with the server's cookies. It names the page's origin in the
-/// Origin header, and to compare that is the server's task. A request without the header does not come from a
-/// browser and is accepted.
+/// A browser lets any page open a WebSocket to any server, with the server's cookies. The browser
+/// names the page's origin in the Origin header, and the server must check that origin. A request
+/// without the header does not come from a browser and is accepted.
 ///
-/// An origin is the server's own when its host and port are those of the Host header; a missing port is the default of
-/// the origin's scheme, 80 for `http` and 443 for `https`. The schemes themselves are not compared, as a server behind
-/// a proxy that terminates TLS does not know its own. So a page of `http://example.com`, which an attacker on the
-/// network can forge, may open `wss://example.com`: a server that must refuse it uses
+/// An origin is the server's own when its host and port are those of the Host header; a missing
+/// port is the default of the origin's scheme, 80 for `http` and 443 for `https`. The schemes
+/// themselves are not compared, because a server behind a proxy that terminates TLS does not know
+/// its own scheme. So a page of `http://example.com`, which an attacker on the network can forge,
+/// may open `wss://example.com`: a server that must refuse such a page uses
 /// [`listed_only`](Self::listed_only) and lists `https://example.com`.
 ///
 /// ```
@@ -37,40 +38,42 @@ pub struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// The server's own origin only: the default.
+    /// Accepts the server's own origin only: the default.
     pub const fn same_origin() -> Self {
         Self { same_origin: true, patterns: Patterns::none() }
     }
 
-    /// No origin but those that [`allow`](Self::allow) lists.
+    /// Accepts no origin but those that [`allow`](Self::allow) adds.
     pub const fn listed_only() -> Self {
         Self { same_origin: false, patterns: Patterns::none() }
     }
 
-    /// Every origin: only for a server that gives any page the same as it gives a stranger, whatever the cookies.
+    /// Accepts every origin. Only for a server that gives any page the same access as an anonymous
+    /// client, regardless of cookies.
     pub const fn any() -> Self {
         Self { same_origin: true, patterns: Patterns::any() }
     }
 
-    /// Allows other origins by a pattern:
+    /// Accepts other origins by a pattern:
     ///
     /// | pattern | allows |
     /// |---|---|
     /// | `https://example.com` | this scheme, host and default port |
     /// | `https://example.com:8443` | this port |
     /// | `http://localhost:*` | any port |
-    /// | `https://*.example.com` | any one label in place of the `*`, but not `example.com` nor `a.b.example.com` |
-    /// | `example.com`, `*.example.com:8080` | as above, by `http` or `https` |
-    /// | `null` | sandboxed pages and files, which have no origin of their own |
+    /// | `https://*.example.com` | any one label for the `*`; not `example.com`, not `a.b.example.com` |
+    /// | `example.com`, `*.example.com:8080` | as above, with `http` or `https` |
+    /// | `null` | sandboxed pages and files, which have no origin |
     /// | `*` | everything, as [`any`](Self::any) |
     ///
     /// # Errors
-    /// [`PatternError`] when it is none of these.
+    /// [`PatternError`] when `pattern` is none of these.
     pub fn allow(self, pattern: &str) -> Result<Self, PatternError> {
         Ok(Self { patterns: self.patterns.allow(pattern)?, ..self })
     }
 
-    /// Whether a page of `origin` may open a connection to `host`, each as its header has it.
+    /// Returns whether a page of `origin` may open a connection to `host`, both as in their
+    /// headers.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         if self.patterns.allows_any() {
             return true;
@@ -78,7 +81,8 @@ impl OriginPolicy {
         let origin = Origin::parse(origin);
         let same = self.same_origin
             && match (origin, Authority::parse(host)) {
-                // A scheme without a default port is that of an app or an extension, whose host is no server's.
+                // A scheme without a default port is that of an app or a browser extension, whose
+                // host is not that of a server.
                 (Some(Origin::Of { scheme, authority }), Some(host)) => {
                     default_port(scheme).is_some_and(|default| authority.is_same(host, default))
                 }
@@ -87,7 +91,7 @@ impl OriginPolicy {
         same || origin.is_some_and(|origin| self.patterns.fit(|known| known.fits(origin)))
     }
 
-    /// Checks a request's origin, if it has one.
+    /// Checks the origin of a request, if the request has one.
     ///
     /// # Errors
     /// [`HandshakeError::OriginRefused`], which is answered with 403.
@@ -135,7 +139,7 @@ impl<'a> Origin<'a> {
 enum Pattern {
     Null,
     Of {
-        /// `None` is `http` or `https`.
+        /// `None` stands for `http` and `https`.
         scheme: Option<String>,
         host: HostPattern,
     },
@@ -182,7 +186,8 @@ impl FromStr for Pattern {
     }
 }
 
-/// A pattern that [`OriginPolicy::allow`] or [`HostPolicy::allow`](super::HostPolicy::allow) does not take.
+/// A pattern that [`OriginPolicy::allow`] or [`HostPolicy::allow`](super::HostPolicy::allow)
+/// refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
     pattern: String,
@@ -215,7 +220,7 @@ impl fmt::Display for PatternError {
 
 impl std::error::Error for PatternError {}
 
-/// RFC 3986 section 3.1.
+/// Returns whether the text is a scheme (RFC 3986 section 3.1).
 fn is_scheme(text: &str) -> bool {
     let tail = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(tail)

@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use super::origin::PatternError;
 
-/// What a policy allows: everything, or what fits one of its patterns.
+/// The values that a policy allows: all of them, or those that match one of its patterns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Patterns<P> {
     any: bool,
@@ -18,7 +18,7 @@ impl<P: FromStr<Err = PatternError>> Patterns<P> {
         Self { any: false, list: Vec::new() }
     }
 
-    /// Adds a pattern, of which `*` allows everything.
+    /// Adds a pattern. `*` allows everything.
     pub(super) fn allow(mut self, pattern: &str) -> Result<Self, PatternError> {
         if pattern == "*" {
             self.any = true;
@@ -32,7 +32,7 @@ impl<P: FromStr<Err = PatternError>> Patterns<P> {
         self.any
     }
 
-    /// Whether one of the patterns fits.
+    /// Returns whether `fits` returns `true` for one of the patterns.
     pub(super) fn fit(&self, fits: impl Fn(&P) -> bool) -> bool {
         self.list.iter().any(fits)
     }

@@ -1,4 +1,4 @@
-//! The answer to a request that is not upgraded.
+//! The response to a request that is not upgraded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,11 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::HandshakeError;
 use crate::escape;
 
-/// The longest body of a refusal, in bytes: as much as the output of a connection holds before it waits. It is meant to
-/// be read by whoever wonders why, not to be a page.
+/// Maximum length of a refusal's body, in bytes: the length of a connection's output before it
+/// waits. The body is meant to give the reason, not to be a page.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A refusal of an upgrade: a status, headers and a body that says why.
+/// A refusal of an upgrade: a status, headers and a body that gives the reason.
 ///
 /// ```
 /// use http::{HeaderValue, StatusCode, header};
@@ -31,14 +31,14 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     status: StatusCode,
-    /// Behind a pointer, so that results with a refusal in them stay small.
+    /// Boxed, so that results that contain a refusal stay small.
     headers: Box<HeaderMap>,
     body: Bytes,
 }
 
 impl Refusal {
-    /// A refusal with the status, and a text for whoever reads the answer: at most 64 KiB of it. An informational
-    /// status (1xx) would be no answer: 500 is sent in its place.
+    /// Creates a refusal with a status and a text, of which at most 64 KiB are sent. An
+    /// informational status (1xx) cannot end a request and is replaced by 500.
     pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
         let status =
             if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
@@ -49,27 +49,28 @@ impl Refusal {
         Self { status, headers: Box::default(), body: bounded(body) }
     }
 
-    /// 400: the request is wrong.
+    /// Creates a 400 (Bad Request): the request is malformed.
     pub fn bad_request(body: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, body)
     }
 
-    /// 401: say who you are. A `WWW-Authenticate` header should go with it.
+    /// Creates a 401 (Unauthorized): the client must authenticate. Add a `WWW-Authenticate` header.
     pub fn unauthorized(body: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, body)
     }
 
-    /// 403: you may not.
+    /// Creates a 403 (Forbidden): the client has no permission.
     pub fn forbidden(body: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, body)
     }
 
-    /// 404: there is nothing of this name.
+    /// Creates a 404 (Not Found): the resource does not exist.
     pub fn not_found(body: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, body)
     }
 
-    /// Answers with any body, in place of the text: JSON, a page, bytes. What is beyond 64 KiB is cut off.
+    /// Replaces the text by content of any type: JSON, a page, bytes. Content beyond 64 KiB is cut
+    /// off.
     ///
     /// ```
     /// use http::{HeaderValue, StatusCode};
@@ -84,9 +85,9 @@ impl Refusal {
         Self { body: bounded(body.into()), ..self }
     }
 
-    /// Adds a header. `Content-Length`, `Transfer-Encoding` and `Connection` are the encoder's and are left out; an
-    /// `Upgrade` is listed in `Connection` as RFC 9110 section 7.8 has it; a
-    /// `Content-Type` takes the place of `text/plain; charset=utf-8`.
+    /// Adds a header. `Content-Length`, `Transfer-Encoding` and `Connection` are left out, because
+    /// the encoder decides them; an `Upgrade` is listed in `Connection` as RFC 9110 section 7.8
+    /// requires; a `Content-Type` replaces `text/plain; charset=utf-8`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         if ![CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
             self.headers.append(name, value);
@@ -94,28 +95,30 @@ impl Refusal {
         self
     }
 
-    /// The status.
+    /// Returns the status.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers that were added.
+    /// Returns the added headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Appends the refusal to `out` as a whole HTTP/1.1 response, after which the connection is to be closed.
+    /// Appends the refusal to `out` as a whole HTTP/1.1 response. The caller must close the
+    /// connection after it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_head(out);
         out.extend_from_slice(&self.body);
     }
 
-    /// Appends the head of the response alone: the whole answer to a HEAD request, which has no content.
+    /// Appends the head of the response only: the whole response to a HEAD request, which has no
+    /// content.
     pub fn encode_head(&self, out: &mut Vec<u8>) {
         let reason = self.status.canonical_reason().unwrap_or("Refused");
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", self.status.as_str());
@@ -128,8 +131,9 @@ impl Refusal {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The refusal for an HTTP library: one that frames the content itself. A body that is not UTF-8 has each wrong
-    /// byte replaced: a program that has a library answers with other bytes by that itself.
+    /// Converts the refusal to a response of an HTTP library, which frames the content itself.
+    /// Invalid UTF-8 in the body is replaced: a program with an HTTP library can send other bytes
+    /// by means of the library.
     pub fn into_response<B: From<String>>(self) -> http::Response<B> {
         let mut headers = self.response_headers();
         let body = String::from_utf8(self.body.into())
@@ -166,7 +170,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The body up to the limit; a text is not cut within a character.
+/// Truncates the body to the limit, but not within a character of a text.
 fn bounded(mut body: Bytes) -> Bytes {
     if body.len() > MAX_BODY {
         let end = match std::str::from_utf8(&body[..MAX_BODY]) {
@@ -178,7 +182,7 @@ fn bounded(mut body: Bytes) -> Bytes {
     body
 }
 
-/// What a server answers to a handshake that failed: the text says what is wrong, down to its cause.
+/// Converts a failed handshake to the server's response, whose text names the error and its cause.
 impl From<&HandshakeError> for Refusal {
     fn from(error: &HandshakeError) -> Self {
         let status = match error {

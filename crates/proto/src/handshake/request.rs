@@ -1,4 +1,4 @@
-//! A client's request as a server checks it (RFC 6455 section 4.2.1, RFC 8441 section 5).
+//! The server's check of a client's request (RFC 6455 section 4.2.1, RFC 8441 section 5).
 
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method, Uri, Version};
@@ -12,7 +12,7 @@ use crate::excerpt::excerpt;
 use crate::extension::Extension;
 use crate::token::{list, list_has};
 
-/// The WebSocket version that RFC 6455 is (section 4.1).
+/// The WebSocket version of RFC 6455 (section 4.1).
 pub(super) const VERSION: &str = "13";
 
 /// A request that obeys all rules of the opening handshake, borrowed from its head.
@@ -31,10 +31,11 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Checks a head that was parsed from bytes.
     ///
-    /// A request that announces content is refused: what follows the head would be taken for frames.
+    /// A request that announces content is refused: the bytes after the head would be parsed as
+    /// frames.
     ///
     /// # Errors
-    /// The first rule that is broken. Answer it with [`Refusal::from`](super::Refusal).
+    /// The first rule that the request breaks. Answer it with [`Refusal::from`](super::Refusal).
     pub fn from_head(head: &'a RequestHead<'a>) -> Result<Self, HandshakeError> {
         check_method(head.method)?;
         let mut fields = Fields::default();
@@ -52,10 +53,10 @@ impl<'a> Request<'a> {
         fields.finish(target, Headers::Parsed(head))
     }
 
-    /// Checks the head of an HTTP library's HTTP/1.1 request: the same rules.
+    /// Checks the head of an HTTP library's HTTP/1.1 request by the same rules.
     ///
     /// # Errors
-    /// As [`from_head`](Self::from_head).
+    /// The errors of [`from_head`](Self::from_head).
     pub fn from_http(
         method: &Method,
         version: Version,
@@ -73,13 +74,16 @@ impl<'a> Request<'a> {
         fields.finish(Target::of(uri), Headers::Map(headers))
     }
 
-    /// Checks the head of an HTTP library's HTTP/2 request: an extended CONNECT whose `:protocol` pseudo-header is
-    /// `websocket` (RFC 8441 section 5). What the version of HTTP does not change is checked by the same rules.
+    /// Checks the head of an HTTP library's HTTP/2 request: an extended CONNECT whose `:protocol`
+    /// pseudo-header is `websocket` (RFC 8441 section 5). Rules that do not depend on the version
+    /// of HTTP are the same.
     ///
     /// # Errors
-    /// The first rule that is broken, which may be [`NotConnect`](HandshakeError::NotConnect),
+    /// The first rule that the request breaks, which may be
+    /// [`NotConnect`](HandshakeError::NotConnect),
     /// [`ProtocolNotWebSocket`](HandshakeError::ProtocolNotWebSocket) or
-    /// [`ConnectionHeader`](HandshakeError::ConnectionHeader). Answer it with [`Refusal::from`](super::Refusal).
+    /// [`ConnectionHeader`](HandshakeError::ConnectionHeader). Answer it with
+    /// [`Refusal::from`](super::Refusal).
     pub fn from_http2(
         method: &Method,
         protocol: Option<&[u8]>,
@@ -118,12 +122,13 @@ impl<'a> Request<'a> {
         fields.finish_connect(Target::of(uri), Headers::Map(headers), answerable_key(headers))
     }
 
-    /// The path and query that were asked for, as they came.
+    /// Returns the requested path and query, as received.
     pub const fn target(&self) -> &'a str {
         self.target
     }
 
-    /// The path without the query: `/` for the target `?query`, which a URL without a path leaves.
+    /// Returns the path without the query: `/` for the target `?query`, which results from a URL
+    /// without a path.
     pub fn path(&self) -> &'a str {
         match self.target.split_once('?') {
             Some(("", _)) => "/",
@@ -132,43 +137,45 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The query without its question mark.
+    /// Returns the query without its question mark.
     pub fn query(&self) -> Option<&'a str> {
         self.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The Host header, or over HTTP/2 the `:authority` pseudo-header: a host and an optional port.
+    /// Returns the Host header, or over HTTP/2 the `:authority` pseudo-header: a host and an
+    /// optional port.
     pub const fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The Origin header, which browsers send.
+    /// Returns the Origin header, which browsers send.
     pub const fn origin(&self) -> Option<&'a str> {
         self.origin
     }
 
-    /// The subprotocols asked for, in the client's order of preference.
+    /// Returns the requested subprotocols, in the client's order of preference.
     pub fn subprotocols(&self) -> &[&'a str] {
         &self.subprotocols
     }
 
-    /// The extensions offered, in the client's order of preference.
+    /// Returns the offered extensions, in the client's order of preference.
     pub fn extensions(&self) -> &[Extension<'a>] {
         &self.extensions
     }
 
-    /// The client's key; `None` when the request came over HTTP/2 without one. Proxies that translate between the versions
-    /// of HTTP send one, and some clients.
+    /// Returns the client's key; `None` when the request came over HTTP/2 without exactly one valid
+    /// key. Over HTTP/2, proxies that translate between versions of HTTP send a key, and so do some
+    /// clients.
     pub const fn key(&self) -> Option<Key> {
         self.key
     }
 
-    /// Whether the request is an extended CONNECT of HTTP/2.
+    /// Returns whether the request is an extended CONNECT of HTTP/2.
     pub(super) const fn is_over_http2(&self) -> bool {
         self.over_http2
     }
 
-    /// The value of the first header of this name, which may be in any case.
+    /// Returns the value of the first header of this name, which is case-insensitive.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         match self.headers {
             Headers::Parsed(head) => head
@@ -179,7 +186,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Every header with its value.
+    /// Returns all headers with their values.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         let (parsed, map) = match self.headers {
             Headers::Parsed(head) => (Some(head.headers()), None),
@@ -191,17 +198,17 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Where all headers of a request are, those of the handshake and others.
+/// The source of all headers of a request, including those of the handshake.
 #[derive(Clone, Copy, Debug)]
 enum Headers<'a> {
     Parsed(&'a RequestHead<'a>),
     Map(&'a HeaderMap),
 }
 
-/// What a request is for.
+/// The target of a request.
 #[derive(Clone, Copy)]
 struct Target<'a> {
-    /// The scheme and the authority, where it is a URL.
+    /// The scheme and the authority, if the target is a URL.
     place: Option<(&'a str, &'a str)>,
     path: &'a str,
 }
@@ -210,13 +217,13 @@ impl<'a> Target<'a> {
     fn of(uri: &'a Uri) -> Self {
         let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
         let place = uri.authority().map(|authority| {
-            // An authority alone, as CONNECT has it over HTTP/1.1, has no scheme.
+            // The target of CONNECT over HTTP/1.1 is an authority alone, without a scheme.
             (uri.scheme_str().unwrap_or_default(), authority.as_str())
         });
         Self { place, path }
     }
 
-    /// The host that was asked for, and the path and query there.
+    /// Returns the requested host, and the path and query on it.
     fn resolve(self, host: &'a str) -> Result<(&'a str, &'a str), HandshakeError> {
         let Some(authority) = Authority::parse(host) else {
             return Err(HandshakeError::Host { host: excerpt(host) });
@@ -224,7 +231,7 @@ impl<'a> Target<'a> {
         Ok((host, self.on(authority)?))
     }
 
-    /// The path and query, when the target is a path or a URL of this host.
+    /// Returns the path and query, if the target is a path or a URL of this host.
     fn on(self, host: Authority<'_>) -> Result<&'a str, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# should be interpreted as a /resource name/
@@ -255,7 +262,7 @@ fn check_method(method: &str) -> Result<(), HandshakeError> {
     if method == "GET" { Ok(()) } else { Err(HandshakeError::Method { method: excerpt(method) }) }
 }
 
-/// The headers that matter, gathered one at a time.
+/// The headers that the handshake needs, collected one at a time.
 #[derive(Default)]
 struct Fields<'a> {
     upgrade: ListField<'a>,
@@ -274,7 +281,7 @@ struct TermFields<'a> {
     extensions: Vec<&'a str>,
 }
 
-/// A list header in which one element is looked for.
+/// The search for one element in a list header.
 #[derive(Default)]
 struct ListField<'a> {
     last: Option<&'a str>,
@@ -335,7 +342,7 @@ impl<'a> Fields<'a> {
                 None => HandshakeError::MissingHeader { name: "Connection" },
             });
         }
-        // The version comes first: a client of another one may well have no key.
+        // The version is checked first: a client of another version may have no key.
         let (origin, subprotocols, extensions) = self.terms.finish()?;
         let key = self.key.ok_or(HandshakeError::MissingHeader { name: "Sec-WebSocket-Key" })?;
         let Some(key) = Key::parse(key) else {
@@ -345,7 +352,7 @@ impl<'a> Fields<'a> {
         Ok(Request { target, host, over_http2, key, origin, subprotocols, extensions, headers })
     }
 
-    /// As `finish`, for an extended CONNECT.
+    /// Checks an extended CONNECT, as `finish` checks an upgrade.
     fn finish_connect(
         self,
         target: Target<'a>,
@@ -358,7 +365,7 @@ impl<'a> Fields<'a> {
         let Some((_, authority)) = target.place else {
             return Err(HandshakeError::MissingHeader { name: ":authority" });
         };
-        // An intermediary may have kept the Host header as well; both must name the same place then.
+        // An intermediary may have kept the Host header as well; both must name the same host then.
         let (host, target) = target.resolve(self.host.unwrap_or(authority))?;
         //= https://www.rfc-editor.org/rfc/rfc8441#section-5
         //# [RFC6455] requires the use of Connection and Upgrade header
@@ -379,8 +386,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the key of an extended CONNECT, if it has exactly one that can be answered. RFC 8441 has no use for it, but a
-/// proxy that translates to or from HTTP/1.1 needs the answer, since its other side does not go on without.
+/// Returns the key of an extended CONNECT, if the request has exactly one that is valid. RFC 8441
+/// does not use the key, but a proxy that translates to or from HTTP/1.1 needs the answer to it,
+/// which its HTTP/1.1 side requires.
 fn answerable_key(headers: &HeaderMap) -> Option<Key> {
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     match (keys.next(), keys.next()) {
@@ -389,7 +397,7 @@ fn answerable_key(headers: &HeaderMap) -> Option<Key> {
     }
 }
 
-/// Origin, subprotocols, extensions.
+/// The origin, subprotocols and extensions.
 type Terms<'a> = (Option<&'a str>, Vec<&'a str>, Vec<Extension<'a>>);
 
 impl<'a> TermFields<'a> {
@@ -427,7 +435,7 @@ impl<'a> TermFields<'a> {
     }
 }
 
-/// Keeps the value of a header that must not come twice.
+/// Stores the value of a header that must not be repeated.
 pub(super) fn once<'a>(
     slot: &mut Option<&'a str>,
     name: &'static str,
@@ -439,7 +447,7 @@ pub(super) fn once<'a>(
     }
 }
 
-/// A header's value as text: visible ASCII, spaces and tabs.
+/// Returns a header's value as text: visible ASCII, spaces and tabs.
 pub(super) fn text<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, HandshakeError> {
     let visible = value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~'));
     match std::str::from_utf8(value) {

@@ -1,4 +1,4 @@
-//! What a client's own program can ask for that cannot be had.
+//! Errors of a client's request, found before anything is sent.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use http::HeaderName;
 use super::{CredentialsError, SubprotocolError};
 use crate::extension::ExtensionError;
 
-/// A request that a program asked for and that cannot be made: nothing was sent.
+/// A request of the caller that cannot be made. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The URL is not one.
+    /// The URL is malformed.
     MalformedUrl {
         /// The URL, cut after 64 bytes.
         url: String,
@@ -25,9 +25,10 @@ pub enum RequestError {
     MissingHost,
     /// The URL has a fragment (RFC 6455 section 3).
     Fragment,
-    /// The URL has a user name or a password, and it was not asked to take them.
+    /// The URL has a user name or a password, and the caller did not ask to parse them.
     UserInfo,
-    /// The URL's host has characters beyond ASCII, and no ASCII form (RFC 5891). Without the feature `idna` none has one.
+    /// The URL's host has characters beyond ASCII, and no ASCII form (RFC 5891). Without the
+    /// feature `idna` no such host has one.
     InvalidHost {
         /// The host, escaped and cut after 64 characters.
         host: String,
@@ -39,19 +40,20 @@ pub enum RequestError {
         /// The name.
         name: String,
     },
-    /// The header's value has bytes that no value can have. It is not shown: it may be a secret.
+    /// The header's value has bytes that no value can have. The value is not shown, because it may
+    /// be a secret.
     InvalidHeaderValue {
         /// The header's name.
         name: HeaderName,
     },
-    /// The header belongs to the handshake, or would announce content.
+    /// The handshake sets the header itself, or the header would announce content.
     ReservedHeader {
         /// The header's name.
         name: HeaderName,
     },
     /// A second Host header.
     DuplicateHost,
-    /// The subprotocol cannot be asked for, or not beside those that were added before it.
+    /// The subprotocol cannot be requested, either at all or together with those added before it.
     Subprotocol(SubprotocolError),
     /// The extension cannot be offered.
     Extension(ExtensionError),

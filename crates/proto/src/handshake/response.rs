@@ -1,4 +1,4 @@
-//! What a server agrees to, and its answer that says so (RFC 6455 section 4.2.2, RFC 8441 section 5).
+//! The terms of a server, and its answer to a request (RFC 6455 section 4.2.2, RFC 8441 section 5).
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::{Accept, HandshakeError, HostPolicy, Negotiated, OriginPolicy, Request};
 use crate::extension::Extension;
 
-/// What a server agrees to. The default is any host, its own origin, no subprotocol and no extension.
+/// The terms by which a server accepts requests. The default is any host, the server's own origin,
+/// no subprotocol and no extension.
 ///
 /// ```
 /// use sockeye_proto::handshake::Terms;
@@ -27,26 +28,26 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The default terms.
+    /// Creates the default terms.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which hosts to answer for. Default: [`HostPolicy::any`].
+    /// Sets the hosts that the server answers for. Default: [`HostPolicy::any`].
     pub fn hosts(self, hosts: HostPolicy) -> Self {
         Self { hosts, ..self }
     }
 
-    /// Which origins to accept. Default: [`OriginPolicy::same_origin`].
+    /// Sets the origins that the server accepts. Default: [`OriginPolicy::same_origin`].
     pub fn origins(self, origins: OriginPolicy) -> Self {
         Self { origins, ..self }
     }
 
-    /// The subprotocols that the server speaks, the one it prefers first. Default: none.
+    /// Sets the subprotocols that the server supports, in its order of preference. Default: none.
     ///
-    /// The first of these that the client asked for is chosen, whatever the client's order; names are compared in
-    /// their case. When there is none the connection goes on without a subprotocol, and it is the client's to decide
-    /// whether that will do (RFC 6455 section 4.2.2).
+    /// The server chooses the first of these that the client requested, regardless of the client's
+    /// order; names are case-sensitive. Without a match the connection has no subprotocol, and the
+    /// client decides whether to accept that (RFC 6455 section 4.2.2).
     pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
         Self { subprotocols: subprotocols.into_iter().map(Into::into).collect(), ..self }
     }
@@ -57,12 +58,12 @@ impl Terms {
         Self { deflate: Some(deflate), ..self }
     }
 
-    /// Which origins are accepted.
+    /// Returns the policy for origins.
     pub const fn origin_policy(&self) -> &OriginPolicy {
         &self.origins
     }
 
-    /// The answer to a request.
+    /// Returns the answer to a request.
     ///
     /// # Errors
     /// [`HandshakeError::HostRefused`] or [`HandshakeError::OriginRefused`].
@@ -99,29 +100,29 @@ impl Terms {
     fn agree_on_extensions(&self, _: &Request<'_>, _: &mut Response) {}
 }
 
-/// The answer that upgrades a connection, or opens a WebSocket on a stream of HTTP/2.
+/// The answer that upgrades a connection, or opens a WebSocket on an HTTP/2 stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     over_http2: bool,
-    /// The proof of having read the request's key, if it had one: over HTTP/2 most do not.
+    /// The proof of having read the request's key, if the request had one: over HTTP/2 most do not.
     accept: Option<Accept>,
     negotiated: Negotiated,
     headers: HeaderMap,
 }
 
 impl Response {
-    /// What the answer agrees to.
+    /// Returns the negotiated subprotocol and extensions.
     pub const fn negotiated(&self) -> &Negotiated {
         &self.negotiated
     }
 
-    /// What the answer agrees to, without a copy.
+    /// Returns the negotiated subprotocol and extensions, without a copy.
     pub fn into_negotiated(self) -> Negotiated {
         self.negotiated
     }
 
-    /// Adds headers, such as cookies. Those that the handshake itself sets are left out, and so is what would give
-    /// the answer content.
+    /// Adds headers, such as cookies. Headers that the handshake itself sets, or that would give
+    /// the answer content, are left out.
     pub fn extend(&mut self, headers: &HeaderMap) {
         for (name, value) in headers {
             if !is_reserved(name) {
@@ -130,8 +131,8 @@ impl Response {
         }
     }
 
-    /// Chooses a subprotocol in place of the one that [`Terms`] chose, for a server that decides by more than
-    /// preference. True when the client asked for it; otherwise nothing changes.
+    /// Replaces the subprotocol that [`Terms`] chose, for a server that decides by more than
+    /// preference. Returns whether the client requested `subprotocol`; if not, nothing changes.
     pub fn choose_subprotocol(&mut self, request: &Request<'_>, subprotocol: &str) -> bool {
         let asked = request.subprotocols().contains(&subprotocol);
         if asked {
@@ -140,11 +141,12 @@ impl Response {
         asked
     }
 
-    /// Agrees to an extension of the program's own, in place of what [`Terms`] agreed to. True when the client offered one of
-    /// that name; otherwise nothing changes.
+    /// Agrees to an extension that the program implements itself, in place of those that [`Terms`]
+    /// agreed to. Returns whether the client offered an extension of that name; if not, nothing
+    /// changes.
     ///
-    /// What it does to frames is for the program to do, which must handle them by hand: a
-    /// [`Connection`](crate::Connection) knows permessage-deflate only, and refuses what else reserved bits say.
+    /// The program must handle the extension's frames by hand: a [`Connection`](crate::Connection)
+    /// implements permessage-deflate only, and refuses any other use of the reserved bits.
     pub fn choose_extension(&mut self, request: &Request<'_>, extension: &Extension<'_>) -> bool {
         let offered = request.extensions().iter().any(|offer| offer.name() == extension.name());
         if offered {
@@ -155,13 +157,13 @@ impl Response {
         offered
     }
 
-    /// The status: 101, or 200 where the request came over HTTP/2.
+    /// Returns the status: 101, or 200 where the request came over HTTP/2.
     pub const fn status(&self) -> StatusCode {
         if self.over_http2 { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS }
     }
 
-    /// Appends the answer to `out` as an HTTP/1.1 head. The answer to a request that came over HTTP/2 is for an HTTP
-    /// library: [`status`](Self::status) and [`to_headers`](Self::to_headers).
+    /// Appends the answer to `out` as an HTTP/1.1 head. Over HTTP/2, an HTTP library sends the
+    /// answer: use [`status`](Self::status) and [`to_headers`](Self::to_headers).
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.over_http2 {
             b"HTTP/1.1 200 OK\r\n"
@@ -185,7 +187,7 @@ impl Response {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// All headers of the answer, for an HTTP library.
+    /// Returns all headers of the answer, for an HTTP library.
     pub fn to_headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
         if !self.over_http2 {
@@ -205,15 +207,15 @@ impl Response {
     }
 }
 
-/// The value of a header that is ours, or that the client asked for by a list of tokens.
+/// Creates a header value from tokens, base64 or extensions, all of which are visible ASCII.
 fn of_tokens(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("tokens, base64 and extensions are visible ASCII")
 }
 
 /// Returns whether the opening handshake sets the header itself, or the header would change where frames begin.
 ///
-/// [`ClientRequest::add_header`](super::ClientRequest::add_header) refuses these headers, and a [`Response`] leaves them out: a
-/// proxy that forwards the headers of a request skips them.
+/// [`ClientRequest::add_header`](super::ClientRequest::add_header) refuses these headers, and a
+/// [`Response`] leaves them out. A proxy that forwards the headers of a request skips them.
 pub fn is_reserved(name: &HeaderName) -> bool {
     [
         UPGRADE,

@@ -1,15 +1,15 @@
-//! The rules of subprotocols, for those who ask for them and those who are asked.
+//! Rules of subprotocols, common to clients and servers.
 
 use std::fmt;
 
 use crate::excerpt::excerpt;
 use crate::token::is_token;
 
-/// How many subprotocols a request may ask for. The longest lists in the field have about five; the bound keeps the
-/// search for duplicates cheap.
+/// Maximum number of subprotocols in a request. The longest lists in the field have about five; the
+/// bound keeps the search for duplicates cheap.
 pub const MAX_SUBPROTOCOLS: usize = 64;
 
-/// Checks a subprotocol that comes after those `before` it.
+/// Checks a subprotocol by itself and against those `before` it in the list.
 pub(super) fn check(before: &[impl AsRef<str>], subprotocol: &str) -> Result<(), SubprotocolError> {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
     //# The elements that comprise this value MUST be non-empty strings with
@@ -28,7 +28,7 @@ pub(super) fn check(before: &[impl AsRef<str>], subprotocol: &str) -> Result<(),
     Ok(())
 }
 
-/// A list of subprotocols that breaks a rule. Names are quoted escaped, and cut after 64 bytes.
+/// A list of subprotocols that breaks a rule. Names are escaped, and cut after 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubprotocolError {
@@ -42,7 +42,7 @@ pub enum SubprotocolError {
         /// The subprotocol.
         subprotocol: String,
     },
-    /// There are more than [`MAX_SUBPROTOCOLS`].
+    /// More than [`MAX_SUBPROTOCOLS`] subprotocols are listed.
     TooMany {
         /// The limit.
         limit: usize,

@@ -21,49 +21,54 @@ use crate::excerpt::excerpt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     secure: bool,
-    /// Without the port if it is the scheme's default.
+    /// Host and port, without the port if it is the scheme's default.
     authority: String,
-    /// How much of the authority is the host.
+    /// Length of the host at the start of `authority`, in bytes.
     host_length: usize,
     port: u16,
-    /// The interface that a link-local address is on, which is nobody else's business.
+    /// The interface of a link-local address, which is meaningful on this machine only.
     zone: Option<Box<str>>,
     target: String,
 }
 
 impl Url {
-    /// Whether the scheme is `wss`: the connection uses TLS.
+    /// Returns whether the scheme is `wss`: the connection uses TLS.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host to connect to: a name in ASCII or an address, an IPv6 one without its brackets and zone.
+    /// Returns the host to connect to: an ASCII name or an address, without the brackets and the
+    /// zone of an IPv6 address.
     pub fn host(&self) -> &str {
         self.authority[..self.host_length].trim_matches(['[', ']'])
     }
 
-    /// The zone of an IPv6 address, which is the interface that a link-local address is on: `eth0` of
-    /// `ws://[fe80::1%25eth0]/` (RFC 6874). It means something on this machine only, and is not sent.
+    /// Returns the zone of an IPv6 address, which is the interface of a link-local address: `eth0`
+    /// in `ws://[fe80::1%25eth0]/` (RFC 6874). The zone is meaningful on this machine only, and is
+    /// not sent.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }
 
-    /// The port: that of the URL, else 80 for `ws` and 443 for `wss`.
+    /// Returns the port: that of the URL, or else 80 for `ws` and 443 for `wss`.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The value of the Host header: the host, and the port unless it is the scheme's default.
+    /// Returns the value of the Host header: the host, and the port unless it is the scheme's
+    /// default.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The path and query, as they are asked for: what no URL can have is percent-encoded.
+    /// Returns the path and query as a request contains them: characters that a URL cannot have are
+    /// percent-encoded.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// Parses a URL that may have a user name and a password, which are given beside it and are no part of it.
+    /// Parses a URL that may have a user name and a password, which are returned separately and
+    /// removed from the URL.
     ///
     /// ```
     /// use sockeye_proto::handshake::Url;
@@ -76,7 +81,8 @@ impl Url {
     /// ```
     ///
     /// # Errors
-    /// As the `FromStr` of this type; [`RequestError::Credentials`] when HTTP cannot carry them.
+    /// The errors of this type's `FromStr`; [`RequestError::Credentials`] when HTTP cannot carry
+    /// the credentials.
     pub fn parse_with_credentials(
         text: &str,
     ) -> Result<(Self, Option<BasicCredentials>), RequestError> {
@@ -92,10 +98,11 @@ impl Url {
         Ok((url, Some(credentials)))
     }
 
-    /// The same place with another path and query.
+    /// Returns this URL with another path and query.
     ///
     /// # Errors
-    /// [`RequestError::MalformedUrl`] or [`RequestError::Fragment`] when it is not a path and a query.
+    /// [`RequestError::Fragment`] when `target` has a `#`; [`RequestError::MalformedUrl`] when it
+    /// has a control character.
     pub fn with_target(&self, target: &str) -> Result<Self, RequestError> {
         if target.contains('#') {
             return Err(RequestError::Fragment);
@@ -109,12 +116,14 @@ impl Url {
 impl FromStr for Url {
     type Err = RequestError;
 
-    /// Parses a URL, and converts it to what may be sent (RFC 6455 section 11.1.1): what a path or a query cannot have is
-    /// percent-encoded, spaces included, and a Unicode host becomes its ASCII form, with the feature `idna`. Without that
-    /// feature, and on wasm32, a Unicode host is refused.
+    /// Parses a URL, and converts it to the form that may be sent (RFC 6455 section 11.1.1):
+    /// characters that a path or a query cannot have, including spaces, are percent-encoded, and a
+    /// Unicode host is converted to ASCII with the feature `idna`. Without that feature, and on
+    /// wasm32, a Unicode host is refused.
     ///
-    /// User information is refused, as some programs would log the URL: [`Url::parse_with_credentials`] takes it out. So
-    /// are fragments, which never reach a server.
+    /// User information is refused, because some programs would log the URL:
+    /// [`Url::parse_with_credentials`] accepts it. Fragments are refused, because they never reach
+    /// a server.
     fn from_str(text: &str) -> Result<Self, RequestError> {
         let malformed = || RequestError::MalformedUrl { url: excerpt(text) };
         let Some((scheme, rest)) = text.split_once("://") else {
@@ -151,8 +160,8 @@ impl FromStr for Url {
     }
 }
 
-/// An authority without the zone of its IPv6 address, and the zone: `%25eth0` as URLs write it, or `%eth0` as people do
-/// (RFC 9844). `None` when that is malformed.
+/// Splits the zone of an IPv6 address from an authority. The zone is written `%25eth0` in URLs, or
+/// `%eth0` by users (RFC 9844). Returns `None` when the zone is malformed.
 fn split_zone(authority: &str) -> Option<(Cow<'_, str>, Option<Box<str>>)> {
     let Some((address, rest)) = authority.strip_prefix('[').and_then(|rest| rest.split_once('%'))
     else {
@@ -170,7 +179,7 @@ fn split_zone(authority: &str) -> Option<(Cow<'_, str>, Option<Box<str>>)> {
     Some((format!("[{address}]{port}").into(), Some(zone.into())))
 }
 
-/// An authority with its host in ASCII.
+/// Converts the host of an authority to ASCII.
 fn ascii(authority: &str) -> Result<Cow<'_, str>, RequestError> {
     if authority.is_ascii() {
         return Ok(authority.into());
@@ -196,7 +205,8 @@ fn to_ascii(_: &str) -> Option<String> {
     None
 }
 
-/// The path and query as a request may have them; `None` when there is a control character.
+/// Percent-encodes a path and query for a request. Returns `None` when `text` has a control
+/// character.
 fn encode(text: &str) -> Option<String> {
     let mut target = String::with_capacity(text.len() + 1);
     if !text.starts_with('/') {
@@ -225,7 +235,7 @@ impl fmt::Display for Url {
         let Some(zone) = &self.zone else {
             return write!(f, "{scheme}://{}{}", self.authority, self.target);
         };
-        // The zone stands before the bracket that closes the host.
+        // The zone precedes the bracket that closes the host.
         let (address, port) = self.authority.split_at(self.host_length - 1);
         write!(f, "{scheme}://{address}%25{zone}{port}{}", self.target)
     }

@@ -1,6 +1,6 @@
 //! Conversions of strings and bytes into messages, and comparisons of messages with text.
 //!
-//! Strings become text messages, bytes binary ones. Owned values are taken over without a copy.
+//! Strings become text messages, bytes binary ones. Owned values are converted without a copy.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::{Message, MessageRef};
 use crate::text::Utf8Bytes;
 
-/// Implements `From` for types that `Utf8Bytes` or `Bytes` is made from.
+/// Implements `From` for types that convert into `Utf8Bytes` or `Bytes`.
 macro_rules! message_from {
     ($($variant:ident: $($from:ty),+;)+) => {$($(
         impl From<$from> for Message {

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Message, MessageRef};
 
-/// JSON travels as text; a peer that sends it in binary messages is understood as well.
+/// JSON is sent in text messages, and accepted in binary messages as well.
 impl Message {
     /// Serializes a value as JSON into a text message.
     ///
     /// # Errors
-    /// When the value has no JSON form, such as a map whose keys are not strings, or its `Serialize` fails.
+    /// If the value has no JSON form, such as a map whose keys are not strings, or its `Serialize`
+    /// fails.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
         serde_json::to_string(value).map(Self::from)
     }
@@ -19,7 +20,7 @@ impl Message {
     /// Deserializes the payload, text or binary, as one JSON value.
     ///
     /// # Errors
-    /// When the payload is not one JSON value, or does not fit `T`. The error names line and column.
+    /// If the payload is not one JSON value, or does not fit `T`. The error names line and column.
     pub fn parse_json<'de, T: Deserialize<'de>>(&'de self) -> serde_json::Result<T> {
         self.as_ref().parse_json()
     }
@@ -29,7 +30,7 @@ impl<'de> MessageRef<'de> {
     /// Deserializes the payload, text or binary, as one JSON value.
     ///
     /// # Errors
-    /// As [`Message::parse_json`].
+    /// Same as [`Message::parse_json`].
     pub fn parse_json<T: Deserialize<'de>>(self) -> serde_json::Result<T> {
         match self {
             Self::Text(text) => serde_json::from_str(text),
@@ -38,17 +39,18 @@ impl<'de> MessageRef<'de> {
     }
 }
 
-/// Why a JSON value was not sent or received over a connection whose errors are `E`.
+/// The error of sending or receiving a JSON value over a connection whose errors are `E`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JsonError<E> {
-    /// The connection failed, as it would have with any message.
+    /// The connection failed, independently of JSON.
     Connection(E),
-    /// The value or the payload is not what JSON or the type demands. The connection goes on.
+    /// The value or the payload does not meet the requirements of JSON or of the type. The
+    /// connection stays usable.
     Json(serde_json::Error),
 }
 
-/// As the error inside says it.
+/// Displays the inner error.
 impl<E: fmt::Display> fmt::Display for JsonError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

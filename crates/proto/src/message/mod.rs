@@ -1,4 +1,4 @@
-//! Messages: what applications exchange.
+//! Messages, the unit that applications exchange.
 
 mod conversions;
 #[cfg(feature = "json")]
@@ -13,20 +13,20 @@ use crate::text::Utf8Bytes;
 #[cfg(feature = "json")]
 pub use json::JsonError;
 
-/// A message that owns its payload. A clone costs a reference count.
+/// A message with an owned payload. A clone costs a reference count.
 ///
-/// The payload of a received message may share the buffer that it arrived in with the messages that came beside it.
-/// To keep a small one for long, copy it: `Bytes::copy_from_slice(message.as_bytes())`.
+/// The payload of a received message may share its buffer with the messages that arrived beside it.
+/// To keep a small message for long, copy it: `Bytes::copy_from_slice(message.as_bytes())`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text, valid UTF-8.
     Text(Utf8Bytes),
-    /// Bytes that the protocol does not look into.
+    /// Bytes that the protocol does not interpret.
     Binary(Bytes),
 }
 
 impl Message {
-    /// Whether the message is text or binary.
+    /// Returns whether the message is text or binary.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,
@@ -34,7 +34,7 @@ impl Message {
         }
     }
 
-    /// The payload.
+    /// Returns the payload.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -42,7 +42,7 @@ impl Message {
         }
     }
 
-    /// The payload, without a copy.
+    /// Returns the payload, without a copy.
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into_bytes(),
@@ -50,7 +50,7 @@ impl Message {
         }
     }
 
-    /// The text, or `None` when the message is binary.
+    /// Returns the text, or `None` if the message is binary.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -58,8 +58,8 @@ impl Message {
         }
     }
 
-    /// Returns the text, without a copy, or `None` when the message is binary. `String::from` copies it out of the
-    /// shared buffer.
+    /// Returns the text, without a copy, or `None` if the message is binary. `String::from` copies
+    /// the text out of the shared buffer.
     pub fn into_text(self) -> Option<Utf8Bytes> {
         match self {
             Self::Text(text) => Some(text),
@@ -67,7 +67,7 @@ impl Message {
         }
     }
 
-    /// The message, borrowed.
+    /// Returns the message, borrowed.
     pub fn as_ref(&self) -> MessageRef<'_> {
         match self {
             Self::Text(text) => MessageRef::Text(text),
@@ -75,35 +75,35 @@ impl Message {
         }
     }
 
-    /// The payload's length, in bytes.
+    /// Returns the payload's length, in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the payload is empty.
+    /// Returns whether the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 }
 
-/// Text as it is; of a binary message its length.
+/// Displays a text unchanged, and a binary message as its length.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
     }
 }
 
-/// A message whose payload is borrowed, from the input it was decoded from or from a [`Message`].
+/// A message with a borrowed payload, from the input it was decoded from or from a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageRef<'a> {
     /// Text, valid UTF-8.
     Text(&'a str),
-    /// Bytes that the protocol does not look into.
+    /// Bytes that the protocol does not interpret.
     Binary(&'a [u8]),
 }
 
 impl<'a> MessageRef<'a> {
-    /// Whether the message is text or binary.
+    /// Returns whether the message is text or binary.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,
@@ -111,7 +111,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The payload.
+    /// Returns the payload.
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -119,7 +119,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// Returns the text, or `None` when the message is binary.
+    /// Returns the text, or `None` if the message is binary.
     pub const fn as_text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => Some(text),
@@ -128,7 +128,7 @@ impl<'a> MessageRef<'a> {
     }
 }
 
-/// Text as it is; of a binary message its length.
+/// Displays a text unchanged, and a binary message as its length.
 impl fmt::Display for MessageRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -148,7 +148,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The opcode of a message's first frame.
+    /// Returns the opcode of a message's first frame.
     pub const fn opcode(self) -> OpCode {
         match self {
             Self::Text => OpCode::Text,
@@ -157,18 +157,18 @@ impl Kind {
     }
 }
 
-/// A message as [`Connection::receive`](crate::Connection::receive) yields it: borrowed from the input when all of
-/// it was there in one frame, owned when it was put together from pieces or decompressed.
+/// A message that [`Connection::receive`](crate::Connection::receive) returns: borrowed from the
+/// input if it was complete there in one frame, owned if it was assembled or decompressed.
 #[derive(Debug)]
 pub enum MessageCow<'a> {
     /// Borrowed from the input.
     Borrowed(MessageRef<'a>),
-    /// Assembled.
+    /// Assembled or decompressed.
     Owned(Message),
 }
 
 impl MessageCow<'_> {
-    /// The message, borrowed.
+    /// Returns the message, borrowed.
     #[inline]
     pub fn as_ref(&self) -> MessageRef<'_> {
         match self {
@@ -177,7 +177,7 @@ impl MessageCow<'_> {
         }
     }
 
-    /// The message, owned: a copy of what was borrowed.
+    /// Returns the message, owned: a borrowed one is copied.
     pub fn into_owned(self) -> Message {
         match self {
             Self::Borrowed(message) => message.into(),

@@ -21,8 +21,8 @@
 
 mod attempts;
 mod backoff;
-mod farewell;
+mod retry_hint;
 
 pub use attempts::Attempts;
 pub use backoff::Backoff;
-pub use farewell::{hint_reason, may_reopen, pause, retry_hint};
+pub use retry_hint::{hint_reason, may_reopen, pause, retry_hint};

@@ -1,4 +1,4 @@
-//! UTF-8: the incremental check of text messages, and the string that text messages are delivered as.
+//! UTF-8: the incremental check of text messages, and the string type of received text messages.
 
 mod utf8_bytes;
 mod validator;

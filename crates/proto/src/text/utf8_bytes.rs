@@ -9,7 +9,8 @@ use super::InvalidUtf8;
 
 /// A string in shared bytes: the payload of a text message. A clone costs a reference count.
 ///
-/// It derefs to `str`, and is made from `&'static str` and `String` without a copy, or from [`Bytes`] with a check:
+/// `Utf8Bytes` derefs to `str`, and is created from `&'static str` and `String` without a copy, or
+/// from [`Bytes`] with a check:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -19,22 +20,22 @@ use super::InvalidUtf8;
 /// assert!(text.starts_with("sal"));
 /// # Ok::<(), sockeye_proto::text::InvalidUtf8>(())
 /// ```
-// The bytes are UTF-8: every constructor checks, or is given them by code that has checked.
+// Invariant: the bytes are UTF-8. Every constructor checks them, or is called with checked bytes.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utf8Bytes(Bytes);
 
 impl Utf8Bytes {
-    /// The empty string.
+    /// Returns the empty string.
     pub const fn new() -> Self {
         Self(Bytes::new())
     }
 
-    /// A string that lives as long as the program.
+    /// Creates a string from a static one, without a copy.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The string.
+    /// Returns the string.
     #[inline]
     pub fn as_str(&self) -> &str {
         debug_assert!(std::str::from_utf8(&self.0).is_ok());
@@ -48,12 +49,12 @@ impl Utf8Bytes {
         }
     }
 
-    /// The bytes, without a copy.
+    /// Returns the bytes, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }
 
-    /// Bytes that the caller has seen pass a check of UTF-8.
+    /// Creates a string from bytes that the caller has checked to be UTF-8.
     pub(crate) fn from_checked(bytes: Bytes) -> Self {
         debug_assert!(std::str::from_utf8(&bytes).is_ok());
         Self(bytes)
@@ -75,7 +76,7 @@ impl AsRef<str> for Utf8Bytes {
     }
 }
 
-/// As `str` hashes, which `Borrow<str>` demands.
+/// Hashes like `str`, as `Borrow<str>` requires.
 impl Hash for Utf8Bytes {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);

@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// Checks UTF-8 that arrives in pieces, cut anywhere, and fails at the first byte that cannot be right
-/// (RFC 6455 section 8.1, RFC 3629).
+/// A validator for UTF-8 that arrives in pieces, cut anywhere. It fails at the first byte that no
+/// continuation can make valid (RFC 6455 section 8.1, RFC 3629).
 ///
 /// ```
 /// use sockeye_proto::text::Validator;
@@ -14,27 +14,30 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validator {
-    /// The beginning of a character whose rest has not arrived: a valid prefix of at most three bytes.
+    /// The beginning of a character whose rest has not arrived: a valid prefix of at most three
+    /// bytes.
     pending: [u8; 4],
     length: usize,
 }
 
 impl Validator {
-    /// A validator at the start of a text.
+    /// Creates a validator at the start of a text.
     pub const fn new() -> Self {
         Self { pending: [0; 4], length: 0 }
     }
 
-    /// Takes the next piece.
+    /// Checks the next piece.
     ///
     /// # Errors
-    /// [`InvalidUtf8`] when no continuation can make the text valid; the validator is of no use afterwards.
+    /// [`InvalidUtf8`] if no continuation can make the text valid; the validator is unusable
+    /// afterwards.
     #[inline]
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
         while self.length > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
             piece = rest;
-            // At most three bytes are pending, even after a failure: four are a character or wrong.
+            // At most three bytes are pending, even after a failure: four are a character or
+            // invalid.
             self.pending[self.length] = byte;
             match std::str::from_utf8(&self.pending[..=self.length]) {
                 Ok(_) => self.length = 0,
@@ -52,16 +55,16 @@ impl Validator {
         Ok(())
     }
 
-    /// Ends the text.
+    /// Checks that the text does not end within a character.
     ///
     /// # Errors
-    /// [`InvalidUtf8`] when it ends inside a character.
+    /// [`InvalidUtf8`] if the text ends within a character.
     pub const fn finish(self) -> Result<(), InvalidUtf8> {
         if self.length == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 }
 
-/// Bytes that are not UTF-8.
+/// The error for bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 

@@ -58,7 +58,7 @@ impl ByteStream {
     ///
     /// What was written and not flushed is lost. The peer is sent a close frame with `code` and `reason`, and this waits for
     /// its end of the transport. The transport is reset when that takes longer than
-    /// [`Config::close_timeout`](crate::Config::close_timeout), and at once when the stream was shut down before, since a close
+    /// [`Config::close_timeout`](crate::Config::close_timeout()), and at once when the stream was shut down before, since a close
     /// frame that says otherwise is out then. Does nothing to a stream that has ended or failed.
     ///
     /// # Errors

@@ -21,7 +21,7 @@
 //! # Bytes and messages
 //! The stream is the payload of all binary messages, one after the other. Their lengths and fragments mean nothing, and
 //! messages without payload are passed over: whoever speaks so, in whatever language, is a peer. Messages are read while they
-//! arrive, so that none is too long; [`Config::max_streamed_length`](crate::Config::max_streamed_length) can limit them. A
+//! arrive, so that none is too long; [`Config::max_streamed_length`](crate::Config::max_streamed_length()) can limit them. A
 //! text message is an error. Pings and pongs pass beside the stream.
 //!
 //! # Two ends
@@ -50,8 +50,8 @@
 //!
 //! # Deadlines
 //! Those of the connection apply, and assume a peer that reads: a peer is pinged after 30 s of silence and given up 20 s
-//! later ([`Config::ping_after`](crate::Config::ping_after)), and so is one that takes nothing of what is written for 30 s
-//! ([`Config::write_timeout`](crate::Config::write_timeout)). Pings are answered by reading. A program that leaves a stream
+//! later ([`Config::ping_after`](crate::Config::ping_after())), and so is one that takes nothing of what is written for 30 s
+//! ([`Config::write_timeout`](crate::Config::write_timeout())). Pings are answered by reading. A program that leaves a stream
 //! unread for longer than that must have a peer whose deadlines are longer, or turned off; its own deadlines do not cut a stream
 //! that is left unread. [`ByteStream::set_read_timeout`]
 //! and [`ByteStream::set_write_timeout`] set those of one stream, [`ByteStream::deadlines`] points in time.
@@ -79,7 +79,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::WebSocket;
-use crate::websocket::{Half, Patience};
+use crate::websocket::{Half, ProgressTimeout};
 pub use accept::{Accept, PATIENCE, listener, listener_with_queue};
 pub use deadlines::Deadlines;
 pub use error::Error;
@@ -125,7 +125,7 @@ pub struct ByteStream {
     /// What was written and has not made a message yet: at most [`write::MESSAGE`] bytes.
     gathered: Vec<u8>,
     read_timeout: Option<Duration>,
-    read_patience: Patience,
+    read_progress: ProgressTimeout,
     /// The deadlines, if somebody asked for them.
     watch: Option<Box<deadlines::Watch>>,
     /// Dropped with it: how whoever gave it away learns that it is gone.
@@ -144,7 +144,7 @@ impl WebSocket {
             writing: Writing::Open,
             gathered: Vec::new(),
             read_timeout: None,
-            read_patience: Patience::default(),
+            read_progress: ProgressTimeout::default(),
             watch: None,
             lease: None,
         }
@@ -172,19 +172,19 @@ impl ByteStream {
     ///
     /// A read that waits for longer fails with [`Error::ReadTimedOut`], of the kind `TimedOut`. The stream is as it was, and
     /// the next read has as long again. Pings and pongs are no bytes: it is for protocols whose peers must have something to
-    /// say. For peers that are gone there is [`Config::ping_after`](crate::Config::ping_after).
+    /// say. For peers that are gone there is [`Config::ping_after`](crate::Config::ping_after()).
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.read_timeout = timeout;
-        self.read_patience = Patience::new(timeout);
+        self.read_progress = ProgressTimeout::new(timeout);
     }
 
     /// How long what was written may wait for a transport that takes not one byte of it; `None` for as long as that lasts.
-    /// Takes the place of [`Config::write_timeout`](crate::Config::write_timeout), 30 s by default.
+    /// Takes the place of [`Config::write_timeout`](crate::Config::write_timeout()), 30 s by default.
     ///
     /// A write, flush, shutdown or read that finds it passed fails with an error of the kind `TimedOut`, and the connection is
     /// over: nobody can tell how much of what was written arrived.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.ws.set_longest_write(timeout);
+        self.ws.set_write_timeout(timeout);
     }
 
     /// The WebSocket again, to be closed at once.

@@ -44,11 +44,11 @@ impl ByteStream {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let filled = self.poll_payload(cx);
         if filled.is_ready() {
-            self.read_patience.reset();
+            self.read_progress.reset();
         } else if let (Poll::Ready(()), Some(after)) =
-            (self.read_patience.poll(cx), self.read_timeout)
+            (self.read_progress.poll(cx), self.read_timeout)
         {
-            self.read_patience.reset();
+            self.read_progress.reset();
             return Poll::Ready(Err(Error::ReadTimedOut { after }.into()));
         }
         filled

@@ -7,7 +7,7 @@ use sockeye_proto::Role;
 
 use super::Accept;
 use super::accept::enqueue;
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::upgrade::{self, Refusal};
 
 impl Accept {
@@ -15,7 +15,7 @@ impl Accept {
     fn answer<B>(&self, request: &mut Request<B>) -> Response<String> {
         if self.queue.is_closed() {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Side::of(Role::Server).refused_with(Some(status));
+            RoleMetrics::of(Role::Server).count_refused_with(Some(status));
             return Refusal::new(status, "no more streams are accepted\n").into_response();
         }
         let (response, upgrading) = match upgrade::hyper(request, &self.options) {

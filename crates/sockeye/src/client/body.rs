@@ -1,4 +1,4 @@
-//! The beginning of an answer that is not an upgrade, for the error that tells of it.
+//! The beginning of the content of a response that is not an upgrade, kept for the error value.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use sockeye_proto::handshake::ResponseHead;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-/// As much of the content as is kept, in bytes.
+/// Maximum length of the content that is kept, in bytes.
 pub(super) const MAX_LENGTH: usize = 1024;
 
-/// How long to wait for it. The status is the answer already; a server that keeps the connection open without having
-/// said how long its content is must not hold that back.
+/// Timeout of reading the content. The status is already known; a server that keeps the connection
+/// open without declaring the content's length must not delay the error further.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How an answer's content ends (RFC 9112 section 6.3).
+/// The framing of a response's content, which decides where the content ends (RFC 9112 section
+/// 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(usize),
@@ -42,7 +43,7 @@ impl Framing {
         framing
     }
 
-    /// The content in what was received so far, and whether that is all that is wanted.
+    /// Returns the content within the bytes received so far, and whether no more input is needed.
     fn read(self, received: &[u8]) -> (Bytes, bool) {
         let (body, complete) = match self {
             Self::Length(length) => {
@@ -58,14 +59,15 @@ impl Framing {
     }
 }
 
-/// Reads the beginning of the content; `received` is what came with the head. It never fails: less of it is less.
+/// Reads the beginning of the content; `received` holds the bytes that followed the head. Never
+/// fails: on an error or a timeout the result is only shorter.
 pub(super) async fn read<S: AsyncRead + Unpin>(
     stream: &mut S,
     mut received: BytesMut,
     framing: Framing,
 ) -> Bytes {
     let all = async {
-        // Chunks may be of a byte each, with as many of framing as one likes.
+        // Chunks may be of a byte each, with any amount of framing: the bound is on received bytes.
         while !framing.read(&received).1 && received.len() < 8 * MAX_LENGTH {
             received.reserve(MAX_LENGTH);
             if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
@@ -73,12 +75,13 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
             }
         }
     };
-    // Late or not, what has come is shown.
+    // After a timeout, the error still shows the bytes received before it.
     let _ = timeout(PATIENCE, all).await;
     framing.read(&received).0
 }
 
-/// The content of the chunks that are there (RFC 9112 section 7.1), and whether the last one is.
+/// Returns the content of the chunks received so far (RFC 9112 section 7.1), and whether the last
+/// chunk is among them.
 fn unchunk(mut received: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {

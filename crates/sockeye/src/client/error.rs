@@ -1,4 +1,4 @@
-//! Why a client got no connection.
+//! The reasons why a client could not open a connection.
 
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -11,24 +11,24 @@ use super::reconnect::Event;
 use super::{FailedAttempt, RedirectError, Stage};
 use crate::opening::HeadError;
 
-/// Why a client got no connection.
+/// The reason why a client could not open a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The program asked for what cannot be had; nothing was sent.
+    /// The request is invalid; nothing was sent.
     Request(RequestError),
-    /// A variable of the environment names a proxy that cannot be used; nothing was sent.
+    /// An environment variable names a proxy that cannot be used; nothing was sent.
     ProxyVariable {
         /// The variable's name.
         variable: &'static str,
-        /// What is wrong with its value.
+        /// The error in the variable's value.
         source: ProxyUrlError,
     },
-    /// The name has no address.
+    /// The host name has no address.
     Resolve {
         /// The name of the host, or of the proxy where there is one.
         host: String,
-        /// The resolver's reason.
+        /// The resolver's error.
         source: io::Error,
     },
     /// No address accepted the connection.
@@ -43,62 +43,65 @@ pub enum ConnectError {
     Unix {
         /// The path.
         path: std::path::PathBuf,
-        /// The system's reason.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The proxy did not connect us to the host.
+    /// The proxy did not connect the client to the host.
     Proxy {
         /// The proxy's host and port.
         proxy: String,
-        /// The proxy's reason, or ours.
+        /// The error, of the proxy or of the client.
         source: TunnelError,
     },
-    /// The TLS handshake failed. Where a certificate is to blame, the error within is a `rustls::Error`.
+    /// The TLS handshake failed. Where a certificate is to blame, the inner error is a
+    /// `rustls::Error`.
     Tls {
-        /// The name that the server has to prove.
+        /// The name that the server's certificate must be valid for.
         host: String,
-        /// What went wrong.
+        /// The error of the TLS handshake.
         source: io::Error,
     },
-    /// The certificates or the key that the program gave cannot be used; nothing was sent.
+    /// The certificates or the key in the client's configuration cannot be used; nothing was sent.
     #[cfg(feature = "tls")]
     TlsConfig(super::TlsConfigError),
-    /// The URL asks for TLS, and the feature `tls` is off.
+    /// The URL requires TLS, and the feature `tls` is off.
     TlsDisabled,
-    /// The server speaks TLS, and not HTTP/2 within.
+    /// The server speaks TLS, but did not select HTTP/2.
     NoHttp2 {
         /// The server's name.
         host: String,
     },
-    /// The server speaks HTTP/2, and does not allow WebSockets on it (RFC 8441 section 3).
+    /// The server speaks HTTP/2, but does not allow WebSockets on it (RFC 8441 section 3).
     NoExtendedConnect,
-    /// The WebSocket was asked for on an HTTP/2 connection to another server; nothing was sent.
+    /// The WebSocket was requested on an HTTP/2 connection to another server; nothing was sent.
     OtherServer {
-        /// The host and the port that were asked for.
+        /// The requested host and port.
         asked: String,
-        /// Those of the connection.
+        /// The host and the port of the connection.
         connected: String,
     },
     /// The transport failed during the opening handshake.
     Io(io::Error),
-    /// The server did not upgrade the connection, or broke a rule while it did.
+    /// The server did not upgrade the connection, or broke a rule in its response.
     Handshake(HandshakeError),
-    /// The server sent us elsewhere, and that is not to be followed.
+    /// The server sent a redirect that the client does not follow.
     Redirect(RedirectError),
-    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls failed.
+    /// The hook of [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt)
+    /// returned an error.
     Hook(Box<dyn error::Error + Send + Sync>),
-    /// A [`Reconnecting`](crate::reconnect::Reconnecting) has made as many attempts in a row as it may.
+    /// A [`Reconnecting`](crate::reconnect::Reconnecting) reached its maximum of attempts in a row.
     GaveUp {
-        /// How many were made.
+        /// The number of attempts made.
         attempts: u32,
-        /// What the last one came to: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or [`Closed`](Event::Closed).
+        /// The outcome of the last attempt: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or
+        /// [`Closed`](Event::Closed).
         last: Box<Event>,
     },
-    /// The deadline for the whole of it passed.
+    /// The timeout for all stages together expired.
     TimedOut {
-        /// What was being waited for.
+        /// The stage that was in progress.
         stage: Stage,
-        /// The time that all stages had together.
+        /// The timeout for all stages together.
         after: Duration,
     },
 }

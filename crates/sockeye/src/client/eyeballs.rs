@@ -1,7 +1,7 @@
-//! Connecting to a host of several addresses: the happy eyeballs of RFC 8305.
+//! Connecting to a host that has several addresses: Happy Eyeballs (RFC 8305).
 //!
-//! The system's resolver gives the addresses of both families at once, so that there is no Resolution Delay (section 3)
-//! to wait.
+//! The system's resolver returns the addresses of both families at once, so that there is no
+//! Resolution Delay (section 3).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,21 +17,21 @@ use tokio::time::timeout;
 
 use super::{ConnectError, Stage, Stages};
 
-/// How long an attempt has the field for itself before the next address is tried beside it: what RFC 8305 section 8
+/// Delay before the next address is tried in parallel: the value that RFC 8305 section 8
 /// recommends.
 const CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How many of a host's addresses are tried, the resolver's first ones of each family. At a quarter of a second each,
-/// more would not have their turn before most people have lost patience.
+/// Maximum number of addresses to try, the resolver's first ones of each family. At a quarter of a
+/// second each, further addresses would be tried only after most users have given up.
 const MAX_ADDRESSES: usize = 32;
 
-/// An address of a host that did not accept the connection, and why.
+/// An address of a host that did not accept the connection, and the error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FailedAttempt {
-    /// The address.
+    /// The address that was tried.
     pub address: SocketAddr,
-    /// The system's reason.
+    /// The error of the operating system.
     pub error: io::Error,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for FailedAttempt {
     }
 }
 
-/// Connects to the address of the host that accepts first.
+/// Resolves the host and connects to the first of its addresses that accepts.
 pub(super) async fn dial(
     host: &str,
     port: u16,
@@ -56,7 +56,7 @@ pub(super) async fn dial(
     connect(host, port, addresses, stages).await
 }
 
-/// Connects to the one of the host's addresses that accepts first.
+/// Connects to the first of the host's addresses that accepts.
 async fn connect(
     host: &str,
     port: u16,
@@ -70,18 +70,19 @@ async fn connect(
         })
     };
     let stream = stages.watch(Stage::Connect, connected).await?;
-    // Here already, for the sake of the TLS handshake and of what it carries.
+    // Set this early for the TLS handshake and the opening handshake.
     stream.set_nodelay(true).map_err(ConnectError::Io)?;
     Ok(stream)
 }
 
-/// A host as it stands before a port.
+/// Returns the host as it is written before a port, an IPv6 address in brackets.
 pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// The addresses, their families in turn, beginning with that of the resolver's first one (RFC 8305 section 4, with a
-/// First Address Family Count of 1). The system's resolver has sorted them by RFC 6724 already.
+/// Returns the addresses with their families alternating, beginning with the family of the
+/// resolver's first address (RFC 8305 section 4, with a First Address Family Count of 1). The
+/// system's resolver has already sorted them by RFC 6724.
 fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let mut addresses = addresses.into_iter().peekable();
     let ipv6_first = addresses.peek().is_some_and(SocketAddr::is_ipv6);
@@ -99,11 +100,12 @@ fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<Socke
     mixed
 }
 
-/// The connection that is there first (RFC 8305 section 5). An address is tried when the one before it has failed, or
-/// has not succeeded within the Connection Attempt Delay; those that come later are dropped.
+/// Returns the first connection to be established (RFC 8305 section 5). An address is tried when
+/// the previous attempt has failed or has not succeeded within the Connection Attempt Delay; the
+/// slower attempts are dropped.
 ///
 /// # Errors
-/// All attempts in the order in which they failed.
+/// All failed attempts, in the order in which they failed.
 async fn race<S, F>(
     mut addresses: VecDeque<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -129,7 +131,8 @@ where
     }
 }
 
-/// Waits until an attempt succeeds, or with `None` until one or more have failed, which are moved to `failed`.
+/// Waits until an attempt succeeds, or returns `None` once one or more have failed; these are moved
+/// to `failed`.
 async fn first_outcome<S, F>(
     attempts: &mut Vec<(SocketAddr, Pin<Box<F>>)>,
     failed: &mut Vec<FailedAttempt>,
@@ -169,13 +172,14 @@ mod tests {
     use crate::Client;
     use crate::upgrade::Upgrader;
 
-    /// Both addresses of this machine, that of IPv6 first, as a resolver gives them for a name.
+    /// Returns both loopback addresses, IPv6 first, as a resolver returns them for a name.
     fn localhost(port: u16) -> VecDeque<SocketAddr> {
         let (v6, v4) = (Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into());
         interleave([v6, v4].map(|address: IpAddr| (address, port).into()))
     }
 
-    /// Connects to a server that listens on one of the addresses, while nobody, or somebody who never accepts, has the other.
+    /// Connects to a server that listens on one of the addresses, while the other address refuses
+    /// connections or never accepts them.
     async fn assert_connects(listener: TcpListener) {
         let address = listener.local_addr().unwrap();
         let stages = Stages::begin(Duration::from_secs(60));
@@ -210,7 +214,8 @@ mod tests {
             eprintln!("skipped: there is no IPv6 here: {error}");
             return;
         }
-        // Its queue is full with these, and nobody takes them: the system drops further attempts.
+        // These attempts fill the accept queue, which is never read: the system drops further
+        // attempts.
         let _silent = silent.listen(1).unwrap();
         let mut queued = Vec::new();
         while let Ok(stream) = timeout(FULL_AFTER, TcpStream::connect(address)).await {
@@ -219,7 +224,8 @@ mod tests {
         assert_connects(listener).await;
     }
 
-    /// An attempt that takes longer than this has not found a place in the queue of a listener on this machine.
+    /// An attempt that takes longer than this has found the accept queue of the local listener
+    /// full.
     const FULL_AFTER: Duration = Duration::from_millis(200);
 
     const AFTER_DELAY: Duration = Duration::from_millis(260);

@@ -1,4 +1,4 @@
-//! Parsers that are within the client, for the fuzz targets.
+//! Parsers within the client, exposed to the fuzz targets.
 
 use http::HeaderValue;
 use sockeye_proto::handshake::{RequestError, Url};
@@ -7,7 +7,8 @@ use super::ConnectError;
 use super::proxy::{Environment, Proxy};
 use super::redirect;
 
-/// The proxy that `variable` of the environment names for the URL, where `no_proxy` makes no exception.
+/// Returns the proxy that `variable` of the environment names for the URL, unless `no_proxy` makes
+/// an exception.
 ///
 /// # Errors
 /// [`ConnectError::ProxyVariable`] when the variable is not the URL of a proxy.
@@ -20,10 +21,10 @@ pub fn proxy(variable: &str, no_proxy: &str, url: &Url) -> Result<Option<Proxy>,
     environment.proxy(url).map(Option::<&Proxy>::cloned)
 }
 
-/// Where a `Location` leads that came in the answer from `base`.
+/// Resolves a `Location` header in a response from `base`.
 ///
 /// # Errors
-/// When it leads to no place of a WebSocket.
+/// [`RequestError`] when the target is not a WebSocket URL.
 pub fn redirected(base: &Url, location: &HeaderValue) -> Result<Url, RequestError> {
     redirect::resolve(base, location)
 }

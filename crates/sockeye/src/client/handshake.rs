@@ -1,4 +1,4 @@
-//! The WebSocket handshake over a stream that is connected, in HTTP/1.1.
+//! The opening handshake over a connected stream, in HTTP/1.1.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Response, Version};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt};
 
 use super::body::{self, Framing};
 use super::{Client, ConnectError};
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::opening::{self, HeadError};
 use crate::transport::Transport;
 use crate::{WebSocket, random};
@@ -33,7 +33,7 @@ impl Client {
         let framing = Framing::of(&head);
         let verified = request.verify(key, &head);
         if let Err(error) = &verified {
-            Side::of(Role::Client).refused(error);
+            RoleMetrics::of(Role::Client).count_refused(error);
         }
         match verified {
             Ok(negotiated) => {
@@ -45,7 +45,8 @@ impl Client {
                 let ws = opening::open(transport, connection, &buffer[end..], negotiated);
                 Ok(ws.with_deadlines(&self.config).with_response(answer))
             }
-            // Nobody reads what a redirect has to say, and another connection is to be made.
+            // The content of a redirect that is followed is not read: the client opens another
+            // connection.
             Err(error @ HandshakeError::Status { .. }) if !self.follows(&error) => {
                 let received = buffer.split_off(end);
                 let body = body::read(&mut transport, received, framing).await;
@@ -56,8 +57,8 @@ impl Client {
     }
 }
 
-/// The length of the answer's head in the buffer, which interim answers before it are taken out of. The deadline of
-/// the caller is the bound on their number.
+/// Returns the length of the response's head in the buffer, and removes interim responses before
+/// it. The caller's timeout bounds their number.
 pub(super) async fn read_answer<S: AsyncRead + Unpin>(
     stream: &mut S,
     buffer: &mut BytesMut,
@@ -80,8 +81,8 @@ pub(super) async fn read_answer<S: AsyncRead + Unpin>(
     }
 }
 
-/// The error of an answer; that of a refusal with too large a head is still the refusal, with as many of its headers as
-/// the limits allow.
+/// Returns the error of a response. A refusal whose head is too large remains a refusal, with as
+/// many of its headers as the limits allow.
 fn with_status(error: HandshakeError, received: &[u8], limits: HeadLimits) -> HeadError {
     let is_too_large = matches!(
         error,

@@ -1,21 +1,23 @@
-//! Dates of HTTP, as far apart as they are (RFC 9110 section 5.6.7).
+//! Time differences between HTTP dates (RFC 9110 section 5.6.7).
 
 use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// The year that years of two digits are read by where nothing better is known. All dates of HTTP are of its time.
+/// Reference year for two-digit years where no other date is known: all HTTP dates are from 1990 or
+/// later.
 const EPOCH: u64 = 1990;
 
-/// Gives how long after `from` the date `to` is: nothing where it is before, `None` where either is no date in one of the
-/// three formats that RFC 9110 wants to be read. `from` tells the century of a year of two digits in `to`.
+/// Returns the time from the date `from` to the date `to`: zero if `to` is earlier, `None` if
+/// either is not in one of the three formats that RFC 9110 requires to be accepted. `from` decides
+/// the century of a two-digit year in `to`.
 pub(super) fn between(from: &str, to: &str) -> Option<Duration> {
     let (from, year) = seconds(from, EPOCH)?;
     let (to, _) = seconds(to, year)?;
     Some(Duration::from_secs(to.saturating_sub(from)))
 }
 
-/// The seconds of a date since the year 0, and its year. The name of the day is not looked at.
+/// Returns the seconds of a date since the year 0, and its year. The name of the day is ignored.
 fn seconds(date: &str, near: u64) -> Option<(u64, u64)> {
     let (day, month, year, time) = match date.trim().split_once(", ") {
         Some((_, date)) => date_before_time(date.strip_suffix(" GMT")?, near)?,
@@ -25,7 +27,8 @@ fn seconds(date: &str, near: u64) -> Option<(u64, u64)> {
     Some((days(year, month, day) * DAY + time_of_day(time)?, year))
 }
 
-/// Day, month, year and time of an IMF-fixdate, `06 Nov 1994 08:49:37`, or of an rfc850-date, `06-Nov-94 08:49:37`.
+/// Splits an IMF-fixdate, `06 Nov 1994 08:49:37`, or an rfc850-date, `06-Nov-94 08:49:37`, into
+/// day, month, year and time.
 fn date_before_time(date: &str, near: u64) -> Option<(&str, &str, u64, &str)> {
     let (date, time) = date.rsplit_once(' ')?;
     if let Some((day, date)) = date.split_once('-') {
@@ -38,7 +41,7 @@ fn date_before_time(date: &str, near: u64) -> Option<(&str, &str, u64, &str)> {
     Some((day, month, number(year, 1..=9999)?, time))
 }
 
-/// Day, month, year and time of an asctime-date: `Sun Nov  6 08:49:37 1994`.
+/// Splits an asctime-date, `Sun Nov  6 08:49:37 1994`, into day, month, year and time.
 fn date_around_time(date: &str) -> Option<(&str, &str, u64, &str)> {
     let mut words = date.split_ascii_whitespace().skip(1);
     let (month, day, time, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -57,7 +60,7 @@ fn time_of_day(time: &str) -> Option<u64> {
     time.next().is_none().then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// The year that ends with these two digits.
+/// Returns the year with these last two digits that is closest to `near` by the rule of RFC 9110.
 fn century(digits: u64, near: u64) -> u64 {
     //= https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
     //# Recipients of a timestamp value in rfc850-date format, which uses a
@@ -69,13 +72,13 @@ fn century(digits: u64, near: u64) -> u64 {
 }
 
 fn number(digits: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     let number =
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
     range.contains(&number).then_some(number)
 }
 
-/// The months, from March on: so that the day that some years have more is the last of the year.
+/// Returns the index of the month, counted from March: the leap day is then the last of the year.
 fn month(name: &str) -> Option<u64> {
     let months =
         ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
@@ -83,12 +86,12 @@ fn month(name: &str) -> Option<u64> {
     u64::try_from(at).ok()
 }
 
-/// The days since a 1st of March before all dates.
+/// Returns the days since a 1st of March before all dates.
 const fn days(year: u64, month: u64, day: u64) -> u64 {
-    // January and February belong to the year before.
+    // January and February belong to the previous year.
     let year = if month >= 10 { year - 1 } else { year };
     let leap_days = year / 4 - year / 100 + year / 400;
-    // The months from March on are of 31, 30, 31, 30, 31 days, again and again: 153 in five.
+    // The months from March on have 31, 30, 31, 30, 31 days, repeatedly: 153 in five.
     year * 365 + leap_days + (month * 153 + 2) / 5 + day
 }
 

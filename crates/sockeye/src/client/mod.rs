@@ -1,4 +1,4 @@
-//! Clients: from a URL to a connection.
+//! Clients, which open a connection to a URL.
 
 mod body;
 mod error;
@@ -51,8 +51,8 @@ pub use trust::TlsConfigError;
 #[cfg(feature = "tls")]
 use trust::Trust;
 
-/// How long opening a connection may take: longer than the retries of a lost packet or two, shorter than the patience
-/// of a person.
+/// Default timeout of opening a connection: longer than the retransmissions of a lost packet or
+/// two, shorter than a user waits.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connects to a `ws` or `wss` URL with the defaults of [`Client`].
@@ -66,15 +66,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 /// ```
 ///
 /// # Errors
-/// [`ConnectError`] says at which stage it failed, and why.
+/// [`ConnectError`] names the stage that failed, and the reason.
 ///
 /// # Cancel safety
-/// If it is dropped, the connection that was being opened is closed.
+/// Dropping the future closes the connection that was being opened.
 pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
     Client::new(url).connect().await
 }
 
-/// A connection to be made: where to, and how. It can be used for any number of connections.
+/// The target and the settings of a connection. A client can open any number of connections.
 ///
 /// ```no_run
 /// # async fn example() -> sockeye::Result<()> {
@@ -90,8 +90,8 @@ pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
 /// # }
 /// ```
 ///
-/// What is wrong with the URL, a header or a subprotocol is told when the connection is made: the methods before that
-/// keep the first mistake.
+/// An error in the URL, a header or a subprotocol is returned when the connection is opened: the
+/// builder methods keep the first error.
 #[derive(Clone, Debug)]
 pub struct Client {
     request: Result<ClientRequest, RequestError>,
@@ -104,21 +104,23 @@ pub struct Client {
     prefer_http2: bool,
     #[cfg(feature = "tls")]
     tls: Option<Arc<ClientConfig>>,
-    /// What `tls` is made of, where that is for us to make.
+    /// The settings from which `tls` is built, unless the program set `tls` itself.
     #[cfg(feature = "tls")]
     trust: Trust,
 }
 
 impl Client {
-    /// A client of this `ws` or `wss` URL.
+    /// Creates a client for this `ws` or `wss` URL.
     ///
-    /// A Unicode host is converted to ASCII, and what a path or a query cannot have is percent-encoded: see [`Url`]. A URL
-    /// with a user name is refused, unless it is given to [`with_userinfo`](Self::with_userinfo).
+    /// A Unicode host is converted to ASCII, and characters not allowed in a path or a query are
+    /// percent-encoded: see [`Url`]. A URL with a user name is an error, unless
+    /// [`with_userinfo`](Self::with_userinfo) is used.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self::of_request(url.as_ref().parse().map(ClientRequest::new))
     }
 
-    /// A client of this URL, whose user name and password, if it has them, are sent as [`basic_auth`](Self::basic_auth) does.
+    /// Creates a client for this URL. A user name and password in the URL are sent as by
+    /// [`basic_auth`](Self::basic_auth).
     ///
     /// ```
     /// let client = sockeye::Client::with_userinfo("wss://ada:s%3Acret@example.com/chat");
@@ -151,13 +153,13 @@ impl Client {
         }
     }
 
-    /// Where it connects to, unless there is something wrong with the URL or the request.
+    /// Returns the URL to connect to, or `None` if the URL or the request is invalid.
     pub fn url(&self) -> Option<&Url> {
         self.request.as_ref().ok().map(ClientRequest::url)
     }
 
-    /// Adds a header to the request. A `Host` takes the place of the URL's; the headers of the handshake itself cannot
-    /// be added.
+    /// Adds a header to the request. A `Host` replaces the one derived from the URL; headers of the
+    /// opening handshake itself cannot be added.
     pub fn header<V>(self, name: impl AsRef<str>, value: V) -> Self
     where
         V: TryInto<HeaderValue>,
@@ -174,8 +176,8 @@ impl Client {
         })
     }
 
-    /// Sends a user name and a password (RFC 7617), in the place of an `Authorization` header that was added before.
-    /// Without TLS, whoever is between can read them.
+    /// Sends a user name and a password (RFC 7617), replacing an `Authorization` header added
+    /// before. Without TLS, anyone on the network path can read them.
     pub fn basic_auth(self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.change(|request| {
             request.set_basic_auth(&BasicCredentials::new(user, password)?);
@@ -183,23 +185,23 @@ impl Client {
         })
     }
 
-    /// Sends a bearer token (RFC 6750), in the place of an `Authorization` header that was added before. Without TLS, whoever
-    /// is between can read it.
+    /// Sends a bearer token (RFC 6750), replacing an `Authorization` header added before. Without
+    /// TLS, anyone on the network path can read the token.
     pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
         self.change(|request| request.set_bearer_auth(token.as_ref()))
     }
 
-    /// Asks for subprotocols, the one preferred first. [`WebSocket::subprotocol`] tells which one the server chose, if
-    /// any.
+    /// Requests subprotocols, in order of preference. [`WebSocket::subprotocol`] returns the one
+    /// that the server chose, if any.
     pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
         self.change(|request| {
             subprotocols.into_iter().try_for_each(|asked| request.add_subprotocol(asked))
         })
     }
 
-    /// Offers an extension of the program's own, with its parameters: `x-custom; level=9`. If the server agrees,
-    /// [`WebSocket::extensions`] says so, and the program handles the frames itself: see
-    /// [`WebSocket::into_frames`].
+    /// Offers a custom extension with its parameters: `x-custom; level=9`. If the server accepts,
+    /// [`WebSocket::extensions`] contains the extension, and the program handles the frames itself:
+    /// see [`WebSocket::into_frames`].
     pub fn extension(self, offer: impl AsRef<str>) -> Self {
         self.change(|request| request.add_extension(offer.as_ref()))
     }
@@ -213,25 +215,27 @@ impl Client {
         })
     }
 
-    /// The limits and deadlines of the connection once it is open.
+    /// Sets the limits and deadlines of the open connection.
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
     }
 
-    /// How large the head of the server's answer may be. Default: 16 KiB and 100 headers.
+    /// Sets the limits of the head of the server's response. Default: 16 KiB and 100 headers.
     pub fn head_limits(self, head_limits: HeadLimits) -> Self {
         Self { head_limits, ..self }
     }
 
-    /// How long it may take to open the connection, all stages together. Default: 20 s.
+    /// Sets the timeout of opening the connection, for all stages together. Default: 20 s.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Uses this TLS configuration for `wss` URLs. Default: ring, the roots of webpki-roots, no client certificate.
+    /// Sets the TLS configuration for `wss` URLs. Default: ring, the roots of webpki-roots, no
+    /// client certificate.
     ///
-    /// If it names protocols for ALPN, `http/1.1` must be the only one. It takes the place of what
-    /// [`root_certificates`](Self::root_certificates) and the like said, and one of those called later takes its place.
+    /// If the configuration names protocols for ALPN, `http/1.1` must be the only one. It replaces
+    /// the settings of [`root_certificates`](Self::root_certificates) and similar methods; calling
+    /// one of those later replaces this configuration.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<ClientConfig>) -> Self {
         Self { tls: Some(config), trust: Trust::default(), ..self }
@@ -239,18 +243,18 @@ impl Client {
 
     /// Opens a connection: resolves the host, tries its addresses, and does the handshakes.
     ///
-    /// The addresses of both families take turns, each is given 250 ms before the next is tried beside it, and the
-    /// first to accept wins (RFC 8305).
+    /// Addresses are tried with the families alternating, each 250 ms after the previous attempt
+    /// began; the first to accept is used (RFC 8305).
     ///
     /// # Errors
-    /// [`ConnectError`] says at which stage it failed, and why.
+    /// [`ConnectError`] names the stage that failed, and the reason.
     ///
     /// # Cancel safety
-    /// If it is dropped, the connection that was being opened is closed.
+    /// Dropping the future closes the connection that was being opened.
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request = self.request()?;
         let stages = Stages::begin(self.timeout);
-        // In boxes, so that the task of a connection is not as large for ever as its opening.
+        // Boxed, so that the task of a connection does not keep the size of the opening future.
         match Box::pin(self.attempt(request, &stages)).await {
             Err(ConnectError::Handshake(answer)) if self.follows(&answer) => {
                 Box::pin(self.redirected(request, answer, &stages)).await
@@ -259,14 +263,14 @@ impl Client {
         }
     }
 
-    /// Does the WebSocket handshake over a stream that is connected already, by TLS or any other way; of the URL only
-    /// the host, for the request, and the path are used.
+    /// Does the opening handshake over a stream that is already connected, by TLS or any other way;
+    /// of the URL only the host, for the request, and the path are used.
     ///
     /// # Errors
-    /// [`ConnectError`] of the last stage.
+    /// The [`ConnectError`]s of the last stage.
     ///
     /// # Cancel safety
-    /// If it is dropped, so is the stream.
+    /// Dropping the future drops the stream.
     pub async fn handshake<S>(&self, stream: S) -> Result<WebSocket, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -277,7 +281,7 @@ impl Client {
         stages.watch(Stage::Handshake, self.open(request, transport)).await
     }
 
-    /// Changes the request unless something was wrong with it already.
+    /// Applies the change unless the request already has an error.
     fn change(
         mut self,
         change: impl FnOnce(&mut ClientRequest) -> Result<(), RequestError>,
@@ -298,7 +302,7 @@ impl Client {
         Ok(request)
     }
 
-    /// One connection to where the request goes, and no further.
+    /// Opens one connection to the request's target, without following redirects.
     async fn attempt(
         &self,
         request: &ClientRequest,
@@ -353,7 +357,7 @@ impl Client {
     }
 }
 
-/// The stage of TLS, with a configuration or the reason why there is none.
+/// Runs the TLS stage, with a configuration or the error of creating one.
 #[cfg(feature = "tls")]
 async fn begin_tls(
     stream: Transport,

@@ -1,4 +1,4 @@
-//! Redirects, for clients that ask to follow them.
+//! Redirects, for clients that are set to follow them.
 
 use std::fmt;
 
@@ -9,53 +9,57 @@ use sockeye_proto::handshake::{ClientRequest, HandshakeError, RequestError, Url}
 use super::{Client, ConnectError, Stages};
 use crate::WebSocket;
 
-/// The headers that are carried to another origin: they say who asks and for which page, and no secret.
+/// The headers that are sent to another origin: they identify the client and the page, and hold no
+/// secret.
 const CARRIED: [HeaderName; 3] = [USER_AGENT, ORIGIN, ACCEPT_LANGUAGE];
 
-/// A redirect that is not followed, though redirects are.
+/// The reason why a client that follows redirects did not follow this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// The Location is nowhere that a WebSocket can be had.
+    /// The Location is not the URL of a WebSocket.
     Location(RequestError),
-    /// It leads from TLS to plain text, where anyone could read along.
+    /// The redirect leads from TLS to plain text, which anyone on the network path can read.
     Insecure {
-        /// Where it leads.
+        /// The target.
         url: Url,
     },
-    /// It leads back to where we have been.
+    /// The redirect leads back to a URL already visited.
     Loop {
-        /// Where it leads.
+        /// The target.
         url: Url,
     },
-    /// As many were followed as [`Client::follow_redirects`] allows.
+    /// The client followed the maximum of [`Client::follow_redirects`].
     TooMany {
         /// The limit.
         limit: usize,
-        /// Where the next one leads.
+        /// The target of the next redirect.
         url: Url,
     },
 }
 
 impl Client {
-    /// How many redirects to follow. Default: 0, so that a redirect is an error like any other refusal.
+    /// Sets the maximum number of redirects to follow. Default: 0, so that a redirect is an error
+    /// like any other refusal.
     ///
-    /// The statuses 301, 302, 303, 307 and 308 with a Location are followed; `http` and `https` in it are taken for
-    /// `ws` and `wss`. From `wss` none leads to `ws`. To another scheme, host or port no header of
-    /// [`header`](Self::header) goes along but `User-Agent`, `Origin` and `Accept-Language`: the others may be secrets.
-    /// The [`connect_timeout`](Self::connect_timeout) is for all connections together.
+    /// The statuses 301, 302, 303, 307 and 308 with a Location are followed; its `http` and `https`
+    /// are treated as `ws` and `wss`. A redirect from `wss` to `ws` is an error. To another scheme,
+    /// host or port, the client sends only `User-Agent`, `Origin` and `Accept-Language` of the
+    /// headers set by [`header`](Self::header): the others may be secrets. The
+    /// [`connect_timeout`](Self::connect_timeout) applies to all connections together.
     ///
-    /// [`handshake`](Self::handshake) and `connect_unix` follow none, as they cannot make another connection.
+    /// [`handshake`](Self::handshake) and `connect_unix` follow no redirects, as they cannot open
+    /// another connection.
     pub fn follow_redirects(self, max: usize) -> Self {
         Self { max_redirects: max, ..self }
     }
 
-    /// Whether the answer leads somewhere else, and this client goes there.
+    /// Returns whether the response is a redirect that this client follows.
     pub(super) fn follows(&self, answer: &HandshakeError) -> bool {
         self.max_redirects > 0 && location(answer).is_some()
     }
 
-    /// Goes on from an answer that leads somewhere else.
+    /// Follows the redirect in the response, and further ones.
     pub(super) async fn redirected(
         &self,
         request: &ClientRequest,
@@ -87,7 +91,7 @@ impl Client {
     }
 }
 
-/// The Location of a redirect (RFC 9110 section 15.4).
+/// Returns the Location of a redirect (RFC 9110 section 15.4).
 fn location(answer: &HandshakeError) -> Option<&HeaderValue> {
     match answer {
         HandshakeError::Status {
@@ -104,11 +108,11 @@ fn location(answer: &HandshakeError) -> Option<&HeaderValue> {
     }
 }
 
-/// Where a Location leads that came in the answer from `base` (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
+/// Resolves a Location in a response from `base` (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
 pub(super) fn resolve(base: &Url, location: &HeaderValue) -> Result<Url, RequestError> {
-    // What is no text is no URL: its bytes are shown as they come.
+    // A value that is not text is not a URL: the error shows its bytes with replacement characters.
     let location = String::from_utf8_lossy(location.as_bytes());
-    // The fragment is for whoever shows a page.
+    // The fragment is only for user agents that display a page.
     let reference = location.split('#').next().unwrap_or_default();
     let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
     let scheme = if base.is_secure() { "wss" } else { "ws" };
@@ -139,7 +143,7 @@ pub(super) fn resolve(base: &Url, location: &HeaderValue) -> Result<Url, Request
     base.with_target(&target)
 }
 
-/// An absolute path without its segments `.` and `..` (RFC 3986 section 5.2.4).
+/// Returns an absolute path without its segments `.` and `..` (RFC 3986 section 5.2.4).
 fn without_dots(path: &str) -> String {
     let mut kept = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
@@ -160,7 +164,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// Sends the request elsewhere, without what is none of the business of another origin.
+/// Redirects the request, without the headers that must not be sent to another origin.
 fn redirect(request: &mut ClientRequest, url: Url) {
     if !is_same_origin(request.url(), &url) {
         let mut headers = request.headers().clone();

@@ -1,4 +1,4 @@
-//! Whether to try again, and when: what an error says about that.
+//! The decisions whether and when to retry after an error.
 
 use std::io;
 use std::time::Duration;
@@ -11,15 +11,16 @@ use super::proxy::{Reply, TunnelError};
 use super::{ConnectError, http_date};
 
 impl ConnectError {
-    /// Whether the same attempt may succeed later without anybody changing anything.
+    /// Returns whether the same attempt may succeed later without any change to the client or the
+    /// server.
     ///
-    /// | transient | not |
+    /// | transient | permanent |
     /// |---|---|
-    /// | names that were not found: the resolver does not tell a missing name from a missing network | what the program asked for: URL, headers, proxy, `TlsDisabled` |
-    /// | addresses and Unix sockets that did not accept, deadlines, transports that failed or ended | whatever rustls found wrong, a certificate of another name or of unknown issuer above all |
-    /// | the statuses 408, 425, 429 and 5xx but 501 and 505, of the server or of an HTTP proxy | other statuses, such as 401, 403, 404 and 407, and answers that break the protocol |
+    /// | names that were not found: the resolver does not distinguish a missing name from a missing network | errors of the program's settings: URL, headers, proxy, `TlsDisabled` |
+    /// | addresses and Unix sockets that did not accept, timeouts, transports that failed or ended | all errors of rustls, above all a certificate for another name or of an unknown issuer |
+    /// | the statuses 408, 425, 429 and 5xx but 501 and 505, of the server or of an HTTP proxy | other statuses, such as 401, 403, 404 and 407, and responses that break the protocol |
     /// | a SOCKS5 proxy's failure to reach the host | its refusal of the request or the credentials |
-    /// | a hook of [`Reconnecting`](crate::reconnect::Reconnecting) that failed | redirects that are not followed, and having given up |
+    /// | a hook of [`Reconnecting`](crate::reconnect::Reconnecting) that failed | redirects that are not followed, and [`GaveUp`](Self::GaveUp) |
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Resolve { .. }
@@ -31,16 +32,17 @@ impl ConnectError {
             Self::Unix { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
             Self::Tls { source, .. } => is_of_the_transport(source),
             Self::Proxy { source, .. } => source.is_transient(),
-            // A server that was stopped while it answered.
+            // The server was stopped while it responded.
             Self::Handshake(HandshakeError::Truncated { .. }) => true,
             Self::Handshake(HandshakeError::Status { status, .. }) => is_transient(*status),
             _ => false,
         }
     }
 
-    /// How long the server, or the proxy, asks us to wait before the next attempt: the `Retry-After` of its refusal
-    /// (RFC 9110 section 10.2.3). A date, in any of the three formats of HTTP, counts from the answer's own `Date`, so that our clock need not be right; without
-    /// one it is `None`.
+    /// Returns the delay that the server, or the proxy, requests before the next attempt: the
+    /// `Retry-After` of its refusal (RFC 9110 section 10.2.3). A date, in any of the three formats
+    /// of HTTP, is relative to the `Date` of the response, so that the local clock need not be
+    /// right; without a `Date`, the result is `None`.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Handshake(HandshakeError::Status { headers, .. })
@@ -76,8 +78,8 @@ fn is_transient(status: StatusCode) -> bool {
     }
 }
 
-/// Whether a TLS handshake failed for its transport: what rustls has to say comes within an error, and so does a name
-/// that is none.
+/// Returns whether a TLS handshake failed because of its transport: errors of rustls and of an
+/// invalid server name have an inner error.
 fn is_of_the_transport(error: &io::Error) -> bool {
     error.get_ref().is_none() || error.kind() == io::ErrorKind::UnexpectedEof
 }
@@ -85,10 +87,10 @@ fn is_of_the_transport(error: &io::Error) -> bool {
 fn wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim());
     let value = text(RETRY_AFTER)?;
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return http_date::between(text(DATE)?, value);
     }
-    // A number beyond all bounds is still a wish to wait.
+    // A number too large to represent is still a request to wait.
     Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))))
 }

@@ -1,4 +1,4 @@
-//! The stages of opening a connection, and the deadline that they share.
+//! The stages of opening a connection, and their shared timeout.
 
 use std::fmt;
 use std::future::Future;
@@ -11,19 +11,20 @@ use crate::opening::Deadline;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls.
+    /// The hook of
+    /// [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt).
     Hook,
     /// Looking up the addresses of the host, or of the proxy.
     Resolve,
-    /// Connecting to one of them.
+    /// Connecting to one of these addresses.
     Connect,
     /// The proxy's connection to the host.
     Proxy,
     /// The TLS handshake.
     Tls,
-    /// The beginning of HTTP/2, up to the server's settings.
+    /// The beginning of HTTP/2, up to the receipt of the server's settings.
     Http2,
-    /// The WebSocket handshake.
+    /// The opening handshake.
     Handshake,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// The deadline that all stages have together.
+/// The deadline that all stages share.
 pub(super) struct Stages {
     deadline: Deadline,
     after: Duration,

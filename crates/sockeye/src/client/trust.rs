@@ -1,4 +1,4 @@
-//! Whom a client trusts, and who it is, by certificates.
+//! The certificates that a client trusts and its client certificate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,40 +10,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::{Client, ConnectError};
 use crate::tls;
 
-/// What a program asked for beyond the default.
+/// The TLS settings that differ from the default.
 #[derive(Clone, Default)]
 pub(super) struct Trust {
-    /// In the place of webpki-roots.
+    /// The roots that replace those of webpki-roots.
     roots: Option<RootCertStore>,
     identity: Option<Arc<Identity>>,
-    /// The first that cannot be used.
+    /// The first error in a setting.
     mistake: Option<TlsConfigError>,
 }
 
-/// A certificate, with those that vouch for it, and its key.
+/// A certificate with its intermediate certificates, and its key.
 struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
-/// Certificates or a key that cannot be used.
+/// The reason why certificates or a key cannot be used.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// The text is not PEM (RFC 7468).
     Pem,
-    /// The PEM has no certificate in it.
+    /// The PEM contains no certificate.
     NoCertificate,
-    /// The PEM has no private key in it.
+    /// The PEM contains no private key.
     NoPrivateKey,
     /// The system has no root certificates, or none that can be read.
     NoSystemRoots,
-    /// A certificate or the key cannot be used, or they do not belong together.
+    /// A certificate or the key cannot be used, or the key does not match the certificate.
     Rustls(rustls::Error),
 }
 
 impl Client {
-    /// Trusts the certificates in this PEM, of which there may be several, as roots: those of a company, or of a test.
+    /// Trusts the certificates in this PEM, one or several, as roots, such as those of a company or
+    /// of a test.
     ///
     /// ```no_run
     /// # fn example() -> std::io::Result<()> {
@@ -55,8 +56,9 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// The first call of this or of `system_roots` takes the place of the default, the roots of webpki-roots; further calls
-    /// add to it. What cannot be used is told when the connection is made, by [`ConnectError::TlsConfig`].
+    /// The first call of this method or of `system_roots` replaces the default, the roots of
+    /// webpki-roots; further calls add roots. An error is returned when the connection is opened,
+    /// as [`ConnectError::TlsConfig`].
     pub fn root_certificates(self, pem: impl AsRef<[u8]>) -> Self {
         self.trust(|trust| {
             let roots = trust.roots.get_or_insert_with(RootCertStore::empty);
@@ -67,11 +69,12 @@ impl Client {
         })
     }
 
-    /// Trusts the roots that the system trusts, which are read now: on Linux the bundle of the distribution, or what
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. They take the place of the default as those of
-    /// [`root_certificates`](Self::root_certificates) do, and add to them.
+    /// Trusts the roots that the system trusts, which are read by this call: on Linux the bundle of
+    /// the distribution, or the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. They replace
+    /// the default and add to other roots as those of
+    /// [`root_certificates`](Self::root_certificates) do.
     ///
-    /// This reads files, some milliseconds' worth: a client is best made once and used for all connections.
+    /// Reading the files takes some milliseconds: create one client and use it for all connections.
     #[cfg(feature = "system-roots")]
     pub fn system_roots(self) -> Self {
         self.trust(|trust| {
@@ -80,7 +83,7 @@ impl Client {
             for error in &found.errors {
                 tracing::debug!(%error, "some of the system's roots cannot be read");
             }
-            // A system may have certificates of another age among others.
+            // A system may have outdated certificates that cannot be parsed among others.
             match roots.add_parsable_certificates(found.certs) {
                 (0, _) => Err(TlsConfigError::NoSystemRoots),
                 _ => Ok(()),
@@ -88,10 +91,11 @@ impl Client {
         })
     }
 
-    /// Shows a certificate to servers that ask for one: the PEM of the certificate followed by those that vouch for it, and
-    /// the PEM of its private key, by PKCS #8, PKCS #1 or SEC 1. Both may be in one file.
+    /// Sets the certificate for servers that request one: the PEM of the certificate followed by
+    /// its intermediate certificates, and the PEM of its private key, in PKCS #8, PKCS #1 or SEC 1.
+    /// Both may be in one file.
     ///
-    /// What cannot be used is told when the connection is made, by [`ConnectError::TlsConfig`].
+    /// An error is returned when the connection is opened, as [`ConnectError::TlsConfig`].
     pub fn client_certificate(self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.trust(|trust| {
             let chain = certificates(chain.as_ref())?;
@@ -104,7 +108,7 @@ impl Client {
         })
     }
 
-    /// Changes what is asked for, and makes the configuration of it.
+    /// Changes the settings, and builds the TLS configuration from them.
     fn trust(mut self, change: impl FnOnce(&mut Trust) -> Result<(), TlsConfigError>) -> Self {
         if self.trust.mistake.is_some() {
             return self;
@@ -128,7 +132,7 @@ impl Trust {
     }
 }
 
-/// The certificates in a PEM: one at least.
+/// Returns the certificates in a PEM, at least one.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     match found {

@@ -9,8 +9,9 @@ use crate::WebSocket;
 use crate::transport::Transport;
 
 impl Client {
-    /// Opens a connection through the Unix socket at this path. The URL gives what is sent to the server: the host, the
-    /// path, and with `wss` the name that TLS has to prove. Neither a proxy nor redirects come into it.
+    /// Opens a connection through the Unix socket at this path. The URL determines the host and
+    /// path in the request and, with `wss`, the name that the server's certificate must be valid
+    /// for. Proxies and redirects are not used.
     ///
     /// ```no_run
     /// # async fn example() -> sockeye::Result<()> {
@@ -20,13 +21,14 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// A server takes such connections by [`Upgrader::accept`](crate::upgrade::Upgrader::accept).
+    /// A server accepts such connections with
+    /// [`Upgrader::accept`](crate::upgrade::Upgrader::accept).
     ///
     /// # Errors
-    /// [`ConnectError`] says at which stage it failed, and why.
+    /// [`ConnectError`] names the stage that failed, and the reason.
     ///
     /// # Cancel safety
-    /// If it is dropped, the connection that was being opened is closed.
+    /// Dropping the future closes the connection that was being opened.
     pub async fn connect_unix(&self, path: impl AsRef<Path>) -> Result<WebSocket, ConnectError> {
         let (request, path) = (self.request()?, path.as_ref());
         let stages = Stages::begin(self.timeout);

@@ -12,13 +12,13 @@ use super::registry::Registry;
 
 /// How far a connection is on the way that its server wants it to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
+pub(crate) enum DrainStage {
     /// It is left alone.
     Open,
     /// It closes when its handler receives.
-    Told,
+    Notified,
     /// It closes when its handler receives or sends.
-    Pressed,
+    Forced,
     /// Its time is up.
     Dropped,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Member {
     stage: AtomicU8,
     /// The opening handshake is done.
     is_connection: AtomicBool,
-    /// What the close frame is to say; set before it is [`Stage::Told`].
+    /// What the close frame is to say; set before it is [`DrainStage::Notified`].
     frame: OnceLock<CloseFrame>,
     /// By [`Waiter`].
     wakers: Mutex<[Option<Waker>; 2]>,
@@ -48,7 +48,7 @@ impl Member {
         Self {
             registry,
             key,
-            stage: AtomicU8::new(Stage::Open as u8),
+            stage: AtomicU8::new(DrainStage::Open as u8),
             is_connection: AtomicBool::new(false),
             frame: OnceLock::new(),
             wakers: Mutex::default(),
@@ -65,12 +65,12 @@ impl Member {
     }
 
     #[inline]
-    pub(crate) fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> DrainStage {
         match self.stage.load(Ordering::Acquire) {
-            0 => Stage::Open,
-            1 => Stage::Told,
-            2 => Stage::Pressed,
-            _ => Stage::Dropped,
+            0 => DrainStage::Open,
+            1 => DrainStage::Notified,
+            2 => DrainStage::Forced,
+            _ => DrainStage::Dropped,
         }
     }
 
@@ -82,11 +82,11 @@ impl Member {
     /// The connection is to close. Only what it is told first counts.
     pub(super) fn tell(&self, frame: CloseFrame) {
         let _ = self.frame.set(frame);
-        self.advance(Stage::Told);
+        self.advance(DrainStage::Notified);
     }
 
     /// Stages are never gone back.
-    pub(super) fn advance(&self, stage: Stage) {
+    pub(super) fn advance(&self, stage: DrainStage) {
         if self.stage.fetch_max(stage as u8, Ordering::AcqRel) < stage as u8 {
             // They stay for the next stage: whoever polls need not register again.
             let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -95,7 +95,7 @@ impl Member {
     }
 
     /// The stage; the connection's task is woken at the next one.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Stage {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> DrainStage {
         self.register(Waiter::Connection, cx);
         self.stage()
     }
@@ -133,7 +133,8 @@ impl<F: Future<Output = ()>> Future for Run<F> {
             self.member.register(Waiter::Task, cx);
         }
         let stage = self.member.stage();
-        if stage == Stage::Dropped || stage > Stage::Open && !self.member.is_connection() {
+        if stage == DrainStage::Dropped || stage > DrainStage::Open && !self.member.is_connection()
+        {
             return Poll::Ready(());
         }
         let polled = self.work.as_mut().poll(cx);
@@ -146,7 +147,7 @@ impl<F> Drop for Run<F> {
     /// Work that is dropped takes its connection along, which would linger otherwise. After a panic it still tells the peer.
     fn drop(&mut self) {
         if !self.done && !thread::panicking() {
-            self.member.advance(Stage::Dropped);
+            self.member.advance(DrainStage::Dropped);
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::WebSocket;
 use crate::outcome::Outcome;
-pub(crate) use member::{Member, Stage};
+pub(crate) use member::{DrainStage, Member};
 use registry::Registry;
 pub use shutdown::Shutdown;
 
@@ -145,11 +145,11 @@ impl Drain {
         let now = Instant::now();
         let half = now + deadline.saturating_duration_since(now) / 2;
         if timeout_at(half, self.registry.emptied()).await.is_err() {
-            self.registry.advance(Stage::Pressed);
+            self.registry.advance(DrainStage::Forced);
         }
         let mut left = 0;
         if timeout_at(deadline, self.registry.emptied()).await.is_err() {
-            self.registry.advance(Stage::Dropped);
+            self.registry.advance(DrainStage::Dropped);
             if timeout(LAST_WAIT, self.registry.emptied()).await.is_err() {
                 left = self.registry.connections();
             }

@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{Drained, Member, Shutdown, Stage};
+use super::{DrainStage, Drained, Member, Shutdown};
 
 /// The members of a drain.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    inside: Mutex<Inside>,
+    inner: Mutex<Inner>,
     /// The last member has left.
     emptied: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
+struct Inner {
     /// As many as there are connections: the server's limit bounds them.
     members: HashMap<u64, Weak<Member>>,
     next_key: u64,
@@ -27,13 +27,13 @@ struct Inside {
 
 impl Registry {
     pub(super) fn enter(registry: &Arc<Self>) -> Arc<Member> {
-        let mut inside = registry.lock();
-        let key = inside.next_key;
-        inside.next_key += 1;
+        let mut inner = registry.lock();
+        let key = inner.next_key;
+        inner.next_key += 1;
         let member = Arc::new(Member::new(registry.clone(), key));
-        inside.members.insert(key, Arc::downgrade(&member));
-        let begun = inside.begun.clone();
-        drop(inside);
+        inner.members.insert(key, Arc::downgrade(&member));
+        let begun = inner.begun.clone();
+        drop(inner);
         if let Some(shutdown) = begun {
             member.tell(shutdown.frame());
         }
@@ -41,14 +41,14 @@ impl Registry {
     }
 
     /// A member is gone.
-    pub(super) fn leave(&self, key: u64, was_connection: bool, stage: Stage) {
-        let mut inside = self.lock();
-        inside.members.remove(&key);
-        if was_connection && inside.begun.is_some() && stage != Stage::Dropped {
-            inside.closed += 1;
+    pub(super) fn leave(&self, key: u64, was_connection: bool, stage: DrainStage) {
+        let mut inner = self.lock();
+        inner.members.remove(&key);
+        if was_connection && inner.begun.is_some() && stage != DrainStage::Dropped {
+            inner.closed += 1;
         }
-        let emptied = inside.members.is_empty();
-        drop(inside);
+        let emptied = inner.members.is_empty();
+        drop(inner);
         if emptied {
             self.emptied.notify_waiters();
         }
@@ -57,13 +57,14 @@ impl Registry {
     /// From now on who enters is told at once. Returns those who are there and were not told.
     pub(super) fn begin(&self, shutdown: &Shutdown) -> Vec<Weak<Member>> {
         let mut members: Vec<_> = {
-            let mut inside = self.lock();
-            inside.begun = Some(shutdown.clone());
-            inside.members.values().cloned().collect()
+            let mut inner = self.lock();
+            inner.begun = Some(shutdown.clone());
+            inner.members.values().cloned().collect()
         };
         // Without the lock, which the last reference to a member takes.
-        members
-            .retain(|member| member.upgrade().is_some_and(|member| member.stage() == Stage::Open));
+        members.retain(|member| {
+            member.upgrade().is_some_and(|member| member.stage() == DrainStage::Open)
+        });
         members
     }
 
@@ -74,13 +75,13 @@ impl Registry {
     }
 
     /// Takes all who are there to a stage.
-    pub(super) fn advance(&self, stage: Stage) {
+    pub(super) fn advance(&self, stage: DrainStage) {
         let members: Vec<_> = self.lock().members.values().cloned().collect();
         let members: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
-        if stage == Stage::Dropped {
+        if stage == DrainStage::Dropped {
             let counted = |member: &&Arc<Member>| {
                 // One that was dropped by an earlier call may still be held.
-                member.is_connection() && member.stage() < Stage::Dropped
+                member.is_connection() && member.stage() < DrainStage::Dropped
             };
             self.lock().dropped += members.iter().filter(counted).count();
         }
@@ -100,8 +101,8 @@ impl Registry {
     }
 
     pub(super) fn drained(&self, left: usize) -> Drained {
-        let inside = self.lock();
-        Drained { closed: inside.closed, dropped: inside.dropped, left }
+        let inner = self.lock();
+        Drained { closed: inner.closed, dropped: inner.dropped, left }
     }
 
     /// Waits until there is no member.
@@ -116,8 +117,8 @@ impl Registry {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is locked.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! The headers of frames in a stream of bytes, however it is cut (RFC 9113 section 4.1).
+//! A parser of frame headers in a stream of bytes, at any split of the input (RFC 9113 section
+//! 4.1).
 
 /// The type of a frame (RFC 9113 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,21 +12,22 @@ impl Kind {
     pub(super) const CONTINUATION: Self = Self(0x9);
 }
 
-/// The length of a frame's header, in bytes.
+/// The size of a frame header, in bytes.
 const HEADER: usize = 9;
 
-/// Finds the headers of frames.
+/// A parser that finds the frame headers and skips the payloads.
 #[derive(Debug, Default)]
 pub(super) struct FrameHeaders {
-    /// How much of a payload is to come, in bytes.
+    /// The rest of the current payload, in bytes.
     skip: usize,
-    /// The beginning of a header, and how much of it is there.
+    /// The beginning of a header, and the number of its bytes received.
     header: [u8; HEADER],
     filled: usize,
 }
 
 impl FrameHeaders {
-    /// Reads on; `on_header` is given the type and the payload's length of each frame whose header is whole by these bytes.
+    /// Parses further bytes; calls `on_header` with the type and the payload length of each frame
+    /// whose header these bytes complete.
     pub(super) fn read(&mut self, mut bytes: &[u8], mut on_header: impl FnMut(Kind, usize)) {
         loop {
             let skipped = self.skip.min(bytes.len());

@@ -1,4 +1,4 @@
-//! What a client of HTTP/2 may cost beside its requests.
+//! Limits of the cost of an HTTP/2 client beyond its requests.
 
 use std::fmt;
 use std::future::Future;
@@ -14,36 +14,41 @@ use tokio::time::{Instant, Sleep};
 
 use super::frame_headers::{FrameHeaders, Kind};
 
-/// What a client sends before the first frame (RFC 9113 section 3.4).
+/// The bytes that a client sends before the first frame (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The default of [`Http2Guard::max_resets`]: 78 KB at the 310 bytes that h2 0.4.20 keeps of each. Browsers reset a stream
-/// where somebody leaves a page before it is there.
+/// The default of [`Http2Guard::max_resets`]: 78 KB at the 310 bytes that h2 0.4.20 keeps of each.
+/// Browsers reset a stream where a user leaves a page before it has loaded.
 const MAX_RESETS: u32 = 250;
 
-/// Control frames a second that a connection may go on sending, and at once after a while with fewer. h2 needs 1 to 2 µs
-/// for each: a connection that sends nothing else has half a percent of a core. Clients send a ping every few seconds;
-/// window updates are allowed for what they receive, see [`FOR_DATA`].
+/// The rate of control frames that a connection may sustain, per second, and the maximum burst
+/// after a period with fewer. h2 needs 1 to 2 µs for each: a connection that sends nothing else
+/// uses half a percent of a core. Clients send a ping every few seconds; window updates are allowed
+/// for the data that clients receive, see [`FOR_DATA`].
 const RATE: u32 = 2_000;
 const BURST: u32 = 10_000;
 
-/// Control frames that are allowed for each DATA frame that the server sends: an update of both windows.
+/// Number of control frames allowed for each DATA frame that the server sends: an update of both
+/// windows.
 const FOR_DATA: i64 = 2;
 
-/// A connection over its share is read from again after this much has been regained.
+/// Additional delay, so that a connection over its limit regains this much before it is read again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The transport under a server of HTTP/2, with bounds to what its client may cost that no HTTP library has.
+/// The transport beneath an HTTP/2 server, with limits of a client's cost that no HTTP library has.
 ///
-/// - **Resets.** h2 keeps some 310 bytes of each stream that is reset while it waits for room to send, for as long as the
-///   connection lives (0.4.20; see `docs/h2-reset-streams.md`). After [`max_resets`](Self::max_resets)
-///   [`ResetLimit::reached`] tells the server to end the connection in order; after twice as many, reading fails, with an
-///   error that has [`TooManyResets`] within.
-/// - **Control frames.** Pings, settings, priorities, window updates, resets and frames of unknown types cost the server
-///   time and are limited by nothing in HTTP/2. Beyond 10,000 at once and 2,000 a second, and two for each DATA frame that
-///   the server sends, the connection is not read from for a while, so that it waits and others do not.
+/// - **Resets.** h2 keeps some 310 bytes of each stream that is reset while it waits for send
+///   capacity, as long as the connection lives (0.4.20; see `docs/h2-reset-streams.md`). After
+///   [`max_resets`](Self::max_resets), [`ResetLimit::reached`] notifies the server, which should
+///   end the connection gracefully; after twice as many, reads fail with an error that contains
+///   [`TooManyResets`].
+/// - **Control frames.** Pings, settings, priorities, window updates, resets and frames of unknown
+///   types cost the server time, and HTTP/2 does not limit them. Beyond 10,000 at once and 2,000 a
+///   second, and two for each DATA frame that the server sends, the guard pauses reading, which
+///   delays this connection and no other.
 ///
-/// It looks at the headers of frames only, in both directions, and at nothing where the client speaks HTTP/1.1. Put it beneath hyper, or any other server, above TLS:
+/// The guard parses only frame headers, in both directions, and nothing where the client speaks
+/// HTTP/1.1. Place it beneath hyper or any other server, above TLS:
 ///
 /// ```no_run
 /// # async fn example<S, F>(
@@ -76,7 +81,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// ```
 pub struct Http2Guard<S> {
     io: S,
-    /// What is to come of the client's preface, if it has one.
+    /// The rest of the client's preface, or `None` if the client does not speak HTTP/2.
     preface: Option<&'static [u8]>,
     received: FrameHeaders,
     sent: FrameHeaders,
@@ -87,7 +92,7 @@ pub struct Http2Guard<S> {
 }
 
 impl<S> Http2Guard<S> {
-    /// Guards a transport on which the client has sent nothing yet.
+    /// Creates a guard for a transport on which the client has sent nothing yet.
     pub fn new(io: S) -> Self {
         Self {
             io,
@@ -101,17 +106,18 @@ impl<S> Http2Guard<S> {
         }
     }
 
-    /// The number of streams that the client may reset before the connection should end. Default: 250.
+    /// Sets the number of streams that the client may reset before the connection should end.
+    /// Default: 250.
     pub fn max_resets(self, max_resets: u32) -> Self {
         Self { max_resets, ..self }
     }
 
-    /// Returns what tells that the client has reset too many streams.
+    /// Returns a handle that is notified when the client has reset too many streams.
     pub fn reset_limit(&self) -> ResetLimit {
         self.limit.clone()
     }
 
-    /// Handles what the client has sent.
+    /// Handles bytes received from the client.
     fn on_received(&mut self, mut bytes: &[u8]) -> Result<(), TooManyResets> {
         let Some(preface) = self.preface else { return Ok(()) };
         let length = preface.len().min(bytes.len());
@@ -147,25 +153,26 @@ impl<S> Http2Guard<S> {
     }
 }
 
-/// Tells that the client of a connection has reset too many streams.
+/// A notification that the client of a connection has reset too many streams.
 #[derive(Clone, Debug)]
 pub struct ResetLimit(Arc<Notify>);
 
 impl ResetLimit {
-    /// Waits until the client has reset more streams than it may. One of those who wait is told, once.
+    /// Waits until the client has reset more streams than allowed. One waiting task is notified,
+    /// once.
     ///
     /// # Cancel safety
-    /// It may be dropped and called again.
+    /// The future may be dropped and this method called again.
     pub async fn reached(&self) {
         self.0.notified().await;
     }
 }
 
-/// The client has reset twice as many streams as it may.
+/// The client has reset more than twice as many streams as allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooManyResets {
-    /// The number that is allowed.
+    /// The number of resets that is allowed.
     pub limit: u32,
 }
 
@@ -177,12 +184,13 @@ impl fmt::Display for TooManyResets {
 
 impl std::error::Error for TooManyResets {}
 
-/// The control frames that a connection may send.
+/// The number of control frames that a connection may send.
 #[derive(Debug)]
 struct Share {
-    /// Negative while the connection has to wait.
+    /// The frames left; negative while the connection has to wait.
     left: i64,
-    /// Up to when [`RATE`] was added to `left`; the clock is looked at only when nothing is left.
+    /// The time up to which [`RATE`] was added to `left`; the clock is read only when nothing is
+    /// left.
     added_until: Option<Instant>,
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -202,7 +210,7 @@ impl Share {
         self.left = self.left.saturating_add(frames).min(i64::from(BURST));
     }
 
-    /// Waits while the connection is over its share.
+    /// Waits while the connection is over its limit.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.left <= 0 {
             if let Some(wait) = &mut self.wait {
@@ -211,7 +219,8 @@ impl Share {
             }
             let now = Instant::now();
             let elapsed = self.added_until.replace(now).map_or(Duration::ZERO, |at| now - at);
-            // At most the burst, which is five seconds' worth.
+            // `min` only bounds the product; `add` limits the sum to the burst, which is five
+            // seconds' worth.
             let regained = elapsed.as_secs_f64().min(f64::from(BURST)) * f64::from(RATE);
             #[expect(clippy::cast_possible_truncation, reason = "at most BURST times RATE")]
             self.add(regained as i64);
@@ -243,7 +252,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Guard<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Http2Guard<S> {
-    /// Handles that the first `length` bytes of these were sent.
+    /// Handles the sending of the first `length` bytes of these slices.
     fn on_sent(&mut self, slices: &[IoSlice<'_>], mut length: usize) {
         let mut data = 0;
         for slice in slices {
@@ -309,7 +318,7 @@ mod tests {
     const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
 
-    /// Gives a guard these bytes and reads them through it. Says how long that took, or how it failed.
+    /// Reads these bytes through a guard. Returns the time that took, or the error.
     async fn read(input: Vec<u8>) -> io::Result<Duration> {
         let (mut client, server) = duplex(1000);
         tokio::spawn(async move { client.write_all(&input).await });
@@ -322,7 +331,7 @@ mod tests {
     async fn control_frames_beyond_the_share_wait() {
         let pings = |count| [PREFACE.to_vec(), PING.repeat(count)].concat();
         assert_eq!(read(pings(9_000)).await.unwrap(), Duration::ZERO);
-        // The burst, and then the rate: time passes only where the guard waits.
+        // The burst, then the rate: with the paused clock, time passes only while the guard waits.
         let waited = read(pings(30_000)).await.unwrap();
         assert!((Duration::from_secs(9)..Duration::from_secs(11)).contains(&waited), "{waited:?}");
     }

@@ -1,4 +1,4 @@
-//! Short writes made longer, for peers that count short DATA frames.
+//! Padding of short writes, for peers that limit short DATA frames.
 
 use sockeye_proto::Role;
 use sockeye_proto::frame::{Frame, MAX_CONTROL_LENGTH, OpCode};
@@ -6,19 +6,20 @@ use sockeye_proto::frame::{Frame, MAX_CONTROL_LENGTH, OpCode};
 use crate::random;
 use crate::transport::{AnsweredPings, MIN_NUMBERED};
 
-/// The length in bytes from which DATA frames cost the peer nothing.
+/// The minimum length of DATA frames that cost the peer nothing, in bytes.
 ///
-/// h2, which most servers in Rust have beneath them, takes what a DATA frame lacks of this length from a budget of the
-/// connection until the program has read the frame, and ends the connection with GOAWAY (`too_many_data_frames`) when the
-/// budget is spent (since h2 0.4.16: `DEFAULT_DATA_FRAME_OVERHEAD_THRESHOLD`; the budget is half of the connection's
-/// window, at least 25,600). A WebSocket whose peer does not read would take all others of the connection with it.
+/// h2, on which most servers in Rust are based, charges the difference between a shorter DATA frame
+/// and this length to a budget of the connection until the program has read the frame, and ends the
+/// connection with GOAWAY (`too_many_data_frames`) when the budget is spent (since h2 0.4.16:
+/// `DEFAULT_DATA_FRAME_OVERHEAD_THRESHOLD`; the budget is half of the connection's window, at least
+/// 25,600). A WebSocket whose peer does not read would end all others of the connection.
 const LONG_ENOUGH: usize = 256;
 
-/// The number of shorter DATA frames that may be unread: with the 200 streams and the window of 1 MiB that hyper's servers
-/// have by default, all streams together stay within the budget.
+/// Maximum number of shorter DATA frames that may be unread: with the 200 streams and the window of
+/// 1 MiB that hyper's servers have by default, all streams together stay within the budget.
 const MAX_SHORT: u32 = 8;
 
-/// Decides which writes of a stream are made longer, and by what.
+/// The decision which writes of a stream are padded, and how.
 ///
 /// ```text
 ///              a short write                      a short write, the ninth
@@ -29,9 +30,10 @@ const MAX_SHORT: u32 = 8;
 ///                                                                              └─► behind a long pong
 /// ```
 ///
-/// A pong says that the peer has read all that was before its ping. Nothing ever waits for it: until then each short write
-/// has as much before it as it takes to be long enough, in a pong that nobody asked for (RFC 6455 section 5.5.3). So a
-/// peer that does not read is sent no short frames, and the flow control of HTTP/2 holds up the sender as it should.
+/// A pong proves that the peer has read everything before the ping. No write waits for the pong:
+/// until then, each short write is preceded by an unsolicited pong (RFC 6455 section 5.5.3) that
+/// makes the write long enough. So a peer that does not read receives no short frames, and the flow
+/// control of HTTP/2 blocks the sender as it should.
 #[derive(Debug)]
 pub(crate) struct Padding {
     role: Role,
@@ -40,25 +42,27 @@ pub(crate) struct Padding {
     /// The number of the last ping that was sent.
     pinged: u64,
     answered: AnsweredPings,
-    /// Whether all that was written so far are whole frames of WebSocket.
+    /// Whether the data written so far ends at the boundary of a WebSocket frame.
     at_boundary: bool,
 }
 
 impl Padding {
-    /// Begins with a stream on which nothing was sent.
+    /// Creates the padding of a stream on which nothing was sent.
     pub(crate) fn new(role: Role) -> Self {
         Self { role, short: 0, pinged: 0, answered: AnsweredPings::default(), at_boundary: true }
     }
 
-    /// Returns the share of the driver that receives.
+    /// Returns the handle through which the receiving driver reports pongs.
     pub(crate) fn answered(&self) -> AnsweredPings {
         self.answered.clone()
     }
 
-    /// Returns the control frames to put before a write of `length` bytes, which must be all that the driver has to write.
-    /// The caller tells of the write afterwards, by [`Padding::on_written`].
+    /// Returns the control frames to put before a write of `length` bytes, which must be all that
+    /// the driver has to write. The caller reports the write afterwards, with
+    /// [`Padding::on_written`].
     pub(crate) fn before(&mut self, length: usize) -> Option<Vec<u8>> {
-        // The end of a frame follows a long beginning, which gives back to the peer's budget more than this takes.
+        // The end of a frame follows a long beginning, which returns more to the peer's budget than
+        // the end takes.
         if length >= LONG_ENOUGH || !self.at_boundary {
             return None;
         }
@@ -80,14 +84,14 @@ impl Padding {
         Some(padding)
     }
 
-    /// Handles that `taken` of the `length` bytes of the driver were written.
+    /// Handles a write of `taken` of the driver's `length` bytes.
     pub(crate) fn on_written(&mut self, taken: usize, length: usize) {
         self.at_boundary = taken == length;
     }
 
     /// Appends a control frame of about `length` bytes.
     fn append(&self, opcode: OpCode, length: usize, out: &mut Vec<u8>) {
-        // A pong has the number as well: one that nobody asked for may have any payload.
+        // Pongs carry the number as well: an unsolicited pong may have any payload.
         let length = length.clamp(MIN_NUMBERED, MAX_CONTROL_LENGTH);
         let payload = AnsweredPings::payload(self.pinged, length);
         let mask = (self.role == Role::Client).then(random::bytes);
@@ -99,7 +103,8 @@ impl Padding {
 mod tests {
     use super::*;
 
-    /// Writes so many bytes; gives the opcodes of the padding, and whether the write is long enough with it.
+    /// Writes `length` bytes; returns the opcodes of the padding, and whether the write is long
+    /// enough with it.
     fn write(padding: &mut Padding, length: usize) -> (Vec<OpCode>, bool) {
         let before = padding.before(length).unwrap_or_default();
         padding.on_written(length, length);
@@ -141,7 +146,7 @@ mod tests {
                 assert_eq!(write(&mut padding, 20), (vec![], false));
             }
             assert_eq!(write(&mut padding, 20).0[0], OpCode::Ping);
-            // Pongs of others, and to pings before, say nothing.
+            // Pongs from other sources, and pongs to earlier pings, must have no effect.
             answered.handle_pong(b"");
             answered.handle_pong(&[0xff; 125]);
             answered.handle_pong(&(number - 1).to_be_bytes());

@@ -39,7 +39,7 @@ impl Acceptor {
     }
 
     /// A connection has ended, or did not become one.
-    pub(super) fn ended(&self) {
+    pub(super) fn on_connection_end(&self) {
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -61,20 +61,20 @@ impl Acceptor {
             // A place first: one that was accepted without it would have to be sent away.
             let connections = &self.settings.connections;
             if connections.fetch_add(1, Ordering::Relaxed) >= self.settings.max_connections {
-                self.ended();
+                self.on_connection_end();
                 self.paused_until = now.checked_add(PAUSE);
                 return;
             }
             let error = match accept() {
                 Ok((socket, peer)) => {
                     if !open(socket, peer) {
-                        self.ended();
+                        self.on_connection_end();
                     }
                     continue;
                 }
                 Err(error) => error,
             };
-            self.ended();
+            self.on_connection_end();
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
                     self.ready = false;

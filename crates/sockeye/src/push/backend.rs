@@ -3,7 +3,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::Handler;
-use super::mailbox::{Waker, Workers};
+use super::command_queue::{Waker, Workers};
 use super::readiness::{Poller, Readiness};
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 use super::uring::{Idle, Uring};

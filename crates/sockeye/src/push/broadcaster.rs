@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sockeye_proto::{Message, Prepared};
 
 use super::HandleError;
-use super::mailbox::Workers;
+use super::command_queue::Workers;
 
 /// A way to all connections of a server, from any thread and at any time: before the first connection
 /// ([`Listening::broadcaster`](super::Listening::broadcaster)) as well as without one. A clone is a way to the same ones.
@@ -36,7 +36,7 @@ impl Broadcaster {
         Self { workers }
     }
 
-    /// Sends a message to all connections of the server that are open: one letter to each worker, which writes the shared
+    /// Sends a message to all connections of the server that are open: one command to each worker, which writes the shared
     /// payload to its own connections. It is [`Prepared`] for that: compressed once, and by itself.
     ///
     /// # Errors

@@ -11,10 +11,10 @@ use sockeye_proto::{
     Utf8Bytes,
 };
 
-use super::mailbox::Workers;
+use super::command_queue::Workers;
 use super::writer::Writer;
 use super::{Broadcaster, ConnectionId, Handle, HandleError};
-use crate::figures::{Presence, Tally};
+use crate::metrics::{ConnectionMetrics, Counts};
 use crate::websocket::ClosePayload;
 use crate::{Error, Result};
 
@@ -27,9 +27,9 @@ pub struct Connection {
     /// How much was taken from the writer, but not by the system yet, in bytes.
     in_flight: u32,
     /// What callbacks asked for.
-    pub(super) asked: Asked,
+    pub(super) requests: Requests,
     /// Among the connections that are open.
-    pub(super) presence: Presence,
+    pub(super) metrics: ConnectionMetrics,
     id: ConnectionId,
     peer: SocketAddr,
     workers: Arc<Workers>,
@@ -63,9 +63,9 @@ impl Drop for OwnHandle {
 
 /// What callbacks asked the worker for: nothing, mostly, which is one comparison.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Asked(u8);
+pub(super) struct Requests(u8);
 
-impl Asked {
+impl Requests {
     const ABORT: u8 = 1;
     const TICK: u8 = 2;
     const FULL: u8 = 4;
@@ -128,8 +128,8 @@ impl Connection {
             protocol,
             writer: None,
             in_flight: 0,
-            asked: Asked::default(),
-            presence: Presence::begin(Role::Server),
+            requests: Requests::default(),
+            metrics: ConnectionMetrics::begin(Role::Server),
             id,
             peer,
             workers,
@@ -165,7 +165,7 @@ impl Connection {
     }
 
     /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
-    /// [`Config::ping_after`](crate::Config::ping_after).
+    /// [`Config::ping_after`](crate::Config::ping_after()).
     pub fn rtt(&self) -> Option<Rtt> {
         self.protocol.rtt()
     }
@@ -239,7 +239,7 @@ impl Connection {
             Err(_) => return Sent::Closed,
         }
         let unwritten = writer.output.len();
-        writer.tally.sent(prepared.message().kind(), prepared.len(), unwritten - before);
+        writer.counts.count_sent(prepared.message().kind(), prepared.len(), unwritten - before);
         self.note_unwritten(unwritten);
         Sent::Taken
     }
@@ -250,17 +250,17 @@ impl Connection {
         self.put(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
 
-    /// Sends frames that were encoded before, of the messages in `tally`. Says whether that can be done here.
+    /// Sends frames that were encoded before, of the messages in `counts`. Says whether that can be done here.
     #[inline]
-    pub(super) fn send_encoded(&mut self, frames: &[u8], tally: &Tally) -> bool {
-        let possible = self.protocol.sends_plain() && !self.asked.is_abort();
+    pub(super) fn send_encoded(&mut self, frames: &[u8], counts: &Counts) -> bool {
+        let possible = self.protocol.sends_plain() && !self.requests.is_abort();
         if possible {
             let writer = self.writer.get_or_insert_default();
             if self.in_flight as usize + writer.output.len() < self.workers.max_unwritten {
                 writer.output.buffer().extend_from_slice(frames);
-                writer.tally.add(tally);
+                writer.counts.add(counts);
             } else {
-                writer.tally.messages_dropped(tally);
+                writer.counts.count_all_dropped(counts);
             }
         }
         possible
@@ -279,7 +279,7 @@ impl Connection {
             Err(_) => return Sent::Closed,
         }
         let unwritten = writer.output.len();
-        writer.tally.sent(message.kind(), message.as_bytes().len(), unwritten - before);
+        writer.counts.count_sent(message.kind(), message.as_bytes().len(), unwritten - before);
         self.note_unwritten(unwritten);
         Sent::Taken
     }
@@ -288,19 +288,19 @@ impl Connection {
     #[inline]
     fn note_unwritten(&mut self, with_writer: usize) {
         if self.in_flight as usize + with_writer >= self.workers.max_unwritten {
-            self.asked.0 |= Asked::FULL;
+            self.requests.0 |= Requests::FULL;
         }
     }
 
     /// Who encodes a message and who takes it, or what becomes of it if nobody does.
     #[inline]
     fn room(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
-        if self.asked.is_abort() {
+        if self.requests.is_abort() {
             return Err(Sent::Closed);
         }
         let writer = self.writer.get_or_insert_default();
         if self.in_flight as usize + writer.output.len() >= self.workers.max_unwritten {
-            writer.tally.message_dropped();
+            writer.counts.count_dropped();
             return Err(Sent::Full);
         }
         Ok((&mut self.protocol, writer))
@@ -318,7 +318,7 @@ impl Connection {
     }
 
     /// Begins the closing handshake. Messages go on to arrive until the peer has answered, at most for
-    /// [`Config::close_timeout`](crate::Config::close_timeout). [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a
+    /// [`Config::close_timeout`](crate::Config::close_timeout()). [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a
     /// missing code (RFC 6455 section 7.1.5), with an empty reason sends an empty close frame.
     ///
     /// # Errors
@@ -338,13 +338,13 @@ impl Connection {
         self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
         self.protocol.close(frame, writer.output.buffer())?;
-        self.presence.close_sent(frame.map(|frame| frame.code));
+        self.metrics.on_close_sent(frame.map(|frame| frame.code));
         Ok(())
     }
 
     /// Drops the connection without a closing handshake, and with it what is unwritten; the peer sees 1006.
     pub fn abort(&mut self) {
-        self.asked.abort();
+        self.requests.abort();
     }
 
     /// Calls [`Handler::tick`](super::Handler::tick) once when this much time has passed, in place of any earlier call of this
@@ -365,7 +365,7 @@ impl Connection {
 
     fn set_tick(&mut self, tick: Option<Instant>) {
         self.extras().tick = tick;
-        self.asked.0 |= Asked::TICK;
+        self.requests.0 |= Requests::TICK;
     }
 
     /// When a tick is due.
@@ -387,7 +387,7 @@ impl Connection {
     }
 
     fn check_sending(&self) -> Result<()> {
-        if !self.asked.is_abort() {
+        if !self.requests.is_abort() {
             return Ok(());
         }
         let end = self.extras.as_ref().and_then(|extras| extras.end.as_ref());
@@ -397,7 +397,7 @@ impl Connection {
     /// The connection is over: nothing more is sent, whatever the protocol would still allow. `end` is what those are told who
     /// try it.
     pub(super) fn end(&mut self, end: Error) {
-        self.asked.abort();
+        self.requests.abort();
         let end = Arc::new(end);
         if let Some(handle) = self.handle.0.get() {
             handle.on_end(end.clone());
@@ -413,7 +413,7 @@ impl Connection {
 
     /// Whether messages can be sent: the closing handshake has not begun.
     pub fn is_open(&self) -> bool {
-        self.protocol.state() == State::Open && !self.asked.is_abort()
+        self.protocol.state() == State::Open && !self.requests.is_abort()
     }
 
     /// A way to this connection from any thread, at any time.

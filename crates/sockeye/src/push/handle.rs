@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
 
-use super::mailbox::{Letter, Workers};
+use super::command_queue::{Command, Workers};
 use super::{Broadcaster, ConnectionId};
 use crate::Error;
 use crate::websocket::ClosePayload;
@@ -60,7 +60,7 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Closed`], [`HandleError::Full`], [`HandleError::Stopped`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), HandleError> {
-        self.post_letter(Letter::Send(self.id(), message.into()))
+        self.post_letter(Command::Send(self.id(), message.into()))
     }
 
     /// Sends a prepared message, as [`send`](Self::send): nothing is encoded or compressed that was so before.
@@ -68,7 +68,7 @@ impl Handle {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.post_letter(Letter::SendPrepared(self.id(), prepared.clone()))
+        self.post_letter(Command::SendPrepared(self.id(), prepared.clone()))
     }
 
     /// Sends a ping with at most 125 bytes of payload.
@@ -79,7 +79,7 @@ impl Handle {
         if payload.len() > sockeye_proto::frame::MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: payload.len() }.into());
         }
-        self.post_letter(Letter::Ping(self.id(), payload.into()))
+        self.post_letter(Command::Ping(self.id(), payload.into()))
     }
 
     /// Posts an event to the connection: its worker calls [`Handler::event`](super::Handler::event) with it, where the
@@ -87,12 +87,12 @@ impl Handle {
     ///
     /// The answer of a database, a user's permissions that have changed, a job of another thread that is done: whatever a
     /// callback could not wait for. An event counts by its own size among what waits for the worker
-    /// ([`Server::max_mail`](super::Server::max_mail)), without what it owns elsewhere. A connection that is over drops it.
+    /// ([`Server::max_command_bytes`](super::Server::max_command_bytes)), without what it owns elsewhere. A connection that is over drops it.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn post(&self, event: impl Any + Send) -> Result<(), HandleError> {
-        self.post_letter(Letter::Event(self.id(), Box::new(event)))
+        self.post_letter(Command::Event(self.id(), Box::new(event)))
     }
 
     /// Begins the closing handshake, after what was sent before. It is never refused for want of room. The first call decides
@@ -107,7 +107,7 @@ impl Handle {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), HandleError> {
         let payload = ClosePayload::new(code, reason)?;
-        self.ask_once(CLOSE_ASKED, Letter::Close(self.id(), payload))
+        self.ask_once(CLOSE_ASKED, Command::Close(self.id(), payload))
     }
 
     /// Drops the connection without a closing handshake, and with it what is unwritten. It is never refused for want of room.
@@ -115,7 +115,7 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Stopped`].
     pub fn abort(&self) -> Result<(), HandleError> {
-        self.ask_once(ABORT_ASKED, Letter::Abort(self.id()))
+        self.ask_once(ABORT_ASKED, Command::Abort(self.id()))
     }
 
     /// Sends a message to all connections of the server that are open, as [`Broadcaster::broadcast`] does.
@@ -149,20 +149,20 @@ impl Handle {
         self.shared.end.get_or_init(|| end);
     }
 
-    fn post_letter(&self, letter: Letter) -> Result<(), HandleError> {
+    fn post_letter(&self, command: Command) -> Result<(), HandleError> {
         if let Some(end) = self.shared.end.get() {
             self.shared.workers.check_running(self.id())?;
             return Err(HandleError::Closed(end.clone()));
         }
-        self.shared.workers.post(self.id(), letter)
+        self.shared.workers.post(self.id(), command)
     }
 
-    /// Posts what a mailbox takes however full it is, at most once: this bounds how much of it there can be.
-    fn ask_once(&self, asked: u8, letter: Letter) -> Result<(), HandleError> {
+    /// Posts what a command queue takes however full it is, at most once: this bounds how much of it there can be.
+    fn ask_once(&self, asked: u8, command: Command) -> Result<(), HandleError> {
         if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
             return self.shared.workers.check_running(self.id());
         }
-        self.shared.workers.post(self.id(), letter)
+        self.shared.workers.post(self.id(), command)
     }
 }
 
@@ -175,7 +175,7 @@ pub enum HandleError {
     /// The connection is over, by this error; after a closing handshake it is [`Error::Closed`] with what the peer's close frame
     /// said.
     Closed(Arc<Error>),
-    /// The worker is behind: as much as [`Server::max_mail`](super::Server::max_mail) allows waits for it.
+    /// The worker is behind: as much as [`Server::max_command_bytes`](super::Server::max_command_bytes) allows waits for it.
     Full,
     /// The server has stopped.
     Stopped,

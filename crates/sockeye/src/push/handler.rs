@@ -50,7 +50,7 @@ pub trait Handler: 'static {
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {}
 
     /// A frame begins, of a message or a control frame; what it carries is given to the other callbacks once it is there.
-    /// Called only with [`Config::report_frames`](crate::Config::report_frames).
+    /// Called only with [`Config::report_frames`](crate::Config::report_frames()).
     fn frame(&mut self, connection: &mut Connection, header: &Header) {}
 
     /// A ping arrived. It has been answered.

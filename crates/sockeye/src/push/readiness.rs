@@ -14,8 +14,8 @@ use rustix::net::{self, RecvFlags};
 
 use super::Handler;
 use super::acceptor::Acceptor;
-use super::mailbox::{Waker, Workers};
-use super::worker::{Delivery, End, Link, Office, Settings, Worker};
+use super::command_queue::{Waker, Workers};
+use super::worker::{Delivery, End, Link, Settings, Worker, WorkerContext};
 use crate::output::{MAX_SLICES, Output};
 
 /// The buffer that all connections of a worker read into, in bytes: what a socket has is nearly always less, so that one
@@ -142,9 +142,9 @@ impl<H: Handler> Readiness<H> {
         }
         self.accept(now);
         let Self { worker, buffer, .. } = self;
-        let asked = worker.attend(now, |link, office| {
-            link.write(office, buffer);
-            link.settle(office, buffer);
+        let asked = worker.handle_commands(now, |link, context| {
+            link.write(context, buffer);
+            link.end_turn(context, buffer);
             link.is_changed() || link.may_go_on()
         });
         while let Some(slot) = self.worker.pop_dirty() {
@@ -168,12 +168,12 @@ impl<H: Handler> Readiness<H> {
 
     #[inline]
     fn ready(&mut self, slot: usize, readable: bool, writable: bool, ended: bool) {
-        let Some((link, office)) = self.worker.link(slot) else { return };
+        let Some((link, context)) = self.worker.link(slot) else { return };
         link.socket.readable |= readable;
         link.socket.ended |= ended;
         if writable && link.blocked {
-            link.write(office, &self.buffer);
-            link.settle(office, &self.buffer);
+            link.write(context, &self.buffer);
+            link.end_turn(context, &self.buffer);
         }
         self.read(slot);
     }
@@ -181,19 +181,19 @@ impl<H: Handler> Readiness<H> {
     /// Reads and handles until the socket is empty, its output blocked, or it had its turn.
     #[inline]
     fn read(&mut self, slot: usize) {
-        let Some((link, office)) = self.worker.link(slot) else { return };
+        let Some((link, context)) = self.worker.link(slot) else { return };
         for _ in 0..MAX_READS {
             if !link.may_go_on() || link.end == End::Drop {
                 break;
             }
             let mut had_share = false;
             if link.has_backlog() {
-                link.receive_backlog(office);
+                link.receive_backlog(context);
             } else {
-                had_share = link.read(office, &mut self.buffer);
+                had_share = link.read(context, &mut self.buffer);
             }
-            link.write(office, &self.buffer);
-            link.settle(office, &self.buffer);
+            link.write(context, &self.buffer);
+            link.end_turn(context, &self.buffer);
             if had_share {
                 break;
             }
@@ -202,24 +202,24 @@ impl<H: Handler> Readiness<H> {
             self.again.push(slot);
         }
         if link.is_changed() {
-            self.care(slot);
+            self.watch_or_remove(slot);
         }
     }
 
-    /// Writes what letters and deadlines brought.
+    /// Writes what commands and deadlines brought.
     fn write(&mut self, slot: usize) {
-        let Some((link, office)) = self.worker.link(slot) else { return };
-        link.write(office, &self.buffer);
-        link.settle(office, &self.buffer);
+        let Some((link, context)) = self.worker.link(slot) else { return };
+        link.write(context, &self.buffer);
+        link.end_turn(context, &self.buffer);
         if link.may_go_on() {
             self.again.push(slot);
         }
-        self.care(slot);
+        self.watch_or_remove(slot);
     }
 
     /// Watches a new deadline, and ends the link when it is time.
     #[cold]
-    fn care(&mut self, slot: usize) {
+    fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
         let Some((link, _)) = self.worker.link(slot) else { return };
         match link.end {
@@ -242,7 +242,7 @@ impl<H: Handler> Readiness<H> {
     fn remove(&mut self, slot: usize) {
         // Dropping the socket takes it out of the poll as well.
         if self.worker.remove(slot).is_some() {
-            self.acceptor.ended();
+            self.acceptor.on_connection_end();
         }
     }
 }
@@ -264,7 +264,7 @@ fn open<H: Handler>(
         window: FIRST_WINDOW,
         broken: None,
     };
-    let Some(slot) = worker.accepted(socket, peer) else { return false };
+    let Some(slot) = worker.accept(socket, peer) else { return false };
     let Some((link, _)) = worker.link(slot) else { return false };
     let interest = Interest::READABLE | Interest::WRITABLE;
     if let Err(error) = poll.registry().register(&mut link.socket.stream, Token(slot), interest) {
@@ -285,20 +285,20 @@ impl Link<Socket> {
     /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.
     /// Returns whether that was the share of this turn.
     #[inline]
-    fn read<H: Handler>(&mut self, office: &mut Office<H>, buffer: &mut [u8]) -> bool {
+    fn read<H: Handler>(&mut self, context: &mut WorkerContext<H>, buffer: &mut [u8]) -> bool {
         let (socket, space) = self.payload_space();
         let Some(mut space) = space else {
             let window = MIN_READ << socket.window;
             let result = net::recv(&socket.stream, &mut buffer[..window], RecvFlags::empty());
             match result.map(|(length, _)| length) {
                 Ok(length) if length == window => {
-                    return self.receive_share(office, buffer, length);
+                    return self.receive_share(context, buffer, length);
                 }
                 Ok(length @ 1..) => {
                     socket.note_read(length, window);
-                    self.receive(office, &mut buffer[..length]);
+                    self.receive(context, &mut buffer[..length]);
                 }
-                other => self.unread(office, other),
+                other => self.on_empty_read(context, other),
             }
             return false;
         };
@@ -308,9 +308,9 @@ impl Link<Socket> {
         match result.map(|(length, _)| length) {
             Ok(length @ 1..) => {
                 socket.note_read(length, room);
-                self.payload_read(office, length);
+                self.payload_read(context, length);
             }
-            other => self.unread(office, other),
+            other => self.on_empty_read(context, other),
         }
         false
     }
@@ -320,12 +320,12 @@ impl Link<Socket> {
     #[cold]
     fn receive_share<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         buffer: &mut [u8],
         length: usize,
     ) -> bool {
         let begin = Instant::now();
-        self.receive(office, &mut buffer[..length]);
+        self.receive(context, &mut buffer[..length]);
         let took = begin.elapsed();
         let window = &mut self.socket.window;
         if took > SHARE {
@@ -339,23 +339,27 @@ impl Link<Socket> {
 
     /// A read that brought nothing.
     #[cold]
-    fn unread<H: Handler>(&mut self, office: &mut Office<H>, result: Result<usize, Errno>) {
+    fn on_empty_read<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        result: Result<usize, Errno>,
+    ) {
         match result {
-            Ok(_) => self.lost(office, None),
+            Ok(_) => self.on_transport_end(context, None),
             Err(Errno::INTR) => return,
             Err(Errno::AGAIN) => {
                 if let Some(error) = self.socket.broken.take() {
-                    self.lost(office, Some(error));
+                    self.on_transport_end(context, Some(error));
                 }
             }
-            Err(error) => self.lost(office, Some(error.into())),
+            Err(error) => self.on_transport_end(context, Some(error.into())),
         }
         self.socket.readable = false;
     }
 
     /// Writes the output as far as that goes; payloads in it may lie in `input`.
     #[inline]
-    fn write<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+    fn write<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         loop {
             let (socket, Some(output)) = self.output() else { return };
             if output.is_empty() {
@@ -371,14 +375,14 @@ impl Link<Socket> {
                 Ok(length) => {
                     if !output.advance(length) {
                         // The system told how much it takes: it will say when it takes more.
-                        return self.wait_for_room(office, length > 0);
+                        return self.wait_for_room(context, length > 0);
                     }
-                    if !self.written(office) {
+                    if !self.on_written(context) {
                         return;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.wait_for_room(office, false);
+                    return self.wait_for_room(context, false);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::backend::Engine;
+use super::command_queue::{Command, CommandQueue, Workers};
 use super::id::MAX_WORKERS;
-use super::mailbox::{Letter, Mailbox, Workers};
 use super::worker::Settings;
 use super::{Backend, Broadcaster, Handler, OnPanic, listener};
 use crate::quota::Quota;
@@ -24,7 +24,7 @@ const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 const DEFAULT_MAX_UNWRITTEN: usize = 16 << 20;
 
 /// How much may wait for a worker, unless told otherwise.
-const DEFAULT_MAX_MAIL: usize = 64 << 20;
+const DEFAULT_MAX_COMMAND_BYTES: usize = 64 << 20;
 
 /// A WebSocket server with a [`Handler`] on a worker per core.
 ///
@@ -48,7 +48,7 @@ pub struct Server<F> {
     max_connections: usize,
     quota: Option<Arc<Quota>>,
     max_unwritten: usize,
-    max_mail: usize,
+    max_command_bytes: usize,
     shutdown: Shutdown,
     on_panic: OnPanic,
     #[cfg(feature = "tls")]
@@ -72,7 +72,7 @@ where
             max_connections: DEFAULT_MAX_CONNECTIONS,
             quota: None,
             max_unwritten: DEFAULT_MAX_UNWRITTEN,
-            max_mail: DEFAULT_MAX_MAIL,
+            max_command_bytes: DEFAULT_MAX_COMMAND_BYTES,
             shutdown: Shutdown::new(),
             on_panic: OnPanic::default(),
             #[cfg(feature = "tls")]
@@ -157,8 +157,8 @@ where
 
     /// How much may wait for a worker that is behind, in bytes of what [`Handle`](super::Handle)s ask for: beyond that they
     /// are told [`HandleError::Full`](super::HandleError::Full). Default: 64 MiB.
-    pub fn max_mail(self, max_mail: usize) -> Self {
-        Self { max_mail, ..self }
+    pub fn max_command_bytes(self, max_command_bytes: usize) -> Self {
+        Self { max_command_bytes, ..self }
     }
 
     /// How the connections are closed when the server [stops](Stopper::stop), and how long that may take. Every worker
@@ -194,13 +194,13 @@ where
         });
         let listeners = listener::bind(address, workers, self.shared_port)?;
         let mut engines = Vec::with_capacity(workers);
-        let mut mailboxes = Vec::with_capacity(workers);
+        let mut command_queues = Vec::with_capacity(workers);
         for _ in 0..workers {
             let (engine, waker) = Engine::new(self.backend)?;
             engines.push(engine);
-            mailboxes.push(Mailbox::new(waker, self.max_mail));
+            command_queues.push(CommandQueue::new(waker, self.max_command_bytes));
         }
-        let workers = Arc::new(Workers { mailboxes, max_unwritten: self.max_unwritten });
+        let workers = Arc::new(Workers { command_queues, max_unwritten: self.max_unwritten });
         let settings = Settings {
             options: self.options,
             keep_requests: self.keep_requests,
@@ -320,7 +320,7 @@ impl Stopper {
     /// have ended, or when the time for that is up, [`Listening::run`] returns.
     pub fn stop(&self) {
         // A worker that has ended needs no telling.
-        let _ = self.workers.post_to_all(|| Letter::Stop);
+        let _ = self.workers.post_to_all(|| Command::Stop);
     }
 }
 
@@ -332,7 +332,7 @@ struct StopOnDrop {
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.stopper.workers.mailboxes[self.index].close();
+        self.stopper.workers.command_queues[self.index].close();
         self.stopper.stop();
     }
 }

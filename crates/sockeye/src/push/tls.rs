@@ -10,13 +10,13 @@ use crate::output::{MAX_SLICES, Output};
 const PLAIN_SIZE: usize = 16 * 1024;
 
 /// TLS between a connection and its socket: bytes in, bytes out.
-pub(super) struct Session {
+pub(super) struct TlsSession {
     connection: ServerConnection,
     sealed: Output,
     ended: bool,
 }
 
-impl Session {
+impl TlsSession {
     /// A session, if the server speaks TLS.
     pub(super) fn new(config: Option<&Arc<ServerConfig>>) -> io::Result<Option<Box<Self>>> {
         let Some(config) = config else { return Ok(None) };
@@ -91,8 +91,8 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+        f.debug_struct("TlsSession").finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::figures::Tally;
+use crate::metrics::Counts;
 use crate::output::Output;
 
 /// What a connection is about to write, and where the payloads lie that it may write from where they are.
@@ -12,7 +12,7 @@ use crate::output::Output;
 pub(super) struct Writer {
     pub(super) output: Output,
     /// What was received and sent while it was lent.
-    pub(super) tally: Tally,
+    pub(super) counts: Counts,
     /// The addresses of the input at hand: a payload within them is a message, or part of one, that was just received.
     input: Range<usize>,
     /// The message at hand, if it was put together from pieces.

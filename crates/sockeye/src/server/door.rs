@@ -1,4 +1,4 @@
-//! The way of a connection from the listener to its handler.
+//! The path of a connection from the listener to its handler.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,8 @@ use crate::quota::{self, Entry, Place, Quota, Refusing};
 use crate::transport::Transport;
 use crate::upgrade::Upgrader;
 
-/// What every connection goes through: the header of a proxy, TLS, the quota of its address, the upgrade.
+/// The steps of every connection before its handler: the PROXY header, TLS, the quota of its
+/// address, the upgrade.
 pub(super) struct Door {
     pub(super) upgrader: Upgrader,
     pub(super) quota: Option<Arc<Quota>>,
@@ -22,18 +23,20 @@ pub(super) struct Door {
     pub(super) tls: Option<TlsAcceptor>,
 }
 
-/// What becomes of a connection that was accepted.
+/// The decision on a connection that was accepted.
 pub(super) enum Entering {
-    /// It goes on, with a place where its address has some, or without one yet where a proxy has to tell its address.
+    /// The connection proceeds, with a place in the quota if there is one, or without one yet if a
+    /// proxy has to report the client's address.
     At(Option<Place>),
-    /// Its address has too many, and it is to be told so.
+    /// The address has too many connections, and the client is to be refused.
     Full(Refusing),
-    /// Its address has far too many.
+    /// Too many clients are being refused: the connection is dropped.
     Flood,
 }
 
 impl Door {
-    /// Counts a connection by the address that it comes from; behind a trusted proxy, that is not the client's.
+    /// Counts a connection by its address; behind a trusted proxy, that is not the client's, and is
+    /// not counted here.
     pub(super) fn enter(&self, peer: SocketAddr) -> Entering {
         let Some(quota) = &self.quota else { return Entering::At(None) };
         if self.upgrader.proxies().trusts(peer.ip()) {
@@ -46,7 +49,7 @@ impl Door {
         }
     }
 
-    /// Makes a WebSocket of a connection. Gives it with the place that it takes.
+    /// Opens a WebSocket on a connection. Returns it with its place in the quota.
     pub(super) async fn open(
         &self,
         stream: TcpStream,
@@ -70,7 +73,7 @@ impl Door {
         self.upgrader.accept_client(transport, Some(client), enter).await.ok()
     }
 
-    /// Tells a client that its address has too many connections.
+    /// Responds that the client's address has too many connections.
     pub(super) async fn turn_away(&self, stream: TcpStream, peer: SocketAddr) {
         let told = async {
             if let Ok((transport, _)) = self.secured(stream, peer).await {
@@ -81,8 +84,8 @@ impl Door {
         Deadline::after(quota::REFUSAL_TIMEOUT).watch(told).await;
     }
 
-    /// Reads what a proxy says and does the handshake of TLS, in the time for the handshake of the WebSocket. Gives the
-    /// client's address by the PROXY protocol.
+    /// Reads the PROXY header and does the TLS handshake, within the timeout of the opening
+    /// handshake. Returns the client's address according to the PROXY protocol.
     async fn secured(
         &self,
         mut stream: TcpStream,
@@ -97,7 +100,7 @@ impl Door {
             }
             Ok((stream.into(), client))
         };
-        // In a box, so that the task of a connection is not as large for ever as this.
+        // Boxed, so that the task of a connection does not keep the size of this future.
         let deadline = Deadline::after(self.upgrader.handshake_timeout());
         deadline
             .watch(Box::pin(secured))

@@ -1,9 +1,10 @@
-//! What a hook grants to a request that it lets in.
+//! The settings that a hook applies to a request that it admits.
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sockeye_proto::handshake::{Refusal, Request, Response};
 
-/// Lets a client in, with what goes with that: data for its connection, a subprotocol, headers of the answer.
+/// The settings of an admitted request: data for its connection, a subprotocol, headers of the
+/// response.
 ///
 /// ```
 /// use http::{HeaderValue, header::SET_COOKIE};
@@ -26,31 +27,33 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets the client in, and grants nothing more.
+    /// Admits the client, without further settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keeps a value with the connection, where [`WebSocket::data`](crate::WebSocket::data) finds it: one of each type.
+    /// Attaches a value to the connection, one of each type, for
+    /// [`WebSocket::data`](crate::WebSocket::data).
     pub fn data<T: Clone + Send + Sync + 'static>(mut self, data: T) -> Self {
         self.data.insert(data);
         self
     }
 
-    /// Chooses a subprotocol, in place of the one that [`Options::subprotocols`](super::Options::subprotocols) leads to.
-    /// The client must have asked for it: otherwise it is answered 500, since the program is wrong.
+    /// Chooses a subprotocol, in place of the one that
+    /// [`Options::subprotocols`](super::Options::subprotocols) selects. The client must have
+    /// requested it: otherwise the response is 500, since the program is at fault.
     pub fn subprotocol(self, subprotocol: impl Into<String>) -> Self {
         Self { subprotocol: Some(subprotocol.into()), ..self }
     }
 
-    /// Adds a header to the answer. Those that the handshake itself sets are left out, and so is what would give the
-    /// answer content.
+    /// Adds a header to the response. Headers that the handshake itself sets are omitted, and so
+    /// are those that would give the response content.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// Puts what was granted into the answer, and gives what is for the connection.
+    /// Applies the settings to the response, and returns the data for the connection.
     pub(super) fn apply(
         self,
         request: &Request<'_>,

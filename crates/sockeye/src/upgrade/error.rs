@@ -1,4 +1,4 @@
-//! Why a request did not become a connection.
+//! The reasons why a request did not become a connection.
 
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -8,20 +8,20 @@ use sockeye_proto::handshake::HandshakeError;
 
 use crate::opening::HeadError;
 
-/// Why a server's side of the handshake did not become a connection.
+/// The reason why the server's side of the handshake did not yield a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The request broke a rule, or was refused. The client has been told.
+    /// The request broke a rule, or was refused. The client has received a response.
     Handshake(HandshakeError),
     /// The transport failed.
     Io(io::Error),
-    /// The handshake was not finished in time ([`Options::handshake_timeout`](super::Options::handshake_timeout)).
+    /// The handshake timed out ([`Options::handshake_timeout`](super::Options::handshake_timeout)).
     TimedOut {
-        /// The time that it had.
+        /// The timeout.
         after: Duration,
     },
-    /// The HTTP server gave the stream not away: it failed before the answer was written.
+    /// The HTTP server did not hand over the stream: it failed before the response was written.
     #[cfg(feature = "hyper")]
     Hyper(hyper::Error),
 }

@@ -22,38 +22,45 @@ use tracing::Span;
 use super::stream::Http2Stream;
 use super::{Options, PeerAddr, UpgradeError, WriteTimeout};
 use crate::WebSocket;
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::transport::Transport;
 
-/// Upgrades a hyper request: gives the answer to send, and the connection that there will be once it is sent.
+/// Upgrades a hyper request: returns the response to send, and a future of the connection that
+/// opens once the response is sent.
 ///
 /// # HTTP/1.1
-/// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain TCP, served as
-/// `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and runs on it directly; so it does with a
-/// [`WriteTimeout`] between the two. Over TLS, the client's address is taken from a [`PeerAddr`] in the request's extensions.
+/// The connection must be served with upgrades (`with_upgrades` of hyper's connections). Over plain
+/// TCP, served as `TokioIo<TcpStream>`, the WebSocket takes the TCP stream out of hyper and uses it
+/// directly, also with a [`WriteTimeout`] between the two. Over TLS, the client's address is taken
+/// from a [`PeerAddr`] in the request's extensions.
 ///
 /// # HTTP/2
-/// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on one connection.
-/// Clients ask for that only where the server allows it: by `enable_connect_protocol()` of hyper's `http2::Builder`, or of
-/// the `http2()` of hyper-util's `auto::Builder`.
+/// A WebSocket is a stream that was opened by an extended CONNECT (RFC 8441), beside many others on
+/// one connection. Clients request this only where the server allows it: with
+/// `enable_connect_protocol()` of hyper's `http2::Builder`, or of the `http2()` of hyper-util's
+/// `auto::Builder`.
 ///
-/// - The connection should be served with room for each stream (`initial_connection_window_size` of `max_concurrent_streams`
-///   times `initial_stream_window_size`): with hyper's default, where both windows are the same, a WebSocket that is not
-///   read from keeps the others from receiving.
-/// - Better with ten times as much and a stream window of 64 KiB. h2, beneath hyper, ends a connection on which too many
-///   DATA frames below 256 bytes are unread: each takes what it lacks of that from a budget of half the connection's window.
-///   Our clients do not send so many. Others send a frame for each message, browsers among them.
-/// - [`Http2Guard`](super::Http2Guard) beneath the connection bounds what resets and control frames cost.
+/// - The connection's window should have capacity for every stream
+///   (`initial_connection_window_size` of `max_concurrent_streams` times
+///   `initial_stream_window_size`): with hyper's default, where both windows are the same, a
+///   WebSocket that is not read keeps the others from receiving.
+/// - Better is ten times as much and a stream window of 64 KiB. h2, beneath hyper, ends a
+///   connection on which too many DATA frames below 256 bytes are unread: the difference to that
+///   length is charged to a budget of half the connection's window. Sockeye's clients do not send
+///   so many. Others send a frame for each message, browsers among them.
+/// - [`Http2Guard`](super::Http2Guard) beneath the connection limits the cost of resets and control
+///   frames.
 ///
-/// The peer's flow control reaches [`WebSocket::send`], which waits at about 64 KiB that the peer has no room for. To a
-/// peer that may not have read what was sent before, short messages go behind a ping or pong of a hundred bytes and more,
-/// so that they do not use up the peer's budget.
+/// The peer's flow control blocks [`WebSocket::send`] once about 64 KiB exceed the peer's window.
+/// To a peer that may not have read the previous data, short messages are sent after a ping or pong
+/// of a hundred bytes and more, so that they do not use up the peer's budget.
 ///
 /// The client's address is taken from a [`PeerAddr`] in the request's extensions.
 ///
-/// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the kind
-/// [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) that has hyper's reason within, and so does receiving; a
-/// reset with the code CANCEL is received as [`Error::Disconnected`](crate::Error::Disconnected).
+/// When the peer resets the stream, sending fails with an [`Error::Io`](crate::Error::Io) of the
+/// kind [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) that contains hyper's reason, and
+/// so does receiving; a reset with the code CANCEL is received as
+/// [`Error::Disconnected`](crate::Error::Disconnected).
 ///
 /// ```no_run
 /// use http::{Request, Response};
@@ -74,8 +81,8 @@ use crate::transport::Transport;
 /// ```
 ///
 /// # Errors
-/// The rule that the request breaks: answer with `Refusal::from(&error).into_response()`, or with whatever the path
-/// gives to those who do not ask for a WebSocket.
+/// The rule that the request breaks: respond with `Refusal::from(&error).into_response()`, or with
+/// the path's response to requests that are not for a WebSocket.
 pub fn hyper<B, C: Default>(
     request: &mut http::Request<B>,
     options: &Options,
@@ -83,7 +90,7 @@ pub fn hyper<B, C: Default>(
     let answered = answer(request, options);
     if let Err(error) = &answered {
         tracing::debug!(error = error as &dyn std::error::Error, "request not upgraded");
-        Side::of(Role::Server).refused(error);
+        RoleMetrics::of(Role::Server).count_refused(error);
     }
     let Answered { response, on_upgrade, peer, data } = answered?;
     let span = tracing::debug_span!(
@@ -119,7 +126,7 @@ fn answer<B>(
     Ok(Answered { response, on_upgrade, peer, data })
 }
 
-/// The request for a WebSocket, in the way of its version of HTTP.
+/// Returns the request for a WebSocket, parsed by the rules of its version of HTTP.
 pub(crate) fn check<'a>(
     method: &Method,
     version: Version,
@@ -134,7 +141,8 @@ pub(crate) fn check<'a>(
     Request::from_http(method, version, uri, headers)
 }
 
-/// The answer to send, and the connection after it, which is opened in whatever span is current.
+/// Returns the response to send, and the future of the connection, which is opened in the current
+/// span.
 pub(crate) fn upgrade<C: Default>(
     response: Response,
     on_upgrade: OnUpgrade,
@@ -151,26 +159,28 @@ pub(crate) fn upgrade<C: Default>(
     (answer, upgrading)
 }
 
-/// Something between took the request apart, or the server does not serve upgrades.
+/// Returns the error of a request that middleware took apart, or of a server that does not serve
+/// upgrades.
 pub(crate) fn not_upgradable() -> HandshakeError {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this server cannot upgrade the connection\n")
         .into()
 }
 
-/// A connection that is being upgraded: the future of a [`WebSocket`], once the answer that [`hyper()`] gave is sent.
+/// A connection that is being upgraded: the future of a [`WebSocket`], ready once the response that
+/// [`hyper()`] returned is sent.
 ///
 /// # Errors
-/// [`UpgradeError::Hyper`] when the HTTP connection ended before that.
+/// [`UpgradeError::Hyper`] when the HTTP connection ended before the response was sent.
 ///
 /// # Cancel safety
-/// If it is dropped, the connection ends after the answer.
+/// Dropping the future ends the connection after the response.
 #[must_use = "there is no WebSocket until this is awaited"]
 pub struct Upgrading {
     on_upgrade: OnUpgrade,
     over_http2: bool,
     options: Options,
     negotiated: Negotiated,
-    /// The client's address, where it is known otherwise than by the transport.
+    /// The client's address, where it is known by other means than the transport.
     pub(crate) peer: Option<SocketAddr>,
     data: Extensions,
     span: Span,
@@ -197,7 +207,8 @@ impl Future for Upgrading {
     }
 }
 
-/// The TCP stream itself where there is one, with what hyper has read of it.
+/// Returns the TCP stream itself where there is one, with the bytes that hyper has read beyond the
+/// request.
 fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return (parts.io.into_inner().into(), parts.read_buf),

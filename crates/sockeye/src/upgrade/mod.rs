@@ -1,4 +1,4 @@
-//! From a request to a connection, on a server.
+//! Upgrades from a request to a connection, on a server.
 //!
 //! | the request comes from | use |
 //! |---|---|
@@ -6,25 +6,28 @@
 //! | hyper, with the feature `hyper` | `upgrade::hyper` |
 //! | axum, with the feature `axum` | the extractor `sockeye::axum::WebSocketUpgrade` |
 //!
-//! All three check the request by the same rules, take the same [`Options`] and refuse with the same [`Refusal`]s.
+//! All three check requests by the same rules, accept the same [`Options`] and refuse with the same
+//! [`Refusal`]s.
 //!
 //! # Who may connect
-//! A program decides that before the upgrade: it sees the head of the request and the peer's address, and refuses with any
-//! status, headers and body, or lets the client in and attaches data to its connection.
+//! The program decides before the upgrade: it receives the head of the request and the peer's
+//! address, and either refuses with any status, headers and body, or admits the client and attaches
+//! data to its connection.
 //!
-//! | with | in | the data of the connection |
+//! | with | hook | the data of the connection |
 //! |---|---|---|
-//! | [`Upgrader`], [`Server`](crate::Server) | [`Upgrader::admit`], which may wait for other services | [`Admission::data`], then [`WebSocket::data`](crate::WebSocket::data) |
+//! | [`Upgrader`], [`Server`](crate::Server) | [`Upgrader::admit`], which may await other services | [`Admission::data`], then [`WebSocket::data`](crate::WebSocket::data) |
 //! | the same, without a copy of the request | [`Upgrader::on_host`], [`on_header`](Upgrader::on_header), [`before_upgrade`](Upgrader::before_upgrade) | |
-//! | `push::Server` | `push::Handler::upgrade`, which must not wait | `push::Answer::set_data`, then `push::Connection::data` |
-//! | axum and hyper | the application's own handler, before it upgrades | `axum::WebSocketUpgrade::data`, or [`WebSocket::set_data`](crate::WebSocket::set_data) |
+//! | `push::Server` | `push::Handler::upgrade`, which must not block | `push::Answer::set_data`, then `push::Connection::data` |
+//! | axum and hyper | the application's handler, before it upgrades | `axum::WebSocketUpgrade::data`, or [`WebSocket::set_data`](crate::WebSocket::set_data) |
 //!
-//! What a browser asks for comes from pages of any origin. Those of other origins are refused by the Origin header
-//! ([`Options::origins`]), and those whose name was made to resolve to this machine by the Host header
-//! ([`Options::allow_hosts`]).
+//! Requests of a browser may come from pages of any origin. The Origin header serves to refuse
+//! pages of other origins ([`Options::origins`]), and the Host header to refuse pages whose name
+//! was made to resolve to this machine ([`Options::allow_hosts`]).
 //!
-//! Browsers send no `Authorization` header with a WebSocket. They send cookies, which the check of the origin protects;
-//! and scripts can name a subprotocol that carries a token, beside a real one that the server chooses.
+//! Browsers send no `Authorization` header with a WebSocket. They send cookies, which the origin
+//! check protects; and scripts can request a subprotocol that carries a token, beside a real one
+//! that the server chooses.
 
 mod admission;
 mod error;

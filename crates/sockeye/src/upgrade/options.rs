@@ -1,4 +1,4 @@
-//! What all ways to upgrade a request have in common.
+//! The options that all ways to upgrade a request share.
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -15,7 +15,8 @@ use super::{TrustedProxies, UpgradeRequest};
 use crate::transport::Transport;
 use crate::{WebSocket, opening};
 
-/// How a server upgrades requests: what it agrees to, and the limits of the connections.
+/// The options of upgrading requests: the terms of the handshake, and the limits of the
+/// connections.
 ///
 /// ```
 /// use sockeye::upgrade::Options;
@@ -37,14 +38,14 @@ pub struct Options {
     pub(crate) proxies: TrustedProxies,
 }
 
-/// The budget of servers that set none, in bytes: what a machine with half a gigabyte survives.
+/// The default memory budget, in bytes: a machine with half a gigabyte survives it.
 const DEFAULT_BUDGET: usize = 256 << 20;
 
-/// One for all of them: programs make options anew for each server, or even for each request.
+/// A single shared budget: programs create options for each server, or even for each request.
 static SHARED_BUDGET: LazyLock<MemoryBudget> = LazyLock::new(|| MemoryBudget::new(DEFAULT_BUDGET));
 
 impl Options {
-    /// The defaults, as each setter states them.
+    /// Creates options with the default of each setting.
     pub fn new() -> Self {
         Self {
             terms: Terms::new(),
@@ -57,8 +58,8 @@ impl Options {
         }
     }
 
-    /// The subprotocols that the server speaks, the one it prefers first: the first of these that the client asked for
-    /// is chosen. Default: none.
+    /// Sets the supported subprotocols, in order of preference: the first of these that the client
+    /// requested is chosen. Default: none.
     pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
         Self { terms: self.terms.subprotocols(subprotocols), ..self }
     }
@@ -69,9 +70,10 @@ impl Options {
         Self { terms: self.terms.deflate(deflate), ..self }
     }
 
-    /// Sets the hosts that the server answers for; a request for another is refused with 421. Default:
-    /// [`HostPolicy::any`]. A server that listens on loopback, or that only its own network can reach, is safe from DNS
-    /// rebinding with [`HostPolicy::loopback`], or with the names that it is called by.
+    /// Sets the hosts that the server answers for; a request for another is refused with 421.
+    /// Default: [`HostPolicy::any`]. A server that listens on loopback, or that only its local
+    /// network can reach, is safe from DNS rebinding with [`HostPolicy::loopback`], or with a
+    /// policy of its host names.
     ///
     /// ```
     /// use sockeye::upgrade::{HostPolicy, Options};
@@ -85,63 +87,68 @@ impl Options {
         Self { terms: self.terms.hosts(hosts), ..self }
     }
 
-    /// Which pages may connect. Default: [`OriginPolicy::same_origin`].
+    /// Sets which pages may connect. Default: [`OriginPolicy::same_origin`].
     pub fn origins(self, origins: OriginPolicy) -> Self {
         Self { terms: self.terms.origins(origins), ..self }
     }
 
-    /// Lets pages of other origins connect: [`OriginPolicy::allow`] has the patterns.
+    /// Lets pages of other origins connect: [`OriginPolicy::allow`] documents the patterns.
     ///
     /// # Errors
-    /// [`PatternError`] when it is not a pattern.
+    /// [`PatternError`] when `pattern` is not valid.
     pub fn allow_origin(self, pattern: &str) -> Result<Self, PatternError> {
         let origins = self.terms.origin_policy().clone().allow(pattern)?;
         Ok(self.origins(origins))
     }
 
-    /// The limits and deadlines of the connections once they are open.
+    /// Sets the limits and deadlines of open connections.
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
     }
 
-    /// How large the head of a request may be. Default: 16 KiB and 100 headers. An HTTP library has limits of its own,
-    /// which apply in place of these.
+    /// Sets the limits of the head of a request. Default: 16 KiB and 100 headers. With an HTTP
+    /// library, the library's limits apply instead.
     pub fn head_limits(self, head_limits: HeadLimits) -> Self {
         Self { head_limits, ..self }
     }
 
-    /// How long a client may take over its request, and to take the answer. Default: 10 s. An HTTP library has
-    /// deadlines of its own, which apply in place of this one.
+    /// Sets the timeout of receiving a request and sending the response. Default: 10 s. With an
+    /// HTTP library, the library's timeouts apply instead.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sets the budget in bytes for what all connections hold and have not finished: messages of which a part arrived, after
-    /// decompression, and output that the peer does not take, with the input that waits behind it. Default: 256 MiB, which all
-    /// servers of the program that set none share.
+    /// Sets the budget, in bytes, of unfinished data that all connections hold: partially received
+    /// messages, after decompression, and output that the peer does not accept, with the input that
+    /// waits behind it. Default: 256 MiB, shared by all servers of the program that set none.
     ///
-    /// When it is used up, the connection that holds most is closed at once, though it is silent, with 1013 (try again later)
-    /// and [`ProtocolError::OverBudget`](crate::ProtocolError::OverBudget). One whose peer does not read is dropped, as no close
-    /// frame would reach the peer. What a program keeps itself does not count.
+    /// When the budget is used up, the connection that holds most is closed at once, even if idle,
+    /// with 1013 (try again later) and
+    /// [`ProtocolError::OverBudget`](crate::ProtocolError::OverBudget). A connection whose peer
+    /// does not read is dropped, as no close frame would reach the peer. Data that the program
+    /// itself keeps does not count.
     ///
-    /// Clones of a [`MemoryBudget`] share it, and tell how much is held and how many connections were closed for it.
+    /// Clones of a [`MemoryBudget`] share it, and report how much is held and how many connections
+    /// were closed because of it.
     pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {
         Self { memory_budget, ..self }
     }
 
-    /// Keeps the head of the request with the connection, for [`WebSocket::request`]: some kilobytes, as browsers send it.
-    /// Default: off. `push::Server::keep_requests` is the setting of the handler server.
+    /// Keeps the head of the request with the connection, for [`WebSocket::request`]: some
+    /// kilobytes for a browser's request. Default: off. `push::Server::keep_requests` is the
+    /// setting of the handler server.
     pub fn keep_request(self, keep_request: bool) -> Self {
         Self { keep_request, ..self }
     }
 
-    /// Takes the client's address from what trusted proxies say of it. Default: none are trusted, and the address is that
-    /// which the connection comes from.
+    /// Takes the client's address from the headers of trusted proxies. Default: no proxy is
+    /// trusted, and the address is the connection's remote address.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
     }
 
-    /// The client's address by the headers of a request whose connection comes from `peer`.
+    /// Returns the client's address according to the headers of a request on a connection from
+    /// `peer`.
     pub(crate) fn client(
         &self,
         peer: Option<SocketAddr>,
@@ -150,7 +157,8 @@ impl Options {
         peer.map(|peer| self.proxies.client_of(peer, request))
     }
 
-    /// What the connection begins with: the data that was attached to it, and the request where it is kept.
+    /// Returns the connection's data: `data` and, with [`keep_request`](Self::keep_request), the
+    /// request.
     pub(crate) fn keep(
         &self,
         mut data: Extensions,
@@ -163,18 +171,19 @@ impl Options {
         Ok(data)
     }
 
-    /// The answer to a request.
+    /// Returns the response to a request.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
         self.terms.answer(request)
     }
 
-    /// The protocol of a connection that was agreed on.
+    /// Returns the protocol state of a connection with the negotiated terms.
     #[cfg(unix)]
     pub(crate) fn connection(&self, negotiated: &Negotiated) -> Connection {
         opening::agreed(Connection::server(&self.config), negotiated)
     }
 
-    /// The connection of the client at `peer` after the handshake; `input` is what came beyond it.
+    /// Opens the connection of the client at `peer` after the handshake; `input` holds the bytes
+    /// received beyond the request.
     pub(super) fn open(
         &self,
         transport: Transport,

@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 
-/// An extension of a request: the address that its connection comes from.
+/// A request extension that holds the remote address of the request's connection.
 ///
-/// hyper does not tell it: a server that serves TLS or HTTP/2 inserts it into each request, and the upgrade takes it from
-/// there. Over plain TCP and HTTP/1.1 it is known without.
+/// hyper does not provide the address: a server that serves TLS or HTTP/2 inserts this into each
+/// request, and the upgrade reads it. Over plain TCP and HTTP/1.1, the address is known without it.
 ///
 /// ```
 /// # fn example<B>(mut request: http::Request<B>, peer: std::net::SocketAddr) {

@@ -1,4 +1,4 @@
-//! The client's address as proxies in front of the server tell it.
+//! The client's address, as reported by proxies in front of the server.
 
 mod forwarded;
 mod network;
@@ -18,17 +18,18 @@ pub(crate) use protocol::Header as ProxyHeader;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word about a client's address is taken.
+/// The proxies whose reports of a client's address are trusted.
 ///
-/// Behind a proxy, every connection comes from the proxy's address. What it knows of the client it says in a header of each
-/// request, or in a header of the connection (the PROXY protocol, versions 1 and 2, as `HAProxy`, Envoy and the balancers of
-/// clouds send it). Clients can write such headers too: they count only where they come from one of these networks.
+/// Behind a proxy, every connection comes from the proxy's address. The proxy reports the client's
+/// address in a header of each request, or in a header of the connection (the PROXY protocol,
+/// versions 1 and 2, as `HAProxy`, Envoy and the load balancers of cloud providers send it).
+/// Clients can write such headers too: the server accepts them only from these networks.
 ///
-/// The address found becomes that of the connection: [`WebSocket::peer_addr`](crate::WebSocket::peer_addr),
+/// The address found becomes that of the connection:
+/// [`WebSocket::peer_addr`](crate::WebSocket::peer_addr),
 /// [`UpgradeRequest::peer_addr`](super::UpgradeRequest::peer_addr), the logs, and
-/// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address) all see it, and the same of the handler
-/// server. Headers of requests name
-/// no port as a rule: it is 0 then.
+/// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address) all use it,
+/// and so do those of the handler server. Request headers usually contain no port, which is then 0.
 ///
 /// ```
 /// use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
@@ -44,8 +45,8 @@ pub struct TrustedProxies {
     proxy_protocol: bool,
 }
 
-/// The header of a request by which proxies tell the client's address. Only one is looked at: a proxy passes on, as clients
-/// wrote it, whichever header it does not write itself.
+/// The request header in which proxies report the client's address. Only one is read: a proxy
+/// forwards any other such header as the client wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForwardedHeader {
@@ -56,42 +57,46 @@ pub enum ForwardedHeader {
 }
 
 impl TrustedProxies {
-    /// Trusts the proxies of these networks, such as `10.0.0.0/8`, `2001:db8::/32` or a single address.
+    /// Trusts the proxies in these networks, such as `10.0.0.0/8`, `2001:db8::/32` or a single
+    /// address.
     ///
     /// # Errors
-    /// [`NetworkError`] when one is not a network.
+    /// [`NetworkError`] when an item is not a network.
     pub fn new<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, NetworkError> {
         let networks = networks.into_iter().map(|network| network.as_ref().parse());
         let networks = networks.collect::<Result<_, _>>()?;
         Ok(Self { networks, header: None, proxy_protocol: false })
     }
 
-    /// Takes the client's address from this header of a request. It is the rightmost address in it that is not itself of a
-    /// trusted proxy: what stands further left, anyone could have written. Default: none.
+    /// Takes the client's address from this header of a request: the rightmost address in it that
+    /// is not a trusted proxy, as anyone could have written those further left. Default: none.
     pub fn header(self, header: ForwardedHeader) -> Self {
         Self { header: Some(header), ..self }
     }
 
-    /// Takes the client's address from the PROXY header at the beginning of each connection from a trusted network, which
-    /// must have one. Connections from elsewhere must have none. Default: off.
+    /// Takes the client's address from the PROXY header at the beginning of each connection from a
+    /// trusted network, where it is required. Connections from elsewhere must not have one.
+    /// Default: off.
     pub fn proxy_protocol(self, on: bool) -> Self {
         Self { proxy_protocol: on, ..self }
     }
 
-    /// Whether an address is of a trusted proxy.
+    /// Returns whether an address belongs to a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Reads the PROXY header, where a connection from `peer` must have one, and returns the client's address: `peer` itself
-    /// where there is none, or where the proxy speaks for itself. For servers with an accept loop of their own, which bound
-    /// its time; [`Server`](crate::Server) calls it by itself. It reads no byte beyond the header.
+    /// Reads the PROXY header, where a connection from `peer` must have one, and returns the
+    /// client's address: `peer` itself where no header is expected, or where the proxy connects on
+    /// its own behalf. For servers with a custom accept loop, which must set a timeout;
+    /// [`Server`](crate::Server) calls this method itself. Reads no byte beyond the header.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] when there is no PROXY header; otherwise the stream's.
+    /// [`io::ErrorKind::InvalidData`] when there is no valid PROXY header; otherwise the stream's
+    /// error.
     ///
     /// # Cancel safety
-    /// If it is dropped, a part of the header is lost, and the connection has to be given up.
+    /// Dropping the future loses a part of the header, and the connection must be dropped.
     pub async fn read_proxy_header<S: AsyncRead + Unpin>(
         &self,
         stream: &mut S,
@@ -103,19 +108,20 @@ impl TrustedProxies {
         Ok(protocol::read(stream).await?.unwrap_or(peer))
     }
 
-    /// Whether a connection from this address must begin with a PROXY header.
+    /// Returns whether a connection from this address must begin with a PROXY header.
     pub(crate) fn expects_header(&self, peer: IpAddr) -> bool {
         self.proxy_protocol && self.trusts(peer)
     }
 
-    /// Returns the client's address by the headers of a request that came from `peer`, which is where the connection comes
-    /// from.
+    /// Returns the client's address according to the headers of a request on a connection from
+    /// `peer`.
     pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let Some(name) = self.header_name() else { return peer };
         self.find(peer, headers.get_all(name).iter().map(HeaderValue::as_bytes))
     }
 
-    /// As [`client`](Self::client), for a request of the handshake.
+    /// Returns the client's address as [`client`](Self::client) does, for a request of the opening
+    /// handshake.
     pub(crate) fn client_of(&self, peer: SocketAddr, request: &Request<'_>) -> SocketAddr {
         let Some(wanted) = self.header_name() else { return peer };
         let values =
@@ -134,7 +140,7 @@ impl TrustedProxies {
         if !self.trusts(peer.ip()) {
             return peer;
         }
-        // Several lines are one list (RFC 9110 section 5.3).
+        // Several header lines form one list (RFC 9110 section 5.3).
         let text = values.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
         let mut client = peer;
         for hop in forwarded::elements(&text).into_iter().rev() {
@@ -145,7 +151,8 @@ impl TrustedProxies {
                 Some(ForwardedHeader::Forwarded) => forwarded::parameter(hop),
                 _ => forwarded::node(hop),
             };
-            // A hop that hides its address is all that is known of what is behind it.
+            // Beyond a hop that hides its address, nothing can be trusted: the address found before
+            // is the result.
             let Some(address) = address else { break };
             client = address;
         }
@@ -182,7 +189,7 @@ mod tests {
         );
         assert_eq!(of(&["2001:db8::7"]), address("[2001:db8::7]:0"));
         assert_eq!(of(&["[2001:db8::7]:5"]), address("[2001:db8::7]:5"));
-        // All are ours: the first of them asks for itself.
+        // All hops are trusted: the first of them is the client.
         assert_eq!(of(&["10.0.0.3, 10.0.0.2"]), address("10.0.0.3:0"));
     }
 

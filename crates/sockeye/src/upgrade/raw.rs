@@ -1,4 +1,4 @@
-//! Upgrades straight from a byte stream, without an HTTP library.
+//! Upgrades directly on a byte stream, without an HTTP library.
 
 use std::fmt;
 use std::future::Future;
@@ -19,15 +19,16 @@ use tracing::{Instrument as _, Span, field};
 use super::{
     Admission, HostPolicy, Options, TrustedProxies, UpgradeError, UpgradeRequest, Upgraded,
 };
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::opening::{self, Deadline};
 use crate::transport::Transport;
 use crate::{MemoryBudget, WebSocket, answer};
 
-/// How much a refused client may still send while it reads why, in bytes.
+/// Maximum number of bytes read and discarded from a refused client, while it receives the
+/// response.
 const MAX_DISCARDED: u64 = 256 * 1024;
 
-/// How long it may take to tell a client that the time for its handshake is over.
+/// Timeout of the response that reports that the handshake timed out.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 type OnHost = dyn Fn(&str) -> Result<(), Refusal> + Send + Sync;
@@ -36,13 +37,15 @@ type Admit = dyn Fn(UpgradeRequest) -> Verdict + Send + Sync;
 type Verdict = Pin<Box<dyn Future<Output = Result<Admission, Refusal>> + Send>>;
 type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync;
 
-/// Upgrades byte streams to WebSockets, with a say in each request.
+/// An acceptor that upgrades byte streams to WebSockets, with callbacks that check each request.
 ///
-/// The request is read into one buffer, checked where it lies, and given to the callbacks as borrowed from there. Each
-/// callback may refuse it with a status, headers and a text, which the client is sent. They are called in the order
-/// in which they stand here, once the request is known to obey the handshake's rules and its origin is allowed.
+/// The request is read into one buffer, checked in place, and passed to the callbacks as borrowed
+/// data. Each callback may refuse the request with a status, headers and a text, which are sent to
+/// the client. The callbacks are called in the order of the methods here, once the request is known
+/// to obey the rules of the handshake and its origin is allowed.
 ///
-/// The handshake is in a span of its own, `websocket` with the peer, path and subprotocol, at the level of debugging.
+/// The handshake runs in a separate span, `websocket`, with the peer, path and subprotocol, at the
+/// level `debug`.
 ///
 /// ```no_run
 /// # async fn example(listener: tokio::net::TcpListener) -> sockeye::Result<()> {
@@ -79,12 +82,12 @@ pub struct Upgrader {
 }
 
 impl Upgrader {
-    /// An upgrader with the default [`Options`].
+    /// Creates an upgrader with the default [`Options`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What to agree to, and the limits.
+    /// Sets the options: the terms of the handshake, and the limits.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
@@ -94,7 +97,8 @@ impl Upgrader {
         Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
-    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
+    /// Sets the budget of unfinished data that all connections together may hold: see
+    /// [`Options::memory_budget`].
     pub fn memory_budget(self, budget: MemoryBudget) -> Self {
         Self { options: self.options.memory_budget(budget), ..self }
     }
@@ -104,16 +108,18 @@ impl Upgrader {
         Self { options: self.options.keep_request(keep_request), ..self }
     }
 
-    /// Takes the client's address from what trusted proxies say of it: see [`Options::trusted_proxies`].
+    /// Takes the client's address from the headers of trusted proxies: see
+    /// [`Options::trusted_proxies`].
     ///
-    /// The header of the PROXY protocol is not read by an upgrader: where that is to be done, the program calls
-    /// [`TrustedProxies::read_proxy_header`](super::TrustedProxies::read_proxy_header) before it accepts the stream
-    /// [from](Self::accept_from) the address that this gives.
+    /// An upgrader does not read the header of the PROXY protocol: where it is expected, the
+    /// program calls
+    /// [`TrustedProxies::read_proxy_header`](super::TrustedProxies::read_proxy_header) before it
+    /// accepts the stream [from](Self::accept_from) the address that this returns.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { options: self.options.trusted_proxies(proxies), ..self }
     }
 
-    /// Looks at the Host header: a host and an optional port.
+    /// Sets a check of the Host header: a host and an optional port.
     pub fn on_host(
         self,
         check: impl Fn(&str) -> Result<(), Refusal> + Send + Sync + 'static,
@@ -121,8 +127,9 @@ impl Upgrader {
         Self { on_host: Some(Arc::new(check)), ..self }
     }
 
-    /// Looks at every header in turn: its name as the client wrote it, in whatever case, and its value. It does not see
-    /// a header that is missing: what must be there is for [`before_upgrade`](Self::before_upgrade) to look up.
+    /// Sets a check of every header in turn: its name as the client wrote it, in any case, and its
+    /// value. The check is not called for a missing header:
+    /// [`before_upgrade`](Self::before_upgrade) can look up required headers.
     pub fn on_header(
         self,
         check: impl Fn(&str, &[u8]) -> Result<(), Refusal> + Send + Sync + 'static,
@@ -130,8 +137,8 @@ impl Upgrader {
         Self { on_header: Some(Arc::new(check)), ..self }
     }
 
-    /// Looks at the request as a whole before it is answered, and may add headers to the answer or choose another
-    /// subprotocol.
+    /// Sets a check of the whole request before the response, which may add headers to the response
+    /// or choose another subprotocol.
     pub fn before_upgrade(
         self,
         check: impl Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync + 'static,
@@ -139,12 +146,13 @@ impl Upgrader {
         Self { before_upgrade: Some(Arc::new(check)), ..self }
     }
 
-    /// Decides on the request as a whole, last of all, and may wait for whatever it has to ask: a data base, another
-    /// service. It refuses with any status, headers and body, or lets the client in and attaches data to its connection,
-    /// chooses the subprotocol, adds headers to the answer.
+    /// Sets an asynchronous hook that decides on the whole request, after all other checks, and may
+    /// await other services, such as a database. The hook either refuses with any status, headers
+    /// and body, or admits the client, and may attach data to its connection, choose the
+    /// subprotocol, and add headers to the response.
     ///
-    /// The [deadline of the handshake](Options::handshake_timeout) goes on meanwhile: when it passes, the decision is
-    /// dropped where it waits, and the client is answered 503.
+    /// The [timeout of the handshake](Options::handshake_timeout) includes the hook: when it
+    /// expires, the hook's future is dropped, and the response is 503.
     ///
     /// ```no_run
     /// use sockeye::upgrade::{Admission, Refusal, UpgradeRequest, Upgrader};
@@ -173,10 +181,10 @@ impl Upgrader {
     /// Reads a request from the stream and upgrades it.
     ///
     /// # Errors
-    /// [`UpgradeError`]; a client that spoke HTTP was told what was wrong.
+    /// [`UpgradeError`]; a client that spoke HTTP has received a response with the reason.
     ///
     /// # Cancel safety
-    /// If it is dropped, so is the stream.
+    /// Dropping the future drops the stream.
     pub async fn accept<S>(&self, stream: S) -> Result<WebSocket, UpgradeError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -186,14 +194,14 @@ impl Upgrader {
         self.accept_transport(transport, peer).instrument(span()).await
     }
 
-    /// As [`accept`](Self::accept), for a stream that does not know where it comes from: one of TLS, or behind a proxy
-    /// that tells.
+    /// Accepts a stream as [`accept`](Self::accept) does, for streams whose remote address is not
+    /// known: TLS, or behind a proxy that reports the client's address.
     ///
     /// # Errors
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Cancel safety
-    /// If it is dropped, so is the stream.
+    /// Dropping the future drops the stream.
     pub async fn accept_from<S>(
         &self,
         stream: S,
@@ -205,16 +213,17 @@ impl Upgrader {
         self.accept_transport(opening::transport(stream), Some(peer)).instrument(span()).await
     }
 
-    /// As [`accept`](Self::accept), for a program that handles the frames itself: the stream is given back, with what
-    /// came beyond the request, and nothing of this crate between. See [`Upgraded`].
+    /// Accepts a stream as [`accept`](Self::accept) does, for programs that handle the frames
+    /// themselves: returns the bare stream, with the bytes received beyond the request. See
+    /// [`Upgraded`].
     ///
-    /// The frames are as both sides agreed: with `Options::deflate`, some are compressed.
+    /// The frames are as negotiated: with `Options::deflate`, some are compressed.
     ///
     /// # Errors
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Cancel safety
-    /// If it is dropped, so is the stream.
+    /// Dropping the future drops the stream.
     pub async fn accept_raw<S>(&self, stream: S) -> Result<Upgraded<S>, UpgradeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -224,7 +233,7 @@ impl Upgrader {
         Ok(Upgraded { stream, unread: input, negotiated, data })
     }
 
-    /// As [`accept`](Self::accept), in whatever span is current.
+    /// Accepts a transport as [`accept`](Self::accept) does, in the current span.
     pub(crate) async fn accept_transport(
         &self,
         transport: Transport,
@@ -233,27 +242,27 @@ impl Upgrader {
         self.accept_client(transport, peer, |_| Ok(())).await.map(|(ws, ())| ws)
     }
 
-    /// As [`accept_transport`](Self::accept_transport), where the server has a say once it knows the client's address: what
-    /// `enter` gives is given back with the connection.
+    /// Accepts a transport as [`accept_transport`](Self::accept_transport) does, with a check of
+    /// the client's address by `enter`, whose result is returned with the connection.
     pub(crate) async fn accept_client<T>(
         &self,
         transport: Transport,
         peer: Option<SocketAddr>,
         enter: impl FnOnce(Option<SocketAddr>) -> Result<T, Refusal>,
     ) -> Result<(WebSocket, T), UpgradeError> {
-        // In a box, so that the task of a connection is not as large for ever as its handshake.
+        // Boxed, so that the task of a connection does not keep the size of the handshake's future.
         let upgrade = Box::pin(self.upgrade(transport, peer, enter));
         let (transport, Opened { negotiated, input, data, peer, entered }) = upgrade.await?;
         let ws = self.options.open(transport, peer, &input, negotiated).with_data(data);
         Ok((ws, entered))
     }
 
-    /// How long a client has for its request.
+    /// Returns the timeout of the opening handshake.
     pub(crate) const fn handshake_timeout(&self) -> Duration {
         self.options.timeout
     }
 
-    /// The proxies that tell the client's address.
+    /// Returns the proxies trusted to report the client's address.
     pub(crate) const fn proxies(&self) -> &TrustedProxies {
         &self.options.proxies
     }
@@ -282,29 +291,31 @@ impl Upgrader {
             None => UpgradeError::TimedOut { after },
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "request not upgraded");
-        let side = Side::of(Role::Server);
+        let role_metrics = RoleMetrics::of(Role::Server);
         match &error {
-            UpgradeError::Handshake(HandshakeError::Truncated { .. }) => side.refused_with(None),
+            UpgradeError::Handshake(HandshakeError::Truncated { .. }) => {
+                role_metrics.count_refused_with(None);
+            }
             UpgradeError::Handshake(reason) => {
-                side.refused(reason);
+                role_metrics.count_refused(reason);
                 let mut bytes = Vec::with_capacity(256);
                 answer::encode(reason, &mut bytes);
                 deadline.watch(refuse(&mut stream, &bytes)).await;
             }
             UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                side.refused_with(Some(status));
+                role_metrics.count_refused_with(Some(status));
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
                 let mut bytes = Vec::with_capacity(256);
                 answer::encode_refusal(late, &mut bytes);
                 Deadline::after(LAST_WORD).watch(refuse(&mut stream, &bytes)).await;
             }
-            _ => side.refused_with(None),
+            _ => role_metrics.count_refused_with(None),
         }
         Err(error)
     }
 
-    /// Reads a request and refuses it, whatever it asks for. Gives up when `time` is over.
+    /// Reads a request and refuses it, regardless of its content. Gives up after `time`.
     pub(crate) async fn turn_away(
         &self,
         mut transport: Transport,
@@ -318,14 +329,15 @@ impl Upgrader {
             if opening::read_head(&mut transport, &mut BytesMut::new(), search).await.is_ok() {
                 let (peer, status) = (transport.peer_addr(), refusal.status());
                 tracing::debug!(peer = peer.map(tracing::field::display), %status, "request refused");
-                Side::of(Role::Server).refused_with(Some(status));
+                RoleMetrics::of(Role::Server).count_refused_with(Some(status));
                 refuse(&mut transport, &bytes).await;
             }
         };
         Box::pin(Deadline::after(time).watch(told)).await;
     }
 
-    /// Reads, decides and answers; `deciding` is set while a decision is waited for.
+    /// Reads the request, decides and responds; `deciding` is set while the hook of
+    /// [`admit`](Self::admit) runs.
     async fn handshake<S, T>(
         &self,
         stream: &mut S,
@@ -386,7 +398,8 @@ impl Upgrader {
     }
 }
 
-/// The span of a connection: a handshake records its peer, path and subprotocol in the current one.
+/// Returns the span of a connection: a handshake records its peer, path and subprotocol in the
+/// current span.
 pub(crate) fn span() -> Span {
     tracing::debug_span!(
         "websocket",
@@ -396,25 +409,25 @@ pub(crate) fn span() -> Span {
     )
 }
 
-/// What a request became.
+/// The result of a successful handshake.
 struct Opened<T> {
     negotiated: Negotiated,
-    /// What the client sent beyond its request.
+    /// The bytes that the client sent beyond its request.
     input: BytesMut,
     data: Extensions,
     /// The client's address.
     peer: Option<SocketAddr>,
-    /// What the server gave it a place with.
+    /// The result of the server's check of the client's address.
     entered: T,
 }
 
-/// Tells the client why, as well as that can be done: it is refused in any case.
+/// Sends the response on a best-effort basis: the connection ends in any case.
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, answer: &[u8]) {
     if stream.write_all(answer).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
-    // To close a TCP connection with input unread would discard the answer on its way. The deadline that is watched by
-    // the caller ends this as well.
+    // Closing a TCP connection with unread input would discard the response in transit. The
+    // caller's timeout bounds this as well.
     let mut rest = stream.take(MAX_DISCARDED);
     let mut discarded = [0; 1024];
     while matches!(rest.read(&mut discarded).await, Ok(1..)) {}

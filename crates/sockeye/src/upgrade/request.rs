@@ -1,4 +1,4 @@
-//! A request as an asynchronous hook is given it: owned, with who asks.
+//! An owned copy of a request with the client's address, for asynchronous hooks.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -7,9 +7,10 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sockeye_proto::handshake::{Refusal, Request};
 
-/// A request for a WebSocket that obeys the handshake's rules and comes from an allowed origin: its head, and the
-/// address that it comes from. It is what [`Upgrader::admit`](super::Upgrader::admit) decides on, and what
-/// [`WebSocket::request`](crate::WebSocket::request) gives where it is kept.
+/// A request for a WebSocket that obeys the rules of the handshake and comes from an allowed
+/// origin: its head, and the client's address. [`Upgrader::admit`](super::Upgrader::admit) passes
+/// it to its hook, and [`WebSocket::request`](crate::WebSocket::request) returns it where requests
+/// are kept.
 #[derive(Clone, Debug)]
 pub struct UpgradeRequest {
     uri: Uri,
@@ -19,7 +20,7 @@ pub struct UpgradeRequest {
 }
 
 impl UpgradeRequest {
-    /// A copy of what a request borrows from its buffer.
+    /// Copies a request, which borrows from its buffer.
     pub(super) fn new(request: &Request<'_>, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
         let uri = Uri::try_from(request.target())
             .map_err(|_| Refusal::bad_request("the target is not a URI\n"))?;
@@ -34,51 +35,55 @@ impl UpgradeRequest {
         Ok(Self { uri, headers, subprotocols, peer })
     }
 
-    /// The method: GET, by the rules of the handshake. A request over HTTP/2, whose method is CONNECT, stands for that.
+    /// Returns the method, which is always GET. A request over HTTP/2, whose method is CONNECT, is
+    /// reported as GET.
     pub const fn method(&self) -> &Method {
         &Method::GET
     }
 
-    /// The path and query that were asked for.
+    /// Returns the requested path and query.
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The path without the query.
+    /// Returns the path without the query.
     pub fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// All headers.
+    /// Returns all headers.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The subprotocols asked for, in the client's order of preference.
+    /// Returns the requested subprotocols, in the client's order of preference.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// The client's address, where the transport has one. Behind a proxy it is the proxy's, unless that is
-    /// [trusted](super::Options::trusted_proxies) to tell the client's.
+    /// Returns the client's address, where the transport has one. Behind a proxy, this is the
+    /// proxy's address, unless the proxy is [trusted](super::Options::trusted_proxies) to report
+    /// the client's.
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1). Browsers cannot send it with a WebSocket:
-    /// for them there are cookies, a subprotocol that carries the token, and the query.
+    /// Returns the token of an `Authorization: Bearer` header (RFC 6750 section 2.1). Browsers
+    /// cannot send this header with a WebSocket: their alternatives are cookies, a subprotocol that
+    /// carries the token, and the query.
     pub fn bearer_token(&self) -> Option<&str> {
         bearer_token(&self.headers)
     }
 
-    /// The value of a cookie (RFC 6265 section 5.4): of the first with this name, which is in its case. Quotes around it
-    /// are part of the value.
+    /// Returns the value of the first cookie with this case-sensitive name (RFC 6265 section 5.4).
+    /// Quotes around the value are part of it.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         cookie(&self.headers, name)
     }
 
-    /// The value of a parameter of the query, decoded as forms encode it: of the first with this name. `None` when it is
-    /// missing, or not UTF-8 once it is decoded. What is in a query may stand in the logs of whatever is between.
+    /// Returns the value of the first query parameter with this name, decoded as a form encodes it.
+    /// `None` when the parameter is missing, or not UTF-8 after decoding. Proxies and servers may
+    /// log the query.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         query(&self.uri, name)
     }
@@ -109,8 +114,8 @@ pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
         .and_then(|(_, value)| decoded(value))
 }
 
-/// The text behind percent signs and pluses; `None` when it is not UTF-8. A percent sign without two digits stands for
-/// itself.
+/// Decodes percent signs and pluses; returns `None` when the result is not UTF-8. A percent sign
+/// without two digits is kept literally.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(text.into());

@@ -1,4 +1,4 @@
-//! A stream of HTTP/2 as hyper gives it away.
+//! An HTTP/2 stream that hyper hands over.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,10 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::http2::{self, Padding};
 use crate::transport::AnsweredPings;
 
-/// A stream of HTTP/2 as a transport.
+/// An HTTP/2 stream as a transport.
 ///
-/// hyper copies what it is given and holds up to four writes of any length until the peer has room for them: they are
-/// cut to [`http2::MAX_WRITE`], so that the peer's flow control reaches whoever sends.
+/// hyper copies each write and holds up to four writes of any length until the peer's window has
+/// capacity for them: writes are cut to [`http2::MAX_WRITE`], so that the peer's flow control
+/// reaches the sender.
 pub(super) struct Http2Stream {
     upgraded: TokioIo<Upgraded>,
     padding: Padding,
@@ -26,7 +27,7 @@ impl Http2Stream {
         Self { upgraded: TokioIo::new(upgraded), padding: Padding::new(Role::Server) }
     }
 
-    /// Returns where the driver tells of pongs.
+    /// Returns the handle through which the driver reports pongs.
     pub(super) fn pings(&self) -> AnsweredPings {
         self.padding.answered()
     }
@@ -57,14 +58,14 @@ impl AsyncWrite for Http2Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Room first: nothing is put together in vain.
+        // Waits for capacity first: nothing is assembled in vain.
         ready!(self.as_mut().poll_flush(cx))?;
         let this = &mut *self;
         let all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
         let padding = this.padding.before(all).unwrap_or_default();
         let padded = padding.len();
         let next = http2::gather(padding, bufs, http2::MAX_WRITE);
-        // There was room, so that all of it is taken.
+        // hyper had capacity, so that it accepts the whole write.
         let written = ready!(Pin::new(&mut this.upgraded).poll_write(cx, &next));
         let taken = written.map_err(http2::reset)?.saturating_sub(padded);
         this.padding.on_written(taken, all);

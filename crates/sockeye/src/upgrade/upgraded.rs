@@ -4,13 +4,14 @@ use bytes::BytesMut;
 use http::Extensions;
 use sockeye_proto::handshake::Negotiated;
 
-/// A byte stream after the opening handshake, for programs that handle frames by hand: what
-/// [`Upgrader::accept_raw`](super::Upgrader::accept_raw) gives.
+/// A byte stream after the opening handshake, for programs that handle frames themselves, as
+/// returned by [`Upgrader::accept_raw`](super::Upgrader::accept_raw).
 ///
-/// From here on there is nothing but frames on the stream. [`frame::Header`](crate::frame::Header) and
-/// [`mask::apply`](crate::mask::apply) read and write them in buffers of one's own, [`frame::Frame`](crate::frame::Frame)
-/// takes them whole out of a `BytesMut`. The rules that concern more than one frame are the program's to keep: the order of
-/// fragments, UTF-8, pongs, the closing handshake, deadlines.
+/// From here on, the stream carries only frames. [`frame::Header`](crate::frame::Header) and
+/// [`mask::apply`](crate::mask::apply) read and write frames in the program's buffers, and
+/// [`frame::Frame`](crate::frame::Frame) takes whole frames out of a `BytesMut`. The program must
+/// implement the rules that concern more than one frame: the order of fragments, UTF-8, pongs, the
+/// closing handshake, timeouts.
 ///
 /// ```no_run
 /// use sockeye::frame::{Frame, OpCode};
@@ -33,11 +34,11 @@ use sockeye_proto::handshake::Negotiated;
 pub struct Upgraded<S> {
     /// The stream.
     pub stream: S,
-    /// What came beyond the request: the beginning of the first frames.
+    /// The bytes received beyond the request: the beginning of the first frames.
     pub unread: BytesMut,
-    /// What was agreed on.
+    /// The result of the negotiation.
     pub negotiated: Negotiated,
-    /// What [`Admission`](super::Admission) attached.
+    /// The data that [`Admission`](super::Admission) attached.
     pub data: Extensions,
 }
 

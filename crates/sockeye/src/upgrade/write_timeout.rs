@@ -6,14 +6,18 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A byte stream that fails once it has taken no byte for a time: for the connections of an HTTP server.
+/// A byte stream that fails after a time without write progress, for the connections of an HTTP
+/// server.
 ///
-/// hyper limits the time that a client has for the head of a request, and not the time that it has to take the answer:
-/// clients that ask and read nothing would hold their connections for ever. A stream in this wrapper fails with
-/// [`io::ErrorKind::TimedOut`] then, which ends the HTTP connection.
+/// hyper limits the time in which a client must send the head of a request, but not the time in
+/// which it must accept the response: clients that send requests and read nothing would hold their
+/// connections forever. A stream in this wrapper fails with [`io::ErrorKind::TimedOut`] then, which
+/// ends the HTTP connection.
 ///
-/// A [`WebSocket`](crate::WebSocket) has a write timeout of its own ([`Config::write_timeout`](crate::Config::write_timeout)):
-/// an upgrade by [`upgrade::hyper`](super::hyper()), or by the extractor of axum, takes the TCP stream out of the wrapper.
+/// A [`WebSocket`](crate::WebSocket) has a separate write timeout
+/// ([`Config::write_timeout`](crate::Config::write_timeout())): an upgrade by
+/// [`upgrade::hyper`](super::hyper()), or by the extractor of axum, takes the TCP stream out of the
+/// wrapper.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -34,27 +38,28 @@ use tokio::time::{Sleep, sleep};
 pub struct WriteTimeout<S> {
     stream: S,
     timeout: Duration,
-    /// While the stream takes nothing.
+    /// The deadline, while the stream accepts no bytes.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
-    /// Wraps a stream, which may take no byte for `timeout` at most. Each byte that is taken begins the time anew.
+    /// Wraps a stream, which may go without write progress for at most `timeout`. Each accepted
+    /// byte restarts the timeout.
     pub fn new(stream: S, timeout: Duration) -> Self {
         Self { stream, timeout, deadline: None }
     }
 
-    /// The stream.
+    /// Returns a reference to the stream.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, without the timeout.
+    /// Returns the stream, without the timeout.
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// Starts the time where the stream takes nothing, and ends it where it does.
+    /// Starts the timeout while the stream accepts nothing, and stops it on progress.
     fn poll_in_time<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -100,7 +105,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // That all was flushed before says nothing of what is to be written now.
+        // A successful flush of earlier data must not reset the deadline of a pending write.
         if flushed.is_ready() { flushed } else { self.poll_in_time(cx, flushed) }
     }
 

@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 use super::output::Output;
 use super::{WebSocket, read};
 use crate::error::{Error, Result};
-use crate::figures::Presence;
+use crate::metrics::ConnectionMetrics;
 
 /// The payload of a close frame that is to be sent, which may be empty.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl ClosePayload {
 #[derive(Debug)]
 pub(super) struct Ending {
     /// Among the connections that are open.
-    pub(super) presence: Presence,
+    pub(super) metrics: ConnectionMetrics,
     step: Step,
     /// Whether our half of the transport ends after the closing handshake whichever side we are: on TCP a client waits for
     /// the server to end it.
@@ -80,7 +80,7 @@ pub(super) enum Step {
 impl Ending {
     pub(super) fn new(role: Role) -> Self {
         Self {
-            presence: Presence::begin(role),
+            metrics: ConnectionMetrics::begin(role),
             step: Step::Open,
             ends_first: role == Role::Server,
             close_left: false,
@@ -98,7 +98,7 @@ impl Ending {
     /// The end of a connection that was taken away.
     pub(super) fn over(role: Role) -> Self {
         Self {
-            presence: Presence::over(role),
+            metrics: ConnectionMetrics::over(role),
             step: Step::Done,
             ends_first: false,
             close_left: false,
@@ -150,7 +150,7 @@ impl Ending {
 
     /// The closing handshake is done by the peer's close frame.
     pub(super) fn begin(&mut self, frame: Option<&CloseFrame>) {
-        self.presence.close_received(frame);
+        self.metrics.on_close_received(frame);
         self.closed(frame);
     }
 
@@ -189,7 +189,7 @@ impl Ending {
     }
 
     fn set_error(&mut self, error: Error) {
-        self.presence.failed(&error);
+        self.metrics.on_failed(&error);
         self.failure = Some(Failure { error, reported: false });
     }
 }
@@ -222,7 +222,7 @@ impl WebSocket {
                 self.ending.step = Step::Done;
             }
         }
-        self.ending.presence.end();
+        self.ending.metrics.end();
         // Nobody will write it any more.
         self.output = Output::default();
         Poll::Ready(self.ending.report())

@@ -20,9 +20,9 @@ use crate::transport::Transport;
 ///
 /// The lock is held for one attempt to read or write, which never waits. Only the connection adds output, and it takes
 /// back what is left before it writes by itself, so that bytes keep their order.
-pub(crate) struct Shared(Mutex<Inside>);
+pub(crate) struct Shared(Mutex<Inner>);
 
-struct Inside {
+struct Inner {
     transport: Transport,
     /// Whole frames that the connection has left here, and the rest of one that was written in part.
     output: Vec<u8>,
@@ -59,11 +59,11 @@ impl WebSocket {
         if !handler::leave(shared) {
             return false;
         }
-        let mut inside = shared.lock();
-        if inside.error.is_some() || inside.output.len() + self.output.len() > CORK {
+        let mut inner = shared.lock();
+        if inner.error.is_some() || inner.output.len() + self.output.len() > CORK {
             return false;
         }
-        self.output.leave_in(&mut inside.output);
+        self.output.leave_in(&mut inner.output);
         self.left_output = true;
         true
     }
@@ -76,20 +76,20 @@ impl WebSocket {
     pub(super) fn take_output_back(&mut self) -> Result<()> {
         self.left_output = false;
         let Transport::Shared(shared) = &self.transport else { return Ok(()) };
-        let mut inside = shared.lock();
-        if let Some(error) = inside.error.take() {
-            inside.output = Vec::new();
+        let mut inner = shared.lock();
+        if let Some(error) = inner.error.take() {
+            inner.output = Vec::new();
             return Err(error.into());
         }
-        let written = mem::take(&mut inside.written);
-        self.output.take_back(&mut inside.output, written);
+        let written = mem::take(&mut inner.written);
+        self.output.take_back(&mut inner.output, written);
         Ok(())
     }
 }
 
 #[cold]
 fn share(transport: &mut Transport) -> &Arc<Shared> {
-    let inside = Inside {
+    let inner = Inner {
         transport: mem::replace(transport, Transport::Gone),
         output: Vec::new(),
         written: 0,
@@ -97,7 +97,7 @@ fn share(transport: &mut Transport) -> &Arc<Shared> {
         blocked: false,
         error: None,
     };
-    *transport = Transport::Shared(Arc::new(Shared(Mutex::new(inside))));
+    *transport = Transport::Shared(Arc::new(Shared(Mutex::new(inner))));
     match transport {
         Transport::Shared(shared) => shared,
         _ => unreachable!("it was just made so"),
@@ -107,17 +107,17 @@ fn share(transport: &mut Transport) -> &Arc<Shared> {
 impl Shared {
     /// Writes what the connection has left, as far as the transport takes it. Ready when nothing is left.
     pub(crate) fn poll_write_left(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inside = self.lock();
-        if inside.output.is_empty() {
+        let mut inner = self.lock();
+        if inner.output.is_empty() {
             return Poll::Ready(());
         }
-        let result = ready!(inside.poll_write_left(cx));
-        inside.written = 0;
+        let result = ready!(inner.poll_write_left(cx));
+        inner.written = 0;
         match result {
-            Ok(()) => inside.output.clear(),
+            Ok(()) => inner.output.clear(),
             Err(error) => {
-                inside.output = Vec::new();
-                inside.error = Some(error);
+                inner.output = Vec::new();
+                inner.error = Some(error);
             }
         }
         Poll::Ready(())
@@ -133,16 +133,16 @@ impl Shared {
 
     /// Returns how far the output has come, of which the connection itself holds `unwritten` bytes.
     pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
-        let inside = self.lock();
-        let left = inside.output.len() - inside.written;
-        inside.transport.status(unwritten + left)
+        let inner = self.lock();
+        let left = inner.output.len() - inner.written;
+        inner.transport.status(unwritten + left)
     }
 
     /// Returns whether another task wrote something since this was last asked, and whether that had to wait for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
-        let mut inside = self.lock();
+        let mut inner = self.lock();
         // `false` is less than `true`: one of them that waited is enough.
-        inside.wrote.take().max(inside.transport.take_written())
+        inner.wrote.take().max(inner.transport.take_written())
     }
 
     /// Takes the transport away from the task as well. What was left to the task must have been taken back.
@@ -150,12 +150,12 @@ impl Shared {
         mem::replace(&mut self.lock().transport, Transport::Gone)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inside {
+impl Inner {
     fn poll_write_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { transport, output, written, wrote, blocked, .. } = self;
         let mut transport = Pin::new(transport);

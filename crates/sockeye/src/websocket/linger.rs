@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::closing::Ending;
 use super::{Negotiated, WebSocket, read};
-use crate::drain::Stage;
+use crate::drain::DrainStage;
 use crate::handler;
 use crate::transport::Transport;
 
@@ -36,7 +36,7 @@ impl Drop for WebSocket {
     /// peer has ended its half.
     fn drop(&mut self) {
         let over = self.ending.is_over() || matches!(self.transport, Transport::Gone);
-        let cut = self.member.as_ref().is_some_and(|member| member.stage() == Stage::Dropped);
+        let cut = self.member.as_ref().is_some_and(|member| member.stage() == DrainStage::Dropped);
         if over || cut || self.when_dropped == WhenDropped::Drop {
             return;
         }
@@ -93,7 +93,7 @@ impl WebSocket {
         }
     }
 
-    /// Ends the transport after what was sent, within [`Config::close_timeout`] in all.
+    /// Ends the transport after what was sent, within [`Config::close_timeout()`] in all.
     async fn linger(mut self) {
         self.input = BytesMut::new();
         let limit = self.connection.close_timeout();

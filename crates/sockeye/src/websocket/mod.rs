@@ -1,17 +1,17 @@
 //! The connection, once it is open.
 
+mod close_when;
 mod closing;
 mod data;
 mod deferred;
-mod farewell;
 mod frames;
 mod halves;
 mod linger;
 mod message_stream;
 mod output;
-mod patience;
 mod payload;
 mod prepared;
+mod progress_timeout;
 mod read;
 pub mod split;
 mod stream_sink;
@@ -34,15 +34,15 @@ use sockeye_proto::{
 };
 use tokio::time::Instant;
 
-use crate::drain::{Member, Stage};
+use crate::drain::{DrainStage, Member};
 use crate::error::{Error, Result};
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::transport::Transport;
 use crate::upgrade::UpgradeRequest;
+use close_when::CloseSignal;
 pub(crate) use closing::ClosePayload;
 use closing::Ending;
 pub(crate) use deferred::Shared;
-use farewell::Farewell;
 pub use frames::{FrameReceiver, FrameSender};
 pub(crate) use halves::Half;
 use halves::HalfWakers;
@@ -50,9 +50,9 @@ use linger::WhenDropped;
 use message_stream::Incoming;
 pub use message_stream::{MessageReader, MessageWriter};
 use output::Output;
-pub(crate) use patience::Patience;
-use patience::TooLong;
 pub(crate) use payload::Payload;
+use progress_timeout::Elapsed;
+pub(crate) use progress_timeout::ProgressTimeout;
 use split::WriterFailed;
 use timer::Timer;
 
@@ -87,7 +87,7 @@ use timer::Timer;
 ///
 /// Elsewhere the peer of a dropped connection sees 1006. What was sent and fed still arrives: a task writes it, ends the
 /// writing half of the transport, and discards input until the peer has ended its half, all within
-/// [`Config::close_timeout`](crate::Config::close_timeout). Outside of a tokio runtime the transport is dropped at once.
+/// [`Config::close_timeout`](crate::Config::close_timeout()). Outside of a tokio runtime the transport is dropped at once.
 pub struct WebSocket {
     transport: Transport,
     connection: Connection,
@@ -99,11 +99,11 @@ pub struct WebSocket {
     when_dropped: WhenDropped,
     timer: Timer,
     /// With a transport that takes nothing.
-    write_patience: Patience,
+    write_timeout: ProgressTimeout,
     /// With a message that does not come to its end.
-    read_patience: Patience,
+    read_timeout: ProgressTimeout,
     ending: Ending,
-    farewell: Option<Farewell>,
+    close_signal: Option<CloseSignal>,
     /// Its place in the drain of its server.
     member: Option<Arc<Member>>,
     /// Where the halves of the connection are polled as such; in a box, since most connections never are.
@@ -138,7 +138,7 @@ impl WebSocket {
         negotiated: Negotiated,
     ) -> Self {
         let ending = Ending::new(connection.role());
-        ending.presence.side().wire_received(input.len());
+        ending.metrics.role_metrics().count_wire_received(input.len());
         Self::with_ending(transport, connection, input, negotiated, ending)
     }
 
@@ -159,10 +159,10 @@ impl WebSocket {
             left_output: false,
             when_dropped: WhenDropped::default(),
             timer: Timer::default(),
-            write_patience: Patience::default(),
-            read_patience: Patience::default(),
+            write_timeout: ProgressTimeout::default(),
+            read_timeout: ProgressTimeout::default(),
             ending,
-            farewell: None,
+            close_signal: None,
             member: None,
             halves: None,
             incoming: Incoming::default(),
@@ -176,8 +176,8 @@ impl WebSocket {
 
     /// Holds the transport to the deadlines that are the driver's.
     pub(crate) fn with_deadlines(mut self, config: &Config) -> Self {
-        self.write_patience = Patience::new(config.longest_write());
-        self.read_patience = Patience::new(config.longest_read());
+        self.write_timeout = ProgressTimeout::new(config.write_timeout);
+        self.read_timeout = ProgressTimeout::new(config.read_timeout);
         self
     }
 
@@ -204,7 +204,7 @@ impl WebSocket {
     /// [`Error::Protocol`] when the peer breaks a rule or a limit, after it was told so by a close frame;
     /// [`Error::Disconnected`] when the transport ends without a close frame; [`Error::ClosedMidMessage`];
     /// [`Error::TimedOut`] when the peer stays silent though pinged, does not take what is written, or does not finish a
-    /// message that it began ([`Config::read_timeout`](crate::Config::read_timeout)); [`Error::Io`]. The connection is over after any
+    /// message that it began ([`Config::read_timeout`](crate::Config::read_timeout())); [`Error::Io`]. The connection is over after any
     /// of them, and further calls give `None`.
     ///
     /// # Cancel safety
@@ -220,14 +220,14 @@ impl WebSocket {
     /// that input was received. An error of that write comes out of the next call; [`flush`](Self::flush) writes at once.
     ///
     /// Nothing is received while `send` waits for the peer to read. Where both sides send more than the buffers between them
-    /// hold before they receive, both wait until [`Config::write_timeout`](crate::Config::write_timeout):
+    /// hold before they receive, both wait until [`Config::write_timeout`](crate::Config::write_timeout()):
     /// [`split`](Self::split) receives and sends at the same time. `send` does not read ahead, since no bound on that would
     /// be enough for messages of any number and length.
     ///
     /// # Errors
     /// [`Error::Closed`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
     /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
-    /// [`Config::write_timeout`](crate::Config::write_timeout), after which the connection is over. After an error ended the
+    /// [`Config::write_timeout`](crate::Config::write_timeout()), after which the connection is over. After an error ended the
     /// connection, that error again.
     ///
     /// # Cancel safety
@@ -283,8 +283,8 @@ impl WebSocket {
     /// finishes it.
     ///
     /// What was sent or fed before is written first, however slowly the peer reads: that takes at most
-    /// [`Config::write_timeout`](crate::Config::write_timeout) from one byte taken to the next. From when the close frame is
-    /// written, the rest takes at most [`Config::close_timeout`](crate::Config::close_timeout).
+    /// [`Config::write_timeout`](crate::Config::write_timeout()) from one byte taken to the next. From when the close frame is
+    /// written, the rest takes at most [`Config::close_timeout`](crate::Config::close_timeout()).
     ///
     /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section 7.1.5), with an empty reason
     /// sends an empty close frame.
@@ -324,7 +324,7 @@ impl WebSocket {
     }
 
     /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
-    /// [`Config::ping_after`](crate::Config::ping_after).
+    /// [`Config::ping_after`](crate::Config::ping_after()).
     pub fn rtt(&self) -> Option<Rtt> {
         self.connection.rtt()
     }
@@ -376,8 +376,8 @@ impl WebSocket {
     /// Takes note of a message on its way to the program.
     #[inline]
     fn received(&mut self, message: Message) -> Message {
-        self.read_patience.reset();
-        self.side().received(message.kind(), message.len());
+        self.read_timeout.reset();
+        self.role_metrics().count_received(message.kind(), message.len());
         message
     }
 
@@ -391,7 +391,7 @@ impl WebSocket {
     )]
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         if self.is_to_close() {
-            self.poll_farewell(cx)?;
+            self.poll_close_signal(cx)?;
         }
         self.charge(cx)?;
         // Before every read, not only before a wait: a peer that never lets us wait gets its pongs as well. Should it
@@ -401,7 +401,7 @@ impl WebSocket {
             match read::poll_read_into(&mut self.transport, cx, &mut space) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Disconnected)),
                 Poll::Ready(Ok(length)) => {
-                    self.ending.presence.side().wire_received(length);
+                    self.ending.metrics.role_metrics().count_wire_received(length);
                     let event = self.connection.payload_read(length, self.output.buffer())?;
                     return Poll::Ready(Ok(match event {
                         Some(Event::Message(message)) => Some(message.into_owned()),
@@ -417,7 +417,7 @@ impl WebSocket {
                     return Poll::Ready(Err(Error::Disconnected));
                 }
                 Poll::Ready(Ok(input)) => {
-                    self.side().wire_received(input.len());
+                    self.role_metrics().count_wire_received(input.len());
                     self.input = input;
                     return Poll::Ready(Ok(None));
                 }
@@ -429,8 +429,8 @@ impl WebSocket {
             return Poll::Ready(Err(error));
         }
         if !self.connection.is_mid_message() {
-            self.read_patience.reset();
-        } else if self.read_patience.poll(cx).is_ready() {
+            self.read_timeout.reset();
+        } else if self.read_timeout.poll(cx).is_ready() {
             return Poll::Ready(Err(TimedOut::Reading.into()));
         }
         loop {
@@ -454,7 +454,7 @@ impl WebSocket {
                 if mid_message {
                     self.ending.fail(Error::ClosedMidMessage(frame));
                 } else if self.connection.state() == State::PeerClosed {
-                    self.ending.presence.unanswered_close_received(frame.as_ref());
+                    self.ending.metrics.on_unanswered_close_received(frame.as_ref());
                 } else {
                     self.ending.begin(frame.as_ref());
                 }
@@ -463,7 +463,7 @@ impl WebSocket {
                 self.transport.handle_pong(&payload);
                 let answered = self.connection.handle_pong(&payload, Instant::now().into_std());
                 if let (true, Some(rtt)) = (answered, self.rtt()) {
-                    self.side().rtt(rtt.last());
+                    self.role_metrics().record_rtt(rtt.last());
                 }
             }
             _ => {}
@@ -476,7 +476,7 @@ impl WebSocket {
         if self.ending.has_begun() {
             return Poll::Ready(Err(self.too_late()));
         }
-        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Told) {
+        if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Notified) {
             ready!(self.poll_told(cx))?;
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
@@ -501,27 +501,27 @@ impl WebSocket {
         if self.connection.send_in_place(message.as_ref(), self.output.buffer())? {
             self.output.push_shared(message.into_bytes());
         }
-        self.side().sent(kind, length, self.output.len() - before);
+        self.role_metrics().count_sent(kind, length, self.output.len() - before);
         Ok(())
     }
 
     /// Puts a close frame into the output, and bounds how long the transport may take nothing of it.
     fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.push_close(frame)?;
-        self.write_patience.limit(self.connection.close_timeout());
+        self.write_timeout.limit(self.connection.close_timeout());
         Ok(())
     }
 
     fn push_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.connection.close(frame, self.output.buffer())?;
-        self.ending.presence.close_sent(frame.map(|frame| frame.code));
+        self.ending.metrics.on_close_sent(frame.map(|frame| frame.code));
         Ok(())
     }
 
     /// The figures that it counts in.
     #[inline]
-    fn side(&self) -> Side {
-        self.ending.presence.side()
+    fn role_metrics(&self) -> RoleMetrics {
+        self.ending.metrics.role_metrics()
     }
 
     /// Writes what was sent, at once or in the task of the handler.
@@ -548,9 +548,9 @@ impl WebSocket {
             let before = self.output.len();
             let flushed = self.output.poll_flush(cx, &mut self.transport);
             let moved = || self.output.len() < before;
-            match self.write_patience.poll_progress(cx, flushed, moved) {
+            match self.write_timeout.poll_progress(cx, flushed, moved) {
                 Poll::Ready(Ok(flushed)) => flushed?,
-                Poll::Ready(Err(TooLong)) => {
+                Poll::Ready(Err(Elapsed)) => {
                     self.give_up(TimedOut::Writing.into());
                     return Poll::Ready(Err(TimedOut::Writing.into()));
                 }
@@ -581,7 +581,7 @@ impl WebSocket {
     fn poll_blocked(&mut self, cx: &Context<'_>, fed: usize) -> Poll<Result<()>> {
         let Some(budget) = &self.budget else { return Poll::Pending };
         let held = self.output.len() + self.input.len() + fed + self.transport.held_when_full();
-        match self.write_patience.charge(cx, budget, held) {
+        match self.write_timeout.charge(cx, budget, held) {
             Ok(()) => Poll::Pending,
             Err(error) => {
                 self.give_up(error.into());

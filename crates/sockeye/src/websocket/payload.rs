@@ -10,9 +10,9 @@ use std::time::Duration;
 use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State};
 use tokio::time::timeout;
 
-use super::message_stream::Stage as Incoming;
-use super::patience::Patience;
-use super::{Stage, WebSocket};
+use super::message_stream::IncomingStage as Incoming;
+use super::progress_timeout::ProgressTimeout;
+use super::{DrainStage, WebSocket};
 use crate::error::{Error, Result};
 
 /// What there is to read.
@@ -41,9 +41,9 @@ impl WebSocket {
         self.transport.local_addr()
     }
 
-    /// In place of [`Config::write_timeout`](crate::Config::write_timeout).
-    pub(crate) fn set_longest_write(&mut self, limit: Option<Duration>) {
-        self.write_patience = Patience::new(limit);
+    /// In place of [`Config::write_timeout`](crate::Config::write_timeout()).
+    pub(crate) fn set_write_timeout(&mut self, limit: Option<Duration>) {
+        self.write_timeout = ProgressTimeout::new(limit);
     }
 
     /// Whether more may arrive.
@@ -88,7 +88,7 @@ impl WebSocket {
                 }
             }
             ready!(self.poll_piece(cx));
-            self.read_patience.reset();
+            self.read_timeout.reset();
         }
         let over = self.ending.has_begun();
         Poll::Ready(if over { Payload::None } else { Payload::PeerClosed })
@@ -122,21 +122,21 @@ impl WebSocket {
                 self.take_input(taken - length);
                 self.incoming.in_input = length;
                 self.incoming.stage = Incoming::Over(kind);
-                self.side().received(kind, length);
+                self.role_metrics().count_received(kind, length);
             }
             Some(Err(error)) => {
                 self.take_input(taken);
                 self.ending.fail(error.into());
             }
         }
-        self.read_patience.reset();
+        self.read_timeout.reset();
         true
     }
 
     /// Waits until a message may be sent. Unlike other ways to send, it discards nothing that arrives when the server stops.
     pub(crate) fn poll_sendable(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
-            self.poll_farewell(cx)?;
+        if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {
+            self.poll_close_signal(cx)?;
         }
         let open = matches!(self.connection.state(), State::Open | State::PeerClosed);
         if self.ending.has_begun() || !open {
@@ -151,7 +151,7 @@ impl WebSocket {
         if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
             self.output.push_shared(payload.into_owned().into());
         }
-        self.side().sent(Kind::Binary, length, self.output.len() - before);
+        self.role_metrics().count_sent(Kind::Binary, length, self.output.len() - before);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ impl WebSocket {
             self.output.push_shared(rest);
         }
         let wire = self.output.len() - before;
-        self.side().sent(prepared.message().kind(), prepared.len(), wire);
+        self.role_metrics().count_sent(prepared.message().kind(), prepared.len(), wire);
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use crate::serving::pair;
 
 const LENGTH: usize = 100 << 20;
 
-/// The length of a repeated pattern, in bytes: a prime, so that no two messages of a power of two are alike.
+/// Length of a repeated pattern, in bytes: a prime, so that no two messages of a power of two are
+/// equal.
 const PERIOD: usize = 1_000_003;
 
 fn pattern(seed: u64) -> Vec<u8> {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::serving::serve;
 
-/// Says something both ways, and ends in good order.
+/// Exchanges data in both directions, and ends the stream cleanly.
 async fn converse(url: &str, listener: &mut Listener) {
     let mut client = sockeye::connect(url).await.unwrap().into_byte_stream();
     let mut server = listener.accept().await.unwrap();

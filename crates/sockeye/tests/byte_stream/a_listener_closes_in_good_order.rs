@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use crate::serving::serve;
 
-/// Both ends of a WebSocket in memory: first the client.
+/// Returns both ends of a WebSocket in memory: the client's, then the server's.
 async fn websockets() -> (WebSocket, WebSocket) {
     let (a, b) = duplex(1000);
     let (client, upgrader) = (Client::new("ws://localhost/"), Upgrader::new());
@@ -14,7 +14,7 @@ async fn websockets() -> (WebSocket, WebSocket) {
     (client.unwrap(), server.unwrap())
 }
 
-/// What the server says when it closes.
+/// Returns the close code that the server sends.
 async fn close_code(mut client: WebSocket) -> CloseCode {
     assert_eq!(client.recv().await.unwrap(), None);
     client.close_frame().unwrap().code
@@ -31,7 +31,7 @@ async fn a_stream_for_which_there_is_no_room_in_time_is_closed_with_1013() {
     assert_eq!(close_code(second).await, CloseCode::TRY_AGAIN_LATER);
     assert!(started.elapsed() >= PATIENCE);
 
-    // One that finds room in time has its place.
+    // A connection that enters the queue in time is accepted.
     let (third, ws) = websockets().await;
     tokio::spawn(accept.give(ws));
     tokio::time::sleep(PATIENCE / 2).await;

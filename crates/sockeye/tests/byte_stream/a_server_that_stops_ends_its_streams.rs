@@ -21,7 +21,7 @@ async fn a_server_that_stops_ends_its_streams_after_what_they_wrote() {
     let reading = tokio::spawn(async move {
         let mut received = Vec::new();
         stream.read_to_end(&mut received).await.unwrap();
-        // It was closed while it was open, so that nothing can follow.
+        // The server closed the WebSocket while the stream was open, so that nothing can follow.
         let error = stream.write_all(b"late").await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
         received
@@ -31,7 +31,7 @@ async fn a_server_that_stops_ends_its_streams_after_what_they_wrote() {
     client.read_to_end(&mut received).await.unwrap();
     assert_eq!(received, b"written, and not flushed");
     assert_eq!(client.websocket().close_frame().unwrap().code, CloseCode::GOING_AWAY);
-    // Our direction is still open.
+    // The client's direction is still open.
     client.write_all(b"received").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(reading.await.unwrap(), b"received");

@@ -1,4 +1,5 @@
-//! A program at one end of a tunnel sees a failure at the other as an error, and never as the end of the data.
+//! A program at one end of a tunnel sees a failure at the other end as an error, and never as the
+//! end of the data.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -14,25 +15,25 @@ use tokio::time::{sleep, timeout};
 
 use crate::serving::serve;
 
-/// More than the buffers between both ends hold, in bytes.
+/// Length that exceeds all buffers between both ends, in bytes.
 const LONG: usize = 48 << 20;
 
-/// Long enough for a machine that stalls; no test waits for it.
+/// Timeout long enough for a machine that stalls; no test waits for it.
 const IN_TIME: Duration = Duration::from_secs(60);
 
-/// A day is for ever.
+/// A day, which no test reaches.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 struct Tunnel {
-    /// What a program connects to.
+    /// The address that a program connects to.
     near: SocketAddr,
     /// The task of the end that programs connect to.
     task: JoinHandle<io::Result<(u64, u64)>>,
 }
 
-/// A tunnel of one connection to `target`.
+/// Opens a tunnel for one connection to `target`.
 async fn dig(target: SocketAddr) -> Tunnel {
-    // The keepalive of both ends is short; the pauses of the programs are none of their business.
+    // The keepalive of both ends is short; pauses of the programs must not affect it.
     let config = Config::new()
         .ping_after(Some(Duration::from_millis(200)))
         .pong_timeout(FOREVER)
@@ -60,7 +61,7 @@ async fn dig(target: SocketAddr) -> Tunnel {
     Tunnel { near: address, task }
 }
 
-/// A tunnel with a program at both ends: first the one that connected.
+/// Opens a tunnel with a program at both ends, and returns the connecting program first.
 async fn pass() -> (TcpStream, TcpStream, Tunnel) {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tunnel = dig(target.local_addr().unwrap()).await;
@@ -148,7 +149,7 @@ async fn a_program_that_pauses_gets_everything() {
         far.shutdown().await.unwrap();
         far
     });
-    // Several times the keepalive of both ends.
+    // Several keepalive intervals of both ends.
     sleep(Duration::from_secs(2)).await;
     assert!(!sending.is_finished(), "the buffers hold all of it");
     let (length, read) = read_to_end(&mut near).await;

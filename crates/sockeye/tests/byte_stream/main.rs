@@ -1,4 +1,5 @@
-//! Byte streams over TCP: the ways to a listener, and the protocols that run through them.
+//! Byte streams over TCP: every kind of server in front of a listener, and protocols inside a
+//! stream.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

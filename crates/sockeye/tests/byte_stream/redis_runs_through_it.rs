@@ -1,4 +1,4 @@
-//! A real redis-server behind a relay, which knows nothing of its protocol.
+//! A real redis-server behind a relay that knows nothing of its protocol.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::serving::serve;
 
-/// A server of this test alone, which ends with it.
+/// A redis-server of one test, which ends with the test.
 struct Redis {
     folder: PathBuf,
     socket: PathBuf,
@@ -18,7 +18,7 @@ struct Redis {
 }
 
 impl Redis {
-    /// `None` when it is not installed.
+    /// Starts the server; returns `None` if it is not installed.
     async fn start() -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("sockeye-redis-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -55,7 +55,7 @@ impl Drop for Redis {
     }
 }
 
-/// A command as Redis takes it: an array of strings, each with its length.
+/// Encodes a command for Redis: an array of strings, each with its length.
 fn command(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
@@ -92,7 +92,7 @@ async fn redis_runs_through_it() {
     stream.write_all(&command(&[b"GET", b"fish"])).await.unwrap();
     expect(&mut stream, b"+OK\r\n$6\r\nsalmon\r\n").await;
 
-    // A value of a mebibyte, which is no text.
+    // A value of a mebibyte that is not text.
     let value: Vec<u8> =
         (0..1u32 << 20).map(|index| (index.wrapping_mul(index) >> 7).to_le_bytes()[0]).collect();
     stream.write_all(&command(&[b"SET", b"long", &value])).await.unwrap();
@@ -101,7 +101,7 @@ async fn redis_runs_through_it() {
     let answer = [&b"$1048576\r\n"[..], &value, b"\r\n"].concat();
     expect(&mut stream, &answer).await;
 
-    // Ten thousand commands, and only then the answers.
+    // Ten thousand commands, and only then the replies.
     let commands = command(&[b"INCR", b"count"]).repeat(10_000);
     let (mut reads, mut writes) = tokio::io::split(stream);
     let writing = tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Flow control of HTTP/2 reaches whoever sends, and holds up nobody else. Time is that of the test: it passes when all
-//! tasks wait.
+//! HTTP/2 flow control makes the sender wait, and does not block other streams. Time is paused: it
+//! advances when all tasks wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::serving::{self, STREAM_WINDOW, echo};
 
 const MESSAGE: usize = 16 * 1024;
 
-/// What may be under way: the window, and what both ends hold.
+/// Maximum of bytes in flight: the window, and the buffers of both ends.
 const MOST: usize = STREAM_WINDOW as usize + 512 * 1024;
 
-/// Sends messages until one has to wait; gives how many did not.
+/// Sends messages until one has to wait; returns how many did not.
 async fn fill(ws: &mut WebSocket) -> usize {
     let mut sent = 0;
     while let Ok(result) = timeout(Duration::from_secs(5), ws.send(vec![7; MESSAGE])).await {
@@ -30,7 +30,7 @@ async fn fill(ws: &mut WebSocket) -> usize {
     sent
 }
 
-/// Receives messages until there is none for a while.
+/// Receives messages until none arrives for a while; returns their number.
 async fn drain(ws: &mut WebSocket) -> usize {
     let mut received = 0;
     while let Ok(message) = timeout(Duration::from_secs(5), ws.recv()).await {
@@ -67,14 +67,14 @@ async fn a_server_that_does_not_read_is_waited_for() {
 
     read.notify_one();
     stalled.flush().await.unwrap();
-    // The one that had to wait was taken, or was not: its `send` was dropped.
+    // The last `send` was cancelled: its message was taken or not.
     let received = counts.recv().await.unwrap();
     assert!((sent..=sent + 1).contains(&received), "{received} of {sent}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_waited_for() {
-    /// What our client lets a server send on a stream.
+    /// Receive window that the client grants a stream, in bytes.
     const CLIENT_WINDOW: usize = 256 * 1024;
 
     let (count, mut counts) = mpsc::unbounded_channel();
@@ -86,7 +86,7 @@ async fn a_client_that_does_not_read_is_waited_for() {
             }
             count.send(fill(&mut ws).await).unwrap();
             ws.flush().await.unwrap();
-            // The end is the client's to choose.
+            // The client chooses when to end.
             let _ = ws.recv().await;
         }
     };
@@ -108,7 +108,7 @@ async fn a_client_that_does_not_read_is_waited_for() {
 async fn a_long_message_is_not_taken_whole_for_a_peer_that_does_not_read() {
     const LENGTH: usize = 8 << 20;
 
-    /// Whether a message was taken although nobody reads.
+    /// Returns whether a message is taken although nobody reads.
     async fn is_taken(ws: &mut WebSocket) -> bool {
         timeout(Duration::from_secs(5), ws.send(vec![7; LENGTH])).await.is_ok()
     }
@@ -126,7 +126,7 @@ async fn a_long_message_is_not_taken_whole_for_a_peer_that_does_not_read() {
     let (http2, _server) = serving::connect(Options::new(), handler).await;
     let mut ws = http2.open("/send").await.unwrap();
     assert_eq!(sightings.recv().await, Some(false), "by the server");
-    // It goes on as soon as somebody does.
+    // The send continues as soon as the peer reads.
     assert_eq!(ws.recv().await.unwrap().unwrap().len(), LENGTH);
 
     let (http2, _server) = serving::connect(Options::new(), |ws, _| async move {
@@ -148,7 +148,8 @@ async fn a_connection_that_takes_nothing_is_waited_for_whatever_the_window() {
         let mut connection = builder.handshake::<_, Bytes>(server).await.unwrap();
         let (_request, mut answer) = connection.accept().await.unwrap().unwrap();
         let _stream = answer.send_response(Response::new(()), false).unwrap();
-        // The answer goes out while it waits for another request, of which there is one. Then nothing is read any more.
+        // The response leaves while the server waits for another request, which does come. Then the
+        // server reads nothing more.
         let _other = connection.accept().await;
         std::future::pending::<()>().await;
     });

@@ -1,5 +1,5 @@
-//! A proxy that translates to HTTP/1.1 may need a `Sec-WebSocket-Key`, or make two of one: our client asks without, and once
-//! more with a key when that is refused with 400.
+//! A proxy that translates to HTTP/1.1 may need a `Sec-WebSocket-Key`, or duplicate a key that is
+//! there: the client sends no key, and repeats the request with a key when it is refused with 400.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,8 @@ use tokio::io::duplex;
 
 use crate::serving::{client, echo};
 
-/// The keys of the requests that a server has had, and a connection to it. It upgrades those that `takes` says.
+/// Connects to a server that upgrades the requests whose key `takes` accepts; returns the keys of
+/// all requests as well.
 async fn connect(takes: fn(Option<&str>) -> bool) -> (Http2, Arc<Mutex<Vec<Option<String>>>>) {
     let keys = Arc::new(Mutex::new(Vec::new()));
     let seen = keys.clone();

@@ -8,7 +8,7 @@ use tokio::io::duplex;
 
 use crate::serving;
 
-/// A client of a server that answers every request with a status and many headers.
+/// Returns a client of a server that answers every request with a status and many headers.
 async fn answering(status: u16, headers: HeaderMap) -> Http2 {
     let (client, server) = duplex(1000);
     tokio::spawn(async move {

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::serving;
 
-/// A WebSocket of ours, and the sending half of its stream in a server that knows nothing of WebSockets.
+/// Returns a client WebSocket, and the sending half of its stream in a server that knows nothing of
+/// WebSockets.
 async fn of_a_bare_server() -> (WebSocket, SendStream<Bytes>) {
     let (client, server) = duplex(1000);
     let (streams, mut opened) = mpsc::unbounded_channel();
@@ -27,11 +28,11 @@ async fn of_a_bare_server() -> (WebSocket, SendStream<Bytes>) {
     (ws, opened.recv().await.unwrap())
 }
 
-/// The error of a stream that was reset: its reason.
+/// Returns the reset reason of the error of a stream.
 fn reset(error: Error) -> String {
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-            // The kind is ours, and within is what the library says.
+            // The kind is set by this library, and the inner error is h2's.
             let inner = error.get_ref().unwrap();
             inner.source().map_or_else(|| inner.to_string(), |source| format!("{inner}: {source}"))
         }
@@ -69,7 +70,7 @@ async fn a_stream_that_ends_without_a_close_frame_is_disconnected() {
     assert!(matches!(ws.recv().await, Err(Error::Disconnected)));
 }
 
-/// What a handler of ours gets to know of a client that does `what` with its stream.
+/// Returns the errors that a server's handler sees of a client that applies `what` to its stream.
 async fn seen_by_a_server(what: impl FnOnce(&mut SendStream<Bytes>)) -> Vec<Error> {
     let (errors, mut seen) = mpsc::unbounded_channel();
     let handler = move |mut ws: WebSocket, _| {
@@ -131,7 +132,7 @@ async fn a_websocket_that_is_dropped_is_disconnected() {
     let mut dropped = http2.open("/drop").await.unwrap();
     assert!(matches!(dropped.recv().await, Err(Error::Disconnected)));
 
-    // And so is every WebSocket of a connection that just ends.
+    // The same holds for every WebSocket of a connection that ends without GOAWAY.
     let mut ws = http2.open("/").await.unwrap();
     server.abort();
     assert!(matches!(ws.recv().await, Err(Error::Disconnected)));

@@ -35,7 +35,7 @@ async fn a_refusal_is_in_the_error() {
         }
         other => panic!("{other:?}"),
     }
-    // The connection goes on.
+    // The connection stays open.
     let mut ws = http2.open("/").await.unwrap();
     ws.send("hello").await.unwrap();
     assert_eq!(ws.recv().await.unwrap(), Some("hello".into()));

@@ -1,8 +1,9 @@
-//! Messages that nobody receives make their sender wait, whatever their size, and leave the connection and its other
-//! WebSockets alone, though the peer be hyper's or h2's as it comes: since 0.4.16, h2 ends a connection on which too many
-//! short DATA frames are unread (`too_many_data_frames`).
+//! Messages that nobody receives make their sender wait, whatever their size, and leave the
+//! connection and its other WebSockets alone, even if the peer is hyper or h2 with default
+//! settings: since 0.4.16, h2 ends a connection on which too many short DATA frames are unread
+//! (`too_many_data_frames`).
 //!
-//! Time is that of the test: it passes when all tasks wait.
+//! Time is paused: it advances when all tasks wait.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::serving;
 /// Shorter than any timeout of the connections.
 const A_WHILE: Duration = Duration::from_secs(5);
 
-/// Sends up to `most` messages of `length` bytes; says whether one had to wait.
+/// Sends up to `most` messages of `length` bytes; returns whether one had to wait.
 async fn fill(ws: &mut WebSocket, length: usize, most: usize) -> bool {
     for _ in 0..most {
         match timeout(A_WHILE, ws.send(vec![7; length])).await {
@@ -59,7 +60,7 @@ async fn ignore(upgrade: WebSocketUpgrade) -> Response {
     })
 }
 
-/// A client of a server with the settings that `axum::serve` has: those of hyper.
+/// Returns a client of a server with the settings of `axum::serve`: those of hyper.
 async fn of_axum() -> Http2 {
     let (client, server) = duplex(64 * 1024);
     let router = Router::new().route("/echo", any(echo)).route("/ignore", any(ignore));
@@ -78,7 +79,7 @@ async fn a_server_that_does_not_receive_makes_the_client_wait() {
         let http2 = of_axum().await;
         let mut unread = http2.open("/ignore").await.unwrap();
         assert!(fill(&mut unread, length, 10_000).await, "of {length} bytes all are taken");
-        // The window of the connection is used up as well, as it is with hyper's settings. It is not needed for this.
+        // hyper's settings exhaust the window of the connection as well. An echo does not need it.
         http2.open("/echo").await.unwrap();
     }
 }
@@ -98,7 +99,7 @@ async fn servers_that_do_not_receive_leave_the_others_alone() {
     }
 }
 
-/// Asks for a WebSocket, and for none of what comes on it.
+/// Opens a WebSocket, and reads nothing that arrives on it.
 async fn open(sender: &SendRequest<Bytes>) -> (h2::SendStream<Bytes>, h2::RecvStream) {
     let mut request = Request::new(());
     *request.method_mut() = Method::CONNECT;

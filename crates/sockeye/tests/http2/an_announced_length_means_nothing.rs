@@ -1,5 +1,5 @@
-//! Jetty 12 answers an extended CONNECT with `content-length: 0`, and sends DATA. RFC 9110 section 9.3.6 has a client ignore
-//! it.
+//! Jetty 12 answers an extended CONNECT with `content-length: 0`, and sends DATA. RFC 9110 section
+//! 9.3.6 requires a client to ignore the header.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -29,7 +29,7 @@ async fn a_websocket_whose_answer_has_a_content_length_is_open() {
         }
     });
     let http2 = serving::client().handshake_http2(client).await.unwrap();
-    // More than once: then the server names the header by its number in the dynamic table.
+    // More than once: later the server refers to the header by its index in the dynamic table.
     for _ in 0..3 {
         let mut ws = http2.open("/").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), Some("hello".into()));

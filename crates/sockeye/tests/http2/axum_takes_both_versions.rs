@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificate::certificate;
 
-/// A route that says over which version of HTTP it was asked.
+/// A route that sends the HTTP version of its request.
 async fn route(upgrade: WebSocketUpgrade) -> Response {
     let version = upgrade.version();
     upgrade.subprotocols(["chat"]).on_upgrade(async move |mut ws| {
@@ -34,7 +34,7 @@ fn app() -> Router {
     Router::new().route("/ws", any(route)).nest("/in", Router::new().route("/ws", any(route)))
 }
 
-/// TLS for `axum::serve`.
+/// A TLS listener for `axum::serve`.
 struct Secured {
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -58,7 +58,8 @@ impl axum::serve::Listener for Secured {
     }
 }
 
-/// The address of a server over TLS that names these protocols, and a configuration that trusts it.
+/// Starts a TLS server that offers these protocols; returns its address and a configuration that
+/// trusts it.
 async fn serve_tls(protocols: &[&str]) -> (SocketAddr, Arc<ClientConfig>) {
     let (mut config, trusting) = certificate("127.0.0.1");
     Arc::make_mut(&mut config).alpn_protocols =

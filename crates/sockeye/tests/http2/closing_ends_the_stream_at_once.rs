@@ -1,5 +1,6 @@
-//! Servers that end a stream only after its client has (Apache, Hypercorn) are not waited for. Time is that of the test: it
-//! passes when all tasks wait, so that a wait of any length would show.
+//! The client does not wait for servers that end a stream only after the client has (Apache,
+//! Hypercorn). Time is paused: it advances when all tasks wait, so that a wait of any length would
+//! show.
 
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use tokio::time::Instant;
 
 use crate::serving;
 
-/// A close frame with 1000 of a server.
+/// A server's close frame with 1000.
 const CLOSE: &[u8] = &[0x88, 2, 0x03, 0xe8];
 
-/// A WebSocket of ours, and both halves of its stream in a server that knows nothing of WebSockets.
+/// Returns a client WebSocket, and both halves of its stream in a server that knows nothing of
+/// WebSockets.
 async fn of_a_bare_server() -> (WebSocket, SendStream<Bytes>, RecvStream) {
     let (client, server) = duplex(1000);
     let (streams, mut opened) = mpsc::unbounded_channel();
@@ -35,7 +37,7 @@ async fn of_a_bare_server() -> (WebSocket, SendStream<Bytes>, RecvStream) {
     (ws, send, receive)
 }
 
-/// Receives until the client ends the stream, then ends it as well; gives what was received.
+/// Receives until the client ends the stream, then ends it as well; returns the received bytes.
 async fn end_after_the_client(mut send: SendStream<Bytes>, mut receive: RecvStream) -> Vec<u8> {
     let mut received = Vec::new();
     while let Some(data) = receive.data().await {

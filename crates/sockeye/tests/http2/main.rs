@@ -1,4 +1,4 @@
-//! WebSockets over HTTP/2, our client and our server: one behaviour per file.
+//! WebSockets over HTTP/2, with this library's client and server: one behaviour per file.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

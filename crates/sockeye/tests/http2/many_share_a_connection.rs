@@ -31,7 +31,7 @@ async fn many_share_a_connection_and_each_has_its_own_messages() {
         assert_eq!(ws.close_frame().unwrap().code, CloseCode::NORMAL_CLOSURE);
     }
     drop(http2);
-    // It ends with its last user.
+    // The connection ends with its last user.
     server.await.unwrap().unwrap();
 }
 
@@ -43,7 +43,7 @@ async fn one_more_than_the_server_allows_waits_until_another_ends() {
         sockets.push(http2.open("/").await.unwrap());
     }
     let opening = tokio::spawn(async move { http2.open("/").await });
-    // The one that is open still works while the other waits.
+    // An open WebSocket still works while another one waits.
     for _ in 0..10 {
         sockets[0].send("still here").await.unwrap();
         assert_eq!(sockets[0].recv().await.unwrap(), Some("still here".into()));

@@ -1,4 +1,4 @@
-//! A server of HTTP/2 on a pipe.
+//! An HTTP/2 server on an in-memory pipe.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,14 +13,14 @@ use sockeye::{Client, Http2, WebSocket};
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
-/// What a stream of the server may hold unread, in bytes.
+/// Receive window of a stream of the server, in bytes.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// How many WebSockets there may be at a time.
+/// Maximum number of concurrent WebSockets.
 pub(crate) const MAX_STREAMS: u32 = 10;
 
-/// Our client's end of a connection to a server that gives each WebSocket and its path to `handler`; and the server, which
-/// ends with the connection.
+/// Connects a client to a server that passes each WebSocket and its path to `handler`. Returns the
+/// client and the server's task, which ends with the connection.
 pub(crate) async fn connect<H, F>(
     options: Options,
     handler: H,
@@ -33,7 +33,7 @@ where
     (client().handshake_http2(stream).await.unwrap(), server)
 }
 
-/// As [`connect`], before anything was sent.
+/// Like [`connect`], but returns the pipe before anything was sent.
 pub(crate) fn serve<H, F>(
     options: Options,
     handler: H,
@@ -60,7 +60,7 @@ pub(crate) fn client() -> Client {
     Client::new("ws://example.com/")
 }
 
-/// A handler that sends everything back.
+/// A handler that echoes every message.
 pub(crate) async fn echo(mut ws: WebSocket, _: String) {
     while let Ok(Some(message)) = ws.recv().await {
         if ws.send(message).await.is_err() {

@@ -60,7 +60,7 @@ async fn opening_may_be_given_up_at_any_point() {
         }
         assert_echo(&mut stays).await;
     }
-    // None of those that were given up is left over.
+    // No cancelled stream remains.
     let mut sockets = Vec::new();
     for _ in 1..MAX_STREAMS {
         sockets.push(http2.open("/").await.unwrap());

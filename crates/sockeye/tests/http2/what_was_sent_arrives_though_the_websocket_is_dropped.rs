@@ -6,7 +6,7 @@ use crate::serving;
 
 const MESSAGES: usize = 100;
 
-/// What came before the end, which is that of a transport without a close frame.
+/// Returns the number of messages before the end, which comes without a close frame.
 async fn count(mut ws: WebSocket) -> usize {
     let mut received = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Callbacks of the raw upgrade look at a request before it is answered.
+//! Callbacks of the raw upgrade inspect a request before it is answered.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

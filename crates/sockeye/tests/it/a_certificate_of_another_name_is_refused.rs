@@ -1,4 +1,4 @@
-//! TLS: a certificate counts only for its own name, and only if someone trusted vouches for it.
+//! TLS: a certificate is valid only for its own name, and only with a trusted issuer.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
@@ -13,14 +13,15 @@ use sockeye::{Client, ConnectError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// An echo server of one connection with a certificate for `name`, and a configuration that trusts it.
+/// Starts an echo server for one connection with a certificate for `name`; returns its address and
+/// a configuration that trusts it.
 async fn server(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
     let (config, trusting) = certificate(name);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // The client may well refuse.
+        // The client may refuse the certificate.
         let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else { return };
         let mut ws = Upgrader::new().accept(stream).await.unwrap();
         while let Some(message) = ws.recv().await.unwrap() {

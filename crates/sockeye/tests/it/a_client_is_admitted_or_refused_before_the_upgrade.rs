@@ -1,4 +1,4 @@
-//! The hook before the upgrade: it may wait, refuse with anything, or let a client in with data.
+//! The hook before the upgrade may wait, refuse with any response, or admit a client with data.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,9 +19,9 @@ struct User(String);
 #[derive(Clone, Debug, PartialEq)]
 struct Peer(Option<SocketAddr>);
 
-/// Lets in who has a token, wherever it is.
+/// Admits a client with a token, wherever the request has it.
 async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
-    // As if something had to be asked for elsewhere.
+    // Like a hook that queries another service.
     yield_now().await;
     let by_subprotocol = || request.subprotocols().iter().find_map(|s| s.strip_prefix("bearer."));
     let query = request.query("access_token");
@@ -52,7 +52,7 @@ async fn who(mut ws: WebSocket) -> sockeye::Result<()> {
     Ok(())
 }
 
-/// The address of a server that tells clients who they are.
+/// Starts a server that sends clients their identity, and returns its address.
 async fn serve() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0").await.unwrap().upgrader(upgrader());
     let address = server.local_addr().unwrap();
@@ -102,7 +102,7 @@ async fn the_hook_chooses_the_subprotocol() {
     let mut ws = client.connect().await.unwrap();
     assert_eq!(ws.subprotocol(), Some("chat.v1"));
     assert_eq!(ws.recv().await.unwrap(), Some("None Some(\"chat.v1\")".into()));
-    // One that was not asked for must not be sent.
+    // A subprotocol that the client did not offer must not be sent.
     let (status, body) = status_and_body(Client::new(&url).subprotocols(["chat.v2"])).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(body, b"no subprotocol could be agreed on\n");

@@ -1,4 +1,5 @@
-//! Servers that stop close every connection with a word, drop what does not go, and say so.
+//! Servers that stop send every connection a close frame, drop those that do not end, and report
+//! the numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Handlers that are running.
+/// The number of running handlers.
 #[derive(Clone, Default)]
 struct Alive(Arc<AtomicUsize>);
 
@@ -83,7 +84,7 @@ impl Running {
         connect(format!("ws://{}/", self.address)).await.unwrap()
     }
 
-    /// A connection whose handler runs: it has echoed.
+    /// Returns a connection whose handler has echoed, and so runs.
     async fn met(&self) -> WebSocket {
         let mut ws = self.connect().await;
         ws.send("hello").await.unwrap();
@@ -131,7 +132,7 @@ async fn who_does_not_go_is_dropped_with_its_handler_and_counted() {
         async move |mut ws: WebSocket| {
             let _one = one;
             if ws.recv().await? == Some("stuck".into()) {
-                // It looks at its connection no more.
+                // The handler does not use its connection any more.
                 std::future::pending::<()>().await;
             }
             echo(ws).await
@@ -144,13 +145,13 @@ async fn who_does_not_go_is_dropped_with_its_handler_and_counted() {
         client.send(first).await.unwrap();
         clients.push(client);
     }
-    // Than the time for a closing handshake.
+    // Shorter than the close timeout.
     let sooner = Shutdown::new().timeout(Duration::from_secs(3));
     let finish = tokio::spawn({
         let drain = drain.clone();
         async move { drain.finish(sooner).await }
     });
-    // The last one never reads, so that it answers nothing.
+    // The last client never reads, so that it sends no reply.
     assert_eq!(clients[0].recv().await.unwrap(), None);
     hint(clients[0].close_frame(), CloseCode::GOING_AWAY);
     let drained = finish.await.unwrap();
@@ -196,7 +197,8 @@ async fn a_handler_that_answers_too_late_still_finishes_the_closing_handshake() 
         let drain = drain.clone();
         async move { drain.finish(Shutdown::new()).await }
     });
-    // The clock goes on once nobody has anything to do: the close frame is out, and then the message was received.
+    // Time advances once all tasks are idle: the close frame was sent, and then the message was
+    // received.
     sleep(Duration::from_millis(10)).await;
     client.send("late").await.unwrap();
     sleep(Duration::from_millis(10)).await;
@@ -232,7 +234,7 @@ async fn a_stop_amid_a_storm_of_clients_leaves_nobody() {
     for number in 0..64 {
         let (url, met) = (url.clone(), met.clone());
         clients.spawn(async move {
-            // Until the server is gone.
+            // Until the server has stopped.
             while let Ok(mut ws) = connect(&url).await {
                 for _ in 0..number % 7 {
                     if ws.send("hello").await.is_err() || !matches!(ws.recv().await, Ok(Some(_))) {
@@ -272,7 +274,7 @@ async fn a_server_that_is_dropped_takes_its_connections_along() {
     assert_eq!((running.alive.count(), drain.connections()), (0, 0));
 }
 
-/// Two connections, each with the end that the test holds.
+/// Returns both ends of a connection.
 async fn pair() -> (WebSocket, WebSocket) {
     let (client, server) = tokio::io::duplex(4096);
     let accept =
@@ -303,7 +305,7 @@ async fn connections_of_any_origin_are_drained_by_what_they_were_given_to() {
     assert_eq!(drain.connections(), 0);
     task.await.unwrap();
     handler.await.unwrap().unwrap();
-    // One that comes late is closed at once.
+    // A connection added after the drain is closed at once.
     let (mut late, ws) = pair().await;
     tokio::spawn(drain.serve(ws, echo));
     assert_eq!(late.recv().await.unwrap(), None);
@@ -336,7 +338,7 @@ async fn a_connection_in_two_halves_is_closed_from_the_one_that_receives() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_waits_for_a_peer_in_vain_is_told_that_its_time_is_up() {
     let drain = Drain::new();
-    // The client's end is held and never read.
+    // The test holds the client's end and never reads from it.
     let (_deaf, mut ws) = pair().await;
     drain.watch(&mut ws);
     let handler = tokio::spawn(echo(ws));

@@ -1,4 +1,5 @@
-//! Whoever drops the future of a connection in the making leaves nothing behind: at each stage the peer sees the end.
+//! Dropping the future of a pending connect releases everything: at each stage the peer sees the
+//! end.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,8 +10,9 @@ use sockeye::Client;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// A peer that reads a head for each of these, answers it, and after the last reads another one and leaves it at that. It
-/// says when it has come so far, and when the client has gone.
+/// Starts a peer that reads a head for each of these answers and sends the answer; after the last
+/// one it reads another head and does not answer. The peer reports when it has reached that point,
+/// and when the client has disconnected.
 async fn peer(answers: &'static [&'static str]) -> (SocketAddr, UnboundedReceiver<&'static str>) {
     let (say, said) = unbounded_channel();
     let address = relay::listen(move |mut stream| {

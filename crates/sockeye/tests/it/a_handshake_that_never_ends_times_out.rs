@@ -1,4 +1,4 @@
-//! Handshakes that stall or dribble end at their deadline, in both roles.
+//! Handshakes that stall, or arrive byte by byte, end at their timeout, in both roles.
 
 use crate::peer;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use sockeye::{Client, ConnectError, Stage, UpgradeError};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
-/// Sends a byte every second for as long as anyone listens.
+/// Sends a byte every second until the peer stops reading.
 async fn dribble(mut stream: DuplexStream, bytes: String) -> DuplexStream {
     for byte in bytes.bytes() {
         if stream.write_all(&[byte]).await.is_err() {

@@ -1,4 +1,4 @@
-//! Heads of too many bytes or headers are refused, in both roles.
+//! Heads with too many bytes or headers are refused, in both roles.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -8,7 +8,7 @@ use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, ConnectError, UpgradeError};
 use tokio::io::{AsyncWriteExt, duplex};
 
-/// What the server answers to a request, and what it makes of it.
+/// Returns the server's response to a request, and its error.
 async fn refused(request: String, options: Options) -> (String, HandshakeError) {
     let (stream, mut client) = duplex(256);
     let server = tokio::spawn(async move { Upgrader::new().options(options).accept(stream).await });

@@ -1,4 +1,4 @@
-//! A message that comes too late is answered by what the peer closed the connection with, and is no misuse.
+//! Sending after the peer has closed returns the peer's close frame, and not a usage error.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,5 @@
-//! A ping may wait behind megabytes that the system holds for a slow line: its pong is not due before the peer has the ping.
+//! A ping may wait behind megabytes that the system buffers for a slow line: its pong is not due
+//! before the peer has the ping.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -19,10 +20,10 @@ use crate::peer::upgrade;
 const PING_AFTER: Duration = Duration::from_millis(500);
 const PONG_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What the server sends at once, in bytes: the system takes most of it.
+/// Length of the message that the server sends at once, in bytes: the system buffers most of it.
 const LENGTH: usize = 3 << 20;
 
-/// The peer reads this much every [`PAUSE`], in bytes.
+/// Bytes that the peer reads every [`PAUSE`].
 const PIECE: usize = 32 * 1024;
 const PAUSE: Duration = Duration::from_millis(30);
 
@@ -31,7 +32,7 @@ fn options() -> Options {
     Options::new().config(config)
 }
 
-/// Opens a WebSocket by hand, with little room for what it does not read.
+/// Opens a raw WebSocket with a small receive buffer.
 fn dial(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -41,7 +42,8 @@ fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads a message of [`LENGTH`] bytes over a slow line, then closes. Gives how long that took.
+/// Reads a message of [`LENGTH`] bytes over a slow line, then closes. Returns the duration of the
+/// read.
 fn read_slowly(address: SocketAddr) -> Duration {
     let mut stream = dial(address);
     let start = Instant::now();
@@ -55,7 +57,7 @@ fn read_slowly(address: SocketAddr) -> Duration {
     }
     let took = start.elapsed();
     stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).unwrap();
-    // Pings, and the answer.
+    // Pings, and the reply to the close frame.
     let _ = stream.read_to_end(&mut Vec::new());
     took
 }
@@ -92,7 +94,7 @@ async fn of_a_websocket_in_two_halves() {
     peer.await.unwrap();
 }
 
-/// Sends the message to whoever comes.
+/// Sends the message to every client.
 struct Sender;
 
 impl push::Handler for Sender {

@@ -1,4 +1,5 @@
-//! Deadlines of writes and of messages: a peer that does not read, and one that does not finish what it says.
+//! Timeouts of writes and of messages: a peer that does not read, and one that does not finish its
+//! message.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,18 +11,18 @@ use sockeye::{Client, CloseCode, Config, Error, Message, TimedOut, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Room in the pipe between both ends, in bytes.
+/// Size of the pipe between both ends, in bytes.
 const PIPE: usize = 1024;
 
-/// Far longer than any deadline here, on a clock that is not the wall's.
+/// Far longer than any timeout here; time is paused.
 const LONG: Duration = Duration::from_secs(3600);
 
 fn config() -> Config {
-    // Silence is not what these tests are about.
+    // Idle timeouts are not tested here.
     Config::new().ping_after(None)
 }
 
-/// A server's end, and the other one by hand, after the handshake.
+/// Returns a server, and the raw client end of its stream, after the handshake.
 async fn open(config: Config) -> (WebSocket, DuplexStream) {
     let (server, mut peer) = duplex(PIPE);
     let request = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -53,7 +54,7 @@ async fn a_send_to_a_peer_that_does_not_read_fails_in_time_and_the_connection_is
     assert_eq!(start.elapsed().as_secs(), limit.as_secs());
     let again = ws.send("more").await;
     assert!(is_late(&again, TimedOut::Writing), "{again:?}");
-    // What it ended with is told once to the one who receives, too.
+    // The receiving side gets the error once, too.
     assert!(matches!(ws.recv().await, Err(Error::TimedOut(TimedOut::Writing))));
     assert!(matches!(ws.recv().await, Ok(None)));
 }
@@ -80,7 +81,7 @@ async fn senders_of_a_connection_in_two_halves_are_not_kept_waiting() {
     let (sender, receiver) = ws.split_with(SendQueue::new().capacity(10 * 1024));
     sender.send(large()).await.unwrap();
     let start = Instant::now();
-    // There is no room for it until the writer gives up.
+    // The queue has no capacity for it until the writer times out.
     assert!(sender.send(large()).await.is_err());
     assert_eq!(start.elapsed().as_secs(), 3);
     drop(receiver);
@@ -89,7 +90,7 @@ async fn senders_of_a_connection_in_two_halves_are_not_kept_waiting() {
     assert!(rest.len() <= PIPE, "{}", rest.len());
 }
 
-/// A peer that takes a byte every two seconds, five of them, and nothing after that.
+/// A peer that reads a byte every two seconds, five of them, and nothing after that.
 async fn take_a_little(mut peer: DuplexStream) {
     for _ in 0..5 {
         sleep(Duration::from_secs(2)).await;
@@ -145,7 +146,8 @@ async fn a_close_that_cannot_be_written_ends_both_halves_in_time() {
     let start = Instant::now();
     let error = receiver.recv().await.unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
-    // From the last byte that the peer took: what was queued before the close frame is still written.
+    // Counted from the last byte that the peer took: output queued before the close frame is still
+    // written.
     assert_eq!(start.elapsed().as_secs(), 5 * 2 + 3);
 }
 
@@ -166,7 +168,7 @@ async fn a_stream_that_is_read_slowly_here_is_not_the_peers_fault() {
     message.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, b"c");
     let mut peer = last.await.unwrap();
-    // A piece that does not come is.
+    // A missing piece does time out.
     peer.write_all(&[0x02, 0x80 | 2, 0, 0, 0, 0, b'a']).await.unwrap();
     let mut message = ws.recv_stream().await.unwrap().unwrap();
     let error = message.read_to_end(&mut rest).await.unwrap_err();
@@ -237,7 +239,7 @@ async fn a_message_that_does_not_come_to_its_end_fails_in_time() {
     assert_eq!(start.elapsed().as_secs(), 3);
 }
 
-/// Between a first fragment, `ab`, and a second one that does not come.
+/// Returns a connection between a first fragment, `ab`, and a second one that does not arrive.
 async fn open_between_fragments() -> (WebSocket, DuplexStream) {
     let (ws, mut peer) = open(config().read_timeout(Some(Duration::from_secs(3)))).await;
     peer.write_all(&[0x02, 0x80 | 2, 0, 0, 0, 0, b'a', b'b']).await.unwrap();

@@ -1,4 +1,4 @@
-//! Answers without an HTTP library are those of an HTTP server: RFC 9110 sections 6.6.1 and 9.3.2.
+//! Responses written without an HTTP library follow RFC 9110 sections 6.6.1 and 9.3.2.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! A client that cannot connect is told where to.
+//! The error of a failed connect names the address.
 
 use std::io;
 

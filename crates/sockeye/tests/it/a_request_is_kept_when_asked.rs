@@ -1,4 +1,4 @@
-//! The head of a request is there for the handler of its connection, where the server keeps it.
+//! The handler of a connection can read the head of its request if the server keeps it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ async fn upgraded(upgrader: Upgrader) -> WebSocket {
     let request = peer::request("/chat/red?name=ada", "X-Key: a\r\nCookie: sid=1\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
     let ws = upgrader.accept(server).await.unwrap();
-    // It is looked at and not spoken with.
+    // The test only inspects the connection and sends nothing on it.
     std::mem::forget(client);
     ws
 }

@@ -1,4 +1,4 @@
-//! Messages that a sender of a connection in two halves writes in fragments, beside others that send as well.
+//! Messages that the sender of a split connection writes in fragments, while others send as well.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,17 +12,17 @@ use sockeye::{Client, CloseCode, Error, Kind, Message, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
 
-/// The payload of a fragment, in bytes.
+/// Length of a fragment, in bytes.
 const FRAGMENT: usize = 64 * 1024;
 
-/// Far more than may be on its way.
+/// Length of a message that exceeds all buffers, in bytes.
 const LONG: usize = 20 * FRAGMENT + 7;
 
 fn long() -> Vec<u8> {
     (0..LONG).map(|index| (index / 1000 % 251).to_le_bytes()[0]).collect()
 }
 
-/// A server's halves, and a client, over a pipe with so much room, in bytes.
+/// Returns a server's halves, and a client, over a pipe of `room` bytes.
 async fn pair(room: usize, client: Client, options: Options) -> (Sender, Receiver, WebSocket) {
     let (near, far) = duplex(room);
     let upgrader = Upgrader::new().options(options);
@@ -35,7 +35,7 @@ async fn plain() -> (Sender, Receiver, WebSocket) {
     pair(1000, Client::new("ws://example.com/"), Options::new()).await
 }
 
-/// A server's halves whose client is the test itself.
+/// Returns a server's halves and the raw client end of its stream.
 async fn raw() -> (Sender, Receiver, DuplexStream) {
     let (mut near, far) = duplex(1000);
     near.write_all(peer::request("/", "").as_bytes()).await.unwrap();
@@ -53,7 +53,7 @@ async fn assert_others_wait(sender: Sender, mut receiver: Receiver, mut client: 
     let other = sender.clone();
     let writing = tokio::spawn(async move {
         let mut message = sender.send_stream(Kind::Binary).await.unwrap();
-        // It has its place from here on.
+        // From here on the message has its place in the order of messages.
         message.write_all(&long()[..100]).await.unwrap();
         message.flush().await.unwrap();
         let others = tokio::spawn(async move {
@@ -213,7 +213,7 @@ async fn one_that_was_finished_is_sent_before_the_close_frame() {
     let (sender, mut receiver, mut client) = plain().await;
     let mut message = sender.send_stream(Kind::Binary).await.unwrap();
     message.write_all(&vec![7; FRAGMENT + 1]).await.unwrap();
-    // The last fragment is given with the first poll.
+    // The first poll queues the last fragment.
     let mut finishing = Box::pin(message.finish());
     assert!(finishing.as_mut().now_or_never().is_none());
     sender.send("after").await.unwrap();

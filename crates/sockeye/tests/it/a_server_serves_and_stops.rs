@@ -1,4 +1,4 @@
-//! The server: echo, limits, and a stop that closes every connection.
+//! The server: echo, limits, and a shutdown that closes every connection.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,7 +16,7 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
     Ok(())
 }
 
-/// An echo server with the way to stop it.
+/// A running echo server, and the signal that stops it.
 struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -78,7 +78,7 @@ async fn connections_are_closed_with_1001_when_the_server_stops() {
         ws.recv().await.unwrap();
         clients.push(ws);
     }
-    // One that is still in its handshake must not hold the server.
+    // A connection in its handshake must not delay the shutdown.
     let _silent = tokio::net::TcpStream::connect(running.address).await.unwrap();
     running.stop.send(()).unwrap();
     for ws in &mut clients {
@@ -93,7 +93,7 @@ async fn connections_are_closed_with_1001_when_the_server_stops() {
 async fn a_client_that_does_not_answer_the_close_is_dropped_in_time() {
     let configure = |server: Server| server.shutdown_timeout(Duration::from_millis(50));
     let running = Running::start(configure).await;
-    // Nobody receives here, so nobody answers.
+    // The client does not receive, so it sends no reply to the close frame.
     let mut ws = connect(running.url()).await.unwrap();
     ws.send("hello").await.unwrap();
     ws.recv().await.unwrap();

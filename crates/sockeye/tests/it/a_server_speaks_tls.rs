@@ -1,4 +1,4 @@
-//! A whole server over TLS, which knows its clients' addresses, also after the end.
+//! A TLS server, which knows its clients' addresses, also after the end of a connection.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
@@ -55,7 +55,7 @@ async fn the_peers_address_is_known_after_a_reset() {
     }));
     let stream = TcpStream::connect(address).await.unwrap();
     let client = stream.local_addr().unwrap();
-    // Whatever is left unread makes the end a reset.
+    // With a linger time of zero, dropping the stream sends a reset.
     stream.set_zero_linger().unwrap();
     let ws = Client::new(format!("ws://{address}/")).handshake(stream).await.unwrap();
     drop(ws);

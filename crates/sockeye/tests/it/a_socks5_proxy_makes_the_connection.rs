@@ -1,4 +1,4 @@
-//! Clients connect through a SOCKS5 proxy, and are told why when they cannot.
+//! Clients connect through a SOCKS5 proxy, and report the cause of a failure.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,7 @@ use sockeye::{Client, ConnectError, Stage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A proxy's success, with the name `a` and a port for an address.
+/// A proxy's reply of success, with the name `a` and a port as the address.
 const CONNECTED: &[u8] = b"\x05\x00\x00\x03\x01a\x00\x50";
 
 fn client(url: &str, proxy: SocketAddr, credentials: &str) -> Client {
@@ -24,7 +24,8 @@ async fn expect(stream: &mut TcpStream, expected: &[u8]) {
     assert_eq!(received, expected);
 }
 
-/// A proxy that says these one after the other, each when something was sent to it, and keeps the connection open.
+/// Starts a proxy that sends these answers one after the other, each after some input, and keeps
+/// the connection open.
 async fn answering(answers: &'static [&'static [u8]]) -> SocketAddr {
     relay::listen(move |mut stream| async move {
         for answer in answers {

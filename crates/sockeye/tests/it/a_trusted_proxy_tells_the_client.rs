@@ -1,4 +1,4 @@
-//! Behind proxies that are trusted, the client's address is what they say: for handlers and for limits.
+//! Behind trusted proxies, handlers and limits use the client's address that the proxies report.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -87,7 +87,7 @@ async fn a_proxy_without_its_header_gets_nothing_and_has_only_so_long_for_it() {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut answer = Vec::new();
-        // It may be a reset, since the rest of a request is not read.
+        // The end may be a reset, since the rest of a request is not read.
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.is_empty(), "{answer:?}");
     }

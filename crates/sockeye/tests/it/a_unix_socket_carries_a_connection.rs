@@ -9,7 +9,7 @@ use sockeye::upgrade::Upgrader;
 use sockeye::{Client, CloseCode, ConnectError};
 use tokio::net::UnixListener;
 
-/// A path in the system's folder for temporary files; what is there is removed at the end.
+/// A path in the system's folder for temporary files, removed at the end.
 struct Socket(PathBuf);
 
 impl Socket {

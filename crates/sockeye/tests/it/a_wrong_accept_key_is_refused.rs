@@ -1,4 +1,4 @@
-//! A server that has not read our key is no WebSocket server.
+//! A server that has not read the client's key is no WebSocket server.
 
 use crate::peer;
 use sockeye::Client;

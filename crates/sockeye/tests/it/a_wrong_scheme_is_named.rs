@@ -1,4 +1,4 @@
-//! What a program asks for and cannot be had is told before anything is sent.
+//! An unusable URL is reported before anything is sent.
 
 use sockeye::handshake::{RequestError, SubprotocolError};
 use sockeye::{Client, ConnectError, connect};

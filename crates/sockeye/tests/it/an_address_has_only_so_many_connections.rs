@@ -1,4 +1,5 @@
-//! The limit of connections for one address: one more is told 429, and slow handshakes count.
+//! The limit of connections per address: further ones are refused with 429, and handshakes in
+//! progress count.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -23,7 +24,7 @@ async fn serve(limit: usize) -> SocketAddr {
     address
 }
 
-/// `None` when it is told that it is one too many.
+/// Connects; returns `None` if the server refuses with 429.
 async fn attempt(address: SocketAddr) -> Option<WebSocket> {
     match connect(format!("ws://{address}/")).await {
         Ok(ws) => Some(ws),
@@ -42,11 +43,11 @@ async fn one_too_many_is_told_429_until_another_has_ended() {
     let mut first = attempt(address).await.unwrap();
     let mut second = attempt(address).await.unwrap();
     assert!(attempt(address).await.is_none());
-    // Those that have a place keep it.
+    // Admitted connections stay open.
     second.send("still here").await.unwrap();
     assert_eq!(second.recv().await.unwrap(), Some("still here".into()));
     first.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
-    // The server's side ends a moment later.
+    // The server's side ends slightly later.
     let mut third = loop {
         if let Some(ws) = attempt(address).await {
             break ws;

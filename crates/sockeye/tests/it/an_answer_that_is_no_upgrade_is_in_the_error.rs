@@ -1,4 +1,4 @@
-//! The status and the beginning of the content of a refusal reach the client.
+//! The client gets the status and the beginning of the body of a refusal.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -58,6 +58,6 @@ async fn an_answer_that_cannot_have_content_is_not_waited_on() {
         let (told, body, _) = status_and_body(format!("HTTP/1.1 {status} x\r\n\r\n")).await;
         assert_eq!((told.as_u16(), body.as_str()), (status, ""));
     }
-    // The clock stands still unless somebody waits for it.
+    // Time is paused and advances only when all tasks wait.
     assert_eq!(start.elapsed(), std::time::Duration::ZERO);
 }

@@ -1,4 +1,4 @@
-//! Errors of clients tell what may pass by itself from what will not.
+//! Client errors distinguish transient failures from permanent ones.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! `{error}` alone tells what happened, and printers of whole chains say nothing twice.
+//! `{error}` alone describes the failure, and printing the whole chain repeats nothing.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,7 +10,7 @@ use sockeye::{
     ConnectError, Error, ProtocolError, RedirectError, TimedOut, UpgradeError, UsageError,
 };
 
-/// An error of another crate that leaves its cause to its source.
+/// An error of another crate whose text omits its source.
 #[derive(Debug)]
 struct Foreign(io::Error);
 

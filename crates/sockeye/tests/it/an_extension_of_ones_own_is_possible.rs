@@ -1,4 +1,5 @@
-//! An extension that this library does not know: it turns every byte of a data frame over, and says so by RSV2.
+//! An extension unknown to this library: it inverts every byte of a data frame, and marks the frame
+//! by RSV2.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -21,7 +22,7 @@ fn turned(frame: &Frame) -> Frame {
     Frame::new(frame.opcode, payload).with_fin(frame.fin).with_reserved(reserved)
 }
 
-/// A client and a server, which agrees to whatever of this name is offered.
+/// Connects a client and a server that accepts any offer of this extension.
 async fn pair(client: Client) -> (WebSocket, WebSocket) {
     let upgrader = Upgrader::new().before_upgrade(|request, response| {
         if let Some(offer) = request.extensions().iter().find(|offer| offer.name() == NAME) {

@@ -1,4 +1,4 @@
-//! Clients connect through an HTTP proxy by CONNECT, and are told why when they cannot.
+//! Clients connect through an HTTP proxy by CONNECT, and report the cause of a failure.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,20 +10,20 @@ use sockeye::proxy::TunnelError;
 use sockeye::{Client, ConnectError, Stage};
 use tokio::io::AsyncWriteExt;
 
-/// A client through the proxy; the host has a name that nobody but the proxy can resolve.
+/// Returns a client that uses the proxy; only the proxy can resolve the name of the host.
 fn client(proxy: SocketAddr, credentials: &str) -> Client {
     let proxy = format!("http://{credentials}{proxy}").parse().unwrap();
     Client::new("ws://echo.invalid/").proxy(proxy)
 }
 
-/// A proxy that answers every request with this and keeps the connection open.
+/// Starts a proxy that sends `answer` to every request and keeps the connection open.
 async fn answering(answer: impl Into<String>) -> SocketAddr {
     let answer = answer.into();
     relay::listen(move |mut stream| {
         let answer = answer.clone();
         async move {
             relay::read_head(&mut stream).await;
-            // The client may have read enough.
+            // The client may have stopped reading.
             let _ = stream.write_all(answer.as_bytes()).await;
             relay::wait_for_end(stream).await;
         }

@@ -1,4 +1,4 @@
-//! A server must choose among the subprotocols that were asked for.
+//! A server must choose among the subprotocols that the client offered.
 
 use crate::peer;
 use sockeye::Client;

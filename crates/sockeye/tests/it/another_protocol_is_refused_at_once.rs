@@ -1,4 +1,4 @@
-//! A server or a proxy that speaks no HTTP, and waits for what a client says next, is not waited for.
+//! The client does not wait for a server or a proxy that speaks no HTTP and waits for the client.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -24,7 +24,7 @@ async fn a_server_of_another_protocol_is_refused_at_its_first_words() {
             "{error:?}"
         );
         assert!(!error.is_transient());
-        // The clock stands still unless somebody waits for it.
+        // Time is paused and advances only when all tasks wait.
         assert_eq!(start.elapsed(), std::time::Duration::ZERO);
     }
 }

@@ -1,4 +1,5 @@
-//! WebSockets of an axum application: closed with a word when it stops, over both versions of HTTP, with data of their own.
+//! WebSockets of an axum application: each gets a close frame when the application stops, over both
+//! HTTP versions, and has data of the application.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +18,7 @@ use sockeye::{Client, CloseCode, ConnectError, Drain, Shutdown, WebSocket};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// As many of either version of HTTP.
+/// Number of clients of each HTTP version.
 const CLIENTS: usize = 5;
 
 #[derive(Clone)]

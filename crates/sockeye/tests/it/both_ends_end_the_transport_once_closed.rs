@@ -1,5 +1,5 @@
-//! After the closing handshake the transport ends in both directions, though both programs may keep their `WebSocket`:
-//! otherwise the peer would wait for that end until it loses patience.
+//! After the closing handshake the transport ends in both directions, even if both programs keep
+//! their `WebSocket`: otherwise the peer would wait for that end until its timeout.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ async fn both_ends_end_the_transport_once_closed() {
     for client_closes in [true, false] {
         let (near, mut near_end) = duplex(1024);
         let (mut far_end, far) = duplex(1024);
-        // It ends when both directions have ended.
+        // `copy_bidirectional` ends when both directions have ended.
         let carried =
             tokio::spawn(async move { copy_bidirectional(&mut near_end, &mut far_end).await });
         let request = Client::new("ws://example.com/");

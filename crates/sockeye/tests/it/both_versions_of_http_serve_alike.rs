@@ -1,4 +1,4 @@
-//! The same conversations over HTTP/1.1 and over HTTP/2: whatever can be observed at either end is the same.
+//! The same conversations over HTTP/1.1 and over HTTP/2: both ends observe the same.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use sockeye::{Client, CloseCode, Config, Deflate, Error, Message, WebSocket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-/// The pipe between both ends, in bytes.
+/// Size of the pipe between both ends, in bytes.
 const PIPE: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +26,10 @@ enum Version {
     Http2,
 }
 
-/// What a handler saw, in order.
+/// The observations of a handler, in order.
 type Seen = Vec<String>;
 
-/// Serves one connection by hyper; each WebSocket on it is given to `handler`.
+/// Serves one connection by hyper; each WebSocket on it is passed to `handler`.
 fn serve<H, F>(version: Version, options: Options, handler: H) -> DuplexStream
 where
     H: Fn(WebSocket) -> F + Clone + Send + Sync + 'static,
@@ -60,7 +60,7 @@ where
     client
 }
 
-/// A message as it is compared: long ones by their length and sum.
+/// Returns a message in a form to compare: a long one by its length and checksum.
 fn summary(message: &Message) -> String {
     let (kind, bytes) = (message.kind(), message.as_bytes());
     let sum = bytes.iter().fold(0_u64, |sum, &byte| sum.wrapping_mul(31) + u64::from(byte));
@@ -71,7 +71,7 @@ fn story(error: &Error) -> String {
     error.to_string()
 }
 
-/// Echoes, and tells what came and how it ended.
+/// Echoes, and returns the messages and how the connection ended.
 async fn echo(mut ws: WebSocket) -> Seen {
     let mut seen = vec![format!("{:?} {:?}", ws.subprotocol(), ws.extensions())];
     loop {
@@ -97,7 +97,8 @@ async fn echo(mut ws: WebSocket) -> Seen {
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// The stream of a WebSocket that was opened by hand, or by another client; bytes of frames go in and come out.
+/// Opens a WebSocket without the library's client, and returns its raw stream, which carries bytes
+/// of frames.
 async fn open_by_hand(version: Version, stream: DuplexStream, extensions: &str) -> Box<dyn Io> {
     match version {
         Version::Http1 => upgrade_by_hand(stream, extensions).await,
@@ -146,7 +147,7 @@ async fn play(stream: Box<dyn Io>, script: Vec<u8>, piece: usize) -> Vec<u8> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let writing = tokio::spawn(async move {
         for piece in script.chunks(piece) {
-            // A server that has had enough does not take it all.
+            // A server that has refused the input does not read all of it.
             if writer.write_all(piece).await.is_err() || writer.flush().await.is_err() {
                 return;
             }
@@ -154,13 +155,13 @@ async fn play(stream: Box<dyn Io>, script: Vec<u8>, piece: usize) -> Vec<u8> {
         let _ = writer.shutdown().await;
     });
     let mut answer = Vec::new();
-    // However it ends.
+    // In whatever way it ends.
     let _ = reader.read_to_end(&mut answer).await;
     writing.await.unwrap();
     answer
 }
 
-/// A client's frame, masked with zeros unless it is to be wrong.
+/// Encodes a client's frame, masked with zeros unless the frame is to be invalid.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -179,7 +180,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Bytes that look like nothing, the same in every run (xorshift).
+/// Returns pseudo-random bytes, the same in every run (xorshift).
 fn noise(mut state: u64, length: usize) -> Vec<u8> {
     let mut byte = || {
         state ^= state << 13;
@@ -190,7 +191,7 @@ fn noise(mut state: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(&mut byte).take(length).collect()
 }
 
-/// Conversations, each with its name.
+/// Returns the conversations, each with its name.
 fn scripts() -> Vec<(String, Vec<u8>)> {
     let close = frame(0x88, &1000_u16.to_be_bytes());
     let mut scripts: Vec<(String, Vec<u8>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Whom a client trusts and who it is, in a line each.
+//! Trusted roots and client certificates, each set in one line.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
@@ -17,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificate;
 
-/// A server with this certificate and key, which takes clients of the other certificate only where there is one.
+/// Starts a server with this certificate and key, which requires the client certificate `client` if
+/// given.
 async fn server((chain, key): &(String, String), client: Option<&str>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let parse = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
@@ -39,7 +40,7 @@ async fn server((chain, key): &(String, String), client: Option<&str>) -> Socket
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // The client may well refuse, or be refused.
+            // The client may refuse the certificate, or be refused.
             let Ok(stream) = TlsAcceptor::from(config.clone()).accept(stream).await else {
                 continue;
             };
@@ -76,7 +77,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let address = server(&own, Some(&ada.0)).await;
     let client = Client::new(format!("wss://{address}/")).root_certificates(&own.0);
     client.clone().client_certificate(&ada.0, &ada.1).connect().await.unwrap();
-    // Both may be in one file.
+    // The certificate and the key may be in one file.
     let file = ada.1.clone() + &ada.0;
     client.clone().client_certificate(&file, &file).connect().await.unwrap();
     assert!(client.connect().await.is_err());
@@ -101,7 +102,7 @@ async fn what_cannot_be_used_is_told_when_the_connection_is_made() {
                 rustls::InconsistentKeys::KeyMismatch,
             )),
         ),
-        // The first mistake is the one that is told.
+        // The first mistake is reported.
         (client().root_certificates("").client_certificate("", ""), TlsConfigError::NoCertificate),
     ] {
         let error = client.connect().await.unwrap_err();
@@ -117,7 +118,7 @@ async fn the_roots_of_the_system_are_trusted_beside_others() {
     let client = Client::new(format!("wss://{}/", server(&own, None).await)).system_roots();
     match client.clone().root_certificates(&own.0).connect().await {
         Ok(_) => {}
-        // A machine may have none.
+        // The machine may have no roots.
         Err(error) => return assert_eq!(mistake(error), TlsConfigError::NoSystemRoots),
     }
     assert!(matches!(client.connect().await.unwrap_err(), ConnectError::Tls { .. }));

@@ -1,4 +1,5 @@
-//! What is logged for a connection says which: it is in one span, however the connection was opened.
+//! Each log line of a connection names it: all of them are in one span, however the connection was
+//! opened.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -17,12 +18,12 @@ use sockeye::{Client, CloseCode, Server, WebSocket, connect};
 use tokio::io::{AsyncWriteExt, duplex};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// All that was logged by this process.
+/// The complete log of this process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Begins with the first test, for all of them.
+    /// Starts logging with the first test, for all of them.
     fn begin() -> &'static Self {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
@@ -36,7 +37,7 @@ impl Log {
         })
     }
 
-    /// The line that has both.
+    /// Returns the line that contains both texts.
     fn line(&self, one: &str, other: &str) -> String {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let line = text.lines().find(|line| line.contains(one) && line.contains(other));
@@ -128,7 +129,7 @@ async fn of_a_handler_server() {
         (format!("ws://{}/push", listening.local_addr().unwrap()), listening.stopper());
     let server = std::thread::spawn(move || listening.run_until_stopped());
     let mut ws = connect(&url).await.unwrap();
-    // One in the worker's buffer, and one that is read straight into its place.
+    // One message in the worker's buffer, and one that is read directly into its final buffer.
     for length in [10, 300_000] {
         ws.send(vec![7; length]).await.unwrap();
         assert_eq!(ws.recv().await.unwrap().unwrap().len(), length);

@@ -1,4 +1,4 @@
-//! A password, a token, and what a URL has of them, as headers.
+//! A password, a token, and the credentials of a URL, as headers.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,7 +6,7 @@ use sockeye::handshake::{CredentialsError, RequestError};
 use sockeye::{Client, ConnectError};
 use tokio::io::{AsyncReadExt, duplex};
 
-/// The request that the client sends.
+/// Returns the request that the client sends.
 async fn request(client: Client) -> String {
     let (stream, mut server) = duplex(4096);
     let reading = async {
@@ -29,7 +29,7 @@ async fn a_password_or_a_token_becomes_the_header() {
         (Client::new(url).basic_auth("ada", "s:cret"), ada),
         (Client::with_userinfo("ws://ada:s%3Acret@example.com/"), ada),
         (Client::new(url).bearer_auth("abc"), "\r\nauthorization: Bearer abc\r\n"),
-        // The last one said counts.
+        // The last credentials set win.
         (Client::new(url).bearer_auth("abc").basic_auth("ada", "s:cret"), ada),
         (Client::new(url).header("Authorization", "x").basic_auth("ada", "s:cret"), ada),
     ] {
@@ -77,14 +77,14 @@ async fn a_unicode_host_is_sent_in_ascii() {
 
 #[tokio::test]
 async fn the_zone_of_an_address_is_connected_to() {
-    // A machine may have no IPv6.
+    // The machine may have no IPv6.
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         sockeye::upgrade::Upgrader::new().accept(stream).await.unwrap()
     });
-    // The first interface is the one of loopback.
+    // The first interface is the loopback interface.
     let ws = sockeye::connect(format!("ws://[::1%251]:{port}/")).await.unwrap();
     assert_eq!(ws.peer_addr().unwrap().port(), port);
 }

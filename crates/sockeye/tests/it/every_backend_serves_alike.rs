@@ -1,4 +1,4 @@
-//! What a program sees of the handler server does not depend on its backend.
+//! The behaviour of the handler server does not depend on its backend.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -12,7 +12,7 @@ use std::time::Duration;
 use sockeye::push::{Backend, Connection, Handler, Server, Stopper};
 use sockeye::{CloseCode, CloseFrame, Error, MessageRef};
 
-/// What the handler saw.
+/// An event that the handler saw.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Open,
@@ -21,7 +21,7 @@ enum Seen {
     Closed(Option<u16>),
 }
 
-/// Echoes; a text is a wish.
+/// Echoes binary messages; a text message is a command.
 struct Echo(Sender<Seen>);
 
 impl Handler for Echo {
@@ -73,7 +73,7 @@ impl Running {
         Self { address, stopper, thread, seen }
     }
 
-    /// A bare client, whose handshake is done.
+    /// Opens a raw client connection, and completes its handshake.
     fn connect(&self) -> TcpStream {
         let mut client = TcpStream::connect(self.address).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -98,7 +98,7 @@ impl Running {
     }
 }
 
-/// A frame of a client, masked with zeros.
+/// Encodes a frame of a client, masked with zeros.
 fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = framed(opcode, payload);
     let mask_at = frame.len() - payload.len();
@@ -107,7 +107,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A frame of a server.
+/// Encodes a frame of a server.
 fn framed(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
@@ -135,8 +135,8 @@ fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// What comes until the server ends the transport. Unlike a single read it goes on when it was interrupted, as was seen once on
-/// a busy machine.
+/// Reads until the server ends the transport. Unlike a single read, `read_to_end` continues after
+/// an interrupt, which was seen once on a busy machine.
 fn rest(client: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).unwrap();
@@ -166,7 +166,7 @@ fn messages_of_any_length_come_back_in_order() {
         }
         let mut writer = client.try_clone().unwrap();
         let writing = thread::spawn(move || {
-            // In pieces that end anywhere.
+            // In pieces that end at arbitrary positions.
             for piece in sent.chunks(70_001) {
                 writer.write_all(piece).unwrap();
             }
@@ -188,9 +188,10 @@ fn a_peer_that_does_not_read_is_not_read_from_and_is_drained_once_it_does() {
         let frame = masked(2, &payload(100_000));
         let mut writer = client.try_clone().unwrap();
         writer.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-        // Until the buffers of both ends are full: were it read from all the same, that would never be.
+        // Until the buffers of both ends are full, which never happens if the server continues to
+        // read.
         let (mut sent, mut refused) = (0, 0);
-        // More than once, since the whole machine may stand still for a while.
+        // More than once, since the whole machine may stall for a while.
         while refused < 4 {
             match writer.write(&frame[sent % frame.len()..]) {
                 Ok(length) => (sent, refused) = (sent + length, 0),

@@ -1,4 +1,4 @@
-//! Connections that give up messages for frames, and streams that are upgraded and no more.
+//! Connections used for frames instead of messages, and streams that are upgraded only.
 
 #![allow(
     clippy::decimal_bitwise_operands,
@@ -20,7 +20,7 @@ use tokio::task::yield_now;
 
 const LIMIT: usize = 1 << 20;
 
-/// Client and server over a pipe with so much room, in bytes.
+/// Connects a client and a server over a pipe of `room` bytes.
 async fn pair(room: usize, client: &Client, upgrader: &Upgrader) -> (WebSocket, WebSocket) {
     let (near, far) = duplex(room);
     let (client, server) = tokio::join!(client.handshake(near), upgrader.accept(far));
@@ -31,7 +31,7 @@ fn client() -> Client {
     Client::new("ws://example.com/")
 }
 
-/// A server whose client is the test itself.
+/// Returns a server and the raw client end of its stream.
 async fn raw() -> (DuplexStream, WebSocket) {
     let (mut near, far) = duplex(4096);
     near.write_all(peer::request("/", "").as_bytes()).await.unwrap();
@@ -53,7 +53,7 @@ async fn copy(mut from: FrameReceiver, mut to: FrameSender) -> sockeye::Result<u
     Ok(count)
 }
 
-/// Forwards between a client and a server that echoes, and gives how many frames passed each way.
+/// Forwards between a client and a server that echoes, and returns how many frames passed each way.
 async fn through_a_proxy(
     (mut client, near): (WebSocket, WebSocket),
     (far, mut server): (WebSocket, WebSocket),
@@ -93,7 +93,8 @@ async fn a_proxy_forwards_frames_of_every_kind() {
     let upgrader = Upgrader::new();
     let near = pair(1000, &client(), &upgrader).await;
     let far = pair(100_000, &client(), &upgrader).await;
-    // Each round: five messages, a ping or its pong, and two fragments or the whole; then a close frame.
+    // Each round: five messages, a ping or its pong, and two fragments or the whole; then a close
+    // frame.
     assert_eq!(through_a_proxy(near, far).await, (3 * 8 + 1, 3 * 7 + 1));
 }
 
@@ -123,7 +124,7 @@ async fn reserved_bits_and_fragments_are_kept() {
     for frame in &frames {
         frame.encode(Some([1, 2, 3, 4]), &mut wire);
     }
-    // Whoever waits for a frame may be dropped at any time.
+    // The future of `recv_frame` may be dropped at any time.
     let mut taken = Vec::new();
     for byte in wire {
         assert!(receiver.recv_frame().now_or_never().is_none());

@@ -1,4 +1,4 @@
-//! Bytes that come right after a head belong to the connection.
+//! Bytes that follow a head directly belong to the connection.
 
 use crate::peer;
 use sockeye::Client;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 async fn frames_sent_with_the_request_are_not_lost() {
     let (stream, mut client) = duplex(4096);
     let mut bytes = peer::request("/", "").into_bytes();
-    // "hi" with a mask key of zeros, twice.
+    // "hi" and "yo" with a mask key of zeros.
     bytes.extend_from_slice(b"\x81\x82\0\0\0\0hi\x81\x82\0\0\0\0yo");
     client.write_all(&bytes).await.unwrap();
     let mut ws = Upgrader::new().accept(stream).await.unwrap();

@@ -1,4 +1,4 @@
-//! Interim answers, which any server or proxy may send before the one that counts, are passed over.
+//! Interim responses, which any server or proxy may send before the final one, are skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

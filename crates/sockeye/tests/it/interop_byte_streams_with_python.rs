@@ -1,7 +1,7 @@
-//! HTTP/2 inside a WebSocket with a peer of another make: Python `websockets` and `h2`, in both roles.
+//! HTTP/2 inside a WebSocket with a foreign peer: Python `websockets` and `h2`, in both roles.
 //!
-//! It takes the payload of binary messages as a plain byte stream and cuts its own anyhow, as every peer may that carries
-//! gRPC or another protocol of TCP so.
+//! The peer treats the payload of binary messages as a plain byte stream and splits its output
+//! arbitrarily, as may any peer that tunnels gRPC or another TCP protocol.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -28,7 +28,7 @@ async fn our_server_of_http2_answers_their_client() {
     let Some(mut client) = Peer::start("http2_pipe_client.py") else { return };
     within_deadline(async {
         let (mut listener, accept) = byte_stream::listener();
-        // It offers permessage-deflate by itself.
+        // The peer offers permessage-deflate by default.
         let accept = accept.options(Options::new().deflate(Deflate::new()));
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/http2", tcp.local_addr().unwrap());
@@ -76,7 +76,7 @@ async fn our_client_of_http2_is_answered_by_their_server() {
             }
             tasks.join_all().await;
             drop(requests);
-            // Without requests it ends, and the stream in good order with it.
+            // Without requests the connection ends, and closes the stream cleanly.
             connection.await.unwrap().unwrap();
             assert_eq!(server.closed(port).await["close_code"], 1000);
         }

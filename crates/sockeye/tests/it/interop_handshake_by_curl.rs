@@ -1,4 +1,5 @@
-//! The opening handshake as curl sees it, which knows nothing of WebSockets here: it sends the headers it is told to.
+//! The opening handshake with curl, which knows nothing of WebSockets here: it sends the headers
+//! given to it.
 
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -10,14 +11,14 @@ use sockeye::upgrade::Options;
 use sockeye::{CloseCode, Config, Server, WebSocket};
 use tokio::process::Command;
 
-/// The example of RFC 6455 section 1.3, and what it must be answered by.
+/// The example of RFC 6455 section 1.3, and the required answer.
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const UPGRADE: [&str; 4] =
     ["Connection: Upgrade", "Upgrade: websocket", KEY, "Sec-WebSocket-Version: 13"];
 
-/// A status, headers and what followed them.
+/// A response: status, headers and the bytes after them.
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
@@ -33,7 +34,8 @@ impl Answer {
     }
 }
 
-/// Has curl send a request with these headers to a server that says hello and closes. `None` without curl.
+/// Sends a request with these headers by curl to a server that sends hello and closes. Returns
+/// `None` if curl is missing.
 async fn ask(headers: &[&str], arguments: &[&str]) -> Option<Answer> {
     if find_program(&["curl"]).is_none() {
         miss("curl");
@@ -74,7 +76,7 @@ fn parse(output: &[u8]) -> Answer {
     Answer { status, headers, body: output[end + 4..].to_vec() }
 }
 
-/// The headers of an upgrade without those of this name, and with others.
+/// Returns the headers of an upgrade without those of one name, and with others.
 fn upgrade_but<'a>(without: &str, with: &[&'a str]) -> Vec<&'a str> {
     let kept = UPGRADE.into_iter().filter(|line| !line.starts_with(without));
     kept.chain(with.iter().copied()).collect()

@@ -1,4 +1,4 @@
-//! HTTP/2 of another make: Node's (nghttp2), with npm `ws` for the frames, as a server and as a client.
+//! A foreign HTTP/2: Node's (nghttp2), with npm `ws` for the frames, as a server and as a client.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -71,7 +71,7 @@ async fn our_client_opens_many_on_their_server() {
     .await;
 }
 
-/// Our server of HTTP/2, which ends with the test; its port.
+/// Starts an HTTP/2 server, which ends with the test, and returns its port.
 async fn serve(options: Options) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

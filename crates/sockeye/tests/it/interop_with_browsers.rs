@@ -1,4 +1,5 @@
-//! Chromium and Firefox: a page of ours runs in each, uses its WebSockets and posts what it saw.
+//! Chromium and Firefox: each loads a page of this test, which uses its WebSockets and posts the
+//! results.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -25,12 +26,12 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-/// What the browser does, as the server sees it.
+/// An action of the browser, as seen by the server.
 #[derive(Debug)]
 enum Seen {
-    /// It offers this of permessage-deflate.
+    /// An offer of permessage-deflate with these parameters, or none.
     Offer(Option<Parameters>),
-    /// An echo on which this was agreed was closed with this code and reason.
+    /// The end of an echo connection: the agreed parameters, the close code and the close reason.
     Close(Option<Parameters>, u16, String),
     Report(Value),
 }
@@ -101,7 +102,7 @@ async fn echo(mut ws: WebSocket, seen: mpsc::UnboundedSender<Seen>) -> sockeye::
     Ok(())
 }
 
-/// Serves the site, and gives its host and port.
+/// Serves the site, and returns its host and port.
 async fn serve(site: Site) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -122,14 +123,14 @@ async fn serve(site: Site) -> String {
     host
 }
 
-/// What a browser tells its pages of the extensions that were agreed on.
+/// The form in which a browser reports the agreed extensions to its pages.
 #[derive(Clone, Copy)]
 enum Tells {
     Parameters,
     Name,
 }
 
-/// Lets a browser run the page against servers of all settings, and checks what both saw.
+/// Runs the page in a browser against servers of all settings, and checks the results of both.
 async fn run_page(start: impl FnOnce(&str) -> Browser, tells: Tells) {
     let windows = [Absent, Most(8), Most(9), Most(12)];
     let settings = combinations(&windows, &windows);
@@ -179,7 +180,7 @@ async fn run_page(start: impl FnOnce(&str) -> Browser, tells: Tells) {
     assert_eq!(report["refused"]["code"], 1006);
 }
 
-/// A browser with a profile of its own, in a process group of its own; both end with it.
+/// A browser with a separate profile and process group; dropping the value removes both.
 struct Browser {
     child: Child,
     profile: PathBuf,
@@ -206,12 +207,12 @@ impl Drop for Browser {
             let group = format!("-{group}");
             let _ = std::process::Command::new("kill").args(["-KILL", "--", &group]).status();
         }
-        // The last of its processes may still write there.
+        // The last process of the browser may still write there.
         let _ = std::fs::remove_dir_all(&self.profile);
     }
 }
 
-/// A new, empty folder.
+/// Creates an empty folder.
 fn new_profile(browser: &str) -> PathBuf {
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("profile-of-{browser}"));
     let _ = std::fs::remove_dir_all(&profile);
@@ -232,7 +233,8 @@ fn chromium_agrees_on_every_setting() {
         let user_data = format!("--user-data-dir={}", profile.display());
         let arguments = [
             "--headless",
-            // The sandbox cannot be had by root, nor in most containers, and the page is ours.
+            // The sandbox is not available to root, nor in most containers, and the page is
+            // trusted.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-quic",
@@ -262,7 +264,7 @@ fn firefox_agrees_on_every_setting() {
     run(start, Tells::Name);
 }
 
-/// Nothing is fetched but the page.
+/// No requests besides those of the page.
 const FIREFOX_SETTINGS: &str = r#"
 user_pref("app.normandy.enabled", false);
 user_pref("app.update.auto", false);

@@ -1,7 +1,8 @@
-//! npm `ws`, as a server and as a client, with every combination of permessage-deflate's parameters.
+//! npm `ws`, as a server and as a client, with every combination of permessage-deflate's
+//! parameters.
 //!
-//! It takes 8 bits for either side: Node compresses with zlib's window of 9 bits then, in which zlib refers back no
-//! further than 250 bytes.
+//! `ws` accepts 8 bits for either side: Node then compresses with zlib's window of 9 bits, in which
+//! zlib refers back no further than 250 bytes.
 
 use crate::foreign::pairing::{
     Answer, our_client_is_closed_by, our_client_with, our_server_closes, our_server_with, pairs,
@@ -14,7 +15,7 @@ const CLIENT: &str = "ws_client.cjs";
 
 const WINDOWS: [Bits; 5] = [Absent, Most(8), Most(9), Most(12), Most(15)];
 
-/// What its server answers: it refuses a request that offers less than it is set to.
+/// Returns the expected answer of its server, which refuses an offer of less than its setting.
 fn answer(set: Parameters, offer: Parameters) -> Answer {
     let is_less = |offered: Bits, set: Bits| match (offered, set) {
         (Most(offered), Most(set)) => offered < set,
@@ -44,7 +45,7 @@ async fn our_client_and_their_server_agree_on_every_combination() {
         combinations(&[Absent, Most(8), Most(9), Most(12)], &[Any, Most(8), Most(9), Most(12)]);
     let default = Parameters { client_max_window_bits: Any, ..Parameters::default() };
     let mut pairs = pairs(&settings, &offers, default);
-    // One that asks for less than the server is set to.
+    // An offer below the server's setting.
     let strict = Parameters { server_max_window_bits: Most(12), ..default };
     let asked = Parameters { server_max_window_bits: Most(9), ..default };
     pairs.push((Some(Parameters { client_max_window_bits: Absent, ..strict }), Some(asked)));

@@ -1,6 +1,8 @@
-//! Python `websockets`, as a server and as a client, with every combination of permessage-deflate's parameters.
+//! Python `websockets`, as a server and as a client, with every combination of permessage-deflate's
+//! parameters.
 //!
-//! It compresses with zlib, which has no window of 8 bits: it takes 8 for the other side only.
+//! `websockets` compresses with zlib, which has no window of 8 bits: `websockets` accepts 8 only
+//! for the window of the peer.
 
 use crate::foreign::pairing::{
     Answer, our_client_is_closed_by, our_client_with, our_server_closes, our_server_with, pairs,
@@ -11,7 +13,8 @@ use crate::foreign::parameters::{Parameters, combinations};
 const SERVER: &str = "websockets_server.py";
 const CLIENT: &str = "websockets_client.py";
 
-/// What its server answers, or that it goes on without permessage-deflate where it would have to compress with 8 bits.
+/// Returns the expected answer of its server, which continues without permessage-deflate where it
+/// would have to compress with 8 bits.
 fn answer(set: Parameters, offer: Parameters) -> Answer {
     let server = match (set.server_max_window_bits, offer.server_max_window_bits) {
         (Most(set), Most(offered)) => Most(set.min(offered)),

@@ -1,4 +1,4 @@
-//! Messages as byte streams: what is read while it arrives, and what is written in fragments.
+//! Messages as byte streams: read while they arrive, and written in fragments.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -21,7 +21,7 @@ use tokio::io::{
 };
 use tokio::task::yield_now;
 
-/// Client and server over a pipe with so much room, in bytes.
+/// Connects a client and a server over a pipe of `room` bytes.
 async fn pair(room: usize, client: Client, options: Options) -> (WebSocket, WebSocket) {
     let (near, far) = duplex(room);
     let upgrader = Upgrader::new().options(options);
@@ -40,7 +40,7 @@ async fn compressing(room: usize) -> (WebSocket, WebSocket) {
     pair(room, client, Options::new().deflate(deflate)).await
 }
 
-/// A server whose client is the test itself.
+/// Returns a server and the raw client end of its stream.
 async fn raw(config: Config) -> (DuplexStream, WebSocket) {
     let (mut near, far) = duplex(4096);
     near.write_all(peer::request("/", "").as_bytes()).await.unwrap();
@@ -53,7 +53,7 @@ async fn raw(config: Config) -> (DuplexStream, WebSocket) {
     (near, server)
 }
 
-/// A client's frame, with a mask that changes nothing.
+/// Encodes a client's frame, with a mask key of zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     assert!(payload.len() < 126);
     [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
@@ -81,8 +81,8 @@ async fn read_all(ws: &mut WebSocket) -> (Kind, Vec<u8>) {
     (reader.kind(), bytes)
 }
 
-/// The error of this crate inside an error of reading or writing.
-fn inside(error: &io::Error) -> &Error {
+/// Returns this crate's error inside an I/O error of reading or writing.
+fn inner(error: &io::Error) -> &Error {
     error.get_ref().unwrap().downcast_ref().unwrap()
 }
 
@@ -147,7 +147,7 @@ async fn the_rest_of_a_message_that_was_not_read_is_skipped() {
                 assert_eq!(read_all(&mut server).await, (Kind::Binary, vec![number]));
             }
         }
-        // To close skips it as well.
+        // Closing skips the rest of the message as well.
         assert!(server.recv_stream().await.unwrap().is_some());
         let (closed, sent) = tokio::join!(server.close(CloseCode::NORMAL_CLOSURE, ""), async {
             let mut client = sending.await.unwrap();
@@ -166,7 +166,7 @@ async fn dropping_what_waits_for_a_message_loses_nothing() {
     for byte in wire.concat() {
         client.write_all(&[byte]).await.unwrap();
         if began == 0 {
-            // Whoever is asked first when the message begins.
+            // The first of the two methods to be polled when the message begins receives it.
             began += usize::from(server.recv_stream().now_or_never().is_some());
             assert!(server.recv().now_or_never().is_none());
         }
@@ -175,14 +175,14 @@ async fn dropping_what_waits_for_a_message_loses_nothing() {
     // The reader was dropped at once, and the rest is skipped.
     assert_eq!(server.recv().await.unwrap(), Some(b"x"[..].into()));
 
-    // A part of it was received as a whole message: it goes on as one.
+    // A part of it was received as a whole message, so it continues as one.
     client.write_all(&frame(TEXT, b"sal")).await.unwrap();
     assert!(server.recv().now_or_never().is_none());
     assert!(server.recv_stream().now_or_never().is_none());
     client.write_all(&frame(FIN | CONTINUATION, b"mon")).await.unwrap();
     assert_eq!(read_all(&mut server).await, (Kind::Text, b"salmon".to_vec()));
 
-    // A stream that was wanted and not got does not make the next message one.
+    // A cancelled `recv_stream` does not make the next message a stream.
     assert!(server.recv_stream().now_or_never().is_none());
     client.write_all(&frame(FIN | TEXT, b"next")).await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some("next".into()));
@@ -197,7 +197,7 @@ async fn dropping_what_waits_for_room_or_for_bytes_loses_nothing() {
         let mut writer = client.send_stream(Kind::Binary).await.unwrap();
         let mut written = 0;
         while written < LENGTH {
-            // Every wait is given up at once, and of every kind.
+            // Cancels every wait at once, of every kind.
             let part = &bytes[written..LENGTH.min(written + 9001)];
             match writer.write(part).now_or_never() {
                 Some(length) => written += length.unwrap(),
@@ -248,7 +248,7 @@ async fn an_end_in_the_middle_of_a_message_is_an_error() {
     let mut rest = Vec::new();
     let error = reader.read_to_end(&mut rest).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    assert!(matches!(inside(&error), Error::ClosedMidMessage(Some(_))), "{error:?}");
+    assert!(matches!(inner(&error), Error::ClosedMidMessage(Some(_))), "{error:?}");
     assert_eq!(server.recv().await.unwrap(), None);
 }
 
@@ -277,16 +277,13 @@ async fn a_broken_rule_is_an_error_of_the_reader_and_the_peer_is_told() {
         let error = reader.read_to_end(&mut received).await.unwrap_err();
         assert_eq!(received, good);
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert!(
-            matches!(inside(&error), Error::Protocol(error) if *error == expected),
-            "{error:?}"
-        );
+        assert!(matches!(inner(&error), Error::Protocol(error) if *error == expected), "{error:?}");
         let answer = reading.await.unwrap();
         assert_eq!((answer[0], &answer[2..4]), (0x88, &u16::to_be_bytes(code)[..]));
     }
 }
 
-/// Sends messages of many lengths as streams through a proxy that reads and writes them as such.
+/// Sends messages of many lengths as streams through a proxy that reads and writes them as streams.
 async fn through_a_proxy(
     (mut sender, mut near): (WebSocket, WebSocket),
     (mut far, mut receiver): (WebSocket, WebSocket),
@@ -379,7 +376,7 @@ async fn a_flush_sends_what_was_written() {
     assert!(reader.read_u8().now_or_never().is_none());
     writer.shutdown().await.unwrap();
     let error = writer.write_all(b"more").await.unwrap_err();
-    assert!(matches!(inside(&error), Error::Usage(UsageError::NoMessage)), "{error:?}");
+    assert!(matches!(inner(&error), Error::Usage(UsageError::NoMessage)), "{error:?}");
     drop(writer);
     let mut rest = String::new();
     reader.read_to_string(&mut rest).await.unwrap();
@@ -423,7 +420,7 @@ async fn text_that_is_not_utf8_is_not_written() {
     writer.write_all(b"x").await.unwrap();
     let error = writer.flush().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-    assert!(matches!(inside(&error), Error::Usage(UsageError::InvalidUtf8)), "{error:?}");
+    assert!(matches!(inner(&error), Error::Usage(UsageError::InvalidUtf8)), "{error:?}");
     let error = writer.finish().await.unwrap_err();
     assert!(matches!(error, Error::Usage(UsageError::InvalidUtf8)), "{error:?}");
     let (received, finished) = tokio::join!(server.recv(), client.recv());

@@ -1,4 +1,4 @@
-//! Integration tests, a behaviour each.
+//! Integration tests, one behaviour per module.
 
 mod a_callback_may_refuse_a_request;
 mod a_certificate_of_another_name_is_refused;

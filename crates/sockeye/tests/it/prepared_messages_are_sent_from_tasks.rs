@@ -1,4 +1,4 @@
-//! Prepared messages on connections of tasks, whole and split, mixed with messages of their own.
+//! Prepared messages on task-based connections, whole and split, mixed with ordinary messages.
 
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -8,7 +8,7 @@ use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, CloseCode, Deflate, Error, Message, Prepared, WebSocket};
 use tokio::io::duplex;
 
-/// Client and server, with and without compression.
+/// Returns pairs of a client and a server, with and without compression.
 async fn pairs() -> Vec<(WebSocket, WebSocket)> {
     let mut pairs = Vec::new();
     for deflate in [None, Some(Deflate::new()), Some(Deflate::new().no_context_takeover(true))] {
@@ -26,7 +26,7 @@ async fn pairs() -> Vec<(WebSocket, WebSocket)> {
     pairs
 }
 
-/// Shorter and longer than what is compressed, or copied.
+/// Returns messages below and above the thresholds for compression and for copying.
 fn messages() -> Vec<Prepared> {
     [0, 20, 300, 5000, 100_000].map(|length| Prepared::new("salmon ".repeat(length / 7))).into()
 }

@@ -1,4 +1,5 @@
-//! Redirects are errors, unless the client asks to follow them, and then they are bounded.
+//! Redirects are errors, unless the client is configured to follow them; then their number is
+//! bounded.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,8 +10,9 @@ use sockeye::handshake::{HandshakeError, Key, RequestError};
 use sockeye::{Client, ConnectError, RedirectError};
 use tokio::io::AsyncWriteExt;
 
-/// A server whose paths lead to each other: `/hop/3` to `/hop/2` and so on to `/hop/0`, which is a WebSocket. Others lead
-/// where their query says, with the status of their path.
+/// Starts a server whose paths redirect to each other: `/hop/3` to `/hop/2` and so on to `/hop/0`,
+/// which is a WebSocket. Other paths redirect to the target in their query, with the status in
+/// their path.
 async fn server() -> SocketAddr {
     relay::listen(|mut stream| async move {
         let head = relay::read_head(&mut stream).await;
@@ -33,7 +35,7 @@ fn redirect(status: &str, location: &str) -> String {
     format!("HTTP/1.1 {status} x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// An acceptance that tells the request's headers that are of interest.
+/// Returns a successful response that repeats the request's relevant headers.
 fn accepted(head: &str) -> String {
     let value = |wanted: &str| {
         head.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! What the server's answer has beside the handshake: session ids, cookies.
+//! The client can read the headers of the server's response: session ids, cookies.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! The variables of the environment count for clients that ask for them.
+//! Proxy variables of the environment apply to clients that are configured to use them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,7 +9,7 @@ use sockeye::proxy::{ProxyUrlError, TunnelError};
 use sockeye::{Client, ConnectError};
 use tokio::io::AsyncWriteExt;
 
-/// A proxy that serves nobody, and can be told by that.
+/// Starts a proxy that refuses every request with a recognisable status.
 async fn proxy() -> SocketAddr {
     relay::listen(|mut stream| async move {
         relay::read_head(&mut stream).await;

@@ -1,4 +1,4 @@
-//! With `wss` a proxy sees a TLS handshake, and nothing of what is said.
+//! With `wss` a proxy sees a TLS handshake, and only encrypted data.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "tls")]
@@ -14,14 +14,15 @@ use sockeye::{Client, ConnectError};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
-/// An echo server with a certificate for `echo.invalid`, and a configuration that trusts it.
+/// Starts an echo server with a certificate for `echo.invalid`; returns its address and a
+/// configuration that trusts it.
 async fn server() -> (SocketAddr, Arc<ClientConfig>) {
     let (config, trusting) = certificate("echo.invalid");
     let acceptor = TlsAcceptor::from(config);
     let address = relay::listen(move |stream| {
         let acceptor = acceptor.clone();
         async move {
-            // The client may well refuse.
+            // The client may refuse the certificate.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             relay::echo(Upgrader::new().accept(stream).await.unwrap()).await;
         }
@@ -30,7 +31,7 @@ async fn server() -> (SocketAddr, Arc<ClientConfig>) {
     (address, trusting)
 }
 
-/// A proxy that connects everyone to this host.
+/// Starts a proxy that connects every client to `host`.
 async fn proxy(host: SocketAddr) -> SocketAddr {
     relay::listen(move |mut stream| async move {
         let head = relay::read_head(&mut stream).await;

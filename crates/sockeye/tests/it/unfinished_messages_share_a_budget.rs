@@ -1,4 +1,5 @@
-//! What all connections of a server hold of unfinished messages has a bound: the largest holder is closed with 1013.
+//! The memory of unfinished messages of all connections of a server is bounded: the connection that
+//! holds the most is closed with 1013.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -16,10 +17,10 @@ use crate::peer::upgrade;
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
 
-/// As many connections as took 626 MB.
+/// Number of connections, which once took 626 MB.
 const CONNECTIONS: usize = 40;
 
-/// The first frame of a message, not its last, that inflates to 15 MiB.
+/// Returns the first frame of a fragmented message, which inflates to 15 MiB.
 fn bomb() -> Vec<u8> {
     let mut frame = vec![0x42, 0xfe, 0, 0, 0, 0, 0, 0];
     let deflate = Deflate::new().level(9).unwrap();
@@ -56,7 +57,7 @@ fn attack(address: SocketAddr, budget: &MemoryBudget) {
     let mut closed = 0;
     for (answer, mut stream) in streams {
         if answer == [0x8a, 0] {
-            // One that may have been chosen learns so by its next input.
+            // A connection that was chosen for closing is notified at its next input.
             stream.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
             let mut answer = [0; 4];
             stream.read_exact(&mut answer[..2]).unwrap();
@@ -76,7 +77,7 @@ fn attack(address: SocketAddr, budget: &MemoryBudget) {
 }
 
 fn options(budget: &MemoryBudget) -> Options {
-    // No timer disturbs the peers, however long they take.
+    // No timer interferes with the peers, however long they take.
     let config = Config::new().ping_after(None).min_message_rate(None);
     Options::new().config(config).deflate(Deflate::new()).memory_budget(budget.clone())
 }

@@ -1,5 +1,5 @@
-//! Output that peers do not read counts in the memory budget of their server: the largest holder is
-//! closed for others, though it is silent.
+//! Output that peers do not read counts in the memory budget of their server: when other
+//! connections exhaust the budget, the largest holder is closed, though it is silent.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -20,7 +20,8 @@ use crate::peer::upgrade;
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
 
-/// What the holder leaves unread, in MiB: most of it is beyond the buffers of the sockets.
+/// Length of the output that the holder leaves unread, in MiB: most of it exceeds the buffers of
+/// the sockets.
 const HELD: u8 = 50;
 
 fn dial(address: SocketAddr) -> TcpStream {
@@ -29,7 +30,7 @@ fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks for a message of so many MiB.
+/// Requests a message of `mebibytes` MiB.
 fn ask(stream: &mut TcpStream, mebibytes: u8) {
     stream.write_all(&[0x82, 0x81, 0, 0, 0, 0, mebibytes]).unwrap();
 }
@@ -62,14 +63,14 @@ fn attack(address: SocketAddr, budget: &MemoryBudget) {
         others.push(other);
     }
     wait_for(|| budget.closed() == 1);
-    // What the system had taken arrives, and then the end.
+    // The data that the system had buffered arrives, and then the end.
     let mut received = 0;
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = holder.read(&mut buffer) {
         received += length;
     }
     assert!(received < usize::from(HELD) * MIB, "all of it was read");
-    // The others hold less, and go on.
+    // The others hold less, and stay open.
     for other in &mut others {
         other.write_all(&[0x80, 0x80, 0, 0, 0, 0]).unwrap();
         other.read_exact(&mut buffer[..2]).unwrap();
@@ -88,7 +89,7 @@ fn options(budget: &MemoryBudget) -> Options {
     Options::new().config(config).memory_budget(budget.clone())
 }
 
-/// The message that was asked for.
+/// Returns the requested message.
 fn answer(request: &[u8]) -> Vec<u8> {
     vec![0; usize::from(request[0]) * MIB]
 }
@@ -100,7 +101,7 @@ async fn answer_all(mut ws: WebSocket) -> sockeye::Result<()> {
     Ok(())
 }
 
-/// Sends in one task what is asked for in another, which waits for the peer.
+/// Sends in one task the messages requested in another one, which waits for the peer.
 async fn answer_by_a_sender(ws: WebSocket) -> sockeye::Result<()> {
     let (sender, mut receiver) = ws.split_with(SendQueue::new().capacity(64 << 20));
     while let Some(message) = receiver.recv().await? {
@@ -126,7 +127,7 @@ where
         }
     }));
     tokio::task::spawn_blocking(move || attack(address, &budget)).await.unwrap();
-    // The others end without a closing handshake, when the attack is over.
+    // The others end without a closing handshake at the end of the attack.
     let is_over = |error: &Error| {
         matches!(error, Error::Protocol(ProtocolError::OverBudget { limit: BUDGET }))
     };

@@ -1,4 +1,5 @@
-//! Values are sent and received as JSON messages, whole or in halves; what does not fit leaves the connection open.
+//! Values are sent and received as JSON messages, on whole and split connections; a message that
+//! does not fit leaves the connection open.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,5 @@
-//! A connection that is dropped with input unread delivers what was sent: TCP would reset it, and discard that.
+//! A connection that is dropped with unread input delivers the messages sent: by default TCP would
+//! reset it, and discard them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -21,14 +22,14 @@ async fn serve<F: Future<Output = sockeye::Result<()>> + Send + 'static>(
     (url, tokio::spawn(server.serve(handler)))
 }
 
-/// Fills the way to the server with messages that it does not read.
+/// Fills the buffers to the server with messages that it does not read.
 async fn send_much(ws: &mut WebSocket) {
     for _ in 0..10 {
         let _ = timeout(Duration::from_millis(50), ws.send(vec![1; 100_000])).await;
     }
 }
 
-/// Sends more than the server reads, and receives the message that it sent all the same.
+/// Sends more than the server reads, and still receives the server's message.
 async fn receive_what_was_sent(url: &str) -> WebSocket {
     let mut ws = sockeye::connect(url).await.unwrap();
     ws.send("begin").await.unwrap();
@@ -42,7 +43,7 @@ async fn receive_what_was_sent(url: &str) -> WebSocket {
 async fn a_handler_sends_and_returns() {
     let (url, _serving) = serve(async |mut ws| {
         ws.recv().await?;
-        // Until more than that is unread.
+        // Until more input is unread.
         sleep(Duration::from_millis(100)).await;
         ws.send(vec![7; LENGTH]).await
     })

@@ -159,7 +159,7 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
             released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
     });
-    let running = Running::start(Server::new(make).workers(1).max_mail(LIMIT));
+    let running = Running::start(Server::new(make).workers(1).max_command_bytes(LIMIT));
     let mut peer = Peer::connect(running.address);
     peer.text("be busy");
     let handle: Handle = handle.recv_timeout(PATIENCE).unwrap();
@@ -198,7 +198,7 @@ fn a_peer_is_got_rid_of_however_much_waits_for_its_worker() {
             released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
     });
-    let running = Running::start(Server::new(make).workers(1).max_mail(LIMIT));
+    let running = Running::start(Server::new(make).workers(1).max_command_bytes(LIMIT));
     for gently in [true, false] {
         let mut peer = Peer::connect(running.address);
         peer.text("be busy");

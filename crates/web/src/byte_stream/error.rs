@@ -3,27 +3,29 @@ use std::{fmt, io};
 
 use sockeye_proto::{CloseFrame, TimedOut};
 
-/// Why a byte stream fails: what is inside its [`io::Error`]s.
+/// The error of a byte stream, found inside its [`io::Error`]s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer closed the connection with a code that tells of a failure: any but 1000 and 1001. Of the kind
-    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset).
+    /// The peer closed the connection with a code that indicates a failure: any but 1000 and 1001.
+    /// Kind: [`ConnectionReset`](io::ErrorKind::ConnectionReset).
     Closed(CloseFrame),
-    /// The peer sent text. It has been told so by the close code 4003. Of the kind
+    /// The peer sent a text message. The connection was closed with 4003. Kind:
     /// [`InvalidData`](io::ErrorKind::InvalidData).
     Text,
-    /// Written after the stream was [shut down](tokio::io::AsyncWriteExt::shutdown), or after the connection began to close.
-    /// Of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+    /// The program wrote after the stream was [shut down](tokio::io::AsyncWriteExt::shutdown), or
+    /// after the connection began to close. Kind: [`BrokenPipe`](io::ErrorKind::BrokenPipe).
     ShutDown,
-    /// Nothing arrived in time: see [`ByteStream::set_read_timeout`](super::ByteStream::set_read_timeout). The stream is as
-    /// it was. Of the kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// No bytes arrived in time: see
+    /// [`ByteStream::set_read_timeout`](super::ByteStream::set_read_timeout). The stream is
+    /// unchanged. Kind: [`TimedOut`](io::ErrorKind::TimedOut).
     ReadTimedOut {
-        /// The time that there was.
+        /// The read timeout.
         after: Duration,
     },
-    /// The connection failed. Of the kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) where it ended without a closing
-    /// handshake, [`TimedOut`](io::ErrorKind::TimedOut) where the peer takes nothing.
+    /// The connection failed. Kind: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the
+    /// connection ended without a closing handshake, [`TimedOut`](io::ErrorKind::TimedOut) if the
+    /// peer stopped reading.
     Connection(crate::Error),
 }
 

@@ -1,4 +1,4 @@
-//! Any protocol of TCP over a WebSocket, from a page: a byte stream of binary messages.
+//! A byte stream over binary messages: carries any TCP protocol through a WebSocket, from a page.
 //!
 //! ```no_run
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,22 +14,26 @@
 //! ```
 //!
 //! # Bytes and messages
-//! The stream is the payload of all binary messages, one after the other. Their lengths mean nothing, and messages without
-//! payload are passed over. A text message is an error.
+//! The stream is the concatenated payload of all binary messages. Message boundaries have no
+//! meaning, and empty messages are skipped. A text message is an error.
 //!
-//! What is written is gathered in a buffer of 64 KiB, and becomes one message with `flush`, when the buffer is full, or when a
-//! read has to wait, of this task or of another that uses the other half.
+//! Written bytes are collected in a buffer of 64 KiB. The buffer becomes one message on `flush`,
+//! when it is full, or when a read has to wait, in this task or in another task that uses the other
+//! half.
 //!
 //! # The end
-//! A close frame with 1000, with 1001 or without a code is the end of the stream. Everything else is an [`Error`]: another
-//! code, or an end of the transport without a close frame. A stream that was cut is never mistaken for one that ended.
+//! A close frame with 1000, with 1001 or without a code is the end of the stream. Every other end
+//! is an [`Error`]: another code, or an end of the transport without a close frame. A truncated
+//! stream is never mistaken for a complete one.
 //!
-//! `shutdown` writes what is unwritten, waits until the browser has written it too, and closes the connection with 1000. **A page
-//! cannot close one direction only**: a browser discards what arrives after that. What had arrived before can still be read, and
-//! then the end; a protocol in which the peer answers after the page has shut down loses that answer.
+//! `shutdown` sends the buffered bytes, waits until the browser has written them, and closes the
+//! connection with 1000. **A page cannot close one direction only**: a browser discards data that
+//! arrives after the close. Data that arrived before can still be read, followed by the end of the
+//! stream; a protocol in which the peer answers after the page has shut down loses that answer.
 //!
-//! A stream that is dropped without `shutdown` closes the connection with 4006, so that its peer sees an error and not an end.
-//! A page that the user leaves closes its connections with 1001, by the browser's own hand.
+//! Dropping a stream without `shutdown` closes the connection with 4006, so that the peer sees an
+//! error and not the end of the stream. When the user leaves a page, the browser itself closes the
+//! page's connections with 1001.
 
 mod error;
 
@@ -46,29 +50,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::WebSocket;
 use crate::timer::Sleep;
-use crate::websocket::{Arrivals, Limits, Room};
+use crate::websocket::{Arrivals, Limits, SendCapacity};
 pub use error::Error;
 
-/// What is gathered before it becomes a message, in bytes: the cork of native connections.
+/// Size of the write buffer, in bytes, at which it becomes a message: the cork size of native
+/// connections.
 const CORK: usize = 64 * 1024;
 
-/// What stands for 1003 where a page has to say something: text came in place of bytes.
+/// Close code for text in a byte stream. Replaces 1003, which a page cannot send.
 const UNSUPPORTED_DATA: u16 = 4003;
 
 /// A stream of bytes over a WebSocket: see [the module](self).
 ///
-/// It comes from [`WebSocket::into_byte_stream`]. Its halves may be used by two tasks, as `tokio::io::split` gives them.
+/// Created by [`WebSocket::into_byte_stream`]. Two tasks may use its halves, as returned by
+/// `tokio::io::split`.
 pub struct ByteStream {
     ws: WebSocket,
     input: Bytes,
-    /// How reading ended.
+    /// The result at the end of the stream, once reading has ended.
     end: Option<Result<(), Error>>,
     output: BytesMut,
     is_shut_down: bool,
     read_timeout: Option<Duration>,
     read_deadline: Option<Sleep>,
-    /// For what was written, as the reader sees to it.
-    reader_room: Room,
+    /// The send capacity that the reading task waits for, to send written bytes.
+    reader_room: SendCapacity,
 }
 
 impl ByteStream {
@@ -81,32 +87,34 @@ impl ByteStream {
             is_shut_down: false,
             read_timeout: None,
             read_deadline: None,
-            reader_room: Room::default(),
+            reader_room: SendCapacity::default(),
         }
     }
 
-    /// The URL that it is connected to. A page does not learn the peer's address.
+    /// Returns the URL of the connection. A page cannot learn the peer's address.
     pub fn url(&self) -> &str {
         self.ws.url()
     }
 
-    /// How long a read may wait for bytes; `None` for as long as it takes. Default: `None`.
+    /// Sets the read timeout: the maximum wait of a read for bytes. `None` disables it. Default:
+    /// `None`.
     ///
-    /// A read that takes longer fails with [`Error::ReadTimedOut`], and the stream goes on.
+    /// A read that takes longer fails with [`Error::ReadTimedOut`], and the stream remains usable.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.read_timeout = timeout;
         self.read_deadline = None;
     }
 
-    /// How long what was written may wait for a peer that takes nothing of it, before the connection counts as lost; `None`
-    /// for as long as it takes. Default: [`Config::write_timeout`](sockeye_proto::Config::write_timeout), which is 30 s. It may take
-    /// twice as long.
+    /// Sets the write timeout: the maximum time without progress while written bytes wait for the
+    /// peer to read, after which the connection counts as lost. `None` disables it. Default:
+    /// [`Config::write_timeout`](sockeye_proto::Config::write_timeout()), which is 30 s. Detection
+    /// may take twice as long.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         let connection = self.ws.connection();
         connection.set_limits(Limits { write: timeout, ..connection.limits() });
     }
 
-    /// Waits for bytes, unless there are some or the stream has ended.
+    /// Waits for bytes, unless some are available or the stream has ended.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while self.input.is_empty() {
             if let Some(end) = &self.end {
@@ -129,7 +137,8 @@ impl ByteStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Before a read has to wait, what was written goes out, or will when there is room.
+    /// Sends the written bytes before a read has to wait, or registers the reader for send
+    /// capacity.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         if self.output.is_empty() {
             return Ok(());
@@ -137,7 +146,7 @@ impl ByteStream {
         let connection = self.ws.connection();
         match self.reader_room.poll(cx, connection, connection.limits().unsent) {
             Poll::Ready(Ok(())) => self.send_output(),
-            // The end that the reader will see tells more.
+            // The error that the reader will see is more specific.
             Poll::Ready(Err(crate::Error::Closed(_) | crate::Error::Usage(_))) | Poll::Pending => {
                 Ok(())
             }
@@ -153,7 +162,7 @@ impl ByteStream {
         Poll::Ready(Err(Error::ReadTimedOut { after }))
     }
 
-    /// What the end of the closing handshake means.
+    /// Maps the end of the closing handshake to the end of the stream or an error.
     fn closed(&self) -> Result<(), Error> {
         match self.ws.close_frame() {
             Some(frame) if !frame.code.is_orderly() => Err(Error::Closed(frame.clone())),
@@ -168,7 +177,7 @@ impl ByteStream {
         Error::Text
     }
 
-    /// Waits for room, and gives what was gathered to the browser.
+    /// Waits for send capacity, and passes the write buffer to the browser.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.output.is_empty() {
             ready!(self.ws.poll_room(cx))?;
@@ -201,7 +210,7 @@ impl AsyncRead for ByteStream {
     }
 }
 
-/// `poll_write` takes what there is room for in the buffer.
+/// `poll_write` takes as many bytes as fit in the buffer.
 impl AsyncWrite for ByteStream {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -216,7 +225,7 @@ impl AsyncWrite for ByteStream {
             ready!(this.poll_send(cx))?;
         }
         if this.output.is_empty() {
-            // A read that waits in another task is to send it: nobody knows whether a flush will come.
+            // A read that waits in another task has to send these bytes: no flush may follow.
             this.ws.connection().wake_receiver();
         }
         let length = cmp::min(buf.len(), CORK - this.output.len());

@@ -1,4 +1,4 @@
-//! Why a client got no connection.
+//! Errors of opening a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,41 +10,49 @@ use sockeye_proto::handshake::RequestError;
 use super::reconnect::Event;
 use crate::Exception;
 
-/// Why a client got no connection.
+/// The error of opening a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The program asked for what cannot be had; nothing was sent.
+    /// The request is invalid; nothing was sent.
     Request(RequestError),
-    /// The browser's rules forbid it, and it says so; nothing was sent. That is a `ws` URL on a page that came by `https` (mixed
-    /// content), and what the page's own policy forbids (Content-Security-Policy).
+    /// The browser forbids the connection and reports so; nothing was sent. Causes are a `ws` URL
+    /// on a page loaded by `https` (mixed content), and the page's own policy
+    /// (Content-Security-Policy).
     Security(Exception),
-    /// There was no connection, or the server did not upgrade it, or broke a rule while it did.
+    /// The connection failed, the server did not upgrade it, or the server violated the protocol
+    /// during the opening handshake.
     ///
-    /// A browser hides which of them it was, so that scripts cannot explore a network; its console shows more. Some of what
-    /// it forbids looks like this as well: in Chromium 156, ports that no page may connect to, and what a policy forbids to a
-    /// [`Client`](crate::Client) that does without `WebSocketStream`.
+    /// A browser hides which of these happened, so that scripts cannot probe a network; its console
+    /// shows more. Some connections that the browser forbids fail in this way as well: in Chromium
+    /// 156, connections to ports that are blocked for pages, and, for a [`Client`](crate::Client)
+    /// that does not use `WebSocketStream`, connections that a policy forbids.
     Failed,
-    /// The deadline passed.
+    /// The connection was not open within the timeout.
     TimedOut {
-        /// The time that there was.
+        /// The timeout.
         after: Duration,
     },
-    /// The browser threw what it should not: here may be no WebSocket.
+    /// The browser threw an unexpected exception; `WebSocket` may be unavailable in this
+    /// environment.
     Browser(Exception),
-    /// What [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt) calls failed.
+    /// The hook of [`Reconnecting::before_attempt`](crate::reconnect::Reconnecting::before_attempt)
+    /// failed.
     Hook(HookError),
-    /// A [`Reconnecting`](crate::reconnect::Reconnecting) has made as many attempts in a row as it may.
+    /// A [`Reconnecting`](crate::reconnect::Reconnecting) has made the maximum number of attempts
+    /// in a row.
     GaveUp {
-        /// How many were made.
+        /// Number of attempts made.
         attempts: u32,
-        /// What the last one came to: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or [`Closed`](Event::Closed).
+        /// Outcome of the last attempt: [`Failed`](Event::Failed), [`Lost`](Event::Lost) or
+        /// [`Closed`](Event::Closed).
         last: Box<Event>,
     },
 }
 
 impl ConnectError {
-    /// Whether the same attempt may succeed later without anybody changing anything.
+    /// Returns whether the same attempt may succeed later without any change by the program or the
+    /// user.
     ///
     /// | transient | not |
     /// |---|---|
@@ -59,9 +67,10 @@ impl ConnectError {
     }
 }
 
-/// What a hook failed with, in its own words.
+/// The error of a hook.
 ///
-/// Two of them are equal only if one is a clone of the other, as nothing else is known of what is inside.
+/// Two hook errors are equal only if one is a clone of the other, because the type of the inner
+/// error is unknown.
 #[derive(Clone, Debug)]
 pub struct HookError(Arc<dyn error::Error + Send + Sync>);
 
@@ -90,7 +99,7 @@ impl error::Error for HookError {}
 impl From<Exception> for ConnectError {
     fn from(exception: Exception) -> Self {
         match exception.name.as_str() {
-            // The second is Firefox's, for what a policy forbids.
+            // The second name is Firefox's, for connections that a policy forbids.
             "SecurityError" | "NS_ERROR_CONTENT_BLOCKED" => Self::Security(exception),
             _ => Self::Browser(exception),
         }

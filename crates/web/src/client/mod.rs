@@ -1,4 +1,4 @@
-//! Clients: from a URL to a connection.
+//! The client: opens connections.
 
 mod error;
 pub mod reconnect;
@@ -17,14 +17,14 @@ use crate::timer::Sleep;
 use crate::websocket::Limits;
 pub use error::{ConnectError, HookError};
 
-/// How long opening a connection may take: that of native clients.
+/// Default timeout for opening a connection: that of native clients.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the browser may hold unsent before sending waits: enough to fill a line of 100 Mbit/s for the 80 ms that a hidden
-/// page's timers may be late, and little beside what a page takes anyway.
+/// Default of [`Client::send_buffer`], in bytes: enough to fill a 100 Mbit/s link for the 80 ms by
+/// which a hidden page's timers may be late, and small compared with the memory of a page.
 const DEFAULT_SEND_BUFFER: usize = 1 << 20;
 
-/// What may wait to be received: one message of the greatest length.
+/// Default of [`Client::receive_queue`], in bytes: one message of the maximum length.
 const DEFAULT_RECEIVE_QUEUE: usize = 16 << 20;
 
 /// Connects to a `ws` or `wss` URL with the defaults of [`Client`].
@@ -41,12 +41,12 @@ const DEFAULT_RECEIVE_QUEUE: usize = 16 << 20;
 /// [`ConnectError`].
 ///
 /// # Cancel safety
-/// If it is dropped, the connection that was being opened is closed.
+/// If the future is dropped, the connection attempt is closed.
 pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
     Client::new(url).connect().await
 }
 
-/// How to connect: subprotocols, limits and deadlines.
+/// A client: the URL, subprotocols, limits and timeouts of connections.
 ///
 /// ```no_run
 /// # async fn example() -> sockeye_web::Result<()> {
@@ -69,7 +69,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of this `ws` or `wss` URL. The browser converts a Unicode host to ASCII.
+    /// Creates a client for this `ws` or `wss` URL. The browser converts a Unicode host to ASCII.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self {
             request: ascii(url.as_ref()).parse().map(ClientRequest::new),
@@ -81,13 +81,13 @@ impl Client {
         }
     }
 
-    /// Where it connects to, unless there is something wrong with the URL or the request.
+    /// Returns the URL, unless the URL or the request is invalid.
     pub fn url(&self) -> Option<&Url> {
         self.request.as_ref().ok().map(ClientRequest::url)
     }
 
-    /// Asks for subprotocols, the one preferred first. [`WebSocket::subprotocol`] tells which one the server chose, if
-    /// any.
+    /// Offers subprotocols, most preferred first. [`WebSocket::subprotocol`] returns the one that
+    /// the server chose, if any.
     pub fn subprotocols<S: Into<String>>(
         mut self,
         subprotocols: impl IntoIterator<Item = S>,
@@ -101,40 +101,45 @@ impl Client {
         self
     }
 
-    /// The limits and deadlines of the connection once it is open: [`Config::max_message_length`],
-    /// [`Config::close_timeout`] and [`Config::write_timeout`]. The rest of them concern frames and pings, which are the
-    /// browser's, and have no effect.
+    /// Sets the limits and timeouts of the open connection: [`Config::max_message_length()`],
+    /// [`Config::close_timeout()`] and [`Config::write_timeout()`]. The other settings concern
+    /// frames and pings, which the browser handles, and have no effect.
     ///
-    /// The browser has put a message together before its length is known here; the limit bounds what is copied into the
-    /// program's memory.
+    /// The browser has assembled a message before this crate learns its length; the limit bounds
+    /// the bytes that are copied into the program's memory.
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
     }
 
-    /// How long it may take to open the connection. Default: 20 s.
+    /// Sets the timeout for opening the connection. Default: 20 s.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How much the browser may hold that it has not written yet, in bytes, before sending waits. Default: 1 MiB.
+    /// Sets the number of bytes that the browser may buffer unwritten before sending waits.
+    /// Default: 1 MiB.
     ///
-    /// A message is given to the browser whole, so that there may be as much and one message more.
+    /// A message is passed to the browser whole, so the browser may buffer this number of bytes and
+    /// one more message.
     pub fn send_buffer(self, bytes: usize) -> Self {
         Self { send_buffer: bytes, ..self }
     }
 
-    /// How much may wait to be received, in bytes; a text counts two for each of its UTF-16 units, and no message less than
+    /// Sets the maximum size of the queue of received messages, in bytes; a text message counts two
+    /// bytes for each UTF-16 code unit, and each message at least 64. Default: 16 MiB. The queue
+    /// always has space for one message.
     /// 64. Default: 16 MiB. One message has its place in any case.
     ///
-    /// While the queue is full, the server is held back where the browser has `WebSocketStream`; where it has not, what comes
-    /// then ends the connection: see [`Error::QueueFull`](crate::Error::QueueFull).
+    /// While the queue is full, a browser with `WebSocketStream` applies backpressure to the
+    /// server; in any other browser, the next message ends the connection: see
+    /// [`Error::QueueFull`](crate::Error::QueueFull).
     pub fn receive_queue(self, bytes: usize) -> Self {
         Self { receive_queue: bytes, ..self }
     }
 
-    /// Whether to use `WebSocketStream` where the browser has it. Default: yes.
+    /// Sets whether to use `WebSocketStream` where the browser supports it. Default: `true`.
     ///
-    /// Without it, there is no backpressure for what is received.
+    /// Without `WebSocketStream`, received messages have no backpressure.
     pub fn websocket_stream(self, wanted: bool) -> Self {
         Self { websocket_stream: wanted, ..self }
     }
@@ -145,7 +150,7 @@ impl Client {
     /// [`ConnectError`].
     ///
     /// # Cancel safety
-    /// If it is dropped, the connection that was being opened is closed.
+    /// If the future is dropped, the connection attempt is closed.
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request =
             self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))?;
@@ -165,16 +170,17 @@ impl Client {
         })
         .await?;
         let limits = Limits {
-            message: self.config.longest_message(),
+            message: self.config.max_message_length,
             unsent: self.send_buffer,
-            closing: self.config.longest_closing(),
-            write: self.config.longest_write(),
+            closing: self.config.close_timeout,
+            write: self.config.write_timeout,
         };
         Ok(WebSocket::new(socket, negotiated, limits, url))
     }
 }
 
-/// The URL with its host in ASCII, as the browser has it: the tables for that are large, and the browser's own are there.
+/// Returns the URL with its host converted to ASCII by the browser, whose tables spare the program
+/// its own large ones.
 fn ascii(url: &str) -> Cow<'_, str> {
     let converted = || {
         let begin = url.find("://")? + 3;

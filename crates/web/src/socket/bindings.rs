@@ -1,4 +1,5 @@
-//! `WebSocketStream`, which web-sys has not: <https://websockets.spec.whatwg.org/#the-websocketstream-interface>.
+//! Bindings for `WebSocketStream`, which web-sys lacks:
+//! <https://websockets.spec.whatwg.org/#the-websocketstream-interface>.
 
 use js_sys::{Array, Object, Promise};
 use wasm_bindgen::JsValue;
@@ -22,17 +23,17 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     pub(super) fn set_protocols(this: &StreamOptions, protocols: &Array);
 
-    /// What `opened` gives.
+    /// The result of `opened`.
     #[wasm_bindgen(extends = Object)]
-    pub(super) type Opened;
+    pub(super) type OpenInfo;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn readable(this: &Opened) -> Readable;
+    pub(super) fn readable(this: &OpenInfo) -> Readable;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn writable(this: &Opened) -> Writable;
+    pub(super) fn writable(this: &OpenInfo) -> Writable;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn protocol(this: &Opened) -> String;
+    pub(super) fn protocol(this: &OpenInfo) -> String;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn extensions(this: &Opened) -> String;
+    pub(super) fn extensions(this: &OpenInfo) -> String;
 
     pub(super) type Readable;
     #[wasm_bindgen(method, js_name = getReader)]
@@ -42,7 +43,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn read(this: &Reader) -> Promise;
 
-    /// What `read` gives.
+    /// The result of `read`.
     #[wasm_bindgen(extends = Object)]
     pub(super) type ReadResult;
     #[wasm_bindgen(method, getter)]
@@ -58,7 +59,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn write(this: &Writer, chunk: &JsValue) -> Promise;
 
-    /// What `closed` gives and `close` takes; a `WebSocketError` has the same.
+    /// The result of `closed` and the argument of `close`; a `WebSocketError` has the same
+    /// properties.
     #[wasm_bindgen(extends = Object)]
     pub(super) type CloseInfo;
     #[wasm_bindgen(method, getter, js_name = closeCode)]

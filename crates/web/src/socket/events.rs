@@ -13,14 +13,14 @@ use super::inbox::{End, Inbox, Received, wake};
 use super::{Negotiated, abandoned};
 use crate::ConnectError;
 
-/// What stands for 1008 where a page has to say something: its queue is full.
+/// Close code for a full receive queue. Replaces 1008, which a page cannot send.
 const QUEUE_FULL: u16 = 4008;
 
-/// A `WebSocket`: what comes is told by events, whether the program wants it or not.
+/// A `WebSocket`, which delivers messages as events, without backpressure.
 pub(crate) struct EventSocket {
     socket: WebSocket,
     inbox: Rc<RefCell<Inbox>>,
-    /// They live as long as the socket can call them.
+    /// Kept alive for as long as the socket can call them.
     _handlers: Handlers,
 }
 
@@ -87,8 +87,8 @@ impl EventSocket {
     }
 }
 
-/// Its state has changed: it is open, or there is an error. Chromium says nothing else, no close, when a page's policy forbids
-/// the connection.
+/// Installs the handler of the `open` and `error` events. When a page's policy forbids the
+/// connection, Chromium fires `error` only, without `close`.
 fn on_change(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut()> {
     let inbox = inbox.clone();
     let handler = Closure::<dyn FnMut()>::new(move || {
@@ -114,7 +114,7 @@ fn on_message(
                 return;
             }
             let receiver = if inbox.is_full(Some(&payload), limit) {
-                // The code is one that a page may send, so that this cannot fail.
+                // A page may send this code, so this cannot fail.
                 let _ = socket.close_with_code_and_reason(QUEUE_FULL, "receive queue full");
                 inbox.end(End::Overflow { limit })
             } else {
@@ -139,14 +139,14 @@ fn on_close(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut
     handler
 }
 
-/// After this nothing of the browser's can call into the program.
+/// Detaches all handlers, so that the browser cannot call into the program afterwards.
 impl Drop for EventSocket {
     fn drop(&mut self) {
         self.socket.set_onopen(None);
         self.socket.set_onerror(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        // Nothing happens when it is closing or closed already.
+        // No effect if the socket is closing or closed already.
         let _ = self.close(&abandoned());
     }
 }

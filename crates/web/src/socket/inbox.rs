@@ -5,10 +5,10 @@ use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use sockeye_proto::{CloseCode, CloseFrame};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// What a payload counts at least, in bytes: about what it takes to keep an empty one.
+/// Minimum size that a payload counts for, in bytes: about the memory of an empty payload.
 const LEAST_SIZE: usize = 64;
 
-/// What a socket has to tell.
+/// An item received from a socket.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// The payload of a message: a string, an `ArrayBuffer` or a `Uint8Array`.
@@ -16,21 +16,21 @@ pub(crate) enum Received {
     End(End),
 }
 
-/// How a socket ended.
+/// The way in which a socket ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
-    /// The closing handshake was done.
+    /// The closing handshake completed.
     Closed(Option<CloseFrame>),
-    /// The transport ended without it.
+    /// The transport ended without a closing handshake.
     Lost,
-    /// The browser ended it, and said why.
+    /// The browser failed the connection, with this code and reason.
     Failed(CloseFrame),
-    /// The inbox was full, and something that came then is lost.
+    /// The inbox was full, and a message that arrived then is lost.
     Overflow { limit: usize },
 }
 
 impl End {
-    /// From what a browser says about the end.
+    /// Creates an `End` from the values that a browser reports.
     pub(crate) fn new(clean: bool, code: u16, reason: String) -> Self {
         let frame = CloseFrame::from(CloseCode::from(code)).with_reason(reason);
         match (clean, code) {
@@ -45,31 +45,34 @@ impl End {
     }
 }
 
-/// What the browser has said and the program has not heard yet.
+/// Payloads and the end of a socket that the program has not received yet.
 ///
-/// Payloads stay in the browser's memory until then, since that of WebAssembly never shrinks.
+/// Payloads stay in the browser's memory until they are received, since WebAssembly memory never
+/// shrinks.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     payloads: VecDeque<(JsValue, usize)>,
-    /// Of the payloads, as the browser keeps them, in bytes.
+    /// Total size of the payloads in the browser's memory, in bytes.
     size: usize,
     end: Option<End>,
     receiver: Option<Waker>,
 }
 
 impl Inbox {
-    /// Whether one more payload would go over the limit, if it is known. One payload always has its place.
+    /// Returns whether one more payload, of this size if known, would exceed the limit. An empty
+    /// inbox is never full.
     pub(super) fn is_full(&self, payload: Option<&JsValue>, limit: usize) -> bool {
         let size = payload.map_or(1, size);
         !self.payloads.is_empty() && self.size.saturating_add(size) > limit
     }
 
-    /// Takes note that the socket is open, or failed to; whoever is given back is to be woken.
+    /// Handles the opening of the socket, or its failure. Returns the waker that the caller must
+    /// wake.
     pub(super) fn changed(&mut self) -> Option<Waker> {
         self.receiver.take()
     }
 
-    /// Takes a payload in; whoever is given back is to be woken.
+    /// Adds a payload. Returns the waker that the caller must wake.
     pub(super) fn push(&mut self, payload: JsValue) -> Option<Waker> {
         let size = size(&payload);
         self.size += size;
@@ -77,13 +80,13 @@ impl Inbox {
         self.receiver.take()
     }
 
-    /// Throws away what nobody will ask for.
+    /// Discards payloads that will not be received.
     pub(super) fn discard(&mut self) {
         self.payloads.clear();
         self.size = 0;
     }
 
-    /// Takes note of the end. The first that is told stays.
+    /// Records the end; the first one recorded stays. Returns the waker that the caller must wake.
     pub(super) fn end(&mut self, end: End) -> Option<Waker> {
         self.end.get_or_insert(end);
         self.receiver.take()
@@ -105,20 +108,21 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Wakes the receiver when something changes.
+    /// Registers the receiver, to be woken on the next change.
     pub(super) fn wait(&mut self, cx: &mut Context<'_>) {
         self.receiver = Some(cx.waker().clone());
     }
 }
 
-/// Wakes whoever waited, if anybody did. Not while anything is borrowed: it may be polled at once.
+/// Wakes the waker, if any. Must not be called while anything is borrowed: the task may be polled
+/// at once.
 pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// How much memory the browser needs for a payload at most, in bytes.
+/// Returns the maximum memory that the browser needs for a payload, in bytes.
 fn size(payload: &JsValue) -> usize {
     let size = if let Some(text) = payload.dyn_ref::<JsString>() {
         text.length() as usize * 2

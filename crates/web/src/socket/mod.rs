@@ -1,4 +1,4 @@
-//! A socket of the browser, by one set of verbs for both kinds that browsers have.
+//! The browser's socket: one interface for both kinds of sockets in browsers.
 //!
 //! ```text
 //!            ┌ EventSocket   WebSocket: events, a timer while the browser's buffer is full
@@ -6,8 +6,9 @@
 //!            └ StreamSocket  WebSocketStream: promises, backpressure both ways
 //! ```
 //!
-//! Whatever the browser says ends up in the [`Inbox`], from where it is polled. Nothing here knows what a message may be, how
-//! long it may take, or what an end means: that is for `websocket`.
+//! Messages and the end from the browser go to the [`Inbox`], from which they are polled. This
+//! module does not interpret messages, timeouts or the end of a connection: module `websocket`
+//! does.
 
 mod bindings;
 mod events;
@@ -24,27 +25,29 @@ use events::EventSocket;
 pub(crate) use inbox::{End, Received};
 use streams::StreamSocket;
 
-/// What stands for 1006 where a page has to say something: it leaves without a closing handshake.
+/// Close code for a socket that the program dropped. Replaces 1006, which a page cannot send.
 const ABANDONED: u16 = 4006;
 
-/// A socket of the browser. Dropping it detaches it from the program, and [leaves](Socket::leave) it with 4006.
+/// A socket of the browser. Dropping it detaches it from the program, and [leaves](Socket::leave)
+/// the connection with 4006.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Events(EventSocket),
     Streams(StreamSocket),
 }
 
-/// What the opening handshake agreed on.
+/// The subprotocol and extensions negotiated by the opening handshake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Negotiated {
-    /// Empty when there is none.
+    /// The negotiated subprotocol; empty if none.
     pub(crate) subprotocol: String,
-    /// As `Sec-WebSocket-Extensions` states them; empty when there are none.
+    /// The negotiated extensions, as in `Sec-WebSocket-Extensions`; empty if none.
     pub(crate) extensions: String,
 }
 
 impl Socket {
-    /// Begins to connect, by `WebSocketStream` if that is wanted and there. `queue` bounds what waits to be received, in bytes.
+    /// Starts to connect, with `WebSocketStream` if preferred and supported. `queue` limits the
+    /// received payloads that wait, in bytes.
     pub(crate) fn connect(
         url: &str,
         subprotocols: &[String],
@@ -59,7 +62,7 @@ impl Socket {
         socket.map_err(|thrown| ConnectError::from(Exception::from(thrown)))
     }
 
-    /// Waits until it is open.
+    /// Waits until the socket is open.
     pub(crate) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<Negotiated, ConnectError>> {
         match self {
             Self::Events(socket) => socket.poll_open(cx),
@@ -67,7 +70,8 @@ impl Socket {
         }
     }
 
-    /// Waits for the payload of the next message, or for the end, which stays.
+    /// Waits for the payload of the next message, or for the end. Once reached, the end is returned
+    /// by every call.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         match self {
             Self::Events(socket) => socket.poll_next(cx),
@@ -75,7 +79,8 @@ impl Socket {
         }
     }
 
-    /// Whether it would take a message: it is open, and nobody has begun to close it.
+    /// Returns whether the socket accepts messages: it is open, and neither side has begun to close
+    /// it.
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Events(socket) => socket.is_open(),
@@ -83,7 +88,7 @@ impl Socket {
         }
     }
 
-    /// Gives a message to the browser.
+    /// Passes a message to the browser.
     pub(crate) fn send(&self, message: MessageRef<'_>) -> Result<(), JsValue> {
         match self {
             Self::Events(socket) => socket.send(message),
@@ -94,7 +99,7 @@ impl Socket {
         }
     }
 
-    /// How much the browser holds that it has not written yet, in bytes.
+    /// Returns the number of bytes that the browser buffers and has not written yet.
     pub(crate) fn unsent(&self) -> usize {
         match self {
             Self::Events(socket) => socket.unsent(),
@@ -102,8 +107,9 @@ impl Socket {
         }
     }
 
-    /// Wakes when there may be less of it, or the socket is not open any more. `false` when the socket cannot tell: then the
-    /// caller has to look again.
+    /// Registers the task to be woken when the number of unsent bytes may have decreased or the
+    /// socket is no longer open. Returns `false` if the socket cannot notify: the caller then has
+    /// to poll.
     pub(crate) fn wake_when_sent(&self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Events(_) => false,
@@ -114,7 +120,8 @@ impl Socket {
         }
     }
 
-    /// Begins the closing handshake, after what is unsent. It is not open any more.
+    /// Starts the closing handshake, after the unsent messages. The socket is no longer open
+    /// afterwards.
     pub(crate) fn close(&self, frame: CloseFrame) -> Result<(), JsValue> {
         match self {
             Self::Events(socket) => socket.close(&frame),
@@ -122,17 +129,19 @@ impl Socket {
         }
     }
 
-    /// Closes it, unless that was done, and discards what arrives. With streams, what is unsent is lost.
+    /// Closes the socket unless it is closed already, and discards arriving messages. With streams,
+    /// unsent messages are lost.
     pub(crate) fn leave(&self, frame: &CloseFrame) {
         match self {
-            // An error says that it is closed already. The browser discards what arrives.
+            // An error means that the socket is closed already. The browser discards arriving
+            // messages.
             Self::Events(socket) => drop(socket.close(frame)),
             Self::Streams(socket) => socket.leave(frame),
         }
     }
 }
 
-/// How a socket is closed that the program dropped.
+/// Returns the close frame for a socket that the program dropped.
 fn abandoned() -> CloseFrame {
     CloseFrame::from(CloseCode::from(ABANDONED)).with_reason("dropped")
 }

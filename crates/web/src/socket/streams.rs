@@ -10,70 +10,74 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::bindings::{
-    CloseInfo, Opened, ReadResult, Reader, StreamOptions, WebSocketStream, Writer,
+    CloseInfo, OpenInfo, ReadResult, Reader, StreamOptions, WebSocketStream, Writer,
 };
 use super::inbox::{End, Inbox, Received, wake};
 use super::{Negotiated, abandoned};
 use crate::{ConnectError, Exception};
 
-/// What a message counts beside its length while it is unsent, in bytes: about what the browser keeps for it.
+/// Size that an unsent message counts for in addition to its length, in bytes: about the browser's
+/// overhead for each message.
 const ENTRY_SIZE: usize = 64;
 
-/// A `WebSocketStream`: a message comes when it is asked for, and each that is written says when it was.
+/// A `WebSocketStream`: each message is read on request, and each write reports its completion.
 ///
-/// Messages are asked for ahead of the program, until the inbox is full: when the peer closes, Chromium 156 throws away
-/// what it was not asked for by then, all but one message, and says nothing of it. While something is being asked for,
-/// nothing is lost.
+/// Messages are read ahead of the program, until the inbox is full: when the peer closes, Chromium
+/// 156 silently discards all but one of the messages that were not requested by then. While a read
+/// is pending, nothing is lost.
 pub(crate) struct StreamSocket {
     core: Rc<Core>,
 }
 
-/// What the browser's promises act upon.
+/// The state that the handlers of the browser's promises act on.
 ///
-/// They hold it until the last of them is settled, even if the program has dropped the socket: a promise cannot be detached.
+/// The handlers keep it alive until the last promise is settled, even if the program has dropped
+/// the socket: a promise cannot be detached.
 struct Core {
     stream: WebSocketStream,
     state: RefCell<State>,
-    /// The handlers of all promises. They own this core, and it owns them, until [`Core::settled`] parts them.
+    /// The handlers of all promises. Handlers and core reference each other until [`Core::settled`]
+    /// breaks the cycle.
     handlers: RefCell<Option<Handlers>>,
-    /// Promises that call a handler when they are settled.
+    /// Number of promises that will call a handler when settled.
     pending: Cell<usize>,
-    /// How much the inbox may hold, in bytes.
+    /// Maximum size of the inbox, in bytes.
     queue: usize,
-    /// The program has dropped the socket.
+    /// Set when the program has dropped the socket.
     is_abandoned: Cell<bool>,
 }
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    phase: SocketState,
     inbox: Inbox,
     reading: Reading,
-    /// How it ended; the inbox is told when everything was read.
+    /// The end of the socket; passed to the inbox after everything was read.
     end: Option<End>,
-    /// What each write under way counts, in bytes, in order.
+    /// Size of each pending write, in bytes, in order.
     writes: VecDeque<usize>,
     /// The sum of `writes`.
     unsent: usize,
-    /// Those who wait for `unsent` to become less: one for each task that sends.
+    /// Wakers of the tasks that wait for `unsent` to decrease, one for each sending task.
     senders: Vec<Waker>,
-    /// Waits until nothing is unsent, as it would overtake that.
+    /// A close frame that waits until nothing is unsent, since it would overtake unsent messages.
     close_frame: Option<CloseFrame>,
-    /// The browser was told to close it.
+    /// Set when the browser was asked to close the socket.
     is_closed: bool,
-    /// Nobody wants what arrives, and it is read only so that the peer's close frame comes through.
+    /// Set when arriving messages are discarded: they are read only so that the peer's close frame
+    /// is reached.
     is_left: bool,
 }
 
 #[derive(Default)]
-enum Phase {
+enum SocketState {
     #[default]
     Connecting,
     Open {
         reader: Reader,
         writer: Writer,
         negotiated: Negotiated,
-        /// Nobody has begun to close it.
+        /// Whether neither side has begun to close the socket.
         is_writable: bool,
     },
     Failed(ConnectError),
@@ -84,13 +88,13 @@ enum Reading {
     #[default]
     Idle,
     UnderWay,
-    /// There is nothing more to read.
+    /// No more messages will arrive.
     Over,
 }
 
 type Handler = Closure<dyn FnMut(JsValue)>;
 
-/// One for each thing that a promise can say, for all promises that say it.
+/// The handlers of the outcomes of promises, shared by all promises of a kind.
 struct Handlers {
     opened: Handler,
     not_opened: Handler,
@@ -103,7 +107,7 @@ struct Handlers {
 }
 
 impl StreamSocket {
-    /// Whether the browser has it.
+    /// Returns whether the browser supports `WebSocketStream`.
     pub(super) fn is_supported() -> bool {
         Reflect::get(&js_sys::global(), &JsValue::from_str("WebSocketStream"))
             .is_ok_and(|class| class.is_function())
@@ -145,15 +149,16 @@ impl StreamSocket {
     pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<Negotiated, ConnectError>> {
         let mut state = self.core.state.borrow_mut();
         match &state.phase {
-            Phase::Open { negotiated, .. } => return Poll::Ready(Ok(negotiated.clone())),
-            Phase::Failed(error) => return Poll::Ready(Err(error.clone())),
-            Phase::Connecting => {}
+            SocketState::Open { negotiated, .. } => return Poll::Ready(Ok(negotiated.clone())),
+            SocketState::Failed(error) => return Poll::Ready(Err(error.clone())),
+            SocketState::Connecting => {}
         }
         state.inbox.wait(cx);
         Poll::Pending
     }
 
-    /// Asks the browser for more when there is room again: that is what lets the peer go on.
+    /// Returns the next item, and requests the next message from the browser if the inbox is not
+    /// full: the request is what lets the peer continue.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
         let polled = state.inbox.poll(cx);
@@ -167,8 +172,8 @@ impl StreamSocket {
 
     pub(super) fn send(&self, message: MessageRef<'_>) {
         let mut state = self.core.state.borrow_mut();
-        let Phase::Open { writer, .. } = &state.phase else { return };
-        // The browser writes later, and must not look into the program's memory then.
+        let SocketState::Open { writer, .. } = &state.phase else { return };
+        // Copied, because the browser writes later and must not access the program's memory then.
         let payload = match message {
             MessageRef::Text(text) => JsValue::from_str(text),
             MessageRef::Binary(bytes) => Uint8Array::from(bytes).into(),
@@ -204,7 +209,7 @@ impl StreamSocket {
     pub(super) fn leave(&self, frame: &CloseFrame) {
         let mut state = self.core.state.borrow_mut();
         state.stop_writing();
-        // If that fails the socket is closed already.
+        // An error means that the socket is closed already.
         let _ = self.core.close(&mut state, frame);
         state.is_left = true;
         state.inbox.discard();
@@ -221,7 +226,7 @@ impl Core {
         })
     }
 
-    /// Has a promise call its handler when it is settled.
+    /// Registers the handlers that a promise calls when it is settled.
     fn watch(&self, promise: &Promise, choose: fn(&Handlers) -> (&Handler, &Handler)) {
         if let Some(handlers) = &*self.handlers.borrow() {
             let (fulfilled, rejected) = choose(handlers);
@@ -230,7 +235,8 @@ impl Core {
         }
     }
 
-    /// After a handler was called. The last one of a socket that nobody has any more takes everything with it.
+    /// Runs after each handler. After the last handler of a dropped socket, frees the handlers and
+    /// with them the core.
     fn settled(&self) {
         self.pending.set(self.pending.get() - 1);
         self.part();
@@ -243,7 +249,7 @@ impl Core {
         }
     }
 
-    /// Closes it unless that was done.
+    /// Closes the socket unless it is closed already.
     fn close(&self, state: &mut State, frame: &CloseFrame) -> Result<(), JsValue> {
         if state.is_closed {
             return Ok(());
@@ -255,12 +261,12 @@ impl Core {
         self.stream.close(&info)
     }
 
-    /// Asks the browser for a message, unless it was asked before or there is no room for one.
+    /// Requests a message from the browser, unless a request is pending or the inbox is full.
     fn ask(&self, state: &mut State) {
         if state.reading != Reading::Idle || state.inbox.is_full(None, self.queue) {
             return;
         }
-        if let Phase::Open { reader, .. } = &state.phase {
+        if let SocketState::Open { reader, .. } = &state.phase {
             let promise = reader.read();
             self.watch(&promise, |handlers| (&handlers.read, &handlers.not_read));
             state.reading = Reading::UnderWay;
@@ -268,9 +274,9 @@ impl Core {
     }
 
     fn opened(&self, opened: JsValue) {
-        let opened = opened.unchecked_into::<Opened>();
+        let opened = opened.unchecked_into::<OpenInfo>();
         let mut state = self.state.borrow_mut();
-        state.phase = Phase::Open {
+        state.phase = SocketState::Open {
             reader: opened.readable().reader(),
             writer: opened.writable().writer(),
             negotiated: Negotiated {
@@ -286,13 +292,14 @@ impl Core {
     }
 
     fn not_opened(&self, reason: JsValue) {
-        // All that is not the browser's own rules has one name, which tells nothing.
+        // Every failure other than a violation of the browser's own rules has the same,
+        // uninformative name.
         let error = match ConnectError::from(Exception::from(reason)) {
             forbidden @ ConnectError::Security(_) => forbidden,
             _ => ConnectError::Failed,
         };
         let mut state = self.state.borrow_mut();
-        state.phase = Phase::Failed(error);
+        state.phase = SocketState::Failed(error);
         let receiver = state.inbox.changed();
         drop(state);
         wake(receiver);
@@ -331,7 +338,7 @@ impl Core {
         }
         if state.unsent == 0 {
             if let Some(frame) = state.close_frame.take() {
-                // If that fails the socket is closed already, which the receiver is told.
+                // An error means that the socket is closed already, which the receiver sees.
                 let _ = self.close(&mut state, &frame);
             }
         }
@@ -345,14 +352,15 @@ impl Core {
         let code = info.close_code().unwrap_or(if clean { 1005 } else { 1006 });
         let mut state = self.state.borrow_mut();
         let end = match End::new(clean, code, info.reason().unwrap_or_default()) {
-            // The browser was not asked for more, and may have thrown away what there was.
+            // No read was pending: the browser may have discarded messages.
             End::Closed(_) if state.reading == Reading::Idle => End::Overflow { limit: self.queue },
             end => end,
         };
         state.end = Some(end);
         state.stop_writing();
-        // If nobody reads now, the next read finds it. If nothing can be read, this is the end.
-        if !matches!(state.phase, Phase::Open { .. }) {
+        // If no read is pending, the next read finds the end. If the socket never opened, nothing
+        // can be read: reading is over.
+        if !matches!(state.phase, SocketState::Open { .. }) {
             state.reading = Reading::Over;
         }
         let receiver = state.conclude();
@@ -365,16 +373,16 @@ impl Core {
 
 impl State {
     fn is_writable(&self) -> bool {
-        matches!(self.phase, Phase::Open { is_writable: true, .. })
+        matches!(self.phase, SocketState::Open { is_writable: true, .. })
     }
 
     fn stop_writing(&mut self) {
-        if let Phase::Open { is_writable, .. } = &mut self.phase {
+        if let SocketState::Open { is_writable, .. } = &mut self.phase {
             *is_writable = false;
         }
     }
 
-    /// Tells the end when it is known and everything before it was read.
+    /// Passes the end to the inbox once it is known and everything before it was read.
     fn conclude(&mut self) -> Option<Waker> {
         if self.reading != Reading::Over {
             return None;

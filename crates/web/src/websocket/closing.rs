@@ -3,18 +3,18 @@ use std::task::{Context, Poll};
 use sockeye_proto::TimedOut;
 
 use super::connection::Limits;
-use super::room::LOOK_AGAIN;
+use super::send_capacity::LOOK_AGAIN;
 use crate::socket::Socket;
 use crate::timer::Sleep;
 
-/// The deadline of a connection that is being closed.
+/// The deadline of a connection that is closing.
 ///
-/// While the browser holds messages that were sent before the close frame, the deadline is that of writing, and begins anew
-/// with whatever the browser writes. Then it is that of the closing handshake: a browser does not tell when the close frame
-/// itself is written, which follows at once.
+/// While the browser buffers messages sent before the close frame, the write timeout applies, and
+/// restarts whenever the browser writes some of them. Afterwards the close timeout applies: a
+/// browser does not report when the close frame itself is written, which happens at once.
 #[derive(Debug)]
 pub(super) struct ClosingDeadline {
-    /// How much the browser held when the timer was set, in bytes.
+    /// Number of bytes that the browser buffered when the timer was set.
     unsent: usize,
     over: Sleep,
     again: Option<Sleep>,
@@ -22,13 +22,13 @@ pub(super) struct ClosingDeadline {
 
 impl ClosingDeadline {
     pub(super) fn new(limits: Limits, unsent: usize) -> Self {
-        // Without a limit for writing, what is unsent has the time of the closing handshake from one byte to the next.
+        // Without a write timeout, the close timeout limits each step of writing the unsent bytes.
         let writing = limits.write.unwrap_or(limits.closing);
         let over = Sleep::new(if unsent > 0 { writing } else { limits.closing });
         Self { unsent, over, again: None }
     }
 
-    /// Ready when the time is up, with what there was no time for.
+    /// Returns ready when the deadline has passed, with the phase that timed out.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -11,31 +11,32 @@ use super::halves::{Half, Halves};
 use crate::socket::{End, Negotiated, Received, Socket};
 use crate::{Error, Exception, Result};
 
-/// What stands for 1009 where a page has to say something: a message was too long.
+/// Close code for a message that is too long. Replaces 1009, which a page cannot send.
 const MESSAGE_TOO_BIG: u16 = 4009;
 
-/// A socket and what its messages and its end mean, for one that receives and any number that send.
+/// A connection: interprets the messages and the end of a socket, for one receiver and any number
+/// of senders.
 #[derive(Debug)]
 pub(crate) struct Connection {
     socket: Socket,
     limits: Cell<Limits>,
-    phase: RefCell<Phase>,
+    state: RefCell<ConnectionState>,
     close_frame: OnceCell<CloseFrame>,
     halves: Halves,
     pub(crate) negotiated: Negotiated,
     pub(crate) url: String,
 }
 
-/// How much and how long.
+/// The limits and timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Of a received message, in bytes.
+    /// Maximum length of a received message, in bytes.
     pub(crate) message: usize,
-    /// What the browser may hold before sending waits, in bytes.
+    /// Number of bytes that the browser may buffer before sending waits.
     pub(crate) unsent: usize,
-    /// The closing handshake.
+    /// Timeout of the closing handshake.
     pub(crate) closing: Duration,
-    /// Nothing is taken of what is unsent: `None` for no limit.
+    /// Timeout of unsent bytes without progress; `None` disables it.
     pub(crate) write: Option<Duration>,
 }
 
@@ -44,13 +45,13 @@ pub(crate) struct Limits {
 ///   └──────────────────── the peer closes, or an error ───────────────────────────────▲
 /// ```
 #[derive(Debug)]
-enum Phase {
+enum ConnectionState {
     Open,
     Closing { deadline: ClosingDeadline, arrivals: Arrivals },
     Over,
 }
 
-/// What becomes of messages that arrive while the connection is being closed.
+/// The treatment of messages that arrive while the connection is closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrivals {
     Discarded,
@@ -62,7 +63,7 @@ impl Connection {
         Self {
             socket,
             limits: Cell::new(limits),
-            phase: RefCell::new(Phase::Open),
+            state: RefCell::new(ConnectionState::Open),
             close_frame: OnceCell::new(),
             halves: Halves::default(),
             negotiated,
@@ -70,7 +71,8 @@ impl Connection {
         }
     }
 
-    /// Waits for the next message; `None` when the closing handshake was done, or after an error. Both halves may wait.
+    /// Waits for the next message. Returns `None` after the closing handshake or after an error.
+    /// Both halves may wait at the same time.
     pub(crate) fn poll_recv(
         &self,
         half: Half,
@@ -84,7 +86,7 @@ impl Connection {
         received
     }
 
-    /// Wakes the task that receives, as there is something for it to do.
+    /// Wakes the receiving task, which has work to do.
     pub(crate) fn wake_receiver(&self) {
         self.halves.wake_half(Half::Receive);
     }
@@ -92,15 +94,15 @@ impl Connection {
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
         let late = loop {
             let mut discarded = false;
-            match &mut *self.phase.borrow_mut() {
-                Phase::Open => {}
-                Phase::Closing { deadline, arrivals } => {
+            match &mut *self.state.borrow_mut() {
+                ConnectionState::Open => {}
+                ConnectionState::Closing { deadline, arrivals } => {
                     if let Poll::Ready(late) = deadline.poll(cx, self.limits.get(), &self.socket) {
                         break late;
                     }
                     discarded = *arrivals == Arrivals::Discarded;
                 }
-                Phase::Over => return Poll::Ready(Ok(None)),
+                ConnectionState::Over => return Poll::Ready(Ok(None)),
             }
             match ready!(self.socket.poll_next(cx)) {
                 Received::End(end) => return Poll::Ready(self.ended(end)),
@@ -116,26 +118,26 @@ impl Connection {
                 }
             }
         };
-        self.phase.replace(Phase::Over);
+        self.state.replace(ConnectionState::Over);
         Poll::Ready(Err(late.into()))
     }
 
-    /// Whether it takes messages.
+    /// Returns whether the connection accepts messages.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Open) && self.socket.is_open()
+        matches!(*self.state.borrow(), ConnectionState::Open) && self.socket.is_open()
     }
 
-    /// Whether there was an end, and it was told.
+    /// Returns whether the connection has ended and the end was reported.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Over)
+        matches!(*self.state.borrow(), ConnectionState::Over)
     }
 
-    /// The error of a message for a connection that is closed.
+    /// Returns the error for a message sent after the connection was closed.
     pub(crate) fn too_late(&self) -> Error {
         Error::Closed(self.close_frame().cloned())
     }
 
-    /// Gives a message to the browser, whether there is room or not.
+    /// Passes a message to the browser, regardless of send capacity.
     pub(crate) fn send(&self, message: &Message) -> Result<()> {
         if !self.is_open() {
             return Err(self.too_late());
@@ -143,24 +145,25 @@ impl Connection {
         Ok(self.socket.send(message.as_ref()).map_err(Exception::from)?)
     }
 
-    /// Begins the closing handshake, unless it has begun: after all that was sent before.
+    /// Starts the closing handshake after all messages sent before, unless the handshake has
+    /// started.
     pub(crate) fn begin_close(&self, frame: CloseFrame, arrivals: Arrivals) -> Result<()> {
         check(&frame)?;
-        let mut phase = self.phase.borrow_mut();
-        if matches!(*phase, Phase::Open) {
+        let mut state = self.state.borrow_mut();
+        if matches!(*state, ConnectionState::Open) {
             let deadline = ClosingDeadline::new(self.limits.get(), self.socket.unsent());
             self.socket.close(frame).map_err(Exception::from)?;
-            *phase = Phase::Closing { deadline, arrivals };
-            drop(phase);
-            // A task that receives has a deadline from now on.
+            *state = ConnectionState::Closing { deadline, arrivals };
+            drop(state);
+            // The receiving task has a deadline from now on.
             self.halves.wake();
         }
         Ok(())
     }
 
-    /// Ends the connection with a word to the peer, whose answer nobody waits for.
+    /// Closes the connection with this frame, without waiting for the peer's answer.
     pub(crate) fn abandon(&self, frame: &CloseFrame) {
-        self.phase.replace(Phase::Over);
+        self.state.replace(ConnectionState::Over);
         self.socket.leave(frame);
         self.halves.wake();
     }
@@ -182,7 +185,7 @@ impl Connection {
     }
 
     fn ended(&self, end: End) -> Result<Option<Message>> {
-        self.phase.replace(Phase::Over);
+        self.state.replace(ConnectionState::Over);
         match end {
             End::Closed(frame) => {
                 if let Some(frame) = frame {
@@ -197,7 +200,7 @@ impl Connection {
     }
 }
 
-/// Whether a page may send it.
+/// Checks whether a page may send this close frame.
 pub(crate) fn check(frame: &CloseFrame) -> Result<(), UsageError> {
     CloseFrame::new(frame.code, frame.reason.clone())?;
     match u16::from(frame.code) {
@@ -206,11 +209,11 @@ pub(crate) fn check(frame: &CloseFrame) -> Result<(), UsageError> {
     }
 }
 
-/// A message from what the browser gave, copied into the program's memory.
+/// Converts a payload of the browser to a message, copied into the program's memory.
 fn decode(payload: &JsValue, limit: usize) -> Result<Message, ProtocolError> {
     let too_long = ProtocolError::MessageTooLong { limit };
     if let Some(text) = payload.dyn_ref::<JsString>() {
-        // In UTF-8 it is at least as long as it has units in UTF-16.
+        // A text in UTF-8 has at least as many bytes as it has code units in UTF-16.
         if text.length() as usize > limit {
             return Err(too_long);
         }

@@ -1,21 +1,22 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-/// Which half of a connection a task uses.
+/// The half of a connection that a task uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Half {
     Receive,
-    /// Closes, and waits for the end.
+    /// The half that closes, and waits for the end.
     Close,
 }
 
-/// The tasks that wait for the end of a connection or its next message: one for each half.
+/// The tasks that wait for the next message or the end of a connection, one for each half.
 ///
-/// Sockets and timers know one task to wake. They are given one waker for both, so that neither half takes the other's place,
-/// and none that gives up takes the other's wake-up with it.
+/// Sockets and timers store one waker. They are given a waker that wakes both halves, so that
+/// neither half replaces the other's waker, and a half that stops waiting does not lose the other's
+/// wake-up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Halves {
-    /// By [`Half`].
+    /// The wakers, indexed by [`Half`].
     wakers: Arc<Both>,
 }
 
@@ -26,7 +27,7 @@ struct Both {
 
 impl Both {
     fn lock(&self) -> MutexGuard<'_, [Option<Waker>; 2]> {
-        // There is one thread; a lock is what a waker must have.
+        // There is only one thread; the lock is required because a waker must be `Send + Sync`.
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -36,7 +37,7 @@ impl Both {
 }
 
 impl Halves {
-    /// Takes note of a task that waits, and returns what is to be woken.
+    /// Registers a waiting task, and returns the waker for the socket and timers.
     pub(super) fn wait(&self, half: Half, cx: &Context<'_>) -> Waker {
         match &mut self.wakers.lock()[half as usize] {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -45,7 +46,7 @@ impl Halves {
         Arc::clone(&self.wakers).into()
     }
 
-    /// Wakes all who wait: the state of the connection has changed.
+    /// Wakes all waiting tasks: the state of the connection has changed.
     pub(super) fn wake(&self) {
         self.wakers.take().into_iter().flatten().for_each(Waker::wake);
     }
@@ -58,7 +59,7 @@ impl Halves {
         }
     }
 
-    /// Forgets a task that does not wait any more, and wakes the other's.
+    /// Removes the task of this half, which no longer waits, and wakes the other half's.
     pub(super) fn end_wait(&self, half: Half) {
         let [receive, close] = self.wakers.take();
         let other = if half == Half::Receive { close } else { receive };
@@ -68,7 +69,7 @@ impl Halves {
 
 impl Wake for Both {
     fn wake(self: Arc<Self>) {
-        // Each that goes on waiting puts its own back.
+        // Each task that continues to wait registers its waker again.
         self.take().into_iter().flatten().for_each(Waker::wake);
     }
 }

@@ -1,9 +1,9 @@
-//! The connection, once it is open.
+//! Open connections.
 
 mod closing;
 mod connection;
 mod halves;
-mod room;
+mod send_capacity;
 pub mod split;
 mod stream_sink;
 
@@ -19,11 +19,11 @@ use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
 pub(crate) use connection::{Arrivals, Connection, Limits, check};
 pub(crate) use halves::Half;
-pub(crate) use room::Room;
+pub(crate) use send_capacity::SendCapacity;
 
 /// A WebSocket connection of the browser.
 ///
-/// It comes from [`connect`](crate::connect) or from a [`Client`](crate::Client).
+/// Created by [`connect`](crate::connect) or a [`Client`](crate::Client).
 ///
 /// ```no_run
 /// # async fn example() -> sockeye_web::Result<()> {
@@ -37,89 +37,98 @@ pub(crate) use room::Room;
 /// ```
 ///
 /// # Cancel safety
-/// Every future of this type may be dropped at any await point: no message is lost, doubled or put out of order.
+/// Every future of this type may be dropped at any await point: no message is lost, duplicated or
+/// reordered.
 ///
 /// # Drop
-/// Dropping it detaches it from the browser's socket, which is closed with 4006: a page cannot end a connection without a
-/// closing handshake, as a native program does. [`close`](Self::close) ends a connection with a word of one's own.
+/// Dropping a `WebSocket` detaches it from the browser's socket, which is closed with 4006: unlike
+/// a native program, a page cannot end a connection without a closing handshake. Use
+/// [`close`](Self::close) to choose the code and reason.
 pub struct WebSocket {
     connection: Rc<Connection>,
-    room: Room,
+    room: SendCapacity,
 }
 
 impl WebSocket {
     pub(crate) fn new(socket: Socket, negotiated: Negotiated, limits: Limits, url: String) -> Self {
         let connection = Rc::new(Connection::new(socket, negotiated, limits, url));
-        Self { connection, room: Room::default() }
+        Self { connection, room: SendCapacity::default() }
     }
 
-    /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
-    /// [`close_frame`](Self::close_frame) tells what the peer said.
+    /// Waits for the next message. Returns `None` after the closing handshake, started by either
+    /// side: [`close_frame`](Self::close_frame) returns the peer's close frame.
     ///
     /// # Errors
-    /// [`Error::Disconnected`](crate::Error::Disconnected) when the transport ends without a close frame;
-    /// [`Error::Failed`](crate::Error::Failed); [`Error::Protocol`](crate::Error::Protocol) for a message that is too long;
-    /// [`Error::QueueFull`](crate::Error::QueueFull); [`Error::TimedOut`](crate::Error::TimedOut) when the peer does not finish the closing
-    /// handshake. The connection is over after any of them, and further calls give `None`.
+    /// [`Error::Disconnected`](crate::Error::Disconnected) when the transport ends without a close
+    /// frame; [`Error::Failed`](crate::Error::Failed); [`Error::Protocol`](crate::Error::Protocol)
+    /// for a message that is too long; [`Error::QueueFull`](crate::Error::QueueFull);
+    /// [`Error::TimedOut`](crate::Error::TimedOut) when the peer does not finish the closing
+    /// handshake. The connection is over after any of them, and further calls return `None`.
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// If the future is dropped, no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Sends a message: it is with the browser, whole, when this returns. Waits while the browser holds more than
-    /// [`Client::send_buffer`](crate::Client::send_buffer) bytes unsent.
+    /// Sends a message. When this returns, the browser has taken the whole message. Waits while the
+    /// browser buffers more than [`Client::send_buffer`](crate::Client::send_buffer) unsent bytes.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed) after the connection was closed by either side or is over;
-    /// [`Error::TimedOut`](crate::Error::TimedOut) with [`TimedOut::Writing`](sockeye_proto::TimedOut::Writing) when there is no room, and
-    /// nothing is taken of what is unsent for [`Config::write_timeout`](sockeye_proto::Config::write_timeout), or for twice that
-    /// at most; the connection is over then.
+    /// [`Error::Closed`](crate::Error::Closed) if the connection was closed by either side or is
+    /// over; [`Error::TimedOut`](crate::Error::TimedOut) with
+    /// [`TimedOut::Writing`](sockeye_proto::TimedOut::Writing) if there is no send capacity and
+    /// none of the unsent bytes are written for
+    /// [`Config::write_timeout`](sockeye_proto::Config::write_timeout()), or for twice that at
+    /// most; the connection is then over.
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits for room, the message was not taken.
+    /// If the future is dropped while waiting for send capacity, the message was not sent.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         self.feed(message).await
     }
 
-    /// As [`send`](Self::send): the browser writes what it is given as soon as it can.
+    /// Same as [`send`](Self::send): the browser writes messages as soon as it can.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<()> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.connection.send(&message.into())
     }
 
-    /// Does nothing, as whatever was fed is with the browser. It is here for programs that run native as well.
+    /// Does nothing, because the browser has taken every message already. Provided for programs
+    /// that also run natively.
     ///
     /// # Errors
     /// None.
     ///
     /// # Cancel safety
-    /// Nothing depends on it.
+    /// The future may be dropped.
     #[allow(clippy::unused_async, reason = "its native twin waits")]
     pub async fn flush(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Closes the connection after what was sent: sends a close frame, and waits until the peer has answered. Messages that
-    /// arrive in between are discarded. If the closing handshake has begun already, whoever began it, this finishes it.
+    /// Closes the connection after all messages sent before: sends a close frame, and waits until
+    /// the peer has answered. Messages that arrive in between are discarded. If either side has
+    /// started the closing handshake already, this call finishes it.
     ///
-    /// What was sent before takes at most [`Config::write_timeout`](sockeye_proto::Config::write_timeout) from one part taken by the
-    /// browser's transport to the next, and the rest at most [`Config::close_timeout`](sockeye_proto::Config::close_timeout) from when
-    /// the browser holds none of it any more.
+    /// While the browser buffers earlier messages,
+    /// [`Config::write_timeout`](sockeye_proto::Config::write_timeout()) limits the time without
+    /// progress. [`Config::close_timeout`](sockeye_proto::Config::close_timeout()) limits the rest,
+    /// from when the browser has written all of them.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for a code that a page must not send, which are all but 1000 and 3000 to 4999, or a
-    /// reason of more than 123 bytes, whereupon the connection goes on; otherwise as [`recv`](Self::recv).
+    /// [`Error::Usage`](crate::Error::Usage) for a code that a page must not send, which is any but
+    /// 1000 and 3000 to 4999, or a reason of more than 123 bytes; the connection then continues.
+    /// Otherwise the errors of [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// If it is dropped, `close` or `recv` finish what it began.
+    /// If the future is dropped, a later `close` or `recv` finishes the closing handshake.
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -131,29 +140,31 @@ impl WebSocket {
         Ok(())
     }
 
-    /// The connection as a stream of bytes, as binary messages carry it.
+    /// Converts the connection to a byte stream over binary messages.
     pub fn into_byte_stream(self) -> ByteStream {
         ByteStream::new(self)
     }
 
-    /// What the peer's close frame said; `None` before it arrived, or when it said nothing.
+    /// Returns the peer's close frame; `None` if it has not arrived yet or was empty.
     ///
-    /// If the program closed the connection, the browser reports the peer's answer, which as a rule repeats it.
+    /// If the program closed the connection, the browser reports the peer's answer, which usually
+    /// repeats the program's close frame.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.connection.close_frame()
     }
 
-    /// The subprotocol that was agreed on.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         Some(self.connection.negotiated.subprotocol.as_str()).filter(|name| !name.is_empty())
     }
 
-    /// The extensions that the browser agreed on, as `Sec-WebSocket-Extensions` states them.
+    /// Returns the extensions that the browser negotiated, as in `Sec-WebSocket-Extensions`, if
+    /// any.
     pub fn extensions(&self) -> Option<&str> {
         Some(self.connection.negotiated.extensions.as_str()).filter(|list| !list.is_empty())
     }
 
-    /// The URL that it is connected to. A page does not learn the peer's address.
+    /// Returns the URL of the connection. A page cannot learn the peer's address.
     pub fn url(&self) -> &str {
         &self.connection.url
     }
@@ -166,7 +177,7 @@ impl WebSocket {
         self.connection.poll_recv(Half::Receive, cx)
     }
 
-    /// Waits until another message may be sent.
+    /// Waits until there is send capacity for another message.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.room.poll(cx, &self.connection, self.connection.limits().unsent)
     }

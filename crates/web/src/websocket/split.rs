@@ -1,4 +1,4 @@
-//! A connection in two halves, for tasks that read and write at the same time.
+//! A connection split into two halves, for tasks that send and receive at the same time.
 //!
 //! ```no_run
 //! # async fn example(ws: sockeye_web::WebSocket) -> sockeye_web::Result<()> {
@@ -26,54 +26,56 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
 use wasm_bindgen_futures::spawn_local;
 
 use super::connection::{self, Arrivals, Connection};
-use super::{Half, Room, WebSocket};
+use super::{Half, SendCapacity, WebSocket};
 use crate::error::Result;
 
-/// What stands for 1001 where a page has to say something: nobody receives any more.
+/// Close code for a dropped receiver. Replaces 1001, which a page cannot send.
 const LEFT: u16 = 4001;
 
 impl WebSocket {
-    /// Divides the connection into a half that sends, for any number of tasks of this page or worker, and a half that receives.
+    /// Splits the connection into a sending half, for any number of tasks of this page or worker,
+    /// and a receiving half.
     pub fn split(self) -> (Sender, Receiver) {
         (Sender { connection: self.connection.clone() }, Receiver { ws: self })
     }
 }
 
-/// The half that sends: cheap to clone.
+/// The sending half of a connection. Cheap to clone.
 ///
 /// # Drop
-/// When the last of them is dropped, the [`Receiver`] goes on.
+/// When the last sender is dropped, the [`Receiver`] continues.
 #[derive(Clone, Debug)]
 pub struct Sender {
     connection: Rc<Connection>,
 }
 
-/// Why [`Sender::try_send`] did not take a message, which it gives back.
+/// The error of [`Sender::try_send`]. Returns the message that was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrySendError {
-    /// There is no room now.
+    /// There is no send capacity at present.
     Full(Message),
     /// The connection is closing or over.
     Closed(Message),
 }
 
 impl Sender {
-    /// As [`WebSocket::send`]. Messages go in the order in which there was room for them.
+    /// Sends a message, as [`WebSocket::send`] does. Messages are sent in the order in which they
+    /// obtained send capacity.
     ///
     /// # Errors
-    /// As [`WebSocket::send`]; the [`Receiver`] tells why the connection is over.
+    /// Same as [`WebSocket::send`]; the [`Receiver`] returns the reason why the connection is over.
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits, the message was not taken.
+    /// If the future is dropped while waiting, the message was not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let mut room = Room::default();
+        let mut room = SendCapacity::default();
         let limit = self.connection.limits().unsent;
         poll_fn(|cx| room.poll(cx, &self.connection, limit)).await?;
         self.connection.send(&message.into())
     }
 
-    /// Takes a message if there is room.
+    /// Sends a message if there is send capacity.
     ///
     /// # Errors
     /// [`TrySendError`], with the message.
@@ -89,10 +91,11 @@ impl Sender {
         }
     }
 
-    /// Begins the closing handshake, after what was sent before. The [`Receiver`] sees its end.
+    /// Starts the closing handshake after all messages sent before. The [`Receiver`] sees its end.
     ///
     /// # Errors
-    /// [`UsageError`] for a code that a page must not send, or a reason of more than 123 bytes: nothing has happened then.
+    /// [`UsageError`] for a code that a page must not send, or a reason of more than 123 bytes; the
+    /// connection is then unchanged.
     pub fn close(
         &self,
         code: impl Into<CloseCode>,
@@ -100,46 +103,46 @@ impl Sender {
     ) -> Result<(), UsageError> {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
         connection::check(&frame)?;
-        // Whatever else is wrong with the connection, the receiver is told.
+        // The receiver returns any other error of the connection.
         let _ = self.connection.begin_close(frame, Arrivals::Received);
         Ok(())
     }
 
-    /// Whether the connection is closing or over.
+    /// Returns whether the connection is closing or over.
     pub fn is_closed(&self) -> bool {
         !self.connection.is_open()
     }
 }
 
-/// The half that receives.
+/// The receiving half of a connection.
 ///
 /// # Drop
-/// When it is dropped, the connection is closed with 4001, which is what stands for 1001 (going away), after what was sent, in
-/// the time that [`WebSocket::close`] has.
+/// Dropping the receiver closes the connection with 4001, which replaces 1001 (going away), after
+/// all messages sent before, within the timeouts of [`WebSocket::close`].
 #[derive(Debug)]
 pub struct Receiver {
     ws: WebSocket,
 }
 
 impl Receiver {
-    /// As [`WebSocket::recv`].
+    /// Waits for the next message, as [`WebSocket::recv`] does.
     ///
     /// # Errors
-    /// As [`WebSocket::recv`].
+    /// Same as [`WebSocket::recv`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::recv`].
+    /// Same as [`WebSocket::recv`].
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         self.ws.recv().await
     }
 
-    /// As [`WebSocket::close`].
+    /// Closes the connection, as [`WebSocket::close`] does.
     ///
     /// # Errors
-    /// As [`WebSocket::close`].
+    /// Same as [`WebSocket::close`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::close`].
+    /// Same as [`WebSocket::close`].
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -148,28 +151,29 @@ impl Receiver {
         self.ws.close(code, reason).await
     }
 
-    /// As [`WebSocket::close_frame`].
+    /// Returns the peer's close frame, as [`WebSocket::close_frame`] does.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.ws.close_frame()
     }
 
-    /// As [`WebSocket::subprotocol`].
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.ws.subprotocol()
     }
 
-    /// As [`WebSocket::extensions`].
+    /// Returns the negotiated extensions, as [`WebSocket::extensions`] does.
     pub fn extensions(&self) -> Option<&str> {
         self.ws.extensions()
     }
 
-    /// As [`WebSocket::url`].
+    /// Returns the URL of the connection.
     pub fn url(&self) -> &str {
         self.ws.url()
     }
 }
 
-/// The messages, as [`Receiver::recv`] gives them: the stream ends after the closing handshake or after an error.
+/// A stream of the messages that [`Receiver::recv`] returns. The stream ends after the closing
+/// handshake or after an error.
 impl Stream for Receiver {
     type Item = Result<Message>;
 
@@ -185,7 +189,7 @@ impl Drop for Receiver {
         if connection.is_over() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
             return;
         }
-        // Until the closing handshake is done or its time is over, of which nobody wants to know any more.
+        // Runs until the closing handshake is done or has timed out; the result is not needed.
         spawn_local(async move {
             while let Ok(Some(_)) = poll_fn(|cx| connection.poll_recv(Half::Receive, cx)).await {}
         });

@@ -9,7 +9,8 @@ use sockeye_proto::{CloseCode, CloseFrame, Message};
 use super::{Arrivals, Half, WebSocket};
 use crate::error::{Error, Result};
 
-/// The messages, as [`WebSocket::recv`] gives them: the stream ends after the closing handshake or after an error.
+/// A stream of the messages that [`WebSocket::recv`] returns. The stream ends after the closing
+/// handshake or after an error.
 impl Stream for WebSocket {
     type Item = Result<Message>;
 

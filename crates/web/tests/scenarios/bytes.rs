@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::peer::{KINDS, fate, id};
 
-/// Bytes that no two places have in common, as far as a checksum can tell.
+/// A stream of pseudorandom bytes, so that a checksum detects any change.
 struct Bytes(u64);
 
 impl Bytes {
@@ -67,7 +67,7 @@ async fn small_writes_become_one_message_before_a_read_waits() {
             stream.write_all(&[byte]).await.unwrap();
         }
         let mut answer = [0; 4];
-        // Without a flush.
+        // No flush is needed.
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"ping");
     }
@@ -154,7 +154,7 @@ async fn a_stream_that_is_dropped_is_no_end_to_its_peer() {
         let mut stream = kind.connect(&format!("/count?id={id}")).await.into_byte_stream();
         stream.write_all(b"begun").await.unwrap();
         stream.flush().await.unwrap();
-        // What is unsent by now would be lost with streams.
+        // With streams, unsent bytes would be lost.
         super::peer::progress(&id).await;
         drop(stream);
         assert_eq!(fate(&id).await, "4006 after 5 bytes");

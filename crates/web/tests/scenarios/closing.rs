@@ -6,7 +6,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::peer::{KINDS, answer, fate, id, sleep};
 
-/// The length of a message that the buffers between do not hold, in bytes; the peer takes no more than 16 MiB.
+/// Length of a message that exceeds the buffers on the path, in bytes; the peer accepts no more
+/// than 16 MiB.
 const LONG: usize = 15 << 20;
 
 #[wasm_bindgen_test]
@@ -79,11 +80,11 @@ async fn a_peer_that_does_not_answer_the_close_frame_is_given_up() {
 async fn the_time_of_the_closing_handshake_begins_when_all_before_it_is_written() {
     for kind in KINDS {
         let id = id();
-        // Long enough for what the system holds by then.
+        // Long enough to send the bytes that the system buffers by then.
         let config = Config::new().close_timeout(Duration::from_secs(3));
         let client = kind.client(&format!("/deaf?id={id}")).config(config);
         let mut ws = client.connect().await.unwrap();
-        // More than the buffers between hold.
+        // More than the buffers on the path hold.
         ws.feed(vec![0; LONG]).await.unwrap();
         let released = id.clone();
         wasm_bindgen_futures::spawn_local(async move {
@@ -117,7 +118,7 @@ async fn a_peer_that_is_gone_without_a_close_frame_is_an_error() {
         assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("abc"));
         assert_eq!(ws.recv().await, Err(Error::Disconnected), "{kind:?}");
         assert_eq!(ws.recv().await, Ok(None));
-        // It has returned.
+        // A new connection works.
         let mut ws = kind.connect("/echo").await;
         ws.send("again").await.unwrap();
         assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("again"));

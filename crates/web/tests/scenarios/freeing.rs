@@ -7,16 +7,16 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::peer::{KINDS, Kind};
 
-/// The program's memory, in bytes. It never shrinks.
+/// Returns the size of the program's memory, in bytes. It never shrinks.
 fn memory() -> u32 {
     let memory = wasm_bindgen::memory().unchecked_into::<Memory>();
     memory.buffer().unchecked_into::<ArrayBuffer>().byte_length()
 }
 
-/// More than goes through while nobody reads.
+/// A path whose server sends more than the buffers hold while the page does not read.
 const FLOOD: &str = "/flood?count=20&length=65536";
 
-/// How many are opened at a time: Chromium lets those wait for seconds that open many more.
+/// Number of connections opened at a time: Chromium delays a page that opens many more by seconds.
 const BESIDE: usize = 5;
 
 async fn open_and_drop(kind: Kind, count: usize) {
@@ -33,13 +33,13 @@ async fn open_and_drop(kind: Kind, count: usize) {
     }
 }
 
-/// With messages that nobody reads any more.
+/// Opens and drops connections with unread messages.
 async fn open_and_leave(kind: Kind, count: usize) {
     for _ in 0..count / BESIDE {
         let paths = [FLOOD; BESIDE];
         drop(join_all(paths.iter().map(|path| kind.connect(path))).await);
     }
-    // The browser is done with those before.
+    // The browser has finished with the earlier connections.
     kind.connect("/echo").await;
 }
 
@@ -59,7 +59,8 @@ async fn a_thousand_connections_leave_nothing_behind() {
         open_and_drop(kind, 50).await;
         let before = memory();
         open_and_drop(kind, 1000).await;
-        // Each handler that stays would take some hundred bytes: 1,000 connections more than a page of memory of 64 KiB.
+        // A leaked handler would take some hundred bytes: for 1,000 connections, more than a memory
+        // page of 64 KiB.
         assert_eq!(memory(), before, "{kind:?}");
     }
 }

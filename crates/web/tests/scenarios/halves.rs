@@ -19,7 +19,7 @@ use super::peer::{KINDS, answer, fate, id, sleep};
 
 const LENGTH: usize = 64 * 1024;
 
-/// A task of its own, and its result.
+/// Spawns a task, and returns a future of its result.
 fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> impl Future<Output = T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     spawn_local(async move {
@@ -28,7 +28,7 @@ fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> impl Future<Out
     async { receiver.await.unwrap() }
 }
 
-/// Polls a future this often, and drops it.
+/// Polls a future `polls` times, and drops it.
 async fn give_up<F: Future>(future: F, polls: u32) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -37,7 +37,7 @@ async fn give_up<F: Future>(future: F, polls: u32) {
     }
 }
 
-/// A connection whose server reads nothing and says nothing.
+/// Opens a connection whose server neither reads nor sends.
 async fn mute(kind: super::peer::Kind) -> WebSocket {
     let config = Config::new()
         .close_timeout(Duration::from_millis(300))
@@ -102,7 +102,7 @@ async fn a_sink_whose_close_was_given_up_leaves_the_stream_its_wake_up() {
 async fn a_half_that_stops_leaves_the_other_going() {
     for kind in KINDS {
         for polls in 0..4 {
-            // The receiver gives up, and the sender has to wait for the peer.
+            // The receiver stops waiting, and the sender has to wait for the peer.
             let name = id();
             let (sender, mut receiver) = kind.connect(&format!("/deaf?id={name}")).await.split();
             let sent = Rc::new(Cell::new(0));
@@ -129,13 +129,13 @@ async fn a_half_of_a_byte_stream_that_stops_leaves_the_other_going() {
         for polls in 0..4 {
             let stream = kind.connect("/echo").await.into_byte_stream();
             let (mut read, mut write) = tokio::io::split(stream);
-            // The writer gives up with something unwritten, which the reader sends.
+            // The writer stops waiting with unwritten bytes, which the reader sends.
             write.write_all(b"hello").await.unwrap();
             give_up(write.flush(), polls).await;
             let mut bytes = [0; 5];
             read.read_exact(&mut bytes).await.unwrap();
             assert_eq!(&bytes, b"hello");
-            // The reader gives up, and the writer goes on.
+            // The reader stops waiting, and the writer continues.
             give_up(read.read_exact(&mut bytes), polls).await;
             write.write_all(b"again").await.unwrap();
             write.flush().await.unwrap();
@@ -156,7 +156,7 @@ async fn what_a_half_writes_is_sent_by_the_other_that_waits_to_read() {
             bytes
         });
         sleep(Duration::from_millis(20)).await;
-        // And never flushed.
+        // The bytes are never flushed.
         write.write_all(b"hello").await.unwrap();
         assert_eq!(&reading.await, b"hello");
     }

@@ -1,4 +1,4 @@
-//! What is tested, in a page and in a worker, with each kind of socket that the browser has.
+//! The scenarios, run in a page and in a worker, with each kind of socket that the browser has.
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod bytes;

@@ -1,4 +1,4 @@
-//! The server of the tests, as `examples/test_peer.rs` has it.
+//! Access to the server of the tests, `examples/test_peer.rs`.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use sockeye_web::{Client, WebSocket};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Where it is: `ws://127.0.0.1:PORT`.
+/// Address of the server: `ws://127.0.0.1:PORT`.
 const ADDRESS: &str = match option_env!("SOCKEYE_WEB_TEST_PEER") {
     Some(address) => address,
     None => "ws://SOCKEYE_WEB_TEST_PEER.is.not.set",
 };
 
-/// Both kinds of socket, or the one that the browser has, twice.
+/// Both kinds of socket; in a browser with only one kind, that kind twice.
 pub(super) const KINDS: [Kind; 2] = [Kind::Streams, Kind::Events];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +33,22 @@ impl Kind {
         self.client(path).connect().await.unwrap()
     }
 
-    /// Whether the browser holds the server back for a page that does not read.
+    /// Returns whether the browser applies backpressure to the server when the page does not read.
     pub(super) fn has_backpressure(self) -> bool {
         let class = Reflect::get(&js_sys::global(), &JsValue::from_str("WebSocketStream"));
         self == Self::Streams && class.unwrap().is_function()
     }
 }
 
-/// A name that no other connection has.
+/// Returns a unique connection id.
 pub(super) fn id() -> String {
     thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
     NEXT.set(NEXT.get() + 1);
-    // The page and the worker count by themselves.
+    // The page and the worker have separate counters.
     format!("{}-{}", js_sys::Math::random(), NEXT.get())
 }
 
-/// The first message of a connection.
+/// Returns the first message of a connection.
 pub(super) async fn answer(path: &str) -> String {
     let mut ws = Kind::Events.connect(path).await;
     let answer = ws.recv().await.unwrap().unwrap();
@@ -56,12 +56,12 @@ pub(super) async fn answer(path: &str) -> String {
     answer.to_string()
 }
 
-/// What became of the connection with this id, on the server: `CODE after N bytes`.
+/// Returns the outcome of the connection with this id, on the server: `CODE after N bytes`.
 pub(super) async fn fate(id: &str) -> String {
     answer(&format!("/fate?id={id}")).await
 }
 
-/// How many messages the server got rid of, once that does not change any more.
+/// Returns the number of messages that the server has sent, once the number no longer changes.
 pub(super) async fn progress(id: &str) -> u64 {
     answer(&format!("/progress?id={id}")).await.parse().unwrap()
 }

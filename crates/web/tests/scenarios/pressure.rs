@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::peer::{KINDS, answer, fate, id, progress, sleep};
 
-/// More than the system and the browser hold.
+/// Number of messages: more than the system and the browser buffer.
 const MESSAGES: u64 = 1600;
 const LENGTH: usize = 64 * 1024;
 
@@ -61,7 +61,7 @@ async fn a_server_that_does_not_read_makes_sending_wait() {
             let sending = pin!(ws.send(vec![0; LENGTH]));
             match select(sending, pin!(sleep(Duration::from_secs(1)))).await {
                 Either::Left((result, _)) => result.unwrap(),
-                // It was not taken.
+                // The message was not sent.
                 Either::Right(_) => break,
             }
             sent += LENGTH;

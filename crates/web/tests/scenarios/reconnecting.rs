@@ -16,15 +16,15 @@ use super::peer::{KINDS, Kind, answer, fate, id, sleep};
 
 const TICK: Duration = Duration::from_millis(3);
 
-/// Waits that are short enough for a test, whatever a server asks for.
+/// A backoff that is short enough for a test, regardless of the server's hint.
 const SOON: Backoff = Backoff::new().base(Duration::from_millis(20)).cap(Duration::from_millis(20));
 
 fn soon(kind: Kind, path: &str) -> Reconnecting {
     Reconnecting::new(kind.client(path)).backoff(SOON)
 }
 
-/// A path that leads to no server. Firefox makes whoever connects to a port that failed wait, up to a minute: it is another
-/// port each time.
+/// A path that leads to no server. Firefox delays connections to a port that failed, up to a
+/// minute: the port differs each time.
 const NOWHERE: &str = "";
 
 async fn client(kind: Kind, path: &str) -> Client {
@@ -35,14 +35,15 @@ async fn client(kind: Kind, path: &str) -> Client {
     Client::new(format!("ws://127.0.0.1:{port}/")).websocket_stream(kind == Kind::Streams)
 }
 
-/// A client whose attempts go to these paths, one after the other, and then to the last one.
+/// Creates a client whose attempts go to these paths, one after the other, and then to the last
+/// one.
 fn scripted<const N: usize>(kind: Kind, paths: [&'static str; N]) -> Reconnecting {
     soon(kind, "/").before_attempt(move |attempt, _| async move {
         Ok(client(kind, paths[(attempt as usize).min(N) - 1]).await)
     })
 }
 
-/// An event in a word or two, without the wait before an attempt.
+/// Formats an event briefly, without the delay before an attempt.
 fn told(event: Result<Option<Event>>) -> String {
     match event {
         Ok(Some(Event::Connecting { attempt, .. })) => format!("connecting {attempt}"),
@@ -106,7 +107,7 @@ async fn each_attempt_is_told_and_messages_go_on() {
             "over",
         ];
         expect(&mut scripted(kind, paths), events).await;
-        // The same by messages alone.
+        // The same through `recv` alone.
         let mut client = scripted(kind, paths);
         assert_eq!(client.recv().await.unwrap().unwrap().len(), 3);
         assert_eq!(client.recv().await.unwrap().unwrap().len(), 4);
@@ -143,7 +144,7 @@ async fn a_server_that_hangs_up_soon_is_not_tried_without_end() {
         let last = Box::new(Event::Lost(Error::Disconnected));
         let gave_up = ConnectError::GaveUp { attempts: 2, last };
         assert_eq!(client.next().await, Err(Error::Connect(gave_up)));
-        // One that was open for long enough begins a new row.
+        // A connection that was open for long enough resets the count.
         let backoff = SOON.max_attempts(Some(1)).reset_after(Duration::ZERO);
         let mut client = soon(kind, "/die?count=1").backoff(backoff);
         for _ in 0..3 {
@@ -163,7 +164,7 @@ async fn what_will_not_go_away_is_not_tried_again() {
     assert_eq!(client.next().await, Err(Error::Connect(request)));
     expect(&mut client, ["over"]).await;
     for kind in KINDS {
-        // Unless the program judges otherwise.
+        // Unless `retry_when` says otherwise.
         let mut client =
             scripted(kind, [NOWHERE]).retry_when(|error| *error != ConnectError::Failed);
         expect(&mut client, ["connecting 1"]).await;
@@ -230,7 +231,8 @@ async fn nothing_is_sent_twice() {
         client.send("known").await.unwrap();
         assert_eq!(client.recv().await, Ok(Some(Message::from("known"))));
         assert_eq!(fate(&first).await, "no code after 5 bytes");
-        // It is gone, of which the browser may know or not: this is sent to one of the two, or lost.
+        // The connection is gone, and the browser may or may not know: this message is sent on one
+        // of the two connections, or lost.
         client.send("a message of more than five bytes").await.unwrap();
         while client.websocket().is_none_or(|ws| !ws.url().contains("/count")) {
             client.next().await.unwrap();
@@ -255,7 +257,7 @@ async fn a_message_waits_for_a_connection_and_events_are_kept() {
     }
 }
 
-/// Has the client send until it needs another connection for that.
+/// Sends messages until the client needs another connection.
 async fn send_until_reconnected(client: &mut Reconnecting, attempts: &Cell<u32>) -> Result<()> {
     while attempts.get() < 2 {
         client.send("x").await?;
@@ -264,7 +266,8 @@ async fn send_until_reconnected(client: &mut Reconnecting, attempts: &Cell<u32>)
     Ok(())
 }
 
-/// The end of a connection that was sent something while the server closed it, of which the browser may say that this was lost.
+/// Expects the end of a connection that was sent something while the server closed it; the browser
+/// may report that this was lost.
 async fn expect_restart(client: &mut Reconnecting) {
     match client.next().await {
         Ok(Some(Event::Closed(Some(frame)) | Event::Lost(Error::Failed(frame)))) => {
@@ -275,11 +278,12 @@ async fn expect_restart(client: &mut Reconnecting) {
     expect(client, ["connecting 2", "connected"]).await;
 }
 
-/// A client of this path, and then of one that says nothing; with the number of attempts.
+/// Creates a client of this path, and then of one whose server is silent, and a counter of
+/// attempts.
 fn counted(kind: Kind, path: &'static str) -> (Reconnecting, Rc<Cell<u32>>) {
     let attempts = Rc::new(Cell::new(0));
     let told = attempts.clone();
-    // 5 messages of 200 bytes have their place in the browser's queue, and are too much to be kept.
+    // 5 messages of 200 bytes fit in the browser's queue, and exceed what the client keeps.
     let first = kind.client(path).receive_queue(1100);
     let client = Reconnecting::new(first).backoff(SOON).before_attempt(move |attempt, first| {
         told.set(attempt);
@@ -314,7 +318,8 @@ async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
     }
 }
 
-/// The next event, though every wait for it is dropped after some milliseconds and begun anew.
+/// Returns the next event, although each wait for it is dropped after some milliseconds and
+/// restarted.
 async fn impatient(client: &mut Reconnecting) -> String {
     loop {
         if let Either::Left((event, _)) = select(pin!(client.next()), pin!(sleep(TICK))).await {
@@ -328,7 +333,7 @@ async fn nothing_is_lost_when_a_wait_is_dropped() {
     for kind in KINDS {
         let path = "/farewell?count=2&length=3&code=1012";
         let mut client = soon(kind, path).before_attempt(|attempt, client| async move {
-            // Longer than anybody here waits.
+            // Longer than any wait in this test.
             sleep(10 * TICK).await;
             if attempt == 2 { Err("no token".into()) } else { Ok(client) }
         });
@@ -363,7 +368,7 @@ async fn it_is_closed_for_good() {
         assert_eq!(fate(&id).await, "4001 after 5 bytes");
         assert!(matches!(client.send("late").await, Err(Error::Closed(_))));
         expect(&mut client, ["over"]).await;
-        // As it is when the call is dropped midway.
+        // The same when the call is dropped midway.
         let mut client = soon(kind, "/echo");
         expect(&mut client, ["connecting 1", "connected"]).await;
         {
@@ -372,7 +377,7 @@ async fn it_is_closed_for_good() {
             assert!(matches!(select(closing, now).await, Either::Right(_)));
         }
         expect(&mut client, ["closed: 1000 (Normal Closure)", "over"]).await;
-        // And without a connection.
+        // The same without a connection.
         let mut client = soon(kind, "/stall");
         expect(&mut client, ["connecting 1"]).await;
         client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
@@ -386,7 +391,7 @@ async fn a_hook_gives_a_fresh_client_for_each_attempt() {
         let mut client = soon(kind, "/echo").before_attempt(|attempt, client| async move {
             match attempt {
                 1 => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
-                // Each begins with the program's own.
+                // Each attempt starts with the program's client.
                 _ => Ok(client.subprotocols(["chat.v2"])),
             }
         });
@@ -397,7 +402,7 @@ async fn a_hook_gives_a_fresh_client_for_each_attempt() {
         assert_eq!(error.to_string(), io::Error::from(io::ErrorKind::NotConnected).to_string());
         expect(&mut client, ["connecting 2", "connected"]).await;
         assert_eq!(client.websocket().unwrap().subprotocol(), Some("chat.v2"));
-        // It has as much time as a connection.
+        // The hook has the same timeout as a connection.
         let after = Duration::from_millis(50);
         let hasty = kind.client("/echo").connect_timeout(after);
         let mut client =

@@ -1,5 +1,5 @@
-// Chromium, and the program that it is to look at. The environment says where things are: SOCKEYE (the program), BROWSER,
-// MODULES (node_modules, which has playwright-core).
+// Chromium, and the program under test. Environment: SOCKEYE (the program), BROWSER, MODULES
+// (node_modules, with playwright-core).
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -7,9 +7,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const { chromium } = createRequire(join(process.env.MODULES, "here.js"))("playwright-core");
-// As long as a busy machine may need; nothing waits for it on a good day.
+// Timeout in milliseconds, long enough for a busy machine.
 const PATIENCE = 120_000;
-// Nothing is fetched but the page.
+// No requests besides those of the page.
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
   "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -34,7 +34,8 @@ export function stop({ server }, signal = "SIGTERM") {
   return stopped;
 }
 
-// A page of its own that fails the test on any script error or breach of its policy. `watch` sees it before it is loaded.
+// Opens a page in a new context; a script error or a violation of the page's policy fails the test.
+// `watch` receives the page before it is loaded.
 export async function open(browser, url, options = {}, watch = () => {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);

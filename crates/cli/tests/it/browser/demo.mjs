@@ -1,6 +1,6 @@
-// Drives the gRPC demo in Chromium against the real program, once without its client and once with it. The environment
-// is that of chromium.mjs; SCREENSHOTS is a folder to fill, DEMO the folder with the client, SCRATCH one to copy the
-// program to.
+// Drives the gRPC demo in Chromium against the real program, once without its client and once with
+// it. The environment is that of chromium.mjs; SCREENSHOTS is the output folder, DEMO the folder
+// with the client, SCRATCH a folder to copy the program to.
 
 import assert from "node:assert/strict";
 import { copyFileSync, cpSync, mkdirSync, rmSync } from "node:fs";
@@ -10,11 +10,11 @@ import { launch, open, serve, stop } from "./chromium.mjs";
 
 const { SOCKEYE, SCREENSHOTS, SCRATCH, DEMO } = process.env;
 
-// The program with the client beside it, or without, whatever was built before.
+// Installs the program with or without the client beside it, whatever was built before.
 function install(name, client) {
   const folder = join(SCRATCH, "demo", name);
   rmSync(folder, { recursive: true, force: true });
-  // The program looks in the folder above as well.
+  // The program searches the parent folder as well.
   mkdirSync(join(folder, "bin"), { recursive: true });
   copyFileSync(SOCKEYE, join(folder, "bin", "sockeye"));
   if (client) cpSync(client, join(folder, "demo"), { recursive: true });
@@ -40,7 +40,7 @@ async function saysHowToBuild(browser) {
   }
 }
 
-// Counts what the page's WebSocket for calls sends and receives.
+// Counts the messages that the page's WebSocket for calls sends and receives.
 function counting(messages) {
   return (page) =>
     page.on("websocket", (socket) => {
@@ -74,7 +74,8 @@ async function chats(page, other) {
   await page.click("#chat-toggle");
   await other.fill("#chat-name", "Grace");
   await other.click("#chat-toggle");
-  // Both are in once both hear what is said; who joins late hears nothing of what was said before.
+  // Both have joined once both see a message; a client that joins late does not get earlier
+  // messages.
   await other.fill("#chat-text", "Is anybody here?");
   await other.click("#chat-say");
   await says(other, "#lines", "Grace Is anybody here\\?");
@@ -99,7 +100,7 @@ async function uploads(page) {
   await says(page, "#upload-word", "The server got the same \\(SHA-256 [0-9a-f]{12}…\\)\\. 3 MiB in ");
 }
 
-// A server that is gone is named by the call; the next call after its return needs no reload.
+// A call reports that the server is gone; the next call after its return needs no reload.
 async function comesBack(page, running, program) {
   await stop(running);
   await page.click("#ticks-toggle");

@@ -1,5 +1,5 @@
-// Firefox, driven by its own protocol, Marionette, since a bad certificate is accepted by that only. The environment says
-// where things are: BROWSER, and SCRATCH, a folder for its profile.
+// Firefox, driven by its own protocol, Marionette: only Marionette can make it accept an invalid
+// certificate. Environment: BROWSER, and SCRATCH, a folder for the profile.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -8,9 +8,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-// As long as a busy machine may need; nothing waits for it on a good day.
+// Timeout in milliseconds, long enough for a busy machine.
 const PATIENCE = 300_000;
-// Nothing is fetched but the page.
+// No requests besides those of the page.
 const SETTINGS = {
   "app.normandy.enabled": false,
   "app.update.auto": false,
@@ -27,7 +27,8 @@ const SETTINGS = {
   "toolkit.telemetry.enabled": false,
 };
 
-// Starts it. `open` opens a page, `run` runs a script there, which calls its last argument with what it brings.
+// Starts Firefox. `open` opens a page; `run` runs a script in that page, which passes its result to
+// its last argument, a callback.
 export async function launch() {
   const profile = mkdtempSync(join(process.env.SCRATCH, "firefox-"));
   const lines = Object.entries(SETTINGS).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`);
@@ -35,7 +36,7 @@ export async function launch() {
   const firefox = spawn(
     process.env.BROWSER,
     ["-headless", "-no-remote", "-marionette", "-profile", profile, "about:blank"],
-    // A group of its own, which ends as one.
+    // A separate process group, so that all its processes can be ended together.
     { stdio: "ignore", detached: true },
   );
   const close = async () => {
@@ -63,7 +64,7 @@ export async function launch() {
   }
 }
 
-// The port that Firefox has chosen, once it says so.
+// Returns the port that Firefox has chosen, once its profile has the port.
 async function port(profile) {
   const file = join(profile, "MarionetteActivePort");
   const until = Date.now() + PATIENCE;

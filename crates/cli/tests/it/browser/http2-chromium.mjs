@@ -14,7 +14,7 @@ try {
     [ECHO, "upstream in Chromium"],
   );
   await check(seen, running, "upstream in Chromium");
-  // The server stops in order: the page hears 1001 on its stream.
+  // Graceful shutdown of the server: the page receives 1001 on its stream.
   assert.equal(await running.stop("SIGINT"), 0);
   await page.waitForFunction(() => /^1001/.test(document.querySelector("#last-close").textContent));
 } finally {

@@ -17,7 +17,7 @@ try {
   await firefox.open(running.url);
   const said = "upstream in Firefox";
   await check(await firefox.run(ECHO, said), running, said);
-  // The server stops in order: the page hears 1001 on its stream.
+  // Graceful shutdown of the server: the page receives 1001 on its stream.
   assert.equal(await running.stop("SIGINT"), 0);
   assert.match(await firefox.run(LAST_CLOSE), /^1001/);
 } finally {

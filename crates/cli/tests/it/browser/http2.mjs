@@ -1,13 +1,13 @@
-// A server over TLS whose log is read, and what the page is to do on it, in any browser.
+// A TLS server whose log is read, and the steps of the page, for any browser.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-// As long as a busy machine may need; nothing here waits for it on a good day.
+// Timeout in milliseconds, long enough for a busy machine.
 const PATIENCE = 60_000;
 
-// Starts the server; `logged` resolves with the next line of its log that fits.
+// Starts the server; `logged` resolves with the next line of the server's log that matches.
 export async function serveTls() {
   const server = spawn(process.env.SOCKEYE, ["serve", "--listen", "127.0.0.1:0", "--self-signed", "-v"], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -38,7 +38,8 @@ export async function serveTls() {
   return { server, url, logged, stop };
 }
 
-// Waits for the echo of a message of the page's own, and tells over what the page came. In the page.
+// Runs in the page: waits for the echo of a message, and returns the HTTP version that the page was
+// loaded with.
 export const ECHO = `
   const [said, done] = [arguments[0], arguments[arguments.length - 1]];
   const until = (test) => new Promise((resolve) => {
@@ -58,7 +59,7 @@ export const ECHO = `
   })();
 `;
 
-// What the page and the log say, after ECHO.
+// Checks the page and the log after ECHO.
 export async function check(seen, running, said) {
   assert.equal(seen.echoed, said);
   assert.equal(seen.page, "h2");

@@ -1,6 +1,7 @@
-// Measures the calls of the demo's page, in Chromium or in Firefox, against the program with the client beside it: see
-// ci/latency.sh. The environment is that of the browser's module; ROUNDS says how often 8,192 calls are made, LIMIT how many
-// times of a bare echo the median of their means may be.
+// Measures the calls of the demo's page, in Chromium or in Firefox, against the program with the
+// client beside it: see ci/latency.sh. The environment is that of the browser's module; ROUNDS is
+// the number of rounds of 8,192 calls, LIMIT the maximum of the median of their means, in multiples
+// of a bare echo.
 
 import assert from "node:assert/strict";
 
@@ -8,7 +9,7 @@ import { serve, stop } from "./chromium.mjs";
 
 const { SOCKEYE, ROUNDS, LIMIT } = process.env;
 
-// Presses the button, and reads what the page then says. In the page.
+// Runs in the page: presses the button, and returns the result that the page shows.
 const CALLS = `
   const done = arguments[arguments.length - 1];
   const text = (id) => document.getElementById(id).innerText.replace("\\n", " ");

@@ -15,14 +15,14 @@ pub(crate) const FIREFOX: [&str; 2] = ["firefox-esr", "firefox"];
 
 const PEERS: &str = "ci/peers.sh installs all that this test needs";
 
-/// Where `demo/build.sh` leaves the client of the demo.
+/// Returns the folder in which `demo/build.sh` puts the client of the demo.
 pub(crate) fn demo() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("demo")
 }
 
-/// Runs a script, which is told where everything is: the program, a browser of these names, the
-/// modules of node, the demo's client and a folder for itself. What is missing is said, and is a failure where
-/// `SOCKEYE_REQUIRE_PEERS` is set.
+/// Runs a script with an environment that names the program, a browser with one of these names, the
+/// modules of node, the demo's client and a scratch folder. Reports a missing part; it is a failure
+/// if `SOCKEYE_REQUIRE_PEERS` is set.
 pub(crate) fn drive(script: &str, browsers: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let modules = root.join("target/peers/node/node_modules");
@@ -48,7 +48,7 @@ pub(crate) fn drive(script: &str, browsers: &[&str]) {
     println!("{said}");
 }
 
-/// The first of these programs in the search path.
+/// Returns the first of these programs in the search path.
 fn find(names: &[&str]) -> Option<PathBuf> {
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
     names
@@ -57,7 +57,7 @@ fn find(names: &[&str]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Says what is missing, and what makes it.
+/// Reports a missing part, and how to install it.
 pub(crate) fn missing(what: &str, remedy: &str) {
     let message = format!("not found: {what}; {remedy}");
     assert!(std::env::var_os("SOCKEYE_REQUIRE_PEERS").is_none(), "{message}");

@@ -1,5 +1,5 @@
-// Drives the page in Chromium against the real program. The environment is that of chromium.mjs; SCREENSHOTS is a folder
-// to fill.
+// Drives the page in Chromium against the real program. The environment is that of chromium.mjs;
+// SCREENSHOTS is the output folder.
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -74,7 +74,8 @@ async function sendsFiles(page) {
   assert.match(await file("whole-ocean.iso").innerText(), /the server takes 2 MiB in one message at most, and this is 1 byte more/);
 }
 
-// Stops the server with `signal`, expects `words` about it, and the page back once it runs again.
+// Stops the server with `signal`, expects `words` on the page, and a reconnect once the server runs
+// again.
 async function comesBack(page, running, signal, words) {
   await stop(running, signal);
   await page.waitForSelector("#state[data-phase=waiting], #state[data-phase=connecting]");
@@ -86,7 +87,8 @@ async function comesBack(page, running, signal, words) {
   return again;
 }
 
-// The page waits as a closing server asks it to, and knows a hint from other reasons.
+// The page waits as long as a closing server requests, and distinguishes a retry hint from other
+// reasons.
 async function heedsRetryHints(page) {
   const hints = await page.evaluate(async () => {
     const { retryHint } = await import("/closing.js");

@@ -1,4 +1,4 @@
-//! A client of TLS that trusts any certificate.
+//! A TLS client that trusts any certificate.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +8,7 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-/// Trusts any issuer, as a person does who clicks through the browser's warning, and remembers
-/// the certificate.
+/// Trusts any issuer, like a browser whose user ignores the warning, and stores the certificate.
 #[derive(Debug)]
 pub(crate) struct AnyIssuer {
     provider: CryptoProvider,
@@ -55,7 +54,7 @@ impl ServerCertVerifier for AnyIssuer {
     }
 }
 
-/// A configuration that trusts whatever it is shown, and what remembers that.
+/// Returns a configuration that trusts any certificate, and the verifier that stores it.
 pub(crate) fn trusting() -> (Arc<ClientConfig>, Arc<AnyIssuer>) {
     let provider = ring::default_provider();
     let verifier = Arc::new(AnyIssuer { provider: provider.clone(), seen: Mutex::new(None) });

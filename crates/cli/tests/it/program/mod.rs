@@ -1,4 +1,4 @@
-//! The real program, started on a free port and stopped with the test.
+//! The real program, started on a free port and killed at the end of the test.
 
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -9,19 +9,19 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
-/// `sockeye` with these arguments, not yet started.
+/// Returns the command `sockeye` with these arguments, not yet started.
 pub(crate) fn sockeye(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
     command.args(arguments).env_remove("RUST_LOG");
     command
 }
 
-/// What `sockeye` with these arguments says before it exits.
+/// Runs `sockeye` with these arguments, and returns its output.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     sockeye(arguments).output().expect("sockeye can be started")
 }
 
-/// What a failed run says on standard error.
+/// Returns the standard error of a run that fails.
 pub(crate) fn complaint(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(!output.status.success(), "sockeye {arguments:?} was expected to fail");
@@ -34,14 +34,15 @@ pub(crate) fn complaint(arguments: &[&str]) -> String {
 pub(crate) struct Server {
     child: Child,
     pub(crate) log: BufReader<ChildStderr>,
-    /// As printed, such as `http://127.0.0.1:40123/`.
+    /// The printed URL, such as `http://127.0.0.1:40123/`.
     pub(crate) url: String,
     /// Host and port of the URL.
     pub(crate) address: String,
 }
 
 impl Server {
-    /// Starts on a free port of 127.0.0.1 with further arguments, and waits for the address.
+    /// Starts the server on a free port of 127.0.0.1 with further arguments, and waits for the
+    /// address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = sockeye(&["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -59,12 +60,12 @@ impl Server {
         Self { child, log, url, address }
     }
 
-    /// A connection to the server.
+    /// Opens a connection to the server.
     pub(crate) fn dial(&self) -> TcpStream {
         TcpStream::connect(&self.address).expect("the server accepts")
     }
 
-    /// A connection with a GET of `path` under way, to be answered and closed.
+    /// Returns a connection on which a GET of `path` was sent, with `connection: close`.
     pub(crate) fn ask(&self, path: &str) -> TcpStream {
         let mut stream = self.dial();
         let host = &self.address;
@@ -72,14 +73,14 @@ impl Server {
         stream
     }
 
-    /// The whole answer to a GET of `path`.
+    /// Returns the whole response to a GET of `path`.
     pub(crate) fn page(&self, path: &str) -> String {
         let mut answer = String::new();
         self.ask(path).read_to_string(&mut answer).unwrap();
         answer
     }
 
-    /// Sends a signal by its name without `SIG`.
+    /// Sends a signal, named without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
@@ -91,7 +92,7 @@ impl Server {
         self.wait_for_any(&[phrase]);
     }
 
-    /// Waits for a line of the log that contains one of `phrases`, and tells which.
+    /// Waits for a line of the log that contains one of `phrases`, and returns that phrase.
     pub(crate) fn wait_for_any<'a>(&mut self, phrases: &[&'a str]) -> &'a str {
         loop {
             let mut line = String::new();
@@ -116,7 +117,7 @@ impl Drop for Server {
     }
 }
 
-/// Turns a connection into a WebSocket at `/echo`, by hand.
+/// Upgrades a connection to a WebSocket at `/echo`, without the library.
 pub(crate) fn upgrade(stream: &mut TcpStream, address: &str) {
     write!(
         stream,

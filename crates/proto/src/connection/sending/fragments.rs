@@ -10,7 +10,7 @@ use crate::text::Validator;
 #[derive(Debug)]
 pub(super) struct Fragments {
     kind: Kind,
-    /// Whether the first one was sent.
+    /// `true` once the first fragment was sent.
     begun: bool,
     #[cfg(feature = "deflate")]
     compressed: bool,
@@ -31,7 +31,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Appends the next fragment of the message that was begun.
+    /// Appends the next fragment of the message in progress.
     pub(in crate::connection) fn fragment(
         &mut self,
         payload: &[u8],
@@ -58,7 +58,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Appends a fragment if it belongs to a compressed message, and says whether it did.
+    /// Appends a fragment if it belongs to a compressed message, and returns whether it does.
     #[cfg(feature = "deflate")]
     fn compressed_fragment(&mut self, header: &Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
         use crate::frame::Reserved;
@@ -68,7 +68,7 @@ impl Sending {
         };
         let first = header.opcode != OpCode::Continuation;
         if first {
-            // The length is not known, unless this is all.
+            // The length of the message is unknown, unless the first fragment is also the last.
             fragments.compressed = !header.fin || deflater.is_worthwhile(payload.len());
         }
         if !fragments.compressed {
@@ -88,7 +88,8 @@ impl Sending {
         self.fragments.is_none()
     }
 
-    /// Forgets a message of which nothing was sent. Says whether none is in progress then.
+    /// Discards a message of which nothing was sent. Returns whether no message is in progress
+    /// afterwards.
     pub(in crate::connection) fn cancel(&mut self) -> bool {
         if self.fragments.as_ref().is_some_and(|fragments| !fragments.begun) {
             self.fragments = None;
@@ -97,7 +98,7 @@ impl Sending {
         self.fragments.is_none()
     }
 
-    /// Whether a frame of this connection is the payload as it is behind its header.
+    /// Returns whether this connection sends payloads unchanged, right behind the header.
     fn is_unchanged(&self) -> bool {
         #[cfg(feature = "deflate")]
         if self.deflater.is_some() {
@@ -108,7 +109,7 @@ impl Sending {
 }
 
 impl Fragments {
-    /// Checks what comes next, and takes note of it only if it may be sent.
+    /// Checks the next payload, and updates the validator only if the payload may be sent.
     fn check(&mut self, payload: &[u8], last: bool) -> Result<(), UsageError> {
         if self.kind == Kind::Binary {
             return Ok(());

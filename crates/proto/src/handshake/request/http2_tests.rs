@@ -11,7 +11,8 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     map
 }
 
-/// What comes of an extended CONNECT to `uri` with these headers beside the version.
+/// Checks an extended CONNECT to `uri` with these headers and the version. Returns its host and
+/// target.
 fn check_at(
     uri: &'static str,
     pairs: &[(&'static str, &'static str)],
@@ -103,7 +104,8 @@ fn headers_of_an_upgrade_are_refused_and_a_bad_key_is_ignored() {
     check(&twice).unwrap();
 }
 
-/// The sample of RFC 6455 section 1.3. A proxy that has the request from HTTP/1.1 must give its client this answer.
+/// The sample of RFC 6455 section 1.3. A proxy that translates the request from HTTP/1.1 must send
+/// this answer to its client.
 #[test]
 fn a_key_over_http2_is_answered() {
     let uri = Uri::from_static(URI);

@@ -11,7 +11,7 @@ const GOOD: [(&str, &str); 5] = [
     ("Sec-WebSocket-Version", "13"),
 ];
 
-/// What the tests look at, owned.
+/// The properties of a request that the tests compare, as owned values.
 type Seen = (String, String, Option<String>, Vec<String>, Vec<String>);
 
 fn seen(request: &Request<'_>) -> Seen {
@@ -24,7 +24,7 @@ fn seen(request: &Request<'_>) -> Seen {
     )
 }
 
-/// Checks a request both as bytes and as an HTTP library's, and holds both to the same result.
+/// Checks a request both as bytes and as an HTTP library's, and asserts that the results are equal.
 fn check(headers: &[(&str, &str)]) -> Result<Seen, HandshakeError> {
     let mut head = "GET /chat?room=1 HTTP/1.1\r\n".to_owned();
     let mut map = HeaderMap::new();

@@ -1,16 +1,18 @@
-//! Answers whose `Content-Length` is not to be believed.
+//! Responses with a `Content-Length` that must be ignored.
 //!
-//! Jetty 12 answers an extended CONNECT with `content-length: 0`, and DATA follows. The header has no meaning there:
+//! Jetty 12 answers an extended CONNECT with `content-length: 0`, and DATA follows. The header has
+//! no meaning there:
 //!
 //= https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
 //# A client MUST ignore any Content-Length or Transfer-Encoding header
 //# fields received in a successful response to CONNECT.
 //!
-//! h2 does not ignore it: it resets the stream when the first frame comes, and offers no way to see the header before.
-//! So the header gets another name beneath h2. In HPACK, the name of a header that is in the static table is sent as its
-//! number there: `content-length` is 28, and `accept-charset`, which no answer has, is 15. Both are of 14 letters, and both
-//! numbers take the same space in each of the forms, so that nothing else changes: not the length of the block, nor the
-//! size of what goes into the dynamic table. A server that spells the name out is not helped.
+//! h2 does not ignore the header: it resets the stream at the first DATA frame, and offers no way
+//! to see the header before. So the header is renamed beneath h2. In HPACK, the name of a header in
+//! the static table is sent as its index there: `content-length` is 28, and `accept-charset`, which
+//! no response has, is 15. Both names have 14 letters, and both indices are equally long in each of
+//! the forms, so that nothing else changes: neither the length of the block nor the size of entries
+//! in the dynamic table. A name that the server spells out is not renamed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -20,7 +22,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT_CHARSET, CONTENT_LENGTH};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The transport beneath a client of h2 that asks for tunnels only.
+/// The transport beneath an h2 client that opens only tunnels; renames `content-length`.
 pub(super) struct Renaming<S> {
     io: S,
     blocks: Blocks,
@@ -32,7 +34,7 @@ impl<S> Renaming<S> {
     }
 }
 
-/// Gives the header its name again, for programs that look at an answer.
+/// Restores the header's name, for programs that read a response's headers.
 pub(super) fn restore(headers: &mut HeaderMap) {
     if let Some(value) = headers.remove(ACCEPT_CHARSET) {
         headers.insert(CONTENT_LENGTH, value);
@@ -83,7 +85,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Renaming<S> {
     }
 }
 
-/// Types and flags of frames (RFC 9113 sections 6.2 and 6.10), and the length of their header.
+/// Types and flags of frames (RFC 9113 sections 6.2 and 6.10), and the size of their header.
 const HEADERS: u8 = 0x1;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
@@ -91,27 +93,27 @@ const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 const FRAME_HEADER: usize = 9;
 
-/// Finds the blocks of headers among the frames, however the input is cut.
+/// A parser that finds the header blocks among the frames, at any split of the input.
 #[derive(Default)]
 struct Blocks {
     header: [u8; FRAME_HEADER],
     filled: usize,
-    /// The rest of the frame, in bytes.
+    /// The rest of the current frame, in bytes.
     rest: Rest,
     block: Block,
 }
 
-/// What is to come of a frame, in order.
+/// The parts of a frame that are still to come, in order.
 #[derive(Default)]
 struct Rest {
-    /// Whether the length of the padding comes first.
+    /// Whether the next byte is the length of the padding.
     padded: bool,
-    /// The bytes before the block that are of no interest.
+    /// The bytes to skip before the block.
     before: usize,
     block: usize,
     /// The padding, or the payload of any other frame.
     after: usize,
-    /// Whether the block ends with this frame.
+    /// Whether this frame ends the block.
     ends: bool,
 }
 
@@ -123,7 +125,7 @@ impl Blocks {
         }
     }
 
-    /// Handles the beginning of the input; says how much that was, at least a byte.
+    /// Handles the beginning of the input; returns the number of bytes consumed, at least 1.
     fn step(&mut self, input: &mut [u8]) -> usize {
         let rest = &mut self.rest;
         if rest.padded {
@@ -156,7 +158,7 @@ impl Blocks {
     }
 }
 
-/// Takes as much as there is, up to what is `left`.
+/// Subtracts up to `there` from `left`; returns the number subtracted.
 fn take(left: &mut usize, there: usize) -> usize {
     let taken = there.min(*left);
     *left -= taken;
@@ -178,29 +180,29 @@ impl Rest {
     }
 }
 
-/// Where in a block of headers the input is (RFC 7541 section 6).
+/// The parser's position in a header block (RFC 7541 section 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Block {
     /// Before a field.
     #[default]
     Field,
-    /// Within a number that says nothing of interest, before so many strings.
+    /// Within an integer whose value is irrelevant, followed by `strings` strings.
     Number { strings: u8 },
-    /// After a first byte of a name's number that was all ones in its 4 bits.
+    /// After the first byte of a name's index whose 4 bits are all ones.
     Name,
-    /// Before so many strings, at least one.
+    /// Before `strings` strings, at least one.
     Length { strings: u8 },
-    /// Within the length of the first of so many strings.
+    /// Within the length of the first of `strings` strings.
     LongLength { strings: u8, length: usize, shift: u32 },
-    /// Within the first of so many strings.
+    /// Within the first of `strings` strings.
     String { strings: u8, left: usize },
 }
 
-/// The numbers of the names in the static table (RFC 7541 appendix A).
+/// The indices of the names in the static table (RFC 7541 appendix A).
 const NUMBER_OF_CONTENT_LENGTH: u8 = 28;
 const NUMBER_OF_ACCEPT_CHARSET: u8 = 15;
 
-/// The largest number that 4 bits cannot hold alone takes another byte for what it is beyond this.
+/// The 4-bit prefix of all ones: the excess of a larger integer follows in further bytes.
 const FOUR_BITS: u8 = 15;
 
 impl Block {
@@ -228,7 +230,8 @@ impl Block {
                 left => Self::string(strings, left),
             },
             Self::LongLength { strings, length, shift } => {
-                // Far beyond any limit of h2's, which fails then; what it adds up to does not matter any more.
+                // A length that overflows is far beyond any limit of h2, which then fails: its
+                // value is irrelevant.
                 let part = usize::from(*byte & 0x7f).checked_shl(shift).unwrap_or(0);
                 let (length, shift) = (length.saturating_add(part), shift.saturating_add(7));
                 if goes_on {
@@ -244,10 +247,11 @@ impl Block {
     /// Handles the first byte of a field.
     fn begin(byte: &mut u8) -> Self {
         match *byte {
-            // Both are in the table, or the table gets another size.
+            // Both name and value are indexed, or the table's size changes.
             0xff | 0x3f => Self::Number { strings: 0 },
             0x80.. | 0x20..=0x3e => Self::Field,
-            // Of the name or of neither there is a number: with 6 bits, to be put into the table, or with 4.
+            // The name is indexed or a string: with a 6-bit index for a field to be added to the
+            // table, else with 4 bits.
             0x40 | 0x00 | 0x10 => Self::Length { strings: 2 },
             0x7f => Self::Number { strings: 1 },
             0x0f | 0x1f => Self::Name,
@@ -264,7 +268,7 @@ impl Block {
         if strings == 0 { Self::Field } else { Self::Length { strings } }
     }
 
-    /// Within the first of so many strings, of which so much is left.
+    /// Returns the position within the first of `strings` strings, with `left` bytes of it to come.
     fn string(strings: u8, left: usize) -> Self {
         if left > 0 { Self::String { strings, left } } else { Self::before_strings(strings - 1) }
     }
@@ -279,7 +283,7 @@ mod tests {
         [&[0, 0, length, kind, flags, 0, 0, 0, 1], payload].concat()
     }
 
-    /// Renames within these bytes, cut at `split`.
+    /// Renames within a copy of these bytes, cut at `split`.
     fn renamed(mut input: Vec<u8>, split: usize) -> Vec<u8> {
         let mut blocks = Blocks::default();
         let (first, rest) = input.split_at_mut(split);
@@ -291,13 +295,14 @@ mod tests {
     #[test]
     fn content_length_is_renamed_in_every_form_and_at_every_split() {
         let long = [&[0x40, 0x7f, 0x49][..], &[b'a'; 200], &[0x81, 0x5c]].concat();
-        // Before and after each: a status that is in the table, and a field spelt out whose value looks like the name.
+        // Before and after each: an indexed status, and a field with a literal name whose value
+        // looks like the index.
         let around = b"\x88\x40\x01x\x02\x5c\x0f";
         for (from, to) in [
             (&b"\x5c\x010"[..], &b"\x4f\x010"[..]),
             (b"\x0f\x0d\x010", b"\x0f\x00\x010"),
             (b"\x1f\x0d\x010", b"\x1f\x00\x010"),
-            // None of it: dates, numbers in the dynamic table, sizes, names that are spelt out.
+            // Not renamed: dates, indices in the dynamic table, table sizes, literal names.
             (b"\x61\x01\x5c", b"\x61\x01\x5c"),
             (b"\x0f\x12\x01\x5c", b"\x0f\x12\x01\x5c"),
             (b"\x0f\x8d\x01\x01\x5c", b"\x0f\x8d\x01\x01\x5c"),

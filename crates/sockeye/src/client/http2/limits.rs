@@ -1,10 +1,11 @@
 use http::{HeaderMap, StatusCode};
 use sockeye_proto::handshake::{HandshakeError, HeadLimits};
 
-/// So many times the limit of an answer's size is read: h2 resets the stream of a larger one, and tells nothing of it.
+/// Factor between the configured limit and h2's: h2 resets the stream of a larger head without
+/// reporting its status.
 const MARGIN: usize = 4;
 
-/// What a header counts beside its name and its value, in bytes (RFC 9113 section 6.5.2).
+/// Overhead of a header beside its name and its value, in bytes (RFC 9113 section 6.5.2).
 const ENTRY_SIZE: usize = 32;
 
 /// Returns the limit to give to h2.
@@ -12,8 +13,8 @@ pub(super) fn to_read(limits: HeadLimits) -> u32 {
     u32::try_from(limits.size.saturating_mul(MARGIN)).unwrap_or(u32::MAX)
 }
 
-/// Checks the size of an answer's head. A refusal that is too large is still the refusal, with as many of its headers as the
-/// limits allow.
+/// Checks the size of a response's head. A refusal whose head is too large remains a refusal, with
+/// as many of its headers as the limits allow.
 pub(super) fn check(
     status: StatusCode,
     headers: &mut HeaderMap,

@@ -20,33 +20,36 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::begin_tls;
 use super::body::{self, Framing};
 use super::{Client, ConnectError, Stage, Stages};
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::transport::Transport;
 use crate::{WebSocket, opening, random};
 use stream::{Stream, io_error};
 
-/// How much the server may send on a WebSocket before it is received, in bytes: enough for 25 Mbit/s at a round-trip time
-/// of 80 ms. Short messages that are not received take some 300 bytes each beside, with h2: at 20 bytes each 3.5 MB in all.
+/// Flow-control window of a stream, in bytes: enough for 25 Mbit/s at a round-trip time of 80 ms.
+/// Unread short messages take some 300 bytes more each, in h2: at 20 bytes each 3.5 MB in all.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// How much the server may send on all of them, in bytes: the most that there is (RFC 9113 section 6.9.1), so that one
-/// which is not received from never keeps the others waiting. Each is held to its own window.
+/// Flow-control window of the connection, in bytes: the maximum (RFC 9113 section 6.9.1), so that a
+/// WebSocket that is not read never blocks the others. Each stream is bounded by its window.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
-/// From how much on that is handed over and not written yet, in bytes, a WebSocket waits, whatever room the server gives: four
-/// writes.
+/// Limit of bytes queued in h2 and not yet written, at which writes to a WebSocket wait regardless
+/// of the server's window: four writes.
 const SEND_BUFFER: usize = 4 * crate::http2::MAX_WRITE;
 
-/// How many times in a row a request is sent again that the server did not look at.
+/// Maximum number of times in a row that a request is retried after the server refused the stream
+/// unprocessed.
 const MAX_REFUSALS: u32 = 3;
 
 impl Client {
-    /// Opens an HTTP/2 connection, which carries any number of WebSockets: [`Http2::open`] gives each.
+    /// Opens an HTTP/2 connection that carries any number of WebSockets: [`Http2::open`] opens
+    /// each.
     ///
-    /// A `wss` URL asks the server for `h2` by ALPN, whatever the [TLS configuration](Self::tls) names; a `ws` URL takes
-    /// it for granted that the server speaks HTTP/2 on plain TCP. The URL's path is not used. Redirects are not followed.
+    /// For a `wss` URL, ALPN offers only `h2`, whatever the [TLS configuration](Self::tls) names;
+    /// for a `ws` URL, the client assumes that the server speaks HTTP/2 on plain TCP. The URL's
+    /// path is not used. Redirects are not followed.
     ///
     /// ```no_run
     /// # async fn example() -> sockeye::Result<()> {
@@ -62,11 +65,13 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`ConnectError::NoHttp2`] when the server chose another protocol, [`ConnectError::NoExtendedConnect`] when it
-    /// speaks HTTP/2 and does not allow WebSockets on it: [`connect`](Self::connect) may do then. Otherwise as there.
+    /// [`ConnectError::NoHttp2`] when the server selected another protocol,
+    /// [`ConnectError::NoExtendedConnect`] when the server speaks HTTP/2 but does not allow
+    /// WebSockets on it: in both cases [`connect`](Self::connect) may succeed. Otherwise those of
+    /// [`connect`](Self::connect).
     ///
     /// # Cancel safety
-    /// If it is dropped, the connection that was being opened is closed.
+    /// Dropping the future closes the connection that was being opened.
     pub async fn connect_http2(&self) -> Result<Http2, ConnectError> {
         let request = self.request()?;
         let stages = Stages::begin(self.timeout);
@@ -75,13 +80,14 @@ impl Client {
         stages.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await
     }
 
-    /// Begins HTTP/2 over a stream that is connected already, by TLS or any other way; of the URL only the host is used.
+    /// Begins HTTP/2 over a stream that is already connected, by TLS or any other way; of the URL
+    /// only the host is used.
     ///
     /// # Errors
-    /// [`ConnectError`] of the last stage.
+    /// The [`ConnectError`]s of the last stage.
     ///
     /// # Cancel safety
-    /// If it is dropped, so is the stream.
+    /// Dropping the future drops the stream.
     pub async fn handshake_http2<S>(&self, stream: S) -> Result<Http2, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -97,7 +103,8 @@ impl Client {
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            // Each WebSocket is held to its window: one that is not received from does not end the others.
+            // Each WebSocket is bounded by its window: one that is not read must not end the
+            // connection.
             .data_frame_budget(usize::MAX)
             .max_send_buffer_size(SEND_BUFFER)
             .max_header_list_size(limits::to_read(self.head_limits))
@@ -110,7 +117,7 @@ impl Client {
         //# The server connection preface consists of a potentially empty
         //# SETTINGS frame (Section 6.5) that MUST be the first frame the server
         //# sends in the HTTP/2 connection.
-        // So the settings are known once a ping is answered.
+        // So the settings are known once the server acknowledges a ping.
         if let Some(mut ping) = ping {
             ping.ping(Ping::opaque()).await.map_err(failed)?;
         }
@@ -157,11 +164,13 @@ impl Client {
 
 #[cfg(feature = "tls")]
 impl Client {
-    /// Opens `wss` connections over HTTP/2 where the server offers that and allows WebSockets on it, else over HTTP/1.1:
-    /// both are offered by ALPN, whatever the [TLS configuration](Self::tls) names. Default: HTTP/1.1 only.
+    /// Opens `wss` connections over HTTP/2 where the server selects it and allows WebSockets on it,
+    /// else over HTTP/1.1: ALPN offers both, whatever the [TLS configuration](Self::tls) names.
+    /// Default: HTTP/1.1 only.
     ///
-    /// Each WebSocket has a connection to itself; [`connect_http2`](Self::connect_http2) shares one. A server that speaks
-    /// HTTP/2 without WebSockets on it is connected to a second time.
+    /// Each WebSocket uses a separate connection; [`connect_http2`](Self::connect_http2) shares
+    /// one. If the server speaks HTTP/2 without WebSockets, the client opens a second connection,
+    /// over HTTP/1.1.
     ///
     /// ```no_run
     /// # async fn example() -> sockeye::Result<()> {
@@ -174,7 +183,7 @@ impl Client {
         Self { prefer_http2: true, ..self }
     }
 
-    /// Opens one connection, by the version of HTTP that the server chooses.
+    /// Opens one connection, with the version of HTTP that the server selects.
     pub(super) async fn attempt_either(
         &self,
         request: &ClientRequest,
@@ -199,8 +208,9 @@ impl Client {
 
 /// An HTTP/2 connection, on which WebSockets are opened.
 ///
-/// Clones share the connection. It ends when the last of them and the last of its WebSockets are dropped; when it fails,
-/// each of them is told, and [`open`](Self::open) fails from then on.
+/// Clones share the connection. The connection ends when the last clone and the last of its
+/// WebSockets are dropped. When the connection fails, each of its WebSockets receives an error, and
+/// [`open`](Self::open) fails from then on.
 #[derive(Clone)]
 pub struct Http2 {
     client: Client,
@@ -209,32 +219,34 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    /// Opens a WebSocket at a path and query of the server, with the headers, subprotocols, limits and deadlines of the
-    /// [`Client`] that the connection came from.
+    /// Opens a WebSocket at a path and query of the server, with the headers, subprotocols, limits
+    /// and deadlines of the [`Client`] that opened the connection.
     ///
-    /// Where the server has as many streams open as it allows, this waits until one of them has ended.
+    /// Where the server's maximum of open streams is reached, this waits until one of them ends.
     ///
     /// # Errors
-    /// [`ConnectError::Request`], [`ConnectError::Handshake`], [`ConnectError::Io`] when the connection has failed or the
-    /// server takes no further streams, [`ConnectError::TimedOut`] after the client's
-    /// [`connect_timeout`](Client::connect_timeout).
+    /// [`ConnectError::Request`], [`ConnectError::Handshake`], [`ConnectError::Io`] when the
+    /// connection has failed or the server accepts no further streams, [`ConnectError::TimedOut`]
+    /// after the client's [`connect_timeout`](Client::connect_timeout).
     ///
     /// # Cancel safety
-    /// If it is dropped, the stream that was being opened is reset; the others go on.
+    /// Dropping the future resets the stream that was being opened; other streams are not affected.
     pub async fn open(&self, target: &str) -> Result<WebSocket, ConnectError> {
         let mut request = self.client.request()?.clone();
         request.set_url(request.url().with_target(target)?);
         self.open_request(&request).await
     }
 
-    /// As [`open`](Self::open), with the headers, subprotocols, compression and path of another client. Its URL must
-    /// name the same server by the same scheme; its limits and deadlines are not used.
+    /// Opens a WebSocket as [`open`](Self::open) does, with the headers, subprotocols, compression
+    /// and path of another client. Its URL must name the same server by the same scheme; its limits
+    /// and deadlines are not used.
     ///
     /// # Errors
-    /// [`ConnectError::OtherServer`] when it does not; otherwise as [`open`](Self::open).
+    /// [`ConnectError::OtherServer`] when the URL names another server or scheme; otherwise those
+    /// of [`open`](Self::open).
     ///
     /// # Cancel safety
-    /// As [`open`](Self::open).
+    /// The same as for [`open`](Self::open).
     pub async fn open_as(&self, client: &Client) -> Result<WebSocket, ConnectError> {
         let request = client.request()?;
         let (url, own) = (request.url(), self.client.request()?.url());
@@ -259,8 +271,9 @@ impl Http2 {
             let mut sender = self.sender.clone().ready().await.map_err(failed)?;
             let (answer, send) = sender.send_request(head, false).map_err(failed)?;
             match answer.await {
-                // A proxy that translated the request to HTTP/1.1 without adding the key that its server wants (Envoy).
-                // Others add one, and would make two of it: the first request has none.
+                // A proxy translated the request to HTTP/1.1 without adding the key that its server
+                // requires (Envoy). Other proxies add a key, and would then send two: so the first
+                // request has none.
                 Ok(answer) if answer.status() == StatusCode::BAD_REQUEST && key.is_none() => {
                     Stream::new(send, answer.into_body()).reset();
                     key = Some(Key::new(random::bytes()));
@@ -272,7 +285,8 @@ impl Http2 {
                 //# processing having occurred.  Any request that was sent on the
                 //# reset stream can be safely retried.
                 //
-                // h2's servers count a stream for a moment after both sides have ended it, and refuse the next.
+                // h2's server still counts a stream briefly after both sides have ended it, and
+                // refuses the next.
                 Err(error)
                     if error.reason() == Some(Reason::REFUSED_STREAM)
                         && refusals < MAX_REFUSALS =>
@@ -289,7 +303,7 @@ impl Http2 {
         let verified = limits::check(parts.status, &mut parts.headers, limits)
             .and_then(|()| request.verify_http2(parts.status, &parts.headers));
         if let Err(error) = &verified {
-            Side::of(Role::Client).refused(error);
+            RoleMetrics::of(Role::Client).count_refused(error);
         }
         match verified {
             Ok(negotiated) => {
@@ -314,7 +328,8 @@ impl Http2 {
     }
 }
 
-/// Moves the bytes of all streams, until the connection has failed or nobody is left who uses it.
+/// Drives the connection, which carries the bytes of all streams, until it fails or its last user
+/// is dropped.
 async fn drive(connection: client::Connection<content_length::Renaming<Transport>, Bytes>) {
     match connection.await {
         Ok(()) => tracing::debug!("HTTP/2 connection ended"),

@@ -1,4 +1,4 @@
-//! A stream of HTTP/2 as a transport.
+//! An HTTP/2 stream as a transport.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use tokio::time::timeout;
 use crate::http2::{self, Padding};
 use crate::transport::AnsweredPings;
 
-/// How long a stream whose WebSocket was dropped is kept for what is still to be written, unless the server ends it
-/// before: as long as a closing handshake has by default.
+/// Maximum time for which the stream of a dropped WebSocket is kept to write pending data, unless
+/// the server ends the stream before. Equal to the default timeout of the closing handshake.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Both halves of a stream.
 ///
-/// When it is dropped, what was written is still sent, as on TCP.
+/// Data written before the stream is dropped is still sent, as on TCP.
 pub(super) struct Stream {
     /// Taken when the stream is dropped or reset.
     halves: Option<Halves>,
-    /// Of the frame that was received last, what was not read.
+    /// The unread rest of the frame that was received last.
     unread: Bytes,
     padding: Padding,
 }
@@ -33,7 +33,7 @@ pub(super) struct Stream {
 struct Halves {
     send: SendStream<Bytes>,
     receive: RecvStream,
-    /// Whether the sending half was ended.
+    /// Whether the sending half has ended.
     ended: bool,
 }
 
@@ -43,17 +43,17 @@ impl Stream {
         Self { halves: Some(halves), unread: Bytes::new(), padding: Padding::new(Role::Client) }
     }
 
-    /// Returns where the driver tells of pongs.
+    /// Returns the handle through which the driver reports pongs.
     pub(super) fn pings(&self) -> AnsweredPings {
         self.padding.answered()
     }
 
-    /// Lets go of the stream at once: the server is told that nothing more of it is wanted.
+    /// Resets the stream at once, which tells the server to stop sending.
     pub(super) fn reset(mut self) {
         self.halves = None;
     }
 
-    /// Reads what there is of one frame; nothing at the end.
+    /// Reads the available bytes of one frame; reads none at the end of the stream.
     fn poll_frame(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
             match ready!(self.halves()?.poll_data(cx))? {
@@ -64,7 +64,7 @@ impl Stream {
         let length = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread[..length]);
         self.unread.advance(length);
-        // No more than was received, which is all that could be wrong with it.
+        // The only possible error is to release more than was received.
         let _ = self.halves()?.receive.flow_control().release_capacity(length);
         Poll::Ready(Ok(()))
     }
@@ -75,7 +75,7 @@ impl Stream {
 }
 
 impl Halves {
-    /// Waits until the peer has room for some of the `wanted` bytes.
+    /// Waits until the peer's window has capacity for some of the `wanted` bytes.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
         self.send.reserve_capacity(wanted);
         while self.send.capacity() == 0 {
@@ -88,7 +88,7 @@ impl Halves {
         Poll::Ready(Ok(()))
     }
 
-    /// Why nothing can be sent any more.
+    /// Returns the reason why nothing more can be sent.
     fn why_closed(&mut self, cx: &mut Context<'_>) -> io::Error {
         match self.send.poll_reset(cx) {
             Poll::Ready(Ok(reason)) => io_error(reason.into()),
@@ -97,12 +97,13 @@ impl Halves {
         }
     }
 
-    /// The next bytes, of a frame that may be empty; `None` at the end.
+    /// Returns the payload of the next frame, possibly empty; `None` at the end of the stream.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         Poll::Ready(match ready!(self.receive.poll_data(cx)) {
             None => Ok(None),
             Some(Ok(data)) => Ok(Some(data)),
-            // A server that has sent all that it had to say may add that it wants to hear no more.
+            // A server whose response is complete may reset the stream to stop the client from
+            // sending.
             Some(Err(error)) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => {
                 Ok(None)
             }
@@ -121,7 +122,7 @@ impl Halves {
 }
 
 impl Drop for Stream {
-    /// To drop both halves would reset the stream, and discard what is still to be written.
+    /// Ends the stream: dropping both halves would reset the stream and discard pending data.
     fn drop(&mut self) {
         let Some(mut halves) = self.halves.take() else { return };
         if halves.end().is_err() || halves.receive.is_end_stream() {
@@ -129,7 +130,7 @@ impl Drop for Stream {
         }
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(timeout(LINGER, async move {
-            // It is discarded, and gives the server no further room.
+            // The data is discarded, without extending the server's window.
             while let Ok(Some(_)) = std::future::poll_fn(|cx| halves.poll_data(cx)).await {}
         }));
     }
@@ -165,8 +166,8 @@ impl AsyncWrite for Stream {
         }
         let this = &mut *self;
         let halves = this.halves.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        // What is sent may be more than there is room for: a frame is cut where the server's window ends, not where the buffer
-        // does, since the parts could be short.
+        // More bytes may be sent than the window has capacity for: a frame must be split where the
+        // server's window ends, not where a buffer ends, since the parts could be short.
         ready!(halves.poll_room(cx, all.min(http2::MAX_WRITE)))?;
         let padding = this.padding.before(all).unwrap_or_default();
         let padded = padding.len();
@@ -181,7 +182,7 @@ impl AsyncWrite for Stream {
         }
     }
 
-    /// What was written is with the connection, which writes it in a task of its own.
+    /// Returns at once: the connection's task writes the data.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -195,7 +196,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The error of the transport beneath, or in the words of TCP what the peer did to the stream or the connection.
+/// Returns the error of the underlying transport, or the peer's reset of the stream or the
+/// connection as the equivalent TCP error.
 pub(super) fn io_error(error: h2::Error) -> io::Error {
     if error.is_io() {
         return error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());

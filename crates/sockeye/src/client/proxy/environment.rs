@@ -1,4 +1,4 @@
-//! Proxies by the variables of the environment.
+//! Proxies from environment variables.
 
 use std::net::IpAddr;
 
@@ -9,14 +9,14 @@ use crate::client::ConnectError;
 
 const SECURE: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 
-/// In lower case only: `HTTP_PROXY` is what CGI makes of a request's header `Proxy`.
+/// Lower case only: CGI stores a request's `Proxy` header in `HTTP_PROXY`.
 const PLAIN: [&str; 1] = ["http_proxy"];
 
 const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 
 const NONE: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// What the variables said when they were read.
+/// The values of the variables when they were read.
 #[derive(Clone, Debug)]
 pub(in crate::client) struct Environment {
     secure: Option<Variable>,
@@ -25,14 +25,14 @@ pub(in crate::client) struct Environment {
     exceptions: Vec<Exception>,
 }
 
-/// A mistake counts only for the URLs that the variable is for.
+/// A variable with its value, whose errors affect only the URLs that the variable applies to.
 #[derive(Clone, Debug)]
 struct Variable {
     name: &'static str,
     proxy: Result<Proxy, ProxyUrlError>,
 }
 
-/// A host without a proxy.
+/// A host that is reached without a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
     hosts: Hosts,
@@ -43,9 +43,9 @@ struct Exception {
 enum Hosts {
     All,
     Address(IpAddr),
-    /// The addresses that begin with as many bits of this one.
+    /// The addresses whose leading bits, of this number, equal those of this address.
     Network(IpAddr, u32),
-    /// The name in lower case, and all names that end with it behind a dot.
+    /// The name in lower case, and all its subdomains.
     Within(String),
 }
 
@@ -130,7 +130,7 @@ impl Exception {
             }
             Hosts::Within(domain) => {
                 let host = host.to_ascii_lowercase();
-                // An address is no name within another.
+                // An address is not a subdomain of a name.
                 let inner = host.strip_suffix(domain.as_str());
                 host.parse::<IpAddr>().is_err()
                     && !domain.is_empty()
@@ -140,7 +140,7 @@ impl Exception {
     }
 }
 
-/// A network as an address and the number of its leading bits: `10.0.0.0/8`.
+/// Parses a network, an address and the number of its leading bits: `10.0.0.0/8`.
 fn network(entry: &str) -> Option<Hosts> {
     let (address, length) = entry.split_once('/')?;
     let address = address.trim_matches(['[', ']']).parse().ok()?;
@@ -149,7 +149,7 @@ fn network(entry: &str) -> Option<Hosts> {
     Some(Hosts::Network(address, length))
 }
 
-/// The leading bits of an address; the family is told apart, too.
+/// Returns the leading bits of an address, and whether it is an IPv4 address.
 fn bits(address: IpAddr, length: u32) -> (bool, u128) {
     match address {
         IpAddr::V4(address) => {
@@ -159,7 +159,7 @@ fn bits(address: IpAddr, length: u32) -> (bool, u128) {
     }
 }
 
-/// A name as URLs are converted to it.
+/// Converts a name to ASCII as `Url` does.
 fn ascii(name: &str) -> String {
     match format!("ws://{name}").parse::<Url>() {
         Ok(url) if !name.is_ascii() => url.host().to_owned(),

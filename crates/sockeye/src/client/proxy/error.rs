@@ -1,4 +1,4 @@
-//! What can go wrong with a proxy.
+//! Errors of proxy URLs and proxy handshakes.
 
 use std::{error, fmt, io};
 
@@ -10,23 +10,24 @@ use sockeye_proto::handshake::HandshakeError;
 use super::Reply;
 use crate::opening::HeadError;
 
-/// Why a URL is no [`Proxy`](super::Proxy). The URL is not quoted: it may have a password in it.
+/// The reason why a URL is not a valid [`Proxy`](super::Proxy). The error does not quote the URL,
+/// which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyUrlError {
-    /// It does not begin with a scheme and `://`.
+    /// The URL does not begin with a scheme and `://`.
     MissingScheme,
     /// The scheme is neither `http` nor `socks5`.
     Scheme,
-    /// A proxy that is spoken to by TLS, which this client does not do.
+    /// The proxy requires TLS, which this client does not support.
     Https,
-    /// Version 4 of SOCKS, which this client does not speak.
+    /// SOCKS version 4, which this client does not support.
     Socks4,
-    /// There is no host.
+    /// The URL has no host.
     MissingHost,
-    /// The part behind the scheme and credentials is not a host with an optional port.
+    /// The part after the scheme and credentials is not a host with an optional port.
     Authority,
-    /// It has a path, a query or a fragment.
+    /// The URL has a path, a query or a fragment.
     Path,
     /// A percent sign without two hexadecimal digits.
     PercentEncoding,
@@ -34,45 +35,48 @@ pub enum ProxyUrlError {
     ColonInUser,
     /// A control character in the credentials, which HTTP forbids (RFC 7617 section 2).
     ControlCharacter,
-    /// A user name or password that is not of 1 to 255 bytes, as SOCKS5 wants both (RFC 1929 section 2).
+    /// A user name or password that is not 1 to 255 bytes long, as SOCKS5 requires of both (RFC
+    /// 1929 section 2).
     CredentialLength {
-        /// Its length, in bytes.
+        /// The length of the user name or password, in bytes.
         length: usize,
     },
 }
 
-/// Why a proxy did not connect us to the host.
+/// The reason why a proxy did not connect the client to the host.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TunnelError {
     /// The connection to the proxy failed, or ended.
     Io(io::Error),
-    /// The answer of an HTTP proxy is not HTTP, or over a limit.
+    /// The response of an HTTP proxy is not HTTP, or exceeds a limit.
     Answer(HandshakeError),
-    /// The HTTP proxy refused: 407 where it wants other credentials.
+    /// The HTTP proxy refused; with 407 it requires other credentials.
     Refused {
-        /// The status.
+        /// The status of the response.
         status: StatusCode,
-        /// The answer's headers, within the client's `head_limits`.
+        /// The headers of the response, within the client's `head_limits`.
         headers: Box<HeaderMap>,
-        /// The beginning of the answer's content, at most 1 KiB.
+        /// The beginning of the response's content, at most 1 KiB.
         body: Bytes,
     },
-    /// The HTTP proxy sent more than its answer, before we had sent anything to the host.
+    /// The HTTP proxy sent bytes after its response, before the client had sent anything to the
+    /// host.
     EarlyInput {
-        /// How many bytes.
+        /// The number of those bytes.
         length: usize,
     },
     /// The SOCKS proxy speaks another version.
     Version {
-        /// The first byte of its answer, which must be 5, or 1 where it answers to credentials.
+        /// The first byte of the proxy's reply, which must be 5, or 1 in the reply to credentials.
         version: u8,
     },
-    /// The SOCKS proxy takes none of the ways to authenticate that we offered: it wants credentials, or none.
+    /// The SOCKS proxy accepts none of the offered authentication methods: it requires credentials,
+    /// or none.
     NoAcceptableMethod,
-    /// The SOCKS proxy chose a way to authenticate that we had not offered.
+    /// The SOCKS proxy chose an authentication method that the client had not offered.
     UnofferedMethod {
-        /// Its number in RFC 1928 section 3.
+        /// The method's number in RFC 1928 section 3.
         method: u8,
     },
     /// The SOCKS proxy refused the user name or password (RFC 1929 section 2).
@@ -80,14 +84,14 @@ pub enum TunnelError {
         /// The status, which is not 0.
         status: u8,
     },
-    /// The host's name is too long for SOCKS5.
+    /// The host name is too long for SOCKS5.
     HostTooLong {
-        /// Its length, in bytes, which is over 255.
+        /// The length of the host name, in bytes, which exceeds 255.
         length: usize,
     },
-    /// The SOCKS proxy could not connect, or would not.
+    /// The SOCKS proxy could not connect to the host, or refused.
     Reply(Reply),
-    /// The SOCKS proxy's answer has an address of an unknown type.
+    /// The SOCKS proxy's reply has an address of an unknown type.
     AddressType {
         /// The type, which must be 1, 3 or 4.
         address_type: u8,

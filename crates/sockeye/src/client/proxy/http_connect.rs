@@ -1,4 +1,4 @@
-//! Tunnels by HTTP CONNECT (RFC 9110 section 9.3.6).
+//! Tunnels through HTTP CONNECT (RFC 9110 section 9.3.6).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +11,7 @@ use crate::client::body::{self, Framing};
 use crate::client::eyeballs::bracketed;
 use crate::client::handshake::read_answer;
 
-/// Asks for a connection to the URL's host; then the stream is that connection.
+/// Requests a connection to the URL's host; on success the stream carries that connection.
 pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     url: &Url,
@@ -33,7 +33,8 @@ pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         let body = body::read(stream, buffer.split_off(end), framing).await;
         return Err(TunnelError::Refused { status, headers, body });
     }
-    // Neither TLS nor WebSocket servers speak first: this would be the proxy's, and taken for the host's.
+    // Neither TLS nor WebSocket servers send first: such bytes come from the proxy, and must not be
+    // taken for the host's.
     match buffer.len() - end {
         0 => Ok(()),
         length => Err(TunnelError::EarlyInput { length }),

@@ -10,9 +10,10 @@
 //! # }
 //! ```
 //!
-//! The proxy connects us to the host and passes bytes on: with `wss` it sees where we go, and nothing else. What it
-//! answers is limited in size ([`Client::head_limits`], SOCKS5 by itself) and in time ([`Client::connect_timeout`]).
-//! [`WebSocket::peer_addr`](crate::WebSocket::peer_addr) is the proxy's address then.
+//! The proxy connects the client to the host and forwards bytes: with `wss`, the proxy learns the
+//! destination and nothing else. Its responses are limited in size ([`Client::head_limits`]; SOCKS5
+//! by its format) and in time ([`Client::connect_timeout`]).
+//! [`WebSocket::peer_addr`](crate::WebSocket::peer_addr) then returns the proxy's address.
 
 mod environment;
 mod error;
@@ -33,24 +34,24 @@ pub use error::{ProxyUrlError, TunnelError};
 pub(super) use route::Route;
 pub use socks::Reply;
 
-/// A proxy: where it is, how to speak to it, and who we are to it.
+/// The address, protocol and credentials of a proxy.
 ///
-/// It is parsed from a URL:
+/// A proxy is parsed from a URL:
 ///
-/// | URL | what it is |
+/// | URL | meaning |
 /// |---|---|
 /// | `http://host:port` | HTTP CONNECT (RFC 9110 section 9.3.6); the port is 80 unless given |
 /// | `socks5://host:port`, `socks5h://host:port` | SOCKS version 5 (RFC 1928); the port is 1080 unless given |
 /// | `http://user:password@host:port` | with `Proxy-Authorization: Basic` (RFC 7617) |
 /// | `socks5://user:password@host:port` | with the user name and password of RFC 1929 |
 ///
-/// Characters of the user name or password that a URL cannot have there are percent-encoded. Names of hosts are always
-/// resolved by the proxy. The credentials are sent to the proxy, in plain text, and to nobody else; neither `Display` nor
-/// `Debug` shows them.
+/// Characters of the user name or password that are not allowed there in a URL are percent-encoded.
+/// The proxy always resolves host names. The credentials are sent in plain text, and only to the
+/// proxy; `Display` and `Debug` omit them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     protocol: Protocol,
-    /// An IPv6 address without its brackets.
+    /// The host, an IPv6 address without its brackets.
     host: String,
     port: u16,
     credentials: Option<Credentials>,
@@ -62,7 +63,7 @@ enum Protocol {
     Socks5,
 }
 
-/// Checked against what the protocol can carry.
+/// A user name and a password, already checked against the protocol's limits.
 #[derive(Clone, PartialEq, Eq)]
 struct Credentials {
     user: Vec<u8>,
@@ -70,59 +71,61 @@ struct Credentials {
 }
 
 impl Proxy {
-    /// The proxy's host: a name or an address, an IPv6 one without its brackets.
+    /// Returns the proxy's host: a name or an address, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The proxy's port.
+    /// Returns the proxy's port.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Host and port.
+    /// Returns the host and the port.
     fn authority(&self) -> String {
         format!("{}:{}", bracketed(&self.host), self.port)
     }
 }
 
 impl Client {
-    /// Connects through this proxy. Default: none, whatever the environment says.
+    /// Connects through this proxy. Default: no proxy, regardless of the environment.
     pub fn proxy(self, proxy: Proxy) -> Self {
         Self { route: Route::Proxy(proxy), ..self }
     }
 
-    /// Connects through the proxy that the environment names for the URL, if it names one; the variables are read now.
+    /// Connects through the proxy that the environment names for the URL, if any; the variables are
+    /// read by this call.
     ///
-    /// | variable | what it says |
+    /// | variable | meaning |
     /// |---|---|
     /// | `https_proxy`, `HTTPS_PROXY` | the proxy for `wss` |
     /// | `http_proxy` | the proxy for `ws` |
-    /// | `all_proxy`, `ALL_PROXY` | the proxy where the others say nothing |
-    /// | `no_proxy`, `NO_PROXY` | the hosts that are connected to directly |
+    /// | `all_proxy`, `ALL_PROXY` | the proxy where the variables above are not set |
+    /// | `no_proxy`, `NO_PROXY` | the hosts to connect to directly |
     ///
-    /// The variable in lower case counts where both are there, and one without content is as good as none.
-    /// `HTTP_PROXY` is not read: to a CGI program it is the header `Proxy` of a request, which any stranger can set. A
-    /// proxy without a scheme is taken for `http://`.
+    /// The lower-case variable takes precedence, and an empty variable counts as not set.
+    /// `HTTP_PROXY` is not read: in a CGI program it holds the `Proxy` header of a request, which
+    /// any client can set. A proxy without a scheme is treated as `http://`.
     ///
-    /// `no_proxy` is a list with commas or blanks: `example.com` or `.example.com` stand for that host and all within it, an
-    /// address for itself, either with a port for that port only, `10.0.0.0/8` or `fd00::/8` for the addresses of a network,
-    /// and `*` for every host.
+    /// `no_proxy` is a list separated by commas or blanks: `example.com` or `.example.com` matches
+    /// that host and its subdomains, an address matches itself, either with a port matches that
+    /// port only, `10.0.0.0/8` or `fd00::/8` matches the addresses of a network, and `*` matches
+    /// every host.
     pub fn proxy_from_environment(self) -> Self {
         self.proxy_from_variables(|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
     }
 
-    /// As [`proxy_from_environment`](Self::proxy_from_environment), with the variables from elsewhere: a configuration,
-    /// or a test.
+    /// Connects as [`proxy_from_environment`](Self::proxy_from_environment) does, with the
+    /// variables from another source, such as a configuration or a test.
     pub fn proxy_from_variables(self, read: impl Fn(&str) -> Option<String>) -> Self {
         Self { route: Route::Environment(Arc::new(Environment::read(read))), ..self }
     }
 }
 
 impl fmt::Display for Proxy {
-    /// Without the credentials.
+    /// Formats the proxy as a URL without the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.protocol {
             Protocol::Http => "http",

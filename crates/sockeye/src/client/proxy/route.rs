@@ -1,4 +1,4 @@
-//! The way to a URL's host: directly, or through a proxy.
+//! The route to a URL's host: directly, or through a proxy.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::{Protocol, Proxy, http_connect, socks};
 use crate::client::{Client, ConnectError, Stage, Stages, eyeballs};
 
-/// How the way is found.
+/// The rule that selects a proxy, if any.
 #[derive(Clone, Debug, Default)]
 pub(in crate::client) enum Route {
     #[default]
@@ -29,14 +29,14 @@ impl Route {
 }
 
 impl Client {
-    /// A stream to the URL's host, by whatever way.
+    /// Returns a stream to the URL's host, through the proxy of the route if there is one.
     pub(in crate::client) async fn dial(
         &self,
         url: &Url,
         stages: &Stages,
     ) -> Result<TcpStream, ConnectError> {
         let Some(proxy) = self.route.proxy(url)? else {
-            // The system's resolver knows the zone of an address.
+            // Only the system's resolver can map the zone of an address.
             let scoped = url.zone().map(|zone| format!("{}%{zone}", url.host()));
             let host = scoped.as_deref().unwrap_or(url.host());
             return eyeballs::dial(host, url.port(), stages).await;

@@ -1,4 +1,4 @@
-//! Tunnels by SOCKS version 5 (RFC 1928), with user name and password (RFC 1929).
+//! Tunnels through SOCKS version 5 (RFC 1928), with user name and password (RFC 1929).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::{Credentials, TunnelError};
 
 const VERSION: u8 = 0x05;
 
-/// Of the negotiation of RFC 1929, which has versions of its own.
+/// The version of the negotiation of RFC 1929, which is numbered separately.
 const CREDENTIALS_VERSION: u8 = 0x01;
 
 const NO_AUTHENTICATION: u8 = 0x00;
@@ -23,27 +23,27 @@ const IPV4: u8 = 0x01;
 const DOMAIN_NAME: u8 = 0x03;
 const IPV6: u8 = 0x04;
 
-/// Why a SOCKS5 proxy did not connect: the reply's number (RFC 1928 section 6).
+/// The reason why a SOCKS5 proxy did not connect: the number of its reply (RFC 1928 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply(u8);
 
 impl Reply {
     const SUCCEEDED: Self = Self(0x00);
-    /// The proxy failed in a way that has no number of its own.
+    /// A failure that has no other number.
     pub const GENERAL_FAILURE: Self = Self(0x01);
     /// The proxy's rules forbid the connection.
     pub const NOT_ALLOWED: Self = Self(0x02);
-    /// The proxy has no way to the host's network.
+    /// The proxy has no route to the host's network.
     pub const NETWORK_UNREACHABLE: Self = Self(0x03);
-    /// The proxy has no way to the host, or did not find it.
+    /// The proxy has no route to the host, or could not resolve its name.
     pub const HOST_UNREACHABLE: Self = Self(0x04);
     /// The host refused the connection.
     pub const CONNECTION_REFUSED: Self = Self(0x05);
     /// The connection took too many hops, or too long.
     pub const TTL_EXPIRED: Self = Self(0x06);
-    /// The proxy makes no connections.
+    /// The proxy does not open connections.
     pub const COMMAND_NOT_SUPPORTED: Self = Self(0x07);
-    /// The proxy does not take names, or addresses of this family.
+    /// The proxy does not accept host names, or addresses of this family.
     pub const ADDRESS_TYPE_NOT_SUPPORTED: Self = Self(0x08);
 }
 
@@ -75,9 +75,9 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Asks for a connection to the URL's host; then the stream is that connection.
+/// Requests a connection to the URL's host; on success the stream carries that connection.
 ///
-/// What is read is counted beforehand, so that nothing of the host's is taken for the proxy's.
+/// Reads only the exact length of each reply, so that no bytes of the host are consumed.
 pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     url: &Url,
@@ -88,7 +88,7 @@ pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     send(stream, &request).await?;
     let [version, reply] = receive(stream).await?;
     check_version(version, VERSION)?;
-    // Whoever refuses need not send the rest.
+    // A proxy that refuses need not send the rest.
     if Reply(reply) != Reply::SUCCEEDED {
         return Err(TunnelError::Reply(Reply(reply)));
     }
@@ -102,7 +102,7 @@ pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         }
         address_type => return Err(TunnelError::AddressType { address_type }),
     };
-    // The address that the proxy connects from, and its port: nothing that we need.
+    // The address and port that the proxy connects from are not used.
     let mut bound = [0; 255 + 2];
     stream.read_exact(&mut bound[..address_length + 2]).await?;
     Ok(())
@@ -133,7 +133,7 @@ async fn present<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(), TunnelError> {
     let mut bytes = vec![CREDENTIALS_VERSION];
     for credential in [&credentials.user, &credentials.password] {
-        // The length was checked when they were parsed.
+        // The length was checked when the credentials were parsed.
         bytes.push(u8::try_from(credential.len()).unwrap_or(u8::MAX));
         bytes.extend_from_slice(credential);
     }
@@ -148,7 +148,8 @@ async fn present<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The request of RFC 1928 section 4. Names stay names: the proxy resolves them.
+/// Encodes the request of RFC 1928 section 4. Host names are sent as names: the proxy resolves
+/// them.
 fn request(url: &Url) -> Result<Vec<u8>, TunnelError> {
     let mut request = vec![VERSION, CONNECT, 0];
     let host = url.host();

@@ -1,4 +1,4 @@
-//! Whatever a proxy answers, in whatever pieces, comes to a connection or an error.
+//! Any reply of a proxy, in any pieces, leads to a connection or an error.
 
 use sockeye_proto::handshake::{HeadLimits, Url};
 use tokio::io::{AsyncReadExt, join, sink};
@@ -7,7 +7,7 @@ use super::{Credentials, TunnelError, http_connect, socks};
 
 const HTTP: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nVia: y\r\n\r\n";
 
-/// With credentials, and an address of each length.
+/// Replies with credentials, and with an address of each length.
 const SOCKS: [&[u8]; 3] = [
     b"\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50",
     b"\x05\x02\x01\x00\x05\x00\x00\x03\x00\x00\x50",
@@ -27,14 +27,14 @@ async fn http(input: &[u8]) -> Result<(), TunnelError> {
     http_connect::connect(&mut join(input, sink()), &url(), Some(&credentials()), limits).await
 }
 
-/// What comes of it, and what is left of the input.
+/// Returns the result, and the unread rest of the input.
 async fn socks(input: &[u8]) -> (Result<(), TunnelError>, &[u8]) {
     let mut stream = join(input, sink());
     let result = socks::connect(&mut stream, &url(), Some(&credentials())).await;
     (result, stream.into_inner().0)
 }
 
-/// Pseudorandom bytes, the same ones in each run (xorshift).
+/// A generator of pseudorandom bytes, the same in each run (xorshift).
 struct Noise(u32);
 
 impl Noise {
@@ -98,7 +98,7 @@ async fn noise_is_survived() {
             }
             bytes
         };
-        // Either is fine: a flipped byte need not matter.
+        // Either result is valid: a flipped byte may be insignificant.
         let _ = http(&mutate(HTTP)).await;
         for answer in SOCKS {
             let _ = socks(&mutate(answer)).await;

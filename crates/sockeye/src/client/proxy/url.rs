@@ -1,4 +1,4 @@
-//! Proxies as URLs write them.
+//! Parsing of proxies from URLs.
 
 use std::str::FromStr;
 
@@ -8,10 +8,11 @@ use super::{Credentials, Protocol, Proxy, ProxyUrlError};
 
 const HTTP_PORT: u16 = 80;
 
-/// RFC 1928 section 3.
+/// The default port of SOCKS, from RFC 1928 section 3.
 const SOCKS_PORT: u16 = 1080;
 
-/// RFC 1929 section 2: each length is a byte, and not 0.
+/// The maximum length of a user name or password (RFC 1929 section 2: each length is a byte, and
+/// not 0).
 const MAX_CREDENTIAL_LENGTH: usize = 255;
 
 impl FromStr for Proxy {
@@ -48,7 +49,7 @@ impl FromStr for Proxy {
 }
 
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>), ProxyUrlError> {
-    // The same rules as for hosts of WebSockets.
+    // The same rules as for hosts of WebSocket URLs.
     let url: Url = format!("ws://{authority}").parse().map_err(|error| match error {
         RequestError::MissingHost => ProxyUrlError::MissingHost,
         _ => ProxyUrlError::Authority,
@@ -91,7 +92,7 @@ impl Credentials {
     }
 }
 
-/// The bytes that percent-encoded text stands for (RFC 3986 section 2.1).
+/// Decodes percent-encoded text to bytes (RFC 3986 section 2.1).
 fn decode(text: &str) -> Result<Vec<u8>, ProxyUrlError> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

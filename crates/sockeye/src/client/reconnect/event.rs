@@ -1,4 +1,4 @@
-//! What happens to a connection that is made again when it is lost.
+//! The events of a connection that is reopened when it is lost.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use sockeye_proto::{CloseFrame, Message};
 
 use crate::{ConnectError, Error};
 
-/// What a [`Reconnecting`](super::Reconnecting) tells.
+/// An event of a [`Reconnecting`](super::Reconnecting).
 ///
 /// ```text
 ///             ┌───────────── Failed ◄──┐
@@ -19,11 +19,12 @@ use crate::{ConnectError, Error};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// An attempt is about to be made.
+    /// An attempt is scheduled.
     Connecting {
-        /// Its number, from 1 after a connection that was open for [`reset_after`](super::Backoff::reset_after).
+        /// The number of the attempt, counted from 1 after a connection that was open for
+        /// [`reset_after`](super::Backoff::reset_after).
         attempt: u32,
-        /// How long from now.
+        /// The delay from now until the attempt begins.
         delay: Duration,
     },
     /// The attempt failed, and another one follows.
@@ -32,10 +33,10 @@ pub enum Event {
     Connected,
     /// A message arrived.
     Message(Message),
-    /// The connection was closed, by a closing handshake. An attempt to make another one follows, unless it was closed
-    /// for good: see [`reopen_when`](super::Reconnecting::reopen_when).
+    /// The connection was closed by a closing handshake. Another attempt follows, unless the close
+    /// was final: see [`reopen_when`](super::Reconnecting::reopen_when).
     Closed(Option<CloseFrame>),
-    /// The connection was lost without a closing handshake, and an attempt to make another one follows.
+    /// The connection was lost without a closing handshake, and another attempt follows.
     Lost(Error),
 }
 

@@ -1,4 +1,4 @@
-//! A client that connects again when its connection is lost.
+//! A client that reconnects when its connection is lost.
 //!
 //! ```no_run
 //! # async fn example() -> sockeye::Result<()> {
@@ -42,43 +42,47 @@ pub use sockeye_proto::reconnect::Backoff;
 use split::Slot;
 pub use split::{Receiver, Sender};
 
-/// How many events are kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects: those of 20 attempts.
+/// Maximum number of events kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects:
+/// those of 20 attempts.
 const MAX_EVENTS: usize = 40;
 
-/// A connection that is made again when it is lost.
+/// A client that reconnects when its connection is lost.
 ///
-/// Whoever calls [`next`](Self::next) or [`recv`](Self::recv) drives it: there is no task behind it, and between calls
-/// nothing happens. Nothing happens before the first call either.
+/// The calls of [`next`](Self::next) or [`recv`](Self::recv) drive the connection: there is no
+/// background task, and nothing happens between calls or before the first one.
 ///
 /// # What is sent again
-/// Nothing. A message whose [`send`](Self::send) returned an error, or was dropped, may have arrived or not, and it is
-/// not sent a second time; neither is one whose `send` returned and that was lost on its way. What the server has to
-/// know of the past, as subscriptions or the last message seen, is for the program to send after [`Event::Connected`].
+/// Nothing. A message whose [`send`](Self::send) returned an error, or whose `send` future was
+/// dropped, may or may not have arrived, and is not sent a second time; neither is a message whose
+/// `send` returned and that was lost in transit. The program must restore state that the server
+/// needs, such as subscriptions or the last message received, after [`Event::Connected`].
 ///
 /// # When it gives up
-/// When an attempt fails for a reason that will not go away ([`ConnectError::is_transient`], or what
-/// [`retry_when`](Self::retry_when) says), when as many attempts failed as [`Backoff`] allows, and when the server closes
-/// the connection with a code that says that the same would happen again: see [`reopen_when`](Self::reopen_when).
+/// A `Reconnecting` gives up when an attempt fails for a permanent reason
+/// ([`ConnectError::is_transient`], or the predicate of [`retry_when`](Self::retry_when)), when as
+/// many attempts failed as [`Backoff`] allows, and when the server closes the connection with a
+/// code that a new connection would receive again: see [`reopen_when`](Self::reopen_when).
 ///
 /// # When it waits longer
-/// `Retry-After` on a refusal, the hint in a close frame ([`Shutdown::retry_hint`](crate::Shutdown::retry_hint)), and without
-/// one 5 seconds for the close codes 1012 (service restart) and 1013 (try again later), are the least wait, cut to
-/// [`Backoff::cap`]; the jitter comes on top.
+/// The minimum delay is that of `Retry-After` on a refusal, or the hint in a close frame
+/// ([`Shutdown::retry_hint`](crate::Shutdown::retry_hint)); without a hint it is 5 seconds for the
+/// close codes 1012 (service restart) and 1013 (try again later). The minimum is cut to
+/// [`Backoff::cap`]; the jitter is added to it.
 ///
 /// # Cancel safety
-/// Every future of this type may be dropped at any await point: waits and attempts go on where they were with the next
-/// call. What each leaves undone is said there.
+/// Every future of this type may be dropped at any await point: the next call continues pending
+/// delays and attempts. Each method documents the effect of dropping its future.
 pub struct Reconnecting {
     client: Client,
     settings: Settings,
     state: State,
     events: VecDeque<Event>,
     attempts: Attempts,
-    /// What `attempts` counts its times from.
+    /// The origin of the times passed to `attempts`.
     epoch: Instant,
-    /// The program has begun to close it.
+    /// Whether the program has called [`close`](Self::close).
     closing: bool,
-    /// Where the senders of a divided one find the connection.
+    /// The channel through which the senders obtain the connection, after [`split`](Self::split).
     slot: Option<watch::Sender<Slot>>,
 }
 
@@ -91,7 +95,8 @@ enum State {
 }
 
 impl Reconnecting {
-    /// Connects as the client does, with the default [`Backoff`]; nothing happens before the first call.
+    /// Creates a `Reconnecting` for the client with the default [`Backoff`]; the first call of
+    /// another method connects.
     pub fn new(client: Client) -> Self {
         Self {
             client,
@@ -105,15 +110,16 @@ impl Reconnecting {
         }
     }
 
-    /// Waits for what happens next. `None` says that it is over: the connection was [closed](Self::close), or the server
-    /// closed it for good, as the [`Event::Closed`] before told.
+    /// Returns the next event. `None` means that no further events follow: the connection was
+    /// [closed](Self::close), or the server closed it permanently, which the last [`Event::Closed`]
+    /// reported.
     ///
     /// # Errors
-    /// [`Error::Connect`] when it gives up: with the error of the attempt where that will not go away, else with
-    /// [`ConnectError::GaveUp`]. It is over then, and further calls give `None`.
+    /// [`Error::Connect`] when no further attempt is made: with the attempt's error where that is
+    /// permanent, else with [`ConnectError::GaveUp`]. Further calls return `None`.
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// No event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -135,14 +141,14 @@ impl Reconnecting {
         }
     }
 
-    /// Waits for the next message, over however many connections; other events are passed over. `None` as
-    /// [`next`](Self::next) has it.
+    /// Returns the next message, over any number of connections, and skips other events. Returns
+    /// `None` as [`next`](Self::next) does.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
+    /// Those of [`next`](Self::next).
     ///
     /// # Cancel safety
-    /// Nothing is lost but events that are no messages.
+    /// No message is lost; other events may be.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         while let Some(event) = self.next().await? {
             if let Event::Message(message) = event {
@@ -152,17 +158,19 @@ impl Reconnecting {
         Ok(None)
     }
 
-    /// Sends a message, once: it is with the transport, whole, when this returns. While there is no connection it waits
-    /// for one; the events of that are kept for [`next`](Self::next), the last 40 of them.
+    /// Sends a message once: the whole message has been passed to the transport when this returns.
+    /// Without a connection, `send` waits for one; the last 40 events of that are kept for
+    /// [`next`](Self::next).
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the connection was lost while the message was under way: it is not sent again, and
-    /// the next call connects anew. [`Error::Connect`] as [`next`](Self::next), and [`Error::Closed`] when it is over:
-    /// then nothing was sent.
+    /// [`Error::Disconnected`] when the connection was lost while the message was being sent: the
+    /// message is not sent again, and the next call reconnects. [`Error::Connect`] as from
+    /// [`next`](Self::next), and [`Error::Closed`] after the end: in both cases nothing was sent.
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits for a connection or for room, the message was not taken. If it is dropped later,
-    /// the message will be written by the next call of any kind, unless the connection is lost before.
+    /// If the future is dropped while it waits for a connection or for send capacity, the message
+    /// is not sent. If the future is dropped later, the next call of any method writes the message,
+    /// unless the connection is lost before.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
@@ -175,7 +183,8 @@ impl Reconnecting {
                 }
             };
             match sent {
-                // The server has closed this connection: the message was not taken, and may go by the next one.
+                // The server has closed this connection: the message was not sent, and the next
+                // connection can send it.
                 Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
@@ -187,13 +196,15 @@ impl Reconnecting {
         }
     }
 
-    /// Closes the connection for good, as [`WebSocket::close`] does; without one, it is over at once.
+    /// Closes the connection permanently, as [`WebSocket::close`] does; without a connection, this
+    /// returns at once.
     ///
     /// # Errors
-    /// As [`WebSocket::close`].
+    /// Those of [`WebSocket::close`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::close`]; [`next`](Self::next) finishes what it began, and does not connect again.
+    /// The same as for [`WebSocket::close`]; [`next`](Self::next) then completes the close, and
+    /// does not reconnect.
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -210,12 +221,13 @@ impl Reconnecting {
         closed
     }
 
-    /// Drops the connection, without a closing handshake, and makes another one at once: for a program that knows that it is
-    /// of no more use, as the machine has slept or has another network. A wait or an attempt that is under way is cut short
-    /// likewise.
+    /// Drops the connection without a closing handshake and reconnects at once. For programs that
+    /// know that the connection is no longer usable, such as after the machine was suspended or
+    /// changed networks. Also cuts short a delay or an attempt in progress.
     ///
-    /// [`Event::Lost`] with [`Error::Disconnected`] tells of a connection that was dropped, and [`Event::Connecting`] of the
-    /// attempt. After [`close`](Self::close), and when it is over, nothing happens.
+    /// [`Event::Lost`] with [`Error::Disconnected`] reports the dropped connection, and
+    /// [`Event::Connecting`] the attempt. After [`close`](Self::close) or the end, this does
+    /// nothing.
     pub fn reconnect(&mut self) {
         if self.closing {
             return;
@@ -228,14 +240,15 @@ impl Reconnecting {
                 self.attempts.begin(self.epoch.elapsed());
             }
             State::Idle => self.attempts.begin(self.epoch.elapsed()),
-            // The attempt was counted when it was planned.
+            // The attempt was counted when it was scheduled.
             State::Waiting(_) | State::Connecting(_) => {}
         }
         self.wait(Duration::ZERO);
     }
 
-    /// The connection while it is open: for pings, the subprotocol, and what else it has. Whoever closes it by this sees
-    /// another one made. To send from other tasks, [`split`](Self::split) it.
+    /// Returns the open connection, if any: for pings, the subprotocol and other details. If the
+    /// program closes this connection directly, the client reconnects. To send from other tasks,
+    /// use [`split`](Self::split).
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {
             State::Open { link, .. } => link.websocket(),
@@ -243,7 +256,8 @@ impl Reconnecting {
         }
     }
 
-    /// Takes one step towards a connection. Whatever is under way stays in `state`, so that it may be dropped.
+    /// Takes one step towards a connection. All progress is kept in `state`, so that the future may
+    /// be dropped.
     async fn advance(&mut self) -> Result<()> {
         match &mut self.state {
             State::Idle => {
@@ -290,7 +304,7 @@ impl Reconnecting {
         self.again(asked, Event::Lost(error))
     }
 
-    /// After a closing handshake.
+    /// Handles the end of a closing handshake.
     fn closed(&mut self) -> Result<()> {
         let frame = match &self.state {
             State::Open { link, .. } => link.close_frame().cloned(),
@@ -306,7 +320,7 @@ impl Reconnecting {
         self.again(asked, Event::Closed(frame))
     }
 
-    /// Waits for the end of a connection that is being closed; no message can come by it any more.
+    /// Waits for the end of a connection that is being closed; no further message can arrive on it.
     async fn finish(&mut self) -> Result<()> {
         let ended = match &mut self.state {
             State::Open { link, .. } => link.recv().await,
@@ -324,7 +338,7 @@ impl Reconnecting {
         }
     }
 
-    /// Tells what happened and plans the next attempt, unless there were enough.
+    /// Emits the event and schedules the next attempt, unless the limit of attempts is reached.
     fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
         let random = u64::from_ne_bytes(random::bytes());
         let Some(delay) = self.attempts.again(self.epoch.elapsed(), asked, random) else {
@@ -337,7 +351,7 @@ impl Reconnecting {
         Ok(())
     }
 
-    /// Waits before the attempt that is planned.
+    /// Starts the delay before the scheduled attempt.
     fn wait(&mut self, delay: Duration) {
         let attempt = self.attempts.count();
         self.publish(Slot::Waiting);

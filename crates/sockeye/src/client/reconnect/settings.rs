@@ -1,4 +1,4 @@
-//! How a connection is made again.
+//! The settings of a reconnecting client.
 
 use std::error::Error;
 use std::future::Future;
@@ -13,7 +13,7 @@ use super::{Backoff, Reconnecting};
 use crate::WebSocket;
 use crate::client::{Client, ConnectError, Stage, Stages};
 
-/// A connection in the making.
+/// A connection attempt in progress.
 pub(super) type Attempt = Boxed<Result<WebSocket, ConnectError>>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -31,14 +31,14 @@ pub(super) struct Settings {
 }
 
 impl Reconnecting {
-    /// How long to wait between attempts, and how often to try.
+    /// Sets the delays between attempts and their maximum number.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.attempts.set_backoff(backoff);
         self
     }
 
-    /// Calls this before each attempt, with its number and the client's headers, and connects with the headers that it
-    /// gives back: for tokens that expire.
+    /// Sets a hook to call before each attempt, with the attempt's number and the client's headers.
+    /// The attempt uses the headers that the hook returns: for tokens that expire.
     ///
     /// ```no_run
     /// use sockeye::Client;
@@ -54,8 +54,8 @@ impl Reconnecting {
     /// );
     /// ```
     ///
-    /// It has as much time as the client's [`connect_timeout`](Client::connect_timeout). If it fails, so has the attempt:
-    /// with [`ConnectError::Hook`], which is transient.
+    /// The timeout of the hook is the client's [`connect_timeout`](Client::connect_timeout). If the
+    /// hook fails, the attempt fails with [`ConnectError::Hook`], which is transient.
     pub fn before_attempt<F>(
         mut self,
         hook: impl Fn(u32, HeaderMap) -> F + Send + Sync + 'static,
@@ -68,7 +68,8 @@ impl Reconnecting {
         self
     }
 
-    /// How to connect. Default: [`Client::connect`]. For Unix sockets and streams of one's own:
+    /// Sets the function that connects. Default: [`Client::connect`]. For Unix sockets and custom
+    /// streams:
     ///
     /// ```no_run
     /// # #[cfg(unix)] {
@@ -87,7 +88,8 @@ impl Reconnecting {
         self
     }
 
-    /// Which errors of an attempt to try again after. Default: [`ConnectError::is_transient`].
+    /// Sets the predicate of errors after which to try again. Default:
+    /// [`ConnectError::is_transient`].
     pub fn retry_when(
         mut self,
         retry: impl Fn(&ConnectError) -> bool + Send + Sync + 'static,
@@ -96,11 +98,12 @@ impl Reconnecting {
         self
     }
 
-    /// After which close frames of the server to connect again; `None` is an empty one. Default: all but 1000 (normal
-    /// closure) and those that a new connection would end with as well: 1002, 1003, 1007, 1008, 1009 and 1010. Codes of
-    /// applications (3000 to 4999) are for the application to judge.
+    /// Sets the predicate of the server's close frames after which to reconnect; `None` is an empty
+    /// close frame. Default: all but 1000 (normal closure) and those that would end a new
+    /// connection as well: 1002, 1003, 1007, 1008, 1009 and 1010. The default reconnects after
+    /// application codes (3000 to 4999), whose meaning only the application knows.
     ///
-    /// A connection that ended without a closing handshake is always made again.
+    /// After a connection that ended without a closing handshake, the client always reconnects.
     pub fn reopen_when(
         mut self,
         reopen: impl Fn(Option<&CloseFrame>) -> bool + Send + Sync + 'static,
@@ -134,7 +137,7 @@ impl Settings {
     }
 }
 
-/// The client with the headers that the hook gives.
+/// Returns the client with the headers that the hook returned.
 async fn refresh(mut client: Client, attempt: u32, hook: &Hook) -> Result<Client, ConnectError> {
     let mut request = client.request()?.clone();
     let headers = hook(attempt, request.headers().clone());

@@ -1,4 +1,4 @@
-//! A client that connects again, in two halves: one waits for events, and any number of tasks send.
+//! A reconnecting client in two halves: one receives events, and any number of tasks send.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use super::{Event, Link, Reconnecting, State};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
-/// What the senders know of the connection.
+/// The state of the connection, as published to the senders.
 #[derive(Clone)]
 pub(super) enum Slot {
-    /// There is none now.
+    /// There is no connection at present.
     Waiting,
     Open(split::Sender),
-    /// There will be none any more.
+    /// There will be no further connection.
     Over,
 }
 
 impl Reconnecting {
-    /// Divides it into a half that sends, for any number of tasks, and a half that waits for events and makes the
-    /// connections.
+    /// Splits the client into a sending half, for any number of tasks, and a half that receives
+    /// events and opens the connections.
     ///
     /// ```no_run
     /// # async fn example() -> sockeye::Result<()> {
@@ -45,10 +45,10 @@ impl Reconnecting {
     /// # }
     /// ```
     ///
-    /// Each connection is [divided](WebSocket::split) likewise, with a queue of 1 MiB.
+    /// Each connection is [split](WebSocket::split) likewise, with a queue of 1 MiB.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub fn split(mut self) -> (Sender, Receiver) {
         let (slot, watched) = watch::channel(Slot::Waiting);
         self.slot = Some(slot);
@@ -63,7 +63,7 @@ impl Reconnecting {
         (Sender { slot: watched }, Receiver { inner: self })
     }
 
-    /// A connection that has just been opened, as this one is: whole or divided.
+    /// Wraps a newly opened connection, whole or split as this client is.
     pub(super) fn link(&self, ws: WebSocket) -> Link {
         if self.slot.is_none() {
             return Link::Whole(Box::new(ws));
@@ -82,22 +82,22 @@ impl Reconnecting {
     }
 }
 
-/// The half of a [`Reconnecting`] that sends. Clones send by the same connections.
+/// The sending half of a [`Reconnecting`]. Clones send on the same connections.
 #[derive(Clone)]
 pub struct Sender {
     slot: watch::Receiver<Slot>,
 }
 
 impl Sender {
-    /// Sends a message, once: it is in the queue of the connection when this returns, and is lost if that is lost before it
-    /// was written. While there is no connection it waits for one, which is made while the other half
-    /// [waits](Receiver::next) for events.
+    /// Sends a message once: the message is in the connection's queue when this returns, and is
+    /// lost if the connection is lost before the message is written. Without a connection, `send`
+    /// waits for one, which opens only while the other half [waits](Receiver::next) for events.
     ///
     /// # Errors
-    /// [`Error::Closed`] when it is over, or the other half was dropped: nothing was sent.
+    /// [`Error::Closed`] after the end or when the other half was dropped: nothing was sent.
     ///
     /// # Cancel safety
-    /// If it is dropped, the message was not taken.
+    /// If the future is dropped, the message is not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let (message, mut slot) = (message.into(), self.slot.clone());
         loop {
@@ -108,7 +108,8 @@ impl Sender {
                 Slot::Open(sender) => match sender.send(message.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(error @ Error::Usage(_)) => return Err(error),
-                    // This connection is at its end: the message was not taken, and may go by the next one.
+                    // This connection is ending: the message was not queued, and the next
+                    // connection can send it.
                     Err(_) => {}
                 },
             }
@@ -119,52 +120,54 @@ impl Sender {
     }
 }
 
-/// The half of a [`Reconnecting`] that waits for events, and makes the connections meanwhile. When it is dropped, the
-/// connection ends as that of a dropped [`split::Receiver`].
+/// The half of a [`Reconnecting`] that receives events and meanwhile opens the connections.
+/// Dropping this half ends the connection as dropping a [`split::Receiver`] does.
 pub struct Receiver {
     inner: Reconnecting,
 }
 
 impl Receiver {
-    /// As [`Reconnecting::next`].
+    /// Returns the next event, as [`Reconnecting::next`] does.
     ///
     /// # Errors
-    /// As [`Reconnecting::next`].
+    /// Those of [`Reconnecting::next`].
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// No event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         self.inner.next().await
     }
 
-    /// As [`Reconnecting::recv`].
+    /// Returns the next message, as [`Reconnecting::recv`] does.
     ///
     /// # Errors
-    /// As [`Reconnecting::recv`].
+    /// Those of [`Reconnecting::recv`].
     ///
     /// # Cancel safety
-    /// Nothing is lost but events that are no messages.
+    /// No message is lost; other events may be.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         self.inner.recv().await
     }
 
-    /// As [`Reconnecting::close`], after what the senders queued.
+    /// Closes the connection as [`Reconnecting::close`] does, after the messages that the senders
+    /// queued.
     ///
     /// # Errors
-    /// As [`Reconnecting::close`].
+    /// Those of [`Reconnecting::close`].
     ///
     /// # Cancel safety
-    /// As [`Reconnecting::close`].
+    /// The same as for [`Reconnecting::close`].
     pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
         self.inner.close(code, reason).await
     }
 
-    /// As [`Reconnecting::reconnect`]. What the senders queued and was not written is lost.
+    /// Reconnects as [`Reconnecting::reconnect`] does. Messages that the senders queued and that
+    /// were not written are lost.
     pub fn reconnect(&mut self) {
         self.inner.reconnect();
     }
 
-    /// The connection while it is open: for the subprotocol, and what else it has.
+    /// Returns the open connection, if any: for the subprotocol and other details.
     pub fn connection(&self) -> Option<&split::Receiver> {
         match &self.inner.state {
             State::Open { link, .. } => link.receiver(),

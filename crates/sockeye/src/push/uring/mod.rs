@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 use rustix::event::EventfdFlags;
 
 use super::acceptor::Acceptor;
-use super::mailbox::{Waker, Workers};
-use super::worker::{End, Link, Office, Settings, Worker};
+use super::command_queue::{Waker, Workers};
+use super::worker::{End, Link, Settings, Worker, WorkerContext};
 use super::{ConnectionId, Handler};
 use files::Stream;
 use missing::Missing;
@@ -125,7 +125,7 @@ impl<H: Handler> Uring<H> {
             self.ring.wait(timeout)?;
             self.worker.wake();
             while let Some(completion) = self.ring.next() {
-                self.completed(completion);
+                self.on_completion(completion);
             }
         }
     }
@@ -142,17 +142,17 @@ impl<H: Handler> Uring<H> {
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
-        let asked = self.worker.attend(now, |link, office| {
+        let asked = self.worker.handle_commands(now, |link, context| {
             if link.is_full() {
-                link.write_now(office, &[]);
+                link.write_now(context, &[]);
             }
             true
         });
         while let Some(slot) = self.worker.pop_dirty() {
-            if let Some((link, office)) = self.worker.link(slot) {
-                link.transmit(office, &mut self.ring);
-                link.settle(office, &[]);
-                self.care(slot);
+            if let Some((link, context)) = self.worker.link(slot) {
+                link.transmit(context, &mut self.ring);
+                link.end_turn(context, &[]);
+                self.watch_or_remove(slot);
             }
         }
         if self.worker.is_stopping() {
@@ -195,39 +195,39 @@ impl<H: Handler> Uring<H> {
     }
 
     #[inline]
-    fn completed(&mut self, completion: Completion) {
+    fn on_completion(&mut self, completion: Completion) {
         match completion {
             Completion::Received { token, filled, goes_on } => {
-                let Some((slot, link, office)) = find(&mut self.worker, token) else {
+                let Some((slot, link, context)) = find(&mut self.worker, token) else {
                     return self.ring.release(filled);
                 };
-                link.received(office, &mut self.ring, filled);
+                link.on_received(context, &mut self.ring, filled);
                 if !goes_on {
                     link.pause(&self.ring);
                     self.served.push(token);
                 }
                 if link.is_changed() {
-                    self.care(slot);
+                    self.watch_or_remove(slot);
                 }
             }
             Completion::Waiting { token, unsent, progress } => {
-                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
-                link.waiting(office, unsent, progress);
-                self.care(slot);
+                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
+                link.on_send_pending(context, unsent, progress);
+                self.watch_or_remove(slot);
             }
             Completion::Sent { token, writer, late, result } => {
-                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
+                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
                 link.blocked |= late;
-                link.sent(office, &mut self.ring, writer, result);
+                link.on_sent(context, &mut self.ring, writer, result);
                 if link.is_changed() {
-                    self.care(slot);
+                    self.watch_or_remove(slot);
                 }
             }
             Completion::Ended { token, error } => {
-                let Some((slot, link, office)) = find(&mut self.worker, token) else { return };
-                link.ended(office, &mut self.ring, error);
+                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
+                link.on_input_end(context, &mut self.ring, error);
                 if link.is_changed() {
-                    self.care(slot);
+                    self.watch_or_remove(slot);
                 }
             }
             Completion::Paused { token } => {
@@ -252,7 +252,7 @@ impl<H: Handler> Uring<H> {
 
     /// Watches a new deadline, and ends the link when it is time.
     #[cold]
-    fn care(&mut self, slot: usize) {
+    fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
         let Some((link, _)) = self.worker.link(slot) else { return };
         match link.end {
@@ -279,7 +279,7 @@ impl<H: Handler> Uring<H> {
             self.ring.cancel(ticket);
         }
         self.ring.close(stream);
-        self.acceptor.ended();
+        self.acceptor.on_connection_end();
     }
 }
 
@@ -292,7 +292,7 @@ fn open<H: Handler>(
 ) -> bool {
     // Frames are written whole: to wait for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let slot = worker.accepted(Socket::new(Stream::new(stream)), peer);
+    let slot = worker.accept(Socket::new(Stream::new(stream)), peer);
     let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
     ring.adopt(&mut link.socket.stream);
     link.rearm(ring);
@@ -304,8 +304,8 @@ fn open<H: Handler>(
 fn find<H: Handler>(
     worker: &mut Worker<H, Socket>,
     token: u64,
-) -> Option<(usize, &mut Link<Socket>, &mut Office<H>)> {
+) -> Option<(usize, &mut Link<Socket>, &mut WorkerContext<H>)> {
     let id = ConnectionId::from_token(token);
-    let (link, office) = worker.link(id.slot())?;
-    (link.id == id).then_some((id.slot(), link, office))
+    let (link, context) = worker.link(id.slot())?;
+    (link.id == id).then_some((id.slot(), link, context))
 }

@@ -9,7 +9,7 @@ use super::files::Stream;
 use super::ring::{Ring, Ticket};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
-use crate::push::worker::{Delivery, Link, Office};
+use crate::push::worker::{Delivery, Link, WorkerContext};
 use crate::push::writer::Writer;
 
 /// A socket and its operations in hand.
@@ -93,9 +93,9 @@ impl Link<Socket> {
 
     /// Input came.
     #[inline]
-    pub(super) fn received<H: Handler>(
+    pub(super) fn on_received<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         ring: &mut Ring,
         filled: Filled,
     ) {
@@ -105,13 +105,13 @@ impl Link<Socket> {
         if self.blocked || slow || self.has_input() || self.is_full() {
             return self.hold(ring, filled);
         }
-        self.receive(office, ring.bytes(&filled));
-        self.transmit_at_once(office, ring.bytes(&filled));
-        self.transmit(office, ring);
-        self.settle(office, ring.bytes(&filled));
+        self.receive(context, ring.bytes(&filled));
+        self.transmit_at_once(context, ring.bytes(&filled));
+        self.transmit(context, ring);
+        self.end_turn(context, ring.bytes(&filled));
         ring.release(filled);
         if self.has_backlog() {
-            self.resume(office, ring);
+            self.resume(context, ring);
         }
     }
 
@@ -130,9 +130,9 @@ impl Link<Socket> {
 
     /// There is no more input.
     #[cold]
-    pub(super) fn ended<H: Handler>(
+    pub(super) fn on_input_end<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         ring: &mut Ring,
         error: InputEnd,
     ) {
@@ -143,76 +143,76 @@ impl Link<Socket> {
             return;
         }
         let error = self.socket.broken.take().or(error);
-        self.lost(office, error);
-        self.transmit(office, ring);
-        self.settle(office, &[]);
+        self.on_transport_end(context, error);
+        self.transmit(context, ring);
+        self.end_turn(context, &[]);
     }
 
     /// The output that was taken waits for the peer, `unsent` bytes of it.
     #[cold]
-    pub(super) fn waiting<H: Handler>(
+    pub(super) fn on_send_pending<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         unsent: usize,
         progress: bool,
     ) {
         self.set_in_flight(unsent);
-        self.wait_for_room(office, progress);
+        self.wait_for_room(context, progress);
     }
 
     /// All that was taken was sent, or it failed.
     #[inline]
-    pub(super) fn sent<H: Handler>(
+    pub(super) fn on_sent<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         ring: &mut Ring,
         writer: Box<Writer>,
         result: io::Result<()>,
     ) {
         self.socket.send = None;
         self.set_in_flight(0);
-        self.give_back(office, writer);
+        self.give_back(context, writer);
         if let Err(error) = result {
             // What the peer sent before it went is worth handling first.
             self.socket.broken.get_or_insert(error);
             self.end_wait();
         }
-        self.transmit(office, ring);
+        self.transmit(context, ring);
         if self.socket.send.is_some() {
             return;
         }
-        if self.written(office) {
-            self.transmit(office, ring);
+        if self.on_written(context) {
+            self.transmit(context, ring);
         }
-        self.settle(office, &[]);
+        self.end_turn(context, &[]);
         let Socket { receive, cancelled, end, .. } = &self.socket;
         if receive.is_none() || *cancelled || end.is_some() || self.has_input() {
-            self.resume(office, ring);
+            self.resume(context, ring);
         }
     }
 
     /// Handles what came while output was on its way, until there is such output again.
     #[cold]
-    fn resume<H: Handler>(&mut self, office: &mut Office<H>, ring: &mut Ring) {
+    fn resume<H: Handler>(&mut self, context: &mut WorkerContext<H>, ring: &mut Ring) {
         while self.socket.send.is_none() {
             let mut held = Vec::new();
             if self.has_backlog() {
-                self.receive_backlog(office);
+                self.receive_backlog(context);
             } else if self.socket.held.is_empty() {
                 break;
             } else {
                 held = mem::take(&mut self.socket.held);
-                self.receive(office, &mut held);
+                self.receive(context, &mut held);
             }
-            self.transmit_at_once(office, &held);
-            self.transmit(office, ring);
-            self.settle(office, &held);
+            self.transmit_at_once(context, &held);
+            self.transmit(context, ring);
+            self.end_turn(context, &held);
         }
         if self.has_input() {
             return;
         }
         if let Some(error) = self.socket.end.take() {
-            return self.ended(office, ring, error);
+            return self.on_input_end(context, ring, error);
         }
         if self.socket.receive.is_none() {
             self.rearm(ring);
@@ -221,15 +221,15 @@ impl Link<Socket> {
 
     /// Sends output with long payloads at once: that costs less than to let them go cold until the end of the turn.
     #[inline]
-    fn transmit_at_once<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+    fn transmit_at_once<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if matches!(self.output(), (_, Some(output)) if !output.is_contiguous()) {
-            self.write_now(office, input);
+            self.write_now(context, input);
         }
     }
 
     /// Sends output without the ring, as much of it as the system takes, unless a send is in hand. What is left of payloads that
     /// lie in `input` is copied.
-    pub(super) fn write_now<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+    pub(super) fn write_now<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if self.socket.send.is_some() || self.socket.broken.is_some() {
             return;
         }
@@ -247,7 +247,7 @@ impl Link<Socket> {
             if !output.advance(sent) {
                 return output.own(input);
             }
-            if !self.written(office) {
+            if !self.on_written(context) {
                 return;
             }
         }
@@ -255,14 +255,14 @@ impl Link<Socket> {
 
     /// Asks to send the output, unless there is a send in hand. None of it lies in the input.
     #[inline]
-    pub(super) fn transmit<H: Handler>(&mut self, office: &mut Office<H>, ring: &mut Ring) {
+    pub(super) fn transmit<H: Handler>(&mut self, context: &mut WorkerContext<H>, ring: &mut Ring) {
         if self.socket.send.is_some() {
             return;
         }
-        let Some(mut writer) = self.take_output(office) else { return };
+        let Some(mut writer) = self.take_output(context) else { return };
         if self.socket.broken.is_some() {
             writer.output = Output::default();
-            return office.take_back(writer);
+            return context.take_back(writer);
         }
         writer.leave_input();
         self.set_in_flight(writer.output.len());

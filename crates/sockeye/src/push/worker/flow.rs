@@ -54,21 +54,21 @@ impl Connection {
             let writer = self.writer.get_or_insert_default();
             match self.protocol.receive(&mut input, writer.output.buffer()) {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
-                    writer.tally.received(message.kind(), message.as_bytes().len());
+                    writer.counts.count_received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
                     // The usual end, without asking for one more event.
-                    if input.is_empty() && self.asked.is_nothing() {
+                    if input.is_empty() && self.requests.is_nothing() {
                         return Ok(0);
                     }
                 }
                 Ok(None) => return Ok(0),
                 other => self.take(handler, other)?,
             }
-            if !self.asked.is_nothing() {
-                if self.asked.is_abort() {
+            if !self.requests.is_nothing() {
+                if self.requests.is_abort() {
                     return Err(Stop::Aborted.into());
                 }
-                if self.asked.is_full() && !input.is_empty() {
+                if self.requests.is_full() && !input.is_empty() {
                     return Ok(input.len());
                 }
             }
@@ -86,7 +86,7 @@ impl Connection {
             Ok(None | Some(Event::Begin(_) | Event::Piece(_) | Event::End)) => {}
             Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                 let writer = self.writer.get_or_insert_default();
-                writer.tally.received(message.kind(), message.as_bytes().len());
+                writer.counts.count_received(message.kind(), message.as_bytes().len());
                 call(|| handler.message(self, message))?;
             }
             Ok(Some(Event::Message(MessageCow::Owned(message)))) => {
@@ -97,7 +97,7 @@ impl Connection {
             Ok(Some(Event::Pong(payload))) => {
                 let answered = self.protocol.handle_pong(&payload, Instant::now());
                 if let (true, Some(rtt)) = (answered, self.rtt()) {
-                    self.presence.side().rtt(rtt.last());
+                    self.metrics.role_metrics().record_rtt(rtt.last());
                 }
                 call(|| handler.pong(self, &payload))?;
             }
@@ -109,14 +109,14 @@ impl Connection {
             }
             Err(error) => return Err(Stop::Failed(error.into()).into()),
         }
-        if self.asked.is_abort() { Err(Stop::Aborted.into()) } else { Ok(()) }
+        if self.requests.is_abort() { Err(Stop::Aborted.into()) } else { Ok(()) }
     }
 
     /// A message that was put together from pieces: what the handler sends of it need not be copied.
     fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) -> Flow {
         let payload = message.clone().into_bytes();
         let writer = self.writer.get_or_insert_default();
-        writer.tally.received(message.kind(), message.len());
+        writer.counts.count_received(message.kind(), message.len());
         writer.set_assembled(payload);
         let called = call(|| handler.message(self, message.as_ref()));
         if let Some(writer) = &mut self.writer {

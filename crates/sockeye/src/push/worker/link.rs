@@ -19,10 +19,10 @@ use tracing::span::EnteredSpan;
 #[cfg(feature = "tls")]
 use super::Settings;
 use super::flow::{Stop, call};
-use super::opening::{self, Opened, Opening};
-use super::{Office, Writer};
+use super::opening::{self, OpenedConnection, Opening};
+use super::{WorkerContext, Writer};
 use crate::Error;
-use crate::figures::{Side, Tally};
+use crate::metrics::{Counts, RoleMetrics};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
@@ -65,12 +65,12 @@ pub(crate) struct Link<S> {
     /// When the worker will look at its deadline.
     pub(super) watched: Option<Instant>,
     /// The stage that the deadline was asked for in.
-    asked_in: Stage,
-    phase: Phase,
+    deadline_stage: DeadlineStage,
+    state: LinkState,
     /// Its place among the connections of its address, where these are counted.
     entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
-    tls: Option<Box<crate::push::tls::Session>>,
+    tls: Option<Box<crate::push::tls::TlsSession>>,
 }
 
 /// A socket that may know how far the peer has come with what was sent.
@@ -93,7 +93,7 @@ pub(crate) enum End {
     Drop,
 }
 
-enum Phase {
+enum LinkState {
     Opening(Box<Opening>),
     Open(Box<Connection>),
     Over(Box<Over>),
@@ -115,7 +115,7 @@ struct Over {
 
 /// What the deadline of a link depends on: it changes with the stage only, or when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum DeadlineStage {
     /// The deadline is to be asked for again.
     Unknown,
     Opening,
@@ -124,7 +124,7 @@ enum Stage {
     Over,
 }
 
-impl Phase {
+impl LinkState {
     #[inline]
     fn writer(&mut self) -> &mut Option<Box<Writer>> {
         match self {
@@ -153,8 +153,8 @@ impl<S: Delivery> Link<S> {
             end: End::None,
             dirty: false,
             watched: None,
-            asked_in: Stage::Unknown,
-            phase: Phase::Opening(Box::new(opening)),
+            deadline_stage: DeadlineStage::Unknown,
+            state: LinkState::Opening(Box::new(opening)),
             entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
             tls: None,
@@ -164,34 +164,34 @@ impl<S: Delivery> Link<S> {
     /// Begins a session of TLS, where the server speaks it and the header of a proxy does not come first.
     #[cfg(feature = "tls")]
     pub(super) fn secure(&mut self, settings: &Settings) -> io::Result<()> {
-        if !matches!(&self.phase, Phase::Opening(opening) if opening.awaits_proxy()) {
-            self.tls = crate::push::tls::Session::new(settings.tls.as_ref())?;
+        if !matches!(&self.state, LinkState::Opening(opening) if opening.awaits_proxy()) {
+            self.tls = crate::push::tls::TlsSession::new(settings.tls.as_ref())?;
         }
         Ok(())
     }
 
     /// Input from the socket. There is no [backlog](Self::has_backlog).
     #[inline]
-    pub(crate) fn receive<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+    pub(crate) fn receive<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
         if is_traced() {
-            return self.receive_in_span(office, input);
+            return self.receive_in_span(context, input);
         }
-        self.receive_any(office, input);
+        self.receive_any(context, input);
     }
 
     #[cold]
-    fn receive_in_span<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+    fn receive_in_span<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
         let _span = self.span();
-        self.receive_any(office, input);
+        self.receive_any(context, input);
     }
 
     #[inline]
-    fn receive_any<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
+    fn receive_any<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
-            return self.receive_sealed(office, input);
+            return self.receive_sealed(context, input);
         }
-        self.receive_plain(office, input);
+        self.receive_plain(context, input);
     }
 
     /// The span that callbacks run in: a new one for each input, so that an idle connection keeps nothing.
@@ -200,27 +200,27 @@ impl<S: Delivery> Link<S> {
     }
 
     #[inline]
-    fn receive_plain<H: Handler>(&mut self, office: &mut Office<H>, input: &mut [u8]) {
-        match &mut self.phase {
-            Phase::Open(connection) => {
-                let writer = connection.writer.get_or_insert_with(|| office.lend());
-                writer.tally.wire_received(input.len());
-                match connection.receive(&mut office.handler, input) {
-                    Ok(0) if connection.protocol.is_mid_message() => self.charge(office),
+    fn receive_plain<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
+        match &mut self.state {
+            LinkState::Open(connection) => {
+                let writer = connection.writer.get_or_insert_with(|| context.lend());
+                writer.counts.count_wire_received(input.len());
+                match connection.receive(&mut context.handler, input) {
+                    Ok(0) if connection.protocol.is_mid_message() => self.charge(context),
                     Ok(0) => {}
                     Ok(left) => self.add_to_backlog(&input[input.len() - left..]),
-                    Err(stop) => self.conclude(office, *stop),
+                    Err(stop) => self.finish_connection(context, *stop),
                 }
             }
-            Phase::Opening(opening) if opening.awaits_proxy() => {
-                self.receive_proxy_header(office, input);
+            LinkState::Opening(opening) if opening.awaits_proxy() => {
+                self.receive_proxy_header(context, input);
             }
-            Phase::Opening(opening) => match opening.receive(office, self.id, input) {
+            LinkState::Opening(opening) => match opening.receive(context, self.id, input) {
                 Ok(None) => {}
-                Ok(Some(opened)) => self.open(office, opened),
-                Err(error) => self.refuse(office, &error),
+                Ok(Some(opened)) => self.open(context, opened),
+                Err(error) => self.refuse(context, &error),
             },
-            Phase::Over(over) => {
+            LinkState::Over(over) => {
                 over.discarded += input.len();
                 if over.discarded > MAX_DISCARDED {
                     self.end = End::Drop;
@@ -231,8 +231,8 @@ impl<S: Delivery> Link<S> {
 
     /// Takes input until the header of a proxy is whole, and goes on with what follows it.
     #[cold]
-    fn receive_proxy_header<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
+    fn receive_proxy_header<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
+        let LinkState::Opening(opening) = &mut self.state else { return };
         let proxy = opening.peer();
         let received = opening.receive_proxy_header(input);
         let mut rest = match received {
@@ -245,15 +245,15 @@ impl<S: Delivery> Link<S> {
             }
         };
         #[cfg(feature = "tls")]
-        if let Err(error) = self.secure(&office.settings) {
+        if let Err(error) = self.secure(&context.settings) {
             tracing::warn!(%error, "cannot begin a TLS session");
             self.end = End::Drop;
             return;
         }
         if !rest.is_empty() {
-            self.receive_any(office, &mut rest);
+            self.receive_any(context, &mut rest);
             // This input is not the one that the caller will settle.
-            if let Some(writer) = self.phase.writer().as_deref_mut() {
+            if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
         }
@@ -261,32 +261,33 @@ impl<S: Delivery> Link<S> {
 
     /// Counts what is held of an unfinished message against the budget of the server.
     #[cold]
-    fn charge<H: Handler>(&mut self, office: &mut Office<H>) {
-        let Phase::Open(connection) = &mut self.phase else { return };
-        let writer = connection.writer.get_or_insert_with(|| office.lend());
-        let budget = &office.settings.options.memory_budget;
+    fn charge<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        let LinkState::Open(connection) = &mut self.state else { return };
+        let writer = connection.writer.get_or_insert_with(|| context.lend());
+        let budget = &context.settings.options.memory_budget;
         if let Err(error) = connection.protocol.charge(budget, writer.output.buffer()) {
-            return self.fail(office, error.into());
+            return self.fail(context, error.into());
         }
         if let Some(charge) = connection.protocol.message_charge() {
             if charge.needs_waker() {
-                charge.wake_by(&office.workers.waker(self.id));
+                charge.wake_by(&context.workers.waker(self.id));
             }
         }
     }
 
     /// Gives way to others where it is chosen to.
-    pub(super) fn give_way<H: Handler>(&mut self, office: &mut Office<H>) {
-        if matches!(&self.phase, Phase::Open(connection) if connection.protocol.is_mid_message()) {
-            self.charge(office);
+    pub(super) fn give_way<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        if matches!(&self.state, LinkState::Open(connection) if connection.protocol.is_mid_message())
+        {
+            self.charge(context);
         }
-        self.charge_unwritten(office);
+        self.charge_unwritten(context);
     }
 
     #[cfg(feature = "tls")]
-    fn receive_sealed<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
+    fn receive_sealed<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         let Some(mut tls) = self.tls.take() else { return };
-        let mut plain = std::mem::take(&mut office.plain);
+        let mut plain = std::mem::take(&mut context.plain);
         let mut rest = input;
         let result = loop {
             match tls.open(&mut rest, &mut plain) {
@@ -294,8 +295,8 @@ impl<S: Delivery> Link<S> {
                     self.add_to_backlog(&plain[..length]);
                 }
                 Ok(Some(length)) => {
-                    self.receive_plain(office, &mut plain[..length]);
-                    if let Some(writer) = self.phase.writer().as_deref_mut() {
+                    self.receive_plain(context, &mut plain[..length]);
+                    if let Some(writer) = self.state.writer().as_deref_mut() {
                         tls.seal(&mut writer.output, &plain);
                         writer.end_input(&plain);
                     }
@@ -307,81 +308,85 @@ impl<S: Delivery> Link<S> {
                 Err(error) => break Err(error),
             }
         };
-        office.plain = plain;
+        context.plain = plain;
         self.tls = Some(tls);
         if let Err(error) = result {
-            self.fail(office, error.into());
+            self.fail(context, error.into());
             // The alert that tells the peer is in the output.
             self.end = End::Linger;
         }
     }
 
-    fn open<H: Handler>(&mut self, office: &mut Office<H>, opened: Opened) {
-        let Opened { connection, flow, mut rest, entry } = opened;
-        self.phase = Phase::Open(connection);
+    fn open<H: Handler>(&mut self, context: &mut WorkerContext<H>, opened: OpenedConnection) {
+        let OpenedConnection { connection, flow, mut rest, entry } = opened;
+        self.state = LinkState::Open(connection);
         if entry.is_some() {
             self.entry = entry.map(Box::new);
         }
         if let Err(stop) = flow {
-            return self.conclude(office, *stop);
+            return self.finish_connection(context, *stop);
         }
         if !rest.is_empty() {
-            self.receive_plain(office, &mut rest);
+            self.receive_plain(context, &mut rest);
             // This input is not the one that the caller will settle.
-            if let Some(writer) = self.phase.writer().as_deref_mut() {
+            if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
         }
     }
 
-    fn refuse<H>(&mut self, office: &mut Office<H>, error: &HandshakeError) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
+    fn refuse<H>(&mut self, context: &mut WorkerContext<H>, error: &HandshakeError) {
+        let LinkState::Opening(opening) = &mut self.state else { return };
         tracing::debug!(
             peer = %opening.peer(),
             error = error as &dyn std::error::Error,
             "request not upgraded"
         );
-        Side::of(Role::Server).refused(error);
-        let mut writer = opening.writer.take().unwrap_or_else(|| office.lend());
+        RoleMetrics::of(Role::Server).count_refused(error);
+        let mut writer = opening.writer.take().unwrap_or_else(|| context.lend());
         opening::refuse(error, writer.output.buffer());
         let deadline = opening.deadline();
-        let timeout = office.settings.options.config.longest_closing();
+        let timeout = context.settings.options.config.close_timeout;
         let over = Over { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
-        self.phase = Phase::Over(Box::new(over));
+        self.state = LinkState::Over(Box::new(over));
         self.end = End::Linger;
     }
 
     /// The socket ended, or failed with an error.
-    pub(crate) fn lost<H: Handler>(&mut self, office: &mut Office<H>, error: Option<io::Error>) {
-        match &self.phase {
-            Phase::Open(_) => {
-                self.fail(office, error.map_or(Error::Disconnected, Error::Io));
+    pub(crate) fn on_transport_end<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        error: Option<io::Error>,
+    ) {
+        match &self.state {
+            LinkState::Open(_) => {
+                self.fail(context, error.map_or(Error::Disconnected, Error::Io));
                 self.end = End::Drop;
             }
-            Phase::Opening(opening) if opening.received() > 0 && error.is_none() => {
-                self.refuse(office, &HandshakeError::Truncated { received: opening.received() });
+            LinkState::Opening(opening) if opening.received() > 0 && error.is_none() => {
+                self.refuse(context, &HandshakeError::Truncated { received: opening.received() });
                 self.end = End::Drop;
             }
             // A peer that has ended its half may wait for the end of ours.
-            Phase::Opening(..) | Phase::Over(..) => self.end = End::Drop,
+            LinkState::Opening(..) | LinkState::Over(..) => self.end = End::Drop,
         }
     }
 
-    fn fail<H: Handler>(&mut self, office: &mut Office<H>, error: Error) {
-        self.conclude(office, Stop::Failed(error));
+    fn fail<H: Handler>(&mut self, context: &mut WorkerContext<H>, error: Error) {
+        self.finish_connection(context, Stop::Failed(error));
     }
 
     /// The connection is over: what is left is to write its last frame.
     #[cold]
-    fn conclude<H: Handler>(&mut self, office: &mut Office<H>, stop: Stop) {
+    fn finish_connection<H: Handler>(&mut self, context: &mut WorkerContext<H>, stop: Stop) {
         self.backlog = None;
-        let Phase::Open(connection) = &mut self.phase else {
+        let LinkState::Open(connection) = &mut self.state else {
             self.end = End::Drop;
             return;
         };
         if let Stop::Panicked(_) = stop {
             // A connection that is closing already takes none.
-            let writer = connection.writer.get_or_insert_with(|| office.lend());
+            let writer = connection.writer.get_or_insert_with(|| context.lend());
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
         }
@@ -399,7 +404,7 @@ impl<S: Delivery> Link<S> {
                     code = frame.as_ref().map(|frame| u16::from(frame.code)),
                     "connection closed"
                 );
-                connection.presence.close_received(frame.as_ref());
+                connection.metrics.on_close_received(frame.as_ref());
                 frame
             }
             Stop::Failed(error) => {
@@ -415,9 +420,9 @@ impl<S: Delivery> Link<S> {
                     error = &error as &dyn std::error::Error,
                     "connection failed"
                 );
-                connection.presence.failed(&error);
-                if let Err(panic) = call(|| office.handler.error(connection, &error)) {
-                    office.on_panic(self.id, panic);
+                connection.metrics.on_failed(&error);
+                if let Err(panic) = call(|| context.handler.error(connection, &error)) {
+                    context.on_panic(self.id, panic);
                 }
                 None
             }
@@ -428,13 +433,13 @@ impl<S: Delivery> Link<S> {
             }
             Stop::Panicked(panic) => {
                 self.end = End::Linger;
-                connection.presence.panicked();
-                office.on_panic(self.id, panic);
+                connection.metrics.on_panicked();
+                context.on_panic(self.id, panic);
                 None
             }
         };
-        if let Err(panic) = call(|| office.handler.close(connection, frame.as_ref())) {
-            office.on_panic(self.id, panic);
+        if let Err(panic) = call(|| context.handler.close(connection, frame.as_ref())) {
+            context.on_panic(self.id, panic);
         }
         let mut writer = connection.writer.take();
         if let (true, Some(writer)) = (aborted, &mut writer) {
@@ -443,21 +448,21 @@ impl<S: Delivery> Link<S> {
         let timeout = connection.protocol.close_timeout();
         let in_flight = connection.is_in_flight();
         let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
-        self.phase = Phase::Over(Box::new(over));
+        self.state = LinkState::Over(Box::new(over));
         if self.blocked && self.stall.is_none() {
-            self.wait_for_room(office, true);
+            self.wait_for_room(context, true);
         }
     }
 
     /// Removed from the worker: a connection that is still open learns so.
-    pub(super) fn dropped<H: Handler>(&mut self, office: &mut Office<H>) {
-        if let Phase::Open(_) = &self.phase {
-            self.fail(office, Error::TimedOut(TimedOut::Closing));
+    pub(super) fn on_removed<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        if let LinkState::Open(_) = &self.state {
+            self.fail(context, Error::TimedOut(TimedOut::Closing));
         }
-        if let Some(mut writer) = self.phase.writer().take() {
-            office.tally.add(&writer.tally.take());
+        if let Some(mut writer) = self.state.writer().take() {
+            context.counts.add(&writer.counts.take());
             *writer = Writer::default();
-            office.take_back(writer);
+            context.take_back(writer);
         }
     }
 
@@ -468,32 +473,36 @@ impl<S: Delivery> Link<S> {
         if self.tls.is_some() {
             return (&mut self.socket, None);
         }
-        let space = match &mut self.phase {
-            Phase::Open(connection) => connection.protocol.payload_space(),
-            Phase::Opening(..) | Phase::Over(..) => None,
+        let space = match &mut self.state {
+            LinkState::Open(connection) => connection.protocol.payload_space(),
+            LinkState::Opening(..) | LinkState::Over(..) => None,
         };
         (&mut self.socket, space)
     }
 
     /// The `length` bytes that were just read into the payload space.
-    pub(crate) fn payload_read<H: Handler>(&mut self, office: &mut Office<H>, length: usize) {
+    pub(crate) fn payload_read<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        length: usize,
+    ) {
         let _span = is_traced().then(|| self.span());
-        let Phase::Open(connection) = &mut self.phase else { return };
-        let writer = connection.writer.get_or_insert_with(|| office.lend());
-        writer.tally.wire_received(length);
+        let LinkState::Open(connection) = &mut self.state else { return };
+        let writer = connection.writer.get_or_insert_with(|| context.lend());
+        writer.counts.count_wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
-        let taken = connection.take(&mut office.handler, event);
+        let taken = connection.take(&mut context.handler, event);
         if let Err(stop) = taken {
-            self.conclude(office, *stop);
+            self.finish_connection(context, *stop);
         } else if connection.protocol.is_mid_message() {
-            self.charge(office);
+            self.charge(context);
         }
     }
 
     /// The socket, and what is to be written to it.
     #[inline]
     pub(crate) fn output(&mut self) -> (&mut S, Option<&mut Output>) {
-        let writer = self.phase.writer().as_deref_mut();
+        let writer = self.state.writer().as_deref_mut();
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
             if let Some(writer) = writer {
@@ -510,17 +519,17 @@ impl<S: Delivery> Link<S> {
 
     /// All output is with the system. Says whether there is more.
     #[inline]
-    pub(crate) fn written<H: Handler>(&mut self, office: &mut Office<H>) -> bool {
+    pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();
-        let Phase::Open(connection) = &mut self.phase else { return false };
+        let LinkState::Open(connection) = &mut self.state else { return false };
         connection.protocol.handle_written(blocked);
         // Where all that was left is sealed, the connection may have none of its own.
-        let writer = connection.writer.get_or_insert_with(|| office.lend());
+        let writer = connection.writer.get_or_insert_with(|| context.lend());
         connection.protocol.poll_owed(writer.output.buffer());
         connection.set_in_flight(0);
         if blocked {
-            if let Err(panic) = call(|| office.handler.drained(connection)) {
-                self.conclude(office, Stop::Panicked(panic));
+            if let Err(panic) = call(|| context.handler.drained(connection)) {
+                self.finish_connection(context, Stop::Panicked(panic));
             }
         }
         self.output().1.is_some_and(|output| !output.is_empty())
@@ -528,41 +537,41 @@ impl<S: Delivery> Link<S> {
 
     /// The turn of this link is over; `input` is about to be used again.
     #[inline]
-    pub(crate) fn settle<H: Handler>(&mut self, office: &mut Office<H>, input: &[u8]) {
-        if let Phase::Open(connection) = &self.phase {
-            if !connection.asked.is_nothing() {
-                self.heed(office);
+    pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
+        if let LinkState::Open(connection) = &self.state {
+            if !connection.requests.is_nothing() {
+                self.apply_requests(context);
             }
         }
-        let place = self.phase.writer();
+        let place = self.state.writer();
         if let Some(mut writer) = place.take() {
             writer.end_input(input);
-            office.tally.add(&writer.tally.take());
+            context.counts.add(&writer.counts.take());
             if writer.output.is_empty() {
-                office.take_back(writer);
+                context.take_back(writer);
             } else {
                 *place = Some(writer);
-                self.charge_unwritten(office);
+                self.charge_unwritten(context);
             }
         }
     }
 
     /// Does what callbacks asked for.
     #[cold]
-    fn heed<H: Handler>(&mut self, office: &mut Office<H>) {
-        let Phase::Open(connection) = &mut self.phase else { return };
-        connection.asked.clear_full();
-        if connection.asked.is_abort() {
-            self.conclude(office, Stop::Aborted);
-        } else if connection.asked.take_tick() {
-            self.asked_in = Stage::Unknown;
+    fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        let LinkState::Open(connection) = &mut self.state else { return };
+        connection.requests.clear_full();
+        if connection.requests.is_abort() {
+            self.finish_connection(context, Stop::Aborted);
+        } else if connection.requests.take_tick() {
+            self.deadline_stage = DeadlineStage::Unknown;
         }
     }
 
     #[inline]
-    pub(super) fn send<H: Handler>(&mut self, office: &mut Office<H>, message: &Message) {
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.writer.get_or_insert_with(|| office.lend());
+    pub(super) fn send<H: Handler>(&mut self, context: &mut WorkerContext<H>, message: &Message) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
             connection.send_message(message);
         }
     }
@@ -570,11 +579,11 @@ impl<S: Delivery> Link<S> {
     #[inline]
     pub(super) fn send_prepared<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         prepared: &Prepared,
     ) {
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.writer.get_or_insert_with(|| office.lend());
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
             connection.send_prepared(prepared);
         }
     }
@@ -583,13 +592,13 @@ impl<S: Delivery> Link<S> {
     #[inline]
     pub(super) fn broadcast<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
-        (frames, tally): (&[u8], &Tally),
+        context: &mut WorkerContext<H>,
+        (frames, counts): (&[u8], &Counts),
         messages: &[Prepared],
     ) {
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.writer.get_or_insert_with(|| office.lend());
-            if !connection.send_encoded(frames, tally) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            if !connection.send_encoded(frames, counts) {
                 for prepared in messages {
                     connection.send_prepared(prepared);
                 }
@@ -597,45 +606,53 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    pub(super) fn ping<H: Handler>(&mut self, office: &mut Office<H>, payload: &[u8]) {
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.writer.get_or_insert_with(|| office.lend());
+    pub(super) fn ping<H: Handler>(&mut self, context: &mut WorkerContext<H>, payload: &[u8]) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
             // Its length was checked, and one that is closing takes none.
             let _ = connection.ping(payload);
         }
     }
 
     /// Calls the handler with what was posted for it.
-    pub(super) fn event<H: Handler>(&mut self, office: &mut Office<H>, event: Box<dyn Any + Send>) {
+    pub(super) fn event<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        event: Box<dyn Any + Send>,
+    ) {
         let _span = is_traced().then(|| self.span());
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.writer.get_or_insert_with(|| office.lend());
-            let called = call(|| office.handler.event(connection, event));
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            let called = call(|| context.handler.event(connection, event));
             // Another event may follow before the turn of this link is over.
             if let Err(panic) = called {
-                self.conclude(office, Stop::Panicked(panic));
-            } else if connection.asked.is_abort() {
-                self.conclude(office, Stop::Aborted);
+                self.finish_connection(context, Stop::Panicked(panic));
+            } else if connection.requests.is_abort() {
+                self.finish_connection(context, Stop::Aborted);
             }
         }
     }
 
     /// Begins the closing handshake, or ends what has not begun.
-    pub(super) fn close<H: Handler>(&mut self, office: &mut Office<H>, payload: &ClosePayload) {
-        match &mut self.phase {
-            Phase::Open(connection) => {
-                connection.writer.get_or_insert_with(|| office.lend());
+    pub(super) fn close<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        payload: &ClosePayload,
+    ) {
+        match &mut self.state {
+            LinkState::Open(connection) => {
+                connection.writer.get_or_insert_with(|| context.lend());
                 // The frame was checked, and one that is closing takes none.
                 let _ = connection.begin_close(payload.frame());
             }
-            Phase::Opening(..) => self.end = End::Drop,
-            Phase::Over(..) => {}
+            LinkState::Opening(..) => self.end = End::Drop,
+            LinkState::Over(..) => {}
         }
     }
 
     /// Drops a link that is no connection yet. Says whether it is one.
     pub(super) fn abandon_request(&mut self) -> bool {
-        let opening = matches!(self.phase, Phase::Opening(..));
+        let opening = matches!(self.state, LinkState::Opening(..));
         if opening {
             self.end = End::Drop;
         }
@@ -644,21 +661,25 @@ impl<S: Delivery> Link<S> {
 
     /// Whether it is a connection, and not at its end.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(..))
+        matches!(self.state, LinkState::Open(..))
     }
 
-    pub(super) fn abort<H: Handler>(&mut self, office: &mut Office<H>) {
-        self.conclude(office, Stop::Aborted);
+    pub(super) fn abort<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        self.finish_connection(context, Stop::Aborted);
     }
 
     /// Does what is due, if anything is.
-    pub(super) fn handle_timeout<H: Handler>(&mut self, office: &mut Office<H>, now: Instant) {
-        if self.is_stalled(office, now) {
-            self.fail(office, Error::TimedOut(TimedOut::Writing));
+    pub(super) fn handle_timeout<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        now: Instant,
+    ) {
+        if self.is_stalled(context, now) {
+            self.fail(context, Error::TimedOut(TimedOut::Writing));
             self.end = End::Drop;
             return;
         }
-        let Phase::Open(connection) = &mut self.phase else {
+        let LinkState::Open(connection) = &mut self.state else {
             // The time for the request, or for the peer to end the transport.
             if self.deadline(now).is_some_and(|deadline| deadline <= now) {
                 self.end = End::Drop;
@@ -671,18 +692,18 @@ impl<S: Delivery> Link<S> {
             let (acknowledged, in_system) = socket.delivery().unwrap_or_default();
             TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused }
         };
-        let writer = connection.writer.get_or_insert_with(|| office.lend());
+        let writer = connection.writer.get_or_insert_with(|| context.lend());
         let output = writer.output.buffer();
         if let Err(late) = connection.protocol.handle_timeout(now, status, output) {
-            return self.fail(office, late.into());
+            return self.fail(context, late.into());
         }
         if connection.take_tick(now) {
-            if let Err(panic) = call(|| office.handler.tick(connection)) {
-                return self.conclude(office, Stop::Panicked(panic));
+            if let Err(panic) = call(|| context.handler.tick(connection)) {
+                return self.finish_connection(context, Stop::Panicked(panic));
             }
         }
         if connection.protocol.is_mid_message() {
-            self.charge(office);
+            self.charge(context);
         }
     }
 
@@ -693,21 +714,21 @@ impl<S: Delivery> Link<S> {
     /// When something is due, as far as is known at `now`.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let unwritten = self.has_unwritten();
-        self.asked_in = match self.stage() {
+        self.deadline_stage = match self.deadline_stage() {
             // The time for what comes after the last frame begins when that is written.
-            Stage::Closing | Stage::Over if unwritten => Stage::Unknown,
-            stage => stage,
+            DeadlineStage::Closing | DeadlineStage::Over if unwritten => DeadlineStage::Unknown,
+            deadline_stage => deadline_stage,
         };
-        let deadline = match &mut self.phase {
-            Phase::Opening(opening) => opening.deadline(),
-            Phase::Open(connection) => {
+        let deadline = match &mut self.state {
+            LinkState::Opening(opening) => opening.deadline(),
+            LinkState::Open(connection) => {
                 if !unwritten {
                     connection.protocol.on_close_written(now);
                 }
                 let due = connection.protocol.poll_timeout(now);
                 [due, connection.tick()].into_iter().flatten().min()
             }
-            Phase::Over(over) => {
+            LinkState::Over(over) => {
                 if !unwritten && over.deadline.is_none() {
                     over.deadline = now.checked_add(over.timeout);
                 }
@@ -726,16 +747,18 @@ impl<S: Delivery> Link<S> {
     /// Whether the deadline must be asked for again.
     #[inline]
     pub(super) fn has_new_deadline(&self) -> bool {
-        self.asked_in != self.stage()
+        self.deadline_stage != self.deadline_stage()
     }
 
     #[inline]
-    fn stage(&self) -> Stage {
-        match &self.phase {
-            Phase::Opening(..) => Stage::Opening,
-            Phase::Open(connection) if connection.protocol.state() == State::Open => Stage::Open,
-            Phase::Open(_) => Stage::Closing,
-            Phase::Over(..) => Stage::Over,
+    fn deadline_stage(&self) -> DeadlineStage {
+        match &self.state {
+            LinkState::Opening(..) => DeadlineStage::Opening,
+            LinkState::Open(connection) if connection.protocol.state() == State::Open => {
+                DeadlineStage::Open
+            }
+            LinkState::Open(_) => DeadlineStage::Closing,
+            LinkState::Over(..) => DeadlineStage::Over,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   readiness ──► Worker ──► Link ──► Opening ──► Connection ──► Handler
 //!   (moves bytes)   │         (one per socket)    (callbacks)
-//!                   ├── mailbox: letters from other threads
+//!                   ├── command_queue: commands from other threads
 //!                   └── deadlines
 //! ```
 
@@ -24,11 +24,11 @@ use std::time::{Duration, Instant};
 use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
 use sockeye_proto::{Prepared, Role};
 
-use super::mailbox::{Letter, Mailbox, Workers};
+use super::command_queue::{Command, CommandQueue, Workers};
 use super::writer::Writer;
 use super::{ConnectionId, Handler, OnPanic};
 use crate::Shutdown;
-use crate::figures::Tally;
+use crate::metrics::Counts;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use crate::websocket::ClosePayload;
@@ -48,8 +48,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// is worth a copy for each.
 const MAX_ENCODED: usize = 16 * 1024;
 
-/// Room for so many letters is kept, whatever a burst brought.
-const KEPT_LETTERS: usize = 1024;
+/// Room for so many commands is kept, whatever a burst brought.
+const KEPT_COMMANDS: usize = 1024;
 
 /// How a server's workers work.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) struct Settings {
 }
 
 /// What the links of a worker share.
-pub(super) struct Office<H> {
+pub(super) struct WorkerContext<H> {
     pub(super) handler: H,
     pub(super) settings: Arc<Settings>,
     pub(super) workers: Arc<Workers>,
@@ -79,13 +79,13 @@ pub(super) struct Office<H> {
     #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
     spares: Vec<Box<Writer>>,
     /// What the connections received and sent since the last turn.
-    tally: Tally,
+    counts: Counts,
     /// Where TLS decrypts to.
     #[cfg(feature = "tls")]
     plain: Vec<u8>,
 }
 
-impl<H> Office<H> {
+impl<H> WorkerContext<H> {
     /// Reports the panic of a callback, or lets it end the server.
     #[cold]
     fn on_panic(&self, id: ConnectionId, panic: Panic) {
@@ -111,16 +111,16 @@ impl<H> Office<H> {
 
 /// The connections of one thread; `S` is what the backend knows of a socket.
 pub(super) struct Worker<H, S> {
-    office: Office<H>,
+    context: WorkerContext<H>,
     links: Slab<Link<S>>,
     index: usize,
     /// How many connections there have been.
     serial: u64,
     deadlines: Deadlines,
-    letters: Vec<Letter>,
+    commands: Vec<Command>,
     /// Broadcasts in a row, to be sent together.
     run: Vec<Prepared>,
-    /// Links whose output is to be written, by letters or deadlines.
+    /// Links whose output is to be written, by commands or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
 }
@@ -132,22 +132,22 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         settings: Arc<Settings>,
         workers: Arc<Workers>,
     ) -> Self {
-        let office = Office {
+        let context = WorkerContext {
             handler,
             settings,
             workers,
             spares: Vec::new(),
-            tally: Tally::default(),
+            counts: Counts::default(),
             #[cfg(feature = "tls")]
             plain: Vec::new(),
         };
         Self {
-            office,
+            context,
             links: Slab::default(),
             index,
             serial: 0,
             deadlines: Deadlines::default(),
-            letters: Vec::new(),
+            commands: Vec::new(),
             run: Vec::new(),
             dirty: Vec::new(),
             stopping: None,
@@ -155,9 +155,9 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     }
 
     /// A client was accepted. Returns its slot; or, when there is none left, the socket is dropped.
-    pub(super) fn accepted(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
+    pub(super) fn accept(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
         let slot = self.links.next_slot()?;
-        let Settings { quota, options, .. } = &*self.office.settings;
+        let Settings { quota, options, .. } = &*self.context.settings;
         // Behind a trusted proxy, the client's address is not known yet.
         let quota = quota.as_ref().filter(|_| !options.proxies.trusts(peer.ip()));
         let entry = quota.map(|quota| quota.enter(peer.ip()));
@@ -166,7 +166,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
         let id = ConnectionId::new(self.index, slot, self.serial);
         self.serial += 1;
-        let settings = &self.office.settings;
+        let settings = &self.context.settings;
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS changes it"))]
         let mut link = Link::new(socket, id, peer, entry, &settings.options);
         #[cfg(feature = "tls")]
@@ -181,8 +181,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
 
     /// The link in a slot, and what it shares with the others.
     #[inline]
-    pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut Office<H>)> {
-        Some((self.links.get_mut(slot)?, &mut self.office))
+    pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut WorkerContext<H>)> {
+        Some((self.links.get_mut(slot)?, &mut self.context))
     }
 
     /// Watches the deadline of a link that may have got a new one.
@@ -195,7 +195,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     /// The link is over.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Box<Link<S>>> {
         let mut link = self.links.remove(slot)?;
-        link.dropped(&mut self.office);
+        link.on_removed(&mut self.context);
         self.sweep_deadlines();
         Some(link)
     }
@@ -205,42 +205,42 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     ///
     /// What goes to every link is handed to `write` while link and output are in the processor's cache, and so is a link
     /// [that is full](Link::is_full); it says whether the link is to be looked at again, as a dirty one.
-    pub(super) fn attend(
+    pub(super) fn handle_commands(
         &mut self,
         now: Instant,
-        mut write: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+        mut write: impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
     ) -> bool {
         while let Some((at, id)) = self.deadlines.pop_due(now) {
             self.handle_timeout(at, id, now);
         }
         self.go_on_stopping(now);
-        let mut letters = mem::take(&mut self.letters);
-        self.mailbox().take_or_sleep(&mut letters);
-        let asked = !letters.is_empty();
-        for letter in letters.drain(..) {
-            match letter {
-                Letter::Broadcast(prepared) => self.run.push(prepared),
-                letter => {
+        let mut commands = mem::take(&mut self.commands);
+        self.command_queue().take_or_sleep(&mut commands);
+        let asked = !commands.is_empty();
+        for command in commands.drain(..) {
+            match command {
+                Command::Broadcast(prepared) => self.run.push(prepared),
+                command => {
                     self.broadcast(&mut write);
-                    self.open_letter(letter, &mut write);
+                    self.run_command(command, &mut write);
                 }
             }
         }
         self.broadcast(&mut write);
-        letters.shrink_to(KEPT_LETTERS);
-        self.letters = letters;
+        commands.shrink_to(KEPT_COMMANDS);
+        self.commands = commands;
         asked
     }
 
-    /// The worker waits no more: letters are found without being told of them.
+    /// The worker waits no more: commands are found without being told of them.
     pub(super) fn wake(&self) {
-        self.mailbox().wake();
+        self.command_queue().wake();
     }
 
     /// A link whose output is to be written since [`Worker::attend`]; when there is none left, the turn is over.
     pub(super) fn pop_dirty(&mut self) -> Option<usize> {
         let Some(slot) = self.dirty.pop() else {
-            self.office.tally.hand_over(Role::Server);
+            self.context.counts.flush(Role::Server);
             return None;
         };
         if let Some(link) = self.links.get_mut(slot) {
@@ -267,10 +267,10 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
 
     /// Ends all links, when time is up.
     pub(super) fn finish(&mut self) {
-        self.mailbox().close();
+        self.command_queue().close();
         if let Some(stopping) = self.stopping {
             let dropped = self.count_open();
-            let settings = &self.office.settings;
+            let settings = &self.context.settings;
             let closed = stopping.connections.saturating_sub(dropped);
             settings.closed.fetch_add(closed, Ordering::Relaxed);
             settings.dropped.fetch_add(dropped, Ordering::Relaxed);
@@ -278,85 +278,85 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         for slot in self.links.slots() {
             self.remove(slot);
         }
-        self.office.tally.hand_over(Role::Server);
+        self.context.counts.flush(Role::Server);
     }
 
-    fn mailbox(&self) -> &Mailbox {
-        &self.office.workers.mailboxes[self.index]
+    fn command_queue(&self) -> &CommandQueue {
+        &self.context.workers.command_queues[self.index]
     }
 
-    fn open_letter(
+    fn run_command(
         &mut self,
-        letter: Letter,
-        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+        command: Command,
+        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
     ) {
-        match letter {
-            Letter::Send(id, message) => {
-                self.with(id, write, |link, office| link.send(office, &message));
+        match command {
+            Command::Send(id, message) => {
+                self.with(id, write, |link, context| link.send(context, &message));
             }
-            Letter::SendPrepared(id, prepared) => {
-                self.with(id, write, |link, office| link.send_prepared(office, &prepared));
+            Command::SendPrepared(id, prepared) => {
+                self.with(id, write, |link, context| link.send_prepared(context, &prepared));
             }
-            Letter::Ping(id, payload) => {
-                self.with(id, write, |link, office| link.ping(office, &payload));
+            Command::Ping(id, payload) => {
+                self.with(id, write, |link, context| link.ping(context, &payload));
             }
-            Letter::Event(id, event) => {
-                self.with(id, write, |link, office| link.event(office, event));
+            Command::Event(id, event) => {
+                self.with(id, write, |link, context| link.event(context, event));
             }
-            Letter::Close(id, payload) => {
-                self.with(id, write, |link, office| link.close(office, &payload));
+            Command::Close(id, payload) => {
+                self.with(id, write, |link, context| link.close(context, &payload));
             }
-            Letter::Abort(id) => self.with(id, write, Link::abort),
-            Letter::GiveWay(id) => self.with(id, write, Link::give_way),
-            Letter::Broadcast(prepared) => self.run.push(prepared),
-            Letter::Stop => self.stop(),
+            Command::Abort(id) => self.with(id, write, Link::abort),
+            Command::GiveWay(id) => self.with(id, write, Link::give_way),
+            Command::Broadcast(prepared) => self.run.push(prepared),
+            Command::Stop => self.stop(),
         }
     }
 
     /// Sends the messages in a row to all, to each link at once while that is at hand: encoded once, up to a length from which
     /// they are rather shared than copied.
-    fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool) {
+    fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
         if self.run.is_empty() {
             return;
         }
         let mut run = mem::take(&mut self.run);
         self.send_to_all(&run, write);
         run.clear();
-        run.shrink_to(KEPT_LETTERS);
+        run.shrink_to(KEPT_COMMANDS);
         self.run = run;
     }
 
     fn send_to_all(
         &mut self,
         run: &[Prepared],
-        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
+        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
     ) {
         let length: usize = run.iter().map(Prepared::len).sum();
         if length > MAX_ENCODED {
-            return self.for_all(|link, office| {
+            return self.for_all(|link, context| {
                 for prepared in run {
                     if link.is_full() {
-                        write(link, office);
+                        write(link, context);
                     }
-                    link.send_prepared(office, prepared);
+                    link.send_prepared(context, prepared);
                 }
-                write(link, office)
+                write(link, context)
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
-        let mut tally = Tally::default();
+        let mut counts = Counts::default();
         for message in run.iter().map(Prepared::message) {
             let before = frames.len();
             Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
             frames.extend_from_slice(message.as_bytes());
-            tally.sent(message.kind(), message.len(), frames.len() - before);
+            counts.count_sent(message.kind(), message.len(), frames.len() - before);
         }
-        self.for_all(|link, office| {
+        self.for_all(|link, context| {
             if link.is_full() {
-                write(link, office);
+                write(link, context);
             }
-            link.broadcast(office, (&frames, &tally), run);
-            write(link, office)
+            link.broadcast(context, (&frames, &counts), run);
+            write(link, context)
         });
     }
 
@@ -364,7 +364,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         if self.stopping.is_some() {
             return;
         }
-        let shutdown = &self.office.settings.shutdown;
+        let shutdown = &self.context.settings.shutdown;
         let (limit, interval) = (shutdown.limit(), shutdown.interval(self.links.len()));
         // Requests that are not answered yet will not be.
         self.for_all(|link, _| link.abandon_request());
@@ -377,10 +377,10 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         let Some(mut stopping) = self.stopping.take() else { return };
         while let Some(slot) = stopping.pop_due(now, self.links.slots().end) {
             let Some(link) = self.links.get_mut(slot) else { continue };
-            let payload = ClosePayload(Some(self.office.settings.shutdown.frame()));
-            link.close(&mut self.office, &payload);
+            let payload = ClosePayload(Some(self.context.settings.shutdown.frame()));
+            link.close(&mut self.context, &payload);
             self.touch(slot);
-            stopping.told();
+            stopping.on_notified();
         }
         self.stopping = Some(stopping);
     }
@@ -396,7 +396,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             return;
         };
         link.watched = None;
-        link.handle_timeout(&mut self.office, now);
+        link.handle_timeout(&mut self.context, now);
         self.ask_deadline(slot, now);
         self.touch(slot);
     }
@@ -426,24 +426,24 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     fn with(
         &mut self,
         id: ConnectionId,
-        write: &mut impl FnMut(&mut Link<S>, &mut Office<H>) -> bool,
-        act: impl FnOnce(&mut Link<S>, &mut Office<H>),
+        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+        act: impl FnOnce(&mut Link<S>, &mut WorkerContext<H>),
     ) {
         let slot = id.slot();
         if let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) {
             if link.is_full() {
-                write(link, &mut self.office);
+                write(link, &mut self.context);
             }
-            act(link, &mut self.office);
+            act(link, &mut self.context);
             self.touch(slot);
         }
     }
 
     /// Does something with each link, and notes those for which it says `true` as dirty.
-    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut Office<H>) -> bool) {
+    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
         for slot in self.links.slots() {
             if let Some(link) = self.links.get_mut(slot) {
-                if act(link, &mut self.office) {
+                if act(link, &mut self.context) {
                     self.touch(slot);
                 }
             }

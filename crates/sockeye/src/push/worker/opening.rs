@@ -6,7 +6,7 @@ use http::StatusCode;
 use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, RequestHead};
 
 use super::flow::{Flow, Stop, call};
-use super::{Office, Writer};
+use super::{WorkerContext, Writer};
 use crate::answer;
 use crate::push::{Answer, Connection, ConnectionId, Handler};
 use crate::quota::{self, Entry};
@@ -29,7 +29,7 @@ pub(super) struct Opening {
 }
 
 /// What a request became.
-pub(super) struct Opened {
+pub(super) struct OpenedConnection {
     pub(super) connection: Box<Connection>,
     /// How it goes on after [`Handler::open`].
     pub(super) flow: Flow,
@@ -93,27 +93,27 @@ impl Opening {
     /// The answer, or the refusal, is in the writer.
     pub(super) fn receive<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         id: ConnectionId,
         input: &[u8],
-    ) -> Result<Option<Opened>, HandshakeError> {
+    ) -> Result<Option<OpenedConnection>, HandshakeError> {
         self.buffer.extend_from_slice(input);
         let Some(end) = self.search.find(&self.buffer)? else { return Ok(None) };
         if self.refused {
             return Err(quota::refusal().into());
         }
-        let (connection, flow, entry) = self.open(office, id, end)?;
+        let (connection, flow, entry) = self.open(context, id, end)?;
         let rest = self.buffer.split_off(end);
-        Ok(Some(Opened { connection, flow, rest, entry }))
+        Ok(Some(OpenedConnection { connection, flow, rest, entry }))
     }
 
     fn open<H: Handler>(
         &mut self,
-        office: &mut Office<H>,
+        context: &mut WorkerContext<H>,
         id: ConnectionId,
         end: usize,
     ) -> Result<(Box<Connection>, Flow, Option<Entry>), HandshakeError> {
-        let settings = office.settings.clone();
+        let settings = context.settings.clone();
         let options = &settings.options;
         let bytes = &self.buffer[..end];
         let head = RequestHead::parse(bytes, options.head_limits)?;
@@ -127,15 +127,15 @@ impl Opening {
             _ => None,
         };
         let mut answer = Answer::new(options.answer(&request)?, self.peer);
-        match call(|| office.handler.upgrade(&request, &mut answer)) {
+        match call(|| context.handler.upgrade(&request, &mut answer)) {
             Ok(admitted) => admitted?,
             Err(panic) => {
-                office.on_panic(id, panic);
+                context.on_panic(id, panic);
                 return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "").into());
             }
         }
         let (response, data) = answer.into_parts();
-        let mut writer = self.writer.take().unwrap_or_else(|| office.lend());
+        let mut writer = self.writer.take().unwrap_or_else(|| context.lend());
         response.encode(writer.output.buffer());
         let negotiated = response.into_negotiated();
         tracing::debug!(
@@ -147,14 +147,14 @@ impl Opening {
             "connection open"
         );
         let protocol = options.connection(&negotiated);
-        let connection = Connection::new(protocol, id, self.peer, office.workers.clone());
+        let connection = Connection::new(protocol, id, self.peer, context.workers.clone());
         let mut connection = Box::new(connection);
         let head = settings.keep_requests.then(|| kept(&request));
         connection.set_request(negotiated.subprotocol, head, data);
         connection.writer = Some(writer);
-        let flow = match call(|| office.handler.open(&mut connection, &request)) {
+        let flow = match call(|| context.handler.open(&mut connection, &request)) {
             Err(panic) => Err(panic.into()),
-            Ok(()) if connection.asked.is_abort() => Err(Stop::Aborted.into()),
+            Ok(()) if connection.requests.is_abort() => Err(Stop::Aborted.into()),
             Ok(()) => Ok(()),
         };
         Ok((connection, flow, entry))

@@ -47,7 +47,7 @@ impl Stopping {
     }
 
     /// There was somebody to tell.
-    pub(super) fn told(&mut self) {
+    pub(super) fn on_notified(&mut self) {
         self.at += self.interval;
     }
 }

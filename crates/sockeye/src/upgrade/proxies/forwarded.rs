@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The elements of a list: what is between commas that are not in quotes.
+/// Returns the elements of a list, separated by commas outside of quotes.
 pub(super) fn elements(list: &str) -> Vec<&str> {
     split(list, ',')
 }
 
-/// The address in the `for` parameter of an element of `Forwarded`.
+/// Returns the address in the `for` parameter of an element of `Forwarded`.
 pub(super) fn parameter(element: &str) -> Option<SocketAddr> {
     //= https://www.rfc-editor.org/rfc/rfc7239#section-4
     //# Note that as ":" and "[]" are not valid characters in "token", IPv6
@@ -20,14 +20,15 @@ pub(super) fn parameter(element: &str) -> Option<SocketAddr> {
     node(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// An address with or without a port: one of IPv6 in brackets, or bare where it has no port.
+/// Parses an address with or without a port: an IPv6 address in brackets, or bare where it has no
+/// port.
 pub(super) fn node(text: &str) -> Option<SocketAddr> {
     let text = text.trim_matches([' ', '\t']);
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(SocketAddr::new(address, 0));
     }
-    if let Some(inside) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        return Some(SocketAddr::new(inside.parse::<Ipv6Addr>().ok()?.into(), 0));
+    if let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return Some(SocketAddr::new(inner.parse::<Ipv6Addr>().ok()?.into(), 0));
     }
     text.parse().ok()
 }

@@ -3,10 +3,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// All addresses that begin with the same bits.
+/// All addresses with a common prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
-    /// IPv4 addresses as IPv6 has them (RFC 4291 section 2.5.5.2), so that a socket of both finds them.
+    /// IPv4 addresses in their IPv4-mapped IPv6 form (RFC 4291 section 2.5.5.2), so that they match
+    /// on dual-stack sockets.
     bits: u128,
     prefix: u32,
 }
@@ -47,7 +48,7 @@ impl FromStr for Network {
     }
 }
 
-/// A network that [`TrustedProxies::new`](super::TrustedProxies::new) does not take.
+/// A network that [`TrustedProxies::new`](super::TrustedProxies::new) does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkError {
     network: String,

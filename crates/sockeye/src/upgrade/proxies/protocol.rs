@@ -1,34 +1,36 @@
-//! The PROXY protocol, versions 1 and 2, as a server reads it: see "The PROXY protocol" of `HAProxy`.
+//! The server's side of the PROXY protocol, versions 1 and 2: see "The PROXY protocol" of
+//! `HAProxy`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What version 2 begins with. No request of HTTP and no handshake of TLS begins so.
+/// The signature of version 2. No HTTP request and no TLS handshake begins with it.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The longest header of version 1, with its line end, in bytes (section 2.1).
+/// Maximum size of a version 1 header including its line end, in bytes (section 2.1).
 const MAX_LINE: usize = 107;
 
-/// The longest header of version 2 that is taken beyond its first 16 bytes: 216 of addresses, and what proxies add, such
-/// as a certificate's name.
+/// Maximum size of a version 2 header beyond its first 16 bytes: 216 of addresses, and extensions
+/// that proxies add, such as a certificate's name.
 const MAX_LENGTH: u16 = 4096;
 
-/// The bytes before the addresses of version 2: the signature, the command, the family and the length of what follows.
+/// Size of the fixed part of version 2: the signature, the command, the family and the length of
+/// the rest.
 const FIXED: usize = 16;
 
-/// The beginning of a connection, as far as it is a header.
+/// The parse result of the beginning of a connection.
 #[derive(Debug)]
 pub(crate) enum Header {
-    /// The header goes on for so many bytes at least.
+    /// The header needs at least this many more bytes.
     Needs(usize),
-    /// The header is whole.
+    /// The header is complete.
     Whole {
-        /// How many bytes it has.
+        /// The size of the header, in bytes.
         size: usize,
-        /// `None` when the proxy does not say for whom it speaks, or speaks for itself, as it does to see whether the server is
-        /// well.
+        /// `None` when the proxy does not name a client, or connects on its own behalf, as for a
+        /// health check.
         client: Option<SocketAddr>,
     },
 }
@@ -52,7 +54,7 @@ impl Header {
         }
         let within = &bytes[..bytes.len().min(MAX_LINE)];
         let Some(end) = within.windows(2).position(|end| end == b"\r\n") else {
-            // Only the bytes of a line tell its end.
+            // The end of the line can only be found byte by byte.
             return if within.len() < MAX_LINE {
                 Ok(Self::Needs(1))
             } else {
@@ -78,7 +80,7 @@ impl Header {
             return Ok(Self::Needs(length - rest.len()));
         };
         let source = match command {
-            // LOCAL: the proxy's own connection, such as a check of health.
+            // LOCAL: the proxy's own connection, such as a health check.
             0x20 => Source::Unsaid,
             0x21 => {
                 source(family, addresses).ok_or_else(|| malformed("a PROXY header is malformed"))?
@@ -89,7 +91,7 @@ impl Header {
     }
 }
 
-/// Reads a header and nothing beyond it. `None` when the proxy does not say for whom it speaks.
+/// Reads a header and no byte beyond it. Returns `None` when the proxy does not name a client.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
     let mut bytes = Vec::with_capacity(MAX_LINE);
     loop {
@@ -104,7 +106,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Opt
     }
 }
 
-/// Whom a header names.
+/// The client that a header names, if any.
 enum Source {
     Client(SocketAddr),
     Unsaid,
@@ -119,7 +121,7 @@ impl Source {
     }
 }
 
-/// The source in a line without its end; `None` when it is no such line.
+/// Parses a line without its end; returns `None` when it is malformed.
 fn parse_line(line: &[u8]) -> Option<Source> {
     let line = std::str::from_utf8(line).ok()?;
     let mut words = line.split(' ').skip(1);
@@ -138,7 +140,7 @@ fn parse_line(line: &[u8]) -> Option<Source> {
     words.next().is_none().then_some(Source::Client(source))
 }
 
-/// The source in the addresses of version 2; `None` when they are too short.
+/// Parses the addresses of version 2; returns `None` when they are too short.
 fn source(family: u8, addresses: &[u8]) -> Option<Source> {
     let port = |at: usize| Some(u16::from_be_bytes(addresses.get(at..at + 2)?.try_into().ok()?));
     match family {
@@ -152,7 +154,7 @@ fn source(family: u8, addresses: &[u8]) -> Option<Source> {
             let source: [u8; 16] = addresses.get(..16)?.try_into().ok()?;
             Some(Source::Client(SocketAddr::new(source.into(), port(32)?)))
         }
-        // Unspecified, datagrams, Unix sockets: nothing that has an address of the internet.
+        // Unspecified, datagrams, Unix sockets: none has an IP address of a TCP client.
         _ => Some(Source::Unsaid),
     }
 }
@@ -167,7 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads a header that comes in pieces of each size, and checks that what follows it is left.
+    /// Reads a header that arrives in pieces of each size, and checks that the bytes after it
+    /// remain unread.
     async fn read_whole(header: &[u8]) -> io::Result<Option<SocketAddr>> {
         let mut results = Vec::new();
         for size in [1, 5, 1024] {

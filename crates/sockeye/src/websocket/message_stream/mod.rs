@@ -19,7 +19,7 @@ use crate::error::Result;
 /// A message that is read as a stream.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    pub(super) stage: Stage,
+    pub(super) stage: IncomingStage,
     /// How much of the piece at hand lies at the front of the connection's input, in bytes; 0 when it is in `owned`.
     pub(super) in_input: usize,
     /// What is left of a piece that was decompressed, or of a message that was put together.
@@ -27,7 +27,7 @@ pub(super) struct Incoming {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum IncomingStage {
     /// There is none.
     #[default]
     Idle,
@@ -43,12 +43,12 @@ impl Incoming {
     /// Whether whole messages can be received as if there never was another.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.stage == Stage::Idle
+        self.stage == IncomingStage::Idle
     }
 
     /// The message arrived before it was known that it is wanted as a stream.
     pub(super) fn set_whole(&mut self, message: Message) {
-        self.stage = Stage::Over(message.kind());
+        self.stage = IncomingStage::Over(message.kind());
         self.owned = message.into_bytes();
     }
 }
@@ -66,7 +66,7 @@ impl WebSocket {
     /// # }
     /// ```
     ///
-    /// The limit of such messages is [`Config::max_streamed_length`](crate::Config::max_streamed_length), not that of
+    /// The limit of such messages is [`Config::max_streamed_length`](crate::Config::max_streamed_length()), not that of
     /// whole ones. Of a message that is not read to its end the rest is skipped by the next call that receives.
     ///
     /// # Errors
@@ -105,15 +105,15 @@ impl WebSocket {
     }
 
     pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
-        if self.incoming.stage != Stage::Wanted {
+        if self.incoming.stage != IncomingStage::Wanted {
             ready!(self.poll_skip(cx));
         }
         if !self.ending.has_begun() {
-            self.incoming.stage = Stage::Wanted;
+            self.incoming.stage = IncomingStage::Wanted;
             self.connection.stream_messages(true);
             ready!(self.poll_piece(cx));
-            self.read_patience.reset();
-            if let Stage::Open(kind) | Stage::Over(kind) = self.incoming.stage {
+            self.read_timeout.reset();
+            if let IncomingStage::Open(kind) | IncomingStage::Over(kind) = self.incoming.stage {
                 return Poll::Ready(Ok(Some(kind)));
             }
         }
@@ -126,13 +126,13 @@ impl WebSocket {
         self.connection.stream_messages(false);
         loop {
             self.consume(self.rest().len());
-            if !matches!(self.incoming.stage, Stage::Open(_)) || self.ending.has_begun() {
+            if !matches!(self.incoming.stage, IncomingStage::Open(_)) || self.ending.has_begun() {
                 break;
             }
             ready!(self.poll_piece(cx));
-            self.read_patience.reset();
+            self.read_timeout.reset();
         }
-        self.incoming.stage = Stage::Idle;
+        self.incoming.stage = IncomingStage::Idle;
         Poll::Ready(())
     }
 
@@ -156,7 +156,7 @@ impl WebSocket {
             }
             match received {
                 Ok(Some(Event::Begin(kind))) => {
-                    self.incoming.stage = Stage::Open(kind);
+                    self.incoming.stage = IncomingStage::Open(kind);
                     self.connection.stream_messages(false);
                 }
                 Ok(Some(Event::Piece(piece))) => {
@@ -164,10 +164,10 @@ impl WebSocket {
                     self.incoming.owned = piece.into_owned().into();
                 }
                 Ok(Some(Event::End)) => {
-                    if let Stage::Open(kind) = self.incoming.stage {
-                        self.incoming.stage = Stage::Over(kind);
+                    if let IncomingStage::Open(kind) = self.incoming.stage {
+                        self.incoming.stage = IncomingStage::Over(kind);
                         // Its length was counted with its pieces.
-                        self.side().received(kind, 0);
+                        self.role_metrics().count_received(kind, 0);
                     }
                 }
                 Ok(Some(Event::Message(message))) => {
@@ -200,8 +200,8 @@ impl WebSocket {
     }
 
     fn received_part(&self, length: usize) {
-        if let Stage::Open(kind) = self.incoming.stage {
-            self.side().received_part(kind, length);
+        if let IncomingStage::Open(kind) = self.incoming.stage {
+            self.role_metrics().count_received_part(kind, length);
         }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use sockeye_proto::Kind;
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
-use super::Stage;
+use super::IncomingStage;
 use crate::WebSocket;
 
 /// A message that is read while it arrives: an [`AsyncRead`] whose end is that of the message. It comes from
@@ -49,7 +49,7 @@ impl<'a> MessageReader<'a> {
     /// Waits until there is something to read, or nothing left.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ws = &mut *self.ws;
-        while ws.rest().is_empty() && matches!(ws.incoming.stage, Stage::Open(_)) {
+        while ws.rest().is_empty() && matches!(ws.incoming.stage, IncomingStage::Open(_)) {
             if ws.ending.has_begun() {
                 ready!(ws.poll_end(cx))?;
                 // What it ended with was told before.
@@ -57,7 +57,7 @@ impl<'a> MessageReader<'a> {
             }
             ready!(ws.poll_piece(cx));
             // How long the next one may take does not depend on how long this one is looked at.
-            ws.read_patience.reset();
+            ws.read_timeout.reset();
         }
         Poll::Ready(Ok(()))
     }

@@ -124,10 +124,10 @@ impl WebSocket {
         let before = self.output.len();
         if last {
             self.connection.finish_message(part, self.output.buffer())?;
-            self.side().sent(kind, part.len(), self.output.len() - before);
+            self.role_metrics().count_sent(kind, part.len(), self.output.len() - before);
         } else {
             self.connection.append_fragment(part, self.output.buffer())?;
-            self.side().sent_part(kind, part.len(), self.output.len() - before);
+            self.role_metrics().count_sent_part(kind, part.len(), self.output.len() - before);
         }
         Ok(())
     }

@@ -31,7 +31,7 @@
 //! Reads never wait for writes, nor writes for reads, and no lock is held while anything waits. A message is compressed by
 //! the writer, so that nobody else waits for that either.
 
-mod lane;
+mod control_channel;
 mod options;
 mod outbox;
 mod queue;
@@ -63,9 +63,9 @@ use super::linger::WhenDropped;
 use super::{MessageReader, WebSocket};
 use crate::error::Result;
 use crate::transport::Transport;
-use lane::Lane;
-pub(super) use lane::WriterFailed;
-pub(crate) use lane::behind;
+use control_channel::ControlChannel;
+pub(super) use control_channel::WriterFailed;
+pub(crate) use control_channel::behind;
 use outbox::Outbox;
 use writer::{Task, Writer};
 
@@ -90,33 +90,39 @@ impl WebSocket {
             // An error of the handler's task comes out of the writer's first write as well.
             let _ = self.take_output_back();
         }
-        let (sending, side) = (self.connection.sending_half(), self.side());
+        let (sending, role_metrics) = (self.connection.sending_half(), self.role_metrics());
         let (output, peer) = (mem::take(&mut self.output), self.peer_addr());
         // The writer ends the connection of a receiver that is dropped.
         self.when_dropped = WhenDropped::Drop;
-        let (lane, writer) = match self.transport.take() {
+        let (control_channel, writer) = match self.transport.take() {
             Transport::Tcp(stream) => {
                 let (read, write) = stream.into_split();
-                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
-                (lane, Writer::new(write, sending, side, output))
+                let control_channel =
+                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
+                (control_channel, Writer::new(write, sending, role_metrics, output))
             }
             Transport::Boxed { io, pings, .. } => {
                 let (read, write) = tokio::io::split(io);
-                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
-                (lane.with_pings(pings), Writer::new(write, sending, side, output))
+                let control_channel =
+                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
+                (
+                    control_channel.with_pings(pings),
+                    Writer::new(write, sending, role_metrics, output),
+                )
             }
             // It was taken away: nothing can be read or written.
             gone @ (Transport::Shared(_) | Transport::Gone) => {
                 let (read, write) = tokio::io::split(gone);
-                let lane = Transport::boxed(Lane::new(read, outbox.clone()), peer);
-                (lane, Writer::new(write, sending, side, output))
+                let control_channel =
+                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
+                (control_channel, Writer::new(write, sending, role_metrics, output))
             }
         };
-        self.transport = lane;
+        self.transport = control_channel;
         outbox.set_writer(writer);
         let task = Task {
             outbox: outbox.clone(),
-            patience: mem::take(&mut self.write_patience),
+            progress_timeout: mem::take(&mut self.write_timeout),
             close_timeout: self.connection.close_timeout(),
             budget: self.budget.clone(),
         };
@@ -129,8 +135,8 @@ impl WebSocket {
 ///
 /// # Drop
 /// When it is dropped, what the senders queued is written, then a close frame with 1001 (going away), and the transport is
-/// ended. A peer that takes nothing for [`Config::write_timeout`](crate::Config::write_timeout), or does not end the transport
-/// within [`Config::close_timeout`](crate::Config::close_timeout) of the close frame, is given up. A program that only sends
+/// ended. A peer that takes nothing for [`Config::write_timeout`](crate::Config::write_timeout()), or does not end the transport
+/// within [`Config::close_timeout`](crate::Config::close_timeout()) of the close frame, is given up. A program that only sends
 /// keeps the receiver, and best awaits `recv` in a task of its own.
 pub struct Receiver {
     ws: WebSocket,
@@ -260,7 +266,7 @@ impl Receiver {
             if self.outbox.is_closing() {
                 // Its close frame goes by way of the queue, and is counted there.
                 self.ws.ending.close_left = true;
-                self.ws.ending.presence.leave_close();
+                self.ws.ending.metrics.skip_close();
             }
             self.note_close();
             let polled = poll(&mut self.ws, cx);
@@ -287,7 +293,7 @@ impl Receiver {
     fn close_when_due(&mut self, cx: &mut Context<'_>) {
         if self.ws.is_to_close() {
             // An error is for `WebSocket` to report.
-            if let Ok(Some(frame)) = self.ws.poll_farewell_frame(cx) {
+            if let Ok(Some(frame)) = self.ws.poll_close_signal_frame(cx) {
                 self.outbox.close(frame);
             }
         }

@@ -26,7 +26,7 @@ pub enum WhenFull {
     /// the new one is dropped.
     DropOldest,
     /// The connection is closed with 1013 (try again later), and all that waits is dropped. The peer has
-    /// [`Config::close_timeout`](crate::Config::close_timeout) to read what is being written, and the close frame.
+    /// [`Config::close_timeout`](crate::Config::close_timeout()) to read what is being written, and the close frame.
     Disconnect,
 }
 

@@ -25,11 +25,11 @@ use super::stream::Part;
 use super::writer::{Step, Writer};
 use super::{Dropped, SendQueue};
 use crate::error::{Error, Result};
-use crate::figures::Reason;
+use crate::metrics::Reason;
 use crate::websocket::closing::ClosePayload;
 use control::{Control, closes};
 use fragments::Fragments;
-use lifecycle::{Close, Lifecycle, Stage};
+use lifecycle::{Close, Lifecycle, OutboxStage};
 use pings::Pings;
 
 /// The writer takes at most about this much of the queue at a time, in bytes, before it looks for control frames again.
@@ -54,7 +54,7 @@ pub(crate) struct Outbox {
     closing: AtomicBool,
     /// As the close frame is written, without a lock.
     close_written: AtomicBool,
-    inside: Mutex<Inside>,
+    inner: Mutex<Inner>,
     writer: Mutex<Option<Writer>>,
     /// The writer has its `close_timeout` from now on.
     overdue: Notify,
@@ -63,7 +63,7 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Default)]
-struct Inside {
+struct Inner {
     queue: Queue,
     fragments: Fragments,
     control: Control,
@@ -150,7 +150,7 @@ impl Outbox {
             end: OnceLock::new(),
             closing: AtomicBool::new(false),
             close_written: AtomicBool::new(false),
-            inside: Mutex::default(),
+            inner: Mutex::default(),
             writer: Mutex::new(None),
             overdue: Notify::new(),
             progress: Notify::new(),
@@ -212,44 +212,44 @@ impl Outbox {
 
     /// Takes a message for which capacity is reserved.
     pub(super) fn push(&self, entry: Entry) -> Result<(), Closed> {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return Err(Closed);
         }
-        if let Some(replaced) = inside.queue.push(entry) {
-            inside.dropped.count(Reason::Replaced, 1);
+        if let Some(replaced) = inner.queue.push(entry) {
+            inner.dropped.count(Reason::Replaced, 1);
             self.capacity.add_permits(replaced.room as usize);
         }
-        wake_writer(inside);
+        wake_writer(inner);
         Ok(())
     }
 
     /// Takes a message without reserved capacity where one with its key waits that leaves it enough. Gives it back
     /// otherwise.
     pub(super) fn replace(&self, entry: Entry) -> Result<(), Entry> {
-        let mut inside = self.lock();
-        let waits = inside.queue.waiting(&entry).map(|waiting| waiting.room);
-        let Some(before) = waits.filter(|_| inside.lifecycle.stage == Stage::Open) else {
+        let mut inner = self.lock();
+        let waits = inner.queue.waiting(&entry).map(|waiting| waiting.room);
+        let Some(before) = waits.filter(|_| inner.lifecycle.stage == OutboxStage::Open) else {
             return Err(entry);
         };
         if entry.room > before && self.try_reserve(entry.room - before).is_err() {
             return Err(entry);
         }
         let left = before.saturating_sub(entry.room);
-        inside.queue.push(entry);
-        inside.dropped.count(Reason::Replaced, 1);
+        inner.queue.push(entry);
+        inner.dropped.count(Reason::Replaced, 1);
         self.capacity.add_permits(left as usize);
         Ok(())
     }
 
     /// Drops the oldest message that waits. Returns whether there was one.
     pub(super) fn drop_oldest(&self) -> Result<bool, Closed> {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return Err(Closed);
         }
-        let Some(oldest) = inside.queue.pop() else { return Ok(false) };
-        inside.dropped.count(Reason::Oldest, 1);
+        let Some(oldest) = inner.queue.pop() else { return Ok(false) };
+        inner.dropped.count(Reason::Oldest, 1);
         self.capacity.add_permits(oldest.room as usize);
         self.progress.notify_waiters();
         Ok(true)
@@ -257,22 +257,22 @@ impl Outbox {
 
     /// Counts a message that was dropped because nothing was left for it.
     pub(super) fn drop_newest(&self) -> Result<(), Closed> {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return Err(Closed);
         }
-        inside.dropped.count(Reason::Newest, 1);
+        inner.dropped.count(Reason::Newest, 1);
         Ok(())
     }
 
     /// Asks for a ping, to be sent ahead of the queue. Returns what tells when its pong arrived.
     pub(super) fn ping(&self) -> Result<oneshot::Receiver<Instant>, Closed> {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return Err(Closed);
         }
-        let pong = inside.pings.ask();
-        wake_writer(inside);
+        let pong = inner.pings.ask();
+        wake_writer(inner);
         Ok(pong)
     }
 
@@ -283,52 +283,52 @@ impl Outbox {
 
     /// Asks for the close frame, to be sent after the queue. A second one is not sent.
     pub(super) fn close(&self, frame: ClosePayload) {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage == Stage::Open {
-            inside.lifecycle.ask(frame);
-            self.begin_closing(&mut inside);
-            wake_writer(inside);
+        let mut inner = self.lock();
+        if inner.lifecycle.stage == OutboxStage::Open {
+            inner.lifecycle.ask(frame);
+            self.begin_closing(&mut inner);
+            wake_writer(inner);
         }
     }
 
     /// Drops what waits, and closes with 1013.
     pub(super) fn disconnect(&self) {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage == Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage == OutboxStage::Open {
             let reason = "the peer does not keep up";
             let frame = CloseFrame::from(CloseCode::TRY_AGAIN_LATER).with_reason(reason);
-            inside.lifecycle.ask(ClosePayload(Some(frame)));
-            self.begin_closing(&mut inside);
-            self.drop_queue(&mut inside);
+            inner.lifecycle.ask(ClosePayload(Some(frame)));
+            self.begin_closing(&mut inner);
+            self.drop_queue(&mut inner);
             // Nothing is left that the peer should have time for.
             self.overdue.notify_one();
-            wake_writer(inside);
+            wake_writer(inner);
         }
     }
 
     /// Takes whole control frames of the receiving half; pending while too many wait.
     pub(super) fn poll_control(&self, cx: &Context<'_>, frames: &[u8]) -> Poll<Result<(), Closed>> {
         let mut guard = self.lock();
-        let inside = &mut *guard;
-        match (&inside.lifecycle.close, inside.lifecycle.stage) {
+        let inner = &mut *guard;
+        match (&inner.lifecycle.close, inner.lifecycle.stage) {
             // The close frame is out: nothing follows it.
             (Close::Taken | Close::Written, _) => return Poll::Ready(Ok(())),
-            (_, Stage::Ended) => return Poll::Ready(Err(Closed)),
+            (_, OutboxStage::Ended) => return Poll::Ready(Err(Closed)),
             _ => {}
         }
-        if inside.control.is_full() {
-            inside.receiver = Some(cx.waker().clone());
+        if inner.control.is_full() {
+            inner.receiver = Some(cx.waker().clone());
             return Poll::Pending;
         }
         if closes(frames) {
             // The peer has closed, or failed the connection: what waits is of no use to it.
-            self.drop_queue(inside);
-            if inside.lifecycle.answer() {
-                inside.control.push(frames);
-                self.begin_closing(inside);
+            self.drop_queue(inner);
+            if inner.lifecycle.answer() {
+                inner.control.push(frames);
+                self.begin_closing(inner);
             }
         } else {
-            inside.control.push(frames);
+            inner.control.push(frames);
         }
         wake_writer(guard);
         Poll::Ready(Ok(()))
@@ -336,38 +336,38 @@ impl Outbox {
 
     /// Ready when the control frames of the receiving half are with the transport, and a close frame that is on its way.
     pub(super) fn poll_control_written(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut inside = self.lock();
-        let written = inside.control.is_written() && !inside.lifecycle.owes_close();
-        if written || inside.lifecycle.stage == Stage::Ended {
+        let mut inner = self.lock();
+        let written = inner.control.is_written() && !inner.lifecycle.owes_close();
+        if written || inner.lifecycle.stage == OutboxStage::Ended {
             return Poll::Ready(());
         }
-        inside.receiver = Some(cx.waker().clone());
+        inner.receiver = Some(cx.waker().clone());
         Poll::Pending
     }
 
     /// Ends the transport for the receiving half, which is over; what waits is dropped. Ready when the transport was ended.
     pub(super) fn poll_finish(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage == Stage::Ended {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage == OutboxStage::Ended {
             return Poll::Ready(());
         }
-        inside.receiver = Some(cx.waker().clone());
-        self.drop_queue(&mut inside);
-        self.finish(inside);
+        inner.receiver = Some(cx.waker().clone());
+        self.drop_queue(&mut inner);
+        self.finish(inner);
         Poll::Pending
     }
 
     /// Ends the connection when the receiving half is dropped: what waits is written, then a close frame, and the transport
     /// is ended. What the peer still sends is discarded from `input`.
     pub(super) fn abandon(&self, input: Option<Input>) {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage == Stage::Open {
-            inside.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
+        let mut inner = self.lock();
+        if inner.lifecycle.stage == OutboxStage::Open {
+            inner.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
         }
-        if inside.lifecycle.stage != Stage::Ended {
-            inside.abandoned = input;
+        if inner.lifecycle.stage != OutboxStage::Ended {
+            inner.abandoned = input;
         }
-        self.finish(inside);
+        self.finish(inner);
         if let Some(writer) = &*self.writer() {
             writer.wake_task();
         }
@@ -375,16 +375,16 @@ impl Outbox {
 
     /// Ends the connection when it is over and the receiving half has said how.
     pub(super) fn give_up(&self) {
-        let mut inside = self.lock();
-        self.drop_queue(&mut inside);
+        let mut inner = self.lock();
+        self.drop_queue(&mut inner);
         self.overdue.notify_one();
-        self.finish(inside);
+        self.finish(inner);
     }
 
-    fn finish(&self, mut inside: MutexGuard<'_, Inside>) {
-        inside.lifecycle.finish = true;
-        self.begin_closing(&mut inside);
-        wake_writer(inside);
+    fn finish(&self, mut inner: MutexGuard<'_, Inner>) {
+        inner.lifecycle.finish = true;
+        self.begin_closing(&mut inner);
+        wake_writer(inner);
     }
 
     /// Whether messages are no longer taken.
@@ -402,21 +402,21 @@ impl Outbox {
     /// Takes the error that the writer has failed with. The receiving half, which waits for input, is woken when there is
     /// one, and when the close frame is written.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
-        let mut inside = self.lock();
-        if let Some(error) = inside.failure.take() {
+        let mut inner = self.lock();
+        if let Some(error) = inner.failure.take() {
             return Poll::Ready(error);
         }
-        if inside.receiver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            inside.receiver = Some(cx.waker().clone());
+        if inner.receiver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            inner.receiver = Some(cx.waker().clone());
         }
         Poll::Pending
     }
 
     /// Takes the error of a close frame that could not be written in time.
     pub(super) fn take_overdue_close(&self) -> Option<Error> {
-        let mut inside = self.lock();
-        let overdue = matches!(inside.failure, Some(Error::TimedOut(_)));
-        if overdue && !inside.lifecycle.is_close_written() { inside.failure.take() } else { None }
+        let mut inner = self.lock();
+        let overdue = matches!(inner.failure, Some(Error::TimedOut(_)));
+        if overdue && !inner.lifecycle.is_close_written() { inner.failure.take() } else { None }
     }
 
     /// Waits until all messages that were taken so far are with the transport, or dropped by the policy of the queue.
@@ -434,54 +434,54 @@ impl Outbox {
     /// For the writer: takes what there is to write. Otherwise `task` is woken when there is something.
     pub(super) fn take(&self, batch: &mut Batch, task: &Waker) -> bool {
         let mut guard = self.lock();
-        let inside = &mut *guard;
-        if inside.lifecycle.stage != Stage::Open {
-            self.cut_fragments(inside);
+        let inner = &mut *guard;
+        if inner.lifecycle.stage != OutboxStage::Open {
+            self.cut_fragments(inner);
         }
-        inside.control.take(&mut batch.control);
+        inner.control.take(&mut batch.control);
         batch.ping = None;
-        if inside.lifecycle.stage == Stage::Open {
-            batch.ping = inside.pings.take();
+        if inner.lifecycle.stage == OutboxStage::Open {
+            batch.ping = inner.pings.take();
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# The fragments of one message MUST NOT be interleaved between the
         //# fragments of another message unless an extension has been
         //# negotiated that can interpret the interleaving.
-        let before = inside.fragments.before();
-        let first = inside.queue.first_number();
+        let before = inner.fragments.before();
+        let first = inner.queue.first_number();
         // Half of the queue at most, so that a policy finds messages to drop that are not being written.
         let limit = BATCH.min(self.options.capacity as usize / 2).max(1);
         batch.room = 0;
-        while batch.room < limit && inside.queue.first_number() < before {
-            let Some(entry) = inside.queue.pop() else { break };
+        while batch.room < limit && inner.queue.first_number() < before {
+            let Some(entry) = inner.queue.pop() else { break };
             batch.room += entry.room as usize;
             batch.entries.push(entry);
         }
         batch.messages = batch.entries.len() as u64;
-        inside.in_flight = (batch.messages > 0).then_some(first);
+        inner.in_flight = (batch.messages > 0).then_some(first);
         batch.fragments = 0;
-        if inside.queue.first_number() >= before {
-            batch.part = inside.fragments.take();
+        if inner.queue.first_number() >= before {
+            batch.part = inner.fragments.take();
         }
         if let Some(part) = &batch.part {
             batch.fragments = part.fragments.len();
             batch.messages += u64::from(part.ends);
         }
-        let all = inside.queue.is_empty() && inside.fragments.is_empty();
+        let all = inner.queue.is_empty() && inner.fragments.is_empty();
         if all {
-            batch.close = inside.lifecycle.take_close();
+            batch.close = inner.lifecycle.take_close();
         }
-        batch.finish = inside.lifecycle.finish && all;
+        batch.finish = inner.lifecycle.finish && all;
         batch.taken = !batch.control.is_empty()
             || batch.ping.is_some()
             || !batch.entries.is_empty()
             || batch.part.is_some()
             || batch.close.is_some();
         if !batch.control.is_empty() {
-            wake(&mut inside.receiver);
+            wake(&mut inner.receiver);
         }
         let something = batch.taken || batch.finish;
-        inside.idle = (!something).then(|| task.clone());
+        inner.idle = (!something).then(|| task.clone());
         something
     }
 
@@ -491,19 +491,19 @@ impl Outbox {
             return;
         }
         let mut guard = self.lock();
-        let inside = &mut *guard;
-        inside.in_flight = None;
-        inside.sent += batch.messages;
-        if inside.fragments.on_written(batch.fragments) {
+        let inner = &mut *guard;
+        inner.in_flight = None;
+        inner.sent += batch.messages;
+        if inner.fragments.on_written(batch.fragments) {
             self.turn.add_permits(1);
         }
-        if inside.control.on_written() {
-            wake(&mut inside.receiver);
+        if inner.control.on_written() {
+            wake(&mut inner.receiver);
         }
-        if inside.control.is_written() && inside.lifecycle.on_close_written() {
+        if inner.control.is_written() && inner.lifecycle.on_close_written() {
             self.close_written.store(true, Ordering::Release);
             self.overdue.notify_one();
-            wake(&mut inside.receiver);
+            wake(&mut inner.receiver);
         }
         drop(guard);
         self.capacity.add_permits(batch.room);
@@ -544,58 +544,58 @@ impl Outbox {
         let error = late.or_else(|| writer.take_error());
         let batch = writer.batch();
         let mut guard = self.lock();
-        let inside = &mut *guard;
+        let inner = &mut *guard;
         if batch.taken {
-            inside.dropped.count(Reason::Unsent, batch.messages);
+            inner.dropped.count(Reason::Unsent, batch.messages);
         }
-        if let Some(number) = inside.in_flight.take() {
-            inside.lose(number);
+        if let Some(number) = inner.in_flight.take() {
+            inner.lose(number);
         }
         // A message that was refused leaves a transport that can be read from.
-        inside.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
-        self.begin_closing(inside);
-        inside.lifecycle.stage = Stage::Ended;
-        self.drop_queue(inside);
-        inside.fragments.end();
-        inside.idle = None;
-        wake(&mut inside.receiver);
+        inner.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
+        self.begin_closing(inner);
+        inner.lifecycle.stage = OutboxStage::Ended;
+        self.drop_queue(inner);
+        inner.fragments.end();
+        inner.idle = None;
+        wake(&mut inner.receiver);
         drop(guard);
         Some(writer)
     }
 
     /// Messages that wait, those that were sent, and those that were dropped.
-    pub(super) fn figures(&self) -> (usize, u64, Dropped) {
-        let inside = self.lock();
-        (inside.queue.len(), inside.sent, inside.dropped)
+    pub(super) fn metrics(&self) -> (usize, u64, Dropped) {
+        let inner = self.lock();
+        (inner.queue.len(), inner.sent, inner.dropped)
     }
 
-    fn begin_closing(&self, inside: &mut Inside) {
-        if inside.lifecycle.stage == Stage::Open {
-            inside.lifecycle.stage = Stage::Closing;
+    fn begin_closing(&self, inner: &mut Inner) {
+        if inner.lifecycle.stage == OutboxStage::Open {
+            inner.lifecycle.stage = OutboxStage::Closing;
             self.closing.store(true, Ordering::Release);
             self.capacity.close();
             self.turn.close();
-            wake(&mut inside.receiver);
-            inside.fragments.wake();
+            wake(&mut inner.receiver);
+            inner.fragments.wake();
         }
     }
 
     /// Drops and counts the messages that wait, once the connection is closing.
-    fn drop_queue(&self, inside: &mut Inside) {
-        let mut count = inside.queue.len() as u64;
+    fn drop_queue(&self, inner: &mut Inner) {
+        let mut count = inner.queue.len() as u64;
         if count > 0 {
-            inside.lose(inside.queue.first_number());
-            inside.queue.clear();
+            inner.lose(inner.queue.first_number());
+            inner.queue.clear();
         }
-        count += u64::from(inside.fragments.drop_waiting());
-        inside.pings.clear();
-        inside.dropped.count(Reason::Unsent, count);
+        count += u64::from(inner.fragments.drop_waiting());
+        inner.pings.clear();
+        inner.dropped.count(Reason::Unsent, count);
         self.progress.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is locked.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
@@ -604,7 +604,7 @@ impl Outbox {
     }
 }
 
-impl Inside {
+impl Inner {
     fn mark(&self) -> Mark {
         Mark { message: self.queue.next_number(), fragmented: self.fragments.finished() }
     }
@@ -626,9 +626,9 @@ impl Inside {
 }
 
 /// Wakes the writer task, where it has nothing to write.
-fn wake_writer(mut inside: MutexGuard<'_, Inside>) {
-    let idle = inside.idle.take();
-    drop(inside);
+fn wake_writer(mut inner: MutexGuard<'_, Inner>) {
+    let idle = inner.idle.take();
+    drop(inner);
     if let Some(task) = idle {
         task.wake();
     }

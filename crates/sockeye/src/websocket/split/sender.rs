@@ -11,7 +11,7 @@ use super::outbox::{Closed, Driven, Outbox, Refused};
 use super::queue::{Content, Entry};
 use super::stream::StreamSender;
 use crate::error::Result;
-use crate::figures::{self, Reason};
+use crate::metrics::{self, Reason};
 use crate::websocket::MessageWriter;
 use crate::websocket::closing::ClosePayload;
 
@@ -26,7 +26,7 @@ const ENTRY_SIZE: usize = 64;
 /// # Two ends that both send
 /// While the queue is full, [`send`](Self::send) waits for the peer to read. If the task that waits there is also the one
 /// that receives, and the peer waits likewise, both stand still until
-/// [`Config::write_timeout`](crate::Config::write_timeout). Where both ends may send more than the queues and the transport
+/// [`Config::write_timeout`](crate::Config::write_timeout()). Where both ends may send more than the queues and the transport
 /// hold before either reads, await [`Receiver::recv`](super::Receiver::recv) in a task of its own: it never waits for the
 /// senders, so that the peer's messages go on to be taken, and the peer goes on to read.
 ///
@@ -74,7 +74,7 @@ impl Dropped {
             Reason::Replaced => &mut self.replaced,
             Reason::Unsent => &mut self.unsent,
         } += messages;
-        figures::dropped(reason, messages);
+        metrics::count_dropped(reason, messages);
     }
 }
 
@@ -219,9 +219,9 @@ impl Sender {
     }
 
     /// Begins the closing handshake: the close frame follows what was taken before, however slowly the peer reads that, as
-    /// long as it takes some of it within [`Config::write_timeout`](crate::Config::write_timeout). The
+    /// long as it takes some of it within [`Config::write_timeout`](crate::Config::write_timeout()). The
     /// [`Receiver`](super::Receiver) sees the end; if nothing more is received, the transport is dropped
-    /// [`Config::close_timeout`](crate::Config::close_timeout) after the close frame was written. 1005 with an empty reason
+    /// [`Config::close_timeout`](crate::Config::close_timeout()) after the close frame was written. 1005 with an empty reason
     /// sends an empty close frame.
     ///
     /// # Errors
@@ -239,17 +239,17 @@ impl Sender {
 
     /// How many messages wait to be written.
     pub fn queued(&self) -> usize {
-        self.outbox.figures().0
+        self.outbox.metrics().0
     }
 
     /// How many messages were handed to the transport.
     pub fn sent(&self) -> u64 {
-        self.outbox.figures().1
+        self.outbox.metrics().1
     }
 
     /// How many messages were dropped.
     pub fn dropped(&self) -> Dropped {
-        self.outbox.figures().2
+        self.outbox.metrics().2
     }
 
     fn try_push(&self, content: Content) -> Result<(), TrySendError> {
@@ -358,7 +358,7 @@ impl Sender {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (queued, sent, dropped) = self.outbox.figures();
+        let (queued, sent, dropped) = self.outbox.metrics();
         f.debug_struct("Sender")
             .field("queued", &queued)
             .field("sent", &sent)

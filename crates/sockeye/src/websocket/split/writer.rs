@@ -16,10 +16,10 @@ use super::outbox::{Batch, Input, Outbox};
 use super::queue::Content;
 use super::stream::Part;
 use crate::error::{Error, Result};
-use crate::figures::Side;
+use crate::metrics::RoleMetrics;
 use crate::websocket::closing::ClosePayload;
 use crate::websocket::output::Output;
-use crate::websocket::patience::{Patience, TooLong};
+use crate::websocket::progress_timeout::{Elapsed, ProgressTimeout};
 use crate::websocket::read;
 
 /// A peer may send so much more, in bytes, to a connection whose receiver was dropped, while it takes nothing: it may finish what
@@ -34,7 +34,7 @@ pub(super) struct Writer {
     transport: Box<dyn AsyncWrite + Send + Unpin>,
     sending: SendingHalf,
     /// The figures that it counts in.
-    side: Side,
+    role_metrics: RoleMetrics,
     output: Output,
     batch: Batch,
     task: Waker,
@@ -64,13 +64,13 @@ impl Writer {
     pub(super) fn new(
         transport: impl AsyncWrite + Send + Unpin + 'static,
         sending: SendingHalf,
-        side: Side,
+        role_metrics: RoleMetrics,
         output: Output,
     ) -> Self {
         Self {
             transport: Box::new(transport),
             sending,
-            side,
+            role_metrics,
             output,
             batch: Batch::default(),
             task: Waker::noop().clone(),
@@ -185,7 +185,7 @@ impl Writer {
             if let Some(rest) = self.encode(entry.content)? {
                 self.output.push_shared(rest);
             }
-            self.side.sent(kind, length, self.output.len() - before);
+            self.role_metrics.count_sent(kind, length, self.output.len() - before);
         }
         self.batch.entries = entries;
         if let Some(part) = self.batch.part.take() {
@@ -194,7 +194,7 @@ impl Writer {
         if let Some(ClosePayload(frame)) = self.batch.close.take() {
             // It was checked when it was asked for.
             if self.sending.close(frame.as_ref(), self.output.buffer()).is_ok() {
-                self.side.close_sent(frame.map(|frame| frame.code));
+                self.role_metrics.count_close_sent(frame.map(|frame| frame.code));
             }
         }
         Ok(())
@@ -223,12 +223,12 @@ impl Writer {
         for fragment in fragments {
             let before = self.output.len();
             self.sending.append_fragment(&fragment, self.output.buffer())?;
-            self.side.sent_part(kind, fragment.len(), self.output.len() - before);
+            self.role_metrics.count_sent_part(kind, fragment.len(), self.output.len() - before);
         }
         if let Some(last) = last {
             let before = self.output.len();
             self.sending.finish_message(&last, self.output.buffer())?;
-            self.side.sent(kind, last.len(), self.output.len() - before);
+            self.role_metrics.count_sent(kind, last.len(), self.output.len() - before);
         }
         Ok(())
     }
@@ -238,7 +238,7 @@ impl Writer {
 pub(super) struct Task {
     pub(super) outbox: Arc<Outbox>,
     /// With a transport that takes nothing.
-    pub(super) patience: Patience,
+    pub(super) progress_timeout: ProgressTimeout,
     /// How long it may go on once nothing is left that the peer should have time for.
     pub(super) close_timeout: Duration,
     /// What unwritten messages count in.
@@ -282,18 +282,18 @@ impl Task {
         let (step, taken) = self.outbox.advance(cx);
         match step {
             Step::Ended => return Poll::Ready(None),
-            Step::Idle | Step::Taken => self.patience.reset(),
+            Step::Idle | Step::Taken => self.progress_timeout.reset(),
             Step::Blocked => {
                 if self.outbox.is_closing() {
-                    self.patience.limit(self.close_timeout);
+                    self.progress_timeout.limit(self.close_timeout);
                 }
                 let moved = mem::replace(seen, taken) != taken;
-                let waited = self.patience.poll_progress(cx, Poll::<()>::Pending, || moved);
-                if let Poll::Ready(Err(TooLong)) = waited {
+                let waited = self.progress_timeout.poll_progress(cx, Poll::<()>::Pending, || moved);
+                if let Poll::Ready(Err(Elapsed)) = waited {
                     return Poll::Ready(Some(TimedOut::Writing.into()));
                 }
                 if let Some(budget) = &self.budget {
-                    let charged = self.patience.charge(cx, budget, self.outbox.unwritten());
+                    let charged = self.progress_timeout.charge(cx, budget, self.outbox.unwritten());
                     if let Err(error) = charged {
                         return Poll::Ready(Some(error.into()));
                     }

@@ -1,4 +1,4 @@
-//! A certificate made for a test.
+//! A certificate generated for a test.
 
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -9,7 +9,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// A server's configuration with a certificate for `name`, and a client's that trusts it.
+/// Returns a server's configuration with a certificate for `name`, and a client's that trusts it.
 pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([name.to_owned()]).unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>) 
     (Arc::new(server), Arc::new(client))
 }
 
-/// A certificate for `name` and its key, both as PEM.
+/// Returns a certificate for `name` and its key, both as PEM.
 pub(crate) fn pem(name: &str) -> (String, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([name.to_owned()]).unwrap();

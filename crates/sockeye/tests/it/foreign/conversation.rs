@@ -1,4 +1,5 @@
-//! What is said on a connection: by our client, and by our server to clients of other makes. Those say the same.
+//! The messages of a connection, sent by this library's client and server; the foreign clients send
+//! the same.
 
 use std::future::Future;
 
@@ -7,23 +8,24 @@ use sockeye::{Message, Server, WebSocket};
 
 use super::parameters::Parameters;
 
-/// What the messages that do not compress come to, in bytes.
+/// Total length of the messages that do not compress, in bytes.
 const NOISE: u64 = 125 + 126 + 127 + 65_535 + 65_536 + 300_000;
 
-/// What the repeated message comes to: it does not compress, except as a reference to the one before.
+/// Total length of the repeated message, in bytes: it compresses only as a reference to the one
+/// before.
 const REPEATED: u64 = 50 * 2_000;
 
-/// What all messages come to, at least.
+/// Minimum total length of all messages, in bytes.
 const TOTAL: u64 = NOISE + REPEATED + 131_000 + 320_000 + 70_000;
 
 /// The subprotocol of all servers.
 pub(crate) const SUBPROTOCOL: &str = "fish";
 
-/// What the servers say that close at once.
+/// Close code and reason of the servers that close at once.
 pub(crate) const FAREWELL_CODE: u16 = 4001;
 pub(crate) const FAREWELL_REASON: &str = "bye, 鮭";
 
-/// Sends messages of all kinds and lengths, each of which must come back.
+/// Sends messages of all kinds and lengths, and expects each of them back.
 pub(crate) async fn converse(ws: &mut WebSocket) -> sockeye::Result<()> {
     let mut noise = Noise(7692);
     let mut messages: Vec<Message> = vec![
@@ -41,7 +43,7 @@ pub(crate) async fn converse(ws: &mut WebSocket) -> sockeye::Result<()> {
     messages.push("swims upstream, ".repeat(20_000).into());
     messages.push(noise.bytes(300_000).into());
     messages.push(vec![0; 70_000].into());
-    // Where the context is taken over, all but the first are references to the one before.
+    // With context takeover, all but the first are references to the one before.
     let repeated = noise.bytes(2_000);
     messages.extend(std::iter::repeat_n(Message::from(repeated), 50));
 
@@ -60,7 +62,7 @@ pub(crate) async fn converse(ws: &mut WebSocket) -> sockeye::Result<()> {
     Ok(())
 }
 
-/// Checks what the transport carried in one direction: that what was agreed on was used.
+/// Checks the bytes on the wire in one direction: the agreed parameters must have been used.
 pub(crate) fn assert_traffic(received: u64, no_context_takeover: bool, window_bits: u8) {
     if no_context_takeover || window_bits < 12 {
         assert!(received > NOISE + REPEATED, "{received} bytes: the context was taken over");
@@ -72,12 +74,12 @@ pub(crate) fn assert_traffic(received: u64, no_context_takeover: bool, window_bi
     assert!(received < TOTAL / 4 * 3, "{received} bytes: not compressed");
 }
 
-/// Checks what the transport carried in one direction without permessage-deflate.
+/// Checks the bytes on the wire in one direction without permessage-deflate.
 pub(crate) fn assert_plain_traffic(received: u64) {
     assert!(received > TOTAL, "{received} bytes: compressed");
 }
 
-/// The options of our servers.
+/// Returns the options of this library's servers.
 pub(crate) fn options(deflate: Option<Parameters>) -> Options {
     let options = Options::new().subprotocols([SUBPROTOCOL]);
     match deflate {
@@ -86,7 +88,7 @@ pub(crate) fn options(deflate: Option<Parameters>) -> Options {
     }
 }
 
-/// A handler that sends everything back.
+/// A handler that echoes every message.
 pub(crate) async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
@@ -99,7 +101,7 @@ pub(crate) async fn farewell(mut ws: WebSocket) -> sockeye::Result<()> {
     ws.close(FAREWELL_CODE, FAREWELL_REASON).await
 }
 
-/// Starts a server of ours, which ends with the test, and gives its URL.
+/// Starts a server of this library, which ends with the test, and returns its URL.
 pub(crate) async fn serve<H, F>(options: Options, handler: H) -> String
 where
     H: Fn(WebSocket) -> F + Send + Sync + 'static,
@@ -111,7 +113,7 @@ where
     url
 }
 
-/// Bytes that do not compress, the same in every run (xorshift).
+/// A source of incompressible bytes, the same in every run (xorshift).
 struct Noise(u64);
 
 impl Noise {

@@ -1,4 +1,4 @@
-//! Programs of other makes to talk to: where they are, how they are started and asked.
+//! Foreign WebSocket implementations: finds, starts and controls them.
 
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -17,29 +17,31 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// What a whole test may take. It takes seconds unless something hangs.
+/// Timeout of a whole test, which takes seconds unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(110);
 
-/// Runs a test, which fails rather than hang.
+/// Runs a test, which fails instead of hanging.
 pub(crate) async fn within_deadline<T>(test: impl Future<Output = T>) -> T {
     timeout(DEADLINE, test).await.expect("the test ends in time")
 }
 
-/// Says that a test cannot be done. With `SOCKEYE_REQUIRE_PEERS=1` that is a failure.
+/// Reports that a test is skipped because `peer` is missing. With `SOCKEYE_REQUIRE_PEERS=1` that is
+/// a failure.
 pub(crate) fn miss(peer: &str) {
     let required = std::env::var("SOCKEYE_REQUIRE_PEERS").is_ok_and(|value| value == "1");
     assert!(!required, "{peer} is missing: run ci/peers.sh");
     eprintln!("skipped: {peer} is missing, ci/peers.sh installs it");
 }
 
-/// The first of these programs that the search path leads to.
+/// Returns the first of these programs that is in the search path.
 pub(crate) fn find_program(names: &[&'static str]) -> Option<&'static str> {
     let path = std::env::var_os("PATH")?;
     let is_there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
     names.iter().copied().find(is_there)
 }
 
-/// A running program of the folder `tests/peers`: it takes orders and gives reports, each a line of JSON.
+/// A running program of the folder `tests/peers`: it reads orders and writes reports, each a line
+/// of JSON.
 #[derive(Debug)]
 pub(crate) struct Peer {
     program: &'static str,
@@ -49,7 +51,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts a program, which ends with the `Peer`. `None` when what it needs is missing.
+    /// Starts a program, which ends with the `Peer`. Returns `None` if its dependencies are
+    /// missing.
     pub(crate) fn start(program: &'static str) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let installed = root.join("target/peers");
@@ -81,7 +84,7 @@ impl Peer {
         Some(Self { program, child, orders, reports })
     }
 
-    /// Gives an order and waits for the answer. Reports of closed connections that nobody asked for are passed over.
+    /// Sends an order and waits for the answer. Skips unexpected reports of closed connections.
     pub(crate) async fn ask(&mut self, order: &Value) -> Value {
         self.orders.write_all(format!("{order}\n").as_bytes()).await.unwrap();
         loop {
@@ -92,7 +95,7 @@ impl Peer {
         }
     }
 
-    /// Waits for a server's report that its connection is over.
+    /// Waits for a server's report that its connection is closed.
     pub(crate) async fn closed(&mut self, port: u64) -> Value {
         loop {
             let report = self.report().await;
@@ -102,7 +105,7 @@ impl Peer {
         }
     }
 
-    /// Lets the program end, which it must do without a complaint.
+    /// Ends the program, which must exit with success.
     pub(crate) async fn stop(mut self) {
         drop(self.orders);
         while self.reports.next_line().await.unwrap().is_some() {}

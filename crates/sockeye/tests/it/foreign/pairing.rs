@@ -1,4 +1,4 @@
-//! Our client with their servers, and our servers with their client, whoever they are.
+//! This library's client with foreign servers, and its servers with foreign clients.
 
 use serde_json::{Value, json};
 use sockeye::handshake::HandshakeError;
@@ -12,16 +12,18 @@ use super::{Peer, within_deadline};
 
 type Combination = Option<Parameters>;
 
-/// What their server, set to the first parameters, makes of an offer of the second.
+/// The expected answer of a foreign server, configured with the first parameters, to an offer of
+/// the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It upgrades, and answers with these parameters or without permessage-deflate.
+    /// The server upgrades, and answers with these parameters or without permessage-deflate.
     Agreed(Combination),
-    /// It does not upgrade.
+    /// The server does not upgrade.
     Refused { status: u16 },
 }
 
-/// Tries our client with their server at each pair of what the server is set to and what our client offers.
+/// Tests this library's client with a foreign server, for each pair of the server's setting and the
+/// client's offer.
 pub(crate) async fn our_client_with(
     program: &'static str,
     pairs: Vec<(Combination, Combination)>,
@@ -37,7 +39,7 @@ pub(crate) async fn our_client_with(
             let context = format!("{program} set to {set:?}, offered {offered:?}");
             eprintln!("{context}");
             let port = start_server(&mut server, set).await;
-            // The default threshold mixes messages that are compressed and that are not.
+            // The default threshold mixes compressed and uncompressed messages.
             let threshold = if index % 2 == 0 { 0 } else { 128 };
             let connected = connect(port, "/", offered, threshold).await;
             match (expected, connected) {
@@ -51,7 +53,8 @@ pub(crate) async fn our_client_with(
                     assert_eq!(report["close_code"], 1000, "{context}");
                     assert_eq!(report["close_reason"], "done, 鮭", "{context}");
                     let received = report["received"].as_u64().unwrap();
-                    // What our client offered for itself holds even where the answer does not repeat it.
+                    // The client's offer for its own direction holds even where the answer does not
+                    // repeat it.
                     match (agreed, offered) {
                         (Some(agreed), Some(offered)) => assert_traffic(
                             received,
@@ -70,9 +73,10 @@ pub(crate) async fn our_client_with(
     within_deadline(tried).await;
 }
 
-/// Tries our servers with their client at each pair of what our server is set to and what the client offers.
+/// Tests this library's server with a foreign client, for each pair of the server's setting and the
+/// client's offer.
 ///
-/// `takes` says whether the client can work with an answer.
+/// `takes` returns whether the client accepts an answer.
 pub(crate) async fn our_server_with(
     program: &'static str,
     pairs: Vec<(Combination, Combination)>,
@@ -108,7 +112,7 @@ pub(crate) async fn our_server_with(
     within_deadline(tried).await;
 }
 
-/// Lets their server close a connection of our client.
+/// Tests that a foreign server closes a connection of this library's client.
 pub(crate) async fn our_client_is_closed_by(program: &'static str) {
     let Some(mut server) = Peer::start(program) else { return };
     within_deadline(async {
@@ -117,14 +121,14 @@ pub(crate) async fn our_client_is_closed_by(program: &'static str) {
         assert_eq!(ws.recv().await.unwrap(), None);
         let frame = ws.close_frame().unwrap();
         assert_eq!((u16::from(frame.code), &*frame.reason), (FAREWELL_CODE, FAREWELL_REASON));
-        // Its own report has the code of our answer.
+        // Its report has the close code of the client's reply.
         assert_eq!(server.closed(port).await["close_code"], FAREWELL_CODE);
         server.stop().await;
     })
     .await;
 }
 
-/// Lets our server close a connection of their client.
+/// Tests that this library's server closes a connection of a foreign client.
 pub(crate) async fn our_server_closes(program: &'static str) {
     let Some(mut client) = Peer::start(program) else { return };
     within_deadline(async {
@@ -138,7 +142,8 @@ pub(crate) async fn our_server_closes(program: &'static str) {
     .await;
 }
 
-/// Each setting with one offer, each offer with one setting, and the pairs of those that ask for the same.
+/// Returns each setting with one offer, each offer with one setting, and the pairs of equal
+/// parameters.
 pub(crate) fn pairs(
     settings: &[Combination],
     offers: &[Combination],

@@ -1,9 +1,10 @@
-//! The parameters of permessage-deflate (RFC 7692 section 7.1): all combinations, and what Sockeye makes of them.
+//! The parameters of permessage-deflate (RFC 7692 section 7.1): all combinations, and Sockeye's
+//! reaction to them.
 
 use serde_json::{Value, json};
 use sockeye::Deflate;
 
-/// Parameters as an offer, an answer or a configuration states them.
+/// The parameters of an offer, an answer or a configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
     pub(crate) server_no_context_takeover: bool,
@@ -15,10 +16,10 @@ pub(crate) struct Parameters {
 /// A limit of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Bits {
-    /// The parameter is not there.
+    /// The parameter is absent.
     #[default]
     Absent,
-    /// It is there without a value: only in offers, and only for the client's window.
+    /// The parameter has no value: only in offers, and only for the client's window.
     Any,
     Most(u8),
 }
@@ -31,7 +32,7 @@ impl Bits {
         }
     }
 
-    /// The window that it comes to.
+    /// Returns the resulting window, in bits.
     pub(crate) fn window(self) -> u8 {
         self.value().unwrap_or(15)
     }
@@ -45,7 +46,7 @@ impl Bits {
     }
 }
 
-/// No permessage-deflate, and then all combinations with these windows.
+/// Returns no permessage-deflate, and then all combinations with these windows.
 pub(crate) fn combinations(server: &[Bits], client: &[Bits]) -> Vec<Option<Parameters>> {
     let mut all = vec![None];
     for flags in 0..4 {
@@ -64,7 +65,7 @@ pub(crate) fn combinations(server: &[Bits], client: &[Bits]) -> Vec<Option<Param
 }
 
 impl Parameters {
-    /// What `Sec-WebSocket-Extensions` states.
+    /// Parses a `Sec-WebSocket-Extensions` header.
     pub(crate) fn parse(header: &str) -> Self {
         let mut parts = header.split(';').map(str::trim);
         assert_eq!(parts.next(), Some("permessage-deflate"), "{header}");
@@ -94,8 +95,8 @@ impl Parameters {
         })
     }
 
-    /// How a Sockeye client is set to offer these. It always says that its window can be limited, and states no limit
-    /// of 15.
+    /// Returns the configuration of a Sockeye client that offers these parameters. Such a client
+    /// always offers that its window can be limited, and states no limit of 15.
     pub(crate) fn for_client(self) -> Deflate {
         Deflate::new()
             .no_context_takeover(self.client_no_context_takeover)
@@ -105,7 +106,7 @@ impl Parameters {
             .unwrap()
     }
 
-    /// How a Sockeye server is set to these.
+    /// Returns the configuration of a Sockeye server with these parameters.
     pub(crate) fn for_server(self) -> Deflate {
         Deflate::new()
             .no_context_takeover(self.server_no_context_takeover)
@@ -115,8 +116,9 @@ impl Parameters {
             .unwrap()
     }
 
-    /// The answer to `offer` of a Sockeye server that is set to `self`: whatever one of the two wants more strictly, as
-    /// far as the offer allows, its own window only where the offer asks for one, and nothing that goes without saying.
+    /// Returns the answer to `offer` of a Sockeye server configured with `self`: the stricter of
+    /// both values, as far as the offer allows, the server's window only where the offer asks for
+    /// one, and no defaults.
     pub(crate) fn answer_of_sockeye(self, offer: Self) -> Self {
         let server = self.window_of_sockeye(offer);
         let asked = offer.server_max_window_bits != Bits::Absent;
@@ -131,12 +133,13 @@ impl Parameters {
         }
     }
 
-    /// The window that a Sockeye server set to `self` compresses with after `offer`, stated or not.
+    /// Returns the window in bits with which a Sockeye server configured with `self` compresses
+    /// after `offer`, stated or not.
     pub(crate) fn window_of_sockeye(self, offer: Self) -> u8 {
         offer.server_max_window_bits.window().min(self.server_max_window_bits.window())
     }
 
-    /// Context is not taken over where one of the two does not want it: the same with every server.
+    /// Combines the context takeover of both: either side can disable it, with every server.
     pub(crate) fn takeovers(self, offer: Self) -> Self {
         Self {
             server_no_context_takeover: self.server_no_context_takeover

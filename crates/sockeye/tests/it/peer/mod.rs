@@ -1,4 +1,4 @@
-//! The other end of a handshake, written by hand.
+//! Scripted peers for the opening handshake.
 
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -9,10 +9,10 @@ use sockeye::handshake::{HandshakeError, HeadLimits, HeadSearch, Key, Request, R
 use sockeye::{Client, ConnectError, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-/// Room in the pipe between both ends, in bytes: less than a head, so that heads come in pieces.
+/// Size of the pipe between both ends, in bytes: less than a head, so that heads arrive in pieces.
 const PIPE: usize = 64;
 
-/// The client's end of a pipe whose other end reads the request and answers as `answer` says.
+/// Returns the client's end of a pipe whose other end reads the request and answers with `answer`.
 pub(crate) fn server<A>(answer: impl FnOnce(Key) -> A + Send + 'static) -> DuplexStream
 where
     A: Into<Vec<u8>> + Send,
@@ -20,16 +20,16 @@ where
     let (client, mut server) = duplex(PIPE);
     tokio::spawn(async move {
         let key = read_request(&mut server).await;
-        // A client that had enough does not read it all.
+        // A client that has refused the response does not read all of it.
         let answer: Vec<u8> = answer(key).into();
         let _ = server.write_all(&answer).await;
-        // Left open: what the client does must not hang on the end of the stream.
+        // Left open: the client's result must not depend on the end of the stream.
         std::future::pending::<()>().await;
     });
     client
 }
 
-/// What a client makes of an answer that has `headers` beside the ones that are needed.
+/// Returns the client's result for a response that has `headers` in addition to the required ones.
 pub(crate) async fn answered_with(
     client: &Client,
     headers: &'static str,
@@ -44,7 +44,7 @@ pub(crate) async fn answered_with(
     client.handshake(stream).await
 }
 
-/// The handshake's error, or a panic.
+/// Returns the handshake's error, or panics.
 pub(crate) fn handshake_error(result: Result<WebSocket, ConnectError>) -> HandshakeError {
     match result {
         Err(ConnectError::Handshake(error)) => error,
@@ -52,7 +52,7 @@ pub(crate) fn handshake_error(result: Result<WebSocket, ConnectError>) -> Handsh
     }
 }
 
-/// A whole request for `path` on `example.com`, with more header lines.
+/// Returns a whole request for `path` on `example.com`, with more header lines.
 pub(crate) fn request(path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -78,7 +78,8 @@ async fn read_request(stream: &mut DuplexStream) -> Key {
     }
 }
 
-/// Makes a WebSocket of a stream whose other end is a server, and leaves what follows the answer's head unread.
+/// Upgrades a stream whose other end is a server, and leaves the bytes after the response head
+/// unread.
 pub(crate) fn upgrade(stream: &mut (impl Read + Write), headers: &str) {
     stream.write_all(request("/", headers).as_bytes()).unwrap();
     let mut head = Vec::new();

@@ -1,4 +1,4 @@
-//! What stands on both sides of a scripted proxy: an echo server, and the end of the tunnel.
+//! Both sides of a scripted proxy: an echo server, and the relay of the tunnel.
 
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -26,7 +26,7 @@ where
     address
 }
 
-/// A server that sends back what it is sent.
+/// Starts a server that echoes every message, and returns its address.
 pub(crate) async fn echo_server() -> SocketAddr {
     listen(|stream| async move {
         if let Ok(ws) = Upgrader::new().accept(stream).await {
@@ -44,13 +44,13 @@ pub(crate) async fn echo(mut ws: WebSocket) {
     }
 }
 
-/// Carries bytes between the proxy's client and the host, until both have had enough.
+/// Copies bytes between the proxy's client and the host, until both directions have ended.
 pub(crate) async fn relay(mut client: TcpStream, host: SocketAddr) {
     let mut host = TcpStream::connect(host).await.unwrap();
     let _ = copy_bidirectional(&mut client, &mut host).await;
 }
 
-/// Reads a head a byte at a time, so that nothing behind it is taken.
+/// Reads a head a byte at a time, so that nothing behind it is consumed.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -59,7 +59,7 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Waits until the client has gone.
+/// Waits until the client has disconnected.
 pub(crate) async fn wait_for_end(mut stream: TcpStream) {
     while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
 }

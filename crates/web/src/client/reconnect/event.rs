@@ -6,11 +6,11 @@ use sockeye_proto::{CloseFrame, Message};
 
 use crate::{ConnectError, Error};
 
-/// How many events that are no messages are kept while [`Reconnecting::send`](super::Reconnecting::send) connects: those of
-/// 20 attempts.
+/// Maximum number of events other than messages that are kept while
+/// [`Reconnecting::send`](super::Reconnecting::send) connects: those of 20 attempts.
 const MAX_EVENTS: usize = 40;
 
-/// What a [`Reconnecting`](super::Reconnecting) tells.
+/// An event of a [`Reconnecting`](super::Reconnecting).
 ///
 /// ```text
 ///             ┌───────────── Failed ◄──┐
@@ -22,11 +22,12 @@ const MAX_EVENTS: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// An attempt is about to be made.
+    /// An attempt to connect follows after `delay`.
     Connecting {
-        /// Its number, from 1 after a connection that was open for [`reset_after`](super::Backoff::reset_after).
+        /// Number of the attempt; counts from 1 again after a connection that was open for
+        /// [`reset_after`](super::Backoff::reset_after).
         attempt: u32,
-        /// How long from now.
+        /// Time until the attempt.
         delay: Duration,
     },
     /// The attempt failed, and another one follows.
@@ -35,10 +36,11 @@ pub enum Event {
     Connected,
     /// A message arrived.
     Message(Message),
-    /// The connection was closed, by a closing handshake. An attempt to make another one follows, unless it was closed
-    /// for good: see [`reopen_when`](super::Reconnecting::reopen_when).
+    /// The connection was closed by a closing handshake. An attempt to reconnect follows, unless
+    /// the connection was closed permanently: see
+    /// [`reopen_when`](super::Reconnecting::reopen_when).
     Closed(Option<CloseFrame>),
-    /// The connection was lost without a closing handshake, and an attempt to make another one follows.
+    /// The connection was lost without a closing handshake. An attempt to reconnect follows.
     Lost(Error),
 }
 
@@ -58,11 +60,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// Events that nobody has asked for yet: the last of those that are no messages, and all messages.
+/// Events not yet returned to the program: all messages, and the most recent of the other events.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     events: VecDeque<Event>,
-    /// What the messages among them take, in bytes.
+    /// Size of the messages among them, in bytes.
     size: usize,
 }
 
@@ -85,7 +87,8 @@ impl Kept {
         Some(event)
     }
 
-    /// What its messages take, in bytes: their length, and what it takes to keep one.
+    /// Returns the size of the kept messages, in bytes: their length plus the overhead of an event
+    /// each.
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -95,7 +98,7 @@ impl Kept {
     }
 }
 
-/// Of a message, in bytes; 0 for whatever is none.
+/// Returns the size of a message, in bytes; 0 for any other event.
 fn size(event: &Event) -> usize {
     match event {
         Event::Message(message) => size_of::<Event>() + message.len(),

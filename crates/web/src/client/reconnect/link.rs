@@ -3,7 +3,7 @@ use sockeye_proto::{CloseFrame, Message};
 use crate::websocket::split;
 use crate::{Result, WebSocket};
 
-/// A connection that is open, whole or as the half that receives.
+/// An open connection: whole, or split.
 pub(super) enum Link {
     Whole(Box<WebSocket>),
     Divided { sender: split::Sender, receiver: Box<split::Receiver> },

@@ -1,4 +1,4 @@
-//! A client that connects again when its connection is lost.
+//! A client that reconnects when its connection is lost.
 //!
 //! ```no_run
 //! # async fn example() -> sockeye_web::Result<()> {
@@ -41,49 +41,55 @@ pub use sockeye_proto::reconnect::Backoff;
 use split::{Place, Slot};
 pub use split::{Receiver, Sender};
 
-/// A connection that is made again when it is lost.
+/// A client that reconnects when its connection is lost.
 ///
-/// Whoever calls [`next`](Self::next) or [`recv`](Self::recv) drives it: there is no task behind it, and between calls
-/// nothing happens. Nothing happens before the first call either.
+/// Calls of [`next`](Self::next) or [`recv`](Self::recv) drive the client: there is no background
+/// task, and nothing happens between calls or before the first call.
 ///
 /// # What is sent again
-/// Nothing. A message whose [`send`](Self::send) returned may be lost on its way, as the browser takes messages for a
-/// connection of which it does not know yet that it is gone; it is not sent a second time. What the server has to know of
-/// the past, as subscriptions or the last message seen, is for the program to send after [`Event::Connected`].
+/// Nothing. A message whose [`send`](Self::send) returned may be lost, because the browser accepts
+/// messages for a connection that it does not yet know to be gone; the message is not sent again.
+/// The program has to send any state that the server needs, such as subscriptions or the last
+/// message seen, after [`Event::Connected`].
 ///
 /// # When it gives up
-/// When an attempt fails for a reason that will not go away ([`ConnectError::is_transient`], or what
-/// [`retry_when`](Self::retry_when) says), when as many attempts failed as [`Backoff`] allows, and when the server closes
-/// the connection with a code that says that the same would happen again: see [`reopen_when`](Self::reopen_when).
+/// The client gives up when an attempt fails with a permanent error ([`ConnectError::is_transient`]
+/// or [`retry_when`](Self::retry_when)), when the number of failed attempts reaches the limit of
+/// [`Backoff`], and when the server closes the connection with a code that a new connection would
+/// end with as well: see [`reopen_when`](Self::reopen_when).
 ///
-/// A browser hides why there was no connection. So a server that refuses it for good, with 401 or 404, looks like one that is
-/// down, and is tried as often as [`Backoff`] allows. A server tells a page by a close code, after the handshake.
+/// A browser hides why a connection attempt failed. A server that refuses the connection
+/// permanently, with 401 or 404, is therefore indistinguishable from one that is down, and is tried
+/// as often as [`Backoff`] allows. A server can inform a page by a close code, after the handshake.
 ///
 /// # When it waits longer
-/// The hint in a close frame, as servers of `sockeye` give when they stop (`retry after 3.4 s`), and without one 5 seconds for
-/// the close codes 1012 (service restart) and 1013 (try again later), are the least wait, cut to [`Backoff::cap`]; the jitter
-/// comes on top. What a refusal has in `Retry-After` a page does not learn.
+/// The retry hint in a close frame, which `sockeye` servers send on shutdown (`retry after 3.4 s`),
+/// is the minimum delay, limited to [`Backoff::cap`]; without a hint, the minimum is 5 seconds for
+/// the close codes 1012 (service restart) and 1013 (try again later). The jitter is added to it. A
+/// page cannot read `Retry-After` of a refusal.
 ///
-/// A browser lets the timers of a hidden page ring late: once a second, or once a minute when the page has been hidden for
-/// minutes. Its waits are longer by as much. Firefox lets whoever connects to a server that failed wait for some time more, up
-/// to a minute, which counts as [`Client::connect_timeout`]. A wait is 24.8 days at most, as a browser's timers are, and the browser's clock,
-/// by which [`Backoff::max_elapsed`] and [`Backoff::reset_after`] go, may stand still while the machine sleeps.
+/// A browser delays the timers of a hidden page: they fire once a second, or once a minute when the
+/// page has been hidden for minutes, and delays between attempts grow accordingly. Firefox makes a
+/// page that connects to a server that failed wait longer, up to a minute, which counts towards
+/// [`Client::connect_timeout`]. A delay is at most 24.8 days, the limit of the browser's timers.
+/// The browser's clock, which [`Backoff::max_elapsed`] and [`Backoff::reset_after`] use, may stop
+/// while the machine sleeps.
 ///
 /// # Cancel safety
-/// Every future of this type may be dropped at any await point: waits and attempts go on where they were with the next
-/// call. What each leaves undone is said there.
+/// Every future of this type may be dropped at any await point: the next call continues delays and
+/// attempts in progress. Each method documents the effect of dropping its future.
 ///
 /// # Drop
-/// As [`WebSocket`]: the server is told 4006.
+/// Same as [`WebSocket`]: the connection is closed with 4006.
 pub struct Reconnecting {
     client: Client,
     settings: Settings,
     state: State,
     kept: Kept,
     attempts: Attempts,
-    /// The program has begun to close it.
+    /// Set when the program has begun to close the connection.
     closing: bool,
-    /// Where the senders of a divided one find the connection.
+    /// The state shared with the senders, if this client was split.
     place: Option<Place>,
 }
 
@@ -93,14 +99,15 @@ enum State {
     Connecting(Attempt),
     Open {
         link: Link,
-        /// By the [clock](timer::now).
+        /// When the connection was opened, on the clock of [`timer::now`].
         since: Duration,
     },
     Over,
 }
 
 impl Reconnecting {
-    /// Connects as the client does, with the default [`Backoff`]; nothing happens before the first call.
+    /// Creates a client that connects as `client` does, with the default [`Backoff`]. Nothing
+    /// happens before the first call.
     pub fn new(client: Client) -> Self {
         Self {
             client,
@@ -113,16 +120,18 @@ impl Reconnecting {
         }
     }
 
-    /// Waits for what happens next. `None` says that it is over: the connection was [closed](Self::close), or the server
-    /// closed it for good, as the [`Event::Closed`] before told.
+    /// Waits for the next event. Returns `None` when the client is over: the connection was
+    /// [closed](Self::close), or the server closed it permanently, as the preceding
+    /// [`Event::Closed`] reported.
     ///
     /// # Errors
-    /// [`Error::Connect`] when it gives up: with the error of the attempt where that will not go away, else with
-    /// [`ConnectError::GaveUp`]. [`Error::Failed`] with a code after which it does not [connect again](Self::reopen_when). It is
-    /// over then, and further calls give `None`.
+    /// [`Error::Connect`] when the client gives up: with the error of the attempt if that error is
+    /// permanent, else with [`ConnectError::GaveUp`]. [`Error::Failed`] with a code after which the
+    /// client does not [reconnect](Self::reopen_when). The client is then over, and further calls
+    /// return `None`.
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// If the future is dropped, no event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.kept.pop() {
@@ -140,14 +149,14 @@ impl Reconnecting {
         }
     }
 
-    /// Waits for the next message, over however many connections; other events are passed over. `None` as
-    /// [`next`](Self::next) has it.
+    /// Waits for the next message, across any number of connections; other events are skipped.
+    /// Returns `None` as [`next`](Self::next) does.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
+    /// Same as [`next`](Self::next).
     ///
     /// # Cancel safety
-    /// Nothing is lost but events that are no messages.
+    /// If the future is dropped, only events other than messages may be lost.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         while let Some(event) = self.next().await? {
             if let Event::Message(message) = event {
@@ -157,18 +166,19 @@ impl Reconnecting {
         Ok(None)
     }
 
-    /// Sends a message, once: it is with the browser, whole, when this returns. While there is no connection it waits for
-    /// one; the events of that are kept for [`next`](Self::next), the last 40 of them, and so are all messages that had
-    /// arrived before the connection ended.
+    /// Sends a message, once. When this returns, the browser has taken the whole message. Without a
+    /// connection, opens one first; [`next`](Self::next) returns the events of that later: the last
+    /// 40 of them, and all messages that had arrived before the connection ended.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the connection was given up, as the server took nothing: the next call connects anew.
-    /// [`Error::Connect`] and [`Error::Failed`] as [`next`](Self::next), and [`Error::Closed`] when it is over. [`Error::QueueFull`] when the messages
-    /// that are kept fill [`Client::receive_queue`]: [`next`](Self::next) gives them, and it can go on then. In all cases the
-    /// message was not taken.
+    /// [`Error::Disconnected`] if the connection was given up because the server stopped reading:
+    /// the next call reconnects. [`Error::Connect`] and [`Error::Failed`] as for
+    /// [`next`](Self::next), and [`Error::Closed`] if the client is over. [`Error::QueueFull`] if
+    /// the kept messages fill [`Client::receive_queue`]: receive them with [`next`](Self::next),
+    /// then send again. In all cases the message was not sent.
     ///
     /// # Cancel safety
-    /// If it is dropped, the message was not taken.
+    /// If the future is dropped, the message was not sent.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
@@ -181,7 +191,8 @@ impl Reconnecting {
                 }
             };
             match sent {
-                // This connection has ended: the message was not taken, and may go by the next one.
+                // This connection has ended: the message was not sent, and may be sent on the next
+                // one.
                 Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
@@ -193,13 +204,15 @@ impl Reconnecting {
         }
     }
 
-    /// Closes the connection for good, as [`WebSocket::close`] does; without one, it is over at once.
+    /// Closes the connection permanently, as [`WebSocket::close`] does. Without a connection, the
+    /// client is over at once.
     ///
     /// # Errors
-    /// As [`WebSocket::close`].
+    /// Same as [`WebSocket::close`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::close`]; [`next`](Self::next) finishes what it began, and does not connect again.
+    /// Same as [`WebSocket::close`]; [`next`](Self::next) finishes the closing handshake, and does
+    /// not reconnect.
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -217,12 +230,13 @@ impl Reconnecting {
         closed
     }
 
-    /// Drops the connection, as a dropped [`WebSocket`] does, and makes another one at once: for a program that knows that it
-    /// is of no more use, as the page was frozen or the machine has another network. A wait or an attempt that is under way
-    /// is cut short likewise.
+    /// Drops the connection, as dropping a [`WebSocket`] does, and opens another one at once: for a
+    /// program that knows that the connection is useless, because the page was frozen or the
+    /// machine has changed networks. A delay or an attempt in progress is cut short as well.
     ///
-    /// [`Event::Lost`] with [`Error::Disconnected`] tells of a connection that was dropped, and [`Event::Connecting`] of the
-    /// attempt. After [`close`](Self::close), and when it is over, nothing happens.
+    /// [`Event::Lost`] with [`Error::Disconnected`] reports a dropped connection, and
+    /// [`Event::Connecting`] the attempt. After [`close`](Self::close), or when the client is over,
+    /// this has no effect.
     pub fn reconnect(&mut self) {
         if self.closing {
             return;
@@ -235,14 +249,14 @@ impl Reconnecting {
                 self.attempts.begin(timer::now());
             }
             State::Idle => self.attempts.begin(timer::now()),
-            // The attempt was counted when it was planned.
+            // The attempt was counted when it was scheduled.
             State::Waiting(_) | State::Connecting(_) => {}
         }
         self.wait(Duration::ZERO);
     }
 
-    /// The connection while it is open: for the subprotocol, and what else it has. Whoever closes it by this sees another one
-    /// made.
+    /// Returns the open connection, if any, for example to read its subprotocol. If the caller
+    /// closes the connection through this reference, the client reconnects.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {
             State::Open { link, .. } => link.websocket(),
@@ -250,7 +264,8 @@ impl Reconnecting {
         }
     }
 
-    /// Takes one step towards a connection. Whatever is under way stays in `state`, so that it may be dropped.
+    /// Takes one step towards a connection. An operation in progress stays in `state`, so that the
+    /// future may be dropped.
     async fn advance(&mut self) -> Result<()> {
         match &mut self.state {
             State::Idle => {
@@ -275,7 +290,7 @@ impl Reconnecting {
         Ok(())
     }
 
-    /// Keeps what is left of a connection that takes no messages, until its end.
+    /// Keeps the remaining messages of a connection that no longer accepts messages, until its end.
     async fn finish(&mut self) -> Result<()> {
         while let State::Open { link, .. } = &mut self.state {
             let limit = self.client.receive_queue;
@@ -319,7 +334,7 @@ impl Reconnecting {
         self.again(asked, Event::Lost(error))
     }
 
-    /// After a closing handshake.
+    /// Handles the end of the connection after a closing handshake.
     fn closed(&mut self) -> Result<()> {
         let frame = match &self.state {
             State::Open { link, .. } => link.close_frame().cloned(),
@@ -341,7 +356,7 @@ impl Reconnecting {
         }
     }
 
-    /// Tells what happened and plans the next attempt, unless there were enough.
+    /// Records the event and schedules the next attempt, unless the limit of attempts is reached.
     fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
         let Some(delay) = self.attempts.again(timer::now(), asked, random()) else {
             self.end();
@@ -353,7 +368,7 @@ impl Reconnecting {
         Ok(())
     }
 
-    /// Waits before the attempt that is planned.
+    /// Starts the delay before the next attempt.
     fn wait(&mut self, delay: Duration) {
         self.publish(Slot::Waiting);
         self.state = State::Waiting(Sleep::new(delay));
@@ -366,9 +381,9 @@ impl Reconnecting {
     }
 }
 
-/// Random bits, which spread attempts and protect nothing.
+/// Returns random bits. They spread attempts over time and protect nothing.
 fn random() -> u64 {
-    // 53 bits of it; a negative number cannot be.
+    // At most 53 random bits; never negative.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in 0..2^64")]
     let bits = (js_sys::Math::random() * 18_446_744_073_709_551_616.0) as u64;
     bits

@@ -12,7 +12,7 @@ use crate::WebSocket;
 use crate::client::{Client, ConnectError, HookError};
 use crate::timer::Sleep;
 
-/// A connection in the making.
+/// An attempt to connect that is in progress.
 pub(super) type Attempt = Boxed<Result<WebSocket, ConnectError>>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -28,14 +28,15 @@ pub(super) struct Settings {
 }
 
 impl Reconnecting {
-    /// How long to wait between attempts, and how often to try.
+    /// Sets the delays between attempts, and the maximum number of attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.attempts.set_backoff(backoff);
         self
     }
 
-    /// Calls this before each attempt, with its number and the client, and connects by the client that it gives back: for
-    /// tokens that expire. As a page cannot send headers, they go in the URL or among the subprotocols.
+    /// Sets a hook that is called before each attempt with the attempt number and the client, and
+    /// returns the client to connect with: for tokens that expire. As a page cannot send headers,
+    /// tokens go in the URL or among the subprotocols.
     ///
     /// ```no_run
     /// use sockeye_web::Client;
@@ -50,11 +51,11 @@ impl Reconnecting {
     /// );
     /// ```
     ///
-    /// Each attempt begins with the client that this was made of. The hook has as much time as that client's
-    /// [`connect_timeout`](Client::connect_timeout). If it fails, so has the attempt: with [`ConnectError::Hook`], which is
-    /// transient.
+    /// Each call gets the client given to [`Reconnecting::new`]. The timeout of the hook is that
+    /// client's [`connect_timeout`](Client::connect_timeout). If the hook fails, the attempt fails
+    /// with [`ConnectError::Hook`], which is transient.
     ///
-    /// Its native twin is given headers in place of the client.
+    /// The native counterpart passes headers instead of the client.
     pub fn before_attempt<F>(mut self, hook: impl Fn(u32, Client) -> F + 'static) -> Self
     where
         F: Future<Output = Result<Client, Box<dyn Error + Send + Sync>>> + 'static,
@@ -63,18 +64,19 @@ impl Reconnecting {
         self
     }
 
-    /// Which errors of an attempt to try again after. Default: [`ConnectError::is_transient`].
+    /// Sets after which errors of an attempt to try again. Default: [`ConnectError::is_transient`].
     pub fn retry_when(mut self, retry: impl Fn(&ConnectError) -> bool + 'static) -> Self {
         self.settings.retry = Box::new(retry);
         self
     }
 
-    /// After which close frames of the server to connect again; `None` is an empty one. Default: all but 1000 (normal
-    /// closure) and those that a new connection would end with as well: 1002, 1003, 1007, 1008, 1009 and 1010. Codes of
-    /// applications (3000 to 4999) are for the application to judge.
+    /// Sets after which close frames of the server to reconnect; `None` stands for an empty one.
+    /// Default: all but 1000 (normal closure) and those that would end a new connection as well:
+    /// 1002, 1003, 1007, 1008, 1009 and 1010. Application codes (3000 to 4999) are for the
+    /// application to judge.
     ///
-    /// A connection that ended without a close frame is always made again. What the browser says with
-    /// [`Error::Failed`](crate::Error::Failed) is judged as a close frame.
+    /// A connection that ended without a close frame is always reestablished. The frame of
+    /// [`Error::Failed`](crate::Error::Failed) is judged in the same way as a close frame.
     pub fn reopen_when(mut self, reopen: impl Fn(Option<&CloseFrame>) -> bool + 'static) -> Self {
         self.settings.reopen = Box::new(reopen);
         self
@@ -102,7 +104,7 @@ impl Settings {
     }
 }
 
-/// The client that the hook gives.
+/// Returns the client from the hook.
 async fn refresh(client: Client, attempt: u32, hook: &Hook) -> Result<Client, ConnectError> {
     let after = client.timeout;
     let deadline = Sleep::new(after);

@@ -1,4 +1,4 @@
-//! A client that connects again, in two halves: one waits for events, and any number of tasks send.
+//! A reconnecting client split into two halves: one waits for events, and any number of tasks send.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,22 +12,23 @@ use super::{Event, Link, Reconnecting, State};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
-/// What the senders know of the connection.
+/// The state of the connection as the senders see it.
 #[derive(Clone)]
 pub(super) enum Slot {
-    /// There is none now.
+    /// There is no connection at present.
     Waiting,
     Open(split::Sender),
-    /// There will be none any more.
+    /// There will be no further connection.
     Over,
 }
 
-/// Where the senders look, and who of them wait.
+/// The state shared with the senders, owned by the receiving half.
 pub(super) struct Place(Rc<Shared>);
 
 struct Shared {
     slot: RefCell<Slot>,
-    /// How often the slot has changed, so that a sender tells a new connection from the one that has just refused it.
+    /// Number of changes of the slot, so that a sender can tell a new connection from the one that
+    /// has just rejected its message.
     changes: RefCell<u64>,
     waiting: RefCell<Vec<Waker>>,
 }
@@ -41,7 +42,7 @@ impl Shared {
         }
     }
 
-    /// Waits until the slot has changed since.
+    /// Waits until the slot has changed since the change number `since`.
     fn poll_change(&self, cx: &Context<'_>, since: u64) -> Poll<()> {
         if *self.changes.borrow() != since {
             return Poll::Ready(());
@@ -61,10 +62,10 @@ impl Drop for Place {
 }
 
 impl Reconnecting {
-    /// Divides it into a half that sends, for any number of tasks of this page or worker, and a half that waits for events and
-    /// makes the connections.
+    /// Splits the client into a sending half, for any number of tasks of this page or worker, and a
+    /// half that waits for events and opens the connections.
     ///
-    /// Each connection is [divided](WebSocket::split) likewise.
+    /// Each connection is [split](WebSocket::split) in the same way.
     pub fn split(mut self) -> (Sender, Receiver) {
         let shared = Rc::new(Shared {
             slot: RefCell::new(Slot::Waiting),
@@ -83,7 +84,7 @@ impl Reconnecting {
         (Sender { shared: Rc::downgrade(&shared) }, Receiver { inner: self })
     }
 
-    /// A connection that has just been opened, as this one is: whole or divided.
+    /// Wraps a new connection, whole or split like this client.
     pub(super) fn link(&self, ws: WebSocket) -> Link {
         if self.place.is_none() {
             return Link::Whole(Box::new(ws));
@@ -102,21 +103,22 @@ impl Reconnecting {
     }
 }
 
-/// The half of a [`Reconnecting`] that sends. Clones send by the same connections.
+/// The sending half of a [`Reconnecting`]. Clones share the connection.
 #[derive(Clone)]
 pub struct Sender {
     shared: Weak<Shared>,
 }
 
 impl Sender {
-    /// Sends a message, once: it is with the browser, whole, when this returns. While there is no connection it waits for one,
-    /// which is made while the other half [waits](Receiver::next) for events.
+    /// Sends a message, once. When this returns, the browser has taken the whole message. Without a
+    /// connection, waits for one, which is opened while the other half [waits](Receiver::next) for
+    /// events.
     ///
     /// # Errors
-    /// [`Error::Closed`] when it is over, or the other half was dropped: nothing was sent.
+    /// [`Error::Closed`] if the client is over or the other half was dropped: nothing was sent.
     ///
     /// # Cancel safety
-    /// If it is dropped, the message was not taken.
+    /// If the future is dropped, the message was not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         while let Some(shared) = self.shared.upgrade() {
@@ -127,7 +129,8 @@ impl Sender {
                 Slot::Open(sender) => match sender.send(message.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(error @ Error::Usage(_)) => return Err(error),
-                    // This connection is at its end: the message was not taken, and may go by the next one.
+                    // This connection has ended: the message was not sent, and may be sent on the
+                    // next one.
                     Err(_) => {}
                 },
             }
@@ -137,52 +140,52 @@ impl Sender {
     }
 }
 
-/// The half of a [`Reconnecting`] that waits for events, and makes the connections meanwhile. When it is dropped, the
-/// connection ends as that of a dropped [`split::Receiver`].
+/// The half of a [`Reconnecting`] that waits for events, and opens the connections meanwhile.
+/// Dropping it ends the connection as dropping a [`split::Receiver`] does.
 pub struct Receiver {
     inner: Reconnecting,
 }
 
 impl Receiver {
-    /// As [`Reconnecting::next`].
+    /// Waits for the next event, as [`Reconnecting::next`] does.
     ///
     /// # Errors
-    /// As [`Reconnecting::next`].
+    /// Same as [`Reconnecting::next`].
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// If the future is dropped, no event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         self.inner.next().await
     }
 
-    /// As [`Reconnecting::recv`].
+    /// Waits for the next message, as [`Reconnecting::recv`] does.
     ///
     /// # Errors
-    /// As [`Reconnecting::recv`].
+    /// Same as [`Reconnecting::recv`].
     ///
     /// # Cancel safety
-    /// Nothing is lost but events that are no messages.
+    /// If the future is dropped, only events other than messages may be lost.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         self.inner.recv().await
     }
 
-    /// As [`Reconnecting::close`], after what was sent.
+    /// Closes the connection after all messages sent before, as [`Reconnecting::close`] does.
     ///
     /// # Errors
-    /// As [`Reconnecting::close`].
+    /// Same as [`Reconnecting::close`].
     ///
     /// # Cancel safety
-    /// As [`Reconnecting::close`].
+    /// Same as [`Reconnecting::close`].
     pub async fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<()> {
         self.inner.close(code, reason).await
     }
 
-    /// As [`Reconnecting::reconnect`].
+    /// Drops the connection and opens another one, as [`Reconnecting::reconnect`] does.
     pub fn reconnect(&mut self) {
         self.inner.reconnect();
     }
 
-    /// The connection while it is open: for the subprotocol, and what else it has.
+    /// Returns the open connection, if any, for example to read its subprotocol.
     pub fn connection(&self) -> Option<&split::Receiver> {
         match &self.inner.state {
             State::Open { link, .. } => link.receiver(),

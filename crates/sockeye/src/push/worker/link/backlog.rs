@@ -1,6 +1,6 @@
 //! Input that came together with what filled the output: it waits, so that nobody who reads loses an answer.
 
-use super::{Delivery, Link, Office, Phase};
+use super::{Delivery, Link, LinkState, WorkerContext};
 use crate::push::Handler;
 
 /// Input, decrypted, that the connection has not handled yet. It is at most what a backend takes from a socket in one turn.
@@ -32,31 +32,31 @@ impl<S: Delivery> Link<S> {
 
     /// Goes on with the input that waited.
     #[cold]
-    pub(crate) fn receive_backlog<H: Handler>(&mut self, office: &mut Office<H>) {
+    pub(crate) fn receive_backlog<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let Some(mut backlog) = self.backlog.take() else { return };
         let _span = super::is_traced().then(|| self.span());
-        let Phase::Open(connection) = &mut self.phase else { return };
-        connection.writer.get_or_insert_with(|| office.lend());
+        let LinkState::Open(connection) = &mut self.state else { return };
+        connection.writer.get_or_insert_with(|| context.lend());
         let input = &mut backlog.bytes[backlog.handled..];
-        let received = connection.receive(&mut office.handler, input);
+        let received = connection.receive(&mut context.handler, input);
         if let Some(writer) = &mut connection.writer {
             // This input is not the one that the caller will settle.
             writer.end_input(input);
         }
         match received {
-            Ok(0) if connection.protocol.is_mid_message() => self.charge(office),
+            Ok(0) if connection.protocol.is_mid_message() => self.charge(context),
             Ok(0) => {}
             Ok(left) => {
                 backlog.handled = backlog.bytes.len() - left;
                 self.backlog = Some(backlog);
             }
-            Err(stop) => self.conclude(office, *stop),
+            Err(stop) => self.finish_connection(context, *stop),
         }
     }
 
     /// Whether as much output waits as may, and the transport was not tried since.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        !self.blocked && matches!(&self.phase, Phase::Open(connection) if connection.is_full())
+        !self.blocked && matches!(&self.state, LinkState::Open(connection) if connection.is_full())
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::Charge;
 
-use super::{Delivery, End, Link, Office, Phase, Stage};
+use super::{DeadlineStage, Delivery, End, Link, LinkState, WorkerContext};
 use crate::push::Handler;
 
 /// Output that waits for its peer.
@@ -20,7 +20,11 @@ pub(super) struct Stall {
 impl<S: Delivery> Link<S> {
     /// The system takes no more output for now; `progress` says whether it took some since it was last asked.
     #[cold]
-    pub(crate) fn wait_for_room<H: Handler>(&mut self, office: &mut Office<H>, progress: bool) {
+    pub(crate) fn wait_for_room<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        progress: bool,
+    ) {
         self.blocked = true;
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
@@ -31,53 +35,53 @@ impl<S: Delivery> Link<S> {
             }
         }
         if progress || self.stall.is_none() {
-            self.await_progress(office, Instant::now());
+            self.await_progress(context, Instant::now());
         }
-        self.charge_unwritten(office);
+        self.charge_unwritten(context);
     }
 
     /// Counts output that waits for the peer against the budget of the server. A connection that is to give way is dropped: no
     /// close frame would reach the peer.
     #[cold]
-    pub(super) fn charge_unwritten<H: Handler>(&mut self, office: &mut Office<H>) {
+    pub(super) fn charge_unwritten<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let held = self.unwritten() + self.backlog_len();
         let Some(Stall { charge, .. }) = self.stall.as_deref_mut() else { return };
         match charge.set(held) {
-            Ok(()) if charge.needs_waker() => charge.wake_by(&office.workers.waker(self.id)),
+            Ok(()) if charge.needs_waker() => charge.wake_by(&context.workers.waker(self.id)),
             Ok(()) => {}
             Err(error) => {
-                self.fail(office, error.into());
+                self.fail(context, error.into());
                 self.end = End::Drop;
             }
         }
     }
 
     fn unwritten(&mut self) -> usize {
-        match &mut self.phase {
-            Phase::Open(connection) => connection.unwritten(),
-            Phase::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
-            Phase::Opening(_) => 0,
+        match &mut self.state {
+            LinkState::Open(connection) => connection.unwritten(),
+            LinkState::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
+            LinkState::Opening(_) => 0,
         }
     }
 
     /// Gives the peer the whole time to take some more.
-    fn await_progress<H>(&mut self, office: &Office<H>, now: Instant) {
-        let deadline = self.write_timeout(office).and_then(|timeout| now.checked_add(timeout));
+    fn await_progress<H>(&mut self, context: &WorkerContext<H>, now: Instant) {
+        let deadline = self.write_timeout(context).and_then(|timeout| now.checked_add(timeout));
         let acknowledged = if deadline.is_some() { self.acknowledged() } else { 0 };
         let charge = match self.stall.take() {
             Some(stall) => stall.charge,
-            None => office.settings.options.memory_budget.charge(),
+            None => context.settings.options.memory_budget.charge(),
         };
         self.stall = Some(Box::new(Stall { deadline, acknowledged, charge }));
-        self.asked_in = Stage::Unknown;
+        self.deadline_stage = DeadlineStage::Unknown;
     }
 
-    fn write_timeout<H>(&self, office: &Office<H>) -> Option<Duration> {
-        let config = &office.settings.options.config;
-        match &self.phase {
+    fn write_timeout<H>(&self, context: &WorkerContext<H>) -> Option<Duration> {
+        let config = &context.settings.options.config;
+        match &self.state {
             // The last frames of a connection that is over never wait without a bound.
-            Phase::Over(_) => config.longest_write().or(Some(config.longest_closing())),
-            Phase::Opening(_) | Phase::Open(_) => config.longest_write(),
+            LinkState::Over(_) => config.write_timeout.or(Some(config.close_timeout)),
+            LinkState::Opening(_) | LinkState::Open(_) => config.write_timeout,
         }
     }
 
@@ -89,10 +93,10 @@ impl<S: Delivery> Link<S> {
     #[cfg(any(feature = "tls", all(feature = "io-uring", target_os = "linux")))]
     #[inline]
     pub(crate) fn set_in_flight(&mut self, length: usize) {
-        match &mut self.phase {
-            Phase::Open(connection) => connection.set_in_flight(length),
-            Phase::Over(over) => over.in_flight = length > 0,
-            Phase::Opening(_) => {}
+        match &mut self.state {
+            LinkState::Open(connection) => connection.set_in_flight(length),
+            LinkState::Over(over) => over.in_flight = length > 0,
+            LinkState::Opening(_) => {}
         }
     }
 
@@ -109,13 +113,13 @@ impl<S: Delivery> Link<S> {
 
     /// Whether output waits, be it with the link or on its way to the system.
     pub(super) fn has_unwritten(&mut self) -> bool {
-        let waits = match &self.phase {
-            Phase::Open(connection) => connection.unwritten() > 0,
-            Phase::Over(over) => {
+        let waits = match &self.state {
+            LinkState::Open(connection) => connection.unwritten() > 0,
+            LinkState::Over(over) => {
                 over.in_flight
                     || over.writer.as_ref().is_some_and(|writer| !writer.output.is_empty())
             }
-            Phase::Opening(_) => false,
+            LinkState::Opening(_) => false,
         };
         #[cfg(feature = "tls")]
         let waits = waits || self.tls.as_mut().is_some_and(|tls| !tls.output().is_empty());
@@ -124,7 +128,7 @@ impl<S: Delivery> Link<S> {
 
     /// Whether the peer has taken none of the output for too long. The system has room again only when a good part of what it
     /// holds, megabytes, was acknowledged: on a slow line the peer takes some long before.
-    pub(super) fn is_stalled<H>(&mut self, office: &Office<H>, now: Instant) -> bool {
+    pub(super) fn is_stalled<H>(&mut self, context: &WorkerContext<H>, now: Instant) -> bool {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         let Some(stall) = self.stall.as_ref().filter(|stall| is_due(stall.deadline)) else {
             return false;
@@ -132,7 +136,7 @@ impl<S: Delivery> Link<S> {
         if self.acknowledged() <= stall.acknowledged {
             return true;
         }
-        self.await_progress(office, now);
+        self.await_progress(context, now);
         false
     }
 }

@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::{CloseCode, CloseFrame, Kind};
 
-use super::lifecycle::Stage;
-use super::{Closed, Inside, Outbox, wake_writer};
+use super::lifecycle::OutboxStage;
+use super::{Closed, Inner, Outbox, wake_writer};
 use crate::websocket::closing::ClosePayload;
 use crate::websocket::split::stream::{Part, Stream};
 
@@ -98,11 +98,11 @@ impl Outbox {
         kind: Kind,
     ) -> Result<u64, Closed> {
         self.turn.acquire().await.map_err(|_| Closed)?.forget();
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return Err(Closed);
         }
-        let fragments = &mut inside.fragments;
+        let fragments = &mut inner.fragments;
         fragments.current = Some(Stream::new(kind));
         fragments.begun += 1;
         Ok(fragments.begun)
@@ -114,10 +114,10 @@ impl Outbox {
         cx: &Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let mut guard = self.lock();
-        let inside = &mut *guard;
-        match (inside.lifecycle.stage, &mut inside.fragments.current) {
-            (Stage::Open, Some(stream)) if stream.has_room() => Poll::Ready(Ok(())),
-            (Stage::Open, Some(stream)) => {
+        let inner = &mut *guard;
+        match (inner.lifecycle.stage, &mut inner.fragments.current) {
+            (OutboxStage::Open, Some(stream)) if stream.has_room() => Poll::Ready(Ok(())),
+            (OutboxStage::Open, Some(stream)) => {
                 stream.watch(cx);
                 Poll::Pending
             }
@@ -132,14 +132,15 @@ impl Outbox {
         last: bool,
     ) -> Result<(), Closed> {
         let mut guard = self.lock();
-        let inside = &mut *guard;
-        let (Stage::Open, Some(stream)) = (inside.lifecycle.stage, &mut inside.fragments.current)
+        let inner = &mut *guard;
+        let (OutboxStage::Open, Some(stream)) =
+            (inner.lifecycle.stage, &mut inner.fragments.current)
         else {
             return Err(Closed);
         };
-        stream.push(fragment, last, inside.queue.next_number());
+        stream.push(fragment, last, inner.queue.next_number());
         if last {
-            inside.fragments.finished = inside.fragments.begun;
+            inner.fragments.finished = inner.fragments.begun;
         }
         wake_writer(guard);
         Ok(())
@@ -151,11 +152,11 @@ impl Outbox {
         cx: &Context<'_>,
         number: u64,
     ) -> Poll<Result<(), Closed>> {
-        let mut inside = self.lock();
-        if inside.fragments.is_written(number) {
+        let mut inner = self.lock();
+        if inner.fragments.is_written(number) {
             return Poll::Ready(Ok(()));
         }
-        match &mut inside.fragments.current {
+        match &mut inner.fragments.current {
             Some(stream) if stream.is_written() => Poll::Ready(Ok(())),
             Some(stream) => {
                 stream.watch(cx);
@@ -168,30 +169,30 @@ impl Outbox {
     /// The message that was begun will not be finished. What was sent of it cannot be taken back: then the connection is
     /// closed with 1011.
     pub(in crate::websocket::split) fn cancel_stream(&self) {
-        let mut inside = self.lock();
-        if inside.lifecycle.stage != Stage::Open {
+        let mut inner = self.lock();
+        if inner.lifecycle.stage != OutboxStage::Open {
             return;
         }
-        if inside.fragments.current.as_ref().is_some_and(Stream::has_begun) {
+        if inner.fragments.current.as_ref().is_some_and(Stream::has_begun) {
             let reason = "a message was not finished";
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
-            inside.lifecycle.ask(ClosePayload(Some(frame)));
-            self.begin_closing(&mut inside);
+            inner.lifecycle.ask(ClosePayload(Some(frame)));
+            self.begin_closing(&mut inner);
         } else {
-            inside.fragments.current = None;
+            inner.fragments.current = None;
             self.turn.add_permits(1);
         }
         // Messages may have waited behind it.
-        wake_writer(inside);
+        wake_writer(inner);
     }
 
     /// A message in fragments that is not finished when the connection closes cannot be any more; and if a part of it was
     /// sent, no other message can follow.
-    pub(super) fn cut_fragments(&self, inside: &mut Inside) {
-        match &inside.fragments.current {
+    pub(super) fn cut_fragments(&self, inner: &mut Inner) {
+        match &inner.fragments.current {
             Some(stream) if stream.is_finished() => {}
-            Some(stream) if stream.has_begun() => self.drop_queue(inside),
-            _ => inside.fragments.current = None,
+            Some(stream) if stream.has_begun() => self.drop_queue(inner),
+            _ => inner.fragments.current = None,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::websocket::closing::ClosePayload;
 /// The way of the half that sends to its end: the stage and the close frame only go forward.
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
-    pub(super) stage: Stage,
+    pub(super) stage: OutboxStage,
     pub(super) close: Close,
     /// The receiving half needs the transport no longer: its writing half is to be ended.
     pub(super) finish: bool,
@@ -14,7 +14,7 @@ pub(super) struct Lifecycle {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum OutboxStage {
     #[default]
     Open,
     Closing,

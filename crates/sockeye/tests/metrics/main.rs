@@ -1,4 +1,4 @@
-//! Figures for the recorders of the crate `metrics`: each test states all that are not zero.
+//! Metrics for the recorders of the crate `metrics`: each test states all that are not zero.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

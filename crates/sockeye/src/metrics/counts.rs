@@ -2,11 +2,11 @@ use std::mem;
 
 use sockeye_proto::{Kind, Role};
 
-use super::recorded::{Side, dropped_full};
+use super::recorded::{RoleMetrics, count_dropped_full};
 
 /// What a worker of the handler server counts by itself, until it hands it over.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     received: [Count; 2],
     sent: [Count; 2],
     wire_received: u64,
@@ -22,31 +22,31 @@ struct Count {
     bytes: u64,
 }
 
-impl Tally {
+impl Counts {
     #[inline]
-    pub(crate) fn received(&mut self, kind: Kind, length: usize) {
+    pub(crate) fn count_received(&mut self, kind: Kind, length: usize) {
         self.received[kind as usize].add(1, length as u64);
     }
 
     /// A message was sent, in `wire` bytes of frames.
     #[inline]
-    pub(crate) fn sent(&mut self, kind: Kind, length: usize, wire: usize) {
+    pub(crate) fn count_sent(&mut self, kind: Kind, length: usize, wire: usize) {
         self.sent[kind as usize].add(1, length as u64);
         self.wire_sent += wire as u64;
     }
 
     #[inline]
-    pub(crate) fn wire_received(&mut self, length: usize) {
+    pub(crate) fn count_wire_received(&mut self, length: usize) {
         self.wire_received += length as u64;
     }
 
     #[inline]
-    pub(crate) fn message_dropped(&mut self) {
+    pub(crate) fn count_dropped(&mut self) {
         self.dropped += 1;
     }
 
     /// The messages that `unsent` counts as sent are dropped.
-    pub(crate) fn messages_dropped(&mut self, unsent: &Self) {
+    pub(crate) fn count_all_dropped(&mut self, unsent: &Self) {
         self.dropped += unsent.sent.iter().map(|count| count.messages).sum::<u64>();
     }
 
@@ -67,23 +67,23 @@ impl Tally {
     }
 
     /// Adds all to the figures, and begins anew.
-    pub(crate) fn hand_over(&mut self, role: Role) {
+    pub(crate) fn flush(&mut self, role: Role) {
         let Self { received, sent, wire_received, wire_sent, dropped: full } = self.take();
         if wire_received + wire_sent + full == 0 {
             return;
         }
-        let side = Side::of(role);
+        let role_metrics = RoleMetrics::of(role);
         for kind in [Kind::Text, Kind::Binary] {
-            side.add_received(
+            role_metrics.add_received(
                 kind,
                 received[kind as usize].messages,
                 received[kind as usize].bytes,
             );
-            side.add_sent(kind, sent[kind as usize].messages, sent[kind as usize].bytes);
+            role_metrics.add_sent(kind, sent[kind as usize].messages, sent[kind as usize].bytes);
         }
-        side.add_wire(wire_received, wire_sent);
+        role_metrics.add_wire(wire_received, wire_sent);
         if full > 0 {
-            dropped_full(full);
+            count_dropped_full(full);
         }
     }
 }

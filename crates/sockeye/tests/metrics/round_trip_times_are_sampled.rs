@@ -17,7 +17,7 @@ fn each_ping_that_was_answered_is_a_sample() {
         assert!(timeout(Duration::from_secs(15), waiting).await.is_err());
         assert_eq!(server.rtt().unwrap().last(), Duration::ZERO);
     });
-    // A ping of 4 bytes with an answer of 8, and no message.
+    // A ping of 4 bytes with a pong of 8, and no message.
     assert_eq!(
         figures,
         [

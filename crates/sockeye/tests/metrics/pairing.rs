@@ -1,9 +1,9 @@
-//! Two ends of a connection, without a network.
+//! Both ends of a connection, without a network.
 
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, WebSocket};
 
-/// A client and a server that are connected.
+/// Returns a client and a server that are connected.
 pub(crate) async fn pair(client: Client, options: Options) -> (WebSocket, WebSocket) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let upgrader = Upgrader::new().options(options);
@@ -11,7 +11,7 @@ pub(crate) async fn pair(client: Client, options: Options) -> (WebSocket, WebSoc
     (client.unwrap(), server.unwrap())
 }
 
-/// As [`pair`], with all defaults.
+/// Like [`pair`], with all defaults.
 pub(crate) async fn plain() -> (WebSocket, WebSocket) {
     pair(client(), Options::new()).await
 }

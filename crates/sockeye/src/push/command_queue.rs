@@ -11,12 +11,12 @@ use sockeye_proto::{Message, Prepared};
 use super::{ConnectionId, HandleError};
 use crate::websocket::ClosePayload;
 
-/// What a letter counts beside its payload, in bytes: about its size in memory.
-const LETTER_SIZE: usize = 64;
+/// What a command counts beside its payload, in bytes: about its size in memory.
+const COMMAND_SIZE: usize = 64;
 
 /// What a worker is asked to do.
 #[derive(Debug)]
-pub(super) enum Letter {
+pub(super) enum Command {
     Send(ConnectionId, Message),
     SendPrepared(ConnectionId, Prepared),
     Ping(ConnectionId, Vec<u8>),
@@ -29,16 +29,16 @@ pub(super) enum Letter {
     Stop,
 }
 
-impl Letter {
-    /// Whether it is taken however full the mailbox is, so that a peer which floods can be got rid of. There are only so many of
+impl Command {
+    /// Whether it is taken however full the command queue is, so that a peer which floods can be got rid of. There are only so many of
     /// these: a [`Handle`](super::Handle) asks for each once in the life of its connection, a connection is chosen to give way
     /// once for its input and once for its output, and a server is stopped once.
-    const fn is_always_taken(&self) -> bool {
+    const fn bypasses_limit(&self) -> bool {
         matches!(self, Self::Close(..) | Self::Abort(_) | Self::GiveWay(_) | Self::Stop)
     }
 
     fn size(&self) -> usize {
-        LETTER_SIZE
+        COMMAND_SIZE
             + match self {
                 Self::Send(_, message) => message.len(),
                 Self::SendPrepared(_, prepared) | Self::Broadcast(prepared) => prepared.len(),
@@ -50,21 +50,21 @@ impl Letter {
     }
 }
 
-/// Makes a worker look into its mailbox.
+/// Makes a worker look into its command queue.
 pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// Letters to one worker: bounded in bytes, many writers and one reader.
-pub(super) struct Mailbox {
-    inside: Mutex<Inside>,
+pub(super) struct CommandQueue {
+    inner: Mutex<Inner>,
     waker: Waker,
     limit: usize,
 }
 
 #[derive(Default)]
-struct Inside {
-    letters: Vec<Letter>,
+struct Inner {
+    commands: Vec<Command>,
     size: usize,
-    /// The worker waits, or is about to: the next letter must wake it.
+    /// The worker waits, or is about to: the next command must wake it.
     asleep: bool,
     /// The worker was told to stop.
     stopped: bool,
@@ -72,40 +72,40 @@ struct Inside {
     closed: bool,
 }
 
-impl Mailbox {
+impl CommandQueue {
     pub(super) fn new(waker: Waker, limit: usize) -> Self {
-        Self { inside: Mutex::default(), waker, limit }
+        Self { inner: Mutex::default(), waker, limit }
     }
 
-    pub(super) fn post(&self, letter: Letter) -> Result<(), HandleError> {
-        let mut inside = self.lock();
-        if inside.closed {
+    pub(super) fn post(&self, command: Command) -> Result<(), HandleError> {
+        let mut inner = self.lock();
+        if inner.closed {
             return Err(HandleError::Stopped);
         }
-        if inside.size >= self.limit && !letter.is_always_taken() {
+        if inner.size >= self.limit && !command.bypasses_limit() {
             return Err(HandleError::Full);
         }
-        if matches!(letter, Letter::Stop) && mem::replace(&mut inside.stopped, true) {
+        if matches!(command, Command::Stop) && mem::replace(&mut inner.stopped, true) {
             return Ok(());
         }
-        inside.size += letter.size();
-        inside.letters.push(letter);
-        let asleep = mem::take(&mut inside.asleep);
-        drop(inside);
+        inner.size += command.size();
+        inner.commands.push(command);
+        let asleep = mem::take(&mut inner.asleep);
+        drop(inner);
         if asleep {
             (self.waker)();
         }
         Ok(())
     }
 
-    /// All letters, or a note that the worker sleeps from now on.
-    pub(super) fn take_or_sleep(&self, letters: &mut Vec<Letter>) {
-        let mut inside = self.lock();
-        if inside.letters.is_empty() {
-            inside.asleep = true;
+    /// All commands, or a note that the worker sleeps from now on.
+    pub(super) fn take_or_sleep(&self, commands: &mut Vec<Command>) {
+        let mut inner = self.lock();
+        if inner.commands.is_empty() {
+            inner.asleep = true;
         } else {
-            mem::swap(letters, &mut inside.letters);
-            inside.size = 0;
+            mem::swap(commands, &mut inner.commands);
+            inner.size = 0;
         }
     }
 
@@ -121,27 +121,27 @@ impl Mailbox {
 
     /// Nobody will look into it any more.
     pub(super) fn close(&self) {
-        let mut inside = self.lock();
-        inside.closed = true;
-        inside.letters = Vec::new();
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.commands = Vec::new();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is locked.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Mailbox {
+impl fmt::Debug for CommandQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mailbox").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("CommandQueue").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
 /// All workers of a server, as seen by those who write to them.
 #[derive(Debug)]
 pub(super) struct Workers {
-    pub(super) mailboxes: Vec<Mailbox>,
+    pub(super) command_queues: Vec<CommandQueue>,
     /// How much may be unwritten on a connection before further messages are dropped, in bytes.
     pub(super) max_unwritten: usize,
 }
@@ -155,7 +155,7 @@ struct GiveWay {
 impl Wake for GiveWay {
     fn wake(self: Arc<Self>) {
         // A worker that has stopped has closed it.
-        let _ = self.workers.post(self.id, Letter::GiveWay(self.id));
+        let _ = self.workers.post(self.id, Command::GiveWay(self.id));
     }
 }
 
@@ -165,29 +165,29 @@ impl Workers {
         task::Waker::from(Arc::new(GiveWay { id, workers: self.clone() }))
     }
 
-    pub(super) fn post(&self, id: ConnectionId, letter: Letter) -> Result<(), HandleError> {
-        let mailbox = self.mailboxes.get(id.worker()).ok_or(HandleError::Stopped)?;
-        mailbox.post(letter)
+    pub(super) fn post(&self, id: ConnectionId, command: Command) -> Result<(), HandleError> {
+        let command_queue = self.command_queues.get(id.worker()).ok_or(HandleError::Stopped)?;
+        command_queue.post(command)
     }
 
     /// Sends a message to all connections.
     pub(super) fn broadcast(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.post_to_all(|| Letter::Broadcast(prepared.clone()))
+        self.post_to_all(|| Command::Broadcast(prepared.clone()))
     }
 
     /// Succeeds as long as the connection's worker runs.
     pub(super) fn check_running(&self, id: ConnectionId) -> Result<(), HandleError> {
-        match self.mailboxes.get(id.worker()) {
-            Some(mailbox) if !mailbox.is_closed() => Ok(()),
+        match self.command_queues.get(id.worker()) {
+            Some(command_queue) if !command_queue.is_closed() => Ok(()),
             _ => Err(HandleError::Stopped),
         }
     }
 
     /// To every worker that takes it; the error of the first that did not.
-    pub(super) fn post_to_all(&self, letter: impl Fn() -> Letter) -> Result<(), HandleError> {
+    pub(super) fn post_to_all(&self, command: impl Fn() -> Command) -> Result<(), HandleError> {
         let mut posted = Ok(());
-        for mailbox in &self.mailboxes {
-            posted = posted.and(mailbox.post(letter()));
+        for command_queue in &self.command_queues {
+            posted = posted.and(command_queue.post(command()));
         }
         posted
     }
@@ -208,30 +208,30 @@ mod tests {
         let waker = Box::new(move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let mailbox = Mailbox::new(waker, 2 * LETTER_SIZE + 10);
-        let letter = || Letter::Broadcast(Prepared::new("12345"));
-        let mut letters = Vec::new();
-        mailbox.post(letter()).unwrap();
+        let command_queue = CommandQueue::new(waker, 2 * COMMAND_SIZE + 10);
+        let command = || Command::Broadcast(Prepared::new("12345"));
+        let mut commands = Vec::new();
+        command_queue.post(command()).unwrap();
         assert_eq!(woken.load(Ordering::Relaxed), 0, "it is awake");
-        mailbox.take_or_sleep(&mut letters);
-        assert_eq!(mem::take(&mut letters).len(), 1);
-        mailbox.take_or_sleep(&mut letters);
-        assert!(letters.is_empty());
-        mailbox.post(letter()).unwrap();
-        mailbox.post(letter()).unwrap();
+        command_queue.take_or_sleep(&mut commands);
+        assert_eq!(mem::take(&mut commands).len(), 1);
+        command_queue.take_or_sleep(&mut commands);
+        assert!(commands.is_empty());
+        command_queue.post(command()).unwrap();
+        command_queue.post(command()).unwrap();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
-        assert!(matches!(mailbox.post(letter()), Err(HandleError::Full)));
+        assert!(matches!(command_queue.post(command()), Err(HandleError::Full)));
         let id = ConnectionId::new(0, 0, 0);
         let payload = ClosePayload(Some(CloseCode::GOING_AWAY.into()));
-        mailbox.post(Letter::Close(id, payload)).unwrap();
-        mailbox.post(Letter::Abort(id)).unwrap();
+        command_queue.post(Command::Close(id, payload)).unwrap();
+        command_queue.post(Command::Abort(id)).unwrap();
         for _ in 0..10 {
-            mailbox.post(Letter::Stop).unwrap();
+            command_queue.post(Command::Stop).unwrap();
         }
-        mailbox.take_or_sleep(&mut letters);
-        assert_eq!(letters.len(), 5, "a server is stopped once");
-        mailbox.post(letter()).unwrap();
-        mailbox.close();
-        assert!(matches!(mailbox.post(letter()), Err(HandleError::Stopped)));
+        command_queue.take_or_sleep(&mut commands);
+        assert_eq!(commands.len(), 5, "a server is stopped once");
+        command_queue.post(command()).unwrap();
+        command_queue.close();
+        assert!(matches!(command_queue.post(command()), Err(HandleError::Stopped)));
     }
 }

@@ -7,37 +7,39 @@ use super::connection::Connection;
 use crate::Result;
 use crate::timer::Sleep;
 
-/// How often a `WebSocket` is asked how much it has unsent while that is too much: nothing tells when it becomes less. HTML,
-/// section 8.6, lets a timer that was set by a timer not fire sooner; a hidden page's may fire once a second.
+/// Interval at which the unsent bytes of a `WebSocket` are polled while they exceed the limit:
+/// there is no event for their decrease. HTML, section 8.6, does not let a timer set by a timer
+/// fire sooner; timers of a hidden page may fire once a second.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(4);
 
-/// What stands for 1006 where a page has to say something: the peer took nothing.
+/// Close code after a write timeout. Replaces 1006, which a page cannot send.
 const GIVEN_UP: u16 = 4006;
 
-/// One that waits until the browser holds no more than some number of bytes that are unsent.
+/// Waits until the browser buffers no more than a given number of unsent bytes.
 ///
-/// It has its own timers, so that each of those who wait is woken.
+/// Each value has its own timers, so that every waiting task is woken.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct SendCapacity {
     again: Option<Sleep>,
-    patience: Option<Patience>,
+    stall: Option<Stall>,
 }
 
 #[derive(Debug)]
-struct Patience {
-    /// The least that was unsent, in bytes, since the timer was set.
+struct Stall {
+    /// Minimum of the unsent bytes since the timer was set.
     least: usize,
-    /// What it was when the timer was set.
+    /// Number of unsent bytes when the timer was set.
     before: usize,
     over: Sleep,
 }
 
-impl Room {
+impl SendCapacity {
     /// Waits until at most `limit` bytes are unsent.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed) when the connection takes no messages, [`TimedOut::Writing`] when nothing was taken of what is
-    /// unsent for between one and two times the limit of that; the connection is over then.
+    /// [`Error::Closed`](crate::Error::Closed) if the connection accepts no messages,
+    /// [`TimedOut::Writing`] if none of the unsent bytes were written for one to two times the
+    /// write timeout; the connection is then over.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -54,7 +56,7 @@ impl Room {
                 *self = Self::default();
                 return Poll::Ready(Ok(()));
             }
-            if self.poll_patience(cx, connection.limits().write, unsent).is_ready() {
+            if self.poll_stall(cx, connection.limits().write, unsent).is_ready() {
                 *self = Self::default();
                 let code = CloseCode::from(GIVEN_UP);
                 let reason = Utf8Bytes::from_static("nothing was taken of what was sent");
@@ -72,7 +74,7 @@ impl Room {
         }
     }
 
-    fn poll_patience(
+    fn poll_stall(
         &mut self,
         cx: &mut Context<'_>,
         timeout: Option<Duration>,
@@ -80,19 +82,19 @@ impl Room {
     ) -> Poll<()> {
         let Some(timeout) = timeout else { return Poll::Pending };
         loop {
-            let patience = self.patience.get_or_insert_with(|| Patience {
+            let stall = self.stall.get_or_insert_with(|| Stall {
                 least: unsent,
                 before: unsent,
                 over: Sleep::new(timeout),
             });
-            patience.least = patience.least.min(unsent);
-            if patience.over.poll(cx).is_pending() {
+            stall.least = stall.least.min(unsent);
+            if stall.over.poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if patience.least == patience.before {
+            if stall.least == stall.before {
                 return Poll::Ready(());
             }
-            self.patience = None;
+            self.stall = None;
         }
     }
 }

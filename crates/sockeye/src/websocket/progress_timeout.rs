@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep};
 
 /// How long something may wait. There is no timer until it has to, and none once it goes on.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
+pub(crate) struct ProgressTimeout {
     /// In milliseconds, rounded up: every idle connection holds two of them. What is longer than 49 days is for ever.
     limit: Option<NonZeroU32>,
     /// There while something waits.
@@ -26,9 +26,9 @@ struct Wait {
 
 /// It has waited for too long.
 #[derive(Debug)]
-pub(super) struct TooLong;
+pub(super) struct Elapsed;
 
-impl Patience {
+impl ProgressTimeout {
     pub(crate) fn new(limit: Option<Duration>) -> Self {
         let milliseconds = |time: Duration| {
             let milliseconds = u32::try_from(time.as_nanos().div_ceil(1_000_000)).ok()?;
@@ -76,7 +76,7 @@ impl Patience {
         cx: &mut Context<'_>,
         attempt: Poll<T>,
         moved: impl FnOnce() -> bool,
-    ) -> Poll<Result<T, TooLong>> {
+    ) -> Poll<Result<T, Elapsed>> {
         if attempt.is_ready() {
             self.reset();
         } else if let (true, Some(wait)) = (moved(), &mut self.wait) {
@@ -84,7 +84,7 @@ impl Patience {
         }
         match attempt {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending => self.poll(cx).map(|()| Err(TooLong)),
+            Poll::Pending => self.poll(cx).map(|()| Err(Elapsed)),
         }
     }
 

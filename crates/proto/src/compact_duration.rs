@@ -1,13 +1,13 @@
-//! Configured times, as a connection keeps them.
+//! Configured durations, in the form that a connection keeps.
 
 use std::time::{Duration, Instant};
 
-/// A time in four bytes, since every idle connection holds some: whole milliseconds, rounded up. What is longer than 49
-/// days is for ever.
+/// A duration in four bytes, since every idle connection holds several: whole milliseconds, rounded
+/// up. Durations of more than 49 days count as infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span(u32);
+pub(crate) struct CompactDuration(u32);
 
-impl Span {
+impl CompactDuration {
     pub(crate) const FOREVER: Self = Self(u32::MAX);
 
     pub(crate) fn new(time: Duration) -> Self {
@@ -21,7 +21,8 @@ impl Span {
         }
     }
 
-    /// When it is over, if it ever is.
+    /// Returns the time at which the duration ends if it starts at `now`, or `None` if it never
+    /// ends.
     pub(crate) fn after(self, now: Instant) -> Option<Instant> {
         now.checked_add(self.duration())
     }
@@ -34,13 +35,16 @@ mod tests {
     #[test]
     fn times_are_rounded_up_and_long_ones_are_for_ever() {
         let now = Instant::now();
-        assert_eq!(Span::new(Duration::ZERO).after(now), Some(now));
-        let short = Span::new(Duration::from_nanos(1));
+        assert_eq!(CompactDuration::new(Duration::ZERO).after(now), Some(now));
+        let short = CompactDuration::new(Duration::from_nanos(1));
         assert_eq!(short.duration(), Duration::from_millis(1));
-        assert_eq!(Span::new(Duration::from_secs(3600)).duration(), Duration::from_secs(3600));
+        assert_eq!(
+            CompactDuration::new(Duration::from_secs(3600)).duration(),
+            Duration::from_secs(3600)
+        );
         for long in [Duration::from_secs(60 * 60 * 24 * 50), Duration::MAX] {
-            assert_eq!(Span::new(long), Span::FOREVER);
-            assert_eq!(Span::new(long).after(now), None);
+            assert_eq!(CompactDuration::new(long), CompactDuration::FOREVER);
+            assert_eq!(CompactDuration::new(long).after(now), None);
         }
     }
 }

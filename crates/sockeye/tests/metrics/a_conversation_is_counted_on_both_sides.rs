@@ -139,7 +139,7 @@ fn a_message_in_pieces_is_one_message() {
         message.read_to_end(&mut received).await.unwrap();
         assert_eq!(received.len(), LENGTH);
     });
-    // Three fragments: the length takes 8 bytes in two of them and 2 in the last.
+    // Three fragments: the extended length takes 8 bytes in two of them and 2 in the last.
     assert_eq!(
         figures,
         [
@@ -168,7 +168,7 @@ fn a_connection_that_is_open_shows_in_the_gauge() {
             "sockeye_connections_open{server} 1",
         ]
     );
-    // The recorder has forgotten the level: what is left is the way back.
+    // The snapshot has reset the gauge: only the decrease is left.
     assert_eq!(
         record_async(async move { drop(kept) }),
         ["sockeye_connections_open{client} -1", "sockeye_connections_open{server} -1"]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use crate::ledger::record_async;
 use crate::pairing::{client, pair};
 
-/// A server, and a client that is a mere stream, behind the handshake.
+/// Returns a server, and its client as a raw stream, after the handshake.
 async fn accept() -> (sockeye::WebSocket, DuplexStream) {
     let (mut near, far) = tokio::io::duplex(1 << 20);
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -78,7 +78,7 @@ fn a_peer_that_is_silent_is_out_of_time() {
 fn codes_of_applications_make_one_label() {
     let figures = record_async(async {
         let (mut ws, mut peer) = accept().await;
-        // 4321, behind a mask key of zeros.
+        // 4321, with a mask key of zeros.
         peer.write_all(b"\x88\x82\0\0\0\0\x10\xe1").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
     });

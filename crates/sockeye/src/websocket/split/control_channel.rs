@@ -15,28 +15,31 @@ use crate::transport::Io;
 
 /// The writer's outbox behind the transport of a receiving half, and its socket where that is known.
 pub(crate) fn behind(io: &dyn Any) -> Option<(&Outbox, Option<&TcpStream>)> {
-    if let Some(lane) = io.downcast_ref::<Lane<OwnedReadHalf>>() {
-        return Some((&lane.outbox, lane.transport.as_ref().map(OwnedReadHalf::as_ref)));
+    if let Some(control_channel) = io.downcast_ref::<ControlChannel<OwnedReadHalf>>() {
+        return Some((
+            &control_channel.outbox,
+            control_channel.transport.as_ref().map(OwnedReadHalf::as_ref),
+        ));
     }
-    let lane = io.downcast_ref::<Lane<ReadHalf<Box<dyn Io>>>>()?;
-    Some((&lane.outbox, None))
+    let control_channel = io.downcast_ref::<ControlChannel<ReadHalf<Box<dyn Io>>>>()?;
+    Some((&control_channel.outbox, None))
 }
 
 /// The transport of the receiving half: it reads by itself, and what it writes, which is control frames only, goes through
 /// the writer, ahead of messages.
-pub(super) struct Lane<R: AsyncRead + Send + Unpin + 'static> {
+pub(super) struct ControlChannel<R: AsyncRead + Send + Unpin + 'static> {
     /// Until it is dropped: then the writer reads what the peer still sends.
     transport: Option<R>,
     outbox: Arc<Outbox>,
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
     pub(super) fn new(transport: R, outbox: Arc<Outbox>) -> Self {
         Self { transport: Some(transport), outbox }
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
     /// What the peer has sent comes before what the writer has failed with.
     #[inline]
     fn poll_read(
@@ -67,7 +70,7 @@ impl fmt::Display for WriterFailed {
 
 impl std::error::Error for WriterFailed {}
 
-impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for ControlChannel<R> {
     /// Takes all of `buf`, which must be whole control frames: so they are, since nothing takes only a part of them.
     fn poll_write(
         self: Pin<&mut Self>,
@@ -89,7 +92,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for Lane<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> Drop for Lane<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> Drop for ControlChannel<R> {
     fn drop(&mut self) {
         self.outbox.abandon(self.transport.take().map(|transport| Box::new(transport) as Input));
     }

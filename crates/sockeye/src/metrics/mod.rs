@@ -1,4 +1,4 @@
-//! Figures of all connections of the process, for whatever recorder of the crate `metrics` the
+//! Metrics of all connections of the process, for whatever recorder of the crate `metrics` the
 //! program installs: that of a service, or one of its own.
 //!
 //! ```
@@ -7,7 +7,7 @@
 //! install();
 //! // Then, if all figures shall be there at zero before the first connection:
 //! # #[cfg(feature = "metrics")]
-//! sockeye::figures::describe();
+//! sockeye::metrics::describe();
 //! ```
 //!
 //! The recorder must be installed before the first connection: the figures go to the one that is there then, and to none
@@ -52,26 +52,26 @@
 #[cfg(not(feature = "metrics"))]
 mod absent;
 #[cfg(feature = "metrics")]
+mod connection;
+#[cfg(all(unix, feature = "metrics"))]
+mod counts;
+#[cfg(feature = "metrics")]
 mod descriptions;
 #[cfg(feature = "metrics")]
-mod presence;
-#[cfg(feature = "metrics")]
 mod recorded;
-#[cfg(all(unix, feature = "metrics"))]
-mod tally;
 
 #[cfg(all(unix, not(feature = "metrics")))]
-pub(crate) use absent::Tally;
+pub(crate) use absent::Counts;
 #[cfg(not(feature = "metrics"))]
-pub(crate) use absent::{Presence, Side, dropped};
+pub(crate) use absent::{ConnectionMetrics, RoleMetrics, count_dropped};
 #[cfg(feature = "metrics")]
-pub(crate) use presence::Presence;
+pub(crate) use connection::ConnectionMetrics;
+#[cfg(all(unix, feature = "metrics"))]
+pub(crate) use counts::Counts;
 #[cfg(feature = "metrics")]
 pub use recorded::describe;
 #[cfg(feature = "metrics")]
-pub(crate) use recorded::{Side, dropped};
-#[cfg(all(unix, feature = "metrics"))]
-pub(crate) use tally::Tally;
+pub(crate) use recorded::{RoleMetrics, count_dropped};
 
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

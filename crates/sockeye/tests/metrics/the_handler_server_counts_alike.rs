@@ -12,7 +12,8 @@ fn refuse(request: &Request<'_>, _: &mut Answer) -> Result<(), Refusal> {
     if request.path() == "/" { Ok(()) } else { Err(Refusal::not_found("only /\n")) }
 }
 
-/// What a server of one worker counts while `work` is done with its address; there is room for one message.
+/// Returns the metrics of a server of one worker while `work` runs with its address; the command
+/// queue has capacity for one message.
 fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
     let handler = Callbacks::new().on_upgrade(refuse).on_message(|connection, message| {
         match message.as_bytes() {
@@ -20,7 +21,7 @@ fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
                 assert_eq!(connection.send("taken"), Sent::Taken);
                 assert_eq!(connection.send("dropped"), Sent::Full);
             }
-            // Both are found when this is done, and nothing is written between them.
+            // Both are read when the handler returns, and nothing is written between them.
             b"to all" => {
                 connection.handle().send("mail").unwrap();
                 connection.broadcast("dropped").unwrap();
@@ -58,7 +59,7 @@ fn ask(address: SocketAddr, path: &str) -> TcpStream {
     stream
 }
 
-/// A text behind a mask key of zeros, and the text that comes back.
+/// Sends a text with a mask key of zeros, and expects the text `expected`.
 fn exchange(stream: &mut TcpStream, text: &str, expected: &str) {
     let length = u8::try_from(text.len()).unwrap();
     let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];

@@ -1,16 +1,16 @@
-//! What a recorder is told while something is done.
+//! Captures the metrics that are recorded while some work runs.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
-/// One recorder for the process, which forgets what it has told.
+/// The recorder of the process, which is reset by each snapshot.
 static RECORDER: OnceLock<Snapshotter> = OnceLock::new();
 
-/// The figures are those of the process: one test at a time.
+/// The metrics are those of the process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Every figure that is not zero after `work`, as `name{labels} value`, in order.
+/// Returns every metric that is not zero after `work`, as `name{labels} value`, sorted.
 pub(crate) fn record(work: impl FnOnce()) -> Vec<String> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let recorder = RECORDER.get_or_init(|| {
@@ -24,7 +24,7 @@ pub(crate) fn record(work: impl FnOnce()) -> Vec<String> {
     lines(recorder)
 }
 
-/// As [`record`], in a runtime that is gone before the figures are read.
+/// Like [`record`], in a runtime that is dropped before the metrics are read.
 pub(crate) fn record_async(work: impl Future<Output = ()>) -> Vec<String> {
     record(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();

@@ -3,10 +3,11 @@ use sockeye::split::{SendQueue, WhenFull};
 use crate::ledger::record_async;
 use crate::pairing::plain;
 
-/// More than the transport holds.
+/// Length that exceeds the transport's buffers, in bytes.
 const LONG: usize = 2 << 20;
 
-/// The figures of drops alone, of two short messages that are sent while a long one is written, with room for one of them.
+/// Returns the metrics of dropped messages. Two short messages are sent while a long one is
+/// written, and the queue has capacity for one of them.
 fn dropped(when_full: WhenFull) -> Vec<String> {
     let figures = record_async(async {
         let (client, _server) = plain().await;
@@ -15,7 +16,7 @@ fn dropped(when_full: WhenFull) -> Vec<String> {
         let (sender, _receiver) = client.split_with(queue);
         sender.send(vec![0; LONG]).await.unwrap();
         sender.send("one").await.unwrap();
-        // Refused where the connection closes by that.
+        // Fails if the policy closes the connection.
         let _ = sender.send("two").await;
     });
     figures.into_iter().filter(|line| line.contains("dropped")).collect()
@@ -23,7 +24,7 @@ fn dropped(when_full: WhenFull) -> Vec<String> {
 
 #[test]
 fn the_newest_the_oldest_and_what_was_left_unsent() {
-    // The runtime goes before the writer has written: what is left is nobody's any more.
+    // The runtime is dropped before the writer has finished, so the remaining messages are unsent.
     let unsent = "sockeye_messages_dropped_total{unsent} 2";
     assert_eq!(dropped(WhenFull::DropNewest), ["sockeye_messages_dropped_total{newest} 1", unsent]);
     assert_eq!(dropped(WhenFull::DropOldest), ["sockeye_messages_dropped_total{oldest} 1", unsent]);

@@ -1,4 +1,4 @@
-//! Figures that go to the recorder of the crate `metrics`.
+//! Metrics that go to the recorder of the crate `metrics`.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -18,24 +18,24 @@ const CLIENT: &str = "client";
 #[cfg(unix)]
 pub(super) const PANIC: &str = "panic";
 
-static FIGURES: OnceLock<Figures> = OnceLock::new();
+static FIGURES: OnceLock<AllMetrics> = OnceLock::new();
 
 /// Tells the recorder what the figures are, and begins each at zero. Otherwise the first connection does so.
 pub fn describe() {
-    figures();
+    metrics();
 }
 
-fn figures() -> &'static Figures {
+fn metrics() -> &'static AllMetrics {
     FIGURES.get_or_init(|| {
         descriptions::describe();
-        Figures::new()
+        AllMetrics::new()
     })
 }
 
 /// The handles of all figures whose labels are known beforehand.
-struct Figures {
-    client: OfRole,
-    server: OfRole,
+struct AllMetrics {
+    client: RoleCounters,
+    server: RoleCounters,
     newest: Counter,
     oldest: Counter,
     replaced: Counter,
@@ -44,31 +44,31 @@ struct Figures {
     full: Counter,
 }
 
-struct OfRole {
+struct RoleCounters {
     role: &'static str,
     opened: Counter,
     open: Gauge,
-    text: OfKind,
-    binary: OfKind,
+    text: KindCounters,
+    binary: KindCounters,
     wire_received: Counter,
     wire_sent: Counter,
     rtt: Histogram,
 }
 
-struct OfKind {
+struct KindCounters {
     received: Counter,
     received_bytes: Counter,
     sent: Counter,
     sent_bytes: Counter,
 }
 
-impl Figures {
+impl AllMetrics {
     fn new() -> Self {
         let dropped =
             |reason: &'static str| counter!("sockeye_messages_dropped_total", "reason" => reason);
         Self {
-            client: OfRole::new(CLIENT),
-            server: OfRole::new("server"),
+            client: RoleCounters::new(CLIENT),
+            server: RoleCounters::new("server"),
             newest: dropped("newest"),
             oldest: dropped("oldest"),
             replaced: dropped("replaced"),
@@ -79,14 +79,14 @@ impl Figures {
     }
 }
 
-impl OfRole {
+impl RoleCounters {
     fn new(role: &'static str) -> Self {
         Self {
             role,
             opened: counter!("sockeye_connections_opened_total", "role" => role),
             open: gauge!("sockeye_connections_open", "role" => role),
-            text: OfKind::new(role, "text"),
-            binary: OfKind::new(role, "binary"),
+            text: KindCounters::new(role, "text"),
+            binary: KindCounters::new(role, "binary"),
             wire_received: counter!("sockeye_wire_received_bytes_total", "role" => role),
             wire_sent: counter!("sockeye_wire_sent_bytes_total", "role" => role),
             rtt: histogram!("sockeye_rtt_seconds", "role" => role),
@@ -94,7 +94,7 @@ impl OfRole {
     }
 
     #[inline]
-    const fn of(&self, kind: Kind) -> &OfKind {
+    const fn of(&self, kind: Kind) -> &KindCounters {
         match kind {
             Kind::Text => &self.text,
             Kind::Binary => &self.binary,
@@ -102,7 +102,7 @@ impl OfRole {
     }
 }
 
-impl OfKind {
+impl KindCounters {
     fn new(role: &'static str, kind: &'static str) -> Self {
         let of = |name: &'static str| counter!(name, "role" => role, "kind" => kind);
         Self {
@@ -116,13 +116,13 @@ impl OfKind {
 
 /// Counts messages that are not sent.
 #[cold]
-pub(crate) fn dropped(reason: Reason, count: u64) {
-    let figures = figures();
+pub(crate) fn count_dropped(reason: Reason, count: u64) {
+    let metrics = metrics();
     let counter = match reason {
-        Reason::Newest => &figures.newest,
-        Reason::Oldest => &figures.oldest,
-        Reason::Replaced => &figures.replaced,
-        Reason::Unsent => &figures.unsent,
+        Reason::Newest => &metrics.newest,
+        Reason::Oldest => &metrics.oldest,
+        Reason::Replaced => &metrics.replaced,
+        Reason::Unsent => &metrics.unsent,
     };
     counter.increment(count);
 }
@@ -130,72 +130,72 @@ pub(crate) fn dropped(reason: Reason, count: u64) {
 /// Counts messages that the handler server's connections had no room for.
 #[cfg(unix)]
 #[cold]
-pub(super) fn dropped_full(count: u64) {
-    figures().full.increment(count);
+pub(super) fn count_dropped_full(count: u64) {
+    metrics().full.increment(count);
 }
 
 /// The figures of all clients, or of all servers.
 #[derive(Clone, Copy)]
-pub(crate) struct Side(&'static OfRole);
+pub(crate) struct RoleMetrics(&'static RoleCounters);
 
-impl Side {
+impl RoleMetrics {
     pub(crate) fn of(role: Role) -> Self {
-        let figures = figures();
+        let metrics = metrics();
         match role {
-            Role::Client => Self(&figures.client),
-            Role::Server => Self(&figures.server),
+            Role::Client => Self(&metrics.client),
+            Role::Server => Self(&metrics.server),
         }
     }
 
-    pub(super) fn opened(self) {
+    pub(super) fn count_opened(self) {
         self.0.opened.increment(1);
         self.0.open.increment(1);
     }
 
-    pub(super) fn ended(self) {
+    pub(super) fn count_ended(self) {
         self.0.open.decrement(1);
     }
 
     #[inline]
-    pub(crate) fn received(self, kind: Kind, length: usize) {
+    pub(crate) fn count_received(self, kind: Kind, length: usize) {
         self.add_received(kind, 1, length as u64);
     }
 
     /// A part of a message that is not complete.
-    pub(crate) fn received_part(self, kind: Kind, length: usize) {
+    pub(crate) fn count_received_part(self, kind: Kind, length: usize) {
         self.add_received(kind, 0, length as u64);
     }
 
     /// A message was sent, in `wire` bytes of frames.
     #[inline]
-    pub(crate) fn sent(self, kind: Kind, length: usize, wire: usize) {
+    pub(crate) fn count_sent(self, kind: Kind, length: usize, wire: usize) {
         self.add_sent(kind, 1, length as u64);
         self.add_wire(0, wire as u64);
     }
 
     /// A part of a message that is not complete.
-    pub(crate) fn sent_part(self, kind: Kind, length: usize, wire: usize) {
+    pub(crate) fn count_sent_part(self, kind: Kind, length: usize, wire: usize) {
         self.add_sent(kind, 0, length as u64);
         self.add_wire(0, wire as u64);
     }
 
     #[inline]
-    pub(crate) fn wire_received(self, length: usize) {
+    pub(crate) fn count_wire_received(self, length: usize) {
         self.add_wire(length as u64, 0);
     }
 
     #[inline]
     pub(super) fn add_received(self, kind: Kind, messages: u64, bytes: u64) {
-        let of_kind = self.0.of(kind);
-        add(&of_kind.received, messages);
-        add(&of_kind.received_bytes, bytes);
+        let kind_counters = self.0.of(kind);
+        add(&kind_counters.received, messages);
+        add(&kind_counters.received_bytes, bytes);
     }
 
     #[inline]
     pub(super) fn add_sent(self, kind: Kind, messages: u64, bytes: u64) {
-        let of_kind = self.0.of(kind);
-        add(&of_kind.sent, messages);
-        add(&of_kind.sent_bytes, bytes);
+        let kind_counters = self.0.of(kind);
+        add(&kind_counters.sent, messages);
+        add(&kind_counters.sent_bytes, bytes);
     }
 
     #[inline]
@@ -204,29 +204,29 @@ impl Side {
         add(&self.0.wire_sent, sent);
     }
 
-    pub(super) fn close_received(self, code: Option<CloseCode>) {
+    pub(super) fn count_close_received(self, code: Option<CloseCode>) {
         let (role, code) = (self.0.role, code_label(code));
         counter!("sockeye_close_frames_received_total", "role" => role, "code" => code)
             .increment(1);
     }
 
-    pub(crate) fn close_sent(self, code: Option<CloseCode>) {
+    pub(crate) fn count_close_sent(self, code: Option<CloseCode>) {
         let (role, code) = (self.0.role, code_label(code));
         counter!("sockeye_close_frames_sent_total", "role" => role, "code" => code).increment(1);
     }
 
-    pub(super) fn failed(self, error: &Error) {
-        self.failed_by(cause_label(error));
+    pub(super) fn count_failed(self, error: &Error) {
+        self.count_failed_by(cause_label(error));
     }
 
-    pub(super) fn failed_by(self, cause: &'static str) {
+    pub(super) fn count_failed_by(self, cause: &'static str) {
         let role = self.0.role;
         counter!("sockeye_connections_failed_total", "role" => role, "cause" => cause).increment(1);
     }
 
     /// A handshake came to nothing: on a server with the answer that belongs to `error`, on a client with that which it got.
-    pub(crate) fn refused(self, error: &HandshakeError) {
-        self.refused_with(match error {
+    pub(crate) fn count_refused(self, error: &HandshakeError) {
+        self.count_refused_with(match error {
             HandshakeError::Status { status, .. } => Some(*status),
             HandshakeError::Truncated { .. } => None,
             // The server's answer was none to a handshake.
@@ -236,21 +236,21 @@ impl Side {
     }
 
     /// A handshake was answered with `status`, or not at all.
-    pub(crate) fn refused_with(self, status: Option<StatusCode>) {
+    pub(crate) fn count_refused_with(self, status: Option<StatusCode>) {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.as_str().to_owned());
         let role = self.0.role;
         counter!("sockeye_handshakes_refused_total", "role" => role, "status" => status)
             .increment(1);
     }
 
-    pub(crate) fn rtt(self, rtt: Duration) {
+    pub(crate) fn record_rtt(self, rtt: Duration) {
         self.0.rtt.record(rtt);
     }
 }
 
-impl fmt::Debug for Side {
+impl fmt::Debug for RoleMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Side").field(&self.0.role).finish()
+        f.debug_tuple("RoleMetrics").field(&self.0.role).finish()
     }
 }
 

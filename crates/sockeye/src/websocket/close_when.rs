@@ -7,11 +7,11 @@ use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut};
 
 use super::WebSocket;
 use super::closing::ClosePayload;
-use crate::drain::{Member, Stage};
+use crate::drain::{DrainStage, Member};
 use crate::error::Result;
 
 /// A close that waits for its time.
-pub(super) struct Farewell {
+pub(super) struct CloseSignal {
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
     code: CloseCode,
 }
@@ -28,7 +28,7 @@ impl WebSocket {
         signal: impl Future<Output = ()> + Send + 'static,
         code: impl Into<CloseCode>,
     ) {
-        self.farewell = Some(Farewell { signal: Box::pin(signal), code: code.into() });
+        self.close_signal = Some(CloseSignal { signal: Box::pin(signal), code: code.into() });
     }
 
     /// Takes its place in a drain.
@@ -40,15 +40,15 @@ impl WebSocket {
     /// Whether somebody may want it closed from within.
     #[inline]
     pub(super) fn is_to_close(&self) -> bool {
-        self.member.is_some() || self.farewell.is_some()
+        self.member.is_some() || self.close_signal.is_some()
     }
 
     /// Puts the close frame into the output when it is time for that.
     ///
     /// # Errors
     /// [`TimedOut::Closing`] when the time of the server is up.
-    pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        if let Some(ClosePayload(frame)) = self.poll_farewell_frame(cx)? {
+    pub(super) fn poll_close_signal(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        if let Some(ClosePayload(frame)) = self.poll_close_signal_frame(cx)? {
             self.begin_close(frame.as_ref())?;
         }
         Ok(())
@@ -58,23 +58,25 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`TimedOut::Closing`] when the time of the server is up.
-    pub(super) fn poll_farewell_frame(
+    pub(super) fn poll_close_signal_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<Option<ClosePayload>> {
         let mut due = None;
         if let Some(member) = &self.member {
             match member.poll(cx) {
-                Stage::Dropped => return Err(TimedOut::Closing.into()),
-                Stage::Told | Stage::Pressed => due = Some(ClosePayload(member.frame().cloned())),
-                Stage::Open => {}
+                DrainStage::Dropped => return Err(TimedOut::Closing.into()),
+                DrainStage::Notified | DrainStage::Forced => {
+                    due = Some(ClosePayload(member.frame().cloned()));
+                }
+                DrainStage::Open => {}
             }
         }
-        if let Some(farewell) = &mut self.farewell {
-            if farewell.signal.as_mut().poll(cx).is_ready() {
-                let frame = CloseFrame::new(farewell.code, "").ok();
+        if let Some(close_signal) = &mut self.close_signal {
+            if close_signal.signal.as_mut().poll(cx).is_ready() {
+                let frame = CloseFrame::new(close_signal.code, "").ok();
                 due.get_or_insert(ClosePayload(frame));
-                self.farewell = None;
+                self.close_signal = None;
             }
         }
         let open = self.connection.state() == State::Open && !self.ending.close_left;
@@ -86,8 +88,8 @@ impl WebSocket {
     /// cut it short.
     #[cold]
     pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.member.as_ref().is_some_and(|member| member.stage() >= Stage::Pressed) {
-            self.poll_farewell(cx)?;
+        if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {
+            self.poll_close_signal(cx)?;
         }
         if self.connection.state() == State::Open {
             return Poll::Ready(Ok(()));
@@ -98,6 +100,6 @@ impl WebSocket {
 
     /// Whether the time of its server is up; its task is woken when that changes.
     pub(super) fn poll_time_up(&self, cx: &mut Context<'_>) -> bool {
-        self.member.as_ref().is_some_and(|member| member.poll(cx) == Stage::Dropped)
+        self.member.as_ref().is_some_and(|member| member.poll(cx) == DrainStage::Dropped)
     }
 }

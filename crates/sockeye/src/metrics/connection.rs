@@ -1,0 +1,87 @@
+use std::mem;
+
+use sockeye_proto::{CloseCode, CloseFrame, Role};
+
+#[cfg(unix)]
+use super::recorded::PANIC;
+use super::recorded::RoleMetrics;
+use crate::Error;
+
+/// One connection among those that are open, from its opening handshake to its end, or until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionMetrics {
+    role_metrics: RoleMetrics,
+    open: bool,
+    /// A connection sends one close frame at most.
+    close_sent: bool,
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn begin(role: Role) -> Self {
+        let role_metrics = RoleMetrics::of(role);
+        role_metrics.count_opened();
+        Self { role_metrics, open: true, close_sent: false }
+    }
+
+    /// One that was counted out by others.
+    pub(crate) fn over(role: Role) -> Self {
+        Self { role_metrics: RoleMetrics::of(role), open: false, close_sent: true }
+    }
+
+    /// The figures that it counts in.
+    #[inline]
+    pub(crate) const fn role_metrics(&self) -> RoleMetrics {
+        self.role_metrics
+    }
+
+    pub(crate) fn on_close_sent(&mut self, code: Option<CloseCode>) {
+        if !mem::replace(&mut self.close_sent, true) {
+            self.role_metrics.count_close_sent(code);
+        }
+    }
+
+    /// Somebody else sends the close frame, and counts it.
+    pub(crate) const fn skip_close(&mut self) {
+        self.close_sent = true;
+    }
+
+    /// The peer's close frame was received, and answered with the same code unless one was sent before.
+    pub(crate) fn on_close_received(&mut self, frame: Option<&CloseFrame>) {
+        self.on_unanswered_close_received(frame);
+        self.on_close_sent(frame.map(|frame| frame.code));
+    }
+
+    /// The peer's close frame was received, and its answer has time.
+    pub(crate) fn on_unanswered_close_received(&self, frame: Option<&CloseFrame>) {
+        self.role_metrics.count_close_received(frame.map(|frame| frame.code));
+    }
+
+    pub(crate) fn on_failed(&mut self, error: &Error) {
+        match error {
+            Error::ClosedMidMessage(frame) => self.on_close_received(frame.as_ref()),
+            Error::Protocol(error) => self.on_close_sent(Some(error.close_code())),
+            _ => {}
+        }
+        self.role_metrics.count_failed(error);
+    }
+
+    /// A callback panicked: the close frame says so.
+    #[cfg(unix)]
+    pub(crate) fn on_panicked(&mut self) {
+        self.on_close_sent(Some(CloseCode::INTERNAL_ERROR));
+        self.role_metrics.count_failed_by(PANIC);
+    }
+
+    /// The connection is over.
+    pub(crate) fn end(&mut self) {
+        if mem::take(&mut self.open) {
+            self.role_metrics.count_ended();
+        }
+    }
+}
+
+impl Drop for ConnectionMetrics {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
