@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints, on its last line, the path of `wstest`, the program of the Autobahn test suite. Installs
-# the suite into the cache folder where it is not there yet: half a minute, once.
+# the suite into the cache folder if it is missing: half a minute, once.
 #
-# The suite needs Python 2.7: $PYTHON2, pyenv's, or `python2.7` on PATH. Where there is none, the
-# suite's public container image has everything; see conformance/README.md.
+# The suite needs Python 2.7: $PYTHON2, pyenv's, or `python2.7` on PATH. Without Python 2.7, use the
+# suite's public container image, which has everything; see conformance/README.md.
 set -euo pipefail
 
 suite=25.10.1
@@ -33,7 +33,7 @@ say "installing Autobahn test suite $suite with $python"
 rm -rf "$folder"
 mkdir -p "$folder"
 {
-  # Python 2.7 has no venv of its own, and its pip must not write into the system's folders.
+  # Python 2.7 has no venv module, and its pip must not write into the system's folders.
   "$python" -m pip install -q --target "$folder/virtualenv" virtualenv==20.15.1
   PYTHONPATH=$folder/virtualenv "$python" -m virtualenv -q "$folder/venv"
   "$folder/venv/bin/pip" install -q "autobahntestsuite==$suite"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of ci/web.sh in Chromium and in Firefox. Installs Firefox and geckodriver where they are missing.
+# Runs the tests of ci/web.sh in Chromium and in Firefox. Installs Firefox and geckodriver if they
+# are missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

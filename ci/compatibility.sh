@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs Sockeye against clients, servers and proxies of other makes, and prints a line for each. Installs and builds what it
-# needs below target/compatibility and from Debian's packages.
+# Runs Sockeye against foreign clients, servers and proxies, and prints a line for each. Installs
+# and builds them below target/compatibility and from Debian's packages.
 #
 #   ci/compatibility.sh                 all rows of docs/compatibility.md
 #   ci/compatibility.sh --quick         those that are installed and run in a minute

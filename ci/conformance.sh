@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Runs the Autobahn test suite against Sockeye in both roles at once, the server role by tasks and by callbacks (with
-# each backend that the system has), and compares every result with conformance/expected/. Reports for a browser are
-# left in target/conformance/{server,push,io-uring,client}/.
+# Runs the Autobahn test suite against Sockeye in both roles at once, the server role by tasks and
+# by callbacks (with each backend that the system has), and compares every result with
+# conformance/expected/. Reports for a browser are left in
+# target/conformance/{server,push,io-uring,client}/.
 #
 #   ci/conformance.sh            all cases
-#   ci/conformance.sh --quick    without the slow ones, as conformance/quick.json says
+#   ci/conformance.sh --quick    without the slow ones, selected by conformance/quick.json
 #
-#   AUTOBAHN_SERVER, AUTOBAHN_CLIENT   other programs to put to the test, which take the arguments of
-#                                      the examples autobahn_server and autobahn_client
-#   WSTEST                             the command of the suite, where ci/autobahn.sh cannot install it
+#   AUTOBAHN_SERVER, AUTOBAHN_CLIENT   other programs to test, with the arguments of the examples
+#                                      autobahn_server and autobahn_client
+#   WSTEST                             the command of the suite, if ci/autobahn.sh cannot install it
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 selection=conformance/all.json
-# A case that hangs ends by itself; these bound a peer that does.
+# A case that hangs ends by itself; this is the timeout of a peer that hangs.
 patience=3600
 profile=release
 case "${1:-}" in
-  # With the build of the tests, so that a change is not compiled once more.
+  # With the build of the tests, so that a change is not compiled twice.
   --quick) selection=conformance/quick.json patience=600 profile=dev ;;
   '') ;;
   *) echo "conformance: unknown argument: $1" >&2; exit 2 ;;
@@ -43,7 +44,7 @@ stop_all() {
 }
 trap stop_all EXIT
 
-# until_true SECONDS WHAT COMMAND...: asks until it is so, and fails after a bounded time.
+# until_true SECONDS WHAT COMMAND...: polls COMMAND until it succeeds, and fails after SECONDS.
 until_true() {
   local tries=$(($1 * 10)) what=$2
   shift 2
@@ -56,11 +57,11 @@ until_true() {
 accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# Our servers, the suite as client. An AUTOBAHN_SERVER is one server only.
+# Sockeye's servers, with the suite as client. An AUTOBAHN_SERVER is one server only.
 servers=(server)
 if [ -z "${AUTOBAHN_SERVER:-}" ]; then
   servers+=(push)
-  # Not every system allows it: the program ends at once, and says why.
+  # Not every system allows io_uring: there the program ends at once, and prints why.
   if timeout 2 "${our_server[@]}" 127.0.0.1:0 io-uring >/dev/null 2>&1 || [ $? -eq 124 ]; then
     servers+=(io-uring)
   else
@@ -82,7 +83,7 @@ for name in "${servers[@]}"; do
   started+=($!)
 done
 
-# The suite as server, our client.
+# The suite as server, with Sockeye's client.
 port=$(free_port)
 python3 conformance/spec.py fuzzingserver "ws://127.0.0.1:$port" "$out/client" "$selection" >"$out/client/spec.json"
 "${wstest[@]}" -m fuzzingserver -u 0 -s "$out/client/spec.json" >"$out/client/suite.log" 2>&1 &

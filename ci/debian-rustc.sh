@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes a compiler that rustup does not have on this machine, from the packages `rustc-web` that
-# Debian 12 keeps for its browsers, and links it as a rustup toolchain. Needs root on Debian, since
-# its LLVM is installed; the compiler itself is only unpacked. Repeated calls cost nothing.
+# Builds a rustup toolchain that rustup itself lacks on this machine, from the packages `rustc-web`
+# that Debian 12 provides for its browsers. Needs root on Debian, since their LLVM is installed; the
+# compiler itself is only unpacked. Repeated calls cost nothing.
 #
-#   ci/debian-rustc.sh NAME [VERSION]    NAME: the toolchain to link; VERSION: such as 1.85, else the newest
+#   ci/debian-rustc.sh NAME [VERSION]    NAME: the toolchain to link
+#                                        VERSION: such as 1.85, else the newest
 #
-# The toolchain has rustc, rustdoc and the standard library of this machine, with rustup's own
-# cargo. Beside them lie the sources of the standard library, for ci/wasm-toolchain.sh.
+# The toolchain has rustc, rustdoc and the standard library of this machine, with rustup's cargo.
+# Beside them are the sources of the standard library, for ci/wasm-toolchain.sh.
 set -euo pipefail
 
 name=$1
@@ -18,7 +19,7 @@ fail() { say "$*"; exit 1; }
 
 if [ -f "$folder/unpacked" ]; then
   rustup toolchain link "$name" "$folder" >&2
-  # Not so where the folder was brought from another machine: its LLVM is missing then.
+  # Fails if the folder was copied from another machine: its LLVM is missing then.
   if rustup run "$name" cargo -V >/dev/null 2>&1 && rustup run "$name" rustc -V >/dev/null 2>&1; then
     exit 0
   fi
@@ -59,8 +60,8 @@ mkdir -p "$folder/lib/rustlib/src/rust" "$folder/lib/rustlib/$host/bin"
 mv "$usr"/src/rustc-*/library "$folder/lib/rustlib/src/rust/library"
 
 stable=$(rustup run stable rustc --print sysroot)
-# Debian's rustc has no linker for foreign targets, and without a cargo of its own rustup would
-# lend it one of its choice.
+# Debian's rustc has no linker for foreign targets, and without a cargo in the toolchain rustup
+# would use one of its choice.
 ln -s "$stable/lib/rustlib/$host/bin/rust-lld" "$folder/lib/rustlib/$host/bin/rust-lld"
 ln -s "$stable/bin/cargo" "$folder/bin/cargo"
 rustup toolchain link "$name" "$folder" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the client of the demo as `demo/build.sh` does, and fails where it is larger than a page may want to load: 200 KiB
-# gzipped, once it was optimised.
+# Builds the client of the demo as `demo/build.sh` does, and fails if it is larger than a page
+# should load: 200 KiB gzipped, after optimisation.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

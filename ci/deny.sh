@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! cargo deny --version >/dev/null 2>&1; then
   echo "deny: installing cargo-deny (some minutes, once)"
-  # It runs for seconds: to optimise it would take longer than it saves.
+  # cargo-deny runs for seconds: optimising it would take longer than it saves.
   CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug cargo-deny --version '^0.20'
 fi
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the documentation of our crates with every feature; each warning is an error.
-# The examples in it are compiled and run by ci/test.sh.
+# Builds the documentation of all crates with every feature; each warning is an error. ci/test.sh
+# compiles and runs the examples in it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

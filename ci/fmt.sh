@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that every Rust file is formatted as rustfmt.toml says. `cargo fmt --all` mends it.
+# Checks that every Rust file is formatted according to rustfmt.toml. `cargo fmt --all` formats
+# them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

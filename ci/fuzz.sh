@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of fuzz/ for a while and stops at the first finding, whose input is then
-# in fuzz/artifacts/. They start from fuzz/seeds/ and keep what they discover in fuzz/corpus/. Needs a nightly compiler.
+# Runs every fuzz target of fuzz/ for some time and stops at the first finding, whose input is then
+# in fuzz/artifacts/. The targets start from fuzz/seeds/ and keep new inputs in fuzz/corpus/. Needs
+# a nightly compiler.
 #
 #   ci/fuzz.sh [TARGET...]   these targets only
-#   SECONDS_EACH=600         for how long each runs
+#   SECONDS_EACH=600         duration of each target
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Measures unary calls from browsers: presses the button of the demo's page, and says what 8,192 calls in a row took, each
-# with a deadline, and what bare echoes of 100 bytes took before them in the same page. Fails where in Chromium the median
-# of the rounds is over 1.5 times a bare echo. For a quiet machine.
+# Measures unary calls from browsers: presses the button of the demo's page, and prints the times of
+# 8,192 consecutive calls, each with a deadline, and those of bare echoes of 100 bytes before them
+# in the same page. Fails if in Chromium the median of the rounds is over 1.5 times a bare echo. For
+# a quiet machine.
 #
 #   ci/latency.sh                      in Chromium and in Firefox
 #   ci/latency.sh chromium             in one of them
-#   ROUNDS=7                           how often
+#   ROUNDS=7                           number of rounds
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,7 +18,7 @@ folder=${CARGO_TARGET_DIR:-$PWD/target}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for browser in "$@"; do
-  # The goal is one for Chromium; in Firefox the figures are only told.
+  # The bound holds for Chromium; in Firefox the figures are only printed.
   limit=1.5
   [ "$browser" = chromium ] || limit=Infinity
   program=$(command -v "$browser" || command -v "$browser-esr") || {

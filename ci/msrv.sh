@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the library crates with the oldest compiler that they promise to support: `rust-version`
-# of the workspace. That compiler is rustup's where it is installed, else Debian's (x86_64, root).
-# The program and the gRPC crate state versions of their own, tested by ci/lint.sh and ci/test.sh only.
+# Checks the library crates with the oldest compiler that they promise to support: `rust-version` of
+# the workspace. That compiler is rustup's if installed, else Debian's (x86_64, root). The program
+# and the gRPC crate have other minimum versions, tested by ci/lint.sh and ci/test.sh only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,12 +22,12 @@ fi
 echo "msrv: $(rustup run "$toolchain" rustc -V)"
 for crate in "${crates[@]}"; do
   echo "msrv: cargo check -p $crate --lib --all-features"
-  # A folder of its own: two compilers in one would rebuild everything at each change of compiler.
+  # A separate folder: two compilers in one would rebuild everything at each change of compiler.
   CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv \
     cargo +"$toolchain" check -p "$crate" --lib --all-features
 done
 
-# On this target the crate is empty for all but lints and documentation.
+# On this target the crate is empty except for lints and documentation.
 echo "msrv: cargo rustc -p sockeye-web --lib --profile check -- --cfg clippy"
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv \
   cargo +"$toolchain" rustc -p sockeye-web --lib --profile check -- --cfg clippy

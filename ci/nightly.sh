@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs what takes too long for .ci/run, one after the other, and goes on after a failure: the whole of Autobahn's suite, all
-# foreign peers and proxies, Firefox, the latency of calls from browsers, the fuzz targets for a minute each and the soak.
+# Runs the checks that take too long for .ci/run, one after the other, and continues after a
+# failure: the whole of Autobahn's suite, all foreign peers and proxies, Firefox, the latency of
+# calls from browsers, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the interoperability tests talk to: Python `websockets` and `h2`, npm `ws` and
-# `playwright-core`, Chromium, Firefox, curl and redis-server. Does nothing where all of it is there
-# already.
+# Installs the peers of the interoperability tests: Python `websockets` and `h2`, npm `ws` and
+# `playwright-core`, Chromium, Firefox, curl and redis-server. Does nothing if all of them are
+# installed.
 #
 #   target/peers/venv/bin/python          has `websockets` and `h2`
 #   target/peers/node/node_modules        has `ws` and `playwright-core` (set NODE_PATH to it)
@@ -12,7 +12,7 @@ peers=$PWD/target/peers
 say() { printf 'peers: %s\n' "$*"; }
 fail() { printf 'peers: %s\n' "$*" >&2; exit 1; }
 
-# A long installer's output is shown only when it fails.
+# Shows a long installer's output only when it fails.
 quietly() {
   local log
   log=$(mktemp)
@@ -42,7 +42,7 @@ debian_packages() {
   fi
   say "installing ${missing[*]}"
   quietly apt-get update -qq
-  # In runlevel 1 Debian starts no service: each test starts a redis-server of its own.
+  # In runlevel 1 Debian starts no service: each test starts its redis-server.
   quietly env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Soaks servers under 2,000 connections of mixed behaviour, with drains in between: see soak/README.md. Ends with status 0
-# only if no connection, task or file was leaked, memory is within 10 % of what it was after the warm-up, nothing panicked, and
-# every accepted message was sent or counted as dropped. Linux only; needs some 4,000 open files.
+# Soaks servers under 2,000 connections of mixed behaviour, with drains in between: see
+# soak/README.md. Exits with status 0 only if no connection, task or file was leaked, memory is
+# within 10 % of the value after the warm-up, nothing panicked, and every accepted message was sent
+# or counted as dropped. Linux only; needs some 4,000 open files.
 #
-#   ci/soak.sh [SECONDS]               for how long each is soaked: 600
-#   KINDS="pull split push push-uring" which servers
-#   CONNECTIONS=2000                   how many at a time
+#   ci/soak.sh [SECONDS]               duration of the soak of each server: 600
+#   KINDS="pull split push push-uring" the servers
+#   CONNECTIONS=2000                   number of concurrent connections
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

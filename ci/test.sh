@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests of all crates: unit, property, integration, interoperability with peers of other
-# makes, and the examples in the documentation. Arguments go to `cargo test`:
+# Runs all tests of all crates: unit, property, integration, interoperability with foreign peers,
+# and the examples in the documentation. Arguments go to `cargo test`:
 #
 #   ci/test.sh                          everything
 #   ci/test.sh -p sockeye-proto header  only the tests of one crate with `header` in their name
@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ci/peers.sh
-# A missing peer fails its tests here; without this variable they are skipped with a message.
+# With this variable a missing peer fails its tests; without it they are skipped with a message.
 export SOCKEYE_REQUIRE_PEERS=1
 if [ $# -gt 0 ]; then
   echo "test: cargo test --all-features $*"
@@ -16,6 +16,6 @@ if [ $# -gt 0 ]; then
 fi
 echo "test: cargo test --all-features --workspace"
 cargo test --all-features --workspace
-# With all features the handler server runs on io_uring where the system has it.
+# With all features the handler server runs on io_uring if the system has it.
 echo "test: the handler server on readiness events"
 SOCKEYE_BACKEND=readiness cargo test --all-features -p sockeye --test push

@@ -3,9 +3,9 @@
 #
 #   cargo +"$(ci/wasm-toolchain.sh | tail -n 1)" build --target wasm32-unknown-unknown
 #
-# That is the active toolchain where it has the target (`rustup target add wasm32-unknown-unknown`).
-# On a Debian machine without it, and as root, one is made from Debian's own compiler, with the standard
-# library compiled for the target from its sources: about a minute, once.
+# That is the active toolchain if it has the target (`rustup target add wasm32-unknown-unknown`). On
+# a Debian machine without it, and as root, the script builds one from Debian's compiler, with the
+# standard library compiled for the target from its sources: about a minute, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,7 +26,7 @@ for candidate in "$active" "$name"; do
 done
 
 say "$active has no $target"
-# That needs root, apt-get and x86-64, and says so.
+# ci/debian-rustc.sh needs root, apt-get and x86-64, and reports if one is missing.
 if ! ci/debian-rustc.sh "$name" >&2; then
   say "install it with:  rustup target add $target${active:+ --toolchain $active}"
   exit 1

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Checks sockeye for wasm32-unknown-unknown, then builds a small program that drives sockeye-proto, and shows
-# that this program asks nothing of its host: no clock, no randomness, no files, no JavaScript.
+# Checks sockeye for wasm32-unknown-unknown, then builds a small program that drives sockeye-proto,
+# and shows that this program imports nothing from its host: no clock, no randomness, no files, no
+# JavaScript.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=wasm32-unknown-unknown
 toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
-# An absolute folder, since the second build runs elsewhere; one for each compiler, since the
-# libraries of one mean nothing to another.
+# An absolute folder, since the second build runs elsewhere; one for each compiler, since a compiler
+# cannot use the libraries of another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 
 echo "wasm: cargo check -p sockeye-proto --all-features --target $target"
@@ -23,7 +24,7 @@ cat >"$work/Cargo.toml" <<EOF
 [package]
 name = "proto-in-wasm"
 version = "0.0.0"
-# Under 2024 naming an exported function would be an unsafe attribute.
+# In edition 2024 the attribute that names an exported function would be unsafe.
 edition = "2021"
 
 [lib]

@@ -3,7 +3,7 @@
 #
 #   ci/web.sh             in Chromium
 #   ci/web.sh firefox     in Firefox: see ci/browsers.sh, which installs that
-#   ci/web.sh --prepare   only installs and builds what they need
+#   ci/web.sh --prepare   only installs and builds the prerequisites
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ target=wasm32-unknown-unknown
 say() { printf 'web: %s\n' "$*"; }
 fail() { printf 'web: %s\n' "$*" >&2; exit 1; }
 
-# install PROGRAM... -- PACKAGE...: the packages, unless all of the programs are there.
+# install PROGRAM... -- PACKAGE...: installs the packages unless all programs exist.
 install() {
   local programs=() program missing=
   while [ "$1" != -- ]; do programs+=("$1") && shift; done
@@ -27,7 +27,7 @@ install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Builds an example of a crate, and prints where it is.
+# Builds an example of a crate, and prints its path.
 build_peer() {
   local peer
   peer=$(cargo build --quiet -p "$1" --example "$2" --message-format json |
@@ -36,8 +36,8 @@ build_peer() {
   printf '%s\n' "$peer"
 }
 
-# The tests are told the addresses when they are compiled: a page has no environment. Each server prints its own in its
-# first line, which goes into the variable named.
+# The tests get the addresses at compile time: a page has no environment. Each server prints its
+# address in its first line, which is stored in the variable named.
 peers=()
 outputs=$(mktemp -d)
 trap 'kill "${peers[@]}" 2>/dev/null || true; rm -rf "$outputs"' EXIT
@@ -55,7 +55,7 @@ start_peer() {
 
 toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
 [ "$browser" = firefox ] || install chromium chromedriver -- chromium chromium-driver
-# The tests of TLS in the browser have ring, some of which is C.
+# The tests of TLS in the browser use ring, some of which is C.
 install clang llvm-ar -- clang llvm
 runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
@@ -63,7 +63,7 @@ web_peer=$(build_peer sockeye-web test_peer)
 grpc_peer=$(build_peer sockeye-grpc browser_peer)
 # Some scenarios move a gibibyte: without any optimisation a browser takes minutes for that.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1
-# One folder for each compiler, since the libraries of one mean nothing to another.
+# One folder for each compiler, since a compiler cannot use the libraries of another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
 cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"

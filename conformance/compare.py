@@ -24,7 +24,8 @@ def selected(case, selection):
     """Whether the suite would run the case, given the patterns of its specification."""
 
     def match(pattern):
-        # The suite wants a pattern with an asterisk to match the beginning of the case's name only.
+        # In the suite, a pattern with an asterisk needs to match the beginning of the case's name
+        # only.
         if "*" not in pattern:
             return case == pattern
         return re.match(".*".join(map(re.escape, pattern.split("*"))), case)

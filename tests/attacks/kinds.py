@@ -25,7 +25,7 @@ def _reconnecting(attack):
     return again
 
 
-# Memory: what is begun and not ended.
+# Memory: messages and requests that begin and never end.
 
 
 def _deflated(length):
@@ -164,7 +164,7 @@ def zero_window_websockets(count, streams=100, each=2):
             with contextlib.suppress(Gone, OSError):
                 stream = wire.dial(server, "h2")
                 held.append(stream)
-                # One byte is enough for no echo, and a window of 0 for none at all.
+                # One byte is not enough for any echo, and a window of 0 allows none at all.
                 data = wire.settings(window=0)
                 ids = range(1, 2 * streams, 2)
                 data += b"".join(wire.connect(of) for of in ids)
@@ -190,7 +190,8 @@ def window_resets(server, deadline):
                 raise Gone
 
     wire.pump(stream, wire.settings(window=(1 << 31) - 1), deadline, take)
-    # The connection's window of 65,535 bytes is used up by what comes first, and never opened.
+    # The first responses exhaust the connection's window of 65,535 bytes, which is never opened
+    # again.
     next_id = 1
     while time.monotonic() < deadline:
         ids = range(next_id, next_id + 198, 2)
@@ -247,14 +248,15 @@ def _http2_flood(data):
     return attack
 
 
-# One byte of window in each frame, on the connection: as many as fit before the window overflows.
+# One byte of window in each frame, on the connection: as many as possible before the window
+# overflows.
 window_updates = _http2_flood(wire.frame(wire.WINDOW_UPDATE, payload=struct.pack(">I", 1)) * 10_000)
 unknown_frames = _http2_flood(wire.frame(0xFA, payload=b"") * 20_000)
 http2_pings = _http2_flood(wire.frame(wire.PING, payload=bytes(8)) * 10_000)
 http2_settings = _http2_flood(wire.frame(wire.SETTINGS) * 20_000)
 
 
-# Time: what is never cut off.
+# Time: connections that are never cut off.
 
 
 def _websocket_flood(data):
@@ -305,7 +307,7 @@ def dribbles(count, pongs_too=False):
                     stream.send(b"x" if at % 2 else wire.ws_frame(0, b"x", fin=False))
                 except (Gone, OSError):
                     del alive[at]
-        # What is left is what was never cut off.
+        # The remaining connections are those that were never cut off.
         os.write(server.survivors[1], b"x" * len(alive))
         return held
 

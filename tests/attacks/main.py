@@ -14,7 +14,7 @@ import wire
 from server import MEBIBYTE, Attackers, Innocent, Server
 
 TLS = ("--self-signed",)
-# One more place than a small attack takes: for the innocent client.
+# Number of slots: one more than a small attack takes, for the innocent client.
 SMALL = 50
 
 
@@ -24,7 +24,8 @@ class Attack:
 
     name: str
     attack: Callable
-    # What is printed and bounded: peak memory beyond the start, cores in use, the longest wait of the innocent client.
+    # Printed and bounded: peak memory beyond the start, cores in use, the longest wait of the
+    # innocent client.
     memory: float  # MiB
     cores: float = 2.5
     delay: float = 0.35  # s
@@ -34,9 +35,11 @@ class Attack:
     quick: bool = False
     files: int | None = None
     innocent: bool = True
-    # Takes the server after the attack, while the attackers hold what they have; gives what is wrong.
+    # Checks the server after the attack, while the attackers keep their connections; yields error
+    # messages.
     check: Callable = lambda _: ()
-    # How much memory there may be once they are gone, in parts of the start and MiB; nothing where it is not measured.
+    # Maximum memory after the attackers have gone, as a factor of the start and in MiB; `None` if
+    # not measured.
     after: tuple[float, float] | None = None
 
 
@@ -116,12 +119,12 @@ def nothing(*_):
 
 
 ATTACKS = [
-    # B2: memory for what is not finished.
+    # B2: memory of unfinished messages and heads.
     Attack("unfinished-deflated", kinds.unfinished_deflated(200), 512, processes=2, seconds=2, quick=True, after=(1.1, 8)),
     Attack("unfinished-messages", kinds.unfinished_messages(100), 512, processes=2, seconds=20, after=(1.1, 8)),
     Attack("unfinished-heads", kinds.unfinished_heads(500), 128, processes=2, seconds=3),
     Attack("unread-echoes", kinds.unread_echoes(50), 512, processes=2, seconds=20),
-    # B3: a message that dribbles.
+    # B3: a message that arrives byte by byte.
     Attack("dribbles", kinds.dribbles(20), 16, seconds=9, quick=True, flags=("--idle-timeout", "2s"), cores=0.5,
            check=nobody_survived),
     Attack("dribbles-with-pongs", kinds.dribbles(20, pongs_too=True), 16, seconds=120, flags=("--idle-timeout", "2s"),
@@ -133,12 +136,12 @@ ATTACKS = [
     Attack("window-resets-longer", kinds.window_resets, 64, flags=TLS, seconds=30, processes=4),
     Attack("rapid-resets", kinds.rapid_resets, 64, flags=TLS, seconds=5, processes=4),
     Attack("grpc-resets", kinds.grpc_resets, 128, seconds=4, processes=8, quick=True),
-    # D2: answers that nobody reads.
+    # D2: responses that nobody reads.
     Attack("silent-pages", kinds.silent_pages(7), 64, processes=7, seconds=4, quick=True, check=many_places,
            flags=("--max-connections", str(SMALL), "--write-timeout", "2s")),
     Attack("silent-answers", kinds.silent_answers(7), 64, processes=7, seconds=4, check=many_places,
            flags=(*TLS, "--max-connections", str(SMALL), "--write-timeout", "2s", "--handshake-timeout", "2s")),
-    # D3: WebSockets whose window is never opened.
+    # D3: WebSockets whose window never opens.
     Attack("zero-window", kinds.zero_window_websockets(10), 256, flags=TLS, processes=1, seconds=5, quick=True),
     Attack("zero-window-more", kinds.zero_window_websockets(25), 512, flags=TLS, processes=2, seconds=30),
     # D4, D5: the log.
@@ -146,7 +149,7 @@ ATTACKS = [
     Attack("log-flood-of-resets", kinds.rapid_resets, 64, flags=TLS, seconds=3, quick=True, check=log_names_the_peer),
     Attack("log-flood-of-descriptors", kinds.descriptors(80), 16, seconds=4, files=40, innocent=False, quick=True,
            check=log_is_short),
-    # D6: floods of what is short.
+    # D6: floods of short frames.
     *(Attack(attack_name, attack, 32, flags=flags, processes=4, seconds=2, quick=quick)
       for attack_name, attack, flags, quick in [
           ("window-updates", kinds.window_updates, TLS, True),
@@ -159,7 +162,7 @@ ATTACKS = [
           ("pongs", kinds.pongs, (), False),
           ("pipelined-requests", kinds.pipelined_requests, (), True),
       ]),
-    # Ten thousand hostile connections of a kind stay under a gibibyte.
+    # Ten thousand hostile connections of one kind stay under a gibibyte.
     *(Attack(f"10000-{attack_name}", attack, 1024, flags=flags, processes=5, seconds=90, delay=5)
       for attack_name, attack, flags in [
           ("idle", kinds.idle_websockets(2_000), ()),
@@ -184,7 +187,8 @@ def run(attack, program):
         start, processor, begun = server.memory(), server.processor(), time.monotonic()
         server.forget_peak()
         attackers = Attackers(server, attack.attack, attack.processes, begun + attack.seconds)
-        # Nobody ends before the others are at their end: what is held is held at once.
+        # All attackers keep their connections until every one has finished, so that all are open at
+        # the same time.
         while attackers.done.n_waiting < attack.processes and time.monotonic() < begun + attack.seconds + 15:
             time.sleep(0.05)
         wrong += attack.check(server)
@@ -205,7 +209,7 @@ def run(attack, program):
         wrong.append(f"{peak:.0f} MiB of memory, at most {attack.memory}")
     if cores > attack.cores:
         wrong.append(f"{cores:.2f} cores, at most {attack.cores}")
-    # A machine that has other work too wakes everybody late.
+    # On a busy machine every process wakes up late.
     if longest > attack.delay + 2 * lag:
         wrong.append(f"the innocent client waited {longest * 1000:.0f} ms, at most {attack.delay * 1000:.0f}")
     start /= MEBIBYTE

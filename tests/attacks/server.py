@@ -127,7 +127,8 @@ class Innocent:
 
 def _attacker(attack, server, deadline, barrier):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # The server and the innocent client come first: what is measured is what the server does, not the machine's load.
+    # The server and the innocent client have priority, so that the test measures the server and not
+    # the machine's load.
     os.nice(int(os.environ.get("NICE", "5")))
     hold = attack(server, deadline)
     barrier.wait()  # what they hold, they hold until all are told to let go

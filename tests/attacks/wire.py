@@ -73,7 +73,7 @@ def ws_frame(opcode, payload=b"", fin=True, compressed=False, length=None):
     return size + b"\0\0\0\0" + payload
 
 
-# HTTP/2 (RFC 9113), as much as an attacker needs.
+# HTTP/2 (RFC 9113), as far as an attacker needs it.
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1

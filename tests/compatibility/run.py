@@ -93,7 +93,7 @@ class Setting:
         return done.stdout.strip()
 
 
-# Peers: how each is run as a client of a URL, or as a server that prints its port.
+# Peers: the command of each as a client of a URL, or as a server that prints its port.
 
 def python(script):
     return lambda setting: [setting.binaries / "venv/bin/python", HERE / script]
@@ -142,7 +142,7 @@ def as_server(command):
     return row
 
 
-# Proxies, each with as little configuration as its manual asks for, and its default time-outs.
+# Proxies, each with the minimal configuration of its manual, and its default timeouts.
 
 def nginx(setting, port, upstream):
     configuration = setting.folder / "nginx.conf"
@@ -171,7 +171,7 @@ http {{
 
 def haproxy(setting, port, upstream):
     configuration = setting.folder / "haproxy.cfg"
-    # The time-outs of Debian's file.
+    # The timeouts of Debian's file.
     configuration.write_text(f"""
 defaults
   mode http
@@ -321,7 +321,7 @@ def main():
     for name, row in rows():
         if names and not any(part.lower() in name.lower() for part in names):
             continue
-        # Readable by the users that proxies change to.
+        # Readable by the users that proxies switch to.
         folder = tempfile.mkdtemp(prefix="sockeye-compatibility-")
         os.chmod(folder, 0o755)
         begin = time.monotonic()

@@ -17,7 +17,8 @@ async def converse(session, url, number, seconds):
     async with session.ws_connect(url) as ws:
         await ws.send_str("first")
         assert await ws.receive_str(timeout=10) == "first"
-        # Pings are answered while it waits. A time-out of `receive` itself would begin anew with each of them.
+        # aiohttp answers pings during the wait. Each ping would restart a timeout of `receive`
+        # itself.
         try:
             async with asyncio.timeout(seconds):
                 message = await ws.receive()

@@ -2,7 +2,7 @@
 import { createHash, randomFillSync } from "node:crypto";
 import { createRequire } from "node:module";
 
-// Modules are where NODE_PATH says, which an import does not look at.
+// NODE_PATH locates the modules, and `import` ignores it.
 const { WebSocket } = createRequire(import.meta.url)("undici");
 
 const messages = [

@@ -1,8 +1,9 @@
-// A client of WebSockets over HTTP/2: Node's own HTTP/2, and npm `ws` for the frames.
+// A client of WebSockets over HTTP/2: Node's HTTP/2, and npm `ws` for the frames.
 //
-// Each line of the input is an order, {"port", "count", "deflate": true | false}: so many WebSockets are opened on one
-// connection to the server, each echoes messages of its own and is closed with 4000 and more. The answer is
-// {"protocols", "extensions", "codes"}, a list each, or {"error"}. The program ends when its input does.
+// Each line of the input is an order, {"port", "count", "deflate": true | false}: the client opens
+// "count" WebSockets on one connection to the server; each echoes its messages and is closed with
+// 4000 plus its index. The answer is {"protocols", "extensions", "codes"}, a list each, or
+// {"error"}. The program ends at the end of its input.
 'use strict';
 
 const http2 = require('node:http2');
@@ -25,7 +26,7 @@ async function open(session, path, deflate) {
   const stream = session.request(headers);
   const [answer] = await once(stream, 'response');
   if (answer[':status'] !== 200) throw new Error(`status ${answer[':status']}`);
-  // `ws` opens a connection on any stream.
+  // `ws` accepts any stream as its transport.
   const connection = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30_000 });
   connection._isServer = false;
   connection._protocol = answer['sec-websocket-protocol'] ?? '';

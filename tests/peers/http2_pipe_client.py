@@ -67,7 +67,7 @@ async def exchange(order):
                         raise ConnectionError(repr(event))
         connection.close_connection()
         await pipe.flush()
-        # The server's own end follows: GOAWAY, and a close frame or none.
+        # The server's end follows: GOAWAY, and a close frame or none.
         try:
             while True:
                 await pipe.receive()

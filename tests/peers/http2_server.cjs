@@ -1,11 +1,12 @@
-// Echo servers of WebSockets over HTTP/2: Node's own HTTP/2, and npm `ws` for the frames.
+// Echo servers of WebSockets over HTTP/2: Node's HTTP/2, and npm `ws` for the frames.
 //
-// Each line of the input is an order, {"deflate": true | false, "allowed": true | false}, and is answered by {"port"} or
-// {"error"}; a server where it is not "allowed" does not offer WebSockets. A client of the path /bye is closed at once. Each
-// WebSocket is reported by a line when it is over: {"closed": port, "close_code", "close_reason", "path"}. The program
-// ends when its input does.
+// Each line of the input is an order, {"deflate": true | false, "allowed": true | false}, and is
+// answered by {"port"} or {"error"}; a server that is not "allowed" does not offer WebSockets. A
+// client of the path /bye is closed at once. Each WebSocket is reported by a line at its end:
+// {"closed": port, "close_code", "close_reason", "path"}. The program ends at the end of its input.
 //
-// A message is sent back whole, or in three fragments with a ping between them where it is longer than FRAGMENTED_FROM.
+// A message is sent back whole, or in three fragments with a ping between them if it is longer than
+// FRAGMENTED_FROM.
 'use strict';
 
 const http2 = require('node:http2');
@@ -35,7 +36,7 @@ function accept(port, deflate, stream, headers) {
     return;
   }
   const answer = { ':status': 200 };
-  // `ws` opens a connection on any stream; that of a server is one without an address.
+  // `ws` accepts any stream as its transport; without an address the WebSocket is a server's.
   const connection = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30_000 });
   connection._protocol = SUBPROTOCOL;
   if ((headers['sec-websocket-protocol'] ?? '').split(/, */).includes(SUBPROTOCOL)) {

@@ -37,7 +37,7 @@ def messages():
         yield noise(length)
     yield "swims upstream, " * 20_000
     yield noise(300_000)
-    # Where the context is taken over, all but the first are references to the one before.
+    # With context takeover, all but the first are references to the one before.
     repeated = noise(2_000)
     yield from [repeated] * 50
 

@@ -1,12 +1,13 @@
-// A client made with npm `ws` that tries echo servers, as ordered on standard input.
+// A client made with npm `ws` that tests echo servers, as ordered on standard input.
 //
 // Each line of the input is an order,
 //
 //   {"url", "deflate": null | {parameters of permessage-deflate}, "close": null | [code, reason]}
 //
-// (without "close" it sends nothing and waits for the server to close) and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
-// last of them counting the bytes of the transport; or by {"status"} where the handshake is
-// refused; or by {"error"}. The program ends when its input does.
+// (without "close" the client sends nothing and waits for the server to close) and is answered by
+// {"extensions", "subprotocol", "close_code", "close_reason", "received"}, where "received" counts
+// the bytes of the transport; or by {"status"} if the handshake is refused; or by {"error"}. The
+// program ends at the end of its input.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -17,7 +18,8 @@ const { WebSocket } = require('ws');
 
 const DEADLINE_MS = 20_000;
 
-// An offer without `client_max_window_bits` is `false` to `ws`, and one without its value `true`.
+// `ws` represents an offer without `client_max_window_bits` as `false`, and one without its value
+// as `true`.
 function settings(deflate) {
   return {
     serverNoContextTakeover: deflate.server_no_context_takeover || undefined,
@@ -34,7 +36,7 @@ function messages() {
     list.push('text '.repeat(length / 5) + 'x'.repeat(length % 5), randomBytes(length));
   }
   list.push('swims upstream, '.repeat(20_000), randomBytes(300_000));
-  // Where the context is taken over, all but the first are references to the one before.
+  // With context takeover, all but the first are references to the one before.
   list.push(...Array(50).fill(randomBytes(2_000)));
   return list;
 }

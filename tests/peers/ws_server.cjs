@@ -1,12 +1,12 @@
-// Echo servers made with npm `ws`, as many as are ordered on standard input.
+// Echo servers made with npm `ws`, one for each order on standard input.
 //
 // Each line of the input is an order, {"deflate": null | {parameters of permessage-deflate}}, and
-// is answered by {"port"} or {"error"}. Each connection is reported by a line when it is over:
-// {"closed": port, "close_code", "close_reason", "received"}, the last of them counting the bytes
-// of the transport. The program ends when its input does.
+// is answered by {"port"} or {"error"}. Each connection is reported by a line at its end:
+// {"closed": port, "close_code", "close_reason", "received"}, where "received" counts the bytes of
+// the transport. The program ends at the end of its input.
 //
-// A message is sent back whole, or in three fragments with a ping between them where it is longer
-// than FRAGMENTED_FROM. A client of the path /bye is closed at once.
+// A message is sent back whole, or in three fragments with a ping between them if it is longer than
+// FRAGMENTED_FROM. A client of the path /bye is closed at once.
 'use strict';
 
 const { createInterface } = require('node:readline');
@@ -17,7 +17,7 @@ const SUBPROTOCOL = 'fish';
 
 const say = (report) => console.log(JSON.stringify(report));
 
-// `ws` takes `false` as "refuse who asks for this": what is not wanted is left undefined.
+// `ws` refuses offers of a parameter set to `false`: parameters not wanted stay undefined.
 function settings(deflate) {
   return {
     serverNoContextTakeover: deflate.server_no_context_takeover || undefined,

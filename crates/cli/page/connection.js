@@ -120,7 +120,8 @@ export class EchoConnection extends EventTarget {
     if (wasOpen && performance.now() - this.openedAt > STEADY) this.#attempts = 0;
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts);
     this.#attempts += 1;
-    // Jitter over the upper half, so that many pages do not return to a restarted server all at once.
+    // Jitter over the upper half, so that many pages do not return to a restarted server all at
+    // once.
     const own = ceiling * (0.5 + Math.random() / 2);
     // A server that stops already spreads the retry delays of its clients.
     const hint = wasOpen ? retryHint({ reason }) : null;

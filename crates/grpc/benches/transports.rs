@@ -1,9 +1,9 @@
-//! What gRPC costs over a WebSocket, and over TCP as tonic has it, measured in turns.
+//! Measures gRPC over a WebSocket, and over TCP as tonic does it, in alternating rounds.
 //!
 //!     cargo bench -p sockeye-grpc --bench transports
 //!
-//! Client and server are in this process. Wall time, and processor time of both, per call or message; of each the median
-//! of the rounds, and its ratio to tonic's.
+//! Client and server run in this process. Reports wall time, and processor time of both, per call
+//! or message: for each the median of the rounds, and its ratio to tonic's.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ const SEQUENTIAL: u32 = 2_000;
 const MESSAGES: u32 = 16_384;
 const MESSAGE_LENGTH: u32 = 16 * 1024;
 
-/// The kernel's unit of processor time in /proc, 10 ms, which is the same on all Linux.
+/// Unit of processor time in the kernel's /proc: 10 ms on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
                 stream(tcp.clone()).await?,
                 stream(websocket.clone()).await?,
             ];
-            // The first round warms up.
+            // The first round is for warm-up.
             if round > 0 {
                 figures.iter_mut().zip(measured).for_each(|(all, one)| all.push(one));
             }
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// Wall and processor time per call, in microseconds.
+/// Measures wall and processor time per call, in microseconds.
 async fn unary<C>(channel: C, calls: u32, concurrent: u32) -> Result<[f64; 2]>
 where
     C: tonic::client::GrpcService<tonic::body::Body> + Clone + Send + 'static,
@@ -103,7 +103,7 @@ where
     begin.since(calls)
 }
 
-/// The same per message of a server stream.
+/// Measures the same per message of a server stream.
 async fn stream<C>(channel: C) -> Result<[f64; 2]>
 where
     C: tonic::client::GrpcService<tonic::body::Body>,
@@ -123,7 +123,7 @@ async fn serve_tcp() -> Result<SocketAddr> {
     let address = listener.local_addr()?;
     let (greeter, trial) = services();
     let server = Server::builder().add_service(greeter).add_service(trial);
-    // As tonic does it for the sockets that it opens itself.
+    // As tonic does for sockets that it opens itself.
     let incoming = tokio_stream::StreamExt::map(TcpListenerStream::new(listener), |stream| {
         stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream))
     });
@@ -165,7 +165,8 @@ struct Times {
 impl Times {
     fn now() -> Result<Self> {
         let stat = std::fs::read_to_string("/proc/self/stat")?;
-        // After the name in brackets, which may contain anything; times are fields 14 and 15.
+        // The fields follow the name in brackets, which may contain any character; times are fields
+        // 14 and 15.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let ticks =
             fields.skip(11).take(2).map(str::parse::<u32>).sum::<std::result::Result<u32, _>>()?;

@@ -1,10 +1,11 @@
-//! The server of the tests in browsers: see `ci/web.sh`.
+//! The server of the browser tests: see `ci/web.sh`.
 //!
 //!     cargo run -p sockeye-grpc --example browser_peer
 //!
-//! Prints three URLs in one line: of the service, of the same through a relay, and of a WebSocket that takes `die`, which
-//! ends all connections of the relay and refuses new ones, and `live`, which allows them again; both are echoed when done.
-//! In the same line are the URL of the service with TLS inside, and its certificate, in hexadecimal.
+//! Prints on one line the URLs of the service, of the same service through a relay, and of a
+//! control WebSocket, the URL of the service with TLS inside, and its certificate in hexadecimal.
+//! The control WebSocket accepts `die`, which ends all connections of the relay and refuses new
+//! ones, and `live`, which allows them again; both are echoed when done.
 
 use std::future::IntoFuture;
 use std::io;
@@ -20,7 +21,7 @@ use tonic::transport::{Identity, ServerTlsConfig};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The tests are pages of the test runner's own server.
+    // The pages of the tests come from the test runner's own server.
     let options = Options::new().allow_hosts(HostPolicy::loopback()).origins(OriginPolicy::any());
     let websockets = Server::bind("127.0.0.1:0").await?.options(options.clone());
     let address = websockets.local_addr()?;

@@ -1,4 +1,4 @@
-//! Calls of a gRPC service through a WebSocket. In the browser, only `main` would look different.
+//! A gRPC client over a WebSocket. In the browser, only `main` would differ.
 //!
 //!     cargo run -p sockeye-grpc --example greeter_client -- ws://127.0.0.1:8080/grpc
 

@@ -1,4 +1,4 @@
-//! A gRPC service behind a WebSocket.
+//! A gRPC server over a WebSocket.
 //!
 //!     cargo run -p sockeye-grpc --example greeter_server
 //!

@@ -1,8 +1,8 @@
-//! gRPC as it is, grpc-web, and gRPC over a WebSocket, on one port.
+//! Plain gRPC, grpc-web, and gRPC over a WebSocket, on one port.
 //!
 //!     cargo run -p sockeye-grpc --example one_port
 //!
-//! Native clients call `http://127.0.0.1:8080`, those of grpc-web the same, and `sockeye_grpc::connect` takes
+//! Native and grpc-web clients call `http://127.0.0.1:8080`, and `sockeye_grpc::connect` takes
 //! `ws://127.0.0.1:8080/grpc`.
 
 use std::future::IntoFuture;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     serve(listener).await
 }
 
-/// Serves all three, until something fails.
+/// Serves all three protocols, until an error occurs.
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> {
     let (greeter, trial) = services();
     let (incoming, accept) = sockeye_grpc::incoming();

@@ -1,8 +1,9 @@
-//! TLS inside the WebSocket: whoever carries it, such as a proxy that ends `wss`, sees ciphertext only.
+//! TLS inside the WebSocket: intermediaries that carry the WebSocket, such as a proxy that
+//! terminates `wss`, see only ciphertext.
 //!
 //!     cargo run -p sockeye-grpc --features tls --example tls_inside
 //!
-//! The certificate is made here, and trusted by the client alone; a program has one of its own.
+//! The certificate is generated here and trusted only by this client; a real program has its own.
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_no_client_auth();
     let endpoint = Endpoint::new(Client::new(url))
         .tls(Arc::new(tls))
-        // The WebSocket ends at one host, TLS at another.
+        // The WebSocket ends at one host, and TLS at another.
         .origin(&"https://greeter.internal".parse()?);
     let mut greeter = GreeterClient::new(endpoint.connect().await?);
     let reply = greeter.say_hello(HelloRequest { name: "Ada".into() }).await?;

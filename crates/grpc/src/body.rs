@@ -115,7 +115,7 @@ impl ResponseBody {
         deadline: Option<Sleep>,
         interest: Interest,
     ) -> Self {
-        // A status other than OK needs no gRPC status.
+        // An HTTP status other than 200 OK is sufficient.
         let lacks_status =
             head.status == StatusCode::OK && !head.headers.contains_key(Status::GRPC_STATUS);
         Self { call: Some(Call { incoming, lacks_status, deadline, interest }) }

@@ -42,7 +42,7 @@ impl fmt::Display for ConnectError {
             #[cfg(feature = "tls")]
             Self::Tls(error) => {
                 let error = ErrorChain(error);
-                write!(f, "TLS inner the connection could not be set up: {error}")
+                write!(f, "TLS inside the connection could not be set up: {error}")
             }
             Self::Http2(error) => {
                 write!(f, "the other end does not speak HTTP/2: {}", ErrorChain(error))

@@ -35,9 +35,9 @@
 //! |---|---|
 //! | connect | [`connect`], or [`Endpoint`] for headers, subprotocols, TLS, timeouts, limits and windows |
 //! | know what happens when a connection is lost, a deadline passes or a call is dropped | [`Channel`] |
-//! | have TLS inside the WebSocket, from end to end | `Endpoint::tls`, with the feature `tls` |
-//! | serve | `serve`, on the connections of `incoming`; or a server of tonic on the same: see `server` |
-//! | know in a handler who was admitted by the opening handshake | `serve` |
+//! | use end-to-end TLS inside the WebSocket | `Endpoint::tls`, with the feature `tls` |
+//! | serve | `serve`, on the connections of `incoming`; or a tonic server on these: see `server` |
+//! | access in a handler the user whom the opening handshake admitted | `serve` |
 //! | serve gRPC, grpc-web and WebSockets on one port | the example `one_port` |
 //!
 //! # Code for the browser

@@ -12,7 +12,7 @@ use tonic::transport::Server;
 ///   that; more calls, or shorter messages, can still end a connection.
 /// * **Calls that are dropped.** When a program drops many calls at once, its server sees streams
 ///   that were reset before they were accepted. A server allows 20 of these by default, and then
-///   ends the connection as a defence against attacks; this one allows
+///   ends the connection as a defense against attacks; this one allows
 ///   [`MAX_PENDING_ACCEPT_RESETS`].
 pub fn server() -> Server {
     Server::builder()
@@ -25,7 +25,7 @@ pub fn server() -> Server {
 const STREAM_WINDOW: u32 = 65_535;
 
 /// Window of a connection, in bytes. h2 allows short frames to cost half of it. A message of 20
-/// bytes is a frame of 25, which costs 231: 605,000 for a window of them.
+/// bytes is a frame of 25, which costs 231: frames that fill the window of a stream cost 605,000.
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Maximum number of streams that were reset before they were accepted, for [`server`] and

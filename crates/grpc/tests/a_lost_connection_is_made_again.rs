@@ -1,4 +1,4 @@
-//! What becomes of calls when the connection goes, and of those after.
+//! Calls in progress when the connection is lost, and calls after that.
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,13 +20,14 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-/// Longer than any test, so that a pause does not end within one; with a jitter of 0 with a chance of one in 10¹³.
+/// A backoff longer than any test, so that a pause does not end within one; the chance of a jitter
+/// near 0 is one in 10¹³.
 const HOURS: Backoff =
     Backoff::new().base(Duration::from_secs(36_000)).cap(Duration::from_secs(36_000));
 
 const NO_PAUSE: Backoff = Backoff::new().base(Duration::ZERO);
 
-/// Where the server is at present, for an endpoint that counts its attempts to reach it.
+/// The current address of the server, for an endpoint that counts its connection attempts.
 #[derive(Clone, Default)]
 struct Place {
     url: Arc<Mutex<String>>,
@@ -188,7 +189,7 @@ async fn a_websocket_that_echoes_is_not_taken_for_grpc() {
             }
         }
     }));
-    // The first bytes come back before it is clear what they are; then nothing is answered.
+    // The first bytes come back before the client can tell what they are; then nothing is answered.
     if let Ok(channel) = sockeye_grpc::connect(url).await {
         assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
     }
@@ -214,7 +215,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     assert!(matches!(error, ConnectError::TimedOut { limit: told } if told == limit), "{error:?}");
 }
 
-/// A server that says hello and hangs up, each time that it is reached.
+/// The server sends its settings and closes each connection.
 #[tokio::test]
 async fn a_connection_that_ends_before_any_answer_counts_as_a_failure() {
     let attempts = Arc::new(AtomicUsize::new(0));
@@ -259,7 +260,7 @@ async fn a_call_that_waits_for_ready_waits_through_pauses() {
     while place.attempts() == 0 {
         tokio::task::yield_now().await;
     }
-    // It has a deadline, or none.
+    // With a deadline, or without one.
     let mut request = tonic::Request::new(HelloRequest::default());
     request.set_timeout(Duration::from_millis(20));
     let status = GreeterClient::new(channel.clone()).say_hello(request).await.unwrap_err();
@@ -272,7 +273,8 @@ async fn a_call_that_waits_for_ready_waits_through_pauses() {
     assert_eq!(waiting.await.unwrap().unwrap().message, "Hello Ada!");
 }
 
-/// A channel to a server of which the handler never answers, and that itself is `alive` or not once it is connected.
+/// Returns a channel to a server whose handler never answers, and that itself is `alive` or not
+/// once connected.
 async fn channel_to_silence(is_alive: bool) -> Channel {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {

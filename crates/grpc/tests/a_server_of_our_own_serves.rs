@@ -1,4 +1,4 @@
-//! What `serve` gives its handlers, and how it ends.
+//! The request data that `serve` passes to handlers, and its shutdown.
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -24,13 +24,13 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
-/// Longer than a test takes on a slow machine.
+/// A duration longer than a test takes on a slow machine.
 const LONG: Duration = Duration::from_secs(120);
 
 #[derive(Clone)]
 struct User(String);
 
-/// Greets the user that the handshake admitted, and names the peer.
+/// A service that greets the user whom the handshake admitted, and names the peer.
 struct Knowing;
 
 type Replies = Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
@@ -85,7 +85,8 @@ async fn what_the_handshake_admitted_reaches_the_handler_with_the_address() {
     }
 }
 
-/// A server with this many calls at a time, a channel to it, what stops it, and its end.
+/// Starts a server with these limits. Returns a channel to it, the sender that stops it, and its
+/// task.
 async fn start(config: ServeConfig) -> (Channel, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let websockets = Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
@@ -132,7 +133,7 @@ async fn calls_over_the_limit_wait_for_others_to_end() {
     assert_eq!(waiting.await.unwrap().message, "Hello Grace!");
 }
 
-/// Each stream of 40 brings more frames of its own than a connection bears in all, by the defaults of h2.
+/// Each of 40 streams has more frames of its own than h2's defaults tolerate for a connection.
 #[tokio::test]
 async fn many_calls_that_nobody_reads_harm_no_other_call() {
     let config = ServeConfig::new().stream_window(65_535);
@@ -188,7 +189,7 @@ async fn a_client_that_never_speaks_does_not_keep_a_server_from_stopping() {
     drop(silent);
 }
 
-/// As many calls as it takes are begun and cancelled one after the other.
+/// Begins and cancels calls, one after the other, until the connection is replaced.
 #[tokio::test]
 async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order() {
     let websockets = Server::bind("127.0.0.1:0").await.unwrap();
@@ -217,7 +218,7 @@ async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order()
         assert!(cancelled < 1_000, "the connection takes calls on and on");
     }
     assert!(cancelled > 10, "{cancelled} calls");
-    // The call that was under way goes on.
+    // The call in progress continues.
     names.send(HelloRequest { name: "Grace".into() }).await.unwrap();
     assert_eq!(replies.message().await.unwrap().unwrap().message, "Hello Grace!");
     greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();

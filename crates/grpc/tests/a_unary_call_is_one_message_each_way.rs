@@ -9,13 +9,13 @@ use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 
 const CALLS: usize = 500;
 
-// On one thread, so that what is ready together runs together.
+// One thread, so that tasks that are ready together run together.
 #[tokio::test]
 async fn sequential_calls_take_one_message_each_way() {
     let (url, passed) = relay::to(server::at_websocket().await).await;
     let mut greeter = GreeterClient::new(sockeye_grpc::connect(url).await.unwrap());
     let hello = HelloRequest { name: "Ada".into() };
-    // The settings of both sides and their acknowledgements go by first.
+    // Settings of both sides and their acknowledgements are exchanged first.
     for _ in 0..10 {
         greeter.say_hello(hello.clone()).await.unwrap();
     }

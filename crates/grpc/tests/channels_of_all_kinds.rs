@@ -1,14 +1,17 @@
-//! What a channel must do, over a WebSocket and over other byte streams. A browser does the same in `page.rs`.
+//! The scenarios of a channel, over a WebSocket and over other byte streams. `page.rs` runs them in
+//! a browser.
 #![cfg(not(target_family = "wasm"))]
 
 mod server;
 
 use std::time::Duration;
 
-/// Longer than the longest scenario takes on a slow machine, so that one that hangs fails.
+/// Timeout of a scenario: longer than the longest takes on a slow machine, so that one that hangs
+/// fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A test of a scenario on a channel of this kind. Below, a macro for each kind, as the list of scenarios wants it.
+/// Defines a test of a scenario on a channel of this kind. Below is a macro for each kind, as
+/// `for_each_scenario` requires.
 macro_rules! scenario {
     ($kind:ident, $module:ident::$name:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +60,7 @@ macro_rules! over_tls_inside {
     };
 }
 
-// What else there is does not depend on the bytes below HTTP/2, and takes long where nothing is optimised.
+// The other scenarios do not depend on the bytes below HTTP/2, and are slow in unoptimized builds.
 #[cfg(feature = "tls")]
 mod over_tls_inside {
     over_tls_inside!(calls::all_four_kinds_are_answered);

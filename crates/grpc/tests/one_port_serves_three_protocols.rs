@@ -42,7 +42,7 @@ async fn grpc_over_a_websocket_is_answered() {
 
 #[tokio::test]
 async fn grpc_web_is_answered() {
-    // A message of field 1, "Ada", after a flag and its length.
+    // A message with field 1, "Ada", after a flag and the length.
     let request = b"POST /sockeye.testing.Greeter/SayHello HTTP/1.1\r\n\
         Host: localhost\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 10\r\n\
         Connection: close\r\n\r\n\0\0\0\0\x05\x0a\x03Ada";

@@ -1,4 +1,4 @@
-//! What a channel must do, in a page.
+//! The scenarios of a channel, in a page.
 #![cfg(target_family = "wasm")]
 
 mod browser;

@@ -1,4 +1,4 @@
-//! What a server does below gRPC is a status of the call, and never a panic.
+//! Every action of a server below gRPC becomes a status of the call, and never a panic.
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tonic::Code;
 
-/// A channel to a server that does this with every call.
+/// Returns a channel to a server that calls `act` with every call.
 async fn channel(act: impl Fn(SendResponse<Bytes>) + Send + Sync + 'static) -> Channel {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(serve(theirs, act));
@@ -35,7 +35,7 @@ fn headers() -> Response<()> {
     Response::builder().header("content-type", "application/grpc").body(()).unwrap()
 }
 
-/// One message without content.
+/// An empty message.
 const MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
 
 const CODES: [(Reason, Code); 8] = [

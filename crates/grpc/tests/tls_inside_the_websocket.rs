@@ -1,4 +1,5 @@
-//! What TLS inside a WebSocket hides, and what it refuses. That calls work is in `channels_of_all_kinds.rs`.
+//! Confidentiality and certificate checks of TLS inside a WebSocket. `channels_of_all_kinds.rs`
+//! tests that calls work.
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +14,7 @@ use tokio_rustls::rustls::{self, CertificateError, InvalidMessage, RootCertStore
 
 const CALLS: usize = 100;
 
-// On one thread, so that what is ready together runs together.
+// One thread, so that tasks that are ready together run together.
 #[tokio::test]
 async fn a_call_is_one_message_each_way_that_the_carrier_cannot_read() {
     let name = "a name that is nobody else's business";
@@ -22,7 +23,7 @@ async fn a_call_is_one_message_each_way_that_the_carrier_cannot_read() {
     let channel = Endpoint::new(Client::new(url)).tls(tls).connect().await.unwrap();
     let mut greeter = GreeterClient::new(channel);
     let hello = HelloRequest { name: name.into() };
-    // The settings of both sides and their acknowledgements go by first, and session tickets.
+    // Settings of both sides and their acknowledgements are exchanged first, and session tickets.
     for _ in 0..10 {
         greeter.say_hello(hello.clone()).await.unwrap();
     }
@@ -36,7 +37,7 @@ async fn a_call_is_one_message_each_way_that_the_carrier_cannot_read() {
     assert_eq!(passed.with(name), 0);
 }
 
-// So that the test above can fail.
+// Shows that the test above can fail.
 #[tokio::test]
 async fn without_it_the_carrier_reads_everything() {
     let (url, passed) = relay::to(server::at_websocket().await).await;

@@ -1,4 +1,4 @@
-//! Interceptors, layers, compression, large metadata, and limits of the program's own.
+//! Interceptors, layers, compression, large metadata, and limits set by the program.
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -42,7 +42,7 @@ async fn an_interceptor_adds_metadata_and_refuses_calls() {
     assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "log in first"));
 }
 
-/// A layer of tower, as a program writes one.
+/// A tower layer, as a program writes one.
 #[derive(Clone)]
 struct Counting {
     channel: Channel,
@@ -90,7 +90,7 @@ async fn compressed_messages_are_carried_both_ways() {
     assert_eq!(response.into_inner().message, format!("Hello {name}!"));
 }
 
-/// Asks for a status with metadata and details of so many bytes.
+/// Requests a status with metadata and details of `length` bytes.
 async fn fail(channel: &Channel, length: usize) -> Status {
     let details = vec![7; length * 3 / 4];
     let failure = Failure { code: Code::NotFound as i32, message: "no".into(), details };
@@ -114,7 +114,7 @@ async fn headers_over_the_limit_are_said_to_be_that_and_harm_no_other_call() {
     let url = server::at_websocket().await;
     let endpoint = Endpoint::new(Client::new(url)).max_header_list_size(20_000);
     let channel = endpoint.connect().await.unwrap();
-    // The last is more than three times the limit.
+    // The second is more than three times the limit.
     for length in [25_000, 70_000] {
         let status = fail(&channel, length).await;
         assert_eq!(status.code(), Code::Internal, "{status:?}");

@@ -1,4 +1,4 @@
-//! What a channel must do, in a Web Worker.
+//! The scenarios of a channel, in a Web Worker.
 #![cfg(target_family = "wasm")]
 
 mod browser;

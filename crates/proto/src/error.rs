@@ -12,8 +12,8 @@ use crate::frame::OpCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// Reserved bits are set that no negotiated extension gives a meaning: RSV1, RSV2 and RSV3 as
-    /// bits 2, 1 and 0 (RFC 6455 section 5.2).
+    /// Reserved bits to which no negotiated extension gives a meaning: RSV1, RSV2 and RSV3 as bits
+    /// 2, 1 and 0 (RFC 6455 section 5.2).
     ReservedBits {
         /// The three bits, RSV1 being the highest.
         bits: u8,

@@ -1,15 +1,15 @@
-//! Extensions as `Sec-WebSocket-Extensions` lists them (RFC 6455 section 9.1).
+//! Extensions in the `Sec-WebSocket-Extensions` header (RFC 6455 section 9.1).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::token::{is_token, is_token_byte};
 
-/// How many extensions one handshake may list. Browsers list one or two, the longest list in the field is about
-/// ten offers of one extension; the bound keeps negotiation cheap whatever a peer sends.
+/// Maximum number of extensions in one handshake. Browsers list one or two, and the longest list in
+/// the field is about ten offers of one extension; the bound keeps negotiation cheap for any input.
 pub const MAX_EXTENSIONS: usize = 32;
 
-/// How many parameters one extension may have. permessage-deflate knows four.
+/// Maximum number of parameters of one extension. permessage-deflate defines four.
 pub const MAX_PARAMS: usize = 32;
 
 /// One extension with its parameters: an offer in a request, an agreement in a response.
@@ -34,7 +34,7 @@ impl<'a> Extension<'a> {
     /// (RFC 6455 section 11.3.2: several headers are the same as one with all their values).
     ///
     /// # Errors
-    /// The first rule of the grammar that is broken, or the limit that is exceeded.
+    /// The first rule of the grammar that a value breaks, or the limit that the list exceeds.
     pub fn parse_list(
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<Self>, ExtensionError> {
@@ -51,7 +51,7 @@ impl<'a> Extension<'a> {
         Ok(extensions)
     }
 
-    /// An extension without parameters. The name must be a token.
+    /// Creates an extension without parameters. The name must be a token.
     #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "only extensions build one"))]
     pub(crate) fn new(name: &'a str) -> Self {
         debug_assert!(is_token(name), "{name:?} is not a token");
@@ -67,18 +67,19 @@ impl<'a> Extension<'a> {
         self
     }
 
-    /// The extension's name, a token.
+    /// Returns the extension's name, a token.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The parameters in their order, each a name and the value if it has one; the same name may come twice.
+    /// Returns the parameters in their order, each a name and an optional value. Names may repeat.
     pub fn params(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&str>)> {
         self.params.iter().map(|(name, value)| (*name, value.as_deref()))
     }
 }
 
-/// As it stands in a header. Values are written as tokens, which all of them are.
+/// Writes the extension as in a header. Values are written as tokens, because all of them are
+/// tokens.
 impl fmt::Display for Extension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
@@ -92,29 +93,30 @@ impl fmt::Display for Extension<'_> {
     }
 }
 
-/// A list of extensions that breaks the grammar of RFC 6455 section 9.1 or is too long. Offsets are in bytes from the
-/// start of the header's value.
+/// A list of extensions that breaks the grammar of RFC 6455 section 9.1 or is too long. Offsets are
+/// in bytes from the start of the header's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExtensionError {
-    /// The name of an extension or parameter, or a value, is missing or starts with a byte no token has.
+    /// The name of an extension or parameter, or a value, is missing or begins with a byte that
+    /// tokens cannot have.
     ExpectedToken {
-        /// Where the token should start.
+        /// The offset where the token should start.
         at: usize,
     },
     /// Something other than `,` or `;` after an extension or a parameter.
     ExpectedSeparator {
-        /// Where the separator should be.
+        /// The offset where the separator should be.
         at: usize,
     },
     /// A quoted value without its closing quote.
     UnclosedQuote {
-        /// Where the value starts.
+        /// The offset where the value starts.
         at: usize,
     },
-    /// A quoted value that is no token once it is unquoted.
+    /// A quoted value that is not a token after unquoting.
     QuotedValueNotToken {
-        /// Where the value starts.
+        /// The offset where the value starts.
         at: usize,
     },
     /// More than [`MAX_EXTENSIONS`] extensions.
@@ -148,15 +150,15 @@ impl fmt::Display for ExtensionError {
 
 impl std::error::Error for ExtensionError {}
 
-/// The parser: a header's value and how far it was read. `at` is always a character boundary, because it moves
-/// over ASCII only or in steps of whole characters.
+/// The parser: a header's value and the read position. `at` is always a character boundary, because
+/// it moves over ASCII only or in steps of whole characters.
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// Moves to the start of the next list element; false at the end.
+    /// Moves to the start of the next list element. Returns `false` at the end.
     fn skip_to_element(&mut self) -> bool {
         while matches!(self.peek(), Some(b' ' | b'\t' | b',')) {
             self.at += 1;
@@ -164,7 +166,7 @@ impl<'a> Cursor<'a> {
         self.peek().is_some()
     }
 
-    /// Reads an extension, with the comma that ends it.
+    /// Reads an extension, and the comma that ends it.
     fn extension(&mut self) -> Result<Extension<'a>, ExtensionError> {
         let mut extension = Extension { name: self.token()?, params: Vec::new() };
         loop {
@@ -224,7 +226,8 @@ impl<'a> Cursor<'a> {
         };
         let inner = &inner[..closing];
         self.at = start + closing + 2;
-        // The value is a token, and a token has no backslash: each one can only be the start of an escape.
+        // The value is a token, and a token has no backslash: each backslash can only start an
+        // escape.
         let value =
             if inner.contains('\\') { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) };
         //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
@@ -248,7 +251,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Takes each backslash away and keeps what follows it.
+/// Removes each backslash and keeps the character after it.
 fn unescape(quoted: &str) -> String {
     let mut characters = quoted.chars();
     let mut value = String::with_capacity(quoted.len());

@@ -40,14 +40,18 @@ pub struct TransportStatus {
     pub paused: bool,
 }
 
+/// The keepalive state of a connection.
+///
 /// ```text
-///                 heard                          the pong, or enough other input
+///                 input                          the pong, or enough other input
 ///              ┌─────────┐              ┌────────────────────────────────────────────┐
 ///              ▼         │              ▼                                            │
 ///  Unset ──► Listening ──┴── silence: ping ──► Queued ── acknowledged ──► Delivered ─┤
-///     first poll                                  │                           │      └── deadline: expired
-///                                                 └── deadline, which every acknowledged byte puts off: expired
+///     first poll                                  │                           │      └─ expired
+///                                                 └── deadline: expired
 /// ```
+///
+/// A ping expires at its deadline. Each acknowledged byte extends the deadline of a queued ping.
 ///
 /// The clock is read when a timer fires and when a ping is answered, not for each message: traffic
 /// only counts its bytes. Silence is measured in halves of `ping_after`, so a ping is sent between

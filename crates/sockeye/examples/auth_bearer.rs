@@ -1,10 +1,11 @@
-//! Lets in who has a token: by header, by subprotocol or by the query.
+//! Admits clients with a token: in a header, as a subprotocol, or in the query.
 //!
 //!     cargo run -p sockeye --example auth_bearer
 //!
-//! Programs send `Authorization: Bearer s3cret`. Browsers cannot: a script names the token as a subprotocol beside the real
-//! one, `new WebSocket(url, ["chat", "bearer.s3cret"])`, and the server chooses the real one only, so that the token is not
-//! sent back. `ws://127.0.0.1:8080/?access_token=s3cret` works too, but what is in a URL ends up in logs.
+//! Programs send `Authorization: Bearer s3cret`. Browsers cannot: a script names the token as a
+//! subprotocol beside the real one, `new WebSocket(url, ["chat", "bearer.s3cret"])`, and the server
+//! selects only the real one, so that the token is not sent back.
+//! `ws://127.0.0.1:8080/?access_token=s3cret` works too, but URLs end up in logs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +19,10 @@ struct User {
     name: &'static str,
 }
 
-/// Looking a token up in a hash table compares it to one entry at most, under a hash with a key that nobody outside knows:
-/// how long that takes tells nothing about the tokens that there are. A single token, compared to a constant, would need a
-/// comparison in constant time. A real program keeps digests of tokens, not the tokens.
+/// Users by token. A look-up in a hash table compares a token to at most one entry, under a hash
+/// with a secret key: its duration reveals nothing about the valid tokens. A single token, compared
+/// to a constant, would need a comparison in constant time. A real program stores digests of
+/// tokens, not the tokens.
 type Tokens = HashMap<&'static str, User>;
 
 fn admit(request: &UpgradeRequest, tokens: &Tokens) -> Result<Admission, Refusal> {
@@ -57,7 +59,7 @@ async fn main() -> sockeye::Result<()> {
         .options(Options::new().allow_hosts(HostPolicy::loopback()).subprotocols(["chat"]))
         .admit(move |request| {
             let tokens = tokens.clone();
-            // The place to ask a data base or another service, and to wait for it.
+            // A real program queries a database or another service here, and waits for it.
             async move { admit(&request, &tokens) }
         })
         .serve(chat)

@@ -1,11 +1,12 @@
-//! Lets in who has a session, told by a cookie: what a page's own scripts send by themselves.
+//! Admits clients with a session, identified by a cookie, which a page's own scripts send
+//! automatically.
 //!
 //!     cargo run -p sockeye --example auth_cookie
 //!     curl -i -N -H 'Cookie: session=5d41402a' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
 //!         -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://127.0.0.1:8080/
 //!
-//! Browsers send cookies with the WebSockets of any page, so that the check of the origin, which is on unless it is turned
-//! off, is what keeps other sites' pages out.
+//! Browsers send cookies with the WebSockets of any page. The check of the origin, which is on by
+//! default, keeps pages of other sites out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ struct Session {
     user: String,
 }
 
-/// Sessions as another service would keep them. The cookie is a random key that is looked up by its hash: nothing is
-/// compared to a secret byte by byte.
+/// Sessions as another service would store them. The cookie is a random key that is looked up by
+/// its hash: no secret is compared byte by byte.
 #[derive(Default)]
 struct Sessions(HashMap<String, Session>);
 
 impl Sessions {
     async fn find(&self, key: &str) -> Option<Session> {
-        // The way to that service. The deadline of the handshake goes on meanwhile.
+        // The round trip to that service. The timeout of the handshake runs meanwhile.
         tokio::time::sleep(Duration::from_millis(5)).await;
         self.0.get(key).cloned()
     }

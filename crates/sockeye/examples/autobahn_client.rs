@@ -1,4 +1,4 @@
-//! The client that runs every case of an Autobahn fuzzing server.
+//! A client that runs every case of an Autobahn fuzzing server.
 //!
 //!     cargo run --release -p sockeye --example autobahn_client -- ws://127.0.0.1:9001
 

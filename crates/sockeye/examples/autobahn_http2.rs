@@ -1,5 +1,5 @@
-//! Puts WebSockets over HTTP/2 to the Autobahn suite, which speaks HTTP/1.1 only: between them stands a relay that
-//! translates the opening handshake and then passes bytes on, whatever they are.
+//! Tests WebSockets over HTTP/2 with the Autobahn suite, which supports HTTP/1.1 only: a relay
+//! between them translates the opening handshake and then passes bytes on unchanged.
 //!
 //!     cargo run --release -p sockeye --all-features --example autobahn_http2 -- server 127.0.0.1:9001
 //!     cargo run --release -p sockeye --all-features --example autobahn_http2 -- client ws://127.0.0.1:9001
@@ -63,7 +63,8 @@ async fn server(address: &str) -> Result<()> {
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
-        // What HTTP/2 brings is written in pieces: the last of a message must not wait for the suite's acknowledgement.
+        // The relay writes in pieces: the last piece of a message must not wait for the suite's
+        // acknowledgement.
         stream.set_nodelay(true)?;
         let sender = sender.clone();
         let relaying = service_fn(move |request| relay_to_http2(request, sender.clone()));
@@ -112,7 +113,7 @@ async fn client(suite: &str) -> Result<()> {
     Ok(echo(http2.open("/updateReports?agent=sockeye").await?).await?)
 }
 
-/// The end of a relay to the suite that speaks HTTP/2.
+/// Returns the HTTP/2 end of a relay to the suite.
 fn relay(suite: &str) -> DuplexStream {
     let (near, far) = duplex(64 * 1024);
     let suite = suite.trim_start_matches("ws://").to_owned();
@@ -133,7 +134,7 @@ async fn relay_to_http1(mut request: Request<Incoming>, suite: String) -> Result
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *asked.uri_mut() = path.parse()?;
     pass_on(request.headers(), asked.headers_mut());
-    // The client has checked nothing of it: it is the relay's own.
+    // The client checks nothing of this handshake: it is between the relay and the suite.
     let key = Key::new(*b"one key for all.");
     for (name, value) in [
         (HOST, suite.as_str()),
@@ -154,7 +155,7 @@ async fn relay_to_http1(mut request: Request<Incoming>, suite: String) -> Result
     Ok(response)
 }
 
-/// The headers of the handshake that both versions have. The suite asks for no subprotocol.
+/// Copies the headers of the handshake that both versions have. The suite requests no subprotocol.
 fn pass_on(from: &HeaderMap, to: &mut HeaderMap) {
     for name in [SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_EXTENSIONS] {
         for value in from.get_all(&name) {

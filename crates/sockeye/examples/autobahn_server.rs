@@ -1,9 +1,9 @@
-//! The server that the Autobahn suite is run against: an echo with permessage-deflate.
+//! A server for the Autobahn suite: an echo with permessage-deflate.
 //!
 //!     cargo run --release -p sockeye --example autobahn_server -- 127.0.0.1:9001
 //!
-//! With `push` after the address it is the handler server that echoes, by the system's readiness events; with `io-uring`,
-//! by the other of its backends.
+//! With `push` after the address, the handler server echoes, on the system's readiness events; with
+//! `io-uring`, on its other backend.
 
 use sockeye::push::{self, Backend, Callbacks};
 use sockeye::upgrade::{HostPolicy, Options, Upgrader};

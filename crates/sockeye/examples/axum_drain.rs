@@ -1,4 +1,5 @@
-//! An axum application that stops in good order on Ctrl-C, its WebSockets included: those outlive `axum::serve`.
+//! An axum application that shuts down gracefully on Ctrl-C, including its WebSockets, which
+//! outlive `axum::serve`.
 //!
 //!     cargo run -p sockeye --features axum --example axum_drain
 

@@ -1,4 +1,4 @@
-//! Sends each line of the standard input and prints what comes back.
+//! Sends each line of the standard input and prints the replies.
 //!
 //!     cargo run -p sockeye --example client -- ws://127.0.0.1:8080
 

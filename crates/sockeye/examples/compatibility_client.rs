@@ -1,5 +1,6 @@
-//! Has a conversation with an echo server, for `ci/compatibility.sh`: every message must come back as it was sent, a ping be
-//! answered and the closing handshake end soon. Says in one line what was agreed on.
+//! Tests an echo server, for `ci/compatibility.sh`: every message must come back unchanged, a ping
+//! must be answered, and the closing handshake must end soon. Prints the negotiated extensions in
+//! one line.
 //!
 //!     cargo run --example compatibility_client --features http2 -- [--http2] URL
 
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use sockeye::{Client, CloseCode, Deflate, Message};
 
-/// Bound on a closing handshake. The 5 s of the default would mean that the peer did not end it.
+/// Maximum duration of a closing handshake. The default timeout, 5 s, would mean that the peer did
+/// not finish it.
 const SOON: Duration = Duration::from_secs(3);
 
 #[tokio::main(flavor = "current_thread")]

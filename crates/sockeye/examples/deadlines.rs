@@ -1,4 +1,5 @@
-//! Holds clients to deadlines: one that does not read, and one that sends a message byte by byte.
+//! Closes clients that miss a deadline: one that does not read, or that sends a message byte by
+//! byte.
 //!
 //!     cargo run -p sockeye --example deadlines
 

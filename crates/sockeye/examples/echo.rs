@@ -1,4 +1,4 @@
-//! Echoes every message, one task a connection.
+//! Echoes every message, with one task per connection.
 //!
 //!     cargo run -p sockeye --example echo
 

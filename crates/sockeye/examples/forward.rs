@@ -1,12 +1,12 @@
-//! Forwards WebSockets to another server, frame by frame: nothing is put together, and pings, pongs and close frames pass as
-//! they are.
+//! Forwards WebSockets to another server, frame by frame: messages are not reassembled, and pings,
+//! pongs and close frames pass unchanged.
 //!
 //!     cargo run --release -p sockeye --example forward -- 127.0.0.1:8080 ws://127.0.0.1:9000
 
 use sockeye::upgrade::HostPolicy;
 use sockeye::{Client, FrameReceiver, FrameSender, Server, WebSocket};
 
-/// The longest frame, in bytes.
+/// Maximum size of a frame, in bytes.
 const LIMIT: usize = 16 << 20;
 
 #[tokio::main]

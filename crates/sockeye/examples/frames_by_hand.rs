@@ -1,5 +1,5 @@
-//! Echoes every frame with nothing of this library but the handshake, headers and masks: buffers, rules and writes are the
-//! program's own.
+//! Echoes every frame, with only the handshake, headers and masks of this library: the program
+//! itself implements buffers, rules and writes.
 //!
 //!     cargo run -p sockeye --example frames_by_hand -- 127.0.0.1:8080
 
@@ -11,7 +11,7 @@ use sockeye::upgrade::{HostPolicy, Refusal, Upgraded, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The longest frame, in bytes with its header.
+/// Maximum size of a frame, in bytes, including its header.
 const BUFFER: usize = 64 * 1024;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -65,7 +65,7 @@ async fn echo(upgrader: Upgrader, stream: TcpStream) -> Result<()> {
             let payload = &mut buffer[taken + size..end];
             mask::apply(payload, key, 0);
             taken = end;
-            // Fragments go back as they came. A close frame is answered with the code that came.
+            // Fragments are echoed as they are. A close frame is answered with its own code.
             let (opcode, payload) = match header.opcode {
                 OpCode::Ping => (OpCode::Pong, &*payload),
                 OpCode::Pong => continue,

@@ -1,5 +1,5 @@
-//! Stops in good order on Ctrl-C: every client is told to come back, at a moment of its own, and nobody is left behind.
-//! One address may have 20 connections.
+//! Shuts down gracefully on Ctrl-C: every client is asked to come back after its own random delay,
+//! and no connection is left open. One address may have 20 connections.
 //!
 //!     cargo run -p sockeye --example graceful
 
@@ -12,7 +12,7 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }
-    // `None` came because the client closed, or because this server stops.
+    // `recv` returned `None` because the client closed, or because this server stops.
     Ok(())
 }
 

@@ -1,8 +1,9 @@
-//! h2 keeps streams that were reset while they waited for room to send: the minimal case of `docs/h2-reset-streams.md`.
+//! h2 keeps streams that were reset while they waited for send capacity: the minimal case of
+//! `docs/h2-reset-streams.md`.
 //!
 //!     cargo run --release -p sockeye --example h2_reset_streams
 //!
-//! It reads from `/proc` how much memory the process takes, and so needs Linux.
+//! The program reads its memory use from `/proc`, and so needs Linux.
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -12,7 +13,7 @@ use tokio::io::{DuplexStream, duplex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The streams that are opened and reset at a time, and how often.
+/// Number of streams that are opened and reset at a time, and the number of repetitions.
 const STREAMS: usize = 99;
 const ROUNDS: usize = 1000;
 
@@ -23,7 +24,7 @@ async fn main() -> Result<()> {
     let (sender, connection) = client::handshake(near).await?;
     tokio::spawn(connection);
 
-    // Its body of 100,000 bytes takes all of the connection's window of 65,535, and is never read.
+    // The body of 100,000 bytes uses up the connection's window of 65,535 bytes, and is never read.
     let mut blocking = ask(&sender).await?;
     println!("streams reset  resident bytes  bytes a stream");
     let mut before = 0;
@@ -32,7 +33,7 @@ async fn main() -> Result<()> {
         for _ in 0..STREAMS {
             answers.push(ask(&sender).await?);
         }
-        // To drop the body of an answer resets its stream.
+        // Dropping the body of an answer resets its stream.
         drop(answers);
         settle().await;
         if round == 0 {
@@ -42,7 +43,7 @@ async fn main() -> Result<()> {
             println!("{streams:13}  {resident:14}  {:14}", (resident - before) / streams);
         }
     }
-    // All windows are opened.
+    // Reading the blocking body opens all windows.
     let mut received = 0;
     while let Some(data) = blocking.data().await {
         let length = data?.len();
@@ -72,7 +73,7 @@ async fn serve(stream: DuplexStream) -> Result<()> {
     Ok(())
 }
 
-/// Lets the tasks of both connections do what there is to do.
+/// Yields until the tasks of both connections have no more work.
 async fn settle() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;

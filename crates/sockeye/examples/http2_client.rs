@@ -1,4 +1,5 @@
-//! Three WebSockets on one HTTP/2 connection, with the certificate that the example `http2_server` has left behind.
+//! Opens three WebSockets on one HTTP/2 connection, with the certificate that the example
+//! `http2_server` has written.
 //!
 //!     cargo run -p sockeye --features http2 --example http2_client
 

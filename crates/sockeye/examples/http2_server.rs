@@ -1,5 +1,6 @@
-//! WebSockets over HTTP/1.1 and over HTTP/2, many on one connection, in an axum application over TLS. The certificate is
-//! made on the spot and put into the folder for temporary files, where the example `http2_client` finds it.
+//! Serves WebSockets over HTTP/1.1 and HTTP/2, many on one connection, in an axum application over
+//! TLS. The server generates its certificate and writes it to the folder for temporary files, where
+//! the example `http2_client` finds it.
 //!
 //!     cargo run -p sockeye --features axum --example http2_server
 
@@ -18,9 +19,10 @@ use sockeye::upgrade::{HostPolicy, Http2Guard};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// What a client may send on a WebSocket before it is received, in bytes, and how many WebSockets a connection has. The
-/// window of the connection holds all of them, so that one which is not received from never stalls the others. It is larger
-/// for the sake of clients that send a frame for each short message: see `upgrade::hyper`.
+/// Window of a WebSocket, in bytes, and maximum number of WebSockets of a connection. The window of
+/// the connection holds the windows of all of them, so that a WebSocket that the program does not
+/// receive from never stalls the others. It is larger because of clients that send a frame for each
+/// short message: see `upgrade::hyper`.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 100;
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
@@ -61,13 +63,13 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, app: Router) -> Result<()> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        // Without this, clients do not ask for WebSockets (RFC 8441 section 3).
+        // Without this setting, clients do not open WebSockets (RFC 8441 section 3).
         .enable_connect_protocol()
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     let service = TowerToHyperService::new(app);
-    // No client takes more than its share by resets, pings or the like.
+    // Limits the cost of resets, pings and similar frames of one client.
     let stream = TokioIo::new(Http2Guard::new(stream));
     builder.serve_connection_with_upgrades(stream, service).await
 }

@@ -1,9 +1,9 @@
-//! Sends one long message each way over loopback TCP, in fragments and read as they come, and says how much memory that
-//! took: a gibibyte passes within 4 MiB.
+//! Sends one long message each way over loopback TCP, in fragments that are read as they come, and
+//! prints how much memory that took: a gibibyte passes within 4 MiB.
 //!
 //!     cargo run --release -p sockeye --example long_message -- 1024
 //!
-//! The argument is the length in MiB. A second one, `deflate`, has it compressed.
+//! The argument is the length in MiB. A second argument, `deflate`, enables compression.
 
 use std::time::Instant;
 
@@ -80,7 +80,7 @@ async fn receive(ws: &mut WebSocket) -> Result<u64, Box<dyn std::error::Error>> 
     }
 }
 
-/// The most memory that this process has had, in KiB, where the system tells.
+/// Returns the peak memory of this process, in KiB, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

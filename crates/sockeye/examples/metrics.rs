@@ -1,5 +1,5 @@
-//! An echo server whose figures are printed every five seconds, by a recorder of its own. A service would install that of
-//! its monitoring instead, such as metrics-exporter-prometheus.
+//! An echo server that prints its metrics every five seconds, with its own recorder. A service
+//! would install the recorder of its monitoring instead, such as metrics-exporter-prometheus.
 //!
 //!     cargo run --release -p sockeye --features metrics --example metrics
 
@@ -15,7 +15,7 @@ use sockeye::{Server, WebSocket};
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let counters = Counters::default();
-    // Before the first connection, which looks for it.
+    // The recorder must be installed before the first connection.
     metrics::set_global_recorder(counters.clone()).expect("there is no other recorder yet");
     tokio::spawn(async move {
         loop {

@@ -1,5 +1,5 @@
-//! The time of day, every second, to all who listen: each message is encoded once and, for those who agreed to
-//! permessage-deflate, compressed once.
+//! Sends the time to all clients every second: each message is encoded once and, for clients that
+//! negotiated permessage-deflate, compressed once.
 //!
 //!     cargo run --release -p sockeye --example prepared -- 127.0.0.1:8080
 
@@ -14,7 +14,7 @@ use tokio::time::interval;
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    // Those who are more than 16 messages behind miss some.
+    // Clients that are more than 16 messages behind miss some.
     let (clock, _) = channel(16);
     tokio::spawn(tick(clock.clone()));
     let server = Server::bind(address).await?.options(Options::new().deflate(Deflate::new()));
@@ -30,7 +30,7 @@ async fn tick(clock: Sender<Prepared>) {
     loop {
         seconds.tick().await;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-        // An error says that nobody listens.
+        // An error means that no client is connected.
         let _ = clock.send(Prepared::new(format!("{time} seconds since 1970")));
     }
 }

@@ -1,4 +1,5 @@
-//! Says hello through a proxy: the one named, or else the one that the environment names.
+//! Sends a message through a proxy: the one given as an argument, or else the one that the
+//! environment names.
 //!
 //!     cargo run -p sockeye --example proxy -- ws://127.0.0.1:8080 socks5://127.0.0.1:1080
 //!     http_proxy=127.0.0.1:3128 cargo run -p sockeye --example proxy -- ws://example.com/echo

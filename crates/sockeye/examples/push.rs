@@ -1,4 +1,4 @@
-//! An echo by callbacks, on a worker per core: the fastest way to serve.
+//! Echoes every message with callbacks, on one worker per core: the fastest way to serve.
 //!
 //!     cargo run --release -p sockeye --example push -- 127.0.0.1:8080
 

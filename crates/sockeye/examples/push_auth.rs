@@ -1,10 +1,11 @@
-//! Lets clients of the handler server in by a token: what can be told at once is told before the upgrade, and what must be
-//! asked for elsewhere by a task, while the connection is open already.
+//! Admits clients of the handler server by a token. Checks that need no wait run before the
+//! upgrade; a check that depends on another service runs in a task, while the connection is already
+//! open.
 //!
 //!     cargo run -p sockeye --example push_auth
 //!
-//! `ws://127.0.0.1:8080/?ada` is welcome, `ws://127.0.0.1:8080/?mallory` is closed with 1008, and without a name the answer is
-//! 401.
+//! `ws://127.0.0.1:8080/?ada` is admitted, `ws://127.0.0.1:8080/?mallory` is closed with 1008, and
+//! a request without a name is answered with 401.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use sockeye::CloseCode;
 use sockeye::push::{Callbacks, Server};
 use sockeye::upgrade::{HostPolicy, Refusal};
 
-/// Whose connection it is, once that is known.
+/// The name of the connection's user, once known.
 struct User(Arc<OnceLock<String>>);
 
-/// The answer of another service.
+/// Queries another service for a user.
 async fn find_user(name: &str) -> Option<String> {
     tokio::time::sleep(Duration::from_millis(50)).await;
     (name == "ada").then(|| name.to_owned())
@@ -45,7 +46,7 @@ fn main() -> sockeye::Result<()> {
             });
         })
         .on_message(|connection, message| {
-            // Nobody is served before it is known who that is.
+            // No message is answered before the user is known.
             let known = connection.data::<User>().is_some_and(|user| user.0.get().is_some());
             if known {
                 connection.send(message);

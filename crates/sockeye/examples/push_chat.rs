@@ -1,4 +1,4 @@
-//! A chat by callbacks: what one says, all hear.
+//! A chat with callbacks: every message goes to all connections.
 //!
 //!     cargo run --release -p sockeye --example push_chat -- 127.0.0.1:8080
 
@@ -6,7 +6,7 @@ use sockeye::MessageRef;
 use sockeye::push::{Callbacks, Connection, HandleError, Server};
 use sockeye::upgrade::HostPolicy;
 
-/// The name of whoever has a connection.
+/// The name of a connection's user.
 struct Name(String);
 
 fn main() -> sockeye::Result<()> {

@@ -1,4 +1,4 @@
-//! A handler server that is stopped by a line on its input, and tells what became of its connections.
+//! A handler server that stops at a line on its input, and prints what became of its connections.
 //!
 //!     cargo run --release -p sockeye --example push_stop
 

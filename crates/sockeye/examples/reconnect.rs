@@ -1,4 +1,5 @@
-//! Stays connected to a server through its restarts, with a fresh token for each attempt, and says what happens.
+//! Stays connected to a server through its restarts, with a fresh token for each attempt, and
+//! prints each event.
 //!
 //!     cargo run -p sockeye --example reconnect -- ws://127.0.0.1:8080
 
@@ -17,7 +18,7 @@ async fn main() -> sockeye::Result<()> {
     while let Some(event) = feed.next().await? {
         match event {
             Event::Connecting { attempt, delay } => println!("attempt {attempt} in {delay:.1?}"),
-            // What the server has to know is said anew on each connection.
+            // Each new connection repeats what the server has to know.
             Event::Connected => feed.send("hello").await?,
             Event::Message(message) => println!("{message}"),
             Event::Failed(error) => println!("no connection: {error}"),

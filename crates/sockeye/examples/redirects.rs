@@ -1,4 +1,4 @@
-//! Follows at most five redirects to a WebSocket, and says where they ended.
+//! Follows at most five redirects to a WebSocket, and prints the final address.
 //!
 //!     cargo run -p sockeye --example redirects -- ws://127.0.0.1:8080
 

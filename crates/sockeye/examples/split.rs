@@ -1,4 +1,5 @@
-//! Both directions at once: every connection is sent the time each second, whatever it says itself, and its own words back.
+//! Uses both directions at once: every connection receives the time each second, whatever it sends,
+//! and its own messages back.
 //!
 //!     cargo run --release -p sockeye --example split -- 127.0.0.1:8080
 
@@ -32,7 +33,7 @@ async fn tell_the_time(sender: Sender) -> sockeye::Result<()> {
     let (start, mut every) = (Instant::now(), interval(Duration::from_secs(1)));
     loop {
         let now = every.tick().await;
-        // Of the times that wait only the latest is of interest.
+        // Of the queued times, only the latest is of interest.
         sender.send_latest("time", format!("{} s", (now - start).as_secs())).await?;
     }
 }

@@ -1,5 +1,6 @@
-//! A gigabyte to whoever connects, in one message of many fragments and in little memory, while a clock ticks on the same
-//! connection: ticks wait behind the message, and the latest comes after it; pings pass.
+//! Sends a gibibyte to every client, in one message of many fragments and in little memory, while a
+//! clock ticks on the same connection: ticks wait behind the message, and the latest follows it;
+//! pings pass.
 //!
 //!     cargo run --release -p sockeye --example split_stream -- 127.0.0.1:8080
 
@@ -22,7 +23,7 @@ async fn talk(ws: WebSocket) -> sockeye::Result<()> {
     let (sender, mut receiver) = ws.split();
     let clock = tokio::spawn(tick(sender.clone()));
     let sending = tokio::spawn(send(sender));
-    // Whoever receives answers pings and sees the end.
+    // Receiving answers pings and detects the end.
     while receiver.recv().await?.is_some() {}
     clock.abort();
     sending.abort();
@@ -39,7 +40,7 @@ async fn tick(sender: Sender) -> sockeye::Result<()> {
     let mut every = interval(Duration::from_secs(1));
     loop {
         every.tick().await;
-        // Of the ticks that wait only the latest is of interest.
+        // Of the queued ticks, only the latest is of interest.
         sender.send_latest("tick", "tick").await?;
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sockeye::{Client, Config, Outcome};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Longer than any program that is alive leaves its connection unread. A host that is gone is found by the pings all the same:
-/// TCP gives up on what nobody acknowledges after a quarter of an hour.
+/// A timeout longer than any live program leaves its connection unread. The pings still detect a
+/// host that is gone: TCP gives up on unacknowledged data after a quarter of an hour.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
@@ -29,9 +29,9 @@ async fn main() -> io::Result<()> {
 
 async fn carry(tcp: TcpStream, url: String) -> sockeye::Result<()> {
     tcp.set_nodelay(true)?;
-    // Where there is no way to the other end, the program sees a reset and not the end of an empty answer.
+    // If the other end is unreachable, the program sees a reset and not the end of an empty answer.
     tcp.set_zero_linger()?;
-    // While a program does not read, its end of the tunnel takes nothing and answers no pings.
+    // While a program does not read, its end of the tunnel accepts no data and answers no pings.
     let config = Config::new().write_timeout(None).pong_timeout(A_DAY);
     let mut stream = Client::new(url).config(config).connect().await?.into_byte_stream();
     stream.set_half_close_timeout(A_DAY);

@@ -1,4 +1,4 @@
-//! The far end of a tunnel: carries each WebSocket to a TCP server, whatever that speaks.
+//! The far end of a tunnel: carries each WebSocket to a TCP server, whatever its protocol.
 //!
 //!     cargo run --release -p sockeye --example tunnel_server -- 127.0.0.1:8080 127.0.0.1:6379
 
@@ -9,7 +9,7 @@ use sockeye::upgrade::{HostPolicy, Options};
 use sockeye::{CloseCode, Config, Outcome, Server};
 use tokio::net::TcpStream;
 
-/// As in `tunnel_client`.
+/// The same timeout as in `tunnel_client`.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
@@ -18,7 +18,7 @@ async fn main() -> sockeye::Result<()> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let target = arguments.next().unwrap_or_else(|| "127.0.0.1:6379".into());
     let (mut listener, accept) = byte_stream::listener();
-    // While a program does not read, its end of the tunnel takes nothing and answers no pings.
+    // While a program does not read, its end of the tunnel accepts no data and answers no pings.
     let config = Config::new().write_timeout(None).pong_timeout(A_DAY);
     let server = Server::bind(address)
         .await?
@@ -37,7 +37,7 @@ async fn carry(mut stream: ByteStream, target: String) -> sockeye::Result<()> {
     stream.set_half_close_timeout(A_DAY);
     let tcp = match TcpStream::connect(target).await {
         Ok(tcp) => tcp,
-        // An error at the other end, which tells it why.
+        // The other end of the tunnel sees an error with this reason.
         Err(error) => {
             stream.abort(CloseCode::BAD_GATEWAY, error.kind().to_string()).await?;
             return Err(error.into());

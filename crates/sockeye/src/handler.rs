@@ -2,7 +2,7 @@
 //! when it ends.
 //!
 //! ```text
-//!  poll ──► handler ──► pending ──► what `send` left is written
+//!  poll ──► handler ──► pending ──► output left by `send` is written
 //!              │
 //!              └──► ready: a connection that the handler did not close is closed,
 //!                   with 1000, or with 1011 after an error

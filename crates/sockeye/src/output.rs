@@ -29,7 +29,7 @@ pub(crate) struct Output {
     copied: Vec<u8>,
     /// Length of the part of `copied` that was written.
     written: usize,
-    /// Long payloads, each with the end of what comes before it in `copied`.
+    /// Long payloads, each with the end of the bytes before it in `copied`.
     pieces: VecDeque<(usize, Piece)>,
     /// Length of the unwritten part of `pieces`, in bytes.
     in_place: usize,

@@ -1,4 +1,5 @@
-//! Randomness from the operating system, for mask keys and handshake keys (RFC 6455 sections 4.1 and 5.3).
+//! Randomness from the operating system, for mask keys and handshake keys (RFC 6455 sections 4.1
+//! and 5.3).
 
 use std::cell::RefCell;
 

@@ -115,8 +115,9 @@ impl Server {
         Self { upgrader, ..self }
     }
 
-    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`]. [`options`](Self::options) and
-    /// [`upgrader`](Self::upgrader) replace this setting: call them first.
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
+    /// [`options`](Self::options) and [`upgrader`](Self::upgrader) replace this setting: call them
+    /// first.
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
         Self { upgrader: self.upgrader.allow_hosts(hosts), ..self }
     }

@@ -6,7 +6,7 @@ use tonic::Status;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-/// A call under way. Dropping it (`free()`) does not end it.
+/// A call in progress. Dropping it (`free()`) does not end the call.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Call {
@@ -16,13 +16,14 @@ pub struct Call {
 
 #[wasm_bindgen]
 impl Call {
-    /// The promise of its end. One that failed is rejected with an `Error` whose `name` is gRPC's code.
+    /// Returns the promise of the call's end. When the call fails, the promise is rejected with an
+    /// `Error` whose `name` is the gRPC code.
     #[wasm_bindgen(getter)]
     pub fn done(&self) -> Promise {
         self.done.clone()
     }
 
-    /// Ends the call now, here and on the server. After its end it does nothing.
+    /// Cancels the call, here and on the server. No effect after the call has ended.
     pub fn cancel(&self) {
         self.end.abort();
     }
@@ -39,7 +40,7 @@ impl Call {
     }
 }
 
-/// A status as an error that JavaScript can throw.
+/// Converts a status to an error that JavaScript can throw.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn failure(status: Status) -> JsValue {
     let error = Error::new(status.message());
@@ -47,10 +48,10 @@ pub(crate) fn failure(status: Status) -> JsValue {
     error.into()
 }
 
-/// Calls back.
+/// Calls `callback` with `value`.
 ///
 /// # Errors
-/// What the callback throws.
+/// The exception that the callback throws.
 pub(crate) fn told(callback: &Function, value: &JsValue) -> Result<(), JsValue> {
     callback.call1(&JsValue::NULL, value).map(drop)
 }

@@ -10,10 +10,10 @@ use wasm_bindgen::prelude::*;
 
 use crate::call::{Call, failure, told};
 
-/// Lines that wait for the network. Nobody types faster than it takes these.
+/// Maximum number of lines that wait for the network: more than a user can type in that time.
 const WAITING: usize = 32;
 
-/// A place in the chat.
+/// A participant of the chat.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Chat {
@@ -23,21 +23,21 @@ pub struct Chat {
 
 #[wasm_bindgen]
 impl Chat {
-    /// As of any call.
+    /// Returns the promise of the call's end, as `Call.done` does.
     #[wasm_bindgen(getter)]
     pub fn done(&self) -> Promise {
         self.call.done()
     }
 
-    /// As of any call.
+    /// Cancels the call, as `Call.cancel` does.
     pub fn cancel(&self) {
         self.call.cancel();
     }
 
-    /// Says `text` to everybody, the speaker too.
+    /// Sends `text` to all participants, including the speaker.
     ///
     /// # Errors
-    /// When lines have piled up, or the chat has ended.
+    /// An `Error` if too many lines are waiting, or the chat has ended.
     pub fn say(&self, name: String, text: String) -> Result<(), JsError> {
         let lines = self.lines.as_ref().ok_or_else(|| JsError::new("You have left the chat."))?;
         lines.try_send(ChatRequest { name, text }).map_err(|error| match error {
@@ -46,7 +46,7 @@ impl Chat {
         })
     }
 
-    /// Has no more to say: the server ends the call in order once it heard all.
+    /// Leaves the chat: the server ends the call in order once it has received all lines.
     pub fn leave(&mut self) {
         self.lines = None;
     }
@@ -72,10 +72,10 @@ fn hear(heard: &Function, event: Option<Event>) -> Result<(), JsValue> {
         Some(Event::Line(Line { name, text })) => {
             heard.call2(&JsValue::NULL, &name.into(), &text.into()).map(drop)
         }
-        // The room keeps far fewer lines than 2^53.
+        // The server keeps far fewer lines than 2^53.
         #[allow(clippy::cast_precision_loss, reason = "see above")]
         Some(Event::Missed(lines)) => told(heard, &(lines as f64).into()),
-        // What a newer server may say.
+        // An event of a newer server.
         None => Ok(()),
     }
 }

@@ -9,10 +9,11 @@ use wasm_bindgen::prelude::*;
 
 use crate::call::{failure, told};
 
-/// What each call may take.
+/// Deadline of each call.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Calls of which the times are handed over together: a callback for each would be measured with them.
+/// Number of calls whose times are reported together: a callback for each would be measured as
+/// well.
 const BATCH: usize = 64;
 
 pub(crate) async fn run(

@@ -11,7 +11,8 @@ use web_sys::Blob;
 
 use crate::call::{failure, told};
 
-/// What is read, and sent as one message, at a time, in bytes: a quarter of what HTTP/2 lets be under way by default.
+/// Number of bytes read at a time and sent as one message: a quarter of the bytes that HTTP/2
+/// allows in flight by default.
 const PIECE: f64 = 16_384.0;
 
 pub(crate) async fn run(
@@ -19,14 +20,14 @@ pub(crate) async fn run(
     file: Blob,
     progress: Function,
 ) -> Result<JsValue, JsValue> {
-    // Room for one piece: the file is read as fast as the server takes it.
+    // Capacity for one piece: the file is read as fast as the server accepts it.
     let (pieces, queue) = mpsc::channel(1);
     let queue = stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
     let upload = async { client.upload(queue).await.map_err(failure) };
     let (reply, ()) = try_join(upload, read(file, pieces, progress)).await?;
     let reply = reply.into_inner();
     let result = Object::new();
-    // Files are no longer than numbers of JavaScript can say: their length was one.
+    // The length of a file is a JavaScript number, so this is exact.
     #[allow(clippy::cast_precision_loss, reason = "the server's limit is far below 2^53")]
     Reflect::set(&result, &"length".into(), &(reply.length as f64).into())?;
     Reflect::set(&result, &"sha256".into(), &Uint8Array::from(&reply.sha256[..]))?;
@@ -44,7 +45,7 @@ async fn read(
         let piece = file.slice_with_f64_and_f64(at, end)?;
         let data = Uint8Array::new(&JsFuture::from(piece.array_buffer()).await?).to_vec();
         if pieces.send(UploadRequest { data }).await.is_err() {
-            // The call has ended, and says why.
+            // The call has ended, and reports the reason.
             return Ok(());
         }
         at = end;

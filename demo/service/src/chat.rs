@@ -7,13 +7,14 @@ use crate::service::within;
 use crate::v1::chat_reply::Event;
 use crate::v1::{ChatReply, ChatRequest, Line};
 
-/// Where everybody hears what anybody says.
+/// A chat room, which broadcasts each line to all participants.
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     lines: broadcast::Sender<Line>,
 }
 
-/// Lines kept for whoever is slow. Beyond it the oldest are lost to them, and counted.
+/// Number of lines kept for slow participants. Beyond this, the oldest lines are lost to them, and
+/// counted.
 const KEPT: usize = 256;
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 2_048;
@@ -25,8 +26,8 @@ impl Default for Room {
 }
 
 impl Room {
-    /// What is said from now on, until the caller has no more to say and hangs up by ending `said`, or says
-    /// something that is refused.
+    /// Joins the room. The returned stream yields the lines from now on, until the caller ends
+    /// `said` or sends a line that is refused.
     pub(crate) fn join<S>(
         &self,
         said: S,
@@ -49,7 +50,7 @@ impl Room {
         let ChatRequest { name, text } = line;
         within("name", name.len(), 1..=MAX_NAME)?;
         within("text", text.len(), 1..=MAX_TEXT)?;
-        // Whoever says it listens too, so that there is a receiver.
+        // The speaker also listens, so there is a receiver.
         let _ = self.lines.send(Line { name, text });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The gRPC service of the demo of `sockeye serve`: one method of each of gRPC's four kinds.
 //!
-//! The definition is `proto/demo.proto`. The messages and the stubs made from it build for browsers as well; the
-//! server, [`Service`], does not.
+//! The definition is `proto/demo.proto`. The messages and stubs generated from it also build for
+//! browsers; the server, [`Service`], does not.
 
 #[cfg(not(target_family = "wasm"))]
 mod chat;
@@ -13,7 +13,7 @@ mod upload;
 #[cfg(not(target_family = "wasm"))]
 pub use service::Service;
 
-/// What tonic and prost make of the definition.
+/// Code that tonic and prost generate from the definition.
 #[allow(
     missing_docs,
     unused_qualifications,

@@ -19,10 +19,10 @@ pub struct Service {
     room: Room,
 }
 
-/// The longest name that is greeted, in bytes.
+/// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 256;
 
-/// The intervals at which it ticks, in milliseconds: the shortest is what timers can keep.
+/// Allowed tick intervals, in milliseconds: the shortest is what timers can keep.
 const INTERVALS: std::ops::RangeInclusive<u32> = 1..=60_000;
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -55,7 +55,7 @@ impl Demo for Service {
         }
         let interval = Duration::from_millis(milliseconds.into());
         let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
-        // A caller that does not keep up gets fewer ticks, not a burst of old ones.
+        // A caller that is too slow gets fewer ticks, not a burst of old ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let replies = stream::unfold((ticks, 1), |(mut ticks, number)| async move {
             ticks.tick().await;
@@ -81,8 +81,10 @@ impl Demo for Service {
     }
 }
 
+/// Checks that `length` is in the allowed range.
+///
 /// # Errors
-/// That `field` is `length` bytes long, and how long it may be.
+/// `INVALID_ARGUMENT` with the field, its length and the allowed length.
 pub(crate) fn within(
     field: &str,
     length: usize,

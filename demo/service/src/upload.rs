@@ -4,13 +4,13 @@ use tonic::Status;
 
 use crate::v1::{UploadReply, UploadRequest};
 
-/// The most that is taken, in bytes: nothing is kept, so this only bounds the time of one call.
+/// Maximum size of an upload, in bytes: nothing is kept, so this only bounds the time of one call.
 const MAX_LENGTH: u64 = 4 << 30;
 
-/// Hashes what comes, piece by piece.
+/// Hashes an upload, piece by piece.
 ///
 /// # Errors
-/// The caller's own, and `RESOURCE_EXHAUSTED` beyond 4 GiB.
+/// Errors of the caller's stream, and `RESOURCE_EXHAUSTED` beyond 4 GiB.
 pub(crate) async fn take(
     pieces: impl Stream<Item = Result<UploadRequest, Status>>,
 ) -> Result<UploadReply, Status> {

@@ -20,8 +20,8 @@ const BURST: u64 = 10;
 /// Time after which the number of suppressed lines is logged, and lines are logged again.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Logs each warning or error a few times per [`WINDOW`], and then how often it was suppressed.
-/// Lower levels, which the user asked for, pass unlimited.
+/// A filter that passes each warning or error a few times per [`WINDOW`], and then reports how
+/// often it was suppressed. Lower levels, which the user asked for, pass unlimited.
 pub(super) struct Repetition {
     counts: Arc<Counts>,
 }

@@ -13,8 +13,8 @@ use tracing::{Span, info, warn};
 
 use super::streams::Stream;
 
-/// Ends every connection and waits for all of them. The drain ends WebSockets; the cancellation
-/// token ends all other HTTP connections.
+/// The graceful shutdown of all connections: the drain ends WebSockets, the cancellation token ends
+/// all other HTTP connections, and the tracker waits for both.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown {
     begun: CancellationToken,

@@ -18,7 +18,7 @@ pub(crate) enum Sent {
     Over,
     /// The peer has reset the stream, or the connection is over.
     Cancelled {
-        /// Whether a part of the body waited for the peer's window.
+        /// Set if a part of the body waited for the peer's window.
         unread: bool,
     },
 }

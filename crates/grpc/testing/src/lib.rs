@@ -1,6 +1,7 @@
-//! A service for the tests of `sockeye-grpc`, and what they do with it.
+//! A service for the tests of `sockeye-grpc`, and the test scenarios.
 //!
-//! [`scenarios`] knows no target: native tests and those in a browser run the same, against a server of [`service`].
+//! [`scenarios`] is independent of the target: native tests and tests in a browser run the same
+//! scenarios, against a server of [`service`].
 
 pub mod proto;
 pub mod scenarios;
@@ -9,7 +10,7 @@ pub mod service;
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Gives the other tasks a turn.
+/// Yields to the other tasks once.
 pub(crate) async fn yield_once() {
     let mut yielded = false;
     poll_fn(|cx| {

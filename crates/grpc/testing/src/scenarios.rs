@@ -1,4 +1,4 @@
-//! What a channel must do, wherever it runs. A scenario panics if it does not.
+//! Requirements on a channel, on every target. A scenario panics if the channel violates one.
 #![allow(clippy::missing_panics_doc, reason = "to panic is how all of them fail")]
 
 pub mod calls;
@@ -13,8 +13,8 @@ use crate::proto::trial_client::TrialClient;
 use crate::proto::{Figures, HelloRequest, Nothing};
 use crate::service::MAX_MESSAGE_LENGTH;
 
-/// How often the server is asked for its figures before they are taken for final: more than a server needs that is
-/// about to learn of 10,000 cancelled calls.
+/// Maximum number of reports requested from the server before its counts are taken as final: more
+/// than needed by a server that is about to learn of 10,000 cancelled calls.
 const MAX_REPORTS: u32 = 20_000;
 
 fn greeter(channel: &Channel) -> GreeterClient<Channel> {
@@ -35,7 +35,7 @@ async fn figures(channel: &Channel) -> Figures {
     trial(channel).report(Nothing {}).await.expect("a report").into_inner()
 }
 
-/// Asks the server until no call is under way there.
+/// Polls the server until no call is in progress there.
 async fn assert_all_calls_end(channel: &Channel) {
     let mut under_way = 0;
     for _ in 0..MAX_REPORTS {
@@ -47,13 +47,13 @@ async fn assert_all_calls_end(channel: &Channel) {
     panic!("{under_way} calls are still under way at the server");
 }
 
-/// The connection still carries a call.
+/// Asserts that the connection still carries a call.
 async fn assert_alive(channel: &Channel) {
     let reply = greeter(channel).say_hello(hello("again")).await.expect("a reply").into_inner();
     assert_eq!(reply.message, "Hello again!");
 }
 
-/// Makes a test of each scenario, by a macro that is given its path within [`scenarios`](self).
+/// Defines a test of each scenario, by a macro that gets its path within [`scenarios`](self).
 #[macro_export]
 macro_rules! for_each_scenario {
     ($test:ident) => {

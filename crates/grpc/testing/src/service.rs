@@ -1,4 +1,4 @@
-//! The services, as a server has them.
+//! The services, as implemented by a server.
 
 mod figures;
 mod greeter;
@@ -10,10 +10,10 @@ use crate::proto::greeter_server::GreeterServer;
 use crate::proto::trial_server::TrialServer;
 use figures::Counts;
 
-/// How long messages of these services may be, in bytes.
+/// Maximum length of messages of these services, in bytes.
 pub const MAX_MESSAGE_LENGTH: usize = 64 * 1024 * 1024;
 
-/// Both services, which count in common.
+/// Returns both services, which share their counts.
 pub fn services() -> (GreeterServer<Greeter>, TrialServer<Trial>) {
     let counts = Arc::new(Counts::default());
     let trial = TrialServer::new(Trial::new(Arc::clone(&counts)))

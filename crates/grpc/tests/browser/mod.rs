@@ -1,6 +1,7 @@
-//! The scenarios, and what becomes of a channel whose server dies, in a browser.
+//! The scenarios, and a channel whose server dies, in a browser.
 //!
-//! The server is the example `browser_peer`, whose addresses are given when the tests are compiled: see `ci/web.sh`.
+//! The server is the example `browser_peer`, whose addresses are given at compile time: see
+//! `ci/web.sh`.
 
 use std::future::poll_fn;
 #[cfg(feature = "tls")]
@@ -21,8 +22,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// The URLs of the service, of the same behind a relay, of what cuts that relay, and of the service with TLS inside, and the
-/// certificate of that.
+/// The URLs of the service, of the same service behind a relay, of the control WebSocket of the
+/// relay, and of the service with TLS inside, and the certificate of the latter.
 const PEER: Option<&str> = option_env!("SOCKEYE_GRPC_TEST_PEER");
 
 fn peer(number: usize) -> &'static str {
@@ -103,7 +104,7 @@ async fn a_certificate_that_is_not_trusted_is_refused() {
     assert!(matches!(error, sockeye_grpc::ConnectError::Tls(_)), "{error:?}");
 }
 
-/// Lets the page have a turn after so many milliseconds.
+/// Yields to the page for this many milliseconds.
 async fn turn(millis: u32) {
     let promise = Promise::new(&mut |resolve, _| {
         let set_timeout = Reflect::get(&js_sys::global(), &"setTimeout".into());
@@ -113,8 +114,8 @@ async fn turn(millis: u32) {
     JsFuture::from(promise).await.expect("a turn");
 }
 
-/// The page has something else to do until the deadline has passed for the server as well, whose word about it then waits
-/// beside the timer of the page.
+/// The page is busy until the deadline has passed for the server as well, whose response about it
+/// then waits beside the timer of the page.
 #[wasm_bindgen_test]
 async fn a_busy_page_sees_its_own_deadline_and_not_the_servers() {
     let channel = sockeye_grpc::connect(peer(0)).await.expect("a connection");
@@ -125,7 +126,7 @@ async fn a_busy_page_sees_its_own_deadline_and_not_the_servers() {
         let mut call = Box::pin(trial.hang(request));
         let first = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
         assert!(first.is_pending());
-        // Meanwhile the request leaves.
+        // The request is sent meanwhile.
         turn(5).await;
         let begin = Date::now();
         while Date::now() < begin + 100.0 {}

@@ -1,4 +1,4 @@
-//! A WebSocket server that hands messages on, and remembers them.
+//! A WebSocket server that relays messages, and records them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use sockeye::split::{Receiver, Sender};
 use sockeye::{Message, WebSocket};
 
-/// What passed, to the server and from it.
+/// The messages relayed to the server and from it.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
     up: Mutex<Vec<Message>>,
@@ -14,12 +14,12 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// How many messages to the server, and from it.
+    /// Returns the number of messages to the server, and from it.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.up.lock().unwrap().len(), self.down.lock().unwrap().len())
     }
 
-    /// How many messages, of both directions, have these words in them.
+    /// Returns the number of messages, in both directions, that contain `words`.
     #[allow(dead_code, reason = "not every test asks")]
     pub(crate) fn with(&self, words: &str) -> usize {
         let has = |message: &&Message| {
@@ -31,7 +31,7 @@ impl Passed {
     }
 }
 
-/// The URL of a relay to another.
+/// Starts a relay to `url`, and returns its URL and the relayed messages.
 pub(crate) async fn to(url: String) -> (String, Arc<Passed>) {
     let passed = Arc::new(Passed::default());
     let relay = sockeye::Server::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Servers of the tests' services.
+//! Servers of the test services.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test uses some of them")]
 
@@ -28,36 +28,37 @@ use tonic::transport::server::TcpIncoming;
 #[cfg(feature = "tls")]
 use tonic::transport::{Identity, ServerTlsConfig};
 
-/// A channel over TCP without a WebSocket, to a server of its own.
+/// Returns a channel over TCP without a WebSocket, to its own server.
 pub(crate) async fn over_tcp() -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (greeter, trial) = services();
-    // Without a `Connection` around it, tonic's server reads on and on before it looks at calls that were reset.
+    // Without a `Connection`, tonic's server reads without limit before it handles calls that were
+    // reset.
     let mut server = sockeye_grpc::server().http2_max_pending_accept_reset_streams(Some(16_384));
     let server = server.add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
     let connector = move || async move {
         let stream = TcpStream::connect(address).await?;
-        // HTTP/2 writes a little at a time, which Nagle's algorithm would hold back for 40 ms.
+        // HTTP/2 makes small writes, which Nagle's algorithm would delay by 40 ms.
         stream.set_nodelay(true)?;
         Ok::<_, io::Error>(stream)
     };
     Endpoint::with_connector(connector).connect().await.unwrap()
 }
 
-/// A channel through a WebSocket, to a server of its own.
+/// Returns a channel through a WebSocket, to its own tonic server.
 pub(crate) async fn over_websocket() -> Channel {
     sockeye_grpc::connect(at_websocket().await).await.unwrap()
 }
 
-/// A channel through a WebSocket, to a server of its own that is not tonic's.
+/// Returns a channel through a WebSocket, to its own server that is not tonic's.
 pub(crate) async fn served_over_websocket() -> Channel {
     let (greeter, trial) = services();
     serve_service(Routes::new(greeter).add_service(trial)).await
 }
 
-/// The same with another service.
+/// Same as [`served_over_websocket`], with another service.
 pub(crate) async fn serve_service<S>(service: S) -> Channel
 where
     S: Service<
@@ -77,19 +78,19 @@ where
     sockeye_grpc::connect(url).await.unwrap()
 }
 
-/// A channel through TLS inside a WebSocket, to a server of its own.
+/// Returns a channel through TLS inside a WebSocket, to its own server.
 #[cfg(feature = "tls")]
 pub(crate) async fn over_tls_inside() -> Channel {
     let (url, tls) = with_tls_inside().await;
     Endpoint::new(Client::new(url)).tls(tls).connect().await.unwrap()
 }
 
-/// The URL of a server.
+/// Starts a server, and returns its URL.
 pub(crate) async fn at_websocket() -> String {
     serve(sockeye_grpc::server()).await
 }
 
-/// Serves the services through WebSockets, and says where.
+/// Serves the services through WebSockets, and returns the URL.
 async fn serve(mut server: Server) -> String {
     let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
@@ -101,8 +102,8 @@ async fn serve(mut server: Server) -> String {
     url
 }
 
-/// The URL of a server with TLS inside the WebSocket, and what a client trusts that finds it there: a certificate for
-/// 127.0.0.1.
+/// Starts a server with TLS inside the WebSocket. Returns its URL, and the configuration of a
+/// client that trusts its certificate for 127.0.0.1.
 #[cfg(feature = "tls")]
 pub(crate) async fn with_tls_inside() -> (String, Arc<ClientConfig>) {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -114,7 +115,7 @@ pub(crate) async fn with_tls_inside() -> (String, Arc<ClientConfig>) {
     (serve(server).await, trusting(roots))
 }
 
-/// What a client needs that trusts these.
+/// Returns the configuration of a client that trusts these roots.
 #[cfg(feature = "tls")]
 pub(crate) fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -125,7 +126,7 @@ pub(crate) fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// A server that can be stopped, with a runtime of its own that holds all of it.
+/// A server that can be stopped, in its own runtime.
 pub(crate) struct Stoppable {
     pub(crate) url: String,
     runtime: Option<Runtime>,
@@ -153,20 +154,20 @@ impl Stoppable {
         Self { url, runtime: Some(runtime), stop, stopped: Some(stopped) }
     }
 
-    /// Waits until the server has as many calls.
+    /// Waits until the server has this many calls in progress.
     pub(crate) async fn calls_under_way(&self, number: i64) {
         let mut trial = TrialClient::new(sockeye_grpc::connect(&self.url).await.unwrap());
         while trial.report(Nothing {}).await.unwrap().into_inner().under_way < number {}
     }
 
-    /// Stops it as tonic's servers are stopped: connections end when their calls do.
+    /// Stops the server gracefully, as tonic's servers do: connections end when their calls do.
     pub(crate) async fn stop(mut self) {
         self.stop.notify_one();
         self.stopped.take().unwrap().await.unwrap();
     }
 }
 
-/// Takes everything away.
+/// Cuts all connections.
 impl Drop for Stoppable {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {

@@ -67,7 +67,7 @@ impl Config {
     }
 
     /// Sets the maximum length of a frame from the peer, in bytes of payload on the wire. Default:
-    /// no limit beside that of messages, which is what bounds memory.
+    /// no limit besides that of messages, which is what bounds memory.
     ///
     /// A longer frame fails the connection with 1009 as soon as its header has arrived
     /// ([`ProtocolError::FrameTooLong`](crate::ProtocolError::FrameTooLong)). A compressed frame

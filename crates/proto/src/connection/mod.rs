@@ -303,8 +303,9 @@ impl Connection {
         self.sending.in_place(message, out)
     }
 
-    /// Appends a [prepared](Prepared) message, which is encoded already, to `out`. Returned bytes
-    /// are the rest of the frame, which the caller must write right after `out`.
+    /// Appends a [prepared](Prepared) message to `out`, with a frame that is encoded once for all
+    /// connections. Returned bytes are the rest of the frame, which the caller must write right
+    /// after `out`.
     ///
     /// # Errors
     /// Same as [`Connection::send`].
@@ -375,10 +376,11 @@ impl Connection {
     /// whether [`poll_timeout`](Connection::poll_timeout) has a new deadline.
     ///
     /// A driver calls `on_close_written` whenever all output is written and the [`State`] is not
-    /// [`State::Open`]; without a pending close frame, the call does nothing. Until then an orderly
-    /// closing handshake has no deadline, so that messages before the close frame are not cut off
-    /// while a slow peer still reads them: the driver bounds that wait by the progress of its
-    /// writes ([`Config::write_timeout()`]). After a [`ProtocolError`] the timeout starts at once.
+    /// [`State::Open`]; without a pending close frame, the call does nothing. An orderly closing
+    /// handshake has no deadline before the call, so that messages before the close frame are not
+    /// cut off while a slow peer still reads them: the driver bounds that wait by the progress of
+    /// its writes ([`Config::write_timeout()`]). After a [`ProtocolError`] the timeout starts at
+    /// once.
     pub fn on_close_written(&mut self, now: Instant) -> bool {
         self.closing.on_close_written(now)
     }

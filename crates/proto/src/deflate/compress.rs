@@ -6,12 +6,12 @@ use flate2::{Compress, FlushCompress};
 use super::pool::{self, Key};
 use super::{Deflate, Side, TAIL};
 
-/// Room that is asked for at a time, in bytes: enough for all of a usual message, little enough that a long one which
-/// compresses well does not ask for its own length.
+/// Capacity that is reserved at a time, in bytes: enough for all of a usual message, and little
+/// enough that a long message which compresses well does not reserve its own length.
 const STEP: usize = 64 * 1024;
 
-/// Below this much room, in bytes, more is asked for: zlib repeats its flush marker when there is no room for the
-/// 5 bytes of one.
+/// Capacity below which more is reserved, in bytes: zlib repeats its flush marker when there is no
+/// capacity for the 5 bytes of one.
 const MIN_ROOM: usize = 16;
 
 /// The sending direction of a connection with permessage-deflate (RFC 7692 section 7.2.1).
@@ -20,14 +20,15 @@ pub struct Deflater {
     no_context_takeover: bool,
     threshold: usize,
     context: Option<Compress>,
-    /// The context is to start afresh when it is next used.
+    /// Set when the context must be reset before its next use.
     stale: bool,
 }
 
 impl Deflater {
     pub(super) fn new(config: &Deflate, side: Side) -> Self {
-        // zlib has no window of 256 bytes; in one of 512 it refers back 250 bytes at most, as it keeps 262 bytes
-        // (its longest match and some) out of reach. That fits the smaller window, and a test holds it to that.
+        // zlib has no window of 256 bytes. In one of 512 bytes it refers back 250 bytes at most,
+        // because it keeps 262 bytes (its longest match and some more) out of reach. That fits the
+        // smaller window, and a test verifies it.
         let window_bits = side.max_window_bits.max(9);
         Self {
             key: Key { level: config.level, window_bits },
@@ -38,31 +39,32 @@ impl Deflater {
         }
     }
 
-    /// What its output depends on, beside what it was given.
+    /// Returns the settings that, together with the input, determine the output.
     pub(crate) const fn key(&self) -> Key {
         self.key
     }
 
-    /// One that compresses in the same way, each message by itself.
+    /// Returns a compressor of the same settings that compresses each message independently.
     pub(crate) const fn alone(&self) -> Self {
         Self { key: self.key, no_context_takeover: true, threshold: 0, context: None, stale: false }
     }
 
-    /// Whether a message of this length, in bytes, is to be compressed.
+    /// Returns whether a message of this length, in bytes, should be compressed.
     #[inline]
     pub const fn is_worthwhile(&self, length: usize) -> bool {
         length >= self.threshold
     }
 
-    /// Appends the compressed form of `payload` to `out`: of a whole message or, fragment by fragment, of its parts.
-    /// `last` ends the message.
+    /// Appends the compressed form of `payload` to `out`. `payload` is a whole message, or one
+    /// fragment of a message; `last` ends the message.
     ///
-    /// All that was given so far can be read from what was written so far. An empty fragment before the last one
-    /// becomes an empty frame.
+    /// A peer can decompress all input so far from all output so far. An empty fragment before the
+    /// last one becomes an empty frame.
     pub fn compress(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>) {
         if payload.is_empty() {
-            // Section 7.2.3.6: the header of an empty block, whose rest is the tail that is not sent. It is right
-            // after any fragment, too, as each ends with a whole block; and a context is not needed for it.
+            // Section 7.2.3.6: the header of an empty block, whose rest is the tail that is not
+            // sent. The header is valid after any fragment as well, because each fragment ends with
+            // a whole block. No context is needed for it.
             if last {
                 out.push(0x00);
                 self.end();
@@ -79,9 +81,9 @@ impl Deflater {
         }
     }
 
-    /// Gives the context back between two messages, for a connection that has been quiet. Later messages will not
-    /// refer to earlier ones, which the peer need not know. Within a message it does nothing to harm: what follows
-    /// is compressed from a fresh start.
+    /// Returns the context to the pool between two messages, for an idle connection. Later messages
+    /// do not refer to earlier ones then, and the peer need not know. Within a message this is
+    /// harmless: the rest of the message is compressed with a fresh context.
     pub fn release(&mut self) {
         self.stale = false;
         if let Some(context) = self.context.take() {
@@ -89,9 +91,10 @@ impl Deflater {
         }
     }
 
-    /// Makes later messages refer to none that came before, between two messages: a message that was compressed elsewhere has
-    /// moved the peer's window past them. Unlike [`release`](Self::release), it keeps the context, and costs something only
-    /// when that is used again.
+    /// Resets the context before its next use, so that later messages do not refer to earlier ones:
+    /// a message that was compressed elsewhere has moved the peer's window past them. The caller
+    /// must be between two messages. Unlike [`release`](Self::release), `forget` keeps the context,
+    /// and costs nothing until its next use.
     pub(crate) const fn forget(&mut self) {
         self.stale = self.context.is_some();
     }
@@ -101,7 +104,7 @@ impl Deflater {
         if mem::take(&mut self.stale) {
             context.reset();
         }
-        // What does not compress at all becomes an eighth longer at level 1, at others hardly.
+        // Incompressible data becomes an eighth longer at level 1, and hardly longer at others.
         let mut room = (payload.len() + payload.len() / 8 + MIN_ROOM).min(STEP);
         loop {
             if out.capacity() - out.len() < room.max(MIN_ROOM) {
@@ -114,7 +117,7 @@ impl Deflater {
             );
             let taken = context.total_in() - before;
             payload = &payload[usize::try_from(taken).expect("a part of the payload")..];
-            // zlib says that it has flushed everything by leaving room.
+            // zlib indicates that it has flushed everything by leaving capacity unused.
             if payload.is_empty() && out.len() < out.capacity() {
                 return;
             }
@@ -176,7 +179,7 @@ mod tests {
         })
     }
 
-    /// What compresses well, not at all, and with references that reach far back.
+    /// Generates data that compresses well, not at all, and with references that reach far back.
     fn payload() -> impl Strategy<Value = Vec<u8>> {
         let noise = prop::collection::vec(any::<u8>(), 0..3000);
         let letters = prop::collection::vec(b'a'..b'd', 0..3000);
@@ -207,7 +210,7 @@ mod tests {
         let first = compressed(&mut with, &text);
         let second = compressed(&mut with, &text);
         assert!(second.len() * 4 < first.len(), "{} and {}", first.len(), second.len());
-        // From a fresh start it is as it was.
+        // After a release the output equals that of a fresh compressor.
         with.release();
         assert_eq!(compressed(&mut with, &text), first);
         let mut without = deflater(6, Side { no_context_takeover: true, ..side });

@@ -2,9 +2,10 @@ use std::fmt;
 
 use super::parameters::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
-/// What to offer or accept of permessage-deflate, and how to compress.
+/// Configuration of permessage-deflate: the parameters to offer or accept, and how to compress.
 ///
-/// "Own" is the local end's sending direction, "peer" the other one, whichever of them is the client.
+/// Settings named `peer_*` apply to the peer's messages, all others to messages of the local
+/// endpoint, regardless of which side is the client.
 ///
 /// ```
 /// use sockeye_proto::deflate::Deflate;
@@ -24,7 +25,7 @@ pub struct Deflate {
 }
 
 impl Deflate {
-    /// The defaults, as each setter states them.
+    /// Creates the default configuration; each setter documents its default.
     pub const fn new() -> Self {
         Self {
             level: 1,
@@ -36,10 +37,11 @@ impl Deflate {
         }
     }
 
-    /// How hard to try: from 0 (not at all) and 1 (fastest) to 9 (smallest). Default: 1.
+    /// Sets the compression level: from 0 (none) and 1 (fastest) to 9 (smallest). Default: 1.
     ///
-    /// Measured on JSON messages with context takeover, level 1 against level 6: at 128 bytes 0.4 against 4.7 µs a
-    /// message and 26 against 22 % of the length left; at 1 KiB 2.8 against 22 µs and 25 against 19 %.
+    /// Measured on JSON messages with context takeover, level 1 against level 6: at 128 bytes 0.4
+    /// against 4.7 µs per message and 26 against 22 % of the length left; at 1 KiB 2.8 against
+    /// 22 µs and 25 against 19 %.
     ///
     /// # Errors
     /// [`InvalidSetting::Level`] above 9.
@@ -50,33 +52,36 @@ impl Deflate {
         Ok(Self { level, ..self })
     }
 
-    /// The length, in bytes, from which on messages are compressed; shorter ones are sent as they are. Default: 128,
-    /// below which a message saves less than the headers of the packet that carries it weigh.
+    /// Sets the minimum length of messages to compress, in bytes; shorter messages are sent
+    /// uncompressed. Default: 128, below which a message saves less than the headers of its packet
+    /// take.
     ///
-    /// Lower it where short messages repeat each other and context takeover is on.
+    /// Lower the threshold where short messages repeat each other and context takeover is on.
     pub const fn threshold(self, bytes: usize) -> Self {
         Self { threshold: bytes, ..self }
     }
 
-    /// Whether each own message is compressed by itself, without reference to earlier ones. Default: `false`.
+    /// Sets whether each sent message is compressed without reference to earlier ones. Default:
+    /// `false`.
     ///
-    /// That costs compression, more so the shorter and more alike the messages are, and saves the memory of a
-    /// compressor per connection: see [the budget](crate::deflate#memory).
+    /// Such messages compress worse, the more so the shorter and the more similar they are, but the
+    /// connection needs no compressor between messages: see [the budget](crate::deflate#memory).
     pub const fn no_context_takeover(self, on: bool) -> Self {
         Self { no_context_takeover: on, ..self }
     }
 
-    /// Whether the peer must compress each message by itself, so that the decompressor is free between messages.
-    /// Default: `false`.
+    /// Sets whether the peer must compress each message without reference to earlier ones, so that
+    /// the decompressor is free between messages. Default: `false`.
     ///
-    /// Every peer must be able to, and a client is told so (RFC 7692 section 7.1.1). Some servers ignore it: the connection
-    /// then goes on, and holds its decompressor between messages.
+    /// Every peer must support this, and a server requests it from its client in the answer
+    /// (RFC 7692 section 7.1.1). Some servers ignore the client's request: the connection then
+    /// continues, and keeps its decompressor between messages.
     pub const fn peer_no_context_takeover(self, on: bool) -> Self {
         Self { peer_no_context_takeover: on, ..self }
     }
 
-    /// The most that own messages may refer back, as a power of two of bytes: from 8 to 15. Default: 15, which
-    /// compresses best. The peer may ask for less.
+    /// Sets the maximum window of sent messages, as a power of two of bytes: from 8 to 15. Default:
+    /// 15, which compresses best. The peer may request less.
     ///
     /// # Errors
     /// [`InvalidSetting::WindowBits`] outside 8..=15.
@@ -87,10 +92,12 @@ impl Deflate {
         }
     }
 
-    /// The most that the peer's messages may refer back, as a power of two of bytes: from 8 to 15. Default: 15.
+    /// Sets the maximum window of the peer's messages, as a power of two of bytes: from 8 to 15.
+    /// Default: 15.
     ///
-    /// It saves the peer's memory and none of ours, as the decompressor holds 32 KiB of window in any case. A server
-    /// may ignore it; a client can be asked only if it offers to be, and keeps 15 otherwise (RFC 7692 section 7.1.2).
+    /// A smaller window saves memory of the peer only: the local decompressor has a window of
+    /// 32 KiB in any case. A server may ignore the limit. A client can be limited only if its offer
+    /// allows a limit, and uses 15 otherwise (RFC 7692 section 7.1.2).
     ///
     /// # Errors
     /// [`InvalidSetting::WindowBits`] outside 8..=15.

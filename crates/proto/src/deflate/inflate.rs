@@ -5,20 +5,22 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::{Side, TAIL, pool};
 use crate::error::ProtocolError;
 
-/// The most that is decompressed at a time, in bytes: it is zeroed first, and should still be in the cache then.
+/// Maximum output of one step, in bytes: the output is zeroed first, and should still be in the
+/// cache afterwards.
 const MAX_STEP: usize = 64 * 1024;
 
-/// The least, in bytes.
+/// Minimum output of one step, in bytes.
 const MIN_STEP: usize = 256;
 
 /// The receiving direction of a connection with permessage-deflate (RFC 7692 section 7.2.2).
 ///
-/// It does not check that the peer keeps to the window that was agreed: the largest is held in any case.
+/// The inflater does not check that the peer respects the agreed window: its own window is always
+/// the largest.
 pub struct Inflater {
     no_context_takeover: bool,
     context: Option<Decompress>,
-    /// Whether the message stands at the start of a DEFLATE stream or of the message itself: nothing came since
-    /// that the tail would have to complete.
+    /// Set at the start of a DEFLATE stream or of a message: the tail would have no data to
+    /// complete.
     complete: bool,
 }
 
@@ -27,17 +29,18 @@ impl Inflater {
         Self { no_context_takeover: side.no_context_takeover, context: None, complete: true }
     }
 
-    /// Appends to `out` what `payload` decompresses to: the payload of a whole message or, in any pieces and from
-    /// any number of frames, of its parts. `last` ends the message, and may come with an empty piece.
+    /// Appends the decompressed form of `payload` to `out`. `payload` is a whole message, or a
+    /// piece of a message, cut at any place and from any number of frames. `last` ends the message,
+    /// and may come with an empty piece.
     ///
-    /// `limit` is the most that `out` may come to hold, in bytes; room for more than one byte beyond it is not made.
-    /// How the payload is cut has no influence on the result. A message that ends inside a block is taken for as
-    /// much as it holds.
+    /// `limit` is the maximum length of `out`, in bytes; at most one byte of capacity is reserved
+    /// beyond it. The result does not depend on how the payload is cut. A message that ends inside
+    /// a block yields the data that it contains.
     ///
     /// # Errors
-    /// [`ProtocolError::MessageTooLong`] when there is more than `limit`, as soon as there is;
-    /// [`ProtocolError::InvalidDeflate`] when it is not DEFLATE data. In both cases `out` holds what was good until
-    /// then, and the inflater is of no more use.
+    /// [`ProtocolError::MessageTooLong`] as soon as the output exceeds `limit`;
+    /// [`ProtocolError::InvalidDeflate`] when the payload is not DEFLATE data. In both cases `out`
+    /// holds the valid output until then, and the inflater must not be used again.
     pub fn inflate(
         &mut self,
         payload: &[u8],
@@ -61,14 +64,17 @@ impl Inflater {
         Ok(())
     }
 
-    /// As [`Inflater::inflate`], but adds at most `room` bytes to `out`, and gives how much of `payload` it took: for a
-    /// message that is used while it arrives.
+    /// Decompresses like [`Inflater::inflate`], but appends at most `room` bytes to `out`, and
+    /// returns the number of bytes of `payload` that were consumed. Used for a message that is read
+    /// while it arrives.
     ///
-    /// Go on with the rest of the payload, even if there is none, while `room` was used up. A message ends with
-    /// [`TAIL`](super::TAIL), unless it [is complete](Self::is_complete), and then [`end`](Self::end).
+    /// Call again with the rest of the payload, even if that is empty, as long as `room` was used
+    /// up. A message ends with [`TAIL`](super::TAIL), unless the inflater
+    /// [is complete](Self::is_complete), and then [`end`](Self::end).
     ///
     /// # Errors
-    /// [`ProtocolError::InvalidDeflate`]; `out` holds what was good until then, and the inflater is of no more use.
+    /// [`ProtocolError::InvalidDeflate`]; `out` holds the valid output until then, and the inflater
+    /// must not be used again.
     pub(crate) fn inflate_piece(
         &mut self,
         payload: &[u8],
@@ -78,12 +84,12 @@ impl Inflater {
         self.step(payload, out, out.len().saturating_add(room))
     }
 
-    /// Whether a message that ends now needs no tail.
+    /// Returns whether a message that ends now needs no tail.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// The message is over.
+    /// Ends the message.
     pub(crate) fn end(&mut self) {
         self.complete = true;
         if self.no_context_takeover {
@@ -100,13 +106,14 @@ impl Inflater {
         if out.len() > limit {
             return Err(ProtocolError::MessageTooLong { limit });
         }
-        // Text becomes three to five times longer. What is longer still gets more at each turn.
+        // Text becomes three to five times longer. For higher ratios the step doubles at each turn.
         let mut step = input.len().saturating_mul(4).clamp(MIN_STEP, MAX_STEP);
         loop {
             let end = out.len().saturating_add(step).min(limit.saturating_add(1));
             grow(out, end, limit);
             let taken = self.step(input, out, end);
-            // Before any other error: whether that is reached by the same call depends on how the input is cut.
+            // Checked before any other error: whether the same call reaches that error depends on
+            // how the input is cut.
             if out.len() > limit {
                 return Err(ProtocolError::MessageTooLong { limit });
             }
@@ -119,7 +126,8 @@ impl Inflater {
         }
     }
 
-    /// Decompresses what fits `out` up to `end` bytes in all. Returns how much of the input was taken.
+    /// Decompresses into `out` up to a length of `end` bytes in all. Returns the number of input
+    /// bytes consumed.
     #[inline]
     fn step(
         &mut self,
@@ -143,7 +151,8 @@ impl Inflater {
         } else if taken > 0 || made > 0 {
             self.complete = false;
         } else if !input.is_empty() {
-            // There is room and input, and nothing can be done: not seen, but it must not become a loop.
+            // No progress in spite of input and capacity: never observed, but it must not become a
+            // loop.
             return Err(ProtocolError::InvalidDeflate);
         }
         Ok(taken)
@@ -171,7 +180,8 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Makes room for `end` bytes in all: a vector by itself would double its room past the limit.
+/// Reserves capacity for `end` bytes in all: a vector by itself would double its capacity past the
+/// limit.
 fn grow(out: &mut Vec<u8>, end: usize, limit: usize) {
     if out.capacity() < end {
         let capacity = out.capacity().saturating_mul(2).min(limit.saturating_add(1)).max(end);
@@ -179,7 +189,7 @@ fn grow(out: &mut Vec<u8>, end: usize, limit: usize) {
     }
 }
 
-/// How far one of the context's counters went on over a slice.
+/// Returns by how much one of the context's counters advanced over a slice.
 fn difference(before: u64, after: u64) -> usize {
     usize::try_from(after - before).expect("a part of a slice")
 }
@@ -191,7 +201,7 @@ mod tests {
     const TAKEOVER: Side = Side { no_context_takeover: false, max_window_bits: 15 };
     const NO_TAKEOVER: Side = Side { no_context_takeover: true, max_window_bits: 15 };
 
-    /// One message after another, each in two pieces cut at every place.
+    /// Inflates the messages in turn, each in two pieces, and asserts equal results for every cut.
     fn inflated(
         side: Side,
         messages: &[&[u8]],
@@ -225,7 +235,7 @@ mod tests {
     fn the_examples_of_the_rfc_inflate() {
         // Section 7.2.3.1: one block.
         hello(NO_TAKEOVER, &[&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]]);
-        // Section 7.2.3.2: the window is shared with the message before.
+        // Section 7.2.3.2: the window still holds the previous message.
         hello(
             TAKEOVER,
             &[

@@ -1,20 +1,22 @@
 //! permessage-deflate: compression of messages (RFC 7692).
 //!
-//! [`Deflate`] is what a program asks for, [`Parameters`] what both sides agreed on in the opening handshake,
-//! [`Deflater`] and [`Inflater`] the two directions of one connection.
+//! [`Deflate`] is the local configuration, [`Parameters`] are the result of the opening handshake,
+//! and [`Deflater`] and [`Inflater`] process the two directions of one connection.
 //!
 //! # Memory
-//! A compressor takes 371 KiB at the largest window (15 bits) and 245 KiB at the smallest, a decompressor 46 KiB
-//! whatever the window (measured by counting what flate2 allocates). None exists before the first compressed message of its direction.
+//! A compressor takes 371 KiB at the largest window (15 bits) and 245 KiB at the smallest, a
+//! decompressor 46 KiB regardless of the window (measured by counting what flate2 allocates).
+//! Neither exists before the first compressed message of its direction.
 //!
-//! | direction | with context takeover | without |
+//! | context | with context takeover | without |
 //! |---|---|---|
-//! | sending | a compressor from the first message to [`Deflater::release`] or the end | one while a message is being sent |
-//! | receiving | a decompressor from the first message to the end | one while a message is arriving |
+//! | compressor | first message to [`Deflater::release`] or the end | while a message is sent |
+//! | decompressor | first message to the end | while a message is arriving |
 //!
-//! Without takeover a context belongs to the message and not to the connection: it comes from a pool of the thread and
-//! goes back there, so that ten thousand connections on a thread make do with one. The pool of a thread keeps at
-//! most 4 compressors and 8 decompressors, 1.8 MiB; what exceeds that is freed.
+//! Without takeover a context belongs to a message and not to the connection: the context comes
+//! from a pool of the thread and returns there, so that one is enough for ten thousand connections
+//! on a thread. The pool of a thread keeps at most 4 compressors and 8 decompressors, 1.8 MiB;
+//! contexts beyond that are freed.
 
 mod compress;
 mod config;
@@ -34,5 +36,5 @@ pub(crate) use pool::Key;
 /// The extension's registered name (RFC 7692 section 7).
 pub const NAME: &str = "permessage-deflate";
 
-/// What ends every compressed message and is not sent (RFC 7692 section 7.2.1).
+/// The bytes that end every compressed message and are not sent (RFC 7692 section 7.2.1).
 pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

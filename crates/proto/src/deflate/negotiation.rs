@@ -11,7 +11,7 @@ const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
 impl Deflate {
-    /// What a client offers in its request.
+    /// Returns the offer that a client sends in its request.
     pub fn offer(&self) -> Extension<'static> {
         let mut offer = Extension::new(NAME);
         if self.peer_no_context_takeover {
@@ -23,15 +23,16 @@ impl Deflate {
         if self.peer_max_window_bits < MAX_WINDOW_BITS {
             offer = offer.param(SERVER_MAX_WINDOW_BITS, Some(written(self.peer_max_window_bits)));
         }
-        // Without a value it says that the server may choose.
+        // Without a value the parameter says that the server may choose.
         let bits = self.max_window_bits;
         offer.param(CLIENT_MAX_WINDOW_BITS, (bits < MAX_WINDOW_BITS).then(|| written(bits)))
     }
 
-    /// What a server makes of a request: the first offer of permessage-deflate that it can accept, and the answer
-    /// that says so. `None` when there is no such offer: the connection goes on without compression.
+    /// Accepts the first offer of permessage-deflate that a server can accept, and returns the
+    /// parameters and the server's answer. Returns `None` when there is no such offer: the
+    /// connection then has no compression.
     ///
-    /// Other extensions are passed over.
+    /// Other extensions are ignored.
     pub fn accept(&self, offers: &[Extension<'_>]) -> Option<(Parameters, Extension<'static>)> {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-7
         //# A server MUST decline an extension negotiation offer for this
@@ -48,7 +49,8 @@ impl Deflate {
             no_context_takeover: offered.server_no_context_takeover || self.no_context_takeover,
             max_window_bits: offered.server_bits().min(self.max_window_bits),
         };
-        // Section 7.1.2.2: a client that did not say that it can be limited must not be.
+        // Section 7.1.2.2: a server must not limit a client that did not say that it supports
+        // limits.
         let client_bits = match offered.client_max_window_bits {
             Some(bits) => bits.min(self.peer_max_window_bits),
             None => MAX_WINDOW_BITS,
@@ -65,7 +67,8 @@ impl Deflate {
         if client.no_context_takeover {
             answer = answer.param(CLIENT_NO_CONTEXT_TAKEOVER, None);
         }
-        // A smaller window than agreed breaks nothing, and some clients refuse a limit that they did not ask for.
+        // A smaller window than agreed breaks nothing, and some clients refuse a limit that they
+        // did not request.
         if offered.server_max_window_bits.is_some() {
             answer = answer.param(SERVER_MAX_WINDOW_BITS, Some(written(server.max_window_bits)));
         }
@@ -75,11 +78,11 @@ impl Deflate {
         (Parameters { client, server }, answer)
     }
 
-    /// What a client makes of a server's answer to [`Deflate::offer`]. The caller has seen that the answer's name is
-    /// [`NAME`].
+    /// Checks a server's answer to [`Deflate::offer`], and returns the agreed parameters. The
+    /// caller must have checked that the answer's name is [`NAME`].
     ///
     /// # Errors
-    /// One [`NegotiationError`] per rule that the server broke; the connection must be failed.
+    /// The first rule that the server broke; the connection must be failed.
     pub fn confirm(&self, answer: &Extension<'_>) -> Result<Parameters, NegotiationError> {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-7
         //# A client MUST _Fail the WebSocket Connection_ if the peer server
@@ -87,8 +90,10 @@ impl Deflate {
         //# extension negotiation response meeting any of the following
         //# conditions:
         let terms = Terms::read(answer, Place::Answer)?;
-        // A server that ignores what it was asked to do about its own compressor (gorilla, Jetty, Tornado, Mojolicious and
-        // libwebsockets do) is not refused: the decompressor holds the largest window, and keeps it where that is not agreed.
+        // A server that ignores the requests for its own compressor (gorilla, Jetty, Tornado,
+        // Mojolicious and libwebsockets do) is not refused: the decompressor has the largest
+        // window, and keeps it between messages unless the answer agrees to
+        // `server_no_context_takeover`.
         if let Some(answered) = terms.server_max_window_bits {
             let offered = self.peer_max_window_bits;
             if answered > offered {
@@ -96,7 +101,7 @@ impl Deflate {
                 return Err(NegotiationError::WindowTooLarge { name, offered, answered });
             }
         }
-        // Section 7.1.2.2: the same or a smaller value than the offer's, if that had one.
+        // Section 7.1.2.2: the value must not exceed that of the offer, if the offer had one.
         let own = terms.client_max_window_bits.unwrap_or(self.max_window_bits);
         if own > self.max_window_bits {
             return Err(NegotiationError::WindowTooLarge {
@@ -118,7 +123,7 @@ impl Deflate {
     }
 }
 
-/// The parameters as they are written in an offer or an answer.
+/// The parameters as written in an offer or an answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Terms {
     server_no_context_takeover: bool,
@@ -127,7 +132,7 @@ struct Terms {
     client_max_window_bits: Option<u8>,
 }
 
-/// Where parameters are written.
+/// The message in which parameters are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Offer,
@@ -155,7 +160,8 @@ impl Terms {
                     (SERVER_MAX_WINDOW_BITS, first)
                 }
                 CLIENT_MAX_WINDOW_BITS => {
-                    // In an offer it may stand without a value, which sets no limit (section 7.1.2.2).
+                    // In an offer the parameter may have no value, and then sets no limit
+                    // (section 7.1.2.2).
                     let bits = if value.is_none() && place == Place::Offer {
                         MAX_WINDOW_BITS
                     } else {
@@ -227,7 +233,7 @@ mod tests {
         Side { no_context_takeover, max_window_bits }
     }
 
-    /// Every setting that negotiation looks at, both sides alike.
+    /// Returns every configuration that negotiation distinguishes, the same for both sides.
     fn every_setting() -> Vec<Deflate> {
         let mut settings = Vec::new();
         for (own, peer) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -335,7 +341,7 @@ mod tests {
                 let (at_server, answer) = accepted(&server, &offer).unwrap();
                 let mut expected = at_server;
                 if client.peer_max_window_bits == MAX_WINDOW_BITS {
-                    // It did not ask, and is not told.
+                    // The client requested no limit, and the answer states none.
                     expected.server.max_window_bits = MAX_WINDOW_BITS;
                 }
                 assert_eq!(confirmed(&client, &answer), Ok(expected), "{offer} / {answer}");

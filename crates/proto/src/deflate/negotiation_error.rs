@@ -1,35 +1,35 @@
 use std::fmt;
 
-/// Why a server's answer to the offer of permessage-deflate cannot be accepted: the connection must be failed
-/// (RFC 7692 section 7). What the server wrote is cut after 64 bytes.
+/// The reason why a server's answer to the offer of permessage-deflate is refused. The connection
+/// must be failed (RFC 7692 section 7). Text of the server is cut after 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiationError {
     /// A parameter that RFC 7692 does not define.
     UnknownParameter {
-        /// Its name, as the server wrote it.
+        /// The parameter's name, as received.
         name: String,
     },
-    /// The same parameter twice.
+    /// A parameter that is listed twice.
     DuplicateParameter {
-        /// Its name.
+        /// The parameter's name.
         name: &'static str,
     },
-    /// A value where there must be none, none where there must be one, or a window that is not a decimal number from
-    /// 8 to 15 without leading zeros.
+    /// A value where there must be none, no value where there must be one, or a window that is not
+    /// a decimal number from 8 to 15 without leading zeros.
     InvalidValue {
         /// The parameter's name.
         name: &'static str,
-        /// The value, as the server wrote it.
+        /// The value, as received.
         value: Option<String>,
     },
-    /// A window larger than was offered.
+    /// A window that is larger than offered.
     WindowTooLarge {
         /// The parameter's name.
         name: &'static str,
-        /// The bits that were offered.
+        /// The offered window, in bits.
         offered: u8,
-        /// The bits that were answered.
+        /// The window of the answer, in bits.
         answered: u8,
     },
 }

@@ -4,12 +4,12 @@ use crate::Role;
 /// The smallest window, as a power of two of bytes (RFC 7692 section 7.1.2).
 pub(super) const MIN_WINDOW_BITS: u8 = 8;
 
-/// The largest window, and the one where nothing else was agreed (RFC 7692 section 7.1.2).
+/// The largest window, as a power of two of bytes: the default (RFC 7692 section 7.1.2).
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
 
-/// What client and server agreed on in the opening handshake (RFC 7692 section 7.1).
+/// The parameters that client and server agreed on in the opening handshake (RFC 7692 section 7.1).
 ///
-/// It comes from [`Deflate::accept`](super::Deflate::accept) on a server and from
+/// [`Deflate::accept`](super::Deflate::accept) returns them on a server,
 /// [`Deflate::confirm`](super::Deflate::confirm) on a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
@@ -18,17 +18,17 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// How the client compresses.
+    /// Returns the parameters of the client's messages.
     pub const fn client(self) -> Side {
         self.client
     }
 
-    /// How the server compresses.
+    /// Returns the parameters of the server's messages.
     pub const fn server(self) -> Side {
         self.server
     }
 
-    /// How the local end compresses.
+    /// Returns the parameters of the messages that `local` sends.
     pub const fn sending(self, local: Role) -> Side {
         match local {
             Role::Client => self.client,
@@ -36,7 +36,7 @@ impl Parameters {
         }
     }
 
-    /// How the peer compresses.
+    /// Returns the parameters of the messages that `local` receives.
     pub const fn receiving(self, local: Role) -> Side {
         match local {
             Role::Client => self.server,
@@ -44,18 +44,18 @@ impl Parameters {
         }
     }
 
-    /// The local end's compressor, at the level and from the message length on that `config` says.
+    /// Creates the local compressor, with the level and the threshold of `config`.
     pub fn deflater(self, local: Role, config: &Deflate) -> Deflater {
         Deflater::new(config, self.sending(local))
     }
 
-    /// The local end's decompressor.
+    /// Creates the local decompressor.
     pub fn inflater(self, local: Role) -> Inflater {
         Inflater::new(self.receiving(local))
     }
 }
 
-/// How one side compresses what it sends.
+/// The parameters by which one side compresses its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Side {
     pub(super) no_context_takeover: bool,
@@ -63,12 +63,13 @@ pub struct Side {
 }
 
 impl Side {
-    /// Whether each message is compressed without reference to earlier ones (RFC 7692 section 7.1.1).
+    /// Returns whether each message is compressed without reference to earlier ones (RFC 7692
+    /// section 7.1.1).
     pub const fn no_context_takeover(self) -> bool {
         self.no_context_takeover
     }
 
-    /// The most that a message refers back, as a power of two of bytes, 8 to 15 (RFC 7692 section 7.1.2).
+    /// Returns the maximum window, as a power of two of bytes, 8 to 15 (RFC 7692 section 7.1.2).
     pub const fn max_window_bits(self) -> u8 {
         self.max_window_bits
     }

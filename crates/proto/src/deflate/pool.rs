@@ -1,17 +1,19 @@
-//! Contexts that no message is using, kept per thread: making one costs more than compressing a short message.
+//! A pool of idle contexts per thread: creating a context costs more than compressing a short
+//! message.
 
 use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress};
 
-/// Several, because fragmented messages of several connections may be on their way at once, and because connections
-/// may differ in level and window. Each takes up to 371 KiB.
+/// Maximum number of idle compressors. Several, because fragmented messages of several connections
+/// may be in progress at once, and because connections may differ in level and window. Each takes
+/// up to 371 KiB.
 const MAX_COMPRESSORS: usize = 4;
 
-/// As many as keep the same order of memory: each takes 46 KiB.
+/// Maximum number of idle decompressors, for memory of the same order: each takes 46 KiB.
 const MAX_DECOMPRESSORS: usize = 8;
 
-/// What makes one compressor fit for the work of another.
+/// The settings by which compressors are interchangeable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(super) level: u8,
@@ -30,7 +32,7 @@ thread_local! {
     };
 }
 
-/// A compressor at the start of a stream.
+/// Takes a compressor from the pool or creates one, at the start of a stream.
 pub(super) fn take_compressor(key: Key) -> Compress {
     with(|pool| {
         let index = pool.compressors.iter().position(|(kept, _)| *kept == key)?;
@@ -41,12 +43,12 @@ pub(super) fn take_compressor(key: Key) -> Compress {
     })
 }
 
-/// Takes a compressor back, in whatever state.
+/// Returns a compressor in any state to the pool.
 pub(super) fn give_compressor(key: Key, mut compressor: Compress) {
     with(|pool| {
         compressor.reset();
         if pool.compressors.len() == MAX_COMPRESSORS {
-            // The oldest may be of a kind that nobody asks for any more.
+            // The oldest may have settings that no connection uses any more.
             pool.compressors.remove(0);
         }
         pool.compressors.push((key, compressor));
@@ -54,12 +56,13 @@ pub(super) fn give_compressor(key: Key, mut compressor: Compress) {
     });
 }
 
-/// A decompressor at the start of a stream. Its window is the largest, as a smaller one would take the same memory.
+/// Takes a decompressor from the pool or creates one, at the start of a stream. Its window is the
+/// largest, because a smaller one would take the same memory.
 pub(super) fn take_decompressor() -> Decompress {
     with(|pool| pool.decompressors.pop()).unwrap_or_else(|| Decompress::new(false))
 }
 
-/// Takes a decompressor back, in whatever state.
+/// Returns a decompressor in any state to the pool.
 pub(super) fn give_decompressor(mut decompressor: Decompress) {
     with(|pool| {
         if pool.decompressors.len() < MAX_DECOMPRESSORS {
@@ -70,7 +73,8 @@ pub(super) fn give_decompressor(mut decompressor: Decompress) {
     });
 }
 
-/// `None` also when the thread is ending and its pool is gone.
+/// Calls `work` with the thread's pool. Returns `None` also when the thread is ending and its pool
+/// is gone.
 fn with<T>(work: impl FnOnce(&mut Pool) -> Option<T>) -> Option<T> {
     POOL.try_with(|pool| work(&mut pool.borrow_mut())).ok().flatten()
 }

@@ -106,8 +106,8 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// Sets the `Authorization` header to a user name and a password, replacing an earlier one (RFC
-    /// 7617).
+    /// Sets the `Authorization` header to a user name and a password, replacing an earlier one
+    /// (RFC 7617).
     pub fn set_basic_auth(&mut self, credentials: &BasicCredentials) {
         self.headers.insert(AUTHORIZATION, credentials.authorization());
     }

@@ -76,17 +76,20 @@ pub enum HandshakeError {
         /// The method, as received.
         method: String,
     },
-    /// The `:protocol` pseudo-header of a request over HTTP/2 is not `websocket` (RFC 8441 section 5).
+    /// The `:protocol` pseudo-header of a request over HTTP/2 is not `websocket` (RFC 8441
+    /// section 5).
     ProtocolNotWebSocket {
         /// The pseudo-header's value.
         protocol: String,
     },
-    /// A request over HTTP/2 has a header that belongs to connections of HTTP/1.1 (RFC 8441 section 5).
+    /// A request over HTTP/2 has a header that belongs to connections of HTTP/1.1 (RFC 8441
+    /// section 5).
     ConnectionHeader {
         /// The header's name.
         name: &'static str,
     },
-    /// The request's target is neither a path nor a URL of the host in the Host header (RFC 9112 section 3.2).
+    /// The request's target is neither a path nor a URL of the host in the Host header (RFC 9112
+    /// section 3.2).
     Target {
         /// The target, as received.
         target: String,
@@ -159,8 +162,8 @@ pub enum HandshakeError {
         /// The extension.
         extension: String,
     },
-    /// The server accepted permessage-deflate with parameters that the offer does not allow (RFC
-    /// 7692 section 7.1).
+    /// The server accepted permessage-deflate with parameters that the offer does not allow
+    /// (RFC 7692 section 7.1).
     #[cfg(feature = "deflate")]
     Deflate(crate::deflate::NegotiationError),
 }

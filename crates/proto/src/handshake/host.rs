@@ -56,7 +56,7 @@ impl HostPolicy {
     /// |---|---|
     /// | `example.com` | this name or address, at any port |
     /// | `example.com:8443` | at this port only |
-    /// | `*.example.com` | any one label for the `*`; not `example.com`, not `a.b.example.com` |
+    /// | `*.example.com` | any one label; not `example.com`, not `a.b.example.com` |
     /// | `*` | everything, as [`any`](Self::any) |
     ///
     /// # Errors
@@ -66,8 +66,7 @@ impl HostPolicy {
     }
 
     /// Allows every IP address, for a server that listens on all addresses of its machine. DNS
-    /// rebinding gains nothing from this, because its Host header is a name, and no name is an
-    /// address.
+    /// rebinding gains nothing from this, because its Host header has a name and not an address.
     pub fn allow_addresses(self) -> Self {
         Self { addresses: true, ..self }
     }

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use sha1::{Digest as _, Sha1};
 
-/// Appended to the key before it is hashed (RFC 6455 section 1.3).
+/// The string that is appended to the key before hashing (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Base64 that accepts trailing bits other than zero: the RFC's own example of a key (section 4.1),

@@ -5,8 +5,8 @@
 //! client                                           server
 //!
 //! Url, ClientRequest ── encode(key) ──────────────► HeadSearch, RequestHead
-//!                                                   Request      all rules checked
-//!                                                   Terms        host, origin, subprotocol, extensions
+//!                                                   Request  all rules checked
+//!                                                   Terms    host, origin, subprotocol, extensions
 //! HeadSearch, ResponseHead ◄──────── encode() ───── Response, or a Refusal
 //! ClientRequest::verify
 //!        │                                             │

@@ -61,7 +61,7 @@ impl OriginPolicy {
     /// | `https://example.com` | this scheme, host and default port |
     /// | `https://example.com:8443` | this port |
     /// | `http://localhost:*` | any port |
-    /// | `https://*.example.com` | any one label for the `*`; not `example.com`, not `a.b.example.com` |
+    /// | `https://*.example.com` | any one label; not `example.com`, not `a.b.example.com` |
     /// | `example.com`, `*.example.com:8080` | as above, with `http` or `https` |
     /// | `null` | sandboxed pages and files, which have no origin |
     /// | `*` | everything, as [`any`](Self::any) |
@@ -72,8 +72,7 @@ impl OriginPolicy {
         Ok(Self { patterns: self.patterns.allow(pattern)?, ..self })
     }
 
-    /// Returns whether a page of `origin` may open a connection to `host`, both as in their
-    /// headers.
+    /// Returns whether a page of `origin` may open a connection to `host`, each as in its header.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         if self.patterns.allows_any() {
             return true;

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::HandshakeError;
 use crate::escape;
 
-/// Maximum length of a refusal's body, in bytes: the length of a connection's output before it
+/// Maximum length of a refusal's body, in bytes: as much as a connection's output holds before it
 /// waits. The body is meant to give the reason, not to be a page.
 const MAX_BODY: usize = 64 * 1024;
 

@@ -212,7 +212,8 @@ fn of_tokens(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("tokens, base64 and extensions are visible ASCII")
 }
 
-/// Returns whether the opening handshake sets the header itself, or the header would change where frames begin.
+/// Returns whether the opening handshake sets the header itself, or the header would change where
+/// frames begin.
 ///
 /// [`ClientRequest::add_header`](super::ClientRequest::add_header) refuses these headers, and a
 /// [`Response`] leaves them out. A proxy that forwards the headers of a request skips them.

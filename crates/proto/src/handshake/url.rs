@@ -117,8 +117,8 @@ impl FromStr for Url {
     type Err = RequestError;
 
     /// Parses a URL, and converts it to the form that may be sent (RFC 6455 section 11.1.1):
-    /// characters that a path or a query cannot have, including spaces, are percent-encoded, and a
-    /// Unicode host is converted to ASCII with the feature `idna`. Without that feature, and on
+    /// characters that a path or a query cannot have, including spaces, are percent-encoded, and
+    /// with the feature `idna` a Unicode host is converted to ASCII. Without that feature, and on
     /// wasm32, a Unicode host is refused.
     ///
     /// User information is refused, because some programs would log the URL:

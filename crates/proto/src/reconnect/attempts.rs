@@ -2,65 +2,67 @@ use std::time::Duration;
 
 use super::Backoff;
 
-/// The attempts in a row to open a connection: how many there were, and whether and when there may be another one.
+/// A series of attempts to open a connection: their number, and whether and when to make another.
 ///
 /// ```text
-/// begin ──► attempt ──┬─► it failed ──────────────────────┬─► again ──► after a pause, attempt
-///                     └─► it was open ──► left, its end ──┘         └─► None: there were enough
+/// begin ──► attempt ──┬─► failed ──────────────────────┬─► again ──► after a delay, attempt
+///                     └─► opened ──► left at its end ──┘         └─► None: limit reached
 /// ```
 ///
-/// A row begins with the first attempt, and after a connection that was [good enough](Backoff::reset_after). Times are
-/// durations since a moment that the caller chose once.
+/// A series begins with the first attempt, and after a connection that was
+/// [open long enough](Backoff::reset_after). Times are durations since a moment that the caller
+/// chooses once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempts {
     backoff: Backoff,
-    /// In this row, the one under way included.
+    /// Attempts in this series, including the current one.
     count: u32,
-    /// Pauses in this row.
+    /// Delays in this series.
     pauses: u32,
-    /// When this row began.
+    /// Time of this series' first attempt.
     began: Option<Duration>,
 }
 
 impl Attempts {
-    /// None were made.
+    /// Creates a series without attempts.
     pub const fn new(backoff: Backoff) -> Self {
         Self { backoff, count: 0, pauses: 0, began: None }
     }
 
-    /// What bounds them.
+    /// Returns the backoff, which bounds the attempts.
     pub const fn backoff(&self) -> Backoff {
         self.backoff
     }
 
-    /// Bounds what follows otherwise than what was.
+    /// Replaces the backoff for later attempts.
     pub const fn set_backoff(&mut self, backoff: Backoff) {
         self.backoff = backoff;
     }
 
-    /// How many there were in this row, the one that is planned or under way included.
+    /// Returns the number of attempts in this series, including a planned or current one.
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Plans the first attempt, which is made at once.
+    /// Plans the first attempt, which is made immediately.
     pub fn begin(&mut self, now: Duration) {
         self.count = self.count.saturating_add(1);
         self.began.get_or_insert(now);
     }
 
-    /// Takes note of the end of a connection that was open for so long. If that was long enough, the next attempt begins
-    /// a new row.
+    /// Records the end of a connection that was open for the duration `open`. After
+    /// [`Backoff::reset_after`] the next attempt begins a new series.
     pub fn left(&mut self, open: Duration) {
         if self.backoff.is_stable(open) {
             *self = Self::new(self.backoff);
         }
     }
 
-    /// Plans the next attempt: after the pause that is given back, or not at all when there were enough.
+    /// Plans the next attempt. Returns the delay before it, or `None` when the [`Backoff`] allows
+    /// no more attempts.
     ///
-    /// `asked` is the least pause that the server asks for, of which no more is granted than [`Backoff::cap`]; the jitter
-    /// comes on top of it. `random` is 64 random bits.
+    /// `asked` is the minimum delay that the server requests, capped at [`Backoff::cap`]; the
+    /// jitter is added to it. `random` is 64 random bits.
     pub fn again(&mut self, now: Duration, asked: Duration, random: u64) -> Option<Duration> {
         let pause = self.backoff.pause(self.pauses, asked, random);
         let elapsed = self.began.map_or(Duration::ZERO, |began| now.saturating_sub(began));
@@ -117,12 +119,12 @@ mod tests {
         attempts.begin(100 * SECOND);
         assert_eq!(again(&mut attempts, 109 * SECOND), Some(SECOND));
         assert_eq!(again(&mut attempts, 110 * SECOND), None);
-        // A new row has its own.
+        // A new series has its own time limit.
         attempts.left(10 * SECOND);
         assert_eq!(again(&mut attempts, 200 * SECOND), Some(SECOND));
         assert_eq!(again(&mut attempts, 209 * SECOND), Some(SECOND));
         assert_eq!(again(&mut attempts, 210 * SECOND), None);
-        // A clock that went back harms nothing.
+        // A clock that went back is harmless.
         assert_eq!(again(&mut attempts, Duration::ZERO), Some(SECOND));
     }
 }

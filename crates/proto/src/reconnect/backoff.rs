@@ -2,22 +2,25 @@ use std::time::Duration;
 
 use crate::backoff::full_jitter;
 
-/// Halved on average by the jitter: long enough for a server that restarts under a supervisor.
+/// Default of `base`. The jitter halves it on average: long enough for a server that restarts under
+/// a supervisor.
 const DEFAULT_BASE: Duration = Duration::from_secs(1);
 
-/// As long as people wait before they think that nothing happens any more.
+/// Default of `cap`: as long as people wait before they assume a failure.
 const DEFAULT_CAP: Duration = Duration::from_secs(30);
 
-/// With the default base and cap they take four minutes on average: longer than a restart, shorter than an outage.
+/// Default of `max_attempts`. With the default base and cap they take four minutes on average:
+/// longer than a restart, shorter than an outage.
 const DEFAULT_MAX_ATTEMPTS: u32 = 20;
 
-/// Longer than a server takes to find out that it does not want us after all.
+/// Default of `reset_after`: longer than a server takes to reject a client after the handshake.
 const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
 
-/// The waits of a client that connects again, and the bound on them: exponential backoff with full jitter.
+/// The delays of a reconnecting client and their bounds: exponential backoff with full jitter.
 ///
-/// The wait before the retry number *n*, from 0, is random between nothing and `base` · 2ⁿ, or `cap` where that is less.
-/// So clients that lost the same server at the same moment come back spread over time.
+/// The delay before the retry number *n*, from 0, is random between zero and `base` · 2ⁿ, or `cap`
+/// where that is less. So clients that lost the same server at the same moment reconnect spread
+/// over time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +40,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The defaults: 20 attempts, about four minutes in all.
+    /// Creates the default backoff: 20 attempts, about four minutes in all.
     pub const fn new() -> Self {
         Self {
             base: DEFAULT_BASE,
@@ -48,31 +51,32 @@ impl Backoff {
         }
     }
 
-    /// The longest first wait. Default: 1 s.
+    /// Sets the maximum of the first delay. Default: 1 s.
     pub const fn base(self, base: Duration) -> Self {
         Self { base, ..self }
     }
 
-    /// The longest wait of all. Default: 30 s. What a server asks for is cut to this as well, and the jitter comes on
-    /// top of it.
+    /// Sets the maximum of every delay. Default: 30 s. A delay that the server requests is cut to
+    /// this maximum as well, and the jitter is added to it.
     pub const fn cap(self, cap: Duration) -> Self {
         Self { cap, ..self }
     }
 
-    /// How many attempts in a row to make, the first one included; `None` for no limit. Default: 20. At least one is
-    /// made.
+    /// Sets the maximum number of attempts in a series, including the first one; `None` for no
+    /// limit. Default: 20. At least one attempt is made.
     pub const fn max_attempts(self, max_attempts: Option<u32>) -> Self {
         Self { max_attempts, ..self }
     }
 
-    /// How long to go on, from the first attempt of a row to the beginning of the last; `None` for no limit. Default:
-    /// `None`.
+    /// Sets the maximum time from the first attempt of a series to the beginning of the last;
+    /// `None` for no limit. Default: `None`.
     pub const fn max_elapsed(self, max_elapsed: Option<Duration>) -> Self {
         Self { max_elapsed, ..self }
     }
 
-    /// How long a connection must have been open for its loss to begin a new row of attempts. Default: 10 s. A server
-    /// that accepts and hangs up at once is so not tried without end, nor without waits.
+    /// Sets the minimum time that a connection must have been open for its loss to begin a new
+    /// series of attempts. Default: 10 s. A server that accepts connections and closes them at once
+    /// is thus not retried forever, nor without delays.
     pub const fn reset_after(self, reset_after: Duration) -> Self {
         Self { reset_after, ..self }
     }
@@ -81,13 +85,15 @@ impl Backoff {
         open >= self.reset_after
     }
 
-    /// Whether another attempt is allowed after `attempts`, to begin when `elapsed` has passed since the first.
+    /// Returns whether another attempt is allowed after `attempts` ones, beginning `elapsed` after
+    /// the first.
     pub(super) fn allows(&self, attempts: u32, elapsed: Duration) -> bool {
         self.max_attempts.is_none_or(|max| attempts < max)
             && self.max_elapsed.is_none_or(|max| elapsed <= max)
     }
 
-    /// The wait before a retry, of which `earlier` came before it in this row. `asked` is what the server asks for.
+    /// Returns the delay before a retry that follows `earlier` ones in this series. `asked` is the
+    /// delay that the server requests.
     pub(super) fn pause(&self, earlier: u32, asked: Duration, random: u64) -> Duration {
         let jitter = full_jitter(self.base, self.cap, earlier, random);
         asked.min(self.cap).saturating_add(jitter)

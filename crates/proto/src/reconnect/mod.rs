@@ -1,20 +1,21 @@
-//! When to connect again: what a client that makes lost connections again decides, without a clock or randomness.
+//! The reconnection policy of a client: when to connect again, without a clock or randomness.
 //!
-//! Programs use `sockeye::reconnect::Reconnecting`, natively or in the browser, which is driven by this:
+//! Programs use `sockeye::reconnect::Reconnecting`, natively or in the browser, which builds on
+//! this:
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use sockeye_proto::reconnect::{Attempts, Backoff};
 //!
-//! // Times are since any moment that stays the same, as the clock here is the caller's; so is the randomness.
+//! // The caller provides the clock and the randomness. Times are since any fixed moment.
 //! let (now, random) = (Duration::ZERO, u64::MAX);
 //! let mut attempts = Attempts::new(Backoff::new().max_attempts(Some(2)));
 //! attempts.begin(now);
-//! // It failed.
+//! // The first attempt failed.
 //! let pause = attempts.again(now, Duration::ZERO, random).expect("there may be a second one");
 //! assert!(pause < Duration::from_secs(1));
-//! // So did that one.
+//! // The second attempt failed.
 //! assert_eq!(attempts.again(now + pause, Duration::ZERO, random), None);
 //! assert_eq!(attempts.count(), 2);
 //! ```

@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use crate::{CloseCode, CloseFrame};
 
-/// What comes before and after the seconds in the reason of a close frame.
+/// The text before and after the seconds in the reason of a close frame.
 const HINT: (&str, &str) = ("retry after ", " s");
 
-/// How long a server wants to be left alone that closes with 1012 or 1013 and no hint: 5 to 30 seconds was the advice with which
-/// 1012 was registered, of which the jitter adds what is above 5.
+/// Delay that a close with 1012 or 1013 requests without a hint. 1012 was registered with the
+/// advice of 5 to 30 seconds; the jitter adds the part above 5.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whether another connection may end otherwise than with this close frame of the server: not after 1000 (normal closure),
-/// nor after those that a new connection would end with as well, which are 1002, 1003, 1007, 1008, 1009 and 1010. `None` is
-/// an empty one.
+/// Returns whether a new connection may end differently than with this close frame of the server:
+/// not after 1000 (normal closure), nor after the codes that a new connection would end with as
+/// well, which are 1002, 1003, 1007, 1008, 1009 and 1010. `None` is an empty close frame.
 pub fn may_reopen(frame: Option<&CloseFrame>) -> bool {
     frame.is_none_or(|frame| {
         !matches!(
@@ -27,8 +27,8 @@ pub fn may_reopen(frame: Option<&CloseFrame>) -> bool {
     })
 }
 
-/// How long a server asks to be left alone as it closes: its [hint](retry_hint), or without one 5 s for 1012 (service restart)
-/// and 1013 (try again later), or nothing.
+/// Returns the delay that a server requests in its close frame: its [hint](retry_hint), or without
+/// a hint 5 s for 1012 (service restart) and 1013 (try again later), and zero for other codes.
 pub fn pause(frame: &CloseFrame) -> Duration {
     retry_hint(frame).unwrap_or(match frame.code {
         CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
@@ -36,14 +36,15 @@ pub fn pause(frame: &CloseFrame) -> Duration {
     })
 }
 
-/// When the server that sent this close frame asks its client to come back, if it does: [`hint_reason`] says how.
+/// Returns the delay before a reconnection that the close frame's reason requests, if it has the
+/// form of [`hint_reason`].
 pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
     let seconds = frame.reason.strip_prefix(HINT.0)?.strip_suffix(HINT.1)?;
     Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
-/// The reason of a close frame that asks a client to come back after so many tenths of a second, as `retry after 3.4 s`. It
-/// fits the frame.
+/// Returns the reason of a close frame that requests a reconnection after so many tenths of a
+/// second, such as `retry after 3.4 s`. The reason fits the frame.
 ///
 /// ```
 /// use std::time::Duration;

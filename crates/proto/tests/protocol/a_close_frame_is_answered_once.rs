@@ -54,7 +54,7 @@ fn the_answer_to_our_own_close_frame_is_not_answered() {
         assert_eq!(connection.state(), State::Closing);
         connection
     };
-    // A message that was on its way is still delivered.
+    // A message that is still in transit is delivered.
     let wire = [masked(FIN | TEXT, b"late"), masked(FIN | CLOSE, b"\x03\xe8")].concat();
     let seen = at_every_split(make, &wire);
     let close = Happened::Close(close_frame(CloseCode::NORMAL_CLOSURE, ""));

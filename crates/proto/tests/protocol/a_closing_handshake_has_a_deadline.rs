@@ -19,7 +19,7 @@ fn assert_ends_at_the_deadline(mut connection: Connection) {
     let early = now + TIMEOUT - Duration::from_nanos(1);
     assert_eq!(connection.handle_timeout(early, TransportStatus::default, &mut out), Ok(()));
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
-    // What arrives meanwhile buys no time.
+    // Input in the meantime does not extend the deadline.
     feed(&mut connection, [&masked(FIN | TEXT, b"late")[..]], Way::Borrowed);
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
     assert_eq!(
@@ -30,7 +30,7 @@ fn assert_ends_at_the_deadline(mut connection: Connection) {
     assert_eq!(connection.state(), State::Closed);
 }
 
-/// The connection, once its close frame was written, which takes any time.
+/// Returns the connection after its close frame was written, which may take any time.
 fn written(mut connection: Connection) -> Connection {
     let now = Instant::now();
     for waiting in 0..10 {
@@ -66,7 +66,7 @@ fn the_deadline_begins_when_the_close_frame_is_written() {
     let mut answering = connection();
     feed(&mut answering, [&masked(FIN | CLOSE, b"")[..]], Way::Borrowed);
     written(answering);
-    // The peer's close frame overtakes the writing of ours.
+    // The peer's close frame arrives before the local one is written.
     let mut crossing = connection();
     crossing.close(None, &mut Vec::new()).unwrap();
     feed(&mut crossing, [&masked(FIN | CLOSE, b"")[..]], Way::Borrowed);

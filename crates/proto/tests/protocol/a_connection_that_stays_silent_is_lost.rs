@@ -19,17 +19,17 @@ fn ping(number: u8) -> Vec<u8> {
     bare(FIN | PING, &[0, 0, 0, number])
 }
 
-/// A pong that nobody asked for.
+/// Returns an unsolicited pong.
 fn heartbeat() -> Vec<u8> {
     bare(FIN | PONG, b"")
 }
 
-/// A transport of which so much was acknowledged and is not, in bytes.
+/// Returns the status of a transport with these numbers of bytes.
 fn status(acknowledged: u64, unacknowledged: u64) -> TransportStatus {
     TransportStatus { acknowledged, unacknowledged, paused: false }
 }
 
-/// Waits until the connection wants to be called, and calls it.
+/// Advances the clock to the connection's deadline, and handles the timeout.
 fn next(connection: &mut Connection, now: &mut Instant) -> Result<Vec<u8>, TimedOut> {
     next_with(connection, now, TransportStatus::default())
 }
@@ -49,7 +49,7 @@ fn hear(connection: &mut Connection, wire: &[u8]) {
     assert_eq!(feed(connection, [wire], Way::Borrowed).error, None);
 }
 
-/// Goes on with the connection while the transport says `status`. Gives the time at which it was lost.
+/// Handles timeouts with `status` until the connection is lost, and returns the time of that.
 fn lost(
     connection: &mut Connection,
     now: &mut Instant,
@@ -170,7 +170,7 @@ fn a_peer_that_takes_nothing_of_what_is_ahead_of_the_ping_is_lost() {
 fn output_that_had_to_wait_and_goes_on_is_a_sign_of_life() {
     let (start, mut connection) = (Instant::now(), connection());
     let mut now = start;
-    // A driver that knows what it has not written, and no more.
+    // A driver that knows only its own unwritten output.
     let behind = status(0, 1000);
     assert_eq!(next_with(&mut connection, &mut now, behind), Ok(ping(1)));
     for _ in 0..10 {
@@ -227,7 +227,7 @@ fn by_default_no_direction_is_silent_for_more_than_twenty_seconds() {
             let start = Instant::now();
             let mut now = start;
             connection.poll_timeout(start);
-            // What the client subscribed to, and perhaps its answer.
+            // The client's subscription, and perhaps the server's answer.
             let mut spoke = Some(start + Duration::from_millis(spoken));
             let (mut heard, mut sent) = (start, start);
             while now < start + 300 * SECOND {
@@ -296,12 +296,12 @@ fn the_pong_to_a_keepalive_ping_tells_the_round_trip_time() {
     for (number, time) in (1u8..).zip(times) {
         assert_eq!(next(&mut connection, &mut now), Ok(ping(number)));
         connection.handle_written(false);
-        // One that was not asked for, and one that answers an earlier ping.
+        // An unsolicited pong, and one that answers an earlier ping.
         connection.handle_pong(b"hello", now);
         connection.handle_pong(&[0, 0, 0, number - 1], now);
         hear(&mut connection, &masked(FIN | PONG, &[0, 0, 0, number]));
         connection.handle_pong(&[0, 0, 0, number], now + time);
-        // The same once more says nothing.
+        // A repeated pong changes nothing.
         connection.handle_pong(&[0, 0, 0, number], now + 2 * time);
         assert_eq!(connection.rtt().unwrap().last(), time);
         assert_eq!(next(&mut connection, &mut now), Ok(vec![]));

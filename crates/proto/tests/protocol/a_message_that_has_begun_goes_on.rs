@@ -7,7 +7,8 @@ use crate::wire::{CONTINUATION, FIN, TEXT, masked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Feeds a second's worth of input, answers pings, and goes on for five minutes. Gives how long the connection lived.
+/// Feeds `input` once per second for five minutes, and handles timeouts. Returns how long the
+/// connection lived.
 fn lives(
     mut connection: Connection,
     mut input: impl FnMut(usize) -> Vec<u8>,
@@ -33,7 +34,7 @@ fn server() -> Connection {
     Connection::server(&Config::new())
 }
 
-/// A byte a second of one long frame.
+/// Returns one byte per second of one long frame.
 fn dribbled(second: usize) -> Vec<u8> {
     let frame = masked(FIN | TEXT, &[b'x'; 1000]);
     if second == 0 { frame[..9].to_vec() } else { vec![frame[8 + second % 4]] }

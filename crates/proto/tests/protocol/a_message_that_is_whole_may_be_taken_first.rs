@@ -3,7 +3,7 @@ use sockeye_proto::{Connection, Input, Message, ProtocolError};
 use crate::harness::server;
 use crate::wire::{BINARY, FIN, PING, RSV1, TEXT, masked};
 
-/// What is taken of `wire`, and how much.
+/// Takes a whole message from `wire`, and returns it with the number of bytes taken.
 fn take(
     connection: &mut Connection,
     wire: &[u8],

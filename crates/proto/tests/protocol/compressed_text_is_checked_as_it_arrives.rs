@@ -7,7 +7,7 @@ fn server() -> Connection {
     compressing_server(&Config::new().max_message_length(40))
 }
 
-/// A block without compression.
+/// Returns a DEFLATE block without compression.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() as u16;
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()

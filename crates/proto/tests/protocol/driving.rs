@@ -1,4 +1,5 @@
-//! Drives a connection over its input in each way that a driver has. The fuzz targets take this file as well.
+//! Drives a connection with its input in each way that a driver may use. The fuzz targets share
+//! this file.
 
 #![allow(unreachable_pub, reason = "the crate of the fuzz targets hands it on to them")]
 
@@ -6,12 +7,12 @@ use bytes::{BufMut, BytesMut};
 use sockeye_proto::frame::Header;
 use sockeye_proto::{CloseFrame, Connection, Event, Input, Kind, Message, ProtocolError, State};
 
-/// What a connection made of its input.
+/// The result of feeding input to a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     pub events: Vec<Happened>,
     pub error: Option<ProtocolError>,
-    /// Answers, as they are on the wire.
+    /// Answers, as on the wire.
     pub output: Vec<u8>,
     pub state: State,
 }
@@ -21,7 +22,7 @@ pub struct Seen {
 pub enum Happened {
     Message(Message),
     Begin(Kind),
-    /// All that came in a row: how it is cut depends on how the input was.
+    /// All pieces in a row, joined: their boundaries depend on those of the input.
     Pieces(Vec<u8>),
     End,
     Frame(Header),
@@ -32,7 +33,7 @@ pub enum Happened {
     CloseMidMessage(Option<CloseFrame>),
 }
 
-/// How a driver may hand over what it read.
+/// The ways in which a driver may pass input to a connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     /// As a slice.
@@ -43,7 +44,7 @@ pub enum Way {
     Direct,
 }
 
-/// What a connection makes of `input` in these pieces.
+/// Feeds `pieces` to a connection, and returns the result.
 pub fn feed<'a>(
     connection: &mut Connection,
     pieces: impl IntoIterator<Item = &'a [u8]>,

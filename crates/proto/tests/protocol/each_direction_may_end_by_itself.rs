@@ -87,7 +87,7 @@ fn once_both_have_closed_the_transport_has_the_usual_time_to_end() {
     connection.close(None, &mut Vec::new()).unwrap();
     assert!(connection.on_close_written(now));
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
-    // Now that it has ended, nothing puts the end off.
+    // Once the connection has ended, input does not extend the deadline.
     feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
     assert_eq!(
         connection.handle_timeout(now + TIMEOUT, TransportStatus::default, &mut Vec::new()),

@@ -1,4 +1,5 @@
-//! zlib has no window of 256 bytes. One of 512 stands in for it, and must keep within 256.
+//! zlib has no window of 256 bytes. A window of 512 bytes replaces it, and must not refer further
+//! back than 256.
 
 use proptest::prelude::*;
 use sockeye_proto::Role;
@@ -46,7 +47,7 @@ proptest! {
     }
 }
 
-/// The largest distance in DEFLATE data (RFC 1951), which is read for nothing else.
+/// Returns the largest distance in DEFLATE data (RFC 1951), and parses nothing else.
 pub(crate) fn farthest_reference(data: &[u8]) -> usize {
     let mut reader = Reader { data, position: 0 };
     let mut farthest = 0;
@@ -97,7 +98,7 @@ impl Codes {
 
 struct Reader<'a> {
     data: &'a [u8],
-    /// In bits.
+    /// Position in `data`, in bits.
     position: usize,
 }
 
@@ -132,7 +133,7 @@ impl Reader<'_> {
             match symbol {
                 0..=255 => continue,
                 256 => return,
-                // Lengths have no, or 1 to 5, further bits.
+                // Length codes have no, or 1 to 5, extra bits.
                 257..=264 | 285 => {}
                 _ => {
                     self.bits((symbol - 261) / 4);

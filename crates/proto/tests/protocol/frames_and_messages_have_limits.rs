@@ -18,7 +18,7 @@ fn a_frame_at_the_limit_passes_and_one_beyond_does_not() {
         } else if length < 65_536 {
             wire = vec![FIN | BINARY, 0x80 | 126, 0, length as u8];
         }
-        // The header alone is enough.
+        // The header alone suffices.
         wire.extend_from_slice(&[0; 4]);
         let error = ProtocolError::FrameTooLong { length, limit: 10 };
         assert_eq!(refused(limited, &wire, error), []);

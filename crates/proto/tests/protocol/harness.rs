@@ -1,4 +1,4 @@
-//! Runs a connection over the same input in every way that it may arrive.
+//! Runs a connection over the same input in every way that the input may arrive.
 
 use sockeye_proto::deflate::Deflate;
 use sockeye_proto::extension::Extension;
@@ -27,7 +27,7 @@ pub(crate) fn client_with(config: &Config) -> Connection {
     Connection::client(config, || KEY)
 }
 
-/// Client and server with what they agree on when both are set to these.
+/// Returns a client and a server with these settings, and the parameters that they agree on.
 pub(crate) fn compressing(config: &Config, client: &Deflate, server: &Deflate) -> Pair {
     let offer = client.offer().to_string();
     let offers = Extension::parse_list([offer.as_str()]).unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn compressing(config: &Config, client: &Deflate, server: &Deflate) -
     assert_eq!(confirmed.client(), parameters.client());
     let (told, kept) = (confirmed.server(), parameters.server());
     assert_eq!(told.no_context_takeover(), kept.no_context_takeover());
-    // A server with a smaller window tells only a client that asked for one.
+    // A server reports a smaller window only to a client that asked for one.
     assert!(told.max_window_bits() >= kept.max_window_bits(), "{told:?}, {kept:?}");
     Pair {
         client: client_with(config).with_deflate(client, confirmed),
@@ -67,8 +67,8 @@ pub(crate) fn compressing_server(config: &Config) -> Connection {
     compressing(config, &Deflate::new(), &Deflate::new()).server
 }
 
-/// What a connection makes of `wire`, however it arrives: whole, byte by byte, and in two pieces cut at every place,
-/// each in every way. It must be the same.
+/// Feeds `wire` to connections whole, byte by byte, and in two pieces cut at every place, each in
+/// every way. Returns the result, which must always be the same.
 pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Seen {
     let whole = feed(&mut make(), [wire], Way::Borrowed);
     for way in [Way::Borrowed, Way::Shared, Way::Direct] {
@@ -82,14 +82,15 @@ pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Seen
     whole
 }
 
-/// Every place, except in the middle of what is long: there are 16 of them spread evenly.
+/// Returns every place to cut, except in the middle of a long input: there, about 16 places spread
+/// evenly.
 fn splits(length: usize) -> impl Iterator<Item = usize> {
     let step = length / 16 + 1;
     (1..length).filter(move |at| *at < 200 || length - at < 200 || at % step == 0)
 }
 
-/// What a connection makes of `wire`, however it arrives, when that is an error: the close frame that it answers
-/// with is checked here. Returned are the events before the error.
+/// Checks that `wire`, however it arrives, fails the connection with `error` and its close frame.
+/// Returns the events before the error.
 pub(crate) fn refused(
     make: impl Fn() -> Connection,
     wire: &[u8],
@@ -109,7 +110,8 @@ pub(crate) fn refused(
     seen.events
 }
 
-/// What a connection makes of `wire`, however it arrives, when that breaks no rule and asks for no answer.
+/// Checks that `wire`, however it arrives, breaks no rule and asks for no answer. Returns the
+/// events.
 pub(crate) fn accepted(make: impl Fn() -> Connection, wire: &[u8]) -> Vec<Happened> {
     let seen = at_every_split(make, wire);
     assert_eq!(seen.error, None);

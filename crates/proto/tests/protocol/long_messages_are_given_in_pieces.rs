@@ -103,7 +103,7 @@ fn text_is_given_up_to_its_first_bad_byte() {
     }
 }
 
-/// A block without compression.
+/// Returns a DEFLATE block without compression.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() as u16;
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
@@ -215,7 +215,7 @@ fn a_bomb_is_given_in_pieces_of_bounded_length() {
     assert_eq!(length, LENGTH);
 }
 
-/// What is left of `events` when messages are given in pieces.
+/// Replaces each message of `events` by the events of a streamed message.
 fn in_pieces(events: Vec<Happened>) -> Vec<Happened> {
     let mut all = Vec::new();
     for event in events {
@@ -232,7 +232,7 @@ fn in_pieces(events: Vec<Happened>) -> Vec<Happened> {
     all
 }
 
-/// As if nothing had come between the fragments of a message.
+/// Moves the events between the fragments of a message before the message.
 fn put_together(events: Vec<Happened>) -> Vec<Happened> {
     let mut all: Vec<Happened> = Vec::new();
     let mut open = None;

@@ -57,7 +57,7 @@ fn only_the_first_fragment_says_that_the_message_is_compressed() {
     out.clear();
     server.finish_message(b"", &mut out).unwrap();
     assert_eq!(out, [FIN | CONTINUATION, 1, 0]);
-    // What is all there, and short, is not worth it.
+    // A short message whose first fragment is the last is not compressed.
     out.clear();
     server.begin_message(Kind::Text).unwrap();
     server.finish_message(b"salmon", &mut out).unwrap();
@@ -118,7 +118,7 @@ fn text_that_is_not_utf8_is_not_sent() {
         assert_eq!(connection.append_fragment(b"x", &mut out), refused);
         assert_eq!(connection.finish_message(b"", &mut out), refused);
         assert_eq!(out.len(), length);
-        // As if that had not been tried.
+        // The refused fragments have no effect.
         connection.finish_message(b"\xac", &mut out).unwrap();
     }
 }

@@ -1,5 +1,6 @@
-//! The rules of RFC 6455 and RFC 7692, as a connection keeps them: one behaviour per file. Each protocol test is run
-//! at every split of its input, because how bytes arrive must not change what happens.
+//! Tests of the rules of RFC 6455 and RFC 7692 that a connection follows: one behaviour per file.
+//! Each protocol test runs at every split of its input, because the boundaries of the input must
+//! not change the events.
 
 #![cfg(feature = "deflate")]
 #![allow(

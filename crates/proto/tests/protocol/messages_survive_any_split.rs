@@ -37,7 +37,7 @@ pub(crate) fn way() -> impl Strategy<Value = Way> {
     prop::sample::select(vec![Way::Borrowed, Way::Shared, Way::Direct])
 }
 
-/// Where to cut, as fractions of what there is.
+/// Returns places to cut, as fractions of the whole.
 pub(crate) fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..12)
 }
@@ -63,7 +63,8 @@ fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages
     assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
 }
 
-/// A message cut into fragments by hand, compressed if there is a deflater, with control frames in between.
+/// Cuts a message into fragments by hand, compressed if there is a deflater, with control frames in
+/// between.
 fn fragmented(
     message: &Message,
     cuts: &[prop::sample::Index],
@@ -107,7 +108,8 @@ fn fragmented(
     (wire, events)
 }
 
-/// Messages as [`fragmented`], one after the other; those that say so compressed.
+/// Returns messages, each as by [`fragmented`], one after the other; compressed if its flag says
+/// so.
 pub(crate) fn all_fragmented(
     messages: &[(Message, Vec<prop::sample::Index>, bool)],
     deflater: &mut Deflater,
@@ -123,7 +125,8 @@ pub(crate) fn all_fragmented(
     (wire, events)
 }
 
-/// Any bytes, bare to a client, and as the payload of a frame to a server, bring the same whatever they are cut into.
+/// Checks that any bytes, sent bare to a client, and as the payload of a frame to a server, have
+/// the same result however they are cut.
 pub(crate) fn assert_same_at_any_split(
     make: impl Fn(Role) -> Connection,
     wire: &[u8],
@@ -189,7 +192,7 @@ proptest! {
     }
 }
 
-/// A long message read straight into its place must not disturb what comes after it.
+/// A long message read directly into its final place must not affect the message after it.
 #[test]
 fn a_long_payload_read_in_place_is_followed_by_the_next_message() {
     let messages = vec![Message::from(vec![7; 300_000]), Message::from("next")];

@@ -9,7 +9,7 @@ use sockeye_proto::{
 use crate::eight_window_bits_never_refer_further_back::farthest_reference;
 use crate::harness::{Happened, Pair, Way, client, compressing, feed, server};
 
-/// A server that compresses with such a window, and its client.
+/// Returns a server that compresses with these settings, and its client.
 fn pair(window_bits: u8, no_context_takeover: bool, level: u8) -> Pair {
     let deflate = Deflate::new()
         .no_context_takeover(no_context_takeover)
@@ -28,7 +28,7 @@ fn send_prepared(connection: &mut Connection, prepared: &Prepared, out: &mut Vec
     }
 }
 
-/// What a peer of another make reads, which holds to the window that was agreed on.
+/// Inflates `wire` like an independent peer that keeps strictly to the agreed window.
 fn inflated(window_bits: u8, mut wire: &[u8]) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     let mut compressed = Vec::new();
@@ -50,7 +50,7 @@ fn inflated(window_bits: u8, mut wire: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
-/// Sends messages as they are or prepared, and looks at what arrives with both inflaters.
+/// Sends messages, prepared or not, and checks what arrives with both inflaters.
 fn assert_arrive(mut pair: Pair, messages: &[(&Prepared, bool)]) {
     let mut wire = Vec::new();
     for (prepared, ready) in messages {

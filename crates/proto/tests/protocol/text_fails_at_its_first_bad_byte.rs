@@ -3,7 +3,7 @@ use sockeye_proto::ProtocolError;
 use crate::harness::{Way, client, feed, refused};
 use crate::wire::{CONTINUATION, FIN, TEXT, bare};
 
-/// Text up to and with the byte that no continuation can make right.
+/// Text up to and including the byte that no continuation can make valid.
 const BAD: [&[u8]; 8] = [
     b"ok \x80",
     b"ok \xc0",
@@ -18,7 +18,7 @@ const BAD: [&[u8]; 8] = [
 #[test]
 fn no_more_than_the_bad_byte_is_needed() {
     for bad in BAD {
-        // The frame goes on for long, and more fragments would follow.
+        // The frame continues for long, and more fragments would follow.
         let mut wire = bare(TEXT, &[bad, &[b'x'; 50]].concat());
         wire.truncate(2 + bad.len());
         assert_eq!(refused(client, &wire, ProtocolError::InvalidUtf8), []);

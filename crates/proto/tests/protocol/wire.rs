@@ -12,7 +12,7 @@ pub(crate) const RSV1: u8 = 0x40;
 
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame as a server sends it. `first` is the whole first byte.
+/// Returns a frame as a server sends it. `first` is the whole first byte.
 pub(crate) fn bare(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     extend_length(&mut frame, 0, payload.len());
@@ -20,7 +20,7 @@ pub(crate) fn bare(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A frame as a client sends it. `first` is the whole first byte.
+/// Returns a frame as a client sends it. `first` is the whole first byte.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     extend_length(&mut frame, 0x80, payload.len());

@@ -10,14 +10,14 @@ use super::{ByteStream, Listener};
 use crate::WebSocket;
 use crate::upgrade::Options;
 
-/// How many streams wait to be accepted, unless told otherwise: as many as TCP's own queue usually holds.
+/// Default number of streams that wait to be accepted: the usual length of TCP's own queue.
 const DEFAULT_QUEUE: usize = 128;
 
-/// How long an upgraded stream waits for a place in a queue that is full, before it is closed with 1013 (try again later): as
-/// long as a client has for its handshake, which is about as long as its user would wait.
+/// Timeout for a new stream to enter a full accept queue; afterwards the stream is closed with 1013
+/// (try again later). Equal to the handshake timeout, which is about as long as a user would wait.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A listener of byte streams, and what makes them of requests.
+/// Returns a listener of byte streams, and a handle that makes its streams of requests.
 ///
 /// With axum, over HTTP/1.1 and HTTP/2 alike:
 ///
@@ -41,35 +41,37 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 ///
-/// | the route is of | use |
+/// | server of the route | use |
 /// |---|---|
-/// | axum | `any_service(accept)`; after a say in the request, `upgrade.on_upgrade(move \|ws\| accept.give(ws))` |
+/// | axum | `any_service(accept)`; to inspect the request first, `upgrade.on_upgrade(move \|ws\| accept.give(ws))` |
 /// | hyper | `serve_connection(io, accept)`, or [`Accept`] as a `tower` service |
 /// | [`Server`](crate::Server) | `server.serve(move \|ws\| accept.give(ws))` |
 ///
-/// The handler server ([`push`](crate::push)) has no such route: its connections belong to the event loop of their worker,
-/// and no task could wait for their bytes.
+/// The handler server ([`push`](crate::push)) has no such route: its connections belong to the
+/// event loop of their worker, and no task could wait for their bytes.
 ///
 /// At most 128 streams wait to be accepted: see [`listener_with_queue`].
 pub fn listener() -> (Listener, Accept) {
     listener_with_queue(DEFAULT_QUEUE)
 }
 
-/// As [`listener`], with room for `length` streams that wait to be accepted; at least 1.
+/// Returns a listener like [`listener`], with a queue of `length` streams that wait to be accepted;
+/// at least 1.
 ///
-/// A stream that finds the queue full waits for [`PATIENCE`], and is closed with 1013 (try again later) when there is no room
-/// by then. How many may wait so is for the server to limit: see [`Server::max_connections`](crate::Server::max_connections).
+/// A stream that finds the queue full waits for [`PATIENCE`], and is closed with 1013 (try again
+/// later) if the queue is still full. The number of streams that wait this way is for the server to
+/// limit: see [`Server::max_connections`](crate::Server::max_connections).
 pub fn listener_with_queue(length: usize) -> (Listener, Accept) {
     let (sender, receiver) = mpsc::channel(length.max(1));
     (Listener::new(receiver), Accept { queue: sender, options: Options::new() })
 }
 
-/// What makes streams for a [`Listener`]: a service of hyper and tower with the feature `hyper`, which upgrades every request
-/// that asks for it, and [`give`](Self::give) for WebSockets that were upgraded by other means. A clone makes streams for the
-/// same listener.
+/// The source of streams for a [`Listener`]: a service of hyper and tower with the feature `hyper`,
+/// which upgrades every request that asks for it, and [`give`](Self::give) for WebSockets that were
+/// upgraded by other means. A clone makes streams for the same listener.
 ///
-/// Whoever sends what is not a request for a WebSocket gets the answer that belongs to that. The origin of pages is checked,
-/// as [`Options`] say.
+/// A request that does not ask for a WebSocket gets the appropriate answer. The origin of pages is
+/// checked, as [`Options`] specify.
 #[derive(Clone)]
 pub struct Accept {
     pub(super) queue: mpsc::Sender<ByteStream>,
@@ -77,18 +79,20 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// What to agree to, and the limits and deadlines of the streams. Default: [`Options::new`].
+    /// Sets the options to negotiate, and the limits and deadlines of the streams. Default:
+    /// [`Options::new`].
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    /// How many streams more have a place in the queue.
+    /// Returns the number of free places in the queue.
     pub fn free(&self) -> usize {
         self.queue.capacity()
     }
 
-    /// Gives a WebSocket to the listener as a byte stream. The future is ready when the stream was dropped, so that a server
-    /// counts it as long as it lives: it is what a handler returns.
+    /// Passes a WebSocket to the listener as a byte stream. The future is ready when the stream was
+    /// dropped, so that a server counts the connection as long as the stream lives: a handler
+    /// returns this future.
     ///
     /// ```no_run
     /// # async fn run() -> sockeye::Result<()> {
@@ -103,7 +107,8 @@ impl Accept {
     /// ```
     ///
     /// # Cancel safety
-    /// If it is dropped before the stream is in the queue, so is the WebSocket; later, nothing changes.
+    /// If the future is dropped before the stream is in the queue, the WebSocket is dropped as
+    /// well; later, dropping the future has no effect.
     pub fn give(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
         let queue = self.queue.clone();
         async move {
@@ -111,14 +116,14 @@ impl Accept {
             let stream = ByteStream { lease: Some(lease), ..ws.into_byte_stream() };
             if enqueue(&queue, stream).await {
                 drop(queue);
-                // An error is the news: it has been dropped.
+                // The error means that the stream was dropped.
                 let _ = dropped.await;
             }
         }
     }
 }
 
-/// Waits for a place in the queue. Says whether there was one.
+/// Waits for a place in the queue. Returns whether there was one.
 pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream) -> bool {
     let (code, stream) = match queue.send_timeout(stream, PATIENCE).await {
         Ok(()) => return true,
@@ -126,7 +131,7 @@ pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream
         Err(SendTimeoutError::Closed(stream)) => (CloseCode::GOING_AWAY, stream),
     };
     tracing::debug!(%code, "no place for a byte stream");
-    // Within the time of the closing handshake. Whoever does not answer is none the worse.
+    // Bounded by the timeout of the closing handshake. A peer that does not answer loses nothing.
     let _ = stream.into_refused().close(code, "").await;
     false
 }

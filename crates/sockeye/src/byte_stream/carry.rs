@@ -1,4 +1,4 @@
-//! A byte stream and a TCP connection as one: what a tunnel does.
+//! A tunnel between a byte stream and a TCP connection.
 
 use std::io;
 
@@ -10,12 +10,13 @@ use super::ByteStream;
 use crate::Result;
 
 impl ByteStream {
-    /// Copies bytes both ways between this stream and a TCP connection until both directions have ended, and returns how many
-    /// bytes came from `tcp` and how many went to it.
+    /// Copies bytes both ways between this stream and a TCP connection until both directions have
+    /// ended, and returns the number of bytes from `tcp` and the number of bytes to it.
     ///
-    /// Each direction ends by itself. A failure on either side is a failure on the other: the TCP connection is reset and
-    /// the peer of this stream gets an error, so that neither end mistakes a part of the data for the whole. That holds when the
-    /// future is dropped and when the program is killed, too.
+    /// Each direction ends by itself. A failure on either side is a failure on the other: the TCP
+    /// connection is reset and the peer of this stream gets an error, so that neither end mistakes
+    /// a part of the data for the whole. The same holds when the future is dropped and when the
+    /// program is killed.
     ///
     /// ```no_run
     /// # async fn tunnel(tcp: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -27,17 +28,20 @@ impl ByteStream {
     /// ```
     ///
     /// # Deadlines
-    /// While the TCP connection takes nothing, the stream is not read, and pings are not answered. For the peer not to give this
-    /// end up meanwhile, its [`Config`](crate::Config) needs a long `pong_timeout` and no `write_timeout`. The keepalive of this
-    /// end is not affected: a stream that is left unread is not cut by its own deadlines.
+    /// While the TCP connection takes nothing, the stream is not read, and pings are not answered.
+    /// For the peer not to give this end up meanwhile, its [`Config`](crate::Config) needs a long
+    /// `pong_timeout` and no `write_timeout`. The local keepalive is not affected: a stream that is
+    /// left unread is not cut by its own deadlines.
     ///
     /// # Errors
     /// The first error of either side.
     ///
     /// # Cancel safety
-    /// A future that is dropped resets the TCP connection and cuts the stream, unless both directions have ended.
+    /// Dropping the future resets the TCP connection and cuts the stream, unless both directions
+    /// have ended.
     pub async fn carry(mut self, mut tcp: TcpStream) -> io::Result<(u64, u64)> {
-        // Whatever drops the socket from now on resets the connection: the end of this future or of the process.
+        // From here on, dropping the socket resets the connection, at the end of this future or of
+        // the process.
         tcp.set_zero_linger()?;
         match copy_bidirectional(&mut tcp, &mut self).await {
             Ok(copied) => {
@@ -54,19 +58,22 @@ impl ByteStream {
         }
     }
 
-    /// Ends both directions as failed: the peer reads an error and not the end of the file, and what it writes fails.
+    /// Ends both directions as failed: the peer reads an error and not the end of the file, and its
+    /// writes fail.
     ///
-    /// What was written and not flushed is lost. The peer is sent a close frame with `code` and `reason`, and this waits for
-    /// its end of the transport. The transport is reset when that takes longer than
-    /// [`Config::close_timeout`](crate::Config::close_timeout()), and at once when the stream was shut down before, since a close
-    /// frame that says otherwise is out then. Does nothing to a stream that has ended or failed.
+    /// Bytes written and not flushed are lost. The peer is sent a close frame with `code` and
+    /// `reason`, and `abort` waits until the peer has ended the transport. The transport is reset
+    /// when that takes longer than [`Config::close_timeout`](crate::Config::close_timeout()), and
+    /// at once when the stream was shut down before, since an orderly close frame is out then. Does
+    /// nothing to a stream that has ended or failed.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for a code that [tells of no failure](CloseCode::is_orderly) or must not be sent,
-    /// and for a reason of more than 123 bytes; the stream is cut then, as if it were dropped.
+    /// [`Error::Usage`](crate::Error::Usage) for a code that [indicates no
+    /// failure](CloseCode::is_orderly) or must not be sent, and for a reason of more than 123
+    /// bytes; the stream is then cut, as if it were dropped.
     ///
     /// # Cancel safety
-    /// A future that is dropped leaves a stream that is cut as if it were dropped.
+    /// Dropping the future cuts the stream, as if the stream were dropped.
     pub async fn abort(
         self,
         code: impl Into<CloseCode>,

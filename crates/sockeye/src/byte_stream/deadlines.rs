@@ -11,8 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{ByteStream, Half};
 
-/// Sets the deadlines of a [`ByteStream`], also after its halves went to different tasks. It comes from
-/// [`ByteStream::deadlines`]; clones set the same deadlines.
+/// A handle that sets the deadlines of a [`ByteStream`], also after its halves were moved to
+/// different tasks. Returned by [`ByteStream::deadlines`]; clones set the same deadlines.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -31,12 +31,13 @@ use super::{ByteStream, Half};
 /// # }
 /// ```
 ///
-/// A deadline that has passed fails every call of its direction, those that would not have to wait included, with
-/// [`Error::DeadlinePassed`](super::Error::DeadlinePassed), of the kind `TimedOut`; a call that waits is woken. The stream is
-/// as it was: nothing is lost, and once the deadline is moved or removed, calls go on. So it is with Go's `net.Conn`.
+/// A deadline that has passed fails every call of its direction, including those that would not
+/// have to wait, with [`Error::DeadlinePassed`](super::Error::DeadlinePassed), of the kind
+/// `TimedOut`; a waiting call is woken. The stream is unchanged: nothing is lost, and once the
+/// deadline is moved or removed, calls succeed again. Go's `net.Conn` behaves the same way.
 #[derive(Clone)]
 pub struct Deadlines {
-    /// By [`Half`].
+    /// Indexed by [`Half`].
     halves: Arc<Mutex<[Deadline; 2]>>,
 }
 
@@ -48,17 +49,18 @@ struct Deadline {
 }
 
 impl Deadlines {
-    /// Sets until when reads may wait; `None` for as long as it takes, the default.
+    /// Sets the time until which reads may wait; `None`, the default, for no limit.
     pub fn set_read(&self, at: Option<Instant>) {
         self.set_half(Half::Read, at);
     }
 
-    /// Sets until when writes, flushes and the shutdown may wait; `None` for as long as it takes, the default.
+    /// Sets the time until which writes, flushes and the shutdown may wait; `None`, the default,
+    /// for no limit.
     pub fn set_write(&self, at: Option<Instant>) {
         self.set_half(Half::Write, at);
     }
 
-    /// Sets both.
+    /// Sets the deadlines of both directions.
     pub fn set(&self, at: Option<Instant>) {
         self.set_read(at);
         self.set_write(at);
@@ -76,7 +78,7 @@ impl Deadlines {
     }
 
     fn lock(&self) -> MutexGuard<'_, [Deadline; 2]> {
-        // A panic cannot leave half a change behind.
+        // A panic cannot leave a partial change behind.
         self.halves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,12 +93,13 @@ impl fmt::Debug for Deadlines {
 /// The deadlines of a stream, and the timers of those that are set.
 pub(super) struct Watch {
     deadlines: Deadlines,
-    /// By [`Half`].
+    /// Indexed by [`Half`].
     timers: [Option<Pin<Box<Sleep>>>; 2],
 }
 
 impl Watch {
-    /// Ready when the deadline of this half has passed. Otherwise the task is woken when it passes, and when it is changed.
+    /// Waits until the deadline of this half has passed. The task is woken when the deadline
+    /// passes, and when it is changed.
     fn poll(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<()> {
         let mut halves = self.deadlines.lock();
         let deadline = &mut halves[half as usize];
@@ -118,16 +121,18 @@ impl Watch {
         if timer.deadline() != at {
             timer.as_mut().reset(at);
         }
-        // A sleep is not over for a task without budget.
+        // A sleep never completes for a task without budget.
         pin!(unconstrained(timer.as_mut())).poll(cx)
     }
 }
 
 impl ByteStream {
-    /// Returns what sets deadlines of reads and writes as points in time, and goes on to do so after `tokio::io::split`.
+    /// Returns a handle that sets deadlines of reads and writes as points in time, also after
+    /// `tokio::io::split`.
     ///
-    /// [`set_read_timeout`](Self::set_read_timeout) limits each wait, these limit whatever is done until a moment. Both may be
-    /// set. A stream whose deadlines nobody asked for has none, at no cost.
+    /// [`set_read_timeout`](Self::set_read_timeout) limits each wait; a deadline limits all calls
+    /// until a point in time. Both may be set. A stream for which this was never called has no
+    /// deadlines, at no cost.
     pub fn deadlines(&mut self) -> Deadlines {
         let watch = self.watch.get_or_insert_with(|| {
             let deadlines = Deadlines { halves: Arc::default() };
@@ -136,7 +141,7 @@ impl ByteStream {
         watch.deadlines.clone()
     }
 
-    /// Ready when the deadline of this half has passed.
+    /// Waits until the deadline of this half has passed.
     #[inline]
     pub(super) fn poll_deadline(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.watch {

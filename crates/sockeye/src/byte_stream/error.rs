@@ -3,7 +3,8 @@ use std::{fmt, io};
 
 use sockeye_proto::CloseFrame;
 
-/// Why a byte stream fails: what is inside its [`io::Error`]s, but for those of the transport, which come as they are.
+/// The error of a byte stream, inside its [`io::Error`]s; errors of the transport are returned
+/// unchanged.
 ///
 /// ```
 /// use sockeye::byte_stream::Error;
@@ -17,30 +18,32 @@ use sockeye_proto::CloseFrame;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer closed the connection with a code that tells of a failure: any but 1000 and 1001. Of the kind
-    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset).
+    /// The peer closed the connection with a code that indicates a failure: any but 1000 and 1001.
+    /// Of the kind [`ConnectionReset`](io::ErrorKind::ConnectionReset).
     Closed(CloseFrame),
-    /// The peer sent text. It has been told so by a close frame with 1003. Of the kind
+    /// The peer sent text, and was notified by a close frame with 1003. Of the kind
     /// [`InvalidData`](io::ErrorKind::InvalidData).
     Text,
-    /// Written after the stream was [shut down](tokio::io::AsyncWriteExt::shutdown), or after the connection began to close.
-    /// Of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+    /// A write after the stream was [shut down](tokio::io::AsyncWriteExt::shutdown), or after the
+    /// connection began to close. Of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
     ShutDown,
-    /// Nothing arrived in time: see [`ByteStream::set_read_timeout`](super::ByteStream::set_read_timeout). The stream is as
-    /// it was. Of the kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Nothing arrived in time: see
+    /// [`ByteStream::set_read_timeout`](super::ByteStream::set_read_timeout). The stream is
+    /// unchanged. Of the kind [`TimedOut`](io::ErrorKind::TimedOut).
     ReadTimedOut {
-        /// The time that there was.
+        /// The timeout.
         after: Duration,
     },
-    /// A deadline has passed that [`Deadlines`](super::Deadlines) set. The stream is as it was. Of the kind
-    /// [`TimedOut`](io::ErrorKind::TimedOut).
+    /// A deadline that [`Deadlines`](super::Deadlines) set has passed. The stream is unchanged. Of
+    /// the kind [`TimedOut`](io::ErrorKind::TimedOut).
     DeadlinePassed,
-    /// The connection failed. Of the kind that the same error of a [`MessageReader`](crate::MessageReader) has:
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) where the transport ended without a close frame or a message without
-    /// its end, [`InvalidData`](io::ErrorKind::InvalidData) where the peer broke the protocol,
-    /// [`TimedOut`](io::ErrorKind::TimedOut) where it is silent or takes nothing.
+    /// The connection failed. Of the same kind as this error of a
+    /// [`MessageReader`](crate::MessageReader): [`UnexpectedEof`](io::ErrorKind::UnexpectedEof)
+    /// where the transport ended without a close frame or within a message,
+    /// [`InvalidData`](io::ErrorKind::InvalidData) where the peer broke the protocol,
+    /// [`TimedOut`](io::ErrorKind::TimedOut) where the peer is silent or takes nothing.
     Connection(crate::Error),
-    /// It has failed before, by an error of this kind, which that call gave.
+    /// The stream has failed before, by an error of this kind, which an earlier call returned.
     Failed(io::ErrorKind),
 }
 
@@ -56,7 +59,7 @@ impl Error {
         }
     }
 
-    /// What a byte stream gives for an error of its connection.
+    /// Converts an error of the connection to that of a byte stream.
     pub(super) fn of_connection(error: crate::Error) -> io::Error {
         match error {
             crate::Error::Io(error) => error,

@@ -1,4 +1,4 @@
-//! The traits of hyper, so that its connections take a [`ByteStream`] as it is.
+//! The I/O traits of hyper, so that its connections take a [`ByteStream`] directly.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

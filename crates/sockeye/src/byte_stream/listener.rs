@@ -7,13 +7,14 @@ use tokio::sync::mpsc;
 
 use super::ByteStream;
 
-/// Accepts byte streams from requests for WebSockets, as a `TcpListener` does from TCP: what [`listener`](super::listener)
-/// gives, and a `Stream` of them.
+/// A listener that accepts byte streams from WebSocket requests, as a `TcpListener` does from TCP.
+/// Returned by [`listener`](super::listener); also a `Stream` of byte streams.
 ///
 /// # Close
-/// After [`close`](Self::close), requests are answered 503 and streams that were upgraded and have no place yet are closed
-/// with 1001; those that wait in the queue are still given, and then `None`. Streams that were given live on. Dropping it does
-/// the same, but cuts those that wait. It ends by itself when every [`Accept`](super::Accept) is dropped.
+/// After [`close`](Self::close), requests are answered with 503, and upgraded streams that are not
+/// in the queue yet are closed with 1001; streams in the queue are still returned, and then `None`.
+/// Accepted streams stay open. Dropping the listener does the same, but cuts the streams in the
+/// queue. The listener ends by itself when every [`Accept`](super::Accept) is dropped.
 #[derive(Debug)]
 pub struct Listener {
     queue: mpsc::Receiver<ByteStream>,
@@ -24,15 +25,15 @@ impl Listener {
         Self { queue }
     }
 
-    /// Waits for the next stream. `None` says that there will be no more.
+    /// Returns the next stream, or `None` when there will be no more.
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// No stream is lost.
     pub async fn accept(&mut self) -> Option<ByteStream> {
         poll_fn(|cx| self.queue.poll_recv(cx)).await
     }
 
-    /// Takes no more streams than those that wait already.
+    /// Closes the listener: only the streams in the queue can still be accepted.
     pub fn close(&mut self) {
         self.queue.close();
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{ByteStream, Error, Half};
 use crate::websocket::Payload;
 
-/// How far the peer's direction is.
+/// The state of the peer's direction.
 ///
 /// ```text
 ///  Open ───────────────────────────► Ended     the peer's close frame; ours is not sent yet
@@ -26,7 +26,7 @@ pub(super) enum Reading {
 }
 
 impl ByteStream {
-    /// Reads through `take`, which says how much it took of what is there.
+    /// Reads through `take`, which returns how many of the available bytes it took.
     #[inline]
     pub(super) fn poll_read_with(
         &mut self,
@@ -40,7 +40,7 @@ impl ByteStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until there is something to read, or `false` at the end.
+    /// Waits until there is something to read; returns `false` at the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let filled = self.poll_payload(cx);
         if filled.is_ready() {
@@ -59,7 +59,7 @@ impl ByteStream {
             match self.reading {
                 Reading::Open => {
                     if self.ws.rest().is_empty() {
-                        // It may have to wait.
+                        // The read may have to wait.
                         self.send_gathered();
                     }
                     match ready!(self.ws.poll_payload(cx)) {
@@ -80,7 +80,7 @@ impl ByteStream {
         }
     }
 
-    /// Ends the transport, and tells the end of file from a failure.
+    /// Ends the transport, and distinguishes the end of file from a failure.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = ready!(self.ws.poll_end(cx)).map_err(Error::of_connection);
         if self.reading == Reading::Ended {
@@ -95,7 +95,7 @@ impl ByteStream {
             (Ok(()), Some(frame)) => Error::Closed(frame.clone()).into(),
             (Ok(()), None) => match self.reading {
                 Reading::Failed(kind) => Error::Failed(kind).into(),
-                // It was told while this was a WebSocket.
+                // The error was returned while this was a WebSocket.
                 _ => Error::Failed(io::ErrorKind::NotConnected).into(),
             },
         };

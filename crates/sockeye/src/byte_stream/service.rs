@@ -11,7 +11,8 @@ use crate::metrics::RoleMetrics;
 use crate::upgrade::{self, Refusal};
 
 impl Accept {
-    /// Answers a request. If that is an upgrade, the stream comes to the listener once the answer was sent.
+    /// Answers a request. After an upgrade, the stream is passed to the listener once the answer
+    /// was sent.
     fn answer<B>(&self, request: &mut Request<B>) -> Response<String> {
         if self.queue.is_closed() {
             let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -23,7 +23,7 @@ fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
 }
 
-/// Both ends over a pipe that holds `buffer` bytes: first the client.
+/// Returns both ends over a pipe that holds `buffer` bytes: first the client.
 fn websockets(buffer: usize) -> (WebSocket, WebSocket) {
     let (a, b) = duplex(buffer);
     let client = websocket(a, Connection::client(&Config::new(), || [1, 2, 3, 4]));
@@ -61,7 +61,7 @@ async fn what_was_written_is_sent_before_a_read_waits() {
         let mut bytes = [0; 5];
         server.read_exact(&mut bytes).await.unwrap();
         server.write_all(&bytes).await.unwrap();
-        // Writes what is unwritten, though there is nothing to read.
+        // The read writes the remaining output, though there is nothing to read.
         server.read(&mut bytes).await.unwrap()
     });
     client.write_all(b"hello").await.unwrap();
@@ -188,7 +188,7 @@ async fn a_stream_that_is_left_unread_is_not_cut_by_its_own_deadlines() {
         writes.write_all(&vec![7; 1 << 20]).await.unwrap();
         writes.shutdown().await.unwrap();
     });
-    // Takes the pings.
+    // Handles the pings.
     let reading = tokio::spawn(async move { reads.read_to_end(&mut Vec::new()).await });
     let mut bytes = Vec::new();
     let mut some = vec![0; 50_000];

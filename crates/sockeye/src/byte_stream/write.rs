@@ -8,11 +8,11 @@ use tokio::io::AsyncWrite;
 
 use super::{ByteStream, Error, Half, Reading};
 
-/// The longest message that is sent, in bytes: as much as is unwritten when a write begins to wait, so that a long one is a
-/// write of its own.
+/// Maximum length of a message, in bytes. Equal to the unwritten output from which on a write
+/// waits, so that a long message is a write of its own.
 pub(super) const MESSAGE: usize = 64 * 1024;
 
-/// How far our direction is.
+/// The state of the local direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
     Open,
@@ -24,7 +24,7 @@ pub(super) enum Writing {
 }
 
 impl ByteStream {
-    /// Writes from `slices` as much as there is room for.
+    /// Writes as much of `slices` as fits.
     pub(super) fn poll_write_from(
         &mut self,
         cx: &mut Context<'_>,
@@ -32,10 +32,10 @@ impl ByteStream {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_half(Half::Write, cx, Self::poll_writable))?;
         if self.gathered.is_empty() {
-            // A read that waits in another task is to write it: nobody knows whether a flush will come.
+            // A read that waits in another task is to write these bytes: a flush may never come.
             self.ws.wake_other_half(Half::Write, cx);
             if let Some(long) = slices.first().and_then(|first| first.get(..MESSAGE)) {
-                // A client masks it from where it is.
+                // A client masks the payload without another copy.
                 self.send(Cow::Borrowed(long));
                 return Poll::Ready(Ok(MESSAGE));
             }
@@ -53,7 +53,7 @@ impl ByteStream {
         Poll::Ready(Ok(taken))
     }
 
-    /// Makes a message of what was gathered.
+    /// Sends the gathered bytes as a message.
     pub(super) fn send_gathered(&mut self) {
         if !self.gathered.is_empty() {
             let gathered = mem::take(&mut self.gathered);
@@ -61,7 +61,8 @@ impl ByteStream {
         }
     }
 
-    /// Puts a message into the output. If that cannot be any more, the next call that writes tells.
+    /// Puts a message into the output. If that is no longer possible, the next call that writes
+    /// fails.
     fn send(&mut self, payload: Cow<'_, [u8]>) {
         if self.ws.push_payload(payload).is_err() {
             self.writing = Writing::Closed;
@@ -90,7 +91,7 @@ impl ByteStream {
         self.check_writing()?;
         ready!(self.ws.poll_flush_output(cx)).map_err(|error| self.fail_writing(error))?;
         if self.ws.is_ending() && self.reading != Reading::Ended {
-            // It failed: there is no output because it was given up.
+            // The connection failed: there is no output because it was given up.
             self.writing = Writing::Closed;
         }
         Poll::Ready(self.check_writing())
@@ -100,7 +101,7 @@ impl ByteStream {
         if self.writing == Writing::Open && !self.ws.is_ending() {
             self.send_gathered();
             self.check_writing()?;
-            // Without waiting for room: it is bounded.
+            // Without waiting for send capacity: the close frame is bounded.
             self.ws.end_sending();
             self.writing = Writing::ShutDown;
         }

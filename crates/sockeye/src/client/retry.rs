@@ -11,8 +11,7 @@ use super::proxy::{Reply, TunnelError};
 use super::{ConnectError, http_date};
 
 impl ConnectError {
-    /// Returns whether the same attempt may succeed later without any change to the client or the
-    /// server.
+    /// Returns whether the same attempt may succeed later without a change of configuration.
     ///
     /// | transient | permanent |
     /// |---|---|

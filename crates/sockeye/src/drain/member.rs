@@ -10,36 +10,36 @@ use sockeye_proto::CloseFrame;
 
 use super::registry::Registry;
 
-/// How far a connection is on the way that its server wants it to go.
+/// The stage of a connection in the shutdown of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DrainStage {
-    /// It is left alone.
+    /// The connection stays open.
     Open,
-    /// It closes when its handler receives.
+    /// The connection closes when its handler receives.
     Notified,
-    /// It closes when its handler receives or sends.
+    /// The connection closes when its handler receives or sends.
     Forced,
-    /// Its time is up.
+    /// The connection is dropped: the timeout has passed, or its handler was dropped.
     Dropped,
 }
 
-/// Who waits for a connection to be told something: they may be different tasks.
+/// A waiter for the next stage of a connection. The two waiters may be different tasks.
 #[derive(Clone, Copy)]
 enum Waiter {
     Connection,
     Task,
 }
 
-/// A connection, as its drain knows it. It has left when the last reference to it is dropped.
+/// The registration of a connection with its drain, which ends when the last reference is dropped.
 pub(crate) struct Member {
     registry: Arc<Registry>,
     key: u64,
     stage: AtomicU8,
-    /// The opening handshake is done.
+    /// Set once the opening handshake is done.
     is_connection: AtomicBool,
-    /// What the close frame is to say; set before it is [`DrainStage::Notified`].
+    /// The close frame to send; set before [`DrainStage::Notified`].
     frame: OnceLock<CloseFrame>,
-    /// By [`Waiter`].
+    /// Wakers, indexed by [`Waiter`].
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 
@@ -55,7 +55,7 @@ impl Member {
         }
     }
 
-    /// It has become a connection.
+    /// Records that the opening handshake is done.
     pub(crate) fn connect(&self) {
         self.is_connection.store(true, Ordering::Release);
     }
@@ -74,27 +74,27 @@ impl Member {
         }
     }
 
-    /// What the close frame is to say.
+    /// Returns the close frame to send.
     pub(crate) fn frame(&self) -> Option<&CloseFrame> {
         self.frame.get()
     }
 
-    /// The connection is to close. Only what it is told first counts.
+    /// Notifies the connection to close. Only the first notification counts.
     pub(super) fn tell(&self, frame: CloseFrame) {
         let _ = self.frame.set(frame);
         self.advance(DrainStage::Notified);
     }
 
-    /// Stages are never gone back.
+    /// Advances to a stage; a connection never goes back to an earlier one.
     pub(super) fn advance(&self, stage: DrainStage) {
         if self.stage.fetch_max(stage as u8, Ordering::AcqRel) < stage as u8 {
-            // They stay for the next stage: whoever polls need not register again.
+            // Wakers stay for the next stage: a task that polls need not register again.
             let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
             wakers.into_iter().flatten().for_each(Waker::wake);
         }
     }
 
-    /// The stage; the connection's task is woken at the next one.
+    /// Returns the stage, and registers the connection's task to be woken at the next one.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> DrainStage {
         self.register(Waiter::Connection, cx);
         self.stage()
@@ -108,17 +108,17 @@ impl Member {
         }
     }
 
-    /// Does the work of the connection, until its time is up or, while it is not even a connection, until it is told to
-    /// close: then it is dropped.
+    /// Runs the work of the connection until the connection is dropped at the timeout, or notified
+    /// to close before its opening handshake is done: then the work is dropped.
     pub(crate) fn run<F: Future<Output = ()>>(self: Arc<Self>, work: F) -> Run<F> {
         Run { member: self, waker: None, work: Box::pin(work), done: false }
     }
 }
 
-/// The work of a connection.
+/// The future of a connection's work.
 pub(crate) struct Run<F> {
     member: Arc<Member>,
-    /// Who is woken by the member.
+    /// Waker that is registered with the member.
     waker: Option<Waker>,
     work: Pin<Box<F>>,
     done: bool,
@@ -144,7 +144,8 @@ impl<F: Future<Output = ()>> Future for Run<F> {
 }
 
 impl<F> Drop for Run<F> {
-    /// Work that is dropped takes its connection along, which would linger otherwise. After a panic it still tells the peer.
+    /// Drops the connection along with unfinished work; the connection would linger otherwise.
+    /// After a panic, the connection still sends its close frame.
     fn drop(&mut self) {
         if !self.done && !thread::panicking() {
             self.member.advance(DrainStage::Dropped);

@@ -1,4 +1,4 @@
-//! How the open connections of a server come to their end.
+//! Graceful shutdown of a server's open connections.
 
 mod member;
 mod registry;
@@ -19,22 +19,23 @@ pub(crate) use member::{DrainStage, Member};
 use registry::Registry;
 pub use shutdown::Shutdown;
 
-/// How long connections that were dropped may take to be gone: what they wait for was told, and a task that is polled
-/// once more ends.
+/// Timeout for dropped connections to be gone: their tasks were woken, and end when they are polled
+/// once more.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// Knows the open connections of a server, and closes them in good order when it stops. A clone knows the same ones.
+/// The open connections of a server, which the drain closes gracefully when the server stops.
+/// Clones share the same connections.
 ///
-/// [`Server`](crate::Server) has one of its own. Where an HTTP server stops by itself, as `axum::serve` does, the
-/// connections that were upgraded go on: an application gives its `Drain` to each of them, and awaits
-/// [`finish`](Self::finish) as well as the end of the HTTP server: at the same time, since a server of HTTP/2 waits for
-/// its WebSockets.
+/// [`Server`](crate::Server) has its own drain. When an HTTP server stops by itself, as
+/// `axum::serve` does, the upgraded connections stay open: the application passes its `Drain` to
+/// each of them, and awaits [`finish`](Self::finish) concurrently with the end of the HTTP server,
+/// because an HTTP/2 server waits for its WebSockets.
 ///
 /// ```text
-///  finish ──► told, one by one ──────► pressed ─────────► dropped
-///             recv sends the close     send and feed      at the end of the time:
-///             frame, as soon as the    send it as well    tasks too, where they
-///             handler waits in it                         were given to the drain
+///  finish ──► notified one by one ───► forced ──────────► dropped
+///             recv sends the close     send and feed      at the timeout: tasks
+///             frame, as soon as the    send it as well    too, if they were
+///             handler waits in it                         passed to the drain
 /// ```
 ///
 /// ```no_run
@@ -53,7 +54,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 ///     }
 ///     Ok::<_, sockeye::Error>(())
 /// }));
-/// // Until the program is told to end:
+/// // When the program is asked to end:
 /// let finish = async {
 ///     told_to_end().await;
 ///     drain.finish(Shutdown::restart()).await
@@ -67,44 +68,46 @@ pub struct Drain {
     registry: Arc<Registry>,
 }
 
-/// What became of the connections that were open when a server stopped.
+/// Counts of the connections that were open when a server stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Those that ended in time: by the closing handshake, or because either side went.
+    /// Number of connections that ended in time: by the closing handshake, or because either side
+    /// disconnected.
     pub closed: usize,
-    /// Those that were dropped when the time was up. Their peers see 1006.
+    /// Number of connections that were dropped at the timeout. Their peers see 1006.
     pub dropped: usize,
-    /// Of those dropped, the ones whose handlers still hold them: they neither use them nor run in a task that was given to
-    /// the drain. 0 for a [`Server`](crate::Server).
+    /// Number of dropped connections that their handlers still hold: these handlers neither use the
+    /// connections nor run in a task that was passed to the drain. 0 for a
+    /// [`Server`](crate::Server).
     pub left: usize,
 }
 
 impl Drain {
-    /// Knows no connection yet.
+    /// Creates a drain without connections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many connections there are, those that are being upgraded included.
+    /// Returns the number of connections, including those that are being upgraded.
     pub fn connections(&self) -> usize {
         self.registry.len()
     }
 
-    /// Closes the connection when the server stops, from within whatever method its handler waits in. Once that has begun,
-    /// it is told at once.
+    /// Watches a connection: when the server stops, whatever method the handler waits in closes the
+    /// connection. If the shutdown has already begun, the connection is notified at once.
     ///
-    /// A handler that does not touch its connection for as long as closing may take cannot be reached so, and is counted
-    /// as [`left`](Drained::left): [`serve`](Self::serve) reaches it.
+    /// A handler that does not use its connection before the timeout of the shutdown cannot be
+    /// reached this way, and counts as [`left`](Drained::left): [`serve`](Self::serve) reaches it.
     pub fn watch(&self, ws: &mut WebSocket) {
         ws.join(self.enter());
     }
 
-    /// Runs a connection's handler, for a task of its own. When closing takes too long, handler and connection are dropped
-    /// wherever they are.
+    /// Runs a connection's handler, in a task that the caller spawns. At the timeout of the
+    /// shutdown, the handler and the connection are dropped wherever they are.
     ///
     /// # Cancel safety
-    /// If it is dropped, so are the handler and its connection.
+    /// Dropping the future drops the handler and its connection.
     pub fn serve<H, F>(&self, mut ws: WebSocket, handler: H) -> impl Future<Output = ()> + use<H, F>
     where
         H: FnOnce(WebSocket) -> F,
@@ -116,11 +119,13 @@ impl Drain {
         member.run(crate::handler::run(handler))
     }
 
-    /// Closes all connections, and waits until they have ended, at most for the [time](Shutdown::timeout) that there is:
-    /// then drops those that are left. Those that come meanwhile are closed at once.
+    /// Closes all connections, and waits until they have ended, at most for the
+    /// [timeout](Shutdown::timeout); then drops the remaining ones. Connections that open meanwhile
+    /// are closed at once.
     ///
     /// # Cancel safety
-    /// If it is dropped, those that were told go on to close. Another call tells the rest, with the whole time again.
+    /// If the future is dropped, the notified connections still close. Another call notifies the
+    /// rest, with the whole timeout again.
     pub async fn finish(&self, shutdown: Shutdown) -> Drained {
         let start = Instant::now();
         let deadline = start.checked_add(shutdown.limit());
@@ -131,7 +136,7 @@ impl Drain {
             if member.strong_count() == 0 {
                 continue;
             }
-            // What is closer than the timer can tell goes together.
+            // Notifications that are closer together than the timer's precision leave together.
             sleep_until(next).await;
             if let Some(member) = member.upgrade() {
                 member.tell(shutdown.frame());
@@ -161,13 +166,14 @@ impl Drain {
         drained
     }
 
-    /// What a request is answered that comes when the server stops already.
+    /// Returns the refusal of a request that arrives while the server stops, or `None` while it
+    /// runs.
     #[cfg(feature = "axum")]
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.registry.begun().map(|shutdown| shutdown.refusal())
     }
 
-    /// A connection begins, or its request does.
+    /// Registers a connection, or the request for one.
     pub(crate) fn enter(&self) -> Arc<Member> {
         Registry::enter(&self.registry)
     }

@@ -10,16 +10,16 @@ use super::{DrainStage, Drained, Member, Shutdown};
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     inner: Mutex<Inner>,
-    /// The last member has left.
+    /// Notification that the last member has left.
     emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// As many as there are connections: the server's limit bounds them.
+    /// Members by key: one per connection, which the server's limit bounds.
     members: HashMap<u64, Weak<Member>>,
     next_key: u64,
-    /// How to close, once that has begun.
+    /// The parameters of the shutdown, once the shutdown has begun.
     begun: Option<Shutdown>,
     closed: usize,
     dropped: usize,
@@ -40,7 +40,7 @@ impl Registry {
         member
     }
 
-    /// A member is gone.
+    /// Removes a member.
     pub(super) fn leave(&self, key: u64, was_connection: bool, stage: DrainStage) {
         let mut inner = self.lock();
         inner.members.remove(&key);
@@ -54,33 +54,34 @@ impl Registry {
         }
     }
 
-    /// From now on who enters is told at once. Returns those who are there and were not told.
+    /// Begins the shutdown: members that enter later are notified at once. Returns the present
+    /// members that were not notified.
     pub(super) fn begin(&self, shutdown: &Shutdown) -> Vec<Weak<Member>> {
         let mut members: Vec<_> = {
             let mut inner = self.lock();
             inner.begun = Some(shutdown.clone());
             inner.members.values().cloned().collect()
         };
-        // Without the lock, which the last reference to a member takes.
+        // Done without the lock, which dropping the last reference to a member takes.
         members.retain(|member| {
             member.upgrade().is_some_and(|member| member.stage() == DrainStage::Open)
         });
         members
     }
 
-    /// How to close, once that has begun.
+    /// The parameters of the shutdown, once the shutdown has begun.
     #[cfg(feature = "axum")]
     pub(super) fn begun(&self) -> Option<Shutdown> {
         self.lock().begun.clone()
     }
 
-    /// Takes all who are there to a stage.
+    /// Advances all present members to a stage.
     pub(super) fn advance(&self, stage: DrainStage) {
         let members: Vec<_> = self.lock().members.values().cloned().collect();
         let members: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
         if stage == DrainStage::Dropped {
             let counted = |member: &&Arc<Member>| {
-                // One that was dropped by an earlier call may still be held.
+                // A member that an earlier call dropped may still be held.
                 member.is_connection() && member.stage() < DrainStage::Dropped
             };
             self.lock().dropped += members.iter().filter(counted).count();
@@ -94,7 +95,7 @@ impl Registry {
         self.lock().members.len()
     }
 
-    /// Those who have become connections.
+    /// Returns the number of members that have become connections.
     pub(super) fn connections(&self) -> usize {
         let members: Vec<_> = self.lock().members.values().cloned().collect();
         members.iter().filter_map(Weak::upgrade).filter(|member| member.is_connection()).count()

@@ -9,19 +9,20 @@ use sockeye_proto::{CloseCode, CloseFrame, reconnect};
 
 use crate::random;
 
-/// How long closing all connections may take, unless told otherwise: as long as one closing handshake by default.
+/// Default of [`Shutdown::timeout`]: the default timeout of one closing handshake.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// When clients are asked to come back, unless told otherwise: a new process is there after some seconds.
+/// Default of [`Shutdown::retry_after`]: a new process is available after some seconds.
 const DEFAULT_RETRY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
 
-/// Connections are told at least this soon after one another: a server of few is not slow to stop.
+/// Maximum interval between two notifications: a server with few connections stops quickly.
 const MAX_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How a server that stops closes its connections: what they are told, and how long that may take.
+/// The parameters of a server's shutdown: the close frames and the timeout.
 ///
-/// Each close frame has a reason such as `retry after 3.4 s`. The time is drawn anew for every connection, and the close
-/// frames leave one after the other, so that the clients of a server do not all come back at once.
+/// Each close frame has a reason such as `retry after 3.4 s`. The delay is drawn anew for every
+/// connection, and the close frames leave one after the other, so that the clients of a server do
+/// not all reconnect at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,34 +42,40 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Says 1001 (going away): the server is gone for good, or nobody knows.
+    /// Creates a shutdown with the close code 1001 (going away): the server is gone for good, or
+    /// its return is unknown.
     pub const fn new() -> Self {
         let (code, timeout) = (CloseCode::GOING_AWAY, DEFAULT_TIMEOUT);
         Self { code, timeout, spread: None, retry: DEFAULT_RETRY }
     }
 
-    /// Says 1012 (service restart): the server, or another in its place, will be back.
+    /// Creates a shutdown with the close code 1012 (service restart): the server, or another in its
+    /// place, will be back.
     pub const fn restart() -> Self {
         Self { code: CloseCode::SERVICE_RESTART, ..Self::new() }
     }
 
-    /// How long closing all connections may take before those that are left are dropped. Default: 5 s.
+    /// Sets the timeout for closing all connections, after which the remaining ones are dropped.
+    /// Default: 5 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Over how long a time the close frames leave; less where there are fewer connections than one for each 10 ms of
-    /// it. Default: half of the [`timeout`](Self::timeout), which is also the most.
+    /// Sets the time over which the close frames leave; with fewer than one connection for each 10
+    /// ms of it, the time is shorter. Default: half of the [`timeout`](Self::timeout), which is
+    /// also the maximum.
     pub fn spread(self, spread: Duration) -> Self {
         Self { spread: Some(spread), ..self }
     }
 
-    /// When clients are asked to come back: each after a time between these two. Default: 1 s to 10 s.
+    /// Sets the range of the delays after which clients are asked to come back. Default: 1 s to 10
+    /// s.
     pub fn retry_after(self, retry: RangeInclusive<Duration>) -> Self {
         Self { retry, ..self }
     }
 
-    /// For a client: when the server that sent this close frame asks it to come back, if it does.
+    /// Returns the delay after which the server that sent this close frame asks the client to come
+    /// back, if the frame has one. For use in clients.
     ///
     /// ```
     /// use std::time::Duration;
@@ -86,7 +93,7 @@ impl Shutdown {
         self.timeout
     }
 
-    /// How long after one connection the next is told, where there are so many.
+    /// Returns the interval between the notifications of two connections, out of this many.
     pub(crate) fn interval(&self, connections: usize) -> Duration {
         let half = self.timeout / 2;
         let spread = self.spread.map_or(half, |spread| spread.min(half));
@@ -94,12 +101,12 @@ impl Shutdown {
         (spread / connections).min(MAX_INTERVAL)
     }
 
-    /// What one connection is told.
+    /// Returns the close frame of one connection, with a new delay.
     pub(crate) fn frame(&self) -> CloseFrame {
         CloseFrame::from(self.code).with_reason(reconnect::hint_reason(self.draw()))
     }
 
-    /// What a request is told.
+    /// Returns the refusal of one request, with a new delay.
     #[cfg(feature = "axum")]
     pub(crate) fn refusal(&self) -> Refusal {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -107,7 +114,7 @@ impl Shutdown {
         Refusal::new(status, "the server stops\n").header(RETRY_AFTER, retry)
     }
 
-    /// When one client is asked to come back, in tenths of seconds.
+    /// Draws the delay for one client, in tenths of seconds.
     fn draw(&self) -> u64 {
         let tenths = |time: &Duration| u64::try_from(time.as_millis() / 100).unwrap_or(u64::MAX);
         let (least, most) = (tenths(self.retry.start()), tenths(self.retry.end()));

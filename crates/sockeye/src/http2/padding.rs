@@ -42,7 +42,7 @@ pub(crate) struct Padding {
     /// The number of the last ping that was sent.
     pinged: u64,
     answered: AnsweredPings,
-    /// Whether the data written so far ends at the boundary of a WebSocket frame.
+    /// `true` if the data written so far ends at the boundary of a WebSocket frame.
     at_boundary: bool,
 }
 

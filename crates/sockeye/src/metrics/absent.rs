@@ -1,4 +1,5 @@
-//! What is left of the figures without the feature `metrics`: nothing. Every type is empty, and every call vanishes.
+//! Stand-ins for the metrics without the feature `metrics`: every type is empty, and every call
+//! compiles to nothing.
 
 use std::time::Duration;
 

@@ -7,12 +7,13 @@ use super::recorded::PANIC;
 use super::recorded::RoleMetrics;
 use crate::Error;
 
-/// One connection among those that are open, from its opening handshake to its end, or until it is dropped.
+/// The metrics of one connection, which counts as open from its opening handshake to its end, or
+/// until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionMetrics {
     role_metrics: RoleMetrics,
     open: bool,
-    /// A connection sends one close frame at most.
+    /// Set once a close frame was counted: a connection sends at most one.
     close_sent: bool,
 }
 
@@ -23,12 +24,12 @@ impl ConnectionMetrics {
         Self { role_metrics, open: true, close_sent: false }
     }
 
-    /// One that was counted out by others.
+    /// Creates the metrics of a connection that was already counted as ended.
     pub(crate) fn over(role: Role) -> Self {
         Self { role_metrics: RoleMetrics::of(role), open: false, close_sent: true }
     }
 
-    /// The figures that it counts in.
+    /// Returns the metrics of the connection's role.
     #[inline]
     pub(crate) const fn role_metrics(&self) -> RoleMetrics {
         self.role_metrics
@@ -40,18 +41,19 @@ impl ConnectionMetrics {
         }
     }
 
-    /// Somebody else sends the close frame, and counts it.
+    /// Leaves the close frame to a different sender, which counts it.
     pub(crate) const fn skip_close(&mut self) {
         self.close_sent = true;
     }
 
-    /// The peer's close frame was received, and answered with the same code unless one was sent before.
+    /// Counts the peer's close frame, and its answer with the same code unless a close frame was
+    /// sent before.
     pub(crate) fn on_close_received(&mut self, frame: Option<&CloseFrame>) {
         self.on_unanswered_close_received(frame);
         self.on_close_sent(frame.map(|frame| frame.code));
     }
 
-    /// The peer's close frame was received, and its answer has time.
+    /// Counts the peer's close frame, which is answered later.
     pub(crate) fn on_unanswered_close_received(&self, frame: Option<&CloseFrame>) {
         self.role_metrics.count_close_received(frame.map(|frame| frame.code));
     }
@@ -65,14 +67,14 @@ impl ConnectionMetrics {
         self.role_metrics.count_failed(error);
     }
 
-    /// A callback panicked: the close frame says so.
+    /// Counts a panic of a callback, and the close frame that reports it.
     #[cfg(unix)]
     pub(crate) fn on_panicked(&mut self) {
         self.on_close_sent(Some(CloseCode::INTERNAL_ERROR));
         self.role_metrics.count_failed_by(PANIC);
     }
 
-    /// The connection is over.
+    /// Counts the connection as ended.
     pub(crate) fn end(&mut self) {
         if mem::take(&mut self.open) {
             self.role_metrics.count_ended();

@@ -4,18 +4,18 @@ use sockeye_proto::{Kind, Role};
 
 use super::recorded::{RoleMetrics, count_dropped_full};
 
-/// What a worker of the handler server counts by itself, until it hands it over.
+/// The counts of a worker of the handler server, until the worker flushes them.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     received: [Count; 2],
     sent: [Count; 2],
     wire_received: u64,
     wire_sent: u64,
-    /// Because a connection had too much unwritten.
+    /// Messages dropped because unwritten output had reached its limit.
     dropped: u64,
 }
 
-/// Messages of one kind.
+/// The count and total length of messages of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     messages: u64,
@@ -28,7 +28,7 @@ impl Counts {
         self.received[kind as usize].add(1, length as u64);
     }
 
-    /// A message was sent, in `wire` bytes of frames.
+    /// Counts a sent message, in `wire` bytes of frames.
     #[inline]
     pub(crate) fn count_sent(&mut self, kind: Kind, length: usize, wire: usize) {
         self.sent[kind as usize].add(1, length as u64);
@@ -45,7 +45,7 @@ impl Counts {
         self.dropped += 1;
     }
 
-    /// The messages that `unsent` counts as sent are dropped.
+    /// Counts as dropped the messages that `unsent` counts as sent.
     pub(crate) fn count_all_dropped(&mut self, unsent: &Self) {
         self.dropped += unsent.sent.iter().map(|count| count.messages).sum::<u64>();
     }
@@ -66,7 +66,7 @@ impl Counts {
         mem::take(self)
     }
 
-    /// Adds all to the figures, and begins anew.
+    /// Adds all counts to the metrics, and resets them.
     pub(crate) fn flush(&mut self, role: Role) {
         let Self { received, sent, wire_received, wire_sent, dropped: full } = self.take();
         if wire_received + wire_sent + full == 0 {

@@ -1,6 +1,6 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Says once what each figure is.
+/// Describes each metric to the recorder.
 pub(super) fn describe() {
     for (name, unit, text) in COUNTERS {
         describe_counter!(*name, *unit, *text);

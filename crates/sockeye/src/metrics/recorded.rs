@@ -14,13 +14,14 @@ use crate::Error;
 
 const CLIENT: &str = "client";
 
-/// Why a connection failed whose callback panicked.
+/// Cause of the failure of a connection whose callback panicked.
 #[cfg(unix)]
 pub(super) const PANIC: &str = "panic";
 
 static FIGURES: OnceLock<AllMetrics> = OnceLock::new();
 
-/// Tells the recorder what the figures are, and begins each at zero. Otherwise the first connection does so.
+/// Describes the metrics to the recorder, and registers each at zero. Otherwise the first
+/// connection does so.
 pub fn describe() {
     metrics();
 }
@@ -32,7 +33,7 @@ fn metrics() -> &'static AllMetrics {
     })
 }
 
-/// The handles of all figures whose labels are known beforehand.
+/// The handles of all metrics whose labels are known in advance.
 struct AllMetrics {
     client: RoleCounters,
     server: RoleCounters,
@@ -114,7 +115,7 @@ impl KindCounters {
     }
 }
 
-/// Counts messages that are not sent.
+/// Counts dropped messages.
 #[cold]
 pub(crate) fn count_dropped(reason: Reason, count: u64) {
     let metrics = metrics();
@@ -127,14 +128,15 @@ pub(crate) fn count_dropped(reason: Reason, count: u64) {
     counter.increment(count);
 }
 
-/// Counts messages that the handler server's connections had no room for.
+/// Counts messages dropped because unwritten output of a connection of the handler server had
+/// reached its limit.
 #[cfg(unix)]
 #[cold]
 pub(super) fn count_dropped_full(count: u64) {
     metrics().full.increment(count);
 }
 
-/// The figures of all clients, or of all servers.
+/// The metrics of all clients, or of all servers.
 #[derive(Clone, Copy)]
 pub(crate) struct RoleMetrics(&'static RoleCounters);
 
@@ -161,19 +163,19 @@ impl RoleMetrics {
         self.add_received(kind, 1, length as u64);
     }
 
-    /// A part of a message that is not complete.
+    /// Counts a part of an incomplete message.
     pub(crate) fn count_received_part(self, kind: Kind, length: usize) {
         self.add_received(kind, 0, length as u64);
     }
 
-    /// A message was sent, in `wire` bytes of frames.
+    /// Counts a sent message, in `wire` bytes of frames.
     #[inline]
     pub(crate) fn count_sent(self, kind: Kind, length: usize, wire: usize) {
         self.add_sent(kind, 1, length as u64);
         self.add_wire(0, wire as u64);
     }
 
-    /// A part of a message that is not complete.
+    /// Counts a part of an incomplete message.
     pub(crate) fn count_sent_part(self, kind: Kind, length: usize, wire: usize) {
         self.add_sent(kind, 0, length as u64);
         self.add_wire(0, wire as u64);
@@ -224,18 +226,19 @@ impl RoleMetrics {
         counter!("sockeye_connections_failed_total", "role" => role, "cause" => cause).increment(1);
     }
 
-    /// A handshake came to nothing: on a server with the answer that belongs to `error`, on a client with that which it got.
+    /// Counts a refused handshake: on a server with the status of the answer to `error`, on a
+    /// client with the status of the answer that it received.
     pub(crate) fn count_refused(self, error: &HandshakeError) {
         self.count_refused_with(match error {
             HandshakeError::Status { status, .. } => Some(*status),
             HandshakeError::Truncated { .. } => None,
-            // The server's answer was none to a handshake.
+            // The server's answer was not that of a handshake.
             _ if self.0.role == CLIENT => None,
             error => Some(Refusal::from(error).status()),
         });
     }
 
-    /// A handshake was answered with `status`, or not at all.
+    /// Counts a handshake that was answered with `status`, or not at all.
     pub(crate) fn count_refused_with(self, status: Option<StatusCode>) {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.as_str().to_owned());
         let role = self.0.role;
@@ -256,7 +259,7 @@ impl fmt::Debug for RoleMetrics {
 
 #[inline]
 fn add(counter: &Counter, count: u64) {
-    // An atomic addition of nothing costs as much as any other.
+    // An atomic addition of zero costs as much as any other.
     if count > 0 {
         counter.increment(count);
     }
@@ -274,7 +277,7 @@ const fn cause_label(error: &Error) -> &'static str {
         Error::TimedOut(TimedOut::Reading) => "reading",
         Error::TimedOut(TimedOut::MessageTooSlow) => "too_slow",
         Error::TimedOut(_) => "timed_out",
-        // No connection that is open fails with the others.
+        // An open connection does not fail with the other errors.
         Error::Io(_)
         | Error::Usage(_)
         | Error::Closed(_)
@@ -283,7 +286,7 @@ const fn cause_label(error: &Error) -> &'static str {
     }
 }
 
-/// Bounded, whatever a peer sends.
+/// Returns the label of a close code. The number of labels is bounded, whatever a peer sends.
 fn code_label(code: Option<CloseCode>) -> String {
     match code.map(u16::from) {
         None => "none".into(),

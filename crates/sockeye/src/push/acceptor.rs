@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 use super::worker::Settings;
 use crate::repeated::Repeated;
 
-/// Clients accepted in a row, at most, before connections have their turn.
+/// Maximum number of clients accepted in a row before connections are served.
 const MAX_ACCEPTS: usize = 64;
 
-/// The pause after an error of the listener that does not go away by itself, such as no more file descriptors.
+/// Pause at the limit of connections, and after a listener error that persists, such as a lack of
+/// file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// When clients are accepted: as they come, within the limit of connections.
+/// The acceptor of a worker: accepts clients as they arrive, within the limit of connections.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     settings: Arc<Settings>,
-    /// There may be clients to accept, once there is room or the pause is over.
+    /// Set while clients may be waiting: they are accepted once the limit and the pause allow it.
     ready: bool,
     paused_until: Option<Instant>,
     failing: Repeated,
@@ -28,22 +29,24 @@ impl Acceptor {
         Self { settings, ready: true, paused_until: None, failing: Repeated::default() }
     }
 
-    /// The listener says that there are clients.
+    /// Records that clients are waiting at the listener.
     pub(super) fn set_ready(&mut self) {
         self.ready = true;
     }
 
-    /// When to [accept](Acceptor::accept) at the latest, if that is not only up to the listener.
+    /// Returns when to [accept](Acceptor::accept) at the latest, unless only the listener decides
+    /// that.
     pub(super) fn next(&self) -> Option<Instant> {
         self.paused_until
     }
 
-    /// A connection has ended, or did not become one.
+    /// Releases the place of a connection that has ended, or of a client that did not become one.
     pub(super) fn on_connection_end(&self) {
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes clients while there are some and room for them; `open` says whether one became a connection.
+    /// Accepts clients while some are waiting and the limit allows it. `open` returns whether a
+    /// client became a connection.
     pub(super) fn accept<S>(
         &mut self,
         now: Instant,
@@ -58,7 +61,7 @@ impl Acceptor {
             return;
         }
         for _ in 0..MAX_ACCEPTS {
-            // A place first: one that was accepted without it would have to be sent away.
+            // Reserve a place first: a client accepted without one would have to be dropped.
             let connections = &self.settings.connections;
             if connections.fetch_add(1, Ordering::Relaxed) >= self.settings.max_connections {
                 self.on_connection_end();
@@ -92,7 +95,7 @@ impl Acceptor {
                 }
             }
         }
-        // There may be more, after the connections had their turn.
+        // More clients may be waiting; connections are served first.
         self.paused_until = Some(now);
     }
 }

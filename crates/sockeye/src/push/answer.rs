@@ -5,8 +5,9 @@ use std::ops::{Deref, DerefMut};
 
 use sockeye_proto::handshake::Response;
 
-/// The answer to a request that [`Handler::upgrade`](super::Handler::upgrade) lets in, with what goes with it. It is a
-/// [`Response`], which takes headers and another subprotocol.
+/// The answer to a request that [`Handler::upgrade`](super::Handler::upgrade) admits, with the data
+/// of its connection. It dereferences to a [`Response`], which accepts headers and another
+/// subprotocol.
 pub struct Answer {
     response: Response,
     peer: SocketAddr,
@@ -18,13 +19,14 @@ impl Answer {
         Self { response, peer, data: None }
     }
 
-    /// The address that the request comes from. Behind a proxy it is the proxy's.
+    /// Returns the address of the client. Behind a proxy that is not
+    /// [trusted](crate::upgrade::Options::trusted_proxies), this is the address of the proxy.
     pub const fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Keeps a value with the connection from its beginning, where
-    /// [`Connection::data`](super::Connection::data) finds it.
+    /// Sets the initial data of the connection, which [`Connection::data`](super::Connection::data)
+    /// returns.
     pub fn set_data<T: 'static>(&mut self, data: T) {
         self.data = Some(Box::new(data));
     }

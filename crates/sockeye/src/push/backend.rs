@@ -9,24 +9,26 @@ use super::readiness::{Poller, Readiness};
 use super::uring::{Idle, Uring};
 use super::worker::Settings;
 
-/// By which of the system's ways a [`Server`](super::Server) moves its bytes.
+/// The system interface that a [`Server`](super::Server) uses for I/O.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backend {
-    /// [`IoUring`](Self::IoUring) where the crate's feature `io-uring` is on and the system allows it, and otherwise
-    /// [`Readiness`](Self::Readiness).
+    /// [`IoUring`](Self::IoUring) if the crate's feature `io-uring` is enabled and the system
+    /// allows it, otherwise [`Readiness`](Self::Readiness).
     #[default]
     Auto,
-    /// The system tells which sockets are ready (epoll, kqueue).
+    /// Readiness events: the system reports which sockets are ready (epoll, kqueue).
     Readiness,
-    /// The system takes and completes operations in batches: `io_uring`, of Linux 6.1 or later, with the feature `io-uring`.
+    /// Completed operations: the system accepts and completes operations in batches (`io_uring`,
+    /// Linux 6.1 or later, with the feature `io-uring`).
     ///
-    /// It takes less processor time for short messages, compression and broadcasts, and up to a sixth more where most messages
-    /// are of 16 KiB or longer: a server for those names [`Readiness`](Self::Readiness).
+    /// `io_uring` takes less processor time for short messages, compression and broadcasts, and up
+    /// to a sixth more where most messages are of 16 KiB or longer: such a server should use
+    /// [`Readiness`](Self::Readiness).
     IoUring,
 }
 
-/// What a worker will wait on.
+/// The backend that a worker will wait on.
 #[derive(Debug)]
 pub(super) enum Engine {
     Readiness(Poller),
@@ -35,7 +37,7 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// An engine, and what wakes the worker that will wait on it.
+    /// Creates an engine, and a waker of the worker that will wait on it.
     pub(super) fn new(backend: Backend) -> io::Result<(Self, Waker)> {
         match backend {
             Backend::Readiness => Self::readiness(),

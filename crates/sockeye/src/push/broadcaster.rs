@@ -5,8 +5,9 @@ use sockeye_proto::{Message, Prepared};
 use super::HandleError;
 use super::command_queue::Workers;
 
-/// A way to all connections of a server, from any thread and at any time: before the first connection
-/// ([`Listening::broadcaster`](super::Listening::broadcaster)) as well as without one. A clone is a way to the same ones.
+/// A handle that sends to all connections of a server, from any thread and at any time, even before
+/// the first connection ([`Listening::broadcaster`](super::Listening::broadcaster)). Clones send to
+/// the same connections.
 ///
 /// ```no_run
 /// use std::thread;
@@ -36,19 +37,21 @@ impl Broadcaster {
         Self { workers }
     }
 
-    /// Sends a message to all connections of the server that are open: one command to each worker, which writes the shared
-    /// payload to its own connections. It is [`Prepared`] for that: compressed once, and by itself.
+    /// Sends a message to all open connections of the server. Each worker receives one command and
+    /// writes the shared payload to its connections. The message is sent as [`Prepared`]:
+    /// compressed once, independently of earlier messages.
     ///
     /// # Errors
-    /// [`HandleError::Full`] or [`HandleError::Stopped`] when some worker did not take it; the others did.
+    /// [`HandleError::Full`] or [`HandleError::Stopped`] when some worker did not accept the
+    /// command; the other workers did.
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
         self.broadcast_prepared(&Prepared::new(message))
     }
 
-    /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
+    /// Sends a prepared message to all open connections, like [`broadcast`](Self::broadcast).
     ///
     /// # Errors
-    /// As [`broadcast`](Self::broadcast).
+    /// Same as [`broadcast`](Self::broadcast).
     pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         self.workers.broadcast(prepared)
     }

@@ -19,7 +19,7 @@ type OnCall = dyn Fn(&mut Connection) + Send + Sync;
 type OnError = dyn Fn(&mut Connection, &Error) + Send + Sync;
 type OnClose = dyn Fn(&mut Connection, Option<&CloseFrame>) + Send + Sync;
 
-/// A [`Handler`] out of closures, for small programs. A clone shares them.
+/// A [`Handler`] made of closures, for small programs. Clones share the closures.
 ///
 /// ```no_run
 /// use sockeye::push::{Callbacks, Server};
@@ -49,12 +49,12 @@ pub struct Callbacks {
 }
 
 impl Callbacks {
-    /// Callbacks that do nothing.
+    /// Creates callbacks that do nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// See [`Handler::upgrade`].
+    /// Sets the closure for [`Handler::upgrade`].
     pub fn on_upgrade(
         self,
         call: impl Fn(&Request<'_>, &mut Answer) -> Result<(), Refusal> + Send + Sync + 'static,
@@ -62,7 +62,7 @@ impl Callbacks {
         Self { upgrade: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::open`].
+    /// Sets the closure for [`Handler::open`].
     pub fn on_open(
         self,
         call: impl Fn(&mut Connection, &Request<'_>) + Send + Sync + 'static,
@@ -70,7 +70,7 @@ impl Callbacks {
         Self { open: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::message`].
+    /// Sets the closure for [`Handler::message`].
     pub fn on_message(
         self,
         call: impl Fn(&mut Connection, MessageRef<'_>) + Send + Sync + 'static,
@@ -78,27 +78,27 @@ impl Callbacks {
         Self { message: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::frame`].
+    /// Sets the closure for [`Handler::frame`].
     pub fn on_frame(self, call: impl Fn(&mut Connection, &Header) + Send + Sync + 'static) -> Self {
         Self { frame: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::ping`].
+    /// Sets the closure for [`Handler::ping`].
     pub fn on_ping(self, call: impl Fn(&mut Connection, &[u8]) + Send + Sync + 'static) -> Self {
         Self { ping: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::pong`].
+    /// Sets the closure for [`Handler::pong`].
     pub fn on_pong(self, call: impl Fn(&mut Connection, &[u8]) + Send + Sync + 'static) -> Self {
         Self { pong: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::tick`].
+    /// Sets the closure for [`Handler::tick`].
     pub fn on_tick(self, call: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
         Self { tick: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::event`].
+    /// Sets the closure for [`Handler::event`].
     pub fn on_event(
         self,
         call: impl Fn(&mut Connection, Box<dyn Any + Send>) + Send + Sync + 'static,
@@ -106,17 +106,17 @@ impl Callbacks {
         Self { event: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::drained`].
+    /// Sets the closure for [`Handler::drained`].
     pub fn on_drained(self, call: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
         Self { drained: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::error`].
+    /// Sets the closure for [`Handler::error`].
     pub fn on_error(self, call: impl Fn(&mut Connection, &Error) + Send + Sync + 'static) -> Self {
         Self { error: Some(Arc::new(call)), ..self }
     }
 
-    /// See [`Handler::close`].
+    /// Sets the closure for [`Handler::close`].
     pub fn on_close(
         self,
         call: impl Fn(&mut Connection, Option<&CloseFrame>) + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! What other threads want of a worker.
+//! Commands of other threads to a worker.
 
 use std::any::Any;
 use std::fmt;
@@ -11,10 +11,10 @@ use sockeye_proto::{Message, Prepared};
 use super::{ConnectionId, HandleError};
 use crate::websocket::ClosePayload;
 
-/// What a command counts beside its payload, in bytes: about its size in memory.
+/// Size that a command counts in addition to its payload, in bytes: about its size in memory.
 const COMMAND_SIZE: usize = 64;
 
-/// What a worker is asked to do.
+/// A command to a worker.
 #[derive(Debug)]
 pub(super) enum Command {
     Send(ConnectionId, Message),
@@ -24,15 +24,16 @@ pub(super) enum Command {
     Close(ConnectionId, ClosePayload),
     Abort(ConnectionId),
     Broadcast(Prepared),
-    /// The connection was chosen to give way to others, as the memory budget is used up.
+    /// The memory budget is used up, and has chosen the connection to release its memory.
     GiveWay(ConnectionId),
     Stop,
 }
 
 impl Command {
-    /// Whether it is taken however full the command queue is, so that a peer which floods can be got rid of. There are only so many of
-    /// these: a [`Handle`](super::Handle) asks for each once in the life of its connection, a connection is chosen to give way
-    /// once for its input and once for its output, and a server is stopped once.
+    /// Returns whether a full command queue accepts the command, so that a flooding peer can still
+    /// be disconnected. The number of such commands is bounded: a [`Handle`](super::Handle) posts
+    /// each once in the life of its connection, a connection is chosen to release its memory once
+    /// for its input and once for its output, and a server is stopped once.
     const fn bypasses_limit(&self) -> bool {
         matches!(self, Self::Close(..) | Self::Abort(_) | Self::GiveWay(_) | Self::Stop)
     }
@@ -50,10 +51,10 @@ impl Command {
     }
 }
 
-/// Makes a worker look into its command queue.
+/// A function that makes a worker check its command queue.
 pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
 
-/// Letters to one worker: bounded in bytes, many writers and one reader.
+/// The command queue of one worker: bounded in bytes, many writers and one reader.
 pub(super) struct CommandQueue {
     inner: Mutex<Inner>,
     waker: Waker,
@@ -64,11 +65,11 @@ pub(super) struct CommandQueue {
 struct Inner {
     commands: Vec<Command>,
     size: usize,
-    /// The worker waits, or is about to: the next command must wake it.
+    /// Set while the worker waits, or is about to: the next command must wake it.
     asleep: bool,
-    /// The worker was told to stop.
+    /// Set once a stop was posted.
     stopped: bool,
-    /// The worker is gone.
+    /// Set once the worker has ended.
     closed: bool,
 }
 
@@ -98,7 +99,7 @@ impl CommandQueue {
         Ok(())
     }
 
-    /// All commands, or a note that the worker sleeps from now on.
+    /// Takes all commands; if there are none, records that the worker sleeps from now on.
     pub(super) fn take_or_sleep(&self, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         if inner.commands.is_empty() {
@@ -109,17 +110,17 @@ impl CommandQueue {
         }
     }
 
-    /// The worker is awake again.
+    /// Records that the worker is awake.
     pub(super) fn wake(&self) {
         self.lock().asleep = false;
     }
 
-    /// Whether the worker is gone.
+    /// Returns whether the worker has ended.
     fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Nobody will look into it any more.
+    /// Closes the queue: the worker reads no more commands.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -127,7 +128,7 @@ impl CommandQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it is locked.
+        // No code panics while it holds the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -138,15 +139,15 @@ impl fmt::Debug for CommandQueue {
     }
 }
 
-/// All workers of a server, as seen by those who write to them.
+/// All workers of a server, as seen by the senders of commands.
 #[derive(Debug)]
 pub(super) struct Workers {
     pub(super) command_queues: Vec<CommandQueue>,
-    /// How much may be unwritten on a connection before further messages are dropped, in bytes.
+    /// Maximum unwritten output of a connection before further messages are dropped, in bytes.
     pub(super) max_unwritten: usize,
 }
 
-/// Tells a connection's worker that the connection is to give way to others.
+/// A waker that notifies a connection's worker that the connection is to release its memory.
 struct GiveWay {
     id: ConnectionId,
     workers: Arc<Workers>,
@@ -154,13 +155,14 @@ struct GiveWay {
 
 impl Wake for GiveWay {
     fn wake(self: Arc<Self>) {
-        // A worker that has stopped has closed it.
+        // A worker that has stopped has closed the connection.
         let _ = self.workers.post(self.id, Command::GiveWay(self.id));
     }
 }
 
 impl Workers {
-    /// Returns what wakes a connection that is to give way to others.
+    /// Returns a waker for the memory budget, which notifies a connection that it is to release its
+    /// memory.
     pub(super) fn waker(self: &Arc<Self>, id: ConnectionId) -> task::Waker {
         task::Waker::from(Arc::new(GiveWay { id, workers: self.clone() }))
     }
@@ -175,7 +177,7 @@ impl Workers {
         self.post_to_all(|| Command::Broadcast(prepared.clone()))
     }
 
-    /// Succeeds as long as the connection's worker runs.
+    /// Returns an error unless the connection's worker runs.
     pub(super) fn check_running(&self, id: ConnectionId) -> Result<(), HandleError> {
         match self.command_queues.get(id.worker()) {
             Some(command_queue) if !command_queue.is_closed() => Ok(()),
@@ -183,7 +185,8 @@ impl Workers {
         }
     }
 
-    /// To every worker that takes it; the error of the first that did not.
+    /// Posts a command to every worker that accepts it. Returns the error of the first that did
+    /// not.
     pub(super) fn post_to_all(&self, command: impl Fn() -> Command) -> Result<(), HandleError> {
         let mut posted = Ok(());
         for command_queue in &self.command_queues {

@@ -18,17 +18,17 @@ use crate::metrics::{ConnectionMetrics, Counts};
 use crate::websocket::ClosePayload;
 use crate::{Error, Result};
 
-/// A connection, as a callback is given it. What is sent is corked until the callbacks for the input at hand are done, then
-/// written at once.
+/// A connection, as passed to callbacks. Messages are corked until the callbacks for the current
+/// input are done, and then written together.
 pub struct Connection {
     pub(super) protocol: Protocol,
-    /// There while input is handled or something is unwritten.
+    /// Present while input is handled or output is unwritten.
     pub(super) writer: Option<Box<Writer>>,
-    /// How much was taken from the writer, but not by the system yet, in bytes.
+    /// Size of the output that was taken from the writer but is not yet with the system, in bytes.
     in_flight: u32,
-    /// What callbacks asked for.
+    /// Requests of callbacks to the worker.
     pub(super) requests: Requests,
-    /// Among the connections that are open.
+    /// Metrics of the connection, which count it as open.
     pub(super) metrics: ConnectionMetrics,
     id: ConnectionId,
     peer: SocketAddr,
@@ -39,17 +39,18 @@ pub struct Connection {
     handle: OwnHandle,
 }
 
-/// What few connections have, apart so that an idle one is small.
+/// The fields that few connections need, kept apart so that an idle connection is small.
 #[derive(Default)]
 struct Extras {
     subprotocol: Option<Box<str>>,
-    /// When to call [`Handler::tick`](super::Handler::tick).
+    /// Time to call [`Handler::tick`](super::Handler::tick).
     tick: Option<Instant>,
-    /// What the connection ended with.
+    /// Error that the connection ended with.
     end: Option<Arc<Error>>,
 }
 
-/// The handle of a connection, once it was asked for: it learns when the connection is over.
+/// The handle of a connection, created when first requested and notified when the connection is
+/// over.
 #[derive(Default)]
 struct OwnHandle(OnceCell<Handle>);
 
@@ -61,7 +62,8 @@ impl Drop for OwnHandle {
     }
 }
 
-/// What callbacks asked the worker for: nothing, mostly, which is one comparison.
+/// The requests of callbacks to the worker. Usually there are none, which takes one comparison to
+/// check.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Requests(u8);
 
@@ -75,7 +77,8 @@ impl Requests {
         self.0 == 0
     }
 
-    /// Whether the connection is to be dropped as it is, so that nothing more may be sent.
+    /// Returns whether the connection is to be dropped without a closing handshake, so that nothing
+    /// more may be sent.
     #[inline]
     pub(super) const fn is_abort(self) -> bool {
         self.0 & Self::ABORT != 0
@@ -85,18 +88,19 @@ impl Requests {
         self.0 |= Self::ABORT;
     }
 
-    /// Whether as much is unwritten as may be, so that no more input should be handled before some of it is written.
+    /// Returns whether unwritten output has reached its limit, so that no more input should be
+    /// handled before some of the output is written.
     #[inline]
     pub(super) const fn is_full(self) -> bool {
         self.0 & Self::FULL != 0
     }
 
-    /// The transport is offered what is unwritten.
+    /// Clears the request, as the transport is offered the unwritten output.
     pub(super) const fn clear_full(&mut self) {
         self.0 &= !Self::FULL;
     }
 
-    /// Takes note that there is a new time for a tick, if there is one.
+    /// Returns whether the time of the tick was changed, and clears the request.
     pub(super) const fn take_tick(&mut self) -> bool {
         let asked = self.0 & Self::TICK != 0;
         self.0 &= !Self::TICK;
@@ -104,16 +108,17 @@ impl Requests {
     }
 }
 
-/// What became of a message that was given to [`Connection::send`].
+/// The outcome of a message that was passed to [`Connection::send`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sent {
-    /// It will be written, in order.
+    /// The message will be written, in order.
     Taken,
-    /// It was dropped: as much as [`Server::max_unwritten`](super::Server::max_unwritten) allows waits for the peer already.
-    /// Either the peer does not read, or one callback has sent that much by itself.
+    /// The message was dropped: unwritten output has reached
+    /// [`Server::max_unwritten`](super::Server::max_unwritten). Either the peer does not read, or
+    /// one callback alone has sent that much.
     Full,
-    /// It was dropped: the closing handshake has begun, or the connection is over.
+    /// The message was dropped: the closing handshake has begun, or the connection is over.
     Closed,
 }
 
@@ -140,7 +145,8 @@ impl Connection {
         }
     }
 
-    /// What was agreed on, what was asked, and what the handler made of it.
+    /// Sets the negotiated subprotocol, the head of the request, and the data that the handler
+    /// attached.
     pub(super) fn set_request(
         &mut self,
         subprotocol: Option<String>,
@@ -154,78 +160,79 @@ impl Connection {
         self.data = data;
     }
 
-    /// What tells this connection from the others of its server.
+    /// Returns the id, which differs from those of all other connections of the server.
     pub fn id(&self) -> ConnectionId {
         self.id
     }
 
-    /// The peer's address.
+    /// Returns the peer's address.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
-    /// [`Config::ping_after`](crate::Config::ping_after()).
+    /// Returns the round-trip time, once a keepalive ping was answered. Keepalive pings are sent
+    /// when the peer was silent for [`Config::ping_after`](crate::Config::ping_after()).
     pub fn rtt(&self) -> Option<Rtt> {
         self.protocol.rtt()
     }
 
-    /// So much output, in bytes, is no longer with the writer and not yet with the system.
+    /// Sets how much output, in bytes, was taken from the writer and is not yet with the system.
     pub(super) fn set_in_flight(&mut self, length: usize) {
-        // More than 4 GiB counts as that.
+        // Saturates at 4 GiB.
         self.in_flight = u32::try_from(length).unwrap_or(u32::MAX);
     }
 
-    /// Whether as much is unwritten as may be.
+    /// Returns whether unwritten output has reached its limit.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.unwritten() >= self.workers.max_unwritten
     }
 
-    /// Whether output is no longer with the writer and not yet with the system.
+    /// Returns whether output was taken from the writer and is not yet with the system.
     pub(super) const fn is_in_flight(&self) -> bool {
         self.in_flight > 0
     }
 
-    /// The subprotocol that was agreed on.
+    /// Returns the negotiated subprotocol.
     pub fn subprotocol(&self) -> Option<&str> {
         self.extras.as_ref()?.subprotocol.as_deref()
     }
 
-    /// The head of the request that the connection began with: its target and its headers, without those that say nothing
-    /// more once the handshake is done (`Connection`, `Upgrade`, and the key and version of the WebSocket). `None` when the server was
-    /// told [not to keep it](super::Server::keep_requests).
+    /// Returns the head of the connection's request: the target and the headers, without those that
+    /// carry no information after the handshake (`Connection`, `Upgrade`, `Sec-WebSocket-Key` and
+    /// `Sec-WebSocket-Version`). `None` when the server [does not keep
+    /// it](super::Server::keep_requests).
     pub fn request(&self) -> Option<RequestHead<'_>> {
         let head = self.head.as_deref()?;
-        // It was parsed before, under limits that it met.
+        // The head was parsed before, under limits that it met.
         RequestHead::parse(head, HeadLimits::new().size(head.len()).headers(head.len())).ok()
     }
 
-    /// What the program keeps with the connection, if it is a `T`.
+    /// Returns the data of the connection, if it is a `T`.
     pub fn data<T: 'static>(&mut self) -> Option<&mut T> {
         self.data.as_mut()?.downcast_mut()
     }
 
-    /// Keeps a value with the connection, in place of what was kept before. It is dropped after
+    /// Sets the data of the connection, and drops the previous data. The data is dropped after
     /// [`Handler::close`](super::Handler::close).
     pub fn set_data<T: 'static>(&mut self, data: T) {
         self.data = Some(Box::new(data));
     }
 
-    /// Sends a message. The payload is copied, unless it is 4 KiB or longer and lies in the message that is being handled:
-    /// then it is written from where it is.
+    /// Sends a message. The payload is copied, unless it is 4 KiB or longer and lies in the message
+    /// that is being handled: then it is written from there.
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Sent {
         let message = message.into();
         self.put(message, |writer| writer.push(message.as_bytes()))
     }
 
-    /// Sends a message that shares its payload: one of 4 KiB or more is not copied.
+    /// Sends a message that shares its payload: a payload of 4 KiB or more is not copied.
     pub fn send_shared(&mut self, message: impl Into<Message>) -> Sent {
         self.send_message(&message.into())
     }
 
-    /// Sends a prepared message: nothing is encoded or compressed that was so before, and a frame of 4 KiB or more is not
-    /// copied.
+    /// Sends a prepared message without encoding or compressing it again. A frame of 4 KiB or more
+    /// is not copied.
     #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Sent {
         let (protocol, writer) = match self.room() {
@@ -250,7 +257,8 @@ impl Connection {
         self.put(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
 
-    /// Sends frames that were encoded before, of the messages in `counts`. Says whether that can be done here.
+    /// Sends encoded frames, which contain the messages in `counts`. Returns whether this
+    /// connection can send them as they are.
     #[inline]
     pub(super) fn send_encoded(&mut self, frames: &[u8], counts: &Counts) -> bool {
         let possible = self.protocol.sends_plain() && !self.requests.is_abort();
@@ -284,7 +292,8 @@ impl Connection {
         Sent::Taken
     }
 
-    /// So much output, in bytes, is with the writer now.
+    /// Requests a write if unwritten output has reached its limit; `with_writer` is the part of it
+    /// in the writer, in bytes.
     #[inline]
     fn note_unwritten(&mut self, with_writer: usize) {
         if self.in_flight as usize + with_writer >= self.workers.max_unwritten {
@@ -292,7 +301,8 @@ impl Connection {
         }
     }
 
-    /// Who encodes a message and who takes it, or what becomes of it if nobody does.
+    /// Returns the encoder and the writer for a message, or the outcome if the message cannot be
+    /// sent.
     #[inline]
     fn room(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
         if self.requests.is_abort() {
@@ -306,26 +316,29 @@ impl Connection {
         Ok((&mut self.protocol, writer))
     }
 
-    /// Sends a ping with at most 125 bytes of payload. Its pong comes to [`Handler::pong`](super::Handler::pong).
+    /// Sends a ping with at most 125 bytes of payload. Its pong is passed to
+    /// [`Handler::pong`](super::Handler::pong).
     ///
     /// # Errors
-    /// [`Error::Usage`] for a longer payload, [`Error::Closed`] once the closing handshake has begun or the connection is over:
-    /// with what the peer's close frame said, if there was one. After an error ended the connection, that error.
+    /// [`Error::Usage`] for a longer payload. [`Error::Closed`], with the peer's close frame if
+    /// there was one, once the closing handshake has begun or the connection is over. If an error
+    /// ended the connection, that error.
     pub fn ping(&mut self, payload: &[u8]) -> Result<()> {
         self.check_sending()?;
         let writer = self.writer.get_or_insert_default();
         Ok(self.protocol.ping(payload, writer.output.buffer())?)
     }
 
-    /// Begins the closing handshake. Messages go on to arrive until the peer has answered, at most for
-    /// [`Config::close_timeout`](crate::Config::close_timeout()). [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a
-    /// missing code (RFC 6455 section 7.1.5), with an empty reason sends an empty close frame.
+    /// Begins the closing handshake. Messages may still arrive until the peer has answered, for at
+    /// most [`Config::close_timeout`](crate::Config::close_timeout()).
+    /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section
+    /// 7.1.5), with an empty reason sends an empty close frame.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection goes
-    /// on; [`Error::Closed`] when the handshake has begun already, or the connection is over, as in
-    /// [`Handler::close`](super::Handler::close). After an error ended the connection, that error, as in
-    /// [`Handler::error`](super::Handler::error).
+    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes; the
+    /// connection then stays open. [`Error::Closed`] when the closing handshake has already begun,
+    /// or the connection is over, as in [`Handler::close`](super::Handler::close). If an error
+    /// ended the connection, that error, as in [`Handler::error`](super::Handler::error).
     pub fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -342,21 +355,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Drops the connection without a closing handshake, and with it what is unwritten; the peer sees 1006.
+    /// Drops the connection without a closing handshake, and discards unwritten output; the peer
+    /// sees 1006.
     pub fn abort(&mut self) {
         self.requests.abort();
     }
 
-    /// Calls [`Handler::tick`](super::Handler::tick) once when this much time has passed, in place of any earlier call of this
-    /// method that is still to come true. For one tick after another, `tick` itself calls it again.
+    /// Calls [`Handler::tick`](super::Handler::tick) once after the given time, in place of a tick
+    /// that is still pending. For periodic ticks, `tick` calls this method again.
     ///
-    /// A tick comes when the worker has no more urgent input to handle, to the millisecond at best, and at most once for each turn
-    /// of the worker. Nothing comes of one whose time has not come when the connection ends.
+    /// A tick runs when the worker has no more urgent input to handle, with a precision of a
+    /// millisecond at best, and at most once per turn of the worker. A tick that is pending when
+    /// the connection ends is dropped.
     pub fn tick_after(&mut self, after: Duration) {
         self.set_tick(Instant::now().checked_add(after));
     }
 
-    /// Takes back what [`tick_after`](Self::tick_after) asked for.
+    /// Cancels the tick that [`tick_after`](Self::tick_after) requested.
     pub fn cancel_tick(&mut self) {
         if self.tick().is_some() {
             self.set_tick(None);
@@ -368,12 +383,12 @@ impl Connection {
         self.requests.0 |= Requests::TICK;
     }
 
-    /// When a tick is due.
+    /// Returns the time at which a tick is due.
     pub(super) fn tick(&self) -> Option<Instant> {
         self.extras.as_ref()?.tick
     }
 
-    /// Takes a tick that is due.
+    /// Clears a tick that is due, and returns whether there was one.
     pub(super) fn take_tick(&mut self, now: Instant) -> bool {
         let due = self.tick().is_some_and(|tick| tick <= now);
         if due {
@@ -394,8 +409,8 @@ impl Connection {
         Err(end.map_or(Error::Closed(None), |end| end.of_later_call()))
     }
 
-    /// The connection is over: nothing more is sent, whatever the protocol would still allow. `end` is what those are told who
-    /// try it.
+    /// Ends the connection: nothing more is sent, even if the protocol would allow it. Later
+    /// attempts to send fail with an error derived from `end`.
     pub(super) fn end(&mut self, end: Error) {
         self.requests.abort();
         let end = Arc::new(end);
@@ -405,18 +420,18 @@ impl Connection {
         self.extras().end = Some(end);
     }
 
-    /// How much of what was sent is unwritten, in bytes. Unless the peer reads more slowly than it is written to, that is
-    /// what the callbacks for the input at hand have sent.
+    /// Returns how much of the sent output is unwritten, in bytes. Unless the peer reads more
+    /// slowly than the server writes, that is the output of the callbacks for the current input.
     pub fn unwritten(&self) -> usize {
         self.in_flight as usize + self.writer.as_ref().map_or(0, |writer| writer.output.len())
     }
 
-    /// Whether messages can be sent: the closing handshake has not begun.
+    /// Returns whether messages can be sent: the closing handshake has not begun.
     pub fn is_open(&self) -> bool {
         self.protocol.state() == State::Open && !self.requests.is_abort()
     }
 
-    /// A way to this connection from any thread, at any time.
+    /// Returns a handle to this connection, for any thread at any time.
     pub fn handle(&self) -> Handle {
         let new = || {
             let handle = Handle::new(self.id, self.workers.clone());
@@ -428,24 +443,25 @@ impl Connection {
         self.handle.0.get_or_init(new).clone()
     }
 
-    /// Sends a message to all connections of the server that are open, this one included. Each worker writes it to its own,
-    /// soon after the callbacks at hand are done. It is [`Prepared`] for that: compressed once, and by itself.
+    /// Sends a message to all open connections of the server, including this one. Each worker
+    /// writes it to its connections soon after the current callbacks are done. The message is sent
+    /// as [`Prepared`]: compressed once, independently of earlier messages.
     ///
     /// # Errors
-    /// As [`Broadcaster::broadcast`].
+    /// Same as [`Broadcaster::broadcast`].
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
         self.broadcast_prepared(&Prepared::new(message))
     }
 
-    /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
+    /// Sends a prepared message to all open connections, like [`broadcast`](Self::broadcast).
     ///
     /// # Errors
-    /// As [`Broadcaster::broadcast`].
+    /// Same as [`Broadcaster::broadcast`].
     pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         self.workers.broadcast(prepared)
     }
 
-    /// Returns a way to all connections of the server, from any thread.
+    /// Returns a [`Broadcaster`] to all connections of the server, for any thread.
     pub fn broadcaster(&self) -> Broadcaster {
         Broadcaster::new(self.workers.clone())
     }

@@ -10,30 +10,32 @@ use super::{Broadcaster, ConnectionId};
 use crate::Error;
 use crate::websocket::ClosePayload;
 
-/// The connection is over.
+/// Flag: the connection is over.
 const CLOSED: u8 = 1;
-/// [`Handle::close`] was called.
+/// Flag: [`Handle::close`] was called.
 const CLOSE_ASKED: u8 = 2;
-/// [`Handle::abort`] was called.
+/// Flag: [`Handle::abort`] was called.
 const ABORT_ASKED: u8 = 4;
 
-/// A way to a connection from any thread, at any time: what is asked for is done by the connection's worker.
+/// A handle to a connection, for any thread at any time: the connection's worker executes its
+/// commands.
 ///
-/// Messages and events from one thread arrive in the order in which they were sent. What is sent to a connection that is over is
-/// refused with [`HandleError::Closed`], and what was on its way to the worker by then is lost silently.
-/// [`Handler::close`](super::Handler::close) is where to forget a handle.
+/// Messages and events from one thread arrive in the order in which they were sent. A handle
+/// refuses commands with [`HandleError::Closed`] once the connection is over; commands that are
+/// queued at that time are lost silently. Use [`Handler::close`](super::Handler::close) to drop
+/// stored handles.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Arc<Shared>,
 }
 
-/// What all handles of one connection share.
+/// State shared by all handles of one connection.
 #[derive(Debug)]
 struct Shared {
     id: ConnectionId,
     workers: Arc<Workers>,
     state: AtomicU8,
-    /// What the connection ended with.
+    /// Error that the connection ended with.
     end: OnceLock<Arc<Error>>,
 }
 
@@ -43,19 +45,21 @@ impl Handle {
         Self { shared: Arc::new(Shared { id, workers, state, end: OnceLock::new() }) }
     }
 
-    /// Whose handle it is.
+    /// Returns the id of the connection.
     pub fn id(&self) -> ConnectionId {
         self.shared.id
     }
 
-    /// Returns whether the connection is over: [`Handler::close`](super::Handler::close) has returned, or the server has
-    /// stopped. Whatever is sent from then on goes nowhere. The opposite may be outdated by the time it is returned.
+    /// Returns whether the connection is over: [`Handler::close`](super::Handler::close) has
+    /// returned, or the server has stopped. Nothing sent afterwards reaches the peer. `false` may
+    /// be outdated by the time it is returned.
     pub fn is_closed(&self) -> bool {
         self.shared.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Sends a message. Whether the connection has room for it is known only to its worker, which drops it if there is
-    /// none: see [`Server::max_unwritten`](super::Server::max_unwritten).
+    /// Sends a message. Only the connection's worker knows whether the connection has send
+    /// capacity, and drops the message if there is none: see
+    /// [`Server::max_unwritten`](super::Server::max_unwritten).
     ///
     /// # Errors
     /// [`HandleError::Closed`], [`HandleError::Full`], [`HandleError::Stopped`].
@@ -63,10 +67,11 @@ impl Handle {
         self.post_letter(Command::Send(self.id(), message.into()))
     }
 
-    /// Sends a prepared message, as [`send`](Self::send): nothing is encoded or compressed that was so before.
+    /// Sends a prepared message like [`send`](Self::send), without encoding or compressing it
+    /// again.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         self.post_letter(Command::SendPrepared(self.id(), prepared.clone()))
     }
@@ -74,7 +79,7 @@ impl Handle {
     /// Sends a ping with at most 125 bytes of payload.
     ///
     /// # Errors
-    /// [`HandleError::Usage`] for a longer one, and as [`send`](Self::send).
+    /// [`HandleError::Usage`] for a longer payload, and the errors of [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), HandleError> {
         if payload.len() > sockeye_proto::frame::MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: payload.len() }.into());
@@ -82,21 +87,25 @@ impl Handle {
         self.post_letter(Command::Ping(self.id(), payload.into()))
     }
 
-    /// Posts an event to the connection: its worker calls [`Handler::event`](super::Handler::event) with it, where the
-    /// connection, its data and the handler's state are at hand.
+    /// Posts an event to the connection. The worker passes it to
+    /// [`Handler::event`](super::Handler::event), which has access to the connection, its data and
+    /// the handler's state.
     ///
-    /// The answer of a database, a user's permissions that have changed, a job of another thread that is done: whatever a
-    /// callback could not wait for. An event counts by its own size among what waits for the worker
-    /// ([`Server::max_command_bytes`](super::Server::max_command_bytes)), without what it owns elsewhere. A connection that is over drops it.
+    /// Events carry results that a callback could not wait for: the answer of a database, a change
+    /// of a user's permissions, the result of a job on another thread. An event counts by its size
+    /// in memory, without heap data, toward
+    /// [`Server::max_command_bytes`](super::Server::max_command_bytes). A connection that is over
+    /// drops the event.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub fn post(&self, event: impl Any + Send) -> Result<(), HandleError> {
         self.post_letter(Command::Event(self.id(), Box::new(event)))
     }
 
-    /// Begins the closing handshake, after what was sent before. It is never refused for want of room. The first call decides
-    /// with which code. 1005 with an empty reason sends an empty close frame.
+    /// Begins the closing handshake, after everything that was sent before. A full command queue
+    /// never refuses `close`. The first call decides the code and the reason. 1005 with an empty
+    /// reason sends an empty close frame.
     ///
     /// # Errors
     /// [`HandleError::Usage`] for a code that must not be sent or a reason of more than 123 bytes,
@@ -110,7 +119,8 @@ impl Handle {
         self.ask_once(CLOSE_ASKED, Command::Close(self.id(), payload))
     }
 
-    /// Drops the connection without a closing handshake, and with it what is unwritten. It is never refused for want of room.
+    /// Drops the connection without a closing handshake, and discards unwritten output. A full
+    /// command queue never refuses `abort`.
     ///
     /// # Errors
     /// [`HandleError::Stopped`].
@@ -118,33 +128,33 @@ impl Handle {
         self.ask_once(ABORT_ASKED, Command::Abort(self.id()))
     }
 
-    /// Sends a message to all connections of the server that are open, as [`Broadcaster::broadcast`] does.
+    /// Sends a message to all open connections of the server, like [`Broadcaster::broadcast`].
     ///
     /// # Errors
-    /// As [`send`](Self::send), when some worker did not take it; the others did.
+    /// Same as [`Broadcaster::broadcast`].
     pub fn broadcast(&self, message: impl Into<Message>) -> Result<(), HandleError> {
         self.broadcast_prepared(&Prepared::new(message))
     }
 
-    /// As [`broadcast`](Self::broadcast), of a message that was prepared before.
+    /// Sends a prepared message to all open connections, like [`broadcast`](Self::broadcast).
     ///
     /// # Errors
-    /// As [`broadcast`](Self::broadcast).
+    /// Same as [`broadcast`](Self::broadcast).
     pub fn broadcast_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         self.shared.workers.broadcast(prepared)
     }
 
-    /// Returns a way to all connections of the server.
+    /// Returns a [`Broadcaster`] to all connections of the server.
     pub fn broadcaster(&self) -> Broadcaster {
         Broadcaster::new(self.shared.workers.clone())
     }
 
-    /// Notes that the connection is over.
+    /// Records that the connection is over.
     pub(super) fn on_closed(&self) {
         self.shared.state.fetch_or(CLOSED, Ordering::Release);
     }
 
-    /// Notes what the connection ended with.
+    /// Records the error that the connection ended with.
     pub(super) fn on_end(&self, end: Arc<Error>) {
         self.shared.end.get_or_init(|| end);
     }
@@ -157,7 +167,8 @@ impl Handle {
         self.shared.workers.post(self.id(), command)
     }
 
-    /// Posts what a command queue takes however full it is, at most once: this bounds how much of it there can be.
+    /// Posts a command that bypasses the limit of the command queue, at most once per connection:
+    /// this bounds the number of such commands.
     fn ask_once(&self, asked: u8, command: Command) -> Result<(), HandleError> {
         if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
             return self.shared.workers.check_running(self.id());
@@ -166,16 +177,17 @@ impl Handle {
     }
 }
 
-/// Why a worker was not told.
+/// The reason that a command was not passed to a worker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandleError {
-    /// The protocol forbids it.
+    /// The protocol forbids the command.
     Usage(UsageError),
-    /// The connection is over, by this error; after a closing handshake it is [`Error::Closed`] with what the peer's close frame
-    /// said.
+    /// The connection is over. The error is the one that ended it; after a closing handshake,
+    /// [`Error::Closed`] with the peer's close frame.
     Closed(Arc<Error>),
-    /// The worker is behind: as much as [`Server::max_command_bytes`](super::Server::max_command_bytes) allows waits for it.
+    /// The worker is behind: its queued commands have reached
+    /// [`Server::max_command_bytes`](super::Server::max_command_bytes).
     Full,
     /// The server has stopped.
     Stopped,

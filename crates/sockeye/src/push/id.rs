@@ -1,17 +1,18 @@
 use std::fmt;
 
-/// How many bits of an id name the place of a connection among those of its worker.
+/// Number of bits of an id for the slot of the connection in its worker.
 const SLOT_BITS: u32 = 24;
-/// How many bits of an id name the worker.
+/// Number of bits of an id for the worker.
 const WORKER_BITS: u32 = 10;
 
-/// As many connections a worker has at most.
+/// Maximum number of connections of a worker.
 pub(super) const MAX_SLOTS: usize = 1 << SLOT_BITS;
-/// As many workers a server has at most.
+/// Maximum number of workers of a server.
 pub(super) const MAX_WORKERS: usize = 1 << WORKER_BITS;
 
-/// What tells a connection of a server from every other one that is open, and from those that were before it: an id comes
-/// again after a thousand million connections at the earliest.
+/// The identifier of a connection of a server, which differs from those of all other open
+/// connections and of earlier ones: an id recurs after a thousand million connections at the
+/// earliest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
@@ -21,7 +22,7 @@ impl ConnectionId {
         Self((serial << WORKER_BITS | worker as u64) << SLOT_BITS | slot as u64)
     }
 
-    /// The id that is this number.
+    /// Returns the id with this numeric value.
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
     pub(super) const fn from_token(token: u64) -> Self {
         Self(token)
@@ -38,7 +39,7 @@ impl ConnectionId {
     }
 }
 
-/// The number, as in log lines.
+/// Formats the numeric value of the id, as in log lines.
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

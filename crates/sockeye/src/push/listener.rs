@@ -3,13 +3,14 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// Connections that wait to be accepted, at most; the system has a limit of its own, usually 4,096.
+/// Maximum number of connections that wait to be accepted; the system has its own limit, usually
+/// 4,096.
 const BACKLOG: i32 = 4096;
 
-/// Listeners on one address, one for each worker.
+/// Binds listeners to one address, one for each worker.
 ///
-/// Where the system spreads connections over sockets that share a port (Linux), each worker has a socket of its own;
-/// elsewhere all share one.
+/// Where the system spreads connections over sockets that share a port (Linux), each worker has its
+/// own socket; elsewhere all workers share one.
 pub(super) fn bind(
     address: impl ToSocketAddrs,
     workers: usize,
@@ -41,8 +42,8 @@ fn bind_one(
         return Ok(listeners);
     }
     if !shared_port && address.port() != 0 {
-        // Sockets that share a port share it with any other program of the same user that asks for it: one that asks for
-        // it alone finds out whether it is taken.
+        // Sockets that share a port share it with any other program of the same user that does so
+        // too. Binding without sharing first shows whether the port is in use.
         drop(listen(address, false)?);
     }
     let first = listen(address, true)?;

@@ -17,25 +17,26 @@
 //! }
 //! ```
 //!
-//! Each worker is a thread with an event loop, a listener, a [`Handler`] and connections of its own: nothing in a callback
-//! needs a lock. What one read brings is handled message by message, borrowed from the buffer that it was read into, and all
-//! answers leave with one write. A callback must not block: it holds up every other connection of its worker.
+//! Each worker is a thread with its own event loop, listener, [`Handler`] and connections, so
+//! callbacks need no locks. A worker handles the messages of one read one by one, borrowed from the
+//! receive buffer, and sends all replies with one write. A callback must not block: it would delay
+//! every other connection of its worker.
 //!
 //! | to | use |
 //! |---|---|
-//! | see messages, pings, closes, failures | [`Handler`], or [`Callbacks`] for closures |
-//! | answer | [`Connection`] |
-//! | do something later | [`Connection::tick_after`] |
-//! | send from elsewhere, at any time | [`Handle`] |
-//! | run code on a connection from elsewhere | [`Handle::post`], [`Handler::event`] |
-//! | send to all | [`Broadcaster`], [`Connection::broadcast`] |
+//! | handle messages, pings, closes, failures | [`Handler`], or [`Callbacks`] for closures |
+//! | reply | [`Connection`] |
+//! | set a timer | [`Connection::tick_after`] |
+//! | send from another thread, at any time | [`Handle`] |
+//! | run code on a connection from another thread | [`Handle::post`], [`Handler::event`] |
+//! | send to all connections | [`Broadcaster`], [`Connection::broadcast`] |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
-//! | survive a panic, or not | [`OnPanic`] |
-//! | stop | [`Stopper`], [`Shutdown`](crate::Shutdown) |
+//! | survive a panic in a callback, or stop | [`OnPanic`] |
+//! | stop the server | [`Stopper`], [`Shutdown`](crate::Shutdown) |
 //!
-//! A program whose connections wait for other things than their peers is better written with tasks: see
-//! [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
+//! A program whose connections wait for anything besides their peers is better written with tasks:
+//! see [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
 
 mod acceptor;
 mod answer;

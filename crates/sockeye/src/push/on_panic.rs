@@ -1,20 +1,23 @@
-/// What becomes of a [`Server`](super::Server) when a callback of its [`Handler`](super::Handler) panics.
+/// The reaction of a [`Server`](super::Server) to a panic in a callback of its
+/// [`Handler`](super::Handler).
 ///
-/// A panic that is compiled to end the process (`panic = "abort"`) ends it either way.
+/// A panic that is compiled to abort (`panic = "abort"`) ends the process either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnPanic {
-    /// The connection of the callback is closed with 1011, and all others go on. What the callback sent before it panicked is
-    /// still written; [`Handler::close`](super::Handler::close) follows. A panic in
-    /// [`Handler::upgrade`](super::Handler::upgrade) is answered with 500.
+    /// The connection of the callback is closed with 1011, and all others go on. Messages that the
+    /// callback sent before the panic are still written; [`Handler::close`](super::Handler::close)
+    /// follows. A panic in [`Handler::upgrade`](super::Handler::upgrade) is answered with 500.
     ///
-    /// The handler of the worker goes on as the panic left it. One that changes its own state in steps of which a
-    /// panic may leave out some does so in an order that can be borne, or its server names [`StopServer`](Self::StopServer).
+    /// The panic may leave the worker's handler with an update of its state half done. A handler
+    /// that changes its state in several steps must do so in an order that tolerates this, or its
+    /// server must use [`StopServer`](Self::StopServer).
     ///
-    /// Each panic is logged by `tracing` as an error, with its message, and counted as a connection that failed with the cause
-    /// `panic`.
+    /// Each panic is logged by `tracing` as an error, with its message, and counted as a failed
+    /// connection with the cause `panic`.
     #[default]
     CloseConnection,
-    /// The server stops, and [`Listening::run`](super::Listening::run) panics with what the callback panicked with.
+    /// The server stops, and [`Listening::run`](super::Listening::run) panics with the payload of
+    /// the callback's panic.
     StopServer,
 }

@@ -18,31 +18,33 @@ use super::command_queue::{Waker, Workers};
 use super::worker::{Delivery, End, Link, Settings, Worker, WorkerContext};
 use crate::output::{MAX_SLICES, Output};
 
-/// The buffer that all connections of a worker read into, in bytes: what a socket has is nearly always less, so that one
-/// read takes all of it.
+/// Size of the receive buffer that all connections of a worker share, in bytes. A socket nearly
+/// always holds less, so that one read takes all of it.
 const BUFFER_SIZE: usize = MIN_READ << MAX_WINDOW;
 
-/// The least that is read from a connection at a time, in bytes: 2,700 empty messages.
+/// Minimum size of a read, in bytes: 2,700 empty messages.
 const MIN_READ: usize = 16 * 1024;
 
-/// How often what is read at a time may double. Every connection begins with a part of that.
+/// Maximum number of times that the size of a read may double, and the number with which every
+/// connection begins.
 const MAX_WINDOW: u8 = 4;
 const FIRST_WINDOW: u8 = 2;
 
-/// The share of a connection that always has more to read: what handling its input should take before others have their turn.
-/// Chosen so that ten floods together delay a message by some milliseconds; a system call is a thousandth of it.
+/// Share of a connection that always has more to read: the time that handling its input should take
+/// before other connections have their turn. Chosen so that ten floods together delay a message by
+/// some milliseconds; a system call takes a thousandth of it.
 const SHARE: Duration = Duration::from_micros(500);
 
-/// Events taken at a time, at most.
+/// Maximum number of events taken at a time.
 const EVENTS: usize = 1024;
 
-/// Reads from one connection in a row, at most, before others have their turn.
+/// Maximum number of reads from one connection in a row, before other connections have their turn.
 const MAX_READS: usize = 8;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX);
 
-/// What a worker waits on.
+/// The poll instance that a worker waits on.
 #[derive(Debug)]
 pub(super) struct Poller(Poll);
 
@@ -51,35 +53,36 @@ impl Poller {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
         let wake = Box::new(move || {
-            // The counter behind it is only ever full of wake-ups that were not seen yet.
+            // An error means that the counter behind the waker is full of wake-ups not seen yet.
             let _ = waker.wake();
         });
         Ok((Self(poll), wake))
     }
 }
 
-/// A socket, edge-triggered: what was not read or written yet is remembered here.
+/// An edge-triggered socket, and its readiness that was not used up yet.
 struct Socket {
     stream: TcpStream,
-    /// There may be more to read than was read.
+    /// Set while there may be more to read.
     readable: bool,
-    /// The peer has ended its half, or the socket failed: only a read tells, after what came before.
+    /// Set once the peer ended its half or the socket failed: only a read tells which, after all
+    /// earlier input.
     ended: bool,
-    /// Its writing half was ended.
+    /// Set once the writing half was shut down.
     shut_down: bool,
-    /// How much is read at a time: as the [share](SHARE) of time allows.
+    /// Number of doublings of [`MIN_READ`] in a read, as the [share](SHARE) of time allows.
     window: u8,
-    /// Why it takes no more output.
+    /// Error for which the socket accepts no more output.
     broken: Option<io::Error>,
 }
 
-/// One worker.
+/// A worker on readiness events.
 pub(super) struct Readiness<H> {
     poll: Poll,
     listener: Option<TcpListener>,
     worker: Worker<H, Socket>,
     buffer: Box<[u8]>,
-    /// Connections that had their turn and may have more to read.
+    /// Slots of connections that had their turn and may have more to read.
     again: Vec<usize>,
     acceptor: Acceptor,
 }
@@ -135,7 +138,7 @@ impl<H: Handler> Readiness<H> {
         result
     }
 
-    /// All that is to be done before the next wait. Returns how long that may last.
+    /// Does all work that is due before the next wait. Returns the timeout of that wait.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         for slot in mem::take(&mut self.again) {
             self.read(slot);
@@ -178,7 +181,8 @@ impl<H: Handler> Readiness<H> {
         self.read(slot);
     }
 
-    /// Reads and handles until the socket is empty, its output blocked, or it had its turn.
+    /// Reads and handles input until the socket is empty, the output is blocked, or the connection
+    /// had its turn.
     #[inline]
     fn read(&mut self, slot: usize) {
         let Some((link, context)) = self.worker.link(slot) else { return };
@@ -206,7 +210,7 @@ impl<H: Handler> Readiness<H> {
         }
     }
 
-    /// Writes what commands and deadlines brought.
+    /// Writes the output of commands and deadlines.
     fn write(&mut self, slot: usize) {
         let Some((link, context)) = self.worker.link(slot) else { return };
         link.write(context, &self.buffer);
@@ -217,7 +221,7 @@ impl<H: Handler> Readiness<H> {
         self.watch_or_remove(slot);
     }
 
-    /// Watches a new deadline, and ends the link when it is time.
+    /// Watches a new deadline, and removes the link if it has ended.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
@@ -240,21 +244,21 @@ impl<H: Handler> Readiness<H> {
     }
 
     fn remove(&mut self, slot: usize) {
-        // Dropping the socket takes it out of the poll as well.
+        // Dropping the socket also deregisters it from the poll.
         if self.worker.remove(slot).is_some() {
             self.acceptor.on_connection_end();
         }
     }
 }
 
-/// Begins a connection. Says whether there is one.
+/// Begins a connection. Returns whether that succeeded.
 fn open<H: Handler>(
     worker: &mut Worker<H, Socket>,
     poll: &Poll,
     stream: TcpStream,
     peer: SocketAddr,
 ) -> bool {
-    // Frames are written whole: to wait for more to send would only delay them.
+    // Frames are written whole: waiting for more output would only delay them.
     let _ = stream.set_nodelay(true);
     let socket = Socket {
         stream,
@@ -276,14 +280,14 @@ fn open<H: Handler>(
 }
 
 impl Link<Socket> {
-    /// Whether there may be something to handle, and it is not held back.
+    /// Returns whether there may be input to handle, and output does not hold it back.
     #[inline]
     const fn may_go_on(&self) -> bool {
         (self.socket.readable || self.has_backlog()) && !self.blocked
     }
 
-    /// Reads once and handles what that brings. A short read empties the socket: what comes later is an event of its own.
-    /// Returns whether that was the share of this turn.
+    /// Reads once and handles the input. A short read empties the socket: later input raises
+    /// another event. Returns whether the read used up the share of this turn.
     #[inline]
     fn read<H: Handler>(&mut self, context: &mut WorkerContext<H>, buffer: &mut [u8]) -> bool {
         let (socket, space) = self.payload_space();
@@ -315,8 +319,9 @@ impl Link<Socket> {
         false
     }
 
-    /// Handles input of which there may be more, and reads more or less at a time from then on: long messages take little time for
-    /// many bytes, short and compressed ones much.
+    /// Handles input after a read that filled its window, and adapts the size of later reads: long
+    /// messages take little time for many bytes, short and compressed ones much. Returns whether
+    /// the input used up the share of this turn.
     #[cold]
     fn receive_share<H: Handler>(
         &mut self,
@@ -337,7 +342,7 @@ impl Link<Socket> {
         true
     }
 
-    /// A read that brought nothing.
+    /// Handles a read without input.
     #[cold]
     fn on_empty_read<H: Handler>(
         &mut self,
@@ -357,7 +362,7 @@ impl Link<Socket> {
         self.socket.readable = false;
     }
 
-    /// Writes the output as far as that goes; payloads in it may lie in `input`.
+    /// Writes as much output as the socket accepts; payloads in it may lie in `input`.
     #[inline]
     fn write<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         loop {
@@ -374,7 +379,8 @@ impl Link<Socket> {
             match result {
                 Ok(length) => {
                     if !output.advance(length) {
-                        // The system told how much it takes: it will say when it takes more.
+                        // A short write means that the socket is full: an event follows when it
+                        // accepts more.
                         return self.wait_for_room(context, length > 0);
                     }
                     if !self.on_written(context) {
@@ -386,7 +392,7 @@ impl Link<Socket> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // What the peer sent before it went is worth reading first.
+                    // Input that the peer sent before it disconnected is read first.
                     *output = Output::default();
                     socket.broken.get_or_insert(error);
                     socket.readable = true;
@@ -419,14 +425,14 @@ impl Socket {
     }
 }
 
-/// Writes without the signal that a peer which is gone would bring.
+/// Writes without the signal `SIGPIPE`, which a write to a peer that is gone would raise.
 #[cfg(not(target_vendor = "apple"))]
 #[inline]
 fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(net::send(stream, bytes, net::SendFlags::NOSIGNAL)?)
 }
 
-/// Writes; here the socket itself asks for no signal.
+/// Writes; on Apple systems, an option of the socket suppresses `SIGPIPE`.
 #[cfg(target_vendor = "apple")]
 fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.write(bytes)

@@ -16,17 +16,17 @@ use crate::quota::Quota;
 use crate::upgrade::{HostPolicy, Options, TrustedProxies};
 use crate::{Drained, MemoryBudget, Result, Shutdown};
 
-/// How many connections there may be at a time, unless told otherwise: within the usual limit of open files once that
-/// was raised at all.
+/// Default of [`Server::max_connections`]: within the usual limit of open files, once that limit
+/// was raised.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
-/// How much may be unwritten on a connection, unless told otherwise: as much as the longest message by default.
+/// Default of [`Server::max_unwritten`], in bytes: the default maximum length of a message.
 const DEFAULT_MAX_UNWRITTEN: usize = 16 << 20;
 
-/// How much may wait for a worker, unless told otherwise.
+/// Default of [`Server::max_command_bytes`], in bytes.
 const DEFAULT_MAX_COMMAND_BYTES: usize = 64 << 20;
 
-/// A WebSocket server with a [`Handler`] on a worker per core.
+/// A WebSocket server that calls a [`Handler`] on each of its worker threads, one per core.
 ///
 /// ```no_run
 /// use sockeye::push::{Callbacks, Server};
@@ -60,7 +60,7 @@ where
     H: Handler,
     F: Fn() -> H + Send + Sync + 'static,
 {
-    /// A server whose workers each make their handler by `make`, on their own thread.
+    /// Creates a server. Each worker calls `make` once, on its own thread, to create its handler.
     pub fn new(make: F) -> Self {
         Self {
             make,
@@ -80,89 +80,98 @@ where
         }
     }
 
-    /// What to agree to, and the limits of the connections.
+    /// Sets the terms of the handshake and the limits of connections.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`]. [`options`](Self::options) replaces this
-    /// setting: call it first.
+    /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
+    /// [`options`](Self::options) replaces this setting: call `options` first.
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
         Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
-    /// Sets the memory that all connections together may hold for what is unfinished: see [`Options::memory_budget`].
-    /// [`options`](Self::options) replaces this setting: call it first. Default: 256 MiB, shared by all servers of the program
-    /// that set none.
+    /// Sets the budget of unfinished data that all connections together may hold: see
+    /// [`Options::memory_budget`]. [`options`](Self::options) replaces this setting: call `options`
+    /// first. Default: 256 MiB, shared by all servers of the program that set none.
     pub fn memory_budget(self, budget: MemoryBudget) -> Self {
         Self { options: self.options.memory_budget(budget), ..self }
     }
 
-    /// Takes the clients' addresses from what trusted proxies say of them, by a header of the connection or of the request: see
-    /// [`Options::trusted_proxies`]. [`options`](Self::options) replaces this setting: call it first.
+    /// Takes the clients' addresses from trusted proxies, which send them in a header of the
+    /// connection or of the request: see [`Options::trusted_proxies`]. [`options`](Self::options)
+    /// replaces this setting: call `options` first.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { options: self.options.trusted_proxies(proxies), ..self }
     }
 
-    /// By which of the system's ways bytes are moved. Default: [`Backend::Auto`].
+    /// Sets the system interface for I/O. Default: [`Backend::Auto`].
     pub fn backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
     }
 
-    /// How many threads serve connections, from 1 to 1,024. Default: one for each core that the process may use.
+    /// Sets the number of worker threads, from 1 to 1,024. Default: one for each core that the
+    /// process may use.
     pub fn workers(self, workers: usize) -> Self {
         Self { workers: Some(workers.clamp(1, MAX_WORKERS)), ..self }
     }
 
-    /// Whether to share the port with other processes of the same user that ask for the same (`SO_REUSEPORT`), such as the
-    /// next release of the program. Default: no, so that a port which is taken is an error.
+    /// Sets whether to share the port with other processes of the same user that do so too
+    /// (`SO_REUSEPORT`), such as the next release of the program. Default: no, so that a port in
+    /// use is an error.
     pub fn share_port(self, shared_port: bool) -> Self {
         Self { shared_port, ..self }
     }
 
-    /// Whether each connection keeps the head of its request, for [`Connection::request`](super::Connection::request): a few
-    /// hundred bytes as browsers send it. Default: yes.
+    /// Sets whether each connection keeps the head of its request, for
+    /// [`Connection::request`](super::Connection::request): a few hundred bytes for a browser's
+    /// request. Default: yes.
     pub fn keep_requests(self, keep_requests: bool) -> Self {
         Self { keep_requests, ..self }
     }
 
-    /// How many connections there may be at a time, those in their handshake included. Further clients wait in the system's
-    /// queue until another connection has ended: they cost nothing there, and are not sent away by a burst that is soon
-    /// over. Default: 10,000.
+    /// Sets the maximum number of connections at a time, including those in their handshake.
+    /// Further clients wait in the system's accept queue until a connection has ended: there they
+    /// cost nothing, and a short burst turns no client away. Default: 10,000.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self { max_connections: max_connections.max(1), ..self }
     }
 
-    /// How many connections one address may have at a time, those in their handshake included; an IPv6 address counts by its
-    /// upper 64 bits, of which a subscriber has all the rest. One more is answered 429 with `Retry-After: 5`, and has 2 s to
-    /// ask and to take that, in which it is one of [`max_connections`](Self::max_connections); of many at once, those beyond
-    /// 64 are dropped without a word.
+    /// Sets the maximum number of connections of one address at a time, including those in their
+    /// handshake. An IPv6 address counts by its upper 64 bits, because a subscriber has all
+    /// addresses that share them. The server answers a further client with 429 and `Retry-After:
+    /// 5`. That client has 2 s to send its request and read the answer, and counts toward
+    /// [`max_connections`](Self::max_connections) meanwhile; of many such clients at once, those
+    /// beyond 64 are dropped without an answer.
     ///
-    /// It is the address that [trusted proxies](Options::trusted_proxies) tell, where there are some.
+    /// Where there are [trusted proxies](Options::trusted_proxies), the address is the one that
+    /// they report.
     ///
-    /// Default: no limit, since behind a proxy, or for all people of one house or company, every connection comes from one
-    /// address. A server that faces clients itself is well served with a few dozen.
+    /// Default: no limit, because all clients behind one proxy, household or company share an
+    /// address. A few dozen suit a server that clients reach directly.
     pub fn max_connections_per_address(self, limit: usize) -> Self {
         Self { quota: Some(Quota::new(limit)), ..self }
     }
 
-    /// Sets how much output may be unwritten on one connection, in bytes: beyond that, further messages are dropped and
-    /// [`Sent::Full`](super::Sent::Full) is returned. It is judged after the transport was offered what waits, so that only a
-    /// peer that does not read loses messages, or a single callback that sends more than this. Input waits while its answers
-    /// fill this bound, and while the transport takes none of them. All connections together are held to the
-    /// [memory budget](Self::memory_budget). Default: 16 MiB.
+    /// Sets the maximum unwritten output of one connection, in bytes. Beyond this limit, further
+    /// messages are dropped and [`Sent::Full`](super::Sent::Full) is returned. The worker offers
+    /// pending output to the transport before it applies the limit, so that only a peer that does
+    /// not read loses messages, or a single callback that sends more than the limit. Input waits
+    /// while its replies fill the limit, and while the transport accepts none of them. The [memory
+    /// budget](Self::memory_budget) bounds all connections together. Default: 16 MiB.
     pub fn max_unwritten(self, max_unwritten: usize) -> Self {
         Self { max_unwritten, ..self }
     }
 
-    /// How much may wait for a worker that is behind, in bytes of what [`Handle`](super::Handle)s ask for: beyond that they
-    /// are told [`HandleError::Full`](super::HandleError::Full). Default: 64 MiB.
+    /// Sets the maximum size of the commands that [`Handle`](super::Handle)s queue for a worker
+    /// that is behind, in bytes. Beyond it, handles return
+    /// [`HandleError::Full`](super::HandleError::Full). Default: 64 MiB.
     pub fn max_command_bytes(self, max_command_bytes: usize) -> Self {
         Self { max_command_bytes, ..self }
     }
 
-    /// How the connections are closed when the server [stops](Stopper::stop), and how long that may take. Every worker
-    /// closes its own one by one. Default: [`Shutdown::new`].
+    /// Sets how connections are closed when the server [stops](Stopper::stop), and the timeout of
+    /// that. Every worker closes its connections one by one. Default: [`Shutdown::new`].
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
     }
@@ -172,22 +181,24 @@ where
         Self { shutdown: self.shutdown.timeout(timeout), ..self }
     }
 
-    /// What becomes of the server when a callback panics. Default: [`OnPanic::CloseConnection`].
+    /// Sets the reaction of the server to a panic in a callback. Default:
+    /// [`OnPanic::CloseConnection`].
     pub fn on_panic(self, on_panic: OnPanic) -> Self {
         Self { on_panic, ..self }
     }
 
-    /// Speaks TLS, and nothing else.
+    /// Serves TLS connections only.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
         Self { tls: Some(config), ..self }
     }
 
-    /// Listens on an address. Clients may connect from now on, and are served by [`Listening::run`].
+    /// Listens on an address. Clients may connect from then on; [`Listening::run`] serves them.
     ///
     /// # Errors
-    /// When the address cannot be had: [`io::ErrorKind::AddrInUse`] when another program has it.
-    /// [`io::ErrorKind::Unsupported`] when [`Backend::IoUring`] was asked for and cannot be had; the error says why.
+    /// When the address cannot be bound: [`io::ErrorKind::AddrInUse`] when another program uses it.
+    /// [`io::ErrorKind::Unsupported`] when [`Backend::IoUring`] was requested and is unavailable;
+    /// the error says why.
     pub fn listen(self, address: impl ToSocketAddrs) -> Result<Listening<F>> {
         let workers = self.workers.unwrap_or_else(|| {
             thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
@@ -218,7 +229,7 @@ where
     }
 }
 
-/// A server that has its address.
+/// A server that listens on its address and is ready to run.
 pub struct Listening<F> {
     make: F,
     listeners: Vec<TcpListener>,
@@ -232,44 +243,46 @@ where
     H: Handler,
     F: Fn() -> H + Send + Sync + 'static,
 {
-    /// The address that it listens on: with the port that the system chose, where 0 was asked for.
+    /// Returns the address that the server listens on, with the port that the system chose if port
+    /// 0 was requested.
     ///
     /// # Errors
-    /// What the system has to say.
+    /// The error of the system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners[0].local_addr()
     }
 
-    /// What stops the server, from any thread.
+    /// Returns a handle that stops the server, from any thread.
     pub fn stopper(&self) -> Stopper {
         Stopper { workers: self.workers.clone() }
     }
 
-    /// What sends to all connections, from any thread.
+    /// Returns a handle that sends to all connections, from any thread.
     pub fn broadcaster(&self) -> Broadcaster {
         Broadcaster::new(self.workers.clone())
     }
 
-    /// Serves connections, on threads of its own, until it is [stopped](Stopper::stop).
+    /// Serves connections on one thread per worker, until the server is [stopped](Stopper::stop).
     ///
     /// # Errors
-    /// When a worker cannot wait for its sockets, or its thread cannot be started: the others are stopped then.
+    /// When a worker cannot wait for its sockets, or its thread cannot be started; the other
+    /// workers are stopped then.
     ///
     /// # Panics
-    /// When a handler panicked and the server is to stop then ([`OnPanic::StopServer`]), or a handler could not be made: with what
-    /// it panicked with, once the other workers have stopped.
+    /// When a handler panics under [`OnPanic::StopServer`], or creating a handler panics: with the
+    /// same payload, once the other workers have stopped.
     pub fn run(self) -> Result<()> {
         self.run_until_stopped().map(drop)
     }
 
-    /// As [`run`](Self::run); says what became of the connections that were open when the server was
-    /// [stopped](Stopper::stop).
+    /// Runs the server like [`run`](Self::run), and returns counts of the connections that were
+    /// open when the server was [stopped](Stopper::stop).
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// Same as [`run`](Self::run).
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// Same as [`run`](Self::run).
     pub fn run_until_stopped(self) -> Result<Drained> {
         let stopper = self.stopper();
         let Self { make, listeners, engines, workers, settings } = self;
@@ -281,7 +294,7 @@ where
                 let (settings, workers, on_end) =
                     (settings.clone(), workers.clone(), stopper.clone());
                 let work = move || {
-                    // However this one ends, the others must not go on without it.
+                    // However this worker ends, the others must not go on without it.
                     let _on_end = StopOnDrop { stopper: on_end, index };
                     engine.run(index, listener, make(), settings, workers)
                 };
@@ -309,24 +322,25 @@ where
     }
 }
 
-/// Stops a server, from any thread. A clone stops the same one.
+/// A handle that stops a server, from any thread. Clones stop the same server.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     workers: Arc<Workers>,
 }
 
 impl Stopper {
-    /// No more connections are accepted, and those that are open are closed one by one as [`Server::shutdown`] says. When all
-    /// have ended, or when the time for that is up, [`Listening::run`] returns.
+    /// Stops the server: it accepts no more connections and closes the open ones one by one, as set
+    /// with [`Server::shutdown`]. [`Listening::run`] returns when all have ended, or at the timeout
+    /// of the shutdown.
     pub fn stop(&self) {
-        // A worker that has ended needs no telling.
+        // A worker that has ended needs no command.
         let _ = self.workers.post_to_all(|| Command::Stop);
     }
 }
 
 struct StopOnDrop {
     stopper: Stopper,
-    /// The worker that ends.
+    /// Index of the worker that ends.
     index: usize,
 }
 

@@ -6,10 +6,10 @@ use rustls::{ServerConfig, ServerConnection};
 
 use crate::output::{MAX_SLICES, Output};
 
-/// Room for what one record brings at least, in bytes (RFC 8446 section 5.2).
+/// Size of the buffer for decrypted input, in bytes: at least one record (RFC 8446 section 5.2).
 const PLAIN_SIZE: usize = 16 * 1024;
 
-/// TLS between a connection and its socket: bytes in, bytes out.
+/// The TLS session between a connection and its socket, without I/O.
 pub(super) struct TlsSession {
     connection: ServerConnection,
     sealed: Output,
@@ -17,17 +17,18 @@ pub(super) struct TlsSession {
 }
 
 impl TlsSession {
-    /// A session, if the server speaks TLS.
+    /// Creates a session, if the server uses TLS.
     pub(super) fn new(config: Option<&Arc<ServerConfig>>) -> io::Result<Option<Box<Self>>> {
         let Some(config) = config else { return Ok(None) };
         let mut connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-        // What is sealed is written at once, and bounded by what the connection may have unwritten.
+        // Encrypted output is written at once, and the limit of the connection's unwritten output
+        // bounds it.
         connection.set_buffer_limit(None);
         Ok(Some(Box::new(Self { connection, sealed: Output::default(), ended: false })))
     }
 
-    /// Takes some of `input`. Gives the length of what was decrypted to the start of `plain`; `None` when there is no more of
-    /// it without more input.
+    /// Decrypts some of `input` to the start of `plain`, and returns the decrypted length; `None`
+    /// when more input is needed.
     pub(super) fn open(
         &mut self,
         input: &mut &[u8],
@@ -37,7 +38,7 @@ impl TlsSession {
         loop {
             match self.connection.reader().read(plain) {
                 Ok(length @ 1..) => return Ok(Some(length)),
-                // The peer has ended its half: the socket will say so too.
+                // The peer has ended its half: the socket will report that too.
                 Ok(0) => {
                     *input = &[];
                     return Ok(None);
@@ -55,19 +56,19 @@ impl TlsSession {
         }
     }
 
-    /// Encrypts all of `output`, of which the payloads in place are in `input`.
+    /// Encrypts all of `output`, whose payloads in place lie in `input`.
     pub(super) fn seal(&mut self, output: &mut Output, input: &[u8]) {
         while !output.is_empty() {
             let mut slots = [IoSlice::new(&[]); MAX_SLICES];
             let slices = output.slices(input, &mut slots);
-            // It has no limit and does no I/O.
+            // The session's buffer has no limit, and this does no I/O.
             let Ok(length @ 1..) = self.connection.writer().write_vectored(slices) else { break };
             output.advance(length);
         }
         self.collect();
     }
 
-    /// Says to the peer that nothing more will come (RFC 8446 section 6.1).
+    /// Notifies the peer that nothing more follows (RFC 8446 section 6.1).
     pub(super) fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.connection.send_close_notify();
@@ -75,14 +76,14 @@ impl TlsSession {
         }
     }
 
-    /// What is to be written to the socket.
+    /// Returns the encrypted output, to be written to the socket.
     pub(super) fn output(&mut self) -> &mut Output {
         &mut self.sealed
     }
 
     fn collect(&mut self) {
         while self.connection.wants_write() {
-            // Into memory: it never fails.
+            // Writing into memory never fails.
             if self.connection.write_tls(self.sealed.buffer()).is_err() {
                 break;
             }

@@ -5,45 +5,48 @@ use bytes::Bytes;
 use crate::metrics::Counts;
 use crate::output::Output;
 
-/// What a connection is about to write, and where the payloads lie that it may write from where they are.
+/// The output of a connection, and the locations of payloads that it may write without a copy.
 ///
-/// A worker lends one to each connection that it handles, so that an idle connection owns none.
+/// A worker lends a writer to each connection that it handles, so that an idle connection holds
+/// none.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) output: Output,
-    /// What was received and sent while it was lent.
+    /// Counts of what was received and sent while the writer was lent.
     pub(super) counts: Counts,
-    /// The addresses of the input at hand: a payload within them is a message, or part of one, that was just received.
+    /// Addresses of the current input: a payload within them is a message, or part of one, that was
+    /// just received.
     input: Range<usize>,
-    /// The message at hand, if it was put together from pieces.
+    /// The current message, if it was assembled from pieces.
     assembled: Bytes,
 }
 
 impl Writer {
-    /// The input at hand is `input`, until [`Writer::end_input`].
+    /// Sets the current input, until [`Writer::end_input`].
     #[inline]
     pub(super) fn begin_input(&mut self, input: &[u8]) {
         self.input = addresses(input);
     }
 
-    /// The input is about to change: what is still to be written of it is copied.
+    /// Ends the current input, which is about to change: unwritten payloads in it are copied.
     pub(super) fn end_input(&mut self, input: &[u8]) {
         self.output.own(input);
         self.input = 0..0;
     }
 
-    /// The output is taken away together with the input.
+    /// Ends the current input without a copy: no unwritten payload may lie in it.
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
     pub(super) fn leave_input(&mut self) {
         self.input = 0..0;
     }
 
-    /// The message at hand is `payload`; empty for none.
+    /// Sets the current assembled message; an empty payload stands for none.
     pub(super) fn set_assembled(&mut self, payload: Bytes) {
         self.assembled = payload;
     }
 
-    /// Adds the payload whose header was just appended: without a copy where it is a received one.
+    /// Appends the payload of the header that was just appended, without a copy if the payload was
+    /// just received.
     pub(super) fn push(&mut self, payload: &[u8]) {
         let at = addresses(payload);
         let within = |outer: &Range<usize>| outer.start <= at.start && at.end <= outer.end;

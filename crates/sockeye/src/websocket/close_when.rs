@@ -10,19 +10,19 @@ use super::closing::ClosePayload;
 use crate::drain::{DrainStage, Member};
 use crate::error::Result;
 
-/// A close that waits for its time.
+/// A close that waits for its signal.
 pub(super) struct CloseSignal {
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
     code: CloseCode,
 }
 
 impl WebSocket {
-    /// Closes the connection with `code` when `signal` is ready, from within [`recv`](Self::recv): that goes on to give
-    /// the messages which arrive until the peer has answered, and then `None`. A server that stops ends its connections
-    /// so, wherever their handlers are.
+    /// Makes [`recv`](Self::recv) close the connection with `code` when `signal` is ready: `recv`
+    /// continues to return the messages that arrive until the peer has answered, and then `None`. A
+    /// server that shuts down can close its connections this way, wherever their handlers are.
     ///
-    /// A second call takes the place of the first. A code that must not be sent
-    /// ([`CloseCode`] tells which) is sent as a close frame without a code.
+    /// A second call replaces the first signal. A code that must not be sent (see [`CloseCode`]) is
+    /// sent as a close frame without a code.
     pub fn close_when(
         &mut self,
         signal: impl Future<Output = ()> + Send + 'static,
@@ -31,22 +31,22 @@ impl WebSocket {
         self.close_signal = Some(CloseSignal { signal: Box::pin(signal), code: code.into() });
     }
 
-    /// Takes its place in a drain.
+    /// Registers the connection with a drain.
     pub(crate) fn join(&mut self, member: Arc<Member>) {
         member.connect();
         self.member = Some(member);
     }
 
-    /// Whether somebody may want it closed from within.
+    /// Returns whether a drain or a signal may close the connection from within `recv`.
     #[inline]
     pub(super) fn is_to_close(&self) -> bool {
         self.member.is_some() || self.close_signal.is_some()
     }
 
-    /// Puts the close frame into the output when it is time for that.
+    /// Puts the close frame into the output once a drain or the signal asks for it.
     ///
     /// # Errors
-    /// [`TimedOut::Closing`] when the time of the server is up.
+    /// [`TimedOut::Closing`] when the shutdown deadline of the server has passed.
     pub(super) fn poll_close_signal(&mut self, cx: &mut Context<'_>) -> Result<()> {
         if let Some(ClosePayload(frame)) = self.poll_close_signal_frame(cx)? {
             self.begin_close(frame.as_ref())?;
@@ -54,10 +54,10 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Returns the close frame when it is time for one and none is on its way.
+    /// Returns the close frame once a drain or the signal asks for it, unless one is on its way.
     ///
     /// # Errors
-    /// [`TimedOut::Closing`] when the time of the server is up.
+    /// [`TimedOut::Closing`] when the shutdown deadline of the server has passed.
     pub(super) fn poll_close_signal_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,9 +83,9 @@ impl WebSocket {
         Ok(due.filter(|_| open))
     }
 
-    /// Whether there may be another message although the server stops. If the close frame is out, or must go out now as the
-    /// handler does not receive, the closing handshake is finished first: a handler that ends because it cannot send would
-    /// cut it short.
+    /// Waits until another message may be sent although the server shuts down. If the close frame
+    /// is out, or must go out now as the handler does not receive, the closing handshake is
+    /// finished first: a handler that ends because it cannot send would cut the handshake short.
     #[cold]
     pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {
@@ -98,7 +98,8 @@ impl WebSocket {
         Poll::Ready(Err(self.too_late()))
     }
 
-    /// Whether the time of its server is up; its task is woken when that changes.
+    /// Returns whether the shutdown deadline of the server has passed; the task is woken when that
+    /// changes.
     pub(super) fn poll_time_up(&self, cx: &mut Context<'_>) -> bool {
         self.member.as_ref().is_some_and(|member| member.poll(cx) == DrainStage::Dropped)
     }

@@ -15,7 +15,8 @@ use crate::metrics::ConnectionMetrics;
 pub(crate) struct ClosePayload(pub(crate) Option<CloseFrame>);
 
 impl ClosePayload {
-    /// Checks what a program closes with. 1005 without a reason makes an empty payload.
+    /// Checks the close code and reason of a program. 1005 with an empty reason makes an empty
+    /// payload.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
     //# If this Close control frame contains no status code, _The WebSocket
     //# Connection Close Code_ is considered to be 1005.
@@ -35,7 +36,7 @@ impl ClosePayload {
     }
 }
 
-/// The way from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
+/// The steps from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
 /// ```text
 ///  Open ──► Flushing ──► Draining ──► Done
@@ -45,34 +46,35 @@ impl ClosePayload {
 /// ```
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// Among the connections that are open.
+    /// Metrics of the connection, which count it among the open connections.
     pub(super) metrics: ConnectionMetrics,
     step: Step,
-    /// Whether our half of the transport ends after the closing handshake whichever side we are: on TCP a client waits for
-    /// the server to end it.
+    /// `true` if the local half of the transport is ended right after the closing handshake, on
+    /// either side: on TCP a client waits for the server to end it.
     ends_first: bool,
-    /// The queue of the senders sends the close frame, on a connection in two halves.
+    /// `true` if the senders' queue sends the close frame, on a split connection.
     pub(super) close_left: bool,
-    /// The closing handshake was done.
+    /// `true` once the closing handshake is complete.
     closed: bool,
     failure: Option<Failure>,
 }
 
-/// What a connection failed with.
+/// The error that ended a connection.
 #[derive(Debug)]
 struct Failure {
     error: Error,
-    /// A call that receives has returned it. It is kept for those that send.
+    /// `true` once a receiving call has returned the error, which is kept for sending calls.
     reported: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Open,
-    /// The last frame is being written, then the transport's writing half is ended where that is ours to do.
+    /// The last frame is being written; then the transport's writing half is ended, if this side
+    /// ends it first.
     Flushing,
-    /// Waiting for the peer to end the transport; what it still sends is discarded. Ending first, with input unread,
-    /// would make TCP discard the last frame on its way.
+    /// The peer has yet to end the transport; its further input is discarded. Ending the transport
+    /// first, with input unread, would make TCP discard the last frame on its way.
     Draining,
     Done,
 }
@@ -89,13 +91,14 @@ impl Ending {
         }
     }
 
-    /// Ends our half of the transport as soon as both close frames have passed, though we are a client.
+    /// Ends the local half of the transport as soon as both close frames have passed, even on a
+    /// client.
     #[cfg(feature = "http2")]
     pub(super) fn end_first(&mut self) {
         self.ends_first = true;
     }
 
-    /// The end of a connection that was taken away.
+    /// Returns the ending of a connection that was taken away.
     pub(super) fn over(role: Role) -> Self {
         Self {
             metrics: ConnectionMetrics::over(role),
@@ -107,7 +110,7 @@ impl Ending {
         }
     }
 
-    /// Whether the transport was ended, or has failed.
+    /// Returns whether the transport has ended or failed.
     pub(super) fn is_over(&self) -> bool {
         self.step == Step::Done
     }
@@ -122,7 +125,7 @@ impl Ending {
         self.step
     }
 
-    /// Whether the closing handshake was done.
+    /// Returns whether the closing handshake is complete.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
@@ -131,12 +134,12 @@ impl Ending {
         self.step == Step::Done && self.failure.as_ref().is_none_or(|failure| failure.reported)
     }
 
-    /// Returns the error that the connection ended with, for a call that comes later.
+    /// Returns the error that ended the connection, for a later call.
     pub(super) fn failure(&self) -> Option<Error> {
         self.failure.as_ref().map(|failure| failure.error.of_later_call())
     }
 
-    /// Reports what the connection ended with, once.
+    /// Returns the error that ended the connection, the first time only.
     fn report(&mut self) -> Result<()> {
         match &mut self.failure {
             Some(failure) if !failure.reported => {
@@ -148,23 +151,23 @@ impl Ending {
         }
     }
 
-    /// The closing handshake is done by the peer's close frame.
+    /// Completes the closing handshake with the peer's close frame.
     pub(super) fn begin(&mut self, frame: Option<&CloseFrame>) {
         self.metrics.on_close_received(frame);
         self.closed(frame);
     }
 
-    /// The closing handshake is done, and its frames were counted.
+    /// Completes the closing handshake, whose frames have been counted.
     pub(super) fn closed(&mut self, frame: Option<&CloseFrame>) {
         self.step = Step::Flushing;
         self.closed = true;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
     }
 
-    /// The connection fails.
+    /// Fails the connection.
     pub(super) fn fail(&mut self, error: Error) {
         if self.step == Step::Done {
-            // It was given up, and the error says so.
+            // The connection was given up, with an error that says so.
             return;
         }
         self.step = match error {
@@ -175,14 +178,14 @@ impl Ending {
         self.set_error(error);
     }
 
-    /// The connection fails, and nothing more is written: the transport takes nothing.
+    /// Fails the connection without writing anything more: the transport takes nothing.
     pub(super) fn give_up(&mut self, error: Error) {
         tracing::debug!(error = &error as &dyn std::error::Error, "connection given up");
         self.step = Step::Done;
         self.set_error(error);
     }
 
-    /// The connection fails because of the peer, who is told so by a frame in the output.
+    /// Fails the connection because of the peer, which a close frame in the output notifies.
     pub(super) fn refuse(&mut self, error: Error) {
         self.step = Step::Flushing;
         self.set_error(error);
@@ -195,7 +198,7 @@ impl Ending {
 }
 
 impl WebSocket {
-    /// Ends the transport, then reports what the connection ended with, once.
+    /// Ends the transport, then returns the error that ended the connection, the first time only.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while self.ending.step != Step::Done {
             let step = match self.ending.step {
@@ -214,8 +217,8 @@ impl WebSocket {
                 continue;
             }
             if let Err(late) = ready!(self.poll_timer(cx)) {
-                // Once the last frame is out the handshake is complete: a peer that is slow to end the transport does
-                // not make it fail.
+                // Once the last frame is out the handshake is complete: a peer that is slow to end
+                // the transport does not make the connection fail.
                 if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
                     self.ending.set_error(late.into());
                 }
@@ -223,7 +226,7 @@ impl WebSocket {
             }
         }
         self.ending.metrics.end();
-        // Nobody will write it any more.
+        // The remaining output will never be written.
         self.output = Output::default();
         Poll::Ready(self.ending.report())
     }
@@ -237,7 +240,7 @@ impl WebSocket {
                 }
                 return Poll::Ready(Step::Done);
             }
-            // The peer has ended the transport already. It said all that it had to say.
+            // The peer has ended the transport already, and would not read the last frame.
             Err(_) => return Poll::Ready(Step::Done),
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
@@ -245,7 +248,8 @@ impl WebSocket {
         //# the client SHOULD wait for the server to close the connection but
         //# MAY close the connection at any time after sending and
         //# receiving a Close message
-        // A stream of HTTP/2 is nobody's to end first: some servers end theirs only after ours (Apache, Hypercorn).
+        // Neither side has to end a stream of HTTP/2 first: some servers end theirs only after ours
+        // (Apache, Hypercorn).
         let failed = self.ending.failure.is_some();
         let server = self.connection.role() == Role::Server;
         if (self.ending.ends_first || failed)
@@ -260,7 +264,8 @@ impl WebSocket {
         while ready!(read::poll_read(&mut self.transport, cx)).is_ok_and(|input| !input.is_empty())
         {
         }
-        // A peer that has ended its half may wait for the end of ours, and the caller may keep the connection.
+        // A peer that has ended its half may wait for the end of ours, and the caller may keep the
+        // connection.
         let _ = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
         Poll::Ready(Step::Done)
     }

@@ -2,13 +2,13 @@ use http::{Extensions, Response};
 
 use super::WebSocket;
 
-/// The server's answer. Kept beside what the program keeps, since servers have none.
+/// The server's answer. Stored beside the application data, since connections of servers have none.
 #[derive(Clone)]
 struct Answer(Response<()>);
 
 impl WebSocket {
-    /// The server's answer to the opening handshake, on a client: status, version and all headers, such as `Set-Cookie`.
-    /// The status is 101, or over HTTP/2 200. `None` on a server.
+    /// Returns the server's answer to the opening handshake, on a client: status, version and all
+    /// headers, such as `Set-Cookie`. The status is 101, or over HTTP/2 200. `None` on a server.
     ///
     /// ```no_run
     /// # async fn example() -> sockeye::Result<()> {
@@ -19,7 +19,8 @@ impl WebSocket {
     /// # }
     /// ```
     ///
-    /// A refusal's headers are in [`HandshakeError::Status`](crate::handshake::HandshakeError::Status).
+    /// A refusal's headers are in
+    /// [`HandshakeError::Status`](crate::handshake::HandshakeError::Status).
     pub fn response(&self) -> Option<&Response<()>> {
         self.data.get::<Answer>().map(|Answer(response)| response)
     }
@@ -29,8 +30,8 @@ impl WebSocket {
         self
     }
 
-    /// The value of this type that the program keeps with the connection: from the hook that
-    /// [admitted](crate::upgrade::Admission::data) it, or [set](Self::set_data) since.
+    /// Returns the application data of this type: attached by the hook that
+    /// [admitted](crate::upgrade::Admission::data) the connection, or [set](Self::set_data) since.
     ///
     /// ```
     /// # use sockeye::WebSocket;
@@ -45,23 +46,23 @@ impl WebSocket {
         self.data.get()
     }
 
-    /// As [`data`](Self::data), to be changed in place.
+    /// Returns the same value as [`data`](Self::data), to be changed in place.
     pub fn data_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
         self.data.get_mut()
     }
 
-    /// Keeps a value with the connection, one of each type; gives back the one that was there. Values that are not cheap
-    /// to clone go into an [`Arc`](std::sync::Arc).
+    /// Attaches a value to the connection, one of each type; returns the previous one. Values that
+    /// are not cheap to clone go into an [`Arc`](std::sync::Arc).
     pub fn set_data<T: Clone + Send + Sync + 'static>(&mut self, data: T) -> Option<T> {
         self.data.insert(data)
     }
 
-    /// Returns all values that the program keeps with the connection, for layers that hand them on.
+    /// Returns all application data of the connection, for layers that pass it on.
     pub fn all_data(&self) -> &Extensions {
         &self.data
     }
 
-    /// All that the connection begins with.
+    /// Sets the initial data of the connection.
     pub(crate) fn with_data(mut self, data: Extensions) -> Self {
         self.data = data;
         self

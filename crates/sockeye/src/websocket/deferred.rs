@@ -16,32 +16,37 @@ use crate::error::Result;
 use crate::handler;
 use crate::transport::Transport;
 
-/// A transport that a connection shares with the task of its handler, and the output that the task is to write.
+/// A transport that a connection shares with its handler's task, and the output left to that task.
 ///
-/// The lock is held for one attempt to read or write, which never waits. Only the connection adds output, and it takes
-/// back what is left before it writes by itself, so that bytes keep their order.
+/// The lock is held for one attempt to read or write, which never blocks. Only the connection adds
+/// output, and it takes the unwritten rest back before it writes by itself, so that bytes keep
+/// their order.
 pub(crate) struct Shared(Mutex<Inner>);
 
 struct Inner {
     transport: Transport,
-    /// Whole frames that the connection has left here, and the rest of one that was written in part.
+    /// Whole frames that the connection has left here, and the rest of a frame that was written in
+    /// part.
     output: Vec<u8>,
-    /// How much of `output` was written.
+    /// Number of bytes of `output` that were written.
     written: usize,
-    /// Whether the task wrote something since [`Shared::take_written`], and whether that had to wait for the peer.
+    /// `Some` if the task wrote output since the last [`Shared::take_written`]; `true` if a write
+    /// had to wait for the peer.
     wrote: Option<bool>,
-    /// The transport took nothing when the task last wrote.
+    /// `true` if the transport took nothing at the task's last write.
     blocked: bool,
-    /// The error of a write that the task made, until the connection takes it.
+    /// The error of a write by the task, until the connection takes it.
     error: Option<io::Error>,
 }
 
 impl WebSocket {
-    /// Leaves the output to the task of the handler, where this is polled by that task and more input is at hand: the
-    /// handler most likely has more to send before it waits. Returns whether it did.
+    /// Leaves the output to the handler's task, if that task polls this and more input is
+    /// available: the handler most likely has more to send before it waits. Returns whether the
+    /// output was left.
     #[inline]
     pub(super) fn defer_output(&mut self) -> bool {
-        // On a client `send` writes at once, in a handler as well: its own input says nothing of what comes next.
+        // On a client, `send` writes at once, in a handler as well: a client's input does not tell
+        // whether the handler will send more.
         !self.input.is_empty()
             && self.connection.role() == Role::Server
             && self.output.is_contiguous()
@@ -68,10 +73,10 @@ impl WebSocket {
         true
     }
 
-    /// Takes back the output that was left to the task of the handler and that it has not written.
+    /// Takes back the output that the handler's task has not written.
     ///
     /// # Errors
-    /// The error that the task met when it wrote.
+    /// The error of the task's last write.
     #[cold]
     pub(super) fn take_output_back(&mut self) -> Result<()> {
         self.left_output = false;
@@ -105,7 +110,8 @@ fn share(transport: &mut Transport) -> &Arc<Shared> {
 }
 
 impl Shared {
-    /// Writes what the connection has left, as far as the transport takes it. Ready when nothing is left.
+    /// Writes the output that the connection has left, as far as the transport takes it. Ready when
+    /// none is left.
     pub(crate) fn poll_write_left(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.output.is_empty() {
@@ -131,21 +137,24 @@ impl Shared {
         self.with_transport(|transport| transport.peer_addr())
     }
 
-    /// Returns how far the output has come, of which the connection itself holds `unwritten` bytes.
+    /// Returns the delivery status of the output, of which the connection itself holds `unwritten`
+    /// bytes.
     pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
         let inner = self.lock();
         let left = inner.output.len() - inner.written;
         inner.transport.status(unwritten + left)
     }
 
-    /// Returns whether another task wrote something since this was last asked, and whether that had to wait for the peer.
+    /// Returns whether another task wrote output since the last call, and whether a write had to
+    /// wait for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
         let mut inner = self.lock();
-        // `false` is less than `true`: one of them that waited is enough.
+        // `false` is less than `true`: one write that waited is enough.
         inner.wrote.take().max(inner.transport.take_written())
     }
 
-    /// Takes the transport away from the task as well. What was left to the task must have been taken back.
+    /// Takes the transport away, from the handler's task as well. The output left to the task must
+    /// have been taken back.
     pub(crate) fn take_transport(&self) -> Transport {
         mem::replace(&mut self.lock().transport, Transport::Gone)
     }

@@ -1,4 +1,4 @@
-//! The frames of a connection as they come, for programs that forward them.
+//! The frames of a connection as they are on the wire, for programs that forward them.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -20,23 +20,25 @@ use crate::error::{Error, Result};
 use crate::random;
 use crate::transport::Transport;
 
-/// From this length on, in bytes, an unmasked payload is written from where it is.
+/// Minimum length of an unmasked payload that is written without a copy, in bytes.
 const IN_PLACE_FROM: usize = 4096;
 
-/// Room for the rest of a frame that is asked for at a time, in bytes.
+/// Space that is reserved at a time for the rest of a frame, in bytes.
 const STEP: usize = 64 * 1024;
 
 impl WebSocket {
-    /// Gives up messages for frames: from here on they come as they are on the wire, fragments, control frames and reserved
-    /// bits included, and nothing is answered, checked or timed that is not of one frame alone. For proxies that
-    /// forward frames, and for extensions of one's own.
+    /// Converts the connection into a receiver and a sender of frames. Frames are passed as they
+    /// are on the wire, fragments, control frames and reserved bits included; nothing is answered
+    /// or timed, and only the rules of a single frame are checked. For proxies that forward frames,
+    /// and for custom extensions.
     ///
-    /// `limit` is the longest payload taken, in bytes: a frame is in memory whole. Pings and close frames are for whoever
-    /// reads them: a proxy forwards them. Deadlines ([`Config`](crate::Config)) are over; what was [fed](Self::feed) is written
+    /// `limit` is the maximum length of a payload, in bytes: a frame is in memory whole. Pings and
+    /// close frames are left to the caller: a proxy forwards them. The deadlines of
+    /// [`Config`](crate::Config) no longer apply; messages that were [fed](Self::feed) are written
     /// by the sender's next call.
     ///
-    /// A proxy between two connections that agreed on the same permessage-deflate may forward compressed frames as they
-    /// are.
+    /// A proxy between two connections that negotiated the same permessage-deflate may forward
+    /// compressed frames unchanged.
     ///
     /// ```no_run
     /// # async fn example(near: sockeye::WebSocket, far: sockeye::WebSocket) -> sockeye::Result<()> {
@@ -50,16 +52,17 @@ impl WebSocket {
     /// ```
     ///
     /// # Extensions of one's own
-    /// A client offers one by [`Client::extension`](crate::Client::extension), a server agrees to it by
-    /// [`Response::choose_extension`](crate::upgrade::Response::choose_extension) in
-    /// [`before_upgrade`](crate::upgrade::Upgrader::before_upgrade), and [`extensions`](Self::extensions) tells both. What it
-    /// changes, the program changes in the frames: their payload, and the [`reserved`](Frame::reserved) bits that the
-    /// extension defines (RFC 6455 section 9). It is then also the program that puts fragments together, answers
-    /// pings and closes.
+    /// A client offers an extension by [`Client::extension`](crate::Client::extension), a server
+    /// agrees to it by [`Response::choose_extension`](crate::upgrade::Response::choose_extension)
+    /// in [`before_upgrade`](crate::upgrade::Upgrader::before_upgrade), and
+    /// [`extensions`](Self::extensions) returns the agreement on both sides. The program applies
+    /// the extension to the frames: to their payload, and to the [`reserved`](Frame::reserved) bits
+    /// that the extension defines (RFC 6455 section 9). The program then also has to reassemble
+    /// fragments, answer pings and close.
     ///
     /// # Errors
-    /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a part of a message was received or sent,
-    /// [`Error::Closed`] when the closing handshake has begun. The connection is dropped.
+    /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a message was received or sent
+    /// in part, [`Error::Closed`] when the closing handshake has begun. The connection is dropped.
     pub fn into_frames(mut self, limit: usize) -> Result<(FrameReceiver, FrameSender)> {
         if self.ending.has_begun() || self.connection.state() != State::Open {
             return Err(self.too_late());
@@ -88,29 +91,29 @@ impl WebSocket {
     }
 }
 
-/// The frames that a peer sends: see [`WebSocket::into_frames`].
+/// The receiver of the peer's frames: see [`WebSocket::into_frames`].
 pub struct FrameReceiver {
     transport: ReadHalf<Transport>,
     input: BytesMut,
-    /// Whether the peer must mask its frames.
+    /// `true` if the peer must mask its frames.
     masked: bool,
     limit: usize,
     over: bool,
-    /// Its place in the drain of its server.
+    /// Membership in the drain of the server.
     _member: Option<Arc<Member>>,
 }
 
 impl FrameReceiver {
-    /// Waits for the next frame. `None` says that the peer ended the transport, which it does after a closing handshake,
-    /// or without one.
+    /// Returns the next frame, or `None` when the peer has ended the transport, after a closing
+    /// handshake or without one.
     ///
     /// # Errors
-    /// [`Error::Protocol`] for a header that breaks a rule of its own or the limit: the peer is not told, as that is for the
-    /// program to do. [`Error::Disconnected`] when the transport ends within a frame; [`Error::Io`]. Further calls
-    /// give `None`.
+    /// [`Error::Protocol`] for a header that breaks a rule of a single frame or exceeds the limit:
+    /// the program has to notify the peer. [`Error::Disconnected`] when the transport ends within a
+    /// frame; [`Error::Io`]. Further calls return `None`.
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// No frame is lost.
     pub async fn recv_frame(&mut self) -> Result<Option<Frame>> {
         poll_fn(|cx| self.poll_frame(cx)).await
     }
@@ -155,39 +158,39 @@ impl FrameReceiver {
     }
 }
 
-/// Sends frames: see [`WebSocket::into_frames`].
+/// The sender of frames: see [`WebSocket::into_frames`].
 pub struct FrameSender {
     transport: WriteHalf<Transport>,
     output: Output,
-    /// There for a client.
+    /// The source of mask keys, on a client.
     mask_key: Option<fn() -> MaskKey>,
-    /// Its place in the drain of its server.
+    /// Membership in the drain of the server.
     _member: Option<Arc<Member>>,
 }
 
 impl FrameSender {
-    /// Sends a frame, which a client masks with a key of its own: it is with the transport, whole, when this returns.
-    /// Whether it may come here is for the program to know.
+    /// Sends a frame, which a client masks with a new key; returns once the whole frame is written
+    /// to the transport. The program must ensure that the frame is allowed at this point.
     ///
     /// # Errors
-    /// As [`feed_frame`](Self::feed_frame).
+    /// Same as [`feed_frame`](Self::feed_frame).
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits for room, the frame was not taken. If it is dropped later, the frame will be written
-    /// by the next call of any kind.
+    /// If the future is dropped while it waits for send capacity, the frame was not queued. If the
+    /// future is dropped later, the next call of any kind writes the frame.
     pub async fn send_frame(&mut self, frame: &Frame) -> Result<()> {
         self.feed_frame(frame).await?;
         self.flush().await
     }
 
-    /// Takes a frame to be written with the next [`flush`](Self::flush), or when 64 KiB have come together. Waits only
-    /// while there is no room.
+    /// Queues a frame. It is written by the next [`flush`](Self::flush), or once 64 KiB are queued.
+    /// Waits only while the output is full.
     ///
     /// # Errors
     /// [`UsageError::ControlTooLong`] for a control frame of more than 125 bytes, [`Error::Io`].
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits, the frame was not taken.
+    /// If the future is dropped while it waits, the frame was not queued.
     pub async fn feed_frame(&mut self, frame: &Frame) -> Result<()> {
         if frame.opcode.is_control() && frame.payload.len() > MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: frame.payload.len() }.into());
@@ -204,25 +207,25 @@ impl FrameSender {
         Ok(())
     }
 
-    /// Writes what was fed: all is with the transport when this returns.
+    /// Writes all fed frames; returns once the transport has taken them.
     ///
     /// # Errors
     /// [`Error::Io`].
     ///
     /// # Cancel safety
-    /// What was not written is written by the next call of any kind.
+    /// The next call of any kind writes the remaining frames.
     pub async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.output.poll_flush(cx, &mut self.transport)).await?;
         Ok(())
     }
 
-    /// Writes what was fed, and ends the writing half of the transport.
+    /// Writes all fed frames, and ends the writing half of the transport.
     ///
     /// # Errors
     /// [`Error::Io`].
     ///
     /// # Cancel safety
-    /// If it is dropped, it can be called again.
+    /// If the future is dropped, `shutdown` can be called again.
     pub async fn shutdown(&mut self) -> Result<()> {
         self.flush().await?;
         Ok(self.transport.shutdown().await?)

@@ -9,7 +9,7 @@ use sockeye_proto::State;
 use super::WebSocket;
 use super::closing::Step;
 
-/// Which half of a connection a task polls.
+/// The half of a connection that a task polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Half {
     Read,
@@ -18,10 +18,11 @@ pub(crate) enum Half {
 
 /// The tasks that wait for the halves of a connection.
 ///
-/// A transport and a timer wake one task for each direction, and either half drives both directions: a read writes the
-/// output first, and closing the writing half reads. Where both halves wait, the transport and the timers are therefore
-/// given one waker that wakes both tasks. Each task then polls again, and a task that has stopped waiting does not keep
-/// the other from being woken.
+/// A transport and a timer wake one task for each direction, and either half drives both
+/// directions: a read writes the output first, and closing the writing half reads. Where both
+/// halves wait, the transport and the timers are therefore given one waker that wakes both tasks.
+/// Each task then polls again, and a task that has stopped waiting does not keep the other from
+/// being woken.
 #[derive(Debug, Default)]
 pub(crate) struct HalfWakers {
     read: Waiting,
@@ -31,7 +32,7 @@ pub(crate) struct HalfWakers {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The waker of the last poll that was pending; kept, since it is mostly the same.
+    /// The waker of the last pending poll; kept, since it is mostly the same.
     waker: Option<Waker>,
     waits: bool,
 }
@@ -45,7 +46,8 @@ pub(crate) struct Progress {
 }
 
 impl WebSocket {
-    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits for.
+    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits
+    /// for.
     #[inline]
     pub(super) fn poll_half<T>(
         &mut self,
@@ -62,14 +64,15 @@ impl WebSocket {
         polled
     }
 
-    /// Returns the waker to poll a half with, where that is not the one of `cx` alone. [`WebSocket::half_polled`] must
-    /// follow the poll.
+    /// Returns the waker to poll a half with, where that is not the one of `cx` alone.
+    /// [`WebSocket::half_polled`] must follow the poll.
     #[inline]
     pub(crate) fn shared_waker(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
         self.halves.as_mut()?.shared(half, cx)
     }
 
-    /// Records how the poll of a half ended, and wakes the other half where that poll made the progress it waits for.
+    /// Records how the poll of a half ended, and wakes the other half if it waits for progress that
+    /// the poll made.
     #[inline]
     pub(crate) fn half_polled(
         &mut self,
@@ -83,7 +86,8 @@ impl WebSocket {
         }
         let after = self.progress();
         let ends = after.state != before.state || after.step != before.step;
-        // The transport promises a wake-up to the poll that was pending, and none after another poll went on in its place.
+        // The transport promises a wake-up to the poll that was pending, and none after another
+        // poll went on in its place.
         let writes = after.unwritten < before.unwritten;
         if ends || writes && (half == Half::Read || after.step != Step::Open) {
             self.wake_other_half(half, cx);
@@ -174,7 +178,7 @@ impl Half {
 /// The tasks of both halves, as one waker.
 #[derive(Debug, Default)]
 struct Both {
-    /// By [`Half`].
+    /// Indexed by [`Half`].
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 

@@ -18,22 +18,22 @@ use crate::drain::DrainStage;
 use crate::handler;
 use crate::transport::Transport;
 
-/// What becomes of a connection that is dropped before its end.
+/// The handling of a connection that is dropped before its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum WhenDropped {
-    /// In a handler of ours it is closed; elsewhere it lingers.
+    /// Close the connection in a handler that this crate runs; linger elsewhere.
     #[default]
     Close,
-    /// It lingers: the transport is ended after what was sent, without a close frame.
+    /// Linger: end the transport after the remaining output, without a close frame.
     Linger,
-    /// Its transport is dropped.
+    /// Drop the transport.
     Drop,
 }
 
 impl Drop for WebSocket {
-    /// A transport that is dropped with input unread, or that input comes to later, is reset by TCP, which discards what
-    /// was sent and has not arrived. So what was sent is written, the writing half ended, and input discarded until the
-    /// peer has ended its half.
+    /// Writes the remaining output, ends the writing half and discards input until the peer has
+    /// ended its half. TCP resets a transport that is dropped with input unread, or that receives
+    /// input later, and discards output that has not arrived.
     fn drop(&mut self) {
         let over = self.ending.is_over() || matches!(self.transport, Transport::Gone);
         let cut = self.member.as_ref().is_some_and(|member| member.stage() == DrainStage::Dropped);
@@ -50,7 +50,7 @@ impl Drop for WebSocket {
             }
         }
         rest.when_dropped = WhenDropped::Drop;
-        // Without a runtime there is nobody to linger.
+        // Without a runtime, no task can linger.
         if let Ok(runtime) = Handle::try_current() {
             drop(runtime.spawn(rest.linger()));
         }
@@ -58,8 +58,8 @@ impl Drop for WebSocket {
 }
 
 impl WebSocket {
-    /// From now on it is not closed when it is dropped, in a handler either: it ends without a close frame, so that the peer
-    /// can tell.
+    /// Makes a drop end the connection without a close frame, in a handler as well, so that the
+    /// peer can detect the cut.
     pub(crate) fn cut_when_dropped(&mut self) {
         self.when_dropped = WhenDropped::Linger;
     }
@@ -70,7 +70,7 @@ impl WebSocket {
         self.transport.take().reset();
     }
 
-    /// Moves the connection out of `self`, which has nothing to do any more when it is dropped.
+    /// Moves the connection out of `self`, whose drop then does nothing.
     fn take(&mut self) -> Self {
         let over = Self::with_ending(
             Transport::Gone,
@@ -85,15 +85,15 @@ impl WebSocket {
         taken
     }
 
-    /// Tells the peer that the program failed.
+    /// Puts a close frame with 1011 into the output, since the program panicked.
     fn close_after_panic(&mut self) {
         if self.connection.state() == State::Open {
-            // Refused only where a close frame is out.
+            // Refused only if a close frame is out.
             let _ = self.begin_close(Some(&CloseFrame::from(CloseCode::INTERNAL_ERROR)));
         }
     }
 
-    /// Ends the transport after what was sent, within [`Config::close_timeout()`] in all.
+    /// Ends the transport after the remaining output, within [`Config::close_timeout()`] in all.
     async fn linger(mut self) {
         self.input = BytesMut::new();
         let limit = self.connection.close_timeout();

@@ -1,4 +1,4 @@
-//! The connection, once it is open.
+//! An open WebSocket connection.
 
 mod close_when;
 mod closing;
@@ -58,8 +58,8 @@ use timer::Timer;
 
 /// A WebSocket connection: client or server, over any transport.
 ///
-/// It comes from [`connect`](crate::connect), from the [`Client`](crate::Client), or from one of the ways to
-/// [upgrade](crate::upgrade) a request.
+/// Obtained from [`connect`](crate::connect), from a [`Client`](crate::Client), or by
+/// [upgrading](crate::upgrade) a request.
 ///
 /// ```no_run
 /// # async fn example() -> sockeye::Result<()> {
@@ -73,55 +73,59 @@ use timer::Timer;
 /// ```
 ///
 /// # One task drives it
-/// Every method takes `&mut self`. Pings are answered, the keepalive deadline is watched and fed messages are written
-/// while [`recv`](Self::recv) is awaited: a program that only sends should still receive now and then.
+/// Every method takes `&mut self`. Pings are answered, the keepalive deadline is watched and fed
+/// messages are written while [`recv`](Self::recv) is awaited: a program that only sends should
+/// still receive now and then.
 ///
 /// # Cancel safety
-/// Every future of this type may be dropped at any await point, as by `tokio::select!`: no byte is lost, doubled or
-/// put out of order. What each leaves undone is said there.
+/// Every future of this type may be dropped at any await point, as by `tokio::select!`: no byte is
+/// lost, duplicated or reordered. Each method documents what a dropped call leaves undone.
 ///
 /// # Drop
-/// [`close`](Self::close) ends a connection in good order. The handler of a [`Server`](crate::Server), a
-/// [`Drain`](crate::Drain) or an axum upgrade may leave that to the task that runs it: the task closes a connection that the
-/// handler dropped with 1000 (normal closure), or with 1011 (internal error) when the handler returned an error.
+/// [`close`](Self::close) ends a connection in an orderly way. The handler of a
+/// [`Server`](crate::Server), a [`Drain`](crate::Drain) or an axum upgrade may leave closing to the
+/// task that runs it: the task closes a connection that the handler dropped with 1000 (normal
+/// closure), or with 1011 (internal error) when the handler returned an error.
 ///
-/// Elsewhere the peer of a dropped connection sees 1006. What was sent and fed still arrives: a task writes it, ends the
-/// writing half of the transport, and discards input until the peer has ended its half, all within
-/// [`Config::close_timeout`](crate::Config::close_timeout()). Outside of a tokio runtime the transport is dropped at once.
+/// Elsewhere, the peer of a dropped connection sees 1006. Messages that were sent or fed still
+/// arrive: a background task writes them, ends the writing half of the transport, and discards
+/// input until the peer has ended its half, all within
+/// [`Config::close_timeout`](crate::Config::close_timeout()). Outside a tokio runtime, the
+/// transport is dropped at once.
 pub struct WebSocket {
     transport: Transport,
     connection: Connection,
-    /// Bytes that were read and not decoded yet, in a buffer shared with the thread's other connections.
+    /// Bytes read but not decoded yet, in a buffer shared with the thread's other connections.
     input: BytesMut,
     output: Output,
-    /// Output was left to the task of the handler, and not taken back since.
+    /// `true` if output was left to the handler's task and has not been taken back since.
     left_output: bool,
     when_dropped: WhenDropped,
     timer: Timer,
-    /// With a transport that takes nothing.
+    /// Timeout of a transport that takes no output.
     write_timeout: ProgressTimeout,
-    /// With a message that does not come to its end.
+    /// Timeout of a message that does not complete.
     read_timeout: ProgressTimeout,
     ending: Ending,
     close_signal: Option<CloseSignal>,
-    /// Its place in the drain of its server.
+    /// Membership in the drain of the server.
     member: Option<Arc<Member>>,
-    /// Where the halves of the connection are polled as such; in a box, since most connections never are.
+    /// Wakers of the two halves; boxed, since most connections are never polled by halves.
     halves: Option<Box<HalfWakers>>,
     incoming: Incoming,
-    /// Elsewhere, since most connections agree on nothing.
+    /// Boxed, since most connections negotiate nothing.
     negotiated: Option<Box<Negotiated>>,
-    /// Kept, since a socket does not tell it any more once it is lost.
+    /// Stored, since a socket no longer reports the address once the connection is lost.
     peer: Option<SocketAddr>,
-    /// What the peer's close frame said; elsewhere, since a connection holds none for most of its time.
+    /// The peer's close frame; boxed, since a connection has none for most of its lifetime.
     close_frame: Option<Box<CloseFrame>>,
-    /// What the program keeps with the connection.
+    /// Application data attached to the connection.
     data: Extensions,
-    /// What it shares with the other connections of its server.
+    /// Memory budget shared with the other connections of the server.
     budget: Option<MemoryBudget>,
 }
 
-/// What the opening handshake agreed on, beyond the connection itself.
+/// The results of the opening handshake, beyond the connection itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Negotiated {
     pub(crate) subprotocol: Option<String>,
@@ -130,7 +134,8 @@ pub(crate) struct Negotiated {
 }
 
 impl WebSocket {
-    /// Takes over after the opening handshake; `input` is what was read beyond it.
+    /// Creates a connection after the opening handshake; `input` holds the bytes read beyond the
+    /// handshake.
     pub(crate) fn new(
         transport: Transport,
         connection: Connection,
@@ -174,128 +179,135 @@ impl WebSocket {
         }
     }
 
-    /// Holds the transport to the deadlines that are the driver's.
+    /// Sets the timeouts that the driver enforces on the transport.
     pub(crate) fn with_deadlines(mut self, config: &Config) -> Self {
         self.write_timeout = ProgressTimeout::new(config.write_timeout);
         self.read_timeout = ProgressTimeout::new(config.read_timeout);
         self
     }
 
-    /// Ends our half of the transport as soon as both close frames have passed, though we are a client.
+    /// Ends the local half of the transport as soon as both close frames have passed, even on a
+    /// client.
     #[cfg(feature = "http2")]
     pub(crate) fn ending_first(mut self) -> Self {
         self.ending.end_first();
         self
     }
 
-    /// Counts what it holds of unfinished messages against a budget.
+    /// Charges the memory of unfinished messages to a budget.
     pub(crate) fn with_budget(mut self, budget: &MemoryBudget) -> Self {
         self.budget = Some(budget.clone());
         self
     }
 
-    /// Waits for the next message. `None` says that the closing handshake was done, whoever began it:
-    /// [`close_frame`](Self::close_frame) tells what the peer said.
+    /// Returns the next message, or `None` after the closing handshake, whichever side began it:
+    /// [`close_frame`](Self::close_frame) returns the peer's close frame.
     ///
-    /// Before it waits, whatever was [fed](Self::feed) is written. A message may share its buffer with others: see
-    /// [`Message`].
+    /// All [fed](Self::feed) messages are written before `recv` waits. A message may share its
+    /// buffer with others: see [`Message`].
     ///
     /// # Errors
-    /// [`Error::Protocol`] when the peer breaks a rule or a limit, after it was told so by a close frame;
-    /// [`Error::Disconnected`] when the transport ends without a close frame; [`Error::ClosedMidMessage`];
-    /// [`Error::TimedOut`] when the peer stays silent though pinged, does not take what is written, or does not finish a
-    /// message that it began ([`Config::read_timeout`](crate::Config::read_timeout())); [`Error::Io`]. The connection is over after any
-    /// of them, and further calls give `None`.
+    /// [`Error::Protocol`] when the peer breaks a rule or exceeds a limit, after a close frame has
+    /// notified the peer; [`Error::Disconnected`] when the transport ends without a close frame;
+    /// [`Error::ClosedMidMessage`]; [`Error::TimedOut`] when the peer does not answer a ping, does
+    /// not take output, or does not finish a message that it began
+    /// ([`Config::read_timeout`](crate::Config::read_timeout())); [`Error::Io`]. The connection is
+    /// over after any of these errors, and further calls return `None`.
     ///
     /// # Cancel safety
-    /// Nothing is lost: a message that is being received goes on with the next call.
+    /// No message is lost: the next call continues a message that was received in part.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Sends a message: it is with the transport, whole, when this returns.
+    /// Sends a message; returns once the whole message is written to the transport.
     ///
-    /// In a handler that a [`Server`](crate::Server), a [`Drain`](crate::Drain) or an axum upgrade runs, `send` returns at once
-    /// while more input is at hand, and the message is written when the handler waits for anything, at the latest when all
-    /// that input was received. An error of that write comes out of the next call; [`flush`](Self::flush) writes at once.
+    /// In a handler that a [`Server`](crate::Server), a [`Drain`](crate::Drain) or an axum upgrade
+    /// runs, `send` returns at once while more input is available, and the message is written when
+    /// the handler waits for anything, at the latest when all of that input was received. The next
+    /// call returns an error of that write; [`flush`](Self::flush) writes at once.
     ///
-    /// Nothing is received while `send` waits for the peer to read. Where both sides send more than the buffers between them
-    /// hold before they receive, both wait until [`Config::write_timeout`](crate::Config::write_timeout()):
-    /// [`split`](Self::split) receives and sends at the same time. `send` does not read ahead, since no bound on that would
-    /// be enough for messages of any number and length.
+    /// `send` receives nothing while it waits for the peer to read. If both sides send more than
+    /// the buffers between them hold before they receive, both wait until
+    /// [`Config::write_timeout`](crate::Config::write_timeout()): [`split`](Self::split) receives
+    /// and sends at the same time. `send` does not read ahead, since no bound on the buffered input
+    /// would suffice for messages of any number and length.
     ///
     /// # Errors
-    /// [`Error::Closed`] after the connection was closed by either side, [`Error::Io`]; [`Error::TimedOut`] with
-    /// [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport takes nothing for
-    /// [`Config::write_timeout`](crate::Config::write_timeout()), after which the connection is over. After an error ended the
-    /// connection, that error again.
+    /// [`Error::Closed`] after either side closed the connection, [`Error::Io`];
+    /// [`Error::TimedOut`] with [`TimedOut::Writing`](crate::TimedOut::Writing) when the transport
+    /// takes nothing for [`Config::write_timeout`](crate::Config::write_timeout()), after which the
+    /// connection is over. After an error ended the connection, the same error again.
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits for room, the message was not taken. If it is dropped later, the message will be
-    /// written by the next call of any kind.
+    /// If the future is dropped while it waits for send capacity, the message was not queued. If
+    /// the future is dropped later, the next call of any kind writes the message.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         self.feed(message).await?;
         poll_fn(|cx| self.poll_sent(cx)).await
     }
 
-    /// Takes a message to be written with the next [`flush`](Self::flush), when 64 KiB have come together, or at the
-    /// latest when [`recv`](Self::recv) has to wait. Waits only while there is no room.
+    /// Queues a message. It is written by the next [`flush`](Self::flush), once 64 KiB are queued,
+    /// or at the latest when [`recv`](Self::recv) has to wait. Waits only while the output is full.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits, the message was not taken.
+    /// If the future is dropped while it waits, the message was not queued.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         poll_fn(|cx| self.poll_room_for(cx, message.len())).await?;
         self.push(message)
     }
 
-    /// Writes what was fed: all is with the transport when this returns.
+    /// Writes all fed messages; returns once the transport has taken them.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::TimedOut`], as [`send`](Self::send). After an error ended the connection, that error
-    /// again.
+    /// [`Error::Io`] and [`Error::TimedOut`], as for [`send`](Self::send). After an error ended the
+    /// connection, the same error again.
     ///
     /// # Cancel safety
-    /// What was not written is written by the next call of any kind.
+    /// The next call of any kind writes the remaining output.
     pub async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.poll_flush_sent(cx)).await
     }
 
-    /// Sends a ping with at most 125 bytes of payload. The pong is taken by [`recv`](Self::recv) and not reported:
-    /// [`split::Sender::ping`] waits for it and returns the round-trip time.
+    /// Sends a ping with a payload of at most 125 bytes. [`recv`](Self::recv) handles the pong and
+    /// does not report it: [`split::Sender::ping`] waits for the pong and returns the round-trip
+    /// time.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a longer payload, [`Error::Closed`] after the connection was closed, [`Error::Io`].
+    /// [`Error::Usage`] for a longer payload, [`Error::Closed`] after the connection was closed,
+    /// [`Error::Io`].
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<()> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.connection.ping(payload, self.output.buffer())?;
         self.flush().await
     }
 
-    /// Closes the connection: sends a close frame, and waits until the peer has answered and the transport has ended.
-    /// Messages that arrive in between are discarded. If the closing handshake has begun already, whoever began it, this
-    /// finishes it.
+    /// Closes the connection: sends a close frame, and waits until the peer has answered and the
+    /// transport has ended. Messages that arrive meanwhile are discarded. If either side has begun
+    /// the closing handshake already, `close` finishes that handshake.
     ///
-    /// What was sent or fed before is written first, however slowly the peer reads: that takes at most
-    /// [`Config::write_timeout`](crate::Config::write_timeout()) from one byte taken to the next. From when the close frame is
-    /// written, the rest takes at most [`Config::close_timeout`](crate::Config::close_timeout()).
+    /// Messages sent or fed before are written first, however slowly the peer reads: this takes at
+    /// most [`Config::write_timeout`](crate::Config::write_timeout()) from one byte taken to the
+    /// next. Once the close frame is written, the rest takes at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout()).
     ///
-    /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section 7.1.5), with an empty reason
-    /// sends an empty close frame.
+    /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section
+    /// 7.1.5), sends an empty close frame if the reason is empty.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, whereupon the connection
-    /// goes on; otherwise as [`recv`](Self::recv).
+    /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes, after
+    /// which the connection is still open; otherwise same as [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// If it is dropped before the close frame was taken, nothing has happened; later, `close` or `recv` finish what it
-    /// began.
+    /// If the future is dropped before the close frame was queued, nothing has happened; later,
+    /// `close` or `recv` finish the closing handshake.
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -308,40 +320,41 @@ impl WebSocket {
         poll_fn(|cx| self.poll_close_with(cx, payload.frame())).await
     }
 
-    /// What the peer's close frame said; `None` before it arrived, or when it said nothing.
+    /// Returns the peer's close frame; `None` before it arrived, or when it was empty.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.close_frame.as_deref()
     }
 
-    /// The subprotocol that was agreed on.
+    /// Returns the negotiated subprotocol.
     pub fn subprotocol(&self) -> Option<&str> {
         self.negotiated.as_ref()?.subprotocol.as_deref()
     }
 
-    /// The extensions that were agreed on, as `Sec-WebSocket-Extensions` states them.
+    /// Returns the negotiated extensions, as `Sec-WebSocket-Extensions` states them.
     pub fn extensions(&self) -> Option<&str> {
         self.negotiated.as_ref()?.extensions.as_deref()
     }
 
-    /// The round-trip time, once a keepalive ping was answered: those are sent when the peer was silent for
-    /// [`Config::ping_after`](crate::Config::ping_after()).
+    /// Returns the round-trip time, once a keepalive ping was answered: keepalive pings are sent
+    /// when the peer was silent for [`Config::ping_after`](crate::Config::ping_after()).
     pub fn rtt(&self) -> Option<Rtt> {
         self.connection.rtt()
     }
 
-    /// The peer's address, where the transport has one; it is known after the end as well. On a server it is the client's, as
-    /// [trusted proxies](crate::upgrade::Options::trusted_proxies) tell it.
+    /// Returns the peer's address, where the transport has one; still available after the
+    /// connection has ended. On a server, this is the client's address as reported by [trusted
+    /// proxies](crate::upgrade::Options::trusted_proxies).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// The head of the request that became this connection, on a server that
+    /// Returns the head of the request that became this connection, on a server that
     /// [keeps](crate::upgrade::Options::keep_request) it.
     pub fn request(&self) -> Option<&UpgradeRequest> {
         self.data()
     }
 
-    /// Takes the peer's address from elsewhere than the transport.
+    /// Sets a peer address that does not come from the transport.
     pub(crate) fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
         self
@@ -373,7 +386,7 @@ impl WebSocket {
         self.poll_end(cx).map_ok(|()| None)
     }
 
-    /// Takes note of a message on its way to the program.
+    /// Records a message that is about to be returned to the program.
     #[inline]
     fn received(&mut self, message: Message) -> Message {
         self.read_timeout.reset();
@@ -381,9 +394,11 @@ impl WebSocket {
         message
     }
 
-    /// Waits for more input; a large message is read straight into its place, and may be complete by that.
+    /// Waits for more input. A large message is read straight into its own buffer, and the read may
+    /// complete it.
     ///
-    /// Before it reads, the output is written as far as that goes; while it waits, the deadlines are watched.
+    /// The output is written as far as possible before the read; the deadlines are watched while
+    /// waiting.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -394,8 +409,9 @@ impl WebSocket {
             self.poll_close_signal(cx)?;
         }
         self.charge(cx)?;
-        // Before every read, not only before a wait: a peer that never lets us wait gets its pongs as well. Should it
-        // fail, what the peer sent before it went is worth reading first.
+        // Before every read, not only before a wait: a peer that never lets us wait gets its pongs
+        // as well. If the write fails, input that the peer sent before it left is worth reading
+        // first.
         let flushed = self.poll_flush_output(cx);
         if let Some(mut space) = self.connection.payload_space() {
             match read::poll_read_into(&mut self.transport, cx, &mut space) {
@@ -435,7 +451,8 @@ impl WebSocket {
         }
         loop {
             if let Err(late) = ready!(self.poll_timer(cx)) {
-                // The close frame that says so, as far as it goes at once: the peer may be gone.
+                // Writes the close frame for the timeout as far as that goes at once: the peer may
+                // be gone.
                 let _ = self.output.poll_flush(cx, &mut self.transport);
                 return Poll::Ready(Err(late.into()));
             }
@@ -446,7 +463,7 @@ impl WebSocket {
         }
     }
 
-    /// Takes note of what is not a message. Its answer is in the output already.
+    /// Handles an event other than a message. Its answer is in the output already.
     fn note(&mut self, event: Event<'_>) {
         match event {
             Event::Close { frame, mid_message } => {
@@ -482,14 +499,16 @@ impl WebSocket {
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// As [`WebSocket::poll_room`], for a message of `length` bytes that the caller holds meanwhile.
+    /// Waits like [`WebSocket::poll_room`], for a message of `length` bytes that the caller holds
+    /// meanwhile.
     #[inline]
     fn poll_room_for(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<Result<()>> {
         let room = self.poll_room(cx);
         if room.is_pending() { self.poll_blocked(cx, length) } else { room }
     }
 
-    /// Returns the error of a message for a connection that is over: the one that ended it, or that it is closed.
+    /// Returns the error for a message on a connection that is over: the error that ended the
+    /// connection, or [`Error::Closed`].
     #[cold]
     fn too_late(&self) -> Error {
         let closed = || Error::Closed(self.close_frame().cloned());
@@ -505,7 +524,8 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Puts a close frame into the output, and bounds how long the transport may take nothing of it.
+    /// Puts a close frame into the output, and limits how long the transport may take nothing of
+    /// it.
     fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.push_close(frame)?;
         self.write_timeout.limit(self.connection.close_timeout());
@@ -518,19 +538,19 @@ impl WebSocket {
         Ok(())
     }
 
-    /// The figures that it counts in.
+    /// Returns the metrics that the connection updates.
     #[inline]
     fn role_metrics(&self) -> RoleMetrics {
         self.ending.metrics.role_metrics()
     }
 
-    /// Writes what was sent, at once or in the task of the handler.
+    /// Writes the queued messages, at once or in the handler's task.
     #[inline]
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.defer_output() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// Writes what was sent, unless it was lost with the connection.
+    /// Writes the queued messages, unless they were lost with the connection.
     fn poll_flush_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self.ending.failure() {
             Some(error) => Poll::Ready(Err(error)),
@@ -538,7 +558,7 @@ impl WebSocket {
         }
     }
 
-    /// Writes all output, a pong that waited for room included.
+    /// Writes all output, including a pong that waited for send capacity.
     #[inline]
     pub(crate) fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.left_output {
@@ -563,7 +583,7 @@ impl WebSocket {
         }
     }
 
-    /// Counts what is held of an unfinished message against the budget.
+    /// Charges the memory of an unfinished message to the budget.
     #[inline]
     fn charge(&mut self, cx: &Context<'_>) -> Result<()> {
         if let (true, Some(budget)) = (self.connection.is_mid_message(), &self.budget) {
@@ -575,8 +595,9 @@ impl WebSocket {
         Ok(())
     }
 
-    /// The transport takes nothing: counts what is held meanwhile against the budget, with `fed` bytes of a message that
-    /// waits to be taken. Ready with an error when the connection is to give way. No close frame would reach the peer.
+    /// Handles a transport that takes nothing: charges the memory held meanwhile to the budget,
+    /// including `fed` bytes of a message that waits for send capacity. Ready with an error when
+    /// the budget gives this connection up; no close frame would reach the peer.
     #[cold]
     fn poll_blocked(&mut self, cx: &Context<'_>, fed: usize) -> Poll<Result<()>> {
         let Some(budget) = &self.budget else { return Poll::Pending };
@@ -590,12 +611,12 @@ impl WebSocket {
         }
     }
 
-    /// Does what is due, once something is.
+    /// Handles the next deadline once it has passed.
     pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TimedOut>> {
         self.timer.poll(cx, &mut self.connection, &self.transport, &mut self.output)
     }
 
-    /// The transport takes nothing, and is not to be waited for any more.
+    /// Ends a connection whose transport takes nothing; no further write is awaited.
     #[cold]
     fn give_up(&mut self, error: Error) {
         if !self.ending.has_begun() {
@@ -609,7 +630,8 @@ impl WebSocket {
         frame: Option<&CloseFrame>,
     ) -> Poll<Result<()>> {
         if self.connection.state() == State::Open && !self.ending.has_begun() {
-            // Without waiting for room: it is bounded, and so is the wait that it begins.
+            // Without waiting for send capacity: the close frame is bounded, and so is the wait
+            // that it begins.
             self.begin_close(frame)?;
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
@@ -617,7 +639,8 @@ impl WebSocket {
     }
 }
 
-/// Why a read failed. TLS has a word for an end without its own closing, which is the same as a bare one.
+/// Converts the error of a failed read. TLS reports an end without its closing alert as an error,
+/// which is the same as a bare end of the transport.
 fn lost(error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Error::Disconnected;

@@ -8,29 +8,30 @@ use tokio::io::AsyncWrite;
 
 use crate::output::{self, MAX_SLICES};
 
-/// From this much unwritten on, in bytes, feeding a message waits for the transport: the cork.
+/// Unwritten output, in bytes, from which on feeding a message waits for the transport: the cork.
 pub(super) const CORK: usize = 64 * 1024;
 
 /// Output that is written to an asynchronous transport.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     unwritten: output::Output,
-    /// Whether the transport may hold back something that was written.
+    /// `true` if the transport may still hold back written output.
     unflushed: bool,
-    /// The transport took nothing when it was last asked.
+    /// `true` if the transport took nothing at the last attempt.
     blocked: bool,
-    /// Whether the transport took something since [`Output::take_written`], and whether that had to wait for the peer.
+    /// `Some` if output was written since the last [`Output::take_written`]; `true` if a write had
+    /// to wait for the peer.
     written: Option<bool>,
 }
 
 impl Output {
-    /// Where the protocol appends.
+    /// Returns the buffer to which the protocol appends.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         self.unwritten.buffer()
     }
 
-    /// Whether another message may be added.
+    /// Returns whether another message may be added.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         self.unwritten.len() < CORK
@@ -41,7 +42,7 @@ impl Output {
         self.unwritten.push_shared(payload);
     }
 
-    /// How much is unwritten, in bytes.
+    /// Returns the amount of unwritten output, in bytes.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.unwritten.len()
@@ -52,13 +53,13 @@ impl Output {
         self.unwritten.is_empty()
     }
 
-    /// Whether all of it is in one buffer.
+    /// Returns whether all unwritten output is in one buffer.
     #[inline]
     pub(super) fn is_contiguous(&self) -> bool {
         self.unwritten.is_contiguous()
     }
 
-    /// Leaves what is unwritten at the end of `left`. All of it must be in one buffer.
+    /// Moves the unwritten output to the end of `left`. All of it must be in one buffer.
     #[inline]
     pub(super) fn leave_in(&mut self, left: &mut Vec<u8>) {
         if left.is_empty() && self.unwritten.front().len() == self.unwritten.buffer().len() {
@@ -70,28 +71,29 @@ impl Output {
         self.unflushed = false;
     }
 
-    /// Takes back what was left before, all but the first `written` bytes.
+    /// Takes back output that was left before, except for its first `written` bytes.
     pub(super) fn take_back(&mut self, left: &mut Vec<u8>, written: usize) {
         if left.is_empty() {
             return;
         }
-        // The transport may hold back a part of it.
+        // The transport may hold back a part of the output.
         self.unflushed = true;
         self.unwritten.prepend(left, written);
     }
 
-    /// Whether all is with the transport, and the transport holds nothing back.
+    /// Returns whether the transport has taken all output and holds nothing back.
     #[inline]
     pub(super) fn is_flushed(&self) -> bool {
         self.unwritten.is_empty() && !self.unflushed
     }
 
-    /// Whether something was written since this was last asked, and whether that had to wait for the peer.
+    /// Returns whether output was written since the last call, and whether a write had to wait for
+    /// the peer.
     pub(super) const fn take_written(&mut self) -> Option<bool> {
         self.written.take()
     }
 
-    /// Writes until all is with the transport, and makes it hold nothing back.
+    /// Writes all output, and makes the transport hold nothing back.
     #[inline]
     pub(super) fn poll_flush<T: AsyncWrite + Unpin>(
         &mut self,

@@ -1,4 +1,4 @@
-//! The payload of binary messages without their boundaries: what a byte stream is made of.
+//! The payload of binary messages without message boundaries, from which byte streams are made.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -15,24 +15,25 @@ use super::progress_timeout::ProgressTimeout;
 use super::{DrainStage, WebSocket};
 use crate::error::{Error, Result};
 
-/// What there is to read.
+/// The result of waiting for payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// [`WebSocket::rest`] is not empty, or the beginning of a text.
+    /// [`WebSocket::rest`] is not empty, or a text message has begun.
     Some(Kind),
     /// The peer has closed its direction, and ours is open.
     PeerClosed,
-    /// No more: [`WebSocket::poll_end`] tells why.
+    /// No more payload: [`WebSocket::poll_end`] returns the cause.
     None,
 }
 
 impl WebSocket {
-    /// From now on each direction ends by itself; after ours, the peer may be silent for so long.
+    /// Lets each direction end by itself; once ours has ended, the peer may be silent for
+    /// `silence`.
     pub(crate) fn allow_half_close(&mut self, silence: Duration) {
         self.connection.allow_half_close(Some(silence));
     }
 
-    /// A close frame ends both directions again. Not once the connection is closing.
+    /// Makes a close frame end both directions again. Has no effect once the connection is closed.
     pub(crate) fn forbid_half_close(&mut self) {
         self.connection.allow_half_close(None);
     }
@@ -41,29 +42,30 @@ impl WebSocket {
         self.transport.local_addr()
     }
 
-    /// In place of [`Config::write_timeout`](crate::Config::write_timeout()).
+    /// Replaces [`Config::write_timeout`](crate::Config::write_timeout()) for this connection.
     pub(crate) fn set_write_timeout(&mut self, limit: Option<Duration>) {
         self.write_timeout = ProgressTimeout::new(limit);
     }
 
-    /// Whether more may arrive.
+    /// Returns whether more input may arrive.
     #[inline]
     pub(super) fn is_receiving(&self) -> bool {
         !self.ending.has_begun() && self.connection.state() != State::PeerClosed
     }
 
-    /// Whether the end of the connection has begun, in good order or not.
+    /// Returns whether the end of the connection has begun, orderly or not.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.has_begun()
     }
 
-    /// Whether the connection ended by a closing handshake that tells of no failure. Only at its end.
+    /// Returns whether the connection ended by a closing handshake that indicates no failure. Valid
+    /// only once the connection has ended.
     pub(crate) fn ended_in_order(&self) -> bool {
         self.ending.is_closed()
             && self.close_frame.as_ref().is_none_or(|frame| frame.code.is_orderly())
     }
 
-    /// Waits until there is payload, or an end. Before it waits, the output is written.
+    /// Waits for payload or an end. The output is written before the wait.
     pub(crate) fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Payload> {
         loop {
             match self.incoming.stage {
@@ -107,7 +109,7 @@ impl WebSocket {
         Poll::Ready(())
     }
 
-    /// Takes a message that is whole in the input. Says whether there was one, or an error.
+    /// Takes a message that is whole in the input. Returns whether there was a message or an error.
     fn take_whole(&mut self) -> bool {
         self.connection.stream_messages(false);
         let before = self.input.len();
@@ -117,7 +119,7 @@ impl WebSocket {
         match received {
             None => return false,
             Some(Ok(message)) => {
-                // Its payload is the end of what was taken.
+                // The payload is the end of the consumed bytes.
                 let (kind, length) = (message.kind(), message.as_bytes().len());
                 self.take_input(taken - length);
                 self.incoming.in_input = length;
@@ -133,7 +135,8 @@ impl WebSocket {
         true
     }
 
-    /// Waits until a message may be sent. Unlike other ways to send, it discards nothing that arrives when the server stops.
+    /// Waits until a message may be sent. Unlike other ways to send, it discards no arriving
+    /// message when the server shuts down.
     pub(crate) fn poll_sendable(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {
             self.poll_close_signal(cx)?;
@@ -145,7 +148,7 @@ impl WebSocket {
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// Adds a message to the output; a long payload that is owned stays where it is.
+    /// Adds a message to the output; a long owned payload is not copied.
     pub(crate) fn push_payload(&mut self, payload: Cow<'_, [u8]>) -> Result<()> {
         let (length, before) = (payload.len(), self.output.len());
         if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
@@ -155,8 +158,8 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Nothing more will be sent: puts the close frame into the output, unless there is one already. The peer may take its time
-    /// for what is ahead of it, as before.
+    /// Ends the local direction: puts the close frame into the output, unless there is one already.
+    /// The write timeout of the output ahead of it is unchanged.
     pub(crate) fn end_sending(&mut self) {
         let answers = self.connection.state() == State::PeerClosed;
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
@@ -165,15 +168,15 @@ impl WebSocket {
         }
     }
 
-    /// Refuses what the peer sent, and ends the connection.
+    /// Refuses the peer's input, and ends the connection.
     pub(crate) fn refuse(&mut self, frame: &CloseFrame, error: Error) {
         self.forbid_half_close();
-        // Refused if one is out already: then the peer learns no more.
+        // Refused if a close frame is out already: the peer receives no other.
         let _ = self.begin_close(Some(frame));
         self.ending.refuse(error);
     }
-    /// Ends the connection so that both directions fail for the peer: by `frame`, or by a reset where a close frame is out
-    /// already or the peer does not end the transport in time.
+    /// Ends the connection so that both directions fail for the peer: by `frame`, or by a reset if
+    /// a close frame is out already or the peer does not end the transport in time.
     pub(crate) async fn abort(mut self, frame: &CloseFrame) {
         if self.ending.is_over() {
             return;

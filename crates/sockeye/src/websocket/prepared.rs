@@ -6,26 +6,26 @@ use super::WebSocket;
 use crate::error::Result;
 
 impl WebSocket {
-    /// Sends a prepared message: as [`send`](Self::send), but on a server nothing is encoded or compressed that was so
-    /// before, and a frame of 4 KiB or more is written from where it is.
+    /// Sends a prepared message like [`send`](Self::send), except that a server reuses what was
+    /// encoded or compressed before, and writes a frame of 4 KiB or more without a copy.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         self.feed_prepared(prepared).await?;
         poll_fn(|cx| self.poll_sent(cx)).await
     }
 
-    /// Takes a prepared message to be written later, as [`feed`](Self::feed).
+    /// Queues a prepared message like [`feed`](Self::feed).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`feed`](Self::feed).
+    /// Same as [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         let before = self.output.len();

@@ -8,23 +8,24 @@ use sockeye_proto::{Charge, MemoryBudget, ProtocolError};
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
-/// How long something may wait. There is no timer until it has to, and none once it goes on.
+/// A limit on the time without progress. The timer exists only while a wait lasts.
 #[derive(Debug, Default)]
 pub(crate) struct ProgressTimeout {
-    /// In milliseconds, rounded up: every idle connection holds two of them. What is longer than 49 days is for ever.
+    /// The limit in milliseconds, rounded up: every idle connection holds two of them. A limit of
+    /// more than 49 days counts as none.
     limit: Option<NonZeroU32>,
-    /// There while something waits.
+    /// The current wait, if any.
     wait: Option<Box<Wait>>,
 }
 
 #[derive(Debug, Default)]
 struct Wait {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// The bytes that wait, as they count in a budget.
+    /// The charge of the waiting bytes to a budget.
     charge: Option<Charge>,
 }
 
-/// It has waited for too long.
+/// The error of a wait without progress for too long.
 #[derive(Debug)]
 pub(super) struct Elapsed;
 
@@ -37,14 +38,14 @@ impl ProgressTimeout {
         Self { limit: limit.and_then(milliseconds), wait: None }
     }
 
-    /// Limits the wait from now on, where it has no limit: a closing handshake is bounded in any case.
+    /// Sets a limit from now on, if there is none: a closing handshake is bounded in any case.
     pub(super) fn limit(&mut self, limit: Duration) {
         if self.limit.is_none() {
             self.limit = Self::new(Some(limit)).limit;
         }
     }
 
-    /// It went on: nothing waits, and nothing counts in a budget.
+    /// Records progress: ends the wait, and the charge to a budget.
     #[inline]
     pub(crate) fn reset(&mut self) {
         if self.wait.is_some() {
@@ -52,8 +53,8 @@ impl ProgressTimeout {
         }
     }
 
-    /// Counts `held` bytes that wait against a budget, until [`reset`](Self::reset). The task is woken when they are to be given
-    /// up for others.
+    /// Charges `held` waiting bytes to a budget, until [`reset`](Self::reset). The task is woken
+    /// when the budget needs the bytes for others.
     #[cold]
     pub(super) fn charge(
         &mut self,
@@ -68,8 +69,8 @@ impl ProgressTimeout {
         Ok(())
     }
 
-    /// What became of an attempt, or an error when nothing has moved for too long; `moved` says whether something has,
-    /// where the attempt is not over.
+    /// Returns the result of an attempt, or an error when nothing has moved for too long; `moved`
+    /// returns whether something has, if the attempt is pending.
     #[inline]
     pub(super) fn poll_progress<T>(
         &mut self,
@@ -88,14 +89,15 @@ impl ProgressTimeout {
         }
     }
 
-    /// It waits: ready when it has done so for too long, counted from the first call since it went on.
+    /// Waits, and is ready when the wait exceeds the limit, counted from the first call since the
+    /// last progress.
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
         let limit = Duration::from_millis(limit.get().into());
         let wait = self.wait.get_or_insert_default();
         let sleep = wait.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
-        // A sleep is not over for a task without budget: see `Timer`.
+        // A sleep never completes for a task without budget: see `Timer`.
         pin!(unconstrained(sleep.as_mut())).poll(cx)
     }
 }

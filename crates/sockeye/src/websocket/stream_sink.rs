@@ -9,12 +9,14 @@ use sockeye_proto::{CloseCode, CloseFrame, Message};
 use super::{Half, WebSocket};
 use crate::error::{Error, Result};
 
-/// The messages, as [`WebSocket::recv`] gives them: the stream ends after the closing handshake or after an error.
+/// The stream of messages that [`WebSocket::recv`] returns: it ends after the closing handshake or
+/// after an error.
 ///
 /// # In two tasks
-/// `futures_util::StreamExt::split` gives the stream and the sink to two tasks. Either can be dropped or stop waiting at
-/// any time: the other goes on, and its timeouts apply. Pings are answered and the keepalive is watched while the stream
-/// is polled, as while [`recv`](WebSocket::recv) is awaited.
+/// `futures_util::StreamExt::split` gives the stream and the sink to two tasks. Either can be
+/// dropped or stop waiting at any time: the other one continues, and its timeouts apply. Pings are
+/// answered and the keepalive is watched while the stream is polled, as while
+/// [`recv`](WebSocket::recv) is awaited.
 impl Stream for WebSocket {
     type Item = Result<Message>;
 
@@ -29,8 +31,9 @@ impl FusedStream for WebSocket {
     }
 }
 
-/// `start_send` is [`WebSocket::feed`]; closing is [`WebSocket::close`] with 1000. `SinkExt::send` flushes, as a sink promises,
-/// also in a handler that a server runs: `SinkExt::feed` and `StreamExt::forward` write several messages at once.
+/// The sink of messages: `start_send` is [`WebSocket::feed`]; closing is [`WebSocket::close`] with
+/// 1000. `SinkExt::send` flushes, as a sink promises, also in a handler that a server runs:
+/// `SinkExt::feed` and `StreamExt::forward` write several messages at once.
 impl Sink<Message> for WebSocket {
     type Error = Error;
 

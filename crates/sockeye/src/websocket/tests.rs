@@ -1,4 +1,5 @@
-//! The connection over an in-memory transport, both ends ours: what needs no opening handshake.
+//! An open connection over an in-memory transport, with both ends local: tests that need no opening
+//! handshake.
 
 use std::io;
 use std::pin::Pin;
@@ -182,7 +183,8 @@ async fn close_does_not_wait_for_a_peer_that_reads_nothing() {
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
 }
 
-/// Reads a little each second until the close frame, which comes after the `length` bytes of one message.
+/// Reads a little each second until the close frame, which comes after the `length` bytes of one
+/// message.
 async fn read_slowly(raw: &mut DuplexStream, length: usize) {
     let wire = 10 + length + 4;
     let (mut read, mut piece) = (Vec::new(), [0; 1000]);
@@ -211,7 +213,7 @@ async fn close_does_not_cut_what_was_sent_before_it() {
             tokio::time::Instant::now()
         }
     );
-    // The peer never answers, and has `close_timeout` for that from when the close frame went out.
+    // The peer never answers, and `close_timeout` starts when the close frame was written.
     let (closed, ended) = closed;
     assert!(matches!(closed, Err(Error::TimedOut(TimedOut::Closing))), "{closed:?}");
     assert!((ended - written).as_secs() <= 5, "{:?}", ended - written);
@@ -279,7 +281,7 @@ async fn pongs_leave_even_when_there_is_always_more_to_read() {
     });
     let mut pong = [0; 2];
     let receiving = async {
-        // Never waits: the flood is there before each call.
+        // `recv` never waits: the flood is there before each call.
         while server.recv().await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
@@ -292,7 +294,8 @@ async fn pongs_leave_even_when_there_is_always_more_to_read() {
     flood.abort();
 }
 
-/// A transport that always has something to read, the same frame for ever, and takes every other write only.
+/// A transport that always has something to read, the same frame for ever, and takes only every
+/// other write.
 struct Endless {
     frame: Vec<u8>,
     at: usize,
@@ -379,7 +382,7 @@ async fn the_sink_closes_in_time_when_the_peer_reads_nothing() {
     let closed = timeout(Duration::from_secs(60), futures_util::SinkExt::close(&mut server)).await;
     let error = closed.expect("in time").unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
-    // What could not be written is gone with the connection, and does not hold up what comes later.
+    // The unwritten output is gone with the connection, and does not delay later calls.
     let late = timeout(Duration::from_secs(60), server.send("late")).await.expect("at once");
     assert!(matches!(late, Err(Error::TimedOut(TimedOut::Writing))), "{late:?}");
     let flushed = timeout(Duration::from_secs(60), server.flush()).await.expect("at once");

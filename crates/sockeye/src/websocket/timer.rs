@@ -9,19 +9,19 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::output::Output;
 use crate::transport::Transport;
 
-/// The one timer of a connection, set to the next deadline that the protocol tells.
+/// The one timer of a connection, set to the next deadline of the protocol.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// The state that the deadline was asked for in: it changes with the state, when the close frame is written, and when it
-    /// is due.
+    /// The state for which the deadline was computed: the deadline changes with the state, when the
+    /// close frame is written, and when it has passed.
     asked_in: Option<State>,
-    /// Whom the sleep will wake. There is no need to tell it so again at every wait.
+    /// The waker registered with the sleep, so that not every wait has to register it again.
     waker: Option<Waker>,
 }
 
 impl Timer {
-    /// Ready when a deadline was met and something may have been added to `output`.
+    /// Handles a deadline that has passed. Ready when output may have been added to `output`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -41,8 +41,8 @@ impl Timer {
         if told && !sleep.is_elapsed() {
             return Poll::Pending;
         }
-        // A peer that never stops sending uses up the budget of the task, and without budget a sleep is neither set nor
-        // ever over.
+        // A peer that never stops sending uses up the budget of the task, and without budget a
+        // sleep is neither set nor ever over.
         if pin!(unconstrained(sleep.as_mut())).poll(cx).is_pending() {
             self.waker = Some(cx.waker().clone());
             return Poll::Pending;

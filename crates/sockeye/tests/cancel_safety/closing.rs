@@ -3,7 +3,7 @@ use sockeye::{CloseCode, Message};
 use crate::harness::at_every_poll;
 use crate::wire::{frame, peer, server};
 
-/// The transport moves so few bytes at a time.
+/// Number of bytes that the transport moves at a time.
 const STEP: usize = 3;
 
 fn input() -> Vec<u8> {
@@ -33,7 +33,7 @@ async fn a_close_is_finished_by_recv_which_gives_what_arrives() {
         while let Some(message) = impatience.insist(async || ws.recv().await).await.unwrap() {
             received.push(message);
         }
-        // A close discards what arrives while it lasts.
+        // Closing discards input that arrives meanwhile.
         assert!(received.is_empty() || closed.is_none() && received == [Message::from("unread")]);
         (ws.close_frame().cloned(), client.await.unwrap())
     })

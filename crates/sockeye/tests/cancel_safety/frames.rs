@@ -4,10 +4,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::at_every_poll;
 use crate::wire::{frame, server};
 
-/// The frames come in some hundred pieces.
+/// Step that splits the frames into some hundred pieces.
 const STEP: usize = 2000;
 
-/// Some fit in what may be unwritten, some have to wait for room.
+/// Some frames fit into the unwritten output, others have to wait for capacity.
 fn frames() -> impl Iterator<Item = Frame> {
     [0, 125, 30_000, 30_000, 30_000, 1, 30_000]
         .into_iter()
@@ -46,7 +46,7 @@ async fn frames_are_sent_once_and_whole() {
         for frame in frames() {
             impatience.insist(async || sender.feed_frame(&frame).await).await.unwrap();
             impatience.insist(async || sender.flush().await).await.unwrap();
-            // There is room: a call that was dropped has taken it.
+            // There is capacity, so the cancelled call has taken the frame.
             impatience.wait(sender.send_frame(&frame)).await;
         }
         impatience.insist(async || sender.shutdown().await).await.unwrap();

@@ -6,10 +6,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::{Impatience, at_every_poll};
 use crate::wire::{frame, peer, server};
 
-/// The transport moves so few bytes at a time.
+/// Number of bytes that the transport moves at a time.
 const STEP: usize = 20;
 
-/// Room for about two of the messages.
+/// Returns a queue with capacity for about two of the messages.
 fn queue() -> SendQueue {
     SendQueue::new().capacity(300)
 }
@@ -28,7 +28,7 @@ async fn send_all(impatience: &Impatience, sender: &Sender) {
         impatience.insist(async || sender.send(message.clone()).await).await.unwrap();
         let prepared = Prepared::new(message.clone());
         impatience.insist(async || sender.send_prepared(&prepared).await).await.unwrap();
-        // Nothing of the same key waits once it is flushed.
+        // After a flush no message of the same key is queued.
         impatience.insist(async || sender.flush().await).await.unwrap();
         impatience.insist(async || sender.send_latest("key", message.clone()).await).await.unwrap();
     }
@@ -97,7 +97,7 @@ async fn the_receiver_streams_and_pings() {
                     length => arrived.extend_from_slice(&space[..length]),
                 }
             }
-            // A call that was dropped has taken it.
+            // A cancelled call has taken the ping.
             impatience.wait(receiver.ping(&[number])).await;
         }
         impatience
@@ -132,7 +132,7 @@ async fn a_message_in_fragments_has_each_byte_once() {
             if end_by_shutdown {
                 impatience.insist(async || writer.shutdown().await).await.unwrap();
             } else {
-                // There is room: what is dropped has ended the message.
+                // There is capacity, so the cancelled call has finished the message.
                 impatience.wait(writer.finish()).await;
             }
         }

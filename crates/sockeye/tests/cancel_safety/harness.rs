@@ -1,4 +1,4 @@
-//! Who drops futures, and a transport over which they wait at every turn.
+//! Drops futures, and provides a transport on which every operation waits.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -11,20 +11,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes, on a clock that is not the wall's.
+/// Longer than any step of these tests; time is paused.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// When a future is dropped.
+/// The rule by which futures are dropped.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
-    /// Each one after so many polls.
+    /// Each future after this number of polls.
     Each(usize),
-    /// The first one that waits once so many polls were made in all; no other.
+    /// The first future that is pending after this number of polls in all; no other.
     Once(usize),
     Never,
 }
 
-/// Drops futures before they are ready.
+/// A rule to drop futures before they are ready, and its counters.
 #[derive(Debug)]
 pub(crate) struct Impatience {
     manner: Manner,
@@ -37,12 +37,12 @@ impl Impatience {
         Self { manner, polled: Cell::new(0), dropped: Cell::new(0) }
     }
 
-    /// Drops the first future that waits once `polls` were made, and no other.
+    /// Drops the first future that is pending after `polls` polls, and no other.
     pub(crate) const fn once(polls: usize) -> Self {
         Self::new(Manner::Once(polls))
     }
 
-    /// What the future gives, or `None` when it was dropped before.
+    /// Returns the output of the future, or `None` if it was dropped before.
     pub(crate) async fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
         if let Manner::Each(_) = self.manner {
             self.polled.set(0);
@@ -58,13 +58,13 @@ impl Impatience {
         };
         if given.is_none() {
             self.dropped.set(self.dropped.get() + 1);
-            // The others go as far as they can, and the clock goes on.
+            // The other tasks run as far as they can, and time advances.
             sleep(Duration::from_millis(1)).await;
         }
         given
     }
 
-    /// Makes the same call until one is not dropped.
+    /// Repeats a call until it is not dropped.
     pub(crate) async fn insist<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
         loop {
             if let Some(given) = self.wait(call()).await {
@@ -86,8 +86,8 @@ impl Impatience {
     }
 }
 
-/// Plays the scenario with futures that are dropped ever later, until none is dropped any more: it must give the same each time
-/// as it does undisturbed. The clock must be paused.
+/// Runs the scenario with futures dropped after ever more polls, until none is dropped any more:
+/// each result must equal that of an undisturbed run. Time must be paused.
 pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&Impatience) -> T) {
     let undisturbed = scenario(&Impatience::new(Manner::Never)).await;
     let manners: [fn(usize) -> Manner; 2] = [Manner::Each, Manner::Once];
@@ -106,11 +106,12 @@ pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&
     }
 }
 
-/// A pipe's end that gives and takes at most `step` bytes at a time, and waits before each time.
+/// One end of a pipe that reads and writes at most `step` bytes at a time, and is pending before
+/// each operation.
 pub(crate) struct Trickle {
     pipe: DuplexStream,
     step: usize,
-    /// By operation: whether it has waited.
+    /// For each operation, whether it was pending already.
     waited: [bool; 4],
 }
 
@@ -127,7 +128,7 @@ impl Trickle {
         Self { pipe, step, waited: [false; 4] }
     }
 
-    /// Waits once, then does the work until it is done.
+    /// Returns pending once, then polls the work until it is ready.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

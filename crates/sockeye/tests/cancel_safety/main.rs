@@ -1,5 +1,6 @@
-//! Every public future may be dropped at every await point: it is polled once, twice, three times and so on, over a transport
-//! that gives and takes little at a time, dropped, and called again. What comes of it must be what comes of it undisturbed.
+//! Every public future may be dropped at every await point: the tests poll it once, twice, three
+//! times and so on, over a transport that moves few bytes at a time, drop it, and call again. The
+//! result must equal that of an undisturbed run.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

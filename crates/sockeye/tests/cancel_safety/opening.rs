@@ -1,5 +1,5 @@
-//! A future that opens a connection owns the stream: when it is dropped, the peer sees the end of that, after the beginning of what
-//! it would have been sent.
+//! A future that opens a connection owns the stream: when the future is dropped, the peer sees the
+//! end of the stream, after the beginning of its output.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -11,10 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use crate::harness::{Impatience, Trickle};
 use crate::wire::REQUEST;
 
-/// The transport moves so few bytes at a time.
+/// Number of bytes that the transport moves at a time.
 const STEP: usize = 5;
 
-/// Opens connections with a peer that says `input`, dropped ever later, until one is opened.
+/// Opens connections with a peer that sends `input`, and drops each future one poll later than the
+/// last, until a connection is opened.
 async fn assert_ends<T, E: Debug>(input: &str, open: impl AsyncFn(Trickle) -> Result<T, E>) {
     for polls in 1.. {
         let (mut peer, stream) = duplex(4096);
@@ -25,7 +26,7 @@ async fn assert_ends<T, E: Debug>(input: &str, open: impl AsyncFn(Trickle) -> Re
             assert!(polls > 50, "{polls}");
             return;
         }
-        // It comes to an end.
+        // The stream ends.
         peer.read_to_end(&mut Vec::new()).await.unwrap();
     }
 }
@@ -53,7 +54,7 @@ async fn of_a_handshake_that_is_dropped_nothing_stays() {
             assert!(polls > 50, "{polls}");
             return;
         }
-        // The server goes on if it had the whole request, and sees the end at once.
+        // The server continues if it had the whole request, and sees the end at once.
         if let Ok(mut ws) = server.await.unwrap() {
             ws.recv().await.unwrap_err();
         }

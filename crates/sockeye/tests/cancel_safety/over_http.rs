@@ -1,4 +1,4 @@
-//! What goes through hyper.
+//! Connections that hyper serves.
 
 use std::convert::Infallible;
 
@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 use crate::harness::{Impatience, Trickle, at_every_poll};
 use crate::wire::REQUEST;
 
-/// The transport moves so few bytes at a time.
+/// Number of bytes that the transport moves at a time.
 const STEP: usize = 10;
 
-/// The client's end of a connection to a server that sends everything back.
+/// Returns the client's end of a connection to a server that echoes every message.
 fn server() -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = duplex(1 << 16);
     let service = service_fn(|mut request: Request<Incoming>| async move {
@@ -96,7 +96,7 @@ async fn messages_on_a_stream_arrive_once_and_whole() {
         let mut ws = http2.open("/").await.unwrap();
         let mut received = Vec::new();
         for length in [0, 1, 30_000, 5] {
-            // There is room: a call that was dropped has taken it.
+            // There is capacity, so the cancelled call has taken the message.
             impatience.wait(ws.send(vec![7; length])).await;
             received.push(impatience.insist(async || ws.recv().await).await.unwrap());
         }

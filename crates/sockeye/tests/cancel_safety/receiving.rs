@@ -6,7 +6,7 @@ use tokio::task::yield_now;
 use crate::harness::{Impatience, at_every_poll};
 use crate::wire::{close, frame, peer, server};
 
-/// Messages in one piece and in fragments, with pings between them, and the end.
+/// Returns whole and fragmented messages, with pings between them, and a close frame.
 fn short_input() -> Vec<u8> {
     [
         frame(0x81, b"first"),
@@ -21,12 +21,12 @@ fn short_input() -> Vec<u8> {
     .concat()
 }
 
-/// As the short input, and a message that is read straight into its place.
+/// Returns the short input, and a message that is read directly into its final buffer.
 fn input() -> Vec<u8> {
     [frame(0x82, &vec![4; 40_000]), short_input()].concat()
 }
 
-/// All of the input comes in some hundred pieces.
+/// Step that splits the whole input into some hundred pieces.
 const STEP: usize = 600;
 
 async fn read(impatience: &Impatience, reader: &mut MessageReader<'_>) -> Vec<u8> {
@@ -77,7 +77,8 @@ async fn streamed_messages_arrive_once_and_whole() {
         let client = peer(client, input());
         let mut messages = Vec::new();
         loop {
-            // A reader borrows the connection, so that it cannot come out of a call that is repeated.
+            // A reader borrows the connection, so that a closure called repeatedly cannot return
+            // it.
             let Some(begun) = impatience.wait(ws.recv_stream()).await else { continue };
             let Some(mut reader) = begun.unwrap() else { break };
             messages.push(read(impatience, &mut reader).await);
@@ -98,7 +99,7 @@ async fn whole_and_streamed_messages_may_take_turns() {
                 break;
             };
             messages.push(message.into_bytes().to_vec());
-            // Dropped where it waits: the message goes on as it began, for the next call of whatever kind.
+            // Dropped while it waits: the next call of either kind continues the message.
             let Some(begun) = impatience.wait(ws.recv_stream()).await else { continue };
             let Some(mut reader) = begun.unwrap() else { break };
             messages.push(read(impatience, &mut reader).await);
@@ -115,7 +116,7 @@ async fn of_a_reader_that_is_dropped_the_rest_is_skipped_and_no_more() {
         let input =
             [frame(0x02, &[1; 300]), frame(0x80, &[2; 300]), frame(0x81, b"after"), close()];
         let client = peer(client, input.concat());
-        // The reader is dropped together with what it read.
+        // The reader is dropped together with the data it has read.
         let first = impatience
             .wait(async {
                 let mut reader = ws.recv_stream().await.unwrap().unwrap();

@@ -9,11 +9,11 @@ use tokio::io::duplex;
 
 use crate::harness::{Trickle, at_every_poll};
 
-/// The transport moves so few bytes at a time.
+/// Number of bytes that the transport moves at a time.
 const STEP: usize = 20;
 
-/// A client whose every second attempt is refused. The server greets, sends the first message back, and is gone; what it
-/// received is counted.
+/// Returns a client whose every second attempt is refused. The server sends a greeting, echoes the
+/// first message, and disconnects; `received` counts the messages.
 fn client(received: &Arc<AtomicUsize>) -> Reconnecting {
     let (attempts, received) = (AtomicUsize::new(0), received.clone());
     Reconnecting::new(Client::new("ws://example.com/")).connect_by(move |client| {
@@ -38,7 +38,7 @@ fn client(received: &Arc<AtomicUsize>) -> Reconnecting {
     })
 }
 
-/// The event without the wait that is drawn.
+/// Returns a description of the event without its random delay.
 fn told(event: Option<Event>) -> String {
     match event {
         Some(Event::Connecting { attempt, .. }) => format!("connecting {attempt}"),
@@ -55,7 +55,8 @@ async fn events_come_once_and_in_order() {
         while events.len() < 20 {
             let event = impatience.insist(async || client.next().await).await.unwrap();
             if matches!(&event, Some(Event::Message(message)) if message == "welcome") {
-                // It is open and there is room: a call that was dropped has taken it.
+                // The connection is open and has capacity, so the cancelled call has taken the
+                // message.
                 impatience.wait(client.send("hello")).await;
             }
             events.push(told(event));

@@ -5,18 +5,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::at_every_poll;
 use crate::wire::{close, peer, server};
 
-/// Of many lengths; one is written from where it is. All together they fit in what may be unwritten, so that each is taken at the
-/// first poll.
+/// Returns messages of many lengths; one is written without a copy. All of them fit into the
+/// unwritten output, so that each is taken at the first poll.
 fn messages() -> impl Iterator<Item = Message> {
     [0, 1, 125, 126, 300, 5000].into_iter().map(|length| vec![7; length].into())
 }
 
-/// More than may be unwritten: some have to wait for room.
+/// Returns messages that exceed the unwritten output: some have to wait for capacity.
 fn long_messages() -> impl Iterator<Item = Message> {
     (0..6).map(|number| vec![number; 30_000].into())
 }
 
-/// The messages come in some hundred pieces.
+/// Steps that split the messages into some hundred pieces.
 const STEP: usize = 200;
 const LONG_STEP: usize = 4000;
 
@@ -26,7 +26,7 @@ async fn what_was_taken_is_written_by_the_next_call() {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, Vec::new());
         for (message, ping) in messages().zip(0..) {
-            // A call that was dropped has taken it.
+            // A cancelled call has taken its message.
             impatience.wait(ws.send(message.clone())).await;
             impatience.wait(ws.ping(&[ping])).await;
             impatience.wait(ws.send_prepared(&Prepared::new(message.clone()))).await;
@@ -114,7 +114,7 @@ async fn a_message_in_fragments_has_each_byte_once() {
         let (mut ws, client) = server(LONG_STEP).await;
         let client = peer(client, Vec::new());
         for end_by_shutdown in [false, true] {
-            // What is unwritten of the last one makes this wait.
+            // Unwritten output of the previous message makes this call wait.
             let mut writer = loop {
                 if let Some(writer) = impatience.wait(ws.send_stream(Kind::Binary)).await {
                     break writer.unwrap();
@@ -133,7 +133,7 @@ async fn a_message_in_fragments_has_each_byte_once() {
             if end_by_shutdown {
                 impatience.insist(async || writer.shutdown().await).await.unwrap();
             } else {
-                // There is room: what is dropped has ended the message.
+                // There is capacity, so the cancelled call has finished the message.
                 impatience.wait(writer.finish()).await;
             }
         }

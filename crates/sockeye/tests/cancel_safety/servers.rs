@@ -8,10 +8,10 @@ use tokio::task::JoinHandle;
 use crate::harness::{Impatience, Trickle, at_every_poll};
 use crate::wire::{peer, server};
 
-/// The connections of a drain.
+/// Number of connections of the drain.
 const CONNECTIONS: usize = 4;
 
-/// Connections of the drain, whose clients tell what the close frame said.
+/// Opens connections of the drain, whose clients return the close code they receive.
 async fn clients(drain: &Drain) -> Vec<JoinHandle<Option<CloseCode>>> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -55,7 +55,7 @@ async fn connections_that_were_dropped_are_counted_once() {
     for polls in 1..10 {
         let drain = Drain::new();
         let (mut ws, _client) = server(3).await;
-        // Nobody receives from it, and no task of the drain holds it.
+        // The test does not receive from it, and no task of the drain holds it.
         drain.watch(&mut ws);
         let impatience = Impatience::once(polls);
         let finish = async || drain.finish(Shutdown::new().timeout(Duration::from_secs(1))).await;

@@ -1,4 +1,4 @@
-//! A server over a trickle, and its client by hand.
+//! A server over a [`Trickle`], and its raw client.
 
 use sockeye::WebSocket;
 use sockeye::upgrade::Upgrader;
@@ -15,7 +15,7 @@ pub(crate) const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade
 /// A server's close frame with 1000 and no reason.
 pub(crate) const CLOSE: [u8; 4] = [0x88, 2, 3, 0xe8];
 
-/// A frame of a client, under a mask key of zeros. `first` is its first byte.
+/// Returns a frame of a client, with a mask key of zeros. `first` is its first byte.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {
@@ -34,12 +34,13 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The client's close frame with 1000.
+/// Returns the client's close frame with 1000.
 pub(crate) fn close() -> Vec<u8> {
     frame(0x88, &[3, 0xe8])
 }
 
-/// A server's end, which moves at most `step` bytes at a time, and the client's after the handshake.
+/// Returns a server, whose transport moves at most `step` bytes at a time, and the client's end
+/// after the handshake.
 pub(crate) async fn server(step: usize) -> (WebSocket, DuplexStream) {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(REQUEST.as_bytes()).await.unwrap();
@@ -51,15 +52,15 @@ pub(crate) async fn server(step: usize) -> (WebSocket, DuplexStream) {
     (ws, client)
 }
 
-/// A client that says `input`, answers a close frame once it comes, and gives all that it was sent.
+/// Runs a client that sends `input`, answers a close frame, and returns all received bytes.
 pub(crate) fn peer(mut client: DuplexStream, input: Vec<u8>) -> JoinHandle<Vec<u8>> {
     tokio::spawn(async move {
-        // A server that is gone does not take it all.
+        // A server that is gone does not read all of it.
         let _ = client.write_all(&input).await;
         let mut received = Vec::new();
         while client.read_buf(&mut received).await.unwrap() > 0 {
             if received.ends_with(&CLOSE) {
-                // Answered already where the client was first.
+                // Redundant if the client started the closing handshake.
                 let _ = client.write_all(&close()).await;
             }
         }

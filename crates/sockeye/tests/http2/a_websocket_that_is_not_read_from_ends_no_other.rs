@@ -79,7 +79,8 @@ async fn a_server_that_does_not_receive_makes_the_client_wait() {
         let http2 = of_axum().await;
         let mut unread = http2.open("/ignore").await.unwrap();
         assert!(fill(&mut unread, length, 10_000).await, "of {length} bytes all are taken");
-        // hyper's settings exhaust the window of the connection as well. An echo does not need it.
+        // With hyper's settings the window of the connection is exhausted as well. Opening another
+        // WebSocket does not need it.
         http2.open("/echo").await.unwrap();
     }
 }

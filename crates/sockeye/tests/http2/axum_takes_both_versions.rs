@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificate::certificate;
 
-/// A route that sends the HTTP version of its request.
+/// Upgrades a request, and sends its HTTP version.
 async fn route(upgrade: WebSocketUpgrade) -> Response {
     let version = upgrade.version();
     upgrade.subprotocols(["chat"]).on_upgrade(async move |mut ws| {

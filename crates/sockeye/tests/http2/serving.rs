@@ -33,7 +33,7 @@ where
     (client().handshake_http2(stream).await.unwrap(), server)
 }
 
-/// Like [`connect`], but returns the pipe before anything was sent.
+/// Starts the server of [`connect`], and returns the client's end of the pipe and the task.
 pub(crate) fn serve<H, F>(
     options: Options,
     handler: H,
@@ -60,7 +60,7 @@ pub(crate) fn client() -> Client {
     Client::new("ws://example.com/")
 }
 
-/// A handler that echoes every message.
+/// Echoes every message.
 pub(crate) async fn echo(mut ws: WebSocket, _: String) {
     while let Ok(Some(message)) = ws.recv().await {
         if ws.send(message).await.is_err() {

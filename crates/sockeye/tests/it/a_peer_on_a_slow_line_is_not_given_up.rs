@@ -94,7 +94,7 @@ async fn of_a_websocket_in_two_halves() {
     peer.await.unwrap();
 }
 
-/// Sends the message to every client.
+/// A handler that sends the message to every client.
 struct Sender;
 
 impl push::Handler for Sender {

@@ -90,7 +90,7 @@ async fn senders_of_a_connection_in_two_halves_are_not_kept_waiting() {
     assert!(rest.len() <= PIPE, "{}", rest.len());
 }
 
-/// A peer that reads a byte every two seconds, five of them, and nothing after that.
+/// Reads a byte every two seconds, five of them, and nothing after that.
 async fn take_a_little(mut peer: DuplexStream) {
     for _ in 0..5 {
         sleep(Duration::from_secs(2)).await;

@@ -93,7 +93,7 @@ async fn the_request_tells_who_asks_and_options_come_in_any_order() {
             upgrade.query("room").unwrap().into_owned(),
             upgrade.uri().path().to_owned(),
         ];
-        // Settings made here take precedence over the options, which come last.
+        // Settings made here are kept, although the options are applied last.
         let upgrade = upgrade.config(Config::new().max_message_length(10)).subprotocols(["chat"]);
         let options = Options::new().subprotocols(["other"]);
         upgrade.options(options).on_upgrade(async move |mut ws| {

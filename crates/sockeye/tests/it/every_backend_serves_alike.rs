@@ -21,7 +21,7 @@ enum Seen {
     Closed(Option<u16>),
 }
 
-/// Echoes binary messages; a text message is a command.
+/// A handler that echoes every message except the texts that are commands.
 struct Echo(Sender<Seen>);
 
 impl Handler for Echo {

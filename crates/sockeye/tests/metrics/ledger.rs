@@ -24,7 +24,7 @@ pub(crate) fn record(work: impl FnOnce()) -> Vec<String> {
     lines(recorder)
 }
 
-/// Like [`record`], in a runtime that is dropped before the metrics are read.
+/// Returns the metrics as [`record`] does, of work in a runtime that is dropped before.
 pub(crate) fn record_async(work: impl Future<Output = ()>) -> Vec<String> {
     record(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();

@@ -11,7 +11,7 @@ pub(crate) async fn pair(client: Client, options: Options) -> (WebSocket, WebSoc
     (client.unwrap(), server.unwrap())
 }
 
-/// Like [`pair`], with all defaults.
+/// Returns a [`pair`] with all defaults.
 pub(crate) async fn plain() -> (WebSocket, WebSocket) {
     pair(client(), Options::new()).await
 }

@@ -1,4 +1,5 @@
-//! A broadcaster is there before the first connection, and reaches whoever is connected when it is used.
+//! A broadcaster exists before the first connection, and reaches all connections open when it is
+//! used.
 
 use sockeye::push::{Connection, HandleError, Server};
 

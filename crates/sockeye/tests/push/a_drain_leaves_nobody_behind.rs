@@ -1,4 +1,5 @@
-//! A server that stops closes every connection with a word, drops what does not go, and says so.
+//! A server that stops sends every connection a close frame, drops those that do not end, and
+//! reports the numbers.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::recorder::{Seen, record_echo};
 use crate::serving::Running;
 use crate::wire;
 
-/// More than one worker could tell at once.
+/// More peers than one worker closes at once.
 const PEERS: usize = 40;
 
 #[test]

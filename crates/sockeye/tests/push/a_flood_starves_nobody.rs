@@ -1,4 +1,4 @@
-//! A connection that never stops sending leaves the others of its worker their turns.
+//! A connection that sends without pause does not starve the other connections of its worker.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::peer::Peer;
 use crate::serving::Running;
 use crate::wire::{self, BINARY, FIN};
 
-/// How often the flood must have gone on between two answers.
+/// Number of messages of the flood required between two answers.
 const ROUNDS: usize = 50;
 
 #[test]
 fn a_flood_starves_nobody() {
-    // Text is answered with how much of the flood has come.
+    // A text message is answered with the number of flood messages received so far.
     let flooded = AtomicU64::new(0);
     let callbacks = Callbacks::new().on_message(move |connection, message| {
         if let MessageRef::Text(_) = message {

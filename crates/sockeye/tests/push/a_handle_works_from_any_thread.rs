@@ -1,4 +1,4 @@
-//! Handles: order, broadcast, bounds, and connections that are over.
+//! Handles: order, broadcast, bounds, and connections that are closed.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use crate::recorder::{Log, Recorder, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, FIN, TEXT};
 
-/// Recorders that give away a handle of each connection that opens.
+/// Returns recorders that pass on a handle of each connection that opens.
 fn record_handles() -> (impl Fn() -> Recorder + Send + Sync + 'static, Log, Receiver<Handle>) {
     let (tell, told) = channel();
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Open(_) = seen {
-            // A test that has ended listens no more.
+            // The receiver is gone when the test has ended.
             let _ = tell.send(connection.handle());
         }
     });
@@ -37,7 +37,7 @@ fn messages_of_each_thread_arrive_in_order() {
             let handle = handle.clone();
             thread::spawn(move || {
                 for number in 0..EACH {
-                    // Long ones are not copied, short ones are.
+                    // Long messages are not copied, short ones are.
                     let padding = "x".repeat(if number % 50 == 0 { 5000 } else { 0 });
                     handle.send(format!("{thread} {number} {padding}")).unwrap();
                 }
@@ -131,7 +131,7 @@ fn a_handle_of_a_connection_that_is_over_touches_no_other() {
     first.send(&wire::close(1000));
     first.drain();
     while !matches!(log.seen(), Seen::Close(_)) {}
-    // It gets the place of the one before.
+    // The new connection reuses the slot of the old one.
     let mut second = Peer::connect(running.address);
     let new = handles.recv_timeout(PATIENCE).unwrap();
     assert_ne!(old.id(), new.id());
@@ -180,7 +180,7 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
     for _ in 0..sent {
         assert_eq!(peer.message().len(), LENGTH);
     }
-    // There is room again.
+    // The queue has capacity again.
     handle.send("after").unwrap();
     assert_eq!(peer.message(), b"after");
     running.stop();
@@ -207,7 +207,7 @@ fn a_peer_is_got_rid_of_however_much_waits_for_its_worker() {
         while handle.send("x".repeat(1000)).is_ok() {
             sent += 1;
         }
-        // However often it is asked for, it waits once.
+        // Repeated requests are queued once.
         for _ in 0..100_000 {
             if gently {
                 handle.close(CloseCode::POLICY_VIOLATION, "enough").unwrap();
@@ -243,7 +243,7 @@ fn a_handle_tells_that_its_connection_is_over() {
     closed.send(&wire::close(1000));
     assert_eq!(closed.close_code(), 1000);
     closed.end();
-    // The end of the transport comes after that of the connection.
+    // The transport ends after the connection.
     assert!(closed_handle.is_closed() && closed_handle.clone().is_closed());
     assert!(!open_handle.is_closed());
     running.stop();

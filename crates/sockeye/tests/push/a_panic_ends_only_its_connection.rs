@@ -1,4 +1,5 @@
-//! A callback that panics is the end of its connection, by 1011; every other connection goes on, and so does the handler.
+//! A callback that panics ends its connection, by 1011; every other connection and the handler
+//! continue.
 
 use std::sync::mpsc::channel;
 
@@ -10,7 +11,8 @@ use crate::peer::{PATIENCE, Peer, request};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT};
 
-/// Panics where its data says so, and counts the callbacks of its connections.
+/// A handler that panics in the callback that the connection's path names, and counts the callbacks
+/// of its connections.
 struct Panicking {
     give: std::sync::mpsc::Sender<Handle>,
     closed: std::sync::mpsc::Sender<String>,
@@ -70,7 +72,8 @@ impl Handler for Panicking {
     }
 }
 
-/// Where the callback panics, what makes it do so, what comes back before the end, and the close code.
+/// The callback that panics, the input that makes it panic, the messages before the end, and the
+/// close code.
 type Case<'a> = (&'a str, Vec<u8>, &'a [&'a [u8]], u16);
 
 #[test]

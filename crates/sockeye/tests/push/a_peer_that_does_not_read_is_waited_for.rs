@@ -1,4 +1,5 @@
-//! What a peer does not read waits, within bounds; meanwhile nothing is read from it; and everything arrives, in order.
+//! Output that a peer does not read is queued, within bounds; meanwhile the server reads nothing
+//! from the peer; and everything arrives, in order.
 
 use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
@@ -17,14 +18,14 @@ use crate::wire::{self, BINARY, FIN};
 const MAX_UNWRITTEN: usize = 24 << 20;
 const LENGTH: usize = 10_000;
 
-/// A numbered message.
+/// Returns a numbered message.
 fn numbered(number: usize) -> Vec<u8> {
     let mut payload = number.to_be_bytes().to_vec();
     payload.resize(LENGTH, number as u8);
     payload
 }
 
-/// Sends until no more is taken. Returns how many were.
+/// Sends until a message is not accepted. Returns the number of accepted messages.
 fn flood(connection: &mut Connection) -> usize {
     let mut sent = 0;
     loop {
@@ -56,7 +57,7 @@ fn output_is_bounded_and_arrives_in_order_once_it_is_read() {
     peer.text("flood");
     let sent = told.recv_timeout(PATIENCE).unwrap();
     assert!(sent >= MAX_UNWRITTEN / (LENGTH + 10));
-    // Neither is handled before all of the flood is with the system.
+    // Neither is handled before all of the flood is in the system's buffers.
     peer.text("later");
     peer.send(&wire::close(1000));
     for number in 0..sent {
@@ -104,7 +105,7 @@ fn reading_pauses_while_answers_are_not_read() {
             seen_most.fetch_max(connection.unwritten(), Ordering::Relaxed);
         }
     });
-    // Before there is a connection: where this takes long, the server would ask by a ping whether the peer is there.
+    // Prepared before the connection exists: if this took long, the server would send a ping.
     let bytes: Vec<u8> =
         (0..TOTAL).flat_map(|number| wire::masked(FIN | BINARY, &numbered(number))).collect();
     let running = Running::start(Server::new(make).workers(1));
@@ -112,7 +113,7 @@ fn reading_pauses_while_answers_are_not_read() {
     let mut writer = peer.stream().try_clone().unwrap();
     let (tell, stalled) = channel();
     let writing = thread::spawn(move || {
-        // Shared with the reading half as all of the socket is, but only writes heed it.
+        // The reading half shares the timeout, as it shares the socket, but only writes use it.
         writer.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
@@ -120,7 +121,7 @@ fn reading_pauses_while_answers_are_not_read() {
                 Ok(length) => rest = &rest[length..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // From now on it is read.
+                    // From now on the peer reads.
                     let _ = tell.send(());
                 }
                 Err(error) => panic!("cannot write: {error}"),
@@ -134,7 +135,7 @@ fn reading_pauses_while_answers_are_not_read() {
     writing.join().unwrap();
     running.stop();
     let most = most.load(Ordering::Relaxed);
-    // All that a worker takes in at a time, at most.
+    // Maximum that a worker reads at a time.
     assert!(most < 4 << 20, "{most} bytes waited, of {}", TOTAL * LENGTH);
 }
 
@@ -150,7 +151,7 @@ fn a_peer_that_is_gone_before_it_has_read_is_noticed() {
     let mut peer = Peer::connect(running.address);
     peer.text("flood");
     told.recv_timeout(PATIENCE).unwrap();
-    // So that the server has come to wait for the peer.
+    // Now the server waits for the peer.
     let (_, payload) = peer.frame();
     assert_eq!(payload.len(), LENGTH);
     peer.reset();

@@ -1,4 +1,5 @@
-//! A bound on unwritten output is for peers that do not read: one that does gets everything, however small the bound.
+//! The bound on unwritten output is for peers that do not read: a peer that reads gets everything,
+//! however small the bound.
 
 use sockeye::Prepared;
 use sockeye::push::{Connection, Sent, Server};
@@ -27,7 +28,7 @@ async fn assert_answers(ws: &mut WebSocket, count: usize) {
     }
 }
 
-/// Answers each message with its number, in 4 KiB.
+/// Answers each message with its number, in a payload of 4 KiB.
 fn number_answers(connection: &mut Connection, seen: &Seen) {
     match seen {
         Seen::Open(_) => connection.set_data(0_usize),
@@ -115,7 +116,8 @@ async fn encrypted_and_compressed_alike() {
 #[test]
 fn that_is_sent_to_by_others() {
     const TOTAL: usize = 100;
-    // What its own callback posts waits until that is done, and comes together.
+    // Commands that a callback posts to its own connection wait until the callback returns, and
+    // arrive together.
     let (make, _log) = record(|connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
             let handle = connection.handle();

@@ -1,4 +1,5 @@
-//! The opening handshake of the handler server: what a handler may do with a request, and what it knows of it later.
+//! The opening handshake of the handler server: a handler's options for a request, and the parts of
+//! it that are kept.
 
 use std::sync::mpsc::channel;
 
@@ -148,7 +149,7 @@ fn what_open_sends_follows_the_answer_and_frames_sent_with_the_request_are_not_l
         });
     let running = start(callbacks);
     let frames = [wire::text("early"), wire::masked(FIN | TEXT, &[b'x'; 9000])].concat();
-    // With the request, cut within the frames, and in one byte at a time.
+    // With the request, cut within the frames, and one byte at a time.
     for cut in [0, 3, 40, 5000, frames.len()] {
         let mut peer = Peer::dial(running.address);
         peer.send(&[request("/", "").as_bytes(), &frames[..cut]].concat());
@@ -170,7 +171,7 @@ fn what_open_sends_follows_the_answer_and_frames_sent_with_the_request_are_not_l
     running.stop();
 }
 
-/// Answers with what is known of the request.
+/// Answers with the stored request.
 fn tell_request(connection: &mut Connection, _: MessageRef<'_>) {
     let known = connection.request().map(|head| format!("{head:?}"));
     connection.send(known.as_deref().unwrap_or("nothing"));

@@ -1,4 +1,5 @@
-//! How a server begins and ends: its address, its limit of connections, stopping, and a handler that panics.
+//! Start and stop of a server: its address, its limit of connections, shutdown, and a handler that
+//! panics.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -20,7 +21,7 @@ fn connections_are_closed_with_1001_when_the_server_stops() {
     for _ in &peers {
         log.opened();
     }
-    // One that is still in its handshake must not hold the server.
+    // A connection in its handshake must not delay the shutdown.
     let mut unfinished = Peer::dial(running.address);
     unfinished.send(b"GET / HTTP/1.1\r\n");
     let address = running.address;
@@ -28,7 +29,7 @@ fn connections_are_closed_with_1001_when_the_server_stops() {
     unfinished.end();
     for peer in &mut peers {
         assert_eq!(peer.close_code(), 1001);
-        // What was on its way is still handled.
+        // A message in flight is still handled.
         peer.text("one more thing");
         peer.send(&wire::close(1001));
         peer.end();

@@ -1,4 +1,5 @@
-//! Whoever keeps a server waiting is dropped in time: silent, unfinished, or unwilling to close.
+//! The server drops a peer at a timeout: a silent one, an unfinished one, and one that does not
+//! close.
 
 use std::time::Duration;
 

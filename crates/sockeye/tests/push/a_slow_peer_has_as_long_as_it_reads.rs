@@ -1,5 +1,5 @@
-//! Output waits for a peer that takes some of it now and then, and so does the end of the connection; a peer that takes nothing is
-//! given up after the write timeout.
+//! Output waits for a peer that takes some of it now and then, and so does the end of the
+//! connection; the server drops a peer that takes nothing after the write timeout.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,14 +13,15 @@ use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
 use crate::wire;
 
-/// More than the buffers of both ends hold.
+/// Length that exceeds the buffers of both ends, in bytes.
 const LENGTH: usize = 24 << 20;
 
-/// How much a slow peer reads at a time, and how long it waits in between: it takes two seconds and more for all.
+/// Bytes that a slow peer reads at a time, and the pause in between: reading everything takes at
+/// least two seconds.
 const PIECE: usize = 256 * 1024;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Far less than that.
+/// Far shorter than that.
 const SHORT: Duration = Duration::from_millis(200);
 
 fn options(config: Config) -> Options {
@@ -49,7 +50,7 @@ fn a_close_frame_follows_what_was_sent_before_it_however_slowly_that_is_read() {
     peer.text("send all");
     read_slowly(&mut peer);
     assert_eq!(peer.close_frame(), (1000, "that was all".into()));
-    // From now on the time for the answer runs.
+    // From now on the close timeout runs.
     peer.end();
     log.wait_for(&Seen::Error(Failure::TimedOut(TimedOut::Closing)));
     running.stop();
@@ -102,7 +103,7 @@ fn a_peer_on_a_slow_line_takes_some_although_the_system_has_no_room_for_more() {
     let running = Running::start(Server::new(make).workers(1).options(options));
     let mut peer = Peer::connect(running.address);
     peer.text("send all");
-    // So slowly that there is room in the system's buffers, of some megabytes, every few seconds only.
+    // So slowly that the system's buffers, of some megabytes, have space every few seconds only.
     peer.read_slowly(4 << 20, 64 * 1024, Duration::from_millis(100));
     assert!(peer.message() == vec![7; LENGTH]);
     peer.send(&wire::close(1000));
@@ -122,7 +123,7 @@ fn a_peer_that_takes_nothing_is_given_up_after_the_write_timeout() {
         }
     });
     let options = options(Config::new().write_timeout(Some(SHORT)));
-    // One answer does not fill it, so that what came with the question is handled as well.
+    // One answer does not fill the queue, so that the frames after the request are handled as well.
     let server = Server::new(make).workers(1).options(options).max_unwritten(2 * LENGTH);
     let running = Running::start(server);
     for message in ["send", "close"] {
@@ -132,7 +133,7 @@ fn a_peer_that_takes_nothing_is_given_up_after_the_write_timeout() {
         assert_eq!(log.seen(), Seen::Close(None));
         peer.drain();
     }
-    // After an error nobody is told, but the connection makes room all the same.
+    // After an error the write timeout is not reported, but it frees the connection all the same.
     let mut peer = Peer::connect(running.address);
     peer.send(&[wire::text("send"), vec![0xff; 40]].concat());
     log.opened();

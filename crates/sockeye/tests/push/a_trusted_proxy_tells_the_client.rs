@@ -1,4 +1,4 @@
-//! Behind proxies that are trusted, the client's address is what they say: for callbacks and for limits.
+//! Behind trusted proxies, callbacks and limits use the client's address that the proxies report.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::serving::Running;
 
 const LINE: &[u8] = b"PROXY TCP4 203.0.113.7 127.0.0.1 80 80\r\n";
 
-/// Makes a server that tells each client its address.
+/// Returns a server that sends each client its address.
 fn server() -> Server<impl Fn() -> Recorder + Send + Sync + 'static> {
     let (make, _log) = record(|connection: &mut Connection, seen: &Seen| {
         if let Seen::Open(_) = seen {
@@ -36,7 +36,7 @@ fn binary_header() -> Vec<u8> {
     header
 }
 
-/// Asks for a connection after a header of a proxy, and returns the head of the answer.
+/// Requests a connection after the header of a proxy, and returns the head of the response.
 fn ask(peer: &mut Peer, header: &[u8], more: &str) -> String {
     peer.send(&[header, request("/", more).as_bytes()].concat());
     peer.head()
@@ -96,7 +96,7 @@ fn connections_are_counted_by_the_clients_address() {
         let header = String::from_utf8_lossy(header).replace(".7", ".8").into_bytes();
         let mut third = Peer::dial(running.address);
         assert!(ask(&mut third, &header, other).starts_with("HTTP/1.1 101 "));
-        // A place is given back with its connection.
+        // The slot is released with its connection.
         first.reset();
         let again = || {
             let mut peer = Peer::dial(running.address);

@@ -1,4 +1,5 @@
-//! The limit of connections for one address: one more is told 429, and slow handshakes count.
+//! The limit of connections per address: further ones are refused with 429, and handshakes in
+//! progress count.
 
 use sockeye::handshake::HandshakeError;
 use sockeye::push::Server;
@@ -25,7 +26,7 @@ fn one_too_many_is_told_429_until_another_has_ended() {
         assert!(head.contains("\r\nretry-after: 5\r\n"), "{head}");
         assert_eq!(refused.rest(), b"too many connections from this address\n");
     }
-    // Those that have a place keep it.
+    // Admitted connections stay open.
     first.text("still here");
     assert_eq!(first.message(), b"still here");
     first.send(&wire::close(1000));

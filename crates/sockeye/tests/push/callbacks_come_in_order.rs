@@ -1,5 +1,6 @@
-//! Of every connection: open first, close exactly once and last, an error at most once and just before it; and
-//! nothing at all of a request that did not become a connection.
+//! Order of the callbacks of every connection: open first, close exactly once and last, an error at
+//! most once and directly before close; and no callback for a request that did not become a
+//! connection.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -16,11 +17,11 @@ use crate::recorder::{Failure, Recorder, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, BINARY, CONTINUATION, FIN, PING, PONG, TEXT};
 
-/// Clients of one run, and how many of them there are at a time.
+/// Clients of one run, and the number of threads that run them.
 const CLIENTS: u64 = 360;
 const THREADS: u64 = 6;
 
-/// How a client ends its connection, or has it ended.
+/// The way in which a client's connection ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ending {
     Close,
@@ -62,7 +63,7 @@ const ENDINGS: [Ending; 17] = [
     Ending::LeftOpen,
 ];
 
-/// Numbers that look random, the same from the same seed (xorshift).
+/// A pseudo-random generator, the same for the same seed (xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -74,7 +75,7 @@ impl Dice {
     }
 }
 
-/// Refuses some requests, and leaves the rest to a recorder.
+/// A handler that refuses some requests, and passes the others to a recorder.
 struct Picky(Recorder);
 
 impl Handler for Picky {
@@ -110,7 +111,7 @@ impl Handler for Picky {
     }
 }
 
-/// Does what the message says.
+/// Carries out the command in a message.
 fn obey(connection: &mut Connection, seen: &Seen, handles: &Sender<(Handle, bool)>) {
     match seen {
         Seen::Open(path) if path.starts_with("/AbortInOpen/") => connection.abort(),
@@ -123,11 +124,12 @@ fn obey(connection: &mut Connection, seen: &Seen, handles: &Sender<(Handle, bool
             Some("handle close") => handles.send((connection.handle(), true)).unwrap(),
             Some("handle abort") => handles.send((connection.handle(), false)).unwrap(),
             _ => {
-                // Short, so that nothing waits for a client that reads only when it has said all.
+                // Short, so that nothing waits for a client that reads only after it has sent
+                // everything.
                 connection.send("got it");
             }
         },
-        // Whatever a callback tries at the end comes to nothing.
+        // Anything that a callback tries at the end has no effect.
         Seen::Error(_) | Seen::Close(_) => {
             connection.send("too late");
             let _ = connection.ping(b"too late");
@@ -138,7 +140,7 @@ fn obey(connection: &mut Connection, seen: &Seen, handles: &Sender<(Handle, bool
     }
 }
 
-/// Some frames that break no rule.
+/// Returns some valid frames.
 fn chatter(dice: &mut Dice) -> Vec<u8> {
     let mut frames = Vec::new();
     for _ in 0..dice.roll(12) {
@@ -158,7 +160,7 @@ fn chatter(dice: &mut Dice) -> Vec<u8> {
     frames
 }
 
-/// What a client sends last, after its chatter.
+/// Returns the last bytes of a client, after its other frames.
 fn last_words(ending: Ending, dice: &mut Dice) -> Vec<u8> {
     let mut bytes = Vec::new();
     match ending {
@@ -189,7 +191,7 @@ fn last_words(ending: Ending, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Sends in pieces, until a server that ends early makes that fail.
+/// Sends in pieces, until a server that ends early makes a write fail.
 fn talk(peer: &mut Peer, bytes: &[u8], dice: &mut Dice) {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -201,7 +203,7 @@ fn talk(peer: &mut Peer, bytes: &[u8], dice: &mut Dice) {
     }
 }
 
-/// Does as one client does. What must stay open until the server stops is given back.
+/// Runs one client. Returns the peer if it must stay open until the server stops.
 fn run(address: SocketAddr, number: u64, seed: u64) -> Option<Peer> {
     let mut dice =
         Dice(seed.wrapping_mul(CLIENTS).wrapping_add(number + 1).wrapping_mul(0x9e37_79b9));
@@ -234,7 +236,7 @@ fn run(address: SocketAddr, number: u64, seed: u64) -> Option<Peer> {
     match ending {
         Ending::LeftOpen => return Some(peer),
         Ending::Finish => peer.finish(),
-        // Only what was opened surely is counted.
+        // Only connections that were certainly opened count.
         Ending::Reset => {
             peer.head();
             peer.reset();
@@ -262,7 +264,7 @@ fn ending(number: u64) -> Ending {
     ENDINGS[(number % ENDINGS.len() as u64) as usize]
 }
 
-/// Holds the rules for what one connection saw.
+/// Checks the order of the callbacks of one connection.
 fn check(ending: Ending, all: &[Seen]) {
     let context = || format!("{ending:?}: {all:?}");
     assert!(matches!(all[0], Seen::Open(_)), "{}", context());
@@ -339,7 +341,8 @@ fn run_all(seed: u64, workers: usize) {
         .collect();
     let left: Vec<Peer> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
     let mut seen: HashMap<ConnectionId, Vec<Seen>> = HashMap::new();
-    // Whoever is left must be open before the server stops, or it would not be closed but dropped.
+    // The remaining connections must be open before the server stops, or it would drop them instead
+    // of closing them.
     let mut to_open = (0..CLIENTS).filter(|number| ending(*number) == Ending::LeftOpen).count();
     while to_open > 0 {
         let (id, event) = log.next();
@@ -353,7 +356,7 @@ fn run_all(seed: u64, workers: usize) {
         .into_iter()
         .map(|mut peer| {
             thread::spawn(move || {
-                // Whether it came to be a connection or not.
+                // Whether the request became a connection or not.
                 while let Some((first, _)) = peer.frame_after_head() {
                     if first == FIN | wire::CLOSE {
                         let mut dice = Dice(1);

@@ -1,4 +1,5 @@
-//! Connections that have more to say than a worker can handle take turns, so that whoever says little is not kept waiting by them.
+//! Connections with more input than a worker can handle take turns, so that connections with little
+//! input are not delayed by them.
 
 use std::io::Write as _;
 use std::sync::mpsc::{Receiver, channel};
@@ -12,12 +13,14 @@ use crate::serving::Running;
 use crate::wire::{self, BINARY, FIN, PING};
 
 const FLOODS: usize = 3;
-/// Frames of each flood, of six bytes.
+/// Number of frames of each flood, of six bytes each.
 const FRAMES: usize = 600_000;
-/// What a worker may handle of one connection in a row. With `io_uring` it is what its buffers hold, 1 MiB.
+/// Maximum number of frames that a worker handles of one connection in a row. With `io_uring` it is
+/// the content of its buffers, 1 MiB.
 const IN_A_ROW: usize = (1 << 20) / 6 + 1;
 
-/// How long the longest run of callbacks for one connection was, as long as there were others to call.
+/// The length of the longest run of callbacks for one connection, measured while other connections
+/// have input.
 #[derive(Default)]
 struct Runs {
     last: Option<ConnectionId>,
@@ -69,7 +72,7 @@ fn longest_run(frame: &[u8]) -> usize {
                 let (first, rest) = bytes.split_at(32 * 1024);
                 peer.send(first);
                 began.send(()).unwrap();
-                // Pongs are to be read, or they would stop the flood.
+                // Unread pongs would stop the flood.
                 let mut writer = peer.stream().try_clone().unwrap();
                 let rest = rest.to_vec();
                 let writing = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A loaded server that is sent garbage on some connections serves the rest undisturbed.
+//! A loaded server that receives garbage on some connections serves the others undisturbed.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -16,7 +16,7 @@ use crate::wire::{self, BINARY, CONTINUATION, FIN, PING, TEXT};
 const WELL_BEHAVED: u8 = 8;
 const ROUNDS: usize = 150;
 
-/// What breaks the rules in one way or another, as the whole input of a connection.
+/// Returns inputs of whole connections, each of which violates the protocol in some way.
 fn garbage() -> Vec<Vec<u8>> {
     let upgraded = |frames: &[u8]| [request("/", "").as_bytes(), frames].concat();
     vec![
@@ -40,7 +40,7 @@ fn garbage() -> Vec<Vec<u8>> {
 }
 
 fn serve_both(workers: usize) {
-    // What is seen does not matter here.
+    // The callbacks do not matter here.
     let (make, _) = record_echo();
     let running = Running::start(Server::new(make).workers(workers));
     let address = running.address;
@@ -53,7 +53,7 @@ fn serve_both(workers: usize) {
                 while rounds == 0 || !done.load(Ordering::Relaxed) {
                     for bytes in garbage() {
                         let mut peer = Peer::dial(address);
-                        // The server may have had enough before all of it is written.
+                        // The server may close before all of it is written.
                         let _ = peer.stream().write_all(&bytes);
                         if rounds % 2 == 0 {
                             let _ = peer.stream().shutdown(Shutdown::Write);

@@ -1,4 +1,4 @@
-//! Connections that all send long messages as fast as they can are served alike.
+//! Connections that all send long messages at full speed are served equally.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::wire::{self, BINARY, FIN};
 const CONNECTIONS: usize = 32;
 const LENGTH: usize = 1 << 20;
 
-/// Messages of each connection, on the average.
+/// Messages of each connection, on average.
 const EACH: usize = 8;
 
 #[test]
@@ -38,7 +38,7 @@ fn long_messages_are_shared_fairly() {
                 while !over.load(Ordering::Relaxed) {
                     peer.send(&frame);
                     assert_eq!(peer.message().len(), LENGTH);
-                    // Only while all others take part.
+                    // Only while all connections take part.
                     if !over.load(Ordering::Relaxed) {
                         counts[index].fetch_add(1, Ordering::Relaxed);
                     }

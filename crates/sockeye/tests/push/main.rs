@@ -1,6 +1,7 @@
 //! The handler server, driven over sockets: one behaviour per file.
 //!
-//! `SOCKEYE_BACKEND` names the backend that is put to the test: `readiness`, `io-uring`, or the server's own choice.
+//! `SOCKEYE_BACKEND` names the backend under test: `readiness`, `io-uring`, or the server's
+//! default.
 
 #![cfg(all(unix, feature = "deflate", feature = "tls"))]
 #![allow(

@@ -1,4 +1,4 @@
-//! Every byte of every message survives, whatever its length, and however it is cut up on the way.
+//! Every byte of every message survives, whatever its length, and however the stream is split.
 
 use std::io::Write as _;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::recorder::{Seen, record_echo};
 use crate::serving::Running;
 use crate::wire::{self, BINARY, CONTINUATION, FIN, PING, PONG, TEXT};
 
-/// Both sides of every boundary between two ways to write, read or hold a message.
+/// Lengths on both sides of every boundary between two ways to write, read or hold a message.
 const LENGTHS: [usize; 14] = [
     0,
     1,
@@ -31,12 +31,12 @@ const LENGTHS: [usize; 14] = [
     5 << 20,
 ];
 
-/// Bytes that differ from message to message, and along it.
+/// Returns bytes that differ between messages, and within a message.
 fn binary(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at ^ at >> 8 ^ at >> 16 ^ length) as u8).collect()
 }
 
-/// Text in which every character is of another width than the one before.
+/// Returns text in which consecutive characters have different widths.
 fn text(length: usize) -> String {
     let mut text = String::with_capacity(length);
     for character in "aé€😀".chars().cycle() {
@@ -51,7 +51,7 @@ fn text(length: usize) -> String {
     text
 }
 
-/// Sends all of `bytes`, at most `piece` at a time, while the answers are read.
+/// Sends all of `bytes`, at most `piece` at a time, while reading the answers.
 fn exchange(peer: &mut Peer, bytes: Vec<u8>, piece: usize, expected: &[(u8, Vec<u8>)]) {
     let mut writer = peer.stream().try_clone().unwrap();
     let writing = thread::spawn(move || {
@@ -61,7 +61,7 @@ fn exchange(peer: &mut Peer, bytes: Vec<u8>, piece: usize, expected: &[(u8, Vec<
     });
     for (first, payload) in expected {
         let (mut got_first, mut got) = peer.frame();
-        // The keepalive of a server that takes long, on a busy machine.
+        // Keepalive of the server, if the test takes long on a busy machine.
         while matches!(got_first, 0x89 | 0x8a) && got_first != *first {
             (got_first, got) = peer.frame();
         }
@@ -72,7 +72,7 @@ fn exchange(peer: &mut Peer, bytes: Vec<u8>, piece: usize, expected: &[(u8, Vec<
     writing.join().unwrap();
 }
 
-/// One message of every length, as text and as binary.
+/// Returns one message of every length, as text and as binary.
 fn all_messages() -> Vec<(u8, Vec<u8>)> {
     LENGTHS
         .iter()
@@ -137,7 +137,7 @@ fn messages_come_back_when_they_are_cut_at_odd_places() {
 #[test]
 fn fragments_come_back_as_one_message_and_pings_between_them_at_once() {
     with_echo(|peer| {
-        // One at a time: of pings that wait to be answered, only the last must be.
+        // One at a time: the server must answer only the last of several pending pings.
         for (first, payload) in all_messages() {
             let cuts = [payload.len() / 3, payload.len() / 2];
             let mark = payload.len().to_be_bytes();
@@ -153,8 +153,8 @@ fn fragments_come_back_as_one_message_and_pings_between_them_at_once() {
     });
 }
 
-/// Sends messages of all lengths by our own client, several on their way at a time where both ends' sockets hold them: this
-/// client reads only when it has sent.
+/// Sends messages of all lengths with this library's client, several at a time if the socket
+/// buffers of both ends hold them: this client reads only after it has sent.
 async fn by_client(client: Client) {
     let mut ws = client.connect().await.unwrap();
     let messages: Vec<Message> = LENGTHS

@@ -1,4 +1,5 @@
-//! Whatever the last callbacks try, the peer sees nothing of it, and they are told so.
+//! Messages that the last callbacks try to send never reach the peer, and the calls return an
+//! error.
 
 use std::sync::mpsc::channel;
 
@@ -12,8 +13,8 @@ use crate::wire::{self, CLOSE, FIN, TEXT};
 
 const CLOSED: &str = "the connection is closed";
 
-/// Ends a connection in the way that `end` does, and returns what its peer is sent after the handshake. So many callbacks are told
-/// with `error` that they are too late.
+/// Ends a connection by `end`, and returns the frames that its peer receives after the handshake.
+/// In `callbacks` callbacks, sending must fail with `error`.
 fn last_frames(
     end: impl FnOnce(&mut Peer, &Handle),
     callbacks: usize,
@@ -46,7 +47,7 @@ fn last_frames(
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), [error, error]);
     }
     let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
-    // Otherwise the server would wait for the end of its half.
+    // Otherwise the server would wait for the end of the peer's half.
     drop(peer);
     running.stop();
     frames
@@ -63,7 +64,7 @@ fn what_was_queued_before_an_abort_is_dropped_with_it() {
         |_, handle| {
             handle.post("so that what follows is taken at once").unwrap();
             handle.abort().unwrap();
-            // Refused where the worker has dropped the connection by now.
+            // An error if the worker has dropped the connection by now.
             let _ = handle.send("too late");
         },
         1,

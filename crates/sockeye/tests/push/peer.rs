@@ -1,4 +1,4 @@
-//! A client without the code under test: a socket, and frames made by hand.
+//! A client without the code under test: a socket, and hand-written frames.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use crate::wire::{self, BINARY, CLOSE, FIN, TEXT};
 
-/// When a test counts as hung.
+/// Timeout after which a test counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One end of a connection.
@@ -19,12 +19,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A connection to `/`.
+    /// Opens a connection to `/`.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::ask(address, "/")
     }
 
-    /// A connection to a path.
+    /// Opens a connection to a path.
     pub(crate) fn ask(address: SocketAddr, path: &str) -> Self {
         let mut peer = Self::dial(address);
         peer.send(request(path, "").as_bytes());
@@ -33,7 +33,7 @@ impl Peer {
         peer
     }
 
-    /// A connection that has not asked for anything yet.
+    /// Opens a transport without sending a request.
     pub(crate) fn dial(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -54,7 +54,7 @@ impl Peer {
         self.send(&wire::text(payload));
     }
 
-    /// The head of an HTTP message.
+    /// Reads the head of an HTTP message.
     pub(crate) fn head(&mut self) -> String {
         loop {
             let found = self.unread().windows(4).position(|at| at == b"\r\n\r\n");
@@ -66,12 +66,12 @@ impl Peer {
         }
     }
 
-    /// The next frame: its first byte, and its payload.
+    /// Reads the next frame: its first byte, and its payload.
     pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
         self.frame_or_end().expect("a frame, not the end")
     }
 
-    /// The next frame, if there is one before the stream ends.
+    /// Reads the next frame, or returns `None` at the end of the stream.
     pub(crate) fn frame_or_end(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some((header, length)) = header(self.unread()) {
@@ -87,7 +87,8 @@ impl Peer {
         }
     }
 
-    /// The next frame, where the answer to the request may still be to come; `None` at the end, however it comes.
+    /// Reads the next frame, after the response if that was not read yet; returns `None` at the
+    /// end, clean or not.
     pub(crate) fn frame_after_head(&mut self) -> Option<(u8, Vec<u8>)> {
         while self.unread().is_empty() {
             if !self.fill() {
@@ -101,21 +102,21 @@ impl Peer {
         self.frame_or_end()
     }
 
-    /// The next frame, which must be a whole message.
+    /// Reads the next frame, which must be a whole message.
     pub(crate) fn message(&mut self) -> Vec<u8> {
         let (first, payload) = self.frame();
         assert!(first == FIN | TEXT || first == FIN | BINARY, "{first:#04x}: {payload:?}");
         payload
     }
 
-    /// The next frame, which must be a close frame with a code.
+    /// Reads the next frame, which must be a close frame with a code.
     pub(crate) fn close_code(&mut self) -> u16 {
         let (first, payload) = self.frame();
         assert_eq!(first, FIN | CLOSE, "{payload:?}");
         u16::from_be_bytes([payload[0], payload[1]])
     }
 
-    /// The next frame, which must be a close frame with a code and a reason.
+    /// Reads the next frame, which must be a close frame with a code and a reason.
     pub(crate) fn close_frame(&mut self) -> (u16, String) {
         let (first, payload) = self.frame();
         assert_eq!(first, FIN | CLOSE, "{payload:?}");
@@ -123,7 +124,7 @@ impl Peer {
         (u16::from_be_bytes([payload[0], payload[1]]), reason)
     }
 
-    /// Reads this much and keeps it, a piece at a time with a pause after each.
+    /// Reads `length` bytes and keeps them, a piece at a time with a pause after each.
     pub(crate) fn read_slowly(&mut self, length: usize, piece: usize, pause: Duration) {
         while self.unread().len() < length {
             let before = self.received.len();
@@ -135,7 +136,7 @@ impl Peer {
         }
     }
 
-    /// Reads until the stream ends, in whatever way it does.
+    /// Reads until the stream ends, in whatever way.
     pub(crate) fn drain(&mut self) {
         let mut sink = [0; 16 * 1024];
         loop {
@@ -151,18 +152,18 @@ impl Peer {
         }
     }
 
-    /// All that comes until the stream ends.
+    /// Returns all bytes up to the end of the stream.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.fill() {}
         self.take(self.unread().len())
     }
 
-    /// The stream must end here, by the end of the other half or by a reset.
+    /// Expects the end of the stream here, by the end of the other half or by a reset.
     pub(crate) fn end(&mut self) {
         assert!(!self.fill(), "{:?}", self.unread());
     }
 
-    /// Ends this half.
+    /// Ends the sending half.
     pub(crate) fn finish(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
@@ -186,7 +187,7 @@ impl Peer {
         taken
     }
 
-    /// Reads some more. Says whether there was more.
+    /// Reads some more. Returns whether there was more.
     fn fill(&mut self) -> bool {
         let length = self.received.len();
         self.received.resize(length + 256 * 1024, 0);
@@ -203,7 +204,7 @@ impl Peer {
     }
 }
 
-/// A whole request for `path`, with more header lines.
+/// Returns a whole request for `path`, with more header lines.
 pub(crate) fn request(path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -211,7 +212,7 @@ pub(crate) fn request(path: &str, headers: &str) -> String {
     )
 }
 
-/// The lengths of the header and of the payload of a frame that a server sent.
+/// Returns the lengths of the header and of the payload of a server's frame.
 fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes.get(1)? {
         length @ 0..=125 => Some((2, length.into())),

@@ -1,4 +1,4 @@
-//! Pings are answered and told of; pongs are told of.
+//! Pings are answered and reported; pongs are reported.
 
 use std::sync::mpsc::channel;
 
@@ -47,7 +47,7 @@ fn a_ping_from_a_callback_or_a_handle_brings_a_pong() {
     assert!(matches!(too_long, HandleError::Usage(error) if error == expected), "{too_long:?}");
     handle.ping(b"from elsewhere").unwrap();
     assert_eq!(peer.frame(), (FIN | PING, b"from elsewhere".to_vec()));
-    // One that nobody asked for is told of as well.
+    // An unsolicited pong is reported as well.
     peer.send(&wire::masked(FIN | PONG, b"unasked"));
     assert_eq!(log.wait_for(&Seen::Pong(b"unasked".to_vec())), handle.id());
     running.stop();

@@ -1,4 +1,5 @@
-//! Broadcasts and prepared messages on connections that agreed on different things, mixed with messages of their own.
+//! Broadcasts and prepared messages on connections with different extensions, mixed with ordinary
+//! messages.
 
 use std::sync::mpsc::channel;
 
@@ -11,7 +12,8 @@ use crate::peer::{PATIENCE, Peer};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 
-/// Longer and shorter than what is copied, compressed or encoded for all connections together.
+/// Returns messages below and above the thresholds for copying, for compression and for shared
+/// encoding.
 fn messages() -> Vec<Prepared> {
     [0, 20, 200, 5000, 40_000]
         .into_iter()
@@ -33,7 +35,8 @@ async fn in_the_order_in_which_they_were_sent() {
     for encrypted in [false, true] {
         let (tell, told) = channel::<Handle>();
         let answers = prepared.clone();
-        // Answers with an ordinary message and then a prepared one, both of the length that is asked for.
+        // Answers with an ordinary message and then a prepared one, both of the length of the
+        // request.
         let (make, log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
             Seen::Open(_) => tell.send(connection.handle()).unwrap(),
             Seen::Message(message) => {
@@ -87,7 +90,7 @@ async fn in_the_order_in_which_they_were_sent() {
                 }
             }
         }
-        // They would not answer a close frame.
+        // These clients would not answer a close frame.
         drop(clients);
         running.stop();
     }

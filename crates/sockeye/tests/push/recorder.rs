@@ -1,4 +1,4 @@
-//! A handler that tells of every callback.
+//! A handler that records every callback.
 
 use std::any::Any;
 use std::io;
@@ -11,10 +11,10 @@ use sockeye::{CloseFrame, Error, Message, MessageRef, ProtocolError, TimedOut};
 
 use crate::peer::PATIENCE;
 
-/// What a callback was told.
+/// A callback, with its arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
-    /// The path that was asked for.
+    /// The path of the request.
     Open(String),
     Message(Message),
     Ping(Vec<u8>),
@@ -26,7 +26,7 @@ pub(crate) enum Seen {
     Close(Option<CloseFrame>),
 }
 
-/// The errors that a connection of a server can come to.
+/// The errors of a server's connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Failure {
     Protocol(ProtocolError),
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     TimedOut(TimedOut),
 }
 
-/// Tells of every callback, and then does what the test wants done in it.
+/// A handler that records every callback, and then runs the test's action.
 pub(crate) struct Recorder {
     seen: Sender<(ConnectionId, Seen)>,
     act: Arc<Act>,
@@ -44,7 +44,7 @@ pub(crate) struct Recorder {
 
 type Act = dyn Fn(&mut Connection, &Seen) + Send + Sync;
 
-/// What makes recorders, and what they told.
+/// Returns a factory of recorders, and the log of their callbacks.
 pub(crate) fn record(
     act: impl Fn(&mut Connection, &Seen) + Send + Sync + 'static,
 ) -> (impl Fn() -> Recorder + Send + Sync + 'static, Log) {
@@ -54,7 +54,7 @@ pub(crate) fn record(
     (make, Log { told })
 }
 
-/// As [`record`], with every message sent back.
+/// Returns the result of [`record`] for recorders that echo every message.
 pub(crate) fn record_echo() -> (impl Fn() -> Recorder + Send + Sync + 'static, Log) {
     record(|connection, seen| {
         if let Seen::Message(message) = seen {
@@ -63,23 +63,23 @@ pub(crate) fn record_echo() -> (impl Fn() -> Recorder + Send + Sync + 'static, L
     })
 }
 
-/// What recorders told.
+/// The callbacks of all recorders.
 pub(crate) struct Log {
     told: Receiver<(ConnectionId, Seen)>,
 }
 
 impl Log {
-    /// What happens next on any connection.
+    /// Returns the next callback of any connection.
     pub(crate) fn next(&self) -> (ConnectionId, Seen) {
         self.told.recv_timeout(PATIENCE).expect("something happens")
     }
 
-    /// What happens next, whoever it happens to.
+    /// Returns the next callback without its connection.
     pub(crate) fn seen(&self) -> Seen {
         self.next().1
     }
 
-    /// The connection that opens next.
+    /// Returns the next connection that opens.
     pub(crate) fn opened(&self) -> ConnectionId {
         loop {
             if let (id, Seen::Open(_)) = self.next() {
@@ -88,7 +88,7 @@ impl Log {
         }
     }
 
-    /// Waits for something to happen.
+    /// Waits for a callback, and returns its connection.
     pub(crate) fn wait_for(&self, expected: &Seen) -> ConnectionId {
         loop {
             let (id, seen) = self.next();
@@ -98,7 +98,7 @@ impl Log {
         }
     }
 
-    /// All that is left, once the server has stopped.
+    /// Returns all remaining callbacks, once the server has stopped.
     pub(crate) fn rest(self) -> impl Iterator<Item = (ConnectionId, Seen)> {
         self.told.into_iter()
     }
@@ -107,7 +107,7 @@ impl Log {
 impl Recorder {
     fn saw(&mut self, connection: &mut Connection, seen: Seen) {
         (self.act)(connection, &seen);
-        // A test that has ended listens no more.
+        // The receiver is gone when the test has ended.
         let _ = self.seen.send((connection.id(), seen));
     }
 }

@@ -1,4 +1,4 @@
-//! Servers on threads of their own.
+//! Servers on separate threads.
 
 use std::env;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use sockeye::push::{Backend, Handler, Server, Stopper};
 use sockeye::{Drained, Result};
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stopper: Stopper,
@@ -30,24 +30,25 @@ impl Running {
         format!("ws://{}/", self.address)
     }
 
-    /// Begins to stop.
+    /// Starts to stop the server.
     pub(crate) fn tell_to_stop(&self) {
         self.stopper.stop();
     }
 
-    /// Stops, and waits until it has.
+    /// Stops the server, and waits until it has stopped.
     pub(crate) fn stop(self) -> Drained {
         self.stopper.stop();
         self.join().unwrap().unwrap()
     }
 
-    /// What became of the thread.
+    /// Returns the result of the thread.
     pub(crate) fn join(self) -> thread::Result<Result<Drained>> {
         self.thread.join()
     }
 }
 
-/// The backend that is put to the test: what `SOCKEYE_BACKEND` names (`readiness`, `io-uring`), or the server's own choice.
+/// Returns the backend under test: the value of `SOCKEYE_BACKEND` (`readiness`, `io-uring`), or the
+/// server's default.
 pub(crate) fn backend() -> Backend {
     match env::var("SOCKEYE_BACKEND").as_deref() {
         Ok("readiness") => Backend::Readiness,

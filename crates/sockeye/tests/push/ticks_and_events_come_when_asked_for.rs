@@ -1,4 +1,5 @@
-//! Ticks come after the time that was asked for, events as they were posted, both with the connection at hand.
+//! Ticks fire after the requested time, events arrive in the order in which they were posted, both
+//! with access to the connection.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -66,7 +67,7 @@ fn the_last_time_that_was_asked_for_counts() {
     soon.text("soon");
     let id = log.wait_for(&Seen::Tick);
     assert_ne!(id, put_off_id);
-    // It came once, and for one connection only: the next that comes is asked for again.
+    // The tick fired once, and for one connection only: the next tick must be requested again.
     soon.text("soon");
     assert_eq!(log.wait_for(&Seen::Tick), id);
     for peer in [&mut put_off, &mut cancelled, &mut soon] {
@@ -132,7 +133,7 @@ fn events_come_in_order_among_messages_to_their_connection_only() {
     }
     let handles: Vec<_> = posting.into_iter().map(|thread| thread.join().unwrap()).collect();
     running.stop();
-    // Whoever posts to a connection that is over disturbs nobody.
+    // Posting to a closed connection disturbs no other.
     for handle in handles {
         assert!(matches!(handle.post(()), Err(HandleError::Stopped)));
     }

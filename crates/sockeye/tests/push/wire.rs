@@ -1,4 +1,4 @@
-//! Frames written byte by byte, without the code under test.
+//! Frames encoded byte by byte, without the code under test.
 
 pub(crate) const CONTINUATION: u8 = 0x0;
 pub(crate) const TEXT: u8 = 0x1;
@@ -11,7 +11,7 @@ pub(crate) const FIN: u8 = 0x80;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame as a client sends it. `first` is the whole first byte.
+/// Returns a frame as a client sends it. `first` is the whole first byte.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -30,12 +30,12 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A message in one frame.
+/// Returns a text message in one frame.
 pub(crate) fn text(payload: &str) -> Vec<u8> {
     masked(FIN | TEXT, payload.as_bytes())
 }
 
-/// A close frame with a code.
+/// Returns a close frame with a code.
 pub(crate) fn close(code: u16) -> Vec<u8> {
     masked(FIN | CLOSE, &code.to_be_bytes())
 }

@@ -65,7 +65,7 @@ async fn the_first_attempt_is_made_at_once_and_others_after_their_wait() {
         longest = if longest.is_zero() { SECOND } else { (2 * longest).min(30 * SECOND) };
         let start = Instant::now();
         assert!(matches!(client.next().await.unwrap(), Some(Event::Failed(_))));
-        // Timers tick every millisecond.
+        // Timers have a resolution of a millisecond.
         let late = start.elapsed().checked_sub(delay).expect("the wait was waited for");
         assert!(late <= Duration::from_millis(1), "{late:?}");
     }

@@ -3,7 +3,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::script::{Step, next, scripted, serve};
 
-/// Receives this many messages, and reports each.
+/// Receives `count` messages, and logs each.
 async fn take(mut ws: WebSocket, count: usize, server: &'static str, log: UnboundedSender<String>) {
     for _ in 0..count {
         let message = ws.recv().await.unwrap().unwrap();
@@ -17,7 +17,7 @@ async fn a_message_waits_for_a_connection() {
     let mut client = scripted([Step::Refuse, Step::Refuse, serve(|ws| take(ws, 1, "third", log))]);
     client.send("hello").await.unwrap();
     assert_eq!(received.recv().await.unwrap(), "third: hello");
-    // What happened meanwhile is still told.
+    // Events of the meantime are still returned.
     for expected in [
         "connecting 1",
         "failed: the transport failed during the opening handshake: connection refused",
@@ -37,7 +37,9 @@ async fn a_message_that_was_under_way_when_the_connection_was_lost_is_not_sent_a
         serve(|ws| async move { drop(ws.into_frames(1000)) }),
         serve(|ws| take(ws, 1, "second", log)),
     ]);
-    // A WebSocket that is dropped would read on for a while; frames are cut off. More than the pipe holds: it cannot be with the transport before the server is gone.
+    // A dropped WebSocket would read on for a while; `into_frames` ends the transport at once. The
+    // message exceeds the pipe's buffer, so it cannot be with the transport before the server is
+    // gone.
     let error = client.send("x".repeat(100_000)).await.unwrap_err();
     assert!(matches!(error, Error::Disconnected), "{error:?}");
     client.send("after").await.unwrap();

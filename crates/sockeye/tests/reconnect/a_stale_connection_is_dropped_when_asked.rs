@@ -25,7 +25,7 @@ async fn a_stale_connection_is_dropped_and_another_made_at_once() {
     for expected in ["connecting 2", "connected", "message: hello"] {
         assert_eq!(next(&mut client).await, expected);
     }
-    // The clock stands still unless somebody waits for it.
+    // Time is paused and advances only when all tasks wait.
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 

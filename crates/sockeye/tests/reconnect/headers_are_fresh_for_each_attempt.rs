@@ -16,7 +16,7 @@ async fn headers_are_fresh_for_each_attempt() {
     let heads = Heads::default();
     let mut client = recorded([Step::Answer(UNAVAILABLE), Step::Answer(UNAVAILABLE)], &heads)
         .before_attempt(|attempt, mut headers| async move {
-            // Each attempt begins with the client's own.
+            // Each attempt starts from the client's headers.
             assert!(headers.is_empty());
             headers.insert("x-token", HeaderValue::from(attempt));
             Ok(headers)

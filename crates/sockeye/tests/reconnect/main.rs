@@ -1,5 +1,5 @@
-//! A client that connects again when its connection is lost: over pipes, by scripted servers, with a clock that stands
-//! still unless somebody waits for it.
+//! A client that reconnects when its connection is lost: over pipes, with scripted servers, and
+//! with paused time, which advances only when all tasks wait.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

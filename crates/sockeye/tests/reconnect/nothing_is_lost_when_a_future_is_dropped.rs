@@ -9,7 +9,8 @@ use crate::script::{Step, scripted, serve, told};
 
 const TICK: Duration = Duration::from_millis(3);
 
-/// The next event, though every wait for it is dropped after three milliseconds and begun anew.
+/// Returns the next event, although every wait for it is cancelled after three milliseconds and
+/// repeated.
 async fn impatient(client: &mut Reconnecting) -> String {
     loop {
         if let Ok(event) = timeout(TICK, client.next()).await {
@@ -30,7 +31,7 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
     };
     let mut client = scripted([slow("one"), Step::Refuse, slow("two")]).before_attempt(
         |_, headers| async move {
-            // Longer than anybody here waits.
+            // Longer than any wait in this test.
             sleep(Duration::from_millis(100)).await;
             Ok(headers)
         },

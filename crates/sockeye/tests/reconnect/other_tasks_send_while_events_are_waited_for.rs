@@ -2,7 +2,7 @@ use sockeye::{CloseCode, Error, WebSocket};
 
 use crate::script::{Step, scripted, serve, told};
 
-/// Echoes one message, then goes without a word.
+/// Echoes one message, then disconnects without a close frame.
 async fn echo_once(mut ws: WebSocket) {
     let message = ws.recv().await.unwrap().unwrap();
     ws.send(message).await.unwrap();

@@ -1,4 +1,4 @@
-//! Servers that do, one attempt after the other, what a test has written down.
+//! Scripted servers: each attempt to connect takes the next step of the test's script.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 type Served = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What comes of an attempt.
+/// The outcome of an attempt.
 pub(crate) enum Step {
-    /// There is no connection.
+    /// The connection is refused.
     Refuse,
-    /// The request is answered with this, and nothing more.
+    /// The request is answered with this response, and nothing more.
     Answer(&'static str),
-    /// The connection is open, and the server does this with it before it drops it.
+    /// The connection opens, and the server runs this script before it drops the connection.
     Serve(Box<dyn FnOnce(WebSocket) -> Served + Send>),
 }
 
@@ -31,7 +31,7 @@ where
     Step::Serve(Box::new(move |ws| Box::pin(script(ws))))
 }
 
-/// What was asked of the servers: the heads of the requests that were answered.
+/// The heads of the requests that were answered.
 #[derive(Clone, Default)]
 pub(crate) struct Heads(Arc<Mutex<Vec<String>>>);
 
@@ -41,7 +41,7 @@ impl Heads {
     }
 }
 
-/// A client whose attempts come to these, one after the other; more than these are refused.
+/// Returns a client whose attempts take these steps in order; further attempts are refused.
 pub(crate) fn scripted(steps: impl IntoIterator<Item = Step>) -> Reconnecting {
     recorded(steps, &Heads::default())
 }
@@ -75,7 +75,7 @@ pub(crate) fn recorded(steps: impl IntoIterator<Item = Step>, heads: &Heads) -> 
     })
 }
 
-/// The next event in a word or two, without the wait before an attempt.
+/// Returns a short description of the next event, without the delay before an attempt.
 pub(crate) async fn next(reconnecting: &mut Reconnecting) -> String {
     told(reconnecting.next().await)
 }
@@ -95,7 +95,7 @@ pub(crate) fn told(event: Result<Option<Event>, Error>) -> String {
     }
 }
 
-/// The wait before the next attempt, whatever comes before that.
+/// Returns the delay before the next attempt, and skips the events before it.
 pub(crate) async fn next_delay(reconnecting: &mut Reconnecting) -> Duration {
     loop {
         if let Event::Connecting { delay, .. } = reconnecting.next().await.unwrap().unwrap() {

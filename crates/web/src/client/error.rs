@@ -54,11 +54,11 @@ impl ConnectError {
     /// Returns whether the same attempt may succeed later without any change by the program or the
     /// user.
     ///
-    /// | transient | not |
+    /// | transient | permanent |
     /// |---|---|
-    /// | [`Failed`](Self::Failed): a server that is down looks like one that refuses for good, and the first is what passes | what the program asked for: [`Request`](Self::Request) |
-    /// | [`TimedOut`](Self::TimedOut) | what the browser forbids or has not: [`Security`](Self::Security), [`Browser`](Self::Browser) |
-    /// | a hook of [`Reconnecting`](crate::reconnect::Reconnecting) that failed: [`Hook`](Self::Hook) | having given up: [`GaveUp`](Self::GaveUp) |
+    /// | [`Failed`](Self::Failed): a server that is down is indistinguishable from one that refuses permanently, and the former is temporary | an invalid request: [`Request`](Self::Request) |
+    /// | [`TimedOut`](Self::TimedOut) | a connection that the browser forbids or does not support: [`Security`](Self::Security), [`Browser`](Self::Browser) |
+    /// | a failed hook of [`Reconnecting`](crate::reconnect::Reconnecting): [`Hook`](Self::Hook) | the limit of attempts was reached: [`GaveUp`](Self::GaveUp) |
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Failed | Self::TimedOut { .. } | Self::Hook(_) => true,

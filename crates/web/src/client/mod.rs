@@ -128,7 +128,6 @@ impl Client {
     /// Sets the maximum size of the queue of received messages, in bytes; a text message counts two
     /// bytes for each UTF-16 code unit, and each message at least 64. Default: 16 MiB. The queue
     /// always has space for one message.
-    /// 64. Default: 16 MiB. One message has its place in any case.
     ///
     /// While the queue is full, a browser with `WebSocketStream` applies backpressure to the
     /// server; in any other browser, the next message ends the connection: see

@@ -77,7 +77,7 @@ enum SocketState {
         reader: Reader,
         writer: Writer,
         negotiated: Negotiated,
-        /// Whether neither side has begun to close the socket.
+        /// Set until either side begins to close the socket.
         is_writable: bool,
     },
     Failed(ConnectError),

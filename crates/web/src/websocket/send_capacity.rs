@@ -15,7 +15,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(4);
 /// Close code after a write timeout. Replaces 1006, which a page cannot send.
 const GIVEN_UP: u16 = 4006;
 
-/// Waits until the browser buffers no more than a given number of unsent bytes.
+/// A wait until the browser buffers no more than a given number of unsent bytes.
 ///
 /// Each value has its own timers, so that every waiting task is woken.
 #[derive(Debug, Default)]

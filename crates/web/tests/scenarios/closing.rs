@@ -132,7 +132,7 @@ async fn what_came_before_the_close_arrives_however_late_it_is_asked_for() {
             let id = id();
             let path = format!("/farewell?id={id}&count={count}&length={length}&reason=done");
             let mut ws = kind.connect(&path).await;
-            // The closing handshake was done.
+            // The closing handshake has completed.
             assert_eq!(fate(&id).await, "1000 after 0 bytes");
             for _ in 0..count {
                 assert_eq!(ws.recv().await.unwrap().map(|message| message.len()), Some(length));
@@ -151,7 +151,7 @@ async fn a_close_that_comes_when_the_queue_is_full_is_no_clean_end() {
         let client = kind.client(&format!("/farewell?id={id}&count=20&length=200"));
         let mut ws = client.receive_queue(limit).connect().await.unwrap();
         fate(&id).await;
-        // Five fit; the browser may hold another one.
+        // Five messages fit; the browser may buffer one more.
         let mut received = 0;
         let end = loop {
             match ws.recv().await {

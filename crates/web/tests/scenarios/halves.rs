@@ -1,4 +1,4 @@
-//! Two halves in two tasks: one gives up, is dropped or ends, and the other goes on.
+//! Two halves in two tasks: one stops waiting, is dropped or ends, and the other continues.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-/// Trusts any issuer, like a browser whose user ignores the warning, and stores the certificate.
+/// A verifier that trusts any issuer, like a browser whose user ignores the warning, and stores the
+/// certificate.
 #[derive(Debug)]
 pub(crate) struct AnyIssuer {
     provider: CryptoProvider,

@@ -39,7 +39,8 @@ pub async fn all_four_kinds_are_answered(channel: &Channel) {
     assert_eq!(replies[99], "Hello 99!");
 }
 
-/// In a bidirectional stream each message is answered before the next is sent: nothing waits for more.
+/// In a bidirectional stream, each message is answered before the next is sent: no message is held
+/// back for another.
 pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
     let (names, receiver) = mpsc::channel(1);
     names.send(hello("0")).await.expect("room");
@@ -55,7 +56,8 @@ pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
     assert!(replies.message().await.expect("the end").is_none());
 }
 
-/// Each half of a conversation may stop waiting at any time, or end, and the other goes on; the deadline holds.
+/// Each half of a conversation may stop waiting at any time, or end, and the other continues; the
+/// deadline holds.
 pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel: &Channel) {
     for polls in 0..4 {
         let (names, receiver) = mpsc::channel(1);
@@ -82,7 +84,7 @@ pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel:
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
 }
 
-/// Polls a future this often, or until it is ready, and drops it.
+/// Polls a future `polls` times, or until it is ready, and drops it.
 async fn give_up<F: Future>(future: F, polls: u32) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -108,7 +110,7 @@ pub async fn metadata_travels_both_ways(channel: &Channel) {
     );
 }
 
-/// A status arrives with its code, message, details and metadata, and the connection goes on.
+/// A status arrives with its code, message, details and metadata, and the connection continues.
 pub async fn a_status_arrives_whole(channel: &Channel) {
     for code in 1..=16 {
         let message = format!("Störung {code}: 100 %\nand more");

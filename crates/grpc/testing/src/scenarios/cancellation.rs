@@ -1,4 +1,4 @@
-//! Calls that nobody waits for any more.
+//! Cancelled calls.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,17 +12,19 @@ use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
 use crate::proto::{Nothing, Pouring};
 use crate::yield_once;
 
-/// Of each kind.
+/// Number of calls of each kind.
 const CALLS: u32 = 1000;
 
 const BURST: u32 = 10_000;
 
-/// Lengths of messages, in bytes, that a server sends as fast as it goes. Of long ones a window is under way when the call is
-/// dropped, 2 MiB, which takes 40 ms where nothing is optimised; of short ones some thousand.
+/// Lengths of messages that a server sends as fast as it can, in bytes. With long messages, a
+/// window of 2 MiB is in flight when the call is dropped, which takes 40 ms in unoptimized builds;
+/// with short ones, some thousand messages.
 const LONG: u32 = 32 * 1024;
 const SHORT: u32 = 20;
 
-/// 1,000 server streams are dropped after their first message, some with all of a window under way; the connection lives.
+/// 1,000 server streams are dropped after their first message, some with a whole window in flight;
+/// the connection survives.
 pub async fn cancelled_server_streams_end(channel: &Channel) {
     for n in 0..CALLS {
         let length = match n % 20 {
@@ -42,14 +44,14 @@ pub async fn cancelled_server_streams_end(channel: &Channel) {
     assert_alive(channel).await;
 }
 
-/// 1,000 client streams are dropped after their first message; the connection lives.
+/// 1,000 client streams are dropped after their first message; the connection survives.
 pub async fn cancelled_client_streams_end(channel: &Channel) {
     for _ in 0..CALLS {
         let (names, receiver) = mpsc::channel(1);
         names.send(hello("Ada")).await.expect("room");
         let mut greeter = greeter(channel);
         let mut call = pin!(greeter.collect(ReceiverStream::new(receiver)));
-        // The first message was taken when there is room for the second.
+        // The first message was taken once there is capacity for the second.
         let mut room = pin!(names.reserve());
         poll_fn(|cx| {
             assert!(call.as_mut().poll(cx).is_pending());
@@ -61,7 +63,8 @@ pub async fn cancelled_client_streams_end(channel: &Channel) {
     assert_alive(channel).await;
 }
 
-/// 1,000 conversations are dropped after their first answer while requests go on; the connection lives.
+/// 1,000 conversations are dropped after their first answer while requests continue; the connection
+/// survives.
 pub async fn cancelled_conversations_end(channel: &Channel) {
     for _ in 0..CALLS {
         let (names, receiver) = mpsc::channel(1);
@@ -70,14 +73,14 @@ pub async fn cancelled_conversations_end(channel: &Channel) {
         let mut replies = replies.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a reply").is_some());
         drop(replies);
-        // The call lets go of the requests that it was to send.
+        // The call drops the requests that it was to send.
         names.closed().await;
     }
     assert_all_calls_end(channel).await;
     assert_alive(channel).await;
 }
 
-/// 10,000 calls are begun and dropped as fast as it goes; the connection lives.
+/// 10,000 calls are begun and dropped as fast as possible; the connection survives.
 pub async fn a_burst_of_cancelled_calls_is_survived(channel: &Channel) {
     for n in 0..BURST {
         let mut trial = trial(channel);
@@ -87,7 +90,7 @@ pub async fn a_burst_of_cancelled_calls_is_survived(channel: &Channel) {
             Poll::Ready(())
         })
         .await;
-        // Some are dropped before they have left, some after.
+        // Some calls are dropped before they have left the program, some after.
         if n % 3 == 0 {
             yield_once().await;
         }

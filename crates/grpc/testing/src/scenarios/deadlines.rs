@@ -1,4 +1,4 @@
-//! Calls that take too long.
+//! Calls that exceed their deadlines.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tonic::{Code, Request};
 use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
 use crate::proto::Nothing;
 
-/// Too short for a server that never answers, whatever the machine.
+/// A deadline that passes on any machine, for calls to a server that never answers.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Longer than any test.
+/// A deadline longer than any test.
 const LONG: Duration = Duration::from_secs(1000);
 
 fn with_deadline<T>(message: T, limit: Duration) -> Request<T> {
@@ -21,7 +21,7 @@ fn with_deadline<T>(message: T, limit: Duration) -> Request<T> {
     request
 }
 
-/// A call that is answered in time is not touched by its deadline.
+/// A call that is answered in time is unaffected by its deadline.
 pub async fn a_deadline_that_is_met_changes_nothing(channel: &Channel) {
     for _ in 0..100 {
         let request = with_deadline(hello("Ada"), LONG);
@@ -38,7 +38,7 @@ pub async fn a_call_without_answer_ends_at_its_deadline(channel: &Channel) {
     assert_all_calls_end(channel).await;
 }
 
-/// A deadline of nothing is over before the call begins.
+/// A deadline of zero has passed before the call begins.
 pub async fn a_deadline_of_zero_is_over_at_once(channel: &Channel) {
     let request = with_deadline(Nothing {}, Duration::ZERO);
     let status = trial(channel).hang(request).await.expect_err("no answer");
@@ -46,7 +46,7 @@ pub async fn a_deadline_of_zero_is_over_at_once(channel: &Channel) {
     assert_alive(channel).await;
 }
 
-/// The deadline covers the messages of a stream, in which nothing goes wrong before.
+/// The deadline covers the messages of a stream, before which no error occurs.
 pub async fn a_stream_ends_at_its_deadline(channel: &Channel) {
     let request = with_deadline(Nothing {}, SHORT * 4);
     let mut replies = trial(channel).stall(request).await.expect("a stream").into_inner();
@@ -56,7 +56,7 @@ pub async fn a_stream_ends_at_its_deadline(channel: &Channel) {
     assert_all_calls_end(channel).await;
 }
 
-/// The deadline covers requests that go on: the server sees their stream end.
+/// The deadline covers requests in progress: the server sees their stream end.
 pub async fn a_stream_of_requests_ends_at_its_deadline(channel: &Channel) {
     let (names, receiver) = tokio::sync::mpsc::channel(1);
     names.send(hello("Ada")).await.expect("room");

@@ -1,4 +1,4 @@
-//! Much at once.
+//! Load.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,11 +12,12 @@ use super::{assert_alive, assert_all_calls_end, figures, trial};
 use crate::proto::{Bytes, Meeting, Nothing, Pouring};
 use crate::yield_once;
 
-/// What a server may hand over to a stream that nobody reads, with the default windows: the stream's window, what HTTP/2
-/// buffers before it (1 MiB in hyper's server), what is in the transport's buffers, and as much again to be safe.
+/// Maximum number of bytes that a server may pass to a stream that is not read, with the default
+/// windows: the stream's window, HTTP/2's buffers before it (1 MiB in hyper's server), the
+/// transport's buffers, and as much again to be safe.
 const MAX_UNREAD: u64 = 16 * 1024 * 1024;
 
-/// 64 calls are under way on one connection at once: none is answered before all are there.
+/// 64 calls are in progress on one connection at once: none is answered before all have arrived.
 pub async fn sixty_four_calls_run_at_once(channel: &Channel) {
     let mut calls: Vec<_> = (0..64)
         .map(|_| {
@@ -33,14 +34,15 @@ pub async fn sixty_four_calls_run_at_once(channel: &Channel) {
     .await;
 }
 
-/// A message of 8 MiB arrives unchanged, and comes back so.
+/// A message of 8 MiB arrives unchanged, and returns unchanged.
 pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
     let content: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
     let echo = trial(channel).echo(Bytes { content: content.clone() }).await.expect("an echo");
     assert!(echo.into_inner().content == content);
 }
 
-/// A server stream that nobody reads makes the server wait, leaves other calls alone, and goes on when it is read.
+/// A server stream that is not read makes the server wait, does not affect other calls, and
+/// continues when read.
 pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
     let before = figures(channel).await.poured;
     let asked = Pouring { length: 64 * 1024, count: 1024, piecemeal: false };
@@ -59,11 +61,12 @@ pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
     assert_all_calls_end(channel).await;
 }
 
-/// How often nothing may have moved, with a call in between each time, before it counts as standing still.
+/// Number of times without progress, with a call in between each time, that count as a standstill.
 const STANDSTILL: u32 = 50;
 
-/// A call whose short messages come one by one and are not read makes the server wait, while other calls go on, and is read in
-/// full later. The messages take more than a window, so that the server has to wait at some time.
+/// A call whose short messages are sent one by one and not read makes the server wait, while other
+/// calls continue, and is read in full later. The messages exceed a window, so that the server has
+/// to wait at some time.
 async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) {
     let before = figures(channel).await.messages;
     let asked = Pouring { length, count, piecemeal: true };
@@ -83,22 +86,22 @@ async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) 
     assert_eq!(received, count);
 }
 
-/// 40,000 messages of 20 bytes in a stream that nobody reads for a time harm no other call.
+/// 40,000 messages of 20 bytes in a stream that is not read for a while affect no other call.
 pub async fn short_messages_that_nobody_reads_harm_no_other_call(channel: &Channel) {
     assert_short_messages_wait(channel, 20, 40_000).await;
     assert_all_calls_end(channel).await;
 }
 
-/// The same with messages that are as short as can be.
+/// The same with empty messages.
 pub async fn empty_messages_that_nobody_reads_harm_no_other_call(channel: &Channel) {
     assert_short_messages_wait(channel, 0, 40_000).await;
     assert_all_calls_end(channel).await;
 }
 
-/// A stream of short requests that the server does not read makes the client wait, while other calls go on, and is read in
-/// full later.
+/// A stream of short requests that the server does not read makes the client wait, while other
+/// calls continue, and is read in full later.
 pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &Channel) {
-    // More than the window of a stream has room for, in frames that h2 counts as small.
+    // More than the window of a stream, in frames that h2 counts as small.
     const COUNT: u64 = 15_000;
     const LENGTH: usize = 100;
     let (messages, receiver) = mpsc::channel(1);
@@ -113,8 +116,8 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
                 Err(_) => turns += 1,
             }
             yield_once().await;
-            // No place for so long is a window that is full.
-            // A call also gives a browser the time to tell of the window, which tasks alone would take all of.
+            // A standstill means that the window is full. The call also gives a browser the time to
+            // deliver window updates, which tasks alone would use up.
             if turns > 0 && turns % 100 == 0 {
                 assert_alive(channel).await;
                 if !drinks && turns / 100 > STANDSTILL {

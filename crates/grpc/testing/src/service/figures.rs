@@ -1,4 +1,4 @@
-//! What became of the calls.
+//! Counts of calls and messages.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,14 +38,14 @@ impl Counts {
     }
 }
 
-/// A call that has begun. It has ended when this is dropped.
+/// A guard of a call in progress; dropping it counts the call as ended.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     counts: Arc<Counts>,
 }
 
 impl UnderWay {
-    /// The call goes on as long as the stream of its responses.
+    /// Attaches the guard to the stream of responses, so that the call lasts as long as the stream.
     pub(crate) fn with<S>(self, stream: S) -> Counted<S> {
         Counted { stream: Box::pin(stream), _under_way: self }
     }

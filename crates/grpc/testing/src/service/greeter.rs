@@ -1,4 +1,4 @@
-//! One method of each of the four kinds.
+//! A service with one method of each of the four kinds.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::figures::Counts;
 use crate::proto::greeter_server;
 use crate::proto::{HelloReply, HelloRequest, HellosRequest};
 
-/// Greets whoever asks, and returns the metadata whose keys begin with `x-`.
+/// The greeter service: greets the caller, and returns the metadata whose keys begin with `x-`.
 #[derive(Debug)]
 pub struct Greeter {
     counts: Arc<Counts>,

@@ -1,4 +1,4 @@
-//! What a connection has to stand.
+//! A service that puts a connection under stress.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::proto::trial_server;
 use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring, Sipped};
 use crate::yield_once;
 
-/// Answers well, badly, late or never, as it is asked to.
+/// The trial service: answers correctly, with errors, late or never, as requested.
 #[derive(Debug)]
 pub struct Trial {
     counts: Arc<Counts>,

@@ -1,4 +1,4 @@
-//! Deadlines as points in time, before and after the halves went to tasks of their own.
+//! Deadlines as points in time, before and after the halves were moved to separate tasks.
 
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
@@ -25,7 +25,7 @@ async fn a_read_that_waits_ends_at_its_deadline_and_the_stream_goes_on() {
     let mut bytes = [0; 10];
     assert_passed(reads.read(&mut bytes).await);
     assert_eq!(begun.elapsed().as_secs(), 3);
-    // Not even what is there.
+    // Not even available bytes are read.
     client.write_all(b"late").await.unwrap();
     client.flush().await.unwrap();
     assert_passed(reads.read(&mut bytes).await);

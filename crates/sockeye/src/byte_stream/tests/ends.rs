@@ -1,4 +1,4 @@
-//! How streams end, and how they do not.
+//! The ends of streams, orderly or not.
 
 use super::*;
 
@@ -50,7 +50,7 @@ async fn a_peer_that_stays_silent_after_our_shutdown_is_given_up() {
     let (mut client, mut server) = streams(1000);
     client.shutdown().await.unwrap();
     let started = tokio::time::Instant::now();
-    // It goes on for longer than the deadline, with a byte now and then.
+    // The server sends for longer than the timeout, with a byte now and then.
     let sending = tokio::spawn(async move {
         assert_eq!(server.read(&mut [0; 10]).await.unwrap(), 0);
         for _ in 0..10 {
@@ -135,7 +135,7 @@ async fn an_end_of_the_transport_without_a_close_frame_is_an_error() {
         let error = server.read_to_end(&mut bytes).await.unwrap_err();
         assert_eq!((&*bytes, error.kind()), (expected, io::ErrorKind::UnexpectedEof));
         assert!(matches!(cause(&error), Error::Connection(ConnectionError::Disconnected)));
-        // Not even the next time.
+        // The next read fails as well.
         let error = server.read(&mut [0; 10]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -187,7 +187,7 @@ async fn a_websocket_that_failed_before_makes_no_stream_that_ended() {
     let error = server.into_byte_stream().read(&mut [0; 10]).await.unwrap_err();
     assert!(matches!(cause(&error), Error::Failed(io::ErrorKind::NotConnected)), "{error:?}");
 
-    // One that was closed in good order makes one.
+    // A WebSocket that was closed in an orderly way makes a stream that has ended.
     let (mut client, mut server) = websockets(1000);
     let (closed, ended) = tokio::join!(client.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
     closed.unwrap();

@@ -1,10 +1,10 @@
-//! Both halves in tasks of their own.
+//! Both halves in separate tasks.
 
 use std::task::Poll;
 
 use super::*;
 
-/// Bytes that differ from their neighbours, and from those of another seed.
+/// Returns bytes that differ from their neighbours, and from those of another seed.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut byte = || {
@@ -93,7 +93,8 @@ async fn a_writer_is_woken_though_a_reader_that_gave_up_came_after_it() {
         writes.flush().await.unwrap();
     });
     tokio::task::yield_now().await;
-    // Its write to the transport comes after the writer's, so that it is what the transport would wake.
+    // The reader's write to the transport comes after the writer's, so that the transport would
+    // wake the reader.
     assert!(timeout(Duration::from_secs(1), reads.read(&mut [0; 10])).await.is_err());
     let mut bytes = vec![0; 10_000];
     let reading = timeout(Duration::from_secs(10), server.read_exact(&mut bytes));
@@ -113,7 +114,7 @@ async fn a_reader_goes_on_though_a_writer_gave_up_after_it() {
     tokio::task::yield_now().await;
     writes.write_all(&[5; 10_000]).await.unwrap();
     assert!(timeout(Duration::from_secs(1), writes.flush()).await.is_err());
-    // Nobody but the reader moves what is left.
+    // Only the reader writes the remaining output.
     let mut bytes = vec![0; 10_000];
     let taking = timeout(Duration::from_secs(10), server.read_exact(&mut bytes));
     taking.await.expect("the reader writes").unwrap();
@@ -137,7 +138,7 @@ async fn both_halves_learn_of_a_failure_that_one_of_them_meets() {
     let error = reading.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 
-    // The writer finds that it takes nothing.
+    // The writer finds that the peer takes nothing.
     let (_raw, stream) = duplex(10);
     let config = Config::new().ping_after(None);
     let mut server = websocket(stream, Connection::server(&config)).into_byte_stream();
@@ -173,7 +174,7 @@ async fn calls_that_are_given_up_lose_and_double_nothing() {
     }
 }
 
-/// Gives `work` up after the task was polled a few times.
+/// Drops `work` after the task was polled `polls` times.
 async fn impatiently<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let mut left = polls;

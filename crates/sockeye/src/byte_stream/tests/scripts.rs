@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
 
-/// What one end does with its writing half.
+/// A step of one end with its writing half.
 #[derive(Clone, Debug)]
 enum Step {
     Write(usize),
@@ -30,12 +30,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..30)
 }
 
-/// The byte at a place of the stream.
+/// Returns the byte at a position of the stream.
 fn byte(at: usize) -> u8 {
     (at.wrapping_mul(at) >> 5).to_le_bytes()[0]
 }
 
-/// Follows the script, ends the stream, and gives its length.
+/// Follows the script, ends the stream, and returns its length.
 async fn write(mut half: impl AsyncWrite + Unpin, steps: Vec<Step>) -> usize {
     let mut at = 0;
     let mut bytes = |length: usize| -> Vec<u8> {

@@ -106,14 +106,14 @@ struct Blocks {
 /// The parts of a frame that are still to come, in order.
 #[derive(Default)]
 struct Rest {
-    /// Whether the next byte is the length of the padding.
+    /// `true` if the next byte is the length of the padding.
     padded: bool,
     /// The bytes to skip before the block.
     before: usize,
     block: usize,
     /// The padding, or the payload of any other frame.
     after: usize,
-    /// Whether this frame ends the block.
+    /// `true` if this frame ends the block.
     ends: bool,
 }
 

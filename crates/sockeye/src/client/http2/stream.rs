@@ -33,7 +33,7 @@ pub(super) struct Stream {
 struct Halves {
     send: SendStream<Bytes>,
     receive: RecvStream,
-    /// Whether the sending half has ended.
+    /// `true` once the sending half has ended.
     ended: bool,
 }
 

@@ -54,7 +54,7 @@ const MAX_EVENTS: usize = 40;
 /// # What is sent again
 /// Nothing. A message whose [`send`](Self::send) returned an error, or whose `send` future was
 /// dropped, may or may not have arrived, and is not sent a second time; neither is a message whose
-/// `send` returned and that was lost in transit. The program must restore state that the server
+/// `send` returned and that was lost in transit. The program must resend state that the server
 /// needs, such as subscriptions or the last message received, after [`Event::Connected`].
 ///
 /// # When it gives up
@@ -80,7 +80,7 @@ pub struct Reconnecting {
     attempts: Attempts,
     /// The origin of the times passed to `attempts`.
     epoch: Instant,
-    /// Whether the program has called [`close`](Self::close).
+    /// `true` once the program has called [`close`](Self::close).
     closing: bool,
     /// The channel through which the senders obtain the connection, after [`split`](Self::split).
     slot: Option<watch::Sender<Slot>>,

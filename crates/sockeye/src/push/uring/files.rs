@@ -4,13 +4,14 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::Submitter;
 use io_uring::types::Fd;
 
-/// As many sockets a ring knows by an index of its own, at most; further ones are named by their descriptor.
+/// Maximum number of sockets that a ring knows by an index; further ones are named by their
+/// descriptor.
 const LIMIT: u32 = 16 * 1024;
 
-/// A file is taken from its place.
+/// Descriptor that removes a file from its place.
 const NONE: RawFd = -1;
 
-/// Sockets that the kernel need not look up for each operation.
+/// Registered sockets, which the kernel need not look up for each operation.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     places: u32,
@@ -19,7 +20,7 @@ pub(super) struct Files {
     closing: Vec<Stream>,
 }
 
-/// A socket as its ring knows it.
+/// A socket, with its place among the registered files of its ring.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: TcpStream,
@@ -43,7 +44,7 @@ impl Stream {
     }
 }
 
-/// What operations call a socket.
+/// The name of a socket in operations.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Name {
     Place(u32),
@@ -51,19 +52,19 @@ pub(super) enum Name {
 }
 
 impl Files {
-    /// Makes places, as many as the process may have files: the kernel gives no more.
+    /// Registers places, as many as the process may have open files: the kernel allows no more.
     pub(super) fn register(submitter: &Submitter<'_>) -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(LIMIT);
         let places = limit.min(LIMIT);
         match submitter.register_files_sparse(places) {
             Ok(()) => Self { places, ..Self::default() },
-            // An older kernel, or no memory: descriptors do.
+            // On an older kernel, or without memory, operations use descriptors.
             Err(_) => Self::default(),
         }
     }
 
-    /// Gives a socket a place, if there is one left.
+    /// Gives a socket a place, if one is left.
     pub(super) fn adopt(&mut self, submitter: &Submitter<'_>, stream: &mut Stream) {
         let fresh = (self.used < self.places).then_some(self.used);
         let place = self.free.last().copied().or(fresh);
@@ -81,13 +82,14 @@ impl Files {
         self.closing.push(stream);
     }
 
-    /// Whether there are sockets to close.
+    /// Returns whether there are sockets to close.
     #[inline]
     pub(super) fn are_closing(&self) -> bool {
         !self.closing.is_empty()
     }
 
-    /// Closes sockets, all operations of which were submitted: otherwise another one might have their name by then.
+    /// Closes the sockets. All of their operations must have been submitted: otherwise an operation
+    /// might reach another socket that has taken over the name.
     pub(super) fn close_all(&mut self, submitter: &Submitter<'_>) {
         for Stream { socket, place } in self.closing.drain(..) {
             if let Some(place) = place {

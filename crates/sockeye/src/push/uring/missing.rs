@@ -1,16 +1,18 @@
 use std::fmt;
 use std::io;
 
-/// What `io_uring` lacks here, so that it cannot be the backend.
+/// A feature that `io_uring` lacks on this system, so that it cannot be the backend.
 #[derive(Debug)]
 pub(super) enum Missing {
-    /// A ring cannot be set up with one issuer and deferred work (Linux 6.1): the kernel is older, or does not allow it.
+    /// A ring with one issuer and deferred work (Linux 6.1): the kernel is older, or does not allow
+    /// it.
     Ring(io::Error),
-    /// Buffers cannot be provided through a ring (Linux 5.19).
+    /// Buffers provided through a ring (Linux 5.19).
     BufferRing(io::Error),
-    /// The kernel does not say that what a submission points to may go once it was submitted (Linux 5.5).
+    /// The guarantee that memory which a submission points to may be freed once it was submitted
+    /// (Linux 5.5).
     StableSubmission,
-    /// Waits cannot have a timeout (Linux 5.11).
+    /// Waits with a timeout (Linux 5.11).
     Timeout,
 }
 

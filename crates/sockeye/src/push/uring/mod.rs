@@ -1,14 +1,16 @@
-//! Workers on `io_uring`: operations are asked for and told of in batches, by one system call for each turn.
+//! Workers on `io_uring`: operations are submitted and completed in batches, with one system call
+//! for each turn.
 //!
 //! ```text
 //!   wait ──► completions: input ──► Worker ──► output ──► send ──┐
-//!    ▲                    sent ──► what came meanwhile           │
-//!    └────────────────── submits all that was asked for ◄────────┘
+//!    ▲                    sent ──► held input and new output     │
+//!    └─────────────────── submits all queued operations ◄────────┘
 //! ```
 //!
-//! Every connection has one receive in hand, which goes on from input to input, and at most one send, so that its frames
-//! keep their order. Output that comes meanwhile leaves with the next one. A send that was not done at once means that the
-//! peer does not read: what it sends is not handled until the send is done.
+//! Every connection has one receive in progress, which continues from input to input, and at most
+//! one send, so that its frames keep their order. Output that is produced meanwhile leaves with the
+//! next send. A send that does not complete at once means that the peer does not read: input from
+//! that peer is not handled until the send is done.
 
 mod buffers;
 mod files;
@@ -38,12 +40,13 @@ use socket::Socket;
 const LISTENER: u64 = 0;
 const WAKER: u64 = 1;
 
-/// What a connection receives at a time while there are too few buffers for all, in bytes: one of the buffers. With a quarter of
-/// that, floods delay others half as long, but long messages seemed to take more time.
+/// Maximum size of a receive while there are too few buffers for all connections, in bytes: one of
+/// the buffers. With a quarter of that, floods delay others half as long, but long messages seemed
+/// to take more time.
 const SHARE: u32 = 256 * 1024;
 
-/// Receives that came to their end and are asked for again in one turn, at most: where there is no buffer left for most of them,
-/// each further one is work for nothing.
+/// Maximum number of ended receives that are submitted again in one turn: when no buffer is left
+/// for most of them, each further one is wasted work.
 const MAX_RECEIVES: usize = 64;
 
 /// A ring that has no work yet.
@@ -54,21 +57,22 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    /// A ring, and what wakes the worker that will wait on it.
+    /// Creates a ring, and a waker of the worker that will wait on it.
     pub(super) fn new() -> io::Result<(Self, Waker)> {
         let ring = Ring::new()?;
         let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let bell = Arc::new(bell);
         let rope = bell.clone();
         let wake = Box::new(move || {
-            // It is never read: each write wakes, and the counter behind it takes more than there is time for.
+            // The eventfd is never read: each write wakes the worker, and there is not enough time
+            // to fill the 64-bit counter.
             let _ = rustix::io::write(&*rope, &1_u64.to_ne_bytes());
         });
         Ok((Self { ring, bell }, wake))
     }
 }
 
-/// One worker.
+/// A worker on `io_uring`.
 pub(super) struct Uring<H> {
     ring: Ring,
     bell: Arc<OwnedFd>,
@@ -76,9 +80,9 @@ pub(super) struct Uring<H> {
     listening: Option<Ticket>,
     acceptor: Acceptor,
     worker: Worker<H, Socket>,
-    /// Connections that are to receive again, those first that have waited longest.
+    /// Connections that are to receive again, longest wait first.
     paused: VecDeque<u64>,
-    /// As `paused`, of connections that had their share of the last turn.
+    /// Connections that are to receive again and had their share of the last turn.
     served: Vec<u64>,
 }
 
@@ -106,7 +110,7 @@ impl<H: Handler> Uring<H> {
     /// Serves until the server stops.
     pub(super) fn run(mut self) -> io::Result<()> {
         let result = self.serve();
-        // What was asked for names sockets that are about to be closed.
+        // Queued operations name sockets that are about to be closed.
         let _ = self.ring.wait(Some(Duration::ZERO));
         self.worker.finish();
         result
@@ -138,7 +142,7 @@ impl<H: Handler> Uring<H> {
         }
     }
 
-    /// All that is to be done before the next wait. Returns how long that may last.
+    /// Does all work that is due before the next wait. Returns the timeout of that wait.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
@@ -168,9 +172,9 @@ impl<H: Handler> Uring<H> {
         next.map(|next| next.saturating_duration_since(now))
     }
 
-    /// Receives again. A connection that is left to itself takes as many buffers as it fills, which is best for long messages. As
-    /// long as there are connections that find none left, each takes a share instead; those that found none come first, and before
-    /// those that had theirs.
+    /// Submits ended receives again. A connection without a limit takes as many buffers as it
+    /// fills, which is best for long messages. As long as some connections find no buffer, each
+    /// takes a share instead; those that found none come first, before those that had their share.
     fn receive_again(&mut self) {
         let scarce = !self.paused.is_empty();
         self.paused.extend(self.served.drain(..));
@@ -250,7 +254,7 @@ impl<H: Handler> Uring<H> {
         }
     }
 
-    /// Watches a new deadline, and ends the link when it is time.
+    /// Watches a new deadline, and removes the link if it has ended.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
@@ -283,14 +287,14 @@ impl<H: Handler> Uring<H> {
     }
 }
 
-/// Begins a connection. Says whether there is one.
+/// Begins a connection. Returns whether that succeeded.
 fn open<H: Handler>(
     worker: &mut Worker<H, Socket>,
     ring: &mut Ring,
     stream: TcpStream,
     peer: SocketAddr,
 ) -> bool {
-    // Frames are written whole: to wait for more to send would only delay them.
+    // Frames are written whole: waiting for more output would only delay them.
     let _ = stream.set_nodelay(true);
     let slot = worker.accept(Socket::new(Stream::new(stream)), peer);
     let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
@@ -299,7 +303,7 @@ fn open<H: Handler>(
     true
 }
 
-/// The link of an operation, unless it is over.
+/// Returns the link of an operation, unless the link was removed.
 #[inline]
 fn find<H: Handler>(
     worker: &mut Worker<H, Socket>,

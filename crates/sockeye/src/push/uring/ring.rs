@@ -1,4 +1,5 @@
-//! An `io_uring` that is safe to use: what the kernel may read or write belongs to the ring until the kernel is done.
+//! A safe `io_uring`: memory that the kernel may read or write belongs to the ring until the kernel
+//! is done with it.
 #![expect(unsafe_code, reason = "operations point to memory: see `Ring`")]
 
 use std::collections::VecDeque;
@@ -18,23 +19,25 @@ use super::files::{Files, Name, Stream};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::writer::Writer;
 
-/// Operations handed to the kernel at a time; more are handed over when it is full.
+/// Size of the submission queue: operations are submitted early when it is full.
 const SUBMISSIONS: u32 = 512;
 
-/// Completions that the kernel can tell before it keeps them elsewhere.
+/// Size of the completion queue: the kernel keeps further completions elsewhere.
 const COMPLETIONS: u32 = 4096;
 
-/// The name of operations whose end is of no interest.
+/// User data of operations whose end is of no interest.
 const IGNORED: u64 = u64::MAX;
 
-/// How long a ring that is dropped waits for the kernel to let go of its memory, before it leaks it.
+/// Timeout for the kernel to release the memory of a dropped ring, after which that memory is
+/// leaked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An `io_uring` and everything that its operations point to.
 ///
-/// What makes it safe: an operation is in `operations` from before it is submitted until its last completion was taken,
-/// with all that it points to, which lies on the heap and is neither moved nor changed; buffers for input are in `buffers`.
-/// When the ring is dropped, all operations are cancelled and waited for first; should one not end, its memory is leaked.
+/// Safety: an operation is in `operations` from before it is submitted until its last completion
+/// was taken, with all memory that it points to, which lies on the heap and is neither moved nor
+/// changed; buffers for input are in `buffers`. When the ring is dropped, it first cancels all
+/// operations and waits for them; if one does not end, its memory is leaked.
 pub(super) struct Ring {
     kernel: IoUring,
     buffers: mem::ManuallyDrop<Buffers>,
@@ -44,11 +47,12 @@ pub(super) struct Ring {
     files: Files,
     #[expect(clippy::vec_box, reason = "the kernel is told where they are")]
     spare_slices: Vec<Box<Slices>>,
-    /// How often it has waited, modulo 2^32: each connection holds two of these, and compares them with this one only.
+    /// Number of waits so far, modulo 2^32: each connection holds two such numbers, and compares
+    /// them with this one only.
     turn: u32,
 }
 
-/// What the kernel is doing.
+/// An operation of the kernel.
 enum Operation {
     None,
     Poll(u64),
@@ -56,45 +60,47 @@ enum Operation {
     Send(Send),
 }
 
-/// The output of a connection on its way.
+/// A send: the output of a connection on its way.
 struct Send {
     token: u64,
     name: Name,
     cancelled: bool,
-    /// The system did not take all of it at once: now it is waited for.
+    /// Set once the system did not accept all of the output at once: the send then waits for the
+    /// peer.
     late: bool,
     writer: Box<Writer>,
     slices: Option<Box<Slices>>,
 }
 
-/// The pieces of a vectored send.
+/// The slices of a vectored send.
 struct Slices {
     header: libc::msghdr,
     slices: [libc::iovec; MAX_SLICES],
 }
 
-/// An operation in hand: what can be cancelled.
+/// The index of an operation in progress, which can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(usize);
 
-/// What the kernel has done.
+/// A completion of the kernel.
 pub(super) enum Completion {
-    /// What was polled is readable.
+    /// The polled descriptor is readable.
     Readable { token: u64, goes_on: bool },
-    /// Input came.
+    /// Input arrived.
     Received { token: u64, filled: Filled, goes_on: bool },
     /// A receive was cancelled, or there was no buffer for it.
     Paused { token: u64 },
     /// The peer has ended its half, or a receive failed.
     Ended { token: u64, error: Option<io::Error> },
-    /// The peer is behind: so much of a writer's output is to be sent yet, in bytes. `progress` says whether some was sent.
+    /// The peer is behind: `unsent` bytes of a writer's output are still to be sent. `progress`
+    /// says whether some was sent.
     Waiting { token: u64, unsent: usize, progress: bool },
-    /// All output of a writer was sent, or it failed.
+    /// All output of a writer was sent, or the send failed.
     Sent { token: u64, writer: Box<Writer>, late: bool, result: io::Result<()> },
 }
 
 impl Ring {
-    /// A ring that does nothing until [`Ring::enable`].
+    /// Creates a ring that does nothing until [`Ring::enable`].
     pub(super) fn new() -> Result<Self, Missing> {
         let mut builder = IoUring::builder();
         builder
@@ -103,7 +109,8 @@ impl Ring {
             .setup_defer_taskrun()
             .setup_submit_all()
             .setup_cqsize(COMPLETIONS);
-        // Submissions are in order anyway; to say so saves a look-up for each (Linux 6.6).
+        // Submissions are in order anyway; without the array of indices, the kernel saves a look-up
+        // for each (Linux 6.6).
         let ring = builder.clone().setup_no_sqarray().build(SUBMISSIONS);
         let ring = ring.or_else(|_| builder.build(SUBMISSIONS)).map_err(Missing::Ring)?;
         if !ring.params().is_feature_submit_stable() {
@@ -126,39 +133,41 @@ impl Ring {
         })
     }
 
-    /// Begins to work for this thread, and for no other.
+    /// Enables the ring for this thread, and for no other.
     pub(super) fn enable(&mut self) -> io::Result<()> {
         self.kernel.submitter().register_enable_rings()
     }
 
-    /// Tells whenever a descriptor becomes readable.
+    /// Polls a descriptor: a completion reports each time that it becomes readable.
     pub(super) fn poll(&mut self, descriptor: BorrowedFd<'_>, token: u64) -> Ticket {
         let events = u32::try_from(libc::POLLIN).expect("a constant");
         let entry = opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).multi(true).build();
         let ticket = self.keep(Operation::Poll(token));
-        // SAFETY: it points to nothing.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, ticket) }
         ticket
     }
 
-    /// Gives a socket a shorter name, if there is one left.
+    /// Registers a socket with the ring, if a place is left.
     pub(super) fn adopt(&mut self, stream: &mut Stream) {
         self.files.adopt(&self.kernel.submitter(), stream);
     }
 
-    /// Receives until it is cancelled, the peer ends its half, something fails, or there are no buffers.
+    /// Receives until the operation is cancelled, the peer ends its half, an error occurs, or no
+    /// buffer is left.
     pub(super) fn receive(&mut self, stream: &Stream, token: u64) -> Ticket {
         let entry = match stream.name() {
             Name::Place(place) => opcode::RecvMulti::new(Fixed(place), GROUP).build(),
             Name::Descriptor(descriptor) => opcode::RecvMulti::new(descriptor, GROUP).build(),
         };
         let ticket = self.keep(Operation::Receive(token));
-        // SAFETY: what it receives into are buffers of this group, which are the kernel's until it has filled them.
+        // SAFETY: the kernel receives into buffers of this group, which belong to the kernel until
+        // it has filled them.
         unsafe { self.push(entry, ticket) }
         ticket
     }
 
-    /// Receives once, at most so much, in bytes.
+    /// Receives once, at most `length` bytes.
     pub(super) fn receive_some(&mut self, stream: &Stream, token: u64, length: u32) -> Ticket {
         let nowhere = ptr::null_mut();
         let entry = match stream.name() {
@@ -171,7 +180,7 @@ impl Ring {
         };
         let entry = entry.flags(squeue::Flags::BUFFER_SELECT);
         let ticket = self.keep(Operation::Receive(token));
-        // SAFETY: as for a receive that goes on: the kernel chooses the buffer.
+        // SAFETY: same as in `receive`; the kernel chooses the buffer.
         unsafe { self.push(entry, ticket) }
         ticket
     }
@@ -191,7 +200,7 @@ impl Ring {
         ticket
     }
 
-    /// Ends an operation soon; its completion still comes.
+    /// Cancels an operation; its completion still comes.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         if let Operation::Send(send) = &mut self.operations[ticket.0] {
             send.cancelled = true;
@@ -200,16 +209,17 @@ impl Ring {
             .build()
             .flags(squeue::Flags::SKIP_SUCCESS)
             .user_data(IGNORED);
-        // SAFETY: it points to nothing.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push_entry(&entry) }
     }
 
-    /// Closes a socket, once its operations were submitted. Those that are in hand must have been cancelled.
+    /// Closes a socket, once its operations were submitted. Those in progress must have been
+    /// cancelled.
     pub(super) fn close(&mut self, stream: Stream) {
         self.files.close(stream);
     }
 
-    /// Hands over what was asked for and waits until something is done, at most for `timeout`.
+    /// Submits the queued operations and waits for a completion, at most for `timeout`.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.close_files();
         let submitter = self.kernel.submitter();
@@ -223,7 +233,7 @@ impl Ring {
         match result {
             Ok(_) => {}
             Err(error) => match error.raw_os_error() {
-                // Time is up; a signal came; or completions are to be taken first.
+                // The timeout passed, a signal arrived, or completions must be taken first.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY) => {}
                 _ => return Err(error),
             },
@@ -233,10 +243,10 @@ impl Ring {
         Ok(())
     }
 
-    /// Peers are told of the end now, and not when there is something else to do.
+    /// Closes sockets now, so that peers see the end at once and not when the ring has other work.
     fn close_files(&mut self) {
         if self.files.are_closing() {
-            // What is not submitted now is when completions were taken.
+            // Operations that cannot be submitted now are submitted once completions were taken.
             let _ = self.kernel.submit();
             if self.kernel.submission().is_empty() {
                 self.files.close_all(&self.kernel.submitter());
@@ -244,12 +254,12 @@ impl Ring {
         }
     }
 
-    /// What tells this turn from the last ones.
+    /// Returns the number of this turn, which differs from those of the last ones.
     pub(super) fn turn(&self) -> u32 {
         self.turn
     }
 
-    /// What was done, in order.
+    /// Returns the next completion, in order.
     pub(super) fn next(&mut self) -> Option<Completion> {
         loop {
             let entry = self.arrived.pop_front()?;
@@ -272,12 +282,12 @@ impl Ring {
         }
     }
 
-    /// What was received.
+    /// Returns the received bytes.
     pub(super) fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
         self.buffers.bytes(filled)
     }
 
-    /// What was received is of no use any more.
+    /// Releases received bytes that are no longer in use.
     pub(super) fn release(&mut self, filled: Filled) {
         self.buffers.release(filled);
     }
@@ -312,7 +322,7 @@ impl Ring {
         Some(Completion::Sent { token, writer, late, result })
     }
 
-    /// Sends the rest when the system takes more of it.
+    /// Submits a send of the rest, for when the system accepts more of it.
     #[cold]
     fn wait_to_send(&mut self, ticket: Ticket, progress: bool) -> Completion {
         let Operation::Send(send) = &mut self.operations[ticket.0] else {
@@ -327,8 +337,9 @@ impl Ring {
     fn push_send(&mut self, ticket: Ticket) {
         let Operation::Send(send) = &mut self.operations[ticket.0] else { return };
         let output = &send.writer.output;
-        // At first only what goes at once: whoever is behind is to be known. Then as much as goes at a time, not all of it
-        // (`MSG_WAITALL`): that the peer takes some is to be known, too.
+        // The first send does not wait, to detect a peer that is behind. The next ones wait, but
+        // not for all of the output to be sent (`MSG_WAITALL`), to detect that the peer accepts
+        // some.
         let mode = if send.late { 0 } else { libc::MSG_DONTWAIT };
         let flags = libc::MSG_NOSIGNAL | mode;
         let entry = if output.is_contiguous() {
@@ -360,8 +371,9 @@ impl Ring {
                 }
             }
         };
-        // SAFETY: what it points to is on the heap and belongs to the operation: bytes of the writer's output and of shared
-        // payloads, none of which are changed until its completion was taken.
+        // SAFETY: the entry points to memory on the heap that belongs to the operation: bytes of
+        // the writer's output and of shared payloads, none of which are changed until the
+        // operation's completion was taken.
         unsafe { self.push(entry, ticket) }
     }
 
@@ -380,22 +392,23 @@ impl Ring {
     }
 
     /// # Safety
-    /// What the entry points to must stay as it is until its last completion was taken.
+    /// The memory that the entry points to must stay as it is until the entry's last completion was
+    /// taken.
     unsafe fn push(&mut self, entry: squeue::Entry, ticket: Ticket) {
         let entry = entry.user_data(ticket.0 as u64);
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.push_entry(&entry) }
     }
 
     /// # Safety
-    /// As [`Ring::push`].
+    /// Same as [`Ring::push`].
     unsafe fn push_entry(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: as the caller says.
+            // SAFETY: guaranteed by the caller.
             if unsafe { self.kernel.submission().push(entry) }.is_ok() {
                 return;
             }
-            // Full. When the kernel takes nothing more, completions are to be taken first.
+            // The queue is full. When the kernel accepts no more, completions must be taken first.
             if self.kernel.submit().is_err() {
                 self.arrived.extend(self.kernel.completion());
             }
@@ -433,7 +446,7 @@ fn received(buffers: &mut Buffers, entry: &cqueue::Entry, token: u64) -> Complet
 impl Slices {
     fn new() -> Box<Self> {
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-        // SAFETY: it has integers and pointers only, for all of which zero is valid.
+        // SAFETY: the header has integers and pointers only, for all of which zero is valid.
         let header = unsafe { mem::zeroed() };
         Box::new(Self { header, slices: [empty; MAX_SLICES] })
     }
@@ -449,7 +462,8 @@ impl Slices {
     }
 }
 
-// SAFETY: the pointers in it are not used but by the kernel, for an operation of the ring that it is in.
+// SAFETY: only the kernel uses the pointers, for an operation of the ring that the slices belong
+// to.
 unsafe impl std::marker::Send for Slices {}
 
 impl fmt::Debug for Ring {
@@ -463,7 +477,7 @@ impl Drop for Ring {
         let until = Instant::now() + PATIENCE;
         let everything = opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED);
         if self.in_hand() {
-            // SAFETY: it points to nothing.
+            // SAFETY: the entry points to no memory.
             unsafe { self.push_entry(&everything) }
         }
         while self.in_hand() && Instant::now() < until {
@@ -486,9 +500,9 @@ impl Drop for Ring {
             mem::forget(mem::take(&mut self.operations));
             return;
         }
-        // It no longer uses them, even if it closes the ring only later.
+        // The kernel no longer uses the buffers, even if it closes the ring only later.
         let _ = self.kernel.submitter().unregister_buf_ring(GROUP);
-        // SAFETY: this is the only place where they are dropped, and they are not used again.
+        // SAFETY: the buffers are dropped in this place only, and are not used again.
         unsafe { mem::ManuallyDrop::drop(&mut self.buffers) }
     }
 }

@@ -12,28 +12,28 @@ use crate::push::Handler;
 use crate::push::worker::{Delivery, Link, WorkerContext};
 use crate::push::writer::Writer;
 
-/// A socket and its operations in hand.
+/// A socket and its operations in progress.
 pub(super) struct Socket {
     pub(super) stream: Stream,
     pub(super) receive: Option<Ticket>,
-    /// The turn of the ring in which input came last.
+    /// Turn of the ring in which input last arrived.
     received_in: u32,
-    /// The receive was cancelled: its last completion is still to come.
+    /// Set while the last completion of a cancelled receive is still to come.
     cancelled: bool,
     pub(super) send: Option<Ticket>,
-    /// The turn of the ring in which the send was asked for.
+    /// Turn of the ring in which the send was submitted.
     sent_in: u32,
-    /// What came while output was on its way for longer than a turn.
+    /// Input that arrived while output was on its way for longer than a turn.
     held: Vec<u8>,
-    /// How the peer's half ended meanwhile.
+    /// End of the peer's half, if it ended meanwhile.
     end: Option<InputEnd>,
-    /// Its writing half was ended.
+    /// Set once the writing half was shut down.
     pub(super) shut_down: bool,
-    /// Why it takes no more output.
+    /// Error for which the socket accepts no more output.
     pub(super) broken: Option<io::Error>,
 }
 
-/// There is no more input; with the error, if that is why.
+/// The end of the input, with its error if it failed.
 type InputEnd = Option<io::Error>;
 
 impl Socket {
@@ -60,7 +60,8 @@ impl Delivery for Socket {
 }
 
 impl Link<Socket> {
-    /// The receive had its last completion. Returns whether it brought nothing in this turn, for want of a buffer.
+    /// Handles the last completion of a receive. Returns whether the receive brought nothing in
+    /// this turn, for want of a buffer.
     #[cold]
     pub(super) fn pause(&mut self, ring: &Ring) -> bool {
         self.socket.receive = None;
@@ -68,13 +69,13 @@ impl Link<Socket> {
         self.socket.received_in != ring.turn()
     }
 
-    /// Whether input waits until output is sent.
+    /// Returns whether input waits until output is sent.
     #[inline]
     fn has_input(&self) -> bool {
         self.has_backlog() || !self.socket.held.is_empty()
     }
 
-    /// Receives, unless input has to wait. There is no receive in hand.
+    /// Submits a receive, unless input has to wait. There must be no receive in progress.
     #[cold]
     pub(super) fn rearm(&mut self, ring: &mut Ring) {
         if !self.blocked && self.socket.end.is_none() && !self.has_input() {
@@ -82,7 +83,8 @@ impl Link<Socket> {
         }
     }
 
-    /// As [`Link::rearm`], but takes no more than a share of the buffers, and only once.
+    /// Submits a receive like [`Link::rearm`], but only once, and for no more than a share of the
+    /// buffers.
     #[cold]
     pub(super) fn rearm_for_share(&mut self, ring: &mut Ring, share: u32) {
         if !self.blocked && self.socket.end.is_none() && !self.has_input() {
@@ -91,7 +93,7 @@ impl Link<Socket> {
         }
     }
 
-    /// Input came.
+    /// Handles input.
     #[inline]
     pub(super) fn on_received<H: Handler>(
         &mut self,
@@ -100,7 +102,8 @@ impl Link<Socket> {
         filled: Filled,
     ) {
         self.socket.received_in = ring.turn();
-        // A send that the system takes at once is done before input of the same turn is told of.
+        // A send that the system accepts at once completes before input of the same turn is
+        // reported.
         let slow = self.socket.send.is_some() && self.socket.sent_in != ring.turn();
         if self.blocked || slow || self.has_input() || self.is_full() {
             return self.hold(ring, filled);
@@ -115,7 +118,7 @@ impl Link<Socket> {
         }
     }
 
-    /// Keeps input until the output is sent, and takes no more of it.
+    /// Holds input until the output is sent, and receives no more of it.
     #[cold]
     fn hold(&mut self, ring: &mut Ring, filled: Filled) {
         self.blocked = true;
@@ -128,7 +131,7 @@ impl Link<Socket> {
         }
     }
 
-    /// There is no more input.
+    /// Handles the end of the input.
     #[cold]
     pub(super) fn on_input_end<H: Handler>(
         &mut self,
@@ -138,7 +141,7 @@ impl Link<Socket> {
     ) {
         self.socket.receive = None;
         if self.blocked || self.socket.send.is_some() || self.has_input() {
-            // The answers to what came before are on their way.
+            // The replies to earlier input are on their way.
             self.socket.end = Some(error);
             return;
         }
@@ -148,7 +151,7 @@ impl Link<Socket> {
         self.end_turn(context, &[]);
     }
 
-    /// The output that was taken waits for the peer, `unsent` bytes of it.
+    /// Updates the link when `unsent` bytes of the submitted output wait for the peer.
     #[cold]
     pub(super) fn on_send_pending<H: Handler>(
         &mut self,
@@ -160,7 +163,7 @@ impl Link<Socket> {
         self.wait_for_room(context, progress);
     }
 
-    /// All that was taken was sent, or it failed.
+    /// Handles the end of a send: all of its output was sent, or it failed.
     #[inline]
     pub(super) fn on_sent<H: Handler>(
         &mut self,
@@ -173,7 +176,7 @@ impl Link<Socket> {
         self.set_in_flight(0);
         self.give_back(context, writer);
         if let Err(error) = result {
-            // What the peer sent before it went is worth handling first.
+            // Input that the peer sent before it disconnected is handled first.
             self.socket.broken.get_or_insert(error);
             self.end_wait();
         }
@@ -191,7 +194,7 @@ impl Link<Socket> {
         }
     }
 
-    /// Handles what came while output was on its way, until there is such output again.
+    /// Handles input that arrived while output was on its way, until output is on its way again.
     #[cold]
     fn resume<H: Handler>(&mut self, context: &mut WorkerContext<H>, ring: &mut Ring) {
         while self.socket.send.is_none() {
@@ -219,7 +222,8 @@ impl Link<Socket> {
         }
     }
 
-    /// Sends output with long payloads at once: that costs less than to let them go cold until the end of the turn.
+    /// Sends output with long payloads at once, which costs less than letting the payloads leave
+    /// the processor's cache until the end of the turn.
     #[inline]
     fn transmit_at_once<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if matches!(self.output(), (_, Some(output)) if !output.is_contiguous()) {
@@ -227,8 +231,8 @@ impl Link<Socket> {
         }
     }
 
-    /// Sends output without the ring, as much of it as the system takes, unless a send is in hand. What is left of payloads that
-    /// lie in `input` is copied.
+    /// Sends output without the ring, as much of it as the system accepts, unless a send is in
+    /// progress. The rest of payloads that lie in `input` is copied.
     pub(super) fn write_now<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if self.socket.send.is_some() || self.socket.broken.is_some() {
             return;
@@ -241,7 +245,7 @@ impl Link<Socket> {
             let slices = output.slices(input, &mut slots);
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             let mut no_control = SendAncillaryBuffer::default();
-            // An error is met again by the send that follows.
+            // The send that follows reports the error again.
             let sent =
                 net::sendmsg(socket.stream.socket(), slices, &mut no_control, flags).unwrap_or(0);
             if !output.advance(sent) {
@@ -253,7 +257,8 @@ impl Link<Socket> {
         }
     }
 
-    /// Asks to send the output, unless there is a send in hand. None of it lies in the input.
+    /// Submits a send of the output, unless a send is in progress. None of the output may lie in
+    /// the input.
     #[inline]
     pub(super) fn transmit<H: Handler>(&mut self, context: &mut WorkerContext<H>, ring: &mut Ring) {
         if self.socket.send.is_some() {

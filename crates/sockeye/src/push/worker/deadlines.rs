@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use crate::push::ConnectionId;
 
-/// Stale entries are swept out when there are this many more entries than connections can have.
+/// Number of entries, in addition to twice the number of connections, at which stale entries are
+/// removed.
 const SLACK: usize = 1024;
 
-/// When to look at which connection. An entry is never changed: a deadline that moves away is asked for again when the time of
-/// the entry comes, and one that comes nearer gets another entry, which makes the old one stale.
+/// The times at which a worker checks its connections. An entry is never changed: when a deadline
+/// moves away, the worker queries it again at the time of the entry; when a deadline comes nearer,
+/// it gets another entry, which makes the old one stale.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
@@ -19,12 +21,12 @@ impl Deadlines {
         self.heap.push(Reverse((deadline, id)));
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
-    /// An entry whose time has come.
+    /// Removes and returns an entry that is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         if self.next()? > now {
             return None;
@@ -32,7 +34,7 @@ impl Deadlines {
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 
-    /// Keeps only the entries that `is_current` knows, when too many others have come together.
+    /// Removes the entries that `is_current` rejects, once there are too many of them.
     pub(super) fn sweep(
         &mut self,
         connections: usize,

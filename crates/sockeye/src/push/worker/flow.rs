@@ -8,25 +8,26 @@ use sockeye_proto::{CloseFrame, Event, Input, Message, MessageCow, ProtocolError
 use crate::Error;
 use crate::push::{Connection, Handler};
 
-/// How a connection goes on: mostly it does, which costs neither a look at what there is to drop nor room for it.
+/// Result of a step of a connection. The box keeps the usual `Ok` small and cheap to drop.
 pub(super) type Flow = Result<(), Box<Stop>>;
 
-/// Why a connection is over.
+/// The reason for the end of a connection.
 pub(super) enum Stop {
     /// The closing handshake is done.
     Closed(Option<CloseFrame>),
     Failed(Error),
-    /// The handler wants it dropped.
+    /// The handler aborted the connection.
     Aborted,
     /// A callback panicked.
     Panicked(Panic),
 }
 
-/// What a callback panicked with.
+/// Payload of a callback's panic.
 pub(super) type Panic = Box<dyn Any + Send>;
 
-/// Calls the handler. A panic is given back: it is the end of the connection at hand, and of no other. As callbacks are given
-/// connections that are in order, and cannot interrupt them, only the handler's own state may be left half done.
+/// Calls the handler and returns a panic, which ends the current connection and no other. Callbacks
+/// receive connections in a consistent state and cannot interrupt their code, so that only the
+/// handler's state may be left half updated.
 #[inline]
 pub(super) fn call<T>(callback: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(callback))
@@ -40,8 +41,8 @@ impl From<Panic> for Box<Stop> {
 }
 
 impl Connection {
-    /// Calls the handler for what the input brings, until that is done or as much is unwritten as may be. Returns how many bytes
-    /// at the end of the input are still to be handled.
+    /// Calls the handler for the input, until all of it is handled or unwritten output reaches its
+    /// limit. Returns how many bytes at the end of the input are still to be handled.
     #[inline]
     pub(super) fn receive<H: Handler>(
         &mut self,
@@ -56,7 +57,7 @@ impl Connection {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.counts.count_received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
-                    // The usual end, without asking for one more event.
+                    // The usual end, without polling for one more event.
                     if input.is_empty() && self.requests.is_nothing() {
                         return Ok(0);
                     }
@@ -82,7 +83,7 @@ impl Connection {
         event: Result<Option<Event<'_>>, ProtocolError>,
     ) -> Flow {
         match event {
-            // No message is given in pieces unless that is asked for.
+            // Messages arrive in pieces only on request, and the handler server makes none.
             Ok(None | Some(Event::Begin(_) | Event::Piece(_) | Event::End)) => {}
             Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                 let writer = self.writer.get_or_insert_default();
@@ -112,7 +113,8 @@ impl Connection {
         if self.requests.is_abort() { Err(Stop::Aborted.into()) } else { Ok(()) }
     }
 
-    /// A message that was put together from pieces: what the handler sends of it need not be copied.
+    /// Handles a message that was assembled from pieces: if the handler sends its payload, no copy
+    /// is needed.
     fn assembled<H: Handler>(&mut self, handler: &mut H, message: &Message) -> Flow {
         let payload = message.clone().into_bytes();
         let writer = self.writer.get_or_insert_default();

@@ -31,17 +31,18 @@ use crate::websocket::ClosePayload;
 use backlog::Backlog;
 use stall::Stall;
 
-/// How much a peer whose connection failed may still send while it reads why, in bytes.
+/// Maximum input discarded from a peer whose connection failed while it reads the reason, in bytes.
 const MAX_DISCARDED: usize = 256 * 1024;
 
-/// Whether anybody may listen to the span of a connection. Asked before it is made: even a disabled one is made, entered and
-/// left, which is 40 instructions for each input.
+/// Returns whether the span of a connection may have a subscriber. Checked before the span is
+/// created: even a disabled span is created, entered and left, which is 40 instructions for each
+/// input.
 #[inline]
 fn is_traced() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// A socket and what it is for.
+/// A socket and the state of its connection.
 ///
 /// ```text
 ///            request complete           close frames exchanged, or failed
@@ -52,44 +53,46 @@ fn is_traced() -> bool {
 pub(crate) struct Link<S> {
     pub(crate) socket: S,
     pub(crate) id: ConnectionId,
-    /// The transport took less than there was, and will say when it takes more.
+    /// Set while the transport accepts less than there is; it reports when it accepts more.
     pub(crate) blocked: bool,
-    /// There while output waits for the peer.
+    /// Present while output waits for the peer.
     stall: Option<Box<Stall>>,
-    /// There while input waits until the answers to what came before it are written.
+    /// Present while input waits until the replies to earlier input are written.
     backlog: Option<Box<Backlog>>,
-    /// What becomes of the socket.
+    /// The pending end of the socket.
     pub(crate) end: End,
-    /// In the worker's list of links with new output.
+    /// Set while the link is in the worker's list of links with new output.
     pub(super) dirty: bool,
-    /// When the worker will look at its deadline.
+    /// Time at which the worker will check the link's deadline.
     pub(super) watched: Option<Instant>,
-    /// The stage that the deadline was asked for in.
+    /// Stage in which the deadline was queried.
     deadline_stage: DeadlineStage,
     state: LinkState,
-    /// Its place among the connections of its address, where these are counted.
+    /// Place among the connections of the client's address, where these are counted.
     entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<crate::push::tls::TlsSession>>,
 }
 
-/// A socket that may know how far the peer has come with what was sent.
+/// A socket that may report how much of its output the peer has acknowledged.
 pub(crate) trait Delivery {
-    /// How many bytes the peer has acknowledged, and how many the system holds that it has not.
+    /// Returns the number of bytes that the peer has acknowledged, and the number that the system
+    /// holds without acknowledgement.
     fn delivery(&self) -> Option<(u64, u64)>;
 }
 
-/// What becomes of a link's socket.
+/// The pending end of a link's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It goes on.
+    /// The socket stays open.
     None,
-    /// Once the output is written, its writing half is ended and it is dropped.
+    /// Once the output is written, the writing half is shut down and the socket is dropped.
     Finish,
-    /// Once the output is written, its writing half is ended; it is dropped when the peer ends its own. Earlier, with input
-    /// unread, TCP would discard the last frame on its way.
+    /// Once the output is written, the writing half is shut down; the socket is dropped when the
+    /// peer ends its half. If it were dropped earlier, with input unread, TCP would discard the
+    /// last frame on its way.
     Linger,
-    /// It is dropped at once.
+    /// The socket is dropped at once.
     Drop,
 }
 
@@ -99,24 +102,25 @@ enum LinkState {
     Over(Box<Over>),
 }
 
-/// The rest of a connection.
+/// The state of a link after its connection: output that is still to be written.
 #[derive(Default)]
 struct Over {
     writer: Option<Box<Writer>>,
-    /// Output was taken from the writer, and is not with the system yet.
+    /// Set while output that was taken from the writer is not with the system yet.
     in_flight: bool,
-    /// How much input was discarded, in bytes.
+    /// Amount of discarded input, in bytes.
     discarded: usize,
-    /// How long the peer may take to end the transport once all is written.
+    /// Timeout for the peer to end the transport once all output is written.
     timeout: Duration,
-    /// When the peer should have ended the transport.
+    /// Deadline for the peer to end the transport.
     deadline: Option<Instant>,
 }
 
-/// What the deadline of a link depends on: it changes with the stage only, or when it is due.
+/// The stage of a link, on which its deadline depends: the deadline changes with the stage only, or
+/// when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeadlineStage {
-    /// The deadline is to be asked for again.
+    /// The deadline must be queried again.
     Unknown,
     Opening,
     Open,
@@ -161,7 +165,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Begins a session of TLS, where the server speaks it and the header of a proxy does not come first.
+    /// Begins a TLS session, if the server uses TLS and no proxy header comes first.
     #[cfg(feature = "tls")]
     pub(super) fn secure(&mut self, settings: &Settings) -> io::Result<()> {
         if !matches!(&self.state, LinkState::Opening(opening) if opening.awaits_proxy()) {
@@ -170,7 +174,7 @@ impl<S: Delivery> Link<S> {
         Ok(())
     }
 
-    /// Input from the socket. There is no [backlog](Self::has_backlog).
+    /// Handles input from the socket. There must be no [backlog](Self::has_backlog).
     #[inline]
     pub(crate) fn receive<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
         if is_traced() {
@@ -194,7 +198,8 @@ impl<S: Delivery> Link<S> {
         self.receive_plain(context, input);
     }
 
-    /// The span that callbacks run in: a new one for each input, so that an idle connection keeps nothing.
+    /// Enters the span that callbacks run in: a new one for each input, so that an idle connection
+    /// keeps none.
     fn span(&self) -> EnteredSpan {
         tracing::debug_span!("websocket", id = %self.id).entered()
     }
@@ -229,7 +234,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Takes input until the header of a proxy is whole, and goes on with what follows it.
+    /// Takes input until the proxy header is complete, and handles the input that follows it.
     #[cold]
     fn receive_proxy_header<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         let LinkState::Opening(opening) = &mut self.state else { return };
@@ -252,14 +257,14 @@ impl<S: Delivery> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_any(context, &mut rest);
-            // This input is not the one that the caller will settle.
+            // The caller ends a different input than this one.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
         }
     }
 
-    /// Counts what is held of an unfinished message against the budget of the server.
+    /// Charges the unfinished message to the memory budget of the server.
     #[cold]
     fn charge<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let LinkState::Open(connection) = &mut self.state else { return };
@@ -275,7 +280,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Gives way to others where it is chosen to.
+    /// Updates the charges of the connection, and ends it if the memory budget has chosen it.
     pub(super) fn give_way<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         if matches!(&self.state, LinkState::Open(connection) if connection.protocol.is_mid_message())
         {
@@ -300,7 +305,7 @@ impl<S: Delivery> Link<S> {
                         tls.seal(&mut writer.output, &plain);
                         writer.end_input(&plain);
                     }
-                    // What is sealed is unwritten still.
+                    // Encrypted output still counts as unwritten.
                     self.set_in_flight(tls.output().len());
                 }
                 Ok(None) if rest.is_empty() => break Ok(()),
@@ -312,7 +317,7 @@ impl<S: Delivery> Link<S> {
         self.tls = Some(tls);
         if let Err(error) = result {
             self.fail(context, error.into());
-            // The alert that tells the peer is in the output.
+            // The output contains the alert for the peer.
             self.end = End::Linger;
         }
     }
@@ -328,7 +333,7 @@ impl<S: Delivery> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_plain(context, &mut rest);
-            // This input is not the one that the caller will settle.
+            // The caller ends a different input than this one.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
@@ -352,7 +357,7 @@ impl<S: Delivery> Link<S> {
         self.end = End::Linger;
     }
 
-    /// The socket ended, or failed with an error.
+    /// Handles the end of the socket, or its failure with an error.
     pub(crate) fn on_transport_end<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -376,7 +381,7 @@ impl<S: Delivery> Link<S> {
         self.finish_connection(context, Stop::Failed(error));
     }
 
-    /// The connection is over: what is left is to write its last frame.
+    /// Ends the connection: only its last frame is still to be written.
     #[cold]
     fn finish_connection<H: Handler>(&mut self, context: &mut WorkerContext<H>, stop: Stop) {
         self.backlog = None;
@@ -385,7 +390,7 @@ impl<S: Delivery> Link<S> {
             return;
         };
         if let Stop::Panicked(_) = stop {
-            // A connection that is closing already takes none.
+            // A connection that is already closing sends no other close frame.
             let writer = connection.writer.get_or_insert_with(|| context.lend());
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
@@ -412,7 +417,8 @@ impl<S: Delivery> Link<S> {
                     Error::Protocol(_)
                     | Error::ClosedMidMessage(_)
                     | Error::TimedOut(TimedOut::MessageTooSlow) => End::Linger,
-                    // The close frame of the keepalive is written as far as the system takes it at once.
+                    // The close frame of the keepalive is written as far as the system accepts it
+                    // at once.
                     _ => End::Drop,
                 };
                 tracing::debug!(
@@ -454,7 +460,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Removed from the worker: a connection that is still open learns so.
+    /// Handles the removal from the worker: a connection that is still open fails.
     pub(super) fn on_removed<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         if let LinkState::Open(_) = &self.state {
             self.fail(context, Error::TimedOut(TimedOut::Closing));
@@ -466,7 +472,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// The socket, and where to read next while a large payload is in progress.
+    /// Returns the socket, and the buffer to read into while a large payload is in progress.
     #[inline]
     pub(crate) fn payload_space(&mut self) -> (&mut S, Option<Limit<&mut Vec<u8>>>) {
         #[cfg(feature = "tls")]
@@ -480,7 +486,7 @@ impl<S: Delivery> Link<S> {
         (&mut self.socket, space)
     }
 
-    /// The `length` bytes that were just read into the payload space.
+    /// Handles the `length` bytes that were just read into the payload space.
     pub(crate) fn payload_read<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -499,14 +505,15 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// The socket, and what is to be written to it.
+    /// Returns the socket, and the output to be written to it.
     #[inline]
     pub(crate) fn output(&mut self) -> (&mut S, Option<&mut Output>) {
         let writer = self.state.writer().as_deref_mut();
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
             if let Some(writer) = writer {
-                // None of it is in the input: that was sealed when it was handled.
+                // No payload lies in the input: replies to input were encrypted when it was
+                // handled.
                 tls.seal(&mut writer.output, &[]);
             }
             if matches!(self.end, End::Finish | End::Linger) {
@@ -517,13 +524,13 @@ impl<S: Delivery> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
-    /// All output is with the system. Says whether there is more.
+    /// Updates the link once all output is with the system. Returns whether there is more.
     #[inline]
     pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();
         let LinkState::Open(connection) = &mut self.state else { return false };
         connection.protocol.handle_written(blocked);
-        // Where all that was left is sealed, the connection may have none of its own.
+        // If all unwritten output was encrypted, the connection may have no writer.
         let writer = connection.writer.get_or_insert_with(|| context.lend());
         connection.protocol.poll_owed(writer.output.buffer());
         connection.set_in_flight(0);
@@ -535,7 +542,7 @@ impl<S: Delivery> Link<S> {
         self.output().1.is_some_and(|output| !output.is_empty())
     }
 
-    /// The turn of this link is over; `input` is about to be used again.
+    /// Ends the turn of this link; `input` is about to be reused.
     #[inline]
     pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let LinkState::Open(connection) = &self.state {
@@ -556,7 +563,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Does what callbacks asked for.
+    /// Applies the requests of callbacks.
     #[cold]
     fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let LinkState::Open(connection) = &mut self.state else { return };
@@ -588,7 +595,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Sends messages to a connection that is open, from `frames` where that can be.
+    /// Sends messages to an open connection, from `frames` where possible.
     #[inline]
     pub(super) fn broadcast<H: Handler>(
         &mut self,
@@ -609,12 +616,12 @@ impl<S: Delivery> Link<S> {
     pub(super) fn ping<H: Handler>(&mut self, context: &mut WorkerContext<H>, payload: &[u8]) {
         if let LinkState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
-            // Its length was checked, and one that is closing takes none.
+            // The length was checked, and a connection that is closing sends no ping.
             let _ = connection.ping(payload);
         }
     }
 
-    /// Calls the handler with what was posted for it.
+    /// Calls the handler with a posted event.
     pub(super) fn event<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -624,7 +631,7 @@ impl<S: Delivery> Link<S> {
         if let LinkState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             let called = call(|| context.handler.event(connection, event));
-            // Another event may follow before the turn of this link is over.
+            // Another event may follow before the turn of this link ends.
             if let Err(panic) = called {
                 self.finish_connection(context, Stop::Panicked(panic));
             } else if connection.requests.is_abort() {
@@ -633,7 +640,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Begins the closing handshake, or ends what has not begun.
+    /// Begins the closing handshake, or drops a link whose connection is not open yet.
     pub(super) fn close<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -642,7 +649,7 @@ impl<S: Delivery> Link<S> {
         match &mut self.state {
             LinkState::Open(connection) => {
                 connection.writer.get_or_insert_with(|| context.lend());
-                // The frame was checked, and one that is closing takes none.
+                // The frame was checked, and a connection that is closing sends no other.
                 let _ = connection.begin_close(payload.frame());
             }
             LinkState::Opening(..) => self.end = End::Drop,
@@ -650,7 +657,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Drops a link that is no connection yet. Says whether it is one.
+    /// Drops a link whose connection is not open yet. Returns whether the link is such a one.
     pub(super) fn abandon_request(&mut self) -> bool {
         let opening = matches!(self.state, LinkState::Opening(..));
         if opening {
@@ -659,7 +666,7 @@ impl<S: Delivery> Link<S> {
         opening
     }
 
-    /// Whether it is a connection, and not at its end.
+    /// Returns whether the link has a connection that is not over.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, LinkState::Open(..))
     }
@@ -668,7 +675,7 @@ impl<S: Delivery> Link<S> {
         self.finish_connection(context, Stop::Aborted);
     }
 
-    /// Does what is due, if anything is.
+    /// Handles the deadlines that are due, if any.
     pub(super) fn handle_timeout<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -680,7 +687,7 @@ impl<S: Delivery> Link<S> {
             return;
         }
         let LinkState::Open(connection) = &mut self.state else {
-            // The time for the request, or for the peer to end the transport.
+            // The deadline of the request, or for the peer to end the transport.
             if self.deadline(now).is_some_and(|deadline| deadline <= now) {
                 self.end = End::Drop;
             }
@@ -711,11 +718,11 @@ impl<S: Delivery> Link<S> {
         self.id == id && self.watched == Some(at)
     }
 
-    /// When something is due, as far as is known at `now`.
+    /// Returns the next deadline, as far as known at `now`.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let unwritten = self.has_unwritten();
         self.deadline_stage = match self.deadline_stage() {
-            // The time for what comes after the last frame begins when that is written.
+            // The timeout after the last frame begins when that frame is written.
             DeadlineStage::Closing | DeadlineStage::Over if unwritten => DeadlineStage::Unknown,
             deadline_stage => deadline_stage,
         };
@@ -738,13 +745,13 @@ impl<S: Delivery> Link<S> {
         [deadline, self.stall.as_ref().and_then(|stall| stall.deadline)].into_iter().flatten().min()
     }
 
-    /// Whether it ends, or has another deadline.
+    /// Returns whether the link ends, or has another deadline.
     #[inline]
     pub(crate) fn is_changed(&self) -> bool {
         self.end != End::None || self.has_new_deadline()
     }
 
-    /// Whether the deadline must be asked for again.
+    /// Returns whether the deadline must be queried again.
     #[inline]
     pub(super) fn has_new_deadline(&self) -> bool {
         self.deadline_stage != self.deadline_stage()

@@ -1,4 +1,4 @@
-//! What a worker does, whichever way its bytes come and go.
+//! The work of a worker, independent of its backend.
 //!
 //! ```text
 //!   readiness ──► Worker ──► Link ──► Opening ──► Connection ──► Handler
@@ -38,49 +38,50 @@ pub(super) use link::{Delivery, End, Link};
 use slab::Slab;
 use stopping::Stopping;
 
-/// Writers kept for the next connections to write, at most.
+/// Maximum number of writers kept for the next connections to write.
 const MAX_SPARES: usize = 64;
 
-/// The precision of deadlines.
+/// Precision of deadlines.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Broadcasts that come together are encoded once for all connections up to this length, in bytes: what one write takes at once
-/// is worth a copy for each.
+/// Maximum total length of consecutive broadcasts that are encoded once for all connections, in
+/// bytes: output that one write takes at once is worth a copy for each connection.
 const MAX_ENCODED: usize = 16 * 1024;
 
-/// Room for so many commands is kept, whatever a burst brought.
+/// Capacity that a buffer of commands keeps after a burst.
 const KEPT_COMMANDS: usize = 1024;
 
-/// How a server's workers work.
+/// The settings and the shared counters of a server's workers.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) keep_requests: bool,
     pub(super) max_connections: usize,
-    /// Of all workers.
+    /// Number of connections of all workers.
     pub(super) connections: AtomicUsize,
-    /// Of each address, where that is limited.
+    /// Connections of each address, where they are limited.
     pub(super) quota: Option<Arc<Quota>>,
     pub(super) shutdown: Shutdown,
     pub(super) on_panic: OnPanic,
-    /// Of all workers, when they stopped: connections that ended in time, and those that were dropped.
+    /// Number of connections of all workers that ended in time after the stop, and the number of
+    /// those that were dropped.
     pub(super) closed: AtomicUsize,
     pub(super) dropped: AtomicUsize,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// What the links of a worker share.
+/// The state that the links of a worker share.
 pub(super) struct WorkerContext<H> {
     pub(super) handler: H,
     pub(super) settings: Arc<Settings>,
     pub(super) workers: Arc<Workers>,
-    /// Lent to the link that is being handled, and to those whose output is on its way.
+    /// Writers to lend to the link that is being handled, and to links whose output is on its way.
     #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
     spares: Vec<Box<Writer>>,
-    /// What the connections received and sent since the last turn.
+    /// Counts of what the connections received and sent since the last turn.
     counts: Counts,
-    /// Where TLS decrypts to.
+    /// Buffer for decrypted input.
     #[cfg(feature = "tls")]
     plain: Vec<u8>,
 }
@@ -109,18 +110,18 @@ impl<H> WorkerContext<H> {
     }
 }
 
-/// The connections of one thread; `S` is what the backend knows of a socket.
+/// The connections of one thread; `S` is the backend's state of a socket.
 pub(super) struct Worker<H, S> {
     context: WorkerContext<H>,
     links: Slab<Link<S>>,
     index: usize,
-    /// How many connections there have been.
+    /// Number of connections that were accepted so far.
     serial: u64,
     deadlines: Deadlines,
     commands: Vec<Command>,
-    /// Broadcasts in a row, to be sent together.
+    /// Consecutive broadcasts, to be sent together.
     run: Vec<Prepared>,
-    /// Links whose output is to be written, by commands or deadlines.
+    /// Slots of links with output from commands or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
 }
@@ -154,7 +155,9 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
     }
 
-    /// A client was accepted. Returns its slot; or, when there is none left, the socket is dropped.
+    /// Adds a link for an accepted client and returns its slot. Drops the socket and returns `None`
+    /// when no slot is left, when too many clients beyond the limit of their address are being
+    /// refused, or when TLS cannot begin.
     pub(super) fn accept(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
         let slot = self.links.next_slot()?;
         let Settings { quota, options, .. } = &*self.context.settings;
@@ -179,7 +182,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         Some(slot)
     }
 
-    /// The link in a slot, and what it shares with the others.
+    /// Returns the link in a slot, and the state that all links share.
     #[inline]
     pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut WorkerContext<H>)> {
         Some((self.links.get_mut(slot)?, &mut self.context))
@@ -192,7 +195,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
     }
 
-    /// The link is over.
+    /// Removes a link that is over.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Box<Link<S>>> {
         let mut link = self.links.remove(slot)?;
         link.on_removed(&mut self.context);
@@ -200,11 +203,12 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         Some(link)
     }
 
-    /// Does what is due, and what other threads ask for. Says whether they asked for something: if not, whoever does so
-    /// next wakes the worker, which may wait.
+    /// Handles the deadlines that are due and the commands of other threads. Returns whether there
+    /// were commands; if not, the next command wakes the worker, which may wait.
     ///
-    /// What goes to every link is handed to `write` while link and output are in the processor's cache, and so is a link
-    /// [that is full](Link::is_full); it says whether the link is to be looked at again, as a dirty one.
+    /// Passes each link to `write` right after a broadcast, while the link and its output are in
+    /// the processor's cache, and a link [that is full](Link::is_full) before it gets more output.
+    /// After a broadcast, `write` decides whether the link is handled again, as a dirty one.
     pub(super) fn handle_commands(
         &mut self,
         now: Instant,
@@ -232,12 +236,13 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         asked
     }
 
-    /// The worker waits no more: commands are found without being told of them.
+    /// Records that the worker no longer waits: it finds commands without being woken.
     pub(super) fn wake(&self) {
         self.command_queue().wake();
     }
 
-    /// A link whose output is to be written since [`Worker::attend`]; when there is none left, the turn is over.
+    /// Returns a link whose output is to be written since [`Worker::handle_commands`]; `None` ends
+    /// the turn.
     pub(super) fn pop_dirty(&mut self) -> Option<usize> {
         let Some(slot) = self.dirty.pop() else {
             self.context.counts.flush(Role::Server);
@@ -249,23 +254,24 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         Some(slot)
     }
 
-    /// When to [attend](Worker::attend) at the latest.
+    /// Returns when to [handle commands](Worker::handle_commands) at the latest.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let stopping = self.stopping.map(|stopping| stopping.next(self.links.slots().end));
         [self.deadlines.next(), stopping].into_iter().flatten().min()
     }
 
-    /// Whether the server stops, so that nothing more is to be accepted.
+    /// Returns whether the server stops, so that no more clients are to be accepted.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.is_some()
     }
 
-    /// Whether all is done that is to be done before the thread ends.
+    /// Returns whether the thread may end: the server stops, and all links have ended or the
+    /// timeout has passed.
     pub(super) fn is_done(&self, now: Instant) -> bool {
         self.stopping.is_some_and(|stopping| self.links.len() == 0 || stopping.end() <= now)
     }
 
-    /// Ends all links, when time is up.
+    /// Removes the remaining links, and counts their connections as dropped.
     pub(super) fn finish(&mut self) {
         self.command_queue().close();
         if let Some(stopping) = self.stopping {
@@ -313,8 +319,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
     }
 
-    /// Sends the messages in a row to all, to each link at once while that is at hand: encoded once, up to a length from which
-    /// they are rather shared than copied.
+    /// Sends the consecutive broadcasts to all links, to each link all of them at once: encoded
+    /// once, up to a length from which the messages are shared rather than copied.
     fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
         if self.run.is_empty() {
             return;
@@ -366,13 +372,13 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
         let shutdown = &self.context.settings.shutdown;
         let (limit, interval) = (shutdown.limit(), shutdown.interval(self.links.len()));
-        // Requests that are not answered yet will not be.
+        // Requests that are not answered yet are dropped.
         self.for_all(|link, _| link.abandon_request());
         let connections = self.count_open();
         self.stopping = Some(Stopping::new(Instant::now(), limit, interval, connections));
     }
 
-    /// Closes the links whose turn has come.
+    /// Closes the links that are due.
     fn go_on_stopping(&mut self, now: Instant) {
         let Some(mut stopping) = self.stopping.take() else { return };
         while let Some(slot) = stopping.pop_due(now, self.links.slots().end) {
@@ -401,11 +407,11 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         self.touch(slot);
     }
 
-    /// Watches the deadline of a link, unless the worker will look at it before.
+    /// Watches the deadline of a link, unless the worker checks the link earlier anyway.
     fn ask_deadline(&mut self, slot: usize, now: Instant) {
         let Some(link) = self.links.get_mut(slot) else { return };
         let Some(deadline) = link.deadline(now) else { return };
-        // Something that is due again at once waits for the next turn.
+        // A deadline that is due again at once waits for the next turn.
         let deadline = deadline.max(now + TICK);
         if link.watched.is_none_or(|watched| deadline < watched) {
             link.watched = Some(deadline);
@@ -422,7 +428,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         });
     }
 
-    /// Does something with one link, which has room for output where the transport takes some.
+    /// Applies `act` to one link, after `write` if the link is full: it then has send capacity if
+    /// the transport accepts some output.
     fn with(
         &mut self,
         id: ConnectionId,
@@ -439,7 +446,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         }
     }
 
-    /// Does something with each link, and notes those for which it says `true` as dirty.
+    /// Applies `act` to each link, and marks those for which it returns `true` as dirty.
     fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
         for slot in self.links.slots() {
             if let Some(link) = self.links.get_mut(slot) {

@@ -12,35 +12,37 @@ use crate::push::{Answer, Connection, ConnectionId, Handler};
 use crate::quota::{self, Entry};
 use crate::upgrade::{Options, ProxyHeader};
 
-/// A connection to be: the request so far.
+/// A connection in its opening handshake: the request so far.
 #[derive(Debug)]
 pub(super) struct Opening {
     search: HeadSearch,
     buffer: Vec<u8>,
-    /// The header of a proxy so far, where one must come first.
+    /// The proxy header so far, if one must come first.
     proxy_header: Option<Vec<u8>>,
     peer: SocketAddr,
-    /// Its address is counted once the client's is known.
+    /// Set if the client's address is counted only once it is known.
     uncounted: bool,
     deadline: Option<Instant>,
-    /// It is one too many of its address, and is told so once it has asked.
+    /// Set if the client exceeds the limit of its address: it is refused once its request is
+    /// complete.
     refused: bool,
     pub(super) writer: Option<Box<Writer>>,
 }
 
-/// What a request became.
+/// The connection that a request led to.
 pub(super) struct OpenedConnection {
     pub(super) connection: Box<Connection>,
-    /// How it goes on after [`Handler::open`].
+    /// Result of [`Handler::open`].
     pub(super) flow: Flow,
-    /// What came beyond the request.
+    /// Input that follows the request.
     pub(super) rest: Vec<u8>,
-    /// Its place among the connections of the client's address, where that was not known before.
+    /// Place among the connections of the client's address, if that was not known before.
     pub(super) entry: Option<Entry>,
 }
 
 impl Opening {
-    /// `entry` is the place of the address that the connection comes from, unless a proxy has to tell the client's first.
+    /// Creates the state of an opening handshake. `entry` is the place of the peer's address,
+    /// unless a proxy must report the client's address first.
     pub(super) fn new(peer: SocketAddr, entry: Option<&Entry>, options: &Options) -> Self {
         let refused = matches!(entry, Some(Entry::Full(_)));
         let timeout = if refused { quota::REFUSAL_TIMEOUT } else { options.timeout };
@@ -60,22 +62,22 @@ impl Opening {
         self.peer
     }
 
-    /// When the request must be complete.
+    /// Returns the deadline of the request.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// How much of a request has come, in bytes.
+    /// Returns how much of a request was received, in bytes.
     pub(super) fn received(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether the header of a proxy must come before anything else.
+    /// Returns whether a proxy header must come before anything else.
     pub(super) const fn awaits_proxy(&self) -> bool {
         self.proxy_header.is_some()
     }
 
-    /// Takes input until the header of a proxy is whole. Gives what follows it then.
+    /// Takes input until the proxy header is complete, and then returns the input that follows it.
     pub(super) fn receive_proxy_header(&mut self, input: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let Some(header) = &mut self.proxy_header else { return Ok(Some(input.to_vec())) };
         header.extend_from_slice(input);
@@ -88,9 +90,9 @@ impl Opening {
         Ok(Some(rest))
     }
 
-    /// Takes input until the request is complete: then gives the connection.
+    /// Takes input until the request is complete, and then returns the connection.
     ///
-    /// The answer, or the refusal, is in the writer.
+    /// The answer is then in the connection's writer.
     pub(super) fn receive<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -161,10 +163,10 @@ impl Opening {
     }
 }
 
-/// Headers that say nothing more once the handshake is done (RFC 6455 section 4.1).
+/// Headers that carry no information after the handshake (RFC 6455 section 4.1).
 const SPENT: [&str; 4] = ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Upgrade"];
 
-/// The head of a request without what is spent.
+/// Returns the head of a request without those headers.
 fn kept(request: &Request<'_>) -> Box<[u8]> {
     let mut head = Vec::with_capacity(256);
     let mut line = |parts: [&[u8]; 4]| parts.iter().for_each(|part| head.extend_from_slice(part));
@@ -178,7 +180,7 @@ fn kept(request: &Request<'_>) -> Box<[u8]> {
     head.into()
 }
 
-/// Tells the client why it gets no connection.
+/// Encodes the refusal of a client, unless the request was cut off.
 pub(super) fn refuse(error: &HandshakeError, out: &mut Vec<u8>) {
     if !matches!(error, HandshakeError::Truncated { .. }) {
         answer::encode(error, out);

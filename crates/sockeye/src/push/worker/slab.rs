@@ -1,6 +1,6 @@
 use crate::push::id::MAX_SLOTS;
 
-/// Values by the number of their place, which is used again.
+/// Values by the number of their slot; the slots of removed values are reused.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     places: Vec<Option<Box<T>>>,
@@ -15,13 +15,13 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Where the next value goes; `None` when there is no place left.
+    /// Returns the slot of the next value; `None` when no slot is left.
     pub(crate) fn next_slot(&self) -> Option<usize> {
         let slot = self.free.last().copied().unwrap_or(self.places.len());
         (slot < MAX_SLOTS).then_some(slot)
     }
 
-    /// Puts a value where [`Slab::next_slot`] said.
+    /// Inserts a value into the slot that [`Slab::next_slot`] returned.
     pub(crate) fn insert(&mut self, slot: usize, value: Box<T>) {
         if self.free.pop().is_none() {
             self.places.push(None);
@@ -46,7 +46,7 @@ impl<T> Slab<T> {
         self.length
     }
 
-    /// All places, those without a value included.
+    /// Returns all slots, including those without a value.
     pub(crate) fn slots(&self) -> std::ops::Range<usize> {
         0..self.places.len()
     }

@@ -1,19 +1,19 @@
 use std::time::{Duration, Instant};
 
-/// A time that never comes.
+/// A duration that never passes.
 const NEVER: Duration = Duration::from_secs(1 << 32);
 
-/// The way of a worker's links to their end: they are told one after the other, and dropped when the time is up.
+/// The shutdown of a worker's links: they are notified one after the other, and dropped at the end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stopping {
-    /// When those that are left are dropped.
+    /// Time at which the remaining links are dropped.
     end: Instant,
-    /// The next slot to tell, and when.
+    /// Next slot to notify, and the time for that.
     slot: usize,
     at: Instant,
-    /// How long after one the next is told.
+    /// Interval between two notifications.
     interval: Duration,
-    /// How many connections there were.
+    /// Number of connections when the shutdown began.
     pub(super) connections: usize,
 }
 
@@ -32,12 +32,12 @@ impl Stopping {
         self.end
     }
 
-    /// When to go on, as long as there is a slot to go on with.
+    /// Returns the time of the next notification, or the end if there is no slot left to notify.
     pub(super) fn next(&self, slots: usize) -> Instant {
         if self.slot < slots { self.at.min(self.end) } else { self.end }
     }
 
-    /// The slot that is due to be told; `slots` is how many there are.
+    /// Returns the slot that is due to be notified; `slots` is the number of slots.
     pub(super) fn pop_due(&mut self, now: Instant, slots: usize) -> Option<usize> {
         if self.slot >= slots || self.at > now {
             return None;
@@ -46,7 +46,7 @@ impl Stopping {
         Some(self.slot - 1)
     }
 
-    /// There was somebody to tell.
+    /// Schedules the next notification, after a slot that had a link.
     pub(super) fn on_notified(&mut self) {
         self.at += self.interval;
     }

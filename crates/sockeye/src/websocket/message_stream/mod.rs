@@ -1,4 +1,5 @@
-//! Messages that are read and written as byte streams, for those that are too long to be in memory at once.
+//! Messages that are read and written as byte streams, when they are too long to be in memory at
+//! once.
 
 mod reader;
 mod writer;
@@ -16,37 +17,38 @@ use sockeye_proto::{Event, Input, Kind, Message};
 use super::WebSocket;
 use crate::error::Result;
 
-/// A message that is read as a stream.
+/// The state of a message that is read as a stream.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     pub(super) stage: IncomingStage,
-    /// How much of the piece at hand lies at the front of the connection's input, in bytes; 0 when it is in `owned`.
+    /// Length of the current piece at the front of the connection's input, in bytes; 0 when it is
+    /// in `owned`.
     pub(super) in_input: usize,
-    /// What is left of a piece that was decompressed, or of a message that was put together.
+    /// The rest of a piece that was decompressed, or of a message that was reassembled.
     owned: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum IncomingStage {
-    /// There is none.
+    /// No message is being read as a stream.
     #[default]
     Idle,
-    /// The next message is to be one.
+    /// The next message is to be read as a stream.
     Wanted,
-    /// It has begun.
+    /// The message has begun.
     Open(Kind),
-    /// It is complete: there is no more of it than the piece at hand.
+    /// The message is complete: nothing follows the current piece.
     Over(Kind),
 }
 
 impl Incoming {
-    /// Whether whole messages can be received as if there never was another.
+    /// Returns whether whole messages can be received, with no rest of a streamed message left.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.stage == IncomingStage::Idle
     }
 
-    /// The message arrived before it was known that it is wanted as a stream.
+    /// Stores a message that arrived before it was requested as a stream.
     pub(super) fn set_whole(&mut self, message: Message) {
         self.stage = IncomingStage::Over(message.kind());
         self.owned = message.into_bytes();
@@ -54,8 +56,8 @@ impl Incoming {
 }
 
 impl WebSocket {
-    /// Waits for the next message and reads it as a stream, while it arrives: from its first frame on, whatever its
-    /// length. `None` says that the closing handshake was done.
+    /// Returns the next message as a stream, which is read while the message arrives: from its
+    /// first frame on, whatever its length. `None` after the closing handshake.
     ///
     /// ```no_run
     /// # async fn example(mut ws: sockeye::WebSocket, mut file: impl tokio::io::AsyncWrite + Unpin) -> sockeye::Result<()> {
@@ -66,22 +68,24 @@ impl WebSocket {
     /// # }
     /// ```
     ///
-    /// The limit of such messages is [`Config::max_streamed_length`](crate::Config::max_streamed_length()), not that of
-    /// whole ones. Of a message that is not read to its end the rest is skipped by the next call that receives.
+    /// [`Config::max_streamed_length`](crate::Config::max_streamed_length()) limits such messages,
+    /// not the limit of whole ones. The next call that receives skips the rest of a message that is
+    /// not read to its end.
     ///
     /// # Errors
-    /// As [`recv`](Self::recv).
+    /// Same as [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// Nothing is lost. A message of which [`recv`](Self::recv) has received a part before it was dropped goes on as it
-    /// began: it is put together, under the limit of whole messages, and then read from memory.
+    /// Nothing is lost. A message that a dropped [`recv`](Self::recv) has received in part
+    /// continues as it began: it is reassembled, under the limit of whole messages, and then read
+    /// from memory.
     pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>> {
         let kind = poll_fn(|cx| self.poll_begin(cx)).await?;
         Ok(kind.map(|kind| MessageReader::new(self, kind)))
     }
 
-    /// Begins a message that is written as a stream, in fragments of 64 KiB. It ends with
-    /// [`MessageWriter::finish`]. Waits only while there is no room.
+    /// Begins a message that is written as a stream, in fragments of 64 KiB.
+    /// [`MessageWriter::finish`] ends the message. Waits only while the output is full.
     ///
     /// ```no_run
     /// # use sockeye::Kind;
@@ -94,10 +98,10 @@ impl WebSocket {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// If it is dropped, no message was begun.
+    /// If the future is dropped, no message was begun.
     pub async fn send_stream(&mut self, kind: Kind) -> Result<MessageWriter<'_>> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.connection.begin_message(kind)?;
@@ -120,7 +124,8 @@ impl WebSocket {
         self.poll_end(cx).map_ok(|()| None)
     }
 
-    /// Skips what is left of a message that was read as a stream, so that the next one is received whole.
+    /// Skips the rest of a message that was read as a stream, so that the next one is received
+    /// whole.
     #[cold]
     pub(super) fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection.stream_messages(false);
@@ -136,7 +141,8 @@ impl WebSocket {
         Poll::Ready(())
     }
 
-    /// Goes on until the message has begun, there is a piece of it, or it or the connection ends. The last piece was consumed.
+    /// Receives until the message has begun, a piece of it is available, or the message or the
+    /// connection ends. The last piece must have been consumed.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.is_receiving() {
             let before = self.input.len();
@@ -147,7 +153,7 @@ impl WebSocket {
                 Ok(Some(Event::Piece(Cow::Borrowed(piece)))) => (piece.len(), Ok(None)),
                 other => (0, other.map(|event| event.map(Event::into_owned))),
             };
-            // A piece that was taken from the input is the end of what was.
+            // The piece is the end of the consumed bytes.
             self.take_input(taken - in_input);
             if in_input > 0 {
                 self.received_part(in_input);
@@ -205,7 +211,7 @@ impl WebSocket {
         }
     }
 
-    /// What is left of the piece at hand.
+    /// Returns the rest of the current piece.
     pub(crate) fn rest(&self) -> &[u8] {
         match self.incoming.in_input {
             0 => &self.incoming.owned,
@@ -213,7 +219,7 @@ impl WebSocket {
         }
     }
 
-    /// The first `length` bytes of the piece at hand were used.
+    /// Consumes the first `length` bytes of the current piece.
     pub(crate) fn consume(&mut self, length: usize) {
         if self.incoming.in_input == 0 {
             self.incoming.owned.advance(length);
@@ -223,8 +229,8 @@ impl WebSocket {
         }
     }
 
-    /// Takes the first `length` bytes off the input. When nothing is left, it lets go of the buffer, which is shared by all
-    /// connections of the thread.
+    /// Removes the first `length` bytes from the input. An empty input releases its buffer, which
+    /// is shared by all connections of the thread.
     pub(super) fn take_input(&mut self, length: usize) {
         if length == self.input.len() {
             self.input = BytesMut::new();

@@ -9,28 +9,29 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use super::IncomingStage;
 use crate::WebSocket;
 
-/// A message that is read while it arrives: an [`AsyncRead`] whose end is that of the message. It comes from
-/// [`WebSocket::recv_stream`].
+/// A message that is read while it arrives: an [`AsyncRead`] that ends with the message. Returned
+/// by [`WebSocket::recv_stream`].
 ///
-/// Memory is bounded, whatever the message's length: what one read of the transport brings, and 64 KiB of a piece that was
-/// decompressed. As an [`AsyncBufRead`] it lends those bytes without a copy. What comes between the fragments is handled in
-/// passing: pings are answered.
+/// Memory is bounded, whatever the message's length: the input of one read of the transport, and 64
+/// KiB of a decompressed piece. [`AsyncBufRead`] lends those bytes without a copy. Control frames
+/// between the fragments are handled meanwhile: pings are answered.
 ///
-/// Text is checked as it arrives: what was read is the beginning of valid UTF-8, though it may end within a character. The
-/// whole of it was checked when the end is reached.
+/// Text is checked as it arrives: the bytes read are the beginning of valid UTF-8, though they may
+/// end within a character. At the end, the whole text was checked.
 ///
 /// # Errors
-/// Each read may fail as [`WebSocket::recv`] does, with that [`Error`](crate::Error) inside the [`io::Error`]: it is of the
-/// kind `InvalidData` when the peer broke a rule or a limit, `UnexpectedEof` when the connection ended before the message,
-/// `TimedOut` when the peer fell silent. The connection is over then.
+/// Each read may fail like [`WebSocket::recv`], with that [`Error`](crate::Error) inside the
+/// [`io::Error`], whose kind is `InvalidData` when the peer broke a rule or a limit,
+/// `UnexpectedEof` when the connection ended before the message, `TimedOut` when the peer fell
+/// silent. The connection is over then.
 ///
 /// # Cancel safety
-/// A read that is dropped has taken nothing. Of several, as in `read_exact` or `read_to_end`, those that were done have
-/// put their bytes where they belong.
+/// A dropped read has taken nothing. Of several reads, as in `read_exact` or `read_to_end`, those
+/// that completed have put their bytes into the buffer.
 ///
 /// # Drop
-/// If it is dropped before the end, the next [`recv`](WebSocket::recv) or [`recv_stream`](WebSocket::recv_stream) skips the
-/// rest: it waits for all of it to arrive.
+/// If the reader is dropped before the end, the next [`recv`](WebSocket::recv) or
+/// [`recv_stream`](WebSocket::recv_stream) skips the rest: it waits for all of the rest to arrive.
 pub struct MessageReader<'a> {
     ws: &'a mut WebSocket,
     kind: Kind,
@@ -41,7 +42,7 @@ impl<'a> MessageReader<'a> {
         Self { ws, kind }
     }
 
-    /// Whether the message is text or binary.
+    /// Returns whether the message is text or binary.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -52,11 +53,11 @@ impl<'a> MessageReader<'a> {
         while ws.rest().is_empty() && matches!(ws.incoming.stage, IncomingStage::Open(_)) {
             if ws.ending.has_begun() {
                 ready!(ws.poll_end(cx))?;
-                // What it ended with was told before.
+                // An earlier call returned the error of the connection.
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             ready!(ws.poll_piece(cx));
-            // How long the next one may take does not depend on how long this one is looked at.
+            // The time that the caller takes for this piece must not count against the next one.
             ws.read_timeout.reset();
         }
         Poll::Ready(Ok(()))

@@ -11,45 +11,48 @@ use crate::error::{Error, Result};
 use crate::websocket::WebSocket;
 use crate::websocket::split::StreamSender;
 
-/// The payload of a fragment, in bytes. As much as is unwritten when feeding a message begins to wait: so each fragment
-/// is a write of its own, and two are never in memory.
+/// Length of a fragment's payload, in bytes. Equal to the unwritten output from which on feeding a
+/// message waits: so each fragment is a write of its own, and two are never in memory.
 const FRAGMENT: usize = 64 * 1024;
 
-/// A message that is written in fragments: an [`AsyncWrite`] that [`finish`](Self::finish) ends. It comes from
-/// [`WebSocket::send_stream`] or [`split::Sender::send_stream`](crate::split::Sender::send_stream).
+/// A message that is written in fragments: an [`AsyncWrite`] that [`finish`](Self::finish) ends.
+/// Returned by [`WebSocket::send_stream`] or
+/// [`split::Sender::send_stream`](crate::split::Sender::send_stream).
 ///
-/// What is written is sent when 64 KiB have come together, and by a flush: each makes a fragment. A message of which all
-/// came together at its end is sent in one frame. Memory is bounded by two fragments. With permessage-deflate, the
-/// message is compressed.
+/// Written bytes are sent once 64 KiB are gathered, and by a flush: each makes a fragment. A
+/// message that was gathered whole at its end is sent in one frame. Memory is bounded by two
+/// fragments. With permessage-deflate, the message is compressed.
 ///
-/// As with [`WebSocket::send`], nothing is received meanwhile: pings are answered, and a close frame is seen, by the next
-/// call that receives. With halves, the other half receives as ever.
+/// Like [`WebSocket::send`], a write receives nothing meanwhile: the next call that receives
+/// answers pings and handles a close frame. On a split connection, the other half still receives.
 ///
 /// # Errors
-/// A write may fail as [`WebSocket::send`] does, with that [`Error`] inside the [`io::Error`]. Bytes that make a text
-/// anything but UTF-8 are an error of the kind `InvalidInput` when they are to be sent, and are not sent: the message cannot be finished
-/// then. A text may be cut anywhere, within a character as well.
+/// A write may fail like [`WebSocket::send`], with that [`Error`] inside the [`io::Error`]. Bytes
+/// that are not valid UTF-8 in a text are an error of the kind `InvalidInput` when they are to be
+/// sent, and are not sent: the message cannot be finished then. A text may be cut anywhere, within
+/// a character as well.
 ///
 /// # Cancel safety
-/// A `write` that is dropped has taken nothing; a `flush` or a `shutdown` is gone on with by the next one. How much a
-/// `write_all` has taken is not known.
+/// A dropped `write` has taken nothing; the next `flush` or `shutdown` continues a dropped one. How
+/// much a dropped `write_all` has taken is not known.
 ///
 /// # Drop
-/// A message cannot be taken back once a part of it was sent. If it is dropped unfinished then, the connection begins to
-/// close with 1011 (internal error): the next call of any kind writes the close frame, and nothing more can be sent. If
-/// nothing was sent yet, it is as if the message had never been begun.
+/// A message cannot be taken back once a part of it was sent. If the writer is then dropped
+/// unfinished, the connection begins to close with 1011 (internal error): the next call of any kind
+/// writes the close frame, and nothing more can be sent. If nothing was sent yet, the message is
+/// discarded as if it had never begun.
 pub struct MessageWriter<'a> {
     way: Way<'a>,
     kind: Kind,
-    /// What has not made a fragment yet.
+    /// Bytes that do not make a fragment yet.
     buffer: Vec<u8>,
     finished: bool,
 }
 
-/// Which way the fragments go.
+/// The destination of the fragments.
 enum Way<'a> {
     WebSocket(&'a mut WebSocket),
-    /// To the writer of a connection in two halves.
+    /// The writer task of a split connection.
     Half(StreamSender),
 }
 
@@ -62,15 +65,15 @@ impl<'a> MessageWriter<'a> {
         Self { way: Way::Half(stream), kind, buffer: Vec::new(), finished: false }
     }
 
-    /// Ends the message: it is with the transport, whole, when this returns.
+    /// Ends the message; returns once the whole message is written to the transport.
     ///
     /// # Errors
-    /// [`Error::Usage`] with [`UsageError::InvalidUtf8`] for a text that ends within a character, and as
-    /// [`WebSocket::send`].
+    /// [`Error::Usage`] with [`UsageError::InvalidUtf8`] for a text that ends within a character,
+    /// and the errors of [`WebSocket::send`].
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits for room, the message is dropped unfinished. If it is dropped later, the rest will
-    /// be written by the next call of any kind.
+    /// If the future is dropped while it waits for send capacity, the message is dropped
+    /// unfinished. If the future is dropped later, the next call of any kind writes the rest.
     pub async fn finish(mut self) -> Result<()> {
         poll_fn(|cx| self.poll_finish(cx)).await
     }
@@ -85,7 +88,7 @@ impl<'a> MessageWriter<'a> {
         self.way.poll_flush(cx)
     }
 
-    /// Makes a fragment of what has come together.
+    /// Sends the gathered bytes as a fragment.
     fn poll_fragment(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         ready!(self.way.poll_room(cx))?;
         self.way.push(self.kind, &self.buffer, false)?;
@@ -119,7 +122,7 @@ impl Way<'_> {
 }
 
 impl WebSocket {
-    /// Sends a part of the message that was begun, as a fragment.
+    /// Sends a part of the current message as a fragment.
     fn push_fragment(&mut self, kind: Kind, part: &[u8], last: bool) -> Result<(), UsageError> {
         let before = self.output.len();
         if last {
@@ -164,7 +167,7 @@ impl AsyncWrite for MessageWriter<'_> {
         this.way.poll_flush(cx).map_err(Into::into)
     }
 
-    /// Ends the message, as [`finish`](MessageWriter::finish).
+    /// Ends the message, like [`finish`](MessageWriter::finish).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().poll_finish(cx).map_err(Into::into)
     }
@@ -172,14 +175,14 @@ impl AsyncWrite for MessageWriter<'_> {
 
 impl Drop for MessageWriter<'_> {
     fn drop(&mut self) {
-        // The other way has a word of its own when it is dropped.
+        // `StreamSender` has a `Drop` of its own.
         let Way::WebSocket(ws) = &mut self.way else { return };
         if self.finished || ws.connection.cancel_message() {
             return;
         }
         let reason = "a message was not finished";
         let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
-        // Refused only where the connection is closing already.
+        // Refused only if the connection is closing already.
         let _ = ws.begin_close(Some(&frame));
     }
 }

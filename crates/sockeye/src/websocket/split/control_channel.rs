@@ -13,7 +13,7 @@ use super::outbox::{Input, Outbox};
 use crate::error::Error;
 use crate::transport::Io;
 
-/// The writer's outbox behind the transport of a receiving half, and its socket where that is known.
+/// Returns the outbox behind the transport of a receiving half, and its socket where that is known.
 pub(crate) fn behind(io: &dyn Any) -> Option<(&Outbox, Option<&TcpStream>)> {
     if let Some(control_channel) = io.downcast_ref::<ControlChannel<OwnedReadHalf>>() {
         return Some((
@@ -25,10 +25,10 @@ pub(crate) fn behind(io: &dyn Any) -> Option<(&Outbox, Option<&TcpStream>)> {
     Some((&control_channel.outbox, None))
 }
 
-/// The transport of the receiving half: it reads by itself, and what it writes, which is control frames only, goes through
-/// the writer, ahead of messages.
+/// The transport of the receiving half: it reads directly, and passes its writes, which are control
+/// frames only, to the writer, ahead of messages.
 pub(super) struct ControlChannel<R: AsyncRead + Send + Unpin + 'static> {
-    /// Until it is dropped: then the writer reads what the peer still sends.
+    /// Taken on drop: the writer then reads the peer's further input.
     transport: Option<R>,
     outbox: Arc<Outbox>,
 }
@@ -40,7 +40,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
 }
 
 impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
-    /// What the peer has sent comes before what the writer has failed with.
+    /// Reads the peer's input first; without input, returns the error of the writer, if any.
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -58,7 +58,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
     }
 }
 
-/// What the writer has failed with, on its way through the transport of the receiving half.
+/// The error of the writer, on its way through the transport of the receiving half.
 #[derive(Debug)]
 pub(in crate::websocket) struct WriterFailed(pub(in crate::websocket) Error);
 
@@ -71,7 +71,7 @@ impl fmt::Display for WriterFailed {
 impl std::error::Error for WriterFailed {}
 
 impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for ControlChannel<R> {
-    /// Takes all of `buf`, which must be whole control frames: so they are, since nothing takes only a part of them.
+    /// Takes all of `buf`, which holds whole control frames, since no caller writes a part of one.
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -82,7 +82,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for ControlChannel<R> {
             .map(|taken| taken.map(|()| buf.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
     }
 
-    /// Ready when the writer has written what it was given. What it fails with is told by a read.
+    /// Waits until the writer has written the control frames. A read returns the error of the
+    /// writer.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outbox.poll_control_written(cx).map(Ok)
     }

@@ -1,4 +1,4 @@
-//! A connection in two halves, for tasks that read and write at the same time.
+//! A connection split into two halves, for tasks that read and write at the same time.
 //!
 //! ```no_run
 //! # async fn example(ws: sockeye::WebSocket) -> sockeye::Result<()> {
@@ -28,8 +28,8 @@
 //!     └──────────────────◄──────────────────────────────────────┘
 //! ```
 //!
-//! Reads never wait for writes, nor writes for reads, and no lock is held while anything waits. A message is compressed by
-//! the writer, so that nobody else waits for that either.
+//! Reads never wait for writes, nor writes for reads, and no lock is held during a wait. The writer
+//! task compresses messages, so that no other task waits for compression.
 
 mod control_channel;
 mod options;
@@ -70,29 +70,29 @@ use outbox::Outbox;
 use writer::{Task, Writer};
 
 impl WebSocket {
-    /// Divides the connection into a half that sends, for any number of tasks, and a half that receives, with a queue of
-    /// 1 MiB that waits when it is full. What was fed is written first.
+    /// Splits the connection into a sending half, for any number of tasks, and a receiving half,
+    /// with a send queue of 1 MiB that waits when it is full. Fed messages are written first.
     ///
     /// # Panics
-    /// Outside of a tokio runtime: the writer is a task of its own, which ends with the connection or with the
-    /// [`Receiver`].
+    /// If called outside a tokio runtime: the writer is a separate task, which ends with the
+    /// connection or with the [`Receiver`].
     pub fn split(self) -> (Sender, Receiver) {
         self.split_with(SendQueue::new())
     }
 
-    /// As [`split`](Self::split), with a queue of one's own.
+    /// Splits the connection like [`split`](Self::split), with the given send queue.
     ///
     /// # Panics
-    /// As [`split`](Self::split).
+    /// Same as [`split`](Self::split).
     pub fn split_with(mut self, queue: SendQueue) -> (Sender, Receiver) {
         let outbox = Arc::new(Outbox::new(queue));
         if self.left_output {
-            // An error of the handler's task comes out of the writer's first write as well.
+            // The writer's first write returns an error of the handler's task as well.
             let _ = self.take_output_back();
         }
         let (sending, role_metrics) = (self.connection.sending_half(), self.role_metrics());
         let (output, peer) = (mem::take(&mut self.output), self.peer_addr());
-        // The writer ends the connection of a receiver that is dropped.
+        // The writer ends the connection when the receiver is dropped.
         self.when_dropped = WhenDropped::Drop;
         let (control_channel, writer) = match self.transport.take() {
             Transport::Tcp(stream) => {
@@ -110,7 +110,7 @@ impl WebSocket {
                     Writer::new(write, sending, role_metrics, output),
                 )
             }
-            // It was taken away: nothing can be read or written.
+            // The transport was taken away: nothing can be read or written.
             gone @ (Transport::Shared(_) | Transport::Gone) => {
                 let (read, write) = tokio::io::split(gone);
                 let control_channel =
@@ -131,67 +131,72 @@ impl WebSocket {
     }
 }
 
-/// The half that receives. Pings are answered and deadlines watched while [`recv`](Self::recv) is awaited.
+/// The receiving half. Pings are answered and deadlines watched while [`recv`](Self::recv) is
+/// awaited.
 ///
 /// # Drop
-/// When it is dropped, what the senders queued is written, then a close frame with 1001 (going away), and the transport is
-/// ended. A peer that takes nothing for [`Config::write_timeout`](crate::Config::write_timeout()), or does not end the transport
-/// within [`Config::close_timeout`](crate::Config::close_timeout()) of the close frame, is given up. A program that only sends
-/// keeps the receiver, and best awaits `recv` in a task of its own.
+/// When the receiver is dropped, the writer task writes the queued messages, then a close frame
+/// with 1001 (going away), and ends the transport. A peer that takes nothing for
+/// [`Config::write_timeout`](crate::Config::write_timeout()), or does not end the transport within
+/// [`Config::close_timeout`](crate::Config::close_timeout()) of the close frame, is given up. A
+/// program that only sends keeps the receiver, and should await `recv` in a separate task.
 pub struct Receiver {
     ws: WebSocket,
     outbox: Arc<Outbox>,
 }
 
 impl Receiver {
-    /// Waits for the next message, as [`WebSocket::recv`]. `None` says that the closing handshake was done.
+    /// Returns the next message, like [`WebSocket::recv`]. `None` after the closing handshake.
     ///
     /// # Errors
-    /// As [`WebSocket::recv`]. The senders' messages that were not written by then are dropped, and counted as unsent.
+    /// Same as [`WebSocket::recv`]. The senders' messages that were not written by then are
+    /// dropped, and counted as unsent.
     ///
     /// # Cancel safety
-    /// As [`WebSocket::recv`].
+    /// Same as [`WebSocket::recv`].
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`WebSocket::recv_stream`]: waits for the next message and reads it as a stream, while it arrives.
+    /// Returns the next message as a stream, which is read while the message arrives, like
+    /// [`WebSocket::recv_stream`].
     ///
     /// # Errors
-    /// As [`recv`](Self::recv).
+    /// Same as [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// As [`WebSocket::recv_stream`].
+    /// Same as [`WebSocket::recv_stream`].
     pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>> {
         let kind = poll_fn(|cx| self.poll_next_message(cx, WebSocket::poll_begin)).await?;
         Ok(kind.map(|kind| MessageReader::new(&mut self.ws, kind)))
     }
 
-    /// Sends a ping with at most 125 bytes of payload, ahead of messages that wait.
+    /// Sends a ping with a payload of at most 125 bytes, ahead of queued messages.
     ///
     /// # Errors
-    /// As [`WebSocket::ping`].
+    /// Same as [`WebSocket::ping`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::ping`].
+    /// Same as [`WebSocket::ping`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<()> {
         poll_fn(|cx| self.ws.poll_room(cx)).await?;
         self.ws.connection.ping(payload, self.ws.output.buffer())?;
-        // The queue takes it at once, or, if too many wait, when `recv` is awaited.
+        // The queue takes the ping at once or, if too many control frames wait, while `recv` is
+        // awaited.
         match poll_fn(|cx| Poll::Ready(self.ws.poll_flush_output(cx))).await {
             Poll::Ready(written) => written,
             Poll::Pending => Ok(()),
         }
     }
 
-    /// Closes the connection after what the senders queued, and waits for the end of the closing handshake, as
-    /// [`WebSocket::close`]. Messages that arrive in between are discarded.
+    /// Closes the connection after the queued messages, and waits for the end of the closing
+    /// handshake, like [`WebSocket::close`]. Messages that arrive meanwhile are discarded.
     ///
     /// # Errors
-    /// As [`WebSocket::close`].
+    /// Same as [`WebSocket::close`].
     ///
     /// # Cancel safety
-    /// As [`WebSocket::close`].
+    /// Same as [`WebSocket::close`].
     pub async fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -206,47 +211,48 @@ impl Receiver {
         Ok(())
     }
 
-    /// As [`WebSocket::close_frame`].
+    /// Returns the peer's close frame: see [`WebSocket::close_frame`].
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.ws.close_frame()
     }
 
-    /// As [`WebSocket::response`].
+    /// Returns the server's answer to the opening handshake: see [`WebSocket::response`].
     pub fn response(&self) -> Option<&Response<()>> {
         self.ws.response()
     }
 
-    /// As [`WebSocket::subprotocol`].
+    /// Returns the negotiated subprotocol: see [`WebSocket::subprotocol`].
     pub fn subprotocol(&self) -> Option<&str> {
         self.ws.subprotocol()
     }
 
-    /// As [`WebSocket::extensions`].
+    /// Returns the negotiated extensions: see [`WebSocket::extensions`].
     pub fn extensions(&self) -> Option<&str> {
         self.ws.extensions()
     }
 
-    /// As [`WebSocket::rtt`].
+    /// Returns the round-trip time: see [`WebSocket::rtt`].
     pub fn rtt(&self) -> Option<Rtt> {
         self.ws.rtt()
     }
 
-    /// As [`WebSocket::peer_addr`].
+    /// Returns the peer's address: see [`WebSocket::peer_addr`].
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.ws.peer_addr()
     }
 
-    /// As [`WebSocket::data`].
+    /// Returns the application data of this type: see [`WebSocket::data`].
     pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.ws.data()
     }
 
-    /// As [`WebSocket::data_mut`].
+    /// Returns the application data of this type, to be changed in place: see
+    /// [`WebSocket::data_mut`].
     pub fn data_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
         self.ws.data_mut()
     }
 
-    /// As [`WebSocket::set_data`].
+    /// Attaches a value to the connection: see [`WebSocket::set_data`].
     pub fn set_data<T: Clone + Send + Sync + 'static>(&mut self, data: T) -> Option<T> {
         self.ws.set_data(data)
     }
@@ -264,7 +270,7 @@ impl Receiver {
         loop {
             self.close_when_due(cx);
             if self.outbox.is_closing() {
-                // Its close frame goes by way of the queue, and is counted there.
+                // The close frame passes through the queue, and is counted there.
                 self.ws.ending.close_left = true;
                 self.ws.ending.metrics.skip_close();
             }
@@ -281,7 +287,7 @@ impl Receiver {
                     }
                 }
                 Poll::Ready(Err(_)) => self.outbox.give_up(),
-                // It may have been written since: then there is a deadline to watch.
+                // The close frame may have been written since: then there is a deadline to watch.
                 Poll::Pending if self.note_close() => continue,
                 Poll::Ready(Ok(Some(_))) | Poll::Pending => {}
             }
@@ -289,27 +295,29 @@ impl Receiver {
         }
     }
 
-    /// Closes by way of the queue when the server stops, or the signal of [`WebSocket::close_when`] is there.
+    /// Closes through the queue when the server shuts down, or when the signal of
+    /// [`WebSocket::close_when`] is ready.
     fn close_when_due(&mut self, cx: &mut Context<'_>) {
         if self.ws.is_to_close() {
-            // An error is for `WebSocket` to report.
+            // `WebSocket` reports an error itself.
             if let Ok(Some(frame)) = self.ws.poll_close_signal_frame(cx) {
                 self.outbox.close(frame);
             }
         }
     }
 
-    /// Takes note that the close frame was written by way of the queue. Returns whether that is new.
+    /// Records that the close frame was written through the queue. Returns whether that is new.
     fn note_close(&mut self) -> bool {
         let connection = &mut self.ws.connection;
-        // What it would send, the writer has sent.
+        // The writer has sent the close frame already.
         self.outbox.is_close_written()
             && connection.state() == State::Open
             && connection.close(None, &mut Vec::new()).is_ok()
     }
 }
 
-/// The messages, as [`Receiver::recv`] gives them: the stream ends after the closing handshake or after an error.
+/// The stream of messages that [`Receiver::recv`] returns: it ends after the closing handshake or
+/// after an error.
 impl Stream for Receiver {
     type Item = Result<Message>;
 

@@ -1,4 +1,4 @@
-/// How a [`Sender`](super::Sender) queues.
+/// The options of the queue of a [`Sender`](super::Sender).
 ///
 /// ```
 /// use sockeye::split::{SendQueue, WhenFull};
@@ -12,40 +12,41 @@ pub struct SendQueue {
     pub(super) when_full: WhenFull,
 }
 
-/// What [`Sender::send`](super::Sender::send) does with a message for which there is no room, because the peer does not
-/// keep up: the transport takes nothing, and the queue is full.
+/// The policy of [`Sender::send`](super::Sender::send) for a message that does not fit into the
+/// queue, because the peer does not keep up: the transport takes nothing, and the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It waits.
+    /// `send` waits.
     #[default]
     Wait,
-    /// The message is dropped.
+    /// The new message is dropped.
     DropNewest,
-    /// The oldest messages that wait are dropped, as many as needed. Where only those are left that are being written,
-    /// the new one is dropped.
+    /// The oldest queued messages are dropped, as many as needed. If the remaining ones are all
+    /// being written, the new message is dropped.
     DropOldest,
-    /// The connection is closed with 1013 (try again later), and all that waits is dropped. The peer has
-    /// [`Config::close_timeout`](crate::Config::close_timeout()) to read what is being written, and the close frame.
+    /// The connection is closed with 1013 (try again later), and all queued messages are dropped.
+    /// The peer has [`Config::close_timeout`](crate::Config::close_timeout()) to read the messages
+    /// being written, and the close frame.
     Disconnect,
 }
 
 impl SendQueue {
-    /// A queue of 1 MiB that waits when it is full.
+    /// Creates a queue of 1 MiB that waits when it is full.
     pub const fn new() -> Self {
         Self { capacity: 1 << 20, when_full: WhenFull::Wait }
     }
 
-    /// How much may wait to be written, in bytes. Default: 1 MiB.
+    /// Sets the capacity of the queue, in bytes. Default: 1 MiB.
     ///
-    /// A message counts its length and 64 bytes until it is written. One that is longer than the capacity is taken when
-    /// nothing else waits.
+    /// A message counts its length plus 64 bytes until it is written. A message that is longer than
+    /// the capacity is taken once all others are written.
     pub const fn capacity(self, bytes: u32) -> Self {
-        // A queue without any room would take nothing.
+        // A queue without capacity would take nothing.
         Self { capacity: if bytes == 0 { 1 } else { bytes }, ..self }
     }
 
-    /// What happens to a message for which there is no room. Default: [`WhenFull::Wait`].
+    /// Sets the policy for messages that do not fit into the queue. Default: [`WhenFull::Wait`].
     pub const fn when_full(self, when_full: WhenFull) -> Self {
         Self { when_full, ..self }
     }

@@ -1,8 +1,9 @@
 //! State shared by the halves of a connection and its writer.
 //!
-//! Each part keeps an invariant of its own: [`Queue`] the order of messages, [`Fragments`] the one message that is sent in
-//! fragments, [`Control`] the control frames, [`Pings`] the pings whose pongs senders wait for, [`Lifecycle`] the way to the end. One lock guards them, and another the
-//! [`Writer`]. The writer is locked first, and neither lock is held while anything waits.
+//! Each part keeps an invariant of its own: [`Queue`] the order of messages, [`Fragments`] the one
+//! message that is sent in fragments, [`Control`] the control frames, [`Pings`] the pings whose
+//! pongs senders wait for, [`Lifecycle`] the progress to the end. One lock guards these parts, and
+//! another the [`Writer`]. The writer is locked first, and neither lock is held during a wait.
 
 mod control;
 mod fragments;
@@ -32,9 +33,12 @@ use fragments::Fragments;
 use lifecycle::{Close, Lifecycle, OutboxStage};
 use pings::Pings;
 
-/// The writer takes at most about this much of the queue at a time, in bytes, before it looks for control frames again.
+/// Approximate maximum that the writer takes from the queue at a time, in bytes, before it checks
+/// for control frames again.
 const BATCH: usize = 64 * 1024;
 
+/// The state shared by the halves of a connection and its writer.
+///
 /// ```text
 ///               asked to close, or         the close frame is written,
 ///               the peer closes            or the transport failed
@@ -44,21 +48,21 @@ const BATCH: usize = 64 * 1024;
 /// ```
 pub(crate) struct Outbox {
     pub(super) options: SendQueue,
-    /// One permit for each byte of capacity that is free.
+    /// One permit for each free byte of capacity.
     pub(super) capacity: Semaphore,
-    /// The permit to send a message in fragments, of which there is one at a time.
+    /// The permit to send a message in fragments; only one such message is sent at a time.
     turn: Semaphore,
-    /// What senders that come too late are told, once the receiving half knows.
+    /// The error for senders that come too late, once the receiving half knows it.
     end: OnceLock<Error>,
-    /// As the stage is no longer open, without a lock.
+    /// `true` if the stage is no longer open; readable without a lock.
     closing: AtomicBool,
-    /// As the close frame is written, without a lock.
+    /// `true` if the close frame is written; readable without a lock.
     close_written: AtomicBool,
     inner: Mutex<Inner>,
     writer: Mutex<Option<Writer>>,
-    /// The writer has its `close_timeout` from now on.
+    /// Notified when `close_timeout` begins for the writer.
     overdue: Notify,
-    /// Something was written, or never will be.
+    /// Notified when output was written, or never will be.
     progress: Notify,
 }
 
@@ -75,11 +79,11 @@ struct Inner {
     lost: Option<u64>,
     sent: u64,
     dropped: Dropped,
-    /// The task of the writer, while it has nothing to write.
+    /// The task of the writer, while there is nothing to write.
     idle: Option<Waker>,
     /// The task of the receiving half, while it waits for the writer.
     receiver: Option<Waker>,
-    /// The error that the writer has failed with, until the receiving half has taken it.
+    /// The error of the writer, until the receiving half has taken it.
     failure: Option<Error>,
     /// The reading half of the transport, once the receiving half was dropped.
     abandoned: Option<Input>,
@@ -88,51 +92,51 @@ struct Inner {
 /// The reading half of a transport, from which the writer discards input.
 pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 
-/// What the writer takes at a time.
+/// The output that the writer takes at a time.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) control: Vec<u8>,
-    /// The payload of a ping of the senders.
+    /// The payload of a ping that senders requested.
     pub(super) ping: Option<[u8; pings::LENGTH]>,
     pub(super) entries: Vec<Entry>,
-    /// Of the message that is sent in fragments, after the entries.
+    /// A part of the message in fragments, which follows the entries.
     pub(super) part: Option<Part>,
     pub(super) close: Option<ClosePayload>,
-    /// The transport is to be ended after it.
+    /// `true` if the transport is to be ended after the batch.
     pub(super) finish: bool,
-    /// It is not settled: what follows is settled once it is written.
+    /// `true` until `on_written` has applied the counts below.
     taken: bool,
     messages: u64,
     fragments: usize,
     room: usize,
 }
 
-/// Why a message was not taken.
+/// The error of a message that was not taken, as the connection is closing or over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
-/// Why no capacity was reserved.
+/// The reason why no capacity was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Full,
     Closed,
 }
 
-/// Why a sender that drives the writer itself got no capacity by it.
+/// The outcome of a sender's attempt to drive the writer for capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Driven {
-    /// There is some now.
+    /// Capacity is reserved.
     Reserved,
     /// The transport takes nothing.
     Blocked,
-    /// Messages wait for another sender to go on with a message in fragments.
+    /// Queued messages wait for another sender to continue a message in fragments.
     Held,
-    /// Another sender has reserved it, and is about to use it.
+    /// Another sender has reserved the capacity, and is about to use it.
     Contended,
     Closed,
 }
 
-/// How far all messages are that were taken up to some time.
+/// The end of the messages that were taken up to some time.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     /// The number of the message that follows them.
@@ -157,18 +161,18 @@ impl Outbox {
         }
     }
 
-    /// Takes note of the end of the connection, for the senders that come too late.
+    /// Records the end of the connection, for the senders that come too late.
     pub(super) fn note_end(&self, error: Error) {
         self.end.get_or_init(|| error);
     }
 
-    /// Returns the error of a message that comes too late.
+    /// Returns the error for a message that comes too late.
     #[cold]
     pub(super) fn too_late(&self) -> Error {
         if let Some(error) = self.end.get() {
             return error.of_later_call();
         }
-        // The receiving half may not have had its turn since the writer failed.
+        // The receiving half may not have run since the writer failed.
         self.lock().failure.as_ref().map_or(Error::Closed(None), Error::of_later_call)
     }
 
@@ -188,7 +192,8 @@ impl Outbox {
         }
     }
 
-    /// Writes on behalf of the writer task until `room` is reserved, or the transport takes nothing.
+    /// Writes on behalf of the writer task until `room` bytes of capacity are reserved, or the
+    /// transport takes nothing.
     pub(super) fn drive(&self, room: u32) -> Driven {
         let mut writer = self.writer();
         let Some(writer) = &mut *writer else { return Driven::Closed };
@@ -224,8 +229,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes a message without reserved capacity where one with its key waits that leaves it enough. Gives it back
-    /// otherwise.
+    /// Takes a message without reserved capacity, if a queued message with its key leaves enough.
+    /// Returns the message otherwise.
     pub(super) fn replace(&self, entry: Entry) -> Result<(), Entry> {
         let mut inner = self.lock();
         let waits = inner.queue.waiting(&entry).map(|waiting| waiting.room);
@@ -242,7 +247,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Drops the oldest message that waits. Returns whether there was one.
+    /// Drops the oldest queued message. Returns whether there was one.
     pub(super) fn drop_oldest(&self) -> Result<bool, Closed> {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -255,7 +260,7 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Counts a message that was dropped because nothing was left for it.
+    /// Counts a message that was dropped for lack of capacity.
     pub(super) fn drop_newest(&self) -> Result<(), Closed> {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -265,7 +270,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Asks for a ping, to be sent ahead of the queue. Returns what tells when its pong arrived.
+    /// Requests a ping, to be sent ahead of the queue. Returns a receiver of the time at which the
+    /// pong arrives.
     pub(super) fn ping(&self) -> Result<oneshot::Receiver<Instant>, Closed> {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -276,12 +282,12 @@ impl Outbox {
         Ok(pong)
     }
 
-    /// Handles a pong of the peer, which may answer a ping of anyone's.
+    /// Handles a pong of the peer, which may answer any ping.
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         self.lock().pings.handle_pong(payload, Instant::now());
     }
 
-    /// Asks for the close frame, to be sent after the queue. A second one is not sent.
+    /// Requests the close frame, to be sent after the queue. A second one is not sent.
     pub(super) fn close(&self, frame: ClosePayload) {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Open {
@@ -291,7 +297,7 @@ impl Outbox {
         }
     }
 
-    /// Drops what waits, and closes with 1013.
+    /// Drops the queued messages, and closes with 1013.
     pub(super) fn disconnect(&self) {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Open {
@@ -300,7 +306,7 @@ impl Outbox {
             inner.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inner);
             self.drop_queue(&mut inner);
-            // Nothing is left that the peer should have time for.
+            // No output is left that the peer needs more time for.
             self.overdue.notify_one();
             wake_writer(inner);
         }
@@ -321,7 +327,7 @@ impl Outbox {
             return Poll::Pending;
         }
         if closes(frames) {
-            // The peer has closed, or failed the connection: what waits is of no use to it.
+            // The peer has closed, or failed the connection: queued messages are of no use to it.
             self.drop_queue(inner);
             if inner.lifecycle.answer() {
                 inner.control.push(frames);
@@ -334,7 +340,8 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when the control frames of the receiving half are with the transport, and a close frame that is on its way.
+    /// Waits until the control frames of the receiving half are written to the transport, and a
+    /// close frame that is on its way.
     pub(super) fn poll_control_written(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         let written = inner.control.is_written() && !inner.lifecycle.owes_close();
@@ -345,7 +352,8 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ends the transport for the receiving half, which is over; what waits is dropped. Ready when the transport was ended.
+    /// Ends the transport for the receiving half, which is over; queued messages are dropped. Ready
+    /// when the transport has ended.
     pub(super) fn poll_finish(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Ended {
@@ -357,8 +365,8 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ends the connection when the receiving half is dropped: what waits is written, then a close frame, and the transport
-    /// is ended. What the peer still sends is discarded from `input`.
+    /// Ends the connection when the receiving half is dropped: queued messages are written, then a
+    /// close frame, and the transport is ended. The peer's further input is discarded from `input`.
     pub(super) fn abandon(&self, input: Option<Input>) {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Open {
@@ -373,7 +381,7 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection when it is over and the receiving half has said how.
+    /// Ends the connection after the receiving half has returned its end.
     pub(super) fn give_up(&self) {
         let mut inner = self.lock();
         self.drop_queue(&mut inner);
@@ -387,20 +395,20 @@ impl Outbox {
         wake_writer(inner);
     }
 
-    /// Whether messages are no longer taken.
+    /// Returns whether messages are no longer taken.
     #[inline]
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Whether the close frame is with the transport.
+    /// Returns whether the close frame is written to the transport.
     #[inline]
     pub(super) fn is_close_written(&self) -> bool {
         self.close_written.load(Ordering::Acquire)
     }
 
-    /// Takes the error that the writer has failed with. The receiving half, which waits for input, is woken when there is
-    /// one, and when the close frame is written.
+    /// Takes the error of the writer. The receiving half, which waits for input, is woken when
+    /// there is an error, and when the close frame is written.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut inner = self.lock();
         if let Some(error) = inner.failure.take() {
@@ -419,7 +427,8 @@ impl Outbox {
         if overdue && !inner.lifecycle.is_close_written() { inner.failure.take() } else { None }
     }
 
-    /// Waits until all messages that were taken so far are with the transport, or dropped by the policy of the queue.
+    /// Waits until all messages taken so far are written to the transport, or dropped by the policy
+    /// of the queue.
     pub(super) async fn flushed(&self) -> Result<(), Closed> {
         let mark = self.lock().mark();
         loop {
@@ -431,7 +440,8 @@ impl Outbox {
         }
     }
 
-    /// For the writer: takes what there is to write. Otherwise `task` is woken when there is something.
+    /// Takes a batch for the writer. Returns whether there is something to write; otherwise `task`
+    /// is woken when there is.
     pub(super) fn take(&self, batch: &mut Batch, task: &Waker) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
@@ -449,7 +459,8 @@ impl Outbox {
         //# negotiated that can interpret the interleaving.
         let before = inner.fragments.before();
         let first = inner.queue.first_number();
-        // Half of the queue at most, so that a policy finds messages to drop that are not being written.
+        // At most half of the queue, so that a policy finds messages to drop that are not being
+        // written.
         let limit = BATCH.min(self.options.capacity as usize / 2).max(1);
         batch.room = 0;
         while batch.room < limit && inner.queue.first_number() < before {
@@ -485,7 +496,7 @@ impl Outbox {
         something
     }
 
-    /// For the writer: all of the batch is with the transport.
+    /// Records that the writer has written all of the batch to the transport.
     pub(super) fn on_written(&self, batch: &mut Batch) {
         if !mem::take(&mut batch.taken) {
             return;
@@ -510,35 +521,38 @@ impl Outbox {
         self.progress.notify_waiters();
     }
 
-    /// Whether the writer wrote something since this was last asked, and whether that had to wait for the peer.
+    /// Returns whether the writer wrote output since the last call, and whether a write had to wait
+    /// for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
         self.writer().as_mut()?.take_written()
     }
 
-    /// How much waits to be written, in bytes.
+    /// Returns the capacity taken by unwritten messages, in bytes.
     pub(crate) fn unwritten(&self) -> usize {
         (self.options.capacity as usize).saturating_sub(self.capacity.available_permits())
     }
 
-    /// For the writer: waits until there is nothing left that the peer should have more than `time` for, and for that long.
+    /// Waits until no output is left that the peer needs more than `time` for, and then for `time`.
+    /// For the writer.
     pub(super) async fn overdue(&self, time: Duration) {
         self.overdue.notified().await;
         tokio::time::sleep(time).await;
     }
 
-    /// For the writer: takes the reading half of the transport, when the receiving half was dropped.
+    /// Takes the reading half of the transport, once the receiving half was dropped. For the
+    /// writer.
     pub(super) fn take_abandoned(&self) -> Option<Input> {
         self.lock().abandoned.take()
     }
 
-    /// For the writer: writes until the transport takes nothing, or nothing is left.
+    /// Writes until the transport takes nothing, or nothing is left. For the writer.
     pub(super) fn advance(&self, cx: &Context<'_>) -> (Step, u64) {
         let mut writer = self.writer();
         writer.as_mut().map_or((Step::Ended, 0), |writer| writer.advance_for_task(cx, self))
     }
 
-    /// For the writer: ends the connection, because of `late` or as the writer says. Gives back the writer, to be dropped
-    /// with its transport.
+    /// Ends the connection, with the error `late` or with the writer's result. Returns the writer,
+    /// to be dropped with its transport. For the writer.
     pub(super) fn end(&self, late: Option<Error>) -> Option<Writer> {
         let mut writer = self.writer().take()?;
         let error = late.or_else(|| writer.take_error());
@@ -551,7 +565,7 @@ impl Outbox {
         if let Some(number) = inner.in_flight.take() {
             inner.lose(number);
         }
-        // A message that was refused leaves a transport that can be read from.
+        // After a message that was refused, the transport can still be read.
         inner.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
         self.begin_closing(inner);
         inner.lifecycle.stage = OutboxStage::Ended;
@@ -563,7 +577,7 @@ impl Outbox {
         Some(writer)
     }
 
-    /// Messages that wait, those that were sent, and those that were dropped.
+    /// Returns the numbers of queued and of sent messages, and those of dropped ones.
     pub(super) fn metrics(&self) -> (usize, u64, Dropped) {
         let inner = self.lock();
         (inner.queue.len(), inner.sent, inner.dropped)
@@ -580,7 +594,7 @@ impl Outbox {
         }
     }
 
-    /// Drops and counts the messages that wait, once the connection is closing.
+    /// Drops and counts the queued messages, once the connection is closing.
     fn drop_queue(&self, inner: &mut Inner) {
         let mut count = inner.queue.len() as u64;
         if count > 0 {
@@ -594,12 +608,12 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it is locked.
+        // No code panics while it holds the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
-        // A transport that has panicked is polled again by no more than its owner would.
+        // A transport that has panicked is polled again no more than its owner would poll it.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -609,7 +623,8 @@ impl Inner {
         Mark { message: self.queue.next_number(), fragmented: self.fragments.finished() }
     }
 
-    /// Whether all messages up to `mark` are settled, or some are lost; `None` when some are still to be written.
+    /// Returns whether all messages up to `mark` are written or dropped; an error if some are lost,
+    /// `None` if some are still to be written.
     fn is_flushed(&self, mark: Mark) -> Option<Result<(), Closed>> {
         let lost = self.lost.is_some_and(|lost| lost < mark.message);
         if lost || self.fragments.is_lost(mark.fragmented) {
@@ -625,7 +640,7 @@ impl Inner {
     }
 }
 
-/// Wakes the writer task, where it has nothing to write.
+/// Wakes the writer task, if it has nothing to write.
 fn wake_writer(mut inner: MutexGuard<'_, Inner>) {
     let idle = inner.idle.take();
     drop(inner);

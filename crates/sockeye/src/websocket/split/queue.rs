@@ -9,13 +9,13 @@ use sockeye_proto::{Message, Prepared};
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     entries: VecDeque<Entry>,
-    /// The number of the first entry, counted from the first that ever was.
+    /// The number of the first entry, counted from the first entry ever queued.
     first: u64,
     /// The numbers of the entries that have a key.
     keys: HashMap<Box<str>, u64>,
 }
 
-/// A message, and how much room it takes.
+/// A message, and the send capacity that it takes.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) content: Content,
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     key: Option<Box<str>>,
 }
 
-/// A message, or one that may be encoded already.
+/// A message, or a prepared message, which may be encoded already.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Message(Message),
@@ -43,7 +43,7 @@ impl Content {
         }
     }
 
-    /// The message in either case.
+    /// Returns the message in either case.
     pub(super) fn into_message(self) -> Message {
         match self {
             Self::Message(message) => message,
@@ -79,21 +79,21 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    /// The number of the first entry, which is that of the next one where there is none.
+    /// Returns the number of the first entry, or of the next one if there is none.
     pub(super) fn first_number(&self) -> u64 {
         self.first
     }
 
-    /// The number of the next entry.
+    /// Returns the number of the next entry.
     pub(super) fn next_number(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
 
-    /// Adds an entry: in the place of the one with the same key, which is given back, or at the end.
+    /// Adds an entry: in place of the one with the same key, which is returned, or at the end.
     pub(super) fn push(&mut self, entry: Entry) -> Option<Entry> {
         if let Some(key) = &entry.key {
             if let Some(number) = self.keys.get(key) {
-                // A number among the keys is that of an entry.
+                // Every number in `keys` is that of an entry.
                 let place = usize::try_from(number - self.first).ok()?;
                 return Some(mem::replace(self.entries.get_mut(place)?, entry));
             }
@@ -104,13 +104,13 @@ impl Queue {
         None
     }
 
-    /// The entry whose place a new one would take.
+    /// Returns the entry that a new one would replace.
     pub(super) fn waiting(&self, new: &Entry) -> Option<&Entry> {
         let number = self.keys.get(new.key.as_ref()?)?;
         self.entries.get(usize::try_from(number - self.first).ok()?)
     }
 
-    /// Drops all entries; numbers go on.
+    /// Drops all entries; the numbering continues.
     pub(super) fn clear(&mut self) {
         *self = Self { first: self.next_number(), ..Self::default() };
     }
@@ -149,7 +149,7 @@ mod tests {
         let replaced = queue.push(Entry::new(message("b2"), 4, Some("b"))).unwrap();
         assert_eq!((replaced.content.into_message(), replaced.room), ("b1".into(), 2));
         assert_eq!(texts(&mut queue), ["a", "b2", "c1"]);
-        // What is gone is not replaced.
+        // An entry that was taken is not replaced.
         assert!(queue.push(Entry::new(message("b3"), 1, Some("b"))).is_none());
         assert!(queue.push(Entry::new(message("b4"), 1, Some("b"))).is_some());
         assert_eq!(texts(&mut queue), ["b4"]);

@@ -15,54 +15,57 @@ use crate::metrics::{self, Reason};
 use crate::websocket::MessageWriter;
 use crate::websocket::closing::ClosePayload;
 
-/// What a message counts beside its length, in bytes: about its size in memory.
+/// Size that a message counts in addition to its length, in bytes: about its size in memory.
 const ENTRY_SIZE: usize = 64;
 
-/// The half that sends: cheap to clone, usable from any task and thread at once.
+/// The sending half: cheap to clone, usable from any task and thread at once.
 ///
-/// Messages are taken in the order of the calls and written by a task of their own, as many at a time as there are: a sender
-/// waits for room in the queue only. Pings are answered before messages that wait.
+/// Messages are queued in the order of the calls, and a separate task writes as many at a time as
+/// there are: a sender waits for queue capacity only. Pings are answered ahead of queued messages.
 ///
 /// # Two ends that both send
-/// While the queue is full, [`send`](Self::send) waits for the peer to read. If the task that waits there is also the one
-/// that receives, and the peer waits likewise, both stand still until
-/// [`Config::write_timeout`](crate::Config::write_timeout()). Where both ends may send more than the queues and the transport
-/// hold before either reads, await [`Receiver::recv`](super::Receiver::recv) in a task of its own: it never waits for the
-/// senders, so that the peer's messages go on to be taken, and the peer goes on to read.
+/// While the queue is full, [`send`](Self::send) waits for the peer to read. If the waiting task is
+/// also the one that receives, and the peer waits likewise, neither makes progress until
+/// [`Config::write_timeout`](crate::Config::write_timeout()). If both ends may send more than the
+/// queues and the transport hold before either reads, await
+/// [`Receiver::recv`](super::Receiver::recv) in a separate task: `recv` never waits for the
+/// senders, so that the peer's messages are still received, and the peer continues to read.
 ///
 /// # Drop
-/// When the last of them is dropped, the [`Receiver`](super::Receiver) goes on, and what was taken is still written.
+/// When the last sender is dropped, the [`Receiver`](super::Receiver) remains usable, and queued
+/// messages are still written.
 #[derive(Clone)]
 pub struct Sender {
     outbox: Arc<Outbox>,
 }
 
-/// Why [`Sender::try_send`] did not take a message, which it gives back.
+/// The reason why [`Sender::try_send`] did not take a message, together with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrySendError {
-    /// There is no room now.
+    /// The queue has no capacity for the message now.
     Full(Message),
     /// The connection is closing or over.
     Closed(Message),
 }
 
-/// How many messages were dropped, by reason.
+/// Numbers of dropped messages, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// By [`WhenFull::DropNewest`], or by [`WhenFull::DropOldest`] when nothing older waited.
+    /// Messages dropped by [`WhenFull::DropNewest`], or by [`WhenFull::DropOldest`] when no older
+    /// one waited.
     pub newest: u64,
-    /// By [`WhenFull::DropOldest`].
+    /// Messages dropped by [`WhenFull::DropOldest`].
     pub oldest: u64,
-    /// By [`Sender::send_latest`].
+    /// Messages replaced by [`Sender::send_latest`].
     pub replaced: u64,
-    /// Because the connection ended before they were written.
+    /// Messages dropped because the connection ended before they were written.
     pub unsent: u64,
 }
 
 impl Dropped {
-    /// All together.
+    /// Returns the number of all dropped messages.
     pub const fn total(&self) -> u64 {
         self.newest + self.oldest + self.replaced + self.unsent
     }
@@ -83,48 +86,51 @@ impl Sender {
         Self { outbox }
     }
 
-    /// Takes a message to be written. If there is no room, the queue's [`WhenFull`] applies; a message that is dropped by that
-    /// is [counted](Self::dropped), and no error.
+    /// Queues a message to be written. If the queue is full, its [`WhenFull`] policy applies; a
+    /// message that the policy drops is [counted](Self::dropped), and is no error.
     ///
-    /// Policies other than [`WhenFull::Wait`] apply only when the transport itself takes nothing: until then the call writes
-    /// what waits, or lets the runtime look at the transport again, so that a peer that reads loses nothing.
+    /// Policies other than [`WhenFull::Wait`] apply only when the transport itself takes nothing:
+    /// until then the call writes queued messages, or lets the runtime poll the transport again, so
+    /// that a peer that reads loses nothing.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed) when the connection is closing or over. After an error ended the connection,
-    /// that error, which the [`Receiver`](super::Receiver) is told as well.
+    /// [`Error::Closed`](crate::Error::Closed) when the connection is closing or over. After an
+    /// error ended the connection, that error, which the [`Receiver`](super::Receiver) returns as
+    /// well.
     ///
     /// # Cancel safety
-    /// If it is dropped while it waits, the message was not taken.
+    /// If the future is dropped while it waits, the message was not queued.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         self.push(message.into().into(), None).await
     }
 
-    /// As [`send`](Self::send), of a prepared message: on a server nothing is encoded or compressed that was so before,
-    /// and a frame of 4 KiB or more is written from where it is.
+    /// Sends a prepared message like [`send`](Self::send), except that a server reuses what was
+    /// encoded or compressed before, and writes a frame of 4 KiB or more without a copy.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn send_prepared(&self, prepared: &Prepared) -> Result<()> {
         self.push(prepared.into(), None).await
     }
 
-    /// As [`send`](Self::send), in place of a message with the same key that still waits: for values of which only the
-    /// latest is of interest. In a full queue this needs no more room than the message has in whose place it comes.
+    /// Sends a message like [`send`](Self::send), in place of a queued message with the same key:
+    /// for values of which only the latest is of interest. In a full queue, the capacity of the
+    /// replaced message is enough.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub async fn send_latest(&self, key: &str, message: impl Into<Message>) -> Result<()> {
         self.push(message.into().into(), Some(key)).await
     }
 
-    /// Takes a message if there is room, whatever the queue's [`WhenFull`]. If there is none, the call first writes what the
-    /// transport takes at once.
+    /// Queues a message if it fits, whatever the queue's [`WhenFull`]. If the queue is full, the
+    /// call first writes as much as the transport takes at once.
     ///
     /// # Errors
     /// [`TrySendError`], with the message.
@@ -132,16 +138,17 @@ impl Sender {
         self.try_push(message.into().into())
     }
 
-    /// As [`try_send`](Self::try_send), of a prepared message.
+    /// Queues a prepared message like [`try_send`](Self::try_send).
     ///
     /// # Errors
-    /// As [`try_send`](Self::try_send).
+    /// Same as [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
         self.try_push(prepared.into())
     }
 
-    /// Begins a message that is written as a stream, in fragments of 64 KiB, as [`WebSocket::send_stream`]. There is one at a
-    /// time: this waits until the one before is with the transport.
+    /// Begins a message that is written as a stream, in fragments of 64 KiB, like
+    /// [`WebSocket::send_stream`]. Only one such message is sent at a time: the call waits until
+    /// the previous one is written to the transport.
     ///
     /// ```no_run
     /// # use sockeye::Kind;
@@ -153,24 +160,26 @@ impl Sender {
     /// # }
     /// ```
     ///
-    /// It has its place among the messages from its first fragment on, after 64 KiB or a flush: those that were taken before go
-    /// first, and those that are taken later wait in the queue until it is finished, since fragments of one message may not stand
-    /// between those of another (RFC 6455 section 5.4). Pings, pongs and close frames pass. Whoever writes it must not wait for
-    /// room in the queue before it is finished.
+    /// The message takes its place in the queue with its first fragment, after 64 KiB or a flush:
+    /// messages queued before are written first, and messages queued later wait until this one is
+    /// finished, since fragments of one message may not stand between those of another (RFC 6455
+    /// section 5.4). Pings, pongs and close frames pass. The task that writes the message must not
+    /// wait for queue capacity before the message is finished.
     ///
-    /// Beside the [capacity](super::SendQueue::capacity) of the queue, which it does not count in, it takes the memory of three
-    /// fragments: two on their way, and one that comes together. It waits when there are more, whatever the queue's
-    /// [`WhenFull`].
+    /// The message does not count against the [capacity](super::SendQueue::capacity) of the queue,
+    /// but takes the memory of three fragments: two on their way, and one being gathered. Writing
+    /// waits when there are more, whatever the queue's [`WhenFull`].
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// If it is dropped, no message was begun.
+    /// If the future is dropped, no message was begun.
     ///
     /// # Drop
-    /// As [`MessageWriter`]: a message that is dropped when a part of it was sent closes the connection with 1011, and drops
-    /// what waits behind it. So does [`close`](Self::close) with the code that it is given.
+    /// See [`MessageWriter`]: dropping it when a part of the message was sent closes the connection
+    /// with 1011, and drops the messages queued behind it. [`close`](Self::close) does the same
+    /// with the given code.
     ///
     /// [`WebSocket::send_stream`]: crate::WebSocket::send_stream
     pub async fn send_stream(&self, kind: Kind) -> Result<MessageWriter<'static>> {
@@ -178,24 +187,28 @@ impl Sender {
         Ok(MessageWriter::of_half(stream, kind))
     }
 
-    /// Waits until all that was taken so far, by any clone, is with the transport, or was dropped by the queue's [`WhenFull`]. A
-    /// message that was [replaced](Self::send_latest) meanwhile is waited for in its place.
+    /// Waits until all messages queued so far, by any clone, are written to the transport, or
+    /// dropped by the queue's [`WhenFull`]. If a message was [replaced](Self::send_latest)
+    /// meanwhile, this waits for its replacement.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed) when some of it was lost with the connection.
+    /// [`Error::Closed`](crate::Error::Closed) when some of the messages were lost with the
+    /// connection.
     ///
     /// # Cancel safety
-    /// Nothing depends on it.
+    /// Dropping the future has no effect on the messages.
     pub async fn flush(&self) -> Result<()> {
         self.outbox.flushed().await.map_err(|_| self.outbox.too_late())
     }
 
-    /// Sends a ping, ahead of messages that wait, and waits for its pong. Returns the time between the call and the pong:
-    /// the round trip, and before it the time that the transport takes for what is being written.
+    /// Sends a ping ahead of queued messages, and waits for its pong. Returns the time between the
+    /// call and the pong: the round trip, preceded by the time that the transport takes for output
+    /// being written.
     ///
-    /// The [`Receiver`](super::Receiver) takes the pong, so that [`recv`](super::Receiver::recv) must be awaited meanwhile,
-    /// in another task or beside this call. There is no timeout of its own: `tokio::time::timeout` sets one. Any number of
-    /// calls may wait at the same time; those for which no ping is on its way yet share one.
+    /// The [`Receiver`](super::Receiver) handles the pong, so that [`recv`](super::Receiver::recv)
+    /// must be awaited meanwhile, in another task or concurrently with this call. There is no
+    /// built-in timeout: `tokio::time::timeout` sets one. Any number of calls may wait at the same
+    /// time; those whose ping is not on its way yet share one.
     ///
     /// ```no_run
     /// # async fn example(ws: sockeye::WebSocket) -> sockeye::Result<()> {
@@ -207,10 +220,10 @@ impl Sender {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send), also when the connection ends before the pong arrived.
+    /// Same as [`send`](Self::send), also when the connection ends before the pong arrives.
     ///
     /// # Cancel safety
-    /// If it is dropped, the ping is sent all the same, and nobody waits for its pong.
+    /// If the future is dropped, the ping is sent all the same, and its pong is ignored.
     pub async fn ping(&self) -> Result<Duration> {
         let asked_at = Instant::now();
         let pong = self.outbox.ping().map_err(|Closed| self.outbox.too_late())?;
@@ -218,36 +231,37 @@ impl Sender {
         Ok(answered_at.saturating_duration_since(asked_at))
     }
 
-    /// Begins the closing handshake: the close frame follows what was taken before, however slowly the peer reads that, as
-    /// long as it takes some of it within [`Config::write_timeout`](crate::Config::write_timeout()). The
-    /// [`Receiver`](super::Receiver) sees the end; if nothing more is received, the transport is dropped
-    /// [`Config::close_timeout`](crate::Config::close_timeout()) after the close frame was written. 1005 with an empty reason
-    /// sends an empty close frame.
+    /// Begins the closing handshake: the close frame follows the messages queued before, however
+    /// slowly the peer reads them, as long as the peer takes some output within
+    /// [`Config::write_timeout`](crate::Config::write_timeout()). The [`Receiver`](super::Receiver)
+    /// observes the end; if nothing more is received, the transport is dropped
+    /// [`Config::close_timeout`](crate::Config::close_timeout()) after the close frame was written.
+    /// 1005 with an empty reason sends an empty close frame.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more than 123 bytes; the
-    /// connection then goes on.
+    /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more
+    /// than 123 bytes; the connection is then still open.
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Result<()> {
         self.outbox.close(ClosePayload::new(code, reason)?);
         Ok(())
     }
 
-    /// Whether the connection is closing or over, so that nothing more is taken.
+    /// Returns whether the connection is closing or over, so that no more messages are taken.
     pub fn is_closed(&self) -> bool {
         self.outbox.is_closing()
     }
 
-    /// How many messages wait to be written.
+    /// Returns the number of messages that wait to be written.
     pub fn queued(&self) -> usize {
         self.outbox.metrics().0
     }
 
-    /// How many messages were handed to the transport.
+    /// Returns the number of messages written to the transport.
     pub fn sent(&self) -> u64 {
         self.outbox.metrics().1
     }
 
-    /// How many messages were dropped.
+    /// Returns the numbers of dropped messages, by reason.
     pub fn dropped(&self) -> Dropped {
         self.outbox.metrics().2
     }
@@ -256,7 +270,7 @@ impl Sender {
         let room = self.room_for(&content);
         let refused = match self.outbox.try_reserve(room) {
             Ok(()) => None,
-            // Full is for the transport to say: the writer may just not have had its turn.
+            // A full queue may only mean that the writer task has not run: the transport decides.
             Err(Refused::Full) => match self.outbox.drive(room) {
                 Driven::Reserved => None,
                 Driven::Closed => Some(Refused::Closed),
@@ -269,7 +283,7 @@ impl Sender {
             Some(Refused::Closed) => return Err(TrySendError::Closed(content.into_message())),
             None => {}
         }
-        // A clone is a count: what is taken cannot be given back.
+        // A clone only increments a reference count, and `push` does not return the message.
         let kept = content.clone();
         self.outbox
             .push(Entry::new(content, room, None))
@@ -299,14 +313,15 @@ impl Sender {
         self.outbox.push(entry).map_err(|Closed| self.outbox.too_late())
     }
 
-    /// Reserves room in a full queue: waits for it, or applies the policy of the queue once the transport takes nothing.
-    /// Returns whether there is some.
+    /// Reserves capacity in a full queue: waits for it, or applies the queue's policy once the
+    /// transport takes nothing. Returns whether capacity was reserved.
     async fn reserve(&self, room: u32) -> Result<bool, Closed> {
         let when_full = self.outbox.options.when_full;
         if when_full == WhenFull::Wait {
             return self.wait_for(room).await;
         }
-        // That the transport has taken nothing is stale until the runtime has looked at it again, which a yield lets it do.
+        // A blocked transport is stale knowledge until the runtime has polled it again, which a
+        // yield allows.
         let mut looked_again = false;
         let driven = loop {
             match self.outbox.drive(room) {
@@ -318,7 +333,7 @@ impl Sender {
             yield_now().await;
         };
         if when_full == WhenFull::Disconnect && driven == Driven::Held {
-            // The peer is not the one who is slow.
+            // Another sender holds up the queue, not the peer.
             return self.wait_for(room).await;
         }
         self.overflow(room)
@@ -329,7 +344,7 @@ impl Sender {
         Ok(true)
     }
 
-    /// Applies the policy of a queue that is full. Returns whether room was reserved by it.
+    /// Applies the policy of a full queue. Returns whether the policy reserved capacity.
     pub(super) fn overflow(&self, room: u32) -> Result<bool, Closed> {
         match self.outbox.options.when_full {
             WhenFull::Wait => Ok(false),

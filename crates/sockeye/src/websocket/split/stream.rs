@@ -1,4 +1,4 @@
-//! A message that one of the senders writes in fragments.
+//! A message that a sender writes in fragments.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -11,34 +11,35 @@ use sockeye_proto::{Kind, UsageError};
 use super::outbox::Outbox;
 use crate::error::Result;
 
-/// As many fragments are not with the transport yet at most: while one is written, the next comes together.
+/// Maximum number of fragments that are not written to the transport: while one is written, the
+/// next is gathered.
 const MAX_UNWRITTEN: usize = 2;
 
 /// The fragments on their way to the writer, as pure data.
 #[derive(Debug)]
 pub(super) struct Stream {
     kind: Kind,
-    /// The number of the first message of the queue that follows it, once it has a fragment.
+    /// The number of the first queued message that follows this one, once this one has a fragment.
     before: Option<u64>,
     waiting: VecDeque<Vec<u8>>,
-    /// How many fragments are not with the transport, those that wait included.
+    /// Number of fragments that are not written to the transport, including those that wait.
     unwritten: usize,
-    /// The writer has taken a part of it: it cannot be taken back.
+    /// `true` once the writer has taken a part of the message, which then cannot be taken back.
     begun: bool,
-    /// Its last fragment was given.
+    /// `true` once the last fragment was added.
     finished: bool,
-    /// The task that gives the fragments, when it waits for the writer.
+    /// The task that adds the fragments, while it waits for the writer.
     task: Option<Waker>,
 }
 
-/// What the writer takes of a message at a time.
+/// The part of a message that the writer takes at a time.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) kind: Kind,
-    /// The message begins with it.
+    /// `true` if the message begins with this part.
     pub(super) begins: bool,
     pub(super) fragments: VecDeque<Vec<u8>>,
-    /// The message ends with the last of them.
+    /// `true` if the message ends with the last of the fragments.
     pub(super) ends: bool,
 }
 
@@ -67,12 +68,12 @@ impl Stream {
         self.finished = last;
     }
 
-    /// Up to which message the queue goes first.
+    /// Returns the number of the first queued message that must wait for this message.
     pub(super) fn before(&self) -> u64 {
         self.before.unwrap_or(u64::MAX)
     }
 
-    /// What there is to write, in its turn.
+    /// Takes the waiting fragments, if there are any.
     pub(super) fn take(&mut self) -> Option<Part> {
         if self.waiting.is_empty() {
             return None;
@@ -82,7 +83,7 @@ impl Stream {
         Some(Part { kind: self.kind, begins, fragments, ends: self.finished })
     }
 
-    /// So many fragments are with the transport.
+    /// Records that `fragments` fragments are written to the transport.
     pub(super) fn written(&mut self, fragments: usize) {
         self.unwritten -= fragments;
         self.wake();
@@ -100,7 +101,7 @@ impl Stream {
         self.finished
     }
 
-    /// It was finished, and some of it was not taken by the writer.
+    /// Returns whether the message is finished, and the writer has not taken all of it.
     pub(super) fn is_left(&self) -> bool {
         self.finished && !self.waiting.is_empty()
     }
@@ -116,18 +117,18 @@ impl Stream {
     }
 }
 
-/// Where a message that is written in fragments goes on a connection in two halves.
+/// The sender of a message in fragments on a split connection.
 pub(in crate::websocket) struct StreamSender {
     outbox: Arc<Outbox>,
-    /// Its number among the messages that were begun so.
+    /// The number of the message among those in fragments.
     number: u64,
-    /// There for a text: what comes to the writer is valid.
+    /// The validator of a text: only valid text reaches the writer.
     validator: Option<Validator>,
     finished: bool,
 }
 
 impl StreamSender {
-    /// Waits for the end of any other message that is written so, and takes its place.
+    /// Waits for the end of any other message in fragments, and begins this one.
     pub(super) async fn begin(outbox: Arc<Outbox>, kind: Kind) -> Result<Self> {
         let number = outbox.begin_stream(kind).await.map_err(|_| outbox.too_late())?;
         let validator = (kind == Kind::Text).then(Validator::new);
@@ -138,7 +139,7 @@ impl StreamSender {
         self.outbox.poll_stream_room(cx).map_err(|_| self.outbox.too_late())
     }
 
-    /// Takes a fragment, for which there must be room.
+    /// Takes a fragment, for which there must be send capacity.
     pub(in crate::websocket) fn push(
         &mut self,
         fragment: &[u8],
@@ -157,7 +158,7 @@ impl StreamSender {
         Ok(())
     }
 
-    /// Ready when all fragments are with the transport.
+    /// Waits until all fragments are written to the transport.
     pub(in crate::websocket) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
         self.outbox.poll_stream_written(cx, self.number).map_err(|_| self.outbox.too_late())
     }

@@ -1,4 +1,5 @@
-//! Both halves over an in-memory transport that holds little, so that writes wait as soon as nobody reads.
+//! Both halves over an in-memory transport that holds little, so that writes wait as soon as the
+//! peer does not read.
 
 use std::time::Duration;
 
@@ -28,25 +29,25 @@ fn server(stream: DuplexStream) -> WebSocket {
     websocket(stream, Connection::server(&Config::new()))
 }
 
-/// A client, and a server whose transport holds `buffer` bytes in each direction.
+/// Returns a client, and a server whose transport holds `buffer` bytes in each direction.
 fn pair(buffer: usize) -> (WebSocket, WebSocket) {
     let (a, b) = duplex(buffer);
     (websocket(a, Connection::client(&Config::new(), || [1, 2, 3, 4])), server(b))
 }
 
-/// The server's halves, and the bare transport of a peer.
+/// Returns the server's halves, and the bare transport of a peer.
 fn with_bare_peer(queue: SendQueue) -> (Sender, Receiver, DuplexStream) {
     let (peer, stream) = duplex(64);
     let (sender, receiver) = server(stream).split_with(queue);
     (sender, receiver, peer)
 }
 
-/// A queue with room for so many messages of 36 bytes, which count 100 each.
+/// Returns a queue with capacity for so many messages of 36 bytes, which count 100 each.
 fn room_for(messages: u32, when_full: WhenFull) -> SendQueue {
     SendQueue::new().capacity(messages * 100).when_full(when_full)
 }
 
-/// A message of 36 bytes that begins with a number.
+/// Returns a message of 36 bytes that begins with a number.
 fn numbered(number: u32) -> Message {
     format!("{number:<36}").into()
 }
@@ -59,7 +60,7 @@ async fn numbers(ws: &mut WebSocket) -> Vec<u32> {
     numbers
 }
 
-/// Lets the writer take what it can get, so that the rest stays in the queue.
+/// Lets the writer take as much as possible, so that the rest stays in the queue.
 async fn let_the_writer_fill_the_transport(sender: &Sender) {
     let mut before = None;
     while before != Some(sender.queued()) {
@@ -116,7 +117,7 @@ async fn reads_go_on_while_writes_wait_for_the_peer() {
     for number in 0..100 {
         sender.send(numbered(number)).await.unwrap();
     }
-    // The client reads nothing, and is heard all the same.
+    // The client reads nothing, and its message is received all the same.
     client.feed("are you there").await.unwrap();
     let heard = tokio::join!(client.flush(), receiver.recv());
     assert_eq!(heard.1.unwrap(), Some("are you there".into()));
@@ -154,7 +155,7 @@ async fn a_send_that_is_given_up_while_it_waits_was_not_taken() {
     let (mut arrived, mut given_up) = (Vec::new(), 0);
     for sent in 0..200u32 {
         loop {
-            // Dropped at its first wait, if it waits at all.
+            // Dropped at its first wait, if there is one.
             tokio::select! {
                 biased;
                 taken = sender.send(numbered(sent)) => break taken.unwrap(),
@@ -231,7 +232,7 @@ async fn a_peer_that_does_not_keep_up_is_disconnected_where_that_is_asked_for() 
     }
     assert!(is_closing(&sender.send(numbered(3)).await));
     assert!(is_closing(&sender.send(numbered(4)).await));
-    // It does not read the close frame either.
+    // The peer does not read the close frame either.
     let error = receiver.recv().await.unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Closing)), "{error:?}");
     assert_eq!(sender.dropped().unsent, 3);
@@ -266,7 +267,7 @@ async fn a_pong_passes_messages_that_wait() {
         assert!(peer.read_buf(&mut read).await.unwrap() > 0);
         pong_after = read.windows(4).position(|four| four == [0x8a, 2, b'h', b'i']);
     }
-    // What the writer had taken by then comes first, and no more.
+    // Only the output that the writer had taken by then comes first.
     assert!(pong_after.unwrap() < 2 * 64 * 1024, "{pong_after:?}");
     drop(peer);
     assert!(receiving.await.unwrap().is_err());

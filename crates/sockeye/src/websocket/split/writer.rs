@@ -22,34 +22,35 @@ use crate::websocket::output::Output;
 use crate::websocket::progress_timeout::{Elapsed, ProgressTimeout};
 use crate::websocket::read;
 
-/// A peer may send so much more, in bytes, to a connection whose receiver was dropped, while it takes nothing: it may finish what
-/// it was sending, and cannot keep the task busy until its timeout. Chosen: a socket that receives holds about as much.
+/// Maximum amount of input, in bytes, that is discarded while the peer takes nothing, on a
+/// connection whose receiver was dropped: the peer may finish what it was sending, and cannot keep
+/// the task busy until its timeout. Chosen: a socket that receives holds about as much.
 const MAX_DISCARDED: usize = 4 << 20;
 
-/// Writes what is in the [`Outbox`] to the transport.
+/// The writer, which writes the contents of the [`Outbox`] to the transport.
 ///
-/// A task of its own drives it, so that nobody else waits for the peer. A sender that finds the queue full drives it as
-/// well, without waiting: the transport wakes the task in either case.
+/// A separate task drives the writer, so that no other task waits for the peer. A sender that finds
+/// the queue full drives it as well, without waiting: the transport wakes the task in either case.
 pub(super) struct Writer {
     transport: Box<dyn AsyncWrite + Send + Unpin>,
     sending: SendingHalf,
-    /// The figures that it counts in.
+    /// The metrics that the writer updates.
     role_metrics: RoleMetrics,
     output: Output,
     batch: Batch,
     task: Waker,
-    /// A batch was taken that the task does not know of, and for which no timeout runs.
+    /// `true` if a batch was taken that the task does not know of, and for which no timeout runs.
     unwatched: bool,
-    /// How many bytes the transport has taken.
+    /// Number of bytes that the transport has taken.
     taken: u64,
-    /// How it ended, until the task has taken that.
+    /// The result of the writer, until the task has taken it.
     ended: Option<Result<()>>,
 }
 
-/// How far the writer got.
+/// The progress of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It has taken a batch.
+    /// The writer has taken a batch.
     Taken,
     /// The transport takes nothing more for now.
     Blocked,
@@ -60,7 +61,7 @@ pub(super) enum Step {
 }
 
 impl Writer {
-    /// A writer that begins with what was left to write when the connection was split.
+    /// Creates a writer that begins with the output left when the connection was split.
     pub(super) fn new(
         transport: impl AsyncWrite + Send + Unpin + 'static,
         sending: SendingHalf,
@@ -80,8 +81,8 @@ impl Writer {
         }
     }
 
-    /// Writes until the transport takes nothing, or nothing is left, and is woken then by `cx`. Returns as well how many bytes
-    /// the transport has taken so far.
+    /// Writes until the transport takes nothing, or nothing is left; `cx` is woken then. Returns as
+    /// well how many bytes the transport has taken so far.
     pub(super) fn advance_for_task(&mut self, cx: &Context<'_>, outbox: &Outbox) -> (Step, u64) {
         self.task.clone_from(cx.waker());
         let step = loop {
@@ -94,9 +95,9 @@ impl Writer {
         (step, self.taken)
     }
 
-    /// Writes what is in hand, then takes the next batch.
+    /// Writes the current batch, then takes the next one.
     pub(super) fn advance_for_sender(&mut self, outbox: &Outbox) -> Step {
-        // The budget is that of the sender's task: to have used it up says nothing of the transport.
+        // The budget is that of the sender's task: using it up says nothing about the transport.
         let step = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.advance(outbox)))))
             .poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(step) = step else { return Step::Blocked };
@@ -106,7 +107,7 @@ impl Writer {
         step
     }
 
-    /// Hands what a sender has taken over to the task.
+    /// Hands a batch that a sender has taken over to the task.
     pub(super) fn hand_over(&mut self) {
         if mem::take(&mut self.unwatched) {
             self.wake_task();
@@ -117,7 +118,8 @@ impl Writer {
         self.task.wake_by_ref();
     }
 
-    /// Whether something was written since this was last asked, and whether that had to wait for the peer.
+    /// Returns whether output was written since the last call, and whether a write had to wait for
+    /// the peer.
     pub(super) fn take_written(&mut self) -> Option<bool> {
         self.output.take_written()
     }
@@ -174,14 +176,14 @@ impl Writer {
     fn encode_batch(&mut self) -> Result<(), UsageError> {
         self.output.buffer().append(&mut self.batch.control);
         if let Some(payload) = self.batch.ping.take() {
-            // Refused only where a close frame was sent before the connection was split.
+            // Refused only if a close frame was sent before the connection was split.
             let _ = self.sending.ping(&payload, self.output.buffer());
         }
         let mut entries = mem::take(&mut self.batch.entries);
         for entry in entries.drain(..) {
             let message = entry.content.message();
             let (kind, length, before) = (message.kind(), message.len(), self.output.len());
-            // Refused where a message was left open that was sent in fragments: nothing can follow that.
+            // Refused if a message in fragments was left open: nothing can follow that.
             if let Some(rest) = self.encode(entry.content)? {
                 self.output.push_shared(rest);
             }
@@ -192,7 +194,7 @@ impl Writer {
             self.encode_part(part)?;
         }
         if let Some(ClosePayload(frame)) = self.batch.close.take() {
-            // It was checked when it was asked for.
+            // The frame was checked when it was requested.
             if self.sending.close(frame.as_ref(), self.output.buffer()).is_ok() {
                 self.role_metrics.count_close_sent(frame.map(|frame| frame.code));
             }
@@ -200,7 +202,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends a message to the output, or the beginning of its frame, and gives the rest.
+    /// Appends a message to the output, or the beginning of its frame, and returns the rest.
     #[inline]
     fn encode(&mut self, content: Content) -> Result<Option<Bytes>, UsageError> {
         let out = self.output.buffer();
@@ -237,11 +239,11 @@ impl Writer {
 /// The task that drives the writer, until the connection is over.
 pub(super) struct Task {
     pub(super) outbox: Arc<Outbox>,
-    /// With a transport that takes nothing.
+    /// Timeout of a transport that takes no output.
     pub(super) progress_timeout: ProgressTimeout,
-    /// How long it may go on once nothing is left that the peer should have time for.
+    /// Timeout of the task once no output is left that the peer needs more time for.
     pub(super) close_timeout: Duration,
-    /// What unwritten messages count in.
+    /// The budget that unwritten messages are charged to.
     pub(super) budget: Option<MemoryBudget>,
 }
 
@@ -263,13 +265,13 @@ impl Task {
                 abandoned.discarded = 0;
             }
             let _ = abandoned.poll_discard(cx);
-            // A peer that takes all that it is sent may use up the budget of the task.
+            // A peer that takes all output may use up the budget of the task.
             overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
         })
         .await;
         let finished = late.is_none();
         let writer = outbox.end(late);
-        // With input unread, TCP would discard what was written last.
+        // With input unread, TCP would discard the last output.
         if finished && abandoned.input.is_some() {
             let drained = poll_fn(|cx| abandoned.poll_discard(cx));
             let _ = timeout(self.close_timeout, drained).await;
@@ -277,7 +279,7 @@ impl Task {
         drop(writer);
     }
 
-    /// Ready when the writer has ended, with an error if it took too long.
+    /// Drives the writer. Ready when the writer has ended, with an error if it took too long.
     fn poll_writer(&mut self, cx: &mut Context<'_>, seen: &mut u64) -> Poll<Option<Error>> {
         let (step, taken) = self.outbox.advance(cx);
         match step {
@@ -304,7 +306,8 @@ impl Task {
     }
 }
 
-/// The runtime is shut down, or the connection is over: senders must not wait for the task.
+/// Ends the outbox when the runtime is shut down, or the connection is over: senders must not wait
+/// for the task.
 impl Drop for Task {
     fn drop(&mut self) {
         drop(self.outbox.end(None));
@@ -315,12 +318,13 @@ impl Drop for Task {
 #[derive(Default)]
 struct Abandoned {
     input: Option<Input>,
-    /// How many bytes were discarded since the transport last took something.
+    /// Number of bytes discarded since the transport last took output.
     discarded: usize,
 }
 
 impl Abandoned {
-    /// Reads and discards what the peer sends. Ready at its end; pending without a wake-up once it has sent too much.
+    /// Reads and discards the peer's input. Ready at its end; pending without a wake-up once the
+    /// peer has sent too much.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(input) = self.input.as_mut() {
             if self.discarded >= MAX_DISCARDED {

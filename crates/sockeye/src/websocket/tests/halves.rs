@@ -1,4 +1,5 @@
-//! Everything that has two halves, in two tasks of which one is interrupted: the other goes on, and every timer fires.
+//! All kinds of halves, in two tasks of which one is interrupted: the other one continues, and
+//! every timer fires.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -14,15 +15,15 @@ use super::*;
 use crate::ByteStream;
 use crate::split::{Receiver, SendQueue, Sender};
 
-/// Longer than any timeout of a connection, on a clock that is not the wall's.
+/// A time longer than any timeout of a connection, on a paused clock.
 const LONG: Duration = Duration::from_secs(300);
 
-/// So many messages pass each way while the peer is well.
+/// Number of messages that pass each way while the peer is well.
 const MESSAGES: usize = 10;
 /// The capacity of the queue between a sender and its writer.
 const QUEUE: u32 = 5000;
 
-/// How a connection comes in two halves.
+/// The kind of the two halves of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     StreamAndSink,
@@ -30,7 +31,7 @@ enum Kind {
     ByteStream,
 }
 
-/// What a connection runs over.
+/// The transport of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
     /// A pipe that holds 1,000 bytes.
@@ -43,7 +44,8 @@ enum Over {
 }
 
 impl Over {
-    /// The length of a message, in bytes: [`MESSAGES`] of them are more than all buffers between hold.
+    /// Returns the length of a message, in bytes: [`MESSAGES`] of them are more than all buffers
+    /// between hold.
     const fn length(self) -> usize {
         match self {
             Self::Pipe => 20_000,
@@ -52,7 +54,7 @@ impl Over {
         }
     }
 
-    /// After how many polls a call is interrupted.
+    /// Returns the numbers of polls after which a call is interrupted.
     const fn polls(self) -> &'static [usize] {
         match self {
             Self::Pipe => &[1, 2, 3, 5, 9],
@@ -61,7 +63,7 @@ impl Over {
         }
     }
 
-    /// Makes a connection: the end of which a half is interrupted, and the other one.
+    /// Makes a connection: first the end of which a half is interrupted, then the other one.
     async fn pair(self) -> (WebSocket, WebSocket) {
         match self {
             Self::Pipe => pair(1000),
@@ -115,14 +117,14 @@ enum Interrupted {
     Closing,
 }
 
-/// What becomes of the half that is interrupted, after a number of polls that had to wait.
+/// The behaviour of the interrupted half, after a number of polls that had to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
-    /// Its call is dropped, and it is never polled again.
+    /// The call is dropped, and the half is never polled again.
     Stops,
-    /// It is dropped.
+    /// The half is dropped.
     Drops,
-    /// Its call is dropped and made again, each time.
+    /// The call is dropped and made again, each time.
     Repeats,
 }
 
@@ -156,7 +158,7 @@ fn halves(kind: Kind, ws: WebSocket) -> (Reader, Writer) {
 }
 
 impl Reader {
-    /// Returns how many bytes came next; `None` at the end, of whatever kind.
+    /// Returns the number of bytes read; `None` at the end, of whatever kind.
     async fn read(&mut self) -> Option<usize> {
         match self {
             Self::Stream(stream) => Some(stream.next().await?.ok()?.len()),
@@ -193,7 +195,7 @@ impl Writer {
     }
 }
 
-/// Polls a call until it has waited `polls` times; `None` when it is dropped then.
+/// Polls a call until it has waited `polls` times; then drops it and returns `None`.
 async fn impatiently<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
     let mut left = polls;
     let mut call = pin!(call);
@@ -223,7 +225,8 @@ async fn use_half(manner: Manner, polls: usize, mut call: impl AsyncFnMut(usize)
     }
 }
 
-/// One half is interrupted; the other one must go on while the peer is well, and be told when it is not any more.
+/// Interrupts one half; the other one must continue while the peer is well, and get an error when
+/// it no longer is.
 async fn interrupt(
     (over, kind): (Over, Kind),
     interrupted: Interrupted,
@@ -251,8 +254,8 @@ async fn interrupt(
             _ = async { tokio::join!(sending, receiving) } => {}
             () = stopped.notified() => {}
         }
-        // It is there, and does nothing: were it dropped, it would discard input for as long as its writer lingers, and the
-        // clock, which is paused, would not go on while there is always more.
+        // The connection is kept idle: a dropped one would discard input for as long as its writer
+        // lingers, and the paused clock would not advance while there is always more.
         pending::<()>().await;
     });
     let case = format!("{over:?}, {kind:?}, {interrupted:?}, {manner:?} after {polls} polls");
@@ -351,7 +354,8 @@ async fn a_sink_goes_on_after_the_task_of_the_stream_has_ended() {
     tokio::task::yield_now().await;
     let (sender, mut receiver) = client.split();
     sender.send("one").await.unwrap();
-    // It finds the transport blocked as it writes, and is what the transport would wake.
+    // The stream finds the transport blocked as it writes, and is the task that the transport would
+    // wake.
     assert_eq!(
         tokio::spawn(async move { source.next().await }).await.unwrap().unwrap().unwrap(),
         "one"

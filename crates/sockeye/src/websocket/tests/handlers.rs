@@ -1,4 +1,5 @@
-//! A handler whose task is ours: what it sends is written when it waits, and what it did not close is closed.
+//! A handler in a task of this crate: its output is written when it waits, and a connection that it
+//! did not close is closed.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use tokio::time::sleep;
 use super::*;
 use crate::handler;
 
-/// Longer than any timeout of a connection, on a clock that is not the wall's.
+/// A time longer than any timeout of a connection, on a paused clock.
 const LONG: Duration = Duration::from_secs(300);
 
-/// A pipe's end that counts how often it was written to.
+/// An end of a pipe that counts its writes.
 struct Counting(DuplexStream, Arc<AtomicUsize>);
 
 impl AsyncRead for Counting {
@@ -44,7 +45,7 @@ impl AsyncWrite for Counting {
     }
 }
 
-/// A server whose peer has sent so many messages of one byte with one write.
+/// Returns a server whose peer has sent so many messages of one byte with one write.
 async fn server_with_input(messages: usize) -> (DuplexStream, WebSocket, Arc<AtomicUsize>) {
     let (mut raw, stream) = duplex(4000);
     let writes = Arc::new(AtomicUsize::new(0));
@@ -175,7 +176,7 @@ async fn a_connection_that_was_moved_to_another_task_writes_at_once() {
     let (mut raw, mut ws, writes) = server_with_input(4).await;
     let handling = tokio::spawn(handler::run(async move {
         let message = ws.recv().await.unwrap().unwrap();
-        // The beginning is left to the handler's task.
+        // The first message is left to the handler's task.
         ws.send(message).await.unwrap();
         tokio::spawn(async move {
             for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What comes after the end of a connection is told what the connection ended with.
+//! Calls after the end of a connection return the error that ended it.
 
 use std::future::poll_fn;
 

@@ -88,7 +88,7 @@ pub(crate) fn options(deflate: Option<Parameters>) -> Options {
     }
 }
 
-/// A handler that echoes every message.
+/// Echoes every message.
 pub(crate) async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
@@ -96,7 +96,7 @@ pub(crate) async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
     Ok(())
 }
 
-/// A handler that closes at once.
+/// Closes the connection at once.
 pub(crate) async fn farewell(mut ws: WebSocket) -> sockeye::Result<()> {
     ws.close(FAREWELL_CODE, FAREWELL_REASON).await
 }

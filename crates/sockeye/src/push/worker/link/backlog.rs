@@ -1,17 +1,19 @@
-//! Input that came together with what filled the output: it waits, so that nobody who reads loses an answer.
+//! Input that was read together with the input whose replies filled the output. It waits, so that a
+//! peer that reads loses no reply.
 
 use super::{Delivery, Link, LinkState, WorkerContext};
 use crate::push::Handler;
 
-/// Input, decrypted, that the connection has not handled yet. It is at most what a backend takes from a socket in one turn.
+/// Decrypted input that the connection has not handled yet: at most what a backend reads from a
+/// socket in one turn.
 pub(super) struct Backlog {
     bytes: Vec<u8>,
-    /// How much of it was handled.
+    /// Number of bytes that were handled.
     handled: usize,
 }
 
 impl<S: Delivery> Link<S> {
-    /// Whether input is there that waits until output is written. Until then no more is received.
+    /// Returns whether input waits until output is written. Until then no more input is received.
     #[inline]
     pub(crate) const fn has_backlog(&self) -> bool {
         self.backlog.is_some()
@@ -25,12 +27,12 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// How much input waits, in bytes.
+    /// Returns the size of the waiting input, in bytes.
     pub(super) fn backlog_len(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes.len())
     }
 
-    /// Goes on with the input that waited.
+    /// Handles the input that waited.
     #[cold]
     pub(crate) fn receive_backlog<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let Some(mut backlog) = self.backlog.take() else { return };
@@ -40,7 +42,7 @@ impl<S: Delivery> Link<S> {
         let input = &mut backlog.bytes[backlog.handled..];
         let received = connection.receive(&mut context.handler, input);
         if let Some(writer) = &mut connection.writer {
-            // This input is not the one that the caller will settle.
+            // The caller ends a different input than this one.
             writer.end_input(input);
         }
         match received {
@@ -54,7 +56,8 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Whether as much output waits as may, and the transport was not tried since.
+    /// Returns whether unwritten output has reached its limit, and was not offered to the transport
+    /// since.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         !self.blocked && matches!(&self.state, LinkState::Open(connection) if connection.is_full())

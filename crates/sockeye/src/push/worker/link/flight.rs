@@ -1,9 +1,10 @@
-//! Output that a backend takes as a whole and gives back when it was sent.
+//! Output that a backend takes as a whole, and whose writer it returns once the output was sent.
 
 use super::{Delivery, Link, WorkerContext, Writer};
 
 impl<S: Delivery> Link<S> {
-    /// All that is to be sent now, if anything. Payloads in it may lie in the input at hand.
+    /// Takes the output that is to be sent now, if any. Payloads in it may lie in the current
+    /// input.
     #[inline]
     pub(crate) fn take_output<H>(&mut self, context: &mut WorkerContext<H>) -> Option<Box<Writer>> {
         #[cfg(feature = "tls")]
@@ -28,7 +29,7 @@ impl<S: Delivery> Link<S> {
         Some(writer)
     }
 
-    /// The link may use an empty writer for what follows the output that was sent.
+    /// Returns an empty writer to the link, for the output that follows.
     #[inline]
     pub(crate) fn give_back<H>(&mut self, context: &mut WorkerContext<H>, writer: Box<Writer>) {
         let place = self.state.writer();

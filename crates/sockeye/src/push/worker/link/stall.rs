@@ -1,4 +1,5 @@
-//! Output that waits for its peer: as long as the peer takes some of it now and then, and no longer.
+//! Output that waits for its peer, as long as the peer accepts some of it within each write
+//! timeout.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +8,19 @@ use sockeye_proto::Charge;
 use super::{DeadlineStage, Delivery, End, Link, LinkState, WorkerContext};
 use crate::push::Handler;
 
-/// Output that waits for its peer.
+/// The state of output that waits for its peer.
 pub(super) struct Stall {
-    /// When the peer must have taken some of it.
+    /// Deadline for the peer to accept some of the output.
     pub(super) deadline: Option<Instant>,
-    /// How much the peer had acknowledged when it was last seen to take some, in bytes.
+    /// Number of bytes that the peer had acknowledged when its last progress was seen.
     acknowledged: u64,
-    /// The output, as it counts in the budget of the server.
+    /// Charge of the output to the memory budget of the server.
     charge: Charge,
 }
 
 impl<S: Delivery> Link<S> {
-    /// The system takes no more output for now; `progress` says whether it took some since it was last asked.
+    /// Records that the system accepts no more output for now; `progress` says whether it accepted
+    /// some since the last attempt.
     #[cold]
     pub(crate) fn wait_for_room<H: Handler>(
         &mut self,
@@ -28,7 +30,7 @@ impl<S: Delivery> Link<S> {
         self.blocked = true;
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            // What is sealed has left the connection's own output, and counts all the same.
+            // Encrypted output has left the connection's own output, and still counts as unwritten.
             let sealed = tls.output().len();
             if sealed > 0 {
                 self.set_in_flight(sealed);
@@ -40,8 +42,8 @@ impl<S: Delivery> Link<S> {
         self.charge_unwritten(context);
     }
 
-    /// Counts output that waits for the peer against the budget of the server. A connection that is to give way is dropped: no
-    /// close frame would reach the peer.
+    /// Charges output that waits for the peer to the memory budget of the server. A connection that
+    /// the budget has chosen is dropped: no close frame would reach the peer.
     #[cold]
     pub(super) fn charge_unwritten<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let held = self.unwritten() + self.backlog_len();
@@ -64,7 +66,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Gives the peer the whole time to take some more.
+    /// Restarts the timeout for the peer to accept more output.
     fn await_progress<H>(&mut self, context: &WorkerContext<H>, now: Instant) {
         let deadline = self.write_timeout(context).and_then(|timeout| now.checked_add(timeout));
         let acknowledged = if deadline.is_some() { self.acknowledged() } else { 0 };
@@ -79,7 +81,7 @@ impl<S: Delivery> Link<S> {
     fn write_timeout<H>(&self, context: &WorkerContext<H>) -> Option<Duration> {
         let config = &context.settings.options.config;
         match &self.state {
-            // The last frames of a connection that is over never wait without a bound.
+            // The wait for the last frames of a connection that is over always has a bound.
             LinkState::Over(_) => config.write_timeout.or(Some(config.close_timeout)),
             LinkState::Opening(_) | LinkState::Open(_) => config.write_timeout,
         }
@@ -89,7 +91,7 @@ impl<S: Delivery> Link<S> {
         self.socket.delivery().map_or(0, |(acknowledged, _)| acknowledged)
     }
 
-    /// How much output, in bytes, has left the connection's own and is not sent.
+    /// Sets how much output, in bytes, has left the connection's own output and is not sent.
     #[cfg(any(feature = "tls", all(feature = "io-uring", target_os = "linux")))]
     #[inline]
     pub(crate) fn set_in_flight(&mut self, length: usize) {
@@ -100,7 +102,8 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// All output was taken, or it is not to be written any more. Returns whether it had to wait.
+    /// Ends the wait: all output was accepted, or is not to be written any more. Returns whether
+    /// there was a wait.
     #[inline]
     pub(crate) fn end_wait(&mut self) -> bool {
         if self.blocked {
@@ -111,7 +114,7 @@ impl<S: Delivery> Link<S> {
         false
     }
 
-    /// Whether output waits, be it with the link or on its way to the system.
+    /// Returns whether output is unwritten, either in the link or on its way to the system.
     pub(super) fn has_unwritten(&mut self) -> bool {
         let waits = match &self.state {
             LinkState::Open(connection) => connection.unwritten() > 0,
@@ -126,8 +129,9 @@ impl<S: Delivery> Link<S> {
         waits
     }
 
-    /// Whether the peer has taken none of the output for too long. The system has room again only when a good part of what it
-    /// holds, megabytes, was acknowledged: on a slow line the peer takes some long before.
+    /// Returns whether the peer has accepted no output for too long. Acknowledgements decide: the
+    /// system has send capacity again only when a large part of its buffer, megabytes, was
+    /// acknowledged, and on a slow line the peer makes progress long before.
     pub(super) fn is_stalled<H>(&mut self, context: &WorkerContext<H>, now: Instant) -> bool {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         let Some(stall) = self.stall.as_ref().filter(|stall| is_due(stall.deadline)) else {

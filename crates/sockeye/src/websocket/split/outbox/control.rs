@@ -3,15 +3,15 @@ use std::mem;
 use sockeye_proto::OpCode;
 use sockeye_proto::frame::Header;
 
-/// While so much of pongs, pings and close frames waits, in bytes, the receiving half has to wait with more of them: it
-/// keeps the last ping in mind and answers that one (RFC 6455 section 5.5.3).
+/// Size of the waiting pongs, pings and close frames, in bytes, from which on the receiving half
+/// has to wait with more of them: it then answers only the last ping (RFC 6455 section 5.5.3).
 const MAX_CONTROL: usize = 16 * 1024;
 
 /// Whole control frames of the receiving half, which are written before messages.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     frames: Vec<u8>,
-    /// The writer has taken frames and not written them.
+    /// `true` if the writer has taken frames and not written them.
     in_flight: bool,
 }
 
@@ -30,7 +30,7 @@ impl Control {
         self.in_flight = !batch.is_empty();
     }
 
-    /// Records that what was taken is written. Returns whether there was some.
+    /// Records that the taken frames are written. Returns whether there were any.
     pub(super) fn on_written(&mut self) -> bool {
         mem::take(&mut self.in_flight)
     }
@@ -40,7 +40,7 @@ impl Control {
     }
 }
 
-/// Whether there is a close frame among whole control frames.
+/// Returns whether there is a close frame among whole control frames.
 pub(super) fn closes(mut frames: &[u8]) -> bool {
     while let Ok(Some((header, size))) = Header::decode(frames) {
         if header.opcode == OpCode::Close {

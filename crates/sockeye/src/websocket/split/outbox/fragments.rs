@@ -9,17 +9,17 @@ use super::{Closed, Inner, Outbox, wake_writer};
 use crate::websocket::closing::ClosePayload;
 use crate::websocket::split::stream::{Part, Stream};
 
-/// The message that is sent in fragments. Messages of this kind are numbered from 1; none is begun before the last one is
-/// written or given up, so that `written <= finished <= begun`.
+/// The message that is sent in fragments. Such messages are numbered from 1; none is begun before
+/// the last one is written or given up, so that `written <= finished <= begun`.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     current: Option<Stream>,
     begun: u64,
-    /// The last one whose last fragment was given.
+    /// The number of the last message whose last fragment was added.
     finished: u64,
-    /// The last one that was written.
+    /// The number of the last message that was written.
     written: u64,
-    /// The last one that was finished will not be written.
+    /// `true` if the last finished message will not be written.
     lost: bool,
 }
 
@@ -28,17 +28,17 @@ impl Fragments {
         self.current.is_none()
     }
 
-    /// The number of the first message of the queue that must wait for it.
+    /// Returns the number of the first queued message that must wait for the message in fragments.
     pub(super) fn before(&self) -> u64 {
         self.current.as_ref().map_or(u64::MAX, Stream::before)
     }
 
-    /// Takes the fragments that wait, when it is their turn.
+    /// Takes the waiting fragments, when it is their turn.
     pub(super) fn take(&mut self) -> Option<Part> {
         self.current.as_mut()?.take()
     }
 
-    /// Records that so many fragments are written. Returns whether the message ended with them.
+    /// Records that `fragments` fragments are written. Returns whether the message ended with them.
     pub(super) fn on_written(&mut self, fragments: usize) -> bool {
         let Some(stream) = self.current.as_mut().filter(|_| fragments > 0) else { return false };
         stream.written(fragments);
@@ -54,17 +54,18 @@ impl Fragments {
         self.finished
     }
 
-    /// Whether the message of this number is written.
+    /// Returns whether the message of this number is written.
     pub(super) fn is_written(&self, number: u64) -> bool {
         self.written >= number
     }
 
-    /// Whether the message of this number will not be written.
+    /// Returns whether the message of this number will not be written.
     pub(super) fn is_lost(&self, number: u64) -> bool {
         self.lost && !self.is_written(number)
     }
 
-    /// Drops the message unless all of it is with the writer. Returns whether it was finished.
+    /// Drops the message unless the writer has taken all of it. Returns whether a finished message
+    /// was dropped.
     pub(super) fn drop_waiting(&mut self) -> bool {
         let Some(stream) = &mut self.current else { return false };
         let left = stream.is_left();
@@ -92,7 +93,7 @@ impl Fragments {
 }
 
 impl Outbox {
-    /// Begins a message that is sent in fragments, once no other one is. Gives its number.
+    /// Begins a message in fragments, once no other one is being sent. Returns its number.
     pub(in crate::websocket::split) async fn begin_stream(
         &self,
         kind: Kind,
@@ -108,7 +109,7 @@ impl Outbox {
         Ok(fragments.begun)
     }
 
-    /// Whether the message that was begun may be given another fragment.
+    /// Waits until the current message may be given another fragment.
     pub(in crate::websocket::split) fn poll_stream_room(
         &self,
         cx: &Context<'_>,
@@ -125,7 +126,7 @@ impl Outbox {
         }
     }
 
-    /// Takes a fragment of the message that was begun.
+    /// Takes a fragment of the current message.
     pub(in crate::websocket::split) fn push_fragment(
         &self,
         fragment: Vec<u8>,
@@ -146,7 +147,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Ready when all fragments so far of the message of this number are with the transport.
+    /// Waits until all fragments so far of the message of this number are written to the transport.
     pub(in crate::websocket::split) fn poll_stream_written(
         &self,
         cx: &Context<'_>,
@@ -166,8 +167,8 @@ impl Outbox {
         }
     }
 
-    /// The message that was begun will not be finished. What was sent of it cannot be taken back: then the connection is
-    /// closed with 1011.
+    /// Cancels the current message, which will not be finished. If a part of it was sent, it cannot
+    /// be taken back, and the connection is closed with 1011.
     pub(in crate::websocket::split) fn cancel_stream(&self) {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -182,12 +183,13 @@ impl Outbox {
             inner.fragments.current = None;
             self.turn.add_permits(1);
         }
-        // Messages may have waited behind it.
+        // Messages may have waited behind the cancelled one.
         wake_writer(inner);
     }
 
-    /// A message in fragments that is not finished when the connection closes cannot be any more; and if a part of it was
-    /// sent, no other message can follow.
+    /// Drops a message in fragments that is not finished when the connection closes, since it can
+    /// no longer be finished; if a part of it was sent, the queue as well, since no other message
+    /// can follow.
     pub(super) fn cut_fragments(&self, inner: &mut Inner) {
         match &inner.fragments.current {
             Some(stream) if stream.is_finished() => {}

@@ -2,14 +2,15 @@ use std::mem;
 
 use crate::websocket::closing::ClosePayload;
 
-/// The way of the half that sends to its end: the stage and the close frame only go forward.
+/// The progress of the sending half to its end: the stage and the close frame only go forward.
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
     pub(super) stage: OutboxStage,
     pub(super) close: Close,
-    /// The receiving half needs the transport no longer: its writing half is to be ended.
+    /// `true` if the receiving half no longer needs the transport, whose writing half is to be
+    /// ended.
     pub(super) finish: bool,
-    /// The receiving half owes the peer a close frame.
+    /// `true` if the receiving half has to send the peer a close frame.
     answers: bool,
 }
 
@@ -28,21 +29,22 @@ pub(super) enum Close {
     None,
     /// To be sent after the queue.
     Asked(ClosePayload),
-    /// On its way, whoever asked for it.
+    /// On its way to the transport.
     Taken,
-    /// With the transport.
+    /// Written to the transport.
     Written,
 }
 
 impl Lifecycle {
-    /// Asks for a close frame, unless there is one.
+    /// Requests a close frame, unless there is one.
     pub(super) fn ask(&mut self, frame: ClosePayload) {
         if let Close::None = self.close {
             self.close = Close::Asked(frame);
         }
     }
 
-    /// Records that the receiving half closes. Returns whether its own close frame is to be sent, as none was asked for.
+    /// Records that the receiving half closes. Returns whether its close frame is to be sent, as
+    /// none was requested.
     pub(super) fn answer(&mut self) -> bool {
         self.answers = true;
         let none = matches!(self.close, Close::None);
@@ -52,7 +54,7 @@ impl Lifecycle {
         none
     }
 
-    /// Takes the frame that was asked for, which is on its way from now on.
+    /// Takes the requested frame, which is on its way from now on.
     pub(super) fn take_close(&mut self) -> Option<ClosePayload> {
         match mem::replace(&mut self.close, Close::Taken) {
             Close::Asked(frame) => Some(frame),
@@ -63,7 +65,7 @@ impl Lifecycle {
         }
     }
 
-    /// Records that all that was taken is written. Returns whether the close frame was in that.
+    /// Records that all taken output is written. Returns whether the close frame was among it.
     pub(super) fn on_close_written(&mut self) -> bool {
         let taken = matches!(self.close, Close::Taken);
         if taken {
@@ -76,7 +78,7 @@ impl Lifecycle {
         matches!(self.close, Close::Written)
     }
 
-    /// Whether the receiving half has to wait for the close frame to be written.
+    /// Returns whether the receiving half has to wait for the close frame to be written.
     pub(super) fn owes_close(&self) -> bool {
         matches!(self.close, Close::Taken) || self.answers && matches!(self.close, Close::Asked(_))
     }

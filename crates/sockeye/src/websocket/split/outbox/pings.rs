@@ -3,7 +3,8 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// What these payloads begin with: those of the keepalive, of the transport and, most likely, of the program do not.
+/// Prefix of these payloads, which those of the keepalive, of the transport and, most likely, of
+/// the program do not have.
 const TAG: &[u8; 4] = b"ping";
 
 /// The length of a payload, in bytes: [`TAG`] and a number.
@@ -12,11 +13,11 @@ pub(super) const LENGTH: usize = TAG.len() + size_of::<u64>();
 /// Pings whose pongs senders wait for, as pure data.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
-    /// The number of the last ping that was asked for.
+    /// The number of the last ping that was requested.
     last: u64,
-    /// The writer has not taken that ping.
+    /// `true` if the writer has not taken that ping yet.
     due: bool,
-    /// In the order of their numbers; one for each sender that waits.
+    /// The waiting senders, in the order of their ping numbers.
     waiting: VecDeque<Waiting>,
 }
 
@@ -28,9 +29,9 @@ struct Waiting {
 }
 
 impl Pings {
-    /// Asks for a ping; one that the writer has not taken yet is shared.
+    /// Requests a ping; one that the writer has not taken yet is shared.
     pub(super) fn ask(&mut self) -> oneshot::Receiver<Instant> {
-        // Senders that gave up must not add up while the peer answers nothing.
+        // Senders that gave up must not accumulate while the peer answers nothing.
         self.waiting.retain(|waiting| !waiting.pong.is_closed());
         if !self.due {
             self.due = true;
@@ -41,7 +42,7 @@ impl Pings {
         receiver
     }
 
-    /// Takes the payload of the ping that is due.
+    /// Returns the payload of the ping that is due, and marks it as taken.
     pub(super) fn take(&mut self) -> Option<[u8; LENGTH]> {
         if !std::mem::take(&mut self.due) {
             return None;
@@ -53,7 +54,7 @@ impl Pings {
         Some(payload)
     }
 
-    /// Handles a pong of the peer, which may answer a ping of anyone's.
+    /// Handles a pong of the peer, which may answer any ping.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
     //# If an endpoint receives a Ping frame and has not yet sent Pong
     //# frame(s) in response to previous Ping frame(s), the endpoint MAY
@@ -68,13 +69,13 @@ impl Pings {
                 return;
             }
             if let Some(answered) = self.waiting.pop_front() {
-                // Fails where the sender gave up.
+                // Fails if the sender gave up.
                 let _ = answered.pong.send(now);
             }
         }
     }
 
-    /// Tells all that wait that no pong will arrive.
+    /// Notifies all waiting senders that no pong will arrive.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.due = false;

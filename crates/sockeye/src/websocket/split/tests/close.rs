@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Reads a little each second until the end, and gives the numbers that came before the close frame.
+/// Reads a little each second until the end, and returns the numbers before the close frame.
 async fn read_slowly(peer: &mut DuplexStream) -> (Vec<u8>, Instant) {
     let (mut read, mut piece) = (Vec::new(), [0; 64]);
     loop {
@@ -15,7 +15,7 @@ async fn read_slowly(peer: &mut DuplexStream) -> (Vec<u8>, Instant) {
     }
 }
 
-/// As [`with_bare_peer`], without pings between the messages.
+/// Returns the same as [`with_bare_peer`], without pings between the messages.
 fn with_silent_peer() -> (Sender, Receiver, DuplexStream) {
     let (peer, stream) = duplex(64);
     let config = Config::new().ping_after(None);
@@ -37,7 +37,7 @@ async fn close_does_not_cut_what_was_queued_before_it() {
     let (read, written) = read_slowly(&mut peer).await;
     assert_eq!(read.len(), 70 * 38 + 4, "all, and the close frame");
     sender.flush().await.unwrap();
-    // It is not answered, and has `close_timeout` for that.
+    // The peer does not answer within `close_timeout`.
     let (closed, ended) = closing.await.unwrap();
     assert!(matches!(closed, Err(Error::TimedOut(TimedOut::Closing))), "{closed:?}");
     assert!((ended - written).as_secs() <= 5, "{:?}", ended - written);

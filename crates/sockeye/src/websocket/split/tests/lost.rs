@@ -1,4 +1,4 @@
-//! Senders learn what a connection was lost by.
+//! Senders get the error that ended the connection.
 
 use super::*;
 

@@ -82,7 +82,7 @@ async fn a_peer_that_reads_loses_nothing_over_a_transport_that_holds_little() {
 async fn try_send_writes_what_the_transport_takes() {
     let (peer, stream) = duplex(1 << 16);
     let (sender, _receiver) = server(stream).split_with(room_for(4, WhenFull::Wait));
-    // The writer task has no turn, as nothing is awaited.
+    // The writer task does not run, as nothing is awaited.
     let mut taken = 0;
     while sender.try_send(numbered(taken)).is_ok() {
         taken += 1;

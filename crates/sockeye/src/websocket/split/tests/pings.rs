@@ -34,7 +34,7 @@ async fn a_ping_tells_the_round_trip_and_keeps_what_arrives_meanwhile() {
     let payload = read_ping(&mut peer).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
     peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
-    // Neither the pong of another ping nor one that nobody asked for.
+    // Neither the pong of another ping nor an unsolicited one.
     send_pong(&mut peer, b"").await;
     send_pong(&mut peer, b"ping").await;
     send_pong(&mut peer, b"ping\0\0\0\0\0\0\0\0").await;
@@ -53,7 +53,7 @@ async fn the_pong_of_a_later_ping_answers_those_before() {
     let (early, late) = (sender.clone(), sender.clone());
     let early = tokio::spawn(async move { early.ping().await });
     let first = read_ping(&mut peer).await;
-    // One that is given up leaves nothing behind.
+    // A ping that is given up leaves nothing behind.
     assert!(timeout(Duration::from_secs(1), sender.ping()).await.is_err());
     let second = read_ping(&mut peer).await;
     let late = tokio::spawn(async move { late.ping().await });
@@ -111,7 +111,7 @@ async fn a_ping_of_a_connection_that_was_split_in_a_handler_is_answered() {
     peer.write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x'].repeat(2)).await.unwrap();
     let handling = tokio::spawn(handler::run(async move {
         let message = ws.recv().await.unwrap().unwrap();
-        // More input is at hand, so that this is left to the handler's task.
+        // More input is available, so that this is left to the handler's task.
         ws.send(message).await.unwrap();
         let (sender, receiver) = ws.split();
         tokio::spawn(receive_all(receiver));

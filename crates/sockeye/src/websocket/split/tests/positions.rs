@@ -1,4 +1,4 @@
-//! What `flush` waits for, and what `close` keeps.
+//! The messages that `flush` waits for, and those that `close` keeps.
 
 use futures_util::FutureExt as _;
 
@@ -32,7 +32,7 @@ async fn flush_waits_for_what_was_taken_though_older_messages_are_dropped_meanwh
     let_the_writer_fill_the_transport(&sender).await;
     let mut flushing = Box::pin(sender.flush());
     assert!(flushing.as_mut().now_or_never().is_none());
-    // What it waits for is dropped or being written.
+    // The messages that `flush` waits for are dropped or being written.
     for number in 4..20 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -69,7 +69,7 @@ async fn close_keeps_the_queue_from_a_send_that_is_about_to_drop_the_oldest() {
         for number in 0..4 {
             sender.send(numbered(number)).await.unwrap();
         }
-        // As another thread closes after the send has found the queue full.
+        // Stands for another thread that closes after the send has found the queue full.
         sender.close(1000, "").unwrap();
         assert!(sender.overflow(100).is_err(), "{when_full:?}");
         assert_eq!(sender.dropped(), Dropped::default(), "{when_full:?}");
