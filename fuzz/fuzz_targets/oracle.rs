@@ -17,7 +17,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use libfuzzer_sys::fuzz_target;
-use sockeye_fuzz::{Happened, Seen, Way, feed};
+use sockeye_fuzz::{OwnedEvent, Outcome, Way, feed};
 use sockeye_proto::{Config, Connection, Kind, ProtocolError};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn compare(
-    ours: &Seen,
+    ours: &Outcome,
     theirs: &[Message],
     end: &End,
     after_zeros: impl FnOnce() -> (Vec<Message>, End),
@@ -67,26 +67,26 @@ fn compare(
             assert_eq!(more, []);
             let closed = matches!(
                 ours.events.last(),
-                Some(Happened::Close(_) | Happened::CloseMidMessage(_))
+                Some(OwnedEvent::Close(_) | OwnedEvent::CloseMidMessage(_))
             );
             assert_eq!(*end, if closed { End::Closed } else { End::WantsMore }, "{ours:?}");
         }
     }
 }
 
-fn same(ours: &Happened, theirs: &Message) -> bool {
+fn same(ours: &OwnedEvent, theirs: &Message) -> bool {
     match (ours, theirs) {
-        (Happened::Message(ours), Message::Text(theirs)) => {
+        (OwnedEvent::Message(ours), Message::Text(theirs)) => {
             ours.kind() == Kind::Text && ours.as_bytes() == theirs.as_bytes()
         }
-        (Happened::Message(ours), Message::Binary(theirs)) => {
+        (OwnedEvent::Message(ours), Message::Binary(theirs)) => {
             ours.kind() == Kind::Binary && ours.as_bytes() == &theirs[..]
         }
-        (Happened::Ping(ours), Message::Ping(theirs))
-        | (Happened::Pong(ours), Message::Pong(theirs)) => ours[..] == theirs[..],
-        (Happened::Close(None) | Happened::CloseMidMessage(None), Message::Close(None)) => true,
+        (OwnedEvent::Ping(ours), Message::Ping(theirs))
+        | (OwnedEvent::Pong(ours), Message::Pong(theirs)) => ours[..] == theirs[..],
+        (OwnedEvent::Close(None) | OwnedEvent::CloseMidMessage(None), Message::Close(None)) => true,
         (
-            Happened::Close(Some(ours)) | Happened::CloseMidMessage(Some(ours)),
+            OwnedEvent::Close(Some(ours)) | OwnedEvent::CloseMidMessage(Some(ours)),
             Message::Close(Some(theirs)),
         ) => {
             let code = u16::from(theirs.code);

@@ -9,7 +9,7 @@ use sockeye_proto::{Config, Connection, Role, State};
 #[path = "../../crates/proto/tests/protocol/driving.rs"]
 mod driving;
 
-pub use driving::{Happened, Seen, Way, feed};
+pub use driving::{OwnedEvent, Outcome, Way, feed};
 
 /// A setting from 16 bits of input: windows, takeovers and level.
 pub fn deflate(bits: u16) -> Deflate {

@@ -5,14 +5,14 @@
 )]
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) use self::glibc::{give_back_what_is_freed, set_up};
+pub(crate) use self::glibc::{set_up, trim_after_changes};
 
 /// Leaves the allocators of other systems unchanged.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) const fn set_up() {}
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) async fn give_back_what_is_freed() {
+pub(crate) async fn trim_after_changes() {
     std::future::pending().await
 }
 
@@ -56,7 +56,7 @@ mod glibc {
 
     /// Trims the free memory between blocks in use, for some seconds after the resident memory has
     /// changed and as long as it does not grow. Never returns.
-    pub(crate) async fn give_back_what_is_freed() {
+    pub(crate) async fn trim_after_changes() {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut last, mut looks) = (0, 0);

@@ -75,7 +75,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = server.accept_all(&listener) => {}
-        () = allocator::give_back_what_is_freed() => {}
+        () = allocator::trim_after_changes() => {}
         () = stops.next() => {}
     }
     drop(listener);

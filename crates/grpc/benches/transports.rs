@@ -150,7 +150,7 @@ async fn at_websocket() -> Result<String> {
     let websockets = sockeye::Server::bind("127.0.0.1:0").await?;
     let url = format!("ws://{}/", websockets.local_addr()?);
     let (incoming, accept) = sockeye_grpc::incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let (greeter, trial) = services();
     let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(incoming));

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let websockets = Server::bind("127.0.0.1:0").await?.options(options.clone());
     let address = websockets.local_addr()?;
     let (incoming, accept) = sockeye_grpc::incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
 
     let (lives, _) = watch::channel(true);
     let relay = TcpListener::bind("127.0.0.1:0").await?;
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let with_tls = Server::bind("127.0.0.1:0").await?.options(options);
     let tls_address = with_tls.local_addr()?;
     let (inner, accept) = sockeye_grpc::incoming();
-    tokio::spawn(with_tls.serve(move |ws| accept.give(ws)));
+    tokio::spawn(with_tls.serve(move |ws| accept.deliver(ws)));
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
     let mut tls = sockeye_grpc::server().tls_config(ServerTlsConfig::new().identity(identity))?;

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         sockeye::Server::bind("127.0.0.1:8080").await?.allow_hosts(HostPolicy::loopback());
     println!("ws://{}/grpc", websockets.local_addr()?);
     let (incoming, accept) = sockeye_grpc::incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
 
     let (greeter, _) = services();
     sockeye_grpc::serve(incoming, greeter).await;

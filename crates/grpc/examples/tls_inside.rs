@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         sockeye::Server::bind("127.0.0.1:0").await?.allow_hosts(HostPolicy::loopback());
     let url = format!("ws://{}/grpc", websockets.local_addr()?);
     let (incoming, accept) = sockeye_grpc::incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
     let mut server =
         sockeye_grpc::server().tls_config(ServerTlsConfig::new().identity(identity))?;

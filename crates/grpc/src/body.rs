@@ -32,12 +32,12 @@ pub(crate) struct RequestBody {
 
 /// A guard held while the caller waits for the response; dropping it notifies the request's body.
 #[derive(Debug)]
-pub(crate) struct Interest {
+pub(crate) struct CallGuard {
     _sender: oneshot::Sender<Infallible>,
     failure: Arc<OnceLock<Status>>,
 }
 
-impl Interest {
+impl CallGuard {
     /// Returns the error of the request's body, if that ended the call: a message over the
     /// program's own limit, or an error of the program's stream.
     pub(crate) fn failure(&self) -> Option<Status> {
@@ -46,10 +46,10 @@ impl Interest {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: tonic::body::Body) -> (Self, Interest) {
+    pub(crate) fn new(body: tonic::body::Body) -> (Self, CallGuard) {
         let (sender, abandoned) = oneshot::channel();
         let failure = Arc::new(OnceLock::new());
-        let interest = Interest { _sender: sender, failure: Arc::clone(&failure) };
+        let interest = CallGuard { _sender: sender, failure: Arc::clone(&failure) };
         (Self { body, abandoned: Some(abandoned), failure }, interest)
     }
 
@@ -104,7 +104,7 @@ struct Call {
     /// Set while the status is still to come, in the trailers.
     lacks_status: bool,
     deadline: Option<Sleep>,
-    interest: Interest,
+    interest: CallGuard,
 }
 
 impl ResponseBody {
@@ -113,7 +113,7 @@ impl ResponseBody {
         head: &response::Parts,
         incoming: Incoming,
         deadline: Option<Sleep>,
-        interest: Interest,
+        interest: CallGuard,
     ) -> Self {
         // An HTTP status other than 200 OK is sufficient.
         let lacks_status =

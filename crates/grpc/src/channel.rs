@@ -60,7 +60,7 @@ impl Channel {
     /// once, and so do calls that [wait](Endpoint::wait_for_ready). For a program that has
     /// information which the channel lacks: the network is back, or the user has requested a retry.
     pub fn reset_backoff(&self) {
-        self.link.cut_pause();
+        self.link.reset_backoff_now();
     }
 }
 

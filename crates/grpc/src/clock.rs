@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 pub(crate) use host::{
-    BoxFuture, Instant, MaybeSend, Recess, Sleep, now, random, sleep, sleep_until, spawn,
+    BoxFuture, Instant, MaybeSend, Sleep, Yield, now, random, sleep, sleep_until, spawn,
 };
 
 /// Returns the output of the future, or `None` when the time has passed.

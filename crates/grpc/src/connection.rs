@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::body::RequestBody;
 use crate::clock::{self, Instant, MaybeSend};
-use crate::gather::Gather;
-use crate::http2::{self, End, Incoming, Intake, Intakes, Pipe};
+use crate::gather::WriteCoalescer;
+use crate::http2::{self, BodyReceiver, End, Incoming, Intakes, SendBody};
 use crate::keepalive::{Keepalive, Probe};
 use crate::{CallError, ConnectError};
 
@@ -88,7 +88,7 @@ impl Sender {
         // Without a driver the other end is gone, and the wait ends at once.
         let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life)));
         if !is_whole {
-            let mut pipe = Pipe::new(body, stream);
+            let mut pipe = SendBody::new(body, stream);
             // Most requests have one message, and need no task of their own.
             let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pipe).poll(cx))).await;
             if first.is_pending() {
@@ -117,8 +117,11 @@ pub(crate) async fn open(
 ) -> Result<Sender, ConnectError> {
     let life = Arc::new(Life::default());
     let (heard, first) = oneshot::channel();
-    let stream =
-        Heard { inner: Gather::new(transport), first: Some(heard), life: Arc::clone(&life) };
+    let stream = ReadObserver {
+        inner: WriteCoalescer::new(transport),
+        first: Some(heard),
+        life: Arc::clone(&life),
+    };
     let (requests, connection) = http2.handshake(stream).await.map_err(ConnectError::Http2)?;
     let (calls, answers) = mpsc::unbounded_channel();
     let mut driver = Driver {
@@ -139,7 +142,7 @@ pub(crate) async fn open(
     Ok(Sender { requests, calls, life })
 }
 
-type Connection = client::Connection<Heard<Gather<Transport>>, Bytes>;
+type Connection = client::Connection<ReadObserver<WriteCoalescer<Transport>>, Bytes>;
 
 /// The driver of a connection and its response bodies, until the connection is over.
 struct Driver {
@@ -190,7 +193,7 @@ impl Future for Driver {
 #[derive(Debug)]
 enum Answer {
     Head { response: client::ResponseFuture, call: Option<Call>, life: Arc<Life> },
-    Body(Intake),
+    Body(BodyReceiver),
 }
 
 type Call = oneshot::Sender<Result<Response<Incoming>, CallError>>;
@@ -232,13 +235,13 @@ impl Future for Answer {
 }
 
 /// A byte stream that records when bytes were read.
-struct Heard<S> {
+struct ReadObserver<S> {
     inner: S,
     first: Option<oneshot::Sender<()>>,
     life: Arc<Life>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReadObserver<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -257,7 +260,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReadObserver<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -273,7 +273,7 @@ impl Endpoint {
         &self.origin
     }
 
-    pub(crate) fn is_patient(&self) -> bool {
+    pub(crate) fn waits_for_ready(&self) -> bool {
         self.waits_for_ready
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::clock::Recess;
+use crate::clock::Yield;
 
 /// Maximum number of bytes held back: an HTTP/2 frame with a full payload is not held, since
 /// gathering frames of that length saves nothing.
@@ -39,7 +39,7 @@ pub(crate) const TURN: usize = 16 * 1024;
 /// [`poll_shutdown`](AsyncWrite::poll_shutdown). A layer below that flushes on its own before
 /// reading must not bypass this, so the bytes are held here.
 #[derive(Debug)]
-pub(crate) struct Gather<S> {
+pub(crate) struct WriteCoalescer<S> {
     inner: S,
     /// Bytes written and not yet passed on, at most [`MAX_HELD`].
     held: BytesMut,
@@ -50,11 +50,11 @@ pub(crate) struct Gather<S> {
     /// Number of bytes read in this turn, at most [`TURN`].
     read: usize,
     /// The turn of the other tasks, after this one.
-    recess: Option<Recess>,
+    recess: Option<Yield>,
     gate: Option<Gate>,
 }
 
-impl<S> Gather<S> {
+impl<S> WriteCoalescer<S> {
     pub(crate) fn new(inner: S) -> Self {
         Self {
             inner,
@@ -112,7 +112,7 @@ impl Gate {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Gather<S> {
+impl<S: AsyncWrite + Unpin> WriteCoalescer<S> {
     fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
             let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.held))?;
@@ -127,7 +127,7 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteCoalescer<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,7 +176,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteCoalescer<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -188,7 +188,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
         }
         if this.read == TURN {
             this.read = 0;
-            this.recess = Some(Recess::begin(cx));
+            this.recess = Some(Yield::begin(cx));
             return Poll::Pending;
         }
         if let Some(recess) = &mut this.recess {
@@ -222,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_reads_a_limited_length_however_often_it_is_asked() {
         let input = vec![7; 3 * TURN];
-        let (mut gather, mut turns) = (Gather::new(input.as_slice()), vec![0]);
+        let (mut gather, mut turns) = (WriteCoalescer::new(input.as_slice()), vec![0]);
         let mut buffer = [0; 1000];
         poll_fn(|cx| {
             for _ in 0..100 {

@@ -11,7 +11,7 @@ use sockeye::byte_stream::{self, Accept, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::gather::{Gate, Gather};
+use crate::gather::{Gate, WriteCoalescer};
 
 /// Creates a stream of connections for [`serve`](crate::serve()) or a tonic server, and the service
 /// that produces these connections from requests.
@@ -25,7 +25,7 @@ use crate::gather::{Gate, Gather};
 /// # let (greeter, _) = sockeye_grpc_testing::service::services();
 /// let (incoming, accept) = sockeye_grpc::incoming();
 /// let websockets = sockeye::Server::bind("127.0.0.1:8080").await?;
-/// tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+/// tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
 /// sockeye_grpc::serve(incoming, greeter).await;
 /// # Ok(())
 /// # }
@@ -74,14 +74,14 @@ impl Stream for Incoming {
 /// proxy's if there is one in between.
 #[derive(Debug)]
 pub struct Connection {
-    stream: Gather<ByteStream>,
+    stream: WriteCoalescer<ByteStream>,
 }
 
 /// For programs that serve their own byte stream, with
 /// [`serve_connection`](crate::serve_connection) or with hyper.
 impl From<ByteStream> for Connection {
     fn from(stream: ByteStream) -> Self {
-        Self { stream: Gather::new(stream) }
+        Self { stream: WriteCoalescer::new(stream) }
     }
 }
 

@@ -25,7 +25,7 @@
 //! # let (greeter, _) = sockeye_grpc_testing::service::services();
 //! let (incoming, accept) = sockeye_grpc::incoming();
 //! let websockets = sockeye::Server::bind("127.0.0.1:8080").await?;
-//! tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+//! tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
 //! sockeye_grpc::serve(incoming, greeter).await;
 //! # Ok(())
 //! # }

@@ -74,7 +74,7 @@ impl Link {
     }
 
     /// Ends the current pause, if any, and resets the count of failures.
-    pub(crate) fn cut_pause(&self) {
+    pub(crate) fn reset_backoff_now(&self) {
         let mut state = self.state();
         if matches!(*state, State::Failed(_)) {
             *state = State::Idle;
@@ -107,13 +107,13 @@ impl Link {
                         Err(cause) => cause,
                     }
                 }
-                Found::Pause(Failed { until, .. }) if self.endpoint.is_patient() => {
+                Found::Pause(Failed { until, .. }) if self.endpoint.waits_for_ready() => {
                     clock::before(&mut Some(clock::sleep_until(until)), pause_cut).await;
                     continue;
                 }
                 Found::Pause(Failed { cause, .. }) => cause,
             };
-            if !self.endpoint.is_patient() {
+            if !self.endpoint.waits_for_ready() {
                 return Err(status::unconnected(cause));
             }
         }

@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::clock::BoxFuture;
 use crate::gather::Gate;
-use crate::http2::{self, Intake, Intakes, Pipe, Sent};
+use crate::http2::{self, BodyReceiver, Intakes, SendBody, Sent};
 use crate::server::MAX_PENDING_ACCEPT_RESETS;
 use crate::{CallError, Connection, Incoming};
 
@@ -40,7 +40,7 @@ const CANCELLED_PER_SECOND: u32 = 500;
 /// Number of calls that a cancelled call counts for if its response waited for the client to read:
 /// h2 may keep 330 bytes of such a call for the lifetime of the connection, see
 /// `docs/h2-reset-streams.md`.
-const UNREAD: u32 = 10;
+const UNREAD_CANCEL_WEIGHT: u32 = 10;
 
 /// Default stream window, in bytes: a quarter of that of hyper's server, so that a connection whose
 /// streams are not read holds at most 25 MiB.
@@ -63,7 +63,7 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 ///
 /// let (incoming, accept) = sockeye_grpc::incoming();
 /// let websockets = sockeye::Server::bind("127.0.0.1:8080").await?;
-/// tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+/// tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
 /// sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial)).await;
 /// # Ok(())
 /// # }
@@ -296,7 +296,7 @@ where
 struct Driver<S> {
     connection: server::Connection<Connection, Bytes>,
     gate: Gate,
-    intakes: Intakes<Intake>,
+    intakes: Intakes<BodyReceiver>,
     /// The tasks of calls: those in progress, and those that were cancelled and are not yet
     /// discarded. Each returns the weight of its cancellation by the client, if it was cancelled.
     calls: JoinSet<Option<u32>>,
@@ -455,9 +455,9 @@ where
     let is_whole = body.is_end_stream();
     match respond.send_response(Response::from_parts(head, ()), is_whole) {
         Ok(_) if is_whole => None,
-        Ok(stream) => match Pipe::new(Box::pin(body), stream).await {
+        Ok(stream) => match SendBody::new(Box::pin(body), stream).await {
             Sent::Over => None,
-            Sent::Cancelled { unread } => Some(if unread { UNREAD } else { 1 }),
+            Sent::Cancelled { unread } => Some(if unread { UNREAD_CANCEL_WEIGHT } else { 1 }),
         },
         // The client has cancelled the call, the head contains something that HTTP/2 cannot carry,
         // or the connection is over.

@@ -73,7 +73,7 @@ async fn what_the_handshake_admitted_reaches_the_handler_with_the_address() {
     });
     let address = websockets.local_addr().unwrap();
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     tokio::spawn(sockeye_grpc::serve(incoming, GreeterServer::new(Knowing)).into_future());
     for user in ["Ada", "Grace"] {
         let channel = sockeye_grpc::connect(format!("ws://{address}/?user={user}")).await.unwrap();
@@ -91,7 +91,7 @@ async fn start(config: ServeConfig) -> (Channel, oneshot::Sender<()>, tokio::tas
     let websockets = Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let (greeter, trial) = services();
     let (stop, stopped) = oneshot::channel();
     let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial))
@@ -176,7 +176,7 @@ async fn a_client_that_never_speaks_does_not_keep_a_server_from_stopping() {
     let websockets = Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let (greeter, _) = services();
     let (stop, stopped) = oneshot::channel();
     let server = sockeye_grpc::serve(incoming, greeter).with_graceful_shutdown(async {
@@ -199,7 +199,7 @@ async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order()
     let count = Arc::clone(&connections);
     tokio::spawn(websockets.serve(move |ws| {
         count.fetch_add(1, Ordering::Relaxed);
-        accept.give(ws)
+        accept.deliver(ws)
     }));
     let (greeter, trial) = services();
     let config = ServeConfig::new().max_cancelled_calls(10);
@@ -229,7 +229,7 @@ async fn a_client_that_cancels_twice_as_many_calls_is_cut_off() {
     let websockets = Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let (_, trial) = services();
     let config = ServeConfig::new().max_cancelled_calls(10);
     tokio::spawn(sockeye_grpc::serve(incoming, trial).config(config).into_future());

@@ -12,7 +12,7 @@ use crate::text::{Utf8Bytes, Validator};
 const MAX_RESERVE: usize = 1 << 20;
 
 /// Minimum spare capacity for a read of a large payload, in bytes.
-const MIN_ROOM: usize = 64 * 1024;
+const MIN_CAPACITY: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Assembler {
@@ -42,7 +42,7 @@ impl Assembler {
     /// Returns the buffer for a payload of which `missing` bytes are to come, with enough spare
     /// capacity for a read; `None` if the spare capacity exceeds the payload.
     pub(crate) fn room(&mut self, missing: usize) -> Option<&mut Vec<u8>> {
-        if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_ROOM) {
+        if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_CAPACITY) {
             self.reserve(missing);
         }
         (self.buffer.capacity() - self.buffer.len() <= missing).then_some(&mut self.buffer)

@@ -111,7 +111,7 @@ impl Closing {
 
     /// Handles the peer's close frame. Returns whether the answer waits until the local end has
     /// nothing more to send.
-    pub(crate) fn holds_answer(&mut self) -> bool {
+    pub(crate) fn defer_answer(&mut self) -> bool {
         let holds = self.state == State::Open && self.silence.is_some();
         if holds {
             self.state = State::PeerClosed;
@@ -143,7 +143,7 @@ impl Closing {
 
     /// Handles an expired deadline; `heard` says whether input arrived before it. Returns whether
     /// the deadline was extended.
-    pub(crate) fn is_put_off(&mut self, heard: bool, now: Instant) -> bool {
+    pub(crate) fn extend_deadline(&mut self, heard: bool, now: Instant) -> bool {
         let Some(silence) = self.silence.filter(|_| heard) else { return false };
         self.deadline = silence.after(now);
         true

@@ -11,7 +11,7 @@ use crate::compact_duration::CompactDuration;
 /// Kestrel and IIS require of request bodies. Input at this rate, over
 /// [`Config::pong_timeout`](crate::Config::pong_timeout()), also extends the deadline of a pong,
 /// since the pong of a peer that uploads a long message waits behind it.
-pub(crate) const LEAST_RATE: u16 = 240;
+pub(crate) const DEFAULT_MIN_RATE: u16 = 240;
 
 /// Window over which the rate of a message in progress is measured, and also the grace period of a
 /// message. Chosen so that a phone that changes networks within a message is not cut off.
@@ -87,7 +87,7 @@ enum Written {
 /// State that a connection needs beyond silence detection, most of the time none.
 #[derive(Debug, Default)]
 struct Watch {
-    awaited: Option<Awaited>,
+    awaited: Option<PendingPing>,
     /// The message in progress: the start of its window, and the number of bytes that arrived
     /// since.
     message: Option<(Instant, u64)>,
@@ -95,7 +95,7 @@ struct Watch {
 
 /// The pong that is due for a ping.
 #[derive(Debug)]
-struct Awaited {
+struct PendingPing {
     sent_at: Instant,
     deadline: Instant,
     answered: bool,
@@ -108,7 +108,7 @@ struct Awaited {
     received: u64,
     /// `true` once the deadline was extended because the driver called too late, which is done
     /// once.
-    excused: bool,
+    extended_once: bool,
 }
 
 /// The round-trip time of a connection, measured by the pongs to its keepalive pings.
@@ -172,7 +172,7 @@ impl Keepalive {
     }
 
     /// Returns whether input arrived since the last call, or since the interval began.
-    pub(crate) const fn take_heard(&mut self) -> bool {
+    pub(crate) const fn take_received(&mut self) -> bool {
         mem::replace(&mut self.received, 0) > 0
     }
 
@@ -202,7 +202,7 @@ impl Keepalive {
             return false;
         }
         let awaited = self.watch.as_mut().and_then(|watch| watch.awaited.take());
-        let Some(Awaited { sent_at, .. }) = awaited else { return false };
+        let Some(PendingPing { sent_at, .. }) = awaited else { return false };
         self.tidy();
         let took = now.saturating_duration_since(sent_at);
         let last = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
@@ -249,7 +249,8 @@ impl Keepalive {
         }
         let status = status();
         let verdict = self.look(now, received, written, mid_message, unattended, status);
-        if let Some(Awaited { deadline, .. }) = self.watch.as_ref().and_then(|w| w.awaited.as_ref())
+        if let Some(PendingPing { deadline, .. }) =
+            self.watch.as_ref().and_then(|w| w.awaited.as_ref())
         {
             self.due = self.due.map_or(Some(*deadline), |due| Some(due.min(*deadline)));
         }
@@ -295,7 +296,7 @@ impl Keepalive {
             Verdict::Alive
         } else if received == 0 {
             self.nonce = self.nonce.wrapping_add(1);
-            watch.awaited = Awaited::new(now, self.pong_timeout, status);
+            watch.awaited = PendingPing::new(now, self.pong_timeout, status);
             Verdict::Ping(self.payload())
         } else if written == Written::Nothing {
             Verdict::Heartbeat
@@ -328,7 +329,7 @@ impl Keepalive {
     }
 }
 
-impl Awaited {
+impl PendingPing {
     /// Creates the expectation for a ping sent at `now`; `None` if the deadline is not
     /// representable.
     fn new(now: Instant, timeout: CompactDuration, status: TransportStatus) -> Option<Self> {
@@ -343,7 +344,7 @@ impl Awaited {
             acknowledged,
             position: acknowledged.saturating_add(unacknowledged).saturating_add(1),
             received: 0,
-            excused: false,
+            extended_once: false,
         })
     }
 
@@ -362,7 +363,7 @@ impl Awaited {
         let reached = acknowledged >= self.position || unacknowledged == 0;
         self.acknowledged = acknowledged;
         self.received += received;
-        let mut put_off = unattended && !mem::replace(&mut self.excused, true);
+        let mut put_off = unattended && !mem::replace(&mut self.extended_once, true);
         if paused {
             // A pong that has arrived is not read before the output is accepted.
             self.delivered = false;
@@ -373,7 +374,8 @@ impl Awaited {
             put_off |= reached || moved;
         }
         if now >= self.deadline {
-            let enough = u64::from(LEAST_RATE).saturating_mul(timeout.duration().as_secs().max(1));
+            let enough =
+                u64::from(DEFAULT_MIN_RATE).saturating_mul(timeout.duration().as_secs().max(1));
             put_off |= self.received >= enough;
             if !put_off {
                 return true;

@@ -65,7 +65,7 @@ struct Frame {
 /// that is compressing.
 #[cfg(feature = "deflate")]
 struct Compressed {
-    key: crate::deflate::Key,
+    key: crate::deflate::CompressorKey,
     frame: Frame,
     next: OnceLock<Box<Compressed>>,
 }

@@ -25,7 +25,7 @@ async fn main() -> sockeye::Result<()> {
         .options(Options::new().config(config))
         .allow_hosts(HostPolicy::loopback().allow_addresses());
     println!("ws://{}/ leads to {target}", server.local_addr()?);
-    tokio::spawn(server.serve(move |ws| accept.give(ws)));
+    tokio::spawn(server.serve(move |ws| accept.deliver(ws)));
     while let Some(stream) = listener.accept().await {
         let target = target.clone();
         tokio::spawn(async move { carry(stream, target).await.log() });

@@ -66,7 +66,7 @@ pub struct WebSocketUpgrade {
     on_upgrade: OnUpgrade,
     peer: Option<SocketAddr>,
     options: Options,
-    own: Own,
+    own: Overrides,
     data: Extensions,
     drain: Option<Drain>,
     on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
@@ -74,7 +74,7 @@ pub struct WebSocketUpgrade {
 
 /// The settings of the extractor itself, which override its options, in any order of calls.
 #[derive(Default)]
-struct Own {
+struct Overrides {
     hosts: Option<HostPolicy>,
     subprotocols: Option<Vec<String>>,
     config: Option<Config>,
@@ -82,7 +82,7 @@ struct Own {
     deflate: Option<crate::Deflate>,
 }
 
-impl Own {
+impl Overrides {
     fn apply(self, mut options: Options) -> Options {
         if let Some(hosts) = self.hosts {
             options = options.allow_hosts(hosts);
@@ -317,7 +317,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             on_upgrade,
             peer: parts.extensions.get().map(|PeerAddr(peer)| *peer),
             options: Options::new(),
-            own: Own::default(),
+            own: Overrides::default(),
             data: Extensions::new(),
             drain: None,
             on_failed_upgrade: None,

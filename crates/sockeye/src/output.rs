@@ -19,7 +19,7 @@ const COMPACT_FROM: usize = 64 * 1024;
 
 /// Maximum capacity of the empty buffer that an idle connection keeps, in bytes: enough for a batch
 /// of small messages without an allocation at every wake-up.
-const KEPT: usize = 1024;
+const MAX_IDLE_CAPACITY: usize = 1024;
 
 /// Frames in order: headers and short payloads are copied into one buffer, long payloads stay in
 /// place.
@@ -116,7 +116,7 @@ impl Output {
     }
 
     /// Copies the unwritten payloads out of the input.
-    pub(crate) fn own(&mut self, input: &[u8]) {
+    pub(crate) fn copy_input(&mut self, input: &[u8]) {
         for (_, piece) in &mut self.pieces {
             if let Piece::Input(range) = piece {
                 *piece = Piece::Shared(Bytes::copy_from_slice(&input[range.clone()]));
@@ -187,7 +187,7 @@ impl Output {
     /// Releases an empty buffer that is larger than an idle connection may keep.
     #[inline]
     pub(crate) fn shrink(&mut self) {
-        if self.copied.capacity() > KEPT && self.is_empty() {
+        if self.copied.capacity() > MAX_IDLE_CAPACITY && self.is_empty() {
             self.copied = Vec::new();
         }
     }
@@ -263,7 +263,7 @@ mod tests {
                 written.extend_from_slice(&rest[..length]);
                 output.advance(length);
                 if written.len() > 100 {
-                    output.own(&input);
+                    output.copy_input(&input);
                 }
             }
             assert_eq!(written, expected, "{step} bytes at a time");

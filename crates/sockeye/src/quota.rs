@@ -53,24 +53,24 @@ pub(crate) struct Quota {
 #[derive(Debug)]
 pub(crate) enum Entry {
     /// The client has a place, until the place is dropped.
-    Free(Place),
+    Free(QuotaPermit),
     /// The client exceeds the limit and is sent a refusal; the refusal counts until this is
     /// dropped.
-    Full(Refusing),
+    Full(RefusalPermit),
     /// The client exceeds the limit, and too many are being refused: the connection is dropped.
-    Flood,
+    Dropped,
 }
 
 /// A place in the quota of an address.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct QuotaPermit {
     quota: Arc<Quota>,
     block: Block,
 }
 
 /// A client that is being sent a refusal.
 #[derive(Debug)]
-pub(crate) struct Refusing {
+pub(crate) struct RefusalPermit {
     quota: Arc<Quota>,
 }
 
@@ -87,14 +87,14 @@ impl Quota {
         let count = taken.entry(block).or_default();
         if *count < self.limit {
             *count += 1;
-            return Entry::Free(Place { quota: self.clone(), block });
+            return Entry::Free(QuotaPermit { quota: self.clone(), block });
         }
         drop(taken);
-        let refusing = Refusing { quota: self.clone() };
+        let refusing = RefusalPermit { quota: self.clone() };
         if self.refusals.fetch_add(1, Ordering::Relaxed) < MAX_REFUSALS {
             Entry::Full(refusing)
         } else {
-            Entry::Flood
+            Entry::Dropped
         }
     }
 
@@ -104,7 +104,7 @@ impl Quota {
     }
 }
 
-impl Drop for Place {
+impl Drop for QuotaPermit {
     fn drop(&mut self) {
         let mut taken = self.quota.lock();
         if let Some(count) = taken.get_mut(&self.block) {
@@ -116,7 +116,7 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Refusing {
+impl Drop for RefusalPermit {
     fn drop(&mut self) {
         self.quota.refusals.fetch_sub(1, Ordering::Relaxed);
     }
@@ -172,7 +172,7 @@ mod tests {
         let _first = enter();
         let mut told: Vec<_> = (0..MAX_REFUSALS).map(|_| enter()).collect();
         assert!(told.iter().all(|entry| matches!(entry, Entry::Full(_))));
-        assert!(matches!(enter(), Entry::Flood));
+        assert!(matches!(enter(), Entry::Dropped));
         told.pop();
         assert!(matches!(enter(), Entry::Full(_)));
     }

@@ -1,6 +1,6 @@
 //! A complete server: a listener, and a task for each connection.
 
-mod door;
+mod connection_setup;
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -26,7 +26,7 @@ use crate::upgrade::{
     self, Admission, HostPolicy, Options, Refusal, TrustedProxies, UpgradeRequest, Upgrader,
 };
 use crate::{MemoryBudget, Result, WebSocket};
-use door::{Door, Entering};
+use connection_setup::{ConnectionSetup, QuotaDecision};
 
 /// The default of [`Server::max_connections`]: within the usual limit of open files, if that was
 /// raised at all, and a few hundred megabytes if all connections are busy.
@@ -260,7 +260,7 @@ impl Server {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let Self { listener, max_connections, drain, shutdown: how, .. } = self;
-        let door = Arc::new(Door {
+        let setup = Arc::new(ConnectionSetup {
             upgrader: self.upgrader,
             quota: self.quota,
             #[cfg(feature = "tls")]
@@ -276,23 +276,23 @@ impl Server {
             unless(accept(&listener, &free, &mut failing), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
-            let (handler, door, member) = (handler.clone(), door.clone(), drain.enter());
-            let place = match door.enter(peer) {
-                Entering::At(place) => place,
-                Entering::Full(refusing) => {
+            let (handler, setup, member) = (handler.clone(), setup.clone(), drain.enter());
+            let place = match setup.enter(peer) {
+                QuotaDecision::At(place) => place,
+                QuotaDecision::Full(refusing) => {
                     tasks.spawn(member.run(async move {
                         let _refusing = refusing;
-                        door.turn_away(stream, peer).await;
+                        setup.refuse_connection(stream, peer).await;
                     }));
                     continue;
                 }
-                Entering::Flood => continue,
+                QuotaDecision::Dropped => continue,
             };
             let connection = member.clone();
             let task = async move {
                 let _permit = permit;
                 // `open` has already logged the reason of a failure.
-                if let Some((mut ws, _place)) = door.open(stream, peer, place).await {
+                if let Some((mut ws, _place)) = setup.open(stream, peer, place).await {
                     ws.join(connection);
                     crate::handler::run(handler(ws)).await;
                 }

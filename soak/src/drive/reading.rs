@@ -25,7 +25,7 @@ pub(super) fn has_connection(server: SocketAddr, client: SocketAddr) -> io::Resu
 }
 
 /// Returns whether a socket table lists the connection of `local` with `remote`; a connection in
-/// SYN_RECEIVED does not count.
+/// `SYN_RECEIVED` does not count.
 fn lists(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
     const SYN_RECEIVED: &str = "03";
     // The table shows the bytes of an address as an integer in native byte order.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 
-use super::streams::{Answering, Stream, Streams};
+use super::streams::{ResponseGuard, Stream, Streams};
 
 /// Size of a piece of a response body, in bytes. hyper polls for the next piece when the client has
 /// window for it, which shows that the client takes data. Equal to one HTTP/2 frame, unless the
@@ -21,7 +21,7 @@ pub(crate) struct Answer {
     streams: Streams,
     /// Set while the body waits for its producer: the client need not take anything then.
     producing: Option<Stream>,
-    _answering: Answering,
+    _answering: ResponseGuard,
 }
 
 impl Answer {

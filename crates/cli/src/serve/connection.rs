@@ -61,7 +61,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
 /// Timeout of the calls in progress when the server stops.
-const LAST_CALLS: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until the client disconnects, violates the protocol or exceeds a timeout, or the
 /// server stops.
@@ -224,7 +224,7 @@ pub(crate) async fn serve_grpc(
         () = guard.shutdown_begun() => {}
     }
     // Some calls never end by themselves.
-    Ok(tokio::time::timeout(LAST_CALLS, serving).await.unwrap_or(Ok(()))?)
+    Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)
 }
 
 fn http2_builder() -> http2::Builder<TokioExecutor> {

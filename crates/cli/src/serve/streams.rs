@@ -23,7 +23,7 @@ pub(crate) struct Stream(Streams);
 
 /// A response in progress; dropping the value uncounts the response.
 #[derive(Debug)]
-pub(crate) struct Answering(Streams);
+pub(crate) struct ResponseGuard(Streams);
 
 impl Streams {
     /// Counts a new stream.
@@ -33,9 +33,9 @@ impl Streams {
     }
 
     /// Counts a new response.
-    pub(crate) fn answer(&self) -> Answering {
+    pub(crate) fn answer(&self) -> ResponseGuard {
         self.0.send_modify(|count| count.answers += 1);
-        Answering(self.clone())
+        ResponseGuard(self.clone())
     }
 
     /// Notes that the client took a part of a response.
@@ -69,7 +69,7 @@ impl Drop for Stream {
     }
 }
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| count.answers -= 1);
     }

@@ -54,9 +54,9 @@ pub(crate) fn random() -> u64 {
 
 /// A turn that a task yields to the others. Over when the task is polled again.
 #[derive(Debug)]
-pub(crate) struct Recess;
+pub(crate) struct Yield;
 
-impl Recess {
+impl Yield {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         cx.waker().wake_by_ref();
         Self

@@ -57,7 +57,7 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A turn that a task yields to the others. Over, and the task woken, when the runtime has polled
 /// all tasks that were ready: until then the task may be polled any number of times.
 #[derive(Debug)]
-pub(crate) struct Recess {
+pub(crate) struct Yield {
     round: Arc<Round>,
 }
 
@@ -67,7 +67,7 @@ struct Round {
     task: Mutex<Waker>,
 }
 
-impl Recess {
+impl Yield {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         let task = Mutex::new(cx.waker().clone());
         let round = Arc::new(Round { is_over: AtomicBool::new(false), task });

@@ -20,10 +20,10 @@ pub(crate) type End = Arc<OnceLock<Arc<h2::Error>>>;
 
 /// Creates the two ends of the receiving half of a stream: one for the driver of the connection,
 /// one for the program.
-pub(crate) fn accept(mut stream: RecvStream, end: End) -> (Intake, Incoming) {
+pub(crate) fn accept(mut stream: RecvStream, end: End) -> (BodyReceiver, Incoming) {
     let flow = stream.flow_control().clone();
     let shared = Arc::new(Shared::default());
-    (Intake { stream, end, shared: Arc::clone(&shared) }, Incoming { shared, flow })
+    (BodyReceiver { stream, end, shared: Arc::clone(&shared) }, Incoming { shared, flow })
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Shared {
 /// The driver's end of a body. Takes the body out of h2 until the body ends or the program drops
 /// its end.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct BodyReceiver {
     stream: RecvStream,
     end: End,
     shared: Arc<Shared>,
@@ -80,7 +80,7 @@ impl State {
     }
 }
 
-impl Future for Intake {
+impl Future for BodyReceiver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -112,7 +112,7 @@ impl Future for Intake {
     }
 }
 
-impl Drop for Intake {
+impl Drop for BodyReceiver {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.driver = None;

@@ -1,8 +1,8 @@
 //! The parts of an HTTP/2 connection that clients and servers share, on top of h2.
 //!
 //! ```text
-//!   program ── Body ── inbox ◄── Intake ◄── h2 ◄── driver (one task a connection) ◄── transport
-//!   program ── its body ──► Pipe ──────────► h2
+//!   program ── Body ── inbox ◄── BodyReceiver ◄── h2 ◄── driver (one task a connection) ◄── transport
+//!   program ── its body ──► SendBody ──────────► h2
 //! ```
 //!
 //! h2 counts small DATA frames for as long as they wait in its queue of a stream, and ends the
@@ -14,8 +14,8 @@ mod inbox;
 mod intake;
 mod pipe;
 
-pub(crate) use intake::{End, Incoming, Intake, Intakes, accept, poll_all};
-pub(crate) use pipe::Pipe;
+pub(crate) use intake::{BodyReceiver, End, Incoming, Intakes, accept, poll_all};
+pub(crate) use pipe::SendBody;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use pipe::Sent;
 

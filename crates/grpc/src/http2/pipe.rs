@@ -28,14 +28,14 @@ pub(crate) enum Sent {
 ///
 /// At most one piece of the body waits for the peer's window.
 #[derive(Debug)]
-pub(crate) struct Pipe<B> {
+pub(crate) struct SendBody<B> {
     body: B,
     stream: SendStream<Bytes>,
     /// A piece that waits for the window, and whether it is the last.
     waiting: Option<(Bytes, bool)>,
 }
 
-impl<B> Pipe<B> {
+impl<B> SendBody<B> {
     pub(crate) fn new(body: B, stream: SendStream<Bytes>) -> Self {
         Self { body, stream, waiting: None }
     }
@@ -45,7 +45,7 @@ impl<B> Pipe<B> {
     }
 }
 
-impl<B> Pipe<B>
+impl<B> SendBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -106,7 +106,7 @@ where
     }
 }
 
-impl<B> Future for Pipe<B>
+impl<B> Future for SendBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -31,7 +31,7 @@ fn hello(name: impl Into<String>) -> HelloRequest {
     HelloRequest { name: name.into() }
 }
 
-async fn figures(channel: &Channel) -> Figures {
+async fn counts(channel: &Channel) -> Figures {
     trial(channel).report(Nothing {}).await.expect("a report").into_inner()
 }
 
@@ -39,7 +39,7 @@ async fn figures(channel: &Channel) -> Figures {
 async fn assert_all_calls_end(channel: &Channel) {
     let mut under_way = 0;
     for _ in 0..MAX_REPORTS {
-        under_way = figures(channel).await.under_way;
+        under_way = counts(channel).await.under_way;
         if under_way == 0 {
             return;
         }

@@ -1,6 +1,6 @@
 //! The services, as implemented by a server.
 
-mod figures;
+mod counts;
 mod greeter;
 mod trial;
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::proto::greeter_server::GreeterServer;
 use crate::proto::trial_server::TrialServer;
-use figures::Counts;
+use counts::Counts;
 
 /// Maximum length of messages of these services, in bytes.
 pub const MAX_MESSAGE_LENGTH: usize = 64 * 1024 * 1024;

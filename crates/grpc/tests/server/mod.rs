@@ -73,7 +73,7 @@ where
     let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     tokio::spawn(sockeye_grpc::serve(incoming, service).into_future());
     sockeye_grpc::connect(url).await.unwrap()
 }
@@ -95,7 +95,7 @@ async fn serve(mut server: Server) -> String {
     let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
     let (greeter, trial) = services();
     let server = server.add_service(greeter).add_service(trial);
     tokio::spawn(server.serve_with_incoming(incoming));
@@ -144,7 +144,7 @@ impl Stoppable {
             let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
             say.send(format!("ws://{}/grpc", websockets.local_addr().unwrap())).unwrap();
             let (incoming, accept) = incoming();
-            tokio::spawn(websockets.serve(move |ws| accept.give(ws)));
+            tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
             let (greeter, trial) = services();
             let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
             let told = async move { told.notified().await };

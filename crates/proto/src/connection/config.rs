@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Role;
-use crate::keepalive::LEAST_RATE;
+use crate::keepalive::DEFAULT_MIN_RATE;
 
 /// Limits and timeouts of a connection.
 ///
@@ -43,7 +43,7 @@ pub struct Config {
 /// The minimum rate of a message in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MinRate {
-    /// [`LEAST_RATE`] on servers, none on clients.
+    /// [`DEFAULT_MIN_RATE`] on servers, none on clients.
     OfRole,
     /// A rate in bytes per second; 0 for none.
     Of(u16),
@@ -177,7 +177,7 @@ impl Config {
     pub(crate) const fn min_rate_for(&self, role: Role) -> u16 {
         match (self.min_message_rate, role) {
             (MinRate::Of(rate), _) => rate,
-            (MinRate::OfRole, Role::Server) => LEAST_RATE,
+            (MinRate::OfRole, Role::Server) => DEFAULT_MIN_RATE,
             (MinRate::OfRole, Role::Client) => 0,
         }
     }

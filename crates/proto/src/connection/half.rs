@@ -20,7 +20,7 @@ impl Connection {
     /// Splits off the part that sends messages. Messages that the connection itself sends
     /// afterwards are not compressed.
     pub fn sending_half(&mut self) -> SendingHalf {
-        SendingHalf(self.sending.take_off())
+        SendingHalf(self.sending.split_off())
     }
 }
 

@@ -114,13 +114,13 @@ pub struct Connection {
     sending: Sending,
     closing: Closing,
     keepalive: Keepalive,
-    owed_pong: Option<Box<OwedPong>>,
+    pending_pong: Option<Box<PendingPong>>,
 }
 
 /// The payload of the last ping that could not be answered yet. Behind one pointer, which is all
 /// that an idle connection holds.
 #[derive(Debug)]
-struct OwedPong(Box<[u8]>);
+struct PendingPong(Box<[u8]>);
 
 impl Connection {
     /// Creates the server's end of a connection, after the opening handshake.
@@ -144,7 +144,7 @@ impl Connection {
                 config.pong_timeout,
                 config.min_rate_for(role),
             ),
-            owed_pong: None,
+            pending_pong: None,
         }
     }
 
@@ -361,11 +361,11 @@ impl Connection {
     }
 
     /// Appends the deferred pong, if there is one and `out` is short enough. The driver calls
-    /// `poll_owed` after it wrote `out`.
+    /// `poll_pending_pong` after it wrote `out`.
     #[inline]
-    pub fn poll_owed(&mut self, out: &mut Vec<u8>) {
-        if self.owed_pong.is_some() && out.len() < ANSWERS_LIMIT {
-            if let Some(owed) = self.owed_pong.take() {
+    pub fn poll_pending_pong(&mut self, out: &mut Vec<u8>) {
+        if self.pending_pong.is_some() && out.len() < ANSWERS_LIMIT {
+            if let Some(owed) = self.pending_pong.take() {
                 // `pong` fails only after the close frame, when no pong is due.
                 let _ = self.pong(&owed.0, out);
             }
@@ -443,8 +443,8 @@ impl Connection {
             if !self.closing.is_expired(now) {
                 return Ok(());
             }
-            let heard = self.keepalive.take_heard();
-            if self.closing.is_put_off(heard, now) {
+            let heard = self.keepalive.take_received();
+            if self.closing.extend_deadline(heard, now) {
                 return Ok(());
             }
             self.end();
@@ -556,7 +556,7 @@ impl Connection {
     #[cold]
     fn answer_close(&mut self, frame: Option<&CloseFrame>, mid_message: bool, out: &mut Vec<u8>) {
         let orderly = frame.is_none_or(|frame| frame.code.is_orderly());
-        if orderly && !mid_message && self.closing.holds_answer() {
+        if orderly && !mid_message && self.closing.defer_answer() {
             return;
         }
         let code = frame.map(|frame| frame.code.into());
@@ -584,11 +584,11 @@ impl Connection {
     //# frame.
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         if out.len() < ANSWERS_LIMIT {
-            self.owed_pong = None;
+            self.pending_pong = None;
             // `pong` fails only after the close frame, when no pong is due.
             let _ = self.pong(payload, out);
         } else {
-            self.owed_pong = Some(Box::new(OwedPong(payload.into())));
+            self.pending_pong = Some(Box::new(PendingPong(payload.into())));
         }
     }
 }

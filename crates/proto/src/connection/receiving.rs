@@ -19,12 +19,12 @@ use crate::message::{Kind, MessageCow, MessageRef};
 /// Number of missing payload bytes from which on a separate read into the payload's final place
 /// pays off. Below it, the copy costs less than that read, since a read into the shared buffer may
 /// bring the next frames too.
-const DIRECT_FROM: u64 = 16 * 1024;
+const MIN_DIRECT_READ: u64 = 16 * 1024;
 
 /// Size, in bytes, from which on the memory of a message is charged to the budget, so that messages
 /// which are only cut by the end of a read are not. Ten thousand connections that stay below it
 /// hold 160 MB.
-const CHARGED_FROM: usize = 16 * 1024;
+const MIN_CHARGE: usize = 16 * 1024;
 
 /// Size of the decompressor that a compressed message holds, in bytes: see `deflate::pool`.
 const WINDOW_SIZE: usize = 46 * 1024;
@@ -42,7 +42,7 @@ pub(super) struct Receiving {
     max_streamed_length: u64,
     /// Length, in bytes, below which a payload may take the fast path (`whole_message`). In four
     /// bytes, since every idle connection holds it.
-    short_way_below: u32,
+    fast_path_limit: u32,
     report_frames: bool,
     /// `true` if the next message is delivered in pieces.
     streaming: bool,
@@ -70,7 +70,7 @@ struct Frame {
 struct Message {
     assembler: Assembler,
     compressed: bool,
-    /// The charge of the message against a budget, from `CHARGED_FROM` bytes on.
+    /// The charge of the message against a budget, from `MIN_CHARGE` bytes on.
     charge: Option<Charge>,
 }
 
@@ -78,7 +78,7 @@ impl Receiving {
     pub(super) fn new(role: Role, config: &Config) -> Self {
         let mut receiving = Self {
             role,
-            short_way_below: 0,
+            fast_path_limit: 0,
             report_frames: config.report_frames,
             streaming: false,
             max_frame_length: config.max_frame_length,
@@ -91,7 +91,7 @@ impl Receiving {
             #[cfg(feature = "deflate")]
             inflater: None,
         };
-        receiving.open_short_way();
+        receiving.update_fast_path();
         receiving
     }
 
@@ -107,15 +107,15 @@ impl Receiving {
     /// Sets whether messages that begin from now on are delivered in pieces.
     pub(super) fn set_streaming(&mut self, streaming: bool) {
         self.streaming = streaming;
-        self.open_short_way();
+        self.update_fast_path();
     }
 
     /// Enables the fast path, or disables it where it would skip an event.
-    fn open_short_way(&mut self) {
+    fn update_fast_path(&mut self) {
         let closed = self.report_frames || self.streaming || self.streamed.is_some();
         let longest = self.max_message_length.min(as_usize(self.max_frame_length));
         let below = u32::try_from(longest.saturating_add(1)).unwrap_or(u32::MAX);
-        self.short_way_below = if closed { 0 } else { below };
+        self.fast_path_limit = if closed { 0 } else { below };
     }
 
     /// Returns whether a header, a frame or an assembled message is incomplete.
@@ -135,12 +135,12 @@ impl Receiving {
         self.frame = None;
     }
 
-    /// Counts the memory of the message in progress against a budget, from `CHARGED_FROM` bytes on.
+    /// Counts the memory of the message in progress against a budget, from `MIN_CHARGE` bytes on.
     pub(super) fn charge(&mut self, budget: &MemoryBudget) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
         let window = if message.compressed { WINDOW_SIZE } else { 0 };
         let held = message.assembler.len() + window;
-        if held < CHARGED_FROM {
+        if held < MIN_CHARGE {
             return Ok(());
         }
         message.charge.get_or_insert_with(|| budget.charge()).set(held)
@@ -166,7 +166,7 @@ impl Receiving {
             return None;
         }
         let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;
-        let is_short = payload.len() < self.short_way_below as usize;
+        let is_short = payload.len() < self.fast_path_limit as usize;
         if key.is_some() != (self.role == Role::Server) || !is_short {
             return None;
         }
@@ -224,7 +224,7 @@ impl Receiving {
         let frame = self.frame.as_ref()?;
         let missing = frame.header.length - frame.position;
         let message = self.message.as_mut()?;
-        if frame.header.opcode.is_control() || message.compressed || missing < DIRECT_FROM {
+        if frame.header.opcode.is_control() || message.compressed || missing < MIN_DIRECT_READ {
             return None;
         }
         let missing = as_usize(missing);
@@ -428,7 +428,7 @@ impl Receiving {
             let compressed = header.reserved == Reserved::RSV1;
             let streamed = Streamed::new(kind(header), compressed, self.max_streamed_length);
             self.streamed = Some(Box::new(streamed));
-            self.open_short_way();
+            self.update_fast_path();
         }
     }
 
@@ -441,7 +441,7 @@ impl Receiving {
         let event = streamed.poll()?;
         if matches!(event, Some(Event::End)) {
             self.streamed = None;
-            self.open_short_way();
+            self.update_fast_path();
         }
         Ok(event)
     }

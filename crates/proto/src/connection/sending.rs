@@ -49,7 +49,7 @@ impl Sending {
     }
 
     /// Splits off a half that sends messages; `self` continues without compression.
-    pub(super) const fn take_off(&mut self) -> Self {
+    pub(super) const fn split_off(&mut self) -> Self {
         let half = Self {
             mask_keys: self.mask_keys,
             #[cfg(feature = "deflate")]
@@ -120,7 +120,7 @@ impl Sending {
             if deflater.is_worthwhile(prepared.len()) {
                 // The peer's window then holds a message that the compressor has not seen, so later
                 // messages must not refer to the window's content.
-                deflater.forget();
+                deflater.reset_context();
                 return Ok(prepared.compressed(deflater, out));
             }
         }

@@ -3,7 +3,7 @@ use std::mem;
 
 use flate2::{Compress, FlushCompress};
 
-use super::pool::{self, Key};
+use super::pool::{self, CompressorKey};
 use super::{Deflate, Side, TAIL};
 
 /// Capacity that is reserved at a time, in bytes: enough for all of a usual message, and little
@@ -12,11 +12,11 @@ const STEP: usize = 64 * 1024;
 
 /// Capacity below which more is reserved, in bytes: zlib repeats its flush marker when there is no
 /// capacity for the 5 bytes of one.
-const MIN_ROOM: usize = 16;
+const MIN_CAPACITY: usize = 16;
 
 /// The sending direction of a connection with permessage-deflate (RFC 7692 section 7.2.1).
 pub struct Deflater {
-    key: Key,
+    key: CompressorKey,
     no_context_takeover: bool,
     threshold: usize,
     context: Option<Compress>,
@@ -31,7 +31,7 @@ impl Deflater {
         // smaller window, and a test verifies it.
         let window_bits = side.max_window_bits.max(9);
         Self {
-            key: Key { level: config.level, window_bits },
+            key: CompressorKey { level: config.level, window_bits },
             no_context_takeover: side.no_context_takeover,
             threshold: config.threshold,
             context: None,
@@ -40,7 +40,7 @@ impl Deflater {
     }
 
     /// Returns the settings that, together with the input, determine the output.
-    pub(crate) const fn key(&self) -> Key {
+    pub(crate) const fn key(&self) -> CompressorKey {
         self.key
     }
 
@@ -93,9 +93,9 @@ impl Deflater {
 
     /// Resets the context before its next use, so that later messages do not refer to earlier ones:
     /// a message that was compressed elsewhere has moved the peer's window past them. The caller
-    /// must be between two messages. Unlike [`release`](Self::release), `forget` keeps the context,
+    /// must be between two messages. Unlike [`release`](Self::release), `reset_context` keeps the context,
     /// and costs nothing until its next use.
-    pub(crate) const fn forget(&mut self) {
+    pub(crate) const fn reset_context(&mut self) {
         self.stale = self.context.is_some();
     }
 
@@ -105,10 +105,10 @@ impl Deflater {
             context.reset();
         }
         // Incompressible data becomes an eighth longer at level 1, and hardly longer at others.
-        let mut room = (payload.len() + payload.len() / 8 + MIN_ROOM).min(STEP);
+        let mut room = (payload.len() + payload.len() / 8 + MIN_CAPACITY).min(STEP);
         loop {
-            if out.capacity() - out.len() < room.max(MIN_ROOM) {
-                out.reserve(room.max(MIN_ROOM));
+            if out.capacity() - out.len() < room.max(MIN_CAPACITY) {
+                out.reserve(room.max(MIN_CAPACITY));
             }
             room = STEP.min(payload.len());
             let before = context.total_in();

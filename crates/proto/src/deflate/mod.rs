@@ -31,7 +31,7 @@ pub use config::{Deflate, InvalidSetting};
 pub use inflate::Inflater;
 pub use negotiation_error::NegotiationError;
 pub use parameters::{Parameters, Side};
-pub(crate) use pool::Key;
+pub(crate) use pool::CompressorKey;
 
 /// The extension's registered name (RFC 7692 section 7).
 pub const NAME: &str = "permessage-deflate";

@@ -40,11 +40,11 @@ impl Deflate {
         offers
             .iter()
             .filter(|offer| offer.name() == NAME)
-            .find_map(|offer| Terms::read(offer, Place::Offer).ok())
+            .find_map(|offer| OfferedParameters::read(offer, Place::Offer).ok())
             .map(|terms| self.answer(terms))
     }
 
-    fn answer(&self, offered: Terms) -> (Parameters, Extension<'static>) {
+    fn answer(&self, offered: OfferedParameters) -> (Parameters, Extension<'static>) {
         let server = Side {
             no_context_takeover: offered.server_no_context_takeover || self.no_context_takeover,
             max_window_bits: offered.server_bits().min(self.max_window_bits),
@@ -89,7 +89,7 @@ impl Deflate {
         //# accepted an extension negotiation offer for this extension with an
         //# extension negotiation response meeting any of the following
         //# conditions:
-        let terms = Terms::read(answer, Place::Answer)?;
+        let terms = OfferedParameters::read(answer, Place::Answer)?;
         // A server that ignores the requests for its own compressor (gorilla, Jetty, Tornado,
         // Mojolicious and libwebsockets do) is not refused: the decompressor has the largest
         // window, and keeps it between messages unless the answer agrees to
@@ -125,7 +125,7 @@ impl Deflate {
 
 /// The parameters as written in an offer or an answer.
 #[derive(Clone, Copy, Debug, Default)]
-struct Terms {
+struct OfferedParameters {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
@@ -139,7 +139,7 @@ enum Place {
     Answer,
 }
 
-impl Terms {
+impl OfferedParameters {
     fn read(extension: &Extension<'_>, place: Place) -> Result<Self, NegotiationError> {
         let mut terms = Self::default();
         for (name, value) in extension.params() {

@@ -15,14 +15,14 @@ const MAX_DECOMPRESSORS: usize = 8;
 
 /// The settings by which compressors are interchangeable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct CompressorKey {
     pub(super) level: u8,
     /// From 9 to 15.
     pub(super) window_bits: u8,
 }
 
 struct Pool {
-    compressors: Vec<(Key, Compress)>,
+    compressors: Vec<(CompressorKey, Compress)>,
     decompressors: Vec<Decompress>,
 }
 
@@ -33,7 +33,7 @@ thread_local! {
 }
 
 /// Takes a compressor from the pool or creates one, at the start of a stream.
-pub(super) fn take_compressor(key: Key) -> Compress {
+pub(super) fn take_compressor(key: CompressorKey) -> Compress {
     with(|pool| {
         let index = pool.compressors.iter().position(|(kept, _)| *kept == key)?;
         Some(pool.compressors.swap_remove(index).1)
@@ -44,7 +44,7 @@ pub(super) fn take_compressor(key: Key) -> Compress {
 }
 
 /// Returns a compressor in any state to the pool.
-pub(super) fn give_compressor(key: Key, mut compressor: Compress) {
+pub(super) fn give_compressor(key: CompressorKey, mut compressor: Compress) {
     with(|pool| {
         compressor.reset();
         if pool.compressors.len() == MAX_COMPRESSORS {
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_pool_is_bounded() {
         for window_bits in (9..=15).cycle().take(30) {
-            let key = Key { level: 1, window_bits };
+            let key = CompressorKey { level: 1, window_bits };
             give_compressor(key, Compress::new(Compression::fast(), false));
             give_decompressor(Decompress::new(false));
         }
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn a_compressor_serves_only_its_own_kind() {
-        let key = Key { level: 1, window_bits: 15 };
+        let key = CompressorKey { level: 1, window_bits: 15 };
         give_compressor(key, Compress::new(Compression::fast(), false));
-        take_compressor(Key { level: 2, window_bits: 15 });
-        take_compressor(Key { level: 1, window_bits: 14 });
+        take_compressor(CompressorKey { level: 2, window_bits: 15 });
+        take_compressor(CompressorKey { level: 1, window_bits: 14 });
         assert_eq!(kept(), (1, 0));
         take_compressor(key);
         assert_eq!(kept(), (0, 0));

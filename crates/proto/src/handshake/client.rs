@@ -338,7 +338,7 @@ impl ClientRequest {
             // One offer cannot be accepted twice.
             let again = agreed.iter().any(|before| before.name() == extension.name());
             let confirmed = !again
-                && (self.confirm_own(&extension)?
+                && (self.confirm_custom(&extension)?
                     || self.confirm_deflate(&extension, negotiated)?);
             if !confirmed {
                 return Err(HandshakeError::UnaskedExtension {
@@ -355,7 +355,7 @@ impl ClientRequest {
     }
 
     /// Returns whether the program offered the extension by [`add_extension`](Self::add_extension).
-    fn confirm_own(&self, extension: &Extension<'_>) -> Result<bool, HandshakeError> {
+    fn confirm_custom(&self, extension: &Extension<'_>) -> Result<bool, HandshakeError> {
         let offers = Extension::parse_list(self.extensions.iter().map(String::as_str))?;
         Ok(offers.iter().any(|offer| offer.name() == extension.name()))
     }

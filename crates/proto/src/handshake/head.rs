@@ -159,7 +159,7 @@ impl<'a> RequestHead<'a> {
     /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when the version is not
     /// 1.1, or [`HandshakeError::MalformedHead`].
     pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
-        let mut headers = room_for_headers(head, limits);
+        let mut headers = header_slots(head, limits);
         let mut request = httparse::Request::new(&mut headers);
         let result = request.parse(head);
         let (method, target, version) = (request.method, request.path, request.version);
@@ -194,7 +194,7 @@ impl<'a> ResponseHead<'a> {
     /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::HttpVersion`] when the version is
     /// neither 1.0 nor 1.1, or that of a 101 is not 1.1, or [`HandshakeError::MalformedHead`].
     pub fn parse(head: &'a [u8], limits: HeadLimits) -> Result<Self, HandshakeError> {
-        let mut headers = room_for_headers(head, limits);
+        let mut headers = header_slots(head, limits);
         let mut response = httparse::Response::new(&mut headers);
         let result = response.parse(head);
         let (code, version) = (response.code, response.version);
@@ -252,7 +252,7 @@ impl<'a> ResponseHead<'a> {
 
 /// Creates an empty header for each line of the head, up to the limit: the parser's only
 /// allocation.
-fn room_for_headers(head: &[u8], limits: HeadLimits) -> Vec<Header<'_>> {
+fn header_slots(head: &[u8], limits: HeadLimits) -> Vec<Header<'_>> {
     let lines = head.split(|&byte| byte == b'\n').count();
     vec![EMPTY_HEADER; lines.min(limits.headers)]
 }

@@ -52,7 +52,7 @@ impl Attempts {
 
     /// Records the end of a connection that was open for the duration `open`. After
     /// [`Backoff::reset_after`] the next attempt begins a new series.
-    pub fn left(&mut self, open: Duration) {
+    pub fn on_closed(&mut self, open: Duration) {
         if self.backoff.is_stable(open) {
             *self = Self::new(self.backoff);
         }
@@ -63,7 +63,12 @@ impl Attempts {
     ///
     /// `asked` is the minimum delay that the server requests, capped at [`Backoff::cap`]; the
     /// jitter is added to it. `random` is 64 random bits.
-    pub fn again(&mut self, now: Duration, asked: Duration, random: u64) -> Option<Duration> {
+    pub fn next_attempt(
+        &mut self,
+        now: Duration,
+        asked: Duration,
+        random: u64,
+    ) -> Option<Duration> {
         let pause = self.backoff.pause(self.pauses, asked, random);
         let elapsed = self.began.map_or(Duration::ZERO, |began| now.saturating_sub(began));
         if !self.backoff.allows(self.count, elapsed.saturating_add(pause)) {
@@ -81,8 +86,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn again(attempts: &mut Attempts, now: Duration) -> Option<Duration> {
-        attempts.again(now, Duration::ZERO, u64::MAX).map(|pause| pause + Duration::from_nanos(1))
+    fn next_attempt(attempts: &mut Attempts, now: Duration) -> Option<Duration> {
+        attempts
+            .next_attempt(now, Duration::ZERO, u64::MAX)
+            .map(|pause| pause + Duration::from_nanos(1))
     }
 
     #[test]
@@ -90,14 +97,14 @@ mod tests {
         let mut attempts = Attempts::new(Backoff::new());
         attempts.begin(Duration::ZERO);
         for (count, pause) in [(2, 1), (3, 2), (4, 4)] {
-            assert_eq!(again(&mut attempts, Duration::ZERO), Some(pause * SECOND));
+            assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(pause * SECOND));
             assert_eq!(attempts.count(), count);
         }
-        attempts.left(9 * SECOND);
-        assert_eq!(again(&mut attempts, Duration::ZERO), Some(8 * SECOND));
+        attempts.on_closed(9 * SECOND);
+        assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(8 * SECOND));
         assert_eq!(attempts.count(), 5);
-        attempts.left(10 * SECOND);
-        assert_eq!(again(&mut attempts, Duration::ZERO), Some(SECOND));
+        attempts.on_closed(10 * SECOND);
+        assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(SECOND));
         assert_eq!(attempts.count(), 1);
     }
 
@@ -105,11 +112,11 @@ mod tests {
     fn a_row_ends_with_the_greatest_number_of_attempts() {
         let mut attempts = Attempts::new(Backoff::new().max_attempts(Some(2)));
         attempts.begin(Duration::ZERO);
-        assert!(again(&mut attempts, Duration::ZERO).is_some());
-        assert_eq!(again(&mut attempts, Duration::ZERO), None);
+        assert!(next_attempt(&mut attempts, Duration::ZERO).is_some());
+        assert_eq!(next_attempt(&mut attempts, Duration::ZERO), None);
         assert_eq!(attempts.count(), 2);
-        attempts.left(10 * SECOND);
-        assert!(again(&mut attempts, Duration::ZERO).is_some());
+        attempts.on_closed(10 * SECOND);
+        assert!(next_attempt(&mut attempts, Duration::ZERO).is_some());
     }
 
     #[test]
@@ -117,14 +124,14 @@ mod tests {
         let backoff = Backoff::new().base(SECOND).cap(SECOND).max_elapsed(Some(10 * SECOND));
         let mut attempts = Attempts::new(backoff.max_attempts(None));
         attempts.begin(100 * SECOND);
-        assert_eq!(again(&mut attempts, 109 * SECOND), Some(SECOND));
-        assert_eq!(again(&mut attempts, 110 * SECOND), None);
+        assert_eq!(next_attempt(&mut attempts, 109 * SECOND), Some(SECOND));
+        assert_eq!(next_attempt(&mut attempts, 110 * SECOND), None);
         // A new series has its own time limit.
-        attempts.left(10 * SECOND);
-        assert_eq!(again(&mut attempts, 200 * SECOND), Some(SECOND));
-        assert_eq!(again(&mut attempts, 209 * SECOND), Some(SECOND));
-        assert_eq!(again(&mut attempts, 210 * SECOND), None);
+        attempts.on_closed(10 * SECOND);
+        assert_eq!(next_attempt(&mut attempts, 200 * SECOND), Some(SECOND));
+        assert_eq!(next_attempt(&mut attempts, 209 * SECOND), Some(SECOND));
+        assert_eq!(next_attempt(&mut attempts, 210 * SECOND), None);
         // A clock that went back is harmless.
-        assert_eq!(again(&mut attempts, Duration::ZERO), Some(SECOND));
+        assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(SECOND));
     }
 }

@@ -13,10 +13,10 @@
 //! let mut attempts = Attempts::new(Backoff::new().max_attempts(Some(2)));
 //! attempts.begin(now);
 //! // The first attempt failed.
-//! let pause = attempts.again(now, Duration::ZERO, random).expect("there may be a second one");
+//! let pause = attempts.next_attempt(now, Duration::ZERO, random).expect("there may be a second one");
 //! assert!(pause < Duration::from_secs(1));
 //! // The second attempt failed.
-//! assert_eq!(attempts.again(now + pause, Duration::ZERO, random), None);
+//! assert_eq!(attempts.next_attempt(now + pause, Duration::ZERO, random), None);
 //! assert_eq!(attempts.count(), 2);
 //! ```
 

@@ -1,13 +1,13 @@
 use sockeye_proto::{CloseCode, ProtocolError, State};
 
-use crate::harness::{Happened, Way, at_every_split, client, close_frame, feed, server, text};
+use crate::harness::{OwnedEvent, Way, at_every_split, client, close_frame, feed, server, text};
 use crate::wire::{CLOSE, CONTINUATION, FIN, PING, TEXT, bare, masked};
 
 #[test]
 fn a_close_frame_is_answered_with_its_code() {
     let frame = close_frame(CloseCode::GOING_AWAY, "bye");
     let seen = at_every_split(server, &masked(FIN | CLOSE, b"\x03\xe9bye"));
-    assert_eq!(seen.events, [Happened::Close(frame)]);
+    assert_eq!(seen.events, [OwnedEvent::Close(frame)]);
     assert_eq!((seen.error, seen.state), (None, State::Closed));
     assert_eq!(seen.output, bare(FIN | CLOSE, b"\x03\xe9"));
 }
@@ -15,7 +15,7 @@ fn a_close_frame_is_answered_with_its_code() {
 #[test]
 fn an_empty_close_frame_is_answered_with_an_empty_one() {
     let seen = at_every_split(client, &bare(FIN | CLOSE, b""));
-    assert_eq!(seen.events, [Happened::Close(None)]);
+    assert_eq!(seen.events, [OwnedEvent::Close(None)]);
     assert_eq!(seen.output, masked(FIN | CLOSE, b""));
 }
 
@@ -30,7 +30,7 @@ fn what_follows_a_close_frame_is_not_looked_at() {
     ]
     .concat();
     let seen = at_every_split(server, &wire);
-    assert_eq!(seen.events, [text("before"), Happened::Close(None)]);
+    assert_eq!(seen.events, [text("before"), OwnedEvent::Close(None)]);
     assert_eq!((seen.error, seen.state), (None, State::Closed));
     assert_eq!(seen.output, bare(FIN | CLOSE, b""));
 }
@@ -57,7 +57,7 @@ fn the_answer_to_our_own_close_frame_is_not_answered() {
     // A message that is still in transit is delivered.
     let wire = [masked(FIN | TEXT, b"late"), masked(FIN | CLOSE, b"\x03\xe8")].concat();
     let seen = at_every_split(make, &wire);
-    let close = Happened::Close(close_frame(CloseCode::NORMAL_CLOSURE, ""));
+    let close = OwnedEvent::Close(close_frame(CloseCode::NORMAL_CLOSURE, ""));
     assert_eq!(seen.events, [text("late"), close]);
     assert_eq!((seen.error, seen.state), (None, State::Closed));
     assert_eq!(seen.output, b"");
@@ -69,6 +69,6 @@ fn a_close_frame_between_fragments_says_so() {
         [masked(TEXT, b"never"), masked(FIN | CLOSE, b""), masked(FIN | CONTINUATION, b" whole")]
             .concat();
     let seen = at_every_split(server, &wire);
-    assert_eq!(seen.events, [Happened::CloseMidMessage(None)]);
+    assert_eq!(seen.events, [OwnedEvent::CloseMidMessage(None)]);
     assert_eq!((seen.error, seen.state), (None, State::Closed));
 }

@@ -14,10 +14,10 @@ fn output_that_nobody_writes_stays_bounded() {
         assert!(out.len() < 17 * 1024, "{}", out.len());
     }
     out.clear();
-    connection.poll_owed(&mut out);
+    connection.poll_pending_pong(&mut out);
     let last = [&9_999u32.to_be_bytes()[..], &[0; 100]].concat();
     assert_eq!(out, bare(FIN | PONG, &last));
     out.clear();
-    connection.poll_owed(&mut out);
+    connection.poll_pending_pong(&mut out);
     assert_eq!(out, b"");
 }

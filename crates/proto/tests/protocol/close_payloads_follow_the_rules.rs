@@ -1,6 +1,6 @@
 use sockeye_proto::{CloseCode, ProtocolError};
 
-use crate::harness::{Happened, at_every_split, close_frame, refused, server};
+use crate::harness::{OwnedEvent, at_every_split, close_frame, refused, server};
 use crate::wire::{CLOSE, FIN, masked};
 
 #[test]
@@ -9,7 +9,7 @@ fn codes_that_may_be_sent_are_taken() {
         let wire = masked(FIN | CLOSE, &u16::to_be_bytes(code));
         let seen = at_every_split(server, &wire);
         assert_eq!(seen.error, None);
-        let [Happened::Close(Some(frame))] = &seen.events[..] else { panic!("{seen:?}") };
+        let [OwnedEvent::Close(Some(frame))] = &seen.events[..] else { panic!("{seen:?}") };
         assert_eq!(u16::from(frame.code), code);
     }
 }
@@ -35,7 +35,7 @@ fn a_reason_is_text_of_up_to_123_bytes() {
     assert_eq!(LONGEST.len(), 123);
     let wire = masked(FIN | CLOSE, &[b"\x03\xe8", LONGEST.as_bytes()].concat());
     let events = at_every_split(server, &wire).events;
-    assert_eq!(events, [Happened::Close(close_frame(CloseCode::NORMAL_CLOSURE, LONGEST))]);
+    assert_eq!(events, [OwnedEvent::Close(close_frame(CloseCode::NORMAL_CLOSURE, LONGEST))]);
     let wire = masked(FIN | CLOSE, b"\x03\xe8\xce\xba\xff");
     assert_eq!(refused(server, &wire, ProtocolError::InvalidCloseReason), []);
 }

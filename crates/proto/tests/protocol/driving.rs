@@ -9,8 +9,8 @@ use sockeye_proto::{CloseFrame, Connection, Event, Input, Kind, Message, Protoco
 
 /// The result of feeding input to a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub events: Vec<Happened>,
+pub struct Outcome {
+    pub events: Vec<OwnedEvent>,
     pub error: Option<ProtocolError>,
     /// Answers, as on the wire.
     pub output: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct Seen {
 
 /// An event, owned.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Happened {
+pub enum OwnedEvent {
     Message(Message),
     Begin(Kind),
     /// All pieces in a row, joined: their boundaries depend on those of the input.
@@ -49,8 +49,9 @@ pub fn feed<'a>(
     connection: &mut Connection,
     pieces: impl IntoIterator<Item = &'a [u8]>,
     way: Way,
-) -> Seen {
-    let mut seen = Seen { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
+) -> Outcome {
+    let mut seen =
+        Outcome { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
     for piece in pieces {
         seen.error = take(connection, piece, way, &mut seen).err();
         if seen.error.is_some() {
@@ -65,9 +66,9 @@ fn take(
     connection: &mut Connection,
     piece: &[u8],
     way: Way,
-    seen: &mut Seen,
+    seen: &mut Outcome,
 ) -> Result<(), ProtocolError> {
-    let Seen { events, output, .. } = seen;
+    let Outcome { events, output, .. } = seen;
     match way {
         Way::Borrowed => {
             let mut piece = piece.to_vec();
@@ -102,7 +103,7 @@ fn take(
 fn receive(
     connection: &mut Connection,
     piece: &mut [u8],
-    events: &mut Vec<Happened>,
+    events: &mut Vec<OwnedEvent>,
     output: &mut Vec<u8>,
 ) -> Result<(), ProtocolError> {
     let mut input = Input::new(piece);
@@ -113,9 +114,9 @@ fn receive(
     Ok(())
 }
 
-fn note(event: Event<'_>, events: &mut Vec<Happened>) {
+fn note(event: Event<'_>, events: &mut Vec<OwnedEvent>) {
     let happened = happened(event);
-    if let (Happened::Pieces(piece), Some(Happened::Pieces(pieces))) =
+    if let (OwnedEvent::Pieces(piece), Some(OwnedEvent::Pieces(pieces))) =
         (&happened, events.last_mut())
     {
         pieces.extend_from_slice(piece);
@@ -124,19 +125,19 @@ fn note(event: Event<'_>, events: &mut Vec<Happened>) {
     }
 }
 
-fn happened(event: Event<'_>) -> Happened {
+fn happened(event: Event<'_>) -> OwnedEvent {
     match event {
-        Event::Message(message) => Happened::Message(message.into_owned()),
-        Event::Begin(kind) => Happened::Begin(kind),
+        Event::Message(message) => OwnedEvent::Message(message.into_owned()),
+        Event::Begin(kind) => OwnedEvent::Begin(kind),
         Event::Piece(piece) => {
             assert!(!piece.is_empty(), "a piece is something");
-            Happened::Pieces(piece.into_owned())
+            OwnedEvent::Pieces(piece.into_owned())
         }
-        Event::End => Happened::End,
-        Event::Frame(header) => Happened::Frame(header),
-        Event::Ping(payload) => Happened::Ping(payload.into_owned()),
-        Event::Pong(payload) => Happened::Pong(payload.into_owned()),
-        Event::Close { frame, mid_message: false } => Happened::Close(frame),
-        Event::Close { frame, mid_message: true } => Happened::CloseMidMessage(frame),
+        Event::End => OwnedEvent::End,
+        Event::Frame(header) => OwnedEvent::Frame(header),
+        Event::Ping(payload) => OwnedEvent::Ping(payload.into_owned()),
+        Event::Pong(payload) => OwnedEvent::Pong(payload.into_owned()),
+        Event::Close { frame, mid_message: false } => OwnedEvent::Close(frame),
+        Event::Close { frame, mid_message: true } => OwnedEvent::CloseMidMessage(frame),
     }
 }

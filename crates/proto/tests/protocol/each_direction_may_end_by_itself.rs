@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::{CloseCode, Config, Connection, State, TimedOut, TransportStatus};
 
-use crate::harness::{Happened, Way, at_every_split, binary, close_frame, feed};
+use crate::harness::{OwnedEvent, Way, at_every_split, binary, close_frame, feed};
 use crate::wire::{BINARY, CLOSE, FIN, bare, masked};
 
 const SILENCE: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ fn the_answer_to_an_orderly_close_waits_for_what_is_still_to_be_sent() {
             &[&masked(FIN | BINARY, b"in time")[..], &wire, &late].concat(),
         );
         assert_eq!(seen.events[0], binary(b"in time"));
-        assert!(matches!(seen.events[1], Happened::Close { .. }), "{:?}", seen.events);
+        assert!(matches!(seen.events[1], OwnedEvent::Close { .. }), "{:?}", seen.events);
         assert_eq!((seen.events.len(), seen.error, seen.output), (2, None, vec![]));
         assert_eq!(seen.state, State::PeerClosed);
 

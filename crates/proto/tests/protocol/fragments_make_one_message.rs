@@ -1,6 +1,6 @@
 use sockeye_proto::{OpCode, ProtocolError, State};
 
-use crate::harness::{Happened, accepted, at_every_split, binary, refused, server, text};
+use crate::harness::{OwnedEvent, accepted, at_every_split, binary, refused, server, text};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, bare, masked};
 
 #[test]
@@ -39,7 +39,7 @@ fn control_frames_may_come_between_fragments() {
     ]
     .concat();
     let seen = at_every_split(server, &wire);
-    let (ping, pong) = (Happened::Ping(b"ping".to_vec()), Happened::Pong(b"pong".to_vec()));
+    let (ping, pong) = (OwnedEvent::Ping(b"ping".to_vec()), OwnedEvent::Pong(b"pong".to_vec()));
     assert_eq!(seen.events, [ping, pong, text("between")]);
     assert_eq!((seen.error, seen.state), (None, State::Open));
     assert_eq!(seen.output, bare(FIN | PONG, b"ping"));

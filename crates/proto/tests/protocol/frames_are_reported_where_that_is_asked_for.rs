@@ -1,15 +1,15 @@
 use sockeye_proto::frame::Header;
 use sockeye_proto::{Config, Connection, OpCode, ProtocolError, State};
 
-use crate::harness::{Happened, at_every_split, text};
+use crate::harness::{OwnedEvent, at_every_split, text};
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, KEY, PING, RSV1, TEXT, masked};
 
 fn reporting() -> Connection {
     Connection::server(&Config::new().report_frames(true))
 }
 
-fn frame(fin: bool, opcode: OpCode, length: u64) -> Happened {
-    Happened::Frame(Header::new(opcode, length).masked(KEY).with_fin(fin))
+fn frame(fin: bool, opcode: OpCode, length: u64) -> OwnedEvent {
+    OwnedEvent::Frame(Header::new(opcode, length).masked(KEY).with_fin(fin))
 }
 
 #[test]
@@ -31,13 +31,13 @@ fn each_header_comes_before_what_its_frame_brings() {
             text(""),
             frame(false, OpCode::Text, 2),
             frame(true, OpCode::Ping, 0),
-            Happened::Ping(Vec::new()),
+            OwnedEvent::Ping(Vec::new()),
             frame(true, OpCode::Continuation, 1),
             text("one"),
             frame(true, OpCode::Binary, 300),
-            Happened::Message(vec![7; 300].into()),
+            OwnedEvent::Message(vec![7; 300].into()),
             frame(true, OpCode::Close, 0),
-            Happened::Close(None),
+            OwnedEvent::Close(None),
         ]
     );
     assert_eq!((seen.error, seen.state), (None, State::Closed));

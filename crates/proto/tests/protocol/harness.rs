@@ -4,15 +4,15 @@ use sockeye_proto::deflate::Deflate;
 use sockeye_proto::extension::Extension;
 use sockeye_proto::{CloseCode, CloseFrame, Config, Connection, ProtocolError, Role, State};
 
-pub(crate) use crate::driving::{Happened, Seen, Way, feed};
+pub(crate) use crate::driving::{Outcome, OwnedEvent, Way, feed};
 use crate::wire::{self, CLOSE, FIN, KEY};
 
-pub(crate) fn text(text: &str) -> Happened {
-    Happened::Message(text.into())
+pub(crate) fn text(text: &str) -> OwnedEvent {
+    OwnedEvent::Message(text.into())
 }
 
-pub(crate) fn binary(bytes: &[u8]) -> Happened {
-    Happened::Message(bytes.into())
+pub(crate) fn binary(bytes: &[u8]) -> OwnedEvent {
+    OwnedEvent::Message(bytes.into())
 }
 
 pub(crate) fn server() -> Connection {
@@ -69,7 +69,7 @@ pub(crate) fn compressing_server(config: &Config) -> Connection {
 
 /// Feeds `wire` to connections whole, byte by byte, and in two pieces cut at every place, each in
 /// every way. Returns the result, which must always be the same.
-pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Seen {
+pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Outcome {
     let whole = feed(&mut make(), [wire], Way::Borrowed);
     for way in [Way::Borrowed, Way::Shared, Way::Direct] {
         assert_eq!(feed(&mut make(), [wire], way), whole, "whole, {way:?}");
@@ -95,7 +95,7 @@ pub(crate) fn refused(
     make: impl Fn() -> Connection,
     wire: &[u8],
     error: ProtocolError,
-) -> Vec<Happened> {
+) -> Vec<OwnedEvent> {
     let role = make().role();
     let seen = at_every_split(make, wire);
     assert_eq!(seen.error, Some(error), "{wire:x?}");
@@ -112,7 +112,7 @@ pub(crate) fn refused(
 
 /// Checks that `wire`, however it arrives, breaks no rule and asks for no answer. Returns the
 /// events.
-pub(crate) fn accepted(make: impl Fn() -> Connection, wire: &[u8]) -> Vec<Happened> {
+pub(crate) fn accepted(make: impl Fn() -> Connection, wire: &[u8]) -> Vec<OwnedEvent> {
     let seen = at_every_split(make, wire);
     assert_eq!(seen.error, None);
     assert_eq!(seen.state, State::Open);

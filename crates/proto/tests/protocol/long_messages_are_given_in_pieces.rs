@@ -5,7 +5,7 @@ use sockeye_proto::{
 };
 
 use crate::harness::{
-    Happened, Way, accepted, at_every_split, close_frame, compressing, compressing_server, feed,
+    OwnedEvent, Way, accepted, at_every_split, close_frame, compressing, compressing_server, feed,
     refused, text,
 };
 use crate::messages_survive_any_split::{
@@ -22,12 +22,12 @@ fn server() -> Connection {
     streaming(Connection::server(&Config::new()))
 }
 
-fn piece(bytes: &[u8]) -> Happened {
-    Happened::Pieces(bytes.to_vec())
+fn piece(bytes: &[u8]) -> OwnedEvent {
+    OwnedEvent::Pieces(bytes.to_vec())
 }
 
-fn begin(kind: Kind) -> Happened {
-    Happened::Begin(kind)
+fn begin(kind: Kind) -> OwnedEvent {
+    OwnedEvent::Begin(kind)
 }
 
 #[test]
@@ -48,16 +48,16 @@ fn pieces_come_before_the_message_is_whole() {
         [
             begin(Kind::Text),
             piece("sal\u{fc}".as_bytes()),
-            Happened::Pong(b"1".to_vec()),
+            OwnedEvent::Pong(b"1".to_vec()),
             piece(b"\xe2\x82"),
-            Happened::Pong(b"2".to_vec()),
+            OwnedEvent::Pong(b"2".to_vec()),
             piece(b"\xac"),
-            Happened::End,
+            OwnedEvent::End,
             begin(Kind::Binary),
-            Happened::End,
+            OwnedEvent::End,
             begin(Kind::Binary),
             piece(&[7; 300]),
-            Happened::End,
+            OwnedEvent::End,
         ]
     );
 }
@@ -76,7 +76,7 @@ fn a_message_that_has_begun_goes_on_as_it_began() {
         server.stream_messages(false);
         let wire = [masked(FIN | CONTINUATION, b"pieces"), masked(FIN | TEXT, b"whole")].concat();
         let seen = feed(&mut server, wire.chunks(3), way);
-        assert_eq!(seen.events, [piece(b"pieces"), Happened::End, text("whole")]);
+        assert_eq!(seen.events, [piece(b"pieces"), OwnedEvent::End, text("whole")]);
     }
 }
 
@@ -125,11 +125,11 @@ fn compressed_messages_are_given_as_far_as_they_are_good() {
         [
             begin(Kind::Text),
             piece(b"ab"),
-            Happened::Ping(Vec::new()),
+            OwnedEvent::Ping(Vec::new()),
             piece(b"cd"),
-            Happened::End,
+            OwnedEvent::End,
             begin(Kind::Binary),
-            Happened::End,
+            OwnedEvent::End,
         ]
     );
     assert_eq!((seen.error, seen.state), (None, State::Open));
@@ -155,7 +155,7 @@ fn a_limit_of_their_own_takes_the_place_of_that_of_messages() {
     let config = Config::new().max_message_length(5).max_streamed_length(8);
     let make = || streaming(Connection::server(&config));
     let wire = [masked(BINARY, &[1; 6]), masked(FIN | CONTINUATION, &[1; 2])].concat();
-    assert_eq!(accepted(make, &wire), [begin(Kind::Binary), piece(&[1; 8]), Happened::End]);
+    assert_eq!(accepted(make, &wire), [begin(Kind::Binary), piece(&[1; 8]), OwnedEvent::End]);
     let wire = [masked(BINARY, &[1; 6]), masked(FIN | CONTINUATION, &[1; 3])].concat();
     let error = ProtocolError::MessageTooLong { limit: 8 };
     assert_eq!(refused(make, &wire, error), [begin(Kind::Binary), piece(&[1; 6])]);
@@ -170,7 +170,7 @@ fn a_limit_of_their_own_takes_the_place_of_that_of_messages() {
 fn a_close_frame_between_pieces_says_that_the_rest_is_lost() {
     let wire = [masked(TEXT, b"lo"), masked(FIN | CLOSE, &1001u16.to_be_bytes())].concat();
     let seen = at_every_split(server, &wire);
-    let close = Happened::CloseMidMessage(close_frame(CloseCode::GOING_AWAY, ""));
+    let close = OwnedEvent::CloseMidMessage(close_frame(CloseCode::GOING_AWAY, ""));
     assert_eq!(seen.events, [begin(Kind::Text), piece(b"lo"), close]);
 }
 
@@ -183,12 +183,12 @@ fn frames_are_reported_before_what_they_bring() {
         matches!(
             &events[..],
             [
-                Happened::Frame(_),
-                Happened::Begin(Kind::Text),
-                Happened::Pieces(_),
-                Happened::Frame(_),
-                Happened::Pieces(_),
-                Happened::End
+                OwnedEvent::Frame(_),
+                OwnedEvent::Begin(Kind::Text),
+                OwnedEvent::Pieces(_),
+                OwnedEvent::Frame(_),
+                OwnedEvent::Pieces(_),
+                OwnedEvent::End
             ]
         ),
         "{events:?}"
@@ -216,10 +216,10 @@ fn a_bomb_is_given_in_pieces_of_bounded_length() {
 }
 
 /// Replaces each message of `events` by the events of a streamed message.
-fn in_pieces(events: Vec<Happened>) -> Vec<Happened> {
+fn in_pieces(events: Vec<OwnedEvent>) -> Vec<OwnedEvent> {
     let mut all = Vec::new();
     for event in events {
-        let Happened::Message(message) = event else {
+        let OwnedEvent::Message(message) = event else {
             all.push(event);
             continue;
         };
@@ -227,26 +227,26 @@ fn in_pieces(events: Vec<Happened>) -> Vec<Happened> {
         if !message.is_empty() {
             all.push(piece(message.as_bytes()));
         }
-        all.push(Happened::End);
+        all.push(OwnedEvent::End);
     }
     all
 }
 
 /// Moves the events between the fragments of a message before the message.
-fn put_together(events: Vec<Happened>) -> Vec<Happened> {
-    let mut all: Vec<Happened> = Vec::new();
+fn put_together(events: Vec<OwnedEvent>) -> Vec<OwnedEvent> {
+    let mut all: Vec<OwnedEvent> = Vec::new();
     let mut open = None;
     for event in events {
         match event {
-            Happened::Begin(kind) => open = Some((kind, Vec::new())),
-            Happened::Pieces(piece) => open.as_mut().unwrap().1.extend(piece),
-            Happened::End => {
+            OwnedEvent::Begin(kind) => open = Some((kind, Vec::new())),
+            OwnedEvent::Pieces(piece) => open.as_mut().unwrap().1.extend(piece),
+            OwnedEvent::End => {
                 let (kind, bytes) = open.take().unwrap();
                 all.push(begin(kind));
                 if !bytes.is_empty() {
-                    all.push(Happened::Pieces(bytes));
+                    all.push(OwnedEvent::Pieces(bytes));
                 }
-                all.push(Happened::End);
+                all.push(OwnedEvent::End);
             }
             other => all.push(other),
         }

@@ -5,7 +5,7 @@ use sockeye_proto::{
     UsageError,
 };
 
-use crate::harness::{Happened, Pair, Way, binary, client, compressing, feed, server, text};
+use crate::harness::{OwnedEvent, Pair, Way, binary, client, compressing, feed, server, text};
 use crate::messages_survive_any_split::{cuts, deflate, message, pieces, way};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, bare, masked};
 
@@ -149,12 +149,12 @@ fn fragments_are_readable_as_they_come() {
         let fragment = vec![index; 1000];
         pair.server.append_fragment(&fragment, &mut out).unwrap();
         let seen = feed(&mut pair.client, [&out[..]], Way::Borrowed);
-        assert_eq!(seen.events.last(), Some(&Happened::Pieces(fragment)));
+        assert_eq!(seen.events.last(), Some(&OwnedEvent::Pieces(fragment)));
     }
     let mut out = Vec::new();
     pair.server.finish_message(b"", &mut out).unwrap();
     let seen = feed(&mut pair.client, [&out[..]], Way::Borrowed);
-    assert_eq!(seen.events, [Happened::End]);
+    assert_eq!(seen.events, [OwnedEvent::End]);
 }
 
 proptest! {

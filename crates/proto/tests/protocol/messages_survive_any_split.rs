@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use sockeye_proto::deflate::{Deflate, Deflater};
 use sockeye_proto::{Config, Connection, Kind, Message, Role, State};
 
-use crate::harness::{Happened, Way, client, compressing, feed, server};
+use crate::harness::{OwnedEvent, Way, client, compressing, feed, server};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, bare, masked};
 
 pub(crate) fn message() -> impl Strategy<Value = Message> {
@@ -59,7 +59,7 @@ fn sent(connection: &mut Connection, messages: &[Message]) -> Vec<u8> {
 
 fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages: Vec<Message>) {
     let seen = feed(connection, wire.iter().copied(), way);
-    let expected: Vec<_> = messages.into_iter().map(Happened::Message).collect();
+    let expected: Vec<_> = messages.into_iter().map(OwnedEvent::Message).collect();
     assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
 }
 
@@ -70,7 +70,7 @@ fn fragmented(
     cuts: &[prop::sample::Index],
     mut deflater: Option<&mut Deflater>,
     role: Role,
-) -> (Vec<u8>, Vec<Happened>) {
+) -> (Vec<u8>, Vec<OwnedEvent>) {
     let frame = if role == Role::Client { masked } else { bare };
     let fragments = pieces(message.as_bytes(), cuts);
     let (mut wire, mut events) = (Vec::new(), Vec::new());
@@ -97,14 +97,14 @@ fn fragmented(
             let control = [index as u8; 3];
             if index % 2 == 0 {
                 wire.extend(frame(FIN | PING, &control));
-                events.push(Happened::Ping(control.to_vec()));
+                events.push(OwnedEvent::Ping(control.to_vec()));
             } else {
                 wire.extend(frame(FIN | PONG, &control));
-                events.push(Happened::Pong(control.to_vec()));
+                events.push(OwnedEvent::Pong(control.to_vec()));
             }
         }
     }
-    events.push(Happened::Message(message.clone()));
+    events.push(OwnedEvent::Message(message.clone()));
     (wire, events)
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn all_fragmented(
     messages: &[(Message, Vec<prop::sample::Index>, bool)],
     deflater: &mut Deflater,
     role: Role,
-) -> (Vec<u8>, Vec<Happened>) {
+) -> (Vec<u8>, Vec<OwnedEvent>) {
     let (mut wire, mut events) = (Vec::new(), Vec::new());
     for (message, cuts, compressed) in messages {
         let deflater = compressed.then_some(&mut *deflater);

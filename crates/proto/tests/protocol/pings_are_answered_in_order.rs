@@ -1,6 +1,6 @@
 use sockeye_proto::State;
 
-use crate::harness::{Happened, at_every_split, client, server, text};
+use crate::harness::{OwnedEvent, at_every_split, client, server, text};
 use crate::wire::{CLOSE, FIN, PING, PONG, TEXT, bare, masked};
 
 #[test]
@@ -14,8 +14,8 @@ fn each_ping_is_answered_with_its_payload() {
     ]
     .concat();
     let seen = at_every_split(client, &wire);
-    let ping = |payload: &[u8]| Happened::Ping(payload.to_vec());
-    let pong = Happened::Pong(b"unasked".to_vec());
+    let ping = |payload: &[u8]| OwnedEvent::Ping(payload.to_vec());
+    let pong = OwnedEvent::Pong(b"unasked".to_vec());
     assert_eq!(seen.events, [ping(b""), ping(b"one"), text("x"), ping(&[b'2'; 125]), pong]);
     let pongs =
         [masked(FIN | PONG, b""), masked(FIN | PONG, b"one"), masked(FIN | PONG, &[b'2'; 125])];
@@ -34,6 +34,6 @@ fn a_ping_is_answered_before_the_close_frame_and_not_after() {
         connection
     };
     let seen = at_every_split(closing, &masked(FIN | PING, b"late"));
-    assert_eq!(seen.events, [Happened::Ping(b"late".to_vec())]);
+    assert_eq!(seen.events, [OwnedEvent::Ping(b"late".to_vec())]);
     assert_eq!((seen.output, seen.state), (vec![], State::Closing));
 }

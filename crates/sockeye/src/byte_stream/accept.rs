@@ -15,7 +15,7 @@ const DEFAULT_QUEUE: usize = 128;
 
 /// Timeout for a new stream to enter a full accept queue; afterwards the stream is closed with 1013
 /// (try again later). Equal to the handshake timeout, which is about as long as a user would wait.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns a listener of byte streams, and a handle that makes its streams of requests.
 ///
@@ -43,9 +43,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// | server of the route | use |
 /// |---|---|
-/// | axum | `any_service(accept)`; to inspect the request first, `upgrade.on_upgrade(move \|ws\| accept.give(ws))` |
+/// | axum | `any_service(accept)`; to inspect the request first, `upgrade.on_upgrade(move \|ws\| accept.deliver(ws))` |
 /// | hyper | `serve_connection(io, accept)`, or [`Accept`] as a `tower` service |
-/// | [`Server`](crate::Server) | `server.serve(move \|ws\| accept.give(ws))` |
+/// | [`Server`](crate::Server) | `server.serve(move \|ws\| accept.deliver(ws))` |
 ///
 /// The handler server ([`push`](crate::push)) has no such route: its connections belong to the
 /// event loop of their worker, and no task could wait for their bytes.
@@ -58,7 +58,7 @@ pub fn listener() -> (Listener, Accept) {
 /// Returns a listener like [`listener`], with a queue of `length` streams that wait to be accepted;
 /// at least 1.
 ///
-/// A stream that finds the queue full waits for [`PATIENCE`], and is closed with 1013 (try again
+/// A stream that finds the queue full waits for [`ACCEPT_TIMEOUT`], and is closed with 1013 (try again
 /// later) if the queue is still full. The number of streams that wait this way is for the server to
 /// limit: see [`Server::max_connections`](crate::Server::max_connections).
 pub fn listener_with_queue(length: usize) -> (Listener, Accept) {
@@ -67,7 +67,7 @@ pub fn listener_with_queue(length: usize) -> (Listener, Accept) {
 }
 
 /// The source of streams for a [`Listener`]: a service of hyper and tower with the feature `hyper`,
-/// which upgrades every request that asks for it, and [`give`](Self::give) for WebSockets that were
+/// which upgrades every request that asks for it, and [`deliver`](Self::deliver) for WebSockets that were
 /// upgraded by other means. A clone makes streams for the same listener.
 ///
 /// A request that does not ask for a WebSocket gets the appropriate answer. The origin of pages is
@@ -98,7 +98,7 @@ impl Accept {
     /// # async fn run() -> sockeye::Result<()> {
     /// let (mut listener, accept) = sockeye::byte_stream::listener();
     /// let server = sockeye::Server::bind("127.0.0.1:8080").await?;
-    /// tokio::spawn(server.serve(move |ws| accept.give(ws)));
+    /// tokio::spawn(server.serve(move |ws| accept.deliver(ws)));
     /// while let Some(stream) = listener.accept().await {
     ///     println!("from {:?}", stream.peer_addr());
     /// }
@@ -109,7 +109,7 @@ impl Accept {
     /// # Cancel safety
     /// If the future is dropped before the stream is in the queue, the WebSocket is dropped as
     /// well; later, dropping the future has no effect.
-    pub fn give(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
+    pub fn deliver(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
         let queue = self.queue.clone();
         async move {
             let (lease, dropped) = oneshot::channel();
@@ -125,7 +125,7 @@ impl Accept {
 
 /// Waits for a place in the queue. Returns whether there was one.
 pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream) -> bool {
-    let (code, stream) = match queue.send_timeout(stream, PATIENCE).await {
+    let (code, stream) = match queue.send_timeout(stream, ACCEPT_TIMEOUT).await {
         Ok(()) => return true,
         Err(SendTimeoutError::Timeout(stream)) => (CloseCode::TRY_AGAIN_LATER, stream),
         Err(SendTimeoutError::Closed(stream)) => (CloseCode::GOING_AWAY, stream),

@@ -29,7 +29,7 @@ impl ByteStream {
     ///
     /// # Deadlines
     /// While the TCP connection takes nothing, the stream is not read, and pings are not answered.
-    /// For the peer not to give this end up meanwhile, its [`Config`](crate::Config) needs a long
+    /// For the peer not to deliver this end up meanwhile, its [`Config`](crate::Config) needs a long
     /// `pong_timeout` and no `write_timeout`. The local keepalive is not affected: a stream that is
     /// left unread is not cut by its own deadlines.
     ///

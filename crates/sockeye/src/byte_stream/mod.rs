@@ -90,7 +90,7 @@ use tokio::sync::oneshot;
 
 use crate::WebSocket;
 use crate::websocket::{Half, ProgressTimeout};
-pub use accept::{Accept, PATIENCE, listener, listener_with_queue};
+pub use accept::{ACCEPT_TIMEOUT, Accept, listener, listener_with_queue};
 pub use deadlines::Deadlines;
 pub use error::Error;
 pub use listener::Listener;

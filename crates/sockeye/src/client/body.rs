@@ -13,7 +13,7 @@ pub(super) const MAX_LENGTH: usize = 1024;
 
 /// Timeout of reading the content. The status is already known; a server that keeps the connection
 /// open without declaring the content's length must not delay the error further.
-const PATIENCE: Duration = Duration::from_secs(1);
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The framing of a response's content, which decides where the content ends (RFC 9112 section
 /// 6.3).
@@ -76,7 +76,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
         }
     };
     // After a timeout, the error still shows the bytes received before it.
-    let _ = timeout(PATIENCE, all).await;
+    let _ = timeout(BODY_TIMEOUT, all).await;
     framing.read(&received).0
 }
 

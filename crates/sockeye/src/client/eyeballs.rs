@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{ConnectError, Stage, Stages};
+use super::{ConnectError, Stage, StageTimer};
 
 /// Delay before the next address is tried in parallel: the value that RFC 8305 section 8
 /// recommends.
@@ -45,15 +45,15 @@ impl fmt::Display for FailedAttempt {
 pub(super) async fn dial(
     host: &str,
     port: u16,
-    stages: &Stages,
+    stage_timer: &StageTimer,
 ) -> Result<TcpStream, ConnectError> {
     let resolve = |source| ConnectError::Resolve { host: host.to_owned(), source };
     let resolved = async { tokio::net::lookup_host((host, port)).await.map_err(resolve) };
-    let addresses = interleave(stages.watch(Stage::Resolve, resolved).await?);
+    let addresses = interleave(stage_timer.watch(Stage::Resolve, resolved).await?);
     if addresses.is_empty() {
         return Err(resolve(io::ErrorKind::AddrNotAvailable.into()));
     }
-    connect(host, port, addresses, stages).await
+    connect(host, port, addresses, stage_timer).await
 }
 
 /// Connects to the first of the host's addresses that accepts.
@@ -61,7 +61,7 @@ async fn connect(
     host: &str,
     port: u16,
     addresses: VecDeque<SocketAddr>,
-    stages: &Stages,
+    stage_timer: &StageTimer,
 ) -> Result<TcpStream, ConnectError> {
     let connected = async {
         race(addresses, TcpStream::connect).await.map_err(|attempts| ConnectError::Connect {
@@ -69,7 +69,7 @@ async fn connect(
             attempts,
         })
     };
-    let stream = stages.watch(Stage::Connect, connected).await?;
+    let stream = stage_timer.watch(Stage::Connect, connected).await?;
     // Set this early for the TLS handshake and the opening handshake.
     stream.set_nodelay(true).map_err(ConnectError::Io)?;
     Ok(stream)
@@ -182,8 +182,8 @@ mod tests {
     /// connections or never accepts them.
     async fn assert_connects(listener: TcpListener) {
         let address = listener.local_addr().unwrap();
-        let stages = Stages::begin(Duration::from_secs(60));
-        let dialled = connect("localhost", address.port(), localhost(address.port()), &stages);
+        let stage_timer = StageTimer::begin(Duration::from_secs(60));
+        let dialled = connect("localhost", address.port(), localhost(address.port()), &stage_timer);
         let (dialled, accepted) = tokio::join!(dialled, listener.accept());
         let dialled = dialled.unwrap();
         assert_eq!(dialled.peer_addr().unwrap(), address);

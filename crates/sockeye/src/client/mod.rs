@@ -13,7 +13,7 @@ pub mod proxy;
 pub mod reconnect;
 mod redirect;
 mod retry;
-mod stages;
+mod stage_timer;
 #[cfg(feature = "tls")]
 mod trust;
 #[cfg(unix)]
@@ -44,8 +44,8 @@ pub use eyeballs::FailedAttempt;
 pub use http2::Http2;
 use proxy::Route;
 pub use redirect::RedirectError;
-pub use stages::Stage;
-use stages::Stages;
+pub use stage_timer::Stage;
+use stage_timer::StageTimer;
 #[cfg(feature = "tls")]
 pub use trust::TlsConfigError;
 #[cfg(feature = "tls")]
@@ -253,11 +253,11 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request = self.request()?;
-        let stages = Stages::begin(self.timeout);
+        let stage_timer = StageTimer::begin(self.timeout);
         // Boxed, so that the task of a connection does not keep the size of the opening future.
-        match Box::pin(self.attempt(request, &stages)).await {
+        match Box::pin(self.attempt(request, &stage_timer)).await {
             Err(ConnectError::Handshake(answer)) if self.follows(&answer) => {
-                Box::pin(self.redirected(request, answer, &stages)).await
+                Box::pin(self.redirected(request, answer, &stage_timer)).await
             }
             result => result,
         }
@@ -276,9 +276,9 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let request = self.request()?;
-        let stages = Stages::begin(self.timeout);
+        let stage_timer = StageTimer::begin(self.timeout);
         let transport = opening::transport(stream);
-        stages.watch(Stage::Handshake, self.open(request, transport)).await
+        stage_timer.watch(Stage::Handshake, self.open(request, transport)).await
     }
 
     /// Applies the change unless the request already has an error.
@@ -306,23 +306,23 @@ impl Client {
     async fn attempt(
         &self,
         request: &ClientRequest,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<WebSocket, ConnectError> {
         #[cfg(all(feature = "http2", feature = "tls"))]
         if self.prefer_http2 && request.url().is_secure() {
-            return self.attempt_either(request, stages).await;
+            return self.attempt_either(request, stage_timer).await;
         }
-        self.attempt_http1(request, stages).await
+        self.attempt_http1(request, stage_timer).await
     }
 
     async fn attempt_http1(
         &self,
         request: &ClientRequest,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<WebSocket, ConnectError> {
-        let stream = self.dial(request.url(), stages).await?;
-        let transport = self.secure(request, stream.into(), stages).await?;
-        stages.watch(Stage::Handshake, self.open(request, transport)).await
+        let stream = self.dial(request.url(), stage_timer).await?;
+        let transport = self.secure(request, stream.into(), stage_timer).await?;
+        stage_timer.watch(Stage::Handshake, self.open(request, transport)).await
     }
 
     #[cfg(feature = "tls")]
@@ -330,14 +330,14 @@ impl Client {
         &self,
         request: &ClientRequest,
         stream: Transport,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<Transport, ConnectError> {
         if !request.url().is_secure() {
             return Ok(stream);
         }
         let peer = stream.peer_addr();
         let config = tls::config(self.tls.as_ref());
-        let stream = begin_tls(stream, request.url().host(), config, stages).await?;
+        let stream = begin_tls(stream, request.url().host(), config, stage_timer).await?;
         Ok(Transport::boxed(stream, peer))
     }
 
@@ -351,7 +351,7 @@ impl Client {
         &self,
         request: &ClientRequest,
         stream: Transport,
-        _: &Stages,
+        _: &StageTimer,
     ) -> Result<Transport, ConnectError> {
         if request.url().is_secure() { Err(ConnectError::TlsDisabled) } else { Ok(stream) }
     }
@@ -363,11 +363,11 @@ async fn begin_tls(
     stream: Transport,
     host: &str,
     config: io::Result<Arc<ClientConfig>>,
-    stages: &Stages,
+    stage_timer: &StageTimer,
 ) -> Result<TlsStream<Transport>, ConnectError> {
     let secured = async {
         let secured = async { tls::connect(stream, host, config?).await };
         secured.await.map_err(|source| ConnectError::Tls { host: host.to_owned(), source })
     };
-    stages.watch(Stage::Tls, secured).await
+    stage_timer.watch(Stage::Tls, secured).await
 }

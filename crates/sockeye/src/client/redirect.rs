@@ -6,7 +6,7 @@ use http::header::{ACCEPT_LANGUAGE, LOCATION, ORIGIN, USER_AGENT};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sockeye_proto::handshake::{ClientRequest, HandshakeError, RequestError, Url};
 
-use super::{Client, ConnectError, Stages};
+use super::{Client, ConnectError, StageTimer};
 use crate::WebSocket;
 
 /// The headers that are sent to another origin: they identify the client and the page, and hold no
@@ -64,7 +64,7 @@ impl Client {
         &self,
         request: &ClientRequest,
         mut answer: HandshakeError,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<WebSocket, ConnectError> {
         let mut request = request.clone();
         let mut visited = vec![request.url().clone()];
@@ -82,7 +82,7 @@ impl Client {
             tracing::debug!(%url, "redirected");
             visited.push(url.clone());
             redirect(&mut request, url);
-            match self.attempt(&request, stages).await {
+            match self.attempt(&request, stage_timer).await {
                 Err(ConnectError::Handshake(next)) => answer = next,
                 result => return result,
             }

@@ -29,7 +29,7 @@ impl ConnectError {
             | Self::Hook(_) => true,
             #[cfg(unix)]
             Self::Unix { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
-            Self::Tls { source, .. } => is_of_the_transport(source),
+            Self::Tls { source, .. } => is_transport_error(source),
             Self::Proxy { source, .. } => source.is_transient(),
             // The server was stopped while it responded.
             Self::Handshake(HandshakeError::Truncated { .. }) => true,
@@ -79,7 +79,7 @@ fn is_transient(status: StatusCode) -> bool {
 
 /// Returns whether a TLS handshake failed because of its transport: errors of rustls and of an
 /// invalid server name have an inner error.
-fn is_of_the_transport(error: &io::Error) -> bool {
+fn is_transport_error(error: &io::Error) -> bool {
     error.get_ref().is_none() || error.kind() == io::ErrorKind::UnexpectedEof
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Trust {
     roots: Option<RootCertStore>,
     identity: Option<Arc<Identity>>,
     /// The first error in a setting.
-    mistake: Option<TlsConfigError>,
+    error_in: Option<TlsConfigError>,
 }
 
 /// A certificate with its intermediate certificates, and its key.
@@ -110,7 +110,7 @@ impl Client {
 
     /// Changes the settings, and builds the TLS configuration from them.
     fn trust(mut self, change: impl FnOnce(&mut Trust) -> Result<(), TlsConfigError>) -> Self {
-        if self.trust.mistake.is_some() {
+        if self.trust.error_in.is_some() {
             return self;
         }
         let made = change(&mut self.trust).and_then(|()| {
@@ -120,7 +120,7 @@ impl Client {
         });
         match made {
             Ok(config) => self.tls = Some(Arc::new(config)),
-            Err(mistake) => self.trust.mistake = Some(mistake),
+            Err(error_in) => self.trust.error_in = Some(error_in),
         }
         self
     }
@@ -128,7 +128,7 @@ impl Client {
 
 impl Trust {
     pub(super) fn check(&self) -> Result<(), ConnectError> {
-        self.mistake.clone().map_or(Ok(()), |mistake| Err(ConnectError::TlsConfig(mistake)))
+        self.error_in.clone().map_or(Ok(()), |error_in| Err(ConnectError::TlsConfig(error_in)))
     }
 }
 
@@ -146,7 +146,7 @@ impl fmt::Debug for Trust {
         f.debug_struct("Trust")
             .field("roots", &self.roots.as_ref().map(RootCertStore::len))
             .field("identity", &self.identity.is_some())
-            .field("mistake", &self.mistake)
+            .field("error_in", &self.error_in)
             .finish()
     }
 }

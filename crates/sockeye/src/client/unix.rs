@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use super::{Client, ConnectError, Stage, Stages};
+use super::{Client, ConnectError, Stage, StageTimer};
 use crate::WebSocket;
 use crate::transport::Transport;
 
@@ -31,15 +31,15 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect_unix(&self, path: impl AsRef<Path>) -> Result<WebSocket, ConnectError> {
         let (request, path) = (self.request()?, path.as_ref());
-        let stages = Stages::begin(self.timeout);
+        let stage_timer = StageTimer::begin(self.timeout);
         let connected = async {
             UnixStream::connect(path)
                 .await
                 .map_err(|source| ConnectError::Unix { path: path.to_owned(), source })
         };
-        let stream = stages.watch(Stage::Connect, connected).await?;
+        let stream = stage_timer.watch(Stage::Connect, connected).await?;
         let transport = Transport::boxed(stream, None);
-        let transport = self.secure(request, transport, &stages).await?;
-        stages.watch(Stage::Handshake, self.open(request, transport)).await
+        let transport = self.secure(request, transport, &stage_timer).await?;
+        stage_timer.watch(Stage::Handshake, self.open(request, transport)).await
     }
 }

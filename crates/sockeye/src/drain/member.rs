@@ -80,7 +80,7 @@ impl Member {
     }
 
     /// Notifies the connection to close. Only the first notification counts.
-    pub(super) fn tell(&self, frame: CloseFrame) {
+    pub(super) fn notify(&self, frame: CloseFrame) {
         let _ = self.frame.set(frame);
         self.advance(DrainStage::Notified);
     }

@@ -139,7 +139,7 @@ impl Drain {
             // Notifications that are closer together than the timer's precision leave together.
             sleep_until(next).await;
             if let Some(member) = member.upgrade() {
-                member.tell(shutdown.frame());
+                member.notify(shutdown.frame());
             }
             next = next.checked_add(interval).unwrap_or(next);
         }

@@ -35,7 +35,7 @@ impl Registry {
         let begun = inner.begun.clone();
         drop(inner);
         if let Some(shutdown) = begun {
-            member.tell(shutdown.frame());
+            member.notify(shutdown.frame());
         }
         member
     }

@@ -85,7 +85,7 @@ pub struct Http2Guard<S> {
     preface: Option<&'static [u8]>,
     received: FrameHeaders,
     sent: FrameHeaders,
-    share: Share,
+    share: FrameRateLimit,
     resets: u32,
     max_resets: u32,
     limit: ResetLimit,
@@ -99,7 +99,7 @@ impl<S> Http2Guard<S> {
             preface: Some(PREFACE),
             received: FrameHeaders::default(),
             sent: FrameHeaders::default(),
-            share: Share::default(),
+            share: FrameRateLimit::default(),
             resets: 0,
             max_resets: MAX_RESETS,
             limit: ResetLimit(Arc::new(Notify::new())),
@@ -186,7 +186,7 @@ impl std::error::Error for TooManyResets {}
 
 /// The number of control frames that a connection may send.
 #[derive(Debug)]
-struct Share {
+struct FrameRateLimit {
     /// The frames left; negative while the connection has to wait.
     left: i64,
     /// The time up to which [`RATE`] was added to `left`; the clock is read only when nothing is
@@ -195,13 +195,13 @@ struct Share {
     wait: Option<Pin<Box<Sleep>>>,
 }
 
-impl Default for Share {
+impl Default for FrameRateLimit {
     fn default() -> Self {
         Self { left: i64::from(BURST), added_until: None, wait: None }
     }
 }
 
-impl Share {
+impl FrameRateLimit {
     fn take(&mut self, frames: u32) {
         self.left -= i64::from(frames);
     }

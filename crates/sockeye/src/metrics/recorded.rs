@@ -18,7 +18,7 @@ const CLIENT: &str = "client";
 #[cfg(unix)]
 pub(super) const PANIC: &str = "panic";
 
-static FIGURES: OnceLock<AllMetrics> = OnceLock::new();
+static METRICS: OnceLock<AllMetrics> = OnceLock::new();
 
 /// Describes the metrics to the recorder, and registers each at zero. Otherwise the first
 /// connection does so.
@@ -27,7 +27,7 @@ pub fn describe() {
 }
 
 fn metrics() -> &'static AllMetrics {
-    FIGURES.get_or_init(|| {
+    METRICS.get_or_init(|| {
         descriptions::describe();
         AllMetrics::new()
     })

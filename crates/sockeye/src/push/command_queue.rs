@@ -25,7 +25,7 @@ pub(super) enum Command {
     Abort(ConnectionId),
     Broadcast(Prepared),
     /// The memory budget is used up, and has chosen the connection to release its memory.
-    GiveWay(ConnectionId),
+    ReleaseMemory(ConnectionId),
     Stop,
 }
 
@@ -35,7 +35,7 @@ impl Command {
     /// each once in the life of its connection, a connection is chosen to release its memory once
     /// for its input and once for its output, and a server is stopped once.
     const fn bypasses_limit(&self) -> bool {
-        matches!(self, Self::Close(..) | Self::Abort(_) | Self::GiveWay(_) | Self::Stop)
+        matches!(self, Self::Close(..) | Self::Abort(_) | Self::ReleaseMemory(_) | Self::Stop)
     }
 
     fn size(&self) -> usize {
@@ -46,7 +46,7 @@ impl Command {
                 Self::Ping(_, payload) => payload.len(),
                 Self::Event(_, event) => size_of_val(&**event),
                 Self::Close(_, payload) => payload.frame().map_or(0, |frame| frame.reason.len()),
-                Self::Abort(_) | Self::GiveWay(_) | Self::Stop => 0,
+                Self::Abort(_) | Self::ReleaseMemory(_) | Self::Stop => 0,
             }
     }
 }
@@ -148,15 +148,15 @@ pub(super) struct Workers {
 }
 
 /// A waker that notifies a connection's worker that the connection is to release its memory.
-struct GiveWay {
+struct ReleaseMemory {
     id: ConnectionId,
     workers: Arc<Workers>,
 }
 
-impl Wake for GiveWay {
+impl Wake for ReleaseMemory {
     fn wake(self: Arc<Self>) {
         // A worker that has stopped has closed the connection.
-        let _ = self.workers.post(self.id, Command::GiveWay(self.id));
+        let _ = self.workers.post(self.id, Command::ReleaseMemory(self.id));
     }
 }
 
@@ -164,7 +164,7 @@ impl Workers {
     /// Returns a waker for the memory budget, which notifies a connection that it is to release its
     /// memory.
     pub(super) fn waker(self: &Arc<Self>, id: ConnectionId) -> task::Waker {
-        task::Waker::from(Arc::new(GiveWay { id, workers: self.clone() }))
+        task::Waker::from(Arc::new(ReleaseMemory { id, workers: self.clone() }))
     }
 
     pub(super) fn post(&self, id: ConnectionId, command: Command) -> Result<(), HandleError> {
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sleeping_worker_is_woken_once_and_a_full_mailbox_refuses() {
+    fn a_sleeping_worker_is_woken_once_and_a_full_queue_refuses() {
         let woken = Arc::new(AtomicUsize::new(0));
         let count = woken.clone();
         let waker = Box::new(move || {

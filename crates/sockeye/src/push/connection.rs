@@ -36,7 +36,7 @@ pub struct Connection {
     data: Option<Box<dyn Any>>,
     head: Option<Box<[u8]>>,
     extras: Option<Box<Extras>>,
-    handle: OwnHandle,
+    handle: HandleSlot,
 }
 
 /// The fields that few connections need, kept apart so that an idle connection is small.
@@ -52,9 +52,9 @@ struct Extras {
 /// The handle of a connection, created when first requested and notified when the connection is
 /// over.
 #[derive(Default)]
-struct OwnHandle(OnceCell<Handle>);
+struct HandleSlot(OnceCell<Handle>);
 
-impl Drop for OwnHandle {
+impl Drop for HandleSlot {
     fn drop(&mut self) {
         if let Some(handle) = self.0.get() {
             handle.on_closed();
@@ -141,7 +141,7 @@ impl Connection {
             data: None,
             head: None,
             extras: None,
-            handle: OwnHandle::default(),
+            handle: HandleSlot::default(),
         }
     }
 
@@ -223,7 +223,7 @@ impl Connection {
     /// that is being handled: then it is written from there.
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Sent {
         let message = message.into();
-        self.put(message, |writer| writer.push(message.as_bytes()))
+        self.send_with(message, |writer| writer.push(message.as_bytes()))
     }
 
     /// Sends a message that shares its payload: a payload of 4 KiB or more is not copied.
@@ -235,8 +235,8 @@ impl Connection {
     /// is not copied.
     #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Sent {
-        let (protocol, writer) = match self.room() {
-            Ok(room) => room,
+        let (protocol, writer) = match self.reserve_send() {
+            Ok(reserved) => reserved,
             Err(sent) => return sent,
         };
         let before = writer.output.len();
@@ -254,7 +254,7 @@ impl Connection {
     #[inline]
     pub(super) fn send_message(&mut self, message: &Message) -> Sent {
         let payload = || message.clone().into_bytes();
-        self.put(message.as_ref(), |writer| writer.output.push_shared(payload()))
+        self.send_with(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
 
     /// Sends encoded frames, which contain the messages in `counts`. Returns whether this
@@ -275,9 +275,9 @@ impl Connection {
     }
 
     #[inline]
-    fn put(&mut self, message: MessageRef<'_>, payload: impl FnOnce(&mut Writer)) -> Sent {
-        let (protocol, writer) = match self.room() {
-            Ok(room) => room,
+    fn send_with(&mut self, message: MessageRef<'_>, payload: impl FnOnce(&mut Writer)) -> Sent {
+        let (protocol, writer) = match self.reserve_send() {
+            Ok(reserved) => reserved,
             Err(sent) => return sent,
         };
         let before = writer.output.len();
@@ -304,7 +304,7 @@ impl Connection {
     /// Returns the encoder and the writer for a message, or the outcome if the message cannot be
     /// sent.
     #[inline]
-    fn room(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
+    fn reserve_send(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
         if self.requests.is_abort() {
             return Err(Sent::Closed);
         }

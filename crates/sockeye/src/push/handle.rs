@@ -13,9 +13,9 @@ use crate::websocket::ClosePayload;
 /// Flag: the connection is over.
 const CLOSED: u8 = 1;
 /// Flag: [`Handle::close`] was called.
-const CLOSE_ASKED: u8 = 2;
+const CLOSE_REQUESTED: u8 = 2;
 /// Flag: [`Handle::abort`] was called.
-const ABORT_ASKED: u8 = 4;
+const ABORT_REQUESTED: u8 = 4;
 
 /// A handle to a connection, for any thread at any time: the connection's worker executes its
 /// commands.
@@ -64,7 +64,7 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Closed`], [`HandleError::Full`], [`HandleError::Stopped`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), HandleError> {
-        self.post_letter(Command::Send(self.id(), message.into()))
+        self.post_command(Command::Send(self.id(), message.into()))
     }
 
     /// Sends a prepared message like [`send`](Self::send), without encoding or compressing it
@@ -73,7 +73,7 @@ impl Handle {
     /// # Errors
     /// Same as [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.post_letter(Command::SendPrepared(self.id(), prepared.clone()))
+        self.post_command(Command::SendPrepared(self.id(), prepared.clone()))
     }
 
     /// Sends a ping with at most 125 bytes of payload.
@@ -84,7 +84,7 @@ impl Handle {
         if payload.len() > sockeye_proto::frame::MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: payload.len() }.into());
         }
-        self.post_letter(Command::Ping(self.id(), payload.into()))
+        self.post_command(Command::Ping(self.id(), payload.into()))
     }
 
     /// Posts an event to the connection. The worker passes it to
@@ -100,7 +100,7 @@ impl Handle {
     /// # Errors
     /// Same as [`send`](Self::send).
     pub fn post(&self, event: impl Any + Send) -> Result<(), HandleError> {
-        self.post_letter(Command::Event(self.id(), Box::new(event)))
+        self.post_command(Command::Event(self.id(), Box::new(event)))
     }
 
     /// Begins the closing handshake, after everything that was sent before. A full command queue
@@ -116,7 +116,7 @@ impl Handle {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), HandleError> {
         let payload = ClosePayload::new(code, reason)?;
-        self.ask_once(CLOSE_ASKED, Command::Close(self.id(), payload))
+        self.post_once(CLOSE_REQUESTED, Command::Close(self.id(), payload))
     }
 
     /// Drops the connection without a closing handshake, and discards unwritten output. A full
@@ -125,7 +125,7 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Stopped`].
     pub fn abort(&self) -> Result<(), HandleError> {
-        self.ask_once(ABORT_ASKED, Command::Abort(self.id()))
+        self.post_once(ABORT_REQUESTED, Command::Abort(self.id()))
     }
 
     /// Sends a message to all open connections of the server, like [`Broadcaster::broadcast`].
@@ -159,7 +159,7 @@ impl Handle {
         self.shared.end.get_or_init(|| end);
     }
 
-    fn post_letter(&self, command: Command) -> Result<(), HandleError> {
+    fn post_command(&self, command: Command) -> Result<(), HandleError> {
         if let Some(end) = self.shared.end.get() {
             self.shared.workers.check_running(self.id())?;
             return Err(HandleError::Closed(end.clone()));
@@ -169,7 +169,7 @@ impl Handle {
 
     /// Posts a command that bypasses the limit of the command queue, at most once per connection:
     /// this bounds the number of such commands.
-    fn ask_once(&self, asked: u8, command: Command) -> Result<(), HandleError> {
+    fn post_once(&self, asked: u8, command: Command) -> Result<(), HandleError> {
         if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
             return self.shared.workers.check_running(self.id());
         }

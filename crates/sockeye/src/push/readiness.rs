@@ -381,14 +381,14 @@ impl Link<Socket> {
                     if !output.advance(length) {
                         // A short write means that the socket is full: an event follows when it
                         // accepts more.
-                        return self.wait_for_room(context, length > 0);
+                        return self.wait_for_send_capacity(context, length > 0);
                     }
                     if !self.on_written(context) {
                         return;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.wait_for_room(context, false);
+                    return self.wait_for_send_capacity(context, false);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {

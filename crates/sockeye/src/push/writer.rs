@@ -30,7 +30,7 @@ impl Writer {
 
     /// Ends the current input, which is about to change: unwritten payloads in it are copied.
     pub(super) fn end_input(&mut self, input: &[u8]) {
-        self.output.own(input);
+        self.output.copy_input(input);
         self.input = 0..0;
     }
 

@@ -29,7 +29,7 @@ use crate::{MemoryBudget, WebSocket, answer};
 const MAX_DISCARDED: u64 = 256 * 1024;
 
 /// Timeout of the response that reports that the handshake timed out.
-const LAST_WORD: Duration = Duration::from_secs(1);
+const TIMEOUT_ANSWER_DEADLINE: Duration = Duration::from_secs(1);
 
 type OnHost = dyn Fn(&str) -> Result<(), Refusal> + Send + Sync;
 type OnHeader = dyn Fn(&str, &[u8]) -> Result<(), Refusal> + Send + Sync;
@@ -252,9 +252,9 @@ impl Upgrader {
     ) -> Result<(WebSocket, T), UpgradeError> {
         // Boxed, so that the task of a connection does not keep the size of the handshake's future.
         let upgrade = Box::pin(self.upgrade(transport, peer, enter));
-        let (transport, Opened { negotiated, input, data, peer, entered }) = upgrade.await?;
+        let (transport, Opened { negotiated, input, data, peer, admitted }) = upgrade.await?;
         let ws = self.options.open(transport, peer, &input, negotiated).with_data(data);
-        Ok((ws, entered))
+        Ok((ws, admitted))
     }
 
     /// Returns the timeout of the opening handshake.
@@ -308,7 +308,7 @@ impl Upgrader {
                 let late = Refusal::new(status, "the request could not be decided on in time\n");
                 let mut bytes = Vec::with_capacity(256);
                 answer::encode_refusal(late, &mut bytes);
-                Deadline::after(LAST_WORD).watch(refuse(&mut stream, &bytes)).await;
+                Deadline::after(TIMEOUT_ANSWER_DEADLINE).watch(refuse(&mut stream, &bytes)).await;
             }
             _ => role_metrics.count_refused_with(None),
         }
@@ -316,7 +316,7 @@ impl Upgrader {
     }
 
     /// Reads a request and refuses it, regardless of its content. Gives up after `time`.
-    pub(crate) async fn turn_away(
+    pub(crate) async fn refuse_connection(
         &self,
         mut transport: Transport,
         refusal: &Refusal,
@@ -351,7 +351,7 @@ impl Upgrader {
         let mut buffer = BytesMut::new();
         let limits = self.options.head_limits;
         let end = opening::read_head(stream, &mut buffer, HeadSearch::new(limits)).await?;
-        let (response, data, peer, entered) = {
+        let (response, data, peer, admitted) = {
             let head = RequestHead::parse(&buffer[..end], limits)?;
             let request = Request::from_head(&head)?;
             let client = self.options.client(peer, &request);
@@ -359,7 +359,7 @@ impl Upgrader {
                 Span::current().record("peer", client.map(field::display));
             }
             let peer = client;
-            let entered = enter(peer).map_err(HandshakeError::from)?;
+            let admitted = enter(peer).map_err(HandshakeError::from)?;
             let mut response = self.answer(&request)?;
             let mut data = Extensions::new();
             if let Some(admit) = &self.admit {
@@ -370,14 +370,14 @@ impl Upgrader {
                 data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
             }
             let data = self.options.keep(data, &request, peer)?;
-            (response, data, peer, entered)
+            (response, data, peer, admitted)
         };
         let mut bytes = Vec::with_capacity(256);
         response.encode(&mut bytes);
         stream.write_all(&bytes).await?;
         stream.flush().await?;
         let (negotiated, input) = (response.into_negotiated(), buffer.split_off(end));
-        Ok(Opened { negotiated, input, data, peer, entered })
+        Ok(Opened { negotiated, input, data, peer, admitted })
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Response, HandshakeError> {
@@ -418,7 +418,7 @@ struct Opened<T> {
     /// The client's address.
     peer: Option<SocketAddr>,
     /// The result of the server's check of the client's address.
-    entered: T,
+    admitted: T,
 }
 
 /// Sends the response on a best-effort basis: the connection ends in any case.

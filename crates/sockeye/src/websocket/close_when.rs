@@ -87,7 +87,7 @@ impl WebSocket {
     /// is out, or must go out now as the handler does not receive, the closing handshake is
     /// finished first: a handler that ends because it cannot send would cut the handshake short.
     #[cold]
-    pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(super) fn poll_drain_notice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {
             self.poll_close_signal(cx)?;
         }
@@ -100,7 +100,7 @@ impl WebSocket {
 
     /// Returns whether the shutdown deadline of the server has passed; the task is woken when that
     /// changes.
-    pub(super) fn poll_time_up(&self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll_drain_deadline(&self, cx: &mut Context<'_>) -> bool {
         self.member.as_ref().is_some_and(|member| member.poll(cx) == DrainStage::Dropped)
     }
 }

@@ -209,7 +209,7 @@ impl WebSocket {
                 self.ending.step = next;
                 continue;
             }
-            if self.poll_time_up(cx) {
+            if self.poll_drain_deadline(cx) {
                 if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
                     self.ending.set_error(TimedOut::Closing.into());
                 }

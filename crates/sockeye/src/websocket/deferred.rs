@@ -11,7 +11,7 @@ use sockeye_proto::{Role, TransportStatus};
 use tokio::io::AsyncWrite;
 
 use super::WebSocket;
-use super::output::CORK;
+use super::output::HIGH_WATER_MARK;
 use crate::error::Result;
 use crate::handler;
 use crate::transport::Transport;
@@ -50,10 +50,10 @@ impl WebSocket {
         !self.input.is_empty()
             && self.connection.role() == Role::Server
             && self.output.is_contiguous()
-            && self.leave_output()
+            && self.hand_output_to_task()
     }
 
-    fn leave_output(&mut self) -> bool {
+    fn hand_output_to_task(&mut self) -> bool {
         if !handler::is_polled() {
             return false;
         }
@@ -65,11 +65,11 @@ impl WebSocket {
             return false;
         }
         let mut inner = shared.lock();
-        if inner.error.is_some() || inner.output.len() + self.output.len() > CORK {
+        if inner.error.is_some() || inner.output.len() + self.output.len() > HIGH_WATER_MARK {
             return false;
         }
         self.output.leave_in(&mut inner.output);
-        self.left_output = true;
+        self.output_deferred = true;
         true
     }
 
@@ -79,7 +79,7 @@ impl WebSocket {
     /// The error of the task's last write.
     #[cold]
     pub(super) fn take_output_back(&mut self) -> Result<()> {
-        self.left_output = false;
+        self.output_deferred = false;
         let Transport::Shared(shared) = &self.transport else { return Ok(()) };
         let mut inner = shared.lock();
         if let Some(error) = inner.error.take() {

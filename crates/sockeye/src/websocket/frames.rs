@@ -70,7 +70,7 @@ impl WebSocket {
         if !self.incoming.is_idle() || !self.connection.is_between_messages() {
             return Err(UsageError::MessageInProgress.into());
         }
-        if self.left_output {
+        if self.output_deferred {
             self.take_output_back()?;
         }
         let role = self.connection.role();

@@ -101,7 +101,7 @@ impl WebSocket {
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_time_up(cx) || ready!(self.poll_flush_output(cx)).is_err() {
+        if self.poll_drain_deadline(cx) || ready!(self.poll_flush_output(cx)).is_err() {
             return Poll::Ready(());
         }
         if ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {

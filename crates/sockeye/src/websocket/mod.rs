@@ -99,7 +99,7 @@ pub struct WebSocket {
     input: BytesMut,
     output: Output,
     /// `true` if output was left to the handler's task and has not been taken back since.
-    left_output: bool,
+    output_deferred: bool,
     when_dropped: WhenDropped,
     timer: Timer,
     /// Timeout of a transport that takes no output.
@@ -161,7 +161,7 @@ impl WebSocket {
             connection,
             input,
             output: Output::default(),
-            left_output: false,
+            output_deferred: false,
             when_dropped: WhenDropped::default(),
             timer: Timer::default(),
             write_timeout: ProgressTimeout::default(),
@@ -494,7 +494,7 @@ impl WebSocket {
             return Poll::Ready(Err(self.too_late()));
         }
         if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Notified) {
-            ready!(self.poll_told(cx))?;
+            ready!(self.poll_drain_notice(cx))?;
         }
         if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
@@ -561,7 +561,7 @@ impl WebSocket {
     /// Writes all output, including a pong that waited for send capacity.
     #[inline]
     pub(crate) fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.left_output {
+        if self.output_deferred {
             self.take_output_back()?;
         }
         loop {
@@ -576,7 +576,7 @@ impl WebSocket {
                 }
                 Poll::Pending => return self.poll_blocked(cx, 0),
             }
-            self.connection.poll_owed(self.output.buffer());
+            self.connection.poll_pending_pong(self.output.buffer());
             if self.output.is_empty() {
                 return Poll::Ready(Ok(()));
             }

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use crate::output::{self, MAX_SLICES};
 
 /// Unwritten output, in bytes, from which on feeding a message waits for the transport: the cork.
-pub(super) const CORK: usize = 64 * 1024;
+pub(super) const HIGH_WATER_MARK: usize = 64 * 1024;
 
 /// Output that is written to an asynchronous transport.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Output {
     /// Returns whether another message may be added.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.unwritten.len() < CORK
+        self.unwritten.len() < HIGH_WATER_MARK
     }
 
     /// Adds the payload whose header was just appended.

@@ -46,7 +46,7 @@ async fn a_handler_of_axum_has_a_say_first() {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", tcp.local_addr().unwrap());
     let handler = async move |upgrade: WebSocketUpgrade| -> Response {
-        upgrade.data("Ada").on_upgrade(move |ws| accept.give(ws))
+        upgrade.data("Ada").on_upgrade(move |ws| accept.deliver(ws))
     };
     let app = Router::new().route("/", any(handler));
     tokio::spawn(async move { axum::serve(tcp, app).await });
@@ -83,7 +83,7 @@ async fn the_server_of_this_crate_counts_a_stream_until_it_is_dropped() {
     let url = format!("ws://{}/", server.local_addr().unwrap());
     let drain = sockeye::Drain::new();
     let server = server.drain(&drain);
-    tokio::spawn(server.serve(move |ws| accept.give(ws)));
+    tokio::spawn(server.serve(move |ws| accept.deliver(ws)));
     converse(&url, &mut listener).await;
 
     let _client = sockeye::connect(&url).await.unwrap();

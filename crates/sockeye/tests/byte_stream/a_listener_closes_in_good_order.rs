@@ -1,4 +1,4 @@
-use sockeye::byte_stream::{PATIENCE, listener, listener_with_queue};
+use sockeye::byte_stream::{ACCEPT_TIMEOUT, listener, listener_with_queue};
 use sockeye::handshake::HandshakeError;
 use sockeye::upgrade::Upgrader;
 use sockeye::{Client, CloseCode, ConnectError, WebSocket};
@@ -24,17 +24,17 @@ async fn close_code(mut client: WebSocket) -> CloseCode {
 async fn a_stream_for_which_there_is_no_room_in_time_is_closed_with_1013() {
     let (mut listener, accept) = listener_with_queue(1);
     let (first, ws) = websockets().await;
-    tokio::spawn(accept.give(ws));
+    tokio::spawn(accept.deliver(ws));
     let (second, ws) = websockets().await;
     let started = tokio::time::Instant::now();
-    tokio::spawn(accept.give(ws));
+    tokio::spawn(accept.deliver(ws));
     assert_eq!(close_code(second).await, CloseCode::TRY_AGAIN_LATER);
-    assert!(started.elapsed() >= PATIENCE);
+    assert!(started.elapsed() >= ACCEPT_TIMEOUT);
 
     // A connection that enters the queue in time is accepted.
     let (third, ws) = websockets().await;
-    tokio::spawn(accept.give(ws));
-    tokio::time::sleep(PATIENCE / 2).await;
+    tokio::spawn(accept.deliver(ws));
+    tokio::time::sleep(ACCEPT_TIMEOUT / 2).await;
     drop(listener.accept().await.unwrap());
     let mut stream = listener.accept().await.unwrap();
     let mut client = third.into_byte_stream();
@@ -49,12 +49,12 @@ async fn a_closed_listener_gives_those_that_wait_and_refuses_the_rest() {
     let (mut listener, accept) = listener_with_queue(1);
     let url = serve(accept.clone()).await;
     let (first, ws) = websockets().await;
-    let first_given = tokio::spawn(accept.give(ws));
+    let first_given = tokio::spawn(accept.deliver(ws));
     while accept.free() > 0 {
         tokio::task::yield_now().await;
     }
     let (second, ws) = websockets().await;
-    tokio::spawn(accept.give(ws));
+    tokio::spawn(accept.deliver(ws));
     listener.close();
     assert_eq!(close_code(second).await, CloseCode::GOING_AWAY);
 

@@ -12,7 +12,7 @@ async fn a_server_that_stops_ends_its_streams_after_what_they_wrote() {
     let url = format!("ws://{}/", server.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let server = server.shutdown_timeout(Duration::from_secs(60));
-    let handler = move |ws| accept.give(ws);
+    let handler = move |ws| accept.deliver(ws);
     let serving = tokio::spawn(server.serve_with_shutdown(handler, async { drop(stopped.await) }));
 
     let mut client = sockeye::connect(url).await.unwrap().into_byte_stream();

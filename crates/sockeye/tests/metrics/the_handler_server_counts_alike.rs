@@ -8,6 +8,9 @@ use sockeye::upgrade::{Refusal, Request};
 
 use crate::ledger::record;
 
+/// The length of a message that no transport takes at once.
+const LONG: usize = 32 << 20;
+
 fn refuse(request: &Request<'_>, _: &mut Answer) -> Result<(), Refusal> {
     if request.path() == "/" { Ok(()) } else { Err(Refusal::not_found("only /\n")) }
 }
@@ -21,9 +24,9 @@ fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
                 assert_eq!(connection.send("taken"), Sent::Taken);
                 assert_eq!(connection.send("dropped"), Sent::Full);
             }
-            // Both are read when the handler returns, and nothing is written between them.
+            // The peer reads neither before the handler returns, and the transport takes only a part of the first.
             b"to all" => {
-                connection.handle().send("mail").unwrap();
+                assert_eq!(connection.send_shared("x".repeat(LONG)), Sent::Taken);
                 connection.broadcast("dropped").unwrap();
             }
             b"to all in peace" => connection.broadcast("broadcast").unwrap(),
@@ -59,12 +62,17 @@ fn ask(address: SocketAddr, path: &str) -> TcpStream {
     stream
 }
 
-/// Sends a text with a mask key of zeros, and expects the text `expected`.
-fn exchange(stream: &mut TcpStream, text: &str, expected: &str) {
+/// Sends a text with a mask key of zeros.
+fn ask_for(stream: &mut TcpStream, text: &str) {
     let length = u8::try_from(text.len()).unwrap();
     let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
     frame.extend(text.bytes());
     stream.write_all(&frame).unwrap();
+}
+
+/// Sends a text, and expects the text `expected`.
+fn exchange(stream: &mut TcpStream, text: &str, expected: &str) {
+    ask_for(stream, text);
     let mut answer = vec![0; 2 + expected.len()];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer[2..], expected.as_bytes());
@@ -75,7 +83,10 @@ fn messages_drops_broadcasts_and_close_frames() {
     let figures = serve(|address| {
         let mut stream = ask(address, "/");
         exchange(&mut stream, "twice", "taken");
-        exchange(&mut stream, "to all", "mail");
+        ask_for(&mut stream, "to all");
+        let mut long = vec![0; 10 + LONG];
+        stream.read_exact(&mut long).unwrap();
+        assert!(long[10..].iter().all(|byte| *byte == b'x'));
         exchange(&mut stream, "to all in peace", "broadcast");
         // The close frame has a payload of two bytes, and is answered with the same code.
         stream.write_all(b"\x81\x85\0\0\0\0close").unwrap();
@@ -94,10 +105,10 @@ fn messages_drops_broadcasts_and_close_frames() {
             "sockeye_messages_dropped_total{full} 2",
             "sockeye_messages_received_bytes_total{server,text} 31",
             "sockeye_messages_received_total{server,text} 4",
-            "sockeye_messages_sent_bytes_total{server,text} 18",
+            "sockeye_messages_sent_bytes_total{server,text} 33554446",
             "sockeye_messages_sent_total{server,text} 3",
             "sockeye_wire_received_bytes_total{server} 63",
-            "sockeye_wire_sent_bytes_total{server} 24",
+            "sockeye_wire_sent_bytes_total{server} 33554460",
         ]
     );
 }

@@ -103,11 +103,15 @@ fn a_closing_handshake_is_answered_and_nothing_else_is_sent() {
 #[test]
 fn a_callback_that_aborts_in_an_event_is_given_no_other() {
     let (give, handles) = channel();
+    let (tell, is_busy) = channel();
     let (release, released) = channel::<()>();
     let released = std::sync::Mutex::new(released);
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
         Seen::Open(_) => give.send(connection.handle()).unwrap(),
-        Seen::Message(_) => released.lock().unwrap().recv_timeout(PATIENCE).unwrap(),
+        Seen::Message(_) => {
+            tell.send(()).unwrap();
+            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
         Seen::Event(1) => connection.abort(),
         _ => {}
     });
@@ -115,6 +119,7 @@ fn a_callback_that_aborts_in_an_event_is_given_no_other() {
     let mut peer = Peer::connect(running.address);
     let handle = handles.recv_timeout(PATIENCE).unwrap();
     peer.text("be busy");
+    is_busy.recv_timeout(PATIENCE).unwrap();
     for event in 0..4_u32 {
         handle.post(event).unwrap();
     }

@@ -74,7 +74,7 @@ pub struct ByteStream {
     read_timeout: Option<Duration>,
     read_deadline: Option<Sleep>,
     /// The send capacity that the reading task waits for, to send written bytes.
-    reader_room: SendCapacity,
+    reader_capacity: SendCapacity,
 }
 
 impl ByteStream {
@@ -87,7 +87,7 @@ impl ByteStream {
             is_shut_down: false,
             read_timeout: None,
             read_deadline: None,
-            reader_room: SendCapacity::default(),
+            reader_capacity: SendCapacity::default(),
         }
     }
 
@@ -144,7 +144,7 @@ impl ByteStream {
             return Ok(());
         }
         let connection = self.ws.connection();
-        match self.reader_room.poll(cx, connection, connection.limits().unsent) {
+        match self.reader_capacity.poll(cx, connection, connection.limits().unsent) {
             Poll::Ready(Ok(())) => self.send_output(),
             // The error that the reader will see is more specific.
             Poll::Ready(Err(crate::Error::Closed(_) | crate::Error::Usage(_))) | Poll::Pending => {
@@ -180,7 +180,7 @@ impl ByteStream {
     /// Waits for send capacity, and passes the write buffer to the browser.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.output.is_empty() {
-            ready!(self.ws.poll_room(cx))?;
+            ready!(self.ws.poll_send_capacity(cx))?;
             self.send_output()?;
         }
         Poll::Ready(Ok(()))

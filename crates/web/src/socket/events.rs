@@ -9,7 +9,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-use super::inbox::{End, Inbox, Received, wake};
+use super::receive_queue::{End, ReceiveQueue, Received, wake};
 use super::{Negotiated, abandoned};
 use crate::ConnectError;
 
@@ -19,7 +19,7 @@ const QUEUE_FULL: u16 = 4008;
 /// A `WebSocket`, which delivers messages as events, without backpressure.
 pub(crate) struct EventSocket {
     socket: WebSocket,
-    inbox: Rc<RefCell<Inbox>>,
+    receive_queue: Rc<RefCell<ReceiveQueue>>,
     /// Kept alive for as long as the socket can call them.
     _handlers: Handlers,
 }
@@ -39,13 +39,13 @@ impl EventSocket {
         let names: Array = subprotocols.iter().map(|name| JsValue::from_str(name)).collect();
         let socket = WebSocket::new_with_str_sequence(url, &names)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let inbox = Rc::new(RefCell::new(Inbox::default()));
+        let receive_queue = Rc::new(RefCell::new(ReceiveQueue::default()));
         let handlers = Handlers {
-            _change: on_change(&socket, &inbox),
-            _message: on_message(&socket, &inbox, queue),
-            _close: on_close(&socket, &inbox),
+            _change: on_change(&socket, &receive_queue),
+            _message: on_message(&socket, &receive_queue, queue),
+            _close: on_close(&socket, &receive_queue),
         };
-        Ok(Self { socket, inbox, _handlers: handlers })
+        Ok(Self { socket, receive_queue, _handlers: handlers })
     }
 
     pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<Negotiated, ConnectError>> {
@@ -55,16 +55,16 @@ impl EventSocket {
                 extensions: self.socket.extensions(),
             }));
         }
-        let mut inbox = self.inbox.borrow_mut();
-        if inbox.has_ended() || self.socket.ready_state() == WebSocket::CLOSED {
+        let mut receive_queue = self.receive_queue.borrow_mut();
+        if receive_queue.has_ended() || self.socket.ready_state() == WebSocket::CLOSED {
             return Poll::Ready(Err(ConnectError::Failed));
         }
-        inbox.wait(cx);
+        receive_queue.wait(cx);
         Poll::Pending
     }
 
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
-        self.inbox.borrow_mut().poll(cx)
+        self.receive_queue.borrow_mut().poll(cx)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -89,10 +89,13 @@ impl EventSocket {
 
 /// Installs the handler of the `open` and `error` events. When a page's policy forbids the
 /// connection, Chromium fires `error` only, without `close`.
-fn on_change(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut()> {
-    let inbox = inbox.clone();
+fn on_change(
+    socket: &WebSocket,
+    receive_queue: &Rc<RefCell<ReceiveQueue>>,
+) -> Closure<dyn FnMut()> {
+    let receive_queue = receive_queue.clone();
     let handler = Closure::<dyn FnMut()>::new(move || {
-        let receiver = inbox.borrow_mut().changed();
+        let receiver = receive_queue.borrow_mut().changed();
         wake(receiver);
     });
     socket.set_onopen(Some(handler.as_ref().unchecked_ref()));
@@ -102,25 +105,25 @@ fn on_change(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMu
 
 fn on_message(
     socket: &WebSocket,
-    inbox: &Rc<RefCell<Inbox>>,
+    receive_queue: &Rc<RefCell<ReceiveQueue>>,
     limit: usize,
 ) -> Closure<dyn FnMut(MessageEvent)> {
     let handler = Closure::<dyn FnMut(MessageEvent)>::new({
-        let (socket, inbox) = (socket.clone(), inbox.clone());
+        let (socket, receive_queue) = (socket.clone(), receive_queue.clone());
         move |event: MessageEvent| {
             let payload = event.data();
-            let mut inbox = inbox.borrow_mut();
-            if inbox.has_ended() {
+            let mut receive_queue = receive_queue.borrow_mut();
+            if receive_queue.has_ended() {
                 return;
             }
-            let receiver = if inbox.is_full(Some(&payload), limit) {
+            let receiver = if receive_queue.is_full(Some(&payload), limit) {
                 // A page may send this code, so this cannot fail.
                 let _ = socket.close_with_code_and_reason(QUEUE_FULL, "receive queue full");
-                inbox.end(End::Overflow { limit })
+                receive_queue.end(End::Overflow { limit })
             } else {
-                inbox.push(payload)
+                receive_queue.push(payload)
             };
-            drop(inbox);
+            drop(receive_queue);
             wake(receiver);
         }
     });
@@ -128,11 +131,14 @@ fn on_message(
     handler
 }
 
-fn on_close(socket: &WebSocket, inbox: &Rc<RefCell<Inbox>>) -> Closure<dyn FnMut(CloseEvent)> {
-    let inbox = inbox.clone();
+fn on_close(
+    socket: &WebSocket,
+    receive_queue: &Rc<RefCell<ReceiveQueue>>,
+) -> Closure<dyn FnMut(CloseEvent)> {
+    let receive_queue = receive_queue.clone();
     let handler = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
         let end = End::new(event.was_clean(), event.code(), event.reason());
-        let receiver = inbox.borrow_mut().end(end);
+        let receiver = receive_queue.borrow_mut().end(end);
         wake(receiver);
     });
     socket.set_onclose(Some(handler.as_ref().unchecked_ref()));
@@ -155,7 +161,7 @@ impl fmt::Debug for EventSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventSocket")
             .field("ready_state", &self.socket.ready_state())
-            .field("inbox", &self.inbox)
+            .field("receive_queue", &self.receive_queue)
             .finish_non_exhaustive()
     }
 }

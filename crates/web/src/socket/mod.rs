@@ -6,13 +6,13 @@
 //!            └ StreamSocket  WebSocketStream: promises, backpressure both ways
 //! ```
 //!
-//! Messages and the end from the browser go to the [`Inbox`], from which they are polled. This
+//! Messages and the end from the browser go to the [`ReceiveQueue`], from which they are polled. This
 //! module does not interpret messages, timeouts or the end of a connection: module `websocket`
 //! does.
 
 mod bindings;
 mod events;
-mod inbox;
+mod receive_queue;
 mod streams;
 
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ use wasm_bindgen::JsValue;
 
 use crate::{ConnectError, Exception};
 use events::EventSocket;
-pub(crate) use inbox::{End, Received};
+pub(crate) use receive_queue::{End, Received};
 use streams::StreamSocket;
 
 /// Close code for a socket that the program dropped. Replaces 1006, which a page cannot send.

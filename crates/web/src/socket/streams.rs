@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::bindings::{
     CloseInfo, OpenInfo, ReadResult, Reader, StreamOptions, WebSocketStream, Writer,
 };
-use super::inbox::{End, Inbox, Received, wake};
+use super::receive_queue::{End, ReceiveQueue, Received, wake};
 use super::{Negotiated, abandoned};
 use crate::{ConnectError, Exception};
 
@@ -22,7 +22,7 @@ const ENTRY_SIZE: usize = 64;
 
 /// A `WebSocketStream`: each message is read on request, and each write reports its completion.
 ///
-/// Messages are read ahead of the program, until the inbox is full: when the peer closes, Chromium
+/// Messages are read ahead of the program, until the receive queue is full: when the peer closes, Chromium
 /// 156 silently discards all but one of the messages that were not requested by then. While a read
 /// is pending, nothing is lost.
 pub(crate) struct StreamSocket {
@@ -41,7 +41,7 @@ struct Core {
     handlers: RefCell<Option<Handlers>>,
     /// Number of promises that will call a handler when settled.
     pending: Cell<usize>,
-    /// Maximum size of the inbox, in bytes.
+    /// Maximum size of the receive queue, in bytes.
     queue: usize,
     /// Set when the program has dropped the socket.
     is_abandoned: Cell<bool>,
@@ -50,9 +50,9 @@ struct Core {
 #[derive(Default)]
 struct State {
     phase: SocketState,
-    inbox: Inbox,
+    receive_queue: ReceiveQueue,
     reading: Reading,
-    /// The end of the socket; passed to the inbox after everything was read.
+    /// The end of the socket; passed to the receive queue after everything was read.
     end: Option<End>,
     /// Size of each pending write, in bytes, in order.
     writes: VecDeque<usize>,
@@ -66,7 +66,7 @@ struct State {
     is_closed: bool,
     /// Set when arriving messages are discarded: they are read only so that the peer's close frame
     /// is reached.
-    is_left: bool,
+    is_aborted: bool,
 }
 
 #[derive(Default)]
@@ -135,7 +135,7 @@ impl StreamSocket {
             opened: Core::handler(&core, Core::opened),
             not_opened: Core::handler(&core, Core::not_opened),
             read: Core::handler(&core, Core::read),
-            not_read: Core::handler(&core, |core, _| core.read_out()),
+            not_read: Core::handler(&core, |core, _| core.read_ended()),
             written: Core::handler(&core, |core, _| core.written(true)),
             not_written: Core::handler(&core, |core, _| core.written(false)),
             closed: Core::handler(&core, |core, info| core.ended(true, info)),
@@ -153,15 +153,15 @@ impl StreamSocket {
             SocketState::Failed(error) => return Poll::Ready(Err(error.clone())),
             SocketState::Connecting => {}
         }
-        state.inbox.wait(cx);
+        state.receive_queue.wait(cx);
         Poll::Pending
     }
 
-    /// Returns the next item, and requests the next message from the browser if the inbox is not
+    /// Returns the next item, and requests the next message from the browser if the receive queue is not
     /// full: the request is what lets the peer continue.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
-        let polled = state.inbox.poll(cx);
+        let polled = state.receive_queue.poll(cx);
         self.core.ask(&mut state);
         polled
     }
@@ -211,8 +211,8 @@ impl StreamSocket {
         state.stop_writing();
         // An error means that the socket is closed already.
         let _ = self.core.close(&mut state, frame);
-        state.is_left = true;
-        state.inbox.discard();
+        state.is_aborted = true;
+        state.receive_queue.discard();
         self.core.ask(&mut state);
     }
 }
@@ -261,9 +261,9 @@ impl Core {
         self.stream.close(&info)
     }
 
-    /// Requests a message from the browser, unless a request is pending or the inbox is full.
+    /// Requests a message from the browser, unless a request is pending or the receive queue is full.
     fn ask(&self, state: &mut State) {
-        if state.reading != Reading::Idle || state.inbox.is_full(None, self.queue) {
+        if state.reading != Reading::Idle || state.receive_queue.is_full(None, self.queue) {
             return;
         }
         if let SocketState::Open { reader, .. } = &state.phase {
@@ -286,7 +286,7 @@ impl Core {
             is_writable: true,
         };
         self.ask(&mut state);
-        let receiver = state.inbox.changed();
+        let receiver = state.receive_queue.changed();
         drop(state);
         wake(receiver);
     }
@@ -300,7 +300,7 @@ impl Core {
         };
         let mut state = self.state.borrow_mut();
         state.phase = SocketState::Failed(error);
-        let receiver = state.inbox.changed();
+        let receiver = state.receive_queue.changed();
         drop(state);
         wake(receiver);
     }
@@ -308,20 +308,20 @@ impl Core {
     fn read(&self, result: JsValue) {
         let result = result.unchecked_into::<ReadResult>();
         if result.done() {
-            return self.read_out();
+            return self.read_ended();
         }
         let mut state = self.state.borrow_mut();
         state.reading = Reading::Idle;
-        if state.is_left {
+        if state.is_aborted {
             return self.ask(&mut state);
         }
-        let receiver = state.inbox.push(result.value());
+        let receiver = state.receive_queue.push(result.value());
         self.ask(&mut state);
         drop(state);
         wake(receiver);
     }
 
-    fn read_out(&self) {
+    fn read_ended(&self) {
         let mut state = self.state.borrow_mut();
         state.reading = Reading::Over;
         let receiver = state.conclude();
@@ -382,13 +382,13 @@ impl State {
         }
     }
 
-    /// Passes the end to the inbox once it is known and everything before it was read.
+    /// Passes the end to the receive queue once it is known and everything before it was read.
     fn conclude(&mut self) -> Option<Waker> {
         if self.reading != Reading::Over {
             return None;
         }
         let end = self.end.take()?;
-        self.inbox.end(end)
+        self.receive_queue.end(end)
     }
 }
 
@@ -405,7 +405,7 @@ impl fmt::Debug for StreamSocket {
         let state = self.core.state.borrow();
         f.debug_struct("StreamSocket")
             .field("is_open", &state.is_writable())
-            .field("inbox", &state.inbox)
+            .field("receive_queue", &state.receive_queue)
             .field("unsent", &state.unsent)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use sockeye_proto::TimedOut;
 
 use super::connection::Limits;
-use super::send_capacity::LOOK_AGAIN;
+use super::send_capacity::POLL_INTERVAL;
 use crate::socket::Socket;
 use crate::timer::Sleep;
 
@@ -47,7 +47,7 @@ impl ClosingDeadline {
             if unsent == 0 || socket.wake_when_sent(cx) {
                 return Poll::Pending;
             }
-            let again = self.again.get_or_insert_with(|| Sleep::new(LOOK_AGAIN));
+            let again = self.again.get_or_insert_with(|| Sleep::new(POLL_INTERVAL));
             if again.poll(cx).is_pending() {
                 return Poll::Pending;
             }

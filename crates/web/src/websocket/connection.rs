@@ -133,14 +133,14 @@ impl Connection {
     }
 
     /// Returns the error for a message sent after the connection was closed.
-    pub(crate) fn too_late(&self) -> Error {
+    pub(crate) fn closed_error(&self) -> Error {
         Error::Closed(self.close_frame().cloned())
     }
 
     /// Passes a message to the browser, regardless of send capacity.
     pub(crate) fn send(&self, message: &Message) -> Result<()> {
         if !self.is_open() {
-            return Err(self.too_late());
+            return Err(self.closed_error());
         }
         Ok(self.socket.send(message.as_ref()).map_err(Exception::from)?)
     }

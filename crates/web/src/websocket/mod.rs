@@ -46,13 +46,13 @@ pub(crate) use send_capacity::SendCapacity;
 /// [`close`](Self::close) to choose the code and reason.
 pub struct WebSocket {
     connection: Rc<Connection>,
-    room: SendCapacity,
+    send_capacity: SendCapacity,
 }
 
 impl WebSocket {
     pub(crate) fn new(socket: Socket, negotiated: Negotiated, limits: Limits, url: String) -> Self {
         let connection = Rc::new(Connection::new(socket, negotiated, limits, url));
-        Self { connection, room: SendCapacity::default() }
+        Self { connection, send_capacity: SendCapacity::default() }
     }
 
     /// Waits for the next message. Returns `None` after the closing handshake, started by either
@@ -96,7 +96,7 @@ impl WebSocket {
     /// # Cancel safety
     /// Same as [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<()> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
+        poll_fn(|cx| self.poll_send_capacity(cx)).await?;
         self.connection.send(&message.into())
     }
 
@@ -178,13 +178,13 @@ impl WebSocket {
     }
 
     /// Waits until there is send capacity for another message.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.room.poll(cx, &self.connection, self.connection.limits().unsent)
+    pub(crate) fn poll_send_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.send_capacity.poll(cx, &self.connection, self.connection.limits().unsent)
     }
 
     /// Waits until the browser has written everything.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.room.poll(cx, &self.connection, 0)
+        self.send_capacity.poll(cx, &self.connection, 0)
     }
 }
 

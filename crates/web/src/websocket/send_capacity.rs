@@ -10,10 +10,10 @@ use crate::timer::Sleep;
 /// Interval at which the unsent bytes of a `WebSocket` are polled while they exceed the limit:
 /// there is no event for their decrease. HTML, section 8.6, does not let a timer set by a timer
 /// fire sooner; timers of a hidden page may fire once a second.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(4);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Close code after a write timeout. Replaces 1006, which a page cannot send.
-const GIVEN_UP: u16 = 4006;
+const WRITE_TIMED_OUT: u16 = 4006;
 
 /// A wait until the browser buffers no more than a given number of unsent bytes.
 ///
@@ -48,7 +48,7 @@ impl SendCapacity {
     ) -> Poll<Result<()>> {
         if !connection.is_open() {
             *self = Self::default();
-            return Poll::Ready(Err(connection.too_late()));
+            return Poll::Ready(Err(connection.closed_error()));
         }
         loop {
             let unsent = connection.socket().unsent();
@@ -58,7 +58,7 @@ impl SendCapacity {
             }
             if self.poll_stall(cx, connection.limits().write, unsent).is_ready() {
                 *self = Self::default();
-                let code = CloseCode::from(GIVEN_UP);
+                let code = CloseCode::from(WRITE_TIMED_OUT);
                 let reason = Utf8Bytes::from_static("nothing was taken of what was sent");
                 connection.abandon(&CloseFrame::from(code).with_reason(reason));
                 return Poll::Ready(Err(TimedOut::Writing.into()));
@@ -66,7 +66,7 @@ impl SendCapacity {
             if connection.socket().wake_when_sent(cx) {
                 return Poll::Pending;
             }
-            let again = self.again.get_or_insert_with(|| Sleep::new(LOOK_AGAIN));
+            let again = self.again.get_or_insert_with(|| Sleep::new(POLL_INTERVAL));
             if again.poll(cx).is_pending() {
                 return Poll::Pending;
             }

@@ -30,7 +30,7 @@ use super::{Half, SendCapacity, WebSocket};
 use crate::error::Result;
 
 /// Close code for a dropped receiver. Replaces 1001, which a page cannot send.
-const LEFT: u16 = 4001;
+const RECEIVER_DROPPED: u16 = 4001;
 
 impl WebSocket {
     /// Splits the connection into a sending half, for any number of tasks of this page or worker,
@@ -69,9 +69,9 @@ impl Sender {
     /// # Cancel safety
     /// If the future is dropped while waiting, the message was not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let mut room = SendCapacity::default();
+        let mut send_capacity = SendCapacity::default();
         let limit = self.connection.limits().unsent;
-        poll_fn(|cx| room.poll(cx, &self.connection, limit)).await?;
+        poll_fn(|cx| send_capacity.poll(cx, &self.connection, limit)).await?;
         self.connection.send(&message.into())
     }
 
@@ -185,7 +185,7 @@ impl Stream for Receiver {
 impl Drop for Receiver {
     fn drop(&mut self) {
         let connection = self.ws.connection.clone();
-        let frame = CloseFrame::from(CloseCode::from(LEFT));
+        let frame = CloseFrame::from(CloseCode::from(RECEIVER_DROPPED));
         if connection.is_over() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
             return;
         }

@@ -30,7 +30,7 @@ impl Sink<Message> for WebSocket {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().poll_room(cx)
+        self.get_mut().poll_send_capacity(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<()> {

@@ -8,7 +8,7 @@ use sockeye_grpc::Channel;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{assert_alive, assert_all_calls_end, figures, trial};
+use super::{assert_alive, assert_all_calls_end, counts, trial};
 use crate::proto::{Bytes, Meeting, Nothing, Pouring};
 use crate::yield_once;
 
@@ -44,13 +44,13 @@ pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
 /// A server stream that is not read makes the server wait, does not affect other calls, and
 /// continues when read.
 pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
-    let before = figures(channel).await.poured;
+    let before = counts(channel).await.poured;
     let asked = Pouring { length: 64 * 1024, count: 1024, piecemeal: false };
     let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
     for _ in 0..200 {
         assert_alive(channel).await;
     }
-    let poured = figures(channel).await.poured - before;
+    let poured = counts(channel).await.poured - before;
     assert!(poured <= MAX_UNREAD, "the server poured {poured} bytes");
     let mut count = 0;
     while let Some(reply) = replies.message().await.expect("a message") {
@@ -68,13 +68,13 @@ const STANDSTILL: u32 = 50;
 /// calls continue, and is read in full later. The messages exceed a window, so that the server has
 /// to wait at some time.
 async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) {
-    let before = figures(channel).await.messages;
+    let before = counts(channel).await.messages;
     let asked = Pouring { length, count, piecemeal: true };
     let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
     let (mut poured, mut unchanged) = (0, 0);
     while unchanged < STANDSTILL && poured < count {
         assert_alive(channel).await;
-        let now = figures(channel).await.messages - before;
+        let now = counts(channel).await.messages - before;
         unchanged = if now == poured { unchanged + 1 } else { 0 };
         poured = now;
     }
@@ -109,7 +109,7 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
     let mut sip = pin!(trial.sip(ReceiverStream::new(receiver)));
     let mut sent = 0;
     let sending = async {
-        let (mut turns, mut drinks) = (0, false);
+        let (mut turns, mut reads) = (0, false);
         while sent < COUNT {
             match messages.try_send(Bytes { content: vec![0x5a; LENGTH] }) {
                 Ok(()) => (sent, turns) = (sent + 1, 0),
@@ -120,8 +120,8 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
             // deliver window updates, which tasks alone would use up.
             if turns > 0 && turns % 100 == 0 {
                 assert_alive(channel).await;
-                if !drinks && turns / 100 > STANDSTILL {
-                    drinks = true;
+                if !reads && turns / 100 > STANDSTILL {
+                    reads = true;
                     super::trial(channel).drink(Nothing {}).await.expect("an answer");
                 }
             }

@@ -7,7 +7,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::figures::Counts;
+use super::counts::Counts;
 use crate::proto::greeter_server;
 use crate::proto::{HelloReply, HelloRequest, HellosRequest};
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::figures::Counts;
+use super::counts::Counts;
 use crate::proto::trial_server;
 use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring, Sipped};
 use crate::yield_once;
@@ -18,12 +18,12 @@ use crate::yield_once;
 pub struct Trial {
     counts: Arc<Counts>,
     present: watch::Sender<u32>,
-    drinks: watch::Sender<bool>,
+    reads: watch::Sender<bool>,
 }
 
 impl Trial {
     pub(super) fn new(counts: Arc<Counts>) -> Self {
-        Self { counts, present: watch::channel(0).0, drinks: watch::channel(false).0 }
+        Self { counts, present: watch::channel(0).0, reads: watch::channel(false).0 }
     }
 }
 
@@ -88,8 +88,8 @@ impl trial_server::Trial for Trial {
 
     async fn sip(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Sipped>, Status> {
         let _under_way = self.counts.begin();
-        let mut drinks = self.drinks.subscribe();
-        drinks.wait_for(|drinks| *drinks).await.map_err(|_| Status::aborted("the server stops"))?;
+        let mut reads = self.reads.subscribe();
+        reads.wait_for(|reads| *reads).await.map_err(|_| Status::aborted("the server stops"))?;
         let (mut messages, mut count) = (request.into_inner(), 0);
         while messages.message().await?.is_some() {
             count += 1;
@@ -98,7 +98,7 @@ impl trial_server::Trial for Trial {
     }
 
     async fn drink(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
-        self.drinks.send_replace(true);
+        self.reads.send_replace(true);
         Ok(Response::new(Nothing {}))
     }
 

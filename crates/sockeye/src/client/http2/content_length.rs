@@ -23,12 +23,12 @@ use http::header::{ACCEPT_CHARSET, CONTENT_LENGTH};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The transport beneath an h2 client that opens only tunnels; renames `content-length`.
-pub(super) struct Renaming<S> {
+pub(super) struct RenameContentLength<S> {
     io: S,
     blocks: Blocks,
 }
 
-impl<S> Renaming<S> {
+impl<S> RenameContentLength<S> {
     pub(super) fn new(io: S) -> Self {
         Self { io, blocks: Blocks::default() }
     }
@@ -41,7 +41,7 @@ pub(super) fn restore(headers: &mut HeaderMap) {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Renaming<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for RenameContentLength<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Renaming<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Renaming<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RenameContentLength<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "tls")]
 use super::begin_tls;
 use super::body::{self, Framing};
-use super::{Client, ConnectError, Stage, Stages};
+use super::{Client, ConnectError, Stage, StageTimer};
 use crate::metrics::RoleMetrics;
 #[cfg(feature = "tls")]
 use crate::tls;
@@ -74,10 +74,10 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect_http2(&self) -> Result<Http2, ConnectError> {
         let request = self.request()?;
-        let stages = Stages::begin(self.timeout);
-        let stream = self.dial(request.url(), &stages).await?;
-        let transport = self.secure_http2(request, stream.into(), &stages).await?;
-        stages.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await
+        let stage_timer = StageTimer::begin(self.timeout);
+        let stream = self.dial(request.url(), &stage_timer).await?;
+        let transport = self.secure_http2(request, stream.into(), &stage_timer).await?;
+        stage_timer.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await
     }
 
     /// Begins HTTP/2 over a stream that is already connected, by TLS or any other way; of the URL
@@ -93,8 +93,10 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.request()?;
-        let stages = Stages::begin(self.timeout);
-        stages.watch(Stage::Http2, Box::pin(self.begin_http2(opening::transport(stream)))).await
+        let stage_timer = StageTimer::begin(self.timeout);
+        stage_timer
+            .watch(Stage::Http2, Box::pin(self.begin_http2(opening::transport(stream))))
+            .await
     }
 
     async fn begin_http2(&self, transport: Transport) -> Result<Http2, ConnectError> {
@@ -108,7 +110,7 @@ impl Client {
             .data_frame_budget(usize::MAX)
             .max_send_buffer_size(SEND_BUFFER)
             .max_header_list_size(limits::to_read(self.head_limits))
-            .handshake(content_length::Renaming::new(transport))
+            .handshake(content_length::RenameContentLength::new(transport))
             .await
             .map_err(failed)?;
         let ping = connection.ping_pong();
@@ -136,7 +138,7 @@ impl Client {
         &self,
         request: &ClientRequest,
         stream: Transport,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<Transport, ConnectError> {
         if !request.url().is_secure() {
             return Ok(stream);
@@ -144,7 +146,7 @@ impl Client {
         let host = request.url().host();
         let peer = stream.peer_addr();
         let config = tls::http2_config(self.tls.as_ref(), &[tls::HTTP2]);
-        let stream = begin_tls(stream, host, config, stages).await?;
+        let stream = begin_tls(stream, host, config, stage_timer).await?;
         if stream.get_ref().1.alpn_protocol() != Some(tls::HTTP2) {
             return Err(ConnectError::NoHttp2 { host: host.to_owned() });
         }
@@ -156,9 +158,9 @@ impl Client {
         &self,
         request: &ClientRequest,
         stream: Transport,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<Transport, ConnectError> {
-        self.secure(request, stream, stages).await
+        self.secure(request, stream, stage_timer).await
     }
 }
 
@@ -187,20 +189,20 @@ impl Client {
     pub(super) async fn attempt_either(
         &self,
         request: &ClientRequest,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<WebSocket, ConnectError> {
-        let stream = Transport::from(self.dial(request.url(), stages).await?);
+        let stream = Transport::from(self.dial(request.url(), stage_timer).await?);
         let peer = stream.peer_addr();
         let config = tls::http2_config(self.tls.as_ref(), &[tls::HTTP2, tls::HTTP1]);
-        let stream = begin_tls(stream, request.url().host(), config, stages).await?;
+        let stream = begin_tls(stream, request.url().host(), config, stage_timer).await?;
         let over_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
         let transport = Transport::boxed(stream, peer);
         if !over_http2 {
-            return stages.watch(Stage::Handshake, self.open(request, transport)).await;
+            return stage_timer.watch(Stage::Handshake, self.open(request, transport)).await;
         }
-        match stages.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await {
-            Ok(http2) => stages.watch(Stage::Handshake, http2.start(request)).await,
-            Err(ConnectError::NoExtendedConnect) => self.attempt_http1(request, stages).await,
+        match stage_timer.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await {
+            Ok(http2) => stage_timer.watch(Stage::Handshake, http2.start(request)).await,
+            Err(ConnectError::NoExtendedConnect) => self.attempt_http1(request, stage_timer).await,
             Err(error) => Err(error),
         }
     }
@@ -258,8 +260,8 @@ impl Http2 {
     }
 
     async fn open_request(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
-        let stages = Stages::begin(self.client.timeout);
-        stages.watch(Stage::Handshake, self.start(request)).await
+        let stage_timer = StageTimer::begin(self.client.timeout);
+        stage_timer.watch(Stage::Handshake, self.start(request)).await
     }
 
     async fn start(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
@@ -330,7 +332,9 @@ impl Http2 {
 
 /// Drives the connection, which carries the bytes of all streams, until it fails or its last user
 /// is dropped.
-async fn drive(connection: client::Connection<content_length::Renaming<Transport>, Bytes>) {
+async fn drive(
+    connection: client::Connection<content_length::RenameContentLength<Transport>, Bytes>,
+) {
     match connection.await {
         Ok(()) => tracing::debug!("HTTP/2 connection ended"),
         Err(error) => {

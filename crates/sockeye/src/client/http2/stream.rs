@@ -76,7 +76,7 @@ impl Stream {
 
 impl Halves {
     /// Waits until the peer's window has capacity for some of the `wanted` bytes.
-    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
+    fn poll_capacity(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
         self.send.reserve_capacity(wanted);
         while self.send.capacity() == 0 {
             match ready!(self.send.poll_capacity(cx)) {
@@ -168,7 +168,7 @@ impl AsyncWrite for Stream {
         let halves = this.halves.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         // More bytes may be sent than the window has capacity for: a frame must be split where the
         // server's window ends, not where a buffer ends, since the parts could be short.
-        ready!(halves.poll_room(cx, all.min(http2::MAX_WRITE)))?;
+        ready!(halves.poll_capacity(cx, all.min(http2::MAX_WRITE)))?;
         let padding = this.padding.before(all).unwrap_or_default();
         let padded = padding.len();
         let data = Bytes::from(http2::gather(padding, bufs, http2::MAX_WRITE).into_owned());

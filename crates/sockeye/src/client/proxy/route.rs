@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::environment::Environment;
 use super::{Protocol, Proxy, http_connect, socks};
-use crate::client::{Client, ConnectError, Stage, Stages, eyeballs};
+use crate::client::{Client, ConnectError, Stage, StageTimer, eyeballs};
 
 /// The rule that selects a proxy, if any.
 #[derive(Clone, Debug, Default)]
@@ -33,13 +33,13 @@ impl Client {
     pub(in crate::client) async fn dial(
         &self,
         url: &Url,
-        stages: &Stages,
+        stage_timer: &StageTimer,
     ) -> Result<TcpStream, ConnectError> {
         let Some(proxy) = self.route.proxy(url)? else {
             // Only the system's resolver can map the zone of an address.
             let scoped = url.zone().map(|zone| format!("{}%{zone}", url.host()));
             let host = scoped.as_deref().unwrap_or(url.host());
-            return eyeballs::dial(host, url.port(), stages).await;
+            return eyeballs::dial(host, url.port(), stage_timer).await;
         };
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
         //# If the client is configured to use a proxy when using the
@@ -47,7 +47,7 @@ impl Client {
         //# then the client SHOULD connect to that proxy and ask it to open a
         //# TCP connection to the host given by /host/ and the port given by
         //# /port/.
-        let mut stream = eyeballs::dial(proxy.host(), proxy.port(), stages).await?;
+        let mut stream = eyeballs::dial(proxy.host(), proxy.port(), stage_timer).await?;
         let credentials = proxy.credentials.as_ref();
         let tunnel = async {
             let connected = match proxy.protocol {
@@ -58,7 +58,7 @@ impl Client {
             };
             connected.map_err(|source| ConnectError::Proxy { proxy: proxy.authority(), source })
         };
-        stages.watch(Stage::Proxy, tunnel).await?;
+        stage_timer.watch(Stage::Proxy, tunnel).await?;
         Ok(stream)
     }
 }

@@ -39,7 +39,7 @@ pub use event::Event;
 use link::Link;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
-use split::Slot;
+use split::SenderState;
 pub use split::{Receiver, Sender};
 
 /// Maximum number of events kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects:
@@ -83,7 +83,7 @@ pub struct Reconnecting {
     /// `true` once the program has called [`close`](Self::close).
     closing: bool,
     /// The channel through which the senders obtain the connection, after [`split`](Self::split).
-    slot: Option<watch::Sender<Slot>>,
+    slot: Option<watch::Sender<SenderState>>,
 }
 
 enum State {
@@ -135,7 +135,7 @@ impl Reconnecting {
             };
             match received {
                 Ok(Some(message)) => return Ok(Some(Event::Message(message))),
-                Ok(None) => self.closed()?,
+                Ok(None) => self.on_close()?,
                 Err(error) => self.lost(error)?,
             }
         }
@@ -235,7 +235,7 @@ impl Reconnecting {
         match &self.state {
             State::Over => return,
             State::Open { .. } => {
-                self.left();
+                self.on_connection_end();
                 self.tell(Event::Lost(Error::Disconnected));
                 self.attempts.begin(self.epoch.elapsed());
             }
@@ -288,11 +288,11 @@ impl Reconnecting {
             return Err(error.into());
         }
         let asked = error.retry_after().unwrap_or_default();
-        self.again(asked, Event::Failed(error))
+        self.schedule_retry(asked, Event::Failed(error))
     }
 
     fn lost(&mut self, error: Error) -> Result<()> {
-        self.left();
+        self.on_connection_end();
         if self.closing {
             self.end();
             return Err(error);
@@ -301,23 +301,23 @@ impl Reconnecting {
             Error::ClosedMidMessage(Some(frame)) => pause(frame),
             _ => Duration::ZERO,
         };
-        self.again(asked, Event::Lost(error))
+        self.schedule_retry(asked, Event::Lost(error))
     }
 
     /// Handles the end of a closing handshake.
-    fn closed(&mut self) -> Result<()> {
+    fn on_close(&mut self) -> Result<()> {
         let frame = match &self.state {
             State::Open { link, .. } => link.close_frame().cloned(),
             _ => None,
         };
-        self.left();
+        self.on_connection_end();
         if self.closing || !self.settings.reopens(frame.as_ref()) {
             self.tell(Event::Closed(frame));
             self.end();
             return Ok(());
         }
         let asked = frame.as_ref().map_or(Duration::ZERO, pause);
-        self.again(asked, Event::Closed(frame))
+        self.schedule_retry(asked, Event::Closed(frame))
     }
 
     /// Waits for the end of a connection that is being closed; no further message can arrive on it.
@@ -327,21 +327,21 @@ impl Reconnecting {
             _ => return Ok(()),
         };
         match ended {
-            Ok(_) => self.closed(),
+            Ok(_) => self.on_close(),
             Err(error) => self.lost(error),
         }
     }
 
-    fn left(&mut self) {
+    fn on_connection_end(&mut self) {
         if let State::Open { since, .. } = &self.state {
-            self.attempts.left(since.elapsed());
+            self.attempts.on_closed(since.elapsed());
         }
     }
 
     /// Emits the event and schedules the next attempt, unless the limit of attempts is reached.
-    fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
+    fn schedule_retry(&mut self, asked: Duration, event: Event) -> Result<()> {
         let random = u64::from_ne_bytes(random::bytes());
-        let Some(delay) = self.attempts.again(self.epoch.elapsed(), asked, random) else {
+        let Some(delay) = self.attempts.next_attempt(self.epoch.elapsed(), asked, random) else {
             self.end();
             let (attempts, last) = (self.attempts.count(), Box::new(event));
             return Err(ConnectError::GaveUp { attempts, last }.into());
@@ -354,7 +354,7 @@ impl Reconnecting {
     /// Starts the delay before the scheduled attempt.
     fn wait(&mut self, delay: Duration) {
         let attempt = self.attempts.count();
-        self.publish(Slot::Waiting);
+        self.publish(SenderState::Waiting);
         self.state = State::Waiting(Box::pin(sleep(delay)));
         tracing::debug!(attempt, ?delay, "another connection is to be made");
         self.tell(Event::Connecting { attempt, delay });
@@ -368,7 +368,7 @@ impl Reconnecting {
     }
 
     fn end(&mut self) {
-        self.publish(Slot::Over);
+        self.publish(SenderState::Over);
         self.state = State::Over;
     }
 }

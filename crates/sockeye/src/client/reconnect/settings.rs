@@ -11,7 +11,7 @@ use sockeye_proto::reconnect::may_reopen;
 
 use super::{Backoff, Reconnecting};
 use crate::WebSocket;
-use crate::client::{Client, ConnectError, Stage, Stages};
+use crate::client::{Client, ConnectError, Stage, StageTimer};
 
 /// A connection attempt in progress.
 pub(super) type Attempt = Boxed<Result<WebSocket, ConnectError>>;
@@ -141,7 +141,7 @@ impl Settings {
 async fn refresh(mut client: Client, attempt: u32, hook: &Hook) -> Result<Client, ConnectError> {
     let mut request = client.request()?.clone();
     let headers = hook(attempt, request.headers().clone());
-    let headers = Stages::begin(client.timeout)
+    let headers = StageTimer::begin(client.timeout)
         .watch(Stage::Hook, async { headers.await.map_err(ConnectError::Hook) })
         .await?;
     request.set_headers(headers)?;

@@ -11,7 +11,7 @@ use crate::{Error, Result, WebSocket};
 
 /// The state of the connection, as published to the senders.
 #[derive(Clone)]
-pub(super) enum Slot {
+pub(super) enum SenderState {
     /// There is no connection at present.
     Waiting,
     Open(split::Sender),
@@ -50,7 +50,7 @@ impl Reconnecting {
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub fn split(mut self) -> (Sender, Receiver) {
-        let (slot, watched) = watch::channel(Slot::Waiting);
+        let (slot, watched) = watch::channel(SenderState::Waiting);
         self.slot = Some(slot);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Open { link: Link::Whole(ws), since } => {
@@ -70,12 +70,12 @@ impl Reconnecting {
         }
         let link = Link::divide(ws);
         if let Link::Divided { sender, .. } = &link {
-            self.publish(Slot::Open(sender.clone()));
+            self.publish(SenderState::Open(sender.clone()));
         }
         link
     }
 
-    pub(super) fn publish(&self, now: Slot) {
+    pub(super) fn publish(&self, now: SenderState) {
         if let Some(slot) = &self.slot {
             slot.send_replace(now);
         }
@@ -85,7 +85,7 @@ impl Reconnecting {
 /// The sending half of a [`Reconnecting`]. Clones send on the same connections.
 #[derive(Clone)]
 pub struct Sender {
-    slot: watch::Receiver<Slot>,
+    slot: watch::Receiver<SenderState>,
 }
 
 impl Sender {
@@ -103,9 +103,9 @@ impl Sender {
         loop {
             let now = slot.borrow_and_update().clone();
             match now {
-                Slot::Waiting => {}
-                Slot::Over => return Err(Error::Closed(None)),
-                Slot::Open(sender) => match sender.send(message.clone()).await {
+                SenderState::Waiting => {}
+                SenderState::Over => return Err(Error::Closed(None)),
+                SenderState::Open(sender) => match sender.send(message.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(error @ Error::Usage(_)) => return Err(error),
                     // This connection is ending: the message was not queued, and the next
@@ -179,9 +179,9 @@ impl Receiver {
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let now = match &*self.slot.borrow() {
-            Slot::Waiting => "Waiting",
-            Slot::Open(_) => "Open",
-            Slot::Over => "Over",
+            SenderState::Waiting => "Waiting",
+            SenderState::Open(_) => "Open",
+            SenderState::Over => "Over",
         };
         f.debug_struct("Sender").field("state", &now).finish()
     }

@@ -30,7 +30,7 @@ const IGNORED: u64 = u64::MAX;
 
 /// Timeout for the kernel to release the memory of a dropped ring, after which that memory is
 /// leaked.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An `io_uring` and everything that its operations point to.
 ///
@@ -415,7 +415,7 @@ impl Ring {
         }
     }
 
-    fn in_hand(&self) -> bool {
+    fn has_operations(&self) -> bool {
         self.operations.len() > self.free.len()
     }
 }
@@ -474,14 +474,14 @@ impl fmt::Debug for Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + DROP_TIMEOUT;
         let everything = opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED);
-        if self.in_hand() {
+        if self.has_operations() {
             // SAFETY: the entry points to no memory.
             unsafe { self.push_entry(&everything) }
         }
-        while self.in_hand() && Instant::now() < until {
-            if self.wait(Some(PATIENCE)).is_err() {
+        while self.has_operations() && Instant::now() < until {
+            if self.wait(Some(DROP_TIMEOUT)).is_err() {
                 break;
             }
             for send in &mut self.operations {
@@ -495,7 +495,7 @@ impl Drop for Ring {
                 }
             }
         }
-        if self.in_hand() {
+        if self.has_operations() {
             tracing::error!("the kernel goes on with operations that were cancelled");
             mem::forget(mem::take(&mut self.operations));
             return;

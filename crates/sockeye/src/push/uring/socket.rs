@@ -160,7 +160,7 @@ impl Link<Socket> {
         progress: bool,
     ) {
         self.set_in_flight(unsent);
-        self.wait_for_room(context, progress);
+        self.wait_for_send_capacity(context, progress);
     }
 
     /// Handles the end of a send: all of its output was sent, or it failed.
@@ -249,7 +249,7 @@ impl Link<Socket> {
             let sent =
                 net::sendmsg(socket.stream.socket(), slices, &mut no_control, flags).unwrap_or(0);
             if !output.advance(sent) {
-                return output.own(input);
+                return output.copy_input(input);
             }
             if !self.on_written(context) {
                 return;

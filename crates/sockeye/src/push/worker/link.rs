@@ -281,7 +281,7 @@ impl<S: Delivery> Link<S> {
     }
 
     /// Updates the charges of the connection, and ends it if the memory budget has chosen it.
-    pub(super) fn give_way<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+    pub(super) fn release_memory<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         if matches!(&self.state, LinkState::Open(connection) if connection.protocol.is_mid_message())
         {
             self.charge(context);
@@ -456,7 +456,7 @@ impl<S: Delivery> Link<S> {
         let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
         self.state = LinkState::Over(Box::new(over));
         if self.blocked && self.stall.is_none() {
-            self.wait_for_room(context, true);
+            self.wait_for_send_capacity(context, true);
         }
     }
 
@@ -532,7 +532,7 @@ impl<S: Delivery> Link<S> {
         connection.protocol.handle_written(blocked);
         // If all unwritten output was encrypted, the connection may have no writer.
         let writer = connection.writer.get_or_insert_with(|| context.lend());
-        connection.protocol.poll_owed(writer.output.buffer());
+        connection.protocol.poll_pending_pong(writer.output.buffer());
         connection.set_in_flight(0);
         if blocked {
             if let Err(panic) = call(|| context.handler.drained(connection)) {

@@ -39,7 +39,7 @@ use slab::Slab;
 use stopping::Stopping;
 
 /// Maximum number of writers kept for the next connections to write.
-const MAX_SPARES: usize = 64;
+const MAX_IDLE_WRITERS: usize = 64;
 
 /// Precision of deadlines.
 const TICK: Duration = Duration::from_millis(1);
@@ -78,7 +78,7 @@ pub(super) struct WorkerContext<H> {
     pub(super) workers: Arc<Workers>,
     /// Writers to lend to the link that is being handled, and to links whose output is on its way.
     #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
-    spares: Vec<Box<Writer>>,
+    idle_writers: Vec<Box<Writer>>,
     /// Counts of what the connections received and sent since the last turn.
     counts: Counts,
     /// Buffer for decrypted input.
@@ -100,12 +100,12 @@ impl<H> WorkerContext<H> {
 
     #[allow(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
     fn lend(&mut self) -> Box<Writer> {
-        self.spares.pop().unwrap_or_default()
+        self.idle_writers.pop().unwrap_or_default()
     }
 
     pub(super) fn take_back(&mut self, writer: Box<Writer>) {
-        if self.spares.len() < MAX_SPARES {
-            self.spares.push(writer);
+        if self.idle_writers.len() < MAX_IDLE_WRITERS {
+            self.idle_writers.push(writer);
         }
     }
 }
@@ -120,7 +120,7 @@ pub(super) struct Worker<H, S> {
     deadlines: Deadlines,
     commands: Vec<Command>,
     /// Consecutive broadcasts, to be sent together.
-    run: Vec<Prepared>,
+    broadcasts: Vec<Prepared>,
     /// Slots of links with output from commands or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
@@ -137,7 +137,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             handler,
             settings,
             workers,
-            spares: Vec::new(),
+            idle_writers: Vec::new(),
             counts: Counts::default(),
             #[cfg(feature = "tls")]
             plain: Vec::new(),
@@ -149,7 +149,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             serial: 0,
             deadlines: Deadlines::default(),
             commands: Vec::new(),
-            run: Vec::new(),
+            broadcasts: Vec::new(),
             dirty: Vec::new(),
             stopping: None,
         }
@@ -164,7 +164,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         // Behind a trusted proxy, the client's address is not known yet.
         let quota = quota.as_ref().filter(|_| !options.proxies.trusts(peer.ip()));
         let entry = quota.map(|quota| quota.enter(peer.ip()));
-        if matches!(entry, Some(Entry::Flood)) {
+        if matches!(entry, Some(Entry::Dropped)) {
             return None;
         }
         let id = ConnectionId::new(self.index, slot, self.serial);
@@ -223,7 +223,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         let asked = !commands.is_empty();
         for command in commands.drain(..) {
             match command {
-                Command::Broadcast(prepared) => self.run.push(prepared),
+                Command::Broadcast(prepared) => self.broadcasts.push(prepared),
                 command => {
                     self.broadcast(&mut write);
                     self.run_command(command, &mut write);
@@ -313,8 +313,8 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
                 self.with(id, write, |link, context| link.close(context, &payload));
             }
             Command::Abort(id) => self.with(id, write, Link::abort),
-            Command::GiveWay(id) => self.with(id, write, Link::give_way),
-            Command::Broadcast(prepared) => self.run.push(prepared),
+            Command::ReleaseMemory(id) => self.with(id, write, Link::release_memory),
+            Command::Broadcast(prepared) => self.broadcasts.push(prepared),
             Command::Stop => self.stop(),
         }
     }
@@ -322,14 +322,14 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     /// Sends the consecutive broadcasts to all links, to each link all of them at once: encoded
     /// once, up to a length from which the messages are shared rather than copied.
     fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
-        if self.run.is_empty() {
+        if self.broadcasts.is_empty() {
             return;
         }
-        let mut run = mem::take(&mut self.run);
+        let mut run = mem::take(&mut self.broadcasts);
         self.send_to_all(&run, write);
         run.clear();
         run.shrink_to(KEPT_COMMANDS);
-        self.run = run;
+        self.broadcasts = run;
     }
 
     fn send_to_all(
@@ -385,7 +385,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             let Some(link) = self.links.get_mut(slot) else { continue };
             let payload = ClosePayload(Some(self.context.settings.shutdown.frame()));
             link.close(&mut self.context, &payload);
-            self.touch(slot);
+            self.mark_dirty(slot);
             stopping.on_notified();
         }
         self.stopping = Some(stopping);
@@ -404,7 +404,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         link.watched = None;
         link.handle_timeout(&mut self.context, now);
         self.ask_deadline(slot, now);
-        self.touch(slot);
+        self.mark_dirty(slot);
     }
 
     /// Watches the deadline of a link, unless the worker checks the link earlier anyway.
@@ -442,7 +442,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
                 write(link, &mut self.context);
             }
             act(link, &mut self.context);
-            self.touch(slot);
+            self.mark_dirty(slot);
         }
     }
 
@@ -451,13 +451,13 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         for slot in self.links.slots() {
             if let Some(link) = self.links.get_mut(slot) {
                 if act(link, &mut self.context) {
-                    self.touch(slot);
+                    self.mark_dirty(slot);
                 }
             }
         }
     }
 
-    fn touch(&mut self, slot: usize) {
+    fn mark_dirty(&mut self, slot: usize) {
         if let Some(link) = self.links.get_mut(slot) {
             if !mem::replace(&mut link.dirty, true) {
                 self.dirty.push(slot);

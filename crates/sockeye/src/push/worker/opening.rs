@@ -123,7 +123,7 @@ impl Opening {
         self.peer = options.proxies.client_of(self.peer, &request);
         let entry = match &settings.quota {
             Some(quota) if self.uncounted => match quota.enter(self.peer.ip()) {
-                Entry::Full(_) | Entry::Flood => return Err(quota::refusal().into()),
+                Entry::Full(_) | Entry::Dropped => return Err(quota::refusal().into()),
                 free @ Entry::Free(_) => Some(free),
             },
             _ => None,
@@ -164,7 +164,8 @@ impl Opening {
 }
 
 /// Headers that carry no information after the handshake (RFC 6455 section 4.1).
-const SPENT: [&str; 4] = ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Upgrade"];
+const HANDSHAKE_HEADERS: [&str; 4] =
+    ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Upgrade"];
 
 /// Returns the head of a request without those headers.
 fn kept(request: &Request<'_>) -> Box<[u8]> {
@@ -172,7 +173,7 @@ fn kept(request: &Request<'_>) -> Box<[u8]> {
     let mut line = |parts: [&[u8]; 4]| parts.iter().for_each(|part| head.extend_from_slice(part));
     line([b"GET ", request.target().as_bytes(), b" HTTP/1.1", b"\r\n"]);
     for (name, value) in request.headers() {
-        if !SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent)) {
+        if !HANDSHAKE_HEADERS.iter().any(|spent| name.eq_ignore_ascii_case(spent)) {
             line([name.as_bytes(), b": ", value, b"\r\n"]);
         }
     }

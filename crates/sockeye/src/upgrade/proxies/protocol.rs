@@ -81,7 +81,7 @@ impl Header {
         };
         let source = match command {
             // LOCAL: the proxy's own connection, such as a health check.
-            0x20 => Source::Unsaid,
+            0x20 => Source::Unknown,
             0x21 => {
                 source(family, addresses).ok_or_else(|| malformed("a PROXY header is malformed"))?
             }
@@ -109,14 +109,14 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Opt
 /// The client that a header names, if any.
 enum Source {
     Client(SocketAddr),
-    Unsaid,
+    Unknown,
 }
 
 impl Source {
     const fn client(self) -> Option<SocketAddr> {
         match self {
             Self::Client(client) => Some(client),
-            Self::Unsaid => None,
+            Self::Unknown => None,
         }
     }
 }
@@ -127,7 +127,7 @@ fn parse_line(line: &[u8]) -> Option<Source> {
     let mut words = line.split(' ').skip(1);
     let family = words.next()?;
     if family == "UNKNOWN" {
-        return Some(Source::Unsaid);
+        return Some(Source::Unknown);
     }
     let (source, _destination) = (words.next()?, words.next()?);
     let (port, _destination_port) = (words.next()?, words.next()?);
@@ -155,7 +155,7 @@ fn source(family: u8, addresses: &[u8]) -> Option<Source> {
             Some(Source::Client(SocketAddr::new(source.into(), port(32)?)))
         }
         // Unspecified, datagrams, Unix sockets: none has an IP address of a TCP client.
-        _ => Some(Source::Unsaid),
+        _ => Some(Source::Unknown),
     }
 }
 

@@ -86,7 +86,7 @@ impl WebSocket {
     /// Same as [`split`](Self::split).
     pub fn split_with(mut self, queue: SendQueue) -> (Sender, Receiver) {
         let outbox = Arc::new(Outbox::new(queue));
-        if self.left_output {
+        if self.output_deferred {
             // The writer's first write returns an error of the handler's task as well.
             let _ = self.take_output_back();
         }

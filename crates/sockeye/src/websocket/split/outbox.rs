@@ -124,7 +124,7 @@ pub(super) enum Refused {
 
 /// The outcome of a sender's attempt to drive the writer for capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driven {
+pub(super) enum WriteOutcome {
     /// Capacity is reserved.
     Reserved,
     /// The transport takes nothing.
@@ -194,21 +194,21 @@ impl Outbox {
 
     /// Writes on behalf of the writer task until `room` bytes of capacity are reserved, or the
     /// transport takes nothing.
-    pub(super) fn drive(&self, room: u32) -> Driven {
+    pub(super) fn drive(&self, room: u32) -> WriteOutcome {
         let mut writer = self.writer();
-        let Some(writer) = &mut *writer else { return Driven::Closed };
+        let Some(writer) = &mut *writer else { return WriteOutcome::Closed };
         let driven = loop {
             match self.try_reserve(room) {
-                Ok(()) => break Driven::Reserved,
-                Err(Refused::Closed) => break Driven::Closed,
+                Ok(()) => break WriteOutcome::Reserved,
+                Err(Refused::Closed) => break WriteOutcome::Closed,
                 Err(Refused::Full) => {}
             }
             match writer.advance_for_sender(self) {
                 Step::Taken => {}
-                Step::Blocked => break Driven::Blocked,
-                Step::Ended => break Driven::Closed,
-                Step::Idle if self.lock().queue.is_empty() => break Driven::Contended,
-                Step::Idle => break Driven::Held,
+                Step::Blocked => break WriteOutcome::Blocked,
+                Step::Ended => break WriteOutcome::Closed,
+                Step::Idle if self.lock().queue.is_empty() => break WriteOutcome::Contended,
+                Step::Idle => break WriteOutcome::Held,
             }
         };
         writer.hand_over();

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::WhenFull;
-use super::outbox::{Closed, Driven, Outbox, Refused};
+use super::outbox::{Closed, Outbox, Refused, WriteOutcome};
 use super::queue::{Content, Entry};
 use super::stream::StreamSender;
 use crate::error::Result;
@@ -272,9 +272,11 @@ impl Sender {
             Ok(()) => None,
             // A full queue may only mean that the writer task has not run: the transport decides.
             Err(Refused::Full) => match self.outbox.drive(room) {
-                Driven::Reserved => None,
-                Driven::Closed => Some(Refused::Closed),
-                Driven::Blocked | Driven::Held | Driven::Contended => Some(Refused::Full),
+                WriteOutcome::Reserved => None,
+                WriteOutcome::Closed => Some(Refused::Closed),
+                WriteOutcome::Blocked | WriteOutcome::Held | WriteOutcome::Contended => {
+                    Some(Refused::Full)
+                }
             },
             closed => closed.err(),
         };
@@ -325,14 +327,16 @@ impl Sender {
         let mut looked_again = false;
         let driven = loop {
             match self.outbox.drive(room) {
-                Driven::Reserved => return Ok(true),
-                Driven::Closed => return Err(Closed),
-                driven @ (Driven::Blocked | Driven::Held) if looked_again => break driven,
-                driven => looked_again = driven != Driven::Contended,
+                WriteOutcome::Reserved => return Ok(true),
+                WriteOutcome::Closed => return Err(Closed),
+                driven @ (WriteOutcome::Blocked | WriteOutcome::Held) if looked_again => {
+                    break driven;
+                }
+                driven => looked_again = driven != WriteOutcome::Contended,
             }
             yield_now().await;
         };
-        if when_full == WhenFull::Disconnect && driven == Driven::Held {
+        if when_full == WhenFull::Disconnect && driven == WriteOutcome::Held {
             // Another sender holds up the queue, not the peer.
             return self.wait_for(room).await;
         }

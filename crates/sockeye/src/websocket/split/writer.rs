@@ -251,7 +251,7 @@ impl Task {
     pub(super) async fn run(mut self) {
         let outbox = self.outbox.clone();
         let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
-        let mut abandoned = Abandoned::default();
+        let mut abandoned = DiscardedInput::default();
         let mut seen = 0;
         let late = poll_fn(|cx| {
             let before = seen;
@@ -316,13 +316,13 @@ impl Drop for Task {
 
 /// The reading half of a transport whose receiving half was dropped.
 #[derive(Default)]
-struct Abandoned {
+struct DiscardedInput {
     input: Option<Input>,
     /// Number of bytes discarded since the transport last took output.
     discarded: usize,
 }
 
-impl Abandoned {
+impl DiscardedInput {
     /// Reads and discards the peer's input. Ready at its end; pending without a wake-up once the
     /// peer has sent too much.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {

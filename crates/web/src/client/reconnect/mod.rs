@@ -244,7 +244,7 @@ impl Reconnecting {
         match &self.state {
             State::Over => return,
             State::Open { .. } => {
-                self.left();
+                self.on_connection_end();
                 self.kept.push(Event::Lost(Error::Disconnected));
                 self.attempts.begin(timer::now());
             }
@@ -306,7 +306,7 @@ impl Reconnecting {
     fn received(&mut self, received: Result<Option<Message>>) -> Result<()> {
         match received {
             Ok(Some(message)) => self.kept.push(Event::Message(message)),
-            Ok(None) => self.closed()?,
+            Ok(None) => self.on_close()?,
             Err(error) => self.lost(error)?,
         }
         Ok(())
@@ -317,11 +317,11 @@ impl Reconnecting {
             self.end();
             return Err(error.into());
         }
-        self.again(Duration::ZERO, Event::Failed(error))
+        self.schedule_retry(Duration::ZERO, Event::Failed(error))
     }
 
     fn lost(&mut self, error: Error) -> Result<()> {
-        self.left();
+        self.on_connection_end();
         let frame = match &error {
             Error::Failed(frame) => Some(frame),
             _ => None,
@@ -331,34 +331,34 @@ impl Reconnecting {
             return Err(error);
         }
         let asked = frame.map_or(Duration::ZERO, pause);
-        self.again(asked, Event::Lost(error))
+        self.schedule_retry(asked, Event::Lost(error))
     }
 
     /// Handles the end of the connection after a closing handshake.
-    fn closed(&mut self) -> Result<()> {
+    fn on_close(&mut self) -> Result<()> {
         let frame = match &self.state {
             State::Open { link, .. } => link.close_frame().cloned(),
             _ => None,
         };
-        self.left();
+        self.on_connection_end();
         if self.closing || !self.settings.reopens(frame.as_ref()) {
             self.kept.push(Event::Closed(frame));
             self.end();
             return Ok(());
         }
         let asked = frame.as_ref().map_or(Duration::ZERO, pause);
-        self.again(asked, Event::Closed(frame))
+        self.schedule_retry(asked, Event::Closed(frame))
     }
 
-    fn left(&mut self) {
+    fn on_connection_end(&mut self) {
         if let State::Open { since, .. } = &self.state {
-            self.attempts.left(timer::now().saturating_sub(*since));
+            self.attempts.on_closed(timer::now().saturating_sub(*since));
         }
     }
 
     /// Records the event and schedules the next attempt, unless the limit of attempts is reached.
-    fn again(&mut self, asked: Duration, event: Event) -> Result<()> {
-        let Some(delay) = self.attempts.again(timer::now(), asked, random()) else {
+    fn schedule_retry(&mut self, asked: Duration, event: Event) -> Result<()> {
+        let Some(delay) = self.attempts.next_attempt(timer::now(), asked, random()) else {
             self.end();
             let (attempts, last) = (self.attempts.count(), Box::new(event));
             return Err(ConnectError::GaveUp { attempts, last }.into());

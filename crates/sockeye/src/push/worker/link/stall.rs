@@ -22,7 +22,7 @@ impl<S: Delivery> Link<S> {
     /// Records that the system accepts no more output for now; `progress` says whether it accepted
     /// some since the last attempt.
     #[cold]
-    pub(crate) fn wait_for_room<H: Handler>(
+    pub(crate) fn wait_for_send_capacity<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
         progress: bool,

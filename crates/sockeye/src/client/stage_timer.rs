@@ -43,12 +43,12 @@ impl fmt::Display for Stage {
 }
 
 /// The deadline that all stages share.
-pub(super) struct Stages {
+pub(super) struct StageTimer {
     deadline: Deadline,
     after: Duration,
 }
 
-impl Stages {
+impl StageTimer {
     pub(super) fn begin(after: Duration) -> Self {
         Self { deadline: Deadline::after(after), after }
     }

@@ -10,13 +10,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::WebSocket;
 use crate::opening::Deadline;
-use crate::quota::{self, Entry, Place, Quota, Refusing};
+use crate::quota::{self, Entry, Quota, QuotaPermit, RefusalPermit};
 use crate::transport::Transport;
 use crate::upgrade::Upgrader;
 
 /// The steps of every connection before its handler: the PROXY header, TLS, the quota of its
 /// address, the upgrade.
-pub(super) struct Door {
+pub(super) struct ConnectionSetup {
     pub(super) upgrader: Upgrader,
     pub(super) quota: Option<Arc<Quota>>,
     #[cfg(feature = "tls")]
@@ -24,28 +24,28 @@ pub(super) struct Door {
 }
 
 /// The decision on a connection that was accepted.
-pub(super) enum Entering {
+pub(super) enum QuotaDecision {
     /// The connection proceeds, with a place in the quota if there is one, or without one yet if a
     /// proxy has to report the client's address.
-    At(Option<Place>),
+    At(Option<QuotaPermit>),
     /// The address has too many connections, and the client is to be refused.
-    Full(Refusing),
+    Full(RefusalPermit),
     /// Too many clients are being refused: the connection is dropped.
-    Flood,
+    Dropped,
 }
 
-impl Door {
+impl ConnectionSetup {
     /// Counts a connection by its address; behind a trusted proxy, that is not the client's, and is
     /// not counted here.
-    pub(super) fn enter(&self, peer: SocketAddr) -> Entering {
-        let Some(quota) = &self.quota else { return Entering::At(None) };
+    pub(super) fn enter(&self, peer: SocketAddr) -> QuotaDecision {
+        let Some(quota) = &self.quota else { return QuotaDecision::At(None) };
         if self.upgrader.proxies().trusts(peer.ip()) {
-            return Entering::At(None);
+            return QuotaDecision::At(None);
         }
         match quota.enter(peer.ip()) {
-            Entry::Free(place) => Entering::At(Some(place)),
-            Entry::Full(refusing) => Entering::Full(refusing),
-            Entry::Flood => Entering::Flood,
+            Entry::Free(place) => QuotaDecision::At(Some(place)),
+            Entry::Full(refusing) => QuotaDecision::Full(refusing),
+            Entry::Dropped => QuotaDecision::Dropped,
         }
     }
 
@@ -54,10 +54,10 @@ impl Door {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Option<Place>,
-    ) -> Option<(WebSocket, Option<Place>)> {
-        let (transport, client) = match self.secured(stream, peer).await {
-            Ok(secured) => secured,
+        place: Option<QuotaPermit>,
+    ) -> Option<(WebSocket, Option<QuotaPermit>)> {
+        let (transport, client) = match self.secure_transport(stream, peer).await {
+            Ok(secure_transport) => secure_transport,
             Err(error) => {
                 tracing::debug!(%peer, %error, "connection not opened");
                 return None;
@@ -66,7 +66,7 @@ impl Door {
         let enter = |client: Option<SocketAddr>| match (place, &self.quota, client) {
             (None, Some(quota), Some(client)) => match quota.enter(client.ip()) {
                 Entry::Free(place) => Ok(Some(place)),
-                Entry::Full(_) | Entry::Flood => Err(quota::refusal()),
+                Entry::Full(_) | Entry::Dropped => Err(quota::refusal()),
             },
             (place, ..) => Ok(place),
         };
@@ -74,11 +74,11 @@ impl Door {
     }
 
     /// Responds that the client's address has too many connections.
-    pub(super) async fn turn_away(&self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn refuse_connection(&self, stream: TcpStream, peer: SocketAddr) {
         let told = async {
-            if let Ok((transport, _)) = self.secured(stream, peer).await {
+            if let Ok((transport, _)) = self.secure_transport(stream, peer).await {
                 let refusal = quota::refusal();
-                self.upgrader.turn_away(transport, &refusal, quota::REFUSAL_TIMEOUT).await;
+                self.upgrader.refuse_connection(transport, &refusal, quota::REFUSAL_TIMEOUT).await;
             }
         };
         Deadline::after(quota::REFUSAL_TIMEOUT).watch(told).await;
@@ -86,12 +86,12 @@ impl Door {
 
     /// Reads the PROXY header and does the TLS handshake, within the timeout of the opening
     /// handshake. Returns the client's address according to the PROXY protocol.
-    async fn secured(
+    async fn secure_transport(
         &self,
         mut stream: TcpStream,
         peer: SocketAddr,
     ) -> io::Result<(Transport, SocketAddr)> {
-        let secured = async {
+        let secure_transport = async {
             let client = self.upgrader.proxies().read_proxy_header(&mut stream, peer).await?;
             #[cfg(feature = "tls")]
             if let Some(tls) = &self.tls {
@@ -103,7 +103,7 @@ impl Door {
         // Boxed, so that the task of a connection does not keep the size of this future.
         let deadline = Deadline::after(self.upgrader.handshake_timeout());
         deadline
-            .watch(Box::pin(secured))
+            .watch(Box::pin(secure_transport))
             .await
             .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }

@@ -25,7 +25,7 @@ pub(crate) enum End {
     Lost,
     /// The browser failed the connection, with this code and reason.
     Failed(CloseFrame),
-    /// The inbox was full, and a message that arrived then is lost.
+    /// The receive queue was full, and a message that arrived then is lost.
     Overflow { limit: usize },
 }
 
@@ -50,7 +50,7 @@ impl End {
 /// Payloads stay in the browser's memory until they are received, since WebAssembly memory never
 /// shrinks.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(super) struct ReceiveQueue {
     payloads: VecDeque<(JsValue, usize)>,
     /// Total size of the payloads in the browser's memory, in bytes.
     size: usize,
@@ -58,9 +58,9 @@ pub(super) struct Inbox {
     receiver: Option<Waker>,
 }
 
-impl Inbox {
+impl ReceiveQueue {
     /// Returns whether one more payload, of this size if known, would exceed the limit. An empty
-    /// inbox is never full.
+    /// receive queue is never full.
     pub(super) fn is_full(&self, payload: Option<&JsValue>, limit: usize) -> bool {
         let size = payload.map_or(1, size);
         !self.payloads.is_empty() && self.size.saturating_add(size) > limit
