@@ -1,4 +1,4 @@
-//! Time and tasks, of tokio or of the browser.
+//! Timers, tasks and random numbers: tokio's and the system's, or the browser's on WebAssembly.
 
 #[cfg(not(target_family = "wasm"))]
 #[path = "clock/native.rs"]
@@ -16,12 +16,14 @@ pub(crate) use host::{
     BoxFuture, Instant, MaybeSend, Sleep, Yield, now, random, sleep, sleep_until, spawn,
 };
 
-/// Returns the output of the future, or `None` when the time has passed.
+/// Waits for the future, at most for `limit`. Returns the output of the future, or `None` once the
+/// time has passed.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     before(&mut Some(sleep(limit)), future).await
 }
 
-/// Returns the output of the future, or `None` when the deadline, if any, has passed.
+/// Waits for the future until the deadline, if any. Returns the output of the future, or `None`
+/// once the deadline has passed.
 pub(crate) async fn before<T>(
     deadline: &mut Option<Sleep>,
     future: impl Future<Output = T>,
@@ -44,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// A busy task: the runtime does not process timers meanwhile.
+    /// Keeps the task busy, so that the runtime does not process its timers.
     #[tokio::test]
     async fn a_sleep_is_over_by_the_clock_and_not_by_its_timer() {
         let limit = Duration::from_millis(2);

@@ -1,4 +1,4 @@
-//! The connection of a channel, reestablished when lost.
+//! The connection of a channel, which the next call reestablishes after a loss.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,34 +15,34 @@ use crate::{ConnectError, status};
 /// ```text
 ///            call                     success
 ///   Idle ───────────► Connecting ───────────────► Open
-///                      ▲      │                   │  │
-///        call, after   │      │ failure           │  │ lost after an answer, then call
-///        the pause     │      ▼                   │  │
-///                     Failed ◄────────────────────┘  │
-///                      ▲       lost before any answer│
-///                      └───── Connecting ◄───────────┘
+///                      ▲  ▲   │                   │  │
+///        call, after   │  └───┼───────────────────┼──┘ lost after a response, then call
+///        the pause     │      │ failure           │
+///                      │      ▼                   │
+///                      Failed ◄───────────────────┘ lost before any response, then call
 /// ```
 #[derive(Debug)]
 pub(crate) struct Link {
     endpoint: Endpoint,
     /// Locked for reads and changes only, never across an await.
     state: Mutex<State>,
-    /// Notifies the calls that wait for the end of a pause.
+    /// Notified when [`Link::reset_backoff_now`] ends the pause that calls wait for.
     pause_cut: Notify,
 }
 
 #[derive(Debug)]
 enum State {
     Idle,
-    /// An attempt is in progress, in its own task, so that dropping a call does not cancel it.
+    /// An attempt is in progress in a task of its own, so dropping a call does not cancel it.
     Connecting(watch::Receiver<Outcome>),
-    /// A connection, preceded by `failures` failed attempts in a row.
+    /// A connection, established after `failures` failed attempts in a row.
     Open {
         sender: Sender,
         failures: u32,
     },
-    /// The last attempt failed, as did `earlier` attempts in a row before it. Calls fail at once,
-    /// or wait, until the pause is over.
+    /// The last attempt failed, as did `earlier` attempts in a row before it. Until the pause is
+    /// over, calls fail at once, or wait if the endpoint [waits for
+    /// ready](Endpoint::wait_for_ready).
     Failed(Failed),
 }
 
@@ -53,7 +53,7 @@ struct Failed {
     until: Instant,
 }
 
-/// The outcome of an attempt; `None` while in progress.
+/// The outcome of an attempt; `None` while the attempt is in progress.
 type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
 impl Link {
@@ -73,7 +73,7 @@ impl Link {
         &self.endpoint
     }
 
-    /// Ends the current pause, if any, and resets the count of failures.
+    /// Ends the current pause between attempts, if any, and resets the count of failures.
     pub(crate) fn reset_backoff_now(&self) {
         let mut state = self.state();
         if matches!(*state, State::Failed(_)) {
@@ -83,23 +83,23 @@ impl Link {
         self.pause_cut.notify_waiters();
     }
 
-    /// Returns a sender on the connection, which is opened if there is none: one attempt serves all
-    /// calls that wait for it.
+    /// Returns a sender for the connection, and opens a connection if there is none. All calls that
+    /// wait share one attempt.
     ///
     /// # Errors
-    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over;
-    /// none if the endpoint [waits for ready](Endpoint::wait_for_ready).
+    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over. An
+    /// endpoint that [waits for ready](Endpoint::wait_for_ready) tries again instead of failing.
     ///
     /// # Cancel safety
     /// If the future is dropped, the attempt continues for other calls.
     pub(crate) async fn sender(self: &Arc<Self>) -> Result<Sender, Status> {
         loop {
-            // Created before the state is read, so that the end of a pause in between is noticed.
+            // Created before the state is read, so that a notification in between is not missed.
             let pause_cut = self.pause_cut.notified();
             let cause = match self.find() {
                 Found::Sender(sender) => return Ok(sender),
                 Found::Attempt(mut attempt) => {
-                    // There is no outcome if the task was dropped, as by a runtime that shuts down.
+                    // There is no outcome if the task was dropped, as when the runtime shuts down.
                     let outcome = attempt.wait_for(Option::is_some).await.ok();
                     let outcome = outcome.and_then(|known| known.clone());
                     match outcome.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed))) {
@@ -124,7 +124,7 @@ impl Link {
         let failures = match &*state {
             State::Open { sender, failures } if sender.is_closed() => match sender.ended_unused() {
                 None => 0,
-                // Such a connection counts as a failed attempt.
+                // A connection lost before any response counts as a failed attempt.
                 Some(ended) => {
                     let failed = self.failed(Arc::new(ConnectError::Closed), *failures, ended);
                     let next = failed.earlier.saturating_add(1);

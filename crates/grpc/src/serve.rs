@@ -1,4 +1,4 @@
-//! The gRPC server on connections of WebSockets.
+//! A gRPC server on WebSocket connections.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -26,24 +26,24 @@ use crate::{CallError, Connection, Incoming};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Default maximum number of concurrent calls of a connection. Other calls wait at the client.
+/// Default maximum number of concurrent calls of a connection. Further calls wait at the client.
 const DEFAULT_MAX_CALLS: u32 = 100;
 
-/// Default limit of calls that a client may cancel at once: a program that abandons its work drops
-/// thousands.
+/// Default number of calls that a client may cancel at once: a program that abandons its work
+/// cancels thousands of calls.
 const DEFAULT_MAX_CANCELLED: u32 = 10_000;
 
-/// Number of further calls that a client may cancel each second: more than most services serve to
-/// one client. Discarding them takes about one percent of a core.
+/// Number of further calls that a client may cancel each second: more calls than most services
+/// serve to one client. Discarding these calls takes about one percent of a core.
 const CANCELLED_PER_SECOND: u32 = 500;
 
-/// Number of calls that a cancelled call counts for if its response waited for the client to read:
-/// h2 may keep 330 bytes of such a call for the lifetime of the connection, see
+/// Weight, in cancelled calls, of a call that was cancelled while its response waited for the
+/// client to read: h2 may keep 330 bytes of such a call for the lifetime of the connection, see
 /// `docs/h2-reset-streams.md`.
 const UNREAD_CANCEL_WEIGHT: u32 = 10;
 
-/// Default stream window, in bytes: a quarter of that of hyper's server, so that a connection whose
-/// streams are not read holds at most 25 MiB.
+/// Default stream window, in bytes: a quarter of the default of hyper's server, so that a
+/// connection whose streams are not read holds at most 25 MiB.
 const DEFAULT_STREAM_WINDOW: u32 = 256 * 1024;
 
 /// Default maximum size of a header list, in bytes, as in
@@ -71,9 +71,9 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 ///
 /// A tonic server accepts the same connections; this server differs in three ways:
 ///
-/// * **A client whose calls are read slowly waits, however short its messages are.** Tonic's HTTP/2
-///   server ends a connection, with all its calls, when some thousand short messages of a stream
-///   are unread: see [`server`](crate::server).
+/// * **If the handlers read slowly, the client waits, even if its messages are short.** Tonic's
+///   HTTP/2 server ends a connection, with all its calls, when about a thousand short messages of a
+///   stream are unread: see [`server`](crate::server).
 /// * **Data from the opening handshake reaches the handlers.** Each value of
 ///   [`Admission::data`](sockeye::upgrade::Admission::data), and any other data that
 ///   [`WebSocket::data`](sockeye::WebSocket::data) returns, is in the extensions of each request,
@@ -104,21 +104,21 @@ impl ServeConfig {
         }
     }
 
-    /// Sets how many calls of one connection may be in progress. Other calls wait at the client.
+    /// Sets how many calls of one connection may be in progress. Further calls wait at the client.
     /// Default: 100.
     pub const fn max_calls(self, calls: u32) -> Self {
         Self { max_calls: calls, ..self }
     }
 
     /// Sets how many calls a client may cancel at once on one connection. Default: 10,000. Each
-    /// second it may cancel 500 more. A call whose response waited for the client to read counts
-    /// for ten.
+    /// second the client may cancel 500 more. A call whose response waited for the client to read
+    /// counts as ten.
     ///
     /// Beyond the limit, the connection accepts no new calls and ends when its last call has ended,
     /// so the client has to reconnect. At twice the limit, the connection ends at once with
     /// `ENHANCE_YOUR_CALM`. A cancelled call counts towards [`max_calls`](Self::max_calls) until
-    /// its handler is dropped: meanwhile the connection is not read, so that a client that cancels
-    /// without pause waits and other clients do not.
+    /// its handler is dropped. While the calls exceed that limit, the connection is not read, so
+    /// that a client that cancels without pause has to wait, and other clients do not.
     pub const fn max_cancelled_calls(self, calls: u32) -> Self {
         Self { max_cancelled: calls, ..self }
     }
@@ -126,8 +126,8 @@ impl ServeConfig {
     /// Sets how many bytes of one call's requests may be in flight or unread; at most 2³¹ − 1.
     /// Default: 256 KiB.
     ///
-    /// A call never uses the window of another: a connection holds at most this number of bytes for
-    /// each of [`max_calls`](Self::max_calls).
+    /// A call never uses the window of another call: a connection holds at most this number of
+    /// bytes for each of [`max_calls`](Self::max_calls).
     pub const fn stream_window(self, bytes: u32) -> Self {
         Self { stream_window: bytes, ..self }
     }
@@ -243,10 +243,10 @@ where
 /// is ready and the calls in progress have ended.
 ///
 /// # Errors
-/// An error if the client violated HTTP/2 or the WebSocket failed.
+/// Returns an error if the client violated HTTP/2, or if the WebSocket failed.
 ///
 /// # Cancel safety
-/// If the future is dropped, the connection and its calls are cut.
+/// If the future is dropped, the connection is dropped and its calls are cancelled.
 pub async fn serve_connection<S, B>(
     mut connection: Connection,
     service: S,
@@ -292,13 +292,13 @@ where
     .await
 }
 
-/// The driver of a connection and its request bodies, until the connection is over.
+/// The driver of a connection, its calls and its request bodies, until the connection is over.
 struct Driver<S> {
     connection: server::Connection<Connection, Bytes>,
     gate: Gate,
     intakes: Intakes<BodyReceiver>,
     /// The tasks of calls: those in progress, and those that were cancelled and are not yet
-    /// discarded. Each returns the weight of its cancellation by the client, if it was cancelled.
+    /// discarded. A task whose call the client cancelled returns the weight of the cancellation.
     calls: JoinSet<Option<u32>>,
     max_calls: usize,
     cancelled: Cancelled,
@@ -325,25 +325,25 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let ended = self.poll_calls(cx);
-        // Afterwards, so that calls in progress receive the error that ended the connection.
+        // Polled after the connection, so that calls in progress receive the error that ended it.
         http2::poll_all(&mut self.intakes, cx);
         ended
     }
 
     /// Accepts calls up to the limit.
     ///
-    /// A cancelled call counts towards the limit until its task has ended. Otherwise calls that are
-    /// begun and cancelled at once would create tasks faster than the runtime can run them, and
-    /// every other task of the runtime would wait behind thousands. At the limit, the connection is
-    /// not polled at all: at least one of the tasks then belongs to a call that is over for h2, so
-    /// that it ends without the connection.
+    /// A cancelled call counts towards the limit until its task has ended. Otherwise a client that
+    /// begins calls and cancels them at once would create tasks faster than the runtime can run
+    /// them, and every other task of the runtime would wait behind thousands of these tasks. Beyond
+    /// the limit, the connection is not polled at all: at least one of the tasks then belongs to a
+    /// call that is over for h2, and that task ends without the connection.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         self.poll_ended(cx);
         while self.calls.len() <= self.max_calls {
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(call)) => {
                     let (request, respond) = call?;
-                    // Calls that h2 has read are accepted before h2 reads more.
+                    // All calls that h2 has read are accepted before h2 reads more input.
                     self.gate.close();
                     let request = self.receive(request);
                     self.calls.spawn(answer(request, respond, self.service.clone()));
@@ -391,8 +391,8 @@ struct Cancelled {
     limit: u32,
     /// Number of cancelled calls beyond the allowed rate.
     count: u32,
-    /// Time up to which the allowed rate was subtracted; the clock is read only when there are too
-    /// many.
+    /// Time up to which the allowed rate was subtracted. The clock is read only when `count`
+    /// exceeds the limit.
     since: Instant,
 }
 

@@ -8,18 +8,19 @@ use std::task::Waker;
 
 use crate::error::ProtocolError;
 
-/// Size, in bytes, from which on a connection can be chosen to be closed. Smaller connections are
-/// counted without a lock. Chosen so that a budget of 256 MiB has at most 4,096 candidates to
-/// compare.
+/// Minimum number of bytes held by a candidate, which is a holder that can be chosen to be closed.
+/// Smaller holders are counted without a lock. The value limits a budget of 256 MiB to 4,096
+/// candidates to compare.
 const CANDIDATE_FROM: usize = 64 * 1024;
 
-/// A budget, in bytes, for the unfinished data of all connections of a server: messages of which a
-/// part arrived, including what they inflate to, and output that the peer does not accept.
+/// A budget, in bytes, for the unfinished data of all connections of a server: partly received
+/// messages, including their inflated data, and output that the peer does not accept.
 ///
-/// Clones share the budget. When the budget is used up, the connection that holds most is closed at
-/// once with 1013 (try again later): the budget wakes its driver. Meanwhile the others may use a
-/// quarter more; beyond that, any connection that needs more is closed. A connection that holds
-/// nothing has no charge and costs nothing.
+/// Clones share the budget. When the budget is used up, the connection that holds the most bytes is
+/// chosen: the budget wakes the driver of that connection, which closes the connection at once with
+/// 1013 (try again later). Until the driver has done so, the other connections may exceed the
+/// budget by a quarter; a connection that needs more than that is closed too. A connection without
+/// unfinished data has no charge and costs nothing.
 ///
 /// ```
 /// use sockeye_proto::MemoryBudget;
@@ -33,35 +34,35 @@ pub struct MemoryBudget(Arc<Shared>);
 struct Shared {
     limit: usize,
     held: AtomicUsize,
-    /// The part of `held` whose holders were chosen, and will release it.
+    /// The part of `held` that belongs to chosen holders, which are about to release it.
     leaving: AtomicUsize,
     closed: AtomicU64,
     candidates: Mutex<Vec<Arc<Candidate>>>,
 }
 
-/// A holder of `CANDIDATE_FROM` bytes or more.
+/// The shared state of a holder that has held [`CANDIDATE_FROM`] bytes or more.
 #[derive(Debug, Default)]
 struct Candidate {
     held: AtomicUsize,
     chosen: AtomicBool,
-    /// Number of bytes held when it was chosen.
+    /// Number of bytes that the holder held when it was chosen, or 0.
     leaving: AtomicUsize,
     /// Index in the list of candidates, whose lock also guards this field.
     index: AtomicUsize,
     waker: Mutex<Option<Waker>>,
 }
 
-/// The bytes that one holder has of a [`MemoryBudget`]. Dropping the charge releases them.
+/// The bytes of a [`MemoryBudget`] that one holder uses. Dropping the charge releases the bytes.
 ///
 /// A driver creates a charge with [`MemoryBudget::charge`] for output that its peer does not
-/// accept; [`Connection::charge`](crate::Connection::charge) counts messages that arrive in parts.
+/// accept. [`Connection::charge`](crate::Connection::charge) charges partly received messages.
 pub struct Charge {
     budget: MemoryBudget,
     held: usize,
     candidate: Option<Arc<Candidate>>,
-    /// Copy of the candidate's waker, to compare without a lock.
+    /// Copy of the candidate's waker, which can be compared without a lock.
     waker: Option<Waker>,
-    /// `true` once the holder must be closed and was counted as closed.
+    /// `true` once [`Charge::set`] has failed and has counted the holder as closed.
     closed: bool,
 }
 
@@ -92,19 +93,19 @@ impl MemoryBudget {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    /// Returns the charge of a new holder, of 0 bytes.
+    /// Returns a charge of 0 bytes for a new holder.
     pub fn charge(&self) -> Charge {
         Charge { budget: self.clone(), held: 0, candidate: None, waker: None, closed: false }
     }
 
-    /// Returns whether more than the limit is held, not counting the bytes about to be released.
+    /// Returns whether the bytes held, without those about to be released, exceed the limit.
     fn is_used_up(&self) -> bool {
         let leaving = self.0.leaving.load(Ordering::Relaxed);
         self.held().saturating_sub(leaving) > self.0.limit
     }
 
-    /// Chooses the largest holders until the bytes held without them are within the budget, and
-    /// wakes their drivers.
+    /// Chooses the largest holders, one by one, until the bytes of all other holders are within the
+    /// budget, and wakes the drivers of the chosen holders.
     #[cold]
     fn choose(&self) {
         let mut wakers = Vec::new();
@@ -120,7 +121,7 @@ impl MemoryBudget {
             wakers.extend(largest.lock_waker().take());
         }
         drop(candidates);
-        // Without the lock: a driver may release its charge at once.
+        // Drivers are woken without the lock, since a driver may release its charge at once.
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -158,7 +159,7 @@ impl Candidate {
 }
 
 impl Charge {
-    /// Sets the number of bytes that this holder has.
+    /// Sets the number of bytes that this holder uses.
     ///
     /// # Errors
     /// [`ProtocolError::OverBudget`] if the budget is used up and this holder's connection must be
@@ -202,8 +203,8 @@ impl Charge {
         self.candidate.is_some() && self.waker.is_none()
     }
 
-    /// Sets the waker, which is woken when this holder is chosen: at once if that has happened
-    /// already. Does nothing for a holder that is too small to be chosen.
+    /// Sets the waker to wake when this holder is chosen, and wakes it at once if this holder was
+    /// chosen already. Does nothing for a holder that is too small to be chosen.
     pub fn wake_by(&mut self, waker: &Waker) {
         let Some(candidate) = &self.candidate else { return };
         if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
@@ -211,8 +212,8 @@ impl Charge {
         }
         self.waker = Some(waker.clone());
         *candidate.lock_waker() = Some(waker.clone());
-        // The holder may have been chosen before it had a waker, by a thread that has released the
-        // lock.
+        // Another thread may have chosen the holder, and released the lock of the waker, before the
+        // waker was set.
         if self.is_chosen() {
             let unseen = candidate.lock_waker().take();
             unseen.into_iter().for_each(Waker::wake);
@@ -297,7 +298,7 @@ mod tests {
         assert_eq!(small.set(500 * KIB), Ok(()));
         assert!(large.is_chosen() && !small.is_chosen());
         assert_eq!((told.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
-        // A task that has moved is woken too, and a holder that holds less by now still fails.
+        // A waker that is set later is woken too, and a chosen holder fails even if it shrinks.
         let moved = Arc::new(Count::default());
         large.wake_by(&moved.clone().into());
         assert_eq!(moved.0.load(Ordering::Relaxed), 1);

@@ -1,10 +1,10 @@
 use std::error::Error;
 use std::fmt;
 
-/// An error that displays with its causes in one line, separated by colons.
+/// A wrapper that displays an error and its causes in one line, separated by colons.
 ///
-/// A cause whose text is part of an earlier error's text is omitted. Errors of this workspace end
-/// with the text of their cause already, so `ErrorChain` is for errors of other crates.
+/// A cause is omitted if the line already contains its text. The errors of this workspace end with
+/// the text of their cause, so they do not need `ErrorChain`: it is for errors of other crates.
 ///
 /// ```
 /// use std::io;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-/// A pseudo-random generator with a fixed seed, so that every run is the same (splitmix64).
+/// A splitmix64 pseudo-random generator with a fixed seed, so that every run draws the same
+/// numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
     state: u64,
@@ -29,7 +30,7 @@ impl Chance {
         self.below(times) == 0
     }
 
-    /// Returns a time between two bounds, in milliseconds.
+    /// Returns a duration from `least` to below `most` milliseconds.
     pub(super) fn time(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.number() % (most - least).max(1))
     }

@@ -1,4 +1,4 @@
-//! Graceful shutdown: the signals, and the connections that must be notified of it.
+//! Graceful shutdown: the signals that begin it, and the connections that are notified of it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct Shutdown {
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
-    /// Names the peer in the log, in whichever task a line is logged.
+    /// Names the peer in each log line, in every task of the connection.
     span: Span,
     begun: CancellationToken,
     drain: Drain,
@@ -44,11 +44,11 @@ impl Shutdown {
         ConnectionGuard { peer, span: Span::none(), begun, drain, _place: place, _stream: None }
     }
 
-    /// Ends all connections and waits until they have ended, at most for `at_most`.
+    /// Ends all connections, and waits until they have ended or `at_most` has passed.
     pub(crate) async fn finish(&self, at_most: Duration) {
         self.begun.cancel();
         self.tasks.close();
-        // Concurrently: an HTTP/2 connection ends after its WebSockets.
+        // Both waits run concurrently, since an HTTP/2 connection ends after its WebSockets.
         let websockets = self.drain.finish(sockeye::Shutdown::new().timeout(at_most));
         let all = tokio::time::timeout(at_most, self.tasks.wait());
         let (drained, ended) = tokio::join!(websockets, all);
@@ -60,12 +60,12 @@ impl Shutdown {
 }
 
 impl ConnectionGuard {
-    /// Returns the same guard for a client at the address `client`.
+    /// Returns this guard with `client` as its peer, and with a span that names the client.
     pub(crate) fn of(self, client: SocketAddr) -> Self {
         Self { peer: client, span: tracing::warn_span!("connection", peer = %client), ..self }
     }
 
-    /// Returns the same guard for one stream of its connection.
+    /// Returns this guard, extended by an HTTP/2 stream of its connection.
     pub(crate) fn with_stream(self, stream: Stream) -> Self {
         Self { _stream: Some(Arc::new(stream)), ..self }
     }
@@ -108,7 +108,7 @@ const INTERRUPTED: i32 = 130;
 const TERMINATED: i32 = 143;
 
 impl TerminationSignals {
-    /// Installs the signal handlers in place of the system's, which would kill the process.
+    /// Installs signal handlers in place of the default actions, which kill the process.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         #[cfg(unix)]
         use {
@@ -137,12 +137,12 @@ impl TerminationSignals {
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Ctrl-C can never arrive; the server runs until it is killed.
+            // No Ctrl-C can be received: the server runs until it is killed.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Returns the exit status of a process that the last signal ended at once.
+    /// Returns the exit status that shells report for a process killed by the last signal.
     pub(crate) fn status(&self) -> i32 {
         self.last
     }

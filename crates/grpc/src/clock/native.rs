@@ -1,4 +1,4 @@
-//! tokio's clock and tasks.
+//! tokio's timers and tasks, and the system's random numbers.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 pub(crate) use tokio::time::Instant;
 
-/// The bound of values that a task may hold: here, values that may move between threads.
+/// The bound for values that a task may hold. Here it is `Send`, as tokio moves tasks between
+/// threads.
 pub(crate) use std::marker::Send as MaybeSend;
 
-/// A timer that is ready once its time has passed, whether the runtime has processed its timers or
-/// not.
+/// A timer that is ready once its deadline has passed, even if the runtime has not yet processed
+/// its timers.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     timer: Pin<Box<tokio::time::Sleep>>,
@@ -45,8 +46,8 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
-/// Returns random bits, or zeros if the system provides none. They spread attempts over time and
-/// protect nothing.
+/// Returns random bits, or zeros if the system provides none. The bits spread connection attempts
+/// over time; no security depends on them.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
@@ -54,8 +55,8 @@ pub(crate) fn random() -> u64 {
 /// A boxed future that a task may hold.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A turn that a task yields to the others. Over, and the task woken, when the runtime has polled
-/// all tasks that were ready: until then the task may be polled any number of times.
+/// A yield to the other tasks of the runtime. Completes, and wakes the task, once the runtime has
+/// polled all tasks that were ready. Until then the task may be polled any number of times.
 #[derive(Debug)]
 pub(crate) struct Yield {
     round: Arc<Round>,
@@ -71,8 +72,8 @@ impl Yield {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         let task = Mutex::new(cx.waker().clone());
         let round = Arc::new(Round { is_over: AtomicBool::new(false), task });
-        // `yield_now` makes the runtime wake the round, not the task, at the end of the turn. The
-        // future is pending now, and is no longer needed.
+        // `yield_now` makes the runtime wake `round`, not the task, once the ready tasks are
+        // polled. The future of `yield_now` has registered that waker and is no longer needed.
         let waker = Waker::from(Arc::clone(&round));
         let _pending = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
         Self { round }

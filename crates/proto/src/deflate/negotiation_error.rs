@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// The reason why a server's answer to the offer of permessage-deflate is refused. The connection
-/// must be failed (RFC 7692 section 7). Text of the server is cut after 64 bytes.
+/// The reason why a client refuses a server's answer to its offer of permessage-deflate. The client
+/// must fail the connection (RFC 7692 section 7). Text from the server is truncated to 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiationError {
@@ -15,21 +15,21 @@ pub enum NegotiationError {
         /// The parameter's name.
         name: &'static str,
     },
-    /// A value where there must be none, no value where there must be one, or a window that is not
-    /// a decimal number from 8 to 15 without leading zeros.
+    /// A value for a parameter that takes none, no value for a parameter that requires one, or a
+    /// window that is not a decimal number from 8 to 15 without leading zeros.
     InvalidValue {
         /// The parameter's name.
         name: &'static str,
         /// The value, as received.
         value: Option<String>,
     },
-    /// A window that is larger than offered.
+    /// A window that is larger than the offered window.
     WindowTooLarge {
         /// The parameter's name.
         name: &'static str,
         /// The offered window, in bits.
         offered: u8,
-        /// The window of the answer, in bits.
+        /// The window in the server's answer, in bits.
         answered: u8,
     },
 }

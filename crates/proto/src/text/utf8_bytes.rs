@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::InvalidUtf8;
 
-/// A string in shared bytes: the payload of a text message. A clone costs a reference count.
+/// An immutable string in shared bytes, such as the payload of a text message. Cloning the string
+/// increments a reference count and copies no text.
 ///
 /// `Utf8Bytes` derefs to `str`, and is created from `&'static str` and `String` without a copy, or
 /// from [`Bytes`] with a check:
@@ -30,12 +31,12 @@ impl Utf8Bytes {
         Self(Bytes::new())
     }
 
-    /// Creates a string from a static one, without a copy.
+    /// Creates a string from a `&'static str`, without a copy.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Returns the string.
+    /// Returns the string as a `&str`.
     #[inline]
     pub fn as_str(&self) -> &str {
         debug_assert!(std::str::from_utf8(&self.0).is_ok());
@@ -43,13 +44,13 @@ impl Utf8Bytes {
             unsafe_code,
             reason = "a second check of every text would double its cost: bench/NOTES.md, utf8"
         )]
-        // SAFETY: the bytes are UTF-8 by the invariant of the type, and `Bytes` cannot be changed.
+        // SAFETY: the bytes are UTF-8 by the invariant of the type, and `Bytes` is immutable.
         unsafe {
             std::str::from_utf8_unchecked(&self.0)
         }
     }
 
-    /// Returns the bytes, without a copy.
+    /// Converts the string into its bytes, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }

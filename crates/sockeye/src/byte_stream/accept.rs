@@ -10,14 +10,15 @@ use super::{ByteStream, Listener};
 use crate::WebSocket;
 use crate::upgrade::Options;
 
-/// Default number of streams that wait to be accepted: the usual length of TCP's own queue.
+/// Default number of streams that wait to be accepted: the usual length of a TCP listener's
+/// backlog.
 const DEFAULT_QUEUE: usize = 128;
 
 /// Timeout for a new stream to enter a full accept queue; afterwards the stream is closed with 1013
 /// (try again later). Equal to the handshake timeout, which is about as long as a user would wait.
 pub const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns a listener of byte streams, and a handle that makes its streams of requests.
+/// Returns a listener of byte streams, and a handle that turns requests into streams for it.
 ///
 /// With axum, over HTTP/1.1 and HTTP/2 alike:
 ///
@@ -41,16 +42,17 @@ pub const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 ///
-/// | server of the route | use |
+/// | server | use |
 /// |---|---|
-/// | axum | `any_service(accept)`; to inspect the request first, `upgrade.on_upgrade(move \|ws\| accept.deliver(ws))` |
+/// | axum | `any_service(accept)` |
+/// | axum, to inspect the request first | `upgrade.on_upgrade(move \|ws\| accept.deliver(ws))` |
 /// | hyper | `serve_connection(io, accept)`, or [`Accept`] as a `tower` service |
 /// | [`Server`](crate::Server) | `server.serve(move \|ws\| accept.deliver(ws))` |
 ///
-/// The handler server ([`push`](crate::push)) has no such route: its connections belong to the
+/// The handler server ([`push`](crate::push)) cannot supply streams: its connections belong to the
 /// event loop of their worker, and no task could wait for their bytes.
 ///
-/// At most 128 streams wait to be accepted: see [`listener_with_queue`].
+/// At most 128 streams wait to be accepted. [`listener_with_queue`] changes this limit.
 pub fn listener() -> (Listener, Accept) {
     listener_with_queue(DEFAULT_QUEUE)
 }
@@ -58,20 +60,21 @@ pub fn listener() -> (Listener, Accept) {
 /// Returns a listener like [`listener`], with a queue of `length` streams that wait to be accepted;
 /// at least 1.
 ///
-/// A stream that finds the queue full waits for [`ACCEPT_TIMEOUT`], and is closed with 1013 (try again
-/// later) if the queue is still full. The number of streams that wait this way is for the server to
-/// limit: see [`Server::max_connections`](crate::Server::max_connections).
+/// If the queue is full, a new stream waits for up to [`ACCEPT_TIMEOUT`], and is closed with 1013
+/// (try again later) if the queue is still full. The queue does not limit how many streams wait
+/// this way, but the server can: see [`Server::max_connections`](crate::Server::max_connections).
 pub fn listener_with_queue(length: usize) -> (Listener, Accept) {
     let (sender, receiver) = mpsc::channel(length.max(1));
     (Listener::new(receiver), Accept { queue: sender, options: Options::new() })
 }
 
-/// The source of streams for a [`Listener`]: a service of hyper and tower with the feature `hyper`,
-/// which upgrades every request that asks for it, and [`deliver`](Self::deliver) for WebSockets that were
-/// upgraded by other means. A clone makes streams for the same listener.
+/// The handle that passes streams to a [`Listener`]. Clones pass streams to the same listener.
 ///
-/// A request that does not ask for a WebSocket gets the appropriate answer. The origin of pages is
-/// checked, as [`Options`] specify.
+/// With the feature `hyper`, the handle is a service of hyper and tower that upgrades every request
+/// for a WebSocket. [`deliver`](Self::deliver) passes WebSockets that were upgraded by other means.
+///
+/// The service answers other requests with the appropriate HTTP error. It checks the `Origin`
+/// header as its [`Options`] specify.
 #[derive(Clone)]
 pub struct Accept {
     pub(super) queue: mpsc::Sender<ByteStream>,
@@ -90,9 +93,9 @@ impl Accept {
         self.queue.capacity()
     }
 
-    /// Passes a WebSocket to the listener as a byte stream. The future is ready when the stream was
-    /// dropped, so that a server counts the connection as long as the stream lives: a handler
-    /// returns this future.
+    /// Passes a WebSocket to the listener as a byte stream. The future completes when the stream is
+    /// dropped. A handler returns this future, so that the server counts the connection as long as
+    /// the stream exists.
     ///
     /// ```no_run
     /// # async fn run() -> sockeye::Result<()> {
@@ -108,7 +111,7 @@ impl Accept {
     ///
     /// # Cancel safety
     /// If the future is dropped before the stream is in the queue, the WebSocket is dropped as
-    /// well; later, dropping the future has no effect.
+    /// well. Once the stream is in the queue, dropping the future does not affect the stream.
     pub fn deliver(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
         let queue = self.queue.clone();
         async move {
@@ -123,7 +126,8 @@ impl Accept {
     }
 }
 
-/// Waits for a place in the queue. Returns whether there was one.
+/// Passes a stream to the queue, or closes the stream if the queue stays full or the listener was
+/// dropped. Returns whether the stream is in the queue.
 pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream) -> bool {
     let (code, stream) = match queue.send_timeout(stream, ACCEPT_TIMEOUT).await {
         Ok(()) => return true,
@@ -131,7 +135,8 @@ pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream
         Err(SendTimeoutError::Closed(stream)) => (CloseCode::GOING_AWAY, stream),
     };
     tracing::debug!(%code, "no place for a byte stream");
-    // Bounded by the timeout of the closing handshake. A peer that does not answer loses nothing.
+    // The closing handshake's timeout bounds the wait. If the peer does not answer, no data is
+    // lost.
     let _ = stream.into_refused().close(code, "").await;
     false
 }

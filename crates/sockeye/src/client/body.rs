@@ -1,4 +1,4 @@
-//! The beginning of the content of a response that is not an upgrade, kept for the error value.
+//! The beginning of the content of a response that does not upgrade, kept for the error value.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// Maximum length of the content that is kept, in bytes.
 pub(super) const MAX_LENGTH: usize = 1024;
 
-/// Timeout of reading the content. The status is already known; a server that keeps the connection
+/// Timeout for reading the content. The status is already known; a server that keeps the connection
 /// open without declaring the content's length must not delay the error further.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -60,14 +60,14 @@ impl Framing {
 }
 
 /// Reads the beginning of the content; `received` holds the bytes that followed the head. Never
-/// fails: on an error or a timeout the result is only shorter.
+/// fails: after an error or a timeout, returns the content received until then.
 pub(super) async fn read<S: AsyncRead + Unpin>(
     stream: &mut S,
     mut received: BytesMut,
     framing: Framing,
 ) -> Bytes {
     let all = async {
-        // Chunks may be of a byte each, with any amount of framing: the bound is on received bytes.
+        // Each chunk may carry one byte and any amount of framing, so received bytes are limited.
         while !framing.read(&received).1 && received.len() < 8 * MAX_LENGTH {
             received.reserve(MAX_LENGTH);
             if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
@@ -80,8 +80,8 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
     framing.read(&received).0
 }
 
-/// Returns the content of the chunks received so far (RFC 9112 section 7.1), and whether the last
-/// chunk is among them.
+/// Returns the content of the chunks received so far (RFC 9112 section 7.1), and whether it ends
+/// there: with the last chunk, or at an invalid chunk size.
 fn unchunk(mut received: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {

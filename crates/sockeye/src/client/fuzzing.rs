@@ -1,4 +1,4 @@
-//! Parsers within the client, exposed to the fuzz targets.
+//! Internal parsers of the client, exposed to the fuzz targets.
 
 use http::HeaderValue;
 use sockeye_proto::handshake::{RequestError, Url};
@@ -7,11 +7,11 @@ use super::ConnectError;
 use super::proxy::{Environment, Proxy};
 use super::redirect;
 
-/// Returns the proxy that `variable` of the environment names for the URL, unless `no_proxy` makes
-/// an exception.
+/// Returns the proxy for `url` if the environment variable `all_proxy` has the value `variable`,
+/// unless `no_proxy`, the value of the variable of that name, excludes the URL.
 ///
 /// # Errors
-/// [`ConnectError::ProxyVariable`] when the variable is not the URL of a proxy.
+/// [`ConnectError::ProxyVariable`] if `variable` is not the URL of a proxy.
 pub fn proxy(variable: &str, no_proxy: &str, url: &Url) -> Result<Option<Proxy>, ConnectError> {
     let environment = Environment::read(|name| match name {
         "all_proxy" => Some(variable.to_owned()),
@@ -21,10 +21,10 @@ pub fn proxy(variable: &str, no_proxy: &str, url: &Url) -> Result<Option<Proxy>,
     environment.proxy(url).map(Option::<&Proxy>::cloned)
 }
 
-/// Resolves a `Location` header in a response from `base`.
+/// Resolves the `Location` header of a response to a request for `base`.
 ///
 /// # Errors
-/// [`RequestError`] when the target is not a WebSocket URL.
+/// [`RequestError`] if the target is not a WebSocket URL.
 pub fn redirected(base: &Url, location: &HeaderValue) -> Result<Url, RequestError> {
     redirect::resolve(base, location)
 }

@@ -6,17 +6,17 @@ use tokio::sync::Notify;
 
 use super::{DrainStage, Drained, Member, Shutdown};
 
-/// The members of a drain.
+/// The members of a drain, and the counts of those that a shutdown ended.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     inner: Mutex<Inner>,
-    /// Notification that the last member has left.
+    /// Notified when the last member leaves.
     emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Members by key: one per connection, which the server's limit bounds.
+    /// Members by key, one for each connection. The server's limit of connections bounds them.
     members: HashMap<u64, Weak<Member>>,
     next_key: u64,
     /// The parameters of the shutdown, once the shutdown has begun.
@@ -40,7 +40,8 @@ impl Registry {
         member
     }
 
-    /// Removes a member.
+    /// Removes a member. Counts a connection as closed if it ended during the shutdown and the
+    /// shutdown did not drop it.
     pub(super) fn leave(&self, key: u64, was_connection: bool, stage: DrainStage) {
         let mut inner = self.lock();
         inner.members.remove(&key);
@@ -54,22 +55,22 @@ impl Registry {
         }
     }
 
-    /// Begins the shutdown: members that enter later are notified at once. Returns the present
-    /// members that were not notified.
+    /// Begins the shutdown: a member that enters later is notified at once. Returns the present
+    /// members, none of which has been notified.
     pub(super) fn begin(&self, shutdown: &Shutdown) -> Vec<Weak<Member>> {
         let mut members: Vec<_> = {
             let mut inner = self.lock();
             inner.begun = Some(shutdown.clone());
             inner.members.values().cloned().collect()
         };
-        // Done without the lock, which dropping the last reference to a member takes.
+        // Filtered without the lock, since dropping the last reference to a member takes the lock.
         members.retain(|member| {
             member.upgrade().is_some_and(|member| member.stage() == DrainStage::Open)
         });
         members
     }
 
-    /// The parameters of the shutdown, once the shutdown has begun.
+    /// Returns the parameters of the shutdown, once the shutdown has begun.
     #[cfg(feature = "axum")]
     pub(super) fn begun(&self) -> Option<Shutdown> {
         self.lock().begun.clone()
@@ -81,7 +82,7 @@ impl Registry {
         let members: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
         if stage == DrainStage::Dropped {
             let counted = |member: &&Arc<Member>| {
-                // A member that an earlier call dropped may still be held.
+                // An earlier call may have dropped the member while a reference keeps it here.
                 member.is_connection() && member.stage() < DrainStage::Dropped
             };
             self.lock().dropped += members.iter().filter(counted).count();
@@ -106,7 +107,7 @@ impl Registry {
         Drained { closed: inner.closed, dropped: inner.dropped, left }
     }
 
-    /// Waits until there is no member.
+    /// Waits until no member is left.
     pub(super) async fn emptied(&self) {
         loop {
             let mut emptied = pin!(self.emptied.notified());
@@ -119,7 +120,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it is locked.
+        // No code panics while it holds the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

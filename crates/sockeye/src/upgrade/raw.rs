@@ -74,7 +74,8 @@ type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> 
 /// ```
 #[derive(Clone, Default)]
 pub struct Upgrader {
-    options: Options,
+    /// In a box, so that a task which makes one for its connection is not larger for ever.
+    options: Box<Options>,
     on_host: Option<Arc<OnHost>>,
     on_header: Option<Arc<OnHeader>>,
     before_upgrade: Option<Arc<BeforeUpgrade>>,
@@ -89,23 +90,23 @@ impl Upgrader {
 
     /// Sets the options: the terms of the handshake, and the limits.
     pub fn options(self, options: Options) -> Self {
-        Self { options, ..self }
+        Self { options: Box::new(options), ..self }
     }
 
     /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
     pub fn allow_hosts(self, hosts: HostPolicy) -> Self {
-        Self { options: self.options.allow_hosts(hosts), ..self }
+        Self { options: Box::new(self.options.allow_hosts(hosts)), ..self }
     }
 
     /// Sets the budget of unfinished data that all connections together may hold: see
     /// [`Options::memory_budget`].
     pub fn memory_budget(self, budget: MemoryBudget) -> Self {
-        Self { options: self.options.memory_budget(budget), ..self }
+        Self { options: Box::new(self.options.memory_budget(budget)), ..self }
     }
 
     /// Keeps the head of the request with the connection: see [`Options::keep_request`].
     pub fn keep_request(self, keep_request: bool) -> Self {
-        Self { options: self.options.keep_request(keep_request), ..self }
+        Self { options: Box::new(self.options.keep_request(keep_request)), ..self }
     }
 
     /// Takes the client's address from the headers of trusted proxies: see
@@ -116,7 +117,7 @@ impl Upgrader {
     /// [`TrustedProxies::read_proxy_header`](super::TrustedProxies::read_proxy_header) before it
     /// accepts the stream [from](Self::accept_from) the address that this returns.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
-        Self { options: self.options.trusted_proxies(proxies), ..self }
+        Self { options: Box::new(self.options.trusted_proxies(proxies)), ..self }
     }
 
     /// Sets a check of the Host header: a host and an optional port.

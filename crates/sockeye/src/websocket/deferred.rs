@@ -1,4 +1,5 @@
-//! Output that `send` leaves to the task of a handler, which writes it when the handler waits.
+//! Output that `send` leaves to the task of a handler, which writes the output when the handler
+//! waits.
 
 use std::io;
 use std::mem;
@@ -19,30 +20,30 @@ use crate::transport::Transport;
 /// A transport that a connection shares with its handler's task, and the output left to that task.
 ///
 /// The lock is held for one attempt to read or write, which never blocks. Only the connection adds
-/// output, and it takes the unwritten rest back before it writes by itself, so that bytes keep
-/// their order.
+/// output, and the connection takes the unwritten rest back before it writes by itself, so that the
+/// bytes keep their order.
 pub(crate) struct Shared(Mutex<Inner>);
 
 struct Inner {
     transport: Transport,
-    /// Whole frames that the connection has left here, and the rest of a frame that was written in
-    /// part.
+    /// Whole frames that the connection has left to the task, and the rest of a partly written
+    /// frame.
     output: Vec<u8>,
     /// Number of bytes of `output` that were written.
     written: usize,
     /// `Some` if the task wrote output since the last [`Shared::take_written`]; `true` if a write
     /// had to wait for the peer.
     wrote: Option<bool>,
-    /// `true` if the transport took nothing at the task's last write.
+    /// `true` if the transport accepted no bytes at the task's last write.
     blocked: bool,
     /// The error of a write by the task, until the connection takes it.
     error: Option<io::Error>,
 }
 
 impl WebSocket {
-    /// Leaves the output to the handler's task, if that task polls this and more input is
-    /// available: the handler most likely has more to send before it waits. Returns whether the
-    /// output was left.
+    /// Leaves the output to the handler's task, if that task is polling the caller and more input
+    /// is available: the handler most likely has more to send before it waits. Returns whether the
+    /// output was left to the task.
     #[inline]
     pub(super) fn defer_output(&mut self) -> bool {
         // On a client, `send` writes at once, in a handler as well: a client's input does not tell
@@ -110,8 +111,8 @@ fn share(transport: &mut Transport) -> &Arc<Shared> {
 }
 
 impl Shared {
-    /// Writes the output that the connection has left, as far as the transport takes it. Ready when
-    /// none is left.
+    /// Writes the output that the connection has left to the task. Ready when all of it is written,
+    /// or when a write has failed.
     pub(crate) fn poll_write_left(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.output.is_empty() {
@@ -145,16 +146,16 @@ impl Shared {
         inner.transport.status(unwritten + left)
     }
 
-    /// Returns whether another task wrote output since the last call, and whether a write had to
+    /// Returns `Some` if another task wrote output since the last call: `true` if a write had to
     /// wait for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
         let mut inner = self.lock();
-        // `false` is less than `true`: one write that waited is enough.
+        // `None < Some(false) < Some(true)`: one write that waited is enough for `true`.
         inner.wrote.take().max(inner.transport.take_written())
     }
 
-    /// Takes the transport away, from the handler's task as well. The output left to the task must
-    /// have been taken back.
+    /// Takes the transport, which the handler's task loses as well. The caller must have taken back
+    /// the output left to that task.
     pub(crate) fn take_transport(&self) -> Transport {
         mem::replace(&mut self.lock().transport, Transport::Gone)
     }

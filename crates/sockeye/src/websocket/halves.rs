@@ -1,4 +1,5 @@
-//! The wakers of two halves that two tasks may use: a stream and a sink, a reader and a writer.
+//! Wakers for the two halves of a connection, such as a stream and a sink or a reader and a writer,
+//! which two tasks may use.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +17,12 @@ pub(crate) enum Half {
     Write,
 }
 
-/// The tasks that wait for the halves of a connection.
+/// The wakers of the tasks that poll the halves of a connection.
 ///
-/// A transport and a timer wake one task for each direction, and either half drives both
-/// directions: a read writes the output first, and closing the writing half reads. Where both
-/// halves wait, the transport and the timers are therefore given one waker that wakes both tasks.
-/// Each task then polls again, and a task that has stopped waiting does not keep the other from
-/// being woken.
+/// A transport and a timer wake one task for each direction, but each half drives both directions:
+/// a read writes the output first, and closing the writing half reads. While both halves wait, the
+/// transport and the timers are therefore given one waker that wakes both tasks. Each task then
+/// polls again, and a task that has stopped waiting does not keep the other task from being woken.
 #[derive(Debug, Default)]
 pub(crate) struct HalfWakers {
     read: Waiting,
@@ -32,12 +32,13 @@ pub(crate) struct HalfWakers {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The waker of the last pending poll; kept, since it is mostly the same.
+    /// The waker of the last pending poll. Kept after the wait, since the next waker is mostly the
+    /// same.
     waker: Option<Waker>,
     waits: bool,
 }
 
-/// The parts of a connection that both halves wait for.
+/// A snapshot of the parts of a connection whose changes both halves wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     unwritten: usize,
@@ -46,8 +47,8 @@ pub(crate) struct Progress {
 }
 
 impl WebSocket {
-    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits
-    /// for.
+    /// Polls one half with `work`. Ensures that the task of the other half, if it waits, is still
+    /// woken for the progress that it waits for.
     #[inline]
     pub(super) fn poll_half<T>(
         &mut self,
@@ -64,15 +65,16 @@ impl WebSocket {
         polled
     }
 
-    /// Returns the waker to poll a half with, where that is not the one of `cx` alone.
-    /// [`WebSocket::half_polled`] must follow the poll.
+    /// Returns the waker to poll a half with if another task waits for the other half: the waker
+    /// wakes both tasks. Returns `None` if the waker of `cx` suffices. The caller must call
+    /// [`WebSocket::half_polled`] after the poll.
     #[inline]
     pub(crate) fn shared_waker(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
         self.halves.as_mut()?.shared(half, cx)
     }
 
-    /// Records how the poll of a half ended, and wakes the other half if it waits for progress that
-    /// the poll made.
+    /// Records whether the poll of a half is pending, and wakes the task of the other half if that
+    /// task waits for progress that the poll made.
     #[inline]
     pub(crate) fn half_polled(
         &mut self,
@@ -86,15 +88,16 @@ impl WebSocket {
         }
         let after = self.progress();
         let ends = after.state != before.state || after.step != before.step;
-        // The transport promises a wake-up to the poll that was pending, and none after another
-        // poll went on in its place.
+        // The transport promises a wake-up for a pending write. If this half has since written the
+        // output of the other half, the transport no longer owes that wake-up.
         let writes = after.unwritten < before.unwritten;
         if ends || writes && (half == Half::Read || after.step != Step::Open) {
             self.wake_other_half(half, cx);
         }
     }
 
-    /// Wakes the task of the other half than `half`, if it waits and is not the task of `cx`.
+    /// Wakes the task of the half opposite to `half`, if that task waits and is not the task of
+    /// `cx`.
     pub(crate) fn wake_other_half(&self, half: Half, cx: &Context<'_>) {
         if let Some(halves) = &self.halves {
             halves.wake_other(half, cx);
@@ -175,7 +178,7 @@ impl Half {
     }
 }
 
-/// The tasks of both halves, as one waker.
+/// A waker that wakes the tasks of both halves.
 #[derive(Debug, Default)]
 struct Both {
     /// Indexed by [`Half`].
@@ -188,7 +191,7 @@ impl Wake for Both {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // The next poll of either half puts the wakers of those that wait back.
+        // The next poll of either half adds the wakers of the waiting tasks again.
         let wakers = mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().flatten().for_each(Waker::wake);
     }

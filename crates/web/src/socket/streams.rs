@@ -20,19 +20,20 @@ use crate::{ConnectError, Exception};
 /// overhead for each message.
 const ENTRY_SIZE: usize = 64;
 
-/// A `WebSocketStream`: each message is read on request, and each write reports its completion.
+/// A socket on the browser's `WebSocketStream`, which delivers each message on request and reports
+/// the completion of each write.
 ///
-/// Messages are read ahead of the program, until the receive queue is full: when the peer closes, Chromium
-/// 156 silently discards all but one of the messages that were not requested by then. While a read
-/// is pending, nothing is lost.
+/// The socket requests messages ahead of the program, until the receive queue is full: when the
+/// peer closes, Chromium 156 silently discards all but one of the messages that were not requested
+/// by then. While a read is pending, no message is lost.
 pub(crate) struct StreamSocket {
     core: Rc<Core>,
 }
 
 /// The state that the handlers of the browser's promises act on.
 ///
-/// The handlers keep it alive until the last promise is settled, even if the program has dropped
-/// the socket: a promise cannot be detached.
+/// The handlers keep the core alive until the last promise is settled, even if the program has
+/// dropped the socket: a handler cannot be detached from its promise.
 struct Core {
     stream: WebSocketStream,
     state: RefCell<State>,
@@ -52,15 +53,15 @@ struct State {
     phase: SocketState,
     receive_queue: ReceiveQueue,
     reading: Reading,
-    /// The end of the socket; passed to the receive queue after everything was read.
+    /// The end of the socket, until it is passed to the receive queue after the last message.
     end: Option<End>,
-    /// Size of each pending write, in bytes, in order.
+    /// Sizes of the pending writes, in bytes, oldest first.
     writes: VecDeque<usize>,
     /// The sum of `writes`.
     unsent: usize,
     /// Wakers of the tasks that wait for `unsent` to decrease, one for each sending task.
     senders: Vec<Waker>,
-    /// A close frame that waits until nothing is unsent, since it would overtake unsent messages.
+    /// A close frame that waits until all messages are sent, since it would overtake unsent ones.
     close_frame: Option<CloseFrame>,
     /// Set when the browser was asked to close the socket.
     is_closed: bool,
@@ -94,7 +95,7 @@ enum Reading {
 
 type Handler = Closure<dyn FnMut(JsValue)>;
 
-/// The handlers of the outcomes of promises, shared by all promises of a kind.
+/// The handlers for fulfilled and rejected promises, shared by all promises of the same kind.
 struct Handlers {
     opened: Handler,
     not_opened: Handler,
@@ -157,8 +158,8 @@ impl StreamSocket {
         Poll::Pending
     }
 
-    /// Returns the next item, and requests the next message from the browser if the receive queue is not
-    /// full: the request is what lets the peer continue.
+    /// Returns the next item, and requests the next message from the browser if the receive queue
+    /// is not full. Without such a request, backpressure stops the peer.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
         let polled = state.receive_queue.poll(cx);
@@ -235,8 +236,8 @@ impl Core {
         }
     }
 
-    /// Runs after each handler. After the last handler of a dropped socket, frees the handlers and
-    /// with them the core.
+    /// Counts a settled promise, after its handler has run. After the last promise of a dropped
+    /// socket, frees the handlers, and the core with them.
     fn settled(&self) {
         self.pending.set(self.pending.get() - 1);
         self.part();
@@ -261,7 +262,8 @@ impl Core {
         self.stream.close(&info)
     }
 
-    /// Requests a message from the browser, unless a request is pending or the receive queue is full.
+    /// Requests a message from the browser, unless a request is pending or the receive queue is
+    /// full.
     fn ask(&self, state: &mut State) {
         if state.reading != Reading::Idle || state.receive_queue.is_full(None, self.queue) {
             return;
@@ -292,8 +294,8 @@ impl Core {
     }
 
     fn not_opened(&self, reason: JsValue) {
-        // Every failure other than a violation of the browser's own rules has the same,
-        // uninformative name.
+        // The browser gives all failures the same uninformative name, except for violations of its
+        // own rules.
         let error = match ConnectError::from(Exception::from(reason)) {
             forbidden @ ConnectError::Security(_) => forbidden,
             _ => ConnectError::Failed,
@@ -338,7 +340,7 @@ impl Core {
         }
         if state.unsent == 0 {
             if let Some(frame) = state.close_frame.take() {
-                // An error means that the socket is closed already, which the receiver sees.
+                // An error means that the socket is closed already, which the receiver reports.
                 let _ = self.close(&mut state, &frame);
             }
         }
@@ -358,8 +360,8 @@ impl Core {
         };
         state.end = Some(end);
         state.stop_writing();
-        // If no read is pending, the next read finds the end. If the socket never opened, nothing
-        // can be read: reading is over.
+        // If no read is pending, the next read reports the end. If the socket never opened, no read
+        // is possible, so reading is over.
         if !matches!(state.phase, SocketState::Open { .. }) {
             state.reading = Reading::Over;
         }
@@ -382,7 +384,8 @@ impl State {
         }
     }
 
-    /// Passes the end to the receive queue once it is known and everything before it was read.
+    /// Passes the end to the receive queue once the end is known and all messages were read.
+    /// Returns the waker of the receiver, for the caller to wake.
     fn conclude(&mut self) -> Option<Waker> {
         if self.reading != Reading::Over {
             return None;

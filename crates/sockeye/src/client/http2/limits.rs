@@ -1,20 +1,21 @@
 use http::{HeaderMap, StatusCode};
 use sockeye_proto::handshake::{HandshakeError, HeadLimits};
 
-/// Factor between the configured limit and h2's: h2 resets the stream of a larger head without
-/// reporting its status.
+/// Factor by which h2's limit exceeds the configured one: h2 resets the stream of a response whose
+/// head exceeds h2's limit, without reporting the status of the response.
 const MARGIN: usize = 4;
 
-/// Overhead of a header beside its name and its value, in bytes (RFC 9113 section 6.5.2).
+/// Size that a header counts for in addition to its name and value, in bytes (RFC 9113 section
+/// 6.5.2).
 const ENTRY_SIZE: usize = 32;
 
-/// Returns the limit to give to h2.
+/// Returns the maximum size of a header list for h2, in bytes.
 pub(super) fn to_read(limits: HeadLimits) -> u32 {
     u32::try_from(limits.size.saturating_mul(MARGIN)).unwrap_or(u32::MAX)
 }
 
-/// Checks the size of a response's head. A refusal whose head is too large remains a refusal, with
-/// as many of its headers as the limits allow.
+/// Checks the size of a response's head. Only a successful response fails the check: a refusal
+/// whose head is too large remains a refusal, and keeps as many of its headers as the limits allow.
 pub(super) fn check(
     status: StatusCode,
     headers: &mut HeaderMap,

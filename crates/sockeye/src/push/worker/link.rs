@@ -31,12 +31,13 @@ use crate::websocket::ClosePayload;
 use backlog::Backlog;
 use stall::Stall;
 
-/// Maximum input discarded from a peer whose connection failed while it reads the reason, in bytes.
+/// Maximum input, in bytes, that is discarded after a connection has failed, while the peer reads
+/// the reason.
 const MAX_DISCARDED: usize = 256 * 1024;
 
 /// Returns whether the span of a connection may have a subscriber. Checked before the span is
-/// created: even a disabled span is created, entered and left, which is 40 instructions for each
-/// input.
+/// created, because creating, entering and leaving even a disabled span takes 40 instructions for
+/// each input.
 #[inline]
 fn is_traced() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
@@ -53,22 +54,24 @@ fn is_traced() -> bool {
 pub(crate) struct Link<S> {
     pub(crate) socket: S,
     pub(crate) id: ConnectionId,
-    /// Set while the transport accepts less than there is; it reports when it accepts more.
+    /// Set while the transport does not accept all output; the transport reports when it accepts
+    /// more.
     pub(crate) blocked: bool,
     /// Present while output waits for the peer.
     stall: Option<Box<Stall>>,
     /// Present while input waits until the replies to earlier input are written.
     backlog: Option<Box<Backlog>>,
-    /// The pending end of the socket.
+    /// The way in which the socket is about to end.
     pub(crate) end: End,
     /// Set while the link is in the worker's list of links with new output.
     pub(super) dirty: bool,
     /// Time at which the worker will check the link's deadline.
     pub(super) watched: Option<Instant>,
-    /// Stage in which the deadline was queried.
+    /// Stage in which the deadline was last queried.
     deadline_stage: DeadlineStage,
     state: LinkState,
-    /// Place among the connections of the client's address, where these are counted.
+    /// Entry in the count of connections from the client's address, if the server limits that
+    /// count.
     entry: Option<Box<Entry>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<crate::push::tls::TlsSession>>,
@@ -76,12 +79,12 @@ pub(crate) struct Link<S> {
 
 /// A socket that may report how much of its output the peer has acknowledged.
 pub(crate) trait Delivery {
-    /// Returns the number of bytes that the peer has acknowledged, and the number that the system
-    /// holds without acknowledgement.
+    /// Returns the number of bytes that the peer has acknowledged, and the number of bytes that the
+    /// system holds and the peer has not acknowledged. Returns `None` if the socket cannot tell.
     fn delivery(&self) -> Option<(u64, u64)>;
 }
 
-/// The pending end of a link's socket.
+/// The way in which a link's socket is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The socket stays open.
@@ -89,8 +92,8 @@ pub(crate) enum End {
     /// Once the output is written, the writing half is shut down and the socket is dropped.
     Finish,
     /// Once the output is written, the writing half is shut down; the socket is dropped when the
-    /// peer ends its half. If it were dropped earlier, with input unread, TCP would discard the
-    /// last frame on its way.
+    /// peer ends its half. If the socket were dropped earlier, with input unread, TCP would discard
+    /// the last frame on its way.
     Linger,
     /// The socket is dropped at once.
     Drop,
@@ -106,7 +109,7 @@ enum LinkState {
 #[derive(Default)]
 struct Over {
     writer: Option<Box<Writer>>,
-    /// Set while output that was taken from the writer is not with the system yet.
+    /// Set while output that was taken from the writer has not yet reached the system.
     in_flight: bool,
     /// Amount of discarded input, in bytes.
     discarded: usize,
@@ -116,8 +119,8 @@ struct Over {
     deadline: Option<Instant>,
 }
 
-/// The stage of a link, on which its deadline depends: the deadline changes with the stage only, or
-/// when it is due.
+/// The stage of a link, on which the link's deadline depends: the deadline changes only when the
+/// stage changes, or when the deadline is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeadlineStage {
     /// The deadline must be queried again.
@@ -198,8 +201,8 @@ impl<S: Delivery> Link<S> {
         self.receive_plain(context, input);
     }
 
-    /// Enters the span that callbacks run in: a new one for each input, so that an idle connection
-    /// keeps none.
+    /// Enters the span in which callbacks run. Each input gets a new span, so that an idle
+    /// connection keeps none.
     fn span(&self) -> EnteredSpan {
         tracing::debug_span!("websocket", id = %self.id).entered()
     }
@@ -257,7 +260,7 @@ impl<S: Delivery> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_any(context, &mut rest);
-            // The caller ends a different input than this one.
+            // The caller ends only its own input, which is not `rest`.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
@@ -280,7 +283,8 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Updates the charges of the connection, and ends it if the memory budget has chosen it.
+    /// Updates the charges of the connection, and ends the connection if the memory budget has
+    /// chosen it.
     pub(super) fn release_memory<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         if matches!(&self.state, LinkState::Open(connection) if connection.protocol.is_mid_message())
         {
@@ -317,7 +321,7 @@ impl<S: Delivery> Link<S> {
         self.tls = Some(tls);
         if let Err(error) = result {
             self.fail(context, error.into());
-            // The output contains the alert for the peer.
+            // The output contains the TLS alert for the peer.
             self.end = End::Linger;
         }
     }
@@ -333,7 +337,7 @@ impl<S: Delivery> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_plain(context, &mut rest);
-            // The caller ends a different input than this one.
+            // The caller ends only its own input, which is not `rest`.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
@@ -357,7 +361,7 @@ impl<S: Delivery> Link<S> {
         self.end = End::Linger;
     }
 
-    /// Handles the end of the socket, or its failure with an error.
+    /// Handles the end of the socket, or the failure of the socket with `error`.
     pub(crate) fn on_transport_end<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
@@ -381,7 +385,7 @@ impl<S: Delivery> Link<S> {
         self.finish_connection(context, Stop::Failed(error));
     }
 
-    /// Ends the connection: only its last frame is still to be written.
+    /// Ends the connection. Afterwards only its last frame is still to be written.
     #[cold]
     fn finish_connection<H: Handler>(&mut self, context: &mut WorkerContext<H>, stop: Stop) {
         self.backlog = None;
@@ -417,8 +421,8 @@ impl<S: Delivery> Link<S> {
                     Error::Protocol(_)
                     | Error::ClosedMidMessage(_)
                     | Error::TimedOut(TimedOut::MessageTooSlow) => End::Linger,
-                    // The close frame of the keepalive is written as far as the system accepts it
-                    // at once.
+                    // The close frame that follows a keepalive timeout is written only as far as
+                    // the system accepts it at once.
                     _ => End::Drop,
                 };
                 tracing::debug!(
@@ -460,7 +464,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Handles the removal from the worker: a connection that is still open fails.
+    /// Handles the removal of the link from the worker: a connection that is still open fails.
     pub(super) fn on_removed<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         if let LinkState::Open(_) = &self.state {
             self.fail(context, Error::TimedOut(TimedOut::Closing));
@@ -512,8 +516,8 @@ impl<S: Delivery> Link<S> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
             if let Some(writer) = writer {
-                // No payload lies in the input: replies to input were encrypted when it was
-                // handled.
+                // No unwritten payload lies in the input: replies to input were encrypted when the
+                // input was handled.
                 tls.seal(&mut writer.output, &[]);
             }
             if matches!(self.end, End::Finish | End::Linger) {
@@ -524,7 +528,7 @@ impl<S: Delivery> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
-    /// Updates the link once all output is with the system. Returns whether there is more.
+    /// Updates the link once the system has accepted all output. Returns whether there is more.
     #[inline]
     pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();
@@ -542,7 +546,7 @@ impl<S: Delivery> Link<S> {
         self.output().1.is_some_and(|output| !output.is_empty())
     }
 
-    /// Ends the turn of this link; `input` is about to be reused.
+    /// Ends the turn of this link in the event loop; `input` is about to be reused.
     #[inline]
     pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let LinkState::Open(connection) = &self.state {
@@ -563,7 +567,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Applies the requests of callbacks.
+    /// Applies the requests that callbacks made, such as an abort or a new time for the tick.
     #[cold]
     fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let LinkState::Open(connection) = &mut self.state else { return };
@@ -595,7 +599,8 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Sends messages to an open connection, from `frames` where possible.
+    /// Sends messages to an open connection: as `frames`, which are encoded already, if this
+    /// connection can send them as they are.
     #[inline]
     pub(super) fn broadcast<H: Handler>(
         &mut self,
@@ -649,7 +654,7 @@ impl<S: Delivery> Link<S> {
         match &mut self.state {
             LinkState::Open(connection) => {
                 connection.writer.get_or_insert_with(|| context.lend());
-                // The frame was checked, and a connection that is closing sends no other.
+                // The frame was checked, and a connection that is closing sends no second one.
                 let _ = connection.begin_close(payload.frame());
             }
             LinkState::Opening(..) => self.end = End::Drop,
@@ -657,7 +662,7 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    /// Drops a link whose connection is not open yet. Returns whether the link is such a one.
+    /// Drops a link whose connection is not open yet. Returns whether the link is dropped.
     pub(super) fn abandon_request(&mut self) -> bool {
         let opening = matches!(self.state, LinkState::Opening(..));
         if opening {
@@ -666,7 +671,7 @@ impl<S: Delivery> Link<S> {
         opening
     }
 
-    /// Returns whether the link has a connection that is not over.
+    /// Returns whether the link has a connection, which may be closing but is not over.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, LinkState::Open(..))
     }
@@ -687,7 +692,7 @@ impl<S: Delivery> Link<S> {
             return;
         }
         let LinkState::Open(connection) = &mut self.state else {
-            // The deadline of the request, or for the peer to end the transport.
+            // The deadline for the request, or for the peer to end the transport.
             if self.deadline(now).is_some_and(|deadline| deadline <= now) {
                 self.end = End::Drop;
             }
@@ -718,7 +723,7 @@ impl<S: Delivery> Link<S> {
         self.id == id && self.watched == Some(at)
     }
 
-    /// Returns the next deadline, as far as known at `now`.
+    /// Returns the next deadline, as far as it is known at `now`.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let unwritten = self.has_unwritten();
         self.deadline_stage = match self.deadline_stage() {
@@ -745,7 +750,7 @@ impl<S: Delivery> Link<S> {
         [deadline, self.stall.as_ref().and_then(|stall| stall.deadline)].into_iter().flatten().min()
     }
 
-    /// Returns whether the link ends, or has another deadline.
+    /// Returns whether the link is about to end, or its deadline must be queried again.
     #[inline]
     pub(crate) fn is_changed(&self) -> bool {
         self.end != End::None || self.has_new_deadline()

@@ -1,9 +1,10 @@
 //! State shared by the halves of a connection and its writer.
 //!
-//! Each part keeps an invariant of its own: [`Queue`] the order of messages, [`Fragments`] the one
-//! message that is sent in fragments, [`Control`] the control frames, [`Pings`] the pings whose
-//! pongs senders wait for, [`Lifecycle`] the progress to the end. One lock guards these parts, and
-//! another the [`Writer`]. The writer is locked first, and neither lock is held during a wait.
+//! Each part keeps an invariant of its own: [`Queue`] orders the messages, [`Fragments`] holds the
+//! one message that is sent in fragments, [`Control`] holds the control frames, [`Pings`] matches
+//! pings to the senders that wait for their pongs, and [`Lifecycle`] advances the stages. One lock
+//! guards these parts, and another lock guards the [`Writer`]. The writer is locked first, and
+//! neither lock is held during a wait.
 
 mod control;
 mod fragments;
@@ -33,18 +34,18 @@ use fragments::Fragments;
 use lifecycle::{Close, Lifecycle, OutboxStage};
 use pings::Pings;
 
-/// Approximate maximum that the writer takes from the queue at a time, in bytes, before it checks
-/// for control frames again.
+/// Approximate maximum size of the messages that the writer takes from the queue, in bytes, before
+/// it checks for control frames again.
 const BATCH: usize = 64 * 1024;
 
 /// The state shared by the halves of a connection and its writer.
 ///
 /// ```text
-///               asked to close, or         the close frame is written,
+///               close requested, or        the close frame is written,
 ///               the peer closes            or the transport failed
 ///  Open ──────────────────────► Closing ─────────────────────────────► Ended
-///    messages are taken            what was taken before a close that was asked for
-///                                  is still written; otherwise it is dropped and counted
+///    messages are taken            queued messages are still written if this side
+///                                  requested the close, else dropped and counted
 /// ```
 pub(crate) struct Outbox {
     pub(super) options: SendQueue,
@@ -52,17 +53,17 @@ pub(crate) struct Outbox {
     pub(super) capacity: Semaphore,
     /// The permit to send a message in fragments; only one such message is sent at a time.
     turn: Semaphore,
-    /// The error for senders that come too late, once the receiving half knows it.
+    /// The error for later sends, once the receiving half knows it.
     end: OnceLock<Error>,
-    /// `true` if the stage is no longer open; readable without a lock.
+    /// `true` once the stage is no longer `Open`; readable without a lock.
     closing: AtomicBool,
-    /// `true` if the close frame is written; readable without a lock.
+    /// `true` once the close frame is written; readable without a lock.
     close_written: AtomicBool,
     inner: Mutex<Inner>,
     writer: Mutex<Option<Writer>>,
     /// Notified when `close_timeout` begins for the writer.
     overdue: Notify,
-    /// Notified when output was written, or never will be.
+    /// Notified when messages were written or dropped.
     progress: Notify,
 }
 
@@ -73,15 +74,15 @@ struct Inner {
     control: Control,
     lifecycle: Lifecycle,
     pings: Pings,
-    /// The number of the first message that the writer has taken and not written.
+    /// The number of the first message that the writer has taken but not yet written.
     in_flight: Option<u64>,
     /// The number of the first message that is lost with the connection.
     lost: Option<u64>,
     sent: u64,
     dropped: Dropped,
-    /// The task of the writer, while there is nothing to write.
+    /// The waker of the writer task, while there is nothing to write.
     idle: Option<Waker>,
-    /// The task of the receiving half, while it waits for the writer.
+    /// The waker of the receiving half's task, while the task waits for the writer.
     receiver: Option<Waker>,
     /// The error of the writer, until the receiving half has taken it.
     failure: Option<Error>,
@@ -92,11 +93,11 @@ struct Inner {
 /// The reading half of a transport, from which the writer discards input.
 pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 
-/// The output that the writer takes at a time.
+/// The output that the writer takes from the outbox at a time.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) control: Vec<u8>,
-    /// The payload of a ping that senders requested.
+    /// The payload of a ping that a sender requested.
     pub(super) ping: Option<[u8; pings::LENGTH]>,
     pub(super) entries: Vec<Entry>,
     /// A part of the message in fragments, which follows the entries.
@@ -111,7 +112,7 @@ pub(super) struct Batch {
     room: usize,
 }
 
-/// The error of a message that was not taken, as the connection is closing or over.
+/// The error for an operation that is refused because the connection is closing or over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
@@ -127,7 +128,7 @@ pub(super) enum Refused {
 pub(super) enum WriteOutcome {
     /// Capacity is reserved.
     Reserved,
-    /// The transport takes nothing.
+    /// The transport accepts no output.
     Blocked,
     /// Queued messages wait for another sender to continue a message in fragments.
     Held,
@@ -136,12 +137,12 @@ pub(super) enum WriteOutcome {
     Closed,
 }
 
-/// The end of the messages that were taken up to some time.
+/// The position in the sequence of messages at one point in time.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// The number of the message that follows them.
+    /// The number of the next message to be queued.
     message: u64,
-    /// The number of the last message in fragments among them.
+    /// The number of the last finished message in fragments.
     fragmented: u64,
 }
 
@@ -161,12 +162,12 @@ impl Outbox {
         }
     }
 
-    /// Records the end of the connection, for the senders that come too late.
+    /// Records the error that ended the connection, for later sends.
     pub(super) fn note_end(&self, error: Error) {
         self.end.get_or_init(|| error);
     }
 
-    /// Returns the error for a message that comes too late.
+    /// Returns the error for a message that is sent while the connection is closing or over.
     #[cold]
     pub(super) fn too_late(&self) -> Error {
         if let Some(error) = self.end.get() {
@@ -192,8 +193,8 @@ impl Outbox {
         }
     }
 
-    /// Writes on behalf of the writer task until `room` bytes of capacity are reserved, or the
-    /// transport takes nothing.
+    /// Writes on behalf of the writer task until `room` bytes of capacity are reserved, or writing
+    /// cannot continue.
     pub(super) fn drive(&self, room: u32) -> WriteOutcome {
         let mut writer = self.writer();
         let Some(writer) = &mut *writer else { return WriteOutcome::Closed };
@@ -215,7 +216,8 @@ impl Outbox {
         driven
     }
 
-    /// Takes a message for which capacity is reserved.
+    /// Queues a message for which capacity is reserved. Replaces a queued message with the same
+    /// key.
     pub(super) fn push(&self, entry: Entry) -> Result<(), Closed> {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -229,8 +231,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes a message without reserved capacity, if a queued message with its key leaves enough.
-    /// Returns the message otherwise.
+    /// Replaces the queued message that has the same key. Of the capacity, reserves only the bytes
+    /// that the new message takes in excess of the old one. Returns the new message if no message
+    /// has its key, if the capacity does not suffice, or if the connection is closing.
     pub(super) fn replace(&self, entry: Entry) -> Result<(), Entry> {
         let mut inner = self.lock();
         let waits = inner.queue.waiting(&entry).map(|waiting| waiting.room);
@@ -270,8 +273,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Requests a ping, to be sent ahead of the queue. Returns a receiver of the time at which the
-    /// pong arrives.
+    /// Requests a ping, which is sent ahead of the queue. Returns a receiver for the time at which
+    /// the pong arrives.
     pub(super) fn ping(&self) -> Result<oneshot::Receiver<Instant>, Closed> {
         let mut inner = self.lock();
         if inner.lifecycle.stage != OutboxStage::Open {
@@ -287,7 +290,7 @@ impl Outbox {
         self.lock().pings.handle_pong(payload, Instant::now());
     }
 
-    /// Requests the close frame, to be sent after the queue. A second one is not sent.
+    /// Requests the close frame, which is sent after the queue. Does nothing after the first close.
     pub(super) fn close(&self, frame: ClosePayload) {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Open {
@@ -306,18 +309,18 @@ impl Outbox {
             inner.lifecycle.ask(ClosePayload(Some(frame)));
             self.begin_closing(&mut inner);
             self.drop_queue(&mut inner);
-            // No output is left that the peer needs more time for.
+            // The close timeout begins: no output is left that the peer needs more time for.
             self.overdue.notify_one();
             wake_writer(inner);
         }
     }
 
-    /// Takes whole control frames of the receiving half; pending while too many wait.
+    /// Queues whole control frames of the receiving half. Pending while too many are queued.
     pub(super) fn poll_control(&self, cx: &Context<'_>, frames: &[u8]) -> Poll<Result<(), Closed>> {
         let mut guard = self.lock();
         let inner = &mut *guard;
         match (&inner.lifecycle.close, inner.lifecycle.stage) {
-            // The close frame is out: nothing follows it.
+            // The writer has taken the close frame: no frame may follow it.
             (Close::Taken | Close::Written, _) => return Poll::Ready(Ok(())),
             (_, OutboxStage::Ended) => return Poll::Ready(Err(Closed)),
             _ => {}
@@ -327,7 +330,7 @@ impl Outbox {
             return Poll::Pending;
         }
         if closes(frames) {
-            // The peer has closed, or failed the connection: queued messages are of no use to it.
+            // The peer has closed the connection, or made it fail: queued messages are of no use.
             self.drop_queue(inner);
             if inner.lifecycle.answer() {
                 inner.control.push(frames);
@@ -340,8 +343,8 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until the control frames of the receiving half are written to the transport, and a
-    /// close frame that is on its way.
+    /// Waits until the control frames of the receiving half, and a close frame that is on its way,
+    /// are written to the transport.
     pub(super) fn poll_control_written(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         let written = inner.control.is_written() && !inner.lifecycle.owes_close();
@@ -352,7 +355,7 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ends the transport for the receiving half, which is over; queued messages are dropped. Ready
+    /// Ends the transport once the receiving half is over, and drops the queued messages. Ready
     /// when the transport has ended.
     pub(super) fn poll_finish(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
@@ -365,8 +368,9 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ends the connection when the receiving half is dropped: queued messages are written, then a
-    /// close frame, and the transport is ended. The peer's further input is discarded from `input`.
+    /// Ends the connection when the receiving half is dropped: the writer writes the queued
+    /// messages and a close frame, ends the transport, and discards the peer's further input from
+    /// `input`.
     pub(super) fn abandon(&self, input: Option<Input>) {
         let mut inner = self.lock();
         if inner.lifecycle.stage == OutboxStage::Open {
@@ -381,7 +385,8 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection after the receiving half has returned its end.
+    /// Ends the connection after the receiving half has returned the end of the connection, and
+    /// drops the queued messages.
     pub(super) fn give_up(&self) {
         let mut inner = self.lock();
         self.drop_queue(&mut inner);
@@ -407,8 +412,8 @@ impl Outbox {
         self.close_written.load(Ordering::Acquire)
     }
 
-    /// Takes the error of the writer. The receiving half, which waits for input, is woken when
-    /// there is an error, and when the close frame is written.
+    /// Takes the error of the writer. The task of the receiving half, which waits for input, is
+    /// woken when there is an error, and when the close frame is written.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut inner = self.lock();
         if let Some(error) = inner.failure.take() {
@@ -459,8 +464,8 @@ impl Outbox {
         //# negotiated that can interpret the interleaving.
         let before = inner.fragments.before();
         let first = inner.queue.first_number();
-        // At most half of the queue, so that a policy finds messages to drop that are not being
-        // written.
+        // The batch takes at most half of the queue's capacity, so that a drop policy finds
+        // messages that are not being written.
         let limit = BATCH.min(self.options.capacity as usize / 2).max(1);
         batch.room = 0;
         while batch.room < limit && inner.queue.first_number() < before {
@@ -521,7 +526,7 @@ impl Outbox {
         self.progress.notify_waiters();
     }
 
-    /// Returns whether the writer wrote output since the last call, and whether a write had to wait
+    /// Returns `Some` if the writer wrote output since the last call: `true` if a write had to wait
     /// for the peer.
     pub(crate) fn take_written(&self) -> Option<bool> {
         self.writer().as_mut()?.take_written()
@@ -532,27 +537,27 @@ impl Outbox {
         (self.options.capacity as usize).saturating_sub(self.capacity.available_permits())
     }
 
-    /// Waits until no output is left that the peer needs more than `time` for, and then for `time`.
-    /// For the writer.
+    /// Waits until the close timeout begins, then for `time`. The timeout begins once the peer
+    /// should need at most `time` for the output that is left. Called by the writer.
     pub(super) async fn overdue(&self, time: Duration) {
         self.overdue.notified().await;
         tokio::time::sleep(time).await;
     }
 
-    /// Takes the reading half of the transport, once the receiving half was dropped. For the
+    /// Takes the reading half of the transport, once the receiving half was dropped. Called by the
     /// writer.
     pub(super) fn take_abandoned(&self) -> Option<Input> {
         self.lock().abandoned.take()
     }
 
-    /// Writes until the transport takes nothing, or nothing is left. For the writer.
+    /// Writes until the transport accepts nothing, or no output is left. Called by the writer.
     pub(super) fn advance(&self, cx: &Context<'_>) -> (Step, u64) {
         let mut writer = self.writer();
         writer.as_mut().map_or((Step::Ended, 0), |writer| writer.advance_for_task(cx, self))
     }
 
-    /// Ends the connection, with the error `late` or with the writer's result. Returns the writer,
-    /// to be dropped with its transport. For the writer.
+    /// Ends the connection, with the timeout error `late` or else with the writer's error, if any.
+    /// Returns the writer, to be dropped with its transport. Called by the writer.
     pub(super) fn end(&self, late: Option<Error>) -> Option<Writer> {
         let mut writer = self.writer().take()?;
         let error = late.or_else(|| writer.take_error());
@@ -565,7 +570,7 @@ impl Outbox {
         if let Some(number) = inner.in_flight.take() {
             inner.lose(number);
         }
-        // After a message that was refused, the transport can still be read.
+        // A usage error refuses a message; the transport can still be read.
         inner.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
         self.begin_closing(inner);
         inner.lifecycle.stage = OutboxStage::Ended;
@@ -577,7 +582,8 @@ impl Outbox {
         Some(writer)
     }
 
-    /// Returns the numbers of queued and of sent messages, and those of dropped ones.
+    /// Returns the number of queued messages, the number of sent messages, and the counts of
+    /// dropped messages.
     pub(super) fn metrics(&self) -> (usize, u64, Dropped) {
         let inner = self.lock();
         (inner.queue.len(), inner.sent, inner.dropped)
@@ -613,7 +619,8 @@ impl Outbox {
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
-        // A transport that has panicked is polled again no more than its owner would poll it.
+        // Ignoring the poison is safe: a transport that has panicked is polled no more than its
+        // owner would poll it.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
