@@ -12,6 +12,7 @@ use sockeye_proto::{
 };
 
 use super::command_queue::Workers;
+use super::worker::Backlog;
 use super::writer::Writer;
 use super::{Broadcaster, ConnectionId, Handle, HandleError};
 use crate::metrics::{ConnectionMetrics, Counts};
@@ -47,6 +48,8 @@ struct Extras {
     tick: Option<Instant>,
     /// Error that the connection ended with.
     end: Option<Arc<Error>>,
+    /// Input that waits until the replies to earlier input are written.
+    backlog: Option<Backlog>,
 }
 
 /// The handle of a connection, created when first requested and notified when the connection is
@@ -395,6 +398,15 @@ impl Connection {
             self.extras().tick = None;
         }
         due
+    }
+
+    #[inline]
+    pub(super) fn backlog(&self) -> Option<&Backlog> {
+        self.extras.as_ref()?.backlog.as_ref()
+    }
+
+    pub(super) fn backlog_mut(&mut self) -> &mut Option<Backlog> {
+        &mut self.extras().backlog
     }
 
     fn extras(&mut self) -> &mut Extras {

@@ -282,7 +282,7 @@ fn open<H: Handler>(
 impl Link<Socket> {
     /// Returns whether there may be input to handle, and output does not hold it back.
     #[inline]
-    const fn may_go_on(&self) -> bool {
+    fn may_go_on(&self) -> bool {
         (self.socket.readable || self.has_backlog()) && !self.blocked
     }
 

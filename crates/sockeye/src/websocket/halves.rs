@@ -32,7 +32,7 @@ pub(crate) struct HalfWakers {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The waker of the last pending poll. Kept after the wait, since the next waker is mostly the
+    /// The waker of the last pending poll. Kept after the wait, since the next waker is usually the
     /// same.
     waker: Option<Waker>,
     waits: bool,

@@ -28,7 +28,7 @@ use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
 use crate::websocket::ClosePayload;
-use backlog::Backlog;
+pub(in crate::push) use backlog::Backlog;
 use stall::Stall;
 
 /// Maximum input, in bytes, that is discarded after a connection has failed, while the peer reads
@@ -59,8 +59,6 @@ pub(crate) struct Link<S> {
     pub(crate) blocked: bool,
     /// Present while output waits for the peer.
     stall: Option<Box<Stall>>,
-    /// Present while input waits until the replies to earlier input are written.
-    backlog: Option<Box<Backlog>>,
     /// The way in which the socket is about to end.
     pub(crate) end: End,
     /// Set while the link is in the worker's list of links with new output.
@@ -156,7 +154,6 @@ impl<S: Delivery> Link<S> {
             id,
             blocked: false,
             stall: None,
-            backlog: None,
             end: End::None,
             dirty: false,
             watched: None,
@@ -216,7 +213,7 @@ impl<S: Delivery> Link<S> {
                 match connection.receive(&mut context.handler, input) {
                     Ok(0) if connection.protocol.is_mid_message() => self.charge(context),
                     Ok(0) => {}
-                    Ok(left) => self.add_to_backlog(&input[input.len() - left..]),
+                    Ok(left) => connection.add_to_backlog(&input[input.len() - left..]),
                     Err(stop) => self.finish_connection(context, *stop),
                 }
             }
@@ -388,7 +385,6 @@ impl<S: Delivery> Link<S> {
     /// Ends the connection. Afterwards only its last frame is still to be written.
     #[cold]
     fn finish_connection<H: Handler>(&mut self, context: &mut WorkerContext<H>, stop: Stop) {
-        self.backlog = None;
         let LinkState::Open(connection) = &mut self.state else {
             self.end = End::Drop;
             return;

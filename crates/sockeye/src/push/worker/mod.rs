@@ -34,7 +34,7 @@ use crate::upgrade::Options;
 use crate::websocket::ClosePayload;
 use deadlines::Deadlines;
 use flow::Panic;
-pub(super) use link::{Delivery, End, Link};
+pub(super) use link::{Backlog, Delivery, End, Link};
 use slab::Slab;
 use stopping::Stopping;
 

@@ -2,42 +2,48 @@
 //! peer that reads loses no reply.
 
 use super::{Delivery, Link, LinkState, WorkerContext};
-use crate::push::Handler;
+use crate::push::{Connection, Handler};
 
 /// Decrypted input that the connection has not handled yet: at most what a backend reads from a
 /// socket in one turn.
-pub(super) struct Backlog {
+#[derive(Default)]
+pub(in crate::push) struct Backlog {
     bytes: Vec<u8>,
     /// Number of bytes that were handled.
     handled: usize,
 }
 
-impl<S: Delivery> Link<S> {
-    /// Returns whether input waits until output is written. Until then no more input is received.
-    #[inline]
-    pub(crate) const fn has_backlog(&self) -> bool {
-        self.backlog.is_some()
-    }
-
-    #[cold]
+impl Connection {
     pub(super) fn add_to_backlog(&mut self, input: &[u8]) {
-        match &mut self.backlog {
-            Some(backlog) => backlog.bytes.extend_from_slice(input),
-            None => self.backlog = Some(Box::new(Backlog { bytes: input.to_vec(), handled: 0 })),
-        }
+        self.backlog_mut().get_or_insert_default().bytes.extend_from_slice(input);
     }
 
     /// Returns the size of the waiting input, in bytes.
     pub(super) fn backlog_len(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.bytes.len())
+        self.backlog().map_or(0, |backlog| backlog.bytes.len())
+    }
+}
+
+impl<S: Delivery> Link<S> {
+    /// Returns whether input waits until output is written. Until then no more input is received.
+    #[inline]
+    pub(crate) fn has_backlog(&self) -> bool {
+        matches!(&self.state, LinkState::Open(connection) if connection.backlog().is_some())
+    }
+
+    #[cold]
+    pub(super) fn add_to_backlog(&mut self, input: &[u8]) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.add_to_backlog(input);
+        }
     }
 
     /// Handles the input that waited.
     #[cold]
     pub(crate) fn receive_backlog<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        let Some(mut backlog) = self.backlog.take() else { return };
         let _span = super::is_traced().then(|| self.span());
         let LinkState::Open(connection) = &mut self.state else { return };
+        let Some(mut backlog) = connection.backlog_mut().take() else { return };
         connection.writer.get_or_insert_with(|| context.lend());
         let input = &mut backlog.bytes[backlog.handled..];
         let received = connection.receive(&mut context.handler, input);
@@ -50,7 +56,7 @@ impl<S: Delivery> Link<S> {
             Ok(0) => {}
             Ok(left) => {
                 backlog.handled = backlog.bytes.len() - left;
-                self.backlog = Some(backlog);
+                *connection.backlog_mut() = Some(backlog);
             }
             Err(stop) => self.finish_connection(context, *stop),
         }

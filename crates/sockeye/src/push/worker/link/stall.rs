@@ -46,7 +46,7 @@ impl<S: Delivery> Link<S> {
     /// the budget has chosen is dropped: no close frame would reach the peer.
     #[cold]
     pub(super) fn charge_unwritten<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        let held = self.unwritten() + self.backlog_len();
+        let held = self.held();
         let Some(Stall { charge, .. }) = self.stall.as_deref_mut() else { return };
         match charge.set(held) {
             Ok(()) if charge.needs_waker() => charge.wake_by(&context.workers.waker(self.id)),
@@ -58,9 +58,9 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    fn unwritten(&mut self) -> usize {
+    fn held(&mut self) -> usize {
         match &mut self.state {
-            LinkState::Open(connection) => connection.unwritten(),
+            LinkState::Open(connection) => connection.unwritten() + connection.backlog_len(),
             LinkState::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
             LinkState::Opening(_) => 0,
         }
