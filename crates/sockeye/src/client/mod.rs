@@ -3,7 +3,8 @@
 mod body;
 mod error;
 mod eyeballs;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
+#[cfg_attr(not(fuzzing), allow(unreachable_pub, reason = "only the fuzz target takes it"))]
 pub mod fuzzing;
 mod handshake;
 #[cfg(feature = "http2")]

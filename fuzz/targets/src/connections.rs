@@ -6,10 +6,10 @@ use std::time::Duration;
 use sockeye_proto::deflate::{Deflate, Parameters};
 use sockeye_proto::{Config, Connection, Role, State};
 
-#[path = "../../crates/proto/tests/protocol/driving.rs"]
+#[path = "../../../crates/proto/tests/protocol/driving.rs"]
 mod driving;
 
-pub use driving::{OwnedEvent, Outcome, Way, feed};
+pub use driving::{Outcome, OwnedEvent, Way, feed};
 
 /// A setting from 16 bits of input: windows, takeovers and level.
 pub fn deflate(bits: u16) -> Deflate {
