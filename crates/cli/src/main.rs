@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
+use crate::commands::serve;
 
 mod allocator;
 mod arguments;
+mod commands;
+mod host;
 mod logs;
-mod serve;
 mod units;
 
 fn main() -> ExitCode {

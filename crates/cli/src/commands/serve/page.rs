@@ -25,7 +25,7 @@ macro_rules! asset {
         Asset {
             path: $path,
             content_type: $content_type,
-            body: include_str!(concat!("../../page/", $file)),
+            body: include_str!(concat!("../../../page/", $file)),
         }
     };
 }

@@ -10,8 +10,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
 
+use super::Hosting;
 use super::listen;
-use crate::arguments::Serve;
 
 /// The name of HTTP/2 in ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
@@ -22,7 +22,7 @@ pub(crate) const HTTP2: &[u8] = b"h2";
 /// # Errors
 /// A sentence that names the file, what was expected in it and what was found.
 pub(crate) fn acceptor(
-    options: &Serve,
+    options: &Hosting,
     bound: SocketAddr,
 ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
     let config = match (&options.tls_cert, &options.tls_key) {

@@ -12,7 +12,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let seeds = files(&fuzz.join("seeds").join(target));
     assert!(!seeds.is_empty(), "{target} has seeds");
     for path in seeds.into_iter().chain(files(&fuzz.join("corpus").join(target))) {

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use super::echo::{self, Echo};
-use super::metrics::ServerMetrics;
 use super::{demo, page};
+use crate::host::metrics::ServerMetrics;
 
 /// Returns the router of the server.
 pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: usize) -> Router {

@@ -14,8 +14,9 @@ use sockeye_demo::Service;
 use sockeye_demo::v1::demo_server::{DemoServer, SERVICE_NAME};
 use tracing::{Instrument as _, debug};
 
-use super::shutdown::ConnectionGuard;
-use super::{connection, echo, page};
+use super::{echo, page};
+use crate::host::connection;
+use crate::host::shutdown::ConnectionGuard;
 
 /// Returns the routes of the demo, whose WebSockets are upgraded with `options`.
 pub(crate) fn routes(options: Options) -> Router {

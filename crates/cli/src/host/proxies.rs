@@ -2,13 +2,13 @@
 
 use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
 
-use crate::arguments::{ClientHeader, Serve};
+use super::{ClientHeader, Hosting};
 
 /// Returns the trusted proxies of the flags.
 ///
 /// # Errors
 /// When a `--trust-proxy` is not a network.
-pub(crate) fn trusted(flags: &Serve) -> anyhow::Result<TrustedProxies> {
+pub(crate) fn trusted(flags: &Hosting) -> anyhow::Result<TrustedProxies> {
     let proxies = TrustedProxies::new(&flags.trust_proxy)?.proxy_protocol(flags.proxy_protocol);
     Ok(match flags.client_header {
         None => proxies,

@@ -9,8 +9,8 @@ use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
 use sockeye::{Config, Deflate, MemoryBudget, WebSocket};
 use tracing::debug;
 
-use super::shutdown::ConnectionGuard;
-use crate::arguments::Serve;
+use super::Serve;
+use crate::host::shutdown::ConnectionGuard;
 
 /// The subprotocol of `/echo`, selected if the client offers it.
 const SUBPROTOCOL: &str = "echo.sockeye";
@@ -58,8 +58,8 @@ fn config(flags: &Serve) -> Config {
         .max_message_length(flags.max_message)
         .ping_after(Some(quarter))
         .pong_timeout(quarter * 2)
-        .write_timeout(Some(flags.write_timeout))
-        .close_timeout(flags.shutdown_timeout)
+        .write_timeout(Some(flags.hosting.write_timeout))
+        .close_timeout(flags.hosting.shutdown_timeout)
 }
 
 /// Handles a request for `/echo`.

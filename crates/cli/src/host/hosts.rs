@@ -14,16 +14,16 @@ use axum::response::{IntoResponse, Response};
 use sockeye::handshake::HandshakeError;
 use sockeye::upgrade::{HostPolicy, Refusal};
 
+use super::Hosting;
 use super::connection::HEAD_SIZE;
 use super::{listen, tls};
-use crate::arguments::Serve;
 
 /// Returns the policy of the hosts that the server is known by: the loopback names, the listening
 /// address, the names in its certificate, and those of `--allow-host`.
 ///
 /// # Errors
 /// When the certificate cannot be read, or an `--allow-host` is not a pattern.
-pub(crate) fn policy(options: &Serve, bound: SocketAddr) -> anyhow::Result<HostPolicy> {
+pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<HostPolicy> {
     let mut policy = HostPolicy::loopback();
     // At any port: the port in the request may be that of another machine, which forwards the
     // connection.

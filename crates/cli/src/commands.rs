@@ -1,0 +1,3 @@
+//! The commands of the program, each with its arguments.
+
+pub(crate) mod serve;

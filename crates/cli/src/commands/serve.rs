@@ -1,0 +1,92 @@
+//! `sockeye serve`: listens, answers, and stops without leaving connections open.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use crate::allocator;
+use crate::host::connection::Limits;
+use crate::host::server::Server;
+use crate::host::shutdown::{Shutdown, TerminationSignals};
+use crate::host::{hosts, listen, metrics, plain, proxies, tls};
+
+pub(crate) use self::arguments::Serve;
+
+mod arguments;
+mod demo;
+mod echo;
+mod page;
+mod routes;
+
+/// Runs the server until a signal stops it.
+///
+/// # Errors
+/// When the server cannot start: the address is taken, the certificate is invalid, an origin
+/// pattern cannot be parsed. A failure of one connection is logged and ends that connection only.
+pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")?;
+    let result = runtime.block_on(serve(options));
+    // Connections that did not stop within --shutdown-timeout are not waited for a second time.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(options: &Serve) -> anyhow::Result<()> {
+    let hosting = &options.hosting;
+    let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
+    let listener = listen::bind(&hosting.listen).await?;
+    // Before the address is printed, so that a signal sent by a reader of the address stops the
+    // server gracefully.
+    let mut stops = TerminationSignals::listen()?;
+    let address = listener.local_addr().context("the listener has lost its address")?;
+    let tls = tls::acceptor(hosting, address)?;
+    let hosts = hosts::policy(hosting, address)?;
+    let proxies = proxies::trusted(hosting)?;
+    let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
+    announce(address, tls.is_some());
+
+    let server = Server {
+        router: hosts::guard(routes::router(echo, metrics, options.max_message), hosts.clone()),
+        limits: Limits {
+            handshake: hosting.handshake_timeout,
+            write: hosting.write_timeout,
+            proxies,
+            tls: tls.map(TlsAcceptor::from),
+            plain: hosts::guard(plain::router(), hosts),
+        },
+        slots: Arc::new(Semaphore::new(hosting.max_connections)),
+        shutdown: Shutdown::default(),
+    };
+    tokio::select! {
+        () = server.accept_all(&listener) => {}
+        () = allocator::trim_after_changes() => {}
+        () = stops.next() => {}
+    }
+    drop(listener);
+    info!("stopping: closing the connections; once more stops at once");
+    tokio::select! {
+        () = server.shutdown.finish(hosting.shutdown_timeout) => info!("stopped"),
+        () = stops.next() => {
+            warn!("stopped at once, leaving connections behind");
+            std::process::exit(stops.status());
+        }
+    }
+    Ok(())
+}
+
+/// Prints the address of the server, for people to click and programs to read.
+fn announce(address: SocketAddr, tls: bool) {
+    let url = listen::url(address, tls);
+    // A closed standard output is no reason to stop serving.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "Sockeye listens on {url}").and_then(|()| out.flush());
+    info!(%address, tls, "started");
+}

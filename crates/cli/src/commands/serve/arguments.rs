@@ -1,0 +1,54 @@
+//! The arguments of `sockeye serve`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::host::Hosting;
+use crate::units;
+
+/// Run a server that echoes messages, with a page to try it on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sockeye serve
+  sockeye serve --listen 0.0.0.0:8443 --self-signed
+  sockeye serve --tls-cert cert.pem --tls-key key.pem --allow-origin https://app.example.com
+
+Paths:
+  /         the page: echo, round-trip times, files
+  /echo     the WebSocket that sends every message back
+  /demo     another page: gRPC in the browser
+  /grpc     the WebSocket that carries gRPC
+  /healthz  answers ok
+  /metrics  metrics for Prometheus, with --metrics
+
+With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
+
+Ctrl-C closes every connection with 1001 (Going Away) and exits; a second one exits at once.")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) hosting: Hosting,
+
+    /// Accept WebSockets from pages of this origin besides the server's own, such as
+    /// https://*.example.com (repeatable)
+    #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
+    #[arg(value_parser = units::origin_pattern)]
+    pub(crate) allow_origin: Vec<String>,
+
+    /// Maximum length of a message from a client; a longer one closes its connection with 1009
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Limits")]
+    #[arg(value_parser = units::size)]
+    pub(crate) max_message: usize,
+
+    /// Memory for unfinished data of all connections: incomplete messages, and output that clients
+    /// do not read. When it is exhausted, the connection that holds the most is closed with 1013
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Limits")]
+    #[arg(value_parser = units::size)]
+    pub(crate) memory_budget: usize,
+
+    /// Silence after which the server drops a WebSocket; pings keep a responsive client connected
+    #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) idle_timeout: Duration,
+}

@@ -1,0 +1,16 @@
+//! Hosting, which the commands that listen share: accept, TLS, HTTP, limits, metrics and shutdown.
+
+mod answer;
+mod arguments;
+pub(crate) mod connection;
+pub(crate) mod hosts;
+pub(crate) mod listen;
+pub(crate) mod metrics;
+pub(crate) mod plain;
+pub(crate) mod proxies;
+pub(crate) mod server;
+pub(crate) mod shutdown;
+mod streams;
+pub(crate) mod tls;
+
+pub(crate) use self::arguments::{ClientHeader, Hosting};

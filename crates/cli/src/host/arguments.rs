@@ -1,0 +1,89 @@
+//! The arguments of every command that listens.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::units;
+
+/// Where a server listens, as whom, for whom, and within which limits.
+#[derive(Debug, Args)]
+pub(crate) struct Hosting {
+    /// Address and port to listen on; port 0 lets the system pick a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = units::address)]
+    pub(crate) listen: String,
+
+    /// Serve metrics of all connections at /metrics, for Prometheus, to whoever can reach the port
+    #[arg(long)]
+    pub(crate) metrics: bool,
+
+    /// Serve https and wss with this certificate chain (PEM, the server's certificate first)
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Serve https and wss with a certificate generated at start, for localhost and the address
+    /// listened on
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
+    pub(crate) self_signed: bool,
+
+    /// Accept requests for this host too, such as app.example.com or *.example.com (repeatable).
+    /// Accepted without it are localhost, the address listened on, and the names in the certificate
+    /// of --tls-cert; a request for another host is refused with 421
+    #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
+    #[arg(value_parser = units::host_pattern)]
+    pub(crate) allow_host: Vec<String>,
+
+    /// Trust the proxies of this network, such as 10.0.0.0/8, to report a client's address
+    /// (repeatable)
+    #[arg(long, value_name = "NETWORK", help_heading = "Proxies")]
+    #[arg(value_parser = units::network)]
+    pub(crate) trust_proxy: Vec<String>,
+
+    /// Request header in which the trusted proxies report the client's address
+    #[arg(long, value_name = "HEADER", requires = "trust_proxy", help_heading = "Proxies")]
+    #[arg(value_enum)]
+    pub(crate) client_header: Option<ClientHeader>,
+
+    /// Take the client's address from the PROXY header at the start of each connection from a
+    /// trusted proxy
+    #[arg(long, requires = "trust_proxy", help_heading = "Proxies")]
+    pub(crate) proxy_protocol: bool,
+
+    /// Maximum number of simultaneous connections, each of HTTP/2 with up to 100 WebSockets;
+    /// further ones wait
+    #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
+    #[arg(value_parser = units::connections)]
+    pub(crate) max_connections: usize,
+
+    /// Timeout of the TLS handshake, and again of the head of each request
+    #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) handshake_timeout: Duration,
+
+    /// Timeout of a write: the client must take at least one byte of a page, an answer or a message
+    /// in this time
+    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) write_timeout: Duration,
+
+    /// Maximum wait for the closing handshakes when the server stops; then the remaining
+    /// connections are dropped
+    #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
+    #[arg(value_parser = units::duration)]
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// The headers in which proxies report a client's address.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ClientHeader {
+    /// X-Forwarded-For, as most proxies write it
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
+}
