@@ -10,7 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use super::receive_queue::{End, ReceiveQueue, Received, wake};
-use super::{Negotiated, abandoned};
+use super::{Negotiated, abandoned, is_empty_close};
 use crate::ConnectError;
 
 /// Close code for a full receive queue. Replaces 1008, which a page cannot send.
@@ -83,6 +83,9 @@ impl EventSocket {
     }
 
     pub(super) fn close(&self, frame: &CloseFrame) -> Result<(), JsValue> {
+        if is_empty_close(frame) {
+            return self.socket.close();
+        }
         self.socket.close_with_code_and_reason(frame.code.into(), &frame.reason)
     }
 }

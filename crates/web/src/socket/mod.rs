@@ -145,3 +145,11 @@ impl Socket {
 fn abandoned() -> CloseFrame {
     CloseFrame::from(CloseCode::from(ABANDONED)).with_reason("dropped")
 }
+
+/// Returns whether the frame stands for an empty close frame: 1005 and no reason.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+//# If this Close control frame contains no status code, _The WebSocket
+//# Connection Close Code_ is considered to be 1005.
+pub(crate) fn is_empty_close(frame: &CloseFrame) -> bool {
+    frame.code == CloseCode::NO_STATUS_RCVD && frame.reason.is_empty()
+}

@@ -13,7 +13,7 @@ use super::bindings::{
     CloseInfo, OpenInfo, ReadResult, Reader, StreamOptions, WebSocketStream, Writer,
 };
 use super::receive_queue::{End, ReceiveQueue, Received, wake};
-use super::{Negotiated, abandoned};
+use super::{Negotiated, abandoned, is_empty_close};
 use crate::{ConnectError, Exception};
 
 /// Size that an unsent message counts for in addition to its length, in bytes: about the browser's
@@ -257,8 +257,10 @@ impl Core {
         }
         state.is_closed = true;
         let info = Object::new().unchecked_into::<CloseInfo>();
-        info.set_close_code(frame.code.into());
-        info.set_reason(&frame.reason);
+        if !is_empty_close(frame) {
+            info.set_close_code(frame.code.into());
+            info.set_reason(&frame.reason);
+        }
         self.stream.close(&info)
     }
 

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::closing::ClosingDeadline;
 use super::halves::{Half, Halves};
-use crate::socket::{End, Negotiated, Received, Socket};
+use crate::socket::{End, Negotiated, Received, Socket, is_empty_close};
 use crate::{Error, Exception, Result};
 
 /// Close code for a message that is too long. Replaces 1009, which a page cannot send.
@@ -202,6 +202,9 @@ impl Connection {
 
 /// Checks whether a page may send this close frame.
 pub(crate) fn check(frame: &CloseFrame) -> Result<(), UsageError> {
+    if is_empty_close(frame) {
+        return Ok(());
+    }
     CloseFrame::new(frame.code, frame.reason.clone())?;
     match u16::from(frame.code) {
         1000 | 3000..=4999 => Ok(()),

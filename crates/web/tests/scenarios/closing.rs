@@ -39,13 +39,27 @@ async fn the_peer_learns_our_close_code_after_all_that_was_sent() {
 }
 
 #[wasm_bindgen_test]
+async fn a_missing_code_is_sent_as_an_empty_close_frame() {
+    for kind in KINDS {
+        let id = id();
+        let mut ws = kind.connect(&format!("/count?id={id}")).await;
+        ws.close(CloseCode::NO_STATUS_RCVD, "").await.unwrap();
+        assert_eq!(fate(&id).await, "no code after 0 bytes", "{kind:?}");
+        assert_eq!(ws.close_frame(), None, "{kind:?}");
+    }
+}
+
+#[wasm_bindgen_test]
 async fn codes_that_a_page_must_not_send_are_refused() {
     for kind in KINDS {
         let mut ws = kind.connect("/echo").await;
-        for code in [0, 999, 1001, 1005, 1006, 1011, 2999, 5000].map(CloseCode::from) {
+        for code in [0, 999, 1001, 1006, 1011, 2999, 5000].map(CloseCode::from) {
             let refused = Err(Error::Usage(UsageError::InvalidCloseCode { code }));
             assert_eq!(ws.close(code, "").await, refused);
         }
+        let code = CloseCode::NO_STATUS_RCVD;
+        let refused = Err(Error::Usage(UsageError::InvalidCloseCode { code }));
+        assert_eq!(ws.close(code, "a reason needs a code").await, refused);
         let refused = Err(Error::Usage(UsageError::ControlTooLong { length: 126 }));
         assert_eq!(ws.close(CloseCode::NORMAL_CLOSURE, "r".repeat(124)).await, refused);
         ws.send("still open").await.unwrap();

@@ -31,6 +31,7 @@ impl<S: Delivery> Link<S> {
         matches!(&self.state, LinkState::Open(connection) if connection.backlog().is_some())
     }
 
+    #[cfg(feature = "tls")]
     #[cold]
     pub(super) fn add_to_backlog(&mut self, input: &[u8]) {
         if let LinkState::Open(connection) = &mut self.state {
