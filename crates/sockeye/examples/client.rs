@@ -1,13 +1,13 @@
 //! Sends each line of the standard input and prints the replies.
 //!
-//!     cargo run -p sockeye --example client -- ws://127.0.0.1:8080
+//!     cargo run -p sockeye --example client -- ws://127.0.0.1:8080/echo
 
 use sockeye::CloseCode;
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080".into());
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080/echo".into());
     let mut ws = sockeye::connect(&url).await?;
     let mut lines = BufReader::new(stdin()).lines();
     loop {

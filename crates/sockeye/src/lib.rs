@@ -178,8 +178,8 @@
 //! ## Admit clients by a bearer token
 //! [`Server::admit`] runs before the upgrade and may wait for a database. Browsers cannot send
 //! `Authorization` with a WebSocket: the example `auth_bearer` also takes the token from a
-//! subprotocol or the query, `auth_cookie` uses a session cookie, and `push_auth` does the same for
-//! the handler server.
+//! subprotocol or the query, and `auth_cookie` uses a session cookie. With the handler server,
+//! [`push::Handler::upgrade`] decides; its example `push_auth` takes the user from the query.
 //!
 //! ```no_run
 //! use sockeye::upgrade::{Admission, Refusal, UpgradeRequest};
@@ -189,8 +189,8 @@
 //! struct User(String);
 //!
 //! async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
-//!     let token = request.bearer_token().ok_or_else(|| Refusal::unauthorized("no token\n"))?;
-//!     let user = find_user(token).await.ok_or_else(|| Refusal::forbidden("unknown token\n"))?;
+//!     let token = request.bearer_token().ok_or_else(|| Refusal::unauthorized("no token"))?;
+//!     let user = find_user(token).await.ok_or_else(|| Refusal::forbidden("unknown token"))?;
 //!     Ok(Admission::new().data(user))
 //! }
 //!
@@ -247,6 +247,7 @@
 //! | [`split::Sender::send_latest`] | replaces the queued message of the same key |
 //! | [`split::Sender::try_send`] | returns the message at once |
 //! | [`push::Connection::send`] | drops the message and returns [`push::Sent::Full`] beyond [`push::Server::max_unwritten`] (16 MiB by default); [`push::Handler::drained`] follows when the output is written |
+//! | [`push::Handle::send`], [`push::Broadcaster`] | the worker drops the message beyond the same limit and counts it; to drop the connection instead, [`post`](push::Handle::post) the message to [`push::Handler::event`], which sends it and calls [`push::Connection::abort`] on [`push::Sent::Full`] |
 //! | all connections of a server together | the connection that holds most is closed when the [`MemoryBudget`] (256 MiB by default) is used up |
 //!
 //! ```no_run

@@ -250,7 +250,7 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the server opened no WebSocket, it answered {status}")
             }
             Self::Status { status, body, .. } => {
-                let body = excerpt(body);
+                let body = excerpt(body.trim_ascii_end());
                 write!(f, "the server opened no WebSocket, it answered {status}: {body}")
             }
             Self::AcceptMismatch { expected, received } => {
@@ -311,7 +311,7 @@ mod tests {
         let error = error.with_body(Bytes::from_static(b"no such room\n"));
         assert_eq!(
             error.to_string(),
-            "the server opened no WebSocket, it answered 404 Not Found: no such room\\n"
+            "the server opened no WebSocket, it answered 404 Not Found: no such room"
         );
     }
 

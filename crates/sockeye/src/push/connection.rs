@@ -313,6 +313,9 @@ impl Connection {
         }
         let writer = self.writer.get_or_insert_default();
         if self.in_flight as usize + writer.output.len() >= self.workers.max_unwritten {
+            if self.protocol.state() != State::Open {
+                return Err(Sent::Closed);
+            }
             writer.counts.count_dropped();
             return Err(Sent::Full);
         }
@@ -332,8 +335,10 @@ impl Connection {
         Ok(self.protocol.ping(payload, writer.output.buffer())?)
     }
 
-    /// Begins the closing handshake. Messages may still arrive until the peer has answered, for at
-    /// most [`Config::close_timeout`](crate::Config::close_timeout()).
+    /// Begins the closing handshake, after the output that was sent before. Messages may still
+    /// arrive until the peer has answered, for at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout()) from when the close frame is
+    /// written. A peer that does not read never gets that frame: use [`abort`](Self::abort) for it.
     /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section
     /// 7.1.5), with an empty reason sends an empty close frame.
     ///

@@ -30,6 +30,7 @@
 //! | send from another thread, at any time | [`Handle`] |
 //! | run code on a connection from another thread | [`Handle::post`], [`Handler::event`] |
 //! | send to all connections | [`Broadcaster`], [`Connection::broadcast`] |
+//! | send to some connections, such as a chat room | a map from room to [`Handle`]s, which the handlers of all workers share |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
 //! | survive a panic in a callback, or stop | [`OnPanic`] |

@@ -323,6 +323,9 @@ where
 }
 
 /// A handle that stops a server, from any thread. Clones stop the same server.
+///
+/// To stop on Ctrl-C, call [`stop`](Self::stop) from where the program waits for the signal: a
+/// thread, a task of tokio (`tokio::signal::ctrl_c`), or a handler of the crate `ctrlc`.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     workers: Arc<Workers>,

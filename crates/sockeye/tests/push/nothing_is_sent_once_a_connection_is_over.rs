@@ -131,6 +131,25 @@ fn a_callback_that_aborts_in_an_event_is_given_no_other() {
 }
 
 #[test]
+fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritten() {
+    let (tell, results) = channel();
+    let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
+        if let Seen::Message(_) = seen {
+            assert_eq!(connection.send_shared(vec![0; 100_000]), Sent::Taken);
+            let full = connection.send("more");
+            connection.close(1013, "").unwrap();
+            tell.send([full, connection.send("more")]).unwrap();
+        }
+    });
+    let running = Running::start(Server::new(make).workers(1).max_unwritten(100_000));
+    let mut peer = Peer::connect(running.address);
+    peer.text("go");
+    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), [Sent::Full, Sent::Closed]);
+    peer.drain();
+    running.stop();
+}
+
+#[test]
 fn an_error_is_told_before() {
     let (make, log) = record(|_: &mut Connection, _: &Seen| {});
     let running = Running::start(Server::new(make).workers(1));

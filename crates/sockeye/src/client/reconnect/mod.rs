@@ -8,7 +8,8 @@
 //! let mut feed = Reconnecting::new(Client::new("wss://example.com/feed"));
 //! while let Some(event) = feed.next().await? {
 //!     match event {
-//!         Event::Connected => feed.send("subscribe:prices").await?,
+//!         // If the new connection is lost as well, the next call of `next` reconnects.
+//!         Event::Connected => drop(feed.send("subscribe:prices").await),
 //!         Event::Message(message) => println!("{message}"),
 //!         other => eprintln!("{other:?}"),
 //!     }
