@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks firefox latency fuzz soak)
+[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks browsers latency fuzz soak)
 table=()
 failed=0
 
@@ -18,9 +18,9 @@ for step in "${steps[@]}"; do
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
-  firefox) command=(ci/web.sh firefox) ;;
+  browsers) command=(ci/browsers.sh) ;;
   latency) command=(ci/latency.sh) ;;
-  fuzz) command=(ci/fuzz.sh) ;;
+  fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   soak) command=(ci/soak.sh) ;;
   *)
     printf 'nightly: no step is called %s\n' "$step" >&2

@@ -124,7 +124,8 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for a code that a page must not send, which is any but
-    /// 1000 and 3000 to 4999, and 1005 without a reason for an empty close frame, or a reason of more than 123 bytes; the connection then continues.
+    /// 1000 and 3000 to 4999, and 1005 without a reason for an empty close frame, or a reason of
+    /// more than 123 bytes; the connection then continues.
     /// Otherwise the errors of [`recv`](Self::recv).
     ///
     /// # Cancel safety
