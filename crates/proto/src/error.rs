@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 use crate::frame::OpCode;
 
 /// A rule of the protocol that the peer broke: the connection must be failed.

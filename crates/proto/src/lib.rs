@@ -20,6 +20,7 @@ mod assembler;
 pub mod backoff;
 mod budget;
 pub mod close;
+mod close_code;
 mod closing;
 mod compact_duration;
 pub mod connection;

@@ -5,6 +5,7 @@ mod event;
 mod half;
 mod half_close;
 mod input;
+mod length;
 mod receiving;
 mod role;
 mod sending;

@@ -4,6 +4,7 @@ use std::mem;
 use bytes::BufMut;
 use bytes::buf::Limit;
 
+use super::length::as_usize;
 use super::streamed::Streamed;
 use super::{Config, Event, Input, Role};
 use crate::assembler::Assembler;
@@ -514,12 +515,6 @@ fn kind(header: &Header) -> Kind {
         OpCode::Text => Kind::Text,
         _ => Kind::Binary,
     }
-}
-
-/// Converts a length that was compared with a limit or with the available bytes, either of which
-/// fits a `usize`. Any other length saturates.
-pub(super) fn as_usize(length: u64) -> usize {
-    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// The beginning of a header whose rest has not arrived.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::slice;
 
 use super::Event;
-use super::receiving::as_usize;
+use super::length::as_usize;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Inflater, TAIL};
 use crate::error::ProtocolError;

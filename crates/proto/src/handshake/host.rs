@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::authority::Authority;
-use super::origin::{PatternError, PatternReason};
+use super::pattern_error::{PatternError, PatternReason};
 use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;

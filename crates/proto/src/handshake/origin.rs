@@ -1,10 +1,10 @@
 //! Policy for the origins whose pages may open a connection (RFC 6455 sections 4.2.2 and 10.2).
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::authority::{Authority, default_port};
 use super::host::{HostPattern, Port};
+use super::pattern_error::{PatternError, PatternReason};
 use super::patterns::Patterns;
 use super::{HandshakeError, Request};
 use crate::excerpt::excerpt;
@@ -185,40 +185,6 @@ impl FromStr for Pattern {
     }
 }
 
-/// A pattern that [`OriginPolicy::allow`] or [`HostPolicy::allow`](super::HostPolicy::allow)
-/// refuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PatternError {
-    pattern: String,
-    reason: PatternReason,
-}
-
-impl PatternError {
-    pub(super) fn new(pattern: &str, reason: PatternReason) -> Self {
-        Self { pattern: excerpt(pattern), reason }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PatternReason {
-    Scheme,
-    Host,
-    Wildcard,
-}
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = match self.reason {
-            PatternReason::Scheme => "its scheme is not one",
-            PatternReason::Host => "expected a host with an optional port and nothing after it",
-            PatternReason::Wildcard => "`*` can only be the whole first label, or the port",
-        };
-        write!(f, "pattern `{}`: {reason}", self.pattern)
-    }
-}
-
-impl std::error::Error for PatternError {}
-
 /// Returns whether the text is a scheme (RFC 3986 section 3.1).
 fn is_scheme(text: &str) -> bool {
     let tail = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -334,7 +300,7 @@ mod tests {
             ("*.*.example.com", PatternReason::Wildcard),
         ] {
             let error = OriginPolicy::same_origin().allow(pattern).unwrap_err();
-            assert_eq!(error, PatternError { pattern: pattern.into(), reason }, "{pattern}");
+            assert_eq!(error, PatternError::new(pattern, reason), "{pattern}");
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use super::origin::PatternError;
+use super::pattern_error::PatternError;
 
 /// The values that a policy allows: all of them, or those that match one of its patterns.
 #[derive(Clone, Debug, PartialEq, Eq)]
