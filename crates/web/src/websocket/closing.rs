@@ -2,8 +2,7 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::TimedOut;
 
-use super::connection::Limits;
-use super::send_capacity::POLL_INTERVAL;
+use super::limits::{Limits, POLL_INTERVAL};
 use crate::socket::Socket;
 use crate::timer::Sleep;
 

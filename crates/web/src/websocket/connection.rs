@@ -1,6 +1,5 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use sockeye_proto::{CloseCode, CloseFrame, Message, ProtocolError, UsageError, Utf8Bytes};
@@ -8,6 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::closing::ClosingDeadline;
 use super::halves::{Half, Halves};
+use super::limits::Limits;
 use crate::socket::{End, Negotiated, Received, Socket, is_empty_close};
 use crate::{Error, Exception, Result};
 
@@ -25,19 +25,6 @@ pub(crate) struct Connection {
     halves: Halves,
     pub(crate) negotiated: Negotiated,
     pub(crate) url: String,
-}
-
-/// The limits and timeouts of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Maximum length of a received message, in bytes.
-    pub(crate) message: usize,
-    /// Number of bytes that the browser may buffer before sending waits.
-    pub(crate) unsent: usize,
-    /// Timeout of the closing handshake.
-    pub(crate) closing: Duration,
-    /// Timeout of unsent bytes without progress; `None` disables it.
-    pub(crate) write: Option<Duration>,
 }
 
 /// ```text

@@ -3,6 +3,7 @@
 mod closing;
 mod connection;
 mod halves;
+mod limits;
 mod send_capacity;
 pub mod split;
 mod stream_sink;
@@ -17,8 +18,9 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 use crate::byte_stream::ByteStream;
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
-pub(crate) use connection::{Arrivals, Connection, Limits, check};
+pub(crate) use connection::{Arrivals, Connection, check};
 pub(crate) use halves::Half;
+pub(crate) use limits::Limits;
 pub(crate) use send_capacity::SendCapacity;
 
 /// A WebSocket connection of the browser.

@@ -4,13 +4,9 @@ use std::time::Duration;
 use sockeye_proto::{CloseCode, CloseFrame, TimedOut, Utf8Bytes};
 
 use super::connection::Connection;
+use super::limits::POLL_INTERVAL;
 use crate::Result;
 use crate::timer::Sleep;
-
-/// Interval at which the unsent bytes of a `WebSocket` are polled while they exceed the limit:
-/// there is no event for their decrease. HTML, section 8.6, does not let a timer set by a timer
-/// fire sooner; timers of a hidden page may fire once a second.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Close code after a write timeout. Replaces 1006, which a page cannot send.
 const WRITE_TIMED_OUT: u16 = 4006;
