@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds the rivals that are not written in Rust, beside the programs of `cargo build --release --bins`:
+# Builds the rivals that are not written in Rust, next to the programs of
+# `cargo build --release --bins`:
 #   uwebsockets   g++, and the headers of zlib and OpenSSL (Debian: g++ zlib1g-dev libssl-dev)
 #   gorilla       Go and its package (Debian: golang-go golang-github-gorilla-websocket-dev)
-# What cannot be built is said and left out; the race leaves it out as well.
+# A rival that cannot be built is reported and skipped; the race skips it as well.
 set -euo pipefail
 cd "$(dirname "$0")"
 out="${CARGO_TARGET_DIR:-target}/release"
@@ -12,8 +13,8 @@ built=0
 objects="$(mktemp -d)"
 trap 'rm -rf "$objects"' EXIT
 
-# The flags of its own makefiles, which compile for the processor at hand; everything else in the race
-# runs on any x86-64.
+# Uses the flags of the library's own makefiles, which compile for the build machine's processor;
+# everything else in the race runs on any x86-64.
 uwebsockets() {
     local source flags
     source="$(uwebsockets_source)" || return
@@ -25,7 +26,7 @@ uwebsockets() {
         -lssl -lcrypto -lz -o "$out/uwebsockets"
 }
 
-# The folder that cargo unpacked its crate to.
+# Prints the source folder in the crate that cargo unpacked.
 uwebsockets_source() {
     local manifest
     manifest="$(cargo metadata --quiet --format-version 1 --manifest-path rivals/uwebsockets/Cargo.toml |
@@ -33,7 +34,7 @@ uwebsockets_source() {
     echo "${manifest%/Cargo.toml}/uWebSockets"
 }
 
-# Debian's packages of Go code live in a GOPATH of their own, without modules.
+# Debian installs packages of Go code in a separate GOPATH, without modules.
 gorilla() {
     GO111MODULE=off GOPATH="$(go env GOPATH):/usr/share/gocode" \
         go build -o "$out/gorilla" ./rivals/gorilla

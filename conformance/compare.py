@@ -21,7 +21,7 @@ def load(path):
 
 
 def selected(case, selection):
-    """Whether the suite would run the case, given the patterns of its specification."""
+    """Returns whether the suite would run the case, given the patterns of its specification."""
 
     def match(pattern):
         # In the suite, a pattern with an asterisk needs to match the beginning of the case's name
@@ -53,7 +53,7 @@ def differences(seen, expected):
 
 
 def table(role, seen, milliseconds):
-    """One line for each category of cases: how many, with what behavior, in what time."""
+    """Prints one line for each category of cases: their number, duration and behaviors."""
     print(f"{role:<9}{'cases':>6}{'seconds':>9}  behavior, behavior at close")
     categories = sorted({case.split(".")[0] for case in seen}, key=int)
     for category in categories + ["all"]:

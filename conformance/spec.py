@@ -3,7 +3,7 @@
 
     spec.py fuzzingclient|fuzzingserver URL REPORT_FOLDER SELECTION.json
 
-As fuzzingclient the suite connects to URL, as fuzzingserver it listens there.
+As fuzzingclient, the suite connects to URL; as fuzzingserver, the suite listens there.
 """
 
 import json

@@ -1,11 +1,13 @@
-//! Eight tasks that send on one connection: what a message costs by each library's way to share the sending half.
+//! Eight tasks that send on one connection: the cost of a message for each library's way to share
+//! the sending half.
 //!
 //!     cargo bench --bench split
 //!
-//! A rival whose sending half cannot be cloned is shared as its users share it: behind a tokio mutex with one `send` per
-//! message, or with a bounded channel into a task that feeds what is there and then flushes. The server runs on a thread
-//! and core of its own; the client on another reads all and compares every byte. Figures are the server thread's
-//! processor time for each message, by the scheduler, medians of interleaved rounds.
+//! A rival whose sending half cannot be cloned is shared as its users share it: behind a tokio
+//! mutex with one `send` per message, or with a bounded channel into a task that feeds all queued
+//! messages and then flushes. The server runs on a dedicated thread and core; the client on another
+//! reads everything and compares every byte. Results are the server thread's processor time per
+//! message, as reported by the scheduler: medians of interleaved rounds.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,9 +31,9 @@ const WRITERS: usize = 8;
 const MESSAGES: usize = 50_000;
 const ROUNDS: usize = 7;
 const PAYLOAD: [u8; 20] = *b"twenty bytes of load";
-/// The client's word to begin: a masked binary frame of one byte.
+/// The client's start signal: a masked binary frame of one byte.
 const GO: [u8; 7] = [0x82, 0x81, 0, 0, 0, 0, 0];
-/// An unmasked binary frame.
+/// Size of an unmasked binary frame, in bytes.
 const FRAME_SIZE: usize = 2 + PAYLOAD.len();
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
@@ -71,7 +73,7 @@ fn median(samples: &mut [f64]) -> f64 {
     samples[samples.len() / 2]
 }
 
-/// Nanoseconds of the server's thread for each message.
+/// Returns the processor time of the server's thread per message, in nanoseconds.
 fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -91,7 +93,7 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
     });
     let mut stream = Blocking::connect(address)?;
     handshake::upgrade(&mut stream, "localhost", "/", None).map_err(io::Error::other)?;
-    // Only now may the server send: what follows the answer at once is not the handshake's to read.
+    // Only now may the server send: the handshake must not read any bytes after the answer.
     stream.write_all(&GO)?;
     let mut expected = vec![0x82, 20];
     expected.extend_from_slice(&PAYLOAD);
@@ -123,7 +125,7 @@ fn pin(core: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Nanoseconds that this thread has run.
+/// Returns the processor time of this thread, in nanoseconds.
 fn ran() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     text.split(' ')
@@ -149,7 +151,7 @@ where
     while writers.join_next().await.is_some() {}
 }
 
-/// Waits for the word to begin, then reads on beside the writers until the client is gone.
+/// Waits for the start signal, then keeps reading in a separate task until the client disconnects.
 async fn read<T, E>(
     mut stream: impl Stream<Item = Result<T, E>> + Unpin + 'static,
 ) -> JoinHandle<()> {
@@ -248,7 +250,8 @@ async fn fastwebsockets(stream: TcpStream) {
     let _ = reading.await;
 }
 
-/// The writers' messages go through a channel with room for 1,024 to a task that feeds what is there, then flushes.
+/// Sends the writers' messages through a channel with a capacity of 1,024 to a task that feeds all
+/// queued messages, then flushes.
 async fn through_a_channel<M, K>(mut sink: K, message: impl Fn() -> M + Copy + 'static)
 where
     M: 'static,

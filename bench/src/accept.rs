@@ -1,6 +1,7 @@
-//! The server's half of the opening handshake for rivals that bring none, or only one through hyper.
+//! The server side of the opening handshake, for rivals that have none or have one only through
+//! hyper.
 //!
-//! It gives them the bare stream, which is the fastest that they can run on.
+//! The rivals receive the bare stream, the fastest transport that they can run on.
 
 use std::io;
 
@@ -9,10 +10,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::mode::Deflate;
 
-/// The driver's request is far shorter.
+/// Maximum size of the request head, in bytes; the driver's request is far shorter.
 const REQUEST_LIMIT: usize = 4096;
 
-/// Answers the driver's request with 101. Nothing may follow the request before the answer.
+/// Answers the driver's request with 101. The client must not send anything after the request
+/// before it has the answer.
 ///
 /// # Errors
 ///
@@ -21,11 +23,13 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<
     accept_deflate(stream, None).await
 }
 
-/// As [`accept`], agreeing to permessage-deflate; the client must have offered it so.
+/// Answers as [`accept`] does, and agrees to permessage-deflate as `deflate` says; the client must
+/// have made that offer.
 ///
 /// # Errors
 ///
-/// As [`accept`], and [`io::ErrorKind::InvalidData`] if the client did not offer it at all.
+/// The errors of [`accept`], and [`io::ErrorKind::InvalidData`] if the client did not offer
+/// permessage-deflate at all.
 pub async fn accept_deflate<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     deflate: Option<Deflate>,

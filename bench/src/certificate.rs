@@ -1,4 +1,4 @@
-//! A certificate for the servers of one race, which only the race's own driver trusts.
+//! A certificate for the servers of one race, trusted only by the driver of that race.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,12 @@ use anyhow::Context;
 
 use crate::mode::Certificate;
 
-/// Makes a self-signed certificate for 127.0.0.1 and writes it and its key to `folder`.
+/// Creates a self-signed certificate for 127.0.0.1 and writes the certificate and its key to
+/// `folder`.
 ///
 /// # Errors
 ///
-/// If it cannot be made or written.
+/// If the certificate cannot be created or written.
 pub fn make(folder: &Path) -> anyhow::Result<Certificate> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
         .context("a certificate cannot be made")?;

@@ -1,4 +1,4 @@
-//! Echo in a closed loop: each reply that arrives whole lets one more request out.
+//! Echo in a closed loop: the driver sends one more request for each reply that arrives whole.
 
 use std::time::Instant;
 
@@ -10,13 +10,13 @@ use crate::in_flight::InFlight;
 use crate::load::{Load, LoadError, READ_SIZE, STALL, WAIT};
 use crate::report::{Counts, Report};
 
-/// A connection and its messages in flight.
+/// A connection and the times of its messages in flight.
 struct Flight {
     connection: Connection,
     in_flight: InFlight,
 }
 
-/// Runs echo on all connections.
+/// Runs the echo load on all connections.
 pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     let cycle = load.cycle(load.in_flight);
     let connector = Connector::new(load)?;
@@ -24,7 +24,8 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     let mut flights = Vec::with_capacity(load.connections);
     for index in 0..load.connections {
         let transport = connector.connect().map_err(|error| error.on(index))?;
-        // Neighbours do not send the same at the same time.
+        // Connections start at different messages, so that neighbours do not send the same at the
+        // same time.
         let connection = load.connection(transport, &cycle, index as u64);
         events.add(index, &connection)?;
         flights.push(Flight { connection, in_flight: InFlight::new(load.in_flight) });
@@ -68,7 +69,8 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
 }
 
 impl Flight {
-    /// Reads once, and queues a request for each reply that is now whole; true if there was one.
+    /// Reads once, and queues a request for each reply that is now whole. Returns `true` if there
+    /// was one.
     fn receive(
         &mut self,
         cycle: &Cycle,

@@ -7,12 +7,12 @@ use crate::exchange::Exchange;
 use crate::load::LoadError;
 use crate::transport::Transport;
 
-/// A connection that sends the cycle's requests when told to, and checks the replies.
+/// A connection that sends the cycle's requests as the caller queues them, and checks the replies.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     exchange: Exchange,
-    /// Whether the event loop has been asked for writability.
+    /// `true` while the event loop waits for writability.
     pub(crate) blocked: bool,
 }
 
@@ -21,12 +21,12 @@ impl Connection {
         Self { transport, exchange, blocked: false }
     }
 
-    /// Queues the next `messages` of the cycle.
+    /// Queues the next `messages` messages of the cycle.
     pub(crate) fn queue(&mut self, cycle: &Cycle, messages: u64) {
         self.exchange.queue(cycle, messages);
     }
 
-    /// Writes what is queued, as far as the socket takes it; true when all is gone.
+    /// Writes queued bytes as far as the socket takes them. Returns `true` when none are left.
     pub(crate) fn send(&mut self, cycle: &Cycle) -> io::Result<bool> {
         if !self.transport.flush_pending()? {
             return Ok(false);
@@ -49,12 +49,13 @@ impl Connection {
         }
     }
 
-    /// How many messages of the cycle the socket has taken whole, those before the first included.
+    /// Returns the number of messages of the cycle that the socket has taken whole, including those
+    /// before the first.
     pub(crate) fn sent(&self, cycle: &Cycle) -> u64 {
         self.exchange.sent(cycle)
     }
 
-    /// Reads once, checks every byte, and returns how many replies became whole.
+    /// Reads once, checks every byte, and returns the number of replies that became whole.
     pub(crate) fn receive(&mut self, cycle: &Cycle, buffer: &mut [u8]) -> Result<u64, LoadError> {
         let size = match self.transport.read_once(buffer) {
             Ok(0) => return Err(LoadError::Closed),

@@ -1,4 +1,4 @@
-//! Opens the driver's connections: TCP, TLS if asked for, and the opening handshake.
+//! Connector of the driver: TCP, TLS if the load has a certificate, and the opening handshake.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use crate::handshake;
 use crate::load::{Load, LoadError, STALL};
 use crate::transport::Transport;
 
-/// Connects in one way, as often as asked.
+/// Opens any number of connections with the settings of one load.
 #[derive(Debug)]
 pub(crate) struct Connector<'a> {
     load: &'a Load,
@@ -32,12 +32,13 @@ impl<'a> Connector<'a> {
         Ok(Self { load, tls })
     }
 
-    /// A connection from any address, upgraded. Its socket blocks, with a deadline.
+    /// Opens an upgraded connection from any local address. Its socket is blocking and has a
+    /// timeout.
     pub(crate) fn connect(&self) -> Result<Transport, LoadError> {
         self.upgrade(TcpStream::connect(self.load.address)?)
     }
 
-    /// The same from `source`.
+    /// Opens a connection as [`Connector::connect`] does, from the local address `source`.
     pub(crate) fn connect_from(&self, source: Ipv4Addr) -> Result<Transport, LoadError> {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
         bind(&socket, &SocketAddr::new(IpAddr::V4(source), 0))?;
@@ -66,7 +67,8 @@ impl<'a> Connector<'a> {
     }
 }
 
-/// TLS 1.3 with AES-128-GCM and nothing else: no rival gains or loses by what it would have chosen.
+/// Builds a client configuration with TLS 1.3 and AES-128-GCM only, so that no rival gains or loses
+/// by the cipher suite it would choose.
 fn configure(certificate: &Path) -> Result<ClientConfig, LoadError> {
     let pem = fs::read(certificate)?;
     let certificate = CertificateDer::from_pem_slice(&pem)

@@ -1,8 +1,9 @@
-//! The bytes of a run, prepared before it: a short cycle of messages that every connection repeats.
+//! The bytes of a run, prepared beforehand: a short cycle of messages that every connection
+//! repeats.
 //!
-//! All messages of a run have one length. The echo of an uncompressed one is known to the byte, so the
-//! whole reply stream is checked by comparing slices; compressed echoes are inflated
-//! first.
+//! All messages of a run have the same length. The echo of an uncompressed message is known to the
+//! byte, so the driver checks the whole reply stream by comparing slices; it inflates compressed
+//! echoes first.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -12,22 +13,22 @@ use crate::frame;
 use crate::mode::Deflate;
 use crate::payload::{Payload, Random};
 
-/// Distinct messages are prepared up to about this many bytes, so that they stay in the driver's
-/// second-level cache.
+/// Approximate total size of the distinct messages, in bytes, so that they stay in the second-level
+/// cache of the driver's core.
 const CYCLE_SIZE: usize = 256 * 1024;
 
-/// Whether the two ends speak WebSocket.
+/// The protocol between driver and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lower")]
 pub enum Wire {
     /// Opening handshake, masked frames out, unmasked frames back.
     WebSocket,
-    /// No handshake; the same masked frames out, the very same bytes back.
+    /// No handshake; the same masked frames out, the identical bytes back.
     Raw,
 }
 
-/// Every byte that a connection sends, and what it expects, for as long as it lives.
+/// All bytes that a connection sends during its lifetime, and the replies that it expects.
 ///
 /// ```text
 /// requests   first pass │ cycle, again and again │ the cycle's first few once more
@@ -36,21 +37,22 @@ pub enum Wire {
 #[derive(Debug)]
 pub struct Cycle {
     requests: Vec<u8>,
-    /// Where each request begins, those sent once included, and where the last of the cycle ends.
+    /// Offset of each request, including those sent once, and of the end of the cycle's last
+    /// request.
     starts: Vec<usize>,
-    /// How many requests are sent once, before the cycle.
+    /// Number of requests that are sent once, before the cycle.
     once: usize,
     distinct: usize,
-    /// The frames that come back, one after the other, unless they are compressed.
+    /// The expected reply frames, concatenated; empty if they are compressed.
     replies: Vec<u8>,
-    /// The messages without their frames, one after the other, if they are compressed.
+    /// The messages without frames, concatenated, if they are compressed.
     messages: Vec<u8>,
     length: usize,
 }
 
 impl Cycle {
-    /// Prepares messages of `length` bytes for connections with up to `in_flight` messages on their
-    /// way.
+    /// Prepares messages of `length` bytes for connections with up to `in_flight` messages in
+    /// flight.
     ///
     /// # Panics
     ///
@@ -73,11 +75,12 @@ impl Cycle {
         cycle
     }
 
-    /// The same with every message compressed.
+    /// Prepares a cycle as [`Cycle::new`] does, with every message compressed.
     ///
-    /// With context takeover the cycle is compressed twice in a row: the first pass, which begins with an
-    /// empty window, is sent once. The second may refer to what came before it, and as the same comes
-    /// before each later turn of the cycle, it can be repeated for ever.
+    /// With context takeover, the cycle is compressed twice in a row. The first pass begins with an
+    /// empty window and is sent once. The second pass may refer to the data before it; because the
+    /// same data precedes each later turn of the cycle, the second pass can be repeated
+    /// indefinitely.
     ///
     /// # Panics
     ///
@@ -121,7 +124,8 @@ impl Cycle {
         self.starts.push(self.requests.len());
     }
 
-    /// Repeats the cycle's first requests, so that a window that wraps around is still one slice.
+    /// Appends the cycle's first requests again, so that a window that wraps around is still one
+    /// slice.
     fn close(&mut self, in_flight: usize) {
         for message in 0..in_flight {
             let place = self.once + message % self.distinct;
@@ -129,7 +133,7 @@ impl Cycle {
         }
     }
 
-    /// Where message `message` of the endless request stream begins, in bytes.
+    /// Returns the byte position in the endless request stream at which message `message` begins.
     pub fn position(&self, message: u64) -> u64 {
         let once = self.once as u64;
         let Some(later) = message.checked_sub(once) else {
@@ -140,22 +144,23 @@ impl Cycle {
         turns * self.cycle_size() + self.starts[place] as u64
     }
 
-    /// How many messages end at or before byte `position` of the request stream.
+    /// Returns the number of messages that end at or before byte `position` of the request stream.
     pub fn whole(&self, position: u64) -> u64 {
         let (turns, start) = self.locate(position);
         let before = self.starts.partition_point(|&begin| begin <= start) - 1;
         turns * self.distinct as u64 + before as u64
     }
 
-    /// Up to `size` bytes of the request stream from byte `position` on: all of them, if they span no
-    /// more messages than may be in flight.
+    /// Returns up to `size` bytes of the request stream from byte `position` on: all of them, if
+    /// they span no more messages than `in_flight`.
     pub fn requests(&self, position: u64, size: u64) -> &[u8] {
         let (_, start) = self.locate(position);
         let rest = &self.requests[start..];
         &rest[..usize::try_from(size).unwrap_or(usize::MAX).min(rest.len())]
     }
 
-    /// The turns of the cycle that are over at a position, and the place of the rest in `starts`' terms.
+    /// Returns the number of complete turns of the cycle before `position`, and the corresponding
+    /// offset in `requests`.
     fn locate(&self, position: u64) -> (u64, usize) {
         let end = self.starts[self.once + self.distinct];
         match usize::try_from(position) {
@@ -172,28 +177,28 @@ impl Cycle {
         (self.starts[self.once + self.distinct] - self.starts[self.once]) as u64
     }
 
-    /// The bytes of one reply, header included; 0 for compressed ones, which differ.
+    /// Returns the size of one reply in bytes, including its header; 0 for compressed replies,
+    /// whose sizes differ.
     pub fn reply_size(&self) -> usize {
         self.replies.len() / self.distinct
     }
 
-    /// Whether replies are to be inflated.
+    /// Returns whether replies have to be inflated.
     pub fn is_compressed(&self) -> bool {
         self.replies.is_empty()
     }
 
-    /// Message `message` of a compressed cycle, without its frame.
+    /// Returns message `message` of a compressed cycle, without its frame.
     pub fn message(&self, message: u64) -> &[u8] {
         let start = wrap(message, self.distinct) * self.length;
         &self.messages[start..start + self.length]
     }
 
-    /// Compares bytes received with the reply stream from byte `position` on, and names the first
-    /// byte that differs by its place in `received`.
+    /// Compares received bytes with the reply stream from byte `position` on.
     ///
     /// # Errors
     ///
-    /// That place.
+    /// The index in `received` of the first byte that differs.
     pub fn check(&self, position: u64, mut received: &[u8]) -> Result<(), usize> {
         let mut start = wrap(position, self.replies.len());
         let mut checked = 0;

@@ -1,8 +1,8 @@
-//! permessage-deflate in the driver (RFC 7692): requests compressed beforehand, replies inflated and
-//! compared.
+//! permessage-deflate in the driver (RFC 7692): requests are compressed beforehand, replies are
+//! inflated and compared.
 //!
-//! A server's compressed bytes are its own choice, so that only inflating shows whether they are right.
-//! That costs the driver less than inflating and compressing costs the server.
+//! A server chooses how it compresses, so that only inflating shows whether its bytes are right.
+//! Inflating costs the driver less than inflating and compressing costs the server.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -11,13 +11,14 @@ use crate::frame::{self, COMPRESSED, Head};
 use crate::load::LoadError;
 use crate::mode::Deflate;
 
-/// What a sender cuts from the end of a message, and a receiver adds again (RFC 7692 section 7.2.1).
+/// The bytes that a sender removes from the end of a message and a receiver appends again (RFC 7692
+/// section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// The text op code of a compressed, final frame: every reply's first byte without FIN.
+/// The text opcode of a compressed, final frame: the first byte of every reply, without FIN.
 const FIRST: u8 = COMPRESSED | 0x1;
 
-/// Compresses the driver's requests, with a browser's level.
+/// Compressor of the driver's requests, at the level that browsers use.
 #[derive(Debug)]
 pub(crate) struct Deflater {
     deflate: Deflate,
@@ -29,12 +30,12 @@ impl Deflater {
         Self { deflate, compress: Compress::new(Compression::default(), false) }
     }
 
-    /// The payload of the message's one frame.
+    /// Returns the payload of the message's only frame.
     pub(crate) fn compress(&mut self, message: &[u8]) -> Vec<u8> {
         if self.deflate == Deflate::NoTakeover {
             self.compress.reset();
         }
-        // More than deflate ever needs, so that one call is enough.
+        // More than deflate ever needs, so that one call suffices.
         let mut out = Vec::with_capacity(message.len() + message.len() / 8 + 64);
         self.compress
             .compress_vec(message, &mut out, FlushCompress::Sync)
@@ -45,26 +46,26 @@ impl Deflater {
     }
 }
 
-/// The replies of one connection.
+/// Inflates and checks the replies of one connection.
 #[derive(Debug)]
 pub(crate) struct Inflater {
     decompress: Decompress,
     deflate: Deflate,
-    /// The front of a frame that is not whole yet.
+    /// The beginning of a frame that is still incomplete.
     partial: Vec<u8>,
     text: Vec<u8>,
-    /// The message that is expected next.
+    /// The number of the message that is expected next.
     next: u64,
 }
 
 impl Inflater {
-    /// Expects message 0 of `cycle` first.
+    /// Creates an inflater that expects message 0 of the cycle first.
     pub(crate) fn new(deflate: Deflate) -> Self {
         let decompress = Decompress::new(false);
         Self { decompress, deflate, partial: Vec::new(), text: Vec::new(), next: 0 }
     }
 
-    /// Takes what was read, and returns how many replies are whole and right.
+    /// Takes the bytes that were read, and returns the number of replies that are whole and right.
     pub(crate) fn take(&mut self, cycle: &Cycle, received: &[u8]) -> Result<u64, LoadError> {
         let before = self.next;
         if self.partial.is_empty() {
@@ -80,7 +81,7 @@ impl Inflater {
         Ok(self.next - before)
     }
 
-    /// Checks all frames that are whole, and returns what follows them.
+    /// Checks all whole frames, and returns the bytes after them.
     fn frames<'a>(&mut self, cycle: &Cycle, mut bytes: &'a [u8]) -> Result<&'a [u8], LoadError> {
         while let Some(Head { first, size, length }) = frame::head(bytes) {
             if first != Some(FIRST) {
@@ -99,7 +100,7 @@ impl Inflater {
             self.decompress.reset(false);
         }
         self.text.clear();
-        // One byte more than is right, for a message that is too long.
+        // One byte more than expected, to detect a message that is too long.
         self.text.reserve(expected.len() + 1);
         for input in [payload, &TAIL] {
             match self.decompress.decompress_vec(input, &mut self.text, FlushDecompress::Sync) {
@@ -124,7 +125,8 @@ mod tests {
     use super::*;
     use crate::payload::Payload;
 
-    /// A server with a compressor of its own, at another level, echoing `messages`.
+    /// Returns the replies of a server that compresses at another level and echoes `messages`
+    /// messages.
     fn replies(deflate: Deflate, cycle: &Cycle, messages: u64) -> Vec<u8> {
         let mut deflater =
             Deflater { deflate, compress: Compress::new(Compression::fast(), false) };
@@ -135,7 +137,7 @@ mod tests {
         out
     }
 
-    /// Requests unmasked, which is what an inflater of the server sees.
+    /// Returns the requests unmasked, as the server's inflater receives them.
     fn unmasked(cycle: &Cycle, messages: u64) -> Vec<u8> {
         let mut out = Vec::new();
         for message in 0..messages {

@@ -1,4 +1,4 @@
-//! Echo over any `Stream + Sink` of messages, the ways a user may write it.
+//! Echo over any `Stream + Sink` of messages, in the ways that a user may write it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,7 +8,8 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use futures_util::SinkExt;
 
-/// Messages that [`batch`] holds at most: four times what any scenario has in flight.
+/// Maximum number of messages that [`batch`] holds: four times the most that any scenario has in
+/// flight.
 const BATCH_LIMIT: usize = 64;
 
 /// Echoes each message for which `is_data` holds with a `send`, which flushes.
@@ -52,8 +53,8 @@ where
     }
 }
 
-/// Echoes all messages that are ready with a `feed` each and one `flush`: for a library that flushes
-/// whenever it is asked for the next message.
+/// Echoes all messages that are ready with a `feed` each and one `flush`: for a library that
+/// flushes whenever it is asked for the next message.
 ///
 /// # Errors
 ///
@@ -75,7 +76,8 @@ where
     }
 }
 
-/// Everything that is ready, up to a bound; false at the end of the stream.
+/// Collects all messages that are ready, up to `BATCH_LIMIT`. Returns `false` at the end of the
+/// stream.
 fn collect_ready<S, M, E>(
     socket: &mut S,
     messages: &mut Vec<M>,
@@ -95,7 +97,7 @@ where
     Poll::Ready(Ok(true))
 }
 
-/// The next message if one is ready; else what was fed goes out while waiting for it.
+/// Returns the next message if one is ready; otherwise flushes while waiting for one.
 fn next_or_flush<S, M, E>(
     socket: &mut S,
     unflushed: &mut bool,

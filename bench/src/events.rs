@@ -1,4 +1,4 @@
-//! The event loop's epoll: which connection can be read or written.
+//! The epoll instance of the event loop: reports which connections are readable or writable.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::connection::Connection;
 use crate::cycle::Cycle;
 use crate::load::LoadError;
 
-/// Events taken in one wait at most.
+/// Maximum number of events taken in one wait.
 pub(crate) const BATCH: usize = 1024;
 
-/// Level-triggered; every connection is known by its place.
+/// A level-triggered epoll instance; each connection is identified by its index.
 #[derive(Debug)]
 pub(crate) struct Events {
     epoll: OwnedFd,
 }
 
-/// A connection that something can be done with.
+/// A connection that is readable or writable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
-    /// Its place.
+    /// Index of the connection.
     pub(crate) index: usize,
-    /// Whether there is something to read, be it the end.
+    /// `true` if there is data or the end of the stream to read.
     pub(crate) readable: bool,
 }
 
@@ -35,7 +35,7 @@ impl Events {
         Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)? })
     }
 
-    /// Waits for `connection` to become readable from now on, without ever blocking on it.
+    /// Registers `connection` for readability and makes its socket non-blocking.
     pub(crate) fn add(&self, index: usize, connection: &Connection) -> Result<(), LoadError> {
         let tcp = connection.transport.tcp();
         tcp.set_nonblocking(true)?;
@@ -43,7 +43,7 @@ impl Events {
         Ok(())
     }
 
-    /// Writes what is queued and keeps the interest in writability in step with what is left.
+    /// Writes the queued bytes, and registers for writability exactly while some are left.
     pub(crate) fn pump(
         &self,
         index: usize,
@@ -61,8 +61,8 @@ impl Events {
         Ok(())
     }
 
-    /// Waits until a connection is ready, but not longer than `at_most`, and adds what [`Ready::from`]
-    /// reads to `ready`.
+    /// Waits at most `at_most` for a connection to become ready, and appends the events to `ready`;
+    /// [`Ready::from`] converts them.
     pub(crate) fn wait(&self, ready: &mut Vec<Event>, at_most: Duration) -> Result<(), LoadError> {
         let timeout = Timespec::try_from(at_most).map_err(|_| Errno::INVAL)?;
         match epoll::wait(&self.epoll, spare_capacity(ready), Some(&timeout)) {

@@ -1,5 +1,5 @@
-//! One connection sends, all receive: each delivery is checked, and one message follows another when it
-//! has reached everybody.
+//! Fan-out: one connection sends and all receive. Each delivery is checked, and the next message is
+//! sent when an earlier one has reached every connection.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -12,16 +12,16 @@ use crate::load::{Load, LoadError, READ_SIZE, STALL, WAIT};
 use crate::report::{Counts, Report};
 use crate::transport::Transport;
 
-/// The connection that sends; it receives as well.
+/// Index of the connection that sends; it receives as well.
 const PUBLISHER: usize = 0;
 
-/// A message that has not reached everybody.
+/// A message that has not reached every connection.
 struct Published {
     at: Instant,
     missing: usize,
 }
 
-/// Publishes until the counted time is over; a delivery is what counts as a message.
+/// Publishes until the counted time is over. Each delivery counts as a message.
 pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     let cycle = load.cycle(load.in_flight);
     let connector = Connector::new(load)?;
@@ -81,7 +81,8 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     }
 }
 
-/// Waits until the server answers a ping: it reads from this connection, and so has subscribed it.
+/// Waits until the server answers a ping, which shows that the server reads from this connection
+/// and so has subscribed it.
 fn confirm(transport: &mut Transport) -> Result<(), LoadError> {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
     const PONG: [u8; 2] = [0x8a, 0];
@@ -92,13 +93,13 @@ fn confirm(transport: &mut Transport) -> Result<(), LoadError> {
     if answer == PONG { Ok(()) } else { Err(LoadError::NoPong { answer }) }
 }
 
-/// Who has received what.
+/// The number of deliveries to each connection.
 struct Audience {
-    /// Messages that each has received.
+    /// Number of messages that each connection has received.
     received: Vec<u64>,
-    /// Messages that everybody has received.
+    /// Number of messages that every connection has received.
     over: u64,
-    /// The messages after those.
+    /// The messages after those, which some connections have not received.
     published: VecDeque<Published>,
 }
 
@@ -112,13 +113,14 @@ impl Audience {
         self.published.extend(std::iter::repeat_with(published).take(messages));
     }
 
-    /// Counts what `index` has received, and returns how many messages are now with everybody.
+    /// Counts `deliveries` messages to connection `index`, and returns the number of messages that
+    /// have thereby reached every connection.
     fn deliver(&mut self, index: usize, deliveries: u64, counts: &mut Counts) -> usize {
         let now = Instant::now();
         for _ in 0..deliveries {
             let place = usize::try_from(self.received[index] - self.over).unwrap_or(usize::MAX);
             self.received[index] += 1;
-            // The cycle's check has seen to it that only what was published is delivered.
+            // The cycle's check ensures that only published messages are delivered.
             if let Some(published) = self.published.get_mut(place) {
                 published.missing -= 1;
                 counts.reply(published.at, now, 1);

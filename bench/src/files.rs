@@ -1,13 +1,14 @@
-//! The limit of open files, which every connection counts towards.
+//! The limit on open files; every connection counts towards it.
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises this process's limit, and that of processes it starts, to the highest that is allowed.
+/// Raises the limit of this process, and of processes that it starts, to the highest that is
+/// allowed.
 ///
 /// # Errors
 ///
-/// What the kernel says to it.
+/// The error that the kernel returns.
 pub fn raise_limit() -> Result<(), Errno> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

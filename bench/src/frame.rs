@@ -1,8 +1,8 @@
-//! Frames as the driver writes and reads them.
+//! Frames that the driver writes and reads.
 //!
-//! On purpose not Sockeye's code: a mistake there must not be cancelled out by the same mistake here.
+//! Deliberately not Sockeye's code: a bug there must not be cancelled out by the same bug here.
 
-/// In place of a length: it follows as 16 or 64 bits.
+/// The values of the 7-bit length field that announce a length of 16 or 64 bits.
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
@@ -11,7 +11,7 @@ const FIN: u8 = 0x80;
 pub(crate) const COMPRESSED: u8 = 0x40;
 const MASK: u8 = 0x80;
 
-/// One final, masked frame; `first` is the op code, with [`COMPRESSED`] where it applies.
+/// Appends one final, masked frame; `first` is the opcode, with [`COMPRESSED`] where it applies.
 pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], random: u64) {
     append_header(out, first, payload.len(), MASK);
     let [a, b, c, d, ..] = random.to_le_bytes();
@@ -20,13 +20,13 @@ pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], rando
     out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// One final frame without a mask.
+/// Appends one final, unmasked frame.
 pub(crate) fn append_reply(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
     append_header(out, first, payload.len(), 0);
     out.extend_from_slice(payload);
 }
 
-/// The shortest form (RFC 6455 section 5.2), without the mask key.
+/// Appends a header in its shortest form (RFC 6455 section 5.2), without the mask key.
 fn append_header(out: &mut Vec<u8>, first: u8, length: usize, mask_bit: u8) {
     out.push(FIN | first);
     match (u8::try_from(length), u16::try_from(length)) {
@@ -47,14 +47,14 @@ fn append_header(out: &mut Vec<u8>, first: u8, length: usize, mask_bit: u8) {
 pub(crate) struct Head {
     /// The first byte without the FIN bit; `None` for a frame that is not final.
     pub(crate) first: Option<u8>,
-    /// Bytes of the header.
+    /// Size of the header, in bytes.
     pub(crate) size: usize,
-    /// Bytes of the payload.
+    /// Length of the payload, in bytes.
     pub(crate) length: usize,
 }
 
-/// Reads the header at the front of `bytes`, `None` while it is not whole. A mask bit shows as an
-/// absurd length, which no reply has.
+/// Decodes the header at the front of `bytes`; `None` while it is incomplete. A mask bit appears as
+/// an absurd length, which no reply has.
 pub(crate) fn head(bytes: &[u8]) -> Option<Head> {
     let (&first, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;

@@ -1,4 +1,4 @@
-//! The driver's half of the opening handshake, blocking and with a constant key.
+//! The client side of the opening handshake in the driver, blocking and with a constant key.
 
 use std::error::Error;
 use std::fmt;
@@ -6,38 +6,40 @@ use std::io::{self, Read, Write};
 
 use crate::mode::Deflate;
 
-/// The key of RFC 6455 section 1.3, and the answer it demands.
+/// The key of RFC 6455 section 1.3, and the `Sec-WebSocket-Accept` value that it requires.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// No answer of an echo server is longer.
+/// Maximum size of the answer's head, in bytes; every echo server's answer is shorter.
 const ANSWER_LIMIT: usize = 4096;
 
-/// Why a server did not become a WebSocket.
+/// The reason why the opening handshake failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The transport failed or ended.
     Io(io::Error),
-    /// The head of the answer is longer than any echo server's.
+    /// The head of the answer exceeds `ANSWER_LIMIT`.
     TooLong,
     /// The status is not 101, or over HTTP/2 not 200.
     Refused,
     /// `Sec-WebSocket-Accept` is missing or wrong.
     WrongAccept,
-    /// An extension was agreed to that nobody asked for, or not the one that was.
+    /// The server agreed to an extension that the driver did not offer, or not to the one that it
+    /// offered.
     WrongExtension {
-        /// The server's answer; empty without one.
+        /// The server's `Sec-WebSocket-Extensions`; empty without one.
         answer: String,
     },
 }
 
-/// Upgrades `stream`. Nothing may follow the answer, as an echo server has nothing to say before it hears
-/// something. permessage-deflate is offered as [`Deflate`] says, and has to be agreed to just so.
+/// Upgrades `stream`. The server must not send anything after the answer, as an echo server sends
+/// nothing before it receives a message. The request offers permessage-deflate as [`Deflate`] says,
+/// and the server has to agree to exactly that.
 ///
 /// # Errors
 ///
-/// A [`HandshakeError`] for each way the server's answer can be unusable.
+/// A [`HandshakeError`] for each way in which the server's answer can be unusable.
 pub fn upgrade(
     stream: &mut (impl Read + Write),
     host: &str,
@@ -47,7 +49,7 @@ pub fn upgrade(
     let offer = deflate.map_or_else(String::new, |deflate| {
         format!("Sec-WebSocket-Extensions: {}\r\n", deflate.agreement())
     });
-    // In one piece: uWebSockets refuses a request whose first line does not arrive whole.
+    // One write: uWebSockets refuses a request whose first line does not arrive whole.
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
@@ -91,8 +93,8 @@ fn check(head: &str, deflate: Option<Deflate>) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// Whether the answer holds what was offered and nothing that changes the load: a window of the server's
-/// may be smaller, as the driver inflates with the largest.
+/// Returns whether `answer` agrees to the offer and contains nothing that changes the load. The
+/// server's window may be smaller, as the driver inflates with the largest.
 pub(crate) fn is_agreed(answer: &str, deflate: Option<Deflate>) -> bool {
     let mut parts = answer.split(';').map(str::trim);
     let extension = parts.next().unwrap_or_default();
@@ -101,7 +103,8 @@ pub(crate) fn is_agreed(answer: &str, deflate: Option<Deflate>) -> bool {
     match deflate {
         None => answer.is_empty(),
         Some(Deflate::Takeover) => extension == "permessage-deflate" && parameters.is_empty(),
-        // What the client said of itself needs no answer (RFC 7692 section 7.1.1.2).
+        // The server need not answer the client's promise about its own messages (RFC 7692 section
+        // 7.1.1.2).
         Some(Deflate::NoTakeover) => {
             extension == "permessage-deflate"
                 && parameters.contains(&"server_no_context_takeover")

@@ -1,7 +1,8 @@
-//! The frame of echo servers over HTTP/2: as [`serve`](crate::serve), with the same windows for all.
+//! The common part of echo servers over HTTP/2: as [`serve`](crate::serve), with the same windows
+//! for all of them.
 //!
-//! They know that HTTP/2 is spoken (RFC 9113 section 3.3), and each WebSocket is a stream opened by an
-//! extended CONNECT (RFC 8441).
+//! The servers expect HTTP/2 with prior knowledge (RFC 9113 section 3.3), and each WebSocket is a
+//! stream opened by an extended CONNECT (RFC 8441).
 
 use std::fmt;
 use std::future::Future;
@@ -17,20 +18,21 @@ use tokio::task::unconstrained;
 
 use crate::serve::{block_on, report};
 
-/// What a client may send on a stream before it is read, in bytes: hyper's default.
+/// Flow-control window of a stream, in bytes: the amount that a client may send before the server
+/// reads. hyper's default.
 pub const STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// What it may send on a connection before it is read, in bytes: as much as sixteen streams.
+/// Flow-control window of a connection, in bytes: as much as sixteen streams.
 pub const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
-/// Streams on a connection: hyper's default.
+/// Maximum number of streams on a connection: hyper's default.
 pub const MAX_STREAMS: u32 = 200;
 
-/// Serves connections by hyper until the process is killed.
+/// Serves connections with hyper until the process is killed.
 ///
 /// # Errors
 ///
-/// As [`serve::run`](crate::serve::run).
+/// The errors of [`serve::run`](crate::serve::run).
 pub fn run<S>(address: SocketAddr, service: S) -> io::Result<()>
 where
     S: HttpService<Incoming> + Clone + Send + 'static,
@@ -51,12 +53,12 @@ where
     })
 }
 
-/// Echoes on a task of its own, as a stream outlives the answer to its request.
+/// Runs the echo on a separate task, as a stream outlives the answer to its request.
 pub fn spawn<E: fmt::Display>(echo: impl Future<Output = Result<(), E>> + Send + 'static) {
     Unconstrained.execute(async move { report(echo.await) });
 }
 
-/// Spawns tasks as all servers in the race have them.
+/// An executor that spawns tasks as all servers in the race do.
 #[derive(Clone, Copy, Debug)]
 struct Unconstrained;
 

@@ -1,4 +1,5 @@
-//! Connections that have said something once and then nothing: what the server keeps for each.
+//! Connections that have exchanged one message and then stay idle: measures the memory that the
+//! server keeps for each.
 
 use std::net::Ipv4Addr;
 use std::time::Instant;
@@ -10,15 +11,15 @@ use crate::load::{Load, LoadError, STALL};
 use crate::memory::{resident, settle};
 use crate::report::{Counts, Memory, Report, as_f64};
 
-/// Connections that are opened, used and closed before the first measurement: what a server sets up once
-/// is not counted.
+/// Number of connections that are opened, used and closed before the first measurement, so that
+/// one-time allocations of the server are not counted.
 const WARM_UP: usize = 100;
 
-/// Connections from one address, far below the number of its ports.
+/// Number of connections from one address, far below the number of its ports.
 const PER_ADDRESS: usize = 2000;
 
-/// Measures the server's memory before and after the connections. The counted time is what all this
-/// took, and says nothing.
+/// Measures the server's memory before and after the connections are opened. The counted time
+/// covers all of this and is meaningless.
 pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     let pid = load.server_pid.ok_or(LoadError::NoProcess)?;
     let cycle = load.cycle(1);
@@ -39,8 +40,8 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     Ok(report)
 }
 
-/// Opens connections from several addresses, for there are only so many ports to each, and then passes a
-/// message over every one.
+/// Opens connections from several addresses, because the ports of one address are limited, and then
+/// echoes one message over each connection.
 fn open(
     load: &Load,
     connector: &Connector<'_>,
@@ -59,13 +60,13 @@ fn open(
     Ok(connections)
 }
 
-/// 127.0.0.2 and upwards.
+/// Returns the source address of connection `index`: 127.0.0.2 and upwards.
 fn source(index: usize) -> Ipv4Addr {
     let host = u8::try_from(2 + index / PER_ADDRESS).unwrap_or(u8::MAX - 1);
     Ipv4Addr::new(127, 0, 0, host)
 }
 
-/// One message there and back, over a socket that blocks.
+/// Echoes one message over a blocking socket.
 fn exchange(
     connection: &mut Connection,
     cycle: &Cycle,

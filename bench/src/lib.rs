@@ -1,11 +1,12 @@
-//! The race: what its programs share.
+//! The parts that the programs of the race share.
 //!
-//! * One program per rival in `src/bin` serves echo on one thread; [`serve`], [`accept`] and [`echo`] hold
-//!   what they have in common, so that a difference in the figures is the library's.
-//! * `driver` is the load: [`cycle`] prepares every byte beforehand, [`load`] runs one of four patterns of
-//!   traffic, which send, check and time, and [`report`] is what it tells.
-//! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`], [`rival`],
-//!   [`mode`], [`sample`], [`rounds`], [`standing`], and to look at [`table`] and [`plot`].
+//! * One program per rival in `src/bin` serves echo on one thread. [`serve`], [`accept`] and [`echo`]
+//!   hold their common code, so that a difference in the results is due to the library.
+//! * `driver` generates the load: [`cycle`] prepares every byte beforehand, [`load`] runs one of four
+//!   traffic patterns, which send, check and time, and [`report`] is the result.
+//! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`],
+//!   [`rival`], [`mode`], [`sample`], [`rounds`], [`standing`]; [`table`] and [`plot`] present the
+//!   comparison.
 //!
 //! Linux only: the driver waits on epoll and reads processor time from `/proc`.
 

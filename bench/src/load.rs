@@ -1,7 +1,7 @@
-//! The load: one thread, one epoll, and one of four patterns of traffic.
+//! The load: one thread, one epoll instance, and one of four traffic patterns.
 //!
-//! Per wake-up of a connection the driver makes one `read` and one `write` and copies nothing: what it
-//! costs is what the bare epoll echo server costs, and the race against that server shows it.
+//! Per wake-up of a connection the driver makes one `read` and one `write`, and copies nothing. The
+//! driver thus costs as much as the bare epoll echo server, as the race against that server shows.
 
 use std::error::Error;
 use std::fmt;
@@ -23,63 +23,63 @@ use crate::report::Report;
 use crate::transport::Transport;
 use crate::{closed_loop, fan_out, idle, open_loop, streams};
 
-/// Bytes read at most per wake-up of a connection.
+/// Maximum number of bytes read per wake-up of a connection.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
 
-/// A loop in which nothing comes back for so long is an error.
+/// Timeout without any reply, after which a loop fails.
 pub(crate) const STALL: Duration = Duration::from_secs(5);
 
-/// Longest wait for any event.
+/// Maximum time of one wait for events.
 pub(crate) const WAIT: Duration = Duration::from_millis(50);
 
-/// Who sends what to whom.
+/// The traffic pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
-    /// A closed loop: each connection sends a new message when an echo is in.
+    /// A closed loop: each connection sends a new message when it has received an echo.
     Echo,
-    /// One connection sends, all receive, in a closed loop: a new message goes out when an earlier one has
-    /// reached all.
+    /// Fan-out in a closed loop: one connection sends and all receive. A new message goes out when
+    /// an earlier one has reached all connections.
     FanOut,
-    /// An open loop: messages go out on schedule, whatever comes back.
+    /// An open loop: messages go out on schedule, regardless of replies.
     OpenLoop,
-    /// One message over each connection, then nothing: the server's memory is what counts.
+    /// One message over each connection, then nothing, to measure the server's memory.
     Idle,
 }
 
-/// What to send where, and for how long.
+/// The settings of a run: target, messages and duration.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// The server.
+    /// The server's address.
     pub address: SocketAddr,
     /// The request target of the opening handshake.
     pub path: String,
-    /// WebSocket frames or the same bytes without a handshake.
+    /// WebSocket frames, or the same bytes without a handshake.
     pub wire: Wire,
-    /// Who sends what to whom.
+    /// The traffic pattern.
     pub pattern: Pattern,
-    /// What messages are made of.
+    /// The content of messages.
     pub payload: Payload,
     /// Payload bytes of each message.
     pub length: usize,
     /// Connections open at once.
     pub connections: usize,
-    /// Streams of HTTP/2 on each of them, each a WebSocket; without it, each is one over HTTP/1.1. For echo
-    /// only, and without TLS.
+    /// HTTP/2 streams on each connection, each a WebSocket. `None`: each connection is a WebSocket
+    /// over HTTP/1.1. For echo only, and without TLS.
     pub streams: Option<usize>,
-    /// Messages on their way per connection or stream, in a closed loop.
+    /// Messages in flight per connection or stream, in a closed loop.
     pub in_flight: usize,
-    /// Messages a second on each connection, in an open loop.
+    /// Messages per second on each connection, in an open loop.
     pub rate: u32,
-    /// permessage-deflate, and how.
+    /// The kind of permessage-deflate, if any.
     pub deflate: Option<Deflate>,
-    /// The server's certificate in PEM: connections are TLS.
+    /// The server's certificate in PEM; if set, connections use TLS.
     pub certificate: Option<PathBuf>,
     /// Time at full load before anything is counted, in a closed loop.
     pub warm_up: Duration,
     /// Time that is counted.
     pub duration: Duration,
-    /// The server's process, if its processor time is to be measured.
+    /// Process id of the server, if its processor time is to be measured.
     pub server_pid: Option<u32>,
 }
 
@@ -87,8 +87,8 @@ pub struct Load {
 ///
 /// # Errors
 ///
-/// The first thing that goes wrong on any connection ends the run: a figure of a server that does not
-/// echo is worth nothing.
+/// The first error on any connection ends the run, because a measurement of a server that does not
+/// echo is worthless.
 pub fn run(load: &Load) -> Result<Report, LoadError> {
     match (load.streams, load.pattern) {
         (Some(streams), _) => streams::run(load, streams),
@@ -100,7 +100,7 @@ pub fn run(load: &Load) -> Result<Report, LoadError> {
 }
 
 impl Load {
-    /// The bytes of the run, with room for `window` messages in one write.
+    /// Returns the bytes of the run, where one write holds up to `window` messages.
     pub(crate) fn cycle(&self, window: usize) -> Cycle {
         match self.deflate {
             None => Cycle::new(self.wire, self.payload, self.length, window),
@@ -108,8 +108,8 @@ impl Load {
         }
     }
 
-    /// An exchange that begins with message `first` of the cycle; a compressed cycle has to be begun at its
-    /// start.
+    /// Returns an exchange that begins with message `first` of the cycle. A compressed cycle has to
+    /// be started at its first message.
     pub(crate) fn exchange(&self, cycle: &Cycle, first: u64) -> Exchange {
         match self.deflate {
             None => Exchange::new(cycle, first),
@@ -117,61 +117,62 @@ impl Load {
         }
     }
 
-    /// The same over a socket.
+    /// Returns such an exchange over a socket.
     pub(crate) fn connection(&self, transport: Transport, cycle: &Cycle, first: u64) -> Connection {
         Connection::new(transport, self.exchange(cycle, first))
     }
 }
 
-/// Why a run has no figure.
+/// The reason why a run has no result.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// A system call failed, or TLS did after it was configured.
+    /// A system call failed, or TLS failed after its configuration.
     Io(io::Error),
     /// TLS cannot be used with this certificate.
     Tls(rustls::Error),
-    /// The server did not become a WebSocket.
+    /// The opening handshake failed.
     Handshake(HandshakeError),
     /// HTTP/2 failed.
     Http2(h2::Error),
-    /// The server speaks HTTP/2 and allows no WebSockets on it.
+    /// The server speaks HTTP/2, but does not allow WebSockets over it.
     NoExtendedConnect,
     /// The server closed a connection.
     Closed,
-    /// A byte came back that was not sent, or not in this order.
+    /// The server sent a byte that the driver did not send, or not in this order.
     WrongByte {
-        /// The message, counted from the first of the cycle.
+        /// The number of the message, counted from the first of the cycle.
         message: u64,
-        /// Its place in the reply, header included unless the reply was compressed.
+        /// The offset of the byte in the reply, including the header unless the reply was
+        /// compressed.
         offset: u64,
     },
-    /// A reply is no compressed text message in one frame.
+    /// A reply is not a compressed text message in one frame.
     NotCompressed {
-        /// The message, counted from the first of the cycle.
+        /// The number of the message, counted from the first of the cycle.
         message: u64,
     },
     /// A reply cannot be inflated.
     NotDeflate {
-        /// The message, counted from the first of the cycle.
+        /// The number of the message, counted from the first of the cycle.
         message: u64,
     },
     /// Replies stopped coming.
     Stalled,
-    /// Not one reply came in the counted time.
+    /// No reply arrived in the counted time.
     NoReplies,
     /// A server did not answer a ping with a pong.
     NoPong {
-        /// The first bytes it sent instead.
+        /// The first bytes that the server sent instead.
         answer: [u8; 2],
     },
-    /// Memory can only be measured of a process that is named.
+    /// Memory can only be measured if the server's process id is given.
     NoProcess,
-    /// One of the above, on this connection.
+    /// Any of the above errors, on one connection.
     On {
-        /// Place of the connection, in the order they were opened.
+        /// Index of the connection, in the order of opening.
         connection: usize,
-        /// What happened there.
+        /// The error of that connection.
         error: Box<LoadError>,
     },
 }
@@ -251,7 +252,7 @@ pub(crate) mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A TCP echo on a thread for each connection, which lets `spoil` at the bytes.
+    /// Starts a TCP echo server with a thread for each connection; `spoil` may change the bytes.
     fn serve(connections: usize, spoil: fn(&mut [u8])) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -260,7 +261,7 @@ pub(crate) mod tests {
                 let mut stream = stream.unwrap();
                 thread::spawn(move || {
                     let mut buffer = vec![0; 64 * 1024];
-                    // It ends when the driver closes, however that shows.
+                    // The thread ends when the driver closes the connection, in whichever way.
                     while let Ok(size @ 1..) = stream.read(&mut buffer) {
                         spoil(&mut buffer[..size]);
                         if stream.write_all(&buffer[..size]).is_err() {
@@ -273,7 +274,7 @@ pub(crate) mod tests {
         address
     }
 
-    /// A short load of raw echo.
+    /// Returns a short load of raw echo.
     pub(crate) fn raw(address: SocketAddr, pattern: Pattern) -> Load {
         Load {
             address,
@@ -326,7 +327,7 @@ pub(crate) mod tests {
         thread::spawn(move || listener.incoming().take(3).for_each(drop));
         let error = run(&raw(address, Pattern::Echo)).unwrap_err();
         let LoadError::On { error, .. } = error else { panic!("{error:?}") };
-        // Reset or closed in order, whichever the driver meets first.
+        // Reset or orderly close, whichever the driver encounters first.
         assert!(matches!(*error, LoadError::Closed | LoadError::Io(_)), "{error:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Resident memory of a process, and when it has nothing left to do.
+//! Resident memory of a process, and a wait for the process to become idle.
 
 use std::fs;
 use std::io;
@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 
 use crate::processor::Time;
 
-/// A process is quiet when it ran for no more than [`QUIET_RUN`] in [`QUIET_TIME`].
+/// Interval of one check: the process is idle when it ran for at most [`QUIET_RUN`] in
+/// [`QUIET_TIME`].
 const QUIET_TIME: Duration = Duration::from_millis(300);
 const QUIET_RUN: Duration = Duration::from_millis(1);
 
-/// One that never is gets measured all the same.
+/// Timeout of the wait; afterwards the process is measured although it is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes of the process that are in memory. This file is exact, where `statm` lags behind by some pages a
-/// core.
+/// Returns the resident memory of the process, in bytes. `smaps_rollup` is exact, whereas `statm`
+/// lags behind by some pages per core.
 ///
 /// # Errors
 ///
-/// If there is no such process, or the kernel has no `smaps_rollup`.
+/// If the process does not exist, or the kernel has no `smaps_rollup`.
 pub(crate) fn resident(pid: u32) -> io::Result<u64> {
     parse(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?)
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
@@ -31,7 +32,7 @@ fn parse(rollup: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// Waits until the process has nothing left to do.
+/// Waits until the process is idle, or until the timeout.
 pub(crate) fn settle(pid: u32) -> io::Result<()> {
     let begin = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What a scenario asks of an echo server beyond plain echo, and how its program is told.
+//! The modes of an echo server beyond plain echo, and the command-line arguments that select them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// How a server agrees to permessage-deflate, in both directions alike (RFC 7692 section 7.1.1).
+/// The permessage-deflate parameters that a server agrees to, the same in both directions (RFC 7692
+/// section 7.1.1).
 ///
-/// Every server compresses at its library's fastest level (1 of zlib, where it can be chosen), and only
-/// what the client offers is agreed to.
+/// Every server compresses at its library's fastest level (zlib's level 1, where it can be chosen),
+/// and agrees only to what the client offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deflate {
-    /// Each message may refer to earlier ones: a window for each connection and direction. The driver
+    /// Messages may refer to earlier ones, with one window per connection and direction. The driver
     /// offers `permessage-deflate`.
     Takeover,
     /// Each message is compressed by itself. The driver offers `permessage-deflate;
@@ -21,30 +22,31 @@ pub enum Deflate {
     NoTakeover,
 }
 
-/// A certificate and its key, each a PEM file.
+/// A certificate and its private key, each a PEM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The chain, the server's own first.
+    /// The certificate chain, the server's certificate first.
     pub chain: PathBuf,
     /// The private key.
     pub key: PathBuf,
 }
 
-/// Plain echo by default.
+/// The mode of a server; plain echo by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mode {
     /// Accept permessage-deflate, and compress every echo with it.
     pub deflate: Option<Deflate>,
     /// Serve TLS with this certificate.
     pub tls: Option<Certificate>,
-    /// Speak HTTP/2 from the first byte on (RFC 9113 section 3.3): each stream is a connection (RFC 8441).
+    /// Speak HTTP/2 with prior knowledge (RFC 9113 section 3.3): each stream is a connection (RFC
+    /// 8441).
     pub http2: bool,
     /// Send every message to all connections, the sender's included, instead of back to the sender
     /// alone.
     pub fan_out: bool,
 }
 
-/// Something that a server can do beyond plain echo.
+/// An ability of a server beyond plain echo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ability {
     /// permessage-deflate, as [`Mode::deflate`] says.
@@ -53,16 +55,16 @@ pub enum Ability {
     Tls,
     /// HTTP/2, as [`Mode::http2`] says.
     Http2,
-    /// Every message to all connections, as [`Mode::fan_out`] says.
+    /// Fan-out to all connections, as [`Mode::fan_out`] says.
     FanOut,
 }
 
-/// Arguments that name no mode.
+/// The error for arguments that name no mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownMode;
 
 impl Mode {
-    /// What a server must be able to do for it.
+    /// Returns the abilities that a server needs for this mode.
     pub fn needs(&self) -> impl Iterator<Item = Ability> {
         let deflate = self.deflate.map(|_| Ability::Deflate);
         let tls = self.tls.as_ref().map(|_| Ability::Tls);
@@ -71,8 +73,8 @@ impl Mode {
         [deflate, tls, http2, fan_out].into_iter().flatten()
     }
 
-    /// The arguments that [`Mode::parse`] reads: `[--deflate takeover|no-takeover] [--tls CERT KEY]
-    /// [--http2] [--fan-out]`.
+    /// Returns the arguments that [`Mode::parse`] reads: `[--deflate takeover|no-takeover] [--tls
+    /// CERT KEY] [--http2] [--fan-out]`.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         if let Some(deflate) = self.deflate {
@@ -90,7 +92,7 @@ impl Mode {
         arguments
     }
 
-    /// Reads the arguments after the address and the way of writing.
+    /// Parses the arguments after the address and the write mode.
     ///
     /// # Errors
     ///
@@ -121,7 +123,7 @@ impl Mode {
 }
 
 impl Deflate {
-    /// What the command line calls it.
+    /// Returns the name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Takeover => "takeover",
@@ -129,7 +131,8 @@ impl Deflate {
         }
     }
 
-    /// The value of `Sec-WebSocket-Extensions` that offers it, and the one that agrees to it.
+    /// Returns the value of `Sec-WebSocket-Extensions` that offers this kind, and that agrees to
+    /// it.
     pub const fn agreement(self) -> &'static str {
         match self {
             Self::Takeover => "permessage-deflate",

@@ -1,9 +1,10 @@
-//! Echo in an open loop: every connection sends on schedule, whatever comes back.
+//! Echo in an open loop: every connection sends on schedule, regardless of replies.
 //!
-//! The schedule has a step every millisecond, at which each connection sends what is due since the step
-//! before in one write. What a socket does not take at its time it takes when it can, and the steps
-//! until then are left out on that connection, as they are for a writer that blocks: what the server
-//! has not read is bounded by the socket's buffers.
+//! The schedule has one step per millisecond. At each step, each connection sends the messages that
+//! are due since the previous step in one write. If a socket does not accept everything, the
+//! connection sends the rest when the socket becomes writable and skips the steps until then, as a
+//! blocking writer would. The data that the server has not read is thus bounded by the socket
+//! buffers.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,10 @@ use crate::report::{Counts, Report};
 
 const STEP: Duration = Duration::from_millis(1);
 
-/// Messages in one write at most; more of them take another.
+/// Maximum number of messages in one write; further messages take another write.
 const WINDOW: usize = 256;
 
-/// Sends for the whole of the counted time, without a warm-up.
+/// Sends during the counted time, without a warm-up.
 pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
     let cycle = load.cycle(WINDOW);
     let connector = Connector::new(load)?;
@@ -67,12 +68,12 @@ pub(crate) fn run(load: &Load) -> Result<Report, LoadError> {
             }
         }
         scheduled = due;
-        // A step that came late does not make the next one early.
+        // A late step does not make the next one early.
         next_step = Instant::now().max(next_step + STEP);
     }
 }
 
-/// Messages that a connection should have sent after `elapsed`.
+/// Returns the number of messages that a connection should have sent after `elapsed`.
 fn due(elapsed: Duration, rate: u32) -> u64 {
     let messages = elapsed.as_nanos() * u128::from(rate) / 1_000_000_000;
     u64::try_from(messages).unwrap_or(u64::MAX)

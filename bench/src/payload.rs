@@ -1,9 +1,9 @@
-//! What messages are made of: the same bytes in every run.
+//! The content of messages: the same bytes in every run.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What the messages are made of.
+/// The kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lower")]
@@ -14,12 +14,12 @@ pub enum Payload {
     Ascii,
     /// Text messages that mix UTF-8 sequences of one to four bytes.
     Utf8,
-    /// Text messages as a service sends them, which deflate shrinks to about a third at 1 KiB.
+    /// Text messages such as a service sends; deflate reduces them to about a third at 1 KiB.
     Json,
 }
 
 impl Payload {
-    /// Its op code (RFC 6455 section 5.2).
+    /// Returns the opcode of such messages (RFC 6455 section 5.2).
     pub(crate) const fn op_code(self) -> u8 {
         match self {
             Self::Binary => 0x2,
@@ -43,7 +43,7 @@ impl Random {
         self.0
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     fn below(&mut self, bound: u64) -> u64 {
         (self.next() >> 16) % bound
     }
@@ -53,7 +53,7 @@ impl Random {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// A message of exactly `length` bytes.
+    /// Returns a message of exactly `length` bytes.
     pub(crate) fn payload(&mut self, payload: Payload, length: usize) -> Vec<u8> {
         const ASCII: [&str; 8] = ["0", "7", "a", "k", "q", "E", "R", " "];
         const MIXED: [&str; 8] = ["a", "7", "é", "ß", "鮭", "海", "🐟", "🌊"];
@@ -73,7 +73,7 @@ impl Random {
         bytes
     }
 
-    /// A line about a fish, with numbers that do not repeat.
+    /// Returns a line of text about a fish, with numbers that do not repeat.
     fn record(&mut self) -> String {
         const NAMES: [&str; 8] =
             ["sockeye", "chinook", "coho", "chum", "pink", "steelhead", "char", "trout"];

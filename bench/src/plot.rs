@@ -1,6 +1,7 @@
-//! The standings as an SVG: for each scenario a bar per rival, the best on top.
+//! The standings as an SVG: for each scenario one bar per rival, the best on top.
 //!
-//! Readable on light and dark pages: it brings its own background, and follows what the reader prefers.
+//! The image has its own background, which follows the reader's preferred color scheme, so that it
+//! is readable on light and dark pages.
 
 use std::fmt::Write;
 
@@ -9,7 +10,8 @@ use crate::standing::{Standing, distinct, is_bare};
 use crate::table::three_digits;
 
 const WIDTH: f64 = 960.0;
-/// Where bars begin, right of the rivals' names, and where the axis ends.
+/// Position at which bars begin, right of the rivals' names, and the position at which the axis
+/// ends.
 const LEFT: f64 = 210.0;
 const RIGHT: f64 = WIDTH - 70.0;
 const HEADER: f64 = 104.0;
@@ -19,7 +21,7 @@ const BAR: f64 = 13.0;
 const GROUP_GAP: f64 = 16.0;
 const FOOTER: f64 = 34.0;
 
-/// Longer bars are cut here, and say so.
+/// Maximum ratio that is drawn; longer bars are truncated and marked.
 const LONGEST: f64 = 3.0;
 
 const STYLE: &str = "\
@@ -34,7 +36,7 @@ const STYLE: &str = "\
     .value{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}\
     .title{font-size:18px;font-weight:600}.group{font-size:13px;font-weight:600}";
 
-/// Who a bar stands for.
+/// The kind of rival that a bar represents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Ours,
@@ -60,7 +62,7 @@ impl Kind {
     }
 }
 
-/// Draws all standings that have a ratio: memory has none.
+/// Draws all standings that have a ratio. Memory has none.
 pub fn draw(standings: &[Standing]) -> String {
     let scenarios: Vec<_> = distinct(standings.iter().map(|standing| standing.scenario.as_str()))
         .into_iter()
@@ -91,7 +93,7 @@ pub fn draw(standings: &[Standing]) -> String {
     out
 }
 
-/// The rivals of a scenario with their ratios, the best first.
+/// Returns the rivals of a scenario with their ratios, the best first.
 fn bars<'a>(standings: &'a [Standing], scenario: &str) -> Vec<(&'a Standing, f64)> {
     let mut bars: Vec<_> = standings
         .iter()
@@ -102,7 +104,7 @@ fn bars<'a>(standings: &'a [Standing], scenario: &str) -> Vec<(&'a Standing, f64
     bars
 }
 
-/// The end of the axis: a step beyond the longest bar, if that is not too far.
+/// Returns the end of the axis: one step beyond the longest bar, up to a maximum.
 fn axis_end(longest: f64) -> f64 {
     ((longest * 2.0).ceil() / 2.0).clamp(1.5, LONGEST)
 }
@@ -132,12 +134,12 @@ fn header(out: &mut String) {
             "<rect class=\"{class}\" x=\"{left}\" y=\"66\" width=\"12\" height=\"12\" rx=\"2\"/>"
         );
         text(out, (left + 18.0, 76.5), "text", "start", name);
-        // Some 7 pixels a letter, and a gap.
+        // About 7 pixels per letter, and a gap.
         left += 48.0 + 7.0 * f64::from(u32::try_from(name.len()).unwrap_or(u32::MAX));
     }
 }
 
-/// A line at every half, a stronger one at 1, and their figures above and below.
+/// Draws a line at every half, a stronger one at 1, and the values above and below.
 fn axis(out: &mut String, end: f64, height: f64) {
     let top = HEADER + GROUP_TITLE - 3.0;
     let bottom = height - FOOTER + 4.0;
@@ -165,7 +167,7 @@ fn across(ratio: f64, end: f64) -> f64 {
 }
 
 fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], end: f64) {
-    // Above the grid, so that no line runs through the words.
+    // Drawn over the grid, so that no line crosses the text.
     let base = bars.first().map(|(standing, ratio)| standing.figure[0] / ratio).unwrap_or_default();
     let what = bars.first().and_then(|(standing, _)| standing.ratio()).map_or("", |ratio| ratio.1);
     let y = top + 18.0;
@@ -191,7 +193,7 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], 
         );
         let cut = *ratio > end;
         if cut {
-            // A gap in the page's colour near its end: the bar is longer than drawn.
+            // A gap in the page's color near the end marks a truncated bar.
             let x = right - 16.0;
             let _ = writeln!(
                 out,
@@ -213,7 +215,7 @@ fn text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, words: 
     );
 }
 
-/// Names come from files too.
+/// Escapes text for XML, as names may come from files.
 fn escape(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for character in words.chars() {
@@ -222,7 +224,7 @@ fn escape(words: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // XML has no way to write these.
+            // XML cannot represent these characters.
             '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' => out.push('\u{fffd}'),
             character => out.push(character),
         }
@@ -261,7 +263,7 @@ mod tests {
         assert!(place(">raw-epoll</text>") < place(">sockeye-push</text>"));
         assert!(place(">sockeye-push</text>") < place(">theirs</text>"));
         assert!(drawn.contains(">1.05</text>") && drawn.contains(">20.0</text>"));
-        // A page, a legend of three, a group's title, and its bars; one is cut.
+        // The page, a legend of three, a group's title, and three bars, one of them truncated.
         assert_eq!(drawn.matches("<rect").count(), 1 + 3 + 1 + 3);
         assert_eq!(drawn.matches("<path").count(), 1);
     }

@@ -7,26 +7,26 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-/// What the scheduler has given a process so far, all of its threads together.
+/// The processor time of a process, summed over its threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
-    /// User and system time, in nanoseconds of the scheduler's clock.
+    /// User and system time, from the scheduler's nanosecond clock.
     pub ran: Duration,
-    /// Time it was ready to run while something else had the core.
+    /// Time during which the process was ready to run while another one had the core.
     pub waited: Duration,
 }
 
 impl Time {
-    /// Reads the time of the process `pid`. Threads that have ended are not in it.
+    /// Reads the processor time of the process `pid`. Threads that have ended are not included.
     ///
     /// # Errors
     ///
-    /// If there is no such process, or the kernel keeps no `schedstat`.
+    /// If the process does not exist, or the kernel has no `schedstat`.
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let mut time = Self::default();
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             let text = match fs::read_to_string(task?.path().join("schedstat")) {
-                // It has ended since it was listed.
+                // The thread has ended since it was listed.
                 Err(error) if is_gone(&error) => continue,
                 text => text?,
             };
@@ -57,14 +57,15 @@ impl Sub for Time {
     }
 }
 
-/// Time that the hypervisor took from all cores of this machine since it booted, in steps of a clock
-/// tick (10 ms).
+/// Returns the time that the hypervisor has taken from all cores of this machine since boot, in
+/// steps of a clock tick (10 ms).
 ///
 /// # Errors
 ///
-/// If `/proc/stat` cannot be read or understood.
+/// If `/proc/stat` cannot be read or parsed.
 pub fn stolen() -> io::Result<Duration> {
-    // The first line sums up all cores: `cpu user nice system idle iowait irq softirq steal …`.
+    // The first line is the sum of all cores: `cpu user nice system idle iowait irq softirq steal
+    // …`.
     let text = fs::read_to_string("/proc/stat")?;
     let ticks: u64 = text
         .lines()

@@ -1,4 +1,4 @@
-//! What the driver tells of a run.
+//! The driver's report of a run.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,77 +11,78 @@ use crate::load::{Load, LoadError, Pattern};
 use crate::payload::Payload;
 use crate::processor::{self, Time};
 
-/// What was seen in the counted time.
+/// The measurements of the counted time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// Wire of the run.
+    /// The protocol of the run.
     pub wire: Wire,
-    /// Who sent what to whom.
+    /// The traffic pattern.
     pub pattern: Pattern,
-    /// Payload of the run.
+    /// The content of messages.
     pub payload: Payload,
     /// Payload bytes of each message.
     pub length: usize,
     /// Connections open at once.
     pub connections: usize,
-    /// Messages on their way per connection.
+    /// Messages in flight per connection.
     pub in_flight: usize,
     /// Counted time in seconds.
     pub seconds: f64,
-    /// Messages that came back whole, every byte as expected; deliveries, if one goes to many.
+    /// Messages that came back whole, every byte as expected; in fan-out, the number of deliveries.
     pub messages: u64,
-    /// The same per second.
+    /// The messages per second.
     pub messages_per_second: f64,
-    /// Time from queueing a message to its whole echo or delivery; not of an open loop.
+    /// Time from queueing a message to its whole echo or delivery; `None` in an open loop.
     pub latency: Option<Latency>,
-    /// The server, if its process was named.
+    /// The server's processor time, if its process id was given.
     pub server: Option<Share>,
-    /// The driver itself.
+    /// The driver's processor time.
     pub driver: Share,
-    /// Share of the counted time that the hypervisor took, summed over all cores.
+    /// Time that the hypervisor took, summed over all cores, as a share of the counted time.
     pub stolen: f64,
-    /// Messages that the sockets took in the counted time, if that is not what came back.
+    /// Messages that the sockets accepted in the counted time, where this differs from the number
+    /// that came back.
     pub sent: Option<u64>,
     /// The server's memory, if it was measured.
     pub memory: Option<Memory>,
 }
 
-/// Percentiles in microseconds.
+/// Percentiles of the latency, in microseconds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
-    /// Half of the messages were faster.
+    /// The median.
     pub p50: f64,
-    /// 1 % were slower.
+    /// The 99th percentile: 1 % of the messages were slower.
     pub p99: f64,
-    /// 0.1 % were slower.
+    /// The 99.9th percentile: 0.1 % of the messages were slower.
     pub p999: f64,
-    /// The slowest.
+    /// The maximum.
     pub max: f64,
 }
 
-/// How a process spent the counted time.
+/// Processor time of a process in the counted time.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Share {
     /// User and system time per message, in microseconds.
     pub microseconds_per_message: f64,
-    /// Running, as a share of the counted time; 1 is a whole core.
+    /// Time running, as a share of the counted time; 1 is a whole core.
     pub busy: f64,
-    /// Ready to run while something else had the core, as a share of the counted time.
+    /// Time ready to run while another process had the core, as a share of the counted time.
     pub waited: f64,
 }
 
-/// Resident memory of the server's process in bytes.
+/// Resident memory of the server's process, in bytes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Memory {
-    /// Before the first connection, after some that were closed again.
+    /// Memory before the first measured connection, after warm-up connections were closed.
     pub before: u64,
-    /// With all connections idle.
+    /// Memory with all connections idle.
     pub after: u64,
-    /// The difference for each connection.
+    /// The difference per connection.
     pub per_connection: f64,
 }
 
-/// The clocks at one end of the counted time.
+/// The clock readings at the start or end of the counted time.
 #[derive(Debug)]
 pub(crate) struct Mark {
     at: Instant,
@@ -110,13 +111,13 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Begins the counted time.
+    /// Starts the counted time.
     pub(crate) fn begin(server_pid: Option<u32>) -> io::Result<Self> {
         let latency = Histogram::new_with_max(60_000_000_000, 3).expect("valid for three digits");
         Ok(Self { begin: Mark::now(server_pid)?, messages: 0, latency })
     }
 
-    /// Replies to what was queued at `from` were whole at `to`.
+    /// Counts replies that were complete at `to`, to messages that were queued at `from`.
     pub(crate) fn reply(&mut self, from: Instant, to: Instant, replies: u64) {
         self.messages += replies;
         let nanoseconds = to.duration_since(from).as_nanos();
@@ -124,17 +125,18 @@ impl Counts {
         self.latency.saturating_record_n(nanoseconds, replies);
     }
 
-    /// Replies whose latency says nothing.
+    /// Counts replies without a latency.
     pub(crate) fn replies(&mut self, messages: u64) {
         self.messages += messages;
     }
 
-    /// Whether nothing has come back yet: a closed loop goes on until something has, or it stalls.
+    /// Returns whether no reply has arrived yet. A closed loop continues until one has, or fails
+    /// when it stalls.
     pub(crate) fn is_empty(&self) -> bool {
         self.messages == 0
     }
 
-    /// Ends the counted time.
+    /// Ends the counted time and returns the report.
     pub(crate) fn report(&self, load: &Load) -> Result<Report, LoadError> {
         let end = Mark::now(load.server_pid)?;
         if self.is_empty() {
@@ -199,7 +201,7 @@ mod tests {
         for (seen, expected) in
             [(latency.p50, 500.0), (latency.p99, 990.0), (latency.p999, 999.0), (latency.max, 1e3)]
         {
-            // Three significant digits, rounded up to the end of their step.
+            // The histogram keeps three significant digits and rounds up to the end of a step.
             assert!((seen - expected).abs() <= expected / 1000.0, "{seen} for {expected}");
         }
     }

@@ -1,4 +1,4 @@
-//! Who runs: the program of each rival, and a process of it that ends with its handle.
+//! The rivals: the program of each, and a process that is killed when its handle is dropped.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -11,23 +11,25 @@ use crate::mode::{Deflate, Mode};
 /// An echo server in the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rival {
-    /// What tables and the command line call it.
+    /// The name in tables and on the command line.
     pub name: &'static str,
-    /// Its program, beside the runner's.
+    /// The file name of the program, in the same folder as the runner.
     pub program: &'static str,
     /// Arguments after the address.
     pub arguments: &'static [&'static str],
-    /// What it speaks.
+    /// The protocol that the rival speaks.
     pub wire: Wire,
-    /// Which versions of HTTP it can be started with; a bare server speaks none where there need be none.
+    /// The versions of HTTP that the rival can be started with; a bare server speaks none where
+    /// none is needed.
     pub http: Http,
-    /// The kinds of permessage-deflate that it can be started with.
+    /// The kinds of permessage-deflate that the rival can be started with.
     pub deflate: &'static [Deflate],
-    /// Whether it can be started with TLS.
+    /// `true` if the rival can be started with TLS.
     pub tls: bool,
-    /// Whether it can be started to send every message to all connections.
+    /// `true` if the rival can be started with fan-out of every message to all connections.
     pub fan_out: bool,
-    /// What builds it, where that is not `cargo build`: without it the rival is left out.
+    /// The script that builds the rival, if not `cargo build`. A rival that has not been built is
+    /// left out.
     pub built_by: Option<&'static str>,
 }
 
@@ -38,20 +40,20 @@ pub enum Http {
     One,
     /// HTTP/2 only.
     Two,
-    /// Either.
+    /// HTTP/1.1 and HTTP/2.
     Both,
 }
 
-/// The rivals that others' ratios are taken to: over HTTP/1.1, and over HTTP/2.
+/// The rivals that ratios are relative to: over HTTP/1.1, and over HTTP/2.
 pub const LIMITS: [&str; 2] = ["raw-epoll", "raw-h2"];
 
 /// Both kinds of permessage-deflate.
 const DEFLATE: &[Deflate] = &[Deflate::Takeover, Deflate::NoTakeover];
 
-/// Builds the rivals in other languages.
+/// The script that builds the rivals in other languages.
 const FOREIGN: &str = "./build-rivals.sh";
 
-/// Every rival, the limits first and ours next.
+/// Every rival: the limits first, then Sockeye.
 pub const ALL: &[Rival] = &[
     raw(LIMITS[0], "raw_epoll"),
     raw("raw-tokio", "raw_tokio"),
@@ -135,7 +137,7 @@ const fn websocket(
 }
 
 impl Rival {
-    /// Whether it can be started in `mode`.
+    /// Returns whether the rival can be started in `mode`.
     pub fn can(&self, mode: &Mode) -> bool {
         let http = if mode.http2 { Http::Two } else { Http::One };
         [http, Http::Both].contains(&self.http)
@@ -144,7 +146,7 @@ impl Rival {
             && (!mode.fan_out || self.fan_out)
     }
 
-    /// Whether its program has been built into `folder`.
+    /// Returns whether the rival's program has been built into `folder`.
     pub fn is_built(&self, folder: &Path) -> bool {
         folder.join(self.program).is_file()
     }
@@ -158,12 +160,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the rival from `folder` in `mode` on a free port and waits until it listens. It inherits the
-    /// cores of the calling thread.
+    /// Starts the rival's program from `folder` in `mode` on a free port, and waits until the
+    /// server listens. The process inherits the cores of the calling thread.
     ///
     /// # Errors
     ///
-    /// If the program cannot be started, or ends or says something else before it listens.
+    /// If the program cannot be started, ends before it listens, or prints anything else first.
     pub fn start(rival: &Rival, mode: &Mode, folder: &Path) -> io::Result<Self> {
         let mut child = Command::new(folder.join(rival.program))
             .arg("127.0.0.1:0")
@@ -188,12 +190,12 @@ impl Running {
         }
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process.
+    /// Returns the server's process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -205,7 +207,7 @@ impl Drop for Running {
     }
 }
 
-/// Kills and reaps; a child that is gone already is what was wanted.
+/// Kills and reaps the child. Errors are ignored, as the child has then ended already.
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();

@@ -8,54 +8,54 @@ use crate::rival::Rival;
 use crate::sample::{self, Sample, Terms};
 use crate::scenario::Scenario;
 
-/// Who runs what, and how often.
+/// The plan of a race: its scenarios, rivals and rounds.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// What is run.
+    /// The scenarios to run.
     pub scenarios: &'a [Scenario],
-    /// Who runs, where their servers can.
+    /// The rivals to run, in the scenarios that their servers support.
     pub rivals: &'a [Rival],
-    /// Samples of each rival in each scenario that are to count.
+    /// Number of undisturbed samples to take of each rival in each scenario.
     pub rounds: usize,
-    /// Tries for each of them, the first included, while they are disturbed.
+    /// Maximum number of tries for each sample while it is disturbed, including the first.
     pub tries: usize,
-    /// How samples are taken.
+    /// The settings of each sample.
     pub terms: Terms,
 }
 
-/// What came of it.
+/// The outcome of a race.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// All samples, the disturbed ones included.
+    /// All samples, including the disturbed ones.
     pub samples: Vec<Sample>,
-    /// Rivals that are out.
+    /// The rivals that failed.
     pub failures: Vec<Failure>,
 }
 
-/// A rival that did not serve as it should, and has no more samples in that scenario.
+/// A rival's failure in one scenario, after which the rival has no more samples there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// The scenario's name.
     pub scenario: String,
     /// The rival's name.
     pub rival: String,
-    /// What the runner or the driver said.
+    /// The error of the runner or the driver.
     pub reason: String,
 }
 
-/// What is told while the race goes on.
+/// An event of a running race.
 #[derive(Debug)]
 pub enum News<'a> {
     /// A sample was taken.
     Sample(&'a Sample),
-    /// A rival is out of a scenario.
+    /// A rival failed in a scenario.
     Failure(&'a Failure),
-    /// A round is over, and this is what came of all so far.
+    /// A round is over; the outcome holds all samples so far.
     Round(&'a Outcome),
 }
 
 impl Plan<'_> {
-    /// Runs all rounds with the programs in `folder`, and tells `hear` what happens.
+    /// Runs all rounds with the programs in `folder`, and passes each event to `hear`.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl Plan<'_> {
         Ok(outcome)
     }
 
-    /// The rivals that can run a scenario, in another order in each round: nobody always runs after the
-    /// same neighbour's heat.
+    /// Returns the rivals that can run a scenario, rotated in each round, so that no rival always
+    /// runs after the same one on a core that it has heated.
     fn starters(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
         let mode = scenario.mode(&self.terms.certificate);
         let able: Vec<_> = self.rivals.iter().filter(|rival| rival.can(&mode)).collect();
@@ -86,7 +86,7 @@ impl Plan<'_> {
         able[first..].iter().chain(&able[..first]).copied().collect::<Vec<_>>().into_iter()
     }
 
-    /// Takes one sample, again while it is disturbed and there are tries left.
+    /// Takes one sample, and repeats it while it is disturbed and tries are left.
     fn sample<E>(
         &self,
         outcome: &mut Outcome,

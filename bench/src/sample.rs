@@ -1,4 +1,5 @@
-//! One measurement: a fresh server on one core, a fresh driver on another, and whether it counts.
+//! One measurement: a new server on one core, a new driver on another, and whether the result
+//! counts.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,29 +14,30 @@ use crate::report::Report;
 use crate::rival::{Rival, Running};
 use crate::scenario::{RATE, Scenario};
 
-/// A sample is disturbed when server or driver was ready to run but kept waiting for its core longer
-/// than this share of the counted time.
+/// Maximum share of the counted time during which server or driver may be ready to run but wait for
+/// its core; beyond it, the sample is disturbed.
 pub const WAITED_LIMIT: f64 = 0.02;
 
-/// A sample is disturbed when the hypervisor took more than this share of the counted time.
+/// Maximum share of the counted time that the hypervisor may take; beyond it, the sample is
+/// disturbed.
 pub const STOLEN_LIMIT: f64 = 0.01;
 
-/// A sample and where it belongs.
+/// A sample, with its scenario, rival and round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// The scenario's name.
     pub scenario: String,
     /// The rival's name.
     pub rival: String,
-    /// Which round, from 1 on.
+    /// The round, counted from 1.
     pub round: usize,
-    /// What the driver saw.
+    /// The driver's report.
     pub report: Report,
-    /// Whether something else on the machine got in the way: see [`WAITED_LIMIT`] and [`STOLEN_LIMIT`].
+    /// `true` if another load on the machine interfered: see [`WAITED_LIMIT`] and [`STOLEN_LIMIT`].
     pub disturbed: bool,
 }
 
-/// How samples are taken.
+/// The settings of samples.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// Core of the server.
@@ -44,9 +46,9 @@ pub struct Terms {
     pub driver_core: usize,
     /// Counted time.
     pub duration: Duration,
-    /// Time at full load before it.
+    /// Time at full load before the counted time.
     pub warm_up: Duration,
-    /// For scenarios over TLS.
+    /// The certificate for scenarios over TLS.
     pub certificate: Certificate,
 }
 
@@ -54,7 +56,7 @@ pub struct Terms {
 ///
 /// # Errors
 ///
-/// If a program cannot be started, or the driver found the echo wanting.
+/// If a program cannot be started, or the driver reports an error.
 pub fn take(
     terms: &Terms,
     scenario: &Scenario,
@@ -107,7 +109,8 @@ pub fn take(
     })
 }
 
-/// Waiting does not change how much memory a server keeps.
+/// Returns whether another load interfered. Memory samples are never disturbed, as waiting does not
+/// change how much memory a server keeps.
 fn is_disturbed(report: &Report) -> bool {
     if report.memory.is_some() {
         return false;
@@ -116,7 +119,7 @@ fn is_disturbed(report: &Report) -> bool {
     waited > WAITED_LIMIT || report.stolen > STOLEN_LIMIT
 }
 
-/// The command-line name of a value is its name in JSON.
+/// Returns the command-line name of a value, which is its name in JSON.
 fn value_name(value: impl Serialize) -> anyhow::Result<String> {
     match serde_json::to_value(value)? {
         serde_json::Value::String(name) => Ok(name),
@@ -124,7 +127,7 @@ fn value_name(value: impl Serialize) -> anyhow::Result<String> {
     }
 }
 
-/// Runs `start` with this thread on one core, which a process started there inherits.
+/// Runs `start` with this thread pinned to one core; a process started there inherits the core.
 fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
     let before = sched_getaffinity(None)?;
     let mut set = CpuSet::new();
@@ -143,7 +146,7 @@ pub(crate) mod tests {
     use crate::payload::Payload;
     use crate::report::{Latency, Memory, Share};
 
-    /// A sample with this server time per message, and nothing else of interest.
+    /// Returns a sample with this server time per message; its other fields are arbitrary.
     pub(crate) fn sample(scenario: &str, rival: &str, microseconds: f64) -> Sample {
         let share = Share { microseconds_per_message: microseconds, busy: 1.0, waited: 0.0 };
         let report = Report {

@@ -6,12 +6,12 @@ use crate::load::Pattern;
 use crate::mode::{Certificate, Deflate, Mode};
 use crate::payload::Payload;
 
-/// What a scenario is about.
+/// The subject of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Group {
     /// Echo of binary messages.
     Echo,
-    /// Echo of text with sequences of several bytes.
+    /// Echo of text with multi-byte UTF-8 sequences.
     Utf8,
     /// Echo with permessage-deflate.
     Deflate,
@@ -19,7 +19,7 @@ pub enum Group {
     Tls,
     /// Echo over HTTP/2.
     Http2,
-    /// One sends, all receive.
+    /// Fan-out: one connection sends, all receive.
     FanOut,
     /// The test of the README of dgrr/websocket.
     Dgrr,
@@ -30,37 +30,37 @@ pub enum Group {
 /// One kind of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// What the command line calls it: `echo-20B-100c-16f` is 20 bytes, 100 connections, 16 in flight, and
-    /// `http2-20B-4c-100s-1f` has 100 streams on each of 4 connections.
+    /// The name on the command line: `echo-20B-100c-16f` is 20 bytes, 100 connections, 16 in
+    /// flight, and `http2-20B-4c-100s-1f` has 100 streams on each of 4 connections.
     pub name: String,
-    /// What it is about.
+    /// The group of the scenario.
     pub group: Group,
-    /// Who sends what to whom.
+    /// The traffic pattern.
     pub pattern: Pattern,
-    /// What messages are made of.
+    /// The content of messages.
     pub payload: Payload,
     /// Payload bytes of each message.
     pub length: usize,
     /// Connections open at once.
     pub connections: usize,
-    /// Streams of HTTP/2 on each of them.
+    /// HTTP/2 streams on each connection; `None` over HTTP/1.1.
     pub streams: Option<usize>,
-    /// Messages on their way per connection, or per stream.
+    /// Messages in flight per connection, or per stream.
     pub in_flight: usize,
-    /// permessage-deflate, and how.
+    /// The kind of permessage-deflate, if any.
     pub deflate: Option<Deflate>,
-    /// Whether connections are TLS.
+    /// `true` if connections use TLS.
     pub tls: bool,
-    /// Counted seconds, where the scenario itself says how many.
+    /// Counted time in seconds, where the scenario itself specifies it.
     pub seconds: Option<u32>,
 }
 
-/// Messages a second on each connection of the open loop.
+/// Messages per second on each connection of the open loop.
 pub const RATE: u32 = 10_000;
 
 const KIB: usize = 1024;
 
-/// Every scenario, in the order of the table.
+/// Returns every scenario, in the order of the table.
 pub fn all() -> Vec<Scenario> {
     let mut all = echo_of_every_size();
     for (length, in_flight) in [(512, 1), (512, 16), (16 * KIB, 1)] {
@@ -109,7 +109,7 @@ pub fn all() -> Vec<Scenario> {
     all
 }
 
-/// One of each group that does not take long.
+/// Returns one scenario of each group that does not take long.
 pub fn quick() -> Vec<Scenario> {
     const NAMES: [&str; 6] = [
         "echo-20B-100c-1f",
@@ -128,7 +128,7 @@ fn echo_of_every_size() -> Vec<Scenario> {
         for connections in [10, 100, 500] {
             for in_flight in [1, 16] {
                 let small = length <= KIB;
-                // One more, as the difference between libraries is largest there.
+                // One more scenario, as the difference between libraries is largest there.
                 let extra = length == 16 * KIB && connections == 100;
                 if in_flight == 1 || small || extra {
                     scenarios.push(echo(Group::Echo, "echo", length, connections, in_flight));
@@ -164,7 +164,7 @@ fn size(length: usize) -> String {
 }
 
 impl Scenario {
-    /// What it asks of a server.
+    /// Returns the mode that the scenario requires of a server.
     pub fn mode(&self, certificate: &Certificate) -> Mode {
         Mode {
             deflate: self.deflate,

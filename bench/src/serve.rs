@@ -1,4 +1,4 @@
-//! The frame of every tokio echo server: one thread, `TCP_NODELAY`, a task per connection.
+//! The common part of every tokio echo server: one thread, `TCP_NODELAY`, a task per connection.
 
 use std::env;
 use std::fmt;
@@ -15,39 +15,39 @@ use tokio_rustls::server::TlsStream;
 
 use crate::mode::{Ability, Certificate, Mode};
 
-/// What every program takes; those in other languages take the same.
+/// The usage of every program; programs in other languages take the same arguments.
 const USAGE: &str = "arguments: ADDR [send|feed|io-uring] [--deflate takeover|no-takeover] \
                      [--tls CERT KEY] [--http2] [--fan-out]";
 
-/// When answers are handed to the kernel.
+/// The time at which answers are handed to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
     /// One write per message: the simplest loop that a user writes.
     Send,
-    /// One write when nothing more is ready to be read: the fast way.
+    /// One write when no more messages are ready to be read: the fast way.
     Feed,
 }
 
-/// What a server program is told: `ADDR [send|feed] [--deflate takeover|no-takeover] [--tls CERT KEY]
-/// [--http2] [--fan-out]`.
+/// Command-line arguments of a server program: `ADDR [send|feed] [--deflate takeover|no-takeover]
+/// [--tls CERT KEY] [--http2] [--fan-out]`.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    /// Where to listen; port 0 for any free one.
+    /// Address to listen on; port 0 for any free one.
     pub address: SocketAddr,
-    /// Feed, unless `send` is asked for. Programs with only one way ignore it.
+    /// The write mode: `Feed`, unless `send` is given. Programs with only one mode ignore it.
     pub writes: Writes,
-    /// Whether to use `io_uring` instead of epoll. Programs with only one backend ignore it.
+    /// `true` to use `io_uring` instead of epoll. Programs with only one backend ignore it.
     pub io_uring: bool,
-    /// Plain echo, unless more is asked for.
+    /// The mode: plain echo by default.
     pub mode: Mode,
 }
 
 impl Arguments {
-    /// Reads the arguments of a program with these abilities.
+    /// Parses the arguments of a program with these abilities.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] with the usage for anything else, and
+    /// [`io::ErrorKind::InvalidInput`] with the usage for unknown arguments, and
     /// [`io::ErrorKind::Unsupported`] for a mode that needs another ability.
     pub fn parse(abilities: &[Ability]) -> io::Result<Self> {
         let usage = || io::Error::new(io::ErrorKind::InvalidInput, USAGE);
@@ -70,20 +70,21 @@ impl Arguments {
     }
 }
 
-/// Says where the server can be reached; the runner waits for this line.
+/// Prints the server's address; the runner waits for this line.
 pub fn announce(address: SocketAddr) {
     println!("listening on {address}");
 }
 
-/// Serves connections until the process is killed. A connection that fails is dropped, and why goes to
-/// standard error.
+/// Serves connections until the process is killed. If a connection fails, the server drops it and
+/// prints the error to standard error.
 ///
-/// Timers are on, as `#[tokio::main]` has them. Tasks are unconstrained, as the examples of fastwebsockets
-/// and tokio-websockets recommend: every tokio server in the race has this advantage.
+/// Timers are enabled, as with `#[tokio::main]`. Tasks are unconstrained, as the examples of
+/// fastwebsockets and tokio-websockets recommend: every tokio server in the race has this
+/// advantage.
 ///
 /// # Errors
 ///
-/// If the runtime cannot be built or the address cannot be listened on.
+/// If the runtime cannot be built or the server cannot listen on the address.
 pub fn run<F, E>(
     address: SocketAddr,
     handle: impl Fn(TcpStream) -> F + Send + Copy + 'static,
@@ -95,12 +96,12 @@ where
     block_on(address, move |stream| async move { report(handle(stream).await) })
 }
 
-/// As [`run`], but over TLS if the arguments ask for it: one handler in both shapes, so that the plain
-/// one pays nothing for the other.
+/// Serves connections as [`run`] does, but over TLS if the arguments say so. The handler is passed
+/// in two forms, plain and TLS, so that the plain one does not pay for the other.
 ///
 /// # Errors
 ///
-/// As [`run`], and if the certificate cannot be used.
+/// The errors of [`run`], and an error if the certificate cannot be used.
 pub fn run_tls<F, G, E>(
     arguments: &Arguments,
     plain: impl Fn(TcpStream) -> F + Send + Copy + 'static,
@@ -145,14 +146,14 @@ where
     })
 }
 
-/// Says on standard error why a connection ended, if it failed.
+/// Prints to standard error why a connection failed, if it did.
 pub fn report<E: fmt::Display>(result: Result<(), E>) {
     if let Err(error) = result {
         eprintln!("connection ended: {error}");
     }
 }
 
-/// rustls with ring, its defaults otherwise.
+/// Returns a rustls configuration with ring, and otherwise defaults.
 ///
 /// # Errors
 ///

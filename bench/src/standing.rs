@@ -1,4 +1,4 @@
-//! What the samples come to: each rival's medians in each scenario, and its ratios.
+//! Statistics of the samples: each rival's medians in each scenario, and its ratios.
 
 use serde::Serialize;
 
@@ -14,33 +14,33 @@ pub struct Standing {
     pub scenario: String,
     /// The rival's name.
     pub rival: String,
-    /// What the figure is.
+    /// The kind of value in `figure`.
     pub measure: Measure,
-    /// The figure that rivals are compared by: median, lowest, highest.
+    /// The value that rivals are compared by: median, lowest, highest.
     pub figure: [f64; 3],
-    /// The bare echo that ran in this scenario, if its figure is comparable.
+    /// The bare echo that ran in this scenario, if its value is comparable.
     pub limit: Option<&'static str>,
-    /// Its median divided by the one of that.
+    /// The rival's median divided by that of the bare echo.
     pub to_limit: Option<f64>,
-    /// The same divided by the lowest one of a WebSocket server in this scenario.
+    /// The rival's median divided by the lowest median of a WebSocket server in this scenario.
     pub to_best: Option<f64>,
     /// Messages echoed or delivered per second.
     pub messages_per_second: f64,
-    /// How much of its core the server used, from 0 to 1.
+    /// Share of its core that the server used, from 0 to 1.
     pub server_busy: f64,
-    /// Latency in microseconds at the 50th, 99th and 99.9th percentile, of a closed loop.
+    /// Latency of a closed loop at the 50th, 99th and 99.9th percentile, in microseconds.
     pub latency: Option<[f64; 3]>,
-    /// Messages sent a second in an open loop, and what share of them came back.
+    /// Messages sent per second in an open loop, and the share that came back.
     pub open_loop: Option<OpenLoop>,
-    /// Samples that count.
+    /// Number of samples that count.
     pub counted: usize,
-    /// Samples that were discarded.
+    /// Number of samples that were discarded.
     pub discarded: usize,
-    /// Whether there were only disturbed samples, so that these count after all.
+    /// `true` if all samples were disturbed, so that the disturbed ones count.
     pub doubtful: bool,
 }
 
-/// What became of messages that were sent whatever came back.
+/// The result of an open loop, which sends messages regardless of replies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OpenLoop {
     /// Messages sent per second.
@@ -49,30 +49,31 @@ pub struct OpenLoop {
     pub received: f64,
 }
 
-/// What a figure is.
+/// The kind of a measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// Server processor time per message, in microseconds.
     Processor,
-    /// Memory of the server per idle connection, in bytes. Not comparable to a server that keeps none.
+    /// Memory of the server per idle connection, in bytes. Not comparable to a server that keeps
+    /// none.
     Memory,
 }
 
 impl Standing {
-    /// Its ratio, and what that is to: a bare echo or else the best.
+    /// Returns the rival's ratio, and the name of its base: a bare echo, or else the best.
     pub fn ratio(&self) -> Option<(f64, &'static str)> {
         self.to_limit.zip(self.limit).or(self.to_best.map(|ratio| (ratio, "the best")))
     }
 }
 
-/// Whether a rival is a bare echo, by its name.
+/// Returns whether a rival is a bare echo, by its name.
 pub fn is_bare(rival: &str) -> bool {
     ALL.iter().any(|known| known.name == rival && known.wire == Wire::Raw)
 }
 
-/// The standing of each rival in each scenario, scenario by scenario, both in the order of their first
-/// sample.
+/// Returns the standing of each rival in each scenario, grouped by scenario, both in the order of
+/// their first sample.
 pub fn standings(samples: &[Sample]) -> Vec<Standing> {
     let scenarios = distinct(samples.iter().map(|sample| sample.scenario.as_str()));
     let mut all = Vec::new();
@@ -87,7 +88,7 @@ pub fn standings(samples: &[Sample]) -> Vec<Standing> {
     all
 }
 
-/// Each name once, in the order in which they first come.
+/// Returns each name once, in the order of first occurrence.
 pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut distinct = Vec::new();
     for name in names {
@@ -98,10 +99,10 @@ pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     distinct
 }
 
-/// Fills in the ratios of one scenario.
+/// Sets the ratios of one scenario.
 fn compare(standings: &mut [Standing]) {
     let comparable = |standing: &&Standing| standing.measure == Measure::Processor;
-    // No two of them can run in one scenario.
+    // No two limits can run in one scenario.
     let limit = LIMITS.into_iter().find_map(|limit| {
         let standing = standings.iter().filter(comparable).find(|row| row.rival == limit)?;
         Some((limit, standing.figure[0]))
@@ -167,7 +168,7 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
     })
 }
 
-/// The middle of sorted values, or the mean of the two in the middle.
+/// Returns the median of sorted values: the middle one, or the mean of the two in the middle.
 fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = *sorted.get((sorted.len() - 1) / 2)?;

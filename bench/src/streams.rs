@@ -1,7 +1,9 @@
-//! Echo in a closed loop over HTTP/2: each stream is a WebSocket, opened by an extended CONNECT (RFC 8441).
+//! Echo in a closed loop over HTTP/2: each stream is a WebSocket, opened by an extended CONNECT
+//! (RFC 8441).
 //!
-//! On tokio and h2, so that the driver costs more than the bare one over HTTP/1.1: what is compared is the
-//! server's time. Nobody asks for HTTP/2; the server has to know (RFC 9113 section 3.3).
+//! This driver is built on tokio and h2 and therefore costs more than the bare one over HTTP/1.1;
+//! the race compares the server's time. The driver uses HTTP/2 with prior knowledge (RFC 9113
+//! section 3.3).
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,11 +27,12 @@ use crate::in_flight::InFlight;
 use crate::load::{Load, LoadError, STALL, WAIT};
 use crate::report::{Counts, Report};
 
-/// What a server may send on a stream, and on a connection, before it is read: what Chromium gives.
+/// Flow-control windows, in bytes: the amount that a server may send on a stream, and on a
+/// connection, before the driver reads. Chromium's values.
 const STREAM_WINDOW: u32 = 6 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 15 * 1024 * 1024;
 
-/// Runs echo on all streams of all connections.
+/// Runs the echo load on all streams of all connections.
 pub(crate) fn run(load: &Load, streams: usize) -> Result<Report, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(drive(load, streams))
@@ -50,7 +53,8 @@ async fn drive(load: &Load, streams: usize) -> Result<Report, LoadError> {
     let seen = Arc::new(Mutex::new(Seen::begin(load)?));
     let mut echoes = JoinSet::new();
     for (first, (index, (send, receive))) in (0..).zip(opened) {
-        // Neighbours do not send the same at the same time.
+        // Streams start at different messages, so that neighbours do not send the same at the same
+        // time.
         let exchange = load.exchange(&cycle, first);
         let in_flight = InFlight::new(load.in_flight);
         let mut stream = Stream { send, receive, exchange, in_flight };
@@ -66,7 +70,7 @@ async fn drive(load: &Load, streams: usize) -> Result<Report, LoadError> {
     lock(&seen).counts.report(load)
 }
 
-/// Lets streams run for some time, and until a reply has come.
+/// Runs the streams for at least `time`, and until a reply has arrived.
 async fn pass(
     time: Duration,
     seen: &Mutex<Seen>,
@@ -80,7 +84,7 @@ async fn pass(
         }
         tokio::select! {
             () = sleep(left.clamp(Duration::from_millis(1), WAIT)) => {}
-            // They end by failing only.
+            // The echo tasks end only by failing.
             Some(Ok(ended)) = echoes.join_next() => return ended.and(Err(LoadError::Closed)),
         }
         if lock(seen).last_reply.elapsed() > STALL {
@@ -89,7 +93,7 @@ async fn pass(
     }
 }
 
-/// What came back on all streams.
+/// The replies on all streams.
 struct Seen {
     counts: Counts,
     last_reply: Instant,
@@ -102,7 +106,7 @@ impl Seen {
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    // All is on one thread; a panic of another task is that task's.
+    // All tasks run on one thread; a panic of another task concerns only that task.
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -115,9 +119,10 @@ async fn connect(load: &Load) -> Result<SendRequest<Bytes>, LoadError> {
         .handshake(tcp)
         .await?;
     let ping = connection.ping_pong();
-    // Its error shows on each of its streams.
+    // An error of the connection appears on each of its streams.
     tokio::spawn(unconstrained(async move { drop(connection.await) }));
-    // The server's settings come first: they are known once a ping is answered (RFC 9113 section 3.4).
+    // The server sends its settings first, so they are known once a ping is answered (RFC 9113
+    // section 3.4).
     if let Some(mut ping) = ping {
         ping.ping(Ping::opaque()).await?;
     }
@@ -160,7 +165,7 @@ async fn open(
     Ok((send, receive))
 }
 
-/// One WebSocket, or what is in place of it on a bare server.
+/// One WebSocket, or the raw stream in its place on a bare server.
 struct Stream {
     send: SendStream<Bytes>,
     receive: RecvStream,
@@ -169,7 +174,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// Takes all that has come and sends what is queued for it, until something is wrong.
+    /// Receives all available data and sends what is queued in response, until an error.
     fn poll_echo(
         &mut self,
         cx: &mut Context<'_>,
@@ -219,7 +224,7 @@ mod tests {
     use std::net::{SocketAddr, TcpListener};
     use std::thread;
 
-    /// An echo by h2 on a thread, for one connection, which lets `spoil` at the bytes.
+    /// Starts an echo server with h2 on a thread, for one connection; `spoil` may change the bytes.
     fn serve(builder: server::Builder, spoil: fn(&mut [u8])) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

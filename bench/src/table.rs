@@ -1,11 +1,11 @@
-//! The standings in Markdown: a table for each scenario, and one of ratios over all of them.
+//! The standings in Markdown: a table for each scenario, and one of ratios over all scenarios.
 
 use std::fmt::Write;
 
 use crate::rival::{ALL, LIMITS};
 use crate::standing::{Measure, Standing, distinct, is_bare};
 
-/// One table per scenario, with all there is to know.
+/// Renders one table per scenario, with all values.
 pub fn render(standings: &[Standing]) -> String {
     let mut out = String::new();
     let mut scenario = "";
@@ -80,13 +80,13 @@ fn line(out: &mut String, row: &Standing) {
     let _ = writeln!(out, "| {} |", cells.join(" | "));
 }
 
-/// One row per rival, one column per scenario: ratios, or bytes where the scenario is about memory. The
-/// lowest figure of a WebSocket server in each column is bold.
+/// Renders one row per rival and one column per scenario: ratios, or bytes where the scenario
+/// measures memory. The lowest value of a WebSocket server in each column is bold.
 pub fn compare(standings: &[Standing]) -> String {
     let scenarios = distinct(standings.iter().map(|standing| standing.scenario.as_str()));
     let mut rivals = distinct(standings.iter().map(|standing| standing.rival.as_str()));
     let place = |rival: &str| ALL.iter().position(|known| known.name == rival);
-    // Not every rival is in the first scenario.
+    // The first scenario may lack some rivals.
     rivals.sort_by_key(|rival| place(rival).unwrap_or(usize::MAX));
     let mut out = String::new();
     let _ = writeln!(out, "| | {} |", scenarios.join(" | "));
@@ -105,7 +105,7 @@ fn of<'a>(standings: &'a [Standing], scenario: &str) -> impl Iterator<Item = &'a
     standings.iter().filter(move |standing| standing.scenario == scenario)
 }
 
-/// What a column's figures are ratios to.
+/// Returns the base of a column's ratios.
 fn unit(standings: &[Standing], scenario: &str) -> String {
     let Some(standing) = of(standings, scenario).next() else { return String::new() };
     match standing.ratio() {
@@ -133,7 +133,8 @@ fn cell(standings: &[Standing], scenario: &str, rival: &str) -> String {
     }
 }
 
-/// Three significant digits, and never fewer than those before the point.
+/// Formats a value with three significant digits, and never fewer than those before the decimal
+/// point.
 pub(crate) fn three_digits(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),

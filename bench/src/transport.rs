@@ -1,23 +1,24 @@
-//! The bytes of a connection, plain or in TLS, with one `read` and one `write` a wake-up either way.
+//! The transport of a connection, plain or TLS, with one `read` and one `write` per wake-up in both
+//! cases.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use rustls::{ClientConnection, StreamOwned};
 
-/// Ciphertext read at most per wake-up of a connection.
+/// Maximum size of the ciphertext read per wake-up of a connection, in bytes.
 const READ_SIZE: usize = 64 * 1024;
 
-/// A connected socket, which may or may not block.
+/// A connected socket, blocking or non-blocking.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    /// Bytes as they are.
+    /// Plain bytes.
     Plain(TcpStream),
-    /// Bytes in TLS records.
+    /// TLS records.
     Tls(Box<Tls>),
 }
 
-/// A session and its socket.
+/// A TLS session and its socket.
 #[derive(Debug)]
 pub(crate) struct Tls {
     stream: StreamOwned<ClientConnection, TcpStream>,
@@ -25,15 +26,16 @@ pub(crate) struct Tls {
 }
 
 impl Transport {
-    /// TLS over `tcp`. The handshake is made with the first bytes written or read.
+    /// Creates a TLS transport over `tcp`. The TLS handshake takes place with the first bytes
+    /// written or read.
     pub(crate) fn tls(mut session: ClientConnection, tcp: TcpStream) -> Self {
-        // A message is encrypted whole: what a connection may hold is bounded by what is in flight.
+        // Each message is encrypted whole: the messages in flight bound the session's buffer.
         session.set_buffer_limit(None);
         let stream = StreamOwned::new(session, tcp);
         Self::Tls(Box::new(Tls { stream, ciphertext: vec![0; READ_SIZE] }))
     }
 
-    /// The socket, to wait on.
+    /// Returns the socket, to wait on.
     pub(crate) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
@@ -41,7 +43,7 @@ impl Transport {
         }
     }
 
-    /// Reads from the socket once; [`io::ErrorKind::WouldBlock`] if that gave nothing to return.
+    /// Reads from the socket once; [`io::ErrorKind::WouldBlock`] if the read yielded no plaintext.
     pub(crate) fn read_once(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read(buffer),
@@ -49,8 +51,8 @@ impl Transport {
         }
     }
 
-    /// Writes as much as the socket takes in one call. With TLS that is everything, of which the socket
-    /// may still owe some: see [`Transport::flush_pending`].
+    /// Writes as much as the socket takes in one call. With TLS, the session takes all bytes, and
+    /// [`Transport::flush_pending`] writes the ciphertext to the socket.
     pub(crate) fn write_once(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.write(bytes),
@@ -58,7 +60,7 @@ impl Transport {
         }
     }
 
-    /// Writes what is encrypted already; false if some of it has to wait.
+    /// Writes the pending ciphertext. Returns `false` if the socket does not take all of it.
     pub(crate) fn flush_pending(&mut self) -> io::Result<bool> {
         match self {
             Self::Plain(_) => Ok(true),
@@ -85,7 +87,7 @@ impl Tls {
         let size = sock.read(&mut self.ciphertext)?;
         let mut ciphertext = &self.ciphertext[..size];
         let mut filled = 0;
-        // The session takes a record's worth at a time.
+        // The session takes about one record at a time.
         while !ciphertext.is_empty() {
             conn.read_tls(&mut ciphertext)?;
             conn.process_new_packets().map_err(io::Error::other)?;
@@ -99,7 +101,8 @@ impl Tls {
     }
 }
 
-/// Takes all plaintext that there is; a peer that ended its side shows when the socket ends.
+/// Takes all available plaintext. A peer that closed its sending side is noticed when the socket
+/// ends.
 fn drain(session: &mut ClientConnection, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -113,7 +116,7 @@ fn drain(session: &mut ClientConnection, buffer: &mut [u8]) -> io::Result<usize>
     Ok(filled)
 }
 
-/// For the opening handshake, while the socket blocks.
+/// For the opening handshake, during which the socket is blocking.
 impl Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -123,7 +126,7 @@ impl Read for Transport {
     }
 }
 
-/// For the opening handshake, while the socket blocks.
+/// For the opening handshake, during which the socket is blocking.
 impl Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {

@@ -1,4 +1,7 @@
-"""What attackers do: each function attacks a server until a deadline, and returns what it still holds then."""
+"""The kinds of attacks.
+
+Each function attacks a server until a deadline, and returns the connections that it still holds.
+"""
 
 import contextlib
 import os
@@ -13,7 +16,7 @@ GRPC = "/sockeye.demo.v1.Demo/SayHello"
 
 
 def _reconnecting(attack):
-    """Attacks again by another connection when the server has ended one, as an attacker would."""
+    """Repeats the attack on a new connection whenever the server closes one, as attackers do."""
 
     def again(server, deadline):
         while time.monotonic() < deadline:
@@ -25,11 +28,11 @@ def _reconnecting(attack):
     return again
 
 
-# Memory: messages and requests that begin and never end.
+# Memory: messages and requests that never end.
 
 
 def _deflated(length):
-    """The beginning of a message that inflates to a thousand times its length: zeros."""
+    """Returns the beginning of a message that inflates to a thousand times its length: zeros."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = bytearray()
     while len(packed) < length:
@@ -58,7 +61,7 @@ def unfinished_deflated(count):
 
 
 def unfinished_messages(count, length=8 << 20):
-    """Each connection sends a long message but for its last byte."""
+    """Each connection sends a long message except for its last byte."""
 
     def attack(server, deadline):
         held = []
@@ -74,7 +77,7 @@ def unfinished_messages(count, length=8 << 20):
 
 
 def unfinished_heads(count, length=60_000):
-    """Each connection sends nearly all of the longest head that is taken."""
+    """Each connection sends nearly all of the longest request head that the server accepts."""
 
     def attack(server, deadline):
         held = []
@@ -103,7 +106,7 @@ def idle_websockets(count):
 
 
 def unread_echoes(count, each=0.5):
-    """Each connection sends messages for as long as they are taken, and reads no echo."""
+    """Each connection sends messages for as long as the server accepts them, and reads no echo."""
 
     def attack(server, deadline):
         held = []
@@ -119,7 +122,7 @@ def unread_echoes(count, each=0.5):
 
 
 def silent_pages(count, each=0.3):
-    """Each connection asks for a page many times, reads nothing and falls silent."""
+    """Each connection requests a page many times, reads nothing and then stays idle."""
 
     def attack(server, deadline):
         held = []
@@ -138,7 +141,7 @@ def silent_pages(count, each=0.3):
 
 
 def silent_answers(count):
-    """Each connection asks for 100 pages over HTTP/2, and opens no window for them."""
+    """Each connection requests 100 pages over HTTP/2, and opens no flow-control window for them."""
 
     def attack(server, deadline):
         held = []
@@ -155,7 +158,7 @@ def silent_answers(count):
 
 
 def zero_window_websockets(count, streams=100, each=2):
-    """Each connection opens 100 WebSockets over HTTP/2, sends to all and lets none answer."""
+    """Each connection opens 100 WebSockets over HTTP/2, and sends with their windows closed."""
 
     def attack(server, deadline):
         held = []
@@ -178,7 +181,11 @@ def zero_window_websockets(count, streams=100, each=2):
 
 @_reconnecting
 def window_resets(server, deadline):
-    """Uses up the window of its connection, waits for 99 answers that it does not let come, resets them; again and again."""
+    """Repeatedly opens 99 streams on an exhausted connection window and resets them.
+
+    Before the reset, the attacker waits up to a second for the server to answer each stream, whose
+    body the window blocks.
+    """
     stream = wire.dial(server, "h2")
     frames, answered = wire.Frames(), set()
 
@@ -221,7 +228,7 @@ def rapid_resets(server, deadline):
 
 @_reconnecting
 def grpc_resets(server, deadline):
-    """Opens calls and resets them at once, over HTTP/2 within a WebSocket."""
+    """Opens gRPC calls and resets them at once, over HTTP/2 within a WebSocket."""
     stream = wire.websocket(server, "/grpc")
     wire.pump(stream, wire.ws_frame(2, wire.settings(window=65_535)), deadline)
     next_id = 1
@@ -256,7 +263,7 @@ http2_pings = _http2_flood(wire.frame(wire.PING, payload=bytes(8)) * 10_000)
 http2_settings = _http2_flood(wire.frame(wire.SETTINGS) * 20_000)
 
 
-# Time: connections that are never cut off.
+# Time: connections that the server never closes.
 
 
 def _websocket_flood(data):
@@ -278,7 +285,7 @@ pongs = _websocket_flood(wire.ws_frame(10) * 50_000)
 
 @_reconnecting
 def pipelined_requests(server, deadline):
-    """Asks for small pages without a pause."""
+    """Requests small pages without a pause."""
     stream = wire.dial(server, "http/1.1")
     data = wire.head(server, "/healthz") * 1_000
     while time.monotonic() < deadline:
@@ -287,7 +294,10 @@ def pipelined_requests(server, deadline):
 
 
 def dribbles(count, pongs_too=False):
-    """Each connection sends a byte a second of a message, within one frame or as fragments; it answers pings or does not."""
+    """Each connection sends one byte per second of a message, in one frame or as fragments.
+
+    The attacker answers pings or ignores them.
+    """
 
     def attack(server, deadline):
         held = []
@@ -307,7 +317,7 @@ def dribbles(count, pongs_too=False):
                     stream.send(b"x" if at % 2 else wire.ws_frame(0, b"x", fin=False))
                 except (Gone, OSError):
                     del alive[at]
-        # The remaining connections are those that were never cut off.
+        # The remaining connections are those that the server never closed.
         os.write(server.survivors[1], b"x" * len(alive))
         return held
 
@@ -315,7 +325,7 @@ def dribbles(count, pongs_too=False):
 
 
 def descriptors(count):
-    """Connects more often than the server has descriptors for."""
+    """Opens more connections than the server has file descriptors."""
 
     def attack(server, deadline):
         held = []
@@ -329,7 +339,7 @@ def descriptors(count):
 
 
 def forged_log(server, _):
-    """Closes with a reason that would be a line of the log, and asks for paths that would be others."""
+    """Closes with a reason that forges a line of the log, and requests paths that forge others."""
     stream = wire.websocket(server)
     reason = "bye\r\nFORGED \u2028\u202e".encode()
     stream.sendall(wire.ws_frame(8, struct.pack(">H", 1000) + reason))

@@ -1,4 +1,7 @@
-"""Attacks `sockeye serve` in every way that once got through, and fails where one passes its bounds: see ci/attacks.sh."""
+"""Runs every attack that once succeeded against `sockeye serve`: see ci/attacks.sh.
+
+Fails if an attack exceeds its bounds.
+"""
 
 import argparse
 import contextlib
@@ -14,13 +17,13 @@ import wire
 from server import MEBIBYTE, Attackers, Innocent, Server
 
 TLS = ("--self-signed",)
-# Number of slots: one more than a small attack takes, for the innocent client.
+# Maximum number of connections: one more than a small attack opens, for the innocent client.
 SMALL = 50
 
 
 @dataclasses.dataclass
 class Attack:
-    """An attack, and what it may take."""
+    """An attack, and the bounds of the resources that it may use."""
 
     name: str
     attack: Callable
@@ -44,7 +47,7 @@ class Attack:
 
 
 def many_places(server):
-    """There is room for as many clients again as the attack held places."""
+    """Checks that as many new clients can connect as the attack held connections."""
     quiet(server)
     held, until = [], time.monotonic() + 15
     while len(held) < SMALL - 2 and time.monotonic() < until:
@@ -58,7 +61,7 @@ def many_places(server):
 
 
 def quiet(server):
-    """Waits until the server has written what fits into the buffers on the way, and does nothing more."""
+    """Waits until the server has filled the socket buffers and is idle."""
     until, before = time.monotonic() + 60, -1.0
     while time.monotonic() < until and server.processor() - before > 0.05:
         before = server.processor()
@@ -66,7 +69,7 @@ def quiet(server):
 
 
 def nobody_survived(server):
-    """No connection of the attackers is left."""
+    """Checks that no connection of the attackers is left."""
     os.set_blocking(server.survivors[0], False)
     with contextlib.suppress(BlockingIOError):
         left = len(os.read(server.survivors[0], 1 << 16))
@@ -75,7 +78,7 @@ def nobody_survived(server):
 
 
 def log_is_ours(server):
-    """No line of the log was written by a peer, and no character reorders one."""
+    """Checks that no peer has forged a line of the log, and that no character reorders one."""
     log = server.lines_of_log()
     if any(line.startswith("FORGED") for line in log):
         yield "a peer wrote a line of the log"
@@ -86,7 +89,7 @@ def log_is_ours(server):
 
 
 def log_is_short(server):
-    """The log is not flooded."""
+    """Checks that the log is not flooded."""
     log = server.lines_of_log()
     if len(log) > 30:
         yield f"{len(log)} lines of the log"
@@ -101,7 +104,7 @@ def log_names_the_peer(server):
 
 
 def rebound(server):
-    """A name that was made to resolve to loopback gets neither pages nor WebSockets."""
+    """Checks that a host name that resolves to loopback gets neither pages nor WebSockets."""
     for path, request in [("/", wire.head), ("/echo", wire.upgrade_head), ("/grpc", wire.upgrade_head)]:
         stream = wire.dial(server)
         host = f"evil.example:{server.address[1]}"
@@ -113,7 +116,7 @@ def rebound(server):
 
 
 def nothing(*_):
-    """No attack but what the check does."""
+    """No attack besides the requests of the check."""
 
 
 
@@ -136,7 +139,7 @@ ATTACKS = [
     Attack("window-resets-longer", kinds.window_resets, 64, flags=TLS, seconds=30, processes=4),
     Attack("rapid-resets", kinds.rapid_resets, 64, flags=TLS, seconds=5, processes=4),
     Attack("grpc-resets", kinds.grpc_resets, 128, seconds=4, processes=8, quick=True),
-    # D2: responses that nobody reads.
+    # D2: responses that the client never reads.
     Attack("silent-pages", kinds.silent_pages(7), 64, processes=7, seconds=4, quick=True, check=many_places,
            flags=("--max-connections", str(SMALL), "--write-timeout", "2s")),
     Attack("silent-answers", kinds.silent_answers(7), 64, processes=7, seconds=4, check=many_places,
@@ -162,7 +165,7 @@ ATTACKS = [
           ("pongs", kinds.pongs, (), False),
           ("pipelined-requests", kinds.pipelined_requests, (), True),
       ]),
-    # Ten thousand hostile connections of one kind stay under a gibibyte.
+    # Ten thousand hostile connections of one kind use less than a gibibyte.
     *(Attack(f"10000-{attack_name}", attack, 1024, flags=flags, processes=5, seconds=90, delay=5)
       for attack_name, attack, flags in [
           ("idle", kinds.idle_websockets(2_000), ()),
@@ -178,7 +181,7 @@ ATTACKS = [
 
 
 def run(attack, program):
-    """Runs one attack. Gives a line of the table, and what is wrong."""
+    """Runs one attack. Returns a line of the table, and the errors."""
     wrong = []
     with Server(program, attack.flags, attack.files) as server:
         server.survivors = os.pipe()
@@ -222,7 +225,7 @@ def run(attack, program):
 
 
 def settled(server, start, bound):
-    """The memory once the attackers are gone, and the server has had some seconds to give it back."""
+    """Returns the memory after the attackers have gone and the server has had time to free it."""
     until = time.monotonic() + 8
     while (now := server.memory()) > start * bound[0] + bound[1] * MEBIBYTE and time.monotonic() < until:
         time.sleep(0.2)
@@ -250,7 +253,7 @@ def main():
     for attack in chosen:
         try:
             line, wrong = run(attack, options.program)
-        except Exception as error:  # one that cannot be run has not been held off
+        except Exception as error:  # an attack that cannot run has not been repelled
             line, wrong = f"{attack.name:28}", [repr(error)]
         failed += bool(wrong)
         print(line, "FAILED" if wrong else "held", flush=True)

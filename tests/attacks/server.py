@@ -1,4 +1,4 @@
-"""The program under attack, what it takes, and an innocent client beside the attackers."""
+"""The server under attack, its resource usage, and an innocent client beside the attackers."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ _fork = multiprocessing.get_context("fork")
 
 
 class Server:
-    """A `sockeye serve` of its own on a free port of loopback, ended with the block."""
+    """A new `sockeye serve` process on a free loopback port, ended with the block."""
 
     def __init__(self, program, flags=(), files=None):
         def limit():
@@ -54,20 +54,20 @@ class Server:
         return 0
 
     def memory(self):
-        """What it holds of the machine's memory now, in bytes."""
+        """Returns the resident memory of the server, in bytes."""
         return self._field("VmRSS")
 
     def forget_peak(self):
-        """Begins to measure the peak anew."""
+        """Resets the measurement of the peak."""
         with open(f"/proc/{self.process.pid}/clear_refs", "w") as refs:
             refs.write("5")
 
     def peak(self):
-        """The most that it held, in bytes."""
+        """Returns the peak resident memory of the server, in bytes."""
         return self._field("VmHWM")
 
     def processor(self):
-        """The processor time that it took, in seconds."""
+        """Returns the processor time that the server has used, in seconds."""
         with open(f"/proc/{self.process.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
@@ -101,12 +101,12 @@ def _innocent(server, pipe, stop):
             time.sleep(0.01)
             lag = max(lag, time.monotonic() - begun - 0.01)
         pipe.send((delays, lag, None))
-    except Exception as error:  # whatever it is, the attack has hit a bystander
+    except Exception as error:  # any error means that the attack has harmed the innocent client
         pipe.send((delays, lag, repr(error)))
 
 
 class Innocent:
-    """A client in a process of its own that sends small messages and waits for each echo."""
+    """A client in a separate process that sends small messages and waits for each echo."""
 
     def __init__(self, server):
         self.pipe, theirs = _fork.Pipe()
@@ -117,7 +117,10 @@ class Innocent:
             raise RuntimeError(f"the innocent client was not served before the attack began: {said}")
 
     def finish(self):
-        """The delays of its messages and the longest that the machine let it sleep too long, in seconds; what went wrong."""
+        """Returns the delays of the messages, the machine's maximum wake-up delay, and the error.
+
+        Both delays are in seconds.
+        """
         self.stop.set()
         result = self.pipe.recv() if self.pipe.poll(40) else ([], 0, "no answer for 40 s")
         self.process.join(1)
@@ -131,12 +134,12 @@ def _attacker(attack, server, deadline, barrier):
     # the machine's load.
     os.nice(int(os.environ.get("NICE", "5")))
     hold = attack(server, deadline)
-    barrier.wait()  # what they hold, they hold until all are told to let go
+    barrier.wait()  # attackers keep their connections until all are notified to release them
     del hold
 
 
 class Attackers:
-    """Processes that attack at the same time, and hold what they have until they are told to let go."""
+    """Processes that attack at the same time, and keep their connections until notified."""
 
     def __init__(self, server, attack, count, deadline):
         self.done = _fork.Barrier(count + 1)
@@ -146,7 +149,7 @@ class Attackers:
             process.start()
 
     def wait(self, timeout):
-        """Waits until all are at their end, and lets them go."""
+        """Waits until all attacks have ended, and makes the processes release their connections."""
         try:
             self.done.wait(timeout)
         except threading.BrokenBarrierError:

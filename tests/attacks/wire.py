@@ -1,4 +1,4 @@
-"""Requests and frames, written by hand: attackers do what libraries do not."""
+"""Requests and frames, built by hand: attackers send what libraries do not."""
 
 import select
 import socket
@@ -10,11 +10,11 @@ KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Gone(Exception):
-    """The server has ended the connection."""
+    """The server has closed the connection."""
 
 
 def dial(server, alpn=None, timeout=10):
-    """A connection to the server, with TLS where it speaks that."""
+    """Opens a connection to the server, with TLS if the server uses it."""
     stream = socket.create_connection(server.address, timeout=timeout)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not server.tls:
@@ -28,19 +28,19 @@ def dial(server, alpn=None, timeout=10):
 
 
 def head(server, path, extra=b"", host=None):
-    """The head of a GET."""
+    """Returns the head of a GET request."""
     host = (host or "%s:%d" % server.address).encode()
     return b"GET " + path.encode() + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + extra + b"\r\n"
 
 
 def upgrade_head(server, path="/echo", extra=b"", host=None):
-    """The head of a request for a WebSocket."""
+    """Returns the head of a WebSocket upgrade request."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     return head(server, path, upgrade + b"Sec-WebSocket-Key: " + KEY + b"\r\n" + extra, host)
 
 
 def read_head(stream):
-    """An answer's head, and nothing of what follows it."""
+    """Reads the head of a response, and nothing after it."""
     answer = bytearray()
     while not answer.endswith(b"\r\n\r\n"):
         byte = stream.recv(1)
@@ -51,7 +51,7 @@ def read_head(stream):
 
 
 def websocket(server, path="/echo", extra=b""):
-    """An open WebSocket."""
+    """Opens a WebSocket."""
     stream = dial(server, "http/1.1")
     stream.sendall(upgrade_head(server, path, extra))
     answer = read_head(stream)
@@ -61,7 +61,7 @@ def websocket(server, path="/echo", extra=b""):
 
 
 def ws_frame(opcode, payload=b"", fin=True, compressed=False, length=None):
-    """A frame of a client, masked with zeros; `length` announces more than the payload has."""
+    """Returns a client frame, masked with zeros; `length` can exceed the payload's length."""
     length = len(payload) if length is None else length
     first = (0x80 if fin else 0) | (0x40 if compressed else 0) | opcode
     if length < 126:
@@ -73,7 +73,7 @@ def ws_frame(opcode, payload=b"", fin=True, compressed=False, length=None):
     return size + b"\0\0\0\0" + payload
 
 
-# HTTP/2 (RFC 9113), as far as an attacker needs it.
+# HTTP/2 (RFC 9113), as far as the attacks need it.
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
@@ -82,7 +82,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
-    """A frame of HTTP/2."""
+    """Returns an HTTP/2 frame."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
@@ -98,7 +98,7 @@ def _string(text):
 
 
 def request(stream, method, path, authority, extra=(), end=True):
-    """A HEADERS frame whose fields are literals without indexing."""
+    """Returns a HEADERS frame whose fields are literals without indexing."""
     fields = [(b":method", method), (b":scheme", b"https"), (b":path", path.encode())]
     fields += [(b":authority", authority), *extra]
     block = b"".join(b"\0" + _string(name) + _string(value) for name, value in fields)
@@ -106,23 +106,23 @@ def request(stream, method, path, authority, extra=(), end=True):
 
 
 def get(stream, path):
-    """A GET over HTTP/2."""
+    """Returns a GET request over HTTP/2."""
     return request(stream, b"GET", path, b"localhost")
 
 
 def connect(stream, path="/echo"):
-    """An extended CONNECT that opens a WebSocket (RFC 8441)."""
+    """Returns an extended CONNECT that opens a WebSocket (RFC 8441)."""
     extra = [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
     return request(stream, b"CONNECT", path, b"localhost", extra, end=False)
 
 
 def reset(stream):
-    """A RST_STREAM with CANCEL."""
+    """Returns a RST_STREAM frame with CANCEL."""
     return frame(RST_STREAM, stream=stream, payload=struct.pack(">I", 8))
 
 
 class Frames:
-    """Takes frames of HTTP/2 out of the bytes that come."""
+    """Splits received bytes into HTTP/2 frames."""
 
     def __init__(self):
         self.input = bytearray()
@@ -143,7 +143,7 @@ _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def receive(stream):
-    """What there is to read, without a wait."""
+    """Returns the data that is available to read, without waiting."""
     received = bytearray()
     while len(received) < 1 << 20:
         try:
@@ -159,14 +159,17 @@ def receive(stream):
 
 
 def _wait(stream, reads):
-    """Waits a moment until something can be written, or read."""
+    """Waits briefly until the stream is writable, or readable if `reads`."""
     poll = select.poll()
     poll.register(stream, select.POLLOUT | (select.POLLIN if reads else 0))
     poll.poll(20)
 
 
 def pump(stream, data, deadline, take=None, reads=True):
-    """Writes `data` until the deadline at the latest, reading what comes meanwhile. Tells whether all was written."""
+    """Writes `data` until the deadline at the latest, while reading received data.
+
+    Returns whether all was written.
+    """
     stream.setblocking(False)
     rest = memoryview(data)
     while rest and time.monotonic() < deadline:

@@ -1,6 +1,6 @@
-"""libcurl as a client of an echo server, by curl_cffi: libcurl_client.py client URL
+"""libcurl as a client of an echo server, through curl_cffi: libcurl_client.py client URL
 
-libcurl never sends its pongs in this mode, so that the conversation is over before a ping is due.
+libcurl never sends pongs in this mode, so the conversation has to end before a ping is due.
 """
 
 import sys

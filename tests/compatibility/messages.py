@@ -4,7 +4,7 @@ import random
 
 _random = random.Random(6455)
 
-#: Sent one after the other; each must come back as it was.
+#: Messages sent one after the other; each must come back unchanged.
 MESSAGES = [
     "grüße, 鮭 🐟",
     "\0",
@@ -20,7 +20,7 @@ CLOSE_REASON = "bye, 鮭"
 
 
 def check(sent, received):
-    """Fails unless the message came back as it was sent."""
+    """Fails unless the message came back unchanged."""
     same_kind = isinstance(received, str) == isinstance(sent, str)
     if not same_kind or received != sent:
         raise SystemExit(f"{len(sent)} of {type(sent).__name__} came back as {len(received)} of {type(received).__name__}")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs Sockeye against clients, servers and proxies of other makes, and says of each whether it works.
+"""Runs Sockeye against clients, servers and proxies by others, and reports whether each works.
 
     run.py SOCKEYE CLIENT BIN [NAME...]
 
-SOCKEYE is the program `sockeye`, CLIENT the example `compatibility_client`, BIN the folder of what ci/compatibility.sh
-has built and installed. With names, only the rows whose name contains one of them are run. Exit status 1 when a row fails.
+SOCKEYE is the program `sockeye`, CLIENT the example `compatibility_client`, BIN the folder with the
+programs that ci/compatibility.sh has built and installed. With names, only the rows whose name
+contains one of them are run. Exit status 1 when a row fails.
 """
 
 import contextlib
@@ -19,11 +20,11 @@ import time
 
 HERE = pathlib.Path(__file__).parent
 LIMIT = 60  # seconds for one conversation, which takes one or two
-SILENCE = 130  # seconds: twice what nginx and HAProxy bear by default
+SILENCE = 130  # seconds: twice the default timeouts of nginx and HAProxy
 
 
 class Failed(Exception):
-    """A row that does not work, with the reason."""
+    """The failure of a row, with the reason."""
 
 
 def free_port():
@@ -33,7 +34,7 @@ def free_port():
 
 
 def wait_for(port, process):
-    """Waits until something listens on the port."""
+    """Waits until a process listens on the port."""
     for _ in range(200):
         if process.poll() is not None:
             raise Failed(f"ended with status {process.returncode} instead of listening")
@@ -45,7 +46,7 @@ def wait_for(port, process):
 
 @contextlib.contextmanager
 def running(command, log, **options):
-    """A process that ends with the block; what it says goes to the log."""
+    """Runs a process that ends with the block; its output goes to the log."""
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stderr=output, **({"stdout": output} | options))
         try:
@@ -63,7 +64,7 @@ def running(command, log, **options):
 
 
 class Setting:
-    """What every row needs: the programs, and a folder for what they write."""
+    """The programs that every row needs, and a folder for their files."""
 
     def __init__(self, sockeye, client, binaries, folder):
         self.sockeye, self.client = sockeye, client
@@ -75,7 +76,7 @@ class Setting:
 
     @contextlib.contextmanager
     def serve(self, *flags):
-        """`sockeye serve`; gives its port."""
+        """Runs `sockeye serve` and yields its port."""
         port = free_port()
         command = [self.sockeye, "serve", "--listen", f"127.0.0.1:{port}", *flags]
         with running(command, self.log("serve")) as process:
@@ -83,7 +84,7 @@ class Setting:
             yield port
 
     def converse(self, url, *flags):
-        """Our client has its conversation at the URL. Gives what it says."""
+        """Runs Sockeye's client against the URL and returns its output."""
         return self.run([self.client, *flags, url])
 
     def run(self, command, limit=LIMIT):
@@ -171,7 +172,7 @@ http {{
 
 def haproxy(setting, port, upstream):
     configuration = setting.folder / "haproxy.cfg"
-    # The timeouts of Debian's file.
+    # The timeouts of Debian's default configuration.
     configuration.write_text(f"""
 defaults
   mode http
@@ -285,7 +286,10 @@ def through(proxy, *flags, serve=()):
 
 
 def silence_through(proxy):
-    """Connections on which neither program says anything live, by the server's keepalive, through the proxy's time-outs."""
+    """Checks that the server's keepalive preserves idle connections beyond the proxy's timeouts.
+
+    Neither program sends messages during the wait.
+    """
     def row(setting):
         client = [*python("silent_client.py")(setting)]
         with setting.serve() as upstream:
@@ -321,7 +325,7 @@ def main():
     for name, row in rows():
         if names and not any(part.lower() in name.lower() for part in names):
             continue
-        # Readable by the users that proxies switch to.
+        # The users that proxies switch to need read access.
         folder = tempfile.mkdtemp(prefix="sockeye-compatibility-")
         os.chmod(folder, 0o755)
         begin = time.monotonic()

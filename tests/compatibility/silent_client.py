@@ -1,5 +1,8 @@
-"""Opens a dozen connections to URL, one every few milliseconds, sends a message on each, says nothing for SECONDS, and then
-expects every connection to echo another. It answers pings and sends none, as browsers do.
+"""Checks that connections to URL survive SECONDS of silence.
+
+The client opens a dozen connections, one every few milliseconds, sends a message on each, sends
+nothing for SECONDS, and then expects every connection to echo another message. The client answers
+pings and sends none, as browsers do.
 
     silent_client.py URL SECONDS
 """

@@ -1,8 +1,8 @@
-"""HTTP/2 inside a WebSocket: the part that is the same for `http2_pipe_client.py` and `http2_pipe_server.py`.
+"""HTTP/2 inside a WebSocket: the common part of `http2_pipe_client.py` and `http2_pipe_server.py`.
 
-A connection of `h2` over a connection of `websockets`, with prior knowledge: the bytes of HTTP/2
-are the payload of binary messages, whose lengths mean nothing. They are sent so that nobody can
-rely on them: in messages of every length, some empty and some in fragments.
+An `h2` connection over a `websockets` connection, with prior knowledge: the bytes of HTTP/2 are the
+payload of binary messages, whose boundaries have no meaning. So that no receiver can rely on the
+boundaries, the bytes are sent in messages of varying length, some empty and some in fragments.
 """
 
 import random
@@ -23,7 +23,7 @@ class Pipe:
             data = data[length:]
 
     async def flush(self):
-        """Sends what HTTP/2 has to say."""
+        """Sends the pending HTTP/2 data."""
         pieces = list(self.cut(self.connection.data_to_send()))
         while pieces:
             count = self.random.choice([1, 1, 1, 3])
@@ -31,14 +31,14 @@ class Pipe:
             await self.websocket.send(message if count > 1 else message[0])
 
     async def receive(self):
-        """The events of the next message."""
+        """Receives the next message and returns its HTTP/2 events."""
         message = await self.websocket.recv()
         assert isinstance(message, bytes), "text"
         self.messages += 1
         return self.connection.receive_data(message)
 
     def send_body(self, stream_id, body):
-        """Sends as much of a body as the windows allow, and gives the rest."""
+        """Sends as much of a body as the windows allow, and returns the rest."""
         while body:
             window = self.connection.local_flow_control_window(stream_id)
             length = min(window, self.connection.max_outbound_frame_size, len(body))

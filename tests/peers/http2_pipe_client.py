@@ -1,9 +1,9 @@
 """A client of HTTP/2 inside a WebSocket, made with Python `websockets` and `h2`.
 
-Each line of the input is an order, {"url", "lengths": [of the bodies that it sends]}. It posts each
-body to /echo, all at once on one connection, and is answered by {"statuses", "echoed"}, the latter
-telling whether each body came back as it was, and "close_code"; or by {"error"}. The program ends
-when its input does.
+Each input line is a command, {"url", "lengths": [lengths of the bodies to send]}. The client posts
+each body to /echo, all at once on one connection, and prints {"statuses", "echoed", "close_code"},
+where "echoed" says whether each body came back unchanged; or {"error"}. The program ends at the end
+of its input.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ async def exchange(order):
                         raise ConnectionError(repr(event))
         connection.close_connection()
         await pipe.flush()
-        # The server's end follows: GOAWAY, and a close frame or none.
+        # The server then ends the connection: GOAWAY, and possibly a close frame.
         try:
             while True:
                 await pipe.receive()

@@ -1,9 +1,9 @@
 """A server of HTTP/2 inside a WebSocket, made with Python `websockets` and `h2`.
 
-Each line of the input is an order, {}, to start one, and is answered by {"port"}. It sends the body
-of every request back. Each connection is reported by a line when it is over: {"closed": port,
-"close_code", "messages"}, the last being the number of messages that it received. The program ends
-when its input does.
+Each input line is a command, {}, that starts a server, and the program prints {"port"}. The server
+echoes the body of every request. When a connection has ended, the program prints {"closed": port,
+"close_code", "messages"}, where "messages" is the number of messages received. The program ends at
+the end of its input.
 """
 
 import asyncio

@@ -1,12 +1,13 @@
-"""A client made with Python `websockets` that tries echo servers, as ordered on standard input.
+"""A client made with Python `websockets` that tests echo servers, by commands on standard input.
 
-Each line of the input is an order,
+Each input line is a command,
 
     {"url", "deflate": null | {parameters of permessage-deflate}, "close": null | [code, reason]}
 
-(without "close" it sends nothing and waits for the server to close) and is answered by {"extensions", "subprotocol", "close_code", "close_reason", "received"}, the
-last of them counting the bytes of the transport; or by {"status"} where the handshake is refused;
-or by {"error"}. The program ends when its input does.
+(without "close", the client sends nothing and waits for the server to close), and the client prints
+{"extensions", "subprotocol", "close_code", "close_reason", "received"}, where "received" is the
+number of transport bytes; or {"status"} if the server rejects the handshake; or {"error"}. The
+program ends at the end of its input.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ def messages():
         yield noise(length)
     yield "swims upstream, " * 20_000
     yield noise(300_000)
-    # With context takeover, all but the first are references to the one before.
+    # With context takeover, all but the first compress to references to the previous message.
     repeated = noise(2_000)
     yield from [repeated] * 50
 

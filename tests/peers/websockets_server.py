@@ -1,12 +1,12 @@
-"""Echo servers made with Python `websockets`, as many as are ordered on standard input.
+"""Echo servers made with Python `websockets`, started by commands on standard input.
 
-Each line of the input is an order, {"deflate": null | {parameters of permessage-deflate}}, and is
-answered by {"port"} or {"error"}. Each connection is reported by a line when it is over:
-{"closed": port, "close_code", "close_reason", "received"}, the last of them counting the bytes of
-the transport. The program ends when its input does.
+Each input line is a command, {"deflate": null | {parameters of permessage-deflate}}, that starts a
+server, and the program prints {"port"} or {"error"}. When a connection has ended, the program prints
+{"closed": port, "close_code", "close_reason", "received"}, where "received" is the number of
+transport bytes. The program ends at the end of its input.
 
-A message is sent back whole, or in three fragments with a ping between them where it is longer
-than FRAGMENTED_FROM. A client of the path /bye is closed at once.
+A message is echoed whole, or, if longer than FRAGMENTED_FROM, in three fragments with a ping
+between them. A connection to the path /bye is closed at once.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-//! Compressing and decompressing JSON-like text, with context takeover and without.
+//! Compression and decompression of JSON-like text, with context takeover and without.
 //!
-//! The limit is flate2 with the same settings, called with nothing of RFC 7692 around it.
+//! The limit is flate2 with the same settings, called without any RFC 7692 code around it.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -46,8 +46,8 @@ fn compress(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, text: &[u8], t
     });
 }
 
-/// With takeover every message but the first refers to the one before it, so that decompressing it
-/// again and again is what a connection does.
+/// Measures decompression. With takeover, every message but the first refers to the previous one,
+/// so that decompressing the same message repeatedly matches what a connection does.
 fn decompress(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, text: &[u8], takeover: bool) {
     let (config, parameters) = negotiate(takeover);
     let mut deflater = parameters.deflater(Role::Server, &config);
@@ -91,7 +91,7 @@ fn negotiate(takeover: bool) -> (Deflate, Parameters) {
     (config, parameters)
 }
 
-/// Records that differ in their numbers, as an application's updates do.
+/// Returns records that differ in their numbers, as an application's updates do.
 fn json(length: usize) -> Vec<u8> {
     let mut text = String::from("[");
     let mut number = 7_u32;

@@ -1,4 +1,4 @@
-//! Microbenchmarks of the protocol core beside rivals' public functions and the limits.
+//! Microbenchmarks of the protocol core, beside rivals' public functions and the limits.
 //!
 //! `cargo bench --bench core -- mask` runs one group.
 

@@ -1,4 +1,5 @@
-//! Unmasking in place, aligned and not. The limit is a copy onto itself of the same memory's bytes.
+//! Unmasking in place, aligned and unaligned. The limit is a copy of the same bytes onto
+//! themselves.
 
 use std::hint::black_box;
 

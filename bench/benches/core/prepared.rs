@@ -1,6 +1,7 @@
 //! Sending one message to many connections of a server: encoded for each, or prepared once.
 //!
-//! `prepared` is what a connection costs once the message was sent to another that agreed on the same.
+//! `prepared` is the cost per connection after the message was sent to another connection with the
+//! same negotiated parameters.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! UTF-8 validation of 16 KiB, whole and in pieces of 1,400 bytes as packets bring it.
+//! UTF-8 validation of 16 KiB, whole and in pieces of 1,400 bytes, as packets deliver it.
 
 use std::hint::black_box;
 
@@ -7,7 +7,8 @@ use sockeye_proto::text::Validator;
 
 const LENGTH: usize = 16 * 1024;
 
-/// About what one Ethernet packet holds; it cuts multi-byte characters at different places.
+/// Size of one piece in bytes: about what one Ethernet packet holds; it cuts multi-byte characters
+/// at different places.
 const PIECE: usize = 1400;
 
 pub(crate) fn validate(criterion: &mut Criterion) {
@@ -39,7 +40,7 @@ fn validated(text: &[u8], piece: usize) -> bool {
     text.chunks(piece).all(|piece| validator.push(piece).is_ok()) && validator.finish().is_ok()
 }
 
-/// The pattern as often as it fits whole, and spaces.
+/// Returns the pattern as often as it fits whole, padded with spaces.
 fn fill(pattern: &str) -> Vec<u8> {
     let mut text = pattern.repeat(LENGTH / pattern.len()).into_bytes();
     text.resize(LENGTH, b' ');

@@ -1,7 +1,9 @@
-// Echo by gorilla/websocket: write buffers from a pool, and each message read whole into a buffer that its
-// connection keeps. It writes every message by itself; nothing in it can hold a write back.
+// Echo with gorilla/websocket: write buffers come from a pool, and each message is read whole into
+// a buffer that its connection keeps. The server writes every message separately, as the library
+// cannot delay a write.
 //
-// Arguments as the other servers': ADDR [send|feed] [--deflate no-takeover] [--tls CERT KEY] [--fan-out].
+// Arguments as for the other servers: ADDR [send|feed] [--deflate no-takeover] [--tls CERT KEY]
+// [--fan-out].
 package main
 
 import (
@@ -21,12 +23,14 @@ import (
 )
 
 const (
-	// Larger buys nothing, as a read into a larger space passes it by, and it stays with an idle connection.
+	// A larger buffer has no benefit, as a read into a larger destination bypasses it, and an idle
+	// connection keeps it.
 	readBufferSize = 4 * 1024
-	// A message of 1 MiB costs a third less than with 4 KiB; the pool keeps it from idle connections.
+	// A message of 1 MiB costs a third less than with 4 KiB; the pool ensures that idle connections do
+	// not keep the buffer.
 	writeBufferSize = 32 * 1024
 
-	// Messages that a connection can be behind in fan-out before everyone waits for it.
+	// Number of messages that a connection can lag behind in fan-out before the senders wait for it.
 	channelCapacity = 1024
 )
 

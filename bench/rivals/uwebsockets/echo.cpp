@@ -1,6 +1,8 @@
-// Echo by uWebSockets: one app on one loop. It answers all frames of a read with one write by itself.
+// Echo with uWebSockets: one app on one loop. The library answers all frames of a read with one
+// write.
 //
-// Arguments as the other servers': ADDR [send|feed] [--deflate takeover|no-takeover] [--tls CERT KEY] [--fan-out].
+// Arguments as for the other servers: ADDR [send|feed] [--deflate takeover|no-takeover] [--tls CERT
+// KEY] [--fan-out].
 
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +15,7 @@
 
 namespace {
 
-// As the default of Sockeye's rivals, where they have one.
+// The default of the other rivals, where they have one.
 constexpr unsigned int max_payload_length = 64 * 1024 * 1024;
 
 struct Arguments {
@@ -66,7 +68,7 @@ std::optional<Arguments> parse(int count, char **values) {
     return arguments;
 }
 
-// No idle timeout, no pings, no limit on what waits to be written.
+// Configures no idle timeout, no pings, and no limit on data waiting to be written.
 template <bool SSL>
 typename uWS::TemplatedApp<SSL>::template WebSocketBehavior<Nothing> behavior(uWS::CompressOptions compression) {
     return {

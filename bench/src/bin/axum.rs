@@ -1,5 +1,5 @@
-//! Echo by axum's extractor: `feed` and one `flush` when no more is ready, or `send`, which is axum's own
-//! way.
+//! Echo with axum's extractor: `feed`, and one `flush` when no more messages are ready, or `send`,
+//! which is axum's own way.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use sockeye_bench::{echo, http2};
 use tokio::net::TcpListener;
 use tokio::task::unconstrained;
 
-/// As for tokio-tungstenite, which is what is under it.
+/// Size of the read buffer, as for tokio-tungstenite, which axum uses.
 const READ_BUFFER_SIZE: usize = 16 * 1024;
 
 fn main() -> io::Result<()> {
@@ -25,7 +25,8 @@ fn main() -> io::Result<()> {
         Writes::Feed => Router::new().route("/", any(feed)),
     };
     if arguments.mode.http2 {
-        // By a loop of its own, for windows like the others': `axum::serve` lets them not be chosen.
+        // A separate accept loop, for the same windows as the others: `axum::serve` does not let
+        // them be configured.
         return http2::run(arguments.address, TowerToHyperService::new(app));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,4 +1,4 @@
-//! The load driver: drives one echo server and prints one line of JSON.
+//! The load driver: puts load on one echo server and prints one line of JSON.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,30 +14,30 @@ use sockeye_bench::mode::Deflate;
 use sockeye_bench::payload::Payload;
 use sockeye_bench::scenario::RATE;
 
-/// Drives one echo server, checks every byte that comes back, and prints one line of JSON.
+/// Puts load on one echo server, checks every byte that comes back, and prints one line of JSON.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address of the server.
     address: SocketAddr,
-    /// Who sends what to whom.
+    /// Traffic pattern.
     #[arg(long, value_enum, default_value_t = Pattern::Echo)]
     pattern: Pattern,
     /// Connections open at once.
     #[arg(short, long, default_value_t = 100)]
     connections: usize,
-    /// Streams of HTTP/2 on each connection, each a WebSocket: speak HTTP/2 without asking (for echo only).
+    /// HTTP/2 streams on each connection, each a WebSocket, with prior knowledge (for echo only).
     #[arg(long, conflicts_with = "certificate")]
     streams: Option<usize>,
-    /// Messages on their way per connection or stream, in a closed loop.
+    /// Messages in flight per connection or stream, in a closed loop.
     #[arg(short = 'f', long, default_value_t = 1)]
     in_flight: usize,
-    /// Messages a second on each connection, in an open loop.
+    /// Messages per second on each connection, in an open loop.
     #[arg(long, default_value_t = RATE)]
     rate: u32,
     /// Payload bytes of each message.
     #[arg(short, long, default_value_t = 20)]
     length: usize,
-    /// What messages are made of.
+    /// Content of messages.
     #[arg(short, long, value_enum, default_value_t = Payload::Binary)]
     payload: Payload,
     /// WebSocket frames, or the same bytes to a raw echo server.
@@ -46,19 +46,19 @@ struct Arguments {
     /// permessage-deflate with or without context takeover, for text: takeover or no-takeover.
     #[arg(long, value_parser = deflate)]
     deflate: Option<Deflate>,
-    /// The server's certificate, in PEM: speak TLS and trust only this.
+    /// The server's certificate, in PEM: use TLS and trust only this certificate.
     #[arg(long)]
     certificate: Option<PathBuf>,
     /// Request target of the opening handshake.
     #[arg(long, default_value = "/")]
     path: String,
-    /// Seconds that are counted.
+    /// Counted time, in seconds.
     #[arg(short, long, default_value_t = 3.0)]
     seconds: f64,
-    /// Seconds at full load before that, in a closed loop.
+    /// Time at full load before the counted time, in seconds, in a closed loop.
     #[arg(long, default_value_t = 1.0)]
     warm_up: f64,
-    /// Process of the server, to measure its processor time and memory.
+    /// Process id of the server, to measure its processor time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
 }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     match drive(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // On one line, which the runner shows.
+            // On one line, which the runner prints.
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }

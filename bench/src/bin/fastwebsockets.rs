@@ -1,5 +1,5 @@
-//! Echo by fastwebsockets: straight on the TCP stream, vectored writes on, one write per message
-//! (its writes are not buffered and a read cannot be given up to flush them).
+//! Echo with fastwebsockets: directly on the TCP stream, with vectored writes, one write per
+//! message (its writes are not buffered, and a read cannot be cancelled to flush them).
 
 use std::io;
 

@@ -15,10 +15,10 @@ use sockeye_bench::scenario::{self, Group, Scenario};
 use sockeye_bench::standing::standings;
 use sockeye_bench::{certificate, files, plot, table};
 
-/// Tries for a sample that was disturbed, the first included.
+/// Maximum number of tries for a sample while it is disturbed, including the first.
 const TRIES: usize = 3;
 
-/// Runs rivals against each other. Name scenarios or groups of them, or say --all or --quick.
+/// Runs rivals against each other. Name scenarios or groups of them, or use --all or --quick.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Scenarios to run, by name (see --list).
@@ -29,23 +29,24 @@ struct Arguments {
     /// Run every scenario.
     #[arg(long, conflicts_with_all = ["scenarios", "group"])]
     all: bool,
-    /// List scenarios and rivals, and end.
+    /// List scenarios and rivals, and exit.
     #[arg(long)]
     list: bool,
-    /// Two short rounds, disturbed samples not repeated; if no scenario is named, of a few that stand for
-    /// most, in under two minutes.
+    /// Two short rounds without repeating disturbed samples; if no scenario is named, of a few that
+    /// are representative of most, in under two minutes.
     #[arg(long)]
     quick: bool,
     /// Rounds; each takes one sample of every rival in every scenario [default: 5, quick: 2].
     #[arg(long)]
     rounds: Option<usize>,
-    /// Counted seconds of each sample, where the scenario does not say [default: 3, quick: 0.5].
+    /// Counted time of each sample, in seconds, where the scenario does not specify it [default: 3,
+    /// quick: 0.5].
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seconds at full load before that [default: 1, quick: 0.15].
+    /// Time at full load before the counted time, in seconds [default: 1, quick: 0.15].
     #[arg(long)]
     warm_up: Option<f64>,
-    /// Only these rivals, separated by commas.
+    /// Run only these rivals, separated by commas.
     #[arg(long, value_delimiter = ',')]
     rivals: Vec<String>,
     /// Core of the server.
@@ -55,13 +56,13 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     driver_core: usize,
     /// Run nothing, and show the samples of these files that --json wrote, separated by commas;
-    /// scenarios, groups and rivals choose among them.
+    /// scenarios, groups and rivals select among them.
     #[arg(long, value_delimiter = ',', conflicts_with = "quick")]
     from: Vec<PathBuf>,
     /// Write all samples and the standings to this file, after every round.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Draw the ratios into this file.
+    /// Draw the ratios as an SVG into this file.
     #[arg(long)]
     svg: Option<PathBuf>,
     /// Write a table with a row per rival and a column per scenario to this file.
@@ -143,7 +144,8 @@ fn rivals(arguments: &Arguments) -> anyhow::Result<Vec<Rival>> {
     arguments.rivals.iter().map(find).collect()
 }
 
-/// Those whose programs are there; the others are named, with what builds them.
+/// Returns the rivals whose programs exist; for each of the others, prints the command that builds
+/// it.
 fn built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
     let (built, missing): (Vec<Rival>, Vec<Rival>) =
         rivals.iter().partition(|rival| rival.is_built(folder));
@@ -154,7 +156,7 @@ fn built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
     built
 }
 
-/// A folder for the certificate, removed when dropped.
+/// A temporary folder for the certificate, removed when dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -167,7 +169,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left there harms nobody.
+        // A file left behind is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -175,7 +177,7 @@ impl Drop for Scratch {
 fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyhow::Result<Outcome> {
     let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
     let rivals = built(rivals, &folder);
-    // Servers inherit it.
+    // The servers inherit the limit.
     files::raise_limit()?;
     let scratch = Scratch::new().context("no folder for the certificate")?;
     let plan = Plan {
@@ -209,7 +211,7 @@ fn terms(arguments: &Arguments, scratch: &Scratch) -> anyhow::Result<Terms> {
     })
 }
 
-/// What earlier runs wrote, as far as it was asked for.
+/// Reads the outcome of earlier runs, restricted to the selected scenarios and rivals.
 fn read(
     arguments: &Arguments,
     scenarios: &[Scenario],
@@ -231,7 +233,7 @@ fn read(
     Ok(all)
 }
 
-/// The order of tables and plots.
+/// Returns the sort key of a sample: the order of tables and plots.
 fn place(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Option<usize>; 2] {
     [
         scenarios.iter().position(|scenario| scenario.name == sample.scenario),

@@ -1,6 +1,7 @@
-//! TCP echo on bare epoll, one thread, level-triggered: the limit of what an epoll server can reach.
+//! TCP echo on bare epoll, one thread, level-triggered: the limit for any epoll server.
 //!
-//! Per wake-up of a connection one `read` into a buffer that all share, and one `write`.
+//! Per wake-up of a connection, the server makes one `read` into a buffer that all connections
+//! share, and one `write`.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,15 +10,16 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use sockeye_bench::serve::{self, Arguments};
 
-/// Takes whatever a socket has in one read; the same as uWebSockets' shared buffer.
+/// Size of the read buffer, which takes all that a socket has in one read; the same as uWebSockets'
+/// shared buffer.
 const BUFFER_SIZE: usize = 512 * 1024;
 const LISTENER: u64 = u64::MAX;
 
-/// A connection, and what its socket would not take.
+/// A connection, and the bytes that its socket did not accept.
 struct Connection {
     stream: TcpStream,
     rest: Vec<u8>,
-    /// Bytes of `rest` that have been written since.
+    /// Number of bytes of `rest` that have been written since.
     written: usize,
 }
 
@@ -49,7 +51,7 @@ fn main() -> io::Result<()> {
             let Some(connection) = &mut connections[index] else { continue };
             let was_blocked = !connection.rest.is_empty();
             if connection.echo(&mut buffer).is_err() {
-                // Dropping the stream takes it out of the epoll as well.
+                // Dropping the stream also removes it from the epoll instance.
                 connections[index] = None;
                 continue;
             }
@@ -63,7 +65,8 @@ fn main() -> io::Result<()> {
 }
 
 impl Connection {
-    /// Writes what was left, or else reads once and writes that; an error ends the connection.
+    /// Writes the remaining bytes, or else reads once and writes the data; an error ends the
+    /// connection.
     fn echo(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         if !self.rest.is_empty() {
             self.written += write(&mut self.stream, &self.rest[self.written..])?;
@@ -85,7 +88,7 @@ impl Connection {
     }
 }
 
-/// As much as the socket takes now, which may be nothing.
+/// Writes as much as the socket accepts now, which may be nothing.
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match stream.write(bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

@@ -1,4 +1,4 @@
-//! Echo of what comes on streams of HTTP/2, by h2 and without a copy: what HTTP/2 itself costs.
+//! Echo of the data of HTTP/2 streams with h2, without a copy: the cost of HTTP/2 itself.
 
 use std::io;
 

@@ -1,5 +1,4 @@
-//! Echo of what comes on streams of HTTP/2, as hyper gives them away: the limit for a server that lives on
-//! hyper.
+//! Echo of the data of HTTP/2 streams as hyper provides them: the limit for a server on hyper.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +13,7 @@ use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::Arguments;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// More than a frame of HTTP/2 holds.
+/// Size of the read buffer: more than a frame of HTTP/2 holds.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {

@@ -1,7 +1,7 @@
-//! TCP echo on tokio's current-thread runtime: the limit for a server that lives on tokio.
+//! TCP echo on tokio's current-thread runtime: the limit for a server on tokio.
 //!
-//! Like the bare epoll server it reads into a buffer that all connections share, and keeps bytes of a
-//! connection only when its socket does not take them.
+//! Like the bare epoll server, the server reads into a buffer that all connections share, and keeps
+//! bytes of a connection only when its socket does not accept them.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -13,7 +13,7 @@ use sockeye_bench::serve::{self, Arguments};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The same as the bare epoll server's.
+/// Size of the read buffer, equal to that of the bare epoll server.
 const BUFFER_SIZE: usize = 512 * 1024;
 
 thread_local! {
@@ -31,7 +31,8 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Echoes until the socket is drained; `None` at its end, or the bytes it would not take.
+/// Echoes until the socket is drained. Returns `None` at the end of the stream, or the bytes that
+/// the socket did not accept.
 fn poll_echo(stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Vec<u8>>>> {
     BUFFER.with_borrow_mut(|buffer| {
         loop {

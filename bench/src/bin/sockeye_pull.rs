@@ -1,4 +1,4 @@
-//! Echo by Sockeye's pull API: `feed`, which `recv` flushes when it has to wait, or `send`.
+//! Echo with Sockeye's pull API: `feed`, which `recv` flushes when it has to wait, or `send`.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,8 +12,8 @@ use sockeye_bench::mode::{Ability, Deflate};
 use sockeye_bench::serve::{self, Arguments, Writes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Echoes with `$verb` until the end. As a function it would be a future of its own, which costs a wake-up 40 of 2,100
-/// instructions.
+/// Echoes with `$verb` until the end of the connection. A function would be a separate future,
+/// which costs 40 of the 2,100 instructions of a wake-up.
 macro_rules! echo {
     ($socket:expr, $verb:ident) => {{
         let mut socket = $socket;

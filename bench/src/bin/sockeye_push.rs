@@ -1,4 +1,5 @@
-//! Echo by Sockeye's handler server on one worker, on epoll or `io_uring`; with `--fan-out` every message goes to all.
+//! Echo with Sockeye's handler server on one worker, on epoll or `io_uring`; with `--fan-out`,
+//! every message goes to all connections.
 
 use sockeye::MessageRef;
 use sockeye::push::{Backend, Connection, Handler, Server};

@@ -1,4 +1,5 @@
-//! Echo by the first program of README: a handler given to `Server::serve`, which calls `send`, or `feed` to compare.
+//! Echo with the first program of the README: a handler passed to `Server::serve`, which calls
+//! `send`, or `feed` for comparison.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! Echo by sockudo-ws: `feed`, which its `next` flushes when it has to wait, as its README shows, or `send`.
+//! Echo with sockudo-ws: `feed`, which its `next` flushes when it has to wait, as its README shows,
+//! or `send`.
 
 use std::io;
 
@@ -45,7 +46,7 @@ async fn feed(stream: TcpStream) -> Result<(), Error> {
     Ok(())
 }
 
-/// Over HTTP/2, by its own server.
+/// Serves HTTP/2 with the library's own server.
 async fn serve_http2(stream: TcpStream) -> Result<(), Error> {
     let server = WebSocketServer::<Http2>::new(config());
     server.serve(stream, |socket, _| unconstrained(echo_http2(socket))).await
@@ -53,7 +54,7 @@ async fn serve_http2(stream: TcpStream) -> Result<(), Error> {
 
 async fn echo_http2(mut socket: WebSocketStream<Stream<Http2>>) {
     while let Some(message) = socket.next().await {
-        // Its server gives errors nowhere to go.
+        // The library's server does not let the handler return errors.
         let Ok(message) = message else { return };
         if is_data(&message) && socket.feed(message).await.is_err() {
             return;
@@ -78,7 +79,8 @@ fn is_data(message: &Message) -> bool {
     message.is_text() || message.is_binary()
 }
 
-/// No pings and no idle timeout, whose clock it would read at every message.
+/// Returns a configuration without pings and idle timeout, as the timeout would read the clock at
+/// every message.
 fn config() -> Config {
     Config::builder()
         .auto_ping(false)

@@ -1,5 +1,5 @@
-//! Echo by tokio-tungstenite: `feed` and one `flush` when no more is ready, or `send`. Fan-out by a
-//! `tokio::sync::broadcast` channel, as its users do it.
+//! Echo with tokio-tungstenite: `feed`, and one `flush` when no more messages are ready, or `send`.
+//! Fan-out uses a `tokio::sync::broadcast` channel, as users of the library do.
 
 use std::io;
 use std::sync::LazyLock;
@@ -14,11 +14,12 @@ use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Measured: the fastest of 4, 16, 32 and 128 KiB over all scenarios. The library zeroes it before each
-/// read, so that its default of 128 KiB doubles the cost of a small message.
+/// Measured: the fastest of 4, 16, 32 and 128 KiB over all scenarios. The library zeroes the buffer
+/// before each read, so that its default of 128 KiB doubles the cost of a small message.
 const READ_BUFFER_SIZE: usize = 16 * 1024;
 
-/// Messages that a connection can be behind before it misses some, which ends it: the driver would see.
+/// Number of messages that a connection can lag behind. A connection that lags further misses
+/// messages and ends, which the driver would notice.
 const CHANNEL_CAPACITY: usize = 4096;
 
 static EVERYONE: LazyLock<broadcast::Sender<Message>> =
@@ -63,7 +64,7 @@ async fn fan_out<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Err
 
 fn publish(message: Message) {
     if is_data(&message) {
-        // At least the sender of the message is subscribed.
+        // At least the connection that sent the message is subscribed.
         let _ = EVERYONE.send(message);
     }
 }

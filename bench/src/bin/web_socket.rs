@@ -1,5 +1,5 @@
-//! Echo by web-socket: reads and writes buffered by tokio (the library buffers neither), flushed
-//! when nothing more has been read.
+//! Echo with web-socket: reads and writes are buffered by tokio (the library buffers neither), and
+//! flushed when no more data has been read.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::io::{BufReader, BufWriter};
 use tokio::net::TcpStream;
 use web_socket::{DataType, Event, Frame, MessageType, WebSocket};
 
-/// Holds a whole 16 KiB message with its header, so that it costs one read.
+/// Size of the buffers: a whole 16 KiB message with its header fits, so that it costs one read.
 const BUFFER_SIZE: usize = 32 * 1024;
 
 fn main() -> io::Result<()> {
