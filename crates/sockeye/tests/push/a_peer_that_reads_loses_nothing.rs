@@ -79,6 +79,23 @@ fn that_sent_its_questions_right_after_the_request() {
     running.stop();
 }
 
+#[test]
+fn is_heard_even_where_nothing_may_be_unwritten() {
+    let (make, log) = record(|connection: &mut Connection, seen: &Seen| {
+        if let Seen::Message(_) = seen {
+            assert_eq!(connection.send("dropped"), Sent::Full);
+        }
+    });
+    let running = Running::start(Server::new(make).workers(1).max_unwritten(0));
+    let mut peer = Peer::connect(running.address);
+    peer.send(&[wire::text("one"), wire::text("two"), wire::close(1000)].concat());
+    assert_eq!(peer.close_code(), 1000);
+    peer.end();
+    running.stop();
+    let messages = log.rest().filter(|(_, seen)| matches!(seen, Seen::Message(_))).count();
+    assert_eq!(messages, 2);
+}
+
 #[tokio::test]
 async fn encrypted_and_compressed_alike() {
     const TOTAL: usize = 500;

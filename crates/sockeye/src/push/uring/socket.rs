@@ -104,8 +104,9 @@ impl Link<Socket> {
         self.socket.received_in = ring.turn();
         // A send that the system accepts at once completes before input of the same turn is
         // reported.
-        let slow = self.socket.send.is_some() && self.socket.sent_in != ring.turn();
-        if self.blocked || slow || self.has_input() || self.is_full() {
+        let sending = self.socket.send.is_some();
+        let waits = sending && (self.socket.sent_in != ring.turn() || self.is_full());
+        if self.blocked || waits || self.has_input() {
             return self.hold(ring, filled);
         }
         self.receive(context, ring.bytes(&filled));
