@@ -17,7 +17,7 @@ pub(super) struct Trust {
     roots: Option<RootCertStore>,
     identity: Option<Arc<Identity>>,
     /// The first error in a setting.
-    error_in: Option<TlsConfigError>,
+    first_error: Option<TlsConfigError>,
 }
 
 /// A certificate with its intermediate certificates, and its key.
@@ -110,7 +110,7 @@ impl Client {
 
     /// Changes the settings, and builds the TLS configuration from them.
     fn trust(mut self, change: impl FnOnce(&mut Trust) -> Result<(), TlsConfigError>) -> Self {
-        if self.trust.error_in.is_some() {
+        if self.trust.first_error.is_some() {
             return self;
         }
         let made = change(&mut self.trust).and_then(|()| {
@@ -120,7 +120,7 @@ impl Client {
         });
         match made {
             Ok(config) => self.tls = Some(Arc::new(config)),
-            Err(error_in) => self.trust.error_in = Some(error_in),
+            Err(first_error) => self.trust.first_error = Some(first_error),
         }
         self
     }
@@ -128,7 +128,9 @@ impl Client {
 
 impl Trust {
     pub(super) fn check(&self) -> Result<(), ConnectError> {
-        self.error_in.clone().map_or(Ok(()), |error_in| Err(ConnectError::TlsConfig(error_in)))
+        self.first_error
+            .clone()
+            .map_or(Ok(()), |first_error| Err(ConnectError::TlsConfig(first_error)))
     }
 }
 
@@ -146,7 +148,7 @@ impl fmt::Debug for Trust {
         f.debug_struct("Trust")
             .field("roots", &self.roots.as_ref().map(RootCertStore::len))
             .field("identity", &self.identity.is_some())
-            .field("error_in", &self.error_in)
+            .field("first_error", &self.first_error)
             .finish()
     }
 }

@@ -57,7 +57,7 @@ impl ConnectionSetup {
         place: Option<QuotaPermit>,
     ) -> Option<(WebSocket, Option<QuotaPermit>)> {
         let (transport, client) = match self.secure_transport(stream, peer).await {
-            Ok(secure_transport) => secure_transport,
+            Ok(secured) => secured,
             Err(error) => {
                 tracing::debug!(%peer, %error, "connection not opened");
                 return None;
@@ -91,7 +91,7 @@ impl ConnectionSetup {
         mut stream: TcpStream,
         peer: SocketAddr,
     ) -> io::Result<(Transport, SocketAddr)> {
-        let secure_transport = async {
+        let secured = async {
             let client = self.upgrader.proxies().read_proxy_header(&mut stream, peer).await?;
             #[cfg(feature = "tls")]
             if let Some(tls) = &self.tls {
@@ -103,7 +103,7 @@ impl ConnectionSetup {
         // Boxed, so that the task of a connection does not keep the size of this future.
         let deadline = Deadline::after(self.upgrader.handshake_timeout());
         deadline
-            .watch(Box::pin(secure_transport))
+            .watch(Box::pin(secured))
             .await
             .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }

@@ -53,30 +53,29 @@ const MAX_RECEIVES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Idle {
     ring: Ring,
-    eventfd_owned: Arc<OwnedFd>,
+    wakeup: Arc<OwnedFd>,
 }
 
 impl Idle {
     /// Creates a ring, and a waker of the worker that will wait on it.
     pub(super) fn new() -> io::Result<(Self, Waker)> {
         let ring = Ring::new()?;
-        let eventfd_owned =
-            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let eventfd_owned = Arc::new(eventfd_owned);
-        let waker_fd = eventfd_owned.clone();
+        let wakeup = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let wakeup = Arc::new(wakeup);
+        let writer = wakeup.clone();
         let wake = Box::new(move || {
             // The eventfd is never read: each write wakes the worker, and there is not enough time
             // to fill the 64-bit counter.
-            let _ = rustix::io::write(&*waker_fd, &1_u64.to_ne_bytes());
+            let _ = rustix::io::write(&*writer, &1_u64.to_ne_bytes());
         });
-        Ok((Self { ring, eventfd_owned }, wake))
+        Ok((Self { ring, wakeup }, wake))
     }
 }
 
 /// A worker on `io_uring`.
 pub(super) struct Uring<H> {
     ring: Ring,
-    eventfd_owned: Arc<OwnedFd>,
+    wakeup: Arc<OwnedFd>,
     listener: Option<TcpListener>,
     listening: Option<Ticket>,
     acceptor: Acceptor,
@@ -98,7 +97,7 @@ impl<H: Handler> Uring<H> {
     ) -> Self {
         Self {
             ring: idle.ring,
-            eventfd_owned: idle.eventfd_owned,
+            wakeup: idle.wakeup,
             listener: Some(listener),
             listening: None,
             acceptor: Acceptor::new(settings.clone()),
@@ -137,7 +136,7 @@ impl<H: Handler> Uring<H> {
 
     fn watch(&mut self, token: u64) {
         if token == WAKER {
-            self.ring.poll(self.eventfd_owned.as_fd(), WAKER);
+            self.ring.poll(self.wakeup.as_fd(), WAKER);
         } else if let Some(listener) = &self.listener {
             self.listening = Some(self.ring.poll(listener.as_fd(), LISTENER));
         }
