@@ -73,7 +73,6 @@ pub(super) struct Requests(u8);
 impl Requests {
     const ABORT: u8 = 1;
     const TICK: u8 = 2;
-    const FULL: u8 = 4;
 
     #[inline]
     pub(super) const fn is_nothing(self) -> bool {
@@ -89,18 +88,6 @@ impl Requests {
 
     pub(super) const fn abort(&mut self) {
         self.0 |= Self::ABORT;
-    }
-
-    /// Returns whether unwritten output has reached its limit, so that no more input should be
-    /// handled before some of the output is written.
-    #[inline]
-    pub(super) const fn is_full(self) -> bool {
-        self.0 & Self::FULL != 0
-    }
-
-    /// Clears the request, as the transport is offered the unwritten output.
-    pub(super) const fn clear_full(&mut self) {
-        self.0 &= !Self::FULL;
     }
 
     /// Returns whether the time of the tick was changed, and clears the request.
@@ -248,9 +235,8 @@ impl Connection {
             Ok(None) => {}
             Err(_) => return Sent::Closed,
         }
-        let unwritten = writer.output.len();
-        writer.counts.count_sent(prepared.message().kind(), prepared.len(), unwritten - before);
-        self.note_unwritten(unwritten);
+        let wire = writer.output.len() - before;
+        writer.counts.count_sent(prepared.message().kind(), prepared.len(), wire);
         Sent::Taken
     }
 
@@ -266,12 +252,13 @@ impl Connection {
     pub(super) fn send_encoded(&mut self, frames: &[u8], counts: &Counts) -> bool {
         let possible = self.protocol.sends_plain() && !self.requests.is_abort();
         if possible {
+            let is_full = self.is_full();
             let writer = self.writer.get_or_insert_default();
-            if self.in_flight as usize + writer.output.len() < self.workers.max_unwritten {
+            if is_full {
+                writer.counts.count_all_dropped(counts);
+            } else {
                 writer.output.buffer().extend_from_slice(frames);
                 writer.counts.add(counts);
-            } else {
-                writer.counts.count_all_dropped(counts);
             }
         }
         possible
@@ -289,19 +276,9 @@ impl Connection {
             Ok(false) => {}
             Err(_) => return Sent::Closed,
         }
-        let unwritten = writer.output.len();
-        writer.counts.count_sent(message.kind(), message.as_bytes().len(), unwritten - before);
-        self.note_unwritten(unwritten);
+        let wire = writer.output.len() - before;
+        writer.counts.count_sent(message.kind(), message.as_bytes().len(), wire);
         Sent::Taken
-    }
-
-    /// Requests a write if unwritten output has reached its limit; `with_writer` is the part of it
-    /// in the writer, in bytes.
-    #[inline]
-    fn note_unwritten(&mut self, with_writer: usize) {
-        if self.in_flight as usize + with_writer >= self.workers.max_unwritten {
-            self.requests.0 |= Requests::FULL;
-        }
     }
 
     /// Returns the encoder and the writer for a message, or the outcome if the message cannot be
@@ -311,8 +288,9 @@ impl Connection {
         if self.requests.is_abort() {
             return Err(Sent::Closed);
         }
+        let is_full = self.is_full();
         let writer = self.writer.get_or_insert_default();
-        if self.in_flight as usize + writer.output.len() >= self.workers.max_unwritten {
+        if is_full {
             if self.protocol.state() != State::Open {
                 return Err(Sent::Closed);
             }

@@ -21,6 +21,17 @@ fn answer(number: usize) -> Vec<u8> {
     payload
 }
 
+/// The frames of as many short messages.
+fn questions(count: usize) -> impl Iterator<Item = u8> {
+    (0..count).flat_map(|_| wire::masked(FIN | TEXT, b"?"))
+}
+
+fn assert_frames(peer: &mut Peer, count: usize) {
+    for number in 0..count {
+        assert!(peer.frame().1 == answer(number), "message {number}");
+    }
+}
+
 async fn assert_answers(ws: &mut WebSocket, count: usize) {
     for number in 0..count {
         let message = ws.recv().await.unwrap().unwrap();
@@ -49,12 +60,10 @@ fn that_asks_for_more_than_the_bound_in_one_write() {
     let (make, log) = record(number_answers);
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
-    let mut questions: Vec<u8> = (0..TOTAL).flat_map(|_| wire::masked(FIN | TEXT, b"?")).collect();
-    questions.extend(wire::close(1000));
-    peer.send(&questions);
-    for number in 0..TOTAL {
-        assert!(peer.frame().1 == answer(number), "message {number}");
-    }
+    let mut bytes: Vec<u8> = questions(TOTAL).collect();
+    bytes.extend(wire::close(1000));
+    peer.send(&bytes);
+    assert_frames(&mut peer, TOTAL);
     assert_eq!(peer.close_code(), 1000);
     peer.end();
     running.stop();
@@ -69,12 +78,10 @@ fn that_sent_its_questions_right_after_the_request() {
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::dial(running.address);
     let mut bytes = request("/", "").into_bytes();
-    bytes.extend((0..TOTAL).flat_map(|_| wire::masked(FIN | TEXT, b"?")));
+    bytes.extend(questions(TOTAL));
     peer.send(&bytes);
     peer.head();
-    for number in 0..TOTAL {
-        assert!(peer.frame().1 == answer(number), "message {number}");
-    }
+    assert_frames(&mut peer, TOTAL);
     drop(peer);
     running.stop();
 }
@@ -151,9 +158,7 @@ fn that_is_sent_to_by_others() {
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
     peer.text("go");
-    for number in 0..TOTAL {
-        assert!(peer.frame().1 == answer(number), "message {number}");
-    }
+    assert_frames(&mut peer, TOTAL);
     drop(peer);
     running.stop();
 }

@@ -57,21 +57,19 @@ impl Connection {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.counts.count_received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
+                    if self.requests.is_abort() {
+                        return Err(Stop::Aborted.into());
+                    }
                     // The usual end, without polling for one more event.
-                    if input.is_empty() && self.requests.is_nothing() {
+                    if input.is_empty() {
                         return Ok(0);
                     }
                 }
                 Ok(None) => return Ok(0),
                 other => self.take(handler, other)?,
             }
-            if !self.requests.is_nothing() {
-                if self.requests.is_abort() {
-                    return Err(Stop::Aborted.into());
-                }
-                if self.requests.is_full() && !input.is_empty() {
-                    return Ok(input.len());
-                }
+            if self.is_full() && !input.is_empty() {
+                return Ok(input.len());
             }
         }
     }

@@ -567,7 +567,6 @@ impl<S: Delivery> Link<S> {
     #[cold]
     fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let LinkState::Open(connection) = &mut self.state else { return };
-        connection.requests.clear_full();
         if connection.requests.is_abort() {
             self.finish_connection(context, Stop::Aborted);
         } else if connection.requests.take_tick() {

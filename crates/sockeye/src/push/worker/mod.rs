@@ -341,9 +341,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         if length > MAX_ENCODED {
             return self.for_all(|link, context| {
                 for prepared in run {
-                    if link.is_full() {
-                        write(link, context);
-                    }
+                    write_if_full(link, context, write);
                     link.send_prepared(context, prepared);
                 }
                 write(link, context)
@@ -358,9 +356,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
             counts.count_sent(message.kind(), message.len(), frames.len() - before);
         }
         self.for_all(|link, context| {
-            if link.is_full() {
-                write(link, context);
-            }
+            write_if_full(link, context, write);
             link.broadcast(context, (&frames, &counts), run);
             write(link, context)
         });
@@ -438,9 +434,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
     ) {
         let slot = id.slot();
         if let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) {
-            if link.is_full() {
-                write(link, &mut self.context);
-            }
+            write_if_full(link, &mut self.context, write);
             act(link, &mut self.context);
             self.mark_dirty(slot);
         }
@@ -463,5 +457,17 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
                 self.dirty.push(slot);
             }
         }
+    }
+}
+
+/// Offers the output to the transport if it has reached its limit, before more is added.
+#[inline]
+fn write_if_full<H, S: Delivery>(
+    link: &mut Link<S>,
+    context: &mut WorkerContext<H>,
+    write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+) {
+    if link.is_full() {
+        write(link, context);
     }
 }
