@@ -264,7 +264,7 @@ impl WebSocketUpgrade {
                     if let Some(member) = joining {
                         ws.join(member);
                     }
-                    crate::handler::run(handler(ws)).await;
+                    crate::driver::handler::run(handler(ws)).await;
                 }
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "upgrade failed");

@@ -316,13 +316,14 @@ cfg_if::cfg_if! {
         pub mod axum;
         pub mod byte_stream;
         mod client;
+        mod close_payload;
         mod drain;
+        mod driver;
         mod error;
         #[cfg(feature = "metrics")]
         pub mod metrics;
         #[cfg(not(feature = "metrics"))]
         mod metrics;
-        mod handler;
         #[cfg(any(feature = "http2", feature = "hyper"))]
         mod http2;
         #[cfg(feature = "json")]

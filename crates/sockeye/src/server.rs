@@ -294,7 +294,7 @@ impl Server {
                 // `open` has already logged the reason of a failure.
                 if let Some((mut ws, _place)) = setup.open(stream, peer, place).await {
                     ws.join(connection);
-                    crate::handler::run(handler(ws)).await;
+                    crate::driver::handler::run(handler(ws)).await;
                 }
             };
             tasks.spawn(member.run(task.instrument(upgrade::span())));

@@ -1,6 +1,7 @@
 //! The transports of connections.
 
 mod answered_pings;
+mod shared;
 
 use std::any::Any;
 use std::fmt;
@@ -15,11 +16,12 @@ use sockeye_proto::TransportStatus;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::websocket::{Shared, split};
+use crate::error::Error;
 
 pub(crate) use answered_pings::AnsweredPings;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 pub(crate) use answered_pings::MIN_NUMBERED;
+pub(crate) use shared::Shared;
 
 /// Approximate memory that an HTTP library holds for a stream whose peer's window is exhausted, in
 /// bytes: three writes of 16 KiB, the input that is not read meanwhile, with a stream window of 64
@@ -42,6 +44,40 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {
     }
 }
 
+/// The reading half of a split connection, whose writer task writes its control frames.
+pub(crate) trait SplitHalf: AsyncRead + Send + Unpin {
+    /// Passes whole control frames to the writer task; `closes` is `true` if the last of them is a
+    /// close frame. Pending while too many frames wait for the task.
+    fn poll_control(
+        &mut self,
+        cx: &Context<'_>,
+        frames: &[u8],
+        closes: bool,
+    ) -> Poll<io::Result<()>>;
+
+    /// Waits until the writer task has written the control frames.
+    fn poll_control_written(&mut self, cx: &Context<'_>) -> Poll<()>;
+
+    /// Waits for the error that ends the writer task.
+    fn poll_writer_failed(&mut self, cx: &Context<'_>) -> Poll<Error>;
+
+    /// Makes the writer task end its half of the transport, and waits until the task has done so.
+    fn poll_finish(&mut self, cx: &Context<'_>) -> Poll<()>;
+
+    /// Handles the payload of a pong, in response to any ping.
+    fn handle_pong(&self, payload: &[u8]);
+
+    /// Returns the amount of unwritten output, in bytes.
+    fn unwritten(&self) -> usize;
+
+    /// Returns whether a write of the task since the last call had to wait for the peer, or `None`
+    /// without a write.
+    fn take_written(&self) -> Option<bool>;
+
+    /// Returns the socket, where the transport is plain TCP.
+    fn socket(&self) -> Option<&TcpStream>;
+}
+
 /// A type-erased byte stream, so that [`WebSocket`](crate::WebSocket) has no type parameter: plain
 /// TCP, which is worth a direct call, or any other stream behind a pointer.
 pub(crate) enum Transport {
@@ -49,6 +85,12 @@ pub(crate) enum Transport {
     /// Any other stream, with the pings that the stream itself writes, if any.
     Boxed {
         io: Box<dyn Io>,
+        peer: Option<SocketAddr>,
+        pings: Option<AnsweredPings>,
+    },
+    /// The reading half of a split connection.
+    Split {
+        half: Box<dyn SplitHalf>,
         peer: Option<SocketAddr>,
         pings: Option<AnsweredPings>,
     },
@@ -75,18 +117,17 @@ impl Transport {
     /// Handles the payload of a pong, in response to any ping.
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         match self {
-            Self::Boxed { io, pings, .. } => {
+            Self::Boxed { pings: Some(pings), .. } => pings.handle_pong(payload),
+            Self::Split { half, pings, .. } => {
                 if let Some(pings) = pings {
                     pings.handle_pong(payload);
                 }
-                if let Some((outbox, _)) = split::behind((**io).as_any()) {
-                    outbox.handle_pong(payload);
-                }
+                half.handle_pong(payload);
             }
             Self::Shared(shared) => {
                 shared.with_transport(|transport| transport.handle_pong(payload));
             }
-            Self::Tcp(_) | Self::Gone => {}
+            Self::Tcp(_) | Self::Boxed { .. } | Self::Gone => {}
         }
     }
 
@@ -104,6 +145,7 @@ impl Transport {
         let socket = match &self {
             Self::Tcp(stream) => Some(stream),
             Self::Boxed { io, .. } => socket((**io).as_any()),
+            Self::Split { half, .. } => half.socket(),
             Self::Shared(_) | Self::Gone => None,
         };
         if let Some(socket) = socket {
@@ -115,7 +157,7 @@ impl Transport {
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
-            Self::Boxed { peer, .. } => *peer,
+            Self::Boxed { peer, .. } | Self::Split { peer, .. } => *peer,
             Self::Shared(shared) => shared.peer_addr(),
             Self::Gone => None,
         }
@@ -127,7 +169,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
             Self::Shared(shared) => shared.with_transport(|transport| transport.local_addr()),
-            Self::Boxed { .. } | Self::Gone => None,
+            Self::Boxed { .. } | Self::Split { .. } | Self::Gone => None,
         }
     }
 
@@ -135,10 +177,8 @@ impl Transport {
     pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
         let (waiting, socket) = match self {
             Self::Tcp(stream) => (0, Some(stream)),
-            Self::Boxed { io, .. } => match split::behind((**io).as_any()) {
-                Some((outbox, socket)) => (outbox.unwritten(), socket),
-                None => (0, socket((**io).as_any())),
-            },
+            Self::Boxed { io, .. } => (0, socket((**io).as_any())),
+            Self::Split { half, .. } => (half.unwritten(), half.socket()),
             Self::Shared(shared) => return shared.status(unwritten),
             Self::Gone => (0, None),
         };
@@ -152,10 +192,12 @@ impl Transport {
     pub(crate) fn held_when_full(&self) -> usize {
         match self {
             // An HTTP/2 stream.
-            Self::Boxed { pings: Some(_), .. } => HELD_BY_HTTP2,
+            Self::Boxed { pings: Some(_), .. } | Self::Split { pings: Some(_), .. } => {
+                HELD_BY_HTTP2
+            }
             Self::Boxed { io, .. } if socket((**io).as_any()).is_some() => HELD_BY_TLS,
             Self::Shared(shared) => shared.with_transport(|transport| transport.held_when_full()),
-            Self::Tcp(_) | Self::Boxed { .. } | Self::Gone => 0,
+            Self::Tcp(_) | Self::Boxed { .. } | Self::Split { .. } | Self::Gone => 0,
         }
     }
 
@@ -163,9 +205,9 @@ impl Transport {
     /// without a write.
     pub(crate) fn take_written(&self) -> Option<bool> {
         match self {
-            Self::Boxed { io, .. } => split::behind((**io).as_any())?.0.take_written(),
+            Self::Split { half, .. } => half.take_written(),
             Self::Shared(shared) => shared.take_written(),
-            Self::Tcp(_) | Self::Gone => None,
+            Self::Tcp(_) | Self::Boxed { .. } | Self::Gone => None,
         }
     }
 }
@@ -181,8 +223,8 @@ fn socket(io: &dyn Any) -> Option<&TcpStream> {
             return match stream.get_ref().0 {
                 Transport::Tcp(stream) => Some(stream),
                 Transport::Boxed { io, .. } => socket((**io).as_any()),
-                // No transport beneath TLS is shared or taken.
-                Transport::Shared(_) | Transport::Gone => None,
+                // No transport beneath TLS is split, shared or taken.
+                Transport::Split { .. } | Transport::Shared(_) | Transport::Gone => None,
             };
         }
         if let Some(stream) = io.downcast_ref::<server::TlsStream<TcpStream>>() {
@@ -211,7 +253,8 @@ impl From<TcpStream> for Transport {
     }
 }
 
-/// Returns an error for a taken transport: no code should use one, but that is no reason to panic.
+/// Returns an error for a transport that was taken: no code should use one, but that is no reason to
+/// panic.
 fn gone<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
@@ -221,6 +264,7 @@ impl fmt::Debug for Transport {
         let name = match self {
             Self::Tcp(_) => "Tcp",
             Self::Boxed { .. } => "Boxed",
+            Self::Split { .. } => "Split",
             Self::Shared(_) => "Shared",
             Self::Gone => "Gone",
         };
@@ -238,6 +282,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Boxed { io, .. } => Pin::new(io).poll_read(cx, buf),
+            Self::Split { half, .. } => Pin::new(half).poll_read(cx, buf),
             Self::Shared(shared) => {
                 shared.with_transport(|transport| Pin::new(transport).poll_read(cx, buf))
             }
@@ -259,7 +304,8 @@ impl AsyncWrite for Transport {
             Self::Shared(shared) => {
                 shared.with_transport(|transport| Pin::new(transport).poll_write(cx, buf))
             }
-            Self::Gone => gone(),
+            // The driver passes its output to the writer task.
+            Self::Split { .. } | Self::Gone => gone(),
         }
     }
 
@@ -274,7 +320,8 @@ impl AsyncWrite for Transport {
             Self::Shared(shared) => {
                 shared.with_transport(|transport| Pin::new(transport).poll_write_vectored(cx, bufs))
             }
-            Self::Gone => gone(),
+            // The driver passes its output to the writer task.
+            Self::Split { .. } | Self::Gone => gone(),
         }
     }
 
@@ -285,7 +332,8 @@ impl AsyncWrite for Transport {
             Self::Shared(shared) => {
                 shared.with_transport(|transport| Pin::new(transport).poll_flush(cx))
             }
-            Self::Gone => gone(),
+            // The driver passes its output to the writer task.
+            Self::Split { .. } | Self::Gone => gone(),
         }
     }
 
@@ -296,6 +344,7 @@ impl AsyncWrite for Transport {
             Self::Shared(shared) => {
                 shared.with_transport(|transport| Pin::new(transport).poll_shutdown(cx))
             }
+            Self::Split { half, .. } => half.poll_finish(cx).map(Ok),
             Self::Gone => gone(),
         }
     }
@@ -307,7 +356,7 @@ impl AsyncWrite for Transport {
             Self::Shared(shared) => {
                 shared.with_transport(|transport| transport.is_write_vectored())
             }
-            Self::Gone => false,
+            Self::Split { .. } | Self::Gone => false,
         }
     }
 }

@@ -83,7 +83,7 @@ impl ByteStream {
         if frame.code.is_orderly() {
             return Err(UsageError::InvalidCloseCode { code: frame.code }.into());
         }
-        self.ws.abort(&frame).await;
+        self.ws.driver.abort(&frame).await;
         Ok(())
     }
 }

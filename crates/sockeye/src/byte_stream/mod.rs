@@ -89,7 +89,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::WebSocket;
-use crate::websocket::{Half, ProgressTimeout};
+use crate::driver::{Half, ProgressTimeout};
 pub use accept::{ACCEPT_TIMEOUT, Accept, listener, listener_with_queue};
 pub use deadlines::Deadlines;
 pub use error::Error;
@@ -149,8 +149,8 @@ impl WebSocket {
     /// Converts the connection into a byte stream: see [`byte_stream`](self). The rest of a message
     /// that was being read comes first; fed messages are written first.
     pub fn into_byte_stream(mut self) -> ByteStream {
-        self.allow_half_close(HALF_CLOSE_TIMEOUT);
-        self.cut_when_dropped();
+        self.driver.allow_half_close(HALF_CLOSE_TIMEOUT);
+        self.driver.cut_when_dropped();
         ByteStream {
             ws: self,
             reading: Reading::Open,
@@ -172,7 +172,7 @@ impl ByteStream {
 
     /// Returns the local address, where the transport is plain TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.ws.local_addr()
+        self.ws.driver.local_addr()
     }
 
     /// Returns the underlying connection: its data, subprotocol, round-trip time, and the peer's
@@ -200,19 +200,19 @@ impl ByteStream {
     /// A write, flush, shutdown or read after the timeout fails with an error of the kind
     /// `TimedOut`, and the connection is over: it is unknown how many of the written bytes arrived.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.ws.set_write_timeout(timeout);
+        self.ws.driver.set_write_timeout(timeout);
     }
 
     /// Returns the WebSocket, to be closed at once.
     fn into_refused(mut self) -> WebSocket {
-        self.ws.forbid_half_close();
+        self.ws.driver.forbid_half_close();
         self.ws
     }
 
     /// Sets the timeout of a peer that is silent after our `shutdown`. Default:
     /// [`HALF_CLOSE_TIMEOUT`]. Must be set before the shutdown.
     pub fn set_half_close_timeout(&mut self, timeout: Duration) {
-        self.ws.allow_half_close(timeout);
+        self.ws.driver.allow_half_close(timeout);
     }
 
     /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits
@@ -223,16 +223,16 @@ impl ByteStream {
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let before = self.ws.progress();
+        let before = self.ws.driver.progress();
         let polled = if self.poll_deadline(half, cx).is_ready() {
             Poll::Ready(Err(Error::DeadlinePassed.into()))
         } else {
-            match self.ws.shared_waker(half, cx) {
+            match self.ws.driver.shared_waker(half, cx) {
                 None => work(self, cx),
                 Some(waker) => work(self, &mut Context::from_waker(&waker)),
             }
         };
-        self.ws.half_polled(half, cx, polled.is_pending(), before);
+        self.ws.driver.half_polled(half, cx, polled.is_pending(), before);
         polled
     }
 }

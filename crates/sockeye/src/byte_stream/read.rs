@@ -6,7 +6,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Kind};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ByteStream, Error, Half};
-use crate::websocket::Payload;
+use crate::driver::Payload;
 
 /// The state of the peer's direction.
 ///
@@ -34,8 +34,8 @@ impl ByteStream {
         take: impl FnOnce(&[u8]) -> usize,
     ) -> Poll<io::Result<()>> {
         if ready!(self.poll_half(Half::Read, cx, Self::poll_fill))? {
-            let taken = take(self.ws.rest());
-            self.ws.consume(taken);
+            let taken = take(self.ws.driver.rest());
+            self.ws.driver.consume(taken);
         }
         Poll::Ready(Ok(()))
     }
@@ -58,15 +58,15 @@ impl ByteStream {
         loop {
             match self.reading {
                 Reading::Open => {
-                    if self.ws.rest().is_empty() {
+                    if self.ws.driver.rest().is_empty() {
                         // The read may have to wait.
                         self.send_gathered();
                     }
-                    match ready!(self.ws.poll_payload(cx)) {
+                    match ready!(self.ws.driver.poll_payload(cx)) {
                         Payload::Some(Kind::Binary) => return Poll::Ready(Ok(true)),
                         Payload::Some(Kind::Text) => {
                             let frame = CloseFrame::from(CloseCode::UNSUPPORTED_DATA);
-                            self.ws.refuse(&frame, io::Error::from(Error::Text).into());
+                            self.ws.driver.refuse(&frame, io::Error::from(Error::Text).into());
                             self.reading = Reading::Ending;
                         }
                         Payload::PeerClosed => self.reading = Reading::Ended,
@@ -82,13 +82,13 @@ impl ByteStream {
 
     /// Ends the transport, and distinguishes the end of file from a failure.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = ready!(self.ws.poll_end(cx)).map_err(Error::of_connection);
+        let ended = ready!(self.ws.driver.poll_end(cx)).map_err(Error::of_connection);
         if self.reading == Reading::Ended {
             return Poll::Ready(ended);
         }
         let error = match (ended, self.ws.close_frame()) {
             (Err(error), _) => error,
-            (Ok(()), _) if self.ws.ended_in_order() => {
+            (Ok(()), _) if self.ws.driver.ended_in_order() => {
                 self.reading = Reading::Ended;
                 return Poll::Ready(Ok(()));
             }

@@ -181,7 +181,7 @@ async fn a_stream_that_is_left_unread_is_not_cut_by_its_own_deadlines() {
     client.set_half_close_timeout(Duration::from_secs(24 * 3600));
     let (mut reads, mut writes) = split(client);
     let server = websocket(b, Connection::server(&config))
-        .with_deadlines(&config.read_timeout(Some(short)).write_timeout(Some(short)));
+        .with_timeouts(&config.read_timeout(Some(short)).write_timeout(Some(short)));
     let mut server = server.into_byte_stream();
     server.set_read_timeout(Some(short));
     let sending = tokio::spawn(async move {

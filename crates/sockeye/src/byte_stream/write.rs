@@ -33,7 +33,7 @@ impl ByteStream {
         ready!(self.poll_half(Half::Write, cx, Self::poll_writable))?;
         if self.gathered.is_empty() {
             // A read that waits in another task is to write these bytes: a flush may never come.
-            self.ws.wake_other_half(Half::Write, cx);
+            self.ws.driver.wake_other_half(Half::Write, cx);
             if let Some(long) = slices.first().and_then(|first| first.get(..MESSAGE)) {
                 // A client masks the payload without another copy.
                 self.send(Cow::Borrowed(long));
@@ -64,7 +64,7 @@ impl ByteStream {
     /// Puts a message into the output. If that is no longer possible, the next call that writes
     /// fails.
     fn send(&mut self, payload: Cow<'_, [u8]>) {
-        if self.ws.push_payload(payload).is_err() {
+        if self.ws.driver.push_payload(payload).is_err() {
             self.writing = Writing::Closed;
         }
     }
@@ -82,15 +82,15 @@ impl ByteStream {
             return Poll::Ready(Err(Error::ShutDown.into()));
         }
         self.check_writing()?;
-        let sendable = ready!(self.ws.poll_sendable(cx));
+        let sendable = ready!(self.ws.driver.poll_sendable(cx));
         Poll::Ready(sendable.map_err(|error| self.fail_writing(error)))
     }
 
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.send_gathered();
         self.check_writing()?;
-        ready!(self.ws.poll_flush_output(cx)).map_err(|error| self.fail_writing(error))?;
-        if self.ws.is_ending() && self.reading != Reading::Ended {
+        ready!(self.ws.driver.poll_flush_output(cx)).map_err(|error| self.fail_writing(error))?;
+        if self.ws.driver.is_ending() && self.reading != Reading::Ended {
             // The connection failed: there is no output because it was given up.
             self.writing = Writing::Closed;
         }
@@ -98,14 +98,14 @@ impl ByteStream {
     }
 
     fn poll_shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.writing == Writing::Open && !self.ws.is_ending() {
+        if self.writing == Writing::Open && !self.ws.driver.is_ending() {
             self.send_gathered();
             self.check_writing()?;
             // Without waiting for send capacity: the close frame is bounded.
-            self.ws.end_sending();
+            self.ws.driver.end_sending();
             self.writing = Writing::ShutDown;
         }
-        if self.writing == Writing::ShutDown && self.ws.is_ending() {
+        if self.writing == Writing::ShutDown && self.ws.driver.is_ending() {
             return self.poll_end(cx);
         }
         self.poll_written(cx)

@@ -43,7 +43,7 @@ impl Client {
                 *answer.version_mut() = Version::HTTP_11;
                 *answer.headers_mut() = head.to_headers();
                 let ws = opening::open(transport, connection, &buffer[end..], negotiated);
-                Ok(ws.with_deadlines(&self.config).with_response(answer))
+                Ok(ws.with_timeouts(&self.config).with_response(answer))
             }
             // The content of a redirect that is followed is not read: the client opens another
             // connection.

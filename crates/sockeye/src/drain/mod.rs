@@ -1,6 +1,6 @@
 //! Graceful shutdown of a server's open connections.
 
-mod member;
+pub(crate) mod member;
 mod registry;
 mod shutdown;
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::WebSocket;
 use crate::outcome::Outcome;
-pub(crate) use member::{DrainStage, Member};
+use member::{DrainStage, Member};
 use registry::Registry;
 pub use shutdown::Shutdown;
 
@@ -116,7 +116,7 @@ impl Drain {
         let member = self.enter();
         ws.join(member.clone());
         let handler = handler(ws);
-        member.run(crate::handler::run(handler))
+        member.run(crate::driver::handler::run(handler))
     }
 
     /// Closes all connections, and waits until they have ended, at most for the

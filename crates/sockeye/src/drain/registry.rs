@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{DrainStage, Drained, Member, Shutdown};
+use super::member::{DrainStage, Member};
+use super::{Drained, Shutdown};
 
 /// The members of a drain, and the counts of those that a shutdown ended.
 #[derive(Debug, Default)]

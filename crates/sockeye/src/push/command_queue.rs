@@ -9,7 +9,7 @@ use std::task::{self, Wake};
 use sockeye_proto::{Message, Prepared};
 
 use super::{ConnectionId, HandleError};
-use crate::websocket::ClosePayload;
+use crate::close_payload::ClosePayload;
 
 /// Size that a command counts in addition to its payload, in bytes: about its size in memory.
 const COMMAND_SIZE: usize = 64;

@@ -15,8 +15,8 @@ use super::command_queue::Workers;
 use super::worker::Backlog;
 use super::writer::Writer;
 use super::{Broadcaster, ConnectionId, Handle, HandleError};
+use crate::close_payload::ClosePayload;
 use crate::metrics::{ConnectionMetrics, Counts};
-use crate::websocket::ClosePayload;
 use crate::{Error, Result};
 
 /// A connection, as passed to callbacks. Messages are corked until the callbacks for the current

@@ -8,7 +8,7 @@ use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
 use super::command_queue::{Command, Workers};
 use super::{Broadcaster, ConnectionId};
 use crate::Error;
-use crate::websocket::ClosePayload;
+use crate::close_payload::ClosePayload;
 
 /// Flag: the connection is over.
 const CLOSED: u8 = 1;

@@ -193,7 +193,7 @@ impl Options {
     ) -> WebSocket {
         let connection = Connection::server(&self.config);
         opening::open_from(transport, peer, connection, input, negotiated)
-            .with_deadlines(&self.config)
+            .with_timeouts(&self.config)
             .with_budget(&self.memory_budget)
     }
 }

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use sockeye_proto::frame::{Frame, MAX_CONTROL_LENGTH};
 use sockeye_proto::mask::MaskKey;
-use sockeye_proto::{ProtocolError, Role, State, UsageError};
+use sockeye_proto::{ProtocolError, Role, UsageError};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 
-use super::output::Output;
-use super::{WebSocket, lost, read};
-use crate::drain::Member;
+use super::WebSocket;
+use crate::drain::member::Member;
+use crate::driver::output::Output;
+use crate::driver::{FrameParts, read, read_error};
 use crate::error::{Error, Result};
 use crate::random;
 use crate::transport::Transport;
@@ -64,28 +64,18 @@ impl WebSocket {
     /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a message was received or sent
     /// in part, [`Error::Closed`] when the closing handshake has begun. The connection is dropped.
     pub fn into_frames(mut self, limit: usize) -> Result<(FrameReceiver, FrameSender)> {
-        if self.ending.has_begun() || self.connection.state() != State::Open {
-            return Err(self.too_late());
-        }
-        if !self.incoming.is_idle() || !self.connection.is_between_messages() {
-            return Err(UsageError::MessageInProgress.into());
-        }
-        if self.output_deferred {
-            self.take_output_back()?;
-        }
-        let role = self.connection.role();
-        let (read, write) = tokio::io::split(self.transport.take());
+        let FrameParts { transport, input, output, role, member } =
+            self.driver.take_frame_parts()?;
+        let (read, write) = tokio::io::split(transport);
         let receiver = FrameReceiver {
             transport: read,
-            input: mem::take(&mut self.input),
+            input,
             masked: role == Role::Server,
             limit,
             over: false,
-            _member: self.member.clone(),
+            _member: member.clone(),
         };
         let mask_key = (role == Role::Client).then_some(random::bytes as fn() -> MaskKey);
-        let output = mem::take(&mut self.output);
-        let member = self.member.take();
         let sender = FrameSender { transport: write, output, mask_key, _member: member };
         Ok((receiver, sender))
     }
@@ -131,7 +121,7 @@ impl FrameReceiver {
             let read = ready!(self.poll_read(cx));
             self.over = !matches!(read, Ok(1..));
             if self.over && (read.is_err() || !self.input.is_empty()) {
-                return Poll::Ready(Err(read.map_or_else(lost, |_| Error::Disconnected)));
+                return Poll::Ready(Err(read.map_or_else(read_error, |_| Error::Disconnected)));
             }
         }
         Poll::Ready(Ok(None))
@@ -195,7 +185,7 @@ impl FrameSender {
         if frame.opcode.is_control() && frame.payload.len() > MAX_CONTROL_LENGTH {
             return Err(UsageError::ControlTooLong { length: frame.payload.len() }.into());
         }
-        if !self.output.has_room() {
+        if !self.output.has_capacity() {
             self.flush().await?;
         }
         if self.mask_key.is_none() && frame.payload.len() >= IN_PLACE_FROM {

@@ -16,7 +16,7 @@ impl WebSocket {
     /// Same as [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         self.feed_prepared(prepared).await?;
-        poll_fn(|cx| self.poll_sent(cx)).await
+        poll_fn(|cx| self.driver.poll_sent(cx)).await
     }
 
     /// Queues a prepared message like [`feed`](Self::feed).
@@ -27,13 +27,7 @@ impl WebSocket {
     /// # Cancel safety
     /// Same as [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<()> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
-        let before = self.output.len();
-        if let Some(rest) = self.connection.send_prepared(prepared, self.output.buffer())? {
-            self.output.push_shared(rest);
-        }
-        let wire = self.output.len() - before;
-        self.role_metrics().count_sent(prepared.message().kind(), prepared.len(), wire);
-        Ok(())
+        poll_fn(|cx| self.driver.poll_capacity(cx)).await?;
+        self.driver.push_prepared(prepared)
     }
 }

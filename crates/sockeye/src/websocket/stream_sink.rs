@@ -6,7 +6,8 @@ use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use sockeye_proto::{CloseCode, CloseFrame, Message};
 
-use super::{Half, WebSocket};
+use super::WebSocket;
+use crate::driver::{Driver, Half};
 use crate::error::{Error, Result};
 
 /// The stream of messages that [`WebSocket::recv`] returns: it ends after the closing handshake or
@@ -21,13 +22,13 @@ impl Stream for WebSocket {
     type Item = Result<Message>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_half(Half::Read, cx, Self::poll_recv).map(Result::transpose)
+        self.get_mut().driver.poll_half(Half::Read, cx, Driver::poll_recv).map(Result::transpose)
     }
 }
 
 impl FusedStream for WebSocket {
     fn is_terminated(&self) -> bool {
-        self.ending.is_done()
+        self.driver.is_done()
     }
 }
 
@@ -38,19 +39,21 @@ impl Sink<Message> for WebSocket {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().poll_half(Half::Write, cx, Self::poll_room)
+        self.get_mut().driver.poll_half(Half::Write, cx, Driver::poll_capacity)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<()> {
-        self.get_mut().push(message)
+        self.get_mut().driver.push(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().poll_half(Half::Write, cx, Self::poll_flush_sent)
+        self.get_mut().driver.poll_half(Half::Write, cx, Driver::poll_flush_sent)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
-        self.get_mut().poll_half(Half::Write, cx, |this, cx| this.poll_close_with(cx, Some(&frame)))
+        self.get_mut()
+            .driver
+            .poll_half(Half::Write, cx, |driver, cx| driver.poll_close(cx, Some(&frame)))
     }
 }

@@ -25,7 +25,7 @@ mod lost;
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
     WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
-        .with_deadlines(&Config::new())
+        .with_timeouts(&Config::new())
 }
 
 fn server(stream: DuplexStream) -> WebSocket {
@@ -256,7 +256,7 @@ async fn a_flood_of_pings_at_a_peer_that_does_not_read_stays_bounded() {
     let mut server = server(stream);
     let waiting = tokio::spawn(async move {
         let error = server.recv().await.unwrap_err();
-        (server.output.buffer().len(), error)
+        (server.driver.output().buffer().len(), error)
     });
     for _ in 0..10_000 {
         let mut ping = vec![0x89, 0x80 | 0x7d, 0, 0, 0, 0];
@@ -365,10 +365,10 @@ async fn output_that_is_never_all_written_does_not_grow() {
     let mut most = 0;
     for _ in 0..5000 {
         let message = server.recv().await.unwrap().unwrap();
-        if server.output.has_room() {
+        if server.driver.output().has_capacity() {
             server.feed(message).await.unwrap();
         }
-        most = most.max(server.output.buffer().len());
+        most = most.max(server.driver.output().buffer().len());
     }
     assert!(most < 300_000, "{most} bytes");
 }

@@ -1,6 +1,7 @@
 use sockeye_proto::{CloseFrame, Message};
 
-use crate::websocket::{ClosePayload, split};
+use crate::close_payload::ClosePayload;
+use crate::websocket::split;
 use crate::{Result, WebSocket};
 
 /// An open connection, whole or as its receiving half with a handle for sending.

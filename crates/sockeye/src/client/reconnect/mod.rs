@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Client, ConnectError};
-use crate::websocket::ClosePayload;
+use crate::close_payload::ClosePayload;
 use crate::{Error, Result, WebSocket, random};
 pub use event::Event;
 use link::Link;

@@ -22,12 +22,12 @@ use super::flow::{Stop, call};
 use super::opening::{self, OpenedConnection, Opening};
 use super::{WorkerContext, Writer};
 use crate::Error;
+use crate::close_payload::ClosePayload;
 use crate::metrics::{Counts, RoleMetrics};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
-use crate::websocket::ClosePayload;
 pub(in crate::push) use backlog::Backlog;
 use stall::Stall;
 

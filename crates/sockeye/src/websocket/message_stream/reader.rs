@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 use sockeye_proto::Kind;
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
-use super::IncomingStage;
+#[cfg(doc)]
 use crate::WebSocket;
+use crate::driver::Driver;
 
 /// A message that is read while it arrives: an [`AsyncRead`] that ends with the message. Returned
 /// by [`WebSocket::recv_stream`].
@@ -33,34 +34,18 @@ use crate::WebSocket;
 /// If the reader is dropped before the end, the next [`recv`](WebSocket::recv) or
 /// [`recv_stream`](WebSocket::recv_stream) skips the rest: it waits for all of the rest to arrive.
 pub struct MessageReader<'a> {
-    ws: &'a mut WebSocket,
+    driver: &'a mut Driver,
     kind: Kind,
 }
 
 impl<'a> MessageReader<'a> {
-    pub(in crate::websocket) fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
-        Self { ws, kind }
+    pub(in crate::websocket) fn new(driver: &'a mut Driver, kind: Kind) -> Self {
+        Self { driver, kind }
     }
 
     /// Returns whether the message is text or binary.
     pub fn kind(&self) -> Kind {
         self.kind
-    }
-
-    /// Waits until there is something to read, or nothing left.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ws = &mut *self.ws;
-        while ws.rest().is_empty() && matches!(ws.incoming.stage, IncomingStage::Open(_)) {
-            if ws.ending.has_begun() {
-                ready!(ws.poll_end(cx))?;
-                // An earlier call returned the error of the connection.
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-            }
-            ready!(ws.poll_piece(cx));
-            // The time that the caller takes for this piece must not count against the next one.
-            ws.read_timeout.reset();
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -74,11 +59,11 @@ impl AsyncRead for MessageReader<'_> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        ready!(this.poll_fill(cx))?;
-        let rest = this.ws.rest();
+        ready!(this.driver.poll_fill(cx))?;
+        let rest = this.driver.rest();
         let length = rest.len().min(buf.remaining());
         buf.put_slice(&rest[..length]);
-        this.ws.consume(length);
+        this.driver.consume(length);
         Poll::Ready(Ok(()))
     }
 }
@@ -86,12 +71,12 @@ impl AsyncRead for MessageReader<'_> {
 impl AsyncBufRead for MessageReader<'_> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        ready!(this.poll_fill(cx))?;
-        Poll::Ready(Ok(this.ws.rest()))
+        ready!(this.driver.poll_fill(cx))?;
+        Poll::Ready(Ok(this.driver.rest()))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
-        self.get_mut().ws.consume(amount);
+        self.get_mut().driver.consume(amount);
     }
 }
 

@@ -4,10 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseCode, CloseFrame, Kind, UsageError};
+use sockeye_proto::{Kind, UsageError};
 use tokio::io::AsyncWrite;
 
+use crate::driver::Driver;
 use crate::error::{Error, Result};
+#[cfg(doc)]
 use crate::websocket::WebSocket;
 use crate::websocket::split::StreamSender;
 
@@ -42,7 +44,7 @@ const FRAGMENT: usize = 64 * 1024;
 /// writes the close frame, and nothing more can be sent. If nothing was sent yet, the message is
 /// discarded as if it had never begun.
 pub struct MessageWriter<'a> {
-    way: Way<'a>,
+    destination: Destination<'a>,
     kind: Kind,
     /// Bytes that do not make a fragment yet.
     buffer: Vec<u8>,
@@ -50,19 +52,19 @@ pub struct MessageWriter<'a> {
 }
 
 /// The destination of the fragments.
-enum Way<'a> {
-    WebSocket(&'a mut WebSocket),
+enum Destination<'a> {
+    Driver(&'a mut Driver),
     /// The writer task of a split connection.
     Half(StreamSender),
 }
 
 impl<'a> MessageWriter<'a> {
-    pub(super) const fn new(ws: &'a mut WebSocket, kind: Kind) -> Self {
-        Self { way: Way::WebSocket(ws), kind, buffer: Vec::new(), finished: false }
+    pub(super) const fn new(driver: &'a mut Driver, kind: Kind) -> Self {
+        Self { destination: Destination::Driver(driver), kind, buffer: Vec::new(), finished: false }
     }
 
     pub(in crate::websocket) const fn of_half(stream: StreamSender, kind: Kind) -> Self {
-        Self { way: Way::Half(stream), kind, buffer: Vec::new(), finished: false }
+        Self { destination: Destination::Half(stream), kind, buffer: Vec::new(), finished: false }
     }
 
     /// Ends the message; returns once the whole message is written to the transport.
@@ -80,59 +82,44 @@ impl<'a> MessageWriter<'a> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if !self.finished {
-            ready!(self.way.poll_room(cx))?;
-            self.way.push(self.kind, &self.buffer, true)?;
+            ready!(self.destination.poll_capacity(cx))?;
+            self.destination.push(self.kind, &self.buffer, true)?;
             self.buffer = Vec::new();
             self.finished = true;
         }
-        self.way.poll_flush(cx)
+        self.destination.poll_flush(cx)
     }
 
     /// Sends the gathered bytes as a fragment.
     fn poll_fragment(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(self.way.poll_room(cx))?;
-        self.way.push(self.kind, &self.buffer, false)?;
+        ready!(self.destination.poll_capacity(cx))?;
+        self.destination.push(self.kind, &self.buffer, false)?;
         self.buffer.clear();
         Poll::Ready(Ok(()))
     }
 }
 
-impl Way<'_> {
+impl Destination<'_> {
     /// Waits until a fragment may be sent.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self {
-            Self::WebSocket(ws) => ws.poll_room(cx),
+            Self::Driver(driver) => driver.poll_capacity(cx),
             Self::Half(stream) => stream.poll_room(cx),
         }
     }
 
     fn push(&mut self, kind: Kind, fragment: &[u8], last: bool) -> Result<(), UsageError> {
         match self {
-            Self::WebSocket(ws) => ws.push_fragment(kind, fragment, last),
+            Self::Driver(driver) => driver.push_fragment(kind, fragment, last),
             Self::Half(stream) => stream.push(fragment, last),
         }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self {
-            Self::WebSocket(ws) => ws.poll_flush_output(cx),
+            Self::Driver(driver) => driver.poll_flush_output(cx),
             Self::Half(stream) => stream.poll_flush(cx),
         }
-    }
-}
-
-impl WebSocket {
-    /// Sends a part of the current message as a fragment.
-    fn push_fragment(&mut self, kind: Kind, part: &[u8], last: bool) -> Result<(), UsageError> {
-        let before = self.output.len();
-        if last {
-            self.connection.finish_message(part, self.output.buffer())?;
-            self.role_metrics().count_sent(kind, part.len(), self.output.len() - before);
-        } else {
-            self.connection.append_fragment(part, self.output.buffer())?;
-            self.role_metrics().count_sent_part(kind, part.len(), self.output.len() - before);
-        }
-        Ok(())
     }
 }
 
@@ -150,8 +137,8 @@ impl AsyncWrite for MessageWriter<'_> {
             ready!(this.poll_fragment(cx))?;
         }
         if this.buffer.is_empty() && buf.len() >= FRAGMENT {
-            ready!(this.way.poll_room(cx))?;
-            this.way.push(this.kind, &buf[..FRAGMENT], false).map_err(Error::from)?;
+            ready!(this.destination.poll_capacity(cx))?;
+            this.destination.push(this.kind, &buf[..FRAGMENT], false).map_err(Error::from)?;
             return Poll::Ready(Ok(FRAGMENT));
         }
         let length = buf.len().min(FRAGMENT - this.buffer.len());
@@ -164,7 +151,7 @@ impl AsyncWrite for MessageWriter<'_> {
         if !this.buffer.is_empty() {
             ready!(this.poll_fragment(cx))?;
         }
-        this.way.poll_flush(cx).map_err(Into::into)
+        this.destination.poll_flush(cx).map_err(Into::into)
     }
 
     /// Ends the message, like [`finish`](MessageWriter::finish).
@@ -176,14 +163,10 @@ impl AsyncWrite for MessageWriter<'_> {
 impl Drop for MessageWriter<'_> {
     fn drop(&mut self) {
         // `StreamSender` has a `Drop` of its own.
-        let Way::WebSocket(ws) = &mut self.way else { return };
-        if self.finished || ws.connection.cancel_message() {
-            return;
+        let Destination::Driver(driver) = &mut self.destination else { return };
+        if !self.finished {
+            driver.abandon_message();
         }
-        let reason = "a message was not finished";
-        let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
-        // Refused only if the connection is closing already.
-        let _ = ws.begin_close(Some(&frame));
     }
 }
 

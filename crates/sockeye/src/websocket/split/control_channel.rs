@@ -1,32 +1,19 @@
 use std::any::Any;
-use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::outbox::{Input, Outbox};
 use crate::error::Error;
-use crate::transport::Io;
+use crate::transport::SplitHalf;
 
-/// Returns the outbox behind the transport of a receiving half, and its socket where that is known.
-pub(crate) fn behind(io: &dyn Any) -> Option<(&Outbox, Option<&TcpStream>)> {
-    if let Some(control_channel) = io.downcast_ref::<ControlChannel<OwnedReadHalf>>() {
-        return Some((
-            &control_channel.outbox,
-            control_channel.transport.as_ref().map(OwnedReadHalf::as_ref),
-        ));
-    }
-    let control_channel = io.downcast_ref::<ControlChannel<ReadHalf<Box<dyn Io>>>>()?;
-    Some((&control_channel.outbox, None))
-}
-
-/// The transport of the receiving half: it reads directly, and passes its writes, which are control
-/// frames only, to the writer, ahead of messages.
+/// The transport of the receiving half: it reads directly, and passes control frames to the writer,
+/// ahead of messages.
 pub(super) struct ControlChannel<R: AsyncRead + Send + Unpin + 'static> {
     /// Taken on drop: the writer then reads the peer's further input.
     transport: Option<R>,
@@ -40,56 +27,56 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
 }
 
 impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
-    /// Reads the peer's input first; without input, returns the error of the writer, if any.
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Some(transport) = &mut this.transport {
-            let read = Pin::new(transport).poll_read(cx, buf);
-            if read.is_ready() {
-                return read;
-            }
+        match &mut self.get_mut().transport {
+            Some(transport) => Pin::new(transport).poll_read(cx, buf),
+            None => Poll::Ready(Ok(())),
         }
-        this.outbox.poll_failed(cx).map(|error| Err(io::Error::other(WriterFailed(error))))
     }
 }
 
-/// The error of the writer, on its way through the transport of the receiving half.
-#[derive(Debug)]
-pub(in crate::websocket) struct WriterFailed(pub(in crate::websocket) Error);
-
-impl fmt::Display for WriterFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for WriterFailed {}
-
-impl<R: AsyncRead + Send + Unpin + 'static> AsyncWrite for ControlChannel<R> {
-    /// Takes all of `buf`, which holds whole control frames, since no caller writes a part of one.
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.outbox
-            .poll_control(cx, buf)
-            .map(|taken| taken.map(|()| buf.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
+impl<R: AsyncRead + Send + Unpin + 'static> SplitHalf for ControlChannel<R> {
+    fn poll_control(
+        &mut self,
+        cx: &Context<'_>,
+        frames: &[u8],
+        closes: bool,
+    ) -> Poll<io::Result<()>> {
+        self.outbox.poll_control(cx, frames, closes).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
-    /// Waits until the writer has written the control frames. A read returns the error of the
-    /// writer.
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outbox.poll_control_written(cx).map(Ok)
+    fn poll_control_written(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.outbox.poll_control_written(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outbox.poll_finish(cx).map(Ok)
+    fn poll_writer_failed(&mut self, cx: &Context<'_>) -> Poll<Error> {
+        self.outbox.poll_failed(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.outbox.poll_finish(cx)
+    }
+
+    fn handle_pong(&self, payload: &[u8]) {
+        self.outbox.handle_pong(payload);
+    }
+
+    fn unwritten(&self) -> usize {
+        self.outbox.unwritten()
+    }
+
+    fn take_written(&self) -> Option<bool> {
+        self.outbox.take_written()
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        let transport: &dyn Any = self.transport.as_ref()?;
+        transport.downcast_ref::<OwnedReadHalf>().map(OwnedReadHalf::as_ref)
     }
 }
 

@@ -43,7 +43,6 @@ mod writer;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,20 +51,19 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use http::Response;
-use sockeye_proto::{CloseCode, CloseFrame, Message, Rtt, State, Utf8Bytes};
+use sockeye_proto::{CloseCode, CloseFrame, Message, Rtt, Utf8Bytes};
+use tokio::io::AsyncWrite;
 
 pub use options::{SendQueue, WhenFull};
 pub use sender::{Dropped, Sender, TrySendError};
 pub(super) use stream::StreamSender;
 
-use super::closing::ClosePayload;
-use super::linger::WhenDropped;
 use super::{MessageReader, WebSocket};
+use crate::close_payload::ClosePayload;
+use crate::driver::Driver;
 use crate::error::Result;
-use crate::transport::Transport;
+use crate::transport::{SplitHalf, Transport};
 use control_channel::ControlChannel;
-pub(super) use control_channel::WriterFailed;
-pub(crate) use control_channel::behind;
 use outbox::Outbox;
 use writer::{Task, Writer};
 
@@ -86,45 +84,31 @@ impl WebSocket {
     /// Same as [`split`](Self::split).
     pub fn split_with(mut self, queue: SendQueue) -> (Sender, Receiver) {
         let outbox = Arc::new(Outbox::new(queue));
-        if self.output_deferred {
-            // The writer's first write returns an error of the handler's task as well.
-            let _ = self.take_output_back();
-        }
-        let (sending, role_metrics) = (self.connection.sending_half(), self.role_metrics());
-        let (output, peer) = (mem::take(&mut self.output), self.peer_addr());
-        // The writer ends the connection when the receiver is dropped.
-        self.when_dropped = WhenDropped::Drop;
-        let (control_channel, writer) = match self.transport.take() {
-            Transport::Tcp(stream) => {
-                let (read, write) = stream.into_split();
-                let control_channel =
-                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
-                (control_channel, Writer::new(write, sending, role_metrics, output))
-            }
-            Transport::Boxed { io, pings, .. } => {
-                let (read, write) = tokio::io::split(io);
-                let control_channel =
-                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
-                (
-                    control_channel.with_pings(pings),
-                    Writer::new(write, sending, role_metrics, output),
-                )
-            }
-            // The transport was taken away: nothing can be read or written.
-            gone @ (Transport::Shared(_) | Transport::Gone) => {
-                let (read, write) = tokio::io::split(gone);
-                let control_channel =
-                    Transport::boxed(ControlChannel::new(read, outbox.clone()), peer);
-                (control_channel, Writer::new(write, sending, role_metrics, output))
-            }
-        };
-        self.transport = control_channel;
-        outbox.set_writer(writer);
+        let peer = self.peer_addr();
+        let parts = self.driver.take_writer_parts();
+        let (half, write, pings): (Box<dyn SplitHalf>, Box<dyn AsyncWrite + Send + Unpin>, _) =
+            match parts.transport {
+                Transport::Tcp(stream) => {
+                    let (read, write) = stream.into_split();
+                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), None)
+                }
+                Transport::Boxed { io, pings, .. } => {
+                    let (read, write) = tokio::io::split(io);
+                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), pings)
+                }
+                // The transport was taken away: nothing can be read or written.
+                gone => {
+                    let (read, write) = tokio::io::split(gone);
+                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), None)
+                }
+            };
+        self.driver.receive_from(Transport::Split { half, peer, pings });
+        outbox.set_writer(Writer::new(write, parts.sending, parts.role_metrics, parts.output));
         let task = Task {
             outbox: outbox.clone(),
-            progress_timeout: mem::take(&mut self.write_timeout),
-            close_timeout: self.connection.close_timeout(),
-            budget: self.budget.clone(),
+            progress_timeout: parts.write_timeout,
+            close_timeout: parts.close_timeout,
+            budget: parts.budget,
         };
         tokio::spawn(task.run());
         (Sender::new(outbox.clone()), Receiver { ws: self, outbox })
@@ -167,8 +151,8 @@ impl Receiver {
     /// # Cancel safety
     /// Same as [`WebSocket::recv_stream`].
     pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>> {
-        let kind = poll_fn(|cx| self.poll_next_message(cx, WebSocket::poll_begin)).await?;
-        Ok(kind.map(|kind| MessageReader::new(&mut self.ws, kind)))
+        let kind = poll_fn(|cx| self.poll_next_message(cx, Driver::poll_begin)).await?;
+        Ok(kind.map(|kind| MessageReader::new(&mut self.ws.driver, kind)))
     }
 
     /// Sends a ping with a payload of at most 125 bytes, ahead of queued messages.
@@ -179,11 +163,12 @@ impl Receiver {
     /// # Cancel safety
     /// Same as [`WebSocket::ping`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<()> {
-        poll_fn(|cx| self.ws.poll_room(cx)).await?;
-        self.ws.connection.ping(payload, self.ws.output.buffer())?;
+        let driver = &mut self.ws.driver;
+        poll_fn(|cx| driver.poll_capacity(cx)).await?;
+        driver.push_ping(payload)?;
         // The queue takes the ping at once or, if too many control frames wait, while `recv` is
         // awaited.
-        match poll_fn(|cx| Poll::Ready(self.ws.poll_flush_output(cx))).await {
+        match poll_fn(|cx| Poll::Ready(driver.poll_flush_output(cx))).await {
             Poll::Ready(written) => written,
             Poll::Pending => Ok(()),
         }
@@ -258,26 +243,25 @@ impl Receiver {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        self.poll_next_message(cx, WebSocket::poll_recv)
+        self.poll_next_message(cx, Driver::poll_recv)
     }
 
     /// Waits for the next message, or for its beginning.
     fn poll_next_message<T>(
         &mut self,
         cx: &mut Context<'_>,
-        poll: fn(&mut WebSocket, &mut Context<'_>) -> Poll<Result<Option<T>>>,
+        poll: fn(&mut Driver, &mut Context<'_>) -> Poll<Result<Option<T>>>,
     ) -> Poll<Result<Option<T>>> {
         loop {
             self.close_when_due(cx);
             if self.outbox.is_closing() {
                 // The close frame passes through the queue, and is counted there.
-                self.ws.ending.close_left = true;
-                self.ws.ending.metrics.skip_close();
+                self.ws.driver.leave_close_to_queue();
             }
             self.note_close();
-            let polled = poll(&mut self.ws, cx);
+            let polled = poll(&mut self.ws.driver, cx);
             if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
-                self.outbox.note_end(self.ws.too_late());
+                self.outbox.note_end(self.ws.driver.closed_error());
             }
             match polled {
                 Poll::Ready(Ok(None)) => {
@@ -298,9 +282,9 @@ impl Receiver {
     /// Closes through the queue when the server shuts down, or when the signal of
     /// [`WebSocket::close_when`] is ready.
     fn close_when_due(&mut self, cx: &mut Context<'_>) {
-        if self.ws.is_to_close() {
-            // `WebSocket` reports an error itself.
-            if let Ok(Some(frame)) = self.ws.poll_close_signal_frame(cx) {
+        if self.ws.driver.is_to_close() {
+            // The driver returns an error from its next call.
+            if let Ok(Some(frame)) = self.ws.driver.poll_close_signal_frame(cx) {
                 self.outbox.close(frame);
             }
         }
@@ -308,11 +292,7 @@ impl Receiver {
 
     /// Records that the close frame was written through the queue. Returns whether that is new.
     fn note_close(&mut self) -> bool {
-        let connection = &mut self.ws.connection;
-        // The writer has sent the close frame already.
-        self.outbox.is_close_written()
-            && connection.state() == State::Open
-            && connection.close(None, &mut Vec::new()).is_ok()
+        self.outbox.is_close_written() && self.ws.driver.on_close_sent_by_queue()
     }
 }
 
@@ -328,7 +308,7 @@ impl Stream for Receiver {
 
 impl FusedStream for Receiver {
     fn is_terminated(&self) -> bool {
-        self.ws.ending.is_done()
+        self.ws.driver.is_done()
     }
 }
 

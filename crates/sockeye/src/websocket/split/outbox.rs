@@ -26,10 +26,10 @@ use super::queue::{Entry, Queue};
 use super::stream::Part;
 use super::writer::{Step, Writer};
 use super::{Dropped, SendQueue};
+use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
 use crate::metrics::Reason;
-use crate::websocket::closing::ClosePayload;
-use control::{Control, closes};
+use control::Control;
 use fragments::Fragments;
 use lifecycle::{Close, Lifecycle, OutboxStage};
 use pings::Pings;
@@ -315,8 +315,14 @@ impl Outbox {
         }
     }
 
-    /// Queues whole control frames of the receiving half. Pending while too many are queued.
-    pub(super) fn poll_control(&self, cx: &Context<'_>, frames: &[u8]) -> Poll<Result<(), Closed>> {
+    /// Queues whole control frames of the receiving half; `closes` is `true` if the last of them is
+    /// a close frame. Pending while too many are queued.
+    pub(super) fn poll_control(
+        &self,
+        cx: &Context<'_>,
+        frames: &[u8],
+        closes: bool,
+    ) -> Poll<Result<(), Closed>> {
         let mut guard = self.lock();
         let inner = &mut *guard;
         match (&inner.lifecycle.close, inner.lifecycle.stage) {
@@ -329,7 +335,7 @@ impl Outbox {
             inner.receiver = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        if closes(frames) {
+        if closes {
             // The peer has closed the connection, or made it fail: queued messages are of no use.
             self.drop_queue(inner);
             if inner.lifecycle.answer() {

@@ -10,10 +10,10 @@ use super::WhenFull;
 use super::outbox::{Closed, Outbox, Refused, WriteOutcome};
 use super::queue::{Content, Entry};
 use super::stream::StreamSender;
+use crate::close_payload::ClosePayload;
 use crate::error::Result;
 use crate::metrics::{self, Reason};
 use crate::websocket::MessageWriter;
-use crate::websocket::closing::ClosePayload;
 
 /// Size that a message counts in addition to its length, in bytes: about its size in memory.
 const ENTRY_SIZE: usize = 64;

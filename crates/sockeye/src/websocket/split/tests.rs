@@ -22,7 +22,7 @@ use crate::{Error, Result};
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
     WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
-        .with_deadlines(&Config::new())
+        .with_timeouts(&Config::new())
 }
 
 fn server(stream: DuplexStream) -> WebSocket {

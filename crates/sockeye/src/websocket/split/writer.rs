@@ -15,12 +15,11 @@ use tokio::time::timeout;
 use super::outbox::{Batch, Input, Outbox};
 use super::queue::Content;
 use super::stream::Part;
+use crate::close_payload::ClosePayload;
+use crate::driver::output::Output;
+use crate::driver::{Elapsed, ProgressTimeout, read};
 use crate::error::{Error, Result};
 use crate::metrics::RoleMetrics;
-use crate::websocket::closing::ClosePayload;
-use crate::websocket::output::Output;
-use crate::websocket::progress_timeout::{Elapsed, ProgressTimeout};
-use crate::websocket::read;
 
 /// Maximum amount of input, in bytes, that is discarded while the peer takes nothing, on a
 /// connection whose receiver was dropped: the peer may finish what it was sending, and cannot keep
@@ -63,13 +62,13 @@ pub(super) enum Step {
 impl Writer {
     /// Creates a writer that begins with the output left when the connection was split.
     pub(super) fn new(
-        transport: impl AsyncWrite + Send + Unpin + 'static,
+        transport: Box<dyn AsyncWrite + Send + Unpin>,
         sending: SendingHalf,
         role_metrics: RoleMetrics,
         output: Output,
     ) -> Self {
         Self {
-            transport: Box::new(transport),
+            transport,
             sending,
             role_metrics,
             output,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::sleep;
 
 use super::*;
-use crate::handler;
+use crate::driver::handler;
 
 /// A time longer than any timeout of a connection, on a paused clock.
 const LONG: Duration = Duration::from_secs(300);
@@ -52,7 +52,7 @@ async fn server_with_input(messages: usize) -> (DuplexStream, WebSocket, Arc<Ato
     let transport = Transport::boxed(Counting(stream, writes.clone()), None);
     let connection = Connection::server(&Config::new());
     let ws = WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
-        .with_deadlines(&Config::new());
+        .with_timeouts(&Config::new());
     raw.write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x'].repeat(messages)).await.unwrap();
     (raw, ws, writes)
 }
@@ -103,11 +103,11 @@ async fn output_that_was_left_to_the_task_counts_as_unacknowledged() {
         for answered in 1..3 {
             let message = ws.recv().await.unwrap().unwrap();
             ws.send(message).await.unwrap();
-            assert_eq!(ws.transport.status(0).unacknowledged, 3 * answered);
+            assert_eq!(ws.driver.transport().status(0).unacknowledged, 3 * answered);
         }
         tokio::task::yield_now().await;
-        assert_eq!(ws.transport.status(0).unacknowledged, 0);
-        assert_eq!(ws.transport.take_written(), Some(false), "the task wrote it");
+        assert_eq!(ws.driver.transport().status(0).unacknowledged, 0);
+        assert_eq!(ws.driver.transport().take_written(), Some(false), "the task wrote it");
     }));
     expect_bytes(&mut raw, &[0x82, 1, b'x'].repeat(2)).await;
     drop(raw);

@@ -1,8 +1,5 @@
 use std::mem;
 
-use sockeye_proto::OpCode;
-use sockeye_proto::frame::Header;
-
 /// Size of the waiting pongs, pings and close frames, in bytes, from which on the receiving half
 /// has to wait with more of them: it then answers only the last ping (RFC 6455 section 5.5.3).
 const MAX_CONTROL: usize = 16 * 1024;
@@ -38,17 +35,4 @@ impl Control {
     pub(super) fn is_written(&self) -> bool {
         self.frames.is_empty() && !self.in_flight
     }
-}
-
-/// Returns whether there is a close frame among whole control frames.
-pub(super) fn closes(mut frames: &[u8]) -> bool {
-    while let Ok(Some((header, size))) = Header::decode(frames) {
-        if header.opcode == OpCode::Close {
-            return true;
-        }
-        // A control frame has at most 125 bytes of payload.
-        let end = size + usize::try_from(header.length).unwrap_or(0);
-        frames = frames.get(end..).unwrap_or_default();
-    }
-    false
 }

@@ -6,7 +6,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Kind};
 
 use super::lifecycle::OutboxStage;
 use super::{Closed, Inner, Outbox, wake_writer};
-use crate::websocket::closing::ClosePayload;
+use crate::close_payload::ClosePayload;
 use crate::websocket::split::stream::{Part, Stream};
 
 /// The message that is sent in fragments. Such messages are numbered from 1; none is begun before

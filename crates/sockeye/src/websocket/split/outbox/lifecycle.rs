@@ -1,6 +1,6 @@
 use std::mem;
 
-use crate::websocket::closing::ClosePayload;
+use crate::close_payload::ClosePayload;
 
 /// The progress of the sending half to its end: the stage and the close frame only go forward.
 #[derive(Debug, Default)]

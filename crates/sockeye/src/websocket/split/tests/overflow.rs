@@ -14,7 +14,7 @@ async fn tcp_pair() -> (WebSocket, WebSocket) {
     let config = Config::new();
     let over = |stream: TcpStream, connection| {
         WebSocket::new(stream.into(), connection, BytesMut::new(), Negotiated::default())
-            .with_deadlines(&config)
+            .with_timeouts(&config)
     };
     (
         over(client.unwrap(), Connection::client(&config, || [1, 2, 3, 4])),

@@ -1,7 +1,7 @@
 //! Pings that a sender waits for.
 
 use super::*;
-use crate::handler;
+use crate::driver::handler;
 
 /// Reads a ping of a sender and returns its payload.
 async fn read_ping(peer: &mut DuplexStream) -> Vec<u8> {

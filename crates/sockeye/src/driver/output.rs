@@ -7,13 +7,14 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::output::{self, MAX_SLICES};
+use crate::transport::SplitHalf;
 
 /// Unwritten output, in bytes, from which on feeding a message waits for the transport: the cork.
-pub(super) const HIGH_WATER_MARK: usize = 64 * 1024;
+pub(crate) const HIGH_WATER_MARK: usize = 64 * 1024;
 
 /// Output that is written to an asynchronous transport.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(crate) struct Output {
     unwritten: output::Output,
     /// `true` if the transport may still hold back written output.
     unflushed: bool,
@@ -27,41 +28,41 @@ pub(super) struct Output {
 impl Output {
     /// Returns the buffer to which the protocol appends.
     #[inline]
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         self.unwritten.buffer()
     }
 
     /// Returns whether another message may be added.
     #[inline]
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.unwritten.len() < HIGH_WATER_MARK
     }
 
     /// Adds the payload whose header was just appended.
-    pub(super) fn push_shared(&mut self, payload: Bytes) {
+    pub(crate) fn push_shared(&mut self, payload: Bytes) {
         self.unwritten.push_shared(payload);
     }
 
     /// Returns the amount of unwritten output, in bytes.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.unwritten.len()
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.unwritten.is_empty()
     }
 
     /// Returns whether all unwritten output is in one buffer.
     #[inline]
-    pub(super) fn is_contiguous(&self) -> bool {
+    pub(crate) fn is_contiguous(&self) -> bool {
         self.unwritten.is_contiguous()
     }
 
     /// Moves the unwritten output to the end of `left`. All of it must be in one buffer.
     #[inline]
-    pub(super) fn leave_in(&mut self, left: &mut Vec<u8>) {
+    pub(crate) fn leave_in(&mut self, left: &mut Vec<u8>) {
         if left.is_empty() && self.unwritten.front().len() == self.unwritten.buffer().len() {
             mem::swap(left, self.unwritten.buffer());
         } else {
@@ -72,7 +73,7 @@ impl Output {
     }
 
     /// Takes back output that was left before, except for its first `written` bytes.
-    pub(super) fn take_back(&mut self, left: &mut Vec<u8>, written: usize) {
+    pub(crate) fn take_back(&mut self, left: &mut Vec<u8>, written: usize) {
         if left.is_empty() {
             return;
         }
@@ -83,19 +84,19 @@ impl Output {
 
     /// Returns whether the transport has taken all output and holds nothing back.
     #[inline]
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         self.unwritten.is_empty() && !self.unflushed
     }
 
     /// Returns whether output was written since the last call, and whether a write had to wait for
     /// the peer.
-    pub(super) const fn take_written(&mut self) -> Option<bool> {
+    pub(crate) const fn take_written(&mut self) -> Option<bool> {
         self.written.take()
     }
 
     /// Writes all output, and makes the transport hold nothing back.
     #[inline]
-    pub(super) fn poll_flush<T: AsyncWrite + Unpin>(
+    pub(crate) fn poll_flush<T: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         transport: &mut T,
@@ -121,6 +122,31 @@ impl Output {
         self.unwritten.shrink();
         if self.unflushed {
             ready!(Pin::new(transport).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes all output, which is whole control frames, to the writer task of a split connection,
+    /// and waits until the task has written them. `closes` is `true` if the last of them is a close
+    /// frame.
+    pub(super) fn poll_pass_to_writer(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: &mut dyn SplitHalf,
+        closes: bool,
+    ) -> Poll<io::Result<()>> {
+        if !self.unwritten.is_empty() {
+            let passed = half.poll_control(cx, self.unwritten.front(), closes);
+            let waited = mem::replace(&mut self.blocked, passed.is_pending());
+            ready!(passed)?;
+            self.written = Some(waited || self.written == Some(true));
+            self.unflushed = true;
+            self.unwritten.clear();
+        }
+        self.unwritten.shrink();
+        if self.unflushed {
+            ready!(half.poll_control_written(cx));
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))

@@ -5,9 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut};
 
-use super::WebSocket;
-use super::closing::ClosePayload;
-use crate::drain::{DrainStage, Member};
+use super::Driver;
+use crate::close_payload::ClosePayload;
+use crate::drain::member::{DrainStage, Member};
 use crate::error::Result;
 
 /// A close that waits for its signal.
@@ -16,19 +16,15 @@ pub(super) struct CloseSignal {
     code: CloseCode,
 }
 
-impl WebSocket {
-    /// Makes [`recv`](Self::recv) close the connection with `code` when `signal` is ready: `recv`
-    /// continues to return the messages that arrive until the peer has answered, and then `None`. A
-    /// server that shuts down can close its connections this way, wherever their handlers are.
-    ///
-    /// A second call replaces the first signal. A code that must not be sent (see [`CloseCode`]) is
-    /// sent as a close frame without a code.
-    pub fn close_when(
+impl Driver {
+    /// Makes [`poll_recv`](Self::poll_recv) close the connection with `code` when `signal` is
+    /// ready. Replaces an earlier signal.
+    pub(crate) fn set_close_signal(
         &mut self,
         signal: impl Future<Output = ()> + Send + 'static,
-        code: impl Into<CloseCode>,
+        code: CloseCode,
     ) {
-        self.close_signal = Some(CloseSignal { signal: Box::pin(signal), code: code.into() });
+        self.close_signal = Some(CloseSignal { signal: Box::pin(signal), code });
     }
 
     /// Registers the connection with a drain.
@@ -39,7 +35,7 @@ impl WebSocket {
 
     /// Returns whether a drain or a signal may close the connection from within `recv`.
     #[inline]
-    pub(super) fn is_to_close(&self) -> bool {
+    pub(crate) fn is_to_close(&self) -> bool {
         self.member.is_some() || self.close_signal.is_some()
     }
 
@@ -58,7 +54,7 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`TimedOut::Closing`] when the shutdown deadline of the server has passed.
-    pub(super) fn poll_close_signal_frame(
+    pub(crate) fn poll_close_signal_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<Option<ClosePayload>> {
@@ -79,7 +75,7 @@ impl WebSocket {
                 self.close_signal = None;
             }
         }
-        let open = self.connection.state() == State::Open && !self.ending.close_left;
+        let open = self.connection.state() == State::Open && !self.ending.closes_by_queue;
         Ok(due.filter(|_| open))
     }
 
@@ -95,7 +91,7 @@ impl WebSocket {
             return Poll::Ready(Ok(()));
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
-        Poll::Ready(Err(self.too_late()))
+        Poll::Ready(Err(self.closed_error()))
     }
 
     /// Returns whether the shutdown deadline of the server has passed; the task is woken when that

@@ -21,9 +21,10 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::CloseCode;
 
-use crate::WebSocket;
+use super::Driver;
+use crate::close_payload::ClosePayload;
 use crate::outcome::Outcome;
-use crate::websocket::Shared;
+use crate::transport::Shared;
 
 thread_local! {
     /// The state of the handler that is being polled.
@@ -36,7 +37,7 @@ struct Left {
     /// The shared transport with unwritten output.
     output: Option<Arc<Shared>>,
     /// The connection, dropped by the handler before it was closed.
-    connection: Option<Box<WebSocket>>,
+    connection: Option<Box<Driver>>,
 }
 
 /// Runs a handler to its end, then closes the connection that the handler dropped: with 1000
@@ -56,9 +57,9 @@ pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
         })
         .await
     };
-    if let Some(ws) = left.connection.take() {
+    if let Some(driver) = left.connection.take() {
         // Boxed, so that the task of a connection does not keep the size of the closing future.
-        Box::pin(close(ws, code)).await;
+        Box::pin(close(driver, code)).await;
     }
     if let Some(output) = left.output.take() {
         // The connection has moved elsewhere with unwritten output.
@@ -76,28 +77,28 @@ fn end(outcome: impl Outcome) -> CloseCode {
 
 /// Returns whether the current code runs in a handler that this module polls.
 #[inline]
-pub(crate) fn is_polled() -> bool {
+pub(super) fn is_polled() -> bool {
     with(|_| ()).is_some()
 }
 
 /// Leaves the output of a connection to the task of the handler that is being polled. Returns
 /// `false` when there is no such handler, or when it writes for another connection.
 #[inline]
-pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
+pub(super) fn leave(shared: &Arc<Shared>) -> bool {
     with(|left| Arc::ptr_eq(left.output.get_or_insert_with(|| shared.clone()), shared))
         .unwrap_or(false)
 }
 
 /// Leaves a connection to the task of the handler that is being polled. Returns the connection when
 /// there is no such handler.
-pub(crate) fn leave_connection(ws: WebSocket) -> Option<WebSocket> {
-    let mut ws = Some(ws);
+pub(super) fn leave_connection(driver: Driver) -> Option<Driver> {
+    let mut driver = Some(driver);
     with(|left| {
         if left.connection.is_none() {
-            left.connection = ws.take().map(Box::new);
+            left.connection = driver.take().map(Box::new);
         }
     });
-    ws
+    driver
 }
 
 #[inline]
@@ -138,15 +139,15 @@ impl Left {
                 self.output = None;
             }
         }
-        if let Some(ws) = self.connection.take() {
+        if let Some(driver) = self.connection.take() {
             // The handler continues without the connection, which is closed in the meantime.
-            tokio::spawn(close(ws, CloseCode::NORMAL_CLOSURE));
+            tokio::spawn(close(driver, CloseCode::NORMAL_CLOSURE));
         }
     }
 }
 
-async fn close(mut ws: Box<WebSocket>, code: CloseCode) {
-    if let Err(error) = ws.close(code, "").await {
+async fn close(mut driver: Box<Driver>, code: CloseCode) {
+    if let Err(error) = driver.close(ClosePayload(Some(code.into()))).await {
         tracing::debug!(%error, "the connection was not closed in good order");
     }
 }

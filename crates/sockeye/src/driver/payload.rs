@@ -1,32 +1,32 @@
 //! The payload of binary messages without message boundaries, from which byte streams are made.
 
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, MessageRef, State};
+use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, State};
 use tokio::time::timeout;
 
-use super::message_stream::IncomingStage as Incoming;
+use super::Driver;
+use super::incoming::IncomingStage as Incoming;
 use super::progress_timeout::ProgressTimeout;
-use super::{DrainStage, WebSocket};
+use crate::drain::member::DrainStage;
 use crate::error::{Error, Result};
 
 /// The result of waiting for payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// [`WebSocket::rest`] is not empty, or a text message has begun.
+    /// [`Driver::rest`] is not empty, or a text message has begun.
     Some(Kind),
     /// The peer has closed its direction, and ours is open.
     PeerClosed,
-    /// No more payload: [`WebSocket::poll_end`] returns the cause.
+    /// No more payload: [`Driver::poll_end`] returns the cause.
     None,
 }
 
-impl WebSocket {
+impl Driver {
     /// Lets each direction end by itself; once ours has ended, the peer may be silent for
     /// `silence`.
     pub(crate) fn allow_half_close(&mut self, silence: Duration) {
@@ -104,7 +104,7 @@ impl WebSocket {
                 self.incoming.set_whole(message);
             }
             Ok(None) => {}
-            Err(error) => self.ending.fail(error),
+            Err(error) => self.fail(error),
         }
         Poll::Ready(())
     }
@@ -128,7 +128,7 @@ impl WebSocket {
             }
             Some(Err(error)) => {
                 self.take_input(taken);
-                self.ending.fail(error.into());
+                self.fail(error.into());
             }
         }
         self.read_timeout.reset();
@@ -143,19 +143,9 @@ impl WebSocket {
         }
         let open = matches!(self.connection.state(), State::Open | State::PeerClosed);
         if self.ending.has_begun() || !open {
-            return Poll::Ready(Err(self.too_late()));
+            return Poll::Ready(Err(self.closed_error()));
         }
-        if self.output.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
-    }
-
-    /// Adds a message to the output; a long owned payload is not copied.
-    pub(crate) fn push_payload(&mut self, payload: Cow<'_, [u8]>) -> Result<()> {
-        let (length, before) = (payload.len(), self.output.len());
-        if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
-            self.output.push_shared(payload.into_owned().into());
-        }
-        self.role_metrics().count_sent(Kind::Binary, length, self.output.len() - before);
-        Ok(())
+        if self.output.has_capacity() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
     /// Ends the local direction: puts the close frame into the output, unless there is one already.
@@ -164,7 +154,7 @@ impl WebSocket {
         let answers = self.connection.state() == State::PeerClosed;
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
         if self.push_close(Some(&frame)).is_ok() && answers {
-            self.ending.closed(self.close_frame.as_deref());
+            self.ending.on_closed(self.close_frame.as_deref());
         }
     }
 
@@ -173,8 +163,10 @@ impl WebSocket {
         self.forbid_half_close();
         // Refused if a close frame is out already: the peer receives no other.
         let _ = self.begin_close(Some(frame));
+        self.metrics.on_failed(&error);
         self.ending.refuse(error);
     }
+
     /// Ends the connection so that both directions fail for the peer: by `frame`, or by a reset if
     /// a close frame is out already or the peer does not end the transport in time.
     pub(crate) async fn abort(mut self, frame: &CloseFrame) {

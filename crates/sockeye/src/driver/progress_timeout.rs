@@ -27,7 +27,7 @@ struct Wait {
 
 /// The error of a wait without progress for too long.
 #[derive(Debug)]
-pub(super) struct Elapsed;
+pub(crate) struct Elapsed;
 
 impl ProgressTimeout {
     pub(crate) fn new(limit: Option<Duration>) -> Self {
@@ -39,7 +39,7 @@ impl ProgressTimeout {
     }
 
     /// Sets a limit from now on, if there is none: a closing handshake is bounded in any case.
-    pub(super) fn limit(&mut self, limit: Duration) {
+    pub(crate) fn limit(&mut self, limit: Duration) {
         if self.limit.is_none() {
             self.limit = Self::new(Some(limit)).limit;
         }
@@ -56,7 +56,7 @@ impl ProgressTimeout {
     /// Charges `held` waiting bytes to a budget, until [`reset`](Self::reset). The task is woken
     /// when the budget needs the bytes for others.
     #[cold]
-    pub(super) fn charge(
+    pub(crate) fn charge(
         &mut self,
         cx: &Context<'_>,
         budget: &MemoryBudget,
@@ -72,7 +72,7 @@ impl ProgressTimeout {
     /// Returns the result of an attempt, or an error when nothing has moved for too long; `moved`
     /// returns whether something has, if the attempt is pending.
     #[inline]
-    pub(super) fn poll_progress<T>(
+    pub(crate) fn poll_progress<T>(
         &mut self,
         cx: &mut Context<'_>,
         attempt: Poll<T>,

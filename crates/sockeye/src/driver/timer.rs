@@ -11,7 +11,7 @@ use crate::transport::Transport;
 
 /// The one timer of a connection, set to the next deadline of the protocol.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The state for which the deadline was computed: the deadline changes with the state, when the
     /// close frame is written, and when it has passed.
@@ -22,7 +22,7 @@ pub(super) struct Timer {
 
 impl Timer {
     /// Handles a deadline that has passed. Ready when output may have been added to `output`.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut Connection,

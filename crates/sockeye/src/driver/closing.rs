@@ -1,40 +1,15 @@
+use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{CloseCode, CloseFrame, Role, TimedOut, UsageError, Utf8Bytes};
+use sockeye_proto::{CloseFrame, Role, State, TimedOut};
 use tokio::io::AsyncWrite;
 
+use super::Driver;
 use super::output::Output;
-use super::{WebSocket, read};
+use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
-use crate::metrics::ConnectionMetrics;
-
-/// The payload of a close frame that is to be sent, which may be empty.
-#[derive(Debug)]
-pub(crate) struct ClosePayload(pub(crate) Option<CloseFrame>);
-
-impl ClosePayload {
-    /// Checks the close code and reason of a program. 1005 with an empty reason makes an empty
-    /// payload.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
-    //# If this Close control frame contains no status code, _The WebSocket
-    //# Connection Close Code_ is considered to be 1005.
-    pub(crate) fn new(
-        code: impl Into<CloseCode>,
-        reason: impl Into<Utf8Bytes>,
-    ) -> Result<Self, UsageError> {
-        let (code, reason) = (code.into(), reason.into());
-        if code == CloseCode::NO_STATUS_RCVD && reason.is_empty() {
-            return Ok(Self(None));
-        }
-        CloseFrame::new(code, reason).map(|frame| Self(Some(frame)))
-    }
-
-    pub(crate) const fn frame(&self) -> Option<&CloseFrame> {
-        self.0.as_ref()
-    }
-}
 
 /// The steps from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
@@ -46,14 +21,12 @@ impl ClosePayload {
 /// ```
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// Metrics of the connection, which count it among the open connections.
-    pub(super) metrics: ConnectionMetrics,
     step: Step,
     /// `true` if the local half of the transport is ended right after the closing handshake, on
     /// either side: on TCP a client waits for the server to end it.
     ends_first: bool,
     /// `true` if the senders' queue sends the close frame, on a split connection.
-    pub(super) close_left: bool,
+    pub(super) closes_by_queue: bool,
     /// `true` once the closing handshake is complete.
     closed: bool,
     failure: Option<Failure>,
@@ -82,10 +55,9 @@ pub(super) enum Step {
 impl Ending {
     pub(super) fn new(role: Role) -> Self {
         Self {
-            metrics: ConnectionMetrics::begin(role),
             step: Step::Open,
             ends_first: role == Role::Server,
-            close_left: false,
+            closes_by_queue: false,
             closed: false,
             failure: None,
         }
@@ -99,12 +71,11 @@ impl Ending {
     }
 
     /// Returns the ending of a connection that was taken away.
-    pub(super) fn over(role: Role) -> Self {
+    pub(super) const fn over() -> Self {
         Self {
-            metrics: ConnectionMetrics::over(role),
             step: Step::Done,
             ends_first: false,
-            close_left: false,
+            closes_by_queue: false,
             closed: false,
             failure: None,
         }
@@ -151,25 +122,15 @@ impl Ending {
         }
     }
 
-    /// Completes the closing handshake with the peer's close frame.
-    pub(super) fn begin(&mut self, frame: Option<&CloseFrame>) {
-        self.metrics.on_close_received(frame);
-        self.closed(frame);
-    }
-
-    /// Completes the closing handshake, whose frames have been counted.
-    pub(super) fn closed(&mut self, frame: Option<&CloseFrame>) {
+    /// Completes the closing handshake; `frame` is the close frame of the peer.
+    pub(super) fn on_closed(&mut self, frame: Option<&CloseFrame>) {
         self.step = Step::Flushing;
         self.closed = true;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
     }
 
     /// Fails the connection.
-    pub(super) fn fail(&mut self, error: Error) {
-        if self.step == Step::Done {
-            // The connection was given up, with an error that says so.
-            return;
-        }
+    fn fail(&mut self, error: Error) {
         self.step = match error {
             Error::Protocol(_) | Error::ClosedMidMessage(_) => Step::Flushing,
             _ => Step::Done,
@@ -192,12 +153,28 @@ impl Ending {
     }
 
     fn set_error(&mut self, error: Error) {
-        self.metrics.on_failed(&error);
         self.failure = Some(Failure { error, reported: false });
     }
 }
 
-impl WebSocket {
+impl Driver {
+    /// Fails the connection, unless it was given up with an error that says so.
+    pub(super) fn fail(&mut self, error: Error) {
+        if !self.ending.is_over() {
+            self.metrics.on_failed(&error);
+            self.ending.fail(error);
+        }
+    }
+
+    /// Records the error that ends the connection, unless there is one.
+    fn end_with(&mut self, error: impl Into<Error>) {
+        if self.ending.failure.is_none() {
+            let error = error.into();
+            self.metrics.on_failed(&error);
+            self.ending.set_error(error);
+        }
+    }
+
     /// Ends the transport, then returns the error that ended the connection, the first time only.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while self.ending.step != Step::Done {
@@ -210,8 +187,8 @@ impl WebSocket {
                 continue;
             }
             if self.poll_drain_deadline(cx) {
-                if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
-                    self.ending.set_error(TimedOut::Closing.into());
+                if self.ending.step == Step::Flushing {
+                    self.end_with(TimedOut::Closing);
                 }
                 self.ending.step = Step::Done;
                 continue;
@@ -219,25 +196,43 @@ impl WebSocket {
             if let Err(late) = ready!(self.poll_timer(cx)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end
                 // the transport does not make the connection fail.
-                if self.ending.step == Step::Flushing && self.ending.failure.is_none() {
-                    self.ending.set_error(late.into());
+                if self.ending.step == Step::Flushing {
+                    self.end_with(late);
                 }
                 self.ending.step = Step::Done;
             }
         }
-        self.ending.metrics.end();
+        self.metrics.end();
         // The remaining output will never be written.
         self.output = Output::default();
         Poll::Ready(self.ending.report())
+    }
+
+    /// Sends a close frame with `payload`, unless the closing handshake has begun, and finishes the
+    /// handshake. Messages that arrive meanwhile are discarded.
+    pub(crate) async fn close(&mut self, payload: ClosePayload) -> Result<()> {
+        poll_fn(|cx| self.poll_close(cx, payload.frame())).await
+    }
+
+    pub(crate) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: Option<&CloseFrame>,
+    ) -> Poll<Result<()>> {
+        if self.connection.state() == State::Open && !self.ending.has_begun() {
+            // Without waiting for send capacity: the close frame is bounded, and so is the wait
+            // that it begins.
+            self.begin_close(frame)?;
+        }
+        while ready!(self.poll_recv(cx))?.is_some() {}
+        Poll::Ready(Ok(()))
     }
 
     fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         match ready!(self.poll_flush_output(cx)) {
             Ok(()) => {}
             Err(late @ Error::TimedOut(_)) => {
-                if self.ending.failure.is_none() {
-                    self.ending.set_error(late);
-                }
+                self.end_with(late);
                 return Poll::Ready(Step::Done);
             }
             // The peer has ended the transport already, and would not read the last frame.
@@ -261,9 +256,7 @@ impl WebSocket {
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        while ready!(read::poll_read(&mut self.transport, cx)).is_ok_and(|input| !input.is_empty())
-        {
-        }
+        ready!(self.poll_discard(cx));
         // A peer that has ended its half may wait for the end of ours, and the caller may keep the
         // connection.
         let _ = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));

@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::closing::Ending;
-use super::{Negotiated, WebSocket, read};
-use crate::drain::DrainStage;
-use crate::handler;
+use super::{Driver, handler};
+use crate::drain::member::DrainStage;
+use crate::metrics::ConnectionMetrics;
 use crate::transport::Transport;
 
 /// The handling of a connection that is dropped before its end.
@@ -30,7 +30,7 @@ pub(super) enum WhenDropped {
     Drop,
 }
 
-impl Drop for WebSocket {
+impl Drop for Driver {
     /// Writes the remaining output, ends the writing half and discards input until the peer has
     /// ended its half. TCP resets a transport that is dropped with input unread, or that receives
     /// input later, and discards output that has not arrived.
@@ -57,7 +57,7 @@ impl Drop for WebSocket {
     }
 }
 
-impl WebSocket {
+impl Driver {
     /// Makes a drop end the connection without a close frame, in a handler as well, so that the
     /// peer can detect the cut.
     pub(crate) fn cut_when_dropped(&mut self) {
@@ -65,7 +65,7 @@ impl WebSocket {
     }
 
     /// Drops the transport, and resets the TCP connection where it runs over one.
-    pub(super) fn reset(mut self) {
+    pub(crate) fn reset(mut self) {
         self.when_dropped = WhenDropped::Drop;
         self.transport.take().reset();
     }
@@ -76,8 +76,8 @@ impl WebSocket {
             Transport::Gone,
             Connection::server(&Config::new()),
             BytesMut::new(),
-            Negotiated::default(),
-            Ending::over(self.connection.role()),
+            ConnectionMetrics::over(self.connection.role()),
+            Ending::over(),
         );
         let mut taken = mem::replace(self, over);
         // The tasks of its halves are gone.
@@ -107,9 +107,6 @@ impl WebSocket {
         if ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err() {
             return Poll::Ready(());
         }
-        while ready!(read::poll_read(&mut self.transport, cx)).is_ok_and(|input| !input.is_empty())
-        {
-        }
-        Poll::Ready(())
+        self.poll_discard(cx)
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use sockeye_proto::State;
 
-use super::WebSocket;
+use super::Driver;
 use super::closing::Step;
 
 /// The half of a connection that a task polls.
@@ -46,11 +46,11 @@ pub(crate) struct Progress {
     step: Step,
 }
 
-impl WebSocket {
+impl Driver {
     /// Polls one half with `work`. Ensures that the task of the other half, if it waits, is still
     /// woken for the progress that it waits for.
     #[inline]
-    pub(super) fn poll_half<T>(
+    pub(crate) fn poll_half<T>(
         &mut self,
         half: Half,
         cx: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl WebSocket {
 
     /// Returns the waker to poll a half with if another task waits for the other half: the waker
     /// wakes both tasks. Returns `None` if the waker of `cx` suffices. The caller must call
-    /// [`WebSocket::half_polled`] after the poll.
+    /// [`half_polled`](Self::half_polled) after the poll.
     #[inline]
     pub(crate) fn shared_waker(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
         self.halves.as_mut()?.shared(half, cx)

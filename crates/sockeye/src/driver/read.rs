@@ -27,7 +27,7 @@ thread_local! {
 }
 
 /// Reads the available input; empty at the end of the stream.
-pub(super) fn poll_read<T: AsyncRead + Unpin>(
+pub(crate) fn poll_read<T: AsyncRead + Unpin>(
     transport: &mut T,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<BytesMut>> {
@@ -45,7 +45,7 @@ pub(super) fn poll_read<T: AsyncRead + Unpin>(
 }
 
 /// Reads into `space` and returns the number of bytes; 0 at the end of the stream.
-pub(super) fn poll_read_into<T: AsyncRead + Unpin, B: BufMut + ?Sized>(
+pub(crate) fn poll_read_into<T: AsyncRead + Unpin, B: BufMut + ?Sized>(
     transport: &mut T,
     cx: &mut Context<'_>,
     space: &mut B,

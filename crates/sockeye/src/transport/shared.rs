@@ -1,6 +1,3 @@
-//! Output that `send` leaves to the task of a handler, which writes the output when the handler
-//! waits.
-
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -8,14 +5,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::{Role, TransportStatus};
+use sockeye_proto::TransportStatus;
 use tokio::io::AsyncWrite;
 
-use super::WebSocket;
-use super::output::HIGH_WATER_MARK;
-use crate::error::Result;
-use crate::handler;
-use crate::transport::Transport;
+use super::Transport;
 
 /// A transport that a connection shares with its handler's task, and the output left to that task.
 ///
@@ -40,77 +33,58 @@ struct Inner {
     error: Option<io::Error>,
 }
 
-impl WebSocket {
-    /// Leaves the output to the handler's task, if that task is polling the caller and more input
-    /// is available: the handler most likely has more to send before it waits. Returns whether the
-    /// output was left to the task.
-    #[inline]
-    pub(super) fn defer_output(&mut self) -> bool {
-        // On a client, `send` writes at once, in a handler as well: a client's input does not tell
-        // whether the handler will send more.
-        !self.input.is_empty()
-            && self.connection.role() == Role::Server
-            && self.output.is_contiguous()
-            && self.hand_output_to_task()
+impl Shared {
+    /// Converts `transport` into the shared variant.
+    #[cold]
+    pub(crate) fn share(transport: &mut Transport) -> &Arc<Self> {
+        let inner = Inner {
+            transport: mem::replace(transport, Transport::Gone),
+            output: Vec::new(),
+            written: 0,
+            wrote: None,
+            blocked: false,
+            error: None,
+        };
+        *transport = Transport::Shared(Arc::new(Self(Mutex::new(inner))));
+        match transport {
+            Transport::Shared(shared) => shared,
+            _ => unreachable!("it was just made so"),
+        }
     }
 
-    fn hand_output_to_task(&mut self) -> bool {
-        if !handler::is_polled() {
+    /// Leaves `length` bytes of output to the task, which `append` appends. Returns `false` if the
+    /// task would then hold more than `limit` bytes, or if its last write failed.
+    #[inline]
+    pub(crate) fn leave(
+        &self,
+        length: usize,
+        limit: usize,
+        append: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let mut inner = self.lock();
+        if inner.error.is_some() || inner.output.len() + length > limit {
             return false;
         }
-        let shared = match &self.transport {
-            Transport::Shared(shared) => shared,
-            _ => share(&mut self.transport),
-        };
-        if !handler::leave(shared) {
-            return false;
-        }
-        let mut inner = shared.lock();
-        if inner.error.is_some() || inner.output.len() + self.output.len() > HIGH_WATER_MARK {
-            return false;
-        }
-        self.output.leave_in(&mut inner.output);
-        self.output_deferred = true;
+        append(&mut inner.output);
         true
     }
 
-    /// Takes back the output that the handler's task has not written.
+    /// Takes back the output that the task has not written: `take` gets the output, and the number
+    /// of its bytes that are written.
     ///
     /// # Errors
     /// The error of the task's last write.
-    #[cold]
-    pub(super) fn take_output_back(&mut self) -> Result<()> {
-        self.output_deferred = false;
-        let Transport::Shared(shared) = &self.transport else { return Ok(()) };
-        let mut inner = shared.lock();
+    pub(crate) fn take_back(&self, take: impl FnOnce(&mut Vec<u8>, usize)) -> io::Result<()> {
+        let mut inner = self.lock();
         if let Some(error) = inner.error.take() {
             inner.output = Vec::new();
-            return Err(error.into());
+            return Err(error);
         }
         let written = mem::take(&mut inner.written);
-        self.output.take_back(&mut inner.output, written);
+        take(&mut inner.output, written);
         Ok(())
     }
-}
 
-#[cold]
-fn share(transport: &mut Transport) -> &Arc<Shared> {
-    let inner = Inner {
-        transport: mem::replace(transport, Transport::Gone),
-        output: Vec::new(),
-        written: 0,
-        wrote: None,
-        blocked: false,
-        error: None,
-    };
-    *transport = Transport::Shared(Arc::new(Shared(Mutex::new(inner))));
-    match transport {
-        Transport::Shared(shared) => shared,
-        _ => unreachable!("it was just made so"),
-    }
-}
-
-impl Shared {
     /// Writes the output that the connection has left to the task. Ready when all of it is written,
     /// or when a write has failed.
     pub(crate) fn poll_write_left(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,0 +1,193 @@
+//! A message that is received in pieces.
+
+use std::borrow::Cow;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use sockeye_proto::{Event, Input, Kind, Message};
+
+use super::Driver;
+use crate::error::Result;
+
+/// The state of a message that is read as a stream.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    pub(super) stage: IncomingStage,
+    /// Length of the current piece at the front of the connection's input, in bytes; 0 when it is
+    /// in `owned`.
+    pub(super) in_input: usize,
+    /// The rest of a piece that was decompressed, or of a message that was reassembled.
+    owned: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum IncomingStage {
+    /// No message is being read as a stream.
+    #[default]
+    Idle,
+    /// The next message is to be read as a stream.
+    Wanted,
+    /// The message has begun.
+    Open(Kind),
+    /// The message is complete: nothing follows the current piece.
+    Over(Kind),
+}
+
+impl Incoming {
+    /// Returns whether whole messages can be received, with no rest of a streamed message left.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.stage == IncomingStage::Idle
+    }
+
+    /// Stores a message that arrived before it was requested as a stream.
+    pub(super) fn set_whole(&mut self, message: Message) {
+        self.stage = IncomingStage::Over(message.kind());
+        self.owned = message.into_bytes();
+    }
+}
+
+impl Driver {
+    /// Returns the kind of the next message once it has begun, or `None` after the closing
+    /// handshake. [`poll_fill`](Self::poll_fill) returns its pieces.
+    pub(crate) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
+        if self.incoming.stage != IncomingStage::Wanted {
+            ready!(self.poll_skip(cx));
+        }
+        if !self.ending.has_begun() {
+            self.incoming.stage = IncomingStage::Wanted;
+            self.connection.stream_messages(true);
+            ready!(self.poll_piece(cx));
+            self.read_timeout.reset();
+            if let IncomingStage::Open(kind) | IncomingStage::Over(kind) = self.incoming.stage {
+                return Poll::Ready(Ok(Some(kind)));
+            }
+        }
+        self.poll_end(cx).map_ok(|()| None)
+    }
+
+    /// Skips the rest of a message that was read as a stream, so that the next one is received
+    /// whole.
+    #[cold]
+    pub(super) fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.connection.stream_messages(false);
+        loop {
+            self.consume(self.rest().len());
+            if !matches!(self.incoming.stage, IncomingStage::Open(_)) || self.ending.has_begun() {
+                break;
+            }
+            ready!(self.poll_piece(cx));
+            self.read_timeout.reset();
+        }
+        self.incoming.stage = IncomingStage::Idle;
+        Poll::Ready(())
+    }
+
+    /// Receives until the message has begun, a piece of it is available, or the message or the
+    /// connection ends. The last piece must have been consumed.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.is_receiving() {
+            let before = self.input.len();
+            let mut input = Input::new(&mut self.input);
+            let received = self.connection.receive(&mut input, self.output.buffer());
+            let taken = before - input.len();
+            let (in_input, received) = match received {
+                Ok(Some(Event::Piece(Cow::Borrowed(piece)))) => (piece.len(), Ok(None)),
+                other => (0, other.map(|event| event.map(Event::into_owned))),
+            };
+            // The piece is the end of the consumed bytes.
+            self.take_input(taken - in_input);
+            if in_input > 0 {
+                self.received_part(in_input);
+                self.incoming.in_input = in_input;
+                return Poll::Ready(());
+            }
+            match received {
+                Ok(Some(Event::Begin(kind))) => {
+                    self.incoming.stage = IncomingStage::Open(kind);
+                    self.connection.stream_messages(false);
+                }
+                Ok(Some(Event::Piece(piece))) => {
+                    self.received_part(piece.len());
+                    self.incoming.owned = piece.into_owned().into();
+                }
+                Ok(Some(Event::End)) => {
+                    if let IncomingStage::Open(kind) = self.incoming.stage {
+                        self.incoming.stage = IncomingStage::Over(kind);
+                        // Its length was counted with its pieces.
+                        self.role_metrics().count_received(kind, 0);
+                    }
+                }
+                Ok(Some(Event::Message(message))) => {
+                    let message = self.received(message.into_owned());
+                    self.incoming.set_whole(message);
+                }
+                Ok(Some(event)) => {
+                    self.on_event(event);
+                    continue;
+                }
+                Ok(None) => match ready!(self.poll_input(cx)) {
+                    Ok(Some(message)) => {
+                        let message = self.received(message);
+                        self.incoming.set_whole(message);
+                    }
+                    Ok(None) => continue,
+                    Err(error) => {
+                        self.fail(error);
+                        continue;
+                    }
+                },
+                Err(error) => {
+                    self.fail(error.into());
+                    continue;
+                }
+            }
+            break;
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until a piece of the message that is read as a stream is available, or the message has
+    /// ended: then [`rest`](Self::rest) is empty.
+    ///
+    /// # Errors
+    /// The error that ended the connection within the message.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.rest().is_empty() && matches!(self.incoming.stage, IncomingStage::Open(_)) {
+            if self.ending.has_begun() {
+                ready!(self.poll_end(cx))?;
+                // An earlier call returned the error of the connection.
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            ready!(self.poll_piece(cx));
+            // The time that the caller takes for this piece must not count against the next one.
+            self.read_timeout.reset();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn received_part(&self, length: usize) {
+        if let IncomingStage::Open(kind) = self.incoming.stage {
+            self.role_metrics().count_received_part(kind, length);
+        }
+    }
+
+    /// Returns the rest of the current piece.
+    pub(crate) fn rest(&self) -> &[u8] {
+        match self.incoming.in_input {
+            0 => &self.incoming.owned,
+            length => &self.input[..length],
+        }
+    }
+
+    /// Consumes the first `length` bytes of the current piece.
+    pub(crate) fn consume(&mut self, length: usize) {
+        if self.incoming.in_input == 0 {
+            self.incoming.owned.advance(length);
+        } else {
+            self.incoming.in_input -= length;
+            self.take_input(length);
+        }
+    }
+}
