@@ -107,6 +107,7 @@ impl Transport {
     }
 
     /// Passes pongs to a transport that itself writes pings.
+    #[cfg(any(feature = "http2", feature = "hyper"))]
     pub(crate) fn with_pings(mut self, answered: Option<AnsweredPings>) -> Self {
         if let Self::Boxed { pings, .. } = &mut self {
             *pings = answered;

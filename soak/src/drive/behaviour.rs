@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::session::Session;
-use super::tally::Wrong;
+use super::session_error::SessionError;
 
 /// The behaviour of a connection of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,11 @@ impl Behaviour {
     }
 
     /// Runs one session of a connection.
-    pub(super) async fn run(self, session: &mut Session, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn run(
+        self,
+        session: &mut Session,
+        address: SocketAddr,
+    ) -> Result<(), SessionError> {
         match self {
             Self::Echo => session.echo(address, false).await,
             Self::Fragments => session.echo(address, true).await,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::peer::{Peer, frame, request};
 use super::session::Session;
-use super::tally::Wrong;
+use super::session_error::SessionError;
 use crate::Class;
 use crate::serve::MAX_MESSAGE;
 
@@ -31,9 +31,9 @@ const BURST: usize = 200;
 pub(super) const SMALL: Option<u32> = Some(4096);
 
 impl Session {
-    pub(super) async fn slow_reader(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn slow_reader(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
-        for _ in 0..2 + self.chance.below(4) {
+        for _ in 0..2 + self.rng.below(4) {
             if peer.send(OpCode::Text, b"more").await.is_err() {
                 return Ok(());
             }
@@ -47,10 +47,10 @@ impl Session {
                 }
             }
         }
-        if self.chance.one_in(2) { Ok(peer.reset()?) } else { Ok(()) }
+        if self.rng.one_in(2) { Ok(peer.reset()?) } else { Ok(()) }
     }
 
-    pub(super) async fn stopped(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn stopped(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
         let begin = Instant::now();
         for _ in 0..100 {
@@ -73,7 +73,7 @@ impl Session {
         Err(peer.not_let_go())
     }
 
-    pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         for _ in 0..10 {
             let burst: Vec<u8> = (0..BURST).flat_map(|_| frame(OpCode::Binary, b"flood")).collect();
@@ -83,17 +83,17 @@ impl Session {
                 match next(&mut peer).await? {
                     Some((OpCode::Binary, payload)) if payload == b"flood" => left -= 1,
                     Some((OpCode::Ping, _)) => {}
-                    Some((OpCode::Close, _)) | None => return Err(Wrong::Closed),
-                    Some(_) => return Err(Wrong::OtherEcho),
+                    Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
+                    Some(_) => return Err(SessionError::OtherEcho),
                 }
             }
-            sleep(self.chance.time(500, 1500)).await;
+            sleep(self.rng.time(500, 1500)).await;
         }
         closed_by_us(&mut peer).await
     }
 
-    pub(super) async fn pings(&mut self, address: SocketAddr) -> Result<(), Wrong> {
-        let reads = self.chance.one_in(2);
+    pub(super) async fn pings(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+        let reads = self.rng.one_in(2);
         let room = if reads { None } else { SMALL };
         let mut peer = Peer::upgraded(address, Class::Noise, room).await?;
         for _ in 0..10 {
@@ -108,138 +108,140 @@ impl Session {
             if reads {
                 last_pong(&mut peer).await?;
             }
-            sleep(self.chance.time(500, 1000)).await;
+            sleep(self.rng.time(500, 1000)).await;
         }
         if reads { closed_by_us(&mut peer).await } else { Ok(peer.reset()?) }
     }
 
-    pub(super) async fn silent(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn silent(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         Peer::connect(address, None).await?.until_end(LET_GO).await
     }
 
-    pub(super) async fn half_head(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn half_head(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::connect(address, None).await?;
         let request = request(Class::Echo);
-        let half = self.chance.below(request.len());
+        let half = self.rng.below(request.len());
         peer.stream.write_all(&request.as_bytes()[..half]).await?;
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn half_frame(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn half_frame(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
-        let length = 2 + self.chance.below(100_000);
+        let length = 2 + self.rng.below(100_000);
         let frame = frame(OpCode::Binary, &vec![7; length]);
-        let half = 1 + self.chance.below(frame.len() - 1);
+        let half = 1 + self.rng.below(frame.len() - 1);
         peer.stream.write_all(&frame[..half]).await?;
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn no_request(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn no_request(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::connect(address, None).await?;
-        let length = 1 + self.chance.below(40_000);
-        let noise = self.chance.bytes(length);
+        let length = 1 + self.rng.below(40_000);
+        let noise = self.rng.bytes(length);
         // The server may disconnect before all is written.
         let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn no_frames(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn no_frames(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
-        let length = 1 + self.chance.below(4000);
-        let noise = self.chance.bytes(length);
+        let length = 1 + self.rng.below(4000);
+        let noise = self.rng.bytes(length);
         let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn too_long(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn too_long(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         let mut bytes = Vec::new();
-        let length = MAX_MESSAGE as u64 + 1 + self.chance.number() % (1 << 30);
+        let length = MAX_MESSAGE as u64 + 1 + self.rng.number() % (1 << 30);
         Header::new(OpCode::Binary, length).masked([0; 4]).encode(&mut bytes);
-        bytes.resize(bytes.len() + self.chance.below(60_000), 0);
+        bytes.resize(bytes.len() + self.rng.below(60_000), 0);
         let _ = timeout(LET_GO, peer.stream.write_all(&bytes)).await;
-        let code = timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| Wrong::NotLetGo)??;
+        let code =
+            timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| SessionError::NotLetGo)??;
         if code != Some(CloseCode::MESSAGE_TOO_BIG) {
-            return Err(Wrong::NoCloseFrame);
+            return Err(SessionError::NoCloseFrame);
         }
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn reset(&mut self, address: SocketAddr) -> Result<(), Wrong> {
-        if self.chance.one_in(8) {
+    pub(super) async fn reset(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+        if self.rng.one_in(8) {
             let mut peer = Peer::connect(address, None).await?;
             peer.stream.write_all(b"GET /echo HT").await?;
             return Ok(peer.reset()?);
         }
-        let class = if self.chance.one_in(2) { Class::Feed } else { Class::Noise };
+        let class = if self.rng.one_in(2) { Class::Feed } else { Class::Noise };
         let mut peer = Peer::upgraded(address, class, None).await?;
-        for _ in 0..=self.chance.below(5) {
-            let length = self.chance.below(20_000);
+        for _ in 0..=self.rng.below(5) {
+            let length = self.rng.below(20_000);
             // The queue's policy may have disconnected a slow peer.
             if timeout(LEFT_OVER, peer.send(OpCode::Binary, &vec![1; length])).await.is_err() {
                 break;
             }
-            sleep(self.chance.time(0, 300)).await;
+            sleep(self.rng.time(0, 300)).await;
         }
-        if self.chance.one_in(2) {
+        if self.rng.one_in(2) {
             let frame = frame(OpCode::Binary, &[2; 5000]);
             let _ = timeout(LEFT_OVER, peer.stream.write_all(&frame[..2500])).await;
         }
         Ok(peer.reset()?)
     }
 
-    pub(super) async fn unfinished(&mut self, address: SocketAddr) -> Result<(), Wrong> {
-        if self.chance.one_in(2) {
+    pub(super) async fn unfinished(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+        if self.rng.one_in(2) {
             // Started by the driver: a close frame, and nothing more; the reply is not read until
             // much later.
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
-            sleep(self.chance.time(0, 8000)).await;
+            sleep(self.rng.time(0, 8000)).await;
             return peer.until_end(LET_GO).await;
         }
         // Started by the server: its close frame is never answered.
         let mut peer = Peer::upgraded(address, Class::Bye, None).await?;
         peer.send(OpCode::Text, b"go").await?;
-        let code = timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| Wrong::NotLetGo)??;
+        let code =
+            timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| SessionError::NotLetGo)??;
         if code != Some(CloseCode::NORMAL_CLOSURE) {
-            return Err(Wrong::NoCloseFrame);
+            return Err(SessionError::NoCloseFrame);
         }
         peer.until_end(LET_GO).await
     }
 
-    pub(super) async fn storm(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn storm(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         for _ in 0..10 {
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Text, b"again").await?;
-            if self.chance.one_in(2) {
+            if self.rng.one_in(2) {
                 peer.reset()?;
             }
             sleep(Duration::from_millis(20)).await;
         }
-        sleep(self.chance.time(500, 2000)).await;
+        sleep(self.rng.time(500, 2000)).await;
         Ok(())
     }
 }
 
 /// Returns the next frame, or an error after a timeout.
-pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
-    timeout(LET_GO, peer.frame()).await.map_err(|_| Wrong::Stuck)?
+pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, SessionError> {
+    timeout(LET_GO, peer.frame()).await.map_err(|_| SessionError::Stuck)?
 }
 
 /// Reads up to the pong that answers the last ping.
-async fn last_pong(peer: &mut Peer) -> Result<(), Wrong> {
+async fn last_pong(peer: &mut Peer) -> Result<(), SessionError> {
     loop {
         match next(peer).await? {
             Some((OpCode::Pong, payload)) if payload == b"last" => return Ok(()),
             Some((OpCode::Pong | OpCode::Ping, _)) => {}
-            Some((OpCode::Close, _)) | None => return Err(Wrong::Closed),
-            Some(_) => return Err(Wrong::OtherEcho),
+            Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
+            Some(_) => return Err(SessionError::OtherEcho),
         }
     }
 }
 
 /// Returns the code of the next close frame, and ignores all other frames.
-async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
+async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, SessionError> {
     while let Some((opcode, payload)) = peer.frame().await? {
         if opcode == OpCode::Close {
             let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code).into());
@@ -250,12 +252,13 @@ async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, Wrong> {
 }
 
 /// Starts a closing handshake: the server must answer it, and end the connection.
-pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), Wrong> {
+pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), SessionError> {
     let deadline = Instant::now() + LET_GO;
     peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
-    let code = timeout_at(deadline, close_code(peer)).await.map_err(|_| Wrong::NotLetGo)??;
+    let code =
+        timeout_at(deadline, close_code(peer)).await.map_err(|_| SessionError::NotLetGo)??;
     if code != Some(CloseCode::NORMAL_CLOSURE) {
-        return Err(Wrong::NoCloseFrame);
+        return Err(SessionError::NoCloseFrame);
     }
     peer.until_end(LET_GO).await
 }

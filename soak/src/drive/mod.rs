@@ -2,15 +2,16 @@
 //! checks the result.
 
 mod behaviour;
-mod chance;
+mod counts;
 mod hostile;
 mod paced;
 mod peer;
 mod reading;
 mod report;
+mod rng;
 mod server;
 mod session;
-mod tally;
+mod session_error;
 mod verdict;
 
 use std::net::SocketAddr;
@@ -25,10 +26,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::serve::Kind;
 use behaviour::Behaviour;
-use chance::Chance;
+use counts::Counts;
+use rng::Rng;
 use server::{Sample, Server};
 use session::Session;
-use tally::Tally;
 pub use verdict::Verdict;
 
 /// Interval of the progress report.
@@ -90,11 +91,11 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     let mut server = Server::start(&plan.program, plan.kind)?;
     let fresh = server.sample().await?;
     println!("soak: {:?}, {} connections: {fresh}", plan.kind, plan.connections);
-    let tally = Arc::new(Tally::default());
+    let counts = Arc::new(Counts::default());
     let (phase, phases) = watch::channel(Phase::Empty);
     let mut slots = JoinSet::new();
     for number in 0..plan.connections {
-        let session = Session { tally: tally.clone(), chance: Chance::new(number as u64) };
+        let session = Session { counts: counts.clone(), rng: Rng::new(number as u64) };
         slots.spawn(slot(Behaviour::of(number), session, phases.clone()));
     }
     let mut verdict = Verdict::new(fresh);
@@ -102,7 +103,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     for (cycle, end) in ends.iter().enumerate() {
         let address = server.serve().await?;
         phase.send_replace(Phase::Run(address));
-        watch_until(begin + *end, begin, &mut server, &tally).await?;
+        watch_until(begin + *end, begin, &mut server, &counts).await?;
         phase.send_replace(Phase::Drain);
         let drained = timeout(DRAIN, server.drain()).await.context("the drain does not end")??;
         let sample = settled(&mut server, verdict.fresh()).await?;
@@ -111,7 +112,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
             if server.trim().await { Some(server.sample().await?.resident) } else { None };
         verdict.cycle(&drained, sample, trimmed);
         phase.send_replace(Phase::Empty);
-        while tally.active() > 0 {
+        while counts.active() > 0 {
             sleep(A_MOMENT).await;
         }
     }
@@ -122,8 +123,8 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
         }
     }
     let warm_up = (ends.len() * WARM_UP / 100).max(1);
-    verdict.finish(&tally, warm_up, server.quit().await?);
-    report::print(&tally, &verdict);
+    verdict.finish(&counts, warm_up, server.quit().await?);
+    report::print(&counts, &verdict);
     Ok(verdict)
 }
 
@@ -139,7 +140,7 @@ async fn watch_until(
     end: Instant,
     begin: Instant,
     server: &mut Server,
-    tally: &Tally,
+    counts: &Counts,
 ) -> anyhow::Result<()> {
     loop {
         let next = Instant::now() + REPORT_EVERY;
@@ -148,7 +149,7 @@ async fn watch_until(
             return Ok(());
         }
         let sample = server.sample().await?;
-        let wrong = tally.wrong();
+        let wrong = counts.wrong();
         println!("soak: {:4} s: {sample}, {wrong} wrong", begin.elapsed().as_secs());
     }
 }
@@ -179,12 +180,12 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
                 return;
             }
         };
-        sleep(session.chance.time(50, 1500)).await;
+        sleep(session.rng.time(50, 1500)).await;
         if !matches!(*phases.borrow(), Phase::Run(_)) {
             continue;
         }
-        let tally = session.tally.clone();
-        tally.begin(behaviour);
+        let counts = session.counts.clone();
+        counts.begin(behaviour);
         let mut empty = phases.clone();
         let ended = tokio::select! {
             ended = behaviour.run(&mut session, address) => Some(ended),
@@ -193,10 +194,10 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
         // A drain may end a session in any way.
         let running = matches!(*phases.borrow(), Phase::Run(_));
         match ended {
-            Some(Ok(())) => tally.done(behaviour),
-            Some(Err(wrong)) if running => tally.went_wrong(behaviour, &wrong),
-            Some(Err(wrong)) => tally.drained(behaviour, &wrong),
-            None => tally.cut(behaviour),
+            Some(Ok(())) => counts.done(behaviour),
+            Some(Err(wrong)) if running => counts.went_wrong(behaviour, &wrong),
+            Some(Err(wrong)) => counts.drained(behaviour, &wrong),
+            None => counts.cut(behaviour),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::hostile::{LET_GO, SMALL, closed_by_us, next};
 use super::peer::Peer;
 use super::peer::frame;
 use super::session::Session;
-use super::tally::Wrong;
+use super::session_error::SessionError;
 use crate::Class;
 use crate::serve::LAST_LENGTH;
 
@@ -25,7 +25,7 @@ const BURST_LENGTH: usize = 1000;
 const PAUSE: Duration = Duration::from_secs(3);
 
 impl Session {
-    pub(super) async fn bursts(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn bursts(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Burst, None).await?;
         for _ in 0..5 {
             let burst: Vec<u8> = (0..BURST)
@@ -37,16 +37,17 @@ impl Session {
                 .collect();
             peer.stream.write_all(&burst).await?;
             for number in 0..BURST {
-                if numbered(&mut peer).await?.ok_or(Wrong::Closed)? != (number, BURST_LENGTH) {
-                    return Err(Wrong::OtherEcho);
+                if numbered(&mut peer).await?.ok_or(SessionError::Closed)? != (number, BURST_LENGTH)
+                {
+                    return Err(SessionError::OtherEcho);
                 }
             }
-            sleep(self.chance.time(500, 1500)).await;
+            sleep(self.rng.time(500, 1500)).await;
         }
         closed_by_us(&mut peer).await
     }
 
-    pub(super) async fn pauses(&mut self, address: SocketAddr) -> Result<(), Wrong> {
+    pub(super) async fn pauses(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Last, SMALL).await?;
         peer.send(OpCode::Text, b"go").await?;
         let mut count = 0;
@@ -55,14 +56,14 @@ impl Session {
             if until_pause == 0 {
                 sleep(PAUSE).await;
                 // Counted in messages of 8 KiB.
-                until_pause = 256 + self.chance.below(128);
+                until_pause = 256 + self.rng.below(128);
             }
             until_pause -= 1;
             match next(&mut peer).await? {
                 Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
                 Some((OpCode::Binary, payload)) => {
                     if number_of(&payload) != Some(count) || payload.len() != LAST_LENGTH {
-                        return Err(Wrong::OtherEcho);
+                        return Err(SessionError::OtherEcho);
                     }
                     count += 1;
                 }
@@ -70,14 +71,14 @@ impl Session {
                     let expected =
                         [&1000_u16.to_be_bytes()[..], count.to_string().as_bytes()].concat();
                     if payload != expected {
-                        return Err(Wrong::NoCloseFrame);
+                        return Err(SessionError::NoCloseFrame);
                     }
                     // The server may have stopped waiting for a reply meanwhile.
                     let _ = peer.send(OpCode::Close, &payload[..2]).await;
                     return peer.until_end(LET_GO).await;
                 }
-                Some(_) => return Err(Wrong::OtherEcho),
-                None => return Err(Wrong::NoCloseFrame),
+                Some(_) => return Err(SessionError::OtherEcho),
+                None => return Err(SessionError::NoCloseFrame),
             }
         }
     }
@@ -85,16 +86,16 @@ impl Session {
 
 /// Returns the number and length of the next message; `None` at a close frame or at the end.
 /// Answers pings.
-async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, Wrong> {
+async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, SessionError> {
     loop {
         match next(peer).await? {
             Some((OpCode::Binary, payload)) => {
-                let number = number_of(&payload).ok_or(Wrong::OtherEcho)?;
+                let number = number_of(&payload).ok_or(SessionError::OtherEcho)?;
                 return Ok(Some((number, payload.len())));
             }
             Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
             Some((OpCode::Close, _)) | None => return Ok(None),
-            Some(_) => return Err(Wrong::OtherEcho),
+            Some(_) => return Err(SessionError::OtherEcho),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::reading;
-use super::tally::Wrong;
+use super::session_error::SessionError;
 use crate::Class;
 
 /// Maximum size of the head of a response, in bytes.
@@ -39,17 +39,17 @@ impl Peer {
         address: SocketAddr,
         class: Class,
         room: Option<u32>,
-    ) -> Result<Self, Wrong> {
+    ) -> Result<Self, SessionError> {
         let mut peer = Self::connect(address, room).await?;
         peer.stream.write_all(request(class).as_bytes()).await?;
         loop {
             if let Some(end) = peer.input.windows(4).position(|four| four == b"\r\n\r\n") {
                 let is_upgrade = peer.input.starts_with(b"HTTP/1.1 101 ");
                 peer.input.drain(..end + 4);
-                return if is_upgrade { Ok(peer) } else { Err(Wrong::NotUpgraded) };
+                return if is_upgrade { Ok(peer) } else { Err(SessionError::NotUpgraded) };
             }
             if peer.input.len() > MAX_HEAD || peer.read().await? == 0 {
-                return Err(Wrong::NotUpgraded);
+                return Err(SessionError::NotUpgraded);
             }
         }
     }
@@ -68,10 +68,10 @@ impl Peer {
     }
 
     /// Returns the next frame; `None` at the end of the transport.
-    pub(super) async fn frame(&mut self) -> Result<Option<(OpCode, Vec<u8>)>, Wrong> {
+    pub(super) async fn frame(&mut self) -> Result<Option<(OpCode, Vec<u8>)>, SessionError> {
         loop {
             let decoded =
-                Header::decode(&self.input).map_err(|error| Wrong::Failed(error.into()))?;
+                Header::decode(&self.input).map_err(|error| SessionError::Failed(error.into()))?;
             if let Some((header, size)) = decoded {
                 let end = size + usize::try_from(header.length).unwrap_or(usize::MAX - size);
                 if let Some(payload) = self.input.get(size..end) {
@@ -92,7 +92,7 @@ impl Peer {
     }
 
     /// Reads until the server has ended the connection, in whatever way.
-    pub(super) async fn until_end(&mut self, patience: Duration) -> Result<(), Wrong> {
+    pub(super) async fn until_end(&mut self, patience: Duration) -> Result<(), SessionError> {
         let mut space = vec![0; 16384];
         let end =
             async { while self.stream.read(&mut space).await.is_ok_and(|length| length > 0) {} };
@@ -103,11 +103,11 @@ impl Peer {
     }
 
     /// Returns why the server has not ended the connection: the server keeps it, or never had it.
-    pub(super) fn not_let_go(&self) -> Wrong {
+    pub(super) fn not_let_go(&self) -> SessionError {
         let (server, client) = (self.stream.peer_addr(), self.stream.local_addr());
         match server.and_then(|server| reading::has_connection(server, client?)) {
-            Ok(false) => Wrong::NeverArrived,
-            Ok(true) | Err(_) => Wrong::NotLetGo,
+            Ok(false) => SessionError::NeverArrived,
+            Ok(true) | Err(_) => SessionError::NotLetGo,
         }
     }
 

@@ -2,11 +2,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Verdict;
 use super::behaviour::Behaviour;
-use super::tally::Tally;
+use super::counts::Counts;
 use crate::Class;
 
 /// Prints a table of the behaviours, one of the server's ledger, and the checks.
-pub(super) fn print(tally: &Tally, verdict: &Verdict) {
+pub(super) fn print(counts: &Counts, verdict: &Verdict) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let columns = ["sessions", "done", "drained", "torn", "unknown", "wrong"];
     print!("\n{:<22}", "behaviour");
@@ -15,7 +15,7 @@ pub(super) fn print(tally: &Tally, verdict: &Verdict) {
     }
     println!();
     for behaviour in Behaviour::all() {
-        let row = tally.row(behaviour);
+        let row = counts.row(behaviour);
         print!("{behaviour:<22}");
         for count in [&row.begun, &row.done, &row.cut, &row.torn, &row.unknown, &row.wrong] {
             print!("{:>10}", read(count));

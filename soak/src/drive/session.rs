@@ -7,8 +7,9 @@ use sockeye::{Client, CloseCode, Config, Deflate, Message, WebSocket};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::chance::Chance;
-use super::tally::{Tally, Wrong};
+use super::counts::Counts;
+use super::rng::Rng;
+use super::session_error::SessionError;
 use crate::Class;
 
 /// Timeout of an honest session: a multiple of what it needs.
@@ -17,19 +18,29 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The state that consecutive sessions of one slot share.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) tally: Arc<Tally>,
-    pub(super) chance: Chance,
+    pub(super) counts: Arc<Counts>,
+    pub(super) rng: Rng,
 }
 
 impl Session {
     /// Sends messages, verifies the echoes, closes.
-    pub(super) async fn echo(&mut self, address: SocketAddr, fragments: bool) -> Result<(), Wrong> {
-        timeout(PATIENCE, self.echo_for_long(address, fragments)).await.map_err(|_| Wrong::Stuck)?
+    pub(super) async fn echo(
+        &mut self,
+        address: SocketAddr,
+        fragments: bool,
+    ) -> Result<(), SessionError> {
+        timeout(PATIENCE, self.echo_for_long(address, fragments))
+            .await
+            .map_err(|_| SessionError::Stuck)?
     }
 
-    async fn echo_for_long(&mut self, address: SocketAddr, fragments: bool) -> Result<(), Wrong> {
+    async fn echo_for_long(
+        &mut self,
+        address: SocketAddr,
+        fragments: bool,
+    ) -> Result<(), SessionError> {
         let mut ws = self.connect(address).await?;
-        for _ in 0..3 + self.chance.below(10) {
+        for _ in 0..3 + self.rng.below(10) {
             let messages = self.messages(fragments);
             for message in &messages {
                 if fragments {
@@ -41,70 +52,68 @@ impl Session {
             ws.flush().await?;
             for message in &messages {
                 let Some(echo) = ws.recv().await? else {
-                    return Err(Wrong::Closed);
+                    return Err(SessionError::Closed);
                 };
                 if echo != *message {
-                    return Err(Wrong::OtherEcho);
+                    return Err(SessionError::OtherEcho);
                 }
-                self.tally.verified.fetch_add(1, Ordering::Relaxed);
+                self.counts.verified.fetch_add(1, Ordering::Relaxed);
             }
-            pause(&mut ws, self.chance.time(1000, 4000)).await?;
+            pause(&mut ws, self.rng.time(1000, 4000)).await?;
         }
         close(ws).await
     }
 
     /// Answers pings for some time.
-    pub(super) async fn idle(&mut self, address: SocketAddr) -> Result<(), Wrong> {
-        let mut ws = timeout(PATIENCE, self.connect(address)).await.map_err(|_| Wrong::Stuck)??;
-        pause(&mut ws, self.chance.time(5_000, 30_000)).await?;
-        timeout(PATIENCE, close(ws)).await.map_err(|_| Wrong::Stuck)?
+    pub(super) async fn idle(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+        let mut ws =
+            timeout(PATIENCE, self.connect(address)).await.map_err(|_| SessionError::Stuck)??;
+        pause(&mut ws, self.rng.time(5_000, 30_000)).await?;
+        timeout(PATIENCE, close(ws)).await.map_err(|_| SessionError::Stuck)?
     }
 
-    async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, Wrong> {
+    async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, SessionError> {
         let url = format!("ws://{address}{}", Class::Echo.path());
         // The machine may be busy: only the server's timeouts are short.
         let client = Client::new(url).config(Config::new().close_timeout(PATIENCE));
-        let client = if self.chance.one_in(4) { client.deflate(Deflate::new()) } else { client };
+        let client = if self.rng.one_in(4) { client.deflate(Deflate::new()) } else { client };
         Ok(client.connect().await.map_err(sockeye::Error::from)?)
     }
 
     /// Returns one long message or several short ones. All are sent before any echo is read, so
     /// they must fit into the buffers in between.
     fn messages(&mut self, fragments: bool) -> Vec<Message> {
-        if fragments || self.chance.one_in(8) {
-            let length = self.chance.below(if fragments { 200_000 } else { 60_000 });
+        if fragments || self.rng.one_in(8) {
+            let length = self.rng.below(if fragments { 200_000 } else { 60_000 });
             return vec![self.message(length)];
         }
-        let count = 1 + self.chance.below(6);
+        let count = 1 + self.rng.below(6);
         (0..count)
             .map(|_| {
-                let length = self.chance.below(300);
+                let length = self.rng.below(300);
                 self.message(length)
             })
             .collect()
     }
 
     fn message(&mut self, length: usize) -> Message {
-        if self.chance.one_in(2) {
+        if self.rng.one_in(2) {
             // Compressible, and with characters of more than one byte.
             let letters = ["a", "b", "ü", "日", " "];
-            return (0..length / 2)
-                .map(|_| letters[self.chance.below(5)])
-                .collect::<String>()
-                .into();
+            return (0..length / 2).map(|_| letters[self.rng.below(5)]).collect::<String>().into();
         }
-        self.chance.bytes(length).into()
+        self.rng.bytes(length).into()
     }
 
     async fn send_in_fragments(
         &mut self,
         ws: &mut WebSocket,
         message: &Message,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SessionError> {
         let mut writer = ws.send_stream(message.kind()).await?;
         let mut rest = message.as_bytes();
         while !rest.is_empty() {
-            let (part, later) = rest.split_at(rest.len().min(1 + self.chance.below(50_000)));
+            let (part, later) = rest.split_at(rest.len().min(1 + self.rng.below(50_000)));
             writer.write_all(part).await?;
             // A flush ends a fragment; a text may be cut within a character.
             writer.flush().await?;
@@ -115,14 +124,16 @@ impl Session {
 }
 
 /// Answers pings, and expects nothing else.
-async fn pause(ws: &mut WebSocket, time: Duration) -> Result<(), Wrong> {
+async fn pause(ws: &mut WebSocket, time: Duration) -> Result<(), SessionError> {
     match timeout(time, ws.recv()).await {
-        Ok(received) => received?.map_or(Err(Wrong::Closed), |_| Err(Wrong::OtherEcho)),
+        Ok(received) => {
+            received?.map_or(Err(SessionError::Closed), |_| Err(SessionError::OtherEcho))
+        }
         Err(_) => Ok(()),
     }
 }
 
-async fn close(mut ws: WebSocket) -> Result<(), Wrong> {
+async fn close(mut ws: WebSocket) -> Result<(), SessionError> {
     ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
     Ok(())
 }

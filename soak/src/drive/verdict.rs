@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
+use super::counts::Counts;
 use super::server::{Drain, Sample};
-use super::tally::Tally;
 use crate::Class;
 
 /// The result of a soak.
@@ -60,7 +60,7 @@ impl Verdict {
 
     /// Evaluates all checks at the end of the soak. The first `warm_up` drains were those of the
     /// warm-up.
-    pub(super) fn finish(&mut self, tally: &Tally, warm_up: usize, ended_well: bool) {
+    pub(super) fn finish(&mut self, counts: &Counts, warm_up: usize, ended_well: bool) {
         let warm = self.memory().into_iter().take(warm_up).max();
         let memory = (warm, self.memory().pop());
         let ((Some(warm), Some(end)), Some(last)) = (memory, self.empty.last().cloned()) else {
@@ -74,8 +74,8 @@ impl Verdict {
         let panics = last.figures.value("panics");
         let text = format!("{panics} in the server, {} in the driver", self.driver_panics);
         self.check("no panic", panics + self.driver_panics == 0 && ended_well, text);
-        let (torn, dropped) = (tally.torn(), self.dropped);
-        let verified = tally.verified.load(Ordering::Relaxed);
+        let (torn, dropped) = (counts.torn(), self.dropped);
+        let verified = counts.verified.load(Ordering::Relaxed);
         let sent = last.figures.of(Class::Echo, "sent");
         // Data in flight to a client whose connection is dropped may be lost.
         let delivered = verified == sent || verified < sent && torn + dropped > 0;
@@ -86,11 +86,11 @@ impl Verdict {
         let out = last.figures.total("sent");
         let text = format!("{accepted} accepted = {out} sent + {dropped} dropped");
         self.check("accounted for", accepted == out + dropped, text);
-        let (torn, dropped) = (tally.torn(), self.dropped);
+        let (torn, dropped) = (counts.torn(), self.dropped);
         let text =
             format!("{torn} honest clients saw no close frame, {dropped} connections were dropped");
         self.check("drains", torn <= dropped, text);
-        let wrong = tally.wrong();
+        let wrong = counts.wrong();
         self.check("behaviour", wrong == 0, format!("{wrong} sessions ended as they should not"));
     }
 

@@ -1,10 +1,9 @@
 //! Graceful shutdown of a server's open connections.
 
-pub(crate) mod member;
-mod registry;
+mod drained;
+pub(crate) mod registry;
 mod shutdown;
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +14,8 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::WebSocket;
 use crate::outcome::Outcome;
-use member::{DrainStage, Member};
-use registry::Registry;
+pub use drained::Drained;
+use registry::{DrainStage, Member, Registry};
 pub use shutdown::Shutdown;
 
 /// Timeout for dropped connections to be gone: their tasks were woken, and end when they are polled
@@ -66,21 +65,6 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     registry: Arc<Registry>,
-}
-
-/// Counts of the connections that were open when a server stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Drained {
-    /// Number of connections that ended in time: by the closing handshake, or because either side
-    /// disconnected.
-    pub closed: usize,
-    /// Number of connections that were dropped at the timeout. Their peers see 1006.
-    pub dropped: usize,
-    /// Number of dropped connections that their handlers still hold: these handlers neither use the
-    /// connections nor run in a task that was passed to the drain. 0 for a
-    /// [`Server`](crate::Server).
-    pub left: usize,
 }
 
 impl Drain {
@@ -176,15 +160,5 @@ impl Drain {
     /// Registers a connection, or the request for one.
     pub(crate) fn enter(&self) -> Arc<Member> {
         Registry::enter(&self.registry)
-    }
-}
-
-impl fmt::Display for Drained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} closed, {} dropped", self.closed, self.dropped)?;
-        if self.left > 0 {
-            write!(f, ", of which {} are still held", self.left)?;
-        }
-        Ok(())
     }
 }

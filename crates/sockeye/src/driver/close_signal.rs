@@ -7,7 +7,7 @@ use sockeye_proto::{CloseCode, CloseFrame, State, TimedOut};
 
 use super::Driver;
 use crate::close_payload::ClosePayload;
-use crate::drain::member::{DrainStage, Member};
+use crate::drain::registry::{DrainStage, Member};
 use crate::error::Result;
 
 /// A close that waits for its signal.

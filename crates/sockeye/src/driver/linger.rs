@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::closing::Ending;
 use super::{Driver, handler};
-use crate::drain::member::DrainStage;
+use crate::drain::registry::DrainStage;
 use crate::metrics::ConnectionMetrics;
 use crate::transport::Transport;
 

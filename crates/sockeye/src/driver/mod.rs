@@ -40,7 +40,7 @@ use sockeye_proto::{
     CloseFrame, Config, Connection, MemoryBudget, Role, Rtt, State, TimedOut, UsageError,
 };
 
-use crate::drain::member::Member;
+use crate::drain::registry::Member;
 use crate::error::Result;
 use crate::metrics::{ConnectionMetrics, RoleMetrics};
 use crate::transport::Transport;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Driver;
 use super::incoming::IncomingStage as Incoming;
 use super::progress_timeout::ProgressTimeout;
-use crate::drain::member::DrainStage;
+use crate::drain::registry::DrainStage;
 use crate::error::{Error, Result};
 
 /// The result of waiting for payload.

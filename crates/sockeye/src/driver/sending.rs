@@ -8,7 +8,7 @@ use sockeye_proto::{
 
 use super::Driver;
 use super::progress_timeout::Elapsed;
-use crate::drain::member::DrainStage;
+use crate::drain::registry::DrainStage;
 use crate::error::{Error, Result};
 use crate::transport::Transport;
 

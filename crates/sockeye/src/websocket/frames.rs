@@ -13,7 +13,7 @@ use sockeye_proto::{ProtocolError, Role, UsageError};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::WebSocket;
-use crate::drain::member::Member;
+use crate::drain::registry::Member;
 use crate::driver::output::Output;
 use crate::driver::{FrameParts, read, read_error};
 use crate::error::{Error, Result};

@@ -21,7 +21,7 @@ use sockeye_proto::{
 };
 
 use crate::close_payload::ClosePayload;
-use crate::drain::member::Member;
+use crate::drain::registry::Member;
 use crate::driver::Driver;
 #[cfg(doc)]
 use crate::error::Error;

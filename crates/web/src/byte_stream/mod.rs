@@ -77,6 +77,13 @@ pub struct ByteStream {
     reader_capacity: SendCapacity,
 }
 
+impl WebSocket {
+    /// Converts the connection to a byte stream over binary messages.
+    pub fn into_byte_stream(self) -> ByteStream {
+        ByteStream::new(self)
+    }
+}
+
 impl ByteStream {
     pub(crate) fn new(ws: WebSocket) -> Self {
         Self {

@@ -15,7 +15,6 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
-use crate::byte_stream::ByteStream;
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
 pub(crate) use connection::{Arrivals, Connection, check};
@@ -141,11 +140,6 @@ impl WebSocket {
         self.connection.begin_close(frame, Arrivals::Discarded)?;
         while self.recv().await?.is_some() {}
         Ok(())
-    }
-
-    /// Converts the connection to a byte stream over binary messages.
-    pub fn into_byte_stream(self) -> ByteStream {
-        ByteStream::new(self)
     }
 
     /// Returns the peer's close frame; `None` if it has not arrived yet or was empty.

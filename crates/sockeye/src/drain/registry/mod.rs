@@ -1,11 +1,14 @@
+mod member;
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::member::{DrainStage, Member};
-use super::{Drained, Shutdown};
+use super::drained::Drained;
+use super::shutdown::Shutdown;
+pub(crate) use member::{DrainStage, Member};
 
 /// The members of a drain, and the counts of those that a shutdown ended.
 #[derive(Debug, Default)]

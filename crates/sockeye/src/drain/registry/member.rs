@@ -8,7 +8,7 @@ use std::thread;
 
 use sockeye_proto::CloseFrame;
 
-use super::registry::Registry;
+use super::Registry;
 
 /// The stage of a connection in the shutdown of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(registry: Arc<Registry>, key: u64) -> Self {
+    pub(in crate::drain) fn new(registry: Arc<Registry>, key: u64) -> Self {
         Self {
             registry,
             key,
@@ -60,7 +60,7 @@ impl Member {
         self.is_connection.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_connection(&self) -> bool {
+    pub(in crate::drain) fn is_connection(&self) -> bool {
         self.is_connection.load(Ordering::Acquire)
     }
 
@@ -80,13 +80,13 @@ impl Member {
     }
 
     /// Notifies the connection to close. Only the first notification counts.
-    pub(super) fn notify(&self, frame: CloseFrame) {
+    pub(in crate::drain) fn notify(&self, frame: CloseFrame) {
         let _ = self.frame.set(frame);
         self.advance(DrainStage::Notified);
     }
 
     /// Advances to a stage; a connection never goes back to an earlier one.
-    pub(super) fn advance(&self, stage: DrainStage) {
+    pub(in crate::drain) fn advance(&self, stage: DrainStage) {
         if self.stage.fetch_max(stage as u8, Ordering::AcqRel) < stage as u8 {
             // Wakers stay for the next stage: a task that polls need not register again.
             let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();

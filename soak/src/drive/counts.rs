@@ -1,17 +1,17 @@
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sockeye::Error;
 
 use super::behaviour::Behaviour;
+use super::session_error::SessionError;
 
 /// Number of error messages that are kept for each behaviour.
 const KEPT: usize = 4;
 
 /// The driver's counts, by behaviour.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     rows: [Row; 18],
     /// Echoes of [`Class::Echo`](crate::Class::Echo) that arrived and were correct.
     pub(super) verified: AtomicU64,
@@ -33,31 +33,7 @@ pub(super) struct Row {
     kept: Mutex<Vec<String>>,
 }
 
-/// An error of a session.
-#[derive(Debug)]
-pub(super) enum Wrong {
-    /// Connecting failed, or the connection did.
-    Failed(Error),
-    /// The transport failed unexpectedly.
-    Io(std::io::Error),
-    /// The request was not upgraded.
-    NotUpgraded,
-    /// The echo differs from the message.
-    OtherEcho,
-    /// The connection was closed without a reason.
-    Closed,
-    /// An expected close frame did not arrive.
-    NoCloseFrame,
-    /// The server keeps a connection beyond every timeout.
-    NotLetGo,
-    /// Only the client's side has the connection: see
-    /// [`has_connection`](super::reading::has_connection).
-    NeverArrived,
-    /// The session exceeded its timeout.
-    Stuck,
-}
-
-impl Tally {
+impl Counts {
     pub(super) fn row(&self, behaviour: Behaviour) -> &Row {
         &self.rows[behaviour as usize]
     }
@@ -76,13 +52,13 @@ impl Tally {
 
     /// Counts a session that a drain ended: by a close frame, before its upgrade, or by breaking
     /// the connection.
-    pub(super) fn drained(&self, behaviour: Behaviour, how: &Wrong) {
+    pub(super) fn drained(&self, behaviour: Behaviour, how: &SessionError) {
         self.cut(behaviour);
         let in_order = matches!(
             how,
-            Wrong::Closed
-                | Wrong::Failed(Error::Closed(_) | Error::Connect(_))
-                | Wrong::NotUpgraded
+            SessionError::Closed
+                | SessionError::Failed(Error::Closed(_) | Error::Connect(_))
+                | SessionError::NotUpgraded
         );
         if behaviour.is_honest() && !in_order {
             let row = self.row(behaviour);
@@ -91,9 +67,9 @@ impl Tally {
         }
     }
 
-    pub(super) fn went_wrong(&self, behaviour: Behaviour, wrong: &Wrong) {
+    pub(super) fn went_wrong(&self, behaviour: Behaviour, wrong: &SessionError) {
         let row = self.row(behaviour);
-        if matches!(wrong, Wrong::NeverArrived) {
+        if matches!(wrong, SessionError::NeverArrived) {
             row.unknown.fetch_add(1, Ordering::Relaxed);
             row.keep(behaviour, wrong.to_string());
             return;
@@ -129,33 +105,5 @@ impl Row {
             println!("soak: {behaviour}: {sentence}");
             kept.push(sentence);
         }
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => write!(f, "the connection failed: {error:?}"),
-            Self::Io(error) => write!(f, "the transport failed: {error}"),
-            Self::NotUpgraded => f.write_str("the request was not upgraded"),
-            Self::OtherEcho => f.write_str("something else came back than was sent"),
-            Self::Closed => f.write_str("closed without a reason"),
-            Self::NoCloseFrame => f.write_str("no close frame, or one with another code"),
-            Self::NotLetGo => f.write_str("not let go by any deadline"),
-            Self::NeverArrived => f.write_str("the server never knew of the connection"),
-            Self::Stuck => f.write_str("takes too long"),
-        }
-    }
-}
-
-impl From<Error> for Wrong {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<std::io::Error> for Wrong {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
     }
 }

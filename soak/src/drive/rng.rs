@@ -3,11 +3,11 @@ use std::time::Duration;
 /// A splitmix64 pseudo-random generator with a fixed seed, so that every run draws the same
 /// numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Chance {
+pub(super) struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self { state: seed }
     }
