@@ -1,8 +1,4 @@
 use std::fmt;
-use std::net::SocketAddr;
-
-use super::session::Session;
-use super::session_error::SessionError;
 
 /// The behaviour of a connection of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,34 +85,6 @@ impl Behaviour {
     /// Returns whether the behaviour follows the protocol, so that no such session may fail.
     pub(super) const fn is_honest(self) -> bool {
         matches!(self, Self::Echo | Self::Fragments | Self::Idle)
-    }
-
-    /// Runs one session of a connection.
-    pub(super) async fn run(
-        self,
-        session: &mut Session,
-        address: SocketAddr,
-    ) -> Result<(), SessionError> {
-        match self {
-            Self::Echo => session.echo(address, false).await,
-            Self::Fragments => session.echo(address, true).await,
-            Self::Idle => session.idle(address).await,
-            Self::SlowReader => session.slow_reader(address).await,
-            Self::Stopped => session.stopped(address).await,
-            Self::Flood => session.flood(address).await,
-            Self::Pings => session.pings(address).await,
-            Self::Silent => session.silent(address).await,
-            Self::HalfHead => session.half_head(address).await,
-            Self::HalfFrame => session.half_frame(address).await,
-            Self::NoRequest => session.no_request(address).await,
-            Self::NoFrames => session.no_frames(address).await,
-            Self::TooLong => session.too_long(address).await,
-            Self::Reset => session.reset(address).await,
-            Self::Unfinished => session.unfinished(address).await,
-            Self::Storm => session.storm(address).await,
-            Self::Bursts => session.bursts(address).await,
-            Self::Pauses => session.pauses(address).await,
-        }
     }
 }
 

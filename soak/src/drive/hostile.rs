@@ -16,23 +16,23 @@ use crate::serve::MAX_MESSAGE;
 
 /// Timeout within which the server must disconnect a peer. Longer than the server's longest timeout
 /// (silence: 3 to 6 s before the ping and 8 s after it), with a margin for a busy machine.
-pub(super) const LET_GO: Duration = Duration::from_secs(30);
+pub(super) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time for which a peer that does not read waits before it checks whether it was disconnected.
-const STOPPED: Duration = Duration::from_secs(25);
+const STOPPED_FOR: Duration = Duration::from_secs(25);
 
 /// Timeout of a write to a peer that may not read.
-const LEFT_OVER: Duration = Duration::from_secs(3);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Number of messages or pings that a flood sends at a time.
 const BURST: usize = 200;
 
 /// Size of a small receive buffer, in bytes: the system makes it as small as it can.
-pub(super) const SMALL: Option<u32> = Some(4096);
+pub(super) const SMALL_BUFFER: Option<u32> = Some(4096);
 
 impl Session {
     pub(super) async fn slow_reader(&mut self, address: SocketAddr) -> Result<(), SessionError> {
-        let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
+        let mut peer = Peer::upgraded(address, Class::Feed, SMALL_BUFFER).await?;
         for _ in 0..2 + self.rng.below(4) {
             if peer.send(OpCode::Text, b"more").await.is_err() {
                 return Ok(());
@@ -51,21 +51,25 @@ impl Session {
     }
 
     pub(super) async fn stopped(&mut self, address: SocketAddr) -> Result<(), SessionError> {
-        let mut peer = Peer::upgraded(address, Class::Feed, SMALL).await?;
+        let mut peer = Peer::upgraded(address, Class::Feed, SMALL_BUFFER).await?;
         let begin = Instant::now();
         for _ in 0..100 {
             // The peer was disconnected already, or the write waits for buffer space that never
             // comes.
-            if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"more")).await, Ok(Ok(()))) {
+            if !matches!(timeout(WRITE_TIMEOUT, peer.send(OpCode::Text, b"more")).await, Ok(Ok(())))
+            {
                 break;
             }
             sleep(Duration::from_millis(20)).await;
         }
-        sleep(STOPPED.saturating_sub(begin.elapsed())).await;
+        sleep(STOPPED_FOR.saturating_sub(begin.elapsed())).await;
         // Data in flight is not read: that may take long with such small buffers. If the peer was
         // disconnected, the system answers with a reset.
         for _ in 0..20 {
-            if !matches!(timeout(LEFT_OVER, peer.send(OpCode::Text, b"hello?")).await, Ok(Ok(()))) {
+            if !matches!(
+                timeout(WRITE_TIMEOUT, peer.send(OpCode::Text, b"hello?")).await,
+                Ok(Ok(()))
+            ) {
                 return Ok(());
             }
             sleep(Duration::from_millis(250)).await;
@@ -94,14 +98,14 @@ impl Session {
 
     pub(super) async fn pings(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let reads = self.rng.one_in(2);
-        let room = if reads { None } else { SMALL };
+        let room = if reads { None } else { SMALL_BUFFER };
         let mut peer = Peer::upgraded(address, Class::Noise, room).await?;
         for _ in 0..10 {
             // The server need not answer every ping, but it must answer the last one.
             let mut burst: Vec<u8> =
                 (0..BURST).flat_map(|_| frame(OpCode::Ping, &[b'p'; 125])).collect();
             burst.extend(frame(OpCode::Ping, b"last"));
-            let written = timeout(LEFT_OVER, peer.stream.write_all(&burst)).await;
+            let written = timeout(WRITE_TIMEOUT, peer.stream.write_all(&burst)).await;
             if !reads && !matches!(written, Ok(Ok(()))) {
                 break;
             }
@@ -114,7 +118,7 @@ impl Session {
     }
 
     pub(super) async fn silent(&mut self, address: SocketAddr) -> Result<(), SessionError> {
-        Peer::connect(address, None).await?.until_end(LET_GO).await
+        Peer::connect(address, None).await?.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn half_head(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -122,7 +126,7 @@ impl Session {
         let request = request(Class::Echo);
         let half = self.rng.below(request.len());
         peer.stream.write_all(&request.as_bytes()[..half]).await?;
-        peer.until_end(LET_GO).await
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn half_frame(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -131,7 +135,7 @@ impl Session {
         let frame = frame(OpCode::Binary, &vec![7; length]);
         let half = 1 + self.rng.below(frame.len() - 1);
         peer.stream.write_all(&frame[..half]).await?;
-        peer.until_end(LET_GO).await
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn no_request(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -139,16 +143,16 @@ impl Session {
         let length = 1 + self.rng.below(40_000);
         let noise = self.rng.bytes(length);
         // The server may disconnect before all is written.
-        let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
-        peer.until_end(LET_GO).await
+        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&noise)).await;
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn no_frames(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         let length = 1 + self.rng.below(4000);
         let noise = self.rng.bytes(length);
-        let _ = timeout(LET_GO, peer.stream.write_all(&noise)).await;
-        peer.until_end(LET_GO).await
+        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&noise)).await;
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn too_long(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -157,13 +161,14 @@ impl Session {
         let length = MAX_MESSAGE as u64 + 1 + self.rng.number() % (1 << 30);
         Header::new(OpCode::Binary, length).masked([0; 4]).encode(&mut bytes);
         bytes.resize(bytes.len() + self.rng.below(60_000), 0);
-        let _ = timeout(LET_GO, peer.stream.write_all(&bytes)).await;
-        let code =
-            timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| SessionError::NotLetGo)??;
+        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&bytes)).await;
+        let code = timeout(DISCONNECT_TIMEOUT, close_code(&mut peer))
+            .await
+            .map_err(|_| SessionError::NotLetGo)??;
         if code != Some(CloseCode::MESSAGE_TOO_BIG) {
             return Err(SessionError::NoCloseFrame);
         }
-        peer.until_end(LET_GO).await
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn reset(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -177,14 +182,14 @@ impl Session {
         for _ in 0..=self.rng.below(5) {
             let length = self.rng.below(20_000);
             // The queue's policy may have disconnected a slow peer.
-            if timeout(LEFT_OVER, peer.send(OpCode::Binary, &vec![1; length])).await.is_err() {
+            if timeout(WRITE_TIMEOUT, peer.send(OpCode::Binary, &vec![1; length])).await.is_err() {
                 break;
             }
             sleep(self.rng.time(0, 300)).await;
         }
         if self.rng.one_in(2) {
             let frame = frame(OpCode::Binary, &[2; 5000]);
-            let _ = timeout(LEFT_OVER, peer.stream.write_all(&frame[..2500])).await;
+            let _ = timeout(WRITE_TIMEOUT, peer.stream.write_all(&frame[..2500])).await;
         }
         Ok(peer.reset()?)
     }
@@ -196,17 +201,18 @@ impl Session {
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
             sleep(self.rng.time(0, 8000)).await;
-            return peer.until_end(LET_GO).await;
+            return peer.until_end(DISCONNECT_TIMEOUT).await;
         }
         // Started by the server: its close frame is never answered.
         let mut peer = Peer::upgraded(address, Class::Bye, None).await?;
         peer.send(OpCode::Text, b"go").await?;
-        let code =
-            timeout(LET_GO, close_code(&mut peer)).await.map_err(|_| SessionError::NotLetGo)??;
+        let code = timeout(DISCONNECT_TIMEOUT, close_code(&mut peer))
+            .await
+            .map_err(|_| SessionError::NotLetGo)??;
         if code != Some(CloseCode::NORMAL_CLOSURE) {
             return Err(SessionError::NoCloseFrame);
         }
-        peer.until_end(LET_GO).await
+        peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
     pub(super) async fn storm(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -225,7 +231,7 @@ impl Session {
 
 /// Returns the next frame, or an error after a timeout.
 pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, SessionError> {
-    timeout(LET_GO, peer.frame()).await.map_err(|_| SessionError::Stuck)?
+    timeout(DISCONNECT_TIMEOUT, peer.frame()).await.map_err(|_| SessionError::Stuck)?
 }
 
 /// Reads up to the pong that answers the last ping.
@@ -253,12 +259,12 @@ async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, SessionError> 
 
 /// Starts a closing handshake: the server must answer it, and end the connection.
 pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), SessionError> {
-    let deadline = Instant::now() + LET_GO;
+    let deadline = Instant::now() + DISCONNECT_TIMEOUT;
     peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
     let code =
         timeout_at(deadline, close_code(peer)).await.map_err(|_| SessionError::NotLetGo)??;
     if code != Some(CloseCode::NORMAL_CLOSURE) {
         return Err(SessionError::NoCloseFrame);
     }
-    peer.until_end(LET_GO).await
+    peer.until_end(DISCONNECT_TIMEOUT).await
 }

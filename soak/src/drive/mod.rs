@@ -188,7 +188,7 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
         counts.begin(behaviour);
         let mut empty = phases.clone();
         let ended = tokio::select! {
-            ended = behaviour.run(&mut session, address) => Some(ended),
+            ended = session.run(behaviour, address) => Some(ended),
             _ = empty.wait_for(|phase| matches!(phase, Phase::Empty | Phase::Over)) => None,
         };
         // A drain may end a session in any way.

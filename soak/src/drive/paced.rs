@@ -8,7 +8,7 @@ use sockeye::frame::OpCode;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::sleep;
 
-use super::hostile::{LET_GO, SMALL, closed_by_us, next};
+use super::hostile::{DISCONNECT_TIMEOUT, SMALL_BUFFER, closed_by_us, next};
 use super::peer::Peer;
 use super::peer::frame;
 use super::session::Session;
@@ -48,7 +48,7 @@ impl Session {
     }
 
     pub(super) async fn pauses(&mut self, address: SocketAddr) -> Result<(), SessionError> {
-        let mut peer = Peer::upgraded(address, Class::Last, SMALL).await?;
+        let mut peer = Peer::upgraded(address, Class::Last, SMALL_BUFFER).await?;
         peer.send(OpCode::Text, b"go").await?;
         let mut count = 0;
         let mut until_pause = 0;
@@ -75,7 +75,7 @@ impl Session {
                     }
                     // The server may have stopped waiting for a reply meanwhile.
                     let _ = peer.send(OpCode::Close, &payload[..2]).await;
-                    return peer.until_end(LET_GO).await;
+                    return peer.until_end(DISCONNECT_TIMEOUT).await;
                 }
                 Some(_) => return Err(SessionError::OtherEcho),
                 None => return Err(SessionError::NoCloseFrame),

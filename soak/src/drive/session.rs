@@ -7,13 +7,14 @@ use sockeye::{Client, CloseCode, Config, Deflate, Message, WebSocket};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
+use super::behaviour::Behaviour;
 use super::counts::Counts;
 use super::rng::Rng;
 use super::session_error::SessionError;
 use crate::Class;
 
 /// Timeout of an honest session: a multiple of what it needs.
-const PATIENCE: Duration = Duration::from_secs(90);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The state that consecutive sessions of one slot share.
 #[derive(Debug)]
@@ -23,13 +24,41 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Runs one session of a connection with this behaviour.
+    pub(super) async fn run(
+        &mut self,
+        behaviour: Behaviour,
+        address: SocketAddr,
+    ) -> Result<(), SessionError> {
+        match behaviour {
+            Behaviour::Echo => self.echo(address, false).await,
+            Behaviour::Fragments => self.echo(address, true).await,
+            Behaviour::Idle => self.idle(address).await,
+            Behaviour::SlowReader => self.slow_reader(address).await,
+            Behaviour::Stopped => self.stopped(address).await,
+            Behaviour::Flood => self.flood(address).await,
+            Behaviour::Pings => self.pings(address).await,
+            Behaviour::Silent => self.silent(address).await,
+            Behaviour::HalfHead => self.half_head(address).await,
+            Behaviour::HalfFrame => self.half_frame(address).await,
+            Behaviour::NoRequest => self.no_request(address).await,
+            Behaviour::NoFrames => self.no_frames(address).await,
+            Behaviour::TooLong => self.too_long(address).await,
+            Behaviour::Reset => self.reset(address).await,
+            Behaviour::Unfinished => self.unfinished(address).await,
+            Behaviour::Storm => self.storm(address).await,
+            Behaviour::Bursts => self.bursts(address).await,
+            Behaviour::Pauses => self.pauses(address).await,
+        }
+    }
+
     /// Sends messages, verifies the echoes, closes.
     pub(super) async fn echo(
         &mut self,
         address: SocketAddr,
         fragments: bool,
     ) -> Result<(), SessionError> {
-        timeout(PATIENCE, self.echo_for_long(address, fragments))
+        timeout(SESSION_TIMEOUT, self.echo_for_long(address, fragments))
             .await
             .map_err(|_| SessionError::Stuck)?
     }
@@ -66,16 +95,17 @@ impl Session {
 
     /// Answers pings for some time.
     pub(super) async fn idle(&mut self, address: SocketAddr) -> Result<(), SessionError> {
-        let mut ws =
-            timeout(PATIENCE, self.connect(address)).await.map_err(|_| SessionError::Stuck)??;
+        let mut ws = timeout(SESSION_TIMEOUT, self.connect(address))
+            .await
+            .map_err(|_| SessionError::Stuck)??;
         pause(&mut ws, self.rng.time(5_000, 30_000)).await?;
-        timeout(PATIENCE, close(ws)).await.map_err(|_| SessionError::Stuck)?
+        timeout(SESSION_TIMEOUT, close(ws)).await.map_err(|_| SessionError::Stuck)?
     }
 
     async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, SessionError> {
         let url = format!("ws://{address}{}", Class::Echo.path());
         // The machine may be busy: only the server's timeouts are short.
-        let client = Client::new(url).config(Config::new().close_timeout(PATIENCE));
+        let client = Client::new(url).config(Config::new().close_timeout(SESSION_TIMEOUT));
         let client = if self.rng.one_in(4) { client.deflate(Deflate::new()) } else { client };
         Ok(client.connect().await.map_err(sockeye::Error::from)?)
     }
