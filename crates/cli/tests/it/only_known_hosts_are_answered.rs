@@ -68,10 +68,10 @@ fn the_host_of_a_whole_url_counts() {
 }
 
 #[test]
-fn a_head_over_64_kib_is_refused_and_one_below_is_not() {
+fn a_head_over_32_kib_is_refused_and_one_below_is_not() {
     let server = program::Server::start(&[]);
     let with = |length| format!("host: localhost\r\nx-padding: {}\r\n", "a".repeat(length));
-    assert_eq!(status(&server, "/", &with(60_000)), "200");
-    assert_eq!(status(&server, "/", &with(70_000)), "431");
+    assert_eq!(status(&server, "/", &with(30_000)), "200");
+    assert_eq!(status(&server, "/", &with(35_000)), "431");
     assert_eq!(status(&server, "/", &with(100_000)), "431");
 }
