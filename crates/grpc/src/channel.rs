@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{HeaderValue, USER_AGENT};
-use http::uri::{PathAndQuery, Uri};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response};
 use tonic::Status;
 use tower_service::Service;
@@ -14,7 +14,6 @@ use tower_service::Service;
 use crate::body::{RequestBody, ResponseBody};
 use crate::clock::{self, Sleep};
 use crate::connection::Failure;
-use crate::endpoint::Endpoint;
 use crate::http2::Incoming;
 use crate::link::Link;
 use crate::{deadline, status};
@@ -41,8 +40,9 @@ const MAX_TRIES: u32 = 3;
 /// none is retried automatically except those that had not left the program. The next call
 /// reconnects, once for all calls that arrive meanwhile. If that fails, these calls fail as
 /// `unavailable`, and so do others at once until a pause is over: see [`Backoff`](crate::Backoff),
-/// [`reset_backoff`](Self::reset_backoff) and [`Endpoint::wait_for_ready`]. A connection that ends
-/// before the server has answered any call counts as a failed attempt.
+/// [`reset_backoff`](Self::reset_backoff) and
+/// [`Endpoint::wait_for_ready`](crate::Endpoint::wait_for_ready). A connection that ends before the
+/// server has answered any call counts as a failed attempt.
 ///
 /// # Cancellation
 /// Dropping a call's future or response stream resets the call, and the server is notified at once.
@@ -57,7 +57,7 @@ impl Channel {
     }
 
     /// Ends the current pause after failed connection attempts, if any: the next call connects at
-    /// once, and so do calls that [wait](Endpoint::wait_for_ready). For a program that has
+    /// once, and so do calls that [wait](crate::Endpoint::wait_for_ready). For a program that has
     /// information which the channel lacks: the network is back, or the user has requested a retry.
     pub fn reset_backoff(&self) {
         self.link.reset_backoff_now();
@@ -106,7 +106,7 @@ async fn call(
     mut request: Request<tonic::body::Body>,
     mut deadline: Option<Sleep>,
 ) -> Result<Response<ResponseBody>, Status> {
-    complete(&mut request, link.endpoint());
+    complete(&mut request, link.origin());
     let (head, body) = request.into_parts();
     let (body, interest) = RequestBody::new(body);
     let sending = send(&link, Request::from_parts(head, body));
@@ -140,8 +140,10 @@ async fn send(
 }
 
 /// Adds the parts of a request that HTTP/2 requires and a generated client does not set.
-fn complete(request: &mut Request<tonic::body::Body>, endpoint: &Endpoint) {
-    let (scheme, authority) = endpoint.request_origin();
+fn complete(
+    request: &mut Request<tonic::body::Body>,
+    (scheme, authority): &(Scheme, Authority),
+) {
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme.get_or_insert_with(|| scheme.clone());
     uri.authority.get_or_insert_with(|| authority.clone());

@@ -1,11 +1,9 @@
 //! Endpoints: the address and settings of connections.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use h2::client;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use sockeye::Client;
@@ -14,39 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
+use crate::ConnectError;
 use crate::backoff::Backoff;
 use crate::channel::Channel;
-use crate::clock::{self, BoxFuture, MaybeSend};
-use crate::connection::{self, Sender, Transport};
-use crate::keepalive::Keepalive;
+use crate::clock::{BoxFuture, MaybeSend};
+use crate::connection::{Sender, Transport};
+use crate::connector::Connector;
 use crate::link::Link;
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::{ConnectError, http2};
-
-/// Default connect timeout: that of a [`Client`](sockeye::Client) for the WebSocket, which is most
-/// of the work.
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Default stream window, in bytes: large enough for a fast network with high latency, as 2 MiB in
-/// 50 ms are 335 Mbit/s. Taken from hyper's client.
-const DEFAULT_STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-
-/// Default connection window, in bytes: two and a half stream windows. Taken from hyper's client.
-const DEFAULT_CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
-
-/// Default maximum size of a header list, in bytes: eight times the minimum that gRPC requires of
-/// every implementation, enough for a status with details and as much metadata again.
-const DEFAULT_MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
-
-/// Default keepalive time. A page cannot send WebSocket pings, as a native program does, and has no
-/// other way to detect a frozen server. Half of the minute after which proxies usually cut a silent
-/// connection.
-const DEFAULT_KEEPALIVE_AFTER: Option<Duration> =
-    if cfg!(target_family = "wasm") { Some(Duration::from_secs(30)) } else { None };
-
-/// Default keepalive timeout. Taken from gRPC's keepalive.
-const DEFAULT_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connects to a `ws` or `wss` URL with the defaults of [`Endpoint`], and returns a channel that
 /// reconnects when necessary.
@@ -59,8 +33,6 @@ const DEFAULT_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 pub async fn connect(url: impl AsRef<str>) -> Result<Channel, ConnectError> {
     Endpoint::new(Client::new(url)).connect().await
 }
-
-type Connector = dyn Fn() -> BoxFuture<Result<Transport, ConnectError>> + Send + Sync;
 
 /// An endpoint for gRPC: the address and settings of connections.
 ///
@@ -83,20 +55,11 @@ type Connector = dyn Fn() -> BoxFuture<Result<Transport, ConnectError>> + Send +
 ///
 /// The maximum length of messages is set on each generated client: see `max_decoding_message_size`
 /// of the clients that tonic generates.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
-    connector: Arc<Connector>,
-    #[cfg(feature = "tls")]
-    tls: Option<Arc<ClientConfig>>,
-    origin: (Scheme, Authority),
-    connect_timeout: Duration,
+    connector: Connector,
     backoff: Backoff,
     waits_for_ready: bool,
-    stream_window: u32,
-    connection_window: u32,
-    max_header_list_size: u32,
-    keepalive_after: Option<Duration>,
-    keepalive_timeout: Duration,
 }
 
 impl Endpoint {
@@ -111,14 +74,14 @@ impl Endpoint {
         #[cfg(target_family = "wasm")]
         let client = client.websocket_stream(false);
         let origin = client.url().and_then(origin_of).unwrap_or_else(unknown_origin);
-        let connector = move || -> BoxFuture<Result<Transport, ConnectError>> {
+        let dial = move || -> BoxFuture<Result<Transport, ConnectError>> {
             let client = client.clone();
             Box::pin(async move {
                 let ws = client.connect().await.map_err(ConnectError::WebSocket)?;
                 Ok(Box::new(ws.into_byte_stream()) as Transport)
             })
         };
-        Self::reached_by(Arc::new(connector), origin)
+        Self::with(Connector::new(Arc::new(dial), origin))
     }
 
     /// Creates an endpoint that connects through byte streams opened by the program.
@@ -133,42 +96,31 @@ impl Endpoint {
         C: Future<Output = io::Result<S>> + MaybeSend + 'static,
         S: AsyncRead + AsyncWrite + Unpin + MaybeSend + 'static,
     {
-        let connector = move || -> BoxFuture<Result<Transport, ConnectError>> {
+        let dial = move || -> BoxFuture<Result<Transport, ConnectError>> {
             let connecting = connector();
             Box::pin(async {
                 let stream = connecting.await.map_err(ConnectError::Transport)?;
                 Ok(Box::new(stream) as Transport)
             })
         };
-        Self::reached_by(Arc::new(connector), unknown_origin())
+        Self::with(Connector::new(Arc::new(dial), unknown_origin()))
     }
 
-    fn reached_by(connector: Arc<Connector>, origin: (Scheme, Authority)) -> Self {
-        Self {
-            connector,
-            #[cfg(feature = "tls")]
-            tls: None,
-            origin,
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
-            backoff: Backoff::new(),
-            waits_for_ready: false,
-            stream_window: DEFAULT_STREAM_WINDOW,
-            connection_window: DEFAULT_CONNECTION_WINDOW,
-            max_header_list_size: DEFAULT_MAX_HEADER_LIST_SIZE,
-            keepalive_after: DEFAULT_KEEPALIVE_AFTER,
-            keepalive_timeout: DEFAULT_KEEPALIVE_TIMEOUT,
-        }
+    fn with(connector: Connector) -> Self {
+        Self { connector, backoff: Backoff::new(), waits_for_ready: false }
     }
 
     /// Sets the scheme and authority of calls, in place of those of the URL. A path or query is
     /// ignored.
-    pub fn origin(self, origin: &Uri) -> Self {
-        let (scheme, authority) = self.origin;
-        let origin = (
-            origin.scheme().cloned().unwrap_or(scheme),
-            origin.authority().cloned().unwrap_or(authority),
-        );
-        Self { origin, ..self }
+    pub fn origin(mut self, origin: &Uri) -> Self {
+        let (scheme, authority) = &mut self.connector.origin;
+        if let Some(new) = origin.scheme() {
+            scheme.clone_from(new);
+        }
+        if let Some(new) = origin.authority() {
+            authority.clone_from(new);
+        }
+        self
     }
 
     /// Enables TLS inside the byte stream, up to the gRPC server: intermediaries that carry the
@@ -182,15 +134,17 @@ impl Endpoint {
     /// In the browser, rustls works with ring, which needs its feature `wasm32_unknown_unknown_js`
     /// and, for compilation, clang.
     #[cfg(feature = "tls")]
-    pub fn tls(self, config: Arc<ClientConfig>) -> Self {
-        let (_, authority) = self.origin;
-        Self { tls: Some(tls::for_http2(config)), origin: (Scheme::HTTPS, authority), ..self }
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.connector.tls = Some(tls::for_http2(config));
+        self.connector.origin.0 = Scheme::HTTPS;
+        self
     }
 
     /// Sets the timeout for opening a connection, up to the first bytes of HTTP/2 from the server.
     /// Default: 20 s.
-    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
-        Self { connect_timeout, ..self }
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connector.connect_timeout = timeout;
+        self
     }
 
     /// Sets the backoff between connection attempts.
@@ -213,8 +167,9 @@ impl Endpoint {
     /// The limit is sent to the server. A call whose response exceeds the limit fails as
     /// `internal`, with a message that names this setting. A list of more than four times the limit
     /// ends the connection, because HTTP/2 cannot skip headers without reading them.
-    pub fn max_header_list_size(self, bytes: u32) -> Self {
-        Self { max_header_list_size: bytes, ..self }
+    pub fn max_header_list_size(mut self, bytes: u32) -> Self {
+        self.connector.max_header_list_size = bytes;
+        self
     }
 
     /// Sets the keepalive time: how long the server may be silent while calls are in progress
@@ -226,21 +181,24 @@ impl Endpoint {
     /// connection is closed: its calls fail as `unavailable`, and the next call reconnects. The
     /// probe is an HTTP/2 SETTINGS frame that changes nothing, which every server acknowledges at
     /// once.
-    pub fn keepalive_after(self, silence: Option<Duration>) -> Self {
-        Self { keepalive_after: silence, ..self }
+    pub fn keepalive_after(mut self, silence: Option<Duration>) -> Self {
+        self.connector.keepalive_after = silence;
+        self
     }
 
     /// Sets the timeout for the server's answer to a keepalive probe. Default: 20 s.
-    pub fn keepalive_timeout(self, timeout: Duration) -> Self {
-        Self { keepalive_timeout: timeout, ..self }
+    pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.connector.keepalive_timeout = timeout;
+        self
     }
 
     /// Sets how many bytes of one call's responses may be in flight or unread. Default: 2 MiB.
     ///
     /// The window bounds the memory of a stream that the program does not read: the server then has
     /// to wait.
-    pub fn stream_window(self, bytes: u32) -> Self {
-        Self { stream_window: bytes, ..self }
+    pub fn stream_window(mut self, bytes: u32) -> Self {
+        self.connector.stream_window = bytes;
+        self
     }
 
     /// Sets how many bytes of all responses of a connection may be in flight or unread. Default: 5
@@ -248,8 +206,9 @@ impl Endpoint {
     ///
     /// In the browser, these bytes may wait in the `receive_queue` of the client, 16 MiB by
     /// default, which must be larger.
-    pub fn connection_window(self, bytes: u32) -> Self {
-        Self { connection_window: bytes, ..self }
+    pub fn connection_window(mut self, bytes: u32) -> Self {
+        self.connector.connection_window = bytes;
+        self
     }
 
     /// Connects, and returns a channel that reconnects when necessary.
@@ -260,61 +219,17 @@ impl Endpoint {
     /// # Cancel safety
     /// If the future is dropped, the connection attempt is closed.
     pub async fn connect(self) -> Result<Channel, ConnectError> {
-        let sender = self.open().await?;
-        Ok(Channel::new(Link::open(self, sender)))
+        let sender = self.connector.open().await?;
+        Ok(self.channel(Some(sender)))
     }
 
     /// Returns a channel that connects on its first call.
     pub fn connect_lazy(self) -> Channel {
-        Channel::new(Link::idle(self))
+        self.channel(None)
     }
 
-    pub(crate) fn request_origin(&self) -> &(Scheme, Authority) {
-        &self.origin
-    }
-
-    pub(crate) fn waits_for_ready(&self) -> bool {
-        self.waits_for_ready
-    }
-
-    pub(crate) fn pause(&self, earlier: u32) -> Duration {
-        self.backoff.pause(earlier)
-    }
-
-    /// Makes one connection attempt.
-    pub(crate) async fn open(&self) -> Result<Sender, ConnectError> {
-        let limit = self.connect_timeout;
-        clock::within(limit, async {
-            let transport = (self.connector)().await?;
-            #[cfg(feature = "tls")]
-            let transport = match &self.tls {
-                Some(config) => tls::connect(Arc::clone(config), &self.origin.1, transport).await?,
-                None => transport,
-            };
-            connection::open(&self.http2(), self.keepalive(), transport).await
-        })
-        .await
-        .unwrap_or(Err(ConnectError::TimedOut { limit }))
-    }
-
-    fn keepalive(&self) -> Option<Keepalive> {
-        let (within, stream_window) = (self.keepalive_timeout, self.stream_window);
-        self.keepalive_after.map(|after| Keepalive { after, within, stream_window })
-    }
-
-    fn http2(&self) -> client::Builder {
-        let mut builder = client::Builder::new();
-        builder
-            .enable_push(false)
-            .initial_window_size(self.stream_window)
-            .initial_connection_window_size(self.connection_window)
-            .max_header_list_size(self.max_header_list_size)
-            .data_frame_budget(http2::DATA_FRAME_BUDGET)
-            // h2 reads the clock when it remembers a stream that was reset, and WASM has no
-            // `Instant`. Without these two settings, dropping a call in the browser panics.
-            .max_concurrent_reset_streams(0)
-            .max_local_error_reset_streams(None);
-        builder
+    fn channel(self, first: Option<Sender>) -> Channel {
+        Channel::new(Link::new(self.connector, self.backoff, self.waits_for_ready, first))
     }
 }
 
@@ -325,18 +240,4 @@ fn origin_of(url: &Url) -> Option<(Scheme, Authority)> {
 
 fn unknown_origin() -> (Scheme, Authority) {
     (Scheme::HTTP, Authority::from_static("localhost"))
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("origin", &self.origin)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("backoff", &self.backoff)
-            .field("stream_window", &self.stream_window)
-            .field("connection_window", &self.connection_window)
-            .field("max_header_list_size", &self.max_header_list_size)
-            .field("wait_for_ready", &self.waits_for_ready)
-            .finish_non_exhaustive()
-    }
 }

@@ -71,6 +71,7 @@ mod body;
 mod channel;
 mod clock;
 mod connection;
+mod connector;
 mod deadline;
 mod endpoint;
 mod error;

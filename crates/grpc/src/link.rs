@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::uri::{Authority, Scheme};
 use tokio::sync::{Notify, watch};
 use tonic::Status;
 
+use crate::backoff::Backoff;
 use crate::clock::{self, Instant};
 use crate::connection::Sender;
-use crate::endpoint::Endpoint;
+use crate::connector::Connector;
 use crate::{ConnectError, status};
 
 /// The state that all clones of a channel share.
@@ -23,7 +25,9 @@ use crate::{ConnectError, status};
 /// ```
 #[derive(Debug)]
 pub(crate) struct Link {
-    endpoint: Endpoint,
+    connector: Connector,
+    backoff: Backoff,
+    waits_for_ready: bool,
     /// Locked for reads and changes only, never across an await.
     state: Mutex<State>,
     /// Notified when [`Link::reset_backoff_now`] ends the pause that calls wait for.
@@ -41,8 +45,7 @@ enum State {
         failures: u32,
     },
     /// The last attempt failed, as did `earlier` attempts in a row before it. Until the pause is
-    /// over, calls fail at once, or wait if the endpoint [waits for
-    /// ready](Endpoint::wait_for_ready).
+    /// over, calls fail at once, or wait if the link waits for ready.
     Failed(Failed),
 }
 
@@ -57,20 +60,28 @@ struct Failed {
 type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
 impl Link {
-    pub(crate) fn open(endpoint: Endpoint, sender: Sender) -> Arc<Self> {
-        Self::new(endpoint, State::Open { sender, failures: 0 })
+    /// Creates the link of a new channel, with its first connection if that is already open.
+    ///
+    /// With `waits_for_ready`, [`sender`](Self::sender) tries again until an attempt succeeds.
+    pub(crate) fn new(
+        connector: Connector,
+        backoff: Backoff,
+        waits_for_ready: bool,
+        first: Option<Sender>,
+    ) -> Arc<Self> {
+        let state = first.map_or(State::Idle, |sender| State::Open { sender, failures: 0 });
+        Arc::new(Self {
+            connector,
+            backoff,
+            waits_for_ready,
+            state: Mutex::new(state),
+            pause_cut: Notify::new(),
+        })
     }
 
-    pub(crate) fn idle(endpoint: Endpoint) -> Arc<Self> {
-        Self::new(endpoint, State::Idle)
-    }
-
-    fn new(endpoint: Endpoint, state: State) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::new(state), pause_cut: Notify::new() })
-    }
-
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// Returns the scheme and authority of calls.
+    pub(crate) fn origin(&self) -> &(Scheme, Authority) {
+        &self.connector.origin
     }
 
     /// Ends the current pause between attempts, if any, and resets the count of failures.
@@ -87,8 +98,8 @@ impl Link {
     /// wait share one attempt.
     ///
     /// # Errors
-    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over. An
-    /// endpoint that [waits for ready](Endpoint::wait_for_ready) tries again instead of failing.
+    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over. A
+    /// link that waits for ready tries again instead of failing.
     ///
     /// # Cancel safety
     /// If the future is dropped, the attempt continues for other calls.
@@ -107,13 +118,13 @@ impl Link {
                         Err(cause) => cause,
                     }
                 }
-                Found::Pause(Failed { until, .. }) if self.endpoint.waits_for_ready() => {
+                Found::Pause(Failed { until, .. }) if self.waits_for_ready => {
                     clock::before(&mut Some(clock::sleep_until(until)), pause_cut).await;
                     continue;
                 }
                 Found::Pause(Failed { cause, .. }) => cause,
             };
-            if !self.endpoint.waits_for_ready() {
+            if !self.waits_for_ready {
                 return Err(status::unconnected(cause));
             }
         }
@@ -157,7 +168,7 @@ impl Link {
 
     /// Makes one connection attempt, after `failures` failed attempts in a row.
     async fn attempt(&self, failures: u32) -> Result<Sender, Arc<ConnectError>> {
-        let outcome = self.endpoint.open().await.map_err(Arc::new);
+        let outcome = self.connector.open().await.map_err(Arc::new);
         *self.state() = match &outcome {
             Ok(sender) => State::Open { sender: sender.clone(), failures },
             Err(cause) => State::Failed(self.failed(Arc::clone(cause), failures, clock::now())),
@@ -166,7 +177,7 @@ impl Link {
     }
 
     fn failed(&self, cause: Arc<ConnectError>, earlier: u32, at: Instant) -> Failed {
-        Failed { cause, earlier, until: at + self.endpoint.pause(earlier) }
+        Failed { cause, earlier, until: at + self.backoff.pause(earlier) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
