@@ -1,6 +1,4 @@
 //! Servers of the test services.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(dead_code, reason = "each test uses some of them")]
 
 use std::convert::Infallible;
 use std::future::IntoFuture;

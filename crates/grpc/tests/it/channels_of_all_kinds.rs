@@ -1,8 +1,5 @@
 //! The scenarios of a channel, over a WebSocket and over other byte streams. `page.rs` runs them in
 //! a browser.
-#![cfg(not(target_family = "wasm"))]
-
-mod server;
 
 use std::time::Duration;
 
@@ -16,7 +13,7 @@ macro_rules! scenario {
     ($kind:ident, $module:ident::$name:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            let channel = super::server::$kind().await;
+            let channel = crate::server::$kind().await;
             let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
             tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
         }

@@ -1,8 +1,4 @@
 //! Interceptors, layers, compression, large metadata, and limits set by the program.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +15,8 @@ use sockeye_grpc_testing::service::services;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service;
 use tonic::{Code, Request, Status};
+
+use crate::server;
 
 fn ada() -> HelloRequest {
     HelloRequest { name: "Ada".into() }

@@ -1,6 +1,4 @@
 //! The request data that `serve` passes to handlers, and its shutdown.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::future::IntoFuture;
 use std::pin::Pin;

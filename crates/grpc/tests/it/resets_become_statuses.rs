@@ -1,6 +1,4 @@
 //! Every action of a server below gRPC becomes a status of the call, and never a panic.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
 

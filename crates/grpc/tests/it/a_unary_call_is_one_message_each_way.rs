@@ -1,11 +1,9 @@
 //! Headers, message and trailers of a call share one WebSocket message.
-#![cfg(not(target_family = "wasm"))]
-
-mod relay;
-mod server;
 
 use sockeye_grpc_testing::proto::HelloRequest;
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
+
+use crate::{relay, server};
 
 const CALLS: usize = 500;
 

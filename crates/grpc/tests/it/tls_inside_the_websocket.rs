@@ -1,16 +1,13 @@
 //! Confidentiality and certificate checks of TLS inside a WebSocket. `channels_of_all_kinds.rs`
 //! tests that calls work.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod relay;
-mod server;
 
 use sockeye::Client;
 use sockeye_grpc::{ConnectError, Endpoint};
 use sockeye_grpc_testing::proto::HelloRequest;
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use tokio_rustls::rustls::{self, CertificateError, InvalidMessage, RootCertStore};
+
+use crate::{relay, server};
 
 const CALLS: usize = 100;
 

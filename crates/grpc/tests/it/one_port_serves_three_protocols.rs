@@ -1,9 +1,7 @@
 //! The example `one_port`: gRPC, grpc-web and gRPC over a WebSocket.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[allow(dead_code, reason = "its main is not called")]
-#[path = "../examples/one_port.rs"]
+#[path = "../../examples/one_port.rs"]
 mod one_port;
 
 use std::net::SocketAddr;

@@ -1,15 +1,10 @@
 //! Calls in progress when the connection is lost, and calls after that.
-#![cfg(not(target_family = "wasm"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod server;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use server::Stoppable;
 use sockeye_grpc::{Backoff, Channel, ConnectError, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
@@ -19,6 +14,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
+
+use crate::server::Stoppable;
 
 /// A backoff longer than any test, so that a pause does not end within one; the chance of a jitter
 /// near 0 is one in 10¹³.
