@@ -37,9 +37,10 @@ const MAX_TRIES: u32 = 3;
 ///
 /// # When the connection is lost
 /// Calls in progress fail as `unavailable`; whether the server has carried them out is unknown, and
-/// none is retried automatically except those that had not left the program. The next call
-/// reconnects, once for all calls that arrive meanwhile. If that fails, these calls fail as
-/// `unavailable`, and so do others at once until a pause is over: see [`Backoff`](crate::Backoff),
+/// none is retried automatically except those that had not left the program, such as calls that
+/// waited because the server limits how many it serves at a time. The next call reconnects, once
+/// for all calls that arrive meanwhile. If that fails, these calls fail as `unavailable`, and so do
+/// others at once until a pause is over: see [`Backoff`](crate::Backoff),
 /// [`reset_backoff`](Self::reset_backoff) and
 /// [`Endpoint::wait_for_ready`](crate::Endpoint::wait_for_ready). A connection that ends before the
 /// server has answered any call counts as a failed attempt.
@@ -140,10 +141,7 @@ async fn send(
 }
 
 /// Adds the parts of a request that HTTP/2 requires and a generated client does not set.
-fn complete(
-    request: &mut Request<tonic::body::Body>,
-    (scheme, authority): &(Scheme, Authority),
-) {
+fn complete(request: &mut Request<tonic::body::Body>, (scheme, authority): &(Scheme, Authority)) {
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme.get_or_insert_with(|| scheme.clone());
     uri.authority.get_or_insert_with(|| authority.clone());

@@ -12,7 +12,7 @@ use h2::client;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::body::RequestBody;
 use crate::clock::{self, Instant, MaybeSend};
@@ -46,20 +46,40 @@ pub(crate) struct Failure {
 }
 
 /// The state of a connection that its driver and its senders share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Life {
-    /// Set when the server accepts no more calls.
-    is_closing: AtomicBool,
+    /// One permit for each call that the server allows at a time. Closed when the connection
+    /// accepts no more calls.
+    ///
+    /// A call without a permit waits here and not in h2, since h2 would keep it on a connection
+    /// that the server ends, until the call fails.
+    permits: Arc<Semaphore>,
+    /// Notified after a turn of the driver that ended with no permit left: one of the calls that
+    /// wait for a permit then asks h2 whether the server has ended the connection.
+    turn: Notify,
     has_answered: AtomicBool,
     heard: AtomicBool,
     ended: OnceLock<Instant>,
     end: End,
 }
 
+impl Life {
+    fn new() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(0)),
+            turn: Notify::new(),
+            has_answered: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
+            ended: OnceLock::new(),
+            end: End::default(),
+        }
+    }
+}
+
 impl Sender {
     /// Returns whether the connection accepts no more calls.
     pub(crate) fn is_closed(&self) -> bool {
-        self.life.is_closing.load(Ordering::Relaxed) || self.calls.is_closed()
+        self.life.permits.is_closed()
     }
 
     /// Returns when the connection ended, if it ended before the server had answered any call.
@@ -76,17 +96,17 @@ impl Sender {
         &mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Failure> {
-        if let Err(error) = poll_fn(|cx| self.requests.poll_ready(cx)).await {
-            self.life.is_closing.store(true, Ordering::Relaxed);
-            return Err(Failure { cause: CallError::Http2(error), unsent: Some(request) });
-        }
+        let permit = match self.permit().await {
+            Ok(permit) => permit,
+            Err(cause) => return Err(Failure { cause, unsent: Some(request) }),
+        };
         let (head, body) = request.into_parts();
         let is_whole = body.is_end_stream();
         let sent = self.requests.send_request(Request::from_parts(head, ()), is_whole);
         let (response, stream) = sent.map_err(CallError::Http2)?;
         let (answer, answered) = oneshot::channel();
         // Without a driver the other end is gone, and the wait ends at once.
-        let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life)));
+        let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life), permit));
         if !is_whole {
             let mut pipe = SendBody::new(body, stream);
             // Most requests have one message, and need no task of their own.
@@ -98,6 +118,33 @@ impl Sender {
             }
         }
         Ok(answered.await.unwrap_or(Err(CallError::Lost))?)
+    }
+
+    /// Waits until the server allows another call.
+    ///
+    /// # Errors
+    /// Returns an error if the connection accepts no more calls.
+    async fn permit(&mut self) -> Result<OwnedSemaphorePermit, CallError> {
+        let Self { requests, life, .. } = self;
+        let mut permit = pin!(Arc::clone(&life.permits).acquire_owned());
+        loop {
+            // Created before the question, so that a notification in between is not missed.
+            let mut turn = pin!(life.turn.notified());
+            let permit = poll_fn(|cx| {
+                if let Err(error) = ready!(requests.poll_ready(cx)) {
+                    // The other calls that wait notice it.
+                    life.permits.close();
+                    return Poll::Ready(Err(CallError::Http2(error)));
+                }
+                match permit.as_mut().poll(cx) {
+                    Poll::Ready(permit) => Poll::Ready(permit.map(Some).or(Err(CallError::Lost))),
+                    Poll::Pending => turn.as_mut().poll(cx).map(|()| Ok(None)),
+                }
+            });
+            if let Some(permit) = permit.await? {
+                return Ok(permit);
+            }
+        }
     }
 }
 
@@ -115,7 +162,7 @@ pub(crate) async fn open(
     keepalive: Option<Keepalive>,
     transport: Transport,
 ) -> Result<Sender, ConnectError> {
-    let life = Arc::new(Life::default());
+    let life = Arc::new(Life::new());
     let (heard, first) = oneshot::channel();
     let stream = ReadObserver {
         inner: WriteCoalescer::new(transport),
@@ -129,6 +176,7 @@ pub(crate) async fn open(
         answers,
         under_way: Intakes::new(),
         probe: keepalive.map(Probe::new),
+        max_calls: 0,
         life: Arc::clone(&life),
     };
     let mut first = pin!(first);
@@ -150,12 +198,29 @@ struct Driver {
     answers: mpsc::UnboundedReceiver<Answer>,
     under_way: Intakes<Answer>,
     probe: Option<Probe>,
+    /// Number of permits of [`Life::permits`], whether held by calls or not.
+    max_calls: usize,
     life: Arc<Life>,
 }
 
 impl Driver {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        Pin::new(&mut self.connection).poll(cx)
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        self.update_max_calls();
+        polled
+    }
+
+    /// Adapts the permits to the server's limit, which its settings may change at any time. Where
+    /// the limit has fallen, permits that calls hold are taken away after these calls.
+    fn update_max_calls(&mut self) {
+        let permits = &self.life.permits;
+        let limit = self.connection.max_concurrent_send_streams().min(Semaphore::MAX_PERMITS);
+        if limit >= self.max_calls {
+            permits.add_permits(limit - self.max_calls);
+            self.max_calls = limit;
+        } else {
+            self.max_calls -= permits.forget_permits(self.max_calls - limit);
+        }
     }
 
     fn poll_answers(&mut self, cx: &mut Context<'_>) {
@@ -181,6 +246,9 @@ impl Future for Driver {
         });
         // Afterwards, so that calls in progress receive the error that ended the connection.
         self.poll_answers(cx);
+        if self.life.permits.available_permits() == 0 {
+            self.life.turn.notify_one();
+        }
         if ended.is_pending() {
             ready!(self.poll_probe(cx));
         }
@@ -189,9 +257,22 @@ impl Future for Driver {
     }
 }
 
+/// Calls that wait for a permit, or will, find that the connection accepts no more.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.life.permits.close();
+    }
+}
+
 /// A call that waits for its response, and then for the body of the response.
 #[derive(Debug)]
-enum Answer {
+struct Answer {
+    awaited: Awaited,
+    _permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum Awaited {
     Head { response: client::ResponseFuture, call: Option<Call>, life: Arc<Life> },
     Body(BodyReceiver),
 }
@@ -199,8 +280,14 @@ enum Answer {
 type Call = oneshot::Sender<Result<Response<Incoming>, CallError>>;
 
 impl Answer {
-    fn new(response: client::ResponseFuture, call: Call, life: Arc<Life>) -> Self {
-        Self::Head { response, call: Some(call), life }
+    fn new(
+        response: client::ResponseFuture,
+        call: Call,
+        life: Arc<Life>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let awaited = Awaited::Head { response, call: Some(call), life };
+        Self { awaited, _permit: permit }
     }
 }
 
@@ -208,7 +295,8 @@ impl Future for Answer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Head { response, call, life } = &mut *self {
+        let awaited = &mut self.awaited;
+        if let Awaited::Head { response, call, life } = awaited {
             // A call whose caller is gone is reset when this is dropped.
             if call.as_mut().is_none_or(|call| call.poll_closed(cx).is_ready()) {
                 return Poll::Ready(());
@@ -225,11 +313,11 @@ impl Future for Answer {
             };
             let is_taken = call.take().is_some_and(|call| call.send(answer).is_ok());
             let Some(intake) = intake.filter(|_| is_taken) else { return Poll::Ready(()) };
-            *self = Self::Body(intake);
+            *awaited = Awaited::Body(intake);
         }
-        match &mut *self {
-            Self::Head { .. } => Poll::Ready(()),
-            Self::Body(intake) => Pin::new(intake).poll(cx),
+        match awaited {
+            Awaited::Head { .. } => Poll::Ready(()),
+            Awaited::Body(intake) => Pin::new(intake).poll(cx),
         }
     }
 }

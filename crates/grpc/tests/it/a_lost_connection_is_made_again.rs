@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sockeye_grpc::{Backoff, Channel, ConnectError, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
 use sockeye_grpc_testing::proto::{HelloReply, HelloRequest, Nothing};
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
@@ -210,6 +211,85 @@ async fn a_server_that_says_nothing_is_given_up() {
     });
     let error = endpoint.connect_timeout(limit).connect().await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut { limit: told } if told == limit), "{error:?}");
+}
+
+/// Serves a connection with one call at a time. The first connection accepts a call and never
+/// answers it, and ends when `end` is notified; every other answers with an empty message.
+async fn serve_one_at_a_time(
+    stream: DuplexStream,
+    accepted: &Notify,
+    end: Option<(&Notify, bool)>,
+) {
+    let mut connection =
+        h2::server::Builder::new().max_concurrent_streams(1).handshake(stream).await.unwrap();
+    let mut unanswered = Vec::new();
+    loop {
+        let ended = async {
+            match end {
+                Some((end, _)) => end.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            call = connection.accept() => {
+                let Some(Ok((_, mut respond))) = call else { return };
+                accepted.notify_one();
+                if end.is_some() {
+                    unanswered.push(respond);
+                    continue;
+                }
+                let head = http::Response::builder().header("content-type", "application/grpc");
+                let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                body.send_data(bytes::Bytes::from_static(&[0; 5]), false).unwrap();
+                let status = (HeaderName::from_static("grpc-status"), HeaderValue::from(0));
+                body.send_trailers(HeaderMap::from_iter([status])).unwrap();
+            }
+            () = ended => match end {
+                Some((_, true)) => connection.graceful_shutdown(),
+                _ => return,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_others_goes_to_the_next_connection() {
+    for is_graceful in [true, false] {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let (accepted, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (counted, accepting, ending) =
+            (Arc::clone(&attempts), Arc::clone(&accepted), Arc::clone(&end));
+        let endpoint = Endpoint::with_connector(move || {
+            let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            let (accepting, ending) = (Arc::clone(&accepting), Arc::clone(&ending));
+            tokio::spawn(async move {
+                let end = is_first.then_some((&*ending, is_graceful));
+                serve_one_at_a_time(theirs, &accepting, end).await;
+            });
+            std::future::ready(Ok(ours))
+        });
+        let channel = endpoint.backoff(NO_PAUSE).connect().await.unwrap();
+        let first = hang(&channel);
+        accepted.notified().await;
+        let mut waiting = JoinSet::new();
+        for _ in 0..3 {
+            let channel = channel.clone();
+            waiting.spawn(async move { hello(&channel).await });
+        }
+        // The calls have had their turn, and wait for the first.
+        tokio::task::yield_now().await;
+        end.notify_one();
+        for reply in waiting.join_all().await {
+            assert_eq!(reply.unwrap(), HelloReply::default());
+        }
+        assert_eq!(attempts.load(Ordering::SeqCst), 2);
+        if is_graceful {
+            assert!(!first.is_finished());
+        } else {
+            assert_eq!(first.await.unwrap().code(), Code::Unavailable);
+        }
+    }
 }
 
 /// The server sends its settings and closes each connection.
