@@ -6,6 +6,7 @@ mod half;
 mod half_close;
 mod input;
 mod length;
+mod partial_frame;
 mod receiving;
 mod role;
 mod sending;

@@ -5,6 +5,7 @@ use bytes::BufMut;
 use bytes::buf::Limit;
 
 use super::length::as_usize;
+use super::partial_frame::{PartialFrame, PartialHeader, PartialPayload};
 use super::streamed::Streamed;
 use super::{Config, Event, Input, Role};
 use crate::assembler::Assembler;
@@ -13,7 +14,7 @@ use crate::close::CloseFrame;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
-use crate::frame::{Header, MAX_HEADER_SIZE, OpCode, Reserved};
+use crate::frame::{Header, OpCode, Reserved};
 use crate::mask;
 use crate::message::{Kind, MessageCow, MessageRef};
 
@@ -21,14 +22,6 @@ use crate::message::{Kind, MessageCow, MessageRef};
 /// pays off. Below it, the copy costs less than that read, since a read into the shared buffer may
 /// bring the next frames too.
 const MIN_DIRECT_READ: u64 = 16 * 1024;
-
-/// Size, in bytes, from which on the memory of a message is charged to the budget, so that messages
-/// which are only cut by the end of a read are not. Ten thousand connections that stay below it
-/// hold 160 MB.
-const MIN_CHARGE: usize = 16 * 1024;
-
-/// Size of the decompressor that a compressed message holds, in bytes: see `deflate::pool`.
-const WINDOW_SIZE: usize = 46 * 1024;
 
 /// The receiving half: turns bytes into events.
 ///
@@ -47,32 +40,29 @@ pub(super) struct Receiving {
     report_frames: bool,
     /// `true` if the next message is delivered in pieces.
     streaming: bool,
-    partial: PartialHeader,
-    frame: Option<Box<Frame>>,
-    /// At most one of `message` and `streamed` is `Some`.
-    message: Option<Box<Message>>,
-    streamed: Option<Box<Streamed>>,
+    frame: PartialFrame,
+    message: PartialMessage,
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
 }
 
-/// A frame whose payload has not fully arrived.
-#[derive(Debug)]
-struct Frame {
-    header: Header,
-    /// Number of payload bytes that were taken.
-    position: u64,
-    /// The payload so far, if the frame is a control frame.
-    control: Vec<u8>,
-}
-
-/// A message of which some frame, or part of one, was taken.
-#[derive(Debug)]
-struct Message {
-    assembler: Assembler,
-    compressed: bool,
-    /// The charge of the message against a budget, from `MIN_CHARGE` bytes on.
-    charge: Option<Charge>,
+/// The message of which some frame, or part of one, was taken.
+///
+/// ```text
+///              first frame                   last frame
+/// ──► None ──┬───────────────► Assembled ──┬────────────► None
+///            └───────────────► Streamed ───┘
+///              first frame, while messages are streamed
+/// ```
+#[derive(Debug, Default)]
+enum PartialMessage {
+    /// The connection is between messages.
+    #[default]
+    None,
+    /// The message is delivered once it is complete.
+    Assembled(Box<Assembler>),
+    /// The message is delivered in pieces.
+    Streamed(Box<Streamed>),
 }
 
 impl Receiving {
@@ -85,10 +75,8 @@ impl Receiving {
             max_frame_length: config.max_frame_length,
             max_message_length: config.max_message_length,
             max_streamed_length: config.max_streamed_length,
-            partial: PartialHeader::new(),
-            frame: None,
-            message: None,
-            streamed: None,
+            frame: PartialFrame::None,
+            message: PartialMessage::None,
             #[cfg(feature = "deflate")]
             inflater: None,
         };
@@ -113,43 +101,48 @@ impl Receiving {
 
     /// Enables the fast path, or disables it where it would skip an event.
     fn update_fast_path(&mut self) {
-        let closed = self.report_frames || self.streaming || self.streamed.is_some();
+        let closed = self.report_frames || self.streaming;
         let longest = self.max_message_length.min(as_usize(self.max_frame_length));
         let below = u32::try_from(longest.saturating_add(1)).unwrap_or(u32::MAX);
         self.fast_path_limit = if closed { 0 } else { below };
     }
 
-    /// Returns whether a header, a frame or an assembled message is incomplete.
+    /// Returns whether no part of a frame or message is held.
     #[inline]
-    pub(super) fn is_mid_message(&self) -> bool {
-        self.message.is_some() || self.frame.is_some() || !self.partial.is_empty()
+    pub(super) fn is_between_messages(&self) -> bool {
+        matches!((&self.frame, &self.message), (PartialFrame::None, PartialMessage::None))
     }
 
-    /// Returns whether part of a message is held until the rest arrives.
+    /// Returns whether part of a message, or of a control frame between messages, is held until the
+    /// rest arrives.
     pub(super) fn is_assembling(&self) -> bool {
-        self.message.is_some() || (self.frame.is_some() && self.streamed.is_none())
+        match self.message {
+            PartialMessage::None => matches!(self.frame, PartialFrame::Payload(_)),
+            PartialMessage::Assembled(_) => true,
+            PartialMessage::Streamed(_) => false,
+        }
     }
 
     /// Drops the message in progress.
     pub(super) fn abandon(&mut self) {
-        self.message = None;
-        self.frame = None;
+        self.message = PartialMessage::None;
+        self.frame = PartialFrame::None;
     }
 
-    /// Counts the memory of the message in progress against a budget, from `MIN_CHARGE` bytes on.
+    /// Counts the memory of the message in progress against a budget.
     pub(super) fn charge(&mut self, budget: &MemoryBudget) -> Result<(), ProtocolError> {
-        let Some(message) = &mut self.message else { return Ok(()) };
-        let window = if message.compressed { WINDOW_SIZE } else { 0 };
-        let held = message.assembler.len() + window;
-        if held < MIN_CHARGE {
-            return Ok(());
+        match &mut self.message {
+            PartialMessage::Assembled(message) => message.charge_to(budget),
+            PartialMessage::None | PartialMessage::Streamed(_) => Ok(()),
         }
-        message.charge.get_or_insert_with(|| budget.charge()).set(held)
     }
 
     /// Returns the charge of the message in progress, if it has one.
     pub(super) fn message_charge(&mut self) -> Option<&mut Charge> {
-        self.message.as_mut()?.charge.as_mut()
+        match &mut self.message {
+            PartialMessage::Assembled(message) => message.charge(),
+            PartialMessage::None | PartialMessage::Streamed(_) => None,
+        }
     }
 
     /// Handles the usual case by the fast path: a complete message in one frame whose header breaks
@@ -163,7 +156,7 @@ impl Receiving {
         &mut self,
         input: &mut Input<'a>,
     ) -> Option<Result<MessageRef<'a>, ProtocolError>> {
-        if self.is_mid_message() {
+        if !self.is_between_messages() {
             return None;
         }
         let (opcode, key, payload) = Header::decode_whole_message(input.as_bytes())?;
@@ -178,24 +171,17 @@ impl Receiving {
         Some(message(opcode, payload))
     }
 
-    /// Returns whether no received data is kept.
-    pub(super) fn is_between_messages(&self) -> bool {
-        self.partial.is_empty() && self.frame.is_none() && self.in_progress().is_none()
-    }
-
     /// Returns the next event, or `None` when all input was taken.
     pub(super) fn next<'a>(
         &mut self,
         input: &mut Input<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         loop {
-            if self.streamed.is_some() {
-                if let Some(event) = self.poll_streamed()? {
-                    return Ok(Some(event));
-                }
+            if let Some(event) = self.poll_streamed()? {
+                return Ok(Some(event));
             }
-            let event = if let Some(frame) = &self.frame {
-                if input.is_empty() && frame.position < frame.header.length {
+            let event = if let PartialFrame::Payload(frame) = &self.frame {
+                if input.is_empty() && frame.missing() > 0 {
                     return Ok(None);
                 }
                 self.resume(input)?
@@ -222,14 +208,14 @@ impl Receiving {
 
     /// Returns the buffer for the rest of a large payload, if one is in progress.
     pub(super) fn payload_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
-        let frame = self.frame.as_ref()?;
-        let missing = frame.header.length - frame.position;
-        let message = self.message.as_mut()?;
-        if frame.header.opcode.is_control() || message.compressed || missing < MIN_DIRECT_READ {
+        let (frame, message) = self.payload()?;
+        let missing = frame.missing();
+        if frame.header.opcode.is_control() || message.is_compressed() || missing < MIN_DIRECT_READ
+        {
             return None;
         }
         let missing = as_usize(missing);
-        Some(message.assembler.room(missing)?.limit(missing))
+        Some(message.room(missing)?.limit(missing))
     }
 
     /// Takes the last `length` bytes of the payload space, which the driver has filled.
@@ -237,32 +223,46 @@ impl Receiving {
         &mut self,
         length: usize,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
-        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
-            return Ok(None);
-        };
-        let buffer = message.assembler.buffer();
+        let Some((frame, message)) = self.payload() else { return Ok(None) };
+        let buffer = message.buffer();
         let start = buffer.len().saturating_sub(length);
         frame.unmask(&mut buffer[start..]);
-        message.assembler.check()?;
-        if frame.position < frame.header.length {
+        message.check()?;
+        if frame.missing() > 0 {
             return Ok(None);
         }
         let fin = frame.header.fin;
-        self.frame = None;
+        self.frame = PartialFrame::None;
         if fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Returns the frame whose payload is in progress, and the message that is assembled.
+    fn payload(&mut self) -> Option<(&mut PartialPayload, &mut Assembler)> {
+        match (&mut self.frame, &mut self.message) {
+            (PartialFrame::Payload(frame), PartialMessage::Assembled(message)) => {
+                Some((frame, message))
+            }
+            _ => None,
+        }
     }
 
     /// Takes a header, or keeps the beginning of one.
     #[inline]
     fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
-        if !self.partial.is_empty() {
-            return self.partial.resume(input);
+        if let PartialFrame::Header(partial) = &mut self.frame {
+            let header = partial.resume(input)?;
+            if header.is_some() {
+                self.frame = PartialFrame::None;
+            }
+            return Ok(header);
         }
         if let Some((header, size)) = Header::decode(input.as_bytes())? {
             input.take(size);
             return Ok(Some(header));
         }
-        self.partial.keep(input);
+        if !input.is_empty() {
+            self.frame = PartialFrame::Header(PartialHeader::take(input));
+        }
         Ok(None)
     }
 
@@ -319,17 +319,23 @@ impl Receiving {
     /// compressed.
     #[inline]
     fn in_progress(&self) -> Option<(u64, bool)> {
-        match (&self.message, &self.streamed) {
-            (Some(message), _) => Some((message.assembler.len() as u64, message.compressed)),
-            (None, Some(streamed)) => Some((streamed.length(), streamed.is_compressed())),
-            (None, None) => None,
+        match &self.message {
+            PartialMessage::None => None,
+            PartialMessage::Assembled(message) => {
+                Some((message.len() as u64, message.is_compressed()))
+            }
+            PartialMessage::Streamed(message) => Some((message.length(), message.is_compressed())),
         }
     }
 
     /// Returns whether a data frame belongs to a message that is delivered in pieces.
     #[inline]
     fn streams(&self) -> bool {
-        self.streamed.is_some() || (self.streaming && self.message.is_none())
+        match self.message {
+            PartialMessage::None => self.streaming,
+            PartialMessage::Assembled(_) => false,
+            PartialMessage::Streamed(_) => true,
+        }
     }
 
     /// Returns whether RSV1 alone is set, in a frame where it means a compressed message.
@@ -357,110 +363,102 @@ impl Receiving {
         if header.opcode.is_control() {
             return self.control(header.opcode, Cow::Borrowed(payload)).map(Some);
         }
-        if header.fin && self.message.is_none() && header.reserved == Reserved::NONE {
-            let message = if header.opcode == OpCode::Text {
-                let text =
-                    simdutf8::basic::from_utf8(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
-                MessageRef::Text(text)
-            } else {
-                MessageRef::Binary(payload)
-            };
+        let is_alone = header.fin && matches!(self.message, PartialMessage::None);
+        if is_alone && header.reserved == Reserved::NONE {
+            let message = message(header.opcode, payload)?;
             return Ok(Some(Event::Message(MessageCow::Borrowed(message))));
         }
         self.open(header);
-        self.append(payload, header.fin)?;
-        if header.fin { self.finish() } else { Ok(None) }
+        self.append(payload, header.fin)
     }
 
     /// Records a frame whose payload is still to be taken.
     fn begin(&mut self, header: Header) {
-        if !header.opcode.is_control() && self.streams() {
-            self.stream(&header);
-        } else if !header.opcode.is_control() {
-            let message = self.open(&header);
-            if !message.compressed {
-                message.assembler.reserve(as_usize(header.length));
+        if !header.opcode.is_control() {
+            self.open(&header);
+            if let PartialMessage::Assembled(message) = &mut self.message {
+                message.reserve_payload(as_usize(header.length));
             }
         }
-        self.frame = Some(Box::new(Frame { header, position: 0, control: Vec::new() }));
+        self.frame = PartialFrame::Payload(Box::new(PartialPayload::new(header)));
+    }
+
+    /// Creates the message of a data frame, if the frame is its first.
+    fn open(&mut self, header: &Header) {
+        if !matches!(self.message, PartialMessage::None) {
+            return;
+        }
+        let (kind, compressed) = (kind(header), header.reserved == Reserved::RSV1);
+        self.message = if self.streaming {
+            let streamed = Streamed::new(kind, compressed, self.max_streamed_length);
+            PartialMessage::Streamed(Box::new(streamed))
+        } else {
+            PartialMessage::Assembled(Box::new(Assembler::new(kind, compressed)))
+        };
     }
 
     /// Takes the available part of the payload in progress.
     fn resume<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some(frame) = &mut self.frame else { return Ok(None) };
-        let missing = frame.header.length - frame.position;
-        let payload = input.take(as_usize(missing));
+        let PartialFrame::Payload(frame) = &mut self.frame else { return Ok(None) };
+        let payload = input.take(as_usize(frame.missing()));
         frame.unmask(payload);
         let Header { opcode, fin, .. } = frame.header;
-        let complete = frame.position == frame.header.length;
+        let complete = frame.missing() == 0;
         if opcode.is_control() {
             frame.control.extend_from_slice(payload);
             if !complete {
                 return Ok(None);
             }
             let payload = mem::take(&mut frame.control);
-            self.frame = None;
+            self.frame = PartialFrame::None;
             return self.control(opcode, Cow::Owned(payload)).map(Some);
         }
         if complete {
-            self.frame = None;
+            self.frame = PartialFrame::None;
         }
-        if let Some(streamed) = &mut self.streamed {
-            return Ok(streamed.take(payload, complete && fin));
-        }
-        self.append(payload, complete && fin)?;
-        if complete && fin { self.finish() } else { Ok(None) }
-    }
-
-    /// Returns the message that a data frame belongs to; the first frame creates it.
-    fn open(&mut self, header: &Header) -> &mut Message {
-        self.message.get_or_insert_with(|| {
-            Box::new(Message {
-                assembler: Assembler::new(kind(header)),
-                compressed: header.reserved == Reserved::RSV1,
-                charge: None,
-            })
-        })
-    }
-
-    /// Creates the message that is delivered in pieces, if `header` is its first frame.
-    fn stream(&mut self, header: &Header) {
-        if self.streamed.is_none() {
-            let compressed = header.reserved == Reserved::RSV1;
-            let streamed = Streamed::new(kind(header), compressed, self.max_streamed_length);
-            self.streamed = Some(Box::new(streamed));
-            self.update_fast_path();
-        }
+        self.append(payload, complete && fin)
     }
 
     /// Returns the next available event of the message that is delivered in pieces.
     fn poll_streamed(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
-        let Some(streamed) = &mut self.streamed else { return Ok(None) };
+        let PartialMessage::Streamed(streamed) = &mut self.message else { return Ok(None) };
         #[cfg(feature = "deflate")]
         let event = streamed.poll(self.inflater.as_deref_mut())?;
         #[cfg(not(feature = "deflate"))]
         let event = streamed.poll()?;
         if matches!(event, Some(Event::End)) {
-            self.streamed = None;
-            self.update_fast_path();
+            self.message = PartialMessage::None;
         }
         Ok(event)
     }
 
-    /// Appends a piece of payload to the message in progress; `last` is `true` if the message ends
-    /// with it.
-    fn append(&mut self, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
-        let Some(message) = &mut self.message else { return Ok(()) };
+    /// Appends a piece of payload to the message in progress, which ends with it if it is the
+    /// `last`.
+    fn append<'a>(
+        &mut self,
+        payload: &'a [u8],
+        last: bool,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let message = match &mut self.message {
+            PartialMessage::None => return Ok(None),
+            PartialMessage::Assembled(message) => message,
+            PartialMessage::Streamed(message) => return Ok(message.take(payload, last)),
+        };
         #[cfg(feature = "deflate")]
-        if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
-            let buffer = message.assembler.buffer();
-            let inflated = inflater.inflate(payload, last, buffer, self.max_message_length);
-            // The output before an error is checked first: how the payload was cut must not decide
-            // which of two errors is reported.
-            return message.assembler.check().and(inflated);
-        }
-        let _ = last;
-        message.assembler.push(payload)
+        let appended = match &mut self.inflater {
+            Some(inflater) if message.is_compressed() => {
+                let (buffer, limit) = (message.buffer(), self.max_message_length);
+                let decompressed = inflater.inflate(payload, last, buffer, limit);
+                // The output before an error is checked first: how the payload was cut must not
+                // decide which of two errors is reported.
+                message.check().and(decompressed)
+            }
+            _ => message.push(payload),
+        };
+        #[cfg(not(feature = "deflate"))]
+        let appended = message.push(payload);
+        appended?;
+        if last { self.finish() } else { Ok(None) }
     }
 
     /// Returns the event for a complete control frame.
@@ -479,21 +477,12 @@ impl Receiving {
         })
     }
 
-    /// Finishes the message in progress.
+    /// Finishes the message that is assembled.
     fn finish<'a>(&mut self) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some(message) = self.message.take() else { return Ok(None) };
-        let message = message.assembler.finish()?;
-        Ok(Some(Event::Message(MessageCow::Owned(message))))
-    }
-}
-
-impl Frame {
-    /// Unmasks the next piece of payload.
-    fn unmask(&mut self, piece: &mut [u8]) {
-        if let Some(key) = self.header.mask {
-            mask::apply(piece, key, as_usize(self.position % 4));
-        }
-        self.position += piece.len() as u64;
+        let PartialMessage::Assembled(message) = mem::take(&mut self.message) else {
+            return Ok(None);
+        };
+        Ok(Some(Event::Message(MessageCow::Owned(message.finish()?))))
     }
 }
 
@@ -514,47 +503,5 @@ fn kind(header: &Header) -> Kind {
     match header.opcode {
         OpCode::Text => Kind::Text,
         _ => Kind::Binary,
-    }
-}
-
-/// The beginning of a header whose rest has not arrived.
-#[derive(Debug)]
-struct PartialHeader {
-    bytes: [u8; MAX_HEADER_SIZE],
-    length: u8,
-}
-
-impl PartialHeader {
-    const fn new() -> Self {
-        Self { bytes: [0; MAX_HEADER_SIZE], length: 0 }
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Keeps all input, which was too short for a header.
-    fn keep(&mut self, input: &mut Input<'_>) {
-        let bytes = input.take(MAX_HEADER_SIZE);
-        for byte in bytes {
-            self.push(*byte);
-        }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[usize::from(self.length)] = byte;
-        self.length += 1;
-    }
-
-    /// Takes input byte by byte until the header is complete.
-    fn resume(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
-        while let [byte] = *input.take(1) {
-            self.push(byte);
-            if let Some((header, _)) = Header::decode(&self.bytes[..usize::from(self.length)])? {
-                self.length = 0;
-                return Ok(Some(header));
-            }
-        }
-        Ok(None)
     }
 }
