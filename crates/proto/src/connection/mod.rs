@@ -12,10 +12,9 @@ mod role;
 mod sending;
 mod streamed;
 mod streaming;
+mod timeouts;
 
-use std::fmt;
 use std::mem;
-use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
 use bytes::{Buf, Bytes, BytesMut};
@@ -26,15 +25,16 @@ pub use event::Event;
 pub use half::SendingHalf;
 pub use input::Input;
 pub use role::Role;
+pub use timeouts::TimedOut;
 
 use crate::budget::{Charge, MemoryBudget};
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::CloseFrame;
 use crate::closing::Closing;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflate, Parameters};
 use crate::error::{ProtocolError, UsageError};
 use crate::frame::OpCode;
-use crate::keepalive::{Keepalive, Verdict};
+use crate::keepalive::Keepalive;
 pub use crate::keepalive::{Rtt, TransportStatus};
 use crate::mask::MaskKey;
 use crate::message::{Kind, Message, MessageCow, MessageRef};
@@ -195,11 +195,6 @@ impl Connection {
     #[inline]
     pub fn state(&self) -> State {
         self.closing.state()
-    }
-
-    /// Returns the timeout of the closing handshake: [`Config::close_timeout()`].
-    pub const fn close_timeout(&self) -> Duration {
-        self.closing.timeout()
     }
 
     /// Takes input and returns the next event, or `None` when more input is needed; answers are
@@ -374,117 +369,6 @@ impl Connection {
         }
     }
 
-    /// Starts [`Config::close_timeout()`] once the transport has the local close frame. Returns
-    /// whether [`poll_timeout`](Connection::poll_timeout) has a new deadline.
-    ///
-    /// A driver calls `on_close_written` whenever all output is written and the [`State`] is not
-    /// [`State::Open`]; without a pending close frame, the call does nothing. An orderly closing
-    /// handshake has no deadline before the call, so that messages before the close frame are not
-    /// cut off while a slow peer still reads them: the driver bounds that wait by the progress of
-    /// its writes ([`Config::write_timeout()`]). After a [`ProtocolError`] the timeout starts at
-    /// once.
-    pub fn on_close_written(&mut self, now: Instant) -> bool {
-        self.closing.on_close_written(now)
-    }
-
-    /// Returns the time at which to call [`Connection::handle_timeout`]; `None` for never.
-    ///
-    /// The deadline changes only with the [`State`], in `handle_timeout` and in
-    /// [`on_close_written`](Connection::on_close_written): between those, a driver need not poll
-    /// again. All other deadlines count from the `now` of the first call after their cause.
-    pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        match self.state() {
-            State::Open => self.keepalive.poll_timeout(now),
-            State::Closing | State::PeerClosed | State::Closed => self.closing.poll_timeout(now),
-        }
-    }
-
-    /// Handles a pong that arrived at `now`, and updates [`Connection::rtt`] if the pong answers
-    /// the keepalive's ping. A driver that needs the RTT calls `handle_pong` for each
-    /// [`Event::Pong`]. Returns whether the RTT was updated.
-    pub fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
-        self.keepalive.measure(payload, now)
-    }
-
-    /// Returns the round-trip time, once a keepalive ping was answered. The connection sends
-    /// keepalive pings only when the peer is silent, so a connection that is never silent has no
-    /// RTT.
-    ///
-    /// The peer can make the RTT longer or shorter than the true one: a ping carries a number that
-    /// can be guessed.
-    pub const fn rtt(&self) -> Option<Rtt> {
-        self.keepalive.rtt()
-    }
-
-    /// Records that the transport accepted output. `waited` is `true` if the transport had accepted
-    /// nothing before, so that accepting some shows that the peer is alive.
-    ///
-    /// A driver calls `handle_written` after a write, once for any number of messages. Without
-    /// these calls, a connection sends an unsolicited pong whenever it has sent no ping for
-    /// [`Config::ping_after()`], although messages were sent.
-    #[inline]
-    pub fn handle_written(&mut self, waited: bool) {
-        self.keepalive.on_written(waited);
-    }
-
-    /// Performs the actions that are due at `now`: appends a ping to `out` if the peer was silent,
-    /// and an unsolicited pong if only the local end was. `status` returns the progress of the
-    /// output, and is called only if a decision depends on it.
-    ///
-    /// # Errors
-    /// [`TimedOut`] if a deadline has passed: the connection is over. A close frame that reports it
-    /// may have been appended to `out`: the driver writes as much of `out` as the transport accepts
-    /// at once, and then drops the transport.
-    pub fn handle_timeout(
-        &mut self,
-        now: Instant,
-        status: impl FnOnce() -> TransportStatus,
-        out: &mut Vec<u8>,
-    ) -> Result<(), TimedOut> {
-        if self.state() != State::Open {
-            if !self.closing.is_expired(now) {
-                return Ok(());
-            }
-            let heard = self.keepalive.take_received();
-            if self.closing.extend_deadline(heard, now) {
-                return Ok(());
-            }
-            self.end();
-            return Err(TimedOut::Closing);
-        }
-        let assembling = self.receiving.is_assembling();
-        match self.keepalive.handle_timeout(now, assembling, status) {
-            Verdict::Alive => {}
-            // An open connection accepts short control frames, so both calls succeed.
-            Verdict::Ping(payload) => drop(self.ping(&payload, out)),
-            Verdict::Heartbeat => drop(self.pong(b"", out)),
-            Verdict::Expired => return Err(self.time_out(TimedOut::Keepalive, out)),
-            Verdict::TooSlow => return Err(self.time_out(TimedOut::MessageTooSlow, out)),
-        }
-        Ok(())
-    }
-
-    /// Ends the connection, and reports the timeout to a peer that may still be there.
-    #[cold]
-    fn time_out(&mut self, late: TimedOut, out: &mut Vec<u8>) -> TimedOut {
-        let (code, reason) = match late {
-            TimedOut::MessageTooSlow => (CloseCode::POLICY_VIOLATION, "message too slow"),
-            // The code that Python's `websockets` uses for a keepalive timeout.
-            _ => (CloseCode::INTERNAL_ERROR, "keepalive timeout"),
-        };
-        let frame = CloseFrame { code, reason: reason.into() };
-        // `close` fails only if a close frame was sent before.
-        let _ = self.sending.close(Some(&frame), out);
-        self.end();
-        late
-    }
-
-    /// Ends the connection with a peer that is gone: nothing more is received or sent.
-    fn end(&mut self) {
-        self.sending.end();
-        self.closing.on_end();
-    }
-
     /// Handles the usual case, a complete message in one frame, by the fast path. Returns `None` if
     /// nothing was taken.
     #[inline(always)]
@@ -613,36 +497,3 @@ impl Connection {
         self
     }
 }
-
-/// A deadline that has passed: the peer is gone or does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TimedOut {
-    /// The peer was silent, and did not answer a ping within [`Config::pong_timeout()`] of its
-    /// arrival at the peer.
-    Keepalive,
-    /// The closing handshake was not finished within [`Config::close_timeout()`].
-    Closing,
-    /// The transport accepted none of the output within [`Config::write_timeout()`].
-    Writing,
-    /// A message did not arrive completely within [`Config::read_timeout()`].
-    Reading,
-    /// A message in progress arrived more slowly than [`Config::min_message_rate`] allows.
-    MessageTooSlow,
-}
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keepalive => "the peer is silent and did not answer a ping",
-            Self::Closing => "the closing handshake was not finished in time",
-            Self::Writing => {
-                "the peer read nothing of what was to be written (if it waits to write as well, receive while sending)"
-            }
-            Self::Reading => "a message did not arrive whole in time",
-            Self::MessageTooSlow => "a message arrived too slowly",
-        })
-    }
-}
-
-impl std::error::Error for TimedOut {}
