@@ -4,55 +4,44 @@ use super::Backoff;
 
 /// A series of attempts to open a connection: their number, and whether and when to make another.
 ///
-/// ```text
-/// begin ──► attempt ──┬─► failed ──────────────────────┬─► again ──► after a delay, attempt
-///                     └─► opened ──► left at its end ──┘         └─► None: limit reached
-/// ```
-///
 /// A series begins with the first attempt, and after a connection that was
-/// [open long enough](Backoff::reset_after). Times are durations since a moment that the caller
-/// chooses once.
+/// [open long enough](Backoff::reset_after).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempts {
+pub(super) struct Attempts {
     backoff: Backoff,
     /// Attempts in this series, including the current one.
     count: u32,
     /// Delays in this series.
-    pauses: u32,
+    delays: u32,
     /// Time of this series' first attempt.
     began: Option<Duration>,
 }
 
 impl Attempts {
     /// Creates a series without attempts.
-    pub const fn new(backoff: Backoff) -> Self {
-        Self { backoff, count: 0, pauses: 0, began: None }
-    }
-
-    /// Returns the backoff, which bounds the attempts.
-    pub const fn backoff(&self) -> Backoff {
-        self.backoff
+    pub(super) const fn new(backoff: Backoff) -> Self {
+        Self { backoff, count: 0, delays: 0, began: None }
     }
 
     /// Replaces the backoff for later attempts.
-    pub const fn set_backoff(&mut self, backoff: Backoff) {
+    pub(super) const fn set_backoff(&mut self, backoff: Backoff) {
         self.backoff = backoff;
     }
 
     /// Returns the number of attempts in this series, including a planned or current one.
-    pub const fn count(&self) -> u32 {
+    pub(super) const fn count(&self) -> u32 {
         self.count
     }
 
     /// Plans the first attempt, which is made immediately.
-    pub fn begin(&mut self, now: Duration) {
+    pub(super) fn begin(&mut self, now: Duration) {
         self.count = self.count.saturating_add(1);
         self.began.get_or_insert(now);
     }
 
     /// Records the end of a connection that was open for the duration `open`. After
     /// [`Backoff::reset_after`] the next attempt begins a new series.
-    pub fn on_closed(&mut self, open: Duration) {
+    pub(super) fn on_closed(&mut self, open: Duration) {
         if self.backoff.is_stable(open) {
             *self = Self::new(self.backoff);
         }
@@ -63,20 +52,20 @@ impl Attempts {
     ///
     /// `asked` is the minimum delay that the server requests, capped at [`Backoff::cap`]; the
     /// jitter is added to it. `random` is 64 random bits.
-    pub fn next_attempt(
+    pub(super) fn next_attempt(
         &mut self,
         now: Duration,
         asked: Duration,
         random: u64,
     ) -> Option<Duration> {
-        let pause = self.backoff.pause(self.pauses, asked, random);
+        let delay = self.backoff.delay_at_least(asked, self.delays, random);
         let elapsed = self.began.map_or(Duration::ZERO, |began| now.saturating_sub(began));
-        if !self.backoff.allows(self.count, elapsed.saturating_add(pause)) {
+        if !self.backoff.allows(self.count, elapsed.saturating_add(delay)) {
             return None;
         }
-        self.pauses = self.pauses.saturating_add(1);
+        self.delays = self.delays.saturating_add(1);
         self.begin(now);
-        Some(pause)
+        Some(delay)
     }
 }
 
@@ -89,7 +78,7 @@ mod tests {
     fn next_attempt(attempts: &mut Attempts, now: Duration) -> Option<Duration> {
         attempts
             .next_attempt(now, Duration::ZERO, u64::MAX)
-            .map(|pause| pause + Duration::from_nanos(1))
+            .map(|delay| delay + Duration::from_nanos(1))
     }
 
     #[test]

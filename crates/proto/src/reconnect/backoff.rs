@@ -16,7 +16,8 @@ const DEFAULT_MAX_ATTEMPTS: u32 = 20;
 /// Default of `reset_after`: longer than a server takes to reject a client after the handshake.
 const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
 
-/// The delays of a reconnecting client and their bounds: exponential backoff with full jitter.
+/// The delays between attempts to reach a server, and the bounds of a series of attempts:
+/// exponential backoff with full jitter (RFC 6455 section 7.2.3).
 ///
 /// The delay before the retry number *n*, from 0, is random between zero and `base` · 2ⁿ, or `cap`
 /// where that is less. So clients that lost the same server at the same moment reconnect spread
@@ -81,6 +82,20 @@ impl Backoff {
         Self { reset_after, ..self }
     }
 
+    /// Returns the delay before a retry that follows `earlier` ones in this series: the fraction of
+    /// the longest delay that `random`, all 64 bits of it, selects.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use sockeye_proto::reconnect::Backoff;
+    ///
+    /// assert_eq!(Backoff::new().delay(3, 1 << 63), Duration::from_secs(4));
+    /// ```
+    pub fn delay(&self, earlier: u32, random: u64) -> Duration {
+        full_jitter(self.base, self.cap, earlier, random)
+    }
+
     pub(super) fn is_stable(&self, open: Duration) -> bool {
         open >= self.reset_after
     }
@@ -92,11 +107,10 @@ impl Backoff {
             && self.max_elapsed.is_none_or(|max| elapsed <= max)
     }
 
-    /// Returns the delay before a retry that follows `earlier` ones in this series. `asked` is the
-    /// delay that the server requests.
-    pub(super) fn pause(&self, earlier: u32, asked: Duration, random: u64) -> Duration {
-        let jitter = full_jitter(self.base, self.cap, earlier, random);
-        asked.min(self.cap).saturating_add(jitter)
+    /// Returns the delay like [`Backoff::delay`], at least the delay `asked`, which the server
+    /// requests.
+    pub(super) fn delay_at_least(&self, asked: Duration, earlier: u32, random: u64) -> Duration {
+        asked.min(self.cap).saturating_add(self.delay(earlier, random))
     }
 }
 
@@ -114,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_longest_wait_doubles_up_to_the_cap() {
-        let longest = |earlier| Backoff::new().pause(earlier, Duration::ZERO, u64::MAX);
+        let longest = |earlier| Backoff::new().delay(earlier, u64::MAX);
         let waits: Vec<_> = (0..8).map(|earlier| longest(earlier).as_secs_f64().round()).collect();
         assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
         assert_eq!(longest(u32::MAX).as_secs_f64().round().to_bits(), 30_f64.to_bits());
@@ -122,21 +136,22 @@ mod tests {
 
     #[test]
     fn jitter_is_the_whole_of_the_wait() {
-        let pause = |random| Backoff::new().pause(3, Duration::ZERO, random);
-        assert_eq!(pause(0), Duration::ZERO);
-        assert_eq!(pause(1 << 63), 4 * SECOND);
-        assert!(pause(u64::MAX) <= 8 * SECOND);
+        let delay = |random| Backoff::new().delay(3, random);
+        assert_eq!(delay(0), Duration::ZERO);
+        assert_eq!(delay(1 << 63), 4 * SECOND);
+        assert!(delay(u64::MAX) <= 8 * SECOND);
     }
 
     #[test]
     fn what_the_server_asks_for_is_the_least_and_cut_to_the_cap() {
         let backoff = Backoff::new();
         for (asked, least) in [(5, 5), (3600, 30)] {
-            assert_eq!(backoff.pause(0, asked * SECOND, 0), least * SECOND);
-            assert_eq!(backoff.pause(0, asked * SECOND, 1 << 63), least * SECOND + SECOND / 2);
+            let delay = |random| backoff.delay_at_least(asked * SECOND, 0, random);
+            assert_eq!(delay(0), least * SECOND);
+            assert_eq!(delay(1 << 63), least * SECOND + SECOND / 2);
         }
         let endless = backoff.base(Duration::MAX).cap(Duration::MAX);
-        assert_eq!(endless.pause(9, Duration::MAX, u64::MAX), Duration::MAX);
+        assert_eq!(endless.delay_at_least(Duration::MAX, 9, u64::MAX), Duration::MAX);
     }
 
     #[test]

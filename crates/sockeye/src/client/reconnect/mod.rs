@@ -18,17 +18,15 @@
 //! # }
 //! ```
 
-mod event;
 mod link;
 mod settings;
 mod split;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use sockeye_proto::reconnect::{Attempts, pause};
+use sockeye_proto::reconnect::{Action, StateMachine, Stop, pause};
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
@@ -36,16 +34,14 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{Client, ConnectError};
 use crate::close_payload::ClosePayload;
 use crate::{Error, Result, WebSocket, random};
-pub use event::Event;
 use link::Link;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
 use split::SenderState;
 pub use split::{Receiver, Sender};
 
-/// Maximum number of events kept for [`Reconnecting::next`] while [`Reconnecting::send`] connects:
-/// those of 20 attempts.
-const MAX_EVENTS: usize = 40;
+/// An event of a [`Reconnecting`].
+pub type Event = sockeye_proto::reconnect::Event<ConnectError, Error>;
 
 /// A client that reconnects when its connection is lost.
 ///
@@ -76,23 +72,21 @@ const MAX_EVENTS: usize = 40;
 pub struct Reconnecting {
     client: Client,
     settings: Settings,
-    state: State,
-    events: VecDeque<Event>,
-    attempts: Attempts,
-    /// The origin of the times passed to `attempts`.
+    machine: StateMachine<ConnectError, Error>,
+    /// The origin of the times passed to `machine`.
     epoch: Instant,
-    /// `true` once the program has called [`close`](Self::close).
-    closing: bool,
+    resource: Resource,
     /// The channel through which the senders obtain the connection, after [`split`](Self::split).
     slot: Option<watch::Sender<SenderState>>,
 }
 
-enum State {
-    Idle,
-    Waiting(Pin<Box<Sleep>>),
-    Connecting(Attempt),
-    Open { link: Link, since: Instant },
-    Over,
+/// The resource that the state machine last asked for.
+enum Resource {
+    /// At the beginning and at the end.
+    None,
+    Timer(Pin<Box<Sleep>>),
+    Attempt(Attempt),
+    Connection(Link),
 }
 
 impl Reconnecting {
@@ -102,11 +96,9 @@ impl Reconnecting {
         Self {
             client,
             settings: Settings::default(),
-            state: State::Idle,
-            events: VecDeque::new(),
-            attempts: Attempts::new(Backoff::new()),
+            machine: StateMachine::new(Backoff::new()),
             epoch: Instant::now(),
-            closing: false,
+            resource: Resource::None,
             slot: None,
         }
     }
@@ -123,21 +115,20 @@ impl Reconnecting {
     /// No event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.machine.poll_event() {
                 return Ok(Some(event));
             }
-            let received = match &mut self.state {
-                State::Over => return Ok(None),
-                State::Open { link, .. } => link.recv().await,
-                _ => {
-                    self.advance().await?;
-                    continue;
-                }
+            if self.machine.is_over() {
+                return Ok(None);
+            }
+            let Resource::Connection(link) = &mut self.resource else {
+                self.advance().await?;
+                continue;
             };
-            match received {
+            match link.recv().await {
                 Ok(Some(message)) => return Ok(Some(Event::Message(message))),
-                Ok(None) => self.on_close()?,
-                Err(error) => self.lost(error)?,
+                Ok(None) => self.on_closed()?,
+                Err(error) => self.on_lost(error)?,
             }
         }
     }
@@ -175,21 +166,20 @@ impl Reconnecting {
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
-            let sent = match &mut self.state {
-                State::Over => return Err(Error::Closed(None)),
-                State::Open { link, .. } => link.send(message.clone()).await,
-                _ => {
-                    self.advance().await?;
-                    continue;
-                }
+            if self.machine.is_over() {
+                return Err(Error::Closed(None));
+            }
+            let Resource::Connection(link) = &mut self.resource else {
+                self.advance().await?;
+                continue;
             };
-            match sent {
+            match link.send(message.clone()).await {
                 // The server has closed this connection: the message was not sent, and the next
                 // connection can send it.
                 Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
-                    self.lost(error)?;
+                    self.on_lost(error)?;
                     return Err(Error::Disconnected);
                 }
                 Ok(()) => return Ok(()),
@@ -212,13 +202,13 @@ impl Reconnecting {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
         let payload = ClosePayload::new(code, reason)?;
-        self.closing = true;
-        let closed = match &mut self.state {
-            State::Open { link, .. } => link.close(payload).await,
+        self.machine.close();
+        let closed = match &mut self.resource {
+            Resource::Connection(link) => link.close(payload).await,
             _ => Ok(()),
         };
-        self.events.clear();
-        self.end();
+        let action = self.machine.end();
+        self.perform(action)?;
         closed
     }
 
@@ -230,163 +220,116 @@ impl Reconnecting {
     /// [`Event::Connecting`] the attempt. After [`close`](Self::close) or the end, this does
     /// nothing.
     pub fn reconnect(&mut self) {
-        if self.closing {
-            return;
+        if let Some(action) = self.machine.reconnect(Error::Disconnected, self.epoch.elapsed()) {
+            // The action is to wait, which succeeds.
+            drop(self.perform(action));
         }
-        match &self.state {
-            State::Over => return,
-            State::Open { .. } => {
-                self.on_connection_end();
-                self.tell(Event::Lost(Error::Disconnected));
-                self.attempts.begin(self.epoch.elapsed());
-            }
-            State::Idle => self.attempts.begin(self.epoch.elapsed()),
-            // The attempt was counted when it was scheduled.
-            State::Waiting(_) | State::Connecting(_) => {}
-        }
-        self.wait(Duration::ZERO);
     }
 
     /// Returns the open connection, if any: for pings, the subprotocol and other details. If the
     /// program closes this connection directly, the client reconnects. To send from other tasks,
     /// use [`split`](Self::split).
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
-        match &mut self.state {
-            State::Open { link, .. } => link.websocket(),
+        match &mut self.resource {
+            Resource::Connection(link) => link.websocket(),
             _ => None,
         }
     }
 
-    /// Takes one step towards a connection. All progress is kept in `state`, so that the future may
-    /// be dropped.
+    /// Takes one step towards a connection. All progress is kept in `resource`, so that the future
+    /// may be dropped.
     async fn advance(&mut self) -> Result<()> {
-        match &mut self.state {
-            State::Idle => {
-                self.attempts.begin(self.epoch.elapsed());
-                self.wait(Duration::ZERO);
-            }
-            State::Waiting(delay) => {
+        let action = match &mut self.resource {
+            Resource::None => self.machine.start(self.epoch.elapsed()),
+            Resource::Timer(delay) => {
                 delay.await;
-                self.state =
-                    State::Connecting(self.settings.connect(&self.client, self.attempts.count()));
+                self.machine.on_delay_passed()
             }
-            State::Connecting(attempt) => match attempt.await {
+            Resource::Attempt(attempt) => match attempt.await {
                 Ok(ws) => {
-                    let link = self.link(ws);
-                    self.state = State::Open { link, since: Instant::now() };
-                    self.tell(Event::Connected);
+                    self.machine.on_connected(self.epoch.elapsed());
+                    self.resource = Resource::Connection(self.link(ws));
+                    return Ok(());
                 }
-                Err(error) => self.failed(error)?,
+                Err(error) => {
+                    let asked = error.retry_after().unwrap_or_default();
+                    let retry = self.settings.retries(&error).then_some(asked);
+                    self.machine.on_failed(error, retry, self.epoch.elapsed(), random_bits())
+                }
             },
-            State::Open { .. } | State::Over => {}
-        }
-        Ok(())
-    }
-
-    fn failed(&mut self, error: ConnectError) -> Result<()> {
-        if !self.settings.retries(&error) {
-            self.end();
-            return Err(error.into());
-        }
-        let asked = error.retry_after().unwrap_or_default();
-        self.schedule_retry(asked, Event::Failed(error))
-    }
-
-    fn lost(&mut self, error: Error) -> Result<()> {
-        self.on_connection_end();
-        if self.closing {
-            self.end();
-            return Err(error);
-        }
-        let asked = match &error {
-            Error::ClosedMidMessage(Some(frame)) => pause(frame),
-            _ => Duration::ZERO,
+            Resource::Connection(_) => return Ok(()),
         };
-        self.schedule_retry(asked, Event::Lost(error))
-    }
-
-    /// Handles the end of a closing handshake.
-    fn on_close(&mut self) -> Result<()> {
-        let frame = match &self.state {
-            State::Open { link, .. } => link.close_frame().cloned(),
-            _ => None,
-        };
-        self.on_connection_end();
-        if self.closing || !self.settings.reopens(frame.as_ref()) {
-            self.tell(Event::Closed(frame));
-            self.end();
-            return Ok(());
-        }
-        let asked = frame.as_ref().map_or(Duration::ZERO, pause);
-        self.schedule_retry(asked, Event::Closed(frame))
+        self.perform(action)
     }
 
     /// Waits for the end of a connection that is being closed; no further message can arrive on it.
     async fn finish(&mut self) -> Result<()> {
-        let ended = match &mut self.state {
-            State::Open { link, .. } => link.recv().await,
-            _ => return Ok(()),
+        let Resource::Connection(link) = &mut self.resource else { return Ok(()) };
+        match link.recv().await {
+            Ok(_) => self.on_closed(),
+            Err(error) => self.on_lost(error),
+        }
+    }
+
+    /// Handles the end of a closing handshake.
+    fn on_closed(&mut self) -> Result<()> {
+        let frame = match &self.resource {
+            Resource::Connection(link) => link.close_frame().cloned(),
+            _ => None,
         };
-        match ended {
-            Ok(_) => self.on_close(),
-            Err(error) => self.lost(error),
-        }
+        let reopens = self.settings.reopens(frame.as_ref());
+        let action = self.machine.on_closed(frame, reopens, self.epoch.elapsed(), random_bits());
+        self.perform(action)
     }
 
-    fn on_connection_end(&mut self) {
-        if let State::Open { since, .. } = &self.state {
-            self.attempts.on_closed(since.elapsed());
-        }
-    }
-
-    /// Emits the event and schedules the next attempt, unless the limit of attempts is reached.
-    fn schedule_retry(&mut self, asked: Duration, event: Event) -> Result<()> {
-        let random = u64::from_ne_bytes(random::bytes());
-        let Some(delay) = self.attempts.next_attempt(self.epoch.elapsed(), asked, random) else {
-            self.end();
-            let (attempts, last) = (self.attempts.count(), Box::new(event));
-            return Err(ConnectError::GaveUp { attempts, last }.into());
+    fn on_lost(&mut self, error: Error) -> Result<()> {
+        let asked = match &error {
+            Error::ClosedMidMessage(Some(frame)) => pause(frame),
+            _ => Duration::ZERO,
         };
-        self.tell(event);
-        self.wait(delay);
-        Ok(())
+        let action = self.machine.on_lost(error, Some(asked), self.epoch.elapsed(), random_bits());
+        self.perform(action)
     }
 
-    /// Starts the delay before the scheduled attempt.
-    fn wait(&mut self, delay: Duration) {
-        let attempt = self.attempts.count();
-        self.publish(SenderState::Waiting);
-        self.state = State::Waiting(Box::pin(sleep(delay)));
-        tracing::debug!(attempt, ?delay, "another connection is to be made");
-        self.tell(Event::Connecting { attempt, delay });
-    }
-
-    fn tell(&mut self, event: Event) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
+    /// Performs an action of the state machine.
+    fn perform(&mut self, action: Action<ConnectError, Error>) -> Result<()> {
+        match action {
+            Action::Wait { attempt, delay } => {
+                self.publish(SenderState::Waiting);
+                self.resource = Resource::Timer(Box::pin(sleep(delay)));
+                tracing::debug!(attempt, ?delay, "another connection is to be made");
+                Ok(())
+            }
+            Action::Connect(attempt) => {
+                self.resource = Resource::Attempt(self.settings.connect(&self.client, attempt));
+                Ok(())
+            }
+            Action::Stop(reason) => {
+                self.publish(SenderState::Over);
+                self.resource = Resource::None;
+                match reason {
+                    Stop::Closed => Ok(()),
+                    Stop::Failed(error) => Err(error.into()),
+                    Stop::Lost(error) => Err(error),
+                    Stop::GaveUp { attempts, last } => {
+                        Err(ConnectError::GaveUp { attempts, last: Box::new(last) }.into())
+                    }
+                }
+            }
         }
-        self.events.push_back(event);
     }
+}
 
-    fn end(&mut self) {
-        self.publish(SenderState::Over);
-        self.state = State::Over;
-    }
+/// Returns random bits, which spread attempts over time.
+fn random_bits() -> u64 {
+    u64::from_ne_bytes(random::bytes())
 }
 
 impl fmt::Debug for Reconnecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Idle => "Idle",
-            State::Waiting(_) => "Waiting",
-            State::Connecting(_) => "Connecting",
-            State::Open { .. } => "Open",
-            State::Over => "Over",
-        };
         f.debug_struct("Reconnecting")
             .field("client", &self.client)
-            .field("attempts", &self.attempts)
-            .field("state", &state)
+            .field("machine", &self.machine)
             .finish_non_exhaustive()
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Settings {
 impl Reconnecting {
     /// Sets the delays between attempts and their maximum number.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.attempts.set_backoff(backoff);
+        self.machine.set_backoff(backoff);
         self
     }
 

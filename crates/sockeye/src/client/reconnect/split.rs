@@ -5,7 +5,7 @@ use std::fmt;
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 use tokio::sync::watch;
 
-use super::{Event, Link, Reconnecting, State};
+use super::{Event, Link, Reconnecting, Resource};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
@@ -52,14 +52,13 @@ impl Reconnecting {
     pub fn split(mut self) -> (Sender, Receiver) {
         let (slot, watched) = watch::channel(SenderState::Waiting);
         self.slot = Some(slot);
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open { link: Link::Whole(ws), since } => {
-                let link = self.link(*ws);
-                self.state = State::Open { link, since };
-            }
-            State::Over => self.end(),
-            other => self.state = other,
+        if self.machine.is_over() {
+            self.publish(SenderState::Over);
         }
+        self.resource = match std::mem::replace(&mut self.resource, Resource::None) {
+            Resource::Connection(Link::Whole(ws)) => Resource::Connection(self.link(*ws)),
+            other => other,
+        };
         (Sender { slot: watched }, Receiver { inner: self })
     }
 
@@ -169,8 +168,8 @@ impl Receiver {
 
     /// Returns the open connection, if any: for the subprotocol and other details.
     pub fn connection(&self) -> Option<&split::Receiver> {
-        match &self.inner.state {
-            State::Open { link, .. } => link.receiver(),
+        match &self.inner.resource {
+            Resource::Connection(link) => link.receiver(),
             _ => None,
         }
     }

@@ -17,7 +17,6 @@
 //! # }
 //! ```
 
-mod event;
 mod link;
 mod settings;
 mod split;
@@ -26,20 +25,21 @@ use std::fmt;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use sockeye_proto::reconnect::{Attempts, pause};
+use sockeye_proto::reconnect::{Action, StateMachine, Stop, pause};
 use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use super::{Client, ConnectError};
 use crate::timer::{self, Sleep};
 use crate::websocket::check;
 use crate::{Error, Result, WebSocket};
-pub use event::Event;
-use event::Kept;
 use link::Link;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
 use split::{Place, Slot};
 pub use split::{Receiver, Sender};
+
+/// An event of a [`Reconnecting`].
+pub type Event = sockeye_proto::reconnect::Event<ConnectError, Error>;
 
 /// A client that reconnects when its connection is lost.
 ///
@@ -84,25 +84,19 @@ pub use split::{Receiver, Sender};
 pub struct Reconnecting {
     client: Client,
     settings: Settings,
-    state: State,
-    kept: Kept,
-    attempts: Attempts,
-    /// Set when the program has begun to close the connection.
-    closing: bool,
+    machine: StateMachine<ConnectError, Error>,
+    resource: Resource,
     /// The state shared with the senders, if this client was split.
     place: Option<Place>,
 }
 
-enum State {
-    Idle,
-    Waiting(Sleep),
-    Connecting(Attempt),
-    Open {
-        link: Link,
-        /// When the connection was opened, on the clock of [`timer::now`].
-        since: Duration,
-    },
-    Over,
+/// The resource that the state machine last asked for.
+enum Resource {
+    /// At the beginning and at the end.
+    None,
+    Timer(Sleep),
+    Attempt(Attempt),
+    Connection(Link),
 }
 
 impl Reconnecting {
@@ -112,10 +106,8 @@ impl Reconnecting {
         Self {
             client,
             settings: Settings::default(),
-            state: State::Idle,
-            kept: Kept::default(),
-            attempts: Attempts::new(Backoff::new()),
-            closing: false,
+            machine: StateMachine::new(Backoff::new()),
+            resource: Resource::None,
             place: None,
         }
     }
@@ -134,18 +126,18 @@ impl Reconnecting {
     /// If the future is dropped, no event is lost.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.kept.pop() {
+            if let Some(event) = self.machine.poll_event() {
                 return Ok(Some(event));
             }
-            let received = match &mut self.state {
-                State::Over => return Ok(None),
-                State::Open { link, .. } => link.recv().await,
-                _ => {
-                    self.advance().await?;
-                    continue;
-                }
+            if self.machine.is_over() {
+                return Ok(None);
+            }
+            let Resource::Connection(link) = &mut self.resource else {
+                self.advance().await?;
+                continue;
             };
-            self.received(received)?;
+            let received = link.recv().await;
+            self.on_received(received)?;
         }
     }
 
@@ -182,21 +174,20 @@ impl Reconnecting {
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
-            let sent = match &mut self.state {
-                State::Over => return Err(Error::Closed(None)),
-                State::Open { link, .. } => link.send(message.clone()).await,
-                _ => {
-                    self.advance().await?;
-                    continue;
-                }
+            if self.machine.is_over() {
+                return Err(Error::Closed(None));
+            }
+            let Resource::Connection(link) = &mut self.resource else {
+                self.advance().await?;
+                continue;
             };
-            match sent {
+            match link.send(message.clone()).await {
                 // This connection has ended: the message was not sent, and may be sent on the next
                 // one.
                 Err(Error::Closed(_)) => self.finish().await?,
                 Err(error @ Error::Usage(_)) => return Err(error),
                 Err(error) => {
-                    self.lost(error)?;
+                    self.on_lost(error)?;
                     return Err(Error::Disconnected);
                 }
                 Ok(()) => return Ok(()),
@@ -220,13 +211,13 @@ impl Reconnecting {
     ) -> Result<()> {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
         check(&frame)?;
-        self.closing = true;
-        let closed = match &mut self.state {
-            State::Open { link, .. } => link.close(frame).await,
+        self.machine.close();
+        let closed = match &mut self.resource {
+            Resource::Connection(link) => link.close(frame).await,
             _ => Ok(()),
         };
-        self.kept.clear();
-        self.end();
+        let action = self.machine.end();
+        self.perform(action)?;
         closed
     }
 
@@ -238,146 +229,113 @@ impl Reconnecting {
     /// [`Event::Connecting`] the attempt. After [`close`](Self::close), or when the client is over,
     /// this has no effect.
     pub fn reconnect(&mut self) {
-        if self.closing {
-            return;
+        if let Some(action) = self.machine.reconnect(Error::Disconnected, timer::now()) {
+            // The action is to wait, which succeeds.
+            drop(self.perform(action));
         }
-        match &self.state {
-            State::Over => return,
-            State::Open { .. } => {
-                self.on_connection_end();
-                self.kept.push(Event::Lost(Error::Disconnected));
-                self.attempts.begin(timer::now());
-            }
-            State::Idle => self.attempts.begin(timer::now()),
-            // The attempt was counted when it was scheduled.
-            State::Waiting(_) | State::Connecting(_) => {}
-        }
-        self.wait(Duration::ZERO);
     }
 
     /// Returns the open connection, if any, for example to read its subprotocol. If the caller
     /// closes the connection through this reference, the client reconnects.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
-        match &mut self.state {
-            State::Open { link, .. } => link.websocket(),
+        match &mut self.resource {
+            Resource::Connection(link) => link.websocket(),
             _ => None,
         }
     }
 
-    /// Takes one step towards a connection. An operation in progress stays in `state`, so that the
-    /// future may be dropped.
+    /// Takes one step towards a connection. An operation in progress stays in `resource`, so that
+    /// the future may be dropped.
     async fn advance(&mut self) -> Result<()> {
-        match &mut self.state {
-            State::Idle => {
-                self.attempts.begin(timer::now());
-                self.wait(Duration::ZERO);
-            }
-            State::Waiting(delay) => {
+        let action = match &mut self.resource {
+            Resource::None => self.machine.start(timer::now()),
+            Resource::Timer(delay) => {
                 poll_fn(|cx| delay.poll(cx)).await;
-                let attempt = self.settings.connect(&self.client, self.attempts.count());
-                self.state = State::Connecting(attempt);
+                self.machine.on_delay_passed()
             }
-            State::Connecting(attempt) => match attempt.await {
+            Resource::Attempt(attempt) => match attempt.await {
                 Ok(ws) => {
-                    let link = self.link(ws);
-                    self.state = State::Open { link, since: timer::now() };
-                    self.kept.push(Event::Connected);
+                    self.machine.on_connected(timer::now());
+                    self.resource = Resource::Connection(self.link(ws));
+                    return Ok(());
                 }
-                Err(error) => self.failed(error)?,
+                Err(error) => {
+                    let retry = self.settings.retries(&error).then_some(Duration::ZERO);
+                    self.machine.on_failed(error, retry, timer::now(), random())
+                }
             },
-            State::Open { .. } | State::Over => {}
-        }
-        Ok(())
+            Resource::Connection(_) => return Ok(()),
+        };
+        self.perform(action)
     }
 
     /// Keeps the remaining messages of a connection that no longer accepts messages, until its end.
     async fn finish(&mut self) -> Result<()> {
-        while let State::Open { link, .. } = &mut self.state {
+        while let Resource::Connection(link) = &mut self.resource {
             let limit = self.client.receive_queue;
-            if self.kept.size() >= limit {
+            if self.machine.kept_messages_size() >= limit {
                 return Err(Error::QueueFull { limit });
             }
             let received = link.recv().await;
-            self.received(received)?;
+            self.on_received(received)?;
         }
         Ok(())
     }
 
-    fn received(&mut self, received: Result<Option<Message>>) -> Result<()> {
+    fn on_received(&mut self, received: Result<Option<Message>>) -> Result<()> {
         match received {
-            Ok(Some(message)) => self.kept.push(Event::Message(message)),
-            Ok(None) => self.on_close()?,
-            Err(error) => self.lost(error)?,
+            Ok(Some(message)) => self.machine.on_message(message),
+            Ok(None) => self.on_closed()?,
+            Err(error) => self.on_lost(error)?,
         }
         Ok(())
-    }
-
-    fn failed(&mut self, error: ConnectError) -> Result<()> {
-        if !self.settings.retries(&error) {
-            self.end();
-            return Err(error.into());
-        }
-        self.schedule_retry(Duration::ZERO, Event::Failed(error))
-    }
-
-    fn lost(&mut self, error: Error) -> Result<()> {
-        self.on_connection_end();
-        let frame = match &error {
-            Error::Failed(frame) => Some(frame),
-            _ => None,
-        };
-        if self.closing || frame.is_some_and(|frame| !self.settings.reopens(Some(frame))) {
-            self.end();
-            return Err(error);
-        }
-        let asked = frame.map_or(Duration::ZERO, pause);
-        self.schedule_retry(asked, Event::Lost(error))
     }
 
     /// Handles the end of the connection after a closing handshake.
-    fn on_close(&mut self) -> Result<()> {
-        let frame = match &self.state {
-            State::Open { link, .. } => link.close_frame().cloned(),
+    fn on_closed(&mut self) -> Result<()> {
+        let frame = match &self.resource {
+            Resource::Connection(link) => link.close_frame().cloned(),
             _ => None,
         };
-        self.on_connection_end();
-        if self.closing || !self.settings.reopens(frame.as_ref()) {
-            self.kept.push(Event::Closed(frame));
-            self.end();
-            return Ok(());
-        }
-        let asked = frame.as_ref().map_or(Duration::ZERO, pause);
-        self.schedule_retry(asked, Event::Closed(frame))
+        let reopens = self.settings.reopens(frame.as_ref());
+        let action = self.machine.on_closed(frame, reopens, timer::now(), random());
+        self.perform(action)
     }
 
-    fn on_connection_end(&mut self) {
-        if let State::Open { since, .. } = &self.state {
-            self.attempts.on_closed(timer::now().saturating_sub(*since));
-        }
-    }
-
-    /// Records the event and schedules the next attempt, unless the limit of attempts is reached.
-    fn schedule_retry(&mut self, asked: Duration, event: Event) -> Result<()> {
-        let Some(delay) = self.attempts.next_attempt(timer::now(), asked, random()) else {
-            self.end();
-            let (attempts, last) = (self.attempts.count(), Box::new(event));
-            return Err(ConnectError::GaveUp { attempts, last }.into());
+    fn on_lost(&mut self, error: Error) -> Result<()> {
+        let retry = match &error {
+            Error::Failed(frame) => self.settings.reopens(Some(frame)).then(|| pause(frame)),
+            _ => Some(Duration::ZERO),
         };
-        self.kept.push(event);
-        self.wait(delay);
-        Ok(())
+        let action = self.machine.on_lost(error, retry, timer::now(), random());
+        self.perform(action)
     }
 
-    /// Starts the delay before the next attempt.
-    fn wait(&mut self, delay: Duration) {
-        self.publish(Slot::Waiting);
-        self.state = State::Waiting(Sleep::new(delay));
-        self.kept.push(Event::Connecting { attempt: self.attempts.count(), delay });
-    }
-
-    fn end(&mut self) {
-        self.publish(Slot::Over);
-        self.state = State::Over;
+    /// Performs an action of the state machine.
+    fn perform(&mut self, action: Action<ConnectError, Error>) -> Result<()> {
+        match action {
+            Action::Wait { delay, .. } => {
+                self.publish(Slot::Waiting);
+                self.resource = Resource::Timer(Sleep::new(delay));
+                Ok(())
+            }
+            Action::Connect(attempt) => {
+                self.resource = Resource::Attempt(self.settings.connect(&self.client, attempt));
+                Ok(())
+            }
+            Action::Stop(reason) => {
+                self.publish(Slot::Over);
+                self.resource = Resource::None;
+                match reason {
+                    Stop::Closed => Ok(()),
+                    Stop::Failed(error) => Err(error.into()),
+                    Stop::Lost(error) => Err(error),
+                    Stop::GaveUp { attempts, last } => {
+                        Err(ConnectError::GaveUp { attempts, last: Box::new(last) }.into())
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -391,17 +349,9 @@ fn random() -> u64 {
 
 impl fmt::Debug for Reconnecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Idle => "Idle",
-            State::Waiting(_) => "Waiting",
-            State::Connecting(_) => "Connecting",
-            State::Open { .. } => "Open",
-            State::Over => "Over",
-        };
         f.debug_struct("Reconnecting")
             .field("client", &self.client)
-            .field("attempts", &self.attempts)
-            .field("state", &state)
+            .field("machine", &self.machine)
             .finish_non_exhaustive()
     }
 }

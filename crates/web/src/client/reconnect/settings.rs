@@ -30,7 +30,7 @@ pub(super) struct Settings {
 impl Reconnecting {
     /// Sets the delays between attempts, and the maximum number of attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.attempts.set_backoff(backoff);
+        self.machine.set_backoff(backoff);
         self
     }
 

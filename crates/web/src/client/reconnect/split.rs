@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 
-use super::{Event, Link, Reconnecting, State};
+use super::{Event, Link, Reconnecting, Resource};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
@@ -73,14 +73,13 @@ impl Reconnecting {
             waiting: RefCell::default(),
         });
         self.place = Some(Place(shared.clone()));
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open { link: Link::Whole(ws), since } => {
-                let link = self.link(*ws);
-                self.state = State::Open { link, since };
-            }
-            State::Over => self.end(),
-            other => self.state = other,
+        if self.machine.is_over() {
+            self.publish(Slot::Over);
         }
+        self.resource = match std::mem::replace(&mut self.resource, Resource::None) {
+            Resource::Connection(Link::Whole(ws)) => Resource::Connection(self.link(*ws)),
+            other => other,
+        };
         (Sender { shared: Rc::downgrade(&shared) }, Receiver { inner: self })
     }
 
@@ -187,8 +186,8 @@ impl Receiver {
 
     /// Returns the open connection, if any, for example to read its subprotocol.
     pub fn connection(&self) -> Option<&split::Receiver> {
-        match &self.inner.state {
-            State::Open { link, .. } => link.receiver(),
+        match &self.inner.resource {
+            Resource::Connection(link) => link.receiver(),
             _ => None,
         }
     }
