@@ -355,7 +355,7 @@ cfg_if::cfg_if! {
         };
         #[cfg(feature = "tls")]
         pub use client::TlsConfigError;
-        pub use drain::{Drain, Drained, Shutdown};
+        pub use drain::{Drain, DrainGuard, Drained, Shutdown};
         pub use error::{Error, Result};
         #[cfg(feature = "json")]
         pub use json::JsonError;

@@ -13,6 +13,8 @@ pub struct Drained {
     /// connections nor run in a task that was passed to the drain. 0 for a
     /// [`Server`](crate::Server).
     pub left: usize,
+    /// Number of [guards](crate::Drain::guard) that were still held at the timeout.
+    pub guards: usize,
 }
 
 impl fmt::Display for Drained {
@@ -20,6 +22,9 @@ impl fmt::Display for Drained {
         write!(f, "{} closed, {} dropped", self.closed, self.dropped)?;
         if self.left > 0 {
             write!(f, ", of which {} are still held", self.left)?;
+        }
+        if self.guards > 0 {
+            write!(f, ", {} guards held at the timeout", self.guards)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Graceful shutdown of a server's open connections.
 
 mod drained;
+mod guard;
 pub(crate) mod registry;
 mod shutdown;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::WebSocket;
 use crate::outcome::Outcome;
 pub use drained::Drained;
+pub use guard::DrainGuard;
 use registry::{DrainStage, Member, Registry};
 pub use shutdown::Shutdown;
 
@@ -28,7 +30,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// [`Server`](crate::Server) has its own drain. When an HTTP server stops by itself, as
 /// `axum::serve` does, the upgraded connections stay open: the application passes its `Drain` to
 /// each of them, and awaits [`finish`](Self::finish) concurrently with the end of the HTTP server,
-/// because an HTTP/2 server waits for its WebSockets.
+/// because an HTTP/2 server waits for its WebSockets. A server with an accept loop of its own holds
+/// a [guard](Self::guard) for each HTTP connection instead: then `finish` waits for these as well.
 ///
 /// ```text
 ///  finish ──► notified one by one ───► forced ──────────► dropped
@@ -103,9 +106,50 @@ impl Drain {
         member.run(crate::driver::handler::run(handler))
     }
 
-    /// Closes all connections, and waits until they have ended, at most for the
-    /// [timeout](Shutdown::timeout); then drops the remaining ones. Connections that open meanwhile
-    /// are closed at once.
+    /// Returns a guard that keeps [`finish`](Self::finish) waiting until the guard is dropped: for
+    /// connections and tasks that are no WebSockets. Their owner ends them once the shutdown has
+    /// [begun](Self::begun).
+    ///
+    /// ```no_run
+    /// # async fn accept() -> tokio::net::TcpStream { unimplemented!() }
+    /// # struct Http;
+    /// # impl Http {
+    /// #     async fn run(&mut self) {}
+    /// #     fn graceful_shutdown(&mut self) {}
+    /// # }
+    /// # fn serve(_: tokio::net::TcpStream) -> Http { Http }
+    /// # async fn example(drain: sockeye::Drain) {
+    /// loop {
+    ///     let mut http = serve(accept().await);
+    ///     let (drain, guard) = (drain.clone(), drain.guard());
+    ///     tokio::spawn(async move {
+    ///         tokio::select! {
+    ///             () = http.run() => {}
+    ///             () = drain.begun() => {
+    ///                 http.graceful_shutdown();
+    ///                 http.run().await;
+    ///             }
+    ///         }
+    ///         drop(guard);
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    pub fn guard(&self) -> DrainGuard {
+        DrainGuard::new(self.registry.clone())
+    }
+
+    /// Waits until [`finish`](Self::finish) is called. Returns at once if it was called before.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn begun(&self) {
+        self.registry.begun().await;
+    }
+
+    /// Closes all connections, and waits until they have ended and all [guards](Self::guard) are
+    /// dropped, at most for the [timeout](Shutdown::timeout); then drops the remaining connections.
+    /// Connections that open meanwhile are closed at once.
     ///
     /// # Cancel safety
     /// If the future is dropped, the notified connections still close. Another call notifies the
@@ -139,12 +183,12 @@ impl Drain {
         let mut left = 0;
         if timeout_at(deadline, self.registry.emptied()).await.is_err() {
             self.registry.advance(DrainStage::Dropped);
-            if timeout(LAST_WAIT, self.registry.emptied()).await.is_err() {
+            if timeout(LAST_WAIT, self.registry.members_left()).await.is_err() {
                 left = self.registry.connections();
             }
         }
         let drained = self.registry.drained(left);
-        if drained.dropped > 0 {
+        if drained.dropped > 0 || drained.guards > 0 {
             tracing::warn!(%drained, "connections dropped at shutdown");
         }
         drained
@@ -154,7 +198,7 @@ impl Drain {
     /// runs.
     #[cfg(feature = "axum")]
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        self.registry.begun().map(|shutdown| shutdown.refusal())
+        self.registry.shutdown().map(|shutdown| shutdown.refusal())
     }
 
     /// Registers a connection, or the request for one.

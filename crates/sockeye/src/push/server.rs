@@ -318,7 +318,7 @@ where
         })?;
         let (closed, dropped) = (&counted.closed, &counted.dropped);
         let (closed, dropped) = (closed.load(Ordering::Relaxed), dropped.load(Ordering::Relaxed));
-        Ok(Drained { closed, dropped, left: 0 })
+        Ok(Drained { closed, dropped, ..Drained::default() })
     }
 }
 

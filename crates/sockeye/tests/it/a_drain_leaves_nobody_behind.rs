@@ -359,3 +359,40 @@ async fn a_connection_that_nobody_looks_at_is_told_of_as_left() {
     drop(ws);
     assert_eq!(drain.connections(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_keeps_the_drain_waiting() {
+    let drain = Drain::new();
+    let (guard, told) = (drain.guard(), drain.clone());
+    let http = tokio::spawn(async move {
+        told.begun().await;
+        sleep(Duration::from_secs(4)).await;
+        drop(guard);
+    });
+    sleep(Duration::from_secs(60)).await;
+    assert!(!http.is_finished());
+    assert_eq!(drain.connections(), 0);
+    let begun = tokio::time::Instant::now();
+    let drained = drain.finish(Shutdown::new()).await;
+    assert_eq!(begun.elapsed().as_secs(), 4);
+    assert_eq!((drained.closed, drained.dropped, drained.guards), (0, 0, 0));
+    http.await.unwrap();
+    drain.begun().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_not_waited_for_beyond_the_timeout() {
+    let (drain, alive) = (Drain::new(), Alive::default());
+    let (_deaf, ws) = pair().await;
+    let one = alive.enter();
+    tokio::spawn(drain.serve(ws, async move |mut ws: WebSocket| {
+        let _one = one;
+        ws.recv().await.map(drop)
+    }));
+    let _guards = [drain.guard(), drain.guard()];
+    let begun = tokio::time::Instant::now();
+    let drained = drain.finish(Shutdown::new().timeout(Duration::from_secs(2))).await;
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    assert_eq!((drained.dropped, drained.left, drained.guards), (1, 0, 2));
+    assert_eq!(alive.count(), 0);
+}
