@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sockeye::axum::WebSocketUpgrade;
-use sockeye::upgrade::{HostPolicy, Http2Guard};
+use sockeye::upgrade::{HostPolicy, Http2Guard, TcpAcceptor};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -43,10 +43,10 @@ async fn echo(upgrade: WebSocketUpgrade) -> Response {
 async fn main() -> Result<()> {
     let app = Router::new().route("/", get(|| async { "hello" })).route("/echo/{name}", any(echo));
     let tls = TlsAcceptor::from(Arc::new(certificate()?));
-    let listener = TcpListener::bind("127.0.0.1:8443").await?;
-    println!("wss://localhost:{}/echo/1", listener.local_addr()?.port());
+    let mut acceptor = TcpAcceptor::new(TcpListener::bind("127.0.0.1:8443").await?);
+    println!("wss://localhost:{}/echo/1", acceptor.local_addr()?.port());
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = acceptor.accept().await;
         let (tls, app) = (tls.clone(), app.clone());
         tokio::spawn(async move {
             if let Err(error) = serve(stream, tls, app).await {

@@ -311,6 +311,7 @@ cfg_if::cfg_if! {
         #[cfg(feature = "tls")]
         pub use rustls;
 
+        mod accept;
         mod answer;
         #[cfg(feature = "axum")]
         pub mod axum;

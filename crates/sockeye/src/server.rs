@@ -8,20 +8,19 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tracing::Instrument as _;
 
+use crate::accept::TcpAcceptor;
 use crate::drain::{Drain, Drained, Shutdown};
 use crate::outcome::Outcome;
 use crate::quota::Quota;
-use crate::repeated::Repeated;
 use crate::upgrade::{
     self, Admission, HostPolicy, Options, Refusal, TrustedProxies, UpgradeRequest, Upgrader,
 };
@@ -31,10 +30,6 @@ use connection_setup::{ConnectionSetup, QuotaDecision};
 /// The default of [`Server::max_connections`]: within the usual limit of open files, if that was
 /// raised at all, and a few hundred megabytes if all connections are busy.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
-
-/// Pause after a persistent error of the listener, such as no more file descriptors: retrying at
-/// once would only use CPU time that the connections need to end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A WebSocket server that runs a handler for each connection, in a separate task.
 ///
@@ -58,7 +53,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// axum.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    acceptor: TcpAcceptor,
     upgrader: Upgrader,
     max_connections: usize,
     quota: Option<Arc<Quota>>,
@@ -84,7 +79,7 @@ impl Server {
     /// Creates a server from a listener that was created by other means.
     pub fn from_listener(listener: TcpListener) -> Self {
         Self {
-            listener,
+            acceptor: TcpAcceptor::new(listener),
             upgrader: Upgrader::new(),
             max_connections: DEFAULT_MAX_CONNECTIONS,
             quota: None,
@@ -101,7 +96,7 @@ impl Server {
     /// # Errors
     /// Those of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.acceptor.local_addr()
     }
 
     /// Sets the terms of the handshake and the limits of the connections. Replaces the options of
@@ -259,7 +254,7 @@ impl Server {
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { listener, max_connections, drain, shutdown: how, .. } = self;
+        let Self { mut acceptor, max_connections, drain, shutdown: how, .. } = self;
         let setup = Arc::new(ConnectionSetup {
             upgrader: self.upgrader,
             quota: self.quota,
@@ -271,9 +266,8 @@ impl Server {
         // Dropping this set drops the remaining connections.
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        let mut failing = Repeated::default();
         while let Some((stream, peer, permit)) =
-            unless(accept(&listener, &free, &mut failing), shutdown.as_mut()).await
+            unless(accept(&mut acceptor, &free), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
             let (handler, setup, member) = (handler.clone(), setup.clone(), drain.enter());
@@ -299,41 +293,19 @@ impl Server {
             };
             tasks.spawn(member.run(task.instrument(upgrade::span())));
         }
-        drop(listener);
+        drop(acceptor);
         Ok(drain.finish(how).await)
     }
 }
 
 /// Accepts the next connection, once the number of connections is below the maximum.
 async fn accept(
-    listener: &TcpListener,
+    acceptor: &mut TcpAcceptor,
     free: &Arc<Semaphore>,
-    failing: &mut Repeated,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, permit),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                if let Some(times) = failing.count(Instant::now()) {
-                    tracing::warn!(%error, times, "cannot accept connections");
-                }
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Returns whether the error concerns the connection to be accepted, not the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
+    let (stream, peer) = acceptor.accept().await;
+    (stream, peer, permit)
 }
 
 /// Returns the result of the work, or `None` when `stop` is ready first.

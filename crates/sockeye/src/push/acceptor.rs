@@ -2,17 +2,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::worker::Settings;
-use crate::repeated::Repeated;
+use crate::accept::{ACCEPT_PAUSE, AcceptErrors};
 
 /// Maximum number of clients accepted in a row before connections are served.
 const MAX_ACCEPTS: usize = 64;
-
-/// Pause at the limit of connections, and after a listener error that persists, such as a lack of
-/// file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The acceptor of a worker: accepts clients as they arrive, within the limit of connections.
 #[derive(Debug)]
@@ -21,12 +17,12 @@ pub(super) struct Acceptor {
     /// Set while clients may be waiting: they are accepted once the limit and the pause allow it.
     ready: bool,
     paused_until: Option<Instant>,
-    failing: Repeated,
+    errors: AcceptErrors,
 }
 
 impl Acceptor {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, ready: true, paused_until: None, failing: Repeated::default() }
+        Self { settings, ready: true, paused_until: None, errors: AcceptErrors::default() }
     }
 
     /// Records that clients are waiting at the listener.
@@ -65,7 +61,7 @@ impl Acceptor {
             let connections = &self.settings.connections;
             if connections.fetch_add(1, Ordering::Relaxed) >= self.settings.max_connections {
                 self.on_connection_end();
-                self.paused_until = now.checked_add(PAUSE);
+                self.paused_until = now.checked_add(ACCEPT_PAUSE);
                 return;
             }
             let error = match accept() {
@@ -78,21 +74,13 @@ impl Acceptor {
                 Err(error) => error,
             };
             self.on_connection_end();
-            match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.ready = false;
-                    return;
-                }
-                io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::Interrupted => {}
-                _ => {
-                    if let Some(times) = self.failing.count(now) {
-                        tracing::warn!(%error, times, "cannot accept connections");
-                    }
-                    self.paused_until = now.checked_add(PAUSE);
-                    return;
-                }
+            if error.kind() == io::ErrorKind::WouldBlock {
+                self.ready = false;
+                return;
+            }
+            if let Some(pause) = self.errors.handle(&error, now) {
+                self.paused_until = now.checked_add(pause);
+                return;
             }
         }
         // More clients may be waiting; connections are served first.

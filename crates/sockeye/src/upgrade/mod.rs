@@ -9,6 +9,11 @@
 //! All three check requests by the same rules, accept the same [`Options`] and refuse with the same
 //! [`Refusal`]s.
 //!
+//! A server with an accept loop of its own, for HTTP libraries or protocols besides WebSockets, uses
+//! [`TcpAcceptor`], which survives errors of accepting, and [`Drain::guard`](crate::Drain::guard)
+//! for a graceful shutdown. With hyper, `WriteTimeout` and `Http2Guard` bound what a client costs:
+//! see the example `http2_server`.
+//!
 //! # Who may connect
 //! The program decides before the upgrade: it receives the head of the request and the peer's
 //! address, and either refuses with any status, headers and body, or admits the client and attaches
@@ -49,6 +54,7 @@ mod write_timeout;
 pub use self::hyper::{Upgrading, hyper};
 #[cfg(feature = "axum")]
 pub(crate) use self::hyper::{check, not_upgradable, upgrade};
+pub use crate::accept::TcpAcceptor;
 #[cfg(feature = "hyper")]
 pub use crate::http2::{Http2Guard, ResetLimit, TooManyResets};
 pub use admission::Admission;
