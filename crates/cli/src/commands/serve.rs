@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use sockeye::upgrade::TcpAcceptor;
+use sockeye::{Drain, Shutdown};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -12,7 +14,7 @@ use tracing::{info, warn};
 use crate::allocator;
 use crate::host::connection::Limits;
 use crate::host::server::Server;
-use crate::host::shutdown::{Shutdown, TerminationSignals};
+use crate::host::shutdown::TerminationSignals;
 use crate::host::{hosts, listen, metrics, plain, proxies, tls};
 
 pub(crate) use self::arguments::Serve;
@@ -63,17 +65,17 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
             plain: hosts::guard(plain::router(), hosts),
         },
         slots: Arc::new(Semaphore::new(hosting.max_connections)),
-        shutdown: Shutdown::default(),
+        drain: Drain::new(),
     };
     tokio::select! {
-        () = server.accept_all(&listener) => {}
+        () = server.accept_all(TcpAcceptor::new(listener)) => {}
         () = allocator::trim_after_changes() => {}
         () = stops.next() => {}
     }
-    drop(listener);
     info!("stopping: closing the connections; once more stops at once");
+    let shutdown = Shutdown::new().timeout(hosting.shutdown_timeout);
     tokio::select! {
-        () = server.shutdown.finish(hosting.shutdown_timeout) => info!("stopped"),
+        drained = server.drain.finish(shutdown) => info!("stopped; WebSockets: {drained}"),
         () = stops.next() => {
             warn!("stopped at once, leaving connections behind");
             std::process::exit(stops.status());

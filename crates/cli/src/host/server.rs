@@ -1,16 +1,15 @@
 //! Accepting connections.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use sockeye::Drain;
+use sockeye::upgrade::TcpAcceptor;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::connection::{self, Limits};
-use super::shutdown::Shutdown;
+use super::shutdown::ConnectionGuard;
 
 /// What the connections of a server share.
 pub(crate) struct Server {
@@ -18,12 +17,12 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     /// A permit for each connection.
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) shutdown: Shutdown,
+    pub(crate) drain: Drain,
 }
 
 impl Server {
     /// Accepts connections for as long as the future is polled.
-    pub(crate) async fn accept_all(&self, listener: &TcpListener) {
+    pub(crate) async fn accept_all(&self, mut acceptor: TcpAcceptor) {
         let mut full = false;
         loop {
             let was_full = std::mem::replace(&mut full, self.slots.available_permits() == 0);
@@ -32,33 +31,14 @@ impl Server {
             }
             // The slot comes first: a full server leaves new clients in the system's accept queue.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-            let (stream, peer) = accept(listener).await;
+            let (stream, peer) = acceptor.accept().await;
             debug!(%peer, "accepted");
-            let guard = self.shutdown.admit(peer, slot);
+            // Clients wait for small echoes. A socket that refuses this option is about to fail.
+            let _ = stream.set_nodelay(true);
+            let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let router = self.router.clone();
             let limits = self.limits.clone();
             tokio::spawn(connection::serve(stream, router, guard, limits));
-        }
-    }
-}
-
-/// Returns the next connection. Errors of accepting are transient: either the client has already
-/// disconnected, or the process is out of file descriptors until some connection ends.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    // Long enough not to spin, short enough not to be noticed.
-    const PAUSE: Duration = Duration::from_millis(50);
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Clients wait for small echoes. A socket that refuses this option is about to
-                // fail.
-                let _ = stream.set_nodelay(true);
-                return (stream, peer);
-            }
-            Err(error) => {
-                warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(PAUSE).await;
-            }
         }
     }
 }

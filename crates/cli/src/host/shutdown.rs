@@ -1,26 +1,14 @@
-//! Graceful shutdown: the signals that begin it, and the connections that are notified of it.
+//! Graceful shutdown: the signals that begin it, and the guards of the connections that it waits
+//! for.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sockeye::Drain;
+use sockeye::{Drain, DrainGuard};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{Span, info, warn};
+use tracing::Span;
 
 use super::streams::Stream;
-
-/// The graceful shutdown of all connections: the drain ends WebSockets, the cancellation token ends
-/// all other HTTP connections, and the tracker waits for both.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shutdown {
-    begun: CancellationToken,
-    tasks: TaskTracker,
-    drain: Drain,
-}
 
 /// The registration of a connection, which holds its slot from accept until its last task ends. The
 /// HTTP connection and the WebSockets that it carries share the slot.
@@ -29,37 +17,19 @@ pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
     /// Names the peer in each log line, in every task of the connection.
     span: Span,
-    begun: CancellationToken,
     drain: Drain,
-    _place: Arc<(OwnedSemaphorePermit, TaskTrackerToken)>,
+    _place: Arc<(OwnedSemaphorePermit, DrainGuard)>,
     /// The HTTP/2 stream, if the guard belongs to one.
     _stream: Option<Arc<Stream>>,
 }
 
-impl Shutdown {
-    /// Registers a connection.
-    pub(crate) fn admit(&self, peer: SocketAddr, slot: OwnedSemaphorePermit) -> ConnectionGuard {
-        let place = Arc::new((slot, self.tasks.token()));
-        let (begun, drain) = (self.begun.clone(), self.drain.clone());
-        ConnectionGuard { peer, span: Span::none(), begun, drain, _place: place, _stream: None }
-    }
-
-    /// Ends all connections, and waits until they have ended or `at_most` has passed.
-    pub(crate) async fn finish(&self, at_most: Duration) {
-        self.begun.cancel();
-        self.tasks.close();
-        // Both waits run concurrently, since an HTTP/2 connection ends after its WebSockets.
-        let websockets = self.drain.finish(sockeye::Shutdown::new().timeout(at_most));
-        let all = tokio::time::timeout(at_most, self.tasks.wait());
-        let (drained, ended) = tokio::join!(websockets, all);
-        info!("WebSockets: {drained}");
-        if ended.is_err() {
-            warn!(connections = self.tasks.len(), "dropped what had not ended in {at_most:?}");
-        }
-    }
-}
-
 impl ConnectionGuard {
+    /// Registers a connection.
+    pub(crate) fn new(drain: &Drain, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
+        let place = Arc::new((slot, drain.guard()));
+        Self { peer, span: Span::none(), drain: drain.clone(), _place: place, _stream: None }
+    }
+
     /// Returns this guard with `client` as its peer, and with a span that names the client.
     pub(crate) fn of(self, client: SocketAddr) -> Self {
         Self { peer: client, span: tracing::warn_span!("connection", peer = %client), ..self }
@@ -80,14 +50,14 @@ impl ConnectionGuard {
         &self.span
     }
 
-    /// Returns the drain that closes the connection's WebSockets when the server stops.
+    /// Returns the drain of all connections.
     pub(crate) fn drain(&self) -> &Drain {
         &self.drain
     }
 
     /// Waits until the server stops. Cancel safe.
     pub(crate) async fn shutdown_begun(&self) {
-        self.begun.cancelled().await;
+        self.drain.begun().await;
     }
 }
 
