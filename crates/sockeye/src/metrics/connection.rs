@@ -62,6 +62,8 @@ impl ConnectionMetrics {
         match error {
             Error::ClosedMidMessage(frame) => self.on_close_received(frame.as_ref()),
             Error::Protocol(error) => self.on_close_sent(Some(error.close_code())),
+            // The program aborted the connection.
+            Error::Closed(_) => return,
             _ => {}
         }
         self.role_metrics.count_failed(error);

@@ -24,6 +24,16 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
     pub(super) fn new(transport: R, outbox: Arc<Outbox>) -> Self {
         Self { transport: Some(transport), outbox }
     }
+
+    /// Drops the transport, and resets its TCP connection where it runs over one: a sender has
+    /// aborted the connection.
+    fn reset(&mut self) {
+        let Some(transport) = self.transport.take() else { return };
+        if let Some(half) = (&transport as &dyn Any).downcast_ref::<OwnedReadHalf>() {
+            // An error means that the socket is already closed.
+            let _ = half.as_ref().set_zero_linger();
+        }
+    }
 }
 
 impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
@@ -33,7 +43,12 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().transport {
+        let this = self.get_mut();
+        if this.outbox.is_aborted() {
+            // The driver then asks for the error of the writer.
+            return Poll::Pending;
+        }
+        match &mut this.transport {
             Some(transport) => Pin::new(transport).poll_read(cx, buf),
             None => Poll::Ready(Ok(())),
         }
@@ -55,6 +70,10 @@ impl<R: AsyncRead + Send + Unpin + 'static> SplitHalf for ControlChannel<R> {
     }
 
     fn poll_writer_failed(&mut self, cx: &Context<'_>) -> Poll<Error> {
+        if self.outbox.is_aborted() {
+            self.reset();
+            return Poll::Ready(Error::Closed(None));
+        }
         self.outbox.poll_failed(cx)
     }
 
@@ -82,6 +101,9 @@ impl<R: AsyncRead + Send + Unpin + 'static> SplitHalf for ControlChannel<R> {
 
 impl<R: AsyncRead + Send + Unpin + 'static> Drop for ControlChannel<R> {
     fn drop(&mut self) {
+        if self.outbox.is_aborted() {
+            self.reset();
+        }
         self.outbox.abandon(self.transport.take().map(|transport| Box::new(transport) as Input));
     }
 }

@@ -6,6 +6,7 @@
 //! guards these parts, and another lock guards the [`Writer`]. The writer is locked first, and
 //! neither lock is held during a wait.
 
+mod abort;
 mod control;
 mod fragments;
 mod lifecycle;
@@ -57,6 +58,8 @@ pub(crate) struct Outbox {
     end: OnceLock<Error>,
     /// `true` once the stage is no longer `Open`; readable without a lock.
     closing: AtomicBool,
+    /// `true` once the connection is aborted; readable without a lock.
+    aborted: AtomicBool,
     /// `true` once the close frame is written; readable without a lock.
     close_written: AtomicBool,
     inner: Mutex<Inner>,
@@ -154,6 +157,7 @@ impl Outbox {
             turn: Semaphore::new(1),
             end: OnceLock::new(),
             closing: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
             close_written: AtomicBool::new(false),
             inner: Mutex::default(),
             writer: Mutex::new(None),

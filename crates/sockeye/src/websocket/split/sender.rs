@@ -242,8 +242,23 @@ impl Sender {
     /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent or a reason of more
     /// than 123 bytes; the connection is then still open.
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Result<()> {
-        self.outbox.close(ClosePayload::new(code, reason)?);
+        self.close_with(ClosePayload::new(code, reason)?);
         Ok(())
+    }
+
+    pub(crate) fn close_with(&self, payload: ClosePayload) {
+        self.outbox.close(payload);
+    }
+
+    /// Drops the connection without a closing handshake, and discards queued messages and output
+    /// that is not yet with the system; the peer sees 1006. Over plain TCP the connection is reset,
+    /// so that the system discards its output as well. Does nothing once the connection is over.
+    ///
+    /// The [`Receiver`](super::Receiver) reads no more: it returns the messages that it has read,
+    /// then [`Error::Closed`](crate::Error::Closed), and releases the transport then or when it is
+    /// dropped.
+    pub fn abort(&self) {
+        self.outbox.abort();
     }
 
     /// Returns whether the connection is closing or over, so that no more messages are taken.

@@ -8,6 +8,7 @@ use sockeye_proto::{CloseCode, Config, Connection, Message, TimedOut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
+mod abort;
 mod close;
 mod lost;
 mod overflow;

@@ -253,6 +253,9 @@ impl Task {
         let mut abandoned = DiscardedInput::default();
         let mut seen = 0;
         let late = poll_fn(|cx| {
+            if outbox.is_aborted() {
+                return Poll::Ready(Some(Error::Closed(None)));
+            }
             let before = seen;
             if let Poll::Ready(late) = self.poll_writer(cx, &mut seen) {
                 return Poll::Ready(late);
