@@ -50,6 +50,7 @@
 //! | read and write in different tasks, or send from many tasks | [`WebSocket::split`] |
 //! | choose what happens when a peer reads too slowly | [`split::SendQueue`], [`split::WhenFull`] |
 //! | broadcast one message to many connections | [`Prepared`]; [`push::Broadcaster`] for all connections of a handler server |
+//! | send to connections of different servers | [`Outlet`] |
 //! | publish to a topic or a chat room | [`Prepared`] in a `tokio::sync::broadcast` channel per topic: the example `prepared` |
 //! | read or write a message that is too long for memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
 //! | exchange JSON values | [`WebSocket`]: `send_json` and `recv_json`, with the feature `json`; [`Message`]: `json` and `parse_json` |
@@ -245,7 +246,7 @@
 //! | [`WebSocket::send`] | waits; fails after [`Config::write_timeout`](Config::write_timeout()) (30 s) without progress |
 //! | [`split::Sender::send`] | waits, drops the newest or the oldest message, or disconnects with 1013: [`split::WhenFull`]; the queue holds 1 MiB by default |
 //! | [`split::Sender::send_latest`] | replaces the queued message of the same key |
-//! | [`split::Sender::try_send`] | returns the message at once |
+//! | [`split::Sender::try_send`] | returns the message at once, in [`split::TrySendError::Full`] |
 //! | [`push::Connection::send`] | drops the message and returns [`push::Sent::Full`] beyond [`push::Server::max_unwritten`] (16 MiB by default); [`push::Handler::drained`] follows when the output is written |
 //! | [`push::Handle::send`], [`push::Broadcaster`] | the worker drops the message beyond the same limit and counts it; to drop the connection instead, [`post`](push::Handle::post) the message to [`push::Handler::event`], which sends it and calls [`push::Connection::abort`] on [`push::Sent::Full`] |
 //! | all connections of a server together | the connection that holds most is closed when the [`MemoryBudget`] (256 MiB by default) is used up |
@@ -331,6 +332,7 @@ cfg_if::cfg_if! {
         mod json;
         mod opening;
         mod outcome;
+        mod outlet;
         mod output;
         #[cfg(unix)]
         pub mod push;
@@ -361,6 +363,7 @@ cfg_if::cfg_if! {
         #[cfg(feature = "json")]
         pub use json::JsonError;
         pub use outcome::Outcome;
+        pub use outlet::Outlet;
         pub use server::Server;
         pub use upgrade::UpgradeError;
         pub use websocket::{

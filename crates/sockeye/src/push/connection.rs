@@ -102,11 +102,11 @@ impl Requests {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sent {
-    /// The message will be written, in order.
+    /// The message is queued, and will be written in order.
     Taken,
-    /// The message was dropped: unwritten output has reached
-    /// [`Server::max_unwritten`](super::Server::max_unwritten). Either the peer does not read, or
-    /// one callback alone has sent that much.
+    /// The message was dropped, as there is no capacity for it at present: unwritten output has
+    /// reached [`Server::max_unwritten`](super::Server::max_unwritten). Either the peer does not
+    /// read, or one callback alone has sent that much.
     Full,
     /// The message was dropped: the closing handshake has begun, or the connection is over.
     Closed,

@@ -115,7 +115,10 @@ impl Handle {
         code: impl Into<CloseCode>,
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), HandleError> {
-        let payload = ClosePayload::new(code, reason)?;
+        self.close_with(ClosePayload::new(code, reason)?)
+    }
+
+    pub(crate) fn close_with(&self, payload: ClosePayload) -> Result<(), HandleError> {
         self.post_once(CLOSE_REQUESTED, Command::Close(self.id(), payload))
     }
 
@@ -177,7 +180,7 @@ impl Handle {
     }
 }
 
-/// The reason that a command was not passed to a worker.
+/// The reason why a command was not queued.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandleError {
@@ -186,8 +189,8 @@ pub enum HandleError {
     /// The connection is over. The error is the one that ended it; after a closing handshake,
     /// [`Error::Closed`] with the peer's close frame.
     Closed(Arc<Error>),
-    /// The worker is behind: its queued commands have reached
-    /// [`Server::max_command_bytes`](super::Server::max_command_bytes).
+    /// The worker's queue has no capacity for the command at present: the queued commands have
+    /// reached [`Server::max_command_bytes`](super::Server::max_command_bytes).
     Full,
     /// The server has stopped.
     Stopped,
@@ -198,9 +201,7 @@ impl fmt::Display for HandleError {
         match self {
             Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
             Self::Closed(error) => error.fmt(f),
-            Self::Full => {
-                f.write_str("the connection's worker is behind and takes no more for now")
-            }
+            Self::Full => f.write_str("the command queue of the worker is full"),
             Self::Stopped => f.write_str("the server has stopped"),
         }
     }

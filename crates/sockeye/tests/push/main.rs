@@ -33,6 +33,7 @@ mod a_slow_peer_has_as_long_as_it_reads;
 mod a_trusted_proxy_tells_the_client;
 mod an_address_has_only_so_many_connections;
 mod callbacks_come_in_order;
+mod every_kind_of_connection_has_an_outlet;
 mod floods_take_turns;
 mod garbage_disturbs_nobody_else;
 mod long_messages_are_shared_fairly;

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -49,15 +50,26 @@ pub struct Sender {
     connection: Rc<Connection>,
 }
 
-/// The error of [`Sender::try_send`]. Returns the message that was not sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The reason why [`Sender::try_send`] did not send a message, with the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TrySendError {
-    /// There is no send capacity at present.
-    Full(Message),
-    /// The connection is closing or over.
-    Closed(Message),
+pub enum TrySendError<T = Message> {
+    /// The queue has no capacity for the message at present.
+    Full(T),
+    /// The closing handshake has begun, or the connection is over.
+    Closed(T),
 }
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the send queue is full",
+            Self::Closed(_) => "the connection is closed",
+        })
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}
 
 impl Sender {
     /// Sends a message, as [`WebSocket::send`] does. Messages are sent in the order in which they

@@ -39,14 +39,24 @@ pub struct Sender {
     outbox: Arc<Outbox>,
 }
 
-/// The reason why [`Sender::try_send`] did not take a message, together with the message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The reason why a message was not queued, with the message where the call took it:
+/// [`Sender::try_send`] gives it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TrySendError {
-    /// The queue has no capacity for the message now.
-    Full(Message),
-    /// The connection is closing or over.
-    Closed(Message),
+pub enum TrySendError<T = Message> {
+    /// The queue has no capacity for the message at present.
+    Full(T),
+    /// The closing handshake has begun, or the connection is over.
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    fn map<U>(self, value: impl FnOnce(T) -> U) -> TrySendError<U> {
+        match self {
+            Self::Full(given) => TrySendError::Full(value(given)),
+            Self::Closed(given) => TrySendError::Closed(value(given)),
+        }
+    }
 }
 
 /// Numbers of dropped messages, by reason.
@@ -135,15 +145,15 @@ impl Sender {
     /// # Errors
     /// [`TrySendError`], with the message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        self.try_push(message.into().into())
+        self.try_push(message.into().into()).map_err(|error| error.map(Content::into_message))
     }
 
     /// Queues a prepared message like [`try_send`](Self::try_send).
     ///
     /// # Errors
-    /// Same as [`try_send`](Self::try_send).
-    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
-        self.try_push(prepared.into())
+    /// [`TrySendError`].
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
+        self.try_push(prepared.into()).map_err(|error| error.map(drop))
     }
 
     /// Begins a message that is written as a stream, in fragments of 64 KiB, like
@@ -281,7 +291,7 @@ impl Sender {
         self.outbox.metrics().2
     }
 
-    fn try_push(&self, content: Content) -> Result<(), TrySendError> {
+    fn try_push(&self, content: Content) -> Result<(), TrySendError<Content>> {
         let room = self.room_for(&content);
         let refused = match self.outbox.try_reserve(room) {
             Ok(()) => None,
@@ -296,15 +306,15 @@ impl Sender {
             closed => closed.err(),
         };
         match refused {
-            Some(Refused::Full) => return Err(TrySendError::Full(content.into_message())),
-            Some(Refused::Closed) => return Err(TrySendError::Closed(content.into_message())),
+            Some(Refused::Full) => return Err(TrySendError::Full(content)),
+            Some(Refused::Closed) => return Err(TrySendError::Closed(content)),
             None => {}
         }
         // A clone only increments a reference count, and `push` does not return the message.
         let kept = content.clone();
         self.outbox
             .push(Entry::new(content, room, None))
-            .map_err(|_| TrySendError::Closed(kept.into_message()))
+            .map_err(|Closed| TrySendError::Closed(kept))
     }
 
     async fn push(&self, content: Content, key: Option<&str>) -> Result<()> {
@@ -401,13 +411,13 @@ impl fmt::Debug for Sender {
     }
 }
 
-impl fmt::Display for TrySendError {
+impl<T> fmt::Display for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full(_) => "there is no room in the send queue",
-            Self::Closed(_) => "the connection is closing or over",
+            Self::Full(_) => "the send queue is full",
+            Self::Closed(_) => "the connection is closed",
         })
     }
 }
 
-impl std::error::Error for TrySendError {}
+impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}

@@ -1,0 +1,222 @@
+//! `Outlet` behaves alike for a task's connection and for a connection of the handler server.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sockeye::push::{Connection, Server};
+use sockeye::split::TrySendError;
+use sockeye::{CloseCode, Outlet, Prepared, UsageError, WebSocket};
+use tokio::runtime::Runtime;
+
+use crate::peer::{PATIENCE, Peer};
+use crate::recorder::{Seen, record};
+use crate::serving::Running;
+use crate::wire;
+
+/// Capacity of the queue behind each outlet, in bytes.
+const CAPACITY: u32 = 1 << 20;
+
+/// A server that hands out an outlet of each connection.
+struct Served {
+    address: SocketAddr,
+    outlets: Receiver<Box<dyn Outlet>>,
+    server: Stop,
+}
+
+enum Stop {
+    Tasks(Runtime),
+    /// With the signal that the worker is busy, and the signal that ends it.
+    Push(Running, Receiver<()>, Sender<()>),
+}
+
+impl Served {
+    fn by_tasks() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let server = runtime.block_on(sockeye::Server::bind("127.0.0.1:0")).unwrap();
+        let address = server.local_addr().unwrap();
+        let (tell, outlets) = channel();
+        let handler = move |ws: WebSocket| {
+            let tell: Sender<Box<dyn Outlet>> = tell.clone();
+            async move {
+                let queue = sockeye::split::SendQueue::new().capacity(CAPACITY);
+                let (sender, mut receiver) = ws.split_with(queue);
+                tell.send(Box::new(sender)).unwrap();
+                while receiver.recv().await?.is_some() {}
+                Ok::<_, sockeye::Error>(())
+            }
+        };
+        runtime.spawn(server.serve(handler));
+        Self { address, outlets, server: Stop::Tasks(runtime) }
+    }
+
+    fn by_push() -> Self {
+        let (tell, outlets) = channel::<Box<dyn Outlet>>();
+        let ((occupy, busy), (release, released)) = (channel(), channel::<()>());
+        let released = Arc::new(Mutex::new(released));
+        let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
+            Seen::Open(_) => tell.send(Box::new(connection.handle())).unwrap(),
+            Seen::Message(_) => {
+                occupy.send(()).unwrap();
+                released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            }
+            _ => {}
+        });
+        // The peers of a server that stops do not answer its close frames.
+        let soon = Duration::from_millis(100);
+        let server = Server::new(make)
+            .workers(1)
+            .max_command_bytes(CAPACITY as usize)
+            .shutdown_timeout(soon);
+        let running = Running::start(server);
+        Self { address: running.address, outlets, server: Stop::Push(running, busy, release) }
+    }
+
+    fn all() -> [Self; 2] {
+        [Self::by_tasks(), Self::by_push()]
+    }
+
+    fn connect(&self) -> (Peer, Box<dyn Outlet>) {
+        let peer = Peer::connect(self.address);
+        let outlet = self.outlets.recv_timeout(PATIENCE).unwrap();
+        assert!(!outlet.is_closed());
+        (peer, outlet)
+    }
+
+    /// Fills the queue behind the outlet, while the peer does not read. Returns the number of
+    /// messages that were queued.
+    fn fill(&self, peer: &mut Peer, outlet: &dyn Outlet, message: &Prepared) -> usize {
+        if let Stop::Push(_, busy, _) = &self.server {
+            peer.text("be busy");
+            busy.recv_timeout(PATIENCE).unwrap();
+        }
+        for queued in 0.. {
+            match outlet.try_send_prepared(message) {
+                Ok(()) => assert!(queued < 10_000, "the queue has no limit"),
+                Err(refused) => {
+                    assert_eq!(refused, TrySendError::Full(()));
+                    return queued;
+                }
+            }
+        }
+        unreachable!("the loop ends by a return")
+    }
+
+    /// Lets the worker go on, where there is one.
+    fn release(&self) {
+        if let Stop::Push(.., release) = &self.server {
+            release.send(()).unwrap();
+        }
+    }
+
+    fn stop(self) {
+        match self.server {
+            Stop::Tasks(runtime) => drop(runtime),
+            Stop::Push(running, ..) => drop(running.stop()),
+        }
+    }
+}
+
+/// Waits until the outlet reports the end, and checks that nothing is taken any more.
+fn assert_closed(outlet: &dyn Outlet) {
+    let begun = Instant::now();
+    while !outlet.is_closed() {
+        assert!(begun.elapsed() < PATIENCE, "{outlet:?} does not report the end");
+        thread::yield_now();
+    }
+    let late = Prepared::new("too late");
+    assert_eq!(outlet.try_send_prepared(&late), Err(TrySendError::Closed(())));
+    assert_eq!(outlet.close(CloseCode::NORMAL_CLOSURE, ""), Ok(()));
+    outlet.abort();
+    assert!(outlet.is_closed());
+}
+
+#[test]
+fn messages_arrive_in_order_and_before_the_close_frame() {
+    for served in Served::all() {
+        let (mut peer, outlet) = served.connect();
+        let refused = outlet.close(CloseCode::NO_STATUS_RCVD, "a reason");
+        assert_eq!(refused, Err(UsageError::InvalidCloseCode { code: CloseCode::NO_STATUS_RCVD }));
+        let too_long = outlet.close(CloseCode::TRY_AGAIN_LATER, &"x".repeat(124));
+        assert_eq!(too_long, Err(UsageError::ControlTooLong { length: 126 }));
+        for number in 0..10 {
+            outlet.try_send_prepared(&Prepared::new(number.to_string())).unwrap();
+        }
+        outlet.close(CloseCode::TRY_AGAIN_LATER, "busy").unwrap();
+        outlet.close(CloseCode::NORMAL_CLOSURE, "the second does not count").unwrap();
+        for number in 0..10 {
+            assert_eq!(peer.message(), number.to_string().as_bytes());
+        }
+        assert_eq!(peer.close_frame(), (1013, "busy".to_owned()));
+        peer.send(&wire::close(1013));
+        peer.end();
+        assert_closed(&*outlet);
+        served.stop();
+    }
+}
+
+#[test]
+fn an_abort_ends_the_connection_without_a_close_frame() {
+    for served in Served::all() {
+        let (mut peer, outlet) = served.connect();
+        outlet.try_send_prepared(&Prepared::new("hello")).unwrap();
+        assert_eq!(peer.message(), b"hello");
+        outlet.abort();
+        peer.end();
+        assert_closed(&*outlet);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_messages_but_no_close_frame() {
+    let message = Prepared::new("x".repeat(16 << 10));
+    for served in Served::all() {
+        let (mut peer, outlet) = served.connect();
+        let queued = served.fill(&mut peer, &*outlet, &message);
+        assert!(queued >= CAPACITY as usize / (32 << 10), "only {queued} messages are queued");
+        assert!(!outlet.is_closed());
+        outlet.close(CloseCode::TRY_AGAIN_LATER, "too slow").unwrap();
+        served.release();
+        for _ in 0..queued {
+            assert_eq!(peer.message().len(), message.len());
+        }
+        assert_eq!(peer.close_frame(), (1013, "too slow".to_owned()));
+        peer.send(&wire::close(1013));
+        peer.end();
+        assert_closed(&*outlet);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_no_abort() {
+    let message = Prepared::new("x".repeat(16 << 10));
+    for served in Served::all() {
+        let (mut peer, outlet) = served.connect();
+        served.fill(&mut peer, &*outlet, &message);
+        outlet.abort();
+        served.release();
+        peer.drain();
+        assert_closed(&*outlet);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_peer_that_is_gone_and_a_server_that_has_stopped_are_reported() {
+    for served in Served::all() {
+        let (peer, lost) = served.connect();
+        peer.reset();
+        assert_closed(&*lost);
+        let (mut peer, closed) = served.connect();
+        peer.send(&wire::close(1000));
+        assert_eq!(peer.close_code(), 1000);
+        assert_closed(&*closed);
+        let (_peer, open) = served.connect();
+        served.stop();
+        assert_closed(&*open);
+    }
+}
