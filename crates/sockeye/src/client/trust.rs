@@ -81,7 +81,10 @@ impl Client {
             let roots = trust.roots.get_or_insert_with(RootCertStore::empty);
             let found = rustls_native_certs::load_native_certs();
             for error in &found.errors {
-                tracing::debug!(%error, "some of the system's roots cannot be read");
+                tracing::debug!(
+                    error = %crate::ErrorChain(error),
+                    "some of the system's roots cannot be read"
+                );
             }
             // A system may have outdated certificates that cannot be parsed among others.
             match roots.add_parsable_certificates(found.certs) {

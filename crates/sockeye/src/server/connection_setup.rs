@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::TlsAcceptor;
 
-use crate::WebSocket;
 use crate::opening::Deadline;
 use crate::quota::{self, Entry, Quota, QuotaPermit, RefusalPermit};
 use crate::transport::Transport;
 use crate::upgrade::Upgrader;
+use crate::{ErrorChain, WebSocket};
 
 /// The steps of every connection before its handler: the PROXY header, TLS, the quota of its
 /// address, the upgrade.
@@ -59,7 +59,7 @@ impl ConnectionSetup {
         let (transport, client) = match self.secure_transport(stream, peer).await {
             Ok(secured) => secured,
             Err(error) => {
-                tracing::debug!(%peer, %error, "connection not opened");
+                tracing::debug!(%peer, error = %ErrorChain(&error), "connection not opened");
                 return None;
             }
         };

@@ -4,10 +4,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use crate::peer;
 use std::convert::Infallible;
-use std::io;
-use std::sync::{Arc, Mutex, OnceLock};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,53 +13,9 @@ use sockeye::push::{self, Callbacks};
 use sockeye::upgrade::{self, Options, Upgrader};
 use sockeye::{Client, CloseCode, Server, WebSocket, connect};
 use tokio::io::{AsyncWriteExt, duplex};
-use tracing_subscriber::fmt::MakeWriter;
 
-/// The complete log of this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Starts logging with the first test, for all of them.
-    fn begin() -> &'static Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        LOG.get_or_init(|| {
-            let log = Self::default();
-            let subscriber = tracing_subscriber::fmt()
-                .with_max_level(tracing::Level::DEBUG)
-                .with_ansi(false)
-                .with_writer(log.clone());
-            subscriber.init();
-            log
-        })
-    }
-
-    /// Returns the line that contains both texts.
-    fn line(&self, one: &str, other: &str) -> String {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let line = text.lines().find(|line| line.contains(one) && line.contains(other));
-        line.unwrap_or_else(|| panic!("no line has {one} and {other}:\n{text}")).to_owned()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use crate::log::Log;
+use crate::peer;
 
 fn assert_in_one_span(line: &str, fields: &[&str]) {
     assert_eq!(line.matches("websocket{").count(), 1, "{line}");

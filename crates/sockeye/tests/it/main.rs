@@ -27,6 +27,7 @@ mod a_wrong_accept_key_is_refused;
 mod a_wrong_scheme_is_named;
 mod an_address_has_only_so_many_connections;
 mod an_answer_that_is_no_upgrade_is_in_the_error;
+mod an_error_is_logged_with_its_causes;
 mod an_error_says_whether_to_try_again;
 mod an_error_tells_its_cause_by_its_text_alone;
 mod an_extension_of_ones_own_is_possible;
@@ -60,6 +61,7 @@ mod interop_with_browsers;
 mod interop_with_npm_ws;
 #[cfg(feature = "deflate")]
 mod interop_with_python_websockets;
+mod log;
 mod long_messages_are_streamed;
 mod peer;
 mod prepared_messages_are_sent_from_tasks;

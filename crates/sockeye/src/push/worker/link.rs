@@ -21,13 +21,13 @@ use super::Settings;
 use super::flow::{Stop, call};
 use super::opening::{self, OpenedConnection, Opening};
 use super::{WorkerContext, Writer};
-use crate::Error;
 use crate::close_payload::ClosePayload;
 use crate::metrics::{Counts, RoleMetrics};
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
+use crate::{Error, ErrorChain};
 pub(in crate::push) use backlog::Backlog;
 use stall::Stall;
 
@@ -244,14 +244,14 @@ impl<S: Delivery> Link<S> {
             Ok(Some(rest)) => rest,
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(peer = %proxy, %error, "connection not opened");
+                tracing::debug!(peer = %proxy, error = %ErrorChain(&error), "connection not opened");
                 self.end = End::Drop;
                 return;
             }
         };
         #[cfg(feature = "tls")]
         if let Err(error) = self.secure(&context.settings) {
-            tracing::warn!(%error, "cannot begin a TLS session");
+            tracing::warn!(error = %ErrorChain(&error), "cannot begin a TLS session");
             self.end = End::Drop;
             return;
         }

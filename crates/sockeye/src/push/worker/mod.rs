@@ -174,7 +174,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
         let mut link = Link::new(socket, id, peer, entry, &settings.options);
         #[cfg(feature = "tls")]
         if let Err(error) = link.secure(settings) {
-            tracing::warn!(%error, "cannot begin a TLS session");
+            tracing::warn!(error = %crate::ErrorChain(&error), "cannot begin a TLS session");
             return None;
         }
         self.links.insert(slot, Box::new(link));
