@@ -62,6 +62,7 @@ if [ -z "$quick" ]; then
     javac -cp '/usr/share/java/*' -nowarn -d "$place/java" $here/java/Peer.java
 fi
 
-cargo build --quiet -p sockeye-cli
-cargo build --quiet -p sockeye --features http2 --example compatibility_client
-PYTHONDONTWRITEBYTECODE=1 python3 $here/run.py target/debug/sockeye target/debug/examples/compatibility_client "$place" "${names[@]}"
+# The features of the whole workspace are those of ci/test.sh, so that nothing is compiled twice.
+cargo build --quiet --workspace --all-features --bin sockeye --example compatibility_client
+built=${CARGO_TARGET_DIR:-target}/debug
+PYTHONDONTWRITEBYTECODE=1 python3 $here/run.py "$built/sockeye" "$built/examples/compatibility_client" "$place" "${names[@]}"

@@ -27,7 +27,8 @@ esac
 read -r -a wstest <<<"${WSTEST:-$(ci/autobahn.sh | tail -n 1)}"
 if [ -z "${AUTOBAHN_SERVER:-}" ] || [ -z "${AUTOBAHN_CLIENT:-}" ]; then
   echo "conformance: building the examples autobahn_server and autobahn_client"
-  cargo build --profile "$profile" -p sockeye --all-features --example autobahn_server --example autobahn_client
+  # The features of the whole workspace are those of ci/test.sh.
+  cargo build --profile "$profile" --workspace --all-features --example autobahn_server --example autobahn_client
 fi
 examples=${CARGO_TARGET_DIR:-target}/${profile/dev/debug}/examples
 read -r -a our_server <<<"${AUTOBAHN_SERVER:-$examples/autobahn_server}"

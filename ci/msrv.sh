@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-crates=(sockeye-proto sockeye)
+crates=(-p sockeye-proto -p sockeye)
 version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 [ -n "$version" ] || { echo "msrv: Cargo.toml states no rust-version" >&2; exit 1; }
 
@@ -20,14 +20,11 @@ else
 fi
 
 echo "msrv: $(rustup run "$toolchain" rustc -V)"
-for crate in "${crates[@]}"; do
-  echo "msrv: cargo check -p $crate --lib --all-features"
-  # A separate folder: two compilers in one would rebuild everything at each change of compiler.
-  CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv \
-    cargo +"$toolchain" check -p "$crate" --lib --all-features
-done
+# A separate folder: two compilers in one would rebuild everything at each change of compiler.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv
+echo "msrv: cargo check ${crates[*]} --lib --all-features"
+cargo +"$toolchain" check "${crates[@]}" --lib --all-features
 
 # On this target the crate is empty except for lints and documentation.
 echo "msrv: cargo rustc -p sockeye-web --lib --profile check -- --cfg clippy"
-CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv \
-  cargo +"$toolchain" rustc -p sockeye-web --lib --profile check -- --cfg clippy
+cargo +"$toolchain" rustc -p sockeye-web --lib --profile check -- --cfg clippy

@@ -20,4 +20,4 @@ echo "test: cargo test --all-features --workspace"
 cargo test --all-features --workspace
 # With all features the handler server runs on io_uring if the system has it.
 echo "test: the handler server on readiness events"
-SOCKEYE_BACKEND=readiness cargo test --all-features -p sockeye --test push
+SOCKEYE_BACKEND=readiness cargo test --all-features --workspace --test push

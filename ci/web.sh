@@ -27,12 +27,13 @@ install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Builds an example of a crate, and prints its path.
+# Builds an example, and prints its path. The features of the whole workspace are those of
+# ci/test.sh, so that nothing is compiled twice.
 build_peer() {
   local peer
-  peer=$(cargo build --quiet -p "$1" --example "$2" --message-format json |
-    sed -n 's/.*"name":"'"$2"'".*"executable":"\([^"]*\)".*/\1/p')
-  [ -x "$peer" ] || fail "the server of the tests of $1 was not built"
+  peer=$(cargo build --quiet --workspace --all-features --example "$1" --message-format json |
+    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p')
+  [ -x "$peer" ] || fail "the example $1 was not built"
   printf '%s\n' "$peer"
 }
 
@@ -59,19 +60,19 @@ toolchain=$(ci/wasm-toolchain.sh | tail -n 1)
 install clang llvm-ar -- clang llvm
 runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
-web_peer=$(build_peer sockeye-web test_peer)
-grpc_peer=$(build_peer sockeye-grpc browser_peer)
+web_peer=$(build_peer test_peer)
+grpc_peer=$(build_peer browser_peer)
 # Some scenarios move a gibibyte: without any optimisation a browser takes minutes for that.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1
 # One folder for each compiler, since a compiler cannot use the libraries of another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
 cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"
+# Both crates at once, so that what they share is compiled with one set of features.
+tests=(cargo +"$toolchain" test -p sockeye-web -p sockeye-grpc --all-features --tests --target "$target")
 if [ "$browser" = --prepare ]; then
-  for crate in sockeye-web sockeye-grpc; do
-    cargo +"$toolchain" test --quiet -p "$crate" --all-features --tests --target "$target" --no-run
-  done
-  exit 0
+  "${tests[@]}" --quiet --no-run
+  exit
 fi
 
 case $browser in
@@ -82,7 +83,5 @@ esac
 start_peer "$web_peer" SOCKEYE_WEB_TEST_PEER
 start_peer "$grpc_peer" SOCKEYE_GRPC_TEST_PEER
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
-for crate in sockeye-web sockeye-grpc; do
-  say "cargo test -p $crate --all-features --tests --target $target, in $browser"
-  cargo +"$toolchain" test -p "$crate" --all-features --tests --target "$target"
-done
+say "${tests[*]}, in $browser"
+"${tests[@]}"
