@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sockeye_proto::{Message, message};
 
+use crate::reconnect::{self, Reconnecting};
 use crate::split::{Receiver, Sender};
 use crate::{Error, WebSocket};
 
@@ -56,6 +57,36 @@ impl Sender {
     ///
     /// # Errors
     /// Those of [`WebSocket::send_json`].
+    ///
+    /// # Cancel safety
+    /// The same as for [`send`](Self::send).
+    pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), JsonError> {
+        let message = Message::json(value).map_err(JsonError::Json)?;
+        Ok(self.send(message).await?)
+    }
+}
+
+impl Reconnecting {
+    /// Sends a value as a JSON text message, once, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// [`JsonError::Json`] as for [`WebSocket::send_json`], [`JsonError::Connection`] with the
+    /// errors of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// The same as for [`send`](Self::send).
+    pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        let message = Message::json(value).map_err(JsonError::Json)?;
+        Ok(self.send(message).await?)
+    }
+}
+
+impl reconnect::Sender {
+    /// Sends a value as a JSON text message, once, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// [`JsonError::Json`] as for [`WebSocket::send_json`], [`JsonError::Connection`] with the
+    /// errors of [`send`](Self::send).
     ///
     /// # Cancel safety
     /// The same as for [`send`](Self::send).

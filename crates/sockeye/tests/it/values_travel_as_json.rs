@@ -1,13 +1,15 @@
-//! Values are sent and received as JSON messages, on whole and split connections; a message that
-//! does not fit leaves the connection open.
+//! Values are sent and received as JSON messages, on whole and split connections and by clients that
+//! reconnect; a message that does not fit leaves the connection open.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::HashMap;
 
-use sockeye::{JsonError, Message, Server, WebSocket, connect};
+use sockeye::reconnect::Reconnecting;
+use sockeye::{Client, JsonError, Message, Server, WebSocket, connect};
 
-async fn served() -> WebSocket {
+/// Returns the URL of a server that echoes messages.
+async fn serve() -> String {
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", server.local_addr().unwrap());
     tokio::spawn(server.serve(async |mut ws: WebSocket| -> sockeye::Result<()> {
@@ -16,7 +18,11 @@ async fn served() -> WebSocket {
         }
         Ok(())
     }));
-    connect(&url).await.unwrap()
+    url
+}
+
+async fn served() -> WebSocket {
+    connect(&serve().await).await.unwrap()
 }
 
 #[tokio::test]
@@ -35,6 +41,18 @@ async fn by_halves() {
     let (sender, mut receiver) = served().await.split();
     sender.send_json(&["salmon"]).await.unwrap();
     assert_eq!(receiver.recv_json().await.unwrap(), Some([String::from("salmon")]));
+}
+
+#[tokio::test]
+async fn by_a_client_that_reconnects() {
+    let mut client = Reconnecting::new(Client::new(serve().await));
+    client.send_json(&("salmon", 3)).await.unwrap();
+    assert_eq!(client.recv().await.unwrap().unwrap(), r#"["salmon",3]"#);
+    let unfit = HashMap::from([((1, 2), 3)]);
+    assert!(matches!(client.send_json(&unfit).await, Err(JsonError::Json(_))));
+    let (sender, mut receiver) = client.split();
+    sender.send_json(&4).await.unwrap();
+    assert_eq!(receiver.recv().await.unwrap().unwrap(), "4");
 }
 
 #[tokio::test]
