@@ -17,7 +17,7 @@ async fn main() -> sockeye::Result<()> {
         });
     while let Some(event) = feed.next().await? {
         match event {
-            Event::Connecting { attempt, delay } => println!("attempt {attempt} in {delay:.1?}"),
+            Event::Scheduled { attempt, delay } => println!("attempt {attempt} in {delay:.1?}"),
             // Each new connection repeats what the server has to know.
             Event::Connected => feed.send("hello").await?,
             Event::Message(message) => println!("{message}"),

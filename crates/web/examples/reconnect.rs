@@ -28,7 +28,7 @@ mod page {
             });
         while let Some(event) = feed.next().await? {
             match event {
-                Event::Connecting { attempt, delay } => {
+                Event::Scheduled { attempt, delay } => {
                     log(&format!("attempt {attempt} in {delay:.1?}"))
                 }
                 // State that the server needs is sent again on each connection.

@@ -26,7 +26,7 @@ async fn what_the_policy_forbids_is_told_where_the_browser_tells_and_not_tried_a
     let ConnectError::Security(exception) = &error else { panic!("{error:?}") };
     assert!(["SecurityError", "NS_ERROR_CONTENT_BLOCKED"].contains(&&*exception.name), "{error:?}");
     let mut client = Reconnecting::new(elsewhere.clone());
-    assert!(matches!(client.next().await, Ok(Some(Event::Connecting { .. }))));
+    assert!(matches!(client.next().await, Ok(Some(Event::Scheduled { .. }))));
     assert_eq!(client.next().await, Err(Error::Connect(error)));
     assert_eq!(client.next().await, Ok(None));
     // Without streams, Chromium reports only that there was an error.

@@ -12,17 +12,17 @@ const MAX_EVENTS: usize = 40;
 /// a connection.
 ///
 /// ```text
-///             ┌───────────── Failed ◄──┐
-///             ▼                        │
-/// ──► Connecting ──────────────────────┴──► Connected ──► Message, again and again
-///             ▲                                               │
-///             └────────────── Lost or Closed ◄────────────────┘
+///            ┌──────────── Failed ◄──┐
+///            ▼                       │
+/// ──► Scheduled ─────────────────────┴──► Connected ──► Message, again and again
+///            ▲                                              │
+///            └───────────── Lost or Closed ◄────────────────┘
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<C, E> {
     /// An attempt to connect is scheduled, and begins after `delay`.
-    Connecting {
+    Scheduled {
         /// The number of the attempt, counted from 1 after a connection that was open for
         /// [`Backoff::reset_after`](super::Backoff::reset_after).
         attempt: u32,
@@ -45,7 +45,7 @@ pub enum Event<C, E> {
 impl<C: fmt::Display, E: fmt::Display> fmt::Display for Event<C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connecting { attempt, delay } => {
+            Self::Scheduled { attempt, delay } => {
                 write!(f, "attempt {attempt} begins in {delay:?}")
             }
             Self::Failed(error) => error.fmt(f),
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn scheduled(attempt: u32) -> Event<(), ()> {
-        Event::Connecting { attempt, delay: Duration::ZERO }
+        Event::Scheduled { attempt, delay: Duration::ZERO }
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl<C, E> StateMachine<C, E> {
     fn wait(&mut self, delay: Duration) -> Action<C, E> {
         let attempt = self.attempts.count();
         self.state = State::Waiting;
-        self.events.push(Event::Connecting { attempt, delay });
+        self.events.push(Event::Scheduled { attempt, delay });
         Action::Wait { attempt, delay }
     }
 

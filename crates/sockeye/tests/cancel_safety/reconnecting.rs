@@ -41,7 +41,7 @@ fn client(received: &Arc<AtomicUsize>) -> Reconnecting {
 /// Returns a description of the event without its random delay.
 fn told(event: Option<Event>) -> String {
     match event {
-        Some(Event::Connecting { attempt, .. }) => format!("connecting {attempt}"),
+        Some(Event::Scheduled { attempt, .. }) => format!("scheduled {attempt}"),
         event => format!("{event:?}"),
     }
 }

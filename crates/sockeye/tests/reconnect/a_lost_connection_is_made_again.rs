@@ -19,13 +19,13 @@ async fn each_attempt_is_told_and_messages_go_on() {
         }),
     ]);
     for expected in [
-        "connecting 1",
+        "scheduled 1",
         "connected",
         "message: one",
         "lost: the connection ended without a closing handshake",
-        "connecting 2",
+        "scheduled 2",
         "failed: the transport failed during the opening handshake: connection refused",
-        "connecting 3",
+        "scheduled 3",
         "connected",
         "message: two",
         "closed: 1000 (Normal Closure)",
@@ -56,7 +56,7 @@ async fn the_first_attempt_is_made_at_once_and_others_after_their_wait() {
     let mut client = scripted([]);
     let mut longest = Duration::ZERO;
     for attempt in 1..=10 {
-        let Event::Connecting { attempt: told, delay } = client.next().await.unwrap().unwrap()
+        let Event::Scheduled { attempt: told, delay } = client.next().await.unwrap().unwrap()
         else {
             panic!("an attempt is to be made");
         };
@@ -82,7 +82,7 @@ async fn a_connection_that_was_open_for_long_begins_a_new_row() {
     let mut client = scripted([open_for(9), open_for(11), open_for(1)]);
     let mut attempts = Vec::new();
     while attempts.len() < 4 {
-        if let Event::Connecting { attempt, .. } = client.next().await.unwrap().unwrap() {
+        if let Event::Scheduled { attempt, .. } = client.next().await.unwrap().unwrap() {
             attempts.push(attempt);
         }
     }

@@ -19,11 +19,11 @@ async fn a_message_waits_for_a_connection() {
     assert_eq!(received.recv().await.unwrap(), "third: hello");
     // Events of the meantime are still returned.
     for expected in [
-        "connecting 1",
+        "scheduled 1",
         "failed: the transport failed during the opening handshake: connection refused",
-        "connecting 2",
+        "scheduled 2",
         "failed: the transport failed during the opening handshake: connection refused",
-        "connecting 3",
+        "scheduled 3",
         "connected",
     ] {
         assert_eq!(next(&mut client).await, expected);
@@ -44,10 +44,10 @@ async fn a_message_that_was_under_way_when_the_connection_was_lost_is_not_sent_a
     assert!(matches!(error, Error::Disconnected), "{error:?}");
     client.send("after").await.unwrap();
     assert_eq!(received.recv().await.unwrap(), "second: after");
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     assert_eq!(next(&mut client).await, "connected");
     assert_eq!(next(&mut client).await, "lost: the transport failed: broken pipe");
-    assert_eq!(next(&mut client).await, "connecting 2");
+    assert_eq!(next(&mut client).await, "scheduled 2");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +56,7 @@ async fn nothing_is_sent_once_it_is_over() {
         assert_eq!(ws.recv().await.unwrap(), None);
         assert_eq!(ws.close_frame().unwrap().reason, "enough");
     })]);
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     assert_eq!(next(&mut client).await, "connected");
     client.close(CloseCode::GOING_AWAY, "enough").await.unwrap();
     let error = client.send("late").await.unwrap_err();

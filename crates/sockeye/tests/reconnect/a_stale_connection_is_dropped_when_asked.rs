@@ -16,13 +16,13 @@ fn silent() -> Step {
 #[tokio::test(start_paused = true)]
 async fn a_stale_connection_is_dropped_and_another_made_at_once() {
     let mut client = scripted([silent(), silent()]);
-    for expected in ["connecting 1", "connected", "message: hello"] {
+    for expected in ["scheduled 1", "connected", "message: hello"] {
         assert_eq!(next(&mut client).await, expected);
     }
     let start = Instant::now();
     client.reconnect();
     assert_eq!(next(&mut client).await, "lost: the connection ended without a closing handshake");
-    for expected in ["connecting 2", "connected", "message: hello"] {
+    for expected in ["scheduled 2", "connected", "message: hello"] {
         assert_eq!(next(&mut client).await, expected);
     }
     // Time is paused and advances only when all tasks wait.
@@ -32,10 +32,10 @@ async fn a_stale_connection_is_dropped_and_another_made_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_is_cut_short_and_its_attempt_made() {
     let mut client = scripted([Step::Refuse, silent()]);
-    while !matches!(client.next().await.unwrap(), Some(Event::Connecting { attempt: 2, .. })) {}
+    while !matches!(client.next().await.unwrap(), Some(Event::Scheduled { attempt: 2, .. })) {}
     let start = Instant::now();
     client.reconnect();
-    for expected in ["connecting 2", "connected"] {
+    for expected in ["scheduled 2", "connected"] {
         assert_eq!(next(&mut client).await, expected);
     }
     assert_eq!(start.elapsed(), Duration::ZERO);

@@ -22,7 +22,7 @@ async fn end(client: &mut Reconnecting) -> ConnectError {
 #[tokio::test(start_paused = true)]
 async fn attempts_are_bounded_in_number() {
     let mut client = scripted([]).backoff(Backoff::new().max_attempts(Some(3)));
-    for expected in ["connecting 1", "failed", "connecting 2", "failed", "connecting 3"] {
+    for expected in ["scheduled 1", "failed", "scheduled 2", "failed", "scheduled 3"] {
         assert!(next(&mut client).await.starts_with(expected));
     }
     let error = end(&mut client).await;
@@ -73,7 +73,7 @@ async fn the_program_may_judge_otherwise() {
     let mut client = scripted([Step::Answer(UNAUTHORIZED)]).retry_when(|_| true);
     let failed = "failed: the opening handshake failed: the server opened no WebSocket, it answered \
                   401 Unauthorized";
-    for expected in ["connecting 1", failed, "connecting 2"] {
+    for expected in ["scheduled 1", failed, "scheduled 2"] {
         assert_eq!(next(&mut client).await, expected);
     }
 }
@@ -100,15 +100,15 @@ async fn a_close_for_good_is_told_from_one_for_now() {
         (4999, true),
     ] {
         let mut client = scripted([closing(code)]);
-        for expected in ["connecting 1", "connected", "closed"] {
+        for expected in ["scheduled 1", "connected", "closed"] {
             assert!(next(&mut client).await.starts_with(expected), "{code}");
         }
-        let expected = if again { "connecting 2" } else { "over" };
+        let expected = if again { "scheduled 2" } else { "over" };
         assert_eq!(next(&mut client).await, expected, "{code}");
     }
     let mut client = scripted([closing(4003)])
         .reopen_when(|frame| frame.is_none_or(|frame| u16::from(frame.code) != 4003));
-    for expected in ["connecting 1", "connected", "closed: 4003", "over"] {
+    for expected in ["scheduled 1", "connected", "closed: 4003", "over"] {
         assert_eq!(next(&mut client).await, expected);
     }
 }

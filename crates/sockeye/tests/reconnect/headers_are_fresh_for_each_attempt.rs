@@ -21,7 +21,7 @@ async fn headers_are_fresh_for_each_attempt() {
             headers.insert("x-token", HeaderValue::from(attempt));
             Ok(headers)
         });
-    for expected in ["connecting 1", "failed", "connecting 2", "failed"] {
+    for expected in ["scheduled 1", "failed", "scheduled 2", "failed"] {
         assert!(next(&mut client).await.starts_with(expected));
     }
     let heads = heads.take();
@@ -35,16 +35,16 @@ async fn headers_are_fresh_for_each_attempt() {
 async fn a_hook_that_fails_costs_an_attempt() {
     let mut client = scripted([])
         .before_attempt(|_, _| async { Err(io::Error::from(io::ErrorKind::NotConnected).into()) });
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     let event = client.next().await.unwrap();
     assert!(matches!(event, Some(Event::Failed(ConnectError::Hook(_)))), "{event:?}");
-    assert_eq!(next(&mut client).await, "connecting 2");
+    assert_eq!(next(&mut client).await, "scheduled 2");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_has_as_much_time_as_a_connection() {
     let mut client = scripted([]).before_attempt(|_, _| std::future::pending());
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     let start = Instant::now();
     let event = client.next().await.unwrap();
     let after = Duration::from_secs(20);
@@ -65,7 +65,7 @@ async fn headers_of_the_handshake_cannot_come_from_a_hook() {
         headers.insert("upgrade", HeaderValue::from_static("h2c"));
         Ok(headers)
     });
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     let error = client.next().await.unwrap_err();
     assert!(
         matches!(error, Error::Connect(ConnectError::Request(RequestError::ReservedHeader { .. }))),

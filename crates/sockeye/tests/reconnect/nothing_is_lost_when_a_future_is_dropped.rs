@@ -37,15 +37,15 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
         },
     );
     for expected in [
-        "connecting 1",
+        "scheduled 1",
         "connected",
         "message: one",
         "message: one",
         "message: one",
         "lost: the connection ended without a closing handshake",
-        "connecting 2",
+        "scheduled 2",
         "failed: the transport failed during the opening handshake: connection refused",
-        "connecting 3",
+        "scheduled 3",
         "connected",
         "message: two",
         "message: two",
@@ -83,7 +83,7 @@ async fn a_close_that_was_dropped_is_finished_and_nothing_follows() {
         sleep(Duration::from_millis(50)).await;
         assert_eq!(ws.recv().await.unwrap(), None);
     })]);
-    assert_eq!(impatient(&mut client).await, "connecting 1");
+    assert_eq!(impatient(&mut client).await, "scheduled 1");
     assert_eq!(impatient(&mut client).await, "connected");
     let closing = client.close(CloseCode::GOING_AWAY, "");
     timeout(TICK, closing).await.unwrap_err();

@@ -82,7 +82,7 @@ pub(crate) async fn next(reconnecting: &mut Reconnecting) -> String {
 
 pub(crate) fn told(event: Result<Option<Event>, Error>) -> String {
     match event {
-        Ok(Some(Event::Connecting { attempt, .. })) => format!("connecting {attempt}"),
+        Ok(Some(Event::Scheduled { attempt, .. })) => format!("scheduled {attempt}"),
         Ok(Some(Event::Failed(error))) => format!("failed: {error}"),
         Ok(Some(Event::Connected)) => "connected".into(),
         Ok(Some(Event::Message(message))) => format!("message: {message}"),
@@ -98,7 +98,7 @@ pub(crate) fn told(event: Result<Option<Event>, Error>) -> String {
 /// Returns the delay before the next attempt, and skips the events before it.
 pub(crate) async fn next_delay(reconnecting: &mut Reconnecting) -> Duration {
     loop {
-        if let Event::Connecting { delay, .. } = reconnecting.next().await.unwrap().unwrap() {
+        if let Event::Scheduled { delay, .. } = reconnecting.next().await.unwrap().unwrap() {
             return delay;
         }
     }

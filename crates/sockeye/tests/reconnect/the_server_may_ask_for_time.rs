@@ -9,7 +9,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 async fn delay_after(step: Step) -> Duration {
     let mut client = scripted([step]);
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     next_delay(&mut client).await
 }
 
@@ -49,6 +49,6 @@ async fn the_cap_is_the_programs() {
     let answer = "HTTP/1.1 503 x\r\nRetry-After: 100\r\nContent-Length: 0\r\n\r\n";
     let backoff = Backoff::new().base(Duration::ZERO).cap(60 * SECOND);
     let mut client = scripted([Step::Answer(answer)]).backoff(backoff);
-    assert_eq!(next(&mut client).await, "connecting 1");
+    assert_eq!(next(&mut client).await, "scheduled 1");
     assert_eq!(next_delay(&mut client).await, 60 * SECOND);
 }

@@ -46,7 +46,7 @@ fn scripted<const N: usize>(kind: Kind, paths: [&'static str; N]) -> Reconnectin
 /// Formats an event briefly, without the delay before an attempt.
 fn told(event: Result<Option<Event>>) -> String {
     match event {
-        Ok(Some(Event::Connecting { attempt, .. })) => format!("connecting {attempt}"),
+        Ok(Some(Event::Scheduled { attempt, .. })) => format!("scheduled {attempt}"),
         Ok(Some(Event::Failed(error))) => format!("failed: {error:?}"),
         Ok(Some(Event::Connected)) => "connected".into(),
         Ok(Some(Event::Message(message))) => format!("message: {message}"),
@@ -73,13 +73,13 @@ async fn a_server_that_dies_and_returns_is_found_again() {
         let url = format!("ws://127.0.0.1:{port}/");
         let client = Client::new(url).websocket_stream(kind == Kind::Streams);
         let mut client = Reconnecting::new(client).backoff(SOON.max_attempts(None));
-        expect(&mut client, ["connecting 1", "connected"]).await;
+        expect(&mut client, ["scheduled 1", "connected"]).await;
         client.send("before").await.unwrap();
         expect(&mut client, ["message: before"]).await;
         answer(&format!("/release?id={name}")).await;
         assert_eq!(fate(&name).await, "gone");
-        expect(&mut client, ["lost: Disconnected", "connecting 2", "failed: Failed"]).await;
-        expect(&mut client, ["connecting 3", "failed: Failed", "connecting 4"]).await;
+        expect(&mut client, ["lost: Disconnected", "scheduled 2", "failed: Failed"]).await;
+        expect(&mut client, ["scheduled 3", "failed: Failed", "scheduled 4"]).await;
         assert_eq!(answer(&format!("/server?id={}&port={port}", id())).await, port);
         while told(client.next().await) != "connected" {}
         client.send("after").await.unwrap();
@@ -93,13 +93,13 @@ async fn each_attempt_is_told_and_messages_go_on() {
         let paths =
             ["/farewell?count=1&length=3&code=1012", "/refuse", "/farewell?count=1&length=4"];
         let events = [
-            "connecting 1",
+            "scheduled 1",
             "connected",
             "message: (3 bytes)",
             "closed: 1012 (Service Restart)",
-            "connecting 2",
+            "scheduled 2",
             "failed: Failed",
-            "connecting 3",
+            "scheduled 3",
             "connected",
             "message: (4 bytes)",
             "closed: 1000 (Normal Closure)",
@@ -119,8 +119,8 @@ async fn each_attempt_is_told_and_messages_go_on() {
 async fn attempts_are_bounded_in_number() {
     for kind in KINDS {
         let mut client = scripted(kind, [NOWHERE]).backoff(SOON.max_attempts(Some(3)));
-        expect(&mut client, ["connecting 1", "failed: Failed"]).await;
-        expect(&mut client, ["connecting 2", "failed: Failed", "connecting 3"]).await;
+        expect(&mut client, ["scheduled 1", "failed: Failed"]).await;
+        expect(&mut client, ["scheduled 2", "failed: Failed", "scheduled 3"]).await;
         let error = client.next().await.unwrap_err();
         let last = Box::new(Event::Failed(ConnectError::Failed));
         assert_eq!(error, Error::Connect(ConnectError::GaveUp { attempts: 3, last }));
@@ -133,11 +133,11 @@ async fn attempts_are_bounded_in_number() {
 async fn a_server_that_hangs_up_soon_is_not_tried_without_end() {
     for kind in KINDS {
         let mut client = soon(kind, "/die?count=1").backoff(SOON.max_attempts(Some(2)));
-        for attempt in ["connecting 1", "connecting 2"] {
+        for attempt in ["scheduled 1", "scheduled 2"] {
             expect(&mut client, [attempt, "connected"]).await;
             client.send("x").await.unwrap();
             expect(&mut client, ["message: x"]).await;
-            if attempt == "connecting 1" {
+            if attempt == "scheduled 1" {
                 expect(&mut client, ["lost: Disconnected"]).await;
             }
         }
@@ -148,7 +148,7 @@ async fn a_server_that_hangs_up_soon_is_not_tried_without_end() {
         let backoff = SOON.max_attempts(Some(1)).reset_after(Duration::ZERO);
         let mut client = soon(kind, "/die?count=1").backoff(backoff);
         for _ in 0..3 {
-            expect(&mut client, ["connecting 1", "connected"]).await;
+            expect(&mut client, ["scheduled 1", "connected"]).await;
             client.send("x").await.unwrap();
             expect(&mut client, ["message: x", "lost: Disconnected"]).await;
         }
@@ -159,7 +159,7 @@ async fn a_server_that_hangs_up_soon_is_not_tried_without_end() {
 async fn what_will_not_go_away_is_not_tried_again() {
     let scheme = "http".to_owned();
     let mut client = Reconnecting::new(Client::new("http://example.com/"));
-    expect(&mut client, ["connecting 1"]).await;
+    expect(&mut client, ["scheduled 1"]).await;
     let request = ConnectError::Request(RequestError::Scheme { scheme });
     assert_eq!(client.next().await, Err(Error::Connect(request)));
     expect(&mut client, ["over"]).await;
@@ -167,7 +167,7 @@ async fn what_will_not_go_away_is_not_tried_again() {
         // Unless `retry_when` says otherwise.
         let mut client =
             scripted(kind, [NOWHERE]).retry_when(|error| *error != ConnectError::Failed);
-        expect(&mut client, ["connecting 1"]).await;
+        expect(&mut client, ["scheduled 1"]).await;
         assert_eq!(client.next().await, Err(Error::Connect(ConnectError::Failed)));
     }
 }
@@ -189,14 +189,14 @@ async fn a_close_for_good_is_told_from_one_for_now() {
             (4999, true),
         ] {
             let mut client = soon(kind, &format!("/close?code={code}"));
-            expect(&mut client, ["connecting 1", "connected"]).await;
+            expect(&mut client, ["scheduled 1", "connected"]).await;
             let frame = CloseFrame::from(CloseCode::from(code));
             assert_eq!(client.next().await, Ok(Some(Event::Closed(Some(frame)))));
-            expect(&mut client, [if again { "connecting 2" } else { "over" }]).await;
+            expect(&mut client, [if again { "scheduled 2" } else { "over" }]).await;
         }
         let mut client = soon(kind, "/close?code=4003")
             .reopen_when(|frame| frame.is_none_or(|frame| u16::from(frame.code) != 4003));
-        expect(&mut client, ["connecting 1", "connected", "closed: 4003", "over"]).await;
+        expect(&mut client, ["scheduled 1", "connected", "closed: 4003", "over"]).await;
     }
 }
 
@@ -210,7 +210,7 @@ async fn a_server_that_restarts_is_left_alone_for_as_long_as_it_asks() {
     ] {
         let mut client = Reconnecting::new(Kind::Events.client(path));
         let delay = loop {
-            if let Event::Connecting { attempt: 2, delay } = client.next().await.unwrap().unwrap() {
+            if let Event::Scheduled { attempt: 2, delay } = client.next().await.unwrap().unwrap() {
                 break delay;
             }
         };
@@ -250,8 +250,7 @@ async fn a_message_waits_for_a_connection_and_events_are_kept() {
         let mut client = scripted(kind, [NOWHERE, NOWHERE, "/echo"]);
         client.send("hello").await.unwrap();
         let failure = "failed: Failed";
-        let events =
-            ["connecting 1", failure, "connecting 2", failure, "connecting 3", "connected"];
+        let events = ["scheduled 1", failure, "scheduled 2", failure, "scheduled 3", "connected"];
         expect(&mut client, events).await;
         expect(&mut client, ["message: hello"]).await;
     }
@@ -275,7 +274,7 @@ async fn expect_restart(client: &mut Reconnecting) {
         }
         other => panic!("{other:?}"),
     }
-    expect(client, ["connecting 2", "connected"]).await;
+    expect(client, ["scheduled 2", "connected"]).await;
 }
 
 /// Creates a client of this path, and then of one whose server is silent, and a counter of
@@ -298,7 +297,7 @@ async fn what_came_before_the_end_is_kept_when_only_sending_goes_on() {
     for kind in KINDS {
         let (mut client, attempts) = counted(kind, "/farewell?count=2&length=200&code=1012");
         send_until_reconnected(&mut client, &attempts).await.unwrap();
-        expect(&mut client, ["connecting 1", "connected", "message: (200 bytes)"]).await;
+        expect(&mut client, ["scheduled 1", "connected", "message: (200 bytes)"]).await;
         expect(&mut client, ["message: (200 bytes)"]).await;
         expect_restart(&mut client).await;
     }
@@ -311,7 +310,7 @@ async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
         let full = send_until_reconnected(&mut client, &attempts).await;
         assert_eq!(full, Err(Error::QueueFull { limit: 1100 }));
         assert_eq!(client.send("x").await, full);
-        expect(&mut client, ["connecting 1", "connected"]).await;
+        expect(&mut client, ["scheduled 1", "connected"]).await;
         expect(&mut client, ["message: (200 bytes)"; 5]).await;
         send_until_reconnected(&mut client, &attempts).await.unwrap();
         expect_restart(&mut client).await;
@@ -339,7 +338,7 @@ async fn nothing_is_lost_when_a_wait_is_dropped() {
         });
         for attempt in [1, 3] {
             for expected in [
-                &format!("connecting {attempt}"),
+                &format!("scheduled {attempt}"),
                 "connected",
                 "message: (3 bytes)",
                 "message: (3 bytes)",
@@ -348,7 +347,7 @@ async fn nothing_is_lost_when_a_wait_is_dropped() {
                 assert_eq!(impatient(&mut client).await, expected);
             }
             if attempt == 1 {
-                assert_eq!(impatient(&mut client).await, "connecting 2");
+                assert_eq!(impatient(&mut client).await, "scheduled 2");
                 assert!(impatient(&mut client).await.starts_with("failed: Hook"));
             }
         }
@@ -370,7 +369,7 @@ async fn it_is_closed_for_good() {
         expect(&mut client, ["over"]).await;
         // The same when the call is dropped midway.
         let mut client = soon(kind, "/echo");
-        expect(&mut client, ["connecting 1", "connected"]).await;
+        expect(&mut client, ["scheduled 1", "connected"]).await;
         {
             let closing = pin!(client.close(CloseCode::NORMAL_CLOSURE, ""));
             let now = pin!(async {});
@@ -379,7 +378,7 @@ async fn it_is_closed_for_good() {
         expect(&mut client, ["closed: 1000 (Normal Closure)", "over"]).await;
         // The same without a connection.
         let mut client = soon(kind, "/stall");
-        expect(&mut client, ["connecting 1"]).await;
+        expect(&mut client, ["scheduled 1"]).await;
         client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         expect(&mut client, ["over"]).await;
     }
@@ -395,19 +394,19 @@ async fn a_hook_gives_a_fresh_client_for_each_attempt() {
                 _ => Ok(client.subprotocols(["chat.v2"])),
             }
         });
-        expect(&mut client, ["connecting 1"]).await;
+        expect(&mut client, ["scheduled 1"]).await;
         let Some(Event::Failed(ConnectError::Hook(error))) = client.next().await.unwrap() else {
             panic!("the hook fails")
         };
         assert_eq!(error.to_string(), io::Error::from(io::ErrorKind::NotConnected).to_string());
-        expect(&mut client, ["connecting 2", "connected"]).await;
+        expect(&mut client, ["scheduled 2", "connected"]).await;
         assert_eq!(client.websocket().unwrap().subprotocol(), Some("chat.v2"));
         // The hook has the same timeout as a connection.
         let after = Duration::from_millis(50);
         let hasty = kind.client("/echo").connect_timeout(after);
         let mut client =
             Reconnecting::new(hasty).before_attempt(|_, _| std::future::pending::<_>());
-        expect(&mut client, ["connecting 1"]).await;
+        expect(&mut client, ["scheduled 1"]).await;
         let failed = Event::Failed(ConnectError::TimedOut { after });
         assert_eq!(client.next().await, Ok(Some(failed)));
     }
@@ -417,9 +416,9 @@ async fn a_hook_gives_a_fresh_client_for_each_attempt() {
 async fn a_stale_connection_is_dropped_and_another_made_at_once() {
     for kind in KINDS {
         let mut client = soon(kind, "/echo");
-        expect(&mut client, ["connecting 1", "connected"]).await;
+        expect(&mut client, ["scheduled 1", "connected"]).await;
         client.reconnect();
-        expect(&mut client, ["lost: Disconnected", "connecting 2", "connected"]).await;
+        expect(&mut client, ["lost: Disconnected", "scheduled 2", "connected"]).await;
         client.send("after").await.unwrap();
         expect(&mut client, ["message: after"]).await;
     }

@@ -20,8 +20,8 @@ fn wait(attempt: u32, delay: Duration) -> Action<&'static str, &'static str> {
     Action::Wait { attempt, delay }
 }
 
-fn connecting(attempt: u32, delay: Duration) -> Event<&'static str, &'static str> {
-    Event::Connecting { attempt, delay }
+fn scheduled(attempt: u32, delay: Duration) -> Event<&'static str, &'static str> {
+    Event::Scheduled { attempt, delay }
 }
 
 fn frame(code: CloseCode, reason: &str) -> CloseFrame {
@@ -76,7 +76,7 @@ fn the_first_attempt_begins_at_once() {
     assert_eq!(machine.state, State::Idle);
     assert_eq!(machine.start(5 * SECOND), wait(1, Duration::ZERO));
     assert_eq!(machine.state, State::Waiting);
-    assert_eq!(events(&mut machine), [connecting(1, Duration::ZERO)]);
+    assert_eq!(events(&mut machine), [scheduled(1, Duration::ZERO)]);
     assert_eq!(machine.on_delay_passed(), Action::Connect(1));
     assert_eq!(machine.state, State::Connecting);
     assert_eq!(events(&mut machine), []);
@@ -94,7 +94,7 @@ fn a_failed_attempt_is_followed_by_another_after_a_delay() {
         let action = machine.on_failed("refused", SOON, SECOND, RANDOM);
         assert_eq!(action, wait(attempt, delay));
         assert_eq!(machine.state, State::Waiting);
-        assert_eq!(events(&mut machine), [Event::Failed("refused"), connecting(attempt, delay)]);
+        assert_eq!(events(&mut machine), [Event::Failed("refused"), scheduled(attempt, delay)]);
         assert_eq!(machine.on_delay_passed(), Action::Connect(attempt));
     }
     machine.on_connected(SECOND);
@@ -133,7 +133,7 @@ fn a_lost_connection_is_followed_by_another() {
     let mut machine = open();
     assert_eq!(machine.on_lost("reset", SOON, 2 * SECOND, RANDOM), wait(2, longest(1)));
     assert_eq!(machine.state, State::Waiting);
-    assert_eq!(events(&mut machine), [Event::Lost("reset"), connecting(2, longest(1))]);
+    assert_eq!(events(&mut machine), [Event::Lost("reset"), scheduled(2, longest(1))]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_closed_connection_is_followed_by_another_or_not() {
         let action = machine.on_closed(frame.clone(), true, 2 * SECOND, RANDOM);
         assert_eq!(action, wait(2, longest(1)));
         assert_eq!(machine.state, State::Waiting);
-        let expected = [Event::Closed(frame.clone()), connecting(2, longest(1))];
+        let expected = [Event::Closed(frame.clone()), scheduled(2, longest(1))];
         assert_eq!(events(&mut machine), expected);
 
         let mut machine = open();
@@ -212,19 +212,19 @@ fn it_gives_up_when_the_backoff_allows_no_further_attempt() {
 fn the_program_reconnects_from_any_state_but_the_last_two() {
     let mut machine = idle();
     assert_eq!(machine.reconnect("stale", SECOND), Some(wait(1, Duration::ZERO)));
-    assert_eq!(events(&mut machine), [connecting(1, Duration::ZERO)]);
+    assert_eq!(events(&mut machine), [scheduled(1, Duration::ZERO)]);
 
     for mut machine in [waiting(), attempting()] {
         assert_eq!(machine.reconnect("stale", SECOND), Some(wait(1, Duration::ZERO)));
         assert_eq!(machine.state, State::Waiting);
-        assert_eq!(events(&mut machine), [connecting(1, Duration::ZERO)]);
+        assert_eq!(events(&mut machine), [scheduled(1, Duration::ZERO)]);
     }
 
     for (now, attempt) in [(SECOND, 2), (11 * SECOND, 1)] {
         let mut machine = open();
         assert_eq!(machine.reconnect("stale", now), Some(wait(attempt, Duration::ZERO)));
         assert_eq!(machine.state, State::Waiting);
-        let expected = [Event::Lost("stale"), connecting(attempt, Duration::ZERO)];
+        let expected = [Event::Lost("stale"), scheduled(attempt, Duration::ZERO)];
         assert_eq!(events(&mut machine), expected);
     }
 
@@ -287,6 +287,6 @@ fn messages_are_kept_in_order_with_other_events() {
     let mut machine = open();
     machine.on_message("one".into());
     let _ = machine.on_closed(None, true, 2 * SECOND, RANDOM);
-    let expected = [Event::Message("one".into()), Event::Closed(None), connecting(2, longest(1))];
+    let expected = [Event::Message("one".into()), Event::Closed(None), scheduled(2, longest(1))];
     assert_eq!(events(&mut machine), expected);
 }

@@ -217,7 +217,7 @@ impl Reconnecting {
     /// changed networks. Also cuts short a delay or an attempt in progress.
     ///
     /// [`Event::Lost`] with [`Error::Disconnected`] reports the dropped connection, and
-    /// [`Event::Connecting`] the attempt. After [`close`](Self::close) or the end, this does
+    /// [`Event::Scheduled`] the attempt. After [`close`](Self::close) or the end, this does
     /// nothing.
     pub fn reconnect(&mut self) {
         if let Some(action) = self.machine.reconnect(Error::Disconnected, self.epoch.elapsed()) {

@@ -226,7 +226,7 @@ impl Reconnecting {
     /// machine has changed networks. A delay or an attempt in progress is cut short as well.
     ///
     /// [`Event::Lost`] with [`Error::Disconnected`] reports a dropped connection, and
-    /// [`Event::Connecting`] the attempt. After [`close`](Self::close), or when the client is over,
+    /// [`Event::Scheduled`] the attempt. After [`close`](Self::close), or when the client is over,
     /// this has no effect.
     pub fn reconnect(&mut self) {
         if let Some(action) = self.machine.reconnect(Error::Disconnected, timer::now()) {
