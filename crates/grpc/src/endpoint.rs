@@ -12,8 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::ConnectError;
-use crate::backoff::Backoff;
 use crate::channel::Channel;
 use crate::clock::{BoxFuture, MaybeSend};
 use crate::connection::{Sender, Transport};
@@ -21,6 +19,7 @@ use crate::connector::Connector;
 use crate::link::Link;
 #[cfg(feature = "tls")]
 use crate::tls;
+use crate::{Backoff, ConnectError};
 
 /// Connects to a `ws` or `wss` URL with the defaults of [`Endpoint`], and returns a channel that
 /// reconnects when necessary.
@@ -147,7 +146,9 @@ impl Endpoint {
         self
     }
 
-    /// Sets the backoff between connection attempts.
+    /// Sets the delays between connection attempts: [`Backoff::base`] and [`Backoff::cap`]. The
+    /// number of attempts is unlimited whatever the backoff says, since each attempt is caused by a
+    /// call.
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
     }

@@ -66,7 +66,6 @@
 //! A page with a Content-Security-Policy needs `script-src 'wasm-unsafe-eval'` to compile
 //! WebAssembly at all, and `connect-src` with the URL of the WebSocket.
 
-mod backoff;
 mod body;
 mod channel;
 mod clock;
@@ -89,7 +88,6 @@ mod status;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use backoff::Backoff;
 pub use body::ResponseBody;
 pub use channel::{Channel, ResponseFuture};
 pub use endpoint::{Endpoint, connect};
@@ -101,3 +99,4 @@ pub use incoming::{Connection, Incoming, incoming};
 pub use serve::{Serve, ServeConfig, serve, serve_connection};
 #[cfg(not(target_family = "wasm"))]
 pub use server::{MAX_PENDING_ACCEPT_RESETS, server};
+pub use sockeye::reconnect::Backoff;

@@ -6,11 +6,10 @@ use http::uri::{Authority, Scheme};
 use tokio::sync::{Notify, watch};
 use tonic::Status;
 
-use crate::backoff::Backoff;
 use crate::clock::{self, Instant};
 use crate::connection::Sender;
 use crate::connector::Connector;
-use crate::{ConnectError, status};
+use crate::{Backoff, ConnectError, status};
 
 /// The state that all clones of a channel share.
 ///
@@ -177,7 +176,7 @@ impl Link {
     }
 
     fn failed(&self, cause: Arc<ConnectError>, earlier: u32, at: Instant) -> Failed {
-        Failed { cause, earlier, until: at + self.backoff.pause(earlier) }
+        Failed { cause, earlier, until: at + self.backoff.delay(earlier, clock::random()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
