@@ -3,6 +3,7 @@
 //! Each parser answers a mistake with a sentence that says what is allowed; clap prints it after
 //! the name of the flag.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use sockeye::upgrade::{HostPolicy, OriginPolicy, TrustedProxies};
@@ -69,6 +70,15 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("{port:?} is not a port from 0 to 65535; {EXPECTED}")),
     }
+}
+
+/// Refuses the value of `--port`, and names the flag that takes it.
+pub(crate) fn port(text: &str) -> Result<Infallible, String> {
+    let port: u16 = text.parse().unwrap_or(8080);
+    Err(format!(
+        "there is no such flag; use --listen 127.0.0.1:{port}, or --listen 0.0.0.0:{port} for \
+         clients on other machines"
+    ))
 }
 
 /// Parses a host pattern, such as `app.example.com` or `*.example.com`.

@@ -1,5 +1,6 @@
 //! The arguments of every command that listens.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ pub(crate) struct Hosting {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     #[arg(value_parser = units::address)]
     pub(crate) listen: String,
+
+    /// Always refused, with a tip: other programs have a flag for the port alone
+    #[arg(long = "port", short = 'p', hide = true, value_parser = units::port)]
+    _port: Option<Infallible>,
 
     /// Serve metrics of all connections at /metrics, for Prometheus, to whoever can reach the port
     #[arg(long)]

@@ -44,6 +44,19 @@ fn an_address_needs_a_port() {
 }
 
 #[test]
+fn the_flag_for_a_port_is_named() {
+    for (flag, port) in [("--port", "9000"), ("-p", "9000"), ("--port", "many")] {
+        let output = program::run(&["serve", flag, port]);
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+        let complaint = program::complaint(&["serve", flag, port]);
+        let tip = if port == "many" { "8080" } else { port };
+        assert!(complaint.contains(&format!("--listen 127.0.0.1:{tip}")), "{complaint}");
+    }
+    let help = String::from_utf8(program::run(&["serve", "--help"]).stdout).unwrap();
+    assert!(!help.contains("--port"), "{help}");
+}
+
+#[test]
 fn a_certificate_needs_its_key() {
     assert!(complaint("--tls-cert", "cert.pem").contains("--tls-key"));
     assert!(complaint("--tls-key", "key.pem").contains("--tls-cert"));

@@ -5,13 +5,18 @@ use crate::program;
 
 use std::io::{Read, Write};
 
-/// Returns the status of the response to a request with these headers and those of an upgrade.
+/// Returns the status of the response to a request with these headers and, at the paths of
+/// WebSockets, those of an upgrade.
 fn status(server: &program::Server, path: &str, headers: &str) -> String {
     let mut stream = server.dial();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\n{headers}connection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
+    let upgrade = match path {
+        "/echo" | "/grpc" => {
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        }
+        _ => "",
+    };
+    let request = format!("GET {path} HTTP/1.1\r\n{headers}{upgrade}\r\n");
     // The server may refuse a long head, and close, before it has taken all of it.
     let _ = stream.write_all(request.as_bytes());
     let mut status = [0; 12];

@@ -1,8 +1,10 @@
 //! The routes of the server.
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
@@ -12,18 +14,20 @@ use crate::host::metrics::ServerMetrics;
 
 /// Returns the router of the server.
 pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: usize) -> Router {
-    let router = match metrics {
+    let pages = match metrics {
         Some(metrics) => {
             Router::new().route("/metrics", get(move || async move { metrics.page() }))
         }
         None => Router::new(),
     };
-    router
-        .merge(demo::routes(echo.options()))
-        .route("/echo", any(echo::upgrade).with_state(echo))
+    let pages = pages
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/server.json", get(move || async move { about(max_message) }))
         .merge(page::routes())
+        .route_layer(middleware::from_fn(refuse_websockets));
+    pages
+        .merge(demo::routes(echo.options()))
+        .route("/echo", any(echo::upgrade).with_state(echo))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
 }
@@ -35,6 +39,22 @@ fn about(max_message: usize) -> Response {
     let body =
         format!("{{\"version\":\"{version}\",\"maxMessage\":{max_message},\"demo\":{demo}}}\n");
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// Refuses requests for WebSockets at the paths of pages. A server may ignore an upgrade and answer
+/// with the page (RFC 9110 section 7.8), but that would not say where the WebSockets are.
+async fn refuse_websockets(request: Request, next: Next) -> Response {
+    let upgrades =
+        request.headers().get_all(UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    let mut upgrades = upgrades.flat_map(|value| value.split(','));
+    if request.method() == Method::CONNECT
+        || upgrades.any(|upgrade| upgrade.trim().eq_ignore_ascii_case("websocket"))
+    {
+        let sentence = "There is no WebSocket at this path. /echo sends every message back, \
+                        and /grpc carries gRPC.\n";
+        return (StatusCode::NOT_FOUND, sentence).into_response();
+    }
+    next.run(request).await
 }
 
 async fn not_found() -> Response {
