@@ -4,8 +4,8 @@
 //!
 //!     cargo run -p sockeye --example push_auth
 //!
-//! `ws://127.0.0.1:8080/?ada` is admitted, `ws://127.0.0.1:8080/?mallory` is closed with 1008, and
-//! a request without a name is answered with 401.
+//! `ws://127.0.0.1:8080/?user=ada` is admitted, `ws://127.0.0.1:8080/?user=mallory` is closed with
+//! 1008, and a request without a name is answered with 401.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,12 +27,12 @@ fn main() -> sockeye::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let tasks = runtime.handle().clone();
     let chat = Callbacks::new()
-        .on_upgrade(|request, _| match request.query() {
+        .on_upgrade(|request, _| match request.query("user") {
             Some(name) if !name.is_empty() => Ok(()),
             _ => Err(Refusal::unauthorized("who are you?\n")),
         })
         .on_open(move |connection, request| {
-            let name = request.query().unwrap_or_default().to_owned();
+            let name = request.query("user").unwrap_or_default().into_owned();
             let (user, handle) = (Arc::<OnceLock<String>>::default(), connection.handle());
             connection.set_data(User(user.clone()));
             tasks.spawn(async move {

@@ -13,8 +13,8 @@ fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let chat = Callbacks::new()
         .on_open(|connection, request| {
-            // ws://127.0.0.1:8080/?ada
-            let name = request.query().unwrap_or("somebody").to_owned();
+            // ws://127.0.0.1:8080/?name=ada
+            let name = request.query("name").unwrap_or("somebody".into()).into_owned();
             announce(connection, format!("{name} is here"));
             connection.set_data(Name(name));
         })

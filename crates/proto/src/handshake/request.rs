@@ -1,5 +1,7 @@
 //! The server's check of a client's request (RFC 6455 section 4.2.1, RFC 8441 section 5).
 
+use std::borrow::Cow;
+
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method, Uri, Version};
 
@@ -7,6 +9,7 @@ use super::authority::{Authority, default_port};
 use super::error::HandshakeError;
 use super::head::RequestHead;
 use super::key::Key;
+use super::request_values::{bearer_token, cookie, query_parameter, visible};
 use super::subprotocol;
 use crate::excerpt::excerpt;
 use crate::extension::Extension;
@@ -137,9 +140,31 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the query without its question mark.
-    pub fn query(&self) -> Option<&'a str> {
+    /// Returns the query without its question mark, as received.
+    pub fn raw_query(&self) -> Option<&'a str> {
         self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// Returns the value of the first query parameter with this name, decoded as a form encodes it.
+    /// `None` when the parameter is missing, or not UTF-8 after decoding. Proxies and servers may
+    /// log the query.
+    pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
+        query_parameter(self.raw_query()?, name)
+    }
+
+    /// Returns the token of an `Authorization: Bearer` header (RFC 6750 section 2.1). Browsers
+    /// cannot send this header with a WebSocket: their alternatives are cookies, a subprotocol that
+    /// carries the token, and the query.
+    pub fn bearer_token(&self) -> Option<&'a str> {
+        bearer_token(self.header("Authorization")?)
+    }
+
+    /// Returns the value of the first cookie with this case-sensitive name (RFC 6265 section 5.4).
+    /// Quotes around the value are part of it.
+    pub fn cookie(&self, name: &str) -> Option<&'a str> {
+        let mut headers =
+            self.headers().filter(|(header, _)| header.eq_ignore_ascii_case("Cookie"));
+        headers.find_map(|(_, cookies)| cookie(cookies, name))
     }
 
     /// Returns the Host header, or over HTTP/2 the `:authority` pseudo-header: a host and an
@@ -449,11 +474,7 @@ pub(super) fn once<'a>(
 
 /// Returns a header's value as text: visible ASCII, spaces and tabs.
 pub(super) fn text<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, HandshakeError> {
-    let visible = value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~'));
-    match std::str::from_utf8(value) {
-        Ok(text) if visible => Ok(text),
-        _ => Err(HandshakeError::HeaderNotText { name }),
-    }
+    visible(value).ok_or(HandshakeError::HeaderNotText { name })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use sockeye_proto::handshake::{Refusal, Request};
+use sockeye_proto::handshake::{self, Refusal, Request};
 
 /// A request for a WebSocket that obeys the rules of the handshake and comes from an allowed
 /// origin: its head, and the client's address. [`Upgrader::admit`](super::Upgrader::admit) passes
@@ -90,51 +90,15 @@ impl UpgradeRequest {
 }
 
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    //= https://www.rfc-editor.org/rfc/rfc9110#section-11.1
-    //# It uses a case-insensitive token to identify the authentication scheme
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_matches(' '))
+    handshake::bearer_token(headers.get(AUTHORIZATION)?.as_bytes())
 }
 
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|pairs| pairs.split(';'))
-        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
-        .find_map(|(other, value)| (other == name).then_some(value))
+    headers.get_all(COOKIE).iter().find_map(|value| handshake::cookie(value.as_bytes(), name))
 }
 
 pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
-    uri.query()?
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .find(|(other, _)| decoded(other).is_some_and(|other| other == name))
-        .and_then(|(_, value)| decoded(value))
-}
-
-/// Decodes percent signs and pluses; returns `None` when the result is not UTF-8. A percent sign
-/// without two digits is kept literally.
-fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(text.into());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let digit = |at: usize| tail.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.extend(u8::try_from(high * 16 + low));
-                rest = &tail[2..];
-            }
-            (b'+', ..) => bytes.push(b' '),
-            _ => bytes.push(*first),
-        }
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
+    handshake::query_parameter(uri.query()?, name)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn upgrader() -> Upgrader {
             let mut headers = HeaderMap::new();
             headers.insert("x-greeting", HeaderValue::from_static("hello"));
             response.extend(&headers);
-            if request.query() == Some("b") {
+            if request.raw_query() == Some("b") {
                 response.choose_subprotocol(request, "b");
             }
             Ok(())

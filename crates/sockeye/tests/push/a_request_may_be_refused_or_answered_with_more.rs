@@ -22,8 +22,8 @@ fn start(callbacks: Callbacks) -> Running {
 fn a_handler_may_refuse_a_request() {
     let (opened, told) = channel();
     let callbacks = Callbacks::new()
-        .on_upgrade(|request: &Request<'_>, _: &mut Answer| match request.query() {
-            Some("token=secret") => Ok(()),
+        .on_upgrade(|request: &Request<'_>, _: &mut Answer| match request.query("token") {
+            Some(token) if token == "secret" => Ok(()),
             _ => Err(Refusal::unauthorized("who are you?").header(
                 HeaderName::from_static("www-authenticate"),
                 HeaderValue::from_static("Token"),

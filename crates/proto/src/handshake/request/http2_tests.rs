@@ -42,7 +42,7 @@ fn an_extended_connect_for_a_websocket_is_understood() {
     let uri = Uri::from_static(URI);
     let request =
         Request::from_http2(&Method::CONNECT, Some(b"websocket"), &uri, &headers).unwrap();
-    assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+    assert_eq!((request.path(), request.raw_query()), ("/chat", Some("room=1")));
     assert_eq!(request.host(), "example.com:8443");
     assert_eq!(request.origin(), Some("https://example.com:8443"));
     assert_eq!(request.subprotocols(), ["chat.v2", "chat"]);
