@@ -4,10 +4,10 @@ use std::fmt;
 
 use sockeye_proto::{CloseCode, Prepared, UsageError};
 
+use crate::close_payload::ClosePayload;
 #[cfg(unix)]
 use crate::push::{Handle, HandleError};
 use crate::split::{Sender, TrySendError};
-use crate::websocket::ClosePayload;
 
 /// The sending side of a connection, for code that sends to many connections of different servers:
 /// the tasks of [`Server`](crate::Server), axum or hyper ([`split::Sender`](Sender)), and the
