@@ -40,6 +40,9 @@ mod axum_stops_without_losing_anybody;
 mod both_ends_end_the_transport_once_closed;
 #[cfg(all(feature = "deflate", feature = "http2", feature = "hyper"))]
 mod both_versions_of_http_serve_alike;
+#[cfg(feature = "axum")]
+mod byte_stream;
+mod cancel_safety;
 mod certificate;
 mod certificates_come_from_pem;
 #[cfg(feature = "hyper")]
@@ -49,6 +52,8 @@ mod every_backend_serves_alike;
 mod foreign;
 mod frames_are_forwarded_as_they_come;
 mod frames_sent_with_the_request_are_not_lost;
+#[cfg(all(feature = "axum", feature = "deflate", feature = "http2", feature = "tls"))]
+mod http2;
 mod interim_answers_are_passed_over;
 #[cfg(all(feature = "axum", feature = "deflate"))]
 mod interop_byte_streams_with_python;
@@ -65,6 +70,7 @@ mod log;
 mod long_messages_are_streamed;
 mod peer;
 mod prepared_messages_are_sent_from_tasks;
+mod reconnect;
 mod redirects_are_followed_when_asked;
 mod relay;
 mod the_answer_is_there_to_read;
