@@ -17,7 +17,6 @@
 //! implemented, with the reasons.
 
 mod assembler;
-pub mod backoff;
 mod budget;
 pub mod close;
 mod close_code;

@@ -62,7 +62,7 @@
 //! | shut a server down gracefully | [`Drain`], [`Shutdown`], [`Server::serve_with_shutdown`] |
 //! | monitor connections in production | `metrics`, with the feature `metrics`; events and spans of the crate `tracing` |
 //! | log text that a peer chose | [`escape`] |
-//! | decide whether to retry after an error | [`ConnectError::is_transient`], [`ConnectError::retry_after`], [`backoff`] |
+//! | decide whether to retry after an error | [`ConnectError::is_transient`], [`ConnectError::retry_after`], [`reconnect::Backoff::delay`] |
 //! | forward frames as they arrive, or implement an extension | [`WebSocket::into_frames`] |
 //! | handle frames by hand | [`Upgrader::accept_raw`](upgrade::Upgrader::accept_raw), [`frame`], [`mask`], [`handshake`] |
 //! | run in the browser | the same API: see [below](#in-the-browser) |
@@ -295,8 +295,8 @@
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
     CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, MemoryBudget, Message, MessageRef,
-    Prepared, ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, backoff, close, escape, frame,
-    handshake, mask, text,
+    Prepared, ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, close, escape, frame, handshake,
+    mask, text,
 };
 
 // Types of these are in the public API, so that a program can name them in the version that fits.

@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use crate::backoff::full_jitter;
-
 /// Default of `base`. The jitter halves it on average: long enough for a server that restarts under
 /// a supervisor.
 const DEFAULT_BASE: Duration = Duration::from_secs(1);
@@ -92,8 +90,16 @@ impl Backoff {
     ///
     /// assert_eq!(Backoff::new().delay(3, 1 << 63), Duration::from_secs(4));
     /// ```
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3
+    //# The first reconnect attempt SHOULD be delayed by a random amount of
+    //# time.
     pub fn delay(&self, earlier: u32, random: u64) -> Duration {
-        full_jitter(self.base, self.cap, earlier, random)
+        let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
+        let longest = self.base.saturating_mul(factor).min(self.cap);
+        // Delays of more than 64 bits of nanoseconds are over 500 years.
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = (u128::from(longest) * u128::from(random)) >> 64;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(longest))
     }
 
     pub(super) fn is_stable(&self, open: Duration) -> bool {
