@@ -60,8 +60,8 @@ pub(crate) struct Hosting {
     #[arg(long, requires = "trust_proxy", help_heading = "Proxies")]
     pub(crate) proxy_protocol: bool,
 
-    /// Maximum number of simultaneous connections, each of HTTP/2 with up to 100 WebSockets;
-    /// further ones wait
+    /// Maximum number of simultaneous connections; further ones wait. On HTTP/2, each WebSocket
+    /// after the first counts as a connection, and is refused with 503 instead
     #[arg(long, value_name = "NUMBER", default_value = "10000", help_heading = "Limits")]
     #[arg(value_parser = units::connections)]
     pub(crate) max_connections: usize,

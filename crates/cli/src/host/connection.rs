@@ -1,11 +1,15 @@
 //! One accepted connection: TLS if configured, then HTTP/1.1 with upgrades or HTTP/2 with extended
 //! CONNECTs, each with a timeout.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -183,9 +187,21 @@ where
     let streams = Streams::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
-        request.extensions_mut().insert(guard.clone().with_stream(streams.enter()));
-        let (answer, streams) = (router.call(request), streams.clone());
-        async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, &streams))) }
+        let guard = guard.clone().with_stream(streams.enter());
+        let is_websocket = request.method() == Method::CONNECT;
+        let guard = if is_websocket { guard.with_slot() } else { Some(guard) };
+        let answer = guard.map(|guard| {
+            request.extensions_mut().insert(guard);
+            router.call(request)
+        });
+        let streams = streams.clone();
+        async move {
+            let answer = match answer {
+                Some(answer) => answer.await?,
+                None => no_slot(),
+            };
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, &streams)))
+        }
     });
     let guarded = Http2Guard::new(stream);
     let resets = guarded.reset_limit();
@@ -228,6 +244,13 @@ pub(crate) async fn serve_grpc(
     }
     // Some calls never end by themselves.
     Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)
+}
+
+/// Returns the answer to a WebSocket on an HTTP/2 stream when the server has no slot for it. Unlike a
+/// connection, a stream cannot wait in the system's accept queue.
+fn no_slot() -> Response {
+    let text = "all connections of --max-connections are in use; try again later\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response()
 }
 
 fn http2_builder() -> http2::Builder<TokioExecutor> {

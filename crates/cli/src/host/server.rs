@@ -29,9 +29,12 @@ impl Server {
             if full && !was_full {
                 warn!("all connections of --max-connections are in use; new ones wait");
             }
-            // The slot comes first: a full server leaves new clients in the system's accept queue.
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            // A full server leaves new clients in the system's accept queue.
+            let Ok(free) = self.slots.acquire().await else { return };
+            drop(free);
             let (stream, peer) = acceptor.accept().await;
+            // A WebSocket on an HTTP/2 stream may have taken the slot meanwhile.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             debug!(%peer, "accepted");
             // Clients wait for small echoes. A socket that refuses this option is about to fail.
             let _ = stream.set_nodelay(true);

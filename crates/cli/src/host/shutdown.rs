@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sockeye::{Drain, DrainGuard};
 use tokio::sync::OwnedSemaphorePermit;
@@ -11,23 +12,60 @@ use tracing::Span;
 use super::streams::Stream;
 
 /// The registration of a connection, which holds its slot from accept until its last task ends. The
-/// HTTP connection and the WebSockets that it carries share the slot.
+/// HTTP connection shares the slot with the WebSocket that it becomes, or with the first one that it
+/// carries as a stream; each further one has a slot of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
     /// Names the peer in each log line, in every task of the connection.
     span: Span,
     drain: Drain,
-    _place: Arc<(OwnedSemaphorePermit, DrainGuard)>,
+    registration: Arc<Registration>,
     /// The HTTP/2 stream, if the guard belongs to one.
     _stream: Option<Arc<Stream>>,
+    /// The slot of the WebSocket on that stream, if it is one.
+    _slot: Option<Arc<WebSocketSlot>>,
+}
+
+#[derive(Debug)]
+struct Registration {
+    slot: OwnedSemaphorePermit,
+    /// `true` while a WebSocket on an HTTP/2 stream shares the slot.
+    is_shared: AtomicBool,
+    _drain: DrainGuard,
+}
+
+/// The slot of a WebSocket on an HTTP/2 stream.
+#[derive(Debug)]
+enum WebSocketSlot {
+    /// Shared with the connection.
+    Shared(Arc<Registration>),
+    Own {
+        _permit: OwnedSemaphorePermit,
+    },
+}
+
+impl Drop for WebSocketSlot {
+    fn drop(&mut self) {
+        if let Self::Shared(registration) = self {
+            registration.is_shared.store(false, Ordering::Release);
+        }
+    }
 }
 
 impl ConnectionGuard {
     /// Registers a connection.
     pub(crate) fn new(drain: &Drain, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
-        let place = Arc::new((slot, drain.guard()));
-        Self { peer, span: Span::none(), drain: drain.clone(), _place: place, _stream: None }
+        let registration =
+            Registration { slot, is_shared: AtomicBool::new(false), _drain: drain.guard() };
+        Self {
+            peer,
+            span: Span::none(),
+            drain: drain.clone(),
+            registration: Arc::new(registration),
+            _stream: None,
+            _slot: None,
+        }
     }
 
     /// Returns this guard with `client` as its peer, and with a span that names the client.
@@ -38,6 +76,19 @@ impl ConnectionGuard {
     /// Returns this guard, extended by an HTTP/2 stream of its connection.
     pub(crate) fn with_stream(self, stream: Stream) -> Self {
         Self { _stream: Some(Arc::new(stream)), ..self }
+    }
+
+    /// Returns this guard, extended by a slot for a WebSocket on an HTTP/2 stream; `None` when no
+    /// slot is free.
+    pub(crate) fn with_slot(self) -> Option<Self> {
+        let registration = &self.registration;
+        let slot = if registration.is_shared.swap(true, Ordering::AcqRel) {
+            let slots = Arc::clone(registration.slot.semaphore());
+            WebSocketSlot::Own { _permit: slots.try_acquire_owned().ok()? }
+        } else {
+            WebSocketSlot::Shared(Arc::clone(registration))
+        };
+        Some(Self { _slot: Some(Arc::new(slot)), ..self })
     }
 
     /// Returns the address of the peer.

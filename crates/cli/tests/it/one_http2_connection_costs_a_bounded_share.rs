@@ -65,6 +65,37 @@ fn websocket(server: &program::Server) -> Request<()> {
 }
 
 #[tokio::test]
+async fn each_further_websocket_needs_a_slot() {
+    let server = program::Server::start(&["--self-signed", "--max-connections", "3"]);
+    let (sender, _connection) = connect(&server).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(ask(&sender, websocket(&server)).await.unwrap());
+    }
+    let mut ready = sender.clone().ready().await.unwrap();
+    let (answer, _send) = ready.send_request(websocket(&server), false).unwrap();
+    let answer = tokio::time::timeout(LONG, answer).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    // Pages need no slot: the streams of a connection are bounded.
+    ask(&sender, page(&server)).await.unwrap();
+    let (mut send, _) = streams.pop().unwrap();
+    send.send_reset(Reason::CANCEL);
+    // The server learns of the reset before the next request, and frees the slot soon after.
+    let freed = async {
+        loop {
+            let mut ready = sender.clone().ready().await.unwrap();
+            let (answer, _send) = ready.send_request(websocket(&server), false).unwrap();
+            if answer.await.unwrap().status() == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LONG, freed).await.unwrap();
+}
+
+#[tokio::test]
 async fn websockets_that_do_not_read_their_echoes_leave_the_connection_alone() {
     /// A text message of 20 bytes, masked by zeros.
     const MESSAGE: &[u8] = b"\x81\x94\0\0\0\0xxxxxxxxxxxxxxxxxxxx";
