@@ -45,9 +45,9 @@ impl fmt::Display for ConnectError {
                 write!(f, "TLS inside the connection could not be set up: {error}")
             }
             Self::Http2(error) => {
-                write!(f, "the other end does not speak HTTP/2: {}", ErrorChain(error))
+                write!(f, "the peer does not speak HTTP/2: {}", ErrorChain(error))
             }
-            Self::Closed => f.write_str("the other end closed the connection at once"),
+            Self::Closed => f.write_str("the peer closed the connection at once"),
             Self::TimedOut { limit } => {
                 write!(f, "the connection was not open after {} s", limit.as_secs_f64())
             }
@@ -94,7 +94,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Http2(error) => error.fmt(f),
             Self::Ended(error) => error.fmt(f),
-            Self::Lost => f.write_str("nothing was heard of the other end"),
+            Self::Lost => f.write_str("the connection was lost during the call"),
         }
     }
 }

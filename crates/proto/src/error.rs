@@ -137,7 +137,7 @@ impl fmt::Display for ProtocolError {
                 write!(f, "message is over the limit of {limit} bytes")
             }
             Self::OverBudget { limit } => {
-                write!(f, "the memory for unfinished messages, {limit} bytes, is used up")
+                write!(f, "the memory budget of {limit} bytes is used up")
             }
             Self::InvalidUtf8 => f.write_str("text message is not UTF-8"),
             Self::InvalidDeflate => f.write_str("compressed message is not valid DEFLATE data"),

@@ -66,7 +66,10 @@ impl fmt::Display for Error {
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
             Self::Failed(frame) => write!(f, "the connection did not end cleanly: {frame}"),
             Self::QueueFull { limit } => {
-                write!(f, "the peer filled the queue of {limit} bytes faster than it was received")
+                write!(
+                    f,
+                    "the receive queue of {limit} bytes is full: messages arrived faster than they were received"
+                )
             }
             Self::Connect(error) => error.fmt(f),
             Self::TimedOut(error) => write!(f, "the connection timed out: {error}"),

@@ -153,9 +153,9 @@ impl fmt::Display for TimedOut {
             Self::Keepalive => "the peer is silent and did not answer a ping",
             Self::Closing => "the closing handshake was not finished in time",
             Self::Writing => {
-                "the peer read nothing of what was to be written (if it waits to write as well, receive while sending)"
+                "the peer accepted no output in time (if the peer waits to send as well, receive while sending)"
             }
-            Self::Reading => "a message did not arrive whole in time",
+            Self::Reading => "a message was not received completely in time",
             Self::MessageTooSlow => "a message arrived too slowly",
         })
     }

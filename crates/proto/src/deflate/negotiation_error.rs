@@ -39,13 +39,13 @@ impl fmt::Display for NegotiationError {
         f.write_str("permessage-deflate: ")?;
         match self {
             Self::UnknownParameter { name } => write!(f, "unknown parameter `{name}`"),
-            Self::DuplicateParameter { name } => write!(f, "{name} is there twice"),
+            Self::DuplicateParameter { name } => write!(f, "{name} is repeated"),
             Self::InvalidValue { name, value: Some(value) } => {
                 write!(f, "{name} has the invalid value `{value}`")
             }
             Self::InvalidValue { name, value: None } => write!(f, "{name} has no value"),
             Self::WindowTooLarge { name, offered, answered } => {
-                write!(f, "{name} is {answered} where {offered} was offered")
+                write!(f, "{name} is {answered}, but {offered} was offered")
             }
         }
     }

@@ -131,8 +131,10 @@ impl fmt::Display for CredentialsError {
             Self::ControlCharacter => {
                 "HTTP cannot carry control characters in user name or password"
             }
-            Self::PercentEncoding => "the user name or password of the URL is not encoded text",
-            Self::Token => "a bearer token has letters, digits and `-._~+/=` only",
+            Self::PercentEncoding => {
+                "the user name or password in the URL is not percent-encoded UTF-8"
+            }
+            Self::Token => "a bearer token may contain only letters, digits and `-._~+/=`",
         })
     }
 }

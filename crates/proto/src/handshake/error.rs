@@ -199,7 +199,7 @@ impl fmt::Display for HandshakeError {
             }
             Self::MissingHeader { name } => write!(f, "the {name} header is missing"),
             Self::DuplicateHeader { name } => {
-                write!(f, "the {name} header must come once, received it again")
+                write!(f, "the {name} header must occur once, but is repeated")
             }
             Self::HeaderNotText { name } => {
                 write!(f, "the {name} header must be visible ASCII")
@@ -240,31 +240,31 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the Sec-WebSocket-Extensions header is malformed: {reason}")
             }
             Self::HostRefused { host } => {
-                write!(f, "this server does not answer for the host `{host}`")
+                write!(f, "this server does not serve the host `{host}`")
             }
             Self::OriginRefused { origin, host } => {
                 write!(f, "origin `{origin}` is not allowed on host `{host}`")
             }
             Self::Refused(refusal) => write!(f, "the request was refused: {refusal}"),
             Self::Status { status, body, .. } if body.is_empty() => {
-                write!(f, "the server opened no WebSocket, it answered {status}")
+                write!(f, "the server opened no WebSocket, but answered {status}")
             }
             Self::Status { status, body, .. } => {
                 let body = excerpt(body.trim_ascii_end());
-                write!(f, "the server opened no WebSocket, it answered {status}: {body}")
+                write!(f, "the server opened no WebSocket, but answered {status}: {body}")
             }
             Self::AcceptMismatch { expected, received } => {
                 write!(f, "the Sec-WebSocket-Accept must be `{expected}`, received `{received}`")
             }
             Self::UnaskedSubprotocol { subprotocol } => {
-                write!(f, "the server chose subprotocol `{subprotocol}`, which was not asked for")
+                write!(f, "the server chose subprotocol `{subprotocol}`, which was not requested")
             }
             Self::UnaskedExtension { extension } => {
                 write!(f, "the server chose extension `{extension}`, which was not offered")
             }
             #[cfg(feature = "deflate")]
             Self::Deflate(reason) => {
-                write!(f, "the server's answer to the offer is wrong: {reason}")
+                write!(f, "the server's response to the offered extensions is invalid: {reason}")
             }
         }
     }
@@ -307,11 +307,11 @@ mod tests {
             headers: Box::default(),
             body: Bytes::new(),
         };
-        assert_eq!(error.to_string(), "the server opened no WebSocket, it answered 404 Not Found");
+        assert_eq!(error.to_string(), "the server opened no WebSocket, but answered 404 Not Found");
         let error = error.with_body(Bytes::from_static(b"no such room\n"));
         assert_eq!(
             error.to_string(),
-            "the server opened no WebSocket, it answered 404 Not Found: no such room"
+            "the server opened no WebSocket, but answered 404 Not Found: no such room"
         );
     }
 

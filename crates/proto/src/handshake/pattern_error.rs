@@ -26,7 +26,7 @@ pub(super) enum PatternReason {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = match self.reason {
-            PatternReason::Scheme => "its scheme is not one",
+            PatternReason::Scheme => "the scheme is invalid",
             PatternReason::Host => "expected a host with an optional port and nothing after it",
             PatternReason::Wildcard => "`*` can only be the whole first label, or the port",
         };

@@ -75,7 +75,7 @@ impl fmt::Display for RequestError {
                  send an Authorization header",
             ),
             Self::InvalidHost { host } => {
-                write!(f, "the URL's host `{host}` cannot be written in ASCII")
+                write!(f, "the URL's host `{host}` cannot be converted to ASCII")
             }
             Self::Credentials(reason) => write!(f, "the credentials cannot be sent: {reason}"),
             Self::InvalidHeaderName { name } => {
@@ -89,7 +89,7 @@ impl fmt::Display for RequestError {
             }
             Self::DuplicateHost => f.write_str("the Host header was added twice"),
             Self::Subprotocol(reason) => {
-                write!(f, "the subprotocol cannot be asked for: {reason}")
+                write!(f, "the subprotocol cannot be requested: {reason}")
             }
             Self::Extension(reason) => write!(f, "the extension cannot be offered: {reason}"),
         }

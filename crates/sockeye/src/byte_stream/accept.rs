@@ -134,7 +134,7 @@ pub(super) async fn enqueue(queue: &mpsc::Sender<ByteStream>, stream: ByteStream
         Err(SendTimeoutError::Timeout(stream)) => (CloseCode::TRY_AGAIN_LATER, stream),
         Err(SendTimeoutError::Closed(stream)) => (CloseCode::GOING_AWAY, stream),
     };
-    tracing::debug!(%code, "no place for a byte stream");
+    tracing::debug!(%code, "byte stream not accepted");
     // The closing handshake's timeout bounds the wait. If the peer does not answer, no data is
     // lost.
     let _ = stream.into_refused().close(code, "").await;

@@ -113,7 +113,7 @@ impl fmt::Display for ConnectError {
             Self::ProxyVariable { variable, source } => {
                 write!(
                     f,
-                    "the variable {variable} does not name a proxy that can be used: {source}"
+                    "the environment variable {variable} does not name a usable proxy: {source}"
                 )
             }
             Self::Resolve { host, source } => {
@@ -132,7 +132,7 @@ impl fmt::Display for ConnectError {
                 write!(f, "could not connect to {}: {}", path.display(), ErrorChain(source))
             }
             Self::Proxy { proxy, source } => {
-                write!(f, "the proxy {proxy} did not connect us to the host: {source}")
+                write!(f, "the proxy {proxy} did not connect to the host: {source}")
             }
             Self::Tls { host, source } => {
                 write!(f, "the TLS handshake with `{host}` failed: {}", ErrorChain(source))
@@ -143,7 +143,10 @@ impl fmt::Display for ConnectError {
             Self::NoHttp2 { host } => write!(f, "`{host}` does not speak HTTP/2"),
             Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
             Self::OtherServer { asked, connected } => {
-                write!(f, "the connection is to {connected}, not to {asked}, by one scheme")
+                write!(
+                    f,
+                    "the connection is to {connected}, not to {asked} by the requested scheme"
+                )
             }
             Self::Io(source) => {
                 write!(

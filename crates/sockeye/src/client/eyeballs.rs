@@ -147,7 +147,7 @@ where
             match attempt.as_mut().poll(cx) {
                 Poll::Ready(Ok(stream)) => return Poll::Ready(Some(stream)),
                 Poll::Ready(Err(error)) => {
-                    tracing::debug!(%address, %error, "address refused");
+                    tracing::debug!(%address, %error, "attempt to connect failed");
                     failed.push(FailedAttempt { address, error });
                     drop(attempts.remove(index));
                 }

@@ -31,12 +31,12 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Hook => "what is called before the attempt",
+            Self::Hook => "the hook before the attempt",
             Self::Resolve => "name resolution",
             Self::Connect => "the TCP connection",
             Self::Proxy => "the connection through the proxy",
             Self::Tls => "the TLS handshake",
-            Self::Http2 => "the beginning of HTTP/2",
+            Self::Http2 => "the start of HTTP/2",
             Self::Handshake => "the WebSocket handshake",
         })
     }

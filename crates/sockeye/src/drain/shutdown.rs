@@ -111,7 +111,7 @@ impl Shutdown {
     pub(crate) fn refusal(&self) -> Refusal {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let retry = HeaderValue::from(self.draw().div_ceil(10));
-        Refusal::new(status, "the server stops\n").header(RETRY_AFTER, retry)
+        Refusal::new(status, "the server is stopping\n").header(RETRY_AFTER, retry)
     }
 
     /// Draws the delay for one client, in tenths of seconds.

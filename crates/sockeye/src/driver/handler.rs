@@ -148,6 +148,6 @@ impl Left {
 
 async fn close(mut driver: Box<Driver>, code: CloseCode) {
     if let Err(error) = driver.close(ClosePayload(Some(code.into()))).await {
-        tracing::debug!(%error, "the connection was not closed in good order");
+        tracing::debug!(%error, "closing the connection failed");
     }
 }

@@ -178,7 +178,7 @@ pub struct TooManyResets {
 
 impl fmt::Display for TooManyResets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the client has reset more than twice {} streams", self.limit)
+        write!(f, "the client has reset more than twice the allowed {} streams", self.limit)
     }
 }
 

@@ -62,7 +62,7 @@ impl Admission {
         response.extend(&self.headers);
         if let Some(subprotocol) = self.subprotocol {
             if !response.choose_subprotocol(request, &subprotocol) {
-                tracing::warn!(subprotocol, "a subprotocol was chosen that was not asked for");
+                tracing::warn!(subprotocol, "a subprotocol was chosen that was not requested");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 return Err(Refusal::new(status, "no subprotocol could be agreed on\n"));
             }

@@ -306,7 +306,8 @@ impl Upgrader {
             UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 role_metrics.count_refused_with(Some(status));
-                let late = Refusal::new(status, "the request could not be decided on in time\n");
+                let late =
+                    Refusal::new(status, "the server did not decide on the request in time\n");
                 let mut bytes = Vec::with_capacity(256);
                 answer::encode_refusal(late, &mut bytes);
                 Deadline::after(TIMEOUT_ANSWER_DEADLINE).watch(refuse(&mut stream, &bytes)).await;

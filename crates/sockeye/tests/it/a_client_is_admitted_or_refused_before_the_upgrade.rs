@@ -169,7 +169,10 @@ async fn a_hook_that_never_decides_is_dropped_at_the_deadline_and_the_client_tol
     drop(client);
     told.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nthe request could not be decided on in time\n"), "{answer}");
+    assert!(
+        answer.ends_with("\r\n\r\nthe server did not decide on the request in time\n"),
+        "{answer}"
+    );
     let error = server.await.unwrap().unwrap_err();
     assert!(matches!(error, UpgradeError::TimedOut { after } if after == timeout), "{error:?}");
 }

@@ -26,7 +26,7 @@ async fn an_answer_that_is_no_upgrade_is_in_the_error() {
     let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\nno such room\nmore";
     let (status, body, shown) = status_and_body(answer.to_owned()).await;
     assert_eq!((status, body.as_str()), (StatusCode::NOT_FOUND, "no such room\n"));
-    assert_eq!(shown, "the server opened no WebSocket, it answered 404 Not Found: no such room");
+    assert_eq!(shown, "the server opened no WebSocket, but answered 404 Not Found: no such room");
 }
 
 #[tokio::test(start_paused = true)]

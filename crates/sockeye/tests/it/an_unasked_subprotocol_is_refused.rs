@@ -15,7 +15,7 @@ async fn an_unasked_subprotocol_is_refused() {
         assert_eq!(error, HandshakeError::UnaskedSubprotocol { subprotocol: "other".into() });
         assert_eq!(
             error.to_string(),
-            "the server chose subprotocol `other`, which was not asked for"
+            "the server chose subprotocol `other`, which was not requested"
         );
     }
 }

@@ -114,7 +114,7 @@ async fn a_request_that_comes_too_late_is_answered_503() {
         ConnectError::Handshake(HandshakeError::Status { status, body, headers }) => {
             assert_eq!(
                 (status, &body[..]),
-                (StatusCode::SERVICE_UNAVAILABLE, &b"the server stops\n"[..])
+                (StatusCode::SERVICE_UNAVAILABLE, &b"the server is stopping\n"[..])
             );
             let retry: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
             assert!((1..=10).contains(&retry), "{retry}");

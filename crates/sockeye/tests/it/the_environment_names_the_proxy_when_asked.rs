@@ -66,7 +66,7 @@ async fn a_variable_that_is_no_proxy_is_named() {
     );
     let text = error.to_string();
     assert!(
-        text.starts_with("the variable all_proxy does not name a proxy that can be used: "),
+        text.starts_with("the environment variable all_proxy does not name a usable proxy: "),
         "{text}"
     );
 }

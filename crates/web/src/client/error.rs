@@ -113,7 +113,9 @@ impl fmt::Display for ConnectError {
             Self::Security(exception) => {
                 write!(f, "the browser forbids this connection: {exception}")
             }
-            Self::Failed => f.write_str("no connection, for a reason that the browser hides"),
+            Self::Failed => {
+                f.write_str("the connection could not be opened; the browser hides the reason")
+            }
             Self::TimedOut { after } => write!(f, "no connection within {after:?}"),
             Self::Browser(exception) => write!(f, "the browser refused to connect: {exception}"),
             Self::Hook(error) => write!(f, "the hook before each attempt failed: {error}"),

@@ -64,6 +64,6 @@ async fn not_found() -> Response {
 }
 
 async fn method_not_allowed() -> Response {
-    let sentence = "This path is there to be read, with GET or HEAD.\n";
+    let sentence = "This path accepts only GET and HEAD.\n";
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], sentence).into_response()
 }

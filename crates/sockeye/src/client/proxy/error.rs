@@ -105,21 +105,23 @@ impl fmt::Display for ProxyUrlError {
                 f.write_str("a proxy is written as `http://host:port` or `socks5://host:port`")
             }
             Self::Scheme => f.write_str("a proxy's scheme must be `http` or `socks5`"),
-            Self::Https => f.write_str("proxies by TLS (`https`) are not supported: use `http`"),
-            Self::Socks4 => f.write_str("SOCKS version 4 is not supported: use `socks5`"),
-            Self::MissingHost => f.write_str("the proxy has no host"),
+            Self::Https => f.write_str("proxies over TLS (`https`) are not supported; use `http`"),
+            Self::Socks4 => f.write_str("SOCKS version 4 is not supported; use `socks5`"),
+            Self::MissingHost => f.write_str("the proxy's URL has no host"),
             Self::Authority => f.write_str("the proxy's host or port is malformed"),
-            Self::Path => f.write_str("a proxy has no path: a `/` in a password is `%2F`"),
-            Self::PercentEncoding => {
-                f.write_str("a percent sign needs two hexadecimal digits: `%25` stands for it")
+            Self::Path => {
+                f.write_str("a proxy's URL has no path; write a `/` in a password as `%2F`")
             }
+            Self::PercentEncoding => f.write_str(
+                "a percent sign must be followed by two hexadecimal digits; `%25` is a literal one",
+            ),
             Self::ColonInUser => f.write_str("HTTP cannot carry a user name with a colon"),
             Self::ControlCharacter => {
                 f.write_str("HTTP cannot carry control characters in user name or password")
             }
             Self::CredentialLength { length } => write!(
                 f,
-                "SOCKS5 wants a user name and a password of 1 to 255 bytes, not of {length}"
+                "SOCKS5 requires a user name and a password of 1 to 255 bytes, not of {length}"
             ),
         }
     }
@@ -143,22 +145,28 @@ impl fmt::Display for TunnelError {
                 write!(f, "the proxy answered {status}: {}", body.escape_ascii())
             }
             Self::EarlyInput { length } => {
-                write!(f, "the proxy sent {length} bytes before the host was spoken to")
+                write!(f, "the proxy sent {length} bytes before anything was sent to the host")
             }
             Self::Version { version } => {
                 write!(f, "the proxy does not speak SOCKS5: its answer begins with {version:#04x}")
             }
             Self::NoAcceptableMethod => {
-                f.write_str("the proxy takes none of the ways to authenticate that were offered")
+                f.write_str("the proxy accepts none of the offered authentication methods")
             }
             Self::UnofferedMethod { method } => {
-                write!(f, "the proxy wants authentication {method:#04x}, which was not offered")
+                write!(
+                    f,
+                    "the proxy selected authentication method {method:#04x}, which was not offered"
+                )
             }
             Self::CredentialsRefused { status } => {
                 write!(f, "the proxy refused the user name or password (status {status})")
             }
             Self::HostTooLong { length } => {
-                write!(f, "a host's name of {length} bytes is over the 255 that SOCKS5 can carry")
+                write!(
+                    f,
+                    "the host name of {length} bytes is over the limit of 255 bytes in SOCKS5"
+                )
             }
             Self::Reply(reply) => write!(f, "the proxy answered: {reply}"),
             Self::AddressType { address_type } => {

@@ -63,7 +63,7 @@ impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
             Self::GENERAL_FAILURE => "general failure",
-            Self::NOT_ALLOWED => "not allowed by its rules",
+            Self::NOT_ALLOWED => "not allowed by the proxy's rules",
             Self::NETWORK_UNREACHABLE => "network unreachable",
             Self::HOST_UNREACHABLE => "host unreachable",
             Self::CONNECTION_REFUSED => "connection refused",

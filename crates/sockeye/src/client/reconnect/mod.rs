@@ -297,7 +297,7 @@ impl Reconnecting {
             Action::Wait { attempt, delay } => {
                 self.publish(SenderState::Waiting);
                 self.resource = Resource::Timer(Box::pin(sleep(delay)));
-                tracing::debug!(attempt, ?delay, "another connection is to be made");
+                tracing::debug!(attempt, ?delay, "waiting to reconnect");
                 Ok(())
             }
             Action::Connect(attempt) => {

@@ -22,9 +22,11 @@ impl fmt::Display for Missing {
             Self::Ring(error) => {
                 write!(f, "io_uring cannot be set up with one issuer and deferred work: {error}")
             }
-            Self::BufferRing(error) => write!(f, "io_uring takes no ring of buffers: {error}"),
-            Self::StableSubmission => f.write_str("io_uring has no stable submissions"),
-            Self::Timeout => f.write_str("io_uring has no waits with a timeout"),
+            Self::BufferRing(error) => {
+                write!(f, "io_uring does not support rings of buffers: {error}")
+            }
+            Self::StableSubmission => f.write_str("io_uring does not support stable submissions"),
+            Self::Timeout => f.write_str("io_uring does not support waits with a timeout"),
         }
     }
 }

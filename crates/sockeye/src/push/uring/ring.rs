@@ -496,7 +496,7 @@ impl Drop for Ring {
             }
         }
         if self.has_operations() {
-            tracing::error!("the kernel goes on with operations that were cancelled");
+            tracing::error!("the kernel continues operations that were cancelled");
             mem::forget(mem::take(&mut self.operations));
             return;
         }

@@ -57,7 +57,10 @@ pub struct NetworkError {
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let network = sockeye_proto::escape(&self.network);
-        write!(f, "`{network}` is no network: expected an address such as 192.0.2.7 or 10.0.0.0/8")
+        write!(
+            f,
+            "`{network}` is not a network; expected an address such as 192.0.2.7 or 10.0.0.0/8"
+        )
     }
 }
 

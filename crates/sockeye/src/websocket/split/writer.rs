@@ -146,7 +146,7 @@ impl Writer {
             }
             Poll::Ready(Ok(step)) => step,
             Poll::Ready(Err(error)) => {
-                tracing::debug!(%error, "what was left could not be written");
+                tracing::debug!(%error, "the remaining output could not be written");
                 self.ended = Some(Err(error));
                 Step::Ended
             }

@@ -71,7 +71,7 @@ async fn what_will_not_go_away_is_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn the_program_may_judge_otherwise() {
     let mut client = scripted([Step::Answer(UNAUTHORIZED)]).retry_when(|_| true);
-    let failed = "failed: the opening handshake failed: the server opened no WebSocket, it answered \
+    let failed = "failed: the opening handshake failed: the server opened no WebSocket, but answered \
                   401 Unauthorized";
     for expected in ["scheduled 1", failed, "scheduled 2"] {
         assert_eq!(next(&mut client).await, expected);
