@@ -1,13 +1,13 @@
-//! The position of one connection or stream in the cycle: the bytes that it has sent, and the
-//! replies that it expects.
+//! The position of one connection or stream in the message cycle: the requests that it has sent,
+//! and the replies that it expects.
 
-use crate::cycle::Cycle;
-use crate::deflate::Inflater;
-use crate::load::LoadError;
-use crate::mode::Deflate;
+use crate::error::LoadError;
+use crate::inflater::Inflater;
+use crate::load::Load;
+use crate::message_cycle::MessageCycle;
 
-/// The position of a connection in the cycle: sends requests as the caller queues them, and checks
-/// the replies.
+/// The position of one connection in the cycle: yields requests as the caller queues them, and
+/// checks the replies.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     /// Number of messages queued, including those before the first.
@@ -28,29 +28,26 @@ enum Replies {
 }
 
 impl Exchange {
-    /// Creates an exchange that starts with message `first` of the cycle and has nothing queued.
-    /// Compressed cycles have to start with their first message.
-    pub(crate) fn new(cycle: &Cycle, first: u64) -> Self {
+    /// Creates an exchange that starts with message `first` of the cycle and has nothing queued. A
+    /// compressed cycle is started at its first message, since later ones refer to it.
+    pub(crate) fn new(load: &Load, cycle: &MessageCycle, first: u64) -> Self {
+        let (first, replies) = match load.deflate {
+            None => (first, Replies::Exact { position: first * cycle.reply_size() as u64 }),
+            Some(mode) => (0, Replies::Inflated(Box::new(Inflater::new(mode)))),
+        };
         let sent = cycle.position(first);
-        let position = first * cycle.reply_size() as u64;
-        Self { queued: first, sent, end: sent, replies: Replies::Exact { position } }
-    }
-
-    /// Creates an exchange whose replies have to be inflated.
-    pub(crate) fn compressed(deflate: Deflate) -> Self {
-        let replies = Replies::Inflated(Box::new(Inflater::new(deflate)));
-        Self { queued: 0, sent: 0, end: 0, replies }
+        Self { queued: first, sent, end: sent, replies }
     }
 
     /// Queues the next `messages` messages of the cycle.
-    pub(crate) fn queue(&mut self, cycle: &Cycle, messages: u64) {
+    pub(crate) fn queue(&mut self, cycle: &MessageCycle, messages: u64) {
         self.queued += messages;
         self.end = cycle.position(self.queued);
     }
 
     /// Returns the bytes that are queued and not sent: all of them, if they are no more than may be
     /// in flight.
-    pub(crate) fn unsent<'a>(&self, cycle: &'a Cycle) -> &'a [u8] {
+    pub(crate) fn unsent<'a>(&self, cycle: &'a MessageCycle) -> &'a [u8] {
         cycle.requests(self.sent, self.end - self.sent)
     }
 
@@ -61,14 +58,18 @@ impl Exchange {
 
     /// Returns the number of messages of the cycle that were sent whole, including those before the
     /// first.
-    pub(crate) fn sent(&self, cycle: &Cycle) -> u64 {
+    pub(crate) fn sent(&self, cycle: &MessageCycle) -> u64 {
         cycle.whole(self.sent)
     }
 
     /// Checks every byte received, and returns the number of replies that became whole.
-    pub(crate) fn receive(&mut self, cycle: &Cycle, received: &[u8]) -> Result<u64, LoadError> {
+    pub(crate) fn receive(
+        &mut self,
+        cycle: &MessageCycle,
+        received: &[u8],
+    ) -> Result<u64, LoadError> {
         match &mut self.replies {
-            Replies::Inflated(inflater) => inflater.take(cycle, received),
+            Replies::Inflated(inflater) => inflater.receive(cycle, received),
             Replies::Exact { position } => {
                 let reply_size = cycle.reply_size() as u64;
                 cycle.check(*position, received).map_err(|offset| {

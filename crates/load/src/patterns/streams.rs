@@ -1,9 +1,8 @@
 //! Echo in a closed loop over HTTP/2: each stream is a WebSocket, opened by an extended CONNECT
 //! (RFC 8441).
 //!
-//! This driver is built on tokio and h2 and therefore costs more than the bare one over HTTP/1.1;
-//! the race compares the server's time. The driver uses HTTP/2 with prior knowledge (RFC 9113
-//! section 3.3).
+//! This loop is built on tokio and h2 and therefore costs more than the one over HTTP/1.1. It uses
+//! HTTP/2 with prior knowledge (RFC 9113 section 3.3).
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,99 +14,110 @@ use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, RecvStream, SendStream};
 use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_VERSION};
-use http::{Method, Request, StatusCode, Version};
+use http::uri::InvalidUri;
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
-use crate::cycle::Cycle;
+use crate::error::LoadError;
 use crate::exchange::Exchange;
-use crate::handshake::{HandshakeError, is_agreed};
-use crate::in_flight::InFlight;
-use crate::load::{Load, LoadError, STALL, WAIT};
-use crate::report::{Counts, Report};
+use crate::handshake::check_extensions;
+use crate::limits::REPLY_TIMEOUT;
+use crate::load::Load;
+use crate::measurement::PhasedRun;
+use crate::message_cycle::MessageCycle;
+use crate::progress::ProgressReporter;
+use crate::report::LoadReport;
+use crate::send_times::SendTimes;
 
 /// Flow-control windows, in bytes: the amount that a server may send on a stream, and on a
-/// connection, before the driver reads. Chromium's values.
+/// connection, before the client reads. Chromium's values.
 const STREAM_WINDOW: u32 = 6 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 15 * 1024 * 1024;
 
-/// Runs the echo load on all streams of all connections.
-pub(crate) fn run(load: &Load, streams: usize) -> Result<Report, LoadError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(drive(load, streams))
+/// Interval at which the run looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+impl Load {
+    /// Opens connections of HTTP/2 with prior knowledge (RFC 9113 section 3.3), and on each of them
+    /// this number of streams, each a WebSocket opened by extended CONNECT (RFC 8441). By default,
+    /// each connection is a WebSocket over HTTP/1.1.
+    ///
+    /// For [`TrafficPattern::Echo`](crate::TrafficPattern::Echo) without TLS only. HTTP/2 costs the
+    /// client more processor time per message than HTTP/1.1 does.
+    pub fn streams(mut self, streams: usize) -> Self {
+        self.streams = Some(streams);
+        self
+    }
 }
 
-async fn drive(load: &Load, streams: usize) -> Result<Report, LoadError> {
-    let cycle = Arc::new(load.cycle(load.in_flight));
+/// Runs the echo load on all streams of all connections.
+pub(super) fn run(
+    load: &Load,
+    streams: usize,
+    progress: &mut ProgressReporter<'_>,
+) -> Result<LoadReport, LoadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(echo(load, streams, progress))
+}
+
+async fn echo(
+    load: &Load,
+    streams: usize,
+    progress: &mut ProgressReporter<'_>,
+) -> Result<LoadReport, LoadError> {
+    let cycle = Arc::new(MessageCycle::prepare(load, load.in_flight));
     let mut opened = Vec::with_capacity(load.connections * streams);
     for index in 0..load.connections {
-        let connection = timeout(STALL, connect(load)).await.map_err(|_| LoadError::Stalled);
-        let mut connection = connection.flatten().map_err(|error| error.on(index))?;
+        let connected = within_timeout(connect(load)).await;
+        let mut connection = connected.map_err(|error| error.on(index))?;
         for _ in 0..streams {
-            let open = timeout(STALL, open(load, &mut connection)).await;
-            let halves = open.map_err(|_| LoadError::Stalled).flatten();
+            let halves = within_timeout(open(load, &mut connection)).await;
             opened.push((index, halves.map_err(|error| error.on(index))?));
         }
+        progress.update_opening(index + 1);
     }
-    let seen = Arc::new(Mutex::new(Seen::begin(load)?));
+    let run = Arc::new(Mutex::new(PhasedRun::begin(load)?));
     let mut echoes = JoinSet::new();
     for (first, (index, (send, receive))) in (0..).zip(opened) {
         // Streams start at different messages, so that neighbours do not send the same at the same
         // time.
-        let exchange = load.exchange(&cycle, first);
-        let in_flight = InFlight::new(load.in_flight);
-        let mut stream = Stream { send, receive, exchange, in_flight };
+        let exchange = Exchange::new(load, &cycle, first);
+        let send_times = SendTimes::new(load.in_flight);
+        let mut stream = EchoStream { send, receive, exchange, send_times };
         stream.exchange.queue(&cycle, load.in_flight as u64);
-        let (cycle, seen) = (Arc::clone(&cycle), Arc::clone(&seen));
+        let (cycle, run) = (Arc::clone(&cycle), Arc::clone(&run));
         echoes.spawn(unconstrained(async move {
-            poll_fn(|cx| stream.poll_echo(cx, &cycle, &seen)).await.map_err(|error| error.on(index))
+            poll_fn(|cx| stream.poll_echo(cx, &cycle, &run)).await.map_err(|error| error.on(index))
         }));
     }
-    pass(load.warm_up, &seen, &mut echoes).await?;
-    *lock(&seen) = Seen::begin(load)?;
-    pass(load.duration, &seen, &mut echoes).await?;
-    lock(&seen).counts.report(load)
-}
-
-/// Runs the streams for at least `time`, and until a reply has arrived.
-async fn pass(
-    time: Duration,
-    seen: &Mutex<Seen>,
-    echoes: &mut JoinSet<Result<(), LoadError>>,
-) -> Result<(), LoadError> {
-    let end = Instant::now() + time;
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() && !lock(seen).counts.is_empty() {
-            return Ok(());
-        }
         tokio::select! {
-            () = sleep(left.clamp(Duration::from_millis(1), WAIT)) => {}
+            () = sleep(TICK) => {}
             // The echo tasks end only by failing.
-            Some(Ok(ended)) = echoes.join_next() => return ended.and(Err(LoadError::Closed)),
+            Some(Ok(ended)) = echoes.join_next() => {
+                return Err(ended.err().unwrap_or(LoadError::Closed));
+            }
         }
-        if lock(seen).last_reply.elapsed() > STALL {
-            return Err(LoadError::Stalled);
+        let now = Instant::now();
+        let mut run = lock(&run);
+        progress.update(now, || run.progress(load.connections, now));
+        if run.advance(now, true)? {
+            return run.finish();
         }
     }
 }
 
-/// The replies on all streams.
-struct Seen {
-    counts: Counts,
-    last_reply: Instant,
+async fn within_timeout<T>(
+    step: impl Future<Output = Result<T, LoadError>>,
+) -> Result<T, LoadError> {
+    timeout(REPLY_TIMEOUT, step).await.unwrap_or(Err(LoadError::ReplyTimeout))
 }
 
-impl Seen {
-    fn begin(load: &Load) -> Result<Self, LoadError> {
-        Ok(Self { counts: Counts::begin(load.server_pid)?, last_reply: Instant::now() })
-    }
-}
-
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+fn lock(run: &Mutex<PhasedRun>) -> MutexGuard<'_, PhasedRun> {
     // All tasks run on one thread; a panic of another task concerns only that task.
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+    run.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn connect(load: &Load) -> Result<SendRequest<Bytes>, LoadError> {
@@ -117,14 +127,15 @@ async fn connect(load: &Load) -> Result<SendRequest<Bytes>, LoadError> {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake(tcp)
-        .await?;
+        .await
+        .map_err(http2_error)?;
     let ping = connection.ping_pong();
     // An error of the connection appears on each of its streams.
     tokio::spawn(unconstrained(async move { drop(connection.await) }));
     // The server sends its settings first, so they are known once a ping is answered (RFC 9113
     // section 3.4).
     if let Some(mut ping) = ping {
-        ping.ping(Ping::opaque()).await?;
+        ping.ping(Ping::opaque()).await.map_err(http2_error)?;
     }
     if requests.is_extended_connect_protocol_enabled() {
         Ok(requests)
@@ -140,63 +151,64 @@ async fn open(
     let mut request = Request::new(());
     *request.method_mut() = Method::CONNECT;
     *request.version_mut() = Version::HTTP_2;
-    *request.uri_mut() = format!("http://{}{}", load.address, load.path)
+    *request.uri_mut() = format!("http://{}{}", load.host, load.path)
         .parse()
-        .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
+        .map_err(|error: InvalidUri| LoadError::Http2(error.into()))?;
     request.extensions_mut().insert(Protocol::from_static("websocket"));
     let headers = request.headers_mut();
-    headers.insert(SEC_WEBSOCKET_VERSION, http::HeaderValue::from_static("13"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     if let Some(deflate) = load.deflate {
-        let offer = http::HeaderValue::from_static(deflate.agreement());
-        headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate.offer()));
     }
-    poll_fn(|cx| connection.poll_ready(cx)).await?;
-    let (answer, send) = connection.send_request(request, false)?;
-    let (head, receive) = answer.await?.into_parts();
+    poll_fn(|cx| connection.poll_ready(cx)).await.map_err(http2_error)?;
+    let (answer, send) = connection.send_request(request, false).map_err(http2_error)?;
+    let (head, receive) = answer.await.map_err(http2_error)?.into_parts();
     if head.status != StatusCode::OK {
-        return Err(HandshakeError::Refused.into());
+        return Err(LoadError::HandshakeRefused { status: Some(head.status.as_u16()) });
     }
     let answer = head.headers.get(SEC_WEBSOCKET_EXTENSIONS);
     let answer = answer.map_or(&[][..], |value| value.as_bytes());
-    let answer = String::from_utf8_lossy(answer);
-    if !is_agreed(&answer, load.deflate) {
-        return Err(HandshakeError::WrongExtension { answer: answer.into_owned() }.into());
-    }
+    check_extensions(&String::from_utf8_lossy(answer), load.deflate)?;
     Ok((send, receive))
 }
 
+fn http2_error(error: h2::Error) -> LoadError {
+    LoadError::Http2(error.into())
+}
+
 /// One WebSocket, or the raw stream in its place on a bare server.
-struct Stream {
+struct EchoStream {
     send: SendStream<Bytes>,
     receive: RecvStream,
     exchange: Exchange,
-    in_flight: InFlight,
+    send_times: SendTimes,
 }
 
-impl Stream {
+impl EchoStream {
     /// Receives all available data and sends what is queued in response, until an error.
     fn poll_echo(
         &mut self,
         cx: &mut Context<'_>,
-        cycle: &Cycle,
-        seen: &Mutex<Seen>,
+        cycle: &MessageCycle,
+        run: &Mutex<PhasedRun>,
     ) -> Poll<Result<(), LoadError>> {
         while let Poll::Ready(data) = self.receive.poll_data(cx) {
-            let data = data.ok_or(LoadError::Closed)??;
-            self.receive.flow_control().release_capacity(data.len())?;
+            let data = data.ok_or(LoadError::Closed)?.map_err(http2_error)?;
+            self.receive.flow_control().release_capacity(data.len()).map_err(http2_error)?;
             let replies = self.exchange.receive(cycle, &data)?;
             if replies > 0 {
-                let now = Instant::now();
-                let mut seen = lock(seen);
-                seen.last_reply = now;
-                self.in_flight.replace(replies, now, &mut seen.counts);
+                self.send_times.replace(replies, Instant::now(), &mut lock(run));
                 self.exchange.queue(cycle, replies);
             }
         }
         self.poll_send(cx, cycle)
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, cycle: &Cycle) -> Poll<Result<(), LoadError>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        cycle: &MessageCycle,
+    ) -> Poll<Result<(), LoadError>> {
         loop {
             let unsent = self.exchange.unsent(cycle);
             if unsent.is_empty() {
@@ -204,10 +216,12 @@ impl Stream {
             }
             self.send.reserve_capacity(unsent.len());
             while self.send.capacity() == 0 {
-                ready!(self.send.poll_capacity(cx)).ok_or(LoadError::Closed)??;
+                let capacity = ready!(self.send.poll_capacity(cx)).ok_or(LoadError::Closed)?;
+                capacity.map_err(http2_error)?;
             }
             let size = unsent.len().min(self.send.capacity());
-            self.send.send_data(Bytes::copy_from_slice(&unsent[..size]), false)?;
+            let data = Bytes::copy_from_slice(&unsent[..size]);
+            self.send.send_data(data, false).map_err(http2_error)?;
             self.exchange.advance(size);
         }
     }
@@ -216,9 +230,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load;
-    use crate::load::Pattern;
-    use crate::load::tests::raw;
+    use crate::load::WireProtocol;
     use h2::server;
     use http::Response;
     use std::net::{SocketAddr, TcpListener};
@@ -261,13 +273,21 @@ mod tests {
         builder
     }
 
-    fn run(address: SocketAddr) -> Result<Report, LoadError> {
-        load::run(&Load { connections: 1, streams: Some(3), ..raw(address, Pattern::Echo) })
+    fn run(address: SocketAddr) -> Result<LoadReport, LoadError> {
+        Load::new(address)
+            .protocol(WireProtocol::Raw)
+            .length(1000)
+            .connections(1)
+            .streams(3)
+            .in_flight(2)
+            .warm_up(Duration::from_millis(5))
+            .duration(Duration::from_millis(50))
+            .run()
     }
 
     fn failure(address: SocketAddr) -> LoadError {
         match run(address).unwrap_err() {
-            LoadError::On { connection: 0, error } => *error,
+            LoadError::Connection { index: 0, error } => *error,
             error => panic!("{error:?}"),
         }
     }
@@ -285,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_allows_no_websockets_is_told_apart() {
+    fn a_server_that_allows_no_websockets_is_recognised() {
         let error = failure(serve(server::Builder::new(), |_| {}));
         assert!(matches!(error, LoadError::NoExtendedConnect), "{error:?}");
     }

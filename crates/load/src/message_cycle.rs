@@ -2,31 +2,17 @@
 //! repeats.
 //!
 //! All messages of a run have the same length. The echo of an uncompressed message is known to the
-//! byte, so the driver checks the whole reply stream by comparing slices; it inflates compressed
+//! byte, so the client checks the whole reply stream by comparing slices; it inflates compressed
 //! echoes first.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
-use crate::deflate::Deflater;
+use crate::deflate::{DeflateMode, Deflater};
 use crate::frame;
-use crate::mode::Deflate;
-use crate::payload::{Payload, Random};
+use crate::load::{Load, WireProtocol};
+use crate::payload::{PayloadKind, Random};
 
 /// Approximate total size of the distinct messages, in bytes, so that they stay in the second-level
-/// cache of the driver's core.
+/// cache of the client's core.
 const CYCLE_SIZE: usize = 256 * 1024;
-
-/// The protocol between driver and server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-pub enum Wire {
-    /// Opening handshake, masked frames out, unmasked frames back.
-    WebSocket,
-    /// No handshake; the same masked frames out, the identical bytes back.
-    Raw,
-}
 
 /// All bytes that a connection sends during its lifetime, and the replies that it expects.
 ///
@@ -35,7 +21,7 @@ pub enum Wire {
 ///                       └ only with context takeover
 /// ```
 #[derive(Debug)]
-pub struct Cycle {
+pub(crate) struct MessageCycle {
     requests: Vec<u8>,
     /// Offset of each request, including those sent once, and of the end of the cycle's last
     /// request.
@@ -50,32 +36,45 @@ pub struct Cycle {
     length: usize,
 }
 
-impl Cycle {
+impl MessageCycle {
+    /// Prepares the messages of `load`, so that one write holds up to `in_flight` of them.
+    pub(crate) fn prepare(load: &Load, in_flight: usize) -> Self {
+        match load.deflate {
+            None => Self::new(load.protocol, load.payload, load.length, in_flight),
+            Some(mode) => Self::compressed(mode, load.payload, load.length, in_flight),
+        }
+    }
+
     /// Prepares messages of `length` bytes for connections with up to `in_flight` messages in
     /// flight.
     ///
     /// # Panics
     ///
     /// If `in_flight` is 0.
-    pub fn new(wire: Wire, payload: Payload, length: usize, in_flight: usize) -> Self {
+    pub(crate) fn new(
+        protocol: WireProtocol,
+        kind: PayloadKind,
+        length: usize,
+        in_flight: usize,
+    ) -> Self {
         let mut cycle = Self::empty(length, in_flight);
         let mut random = Random::new(length as u64);
         for _ in 0..cycle.distinct {
-            let message = random.payload(payload, length);
+            let message = random.payload(kind, length);
             let start = cycle.requests.len();
-            cycle.push_request(payload.op_code(), &message, random.next());
-            match wire {
-                Wire::WebSocket => {
-                    frame::append_reply(&mut cycle.replies, payload.op_code(), &message);
+            cycle.push_request(kind.op_code(), &message, random.next());
+            match protocol {
+                WireProtocol::WebSocket => {
+                    frame::append_reply(&mut cycle.replies, kind.op_code(), &message);
                 }
-                Wire::Raw => cycle.replies.extend_from_slice(&cycle.requests[start..]),
+                WireProtocol::Raw => cycle.replies.extend_from_slice(&cycle.requests[start..]),
             }
         }
         cycle.close(in_flight);
         cycle
     }
 
-    /// Prepares a cycle as [`Cycle::new`] does, with every message compressed.
+    /// Prepares a cycle as [`MessageCycle::new`] does, with every message compressed.
     ///
     /// With context takeover, the cycle is compressed twice in a row. The first pass begins with an
     /// empty window and is sent once. The second pass may refer to the data before it; because the
@@ -85,21 +84,26 @@ impl Cycle {
     /// # Panics
     ///
     /// If `in_flight` is 0.
-    pub fn compressed(deflate: Deflate, payload: Payload, length: usize, in_flight: usize) -> Self {
+    pub(crate) fn compressed(
+        mode: DeflateMode,
+        kind: PayloadKind,
+        length: usize,
+        in_flight: usize,
+    ) -> Self {
         let mut cycle = Self::empty(length, in_flight);
         let mut random = Random::new(length as u64);
         for _ in 0..cycle.distinct {
-            cycle.messages.extend(random.payload(payload, length));
+            cycle.messages.extend(random.payload(kind, length));
         }
-        let mut deflater = Deflater::new(deflate);
-        let passes = match deflate {
-            Deflate::Takeover => 2,
-            Deflate::NoTakeover => 1,
+        let mut deflater = Deflater::new(mode);
+        let passes = match mode {
+            DeflateMode::Takeover => 2,
+            DeflateMode::NoTakeover => 1,
         };
         cycle.once = (passes - 1) * cycle.distinct;
         for message in 0..(passes * cycle.distinct) as u64 {
             let compressed = deflater.compress(cycle.message(message));
-            let first = frame::COMPRESSED | payload.op_code();
+            let first = frame::COMPRESSED | kind.op_code();
             cycle.push_request(first, &compressed, random.next());
         }
         cycle.close(in_flight);
@@ -134,7 +138,7 @@ impl Cycle {
     }
 
     /// Returns the byte position in the endless request stream at which message `message` begins.
-    pub fn position(&self, message: u64) -> u64 {
+    pub(crate) fn position(&self, message: u64) -> u64 {
         let once = self.once as u64;
         let Some(later) = message.checked_sub(once) else {
             return self.starts[wrap(message, self.once)] as u64;
@@ -145,7 +149,7 @@ impl Cycle {
     }
 
     /// Returns the number of messages that end at or before byte `position` of the request stream.
-    pub fn whole(&self, position: u64) -> u64 {
+    pub(crate) fn whole(&self, position: u64) -> u64 {
         let (turns, start) = self.locate(position);
         let before = self.starts.partition_point(|&begin| begin <= start) - 1;
         turns * self.distinct as u64 + before as u64
@@ -153,7 +157,7 @@ impl Cycle {
 
     /// Returns up to `size` bytes of the request stream from byte `position` on: all of them, if
     /// they span no more messages than `in_flight`.
-    pub fn requests(&self, position: u64, size: u64) -> &[u8] {
+    pub(crate) fn requests(&self, position: u64, size: u64) -> &[u8] {
         let (_, start) = self.locate(position);
         let rest = &self.requests[start..];
         &rest[..usize::try_from(size).unwrap_or(usize::MAX).min(rest.len())]
@@ -179,17 +183,12 @@ impl Cycle {
 
     /// Returns the size of one reply in bytes, including its header; 0 for compressed replies,
     /// whose sizes differ.
-    pub fn reply_size(&self) -> usize {
+    pub(crate) fn reply_size(&self) -> usize {
         self.replies.len() / self.distinct
     }
 
-    /// Returns whether replies have to be inflated.
-    pub fn is_compressed(&self) -> bool {
-        self.replies.is_empty()
-    }
-
     /// Returns message `message` of a compressed cycle, without its frame.
-    pub fn message(&self, message: u64) -> &[u8] {
+    pub(crate) fn message(&self, message: u64) -> &[u8] {
         let start = wrap(message, self.distinct) * self.length;
         &self.messages[start..start + self.length]
     }
@@ -199,7 +198,7 @@ impl Cycle {
     /// # Errors
     ///
     /// The index in `received` of the first byte that differs.
-    pub fn check(&self, position: u64, mut received: &[u8]) -> Result<(), usize> {
+    pub(crate) fn check(&self, position: u64, mut received: &[u8]) -> Result<(), usize> {
         let mut start = wrap(position, self.replies.len());
         let mut checked = 0;
         while !received.is_empty() {
@@ -228,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_accepted_at_any_split_and_across_the_wrap() {
-        let cycle = Cycle::new(Wire::WebSocket, Payload::Ascii, 20_000, 1);
+        let cycle = MessageCycle::new(WireProtocol::WebSocket, PayloadKind::Ascii, 20_000, 1);
         let mut stream = cycle.replies.repeat(2);
         for (split, position) in [(0, 0_u64), (1, 1), (19_999, 19_999), (300_000, 300_000)] {
             assert_eq!(cycle.check(position, &stream[split..]), Ok(()));
@@ -239,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_window_of_requests_is_one_slice_wherever_it_begins() {
-        let cycle = Cycle::new(Wire::Raw, Payload::Binary, 100_000, 16);
+        let cycle = MessageCycle::new(WireProtocol::Raw, PayloadKind::Binary, 100_000, 16);
         let size = cycle.position(1);
         let window = cycle.requests(size, 16 * size);
         let size = usize::try_from(size).unwrap();
@@ -250,8 +249,8 @@ mod tests {
 
     #[test]
     fn positions_and_messages_agree_in_the_first_pass_and_in_later_turns() {
-        for deflate in [Deflate::Takeover, Deflate::NoTakeover] {
-            let cycle = Cycle::compressed(deflate, Payload::Json, 1024, 2);
+        for mode in [DeflateMode::Takeover, DeflateMode::NoTakeover] {
+            let cycle = MessageCycle::compressed(mode, PayloadKind::Json, 1024, 2);
             for message in [0, 1, 255, 256, 257, 511, 512, 513, 767, 768, 5000] {
                 let position = cycle.position(message);
                 assert_eq!(cycle.whole(position), message);
@@ -264,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_second_turn_repeats_the_cycle_and_not_the_first_pass() {
-        let cycle = Cycle::compressed(Deflate::Takeover, Payload::Json, 1024, 1);
+        let cycle = MessageCycle::compressed(DeflateMode::Takeover, PayloadKind::Json, 1024, 1);
         let distinct = cycle.distinct as u64;
         let request = |message| {
             let position = cycle.position(message);

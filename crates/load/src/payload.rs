@@ -1,14 +1,12 @@
 //! The content of messages: the same bytes in every run.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use crate::names::impl_names;
 
-/// The kind of content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-pub enum Payload {
+/// The kind of content that messages have, which also decides between text and binary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayloadKind {
     /// Binary messages of pseudo-random bytes.
+    #[default]
     Binary,
     /// Text messages of ASCII letters and digits.
     Ascii,
@@ -18,7 +16,14 @@ pub enum Payload {
     Json,
 }
 
-impl Payload {
+impl_names!(PayloadKind {
+    Binary => "binary",
+    Ascii => "ascii",
+    Utf8 => "utf8",
+    Json => "json",
+});
+
+impl PayloadKind {
     /// Returns the opcode of such messages (RFC 6455 section 5.2).
     pub(crate) const fn op_code(self) -> u8 {
         match self {
@@ -54,19 +59,21 @@ impl Random {
     }
 
     /// Returns a message of exactly `length` bytes.
-    pub(crate) fn payload(&mut self, payload: Payload, length: usize) -> Vec<u8> {
+    pub(crate) fn payload(&mut self, kind: PayloadKind, length: usize) -> Vec<u8> {
         const ASCII: [&str; 8] = ["0", "7", "a", "k", "q", "E", "R", " "];
         const MIXED: [&str; 8] = ["a", "7", "é", "ß", "鮭", "海", "🐟", "🌊"];
         let mut bytes = Vec::with_capacity(length + 128);
         while bytes.len() < length {
             let rest = length - bytes.len();
-            match payload {
-                Payload::Binary => bytes.extend_from_slice(&self.next().to_le_bytes()),
-                Payload::Utf8 if rest >= 4 => bytes.extend_from_slice(self.pick(&MIXED).as_bytes()),
-                Payload::Ascii | Payload::Utf8 => {
+            match kind {
+                PayloadKind::Binary => bytes.extend_from_slice(&self.next().to_le_bytes()),
+                PayloadKind::Utf8 if rest >= 4 => {
+                    bytes.extend_from_slice(self.pick(&MIXED).as_bytes());
+                }
+                PayloadKind::Ascii | PayloadKind::Utf8 => {
                     bytes.extend_from_slice(self.pick(&ASCII).as_bytes());
                 }
-                Payload::Json => bytes.extend_from_slice(self.record().as_bytes()),
+                PayloadKind::Json => bytes.extend_from_slice(self.record().as_bytes()),
             }
         }
         bytes.truncate(length);
@@ -97,8 +104,8 @@ mod tests {
     #[test]
     fn text_payloads_are_valid_utf8_of_the_exact_length() {
         for length in 0..300 {
-            for payload in [Payload::Ascii, Payload::Utf8, Payload::Json] {
-                let message = Random::new(7).payload(payload, length);
+            for kind in [PayloadKind::Ascii, PayloadKind::Utf8, PayloadKind::Json] {
+                let message = Random::new(7).payload(kind, length);
                 assert_eq!(message.len(), length);
                 assert!(std::str::from_utf8(&message).is_ok());
             }

@@ -1,4 +1,4 @@
-//! Frames that the driver writes and reads.
+//! Encoder and decoder of the frames that the load client sends and receives.
 //!
 //! Deliberately not Sockeye's code: a bug there must not be cancelled out by the same bug here.
 
@@ -12,6 +12,7 @@ pub(crate) const COMPRESSED: u8 = 0x40;
 const MASK: u8 = 0x80;
 
 /// Appends one final, masked frame; `first` is the opcode, with [`COMPRESSED`] where it applies.
+/// The mask key is the first four bytes of `random`.
 pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], random: u64) {
     append_header(out, first, payload.len(), MASK);
     let [a, b, c, d, ..] = random.to_le_bytes();
@@ -44,18 +45,18 @@ fn append_header(out: &mut Vec<u8>, first: u8, length: usize, mask_bit: u8) {
 
 /// The header of a server's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct Header {
     /// The first byte without the FIN bit; `None` for a frame that is not final.
     pub(crate) first: Option<u8>,
     /// Size of the header, in bytes.
     pub(crate) size: usize,
-    /// Length of the payload, in bytes.
-    pub(crate) length: usize,
+    /// Length of the payload, in bytes. A mask bit appears as a length of 2^63 or more, which no
+    /// reply has.
+    pub(crate) length: u64,
 }
 
-/// Decodes the header at the front of `bytes`; `None` while it is incomplete. A mask bit appears as
-/// an absurd length, which no reply has.
-pub(crate) fn head(bytes: &[u8]) -> Option<Head> {
+/// Decodes the header at the front of `bytes`; `None` while it is incomplete.
+pub(crate) fn decode_header(bytes: &[u8]) -> Option<Header> {
     let (&first, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;
     let (size, length) = match length {
@@ -64,11 +65,7 @@ pub(crate) fn head(bytes: &[u8]) -> Option<Head> {
         length @ MASK.. => (2, u64::from(length) << 56),
         length => (2, u64::from(length)),
     };
-    Some(Head {
-        first: (first & FIN != 0).then_some(first & !FIN),
-        size,
-        length: usize::try_from(length).unwrap_or(usize::MAX),
-    })
+    Some(Header { first: (first & FIN != 0).then_some(first & !FIN), size, length })
 }
 
 #[cfg(test)]
@@ -91,14 +88,36 @@ mod tests {
             assert_eq!(request.len(), header.len() + 4 + length);
             let mut reply = Vec::new();
             append_reply(&mut reply, 0x2, &payload);
-            let expected = Head { first: Some(0x2), size: header.len(), length };
-            assert_eq!(head(&reply), Some(expected));
-            assert_eq!(head(&reply[..header.len() - 1]), None);
+            let expected = Header { first: Some(0x2), size: header.len(), length: length as u64 };
+            assert_eq!(decode_header(&reply), Some(expected));
+            for incomplete in 0..header.len() {
+                assert_eq!(decode_header(&reply[..incomplete]), None);
+            }
         }
     }
 
     #[test]
+    fn the_masked_text_of_the_rfc_is_encoded_to_the_byte() {
+        // RFC 6455 section 5.7: "A single-frame masked text message (contains "Hello")".
+        let mut request = Vec::new();
+        append_request(
+            &mut request,
+            0x1,
+            b"Hello",
+            u64::from_le_bytes([0x37, 0xfa, 0x21, 0x3d, 0, 0, 0, 0]),
+        );
+        let expected = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        assert_eq!(request, expected);
+    }
+
+    #[test]
     fn a_frame_that_is_not_final_has_no_first_byte() {
-        assert_eq!(head(&[0x01, 5]), Some(Head { first: None, size: 2, length: 5 }));
+        let expected = Header { first: None, size: 2, length: 5 };
+        assert_eq!(decode_header(&[0x01, 5]), Some(expected));
+    }
+
+    #[test]
+    fn a_masked_reply_has_a_length_that_no_message_has() {
+        assert!(decode_header(&[0x82, 0x85]).unwrap().length >= 1 << 63);
     }
 }

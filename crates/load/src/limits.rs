@@ -1,0 +1,24 @@
+//! Limits of a run.
+
+use std::time::Duration;
+
+/// Maximum number of connections of a run, counting each HTTP/2 stream as one. Chosen above the
+/// number of ports that a handful of addresses have.
+pub const MAX_CONNECTIONS: usize = 1_000_000;
+
+/// Maximum payload length of a message, in bytes: 64 MiB. A run keeps about eight times the length.
+pub const MAX_LENGTH: usize = 64 * 1024 * 1024;
+
+/// Maximum number of messages in flight on all connections together: 2^24. A run keeps 16 bytes for
+/// each.
+pub const MAX_IN_FLIGHT: usize = 1 << 24;
+
+/// Maximum payload in flight on one connection, in bytes: 256 MiB. A run keeps as much.
+pub const MAX_BYTES_IN_FLIGHT: usize = 256 * 1024 * 1024;
+
+/// Maximum of the warm-up and of the counted time: seven days.
+pub const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Timeout without any reply, after which a run fails: 5 s, also for each step of opening a
+/// connection.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
