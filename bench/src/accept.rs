@@ -5,10 +5,9 @@
 
 use std::io;
 
+use sockeye_load::DeflateMode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-
-use crate::mode::Deflate;
 
 /// Maximum size of the request head, in bytes; the driver's request is far shorter.
 const REQUEST_LIMIT: usize = 4096;
@@ -32,7 +31,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<
 /// permessage-deflate at all.
 pub async fn accept_deflate<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateMode>,
 ) -> io::Result<S> {
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
@@ -51,7 +50,7 @@ pub async fn accept_deflate<S: AsyncRead + AsyncWrite + Unpin>(
     let key = derive_accept_key(header("Sec-WebSocket-Key")?.as_bytes());
     let extensions = match deflate {
         Some(deflate) if header("Sec-WebSocket-Extensions")?.contains("permessage-deflate") => {
-            format!("Sec-WebSocket-Extensions: {}\r\n", deflate.agreement())
+            format!("Sec-WebSocket-Extensions: {}\r\n", deflate.offer())
         }
         Some(_) => return Err(io::ErrorKind::InvalidData.into()),
         None => String::new(),

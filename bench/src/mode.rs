@@ -4,23 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-/// The permessage-deflate parameters that a server agrees to, the same in both directions (RFC 7692
-/// section 7.1.1).
-///
-/// Every server compresses at its library's fastest level (zlib's level 1, where it can be chosen),
-/// and agrees only to what the client offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Deflate {
-    /// Messages may refer to earlier ones, with one window per connection and direction. The driver
-    /// offers `permessage-deflate`.
-    Takeover,
-    /// Each message is compressed by itself. The driver offers `permessage-deflate;
-    /// server_no_context_takeover; client_no_context_takeover`.
-    NoTakeover,
-}
+use sockeye_load::DeflateMode;
 
 /// A certificate and its private key, each a PEM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +18,9 @@ pub struct Certificate {
 /// The mode of a server; plain echo by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mode {
-    /// Accept permessage-deflate, and compress every echo with it.
-    pub deflate: Option<Deflate>,
+    /// Accept permessage-deflate with these parameters, and compress every echo at the library's
+    /// fastest level (zlib's level 1, where it can be chosen).
+    pub deflate: Option<DeflateMode>,
     /// Serve TLS with this certificate.
     pub tls: Option<Certificate>,
     /// Speak HTTP/2 with prior knowledge (RFC 9113 section 3.3): each stream is a connection (RFC
@@ -104,8 +89,7 @@ impl Mode {
             match argument.to_str() {
                 Some("--deflate") => {
                     let name = arguments.next().ok_or(UnknownMode)?;
-                    let known = [Deflate::Takeover, Deflate::NoTakeover];
-                    let deflate = known.into_iter().find(|deflate| name == *deflate.name());
+                    let deflate = name.to_str().and_then(|name| name.parse().ok());
                     mode.deflate = Some(deflate.ok_or(UnknownMode)?);
                 }
                 Some("--tls") => {
@@ -119,27 +103,6 @@ impl Mode {
             }
         }
         Ok(mode)
-    }
-}
-
-impl Deflate {
-    /// Returns the name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Takeover => "takeover",
-            Self::NoTakeover => "no-takeover",
-        }
-    }
-
-    /// Returns the value of `Sec-WebSocket-Extensions` that offers this kind, and that agrees to
-    /// it.
-    pub const fn agreement(self) -> &'static str {
-        match self {
-            Self::Takeover => "permessage-deflate",
-            Self::NoTakeover => {
-                "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-            }
-        }
     }
 }
 
@@ -160,7 +123,7 @@ mod tests {
     #[test]
     fn every_mode_is_read_back_from_its_own_arguments() {
         let certificate = Certificate { chain: "a.pem".into(), key: "b.pem".into() };
-        for deflate in [None, Some(Deflate::Takeover), Some(Deflate::NoTakeover)] {
+        for deflate in [None, Some(DeflateMode::Takeover), Some(DeflateMode::NoTakeover)] {
             for tls in [None, Some(certificate.clone())] {
                 for (http2, fan_out) in [(false, false), (false, true), (true, false)] {
                     let mode = Mode { deflate, tls: tls.clone(), http2, fan_out };

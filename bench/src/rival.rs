@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::cycle::Wire;
-use crate::mode::{Deflate, Mode};
+use sockeye_load::{DeflateMode, WireProtocol};
+
+use crate::mode::Mode;
 
 /// An echo server in the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,12 @@ pub struct Rival {
     /// Arguments after the address.
     pub arguments: &'static [&'static str],
     /// The protocol that the rival speaks.
-    pub wire: Wire,
+    pub protocol: WireProtocol,
     /// The versions of HTTP that the rival can be started with; a bare server speaks none where
     /// none is needed.
     pub http: Http,
     /// The kinds of permessage-deflate that the rival can be started with.
-    pub deflate: &'static [Deflate],
+    pub deflate: &'static [DeflateMode],
     /// `true` if the rival can be started with TLS.
     pub tls: bool,
     /// `true` if the rival can be started with fan-out of every message to all connections.
@@ -47,9 +48,6 @@ pub enum Http {
 /// The rivals that ratios are relative to: over HTTP/1.1, and over HTTP/2.
 pub const LIMITS: [&str; 2] = ["raw-epoll", "raw-h2"];
 
-/// Both kinds of permessage-deflate.
-const DEFLATE: &[Deflate] = &[Deflate::Takeover, Deflate::NoTakeover];
-
 /// The script that builds the rivals in other languages.
 const FOREIGN: &str = "./build-rivals.sh";
 
@@ -60,19 +58,19 @@ pub const ALL: &[Rival] = &[
     Rival { http: Http::Two, ..raw(LIMITS[1], "raw_h2") },
     Rival { http: Http::Two, ..raw("raw-hyper", "raw_hyper") },
     Rival {
-        deflate: DEFLATE,
+        deflate: DeflateMode::ALL,
         tls: true,
         fan_out: true,
         ..websocket("sockeye-push", "sockeye_push", &[])
     },
     Rival {
-        deflate: DEFLATE,
+        deflate: DeflateMode::ALL,
         tls: true,
         fan_out: true,
         ..websocket("sockeye-push (io_uring)", "sockeye_push", &["io-uring"])
     },
     Rival {
-        deflate: DEFLATE,
+        deflate: DeflateMode::ALL,
         tls: true,
         http: Http::Both,
         ..websocket("sockeye-pull", "sockeye_pull", &["feed"])
@@ -90,21 +88,21 @@ pub const ALL: &[Rival] = &[
     Rival { tls: true, ..websocket("tokio-websockets", "tokio_websockets", &["feed"]) },
     websocket("web-socket", "web_socket", &[]),
     Rival {
-        deflate: DEFLATE,
+        deflate: DeflateMode::ALL,
         http: Http::Both,
         ..websocket("sockudo-ws", "sockudo_ws", &["feed"])
     },
     websocket("sockudo-ws (protocol)", "sockudo_protocol", &[]),
-    Rival { deflate: DEFLATE, http: Http::Both, ..websocket("yawc", "yawc", &["feed"]) },
+    Rival { deflate: DeflateMode::ALL, http: Http::Both, ..websocket("yawc", "yawc", &["feed"]) },
     Rival {
-        deflate: DEFLATE,
+        deflate: DeflateMode::ALL,
         tls: true,
         fan_out: true,
         built_by: Some(FOREIGN),
         ..websocket("uWebSockets", "uwebsockets", &[])
     },
     Rival {
-        deflate: &[Deflate::NoTakeover],
+        deflate: &[DeflateMode::NoTakeover],
         tls: true,
         fan_out: true,
         built_by: Some(FOREIGN),
@@ -115,7 +113,7 @@ pub const ALL: &[Rival] = &[
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {
-    Rival { wire: Wire::Raw, ..websocket(name, program, &[]) }
+    Rival { protocol: WireProtocol::Raw, ..websocket(name, program, &[]) }
 }
 
 const fn websocket(
@@ -127,7 +125,7 @@ const fn websocket(
         name,
         program,
         arguments,
-        wire: Wire::WebSocket,
+        protocol: WireProtocol::WebSocket,
         http: Http::One,
         deflate: &[],
         tls: false,

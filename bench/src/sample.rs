@@ -74,9 +74,9 @@ pub fn take(
     let mut driver = Command::new(folder.join("driver"));
     driver
         .arg(server.address().to_string())
-        .args(["--wire", value_name(rival.wire)?.as_str()])
-        .args(["--pattern", value_name(scenario.pattern)?.as_str()])
-        .args(["--payload", value_name(scenario.payload)?.as_str()])
+        .args(["--protocol", rival.protocol.name()])
+        .args(["--pattern", scenario.pattern.name()])
+        .args(["--payload", scenario.payload.name()])
         .args(["--length", &scenario.length.to_string()])
         .args(["--connections", &scenario.connections.to_string()])
         .args(["--in-flight", &scenario.in_flight.to_string()])
@@ -119,14 +119,6 @@ fn is_disturbed(report: &Report) -> bool {
     waited > WAITED_LIMIT || report.stolen > STOLEN_LIMIT
 }
 
-/// Returns the command-line name of a value, which is its name in JSON.
-fn value_name(value: impl Serialize) -> anyhow::Result<String> {
-    match serde_json::to_value(value)? {
-        serde_json::Value::String(name) => Ok(name),
-        other => bail!("{other} is no name"),
-    }
-}
-
 /// Runs `start` with this thread pinned to one core; a process started there inherits the core.
 fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
     let before = sched_getaffinity(None)?;
@@ -141,27 +133,18 @@ fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::cycle::Wire;
-    use crate::load::Pattern;
-    use crate::payload::Payload;
-    use crate::report::{Latency, Memory, Share};
+    use crate::report::{CpuUsage, Memory, Percentiles};
 
     /// Returns a sample with this server time per message; its other fields are arbitrary.
     pub(crate) fn sample(scenario: &str, rival: &str, microseconds: f64) -> Sample {
-        let share = Share { microseconds_per_message: microseconds, busy: 1.0, waited: 0.0 };
+        let usage = CpuUsage { microseconds_per_message: microseconds, busy: 1.0, waited: 0.0 };
         let report = Report {
-            wire: Wire::WebSocket,
-            pattern: Pattern::Echo,
-            payload: Payload::Binary,
-            length: 20,
-            connections: 100,
-            in_flight: 1,
             seconds: 1.0,
             messages: 8,
             messages_per_second: 8.0,
-            latency: Some(Latency { p50: 1.0, p99: 2.0, p999: 3.0, max: 4.0 }),
-            server: Some(share),
-            driver: share,
+            latency: Some(Percentiles { p50: 1.0, p99: 2.0, p999: 3.0, max: 4.0 }),
+            server: Some(usage),
+            driver: usage,
             stolen: 0.0,
             sent: None,
             memory: None,
@@ -181,7 +164,7 @@ pub(crate) mod tests {
         assert!(!is_disturbed(&report));
         let with = |server_waited, driver_waited, stolen| {
             let mut report = report.clone();
-            report.server = report.server.map(|share| Share { waited: server_waited, ..share });
+            report.server = report.server.map(|usage| CpuUsage { waited: server_waited, ..usage });
             report.driver.waited = driver_waited;
             report.stolen = stolen;
             is_disturbed(&report)

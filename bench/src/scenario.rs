@@ -1,10 +1,9 @@
 //! The scenarios by name.
 
 use clap::ValueEnum;
+use sockeye_load::{DeflateMode, PayloadKind, TrafficPattern};
 
-use crate::load::Pattern;
-use crate::mode::{Certificate, Deflate, Mode};
-use crate::payload::Payload;
+use crate::mode::{Certificate, Mode};
 
 /// The subject of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
@@ -36,9 +35,9 @@ pub struct Scenario {
     /// The group of the scenario.
     pub group: Group,
     /// The traffic pattern.
-    pub pattern: Pattern,
+    pub pattern: TrafficPattern,
     /// The content of messages.
-    pub payload: Payload,
+    pub payload: PayloadKind,
     /// Payload bytes of each message.
     pub length: usize,
     /// Connections open at once.
@@ -48,7 +47,7 @@ pub struct Scenario {
     /// Messages in flight per connection, or per stream.
     pub in_flight: usize,
     /// The kind of permessage-deflate, if any.
-    pub deflate: Option<Deflate>,
+    pub deflate: Option<DeflateMode>,
     /// `true` if connections use TLS.
     pub tls: bool,
     /// Counted time in seconds, where the scenario itself specifies it.
@@ -65,13 +64,14 @@ pub fn all() -> Vec<Scenario> {
     let mut all = echo_of_every_size();
     for (length, in_flight) in [(512, 1), (512, 16), (16 * KIB, 1)] {
         let utf8 = echo(Group::Utf8, "utf8", length, 100, in_flight);
-        all.push(Scenario { payload: Payload::Utf8, ..utf8 });
+        all.push(Scenario { payload: PayloadKind::Utf8, ..utf8 });
     }
-    for (deflate, name) in
-        [(Deflate::Takeover, "deflate-takeover"), (Deflate::NoTakeover, "deflate-no-takeover")]
-    {
+    for (deflate, name) in [
+        (DeflateMode::Takeover, "deflate-takeover"),
+        (DeflateMode::NoTakeover, "deflate-no-takeover"),
+    ] {
         let deflated = echo(Group::Deflate, name, KIB, 100, 1);
-        all.push(Scenario { payload: Payload::Json, deflate: Some(deflate), ..deflated });
+        all.push(Scenario { payload: PayloadKind::Json, deflate: Some(deflate), ..deflated });
     }
     for length in [20, KIB, 16 * KIB] {
         all.push(Scenario { tls: true, ..echo(Group::Tls, "tls", length, 100, 1) });
@@ -92,18 +92,22 @@ pub fn all() -> Vec<Scenario> {
     }
     for in_flight in [1, 16] {
         let fan_out = echo(Group::FanOut, "fan-out", 64, 1000, in_flight);
-        all.push(Scenario { pattern: Pattern::FanOut, payload: Payload::Ascii, ..fan_out });
+        all.push(Scenario {
+            pattern: TrafficPattern::FanOut,
+            payload: PayloadKind::Ascii,
+            ..fan_out
+        });
     }
     all.push(Scenario {
         name: "dgrr-22B-100c".to_owned(),
-        pattern: Pattern::OpenLoop,
-        payload: Payload::Ascii,
+        pattern: TrafficPattern::OpenLoop,
+        payload: PayloadKind::Ascii,
         seconds: Some(10),
         ..echo(Group::Dgrr, "dgrr", 22, 100, 1)
     });
     all.push(Scenario {
         name: "memory-10000c".to_owned(),
-        pattern: Pattern::Idle,
+        pattern: TrafficPattern::Idle,
         ..echo(Group::Memory, "memory", 20, 10_000, 1)
     });
     all
@@ -143,8 +147,8 @@ fn echo(group: Group, what: &str, length: usize, connections: usize, in_flight: 
     Scenario {
         name: format!("{what}-{}-{connections}c-{in_flight}f", size(length)),
         group,
-        pattern: Pattern::Echo,
-        payload: Payload::Binary,
+        pattern: TrafficPattern::Echo,
+        payload: PayloadKind::Binary,
         length,
         connections,
         streams: None,
@@ -170,7 +174,7 @@ impl Scenario {
             deflate: self.deflate,
             tls: self.tls.then(|| certificate.clone()),
             http2: self.streams.is_some(),
-            fan_out: self.pattern == Pattern::FanOut,
+            fan_out: self.pattern == TrafficPattern::FanOut,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Statistics of the samples: each rival's medians in each scenario, and its ratios.
 
 use serde::Serialize;
+use sockeye_load::WireProtocol;
 
-use crate::cycle::Wire;
-use crate::report::{Report, as_f64};
+use crate::report::{Percentiles, Report, as_f64};
 use crate::rival::{ALL, LIMITS};
 use crate::sample::Sample;
 
@@ -69,7 +69,7 @@ impl Standing {
 
 /// Returns whether a rival is a bare echo, by its name.
 pub fn is_bare(rival: &str) -> bool {
-    ALL.iter().any(|known| known.name == rival && known.wire == Wire::Raw)
+    ALL.iter().any(|known| known.name == rival && known.protocol == WireProtocol::Raw)
 }
 
 /// Returns the standing of each rival in each scenario, grouped by scenario, both in the order of
@@ -139,8 +139,7 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
     } else {
         (Measure::Memory, memory)
     };
-    let percentile =
-        |pick: fn(&crate::report::Latency) -> f64| middle(&move |r| r.latency.as_ref().map(pick));
+    let percentile = |pick: fn(&Percentiles) -> f64| middle(&move |r| r.latency.as_ref().map(pick));
     let latency = percentile(|latency| latency.p50)
         .zip(percentile(|latency| latency.p99))
         .zip(percentile(|latency| latency.p999))

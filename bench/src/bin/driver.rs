@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use sockeye_bench::cycle::Wire;
-use sockeye_bench::files;
-use sockeye_bench::load::{self, Load, Pattern};
-use sockeye_bench::mode::Deflate;
-use sockeye_bench::payload::Payload;
+use rustls::pki_types::ServerName;
+use sockeye_bench::report::Report;
 use sockeye_bench::scenario::RATE;
+use sockeye_bench::{certificate, files};
+use sockeye_load::{DeflateMode, Load, PayloadKind, TrafficPattern, WireProtocol};
 
 /// Puts load on one echo server, checks every byte that comes back, and prints one line of JSON.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address of the server.
     address: SocketAddr,
-    /// Traffic pattern.
-    #[arg(long, value_enum, default_value_t = Pattern::Echo)]
-    pattern: Pattern,
+    /// Traffic pattern: echo, fan-out, open-loop or idle.
+    #[arg(long, default_value_t)]
+    pattern: TrafficPattern,
     /// Connections open at once.
     #[arg(short, long, default_value_t = 100)]
     connections: usize,
@@ -37,15 +36,15 @@ struct Arguments {
     /// Payload bytes of each message.
     #[arg(short, long, default_value_t = 20)]
     length: usize,
-    /// Content of messages.
-    #[arg(short, long, value_enum, default_value_t = Payload::Binary)]
-    payload: Payload,
-    /// WebSocket frames, or the same bytes to a raw echo server.
-    #[arg(short, long, value_enum, default_value_t = Wire::WebSocket)]
-    wire: Wire,
+    /// Content of messages: binary, ascii, utf8 or json.
+    #[arg(short, long, default_value_t)]
+    payload: PayloadKind,
+    /// websocket, or raw for the same bytes to a bare echo server.
+    #[arg(long, default_value_t)]
+    protocol: WireProtocol,
     /// permessage-deflate with or without context takeover, for text: takeover or no-takeover.
-    #[arg(long, value_parser = deflate)]
-    deflate: Option<Deflate>,
+    #[arg(long)]
+    deflate: Option<DeflateMode>,
     /// The server's certificate, in PEM: use TLS and trust only this certificate.
     #[arg(long)]
     certificate: Option<PathBuf>,
@@ -75,42 +74,32 @@ fn main() -> ExitCode {
 }
 
 fn drive(arguments: Arguments) -> anyhow::Result<()> {
-    anyhow::ensure!(arguments.connections > 0, "at least one connection is needed");
-    anyhow::ensure!(arguments.streams != Some(0), "at least one stream is needed");
-    anyhow::ensure!(
-        arguments.streams.is_none() || arguments.pattern == Pattern::Echo,
-        "--streams is for echo only"
-    );
-    anyhow::ensure!(arguments.in_flight > 0, "at least one message in flight is needed");
-    anyhow::ensure!(
-        arguments.deflate.is_none() || arguments.payload != Payload::Binary,
-        "--deflate needs a --payload of text"
-    );
     files::raise_limit()?;
-    let report = load::run(&Load {
-        address: arguments.address,
-        path: arguments.path,
-        wire: arguments.wire,
-        pattern: arguments.pattern,
-        payload: arguments.payload,
-        length: arguments.length,
-        connections: arguments.connections,
-        streams: arguments.streams,
-        in_flight: arguments.in_flight,
-        rate: arguments.rate,
-        deflate: arguments.deflate,
-        certificate: arguments.certificate,
-        warm_up: Duration::try_from_secs_f64(arguments.warm_up).context("--warm-up")?,
-        duration: Duration::try_from_secs_f64(arguments.seconds).context("--seconds")?,
-        server_pid: arguments.server_pid,
-    })?;
+    let mut load = Load::new(arguments.address)
+        .path(arguments.path)
+        .protocol(arguments.protocol)
+        .pattern(arguments.pattern)
+        .payload(arguments.payload)
+        .length(arguments.length)
+        .connections(arguments.connections)
+        .in_flight(arguments.in_flight)
+        .rate(arguments.rate)
+        .warm_up(Duration::try_from_secs_f64(arguments.warm_up).context("--warm-up")?)
+        .duration(Duration::try_from_secs_f64(arguments.seconds).context("--seconds")?);
+    if let Some(streams) = arguments.streams {
+        load = load.streams(streams);
+    }
+    if let Some(mode) = arguments.deflate {
+        load = load.deflate(mode);
+    }
+    if let Some(path) = &arguments.certificate {
+        let name = ServerName::IpAddress(arguments.address.ip().into());
+        load = load.tls(certificate::trust(path)?, name);
+    }
+    if let Some(pid) = arguments.server_pid {
+        load = load.server_process(pid);
+    }
+    let report = Report::new(&load.run()?).context("/proc has no processor time of the driver")?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
-}
-
-fn deflate(name: &str) -> Result<Deflate, &'static str> {
-    [Deflate::Takeover, Deflate::NoTakeover]
-        .into_iter()
-        .find(|deflate| deflate.name() == name)
-        .ok_or("takeover or no-takeover")
 }

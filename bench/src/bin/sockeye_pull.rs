@@ -8,8 +8,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use sockeye::upgrade::{self, Options, Refusal, Upgrader};
 use sockeye_bench::http2;
-use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_load::DeflateMode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Echoes with `$verb` until the end of the connection. A function would be a separate future,
@@ -50,7 +51,7 @@ fn main() -> io::Result<()> {
 fn accept(
     mut request: Request<Incoming>,
     writes: Writes,
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateMode>,
 ) -> Response<String> {
     match upgrade::hyper(&mut request, &options(deflate)) {
         Ok((response, upgrading)) => {
@@ -64,23 +65,23 @@ fn accept(
     }
 }
 
-async fn send<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
+async fn send<S>(stream: S, deflate: Option<DeflateMode>) -> sockeye::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     echo!(Upgrader::new().options(options(deflate)).accept(stream).await?, send)
 }
 
-async fn feed<S>(stream: S, deflate: Option<Deflate>) -> sockeye::Result<()>
+async fn feed<S>(stream: S, deflate: Option<DeflateMode>) -> sockeye::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     echo!(Upgrader::new().options(options(deflate)).accept(stream).await?, feed)
 }
 
-fn options(deflate: Option<Deflate>) -> Options {
+fn options(deflate: Option<DeflateMode>) -> Options {
     let Some(deflate) = deflate else { return Options::new() };
-    let alone = deflate == Deflate::NoTakeover;
+    let alone = deflate == DeflateMode::NoTakeover;
     let deflate =
         sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
     Options::new().deflate(deflate.threshold(0))

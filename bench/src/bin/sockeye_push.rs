@@ -4,8 +4,9 @@
 use sockeye::MessageRef;
 use sockeye::push::{Backend, Connection, Handler, Server};
 use sockeye::upgrade::Options;
-use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments};
+use sockeye_load::DeflateMode;
 
 struct Echo;
 
@@ -37,7 +38,7 @@ fn run<H: Handler>(
     let backend = if arguments.io_uring { Backend::IoUring } else { Backend::Readiness };
     let mut server = Server::new(make).backend(backend).workers(1).max_connections(20_000);
     if let Some(deflate) = arguments.mode.deflate {
-        let alone = deflate == Deflate::NoTakeover;
+        let alone = deflate == DeflateMode::NoTakeover;
         let deflate =
             sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
         server = server.options(Options::new().deflate(deflate.threshold(0)));

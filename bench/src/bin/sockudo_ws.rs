@@ -7,8 +7,9 @@ use futures_util::{SinkExt, StreamExt};
 use sockeye_bench::accept::{accept, accept_deflate};
 use sockeye_bench::echo;
 use sockeye_bench::http2::{CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW};
-use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_load::DeflateMode;
 use sockudo_ws::deflate::DeflateConfig;
 use sockudo_ws::{
     CompressedWebSocketStream, Config, Error, Http2, Message, Stream, WebSocketServer,
@@ -62,9 +63,9 @@ async fn echo_http2(mut socket: WebSocketStream<Stream<Http2>>) {
     }
 }
 
-async fn compressed(stream: TcpStream, deflate: Deflate) -> Result<(), Error> {
+async fn compressed(stream: TcpStream, deflate: DeflateMode) -> Result<(), Error> {
     let stream = accept_deflate(stream, Some(deflate)).await?;
-    let alone = deflate == Deflate::NoTakeover;
+    let alone = deflate == DeflateMode::NoTakeover;
     let deflate = DeflateConfig {
         server_no_context_takeover: alone,
         client_no_context_takeover: alone,

@@ -11,9 +11,10 @@ use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use sockeye_bench::accept::accept_deflate;
-use sockeye_bench::mode::{Ability, Deflate};
+use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, Writes};
 use sockeye_bench::{echo, http2};
+use sockeye_load::DeflateMode;
 use tokio::net::TcpStream;
 use yawc::{
     CompressionLevel, DeflatePool, Frame, OpCode, Options, Result, Role, WebSocket, WebSocketError,
@@ -43,11 +44,11 @@ fn main() -> io::Result<()> {
     }
 }
 
-async fn send(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
+async fn send(stream: TcpStream, deflate: Option<DeflateMode>) -> Result<()> {
     echo::send(upgrade(stream, deflate).await?.map(Ok), is_data).await
 }
 
-async fn feed(stream: TcpStream, deflate: Option<Deflate>) -> Result<()> {
+async fn feed(stream: TcpStream, deflate: Option<DeflateMode>) -> Result<()> {
     echo::feed(upgrade(stream, deflate).await?.map(Ok), is_data).await
 }
 
@@ -67,13 +68,13 @@ fn accept(request: Request<Incoming>) -> Response<Empty<Bytes>> {
     }
 }
 
-async fn upgrade(stream: TcpStream, deflate: Option<Deflate>) -> Result<WebSocket<TcpStream>> {
+async fn upgrade(stream: TcpStream, deflate: Option<DeflateMode>) -> Result<WebSocket<TcpStream>> {
     let stream = accept_deflate(stream, deflate).await.map_err(WebSocketError::from)?;
-    let agreement = deflate.map(Deflate::agreement);
+    let agreement = deflate.map(DeflateMode::offer);
     WebSocket::from_stream_with_extensions(stream, Role::Server, agreement, options(deflate))
 }
 
-fn options(deflate: Option<Deflate>) -> Options {
+fn options(deflate: Option<DeflateMode>) -> Options {
     let options = Options::default()
         .with_utf8()
         .with_limits(PAYLOAD_LIMIT, 2 * PAYLOAD_LIMIT)
@@ -81,8 +82,8 @@ fn options(deflate: Option<Deflate>) -> Options {
         .with_backpressure_boundary(BACKPRESSURE_BOUNDARY);
     match deflate {
         None => options.without_compression(),
-        Some(Deflate::Takeover) => options.with_compression_level(CompressionLevel::fast()),
-        Some(Deflate::NoTakeover) => options
+        Some(DeflateMode::Takeover) => options.with_compression_level(CompressionLevel::fast()),
+        Some(DeflateMode::NoTakeover) => options
             .with_compression_level(CompressionLevel::fast())
             .server_no_context_takeover()
             .client_no_context_takeover()
