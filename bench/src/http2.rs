@@ -16,7 +16,7 @@ use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 use tokio::task::unconstrained;
 
-use crate::serve::{block_on, report};
+use crate::serve::{block_on, log_failure};
 
 /// Flow-control window of a stream, in bytes: the amount that a client may send before the server
 /// reads. hyper's default.
@@ -49,13 +49,13 @@ where
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .serve_connection(TokioIo::new(stream), service.clone());
-        async move { report(connection.await) }
+        async move { log_failure(connection.await) }
     })
 }
 
 /// Runs the echo on a separate task, as a stream outlives the answer to its request.
 pub fn spawn<E: fmt::Display>(echo: impl Future<Output = Result<(), E>> + Send + 'static) {
-    Unconstrained.execute(async move { report(echo.await) });
+    Unconstrained.execute(async move { log_failure(echo.await) });
 }
 
 /// An executor that spawns tasks as all servers in the race do.

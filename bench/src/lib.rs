@@ -4,7 +4,7 @@
 //!   hold their common code, so that a difference in the results is due to the library.
 //! * `driver` runs one load of the crate `sockeye-load` and prints the [`report`].
 //! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`],
-//!   [`rival`], [`mode`], [`sample`], [`rounds`], [`standing`]; [`table`] and [`plot`] present the
+//!   [`rival`], [`mode`], [`sample`], [`rounds`], [`summary`]; [`table`] and [`plot`] present the
 //!   comparison.
 //!
 //! Linux only: samples need the processor time in `/proc`.
@@ -22,5 +22,5 @@ pub mod rounds;
 pub mod sample;
 pub mod scenario;
 pub mod serve;
-pub mod standing;
+pub mod summary;
 pub mod table;

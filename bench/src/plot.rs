@@ -1,12 +1,12 @@
-//! The standings as an SVG: for each scenario one bar per rival, the best on top.
+//! The summaries as an SVG: for each scenario one bar per rival, the best on top.
 //!
 //! The image has its own background, which follows the reader's preferred color scheme, so that it
 //! is readable on light and dark pages.
 
 use std::fmt::Write;
 
-use crate::rival::LIMITS;
-use crate::standing::{Standing, distinct, is_bare};
+use crate::rival::BASELINES;
+use crate::summary::{Summary, distinct, is_bare};
 use crate::table::three_digits;
 
 const WIDTH: f64 = 960.0;
@@ -22,7 +22,7 @@ const GROUP_GAP: f64 = 16.0;
 const FOOTER: f64 = 34.0;
 
 /// Maximum ratio that is drawn; longer bars are truncated and marked.
-const LONGEST: f64 = 3.0;
+const MAX_RATIO: f64 = 3.0;
 
 const STYLE: &str = "\
     .page{fill:#ffffff}.text{fill:#1f2328}.faint{fill:#59636e}.grid{stroke:#d1d9e0}\
@@ -62,11 +62,11 @@ impl Kind {
     }
 }
 
-/// Draws all standings that have a ratio. Memory has none.
-pub fn draw(standings: &[Standing]) -> String {
-    let scenarios: Vec<_> = distinct(standings.iter().map(|standing| standing.scenario.as_str()))
+/// Draws all summaries that have a ratio. Memory has none.
+pub fn draw(summaries: &[Summary]) -> String {
+    let scenarios: Vec<_> = distinct(summaries.iter().map(|summary| summary.scenario.as_str()))
         .into_iter()
-        .map(|scenario| (scenario, bars(standings, scenario)))
+        .map(|scenario| (scenario, bars(summaries, scenario)))
         .filter(|(_, bars)| !bars.is_empty())
         .collect();
     let longest = scenarios.iter().flat_map(|(_, bars)| bars).map(|(_, ratio)| *ratio);
@@ -94,11 +94,11 @@ pub fn draw(standings: &[Standing]) -> String {
 }
 
 /// Returns the rivals of a scenario with their ratios, the best first.
-fn bars<'a>(standings: &'a [Standing], scenario: &str) -> Vec<(&'a Standing, f64)> {
-    let mut bars: Vec<_> = standings
+fn bars<'a>(summaries: &'a [Summary], scenario: &str) -> Vec<(&'a Summary, f64)> {
+    let mut bars: Vec<_> = summaries
         .iter()
-        .filter(|standing| standing.scenario == scenario)
-        .filter_map(|standing| standing.ratio().map(|(ratio, _)| (standing, ratio)))
+        .filter(|summary| summary.scenario == scenario)
+        .filter_map(|summary| summary.ratio().map(|(ratio, _)| (summary, ratio)))
         .collect();
     bars.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     bars
@@ -106,7 +106,7 @@ fn bars<'a>(standings: &'a [Standing], scenario: &str) -> Vec<(&'a Standing, f64
 
 /// Returns the end of the axis: one step beyond the longest bar, up to a maximum.
 fn axis_end(longest: f64) -> f64 {
-    ((longest * 2.0).ceil() / 2.0).clamp(1.5, LONGEST)
+    ((longest * 2.0).ceil() / 2.0).clamp(1.5, MAX_RATIO)
 }
 
 fn group_height(bars: usize) -> f64 {
@@ -115,12 +115,12 @@ fn group_height(bars: usize) -> f64 {
 
 fn header(out: &mut String) {
     text(out, (20.0, 32.0), "text title", "start", "Server processor time per message");
-    let [one, two] = LIMITS;
-    let what = format!(
+    let [one, two] = BASELINES;
+    let subtitle = format!(
         "as a ratio to a bare echo ({one}, over HTTP/2 {two}); where neither can run, to the best; \
          lower is better"
     );
-    text(out, (20.0, 52.0), "faint", "start", &what);
+    text(out, (20.0, 52.0), "faint", "start", &subtitle);
     let legend = [
         (Kind::Ours, "Sockeye"),
         (Kind::Theirs, "other WebSocket servers"),
@@ -145,7 +145,7 @@ fn axis(out: &mut String, end: f64, height: f64) {
     let bottom = height - FOOTER + 4.0;
     let mut at = 0.0;
     while at <= end {
-        let x = across(at, end);
+        let x = position(at, end);
         let class = if is_one(at) { "one" } else { "grid" };
         let _ = writeln!(
             out,
@@ -162,14 +162,15 @@ fn is_one(at: f64) -> bool {
     (at - 1.0).abs() < f64::EPSILON
 }
 
-fn across(ratio: f64, end: f64) -> f64 {
+fn position(ratio: f64, end: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * ratio / end
 }
 
-fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], end: f64) {
+fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], end: f64) {
     // Drawn over the grid, so that no line crosses the text.
-    let base = bars.first().map(|(standing, ratio)| standing.figure[0] / ratio).unwrap_or_default();
-    let what = bars.first().and_then(|(standing, _)| standing.ratio()).map_or("", |ratio| ratio.1);
+    let base = bars.first().map(|(summary, ratio)| summary.value[0] / ratio).unwrap_or_default();
+    let base_name =
+        bars.first().and_then(|(summary, _)| summary.ratio()).map_or("", |ratio| ratio.1);
     let y = top + 18.0;
     let _ = writeln!(
         out,
@@ -177,14 +178,14 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], 
         top + 4.0
     );
     text(out, (20.0, y), "text group", "start", scenario);
-    let one = format!("1× is {what}, {} µs", three_digits(base));
+    let one = format!("1× is {base_name}, {} µs", three_digits(base));
     text(out, (RIGHT, y), "faint", "end", &one);
-    for (place, (standing, ratio)) in (0_u32..).zip(bars) {
-        let y = top + GROUP_TITLE + ROW * f64::from(place);
+    for (row, (summary, ratio)) in (0_u32..).zip(bars) {
+        let y = top + GROUP_TITLE + ROW * f64::from(row);
         let middle = y + BAR - 2.5;
-        text(out, (LEFT - 8.0, middle), "text", "end", &standing.rival);
-        let right = across(ratio.min(end), end);
-        let class = Kind::of(&standing.rival).class();
+        text(out, (LEFT - 8.0, middle), "text", "end", &summary.rival);
+        let right = position(ratio.min(end), end);
+        let class = Kind::of(&summary.rival).class();
         let _ = writeln!(
             out,
             "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR}\" \
@@ -207,18 +208,18 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Standing, f64)], 
     }
 }
 
-fn text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, words: &str) {
-    let words = escape(words);
+fn text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, content: &str) {
+    let content = escape(content);
     let _ = writeln!(
         out,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{content}</text>"
     );
 }
 
 /// Escapes text for XML, as names may come from files.
-fn escape(words: &str) -> String {
-    let mut out = String::with_capacity(words.len());
-    for character in words.chars() {
+fn escape(content: &str) -> String {
+    let mut out = String::with_capacity(content.len());
+    for character in content.chars() {
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -236,12 +237,12 @@ fn escape(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::sample::tests::sample;
-    use crate::standing::standings;
+    use crate::summary::summarize;
 
     #[test]
     fn names_cannot_break_out_of_their_text() {
         assert_eq!(escape("a<b> & \"c\"\u{1}"), "a&lt;b&gt; &amp; &quot;c&quot;\u{fffd}");
-        let drawn = draw(&standings(&[sample("<script>", "x&y", 1.0)]));
+        let drawn = draw(&summarize(&[sample("<script>", "x&y", 1.0)]));
         assert!(drawn.contains("&lt;script&gt;") && drawn.contains("x&amp;y"));
         assert!(!drawn.contains("<script>"));
     }
@@ -253,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_sorted_and_coloured_by_who_they_stand_for() {
-        let drawn = draw(&standings(&[
+    fn bars_are_sorted_and_coloured_by_kind() {
+        let drawn = draw(&summarize(&[
             sample("echo", "theirs", 40.0),
-            sample("echo", LIMITS[0], 2.0),
+            sample("echo", BASELINES[0], 2.0),
             sample("echo", "sockeye-push", 2.1),
         ]));
-        let place = |words: &str| drawn.find(words).unwrap();
-        assert!(place(">raw-epoll</text>") < place(">sockeye-push</text>"));
-        assert!(place(">sockeye-push</text>") < place(">theirs</text>"));
+        let offset = |text: &str| drawn.find(text).unwrap();
+        assert!(offset(">raw-epoll</text>") < offset(">sockeye-push</text>"));
+        assert!(offset(">sockeye-push</text>") < offset(">theirs</text>"));
         assert!(drawn.contains(">1.05</text>") && drawn.contains(">20.0</text>"));
         // The page, a legend of three, a group's title, and three bars, one of them truncated.
         assert_eq!(drawn.matches("<rect").count(), 1 + 3 + 1 + 3);

@@ -22,7 +22,7 @@ pub struct Rival {
     pub protocol: WireProtocol,
     /// The versions of HTTP that the rival can be started with; a bare server speaks none where
     /// none is needed.
-    pub http: Http,
+    pub http: HttpVersions,
     /// The kinds of permessage-deflate that the rival can be started with.
     pub deflate: &'static [DeflateMode],
     /// `true` if the rival can be started with TLS.
@@ -36,27 +36,27 @@ pub struct Rival {
 
 /// Versions of HTTP that a rival can be started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Http {
+pub enum HttpVersions {
     /// HTTP/1.1 only.
-    One,
+    Http1,
     /// HTTP/2 only.
-    Two,
+    Http2,
     /// HTTP/1.1 and HTTP/2.
     Both,
 }
 
 /// The rivals that ratios are relative to: over HTTP/1.1, and over HTTP/2.
-pub const LIMITS: [&str; 2] = ["raw-epoll", "raw-h2"];
+pub const BASELINES: [&str; 2] = ["raw-epoll", "raw-h2"];
 
 /// The script that builds the rivals in other languages.
-const FOREIGN: &str = "./build-rivals.sh";
+const FOREIGN_BUILD_SCRIPT: &str = "./build-rivals.sh";
 
-/// Every rival: the limits first, then Sockeye.
+/// Every rival: the baselines first, then Sockeye.
 pub const ALL: &[Rival] = &[
-    raw(LIMITS[0], "raw_epoll"),
+    raw(BASELINES[0], "raw_epoll"),
     raw("raw-tokio", "raw_tokio"),
-    Rival { http: Http::Two, ..raw(LIMITS[1], "raw_h2") },
-    Rival { http: Http::Two, ..raw("raw-hyper", "raw_hyper") },
+    Rival { http: HttpVersions::Http2, ..raw(BASELINES[1], "raw_h2") },
+    Rival { http: HttpVersions::Http2, ..raw("raw-hyper", "raw_hyper") },
     Rival {
         deflate: DeflateMode::ALL,
         tls: true,
@@ -72,10 +72,13 @@ pub const ALL: &[Rival] = &[
     Rival {
         deflate: DeflateMode::ALL,
         tls: true,
-        http: Http::Both,
+        http: HttpVersions::Both,
         ..websocket("sockeye-pull", "sockeye_pull", &["feed"])
     },
-    Rival { http: Http::Both, ..websocket("sockeye-pull (send)", "sockeye_pull", &["send"]) },
+    Rival {
+        http: HttpVersions::Both,
+        ..websocket("sockeye-pull (send)", "sockeye_pull", &["send"])
+    },
     websocket("sockeye-server", "sockeye_server", &["send"]),
     websocket("sockeye-server (feed)", "sockeye_server", &["feed"]),
     Rival {
@@ -89,27 +92,31 @@ pub const ALL: &[Rival] = &[
     websocket("web-socket", "web_socket", &[]),
     Rival {
         deflate: DeflateMode::ALL,
-        http: Http::Both,
+        http: HttpVersions::Both,
         ..websocket("sockudo-ws", "sockudo_ws", &["feed"])
     },
     websocket("sockudo-ws (protocol)", "sockudo_protocol", &[]),
-    Rival { deflate: DeflateMode::ALL, http: Http::Both, ..websocket("yawc", "yawc", &["feed"]) },
+    Rival {
+        deflate: DeflateMode::ALL,
+        http: HttpVersions::Both,
+        ..websocket("yawc", "yawc", &["feed"])
+    },
     Rival {
         deflate: DeflateMode::ALL,
         tls: true,
         fan_out: true,
-        built_by: Some(FOREIGN),
+        built_by: Some(FOREIGN_BUILD_SCRIPT),
         ..websocket("uWebSockets", "uwebsockets", &[])
     },
     Rival {
         deflate: &[DeflateMode::NoTakeover],
         tls: true,
         fan_out: true,
-        built_by: Some(FOREIGN),
+        built_by: Some(FOREIGN_BUILD_SCRIPT),
         ..websocket("gorilla", "gorilla", &[])
     },
-    Rival { http: Http::Both, ..websocket("axum", "axum", &["feed"]) },
-    Rival { http: Http::Both, ..websocket("axum (send)", "axum", &["send"]) },
+    Rival { http: HttpVersions::Both, ..websocket("axum", "axum", &["feed"]) },
+    Rival { http: HttpVersions::Both, ..websocket("axum (send)", "axum", &["send"]) },
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {
@@ -126,7 +133,7 @@ const fn websocket(
         program,
         arguments,
         protocol: WireProtocol::WebSocket,
-        http: Http::One,
+        http: HttpVersions::Http1,
         deflate: &[],
         tls: false,
         fan_out: false,
@@ -136,9 +143,9 @@ const fn websocket(
 
 impl Rival {
     /// Returns whether the rival can be started in `mode`.
-    pub fn can(&self, mode: &Mode) -> bool {
-        let http = if mode.http2 { Http::Two } else { Http::One };
-        [http, Http::Both].contains(&self.http)
+    pub fn supports(&self, mode: &Mode) -> bool {
+        let http = if mode.http2 { HttpVersions::Http2 } else { HttpVersions::Http1 };
+        [http, HttpVersions::Both].contains(&self.http)
             && mode.deflate.is_none_or(|deflate| self.deflate.contains(&deflate))
             && (mode.tls.is_none() || self.tls)
             && (!mode.fan_out || self.fan_out)
@@ -152,12 +159,12 @@ impl Rival {
 
 /// A running server, killed when dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     child: Child,
     address: SocketAddr,
 }
 
-impl Running {
+impl RunningServer {
     /// Starts the rival's program from `folder` in `mode` on a free port, and waits until the
     /// server listens. The process inherits the cores of the calling thread.
     ///
@@ -182,7 +189,7 @@ impl Running {
         match (read, address) {
             (Ok(_), Some(address)) => Ok(Self { child, address }),
             (read, _) => {
-                end(&mut child);
+                kill(&mut child);
                 Err(read.err().unwrap_or_else(|| io::ErrorKind::InvalidData.into()))
             }
         }
@@ -199,14 +206,14 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
-        end(&mut self.child);
+        kill(&mut self.child);
     }
 }
 
 /// Kills and reaps the child. Errors are ignored, as the child has then ended already.
-fn end(child: &mut Child) {
+fn kill(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }

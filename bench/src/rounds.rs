@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::rival::Rival;
-use crate::sample::{self, Sample, Terms};
+use crate::sample::{self, Sample, SampleSettings};
 use crate::scenario::Scenario;
 
 /// The plan of a race: its scenarios, rivals and rounds.
@@ -20,7 +20,7 @@ pub struct Plan<'a> {
     /// Maximum number of tries for each sample while it is disturbed, including the first.
     pub tries: usize,
     /// The settings of each sample.
-    pub terms: Terms,
+    pub settings: SampleSettings,
 }
 
 /// The outcome of a race.
@@ -45,7 +45,7 @@ pub struct Failure {
 
 /// An event of a running race.
 #[derive(Debug)]
-pub enum News<'a> {
+pub enum RaceEvent<'a> {
     /// A sample was taken.
     Sample(&'a Sample),
     /// A rival failed in a scenario.
@@ -55,33 +55,33 @@ pub enum News<'a> {
 }
 
 impl Plan<'_> {
-    /// Runs all rounds with the programs in `folder`, and passes each event to `hear`.
+    /// Runs all rounds with the programs in `folder`, and passes each event to `on_event`.
     ///
     /// # Errors
     ///
-    /// The first error of `hear`.
+    /// The first error of `on_event`.
     pub fn run<E>(
         &self,
         folder: &Path,
-        mut hear: impl FnMut(News<'_>) -> Result<(), E>,
+        mut on_event: impl FnMut(RaceEvent<'_>) -> Result<(), E>,
     ) -> Result<Outcome, E> {
         let mut outcome = Outcome::default();
         for round in 1..=self.rounds {
             for scenario in self.scenarios {
-                for rival in self.starters(scenario, round) {
-                    self.sample(&mut outcome, scenario, rival, round, folder, &mut hear)?;
+                for rival in self.rivals_in_order(scenario, round) {
+                    self.sample(&mut outcome, scenario, rival, round, folder, &mut on_event)?;
                 }
             }
-            hear(News::Round(&outcome))?;
+            on_event(RaceEvent::Round(&outcome))?;
         }
         Ok(outcome)
     }
 
     /// Returns the rivals that can run a scenario, rotated in each round, so that no rival always
     /// runs after the same one on a core that it has heated.
-    fn starters(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
-        let mode = scenario.mode(&self.terms.certificate);
-        let able: Vec<_> = self.rivals.iter().filter(|rival| rival.can(&mode)).collect();
+    fn rivals_in_order(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
+        let mode = scenario.mode(&self.settings.certificate);
+        let able: Vec<_> = self.rivals.iter().filter(|rival| rival.supports(&mode)).collect();
         let first = (round - 1) % able.len().max(1);
         able[first..].iter().chain(&able[..first]).copied().collect::<Vec<_>>().into_iter()
     }
@@ -94,15 +94,15 @@ impl Plan<'_> {
         rival: &Rival,
         round: usize,
         folder: &Path,
-        hear: &mut impl FnMut(News<'_>) -> Result<(), E>,
+        on_event: &mut impl FnMut(RaceEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if outcome.is_out(scenario, rival) {
+        if outcome.has_failed(scenario, rival) {
             return Ok(());
         }
         for _ in 0..self.tries {
-            match sample::take(&self.terms, scenario, rival, round, folder) {
+            match sample::take(&self.settings, scenario, rival, round, folder) {
                 Ok(sample) => {
-                    hear(News::Sample(&sample))?;
+                    on_event(RaceEvent::Sample(&sample))?;
                     let disturbed = sample.disturbed;
                     outcome.samples.push(sample);
                     if !disturbed {
@@ -115,7 +115,7 @@ impl Plan<'_> {
                         rival: rival.name.to_owned(),
                         reason: format!("{error:#}"),
                     };
-                    hear(News::Failure(&failure))?;
+                    on_event(RaceEvent::Failure(&failure))?;
                     outcome.failures.push(failure);
                     break;
                 }
@@ -126,7 +126,7 @@ impl Plan<'_> {
 }
 
 impl Outcome {
-    fn is_out(&self, scenario: &Scenario, rival: &Rival) -> bool {
+    fn has_failed(&self, scenario: &Scenario, rival: &Rival) -> bool {
         self.failures
             .iter()
             .any(|failure| failure.scenario == scenario.name && failure.rival == rival.name)
@@ -143,14 +143,14 @@ mod tests {
     use std::time::Duration;
 
     fn plan<'a>(scenarios: &'a [Scenario], rivals: &'a [Rival]) -> Plan<'a> {
-        let terms = Terms {
+        let settings = SampleSettings {
             server_core: 0,
             driver_core: 0,
             duration: Duration::ZERO,
             warm_up: Duration::ZERO,
             certificate: Certificate { chain: "a".into(), key: "b".into() },
         };
-        Plan { scenarios, rivals, rounds: 3, tries: 3, terms }
+        Plan { scenarios, rivals, rounds: 3, tries: 3, settings }
     }
 
     #[test]
@@ -159,24 +159,24 @@ mod tests {
         let plan = plan(&scenarios, rival::ALL);
         let tls = scenarios.iter().find(|scenario| scenario.tls).unwrap();
         let first: Vec<_> =
-            (1..=3).map(|round| plan.starters(tls, round).next().unwrap().name).collect();
+            (1..=3).map(|round| plan.rivals_in_order(tls, round).next().unwrap().name).collect();
         assert!(first[0] != first[1] && first[1] != first[2]);
-        assert!(plan.starters(tls, 1).all(|rival| rival.tls));
+        assert!(plan.rivals_in_order(tls, 1).all(|rival| rival.tls));
         let able = rival::ALL.iter().filter(|rival| rival.tls).count();
-        assert_eq!(plan.starters(tls, 2).count(), able);
+        assert_eq!(plan.rivals_in_order(tls, 2).count(), able);
     }
 
     #[test]
-    fn a_rival_that_does_not_start_is_out_and_tried_once() {
+    fn a_rival_that_does_not_start_has_failed_and_is_tried_once() {
         let scenarios: Vec<_> = scenario::all().into_iter().take(1).collect();
         let plan = plan(&scenarios, &rival::ALL[..1]);
-        let mut told = 0;
-        let outcome = plan.run(Path::new("/nowhere"), |news| {
-            told += usize::from(matches!(news, News::Failure(_)));
+        let mut failures = 0;
+        let outcome = plan.run(Path::new("/nowhere"), |event| {
+            failures += usize::from(matches!(event, RaceEvent::Failure(_)));
             Ok::<_, Infallible>(())
         });
         let Ok(outcome) = outcome;
-        assert_eq!((outcome.failures.len(), outcome.samples.len(), told), (1, 0, 1));
+        assert_eq!((outcome.failures.len(), outcome.samples.len(), failures), (1, 0, 1));
         assert!(outcome.failures[0].reason.contains("does not start"));
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mode::Certificate;
 use crate::report::Report;
-use crate::rival::{Rival, Running};
+use crate::rival::{Rival, RunningServer};
 use crate::scenario::{RATE, Scenario};
 
 /// Maximum share of the counted time during which server or driver may be ready to run but wait for
@@ -39,7 +39,7 @@ pub struct Sample {
 
 /// The settings of samples.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct SampleSettings {
     /// Core of the server.
     pub server_core: usize,
     /// Core of the driver.
@@ -58,18 +58,18 @@ pub struct Terms {
 ///
 /// If a program cannot be started, or the driver reports an error.
 pub fn take(
-    terms: &Terms,
+    settings: &SampleSettings,
     scenario: &Scenario,
     rival: &Rival,
     round: usize,
     folder: &Path,
 ) -> anyhow::Result<Sample> {
-    let mode = scenario.mode(&terms.certificate);
-    let server = on_core(terms.server_core, || Running::start(rival, &mode, folder))?
+    let mode = scenario.mode(&settings.certificate);
+    let server = on_core(settings.server_core, || RunningServer::start(rival, &mode, folder))?
         .with_context(|| format!("{} does not start", rival.program))?;
     let duration = match scenario.seconds {
         Some(seconds) => Duration::from_secs(seconds.into()),
-        None => terms.duration,
+        None => settings.duration,
     };
     let mut driver = Command::new(folder.join("driver"));
     driver
@@ -82,7 +82,7 @@ pub fn take(
         .args(["--in-flight", &scenario.in_flight.to_string()])
         .args(["--rate", &RATE.to_string()])
         .args(["--seconds", &duration.as_secs_f64().to_string()])
-        .args(["--warm-up", &terms.warm_up.as_secs_f64().to_string()])
+        .args(["--warm-up", &settings.warm_up.as_secs_f64().to_string()])
         .args(["--server-pid", &server.pid().to_string()]);
     if let Some(streams) = scenario.streams {
         driver.args(["--streams", &streams.to_string()]);
@@ -93,7 +93,7 @@ pub fn take(
     if let Some(certificate) = &mode.tls {
         driver.arg("--certificate").arg(&certificate.chain);
     }
-    let output = on_core(terms.driver_core, || driver.output())?.context("driver")?;
+    let output = on_core(settings.driver_core, || driver.output())?.context("driver")?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!("{}", reason.trim());

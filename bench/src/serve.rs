@@ -21,7 +21,7 @@ const USAGE: &str = "arguments: ADDR [send|feed|io-uring] [--deflate takeover|no
 
 /// The time at which answers are handed to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
+pub enum WriteMode {
     /// One write per message: the simplest loop that a user writes.
     Send,
     /// One write when no more messages are ready to be read: the fast way.
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Address to listen on; port 0 for any free one.
     pub address: SocketAddr,
     /// The write mode: `Feed`, unless `send` is given. Programs with only one mode ignore it.
-    pub writes: Writes,
+    pub writes: WriteMode,
     /// `true` to use `io_uring` instead of epoll. Programs with only one backend ignore it.
     pub io_uring: bool,
     /// The mode: plain echo by default.
@@ -55,10 +55,10 @@ impl Arguments {
         let address = arguments.next().and_then(|address| address.to_str()?.parse().ok());
         let address = address.ok_or_else(usage)?;
         let writes = if arguments.next_if(|argument| argument == "send").is_some() {
-            Writes::Send
+            WriteMode::Send
         } else {
             arguments.next_if(|argument| argument == "feed");
-            Writes::Feed
+            WriteMode::Feed
         };
         let io_uring = arguments.next_if(|argument| argument == "io-uring").is_some();
         let mode = Mode::parse(arguments).map_err(|_| usage())?;
@@ -71,7 +71,7 @@ impl Arguments {
 }
 
 /// Prints the server's address; the runner waits for this line.
-pub fn announce(address: SocketAddr) {
+pub fn print_address(address: SocketAddr) {
     println!("listening on {address}");
 }
 
@@ -93,7 +93,7 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: fmt::Display + Send + 'static,
 {
-    block_on(address, move |stream| async move { report(handle(stream).await) })
+    block_on(address, move |stream| async move { log_failure(handle(stream).await) })
 }
 
 /// Serves connections as [`run`] does, but over TLS if the arguments say so. The handler is passed
@@ -120,8 +120,8 @@ where
         let acceptor = acceptor.clone();
         async move {
             match acceptor.accept(stream).await {
-                Ok(stream) => report(secure(stream).await),
-                Err(error) => report(Err(error)),
+                Ok(stream) => log_failure(secure(stream).await),
+                Err(error) => log_failure(Err(error)),
             }
         }
     })
@@ -137,7 +137,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(address).await?;
-        announce(listener.local_addr()?);
+        print_address(listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -147,7 +147,7 @@ where
 }
 
 /// Prints to standard error why a connection failed, if it did.
-pub fn report<E: fmt::Display>(result: Result<(), E>) {
+pub fn log_failure<E: fmt::Display>(result: Result<(), E>) {
     if let Err(error) = result {
         eprintln!("connection ended: {error}");
     }

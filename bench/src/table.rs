@@ -1,15 +1,15 @@
-//! The standings in Markdown: a table for each scenario, and one of ratios over all scenarios.
+//! The summaries in Markdown: a table for each scenario, and one of ratios over all scenarios.
 
 use std::fmt::Write;
 
-use crate::rival::{ALL, LIMITS};
-use crate::standing::{Measure, Standing, distinct, is_bare};
+use crate::rival::{ALL, BASELINES};
+use crate::summary::{Metric, Summary, distinct, is_bare};
 
 /// Renders one table per scenario, with all values.
-pub fn render(standings: &[Standing]) -> String {
+pub fn render(summaries: &[Summary]) -> String {
     let mut out = String::new();
     let mut scenario = "";
-    for row in standings {
+    for row in summaries {
         if row.scenario != scenario {
             scenario = &row.scenario;
             head(&mut out, row);
@@ -19,21 +19,21 @@ pub fn render(standings: &[Standing]) -> String {
     out
 }
 
-fn head(out: &mut String, row: &Standing) {
-    let columns = match (row.measure, row.open_loop) {
-        (Measure::Memory, _) => &["bytes per idle connection (lowest–highest)"][..],
-        (Measure::Processor, Some(_)) => &[
+fn head(out: &mut String, row: &Summary) {
+    let columns = match (row.metric, row.open_loop) {
+        (Metric::Memory, _) => &["bytes per idle connection (lowest–highest)"][..],
+        (Metric::CpuTime, Some(_)) => &[
             "server CPU µs/message received (lowest–highest)",
-            "to the limit",
+            "to the baseline",
             "to best",
             "sent/s",
             "received/s",
             "received of sent",
             "core used",
         ],
-        (Measure::Processor, None) => &[
+        (Metric::CpuTime, None) => &[
             "server CPU µs/message (lowest–highest)",
-            "to the limit",
+            "to the baseline",
             "to best",
             "messages/s",
             "core used",
@@ -41,25 +41,25 @@ fn head(out: &mut String, row: &Standing) {
         ],
     };
     let columns = ["rival"].iter().chain(columns).chain(&["samples"]);
-    let limit = row.limit.unwrap_or(LIMITS[0]);
-    let names: Vec<_> = columns.map(|name| name.replace("the limit", limit)).collect();
+    let baseline = row.baseline.unwrap_or(BASELINES[0]);
+    let names: Vec<_> = columns.map(|name| name.replace("the baseline", baseline)).collect();
     let rule = "---|".repeat(names.len());
     let _ = write!(out, "\n### {}\n\n| {} |\n|{rule}\n", row.scenario, names.join(" | "));
 }
 
-fn line(out: &mut String, row: &Standing) {
+fn line(out: &mut String, row: &Summary) {
     let mut cells = vec![row.rival.clone()];
     let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |r| format!("{r:.2}"));
     let core = format!("{:.0} %", row.server_busy * 100.0);
-    match (row.measure, row.open_loop) {
-        (Measure::Memory, _) => {
-            let [middle, low, high] = row.figure;
+    match (row.metric, row.open_loop) {
+        (Metric::Memory, _) => {
+            let [middle, low, high] = row.value;
             cells.push(format!("{middle:.0} ({low:.0}–{high:.0})"));
         }
-        (Measure::Processor, open_loop) => {
-            let [middle, low, high] = row.figure.map(three_digits);
+        (Metric::CpuTime, open_loop) => {
+            let [middle, low, high] = row.value.map(three_digits);
             cells.push(format!("{middle} ({low}–{high})"));
-            cells.extend([ratio(row.to_limit), ratio(row.to_best)]);
+            cells.extend([ratio(row.to_baseline), ratio(row.to_best)]);
             if let Some(open_loop) = open_loop {
                 cells.push(format!("{:.0}", open_loop.sent_per_second));
                 cells.push(format!("{:.0}", row.messages_per_second));
@@ -72,7 +72,7 @@ fn line(out: &mut String, row: &Standing) {
             }
         }
     }
-    cells.push(match (row.discarded, row.doubtful) {
+    cells.push(match (row.discarded, row.all_disturbed) {
         (_, true) => format!("{}, all disturbed", row.counted),
         (0, _) => row.counted.to_string(),
         (discarded, _) => format!("{}, {discarded} discarded", row.counted),
@@ -82,51 +82,52 @@ fn line(out: &mut String, row: &Standing) {
 
 /// Renders one row per rival and one column per scenario: ratios, or bytes where the scenario
 /// measures memory. The lowest value of a WebSocket server in each column is bold.
-pub fn compare(standings: &[Standing]) -> String {
-    let scenarios = distinct(standings.iter().map(|standing| standing.scenario.as_str()));
-    let mut rivals = distinct(standings.iter().map(|standing| standing.rival.as_str()));
-    let place = |rival: &str| ALL.iter().position(|known| known.name == rival);
+pub fn render_ratios(summaries: &[Summary]) -> String {
+    let scenarios = distinct(summaries.iter().map(|summary| summary.scenario.as_str()));
+    let mut rivals = distinct(summaries.iter().map(|summary| summary.rival.as_str()));
+    let position = |rival: &str| ALL.iter().position(|known| known.name == rival);
     // The first scenario may lack some rivals.
-    rivals.sort_by_key(|rival| place(rival).unwrap_or(usize::MAX));
+    rivals.sort_by_key(|rival| position(rival).unwrap_or(usize::MAX));
     let mut out = String::new();
     let _ = writeln!(out, "| | {} |", scenarios.join(" | "));
     let _ = writeln!(out, "|---|{}", "--:|".repeat(scenarios.len()));
-    let units: Vec<_> = scenarios.iter().map(|scenario| unit(standings, scenario)).collect();
-    let _ = writeln!(out, "| *figures are* | {} |", units.join(" | "));
+    let units: Vec<_> = scenarios.iter().map(|scenario| unit(summaries, scenario)).collect();
+    let _ = writeln!(out, "| *values are* | {} |", units.join(" | "));
     for rival in rivals {
         let cells: Vec<_> =
-            scenarios.iter().map(|scenario| cell(standings, scenario, rival)).collect();
+            scenarios.iter().map(|scenario| cell(summaries, scenario, rival)).collect();
         let _ = writeln!(out, "| {rival} | {} |", cells.join(" | "));
     }
     out
 }
 
-fn of<'a>(standings: &'a [Standing], scenario: &str) -> impl Iterator<Item = &'a Standing> {
-    standings.iter().filter(move |standing| standing.scenario == scenario)
+fn in_scenario<'a>(summaries: &'a [Summary], scenario: &str) -> impl Iterator<Item = &'a Summary> {
+    summaries.iter().filter(move |summary| summary.scenario == scenario)
 }
 
 /// Returns the base of a column's ratios.
-fn unit(standings: &[Standing], scenario: &str) -> String {
-    let Some(standing) = of(standings, scenario).next() else { return String::new() };
-    match standing.ratio() {
+fn unit(summaries: &[Summary], scenario: &str) -> String {
+    let Some(summary) = in_scenario(summaries, scenario).next() else { return String::new() };
+    match summary.ratio() {
         Some((ratio, base)) => {
-            format!("× {base}, {} µs", three_digits(standing.figure[0] / ratio))
+            format!("× {base}, {} µs", three_digits(summary.value[0] / ratio))
         }
         None => "bytes".to_owned(),
     }
 }
 
-fn cell(standings: &[Standing], scenario: &str, rival: &str) -> String {
-    let Some(standing) = of(standings, scenario).find(|standing| standing.rival == rival) else {
+fn cell(summaries: &[Summary], scenario: &str, rival: &str) -> String {
+    let Some(summary) = in_scenario(summaries, scenario).find(|summary| summary.rival == rival)
+    else {
         return "–".to_owned();
     };
-    let text = match standing.ratio() {
+    let text = match summary.ratio() {
         Some((ratio, _)) => format!("{ratio:.2}"),
-        None => format!("{:.0}", standing.figure[0]),
+        None => format!("{:.0}", summary.value[0]),
     };
-    let lowest = of(standings, scenario)
-        .filter(|standing| !is_bare(&standing.rival))
-        .min_by(|a, b| a.figure[0].total_cmp(&b.figure[0]));
+    let lowest = in_scenario(summaries, scenario)
+        .filter(|summary| !is_bare(&summary.rival))
+        .min_by(|a, b| a.value[0].total_cmp(&b.value[0]));
     match lowest {
         Some(lowest) if lowest.rival == rival => format!("**{text}**"),
         _ => text,
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use crate::report::Memory;
     use crate::sample::tests::sample;
-    use crate::standing::standings;
+    use crate::summary::summarize;
 
     fn memory(rival: &str, bytes: f64) -> crate::sample::Sample {
         let mut sample = sample("memory", rival, 1.0);
@@ -162,12 +163,12 @@ mod tests {
         let mut flood = sample("dgrr", "ours", 2.0);
         flood.report.sent = Some(16);
         let samples = [
-            sample("echo", LIMITS[0], 2.0),
+            sample("echo", BASELINES[0], 2.0),
             sample("echo", "ours", 3.0),
             flood,
             memory("ours", 200.4),
         ];
-        let text = render(&standings(&samples));
+        let text = render(&summarize(&samples));
         assert!(text.contains("| ours | 3.00 (3.00–3.00) | 1.50 | 1.00 | 8 | 100 % |"));
         assert!(text.contains("| ours | 200 (200–200) | 1 |"));
         assert!(text.contains("| 16 | 8 | 0.500 | 100 % | 1 |"));
@@ -184,14 +185,14 @@ mod tests {
             sample("echo", "ours", 3.0),
             sample("echo", "theirs", 4.0),
             sample("tls", "theirs", 5.0),
-            sample("echo", LIMITS[0], 2.0),
+            sample("echo", BASELINES[0], 2.0),
             memory("ours", 300.0),
         ];
         assert_eq!(
-            compare(&standings(&samples)),
+            render_ratios(&summarize(&samples)),
             "| | echo | tls | memory |\n\
              |---|--:|--:|--:|\n\
-             | *figures are* | × raw-epoll, 2.00 µs | × the best, 5.00 µs | bytes |\n\
+             | *values are* | × raw-epoll, 2.00 µs | × the best, 5.00 µs | bytes |\n\
              | raw-epoll | 1.00 | – | – |\n\
              | ours | **1.50** | – | **300** |\n\
              | theirs | 2.00 | **1.00** | – |\n"

@@ -10,7 +10,7 @@ use axum::routing::any;
 use axum::serve::ListenerExt;
 use hyper_util::service::TowerToHyperService;
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use sockeye_bench::{echo, http2};
 use tokio::net::TcpListener;
 use tokio::task::unconstrained;
@@ -21,8 +21,8 @@ const READ_BUFFER_SIZE: usize = 16 * 1024;
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Http2])?;
     let app = match arguments.writes {
-        Writes::Send => Router::new().route("/", any(send)),
-        Writes::Feed => Router::new().route("/", any(feed)),
+        WriteMode::Send => Router::new().route("/", any(send)),
+        WriteMode::Feed => Router::new().route("/", any(feed)),
     };
     if arguments.mode.http2 {
         // A separate accept loop, for the same windows as the others: `axum::serve` does not let
@@ -32,7 +32,7 @@ fn main() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(arguments.address).await?;
-        serve::announce(listener.local_addr()?);
+        serve::print_address(listener.local_addr()?);
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 eprintln!("no TCP_NODELAY: {error}");
@@ -44,13 +44,13 @@ fn main() -> io::Result<()> {
 
 async fn send(upgrade: WebSocketUpgrade) -> Response {
     upgrade.read_buffer_size(READ_BUFFER_SIZE).on_upgrade(async |socket| {
-        serve::report(unconstrained(echo::send(socket, is_data)).await);
+        serve::log_failure(unconstrained(echo::send(socket, is_data)).await);
     })
 }
 
 async fn feed(upgrade: WebSocketUpgrade) -> Response {
     upgrade.read_buffer_size(READ_BUFFER_SIZE).on_upgrade(async |socket| {
-        serve::report(unconstrained(echo::feed(socket, is_data)).await);
+        serve::log_failure(unconstrained(echo::feed(socket, is_data)).await);
     })
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use sockeye_bench::rival::{self, Rival};
-use sockeye_bench::rounds::{Failure, News, Outcome, Plan};
-use sockeye_bench::sample::{Sample, Terms};
+use sockeye_bench::rounds::{Failure, Outcome, Plan, RaceEvent};
+use sockeye_bench::sample::{Sample, SampleSettings};
 use sockeye_bench::scenario::{self, Group, Scenario};
-use sockeye_bench::standing::standings;
+use sockeye_bench::summary::summarize;
 use sockeye_bench::{certificate, files, plot, table};
 
 /// Maximum number of tries for a sample while it is disturbed, including the first.
@@ -59,7 +59,7 @@ struct Arguments {
     /// scenarios, groups and rivals select among them.
     #[arg(long, value_delimiter = ',', conflicts_with = "quick")]
     from: Vec<PathBuf>,
-    /// Write all samples and the standings to this file, after every round.
+    /// Write all samples and the summaries to this file, after every round.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Draw the ratios as an SVG into this file.
@@ -83,7 +83,7 @@ fn main() -> anyhow::Result<()> {
     } else {
         read(&arguments, &scenarios, &rivals)?
     };
-    outcome.samples.sort_by_key(|sample| place(&scenarios, &rivals, sample));
+    outcome.samples.sort_by_key(|sample| sort_key(&scenarios, &rivals, sample));
     show(&arguments, &outcome)?;
     match outcome.failures.len() {
         0 => Ok(()),
@@ -157,9 +157,9 @@ fn built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
 }
 
 /// A temporary folder for the certificate, removed when dropped.
-struct Scratch(PathBuf);
+struct TemporaryFolder(PathBuf);
 
-impl Scratch {
+impl TemporaryFolder {
     fn new() -> io::Result<Self> {
         let folder = env::temp_dir().join(format!("sockeye-race-{}", std::process::id()));
         fs::create_dir(&folder)?;
@@ -167,7 +167,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // A file left behind is harmless.
         let _ = fs::remove_dir_all(&self.0);
@@ -179,35 +179,38 @@ fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyho
     let rivals = built(rivals, &folder);
     // The servers inherit the limit.
     files::raise_limit()?;
-    let scratch = Scratch::new().context("no folder for the certificate")?;
+    let temporary = TemporaryFolder::new().context("no folder for the certificate")?;
     let plan = Plan {
         scenarios,
         rivals: &rivals,
         rounds: arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 5 }),
         tries: if arguments.quick { 1 } else { TRIES },
-        terms: terms(arguments, &scratch)?,
+        settings: sample_settings(arguments, &temporary)?,
     };
-    plan.run(&folder, |news| {
-        match news {
-            News::Sample(sample) => progress(sample, plan.rounds),
-            News::Failure(failure) => eprintln!("{}", describe(failure)),
-            News::Round(outcome) => write_json(arguments, outcome)?,
+    plan.run(&folder, |event| {
+        match event {
+            RaceEvent::Sample(sample) => progress(sample, plan.rounds),
+            RaceEvent::Failure(failure) => eprintln!("{}", describe(failure)),
+            RaceEvent::Round(outcome) => write_json(arguments, outcome)?,
         }
         Ok(())
     })
 }
 
-fn terms(arguments: &Arguments, scratch: &Scratch) -> anyhow::Result<Terms> {
+fn sample_settings(
+    arguments: &Arguments,
+    temporary: &TemporaryFolder,
+) -> anyhow::Result<SampleSettings> {
     let (seconds, warm_up) = if arguments.quick { (0.5, 0.15) } else { (3.0, 1.0) };
     let seconds = arguments.seconds.unwrap_or(seconds);
     let warm_up = arguments.warm_up.unwrap_or(warm_up);
     ensure!(arguments.server_core != arguments.driver_core, "server and driver need a core each");
-    Ok(Terms {
+    Ok(SampleSettings {
         server_core: arguments.server_core,
         driver_core: arguments.driver_core,
         duration: Duration::try_from_secs_f64(seconds).context("--seconds")?,
         warm_up: Duration::try_from_secs_f64(warm_up).context("--warm-up")?,
-        certificate: certificate::make(&scratch.0)?,
+        certificate: certificate::make(&temporary.0)?,
     })
 }
 
@@ -234,7 +237,7 @@ fn read(
 }
 
 /// Returns the sort key of a sample: the order of tables and plots.
-fn place(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Option<usize>; 2] {
+fn sort_key(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Option<usize>; 2] {
     [
         scenarios.iter().position(|scenario| scenario.name == sample.scenario),
         rivals.iter().position(|rival| rival.name == sample.rival),
@@ -242,17 +245,17 @@ fn place(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Option<u
 }
 
 fn show(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
-    let standings = standings(&outcome.samples);
-    println!("{}", table::render(&standings));
+    let summaries = summarize(&outcome.samples);
+    println!("{}", table::render(&summaries));
     for failure in &outcome.failures {
         println!("{}", describe(failure));
     }
     write_json(arguments, outcome)?;
     if let Some(path) = &arguments.svg {
-        write(path, plot::draw(&standings).as_bytes())?;
+        write(path, plot::draw(&summaries).as_bytes())?;
     }
     if let Some(path) = &arguments.markdown {
-        write(path, table::compare(&standings).as_bytes())?;
+        write(path, table::render_ratios(&summaries).as_bytes())?;
     }
     Ok(())
 }
@@ -260,7 +263,7 @@ fn show(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
 fn write_json(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
     let Some(path) = &arguments.json else { return Ok(()) };
     let all = serde_json::json!({
-        "standings": standings(&outcome.samples),
+        "summaries": summarize(&outcome.samples),
         "samples": outcome.samples,
         "failures": outcome.failures,
     });
@@ -278,14 +281,14 @@ fn describe(failure: &Failure) -> String {
 
 fn progress(sample: &Sample, rounds: usize) {
     let report = &sample.report;
-    let figure = match (report.memory, report.server) {
+    let value = match (report.memory, report.server) {
         (Some(memory), _) => format!("{:8.0} B ", memory.per_connection),
         (None, server) => {
             format!("{:8.3} µs", server.map_or(0.0, |server| server.microseconds_per_message))
         }
     };
     eprintln!(
-        "round {}/{rounds}  {:32} {:26} {figure}  {:9.0}/s  server waited {:.1} %, driver waited \
+        "round {}/{rounds}  {:32} {:26} {value}  {:9.0}/s  server waited {:.1} %, driver waited \
          {:.1} %{}",
         sample.round,
         sample.scenario,

@@ -1,4 +1,4 @@
-//! TCP echo on bare epoll, one thread, level-triggered: the limit for any epoll server.
+//! TCP echo on bare epoll, one thread, level-triggered: the baseline for any epoll server.
 //!
 //! Per wake-up of a connection, the server makes one `read` into a buffer that all connections
 //! share, and one `write`.
@@ -25,7 +25,7 @@ struct Connection {
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind(Arguments::parse(&[])?.address)?;
-    serve::announce(listener.local_addr()?);
+    serve::print_address(listener.local_addr()?);
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
     let mut connections: Vec<Option<Connection>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Echo of the data of HTTP/2 streams as hyper provides them: the limit for a server on hyper.
+//! Echo of the data of HTTP/2 streams as hyper provides them: the baseline for a server on hyper.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! TCP echo on tokio's current-thread runtime: the limit for a server on tokio.
+//! TCP echo on tokio's current-thread runtime: the baseline for a server on tokio.
 //!
 //! Like the bare epoll server, the server reads into a buffer that all connections share, and keeps
 //! bytes of a connection only when its socket does not accept them.

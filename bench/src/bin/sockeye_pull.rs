@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use sockeye::upgrade::{self, Options, Refusal, Upgrader};
 use sockeye_bench::http2;
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use sockeye_load::DeflateMode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -35,12 +35,12 @@ fn main() -> io::Result<()> {
                 Ok::<_, Infallible>(accept(request, writes, deflate))
             }),
         ),
-        Writes::Send => serve::run_tls(
+        WriteMode::Send => serve::run_tls(
             &arguments,
             move |stream| send(stream, deflate),
             move |stream| send(stream, deflate),
         ),
-        Writes::Feed => serve::run_tls(
+        WriteMode::Feed => serve::run_tls(
             &arguments,
             move |stream| feed(stream, deflate),
             move |stream| feed(stream, deflate),
@@ -50,14 +50,14 @@ fn main() -> io::Result<()> {
 
 fn accept(
     mut request: Request<Incoming>,
-    writes: Writes,
+    writes: WriteMode,
     deflate: Option<DeflateMode>,
 ) -> Response<String> {
     match upgrade::hyper(&mut request, &options(deflate)) {
         Ok((response, upgrading)) => {
             match writes {
-                Writes::Send => http2::spawn(async { echo!(upgrading.await?, send) }),
-                Writes::Feed => http2::spawn(async { echo!(upgrading.await?, feed) }),
+                WriteMode::Send => http2::spawn(async { echo!(upgrading.await?, send) }),
+                WriteMode::Feed => http2::spawn(async { echo!(upgrading.await?, feed) }),
             }
             response
         }

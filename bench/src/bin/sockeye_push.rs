@@ -47,7 +47,7 @@ fn run<H: Handler>(
         server = server.tls(serve::tls_config(certificate)?);
     }
     let listening = server.listen(arguments.address)?;
-    serve::announce(listening.local_addr()?);
+    serve::print_address(listening.local_addr()?);
     listening.run()?;
     Ok(())
 }

@@ -4,17 +4,17 @@
 use std::io;
 
 use sockeye::{Server, WebSocket};
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let server = Server::bind(arguments.address).await?;
-        serve::announce(server.local_addr()?);
+        serve::print_address(server.local_addr()?);
         match arguments.writes {
-            Writes::Send => server.serve(send).await,
-            Writes::Feed => server.serve(feed).await,
+            WriteMode::Send => server.serve(send).await,
+            WriteMode::Feed => server.serve(feed).await,
         }
     });
     served.map_err(io::Error::other)

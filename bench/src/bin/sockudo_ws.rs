@@ -8,7 +8,7 @@ use sockeye_bench::accept::{accept, accept_deflate};
 use sockeye_bench::echo;
 use sockeye_bench::http2::{CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW};
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use sockeye_load::DeflateMode;
 use sockudo_ws::deflate::DeflateConfig;
 use sockudo_ws::{
@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
         (Some(deflate), _) => {
             serve::run(arguments.address, move |stream| compressed(stream, deflate))
         }
-        (None, Writes::Send) => serve::run(arguments.address, send),
-        (None, Writes::Feed) => serve::run(arguments.address, feed),
+        (None, WriteMode::Send) => serve::run(arguments.address, send),
+        (None, WriteMode::Feed) => serve::run(arguments.address, feed),
     }
 }
 

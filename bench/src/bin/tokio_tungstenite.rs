@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use futures_util::{SinkExt, StreamExt};
 use sockeye_bench::echo;
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast;
 use tokio_tungstenite::accept_async_with_config;
@@ -29,8 +29,8 @@ fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Tls, Ability::FanOut])?;
     match arguments.writes {
         _ if arguments.mode.fan_out => serve::run_tls(&arguments, fan_out, fan_out),
-        Writes::Send => serve::run_tls(&arguments, send, send),
-        Writes::Feed => serve::run_tls(&arguments, feed, feed),
+        WriteMode::Send => serve::run_tls(&arguments, send, send),
+        WriteMode::Feed => serve::run_tls(&arguments, feed, feed),
     }
 }
 

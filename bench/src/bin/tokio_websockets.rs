@@ -7,7 +7,7 @@ use std::io;
 
 use sockeye_bench::echo;
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
@@ -18,8 +18,8 @@ const FLUSH_THRESHOLD: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Tls])?;
     match arguments.writes {
-        Writes::Send => serve::run_tls(&arguments, send, send),
-        Writes::Feed => serve::run_tls(&arguments, batch, batch),
+        WriteMode::Send => serve::run_tls(&arguments, send, send),
+        WriteMode::Feed => serve::run_tls(&arguments, batch, batch),
     }
 }
 

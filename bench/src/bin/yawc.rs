@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use sockeye_bench::accept::accept_deflate;
 use sockeye_bench::mode::Ability;
-use sockeye_bench::serve::{self, Arguments, Writes};
+use sockeye_bench::serve::{self, Arguments, WriteMode};
 use sockeye_bench::{echo, http2};
 use sockeye_load::DeflateMode;
 use tokio::net::TcpStream;
@@ -39,8 +39,8 @@ fn main() -> io::Result<()> {
             arguments.address,
             service_fn(async |request| Ok::<_, Infallible>(accept(request))),
         ),
-        Writes::Send => serve::run(arguments.address, move |stream| send(stream, deflate)),
-        Writes::Feed => serve::run(arguments.address, move |stream| feed(stream, deflate)),
+        WriteMode::Send => serve::run(arguments.address, move |stream| send(stream, deflate)),
+        WriteMode::Feed => serve::run(arguments.address, move |stream| feed(stream, deflate)),
     }
 }
 

@@ -1,27 +1,27 @@
-//! Statistics of the samples: each rival's medians in each scenario, and its ratios.
+//! Summaries of the samples: each rival's medians in each scenario, and its ratios.
 
 use serde::Serialize;
 use sockeye_load::WireProtocol;
 
 use crate::report::{Percentiles, Report, as_f64};
-use crate::rival::{ALL, LIMITS};
+use crate::rival::{ALL, BASELINES};
 use crate::sample::Sample;
 
 /// A rival's medians in one scenario, over the samples that count.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub struct Summary {
     /// The scenario's name.
     pub scenario: String,
     /// The rival's name.
     pub rival: String,
-    /// The kind of value in `figure`.
-    pub measure: Measure,
+    /// The kind of `value`.
+    pub metric: Metric,
     /// The value that rivals are compared by: median, lowest, highest.
-    pub figure: [f64; 3],
+    pub value: [f64; 3],
     /// The bare echo that ran in this scenario, if its value is comparable.
-    pub limit: Option<&'static str>,
+    pub baseline: Option<&'static str>,
     /// The rival's median divided by that of the bare echo.
-    pub to_limit: Option<f64>,
+    pub to_baseline: Option<f64>,
     /// The rival's median divided by the lowest median of a WebSocket server in this scenario.
     pub to_best: Option<f64>,
     /// Messages echoed or delivered per second.
@@ -37,7 +37,7 @@ pub struct Standing {
     /// Number of samples that were discarded.
     pub discarded: usize,
     /// `true` if all samples were disturbed, so that the disturbed ones count.
-    pub doubtful: bool,
+    pub all_disturbed: bool,
 }
 
 /// The result of an open loop, which sends messages regardless of replies.
@@ -52,18 +52,18 @@ pub struct OpenLoop {
 /// The kind of a measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Measure {
+pub enum Metric {
     /// Server processor time per message, in microseconds.
-    Processor,
+    CpuTime,
     /// Memory of the server per idle connection, in bytes. Not comparable to a server that keeps
     /// none.
     Memory,
 }
 
-impl Standing {
+impl Summary {
     /// Returns the rival's ratio, and the name of its base: a bare echo, or else the best.
     pub fn ratio(&self) -> Option<(f64, &'static str)> {
-        self.to_limit.zip(self.limit).or(self.to_best.map(|ratio| (ratio, "the best")))
+        self.to_baseline.zip(self.baseline).or(self.to_best.map(|ratio| (ratio, "the best")))
     }
 }
 
@@ -72,18 +72,20 @@ pub fn is_bare(rival: &str) -> bool {
     ALL.iter().any(|known| known.name == rival && known.protocol == WireProtocol::Raw)
 }
 
-/// Returns the standing of each rival in each scenario, grouped by scenario, both in the order of
+/// Returns the summary of each rival in each scenario, grouped by scenario, both in the order of
 /// their first sample.
-pub fn standings(samples: &[Sample]) -> Vec<Standing> {
+pub fn summarize(samples: &[Sample]) -> Vec<Summary> {
     let scenarios = distinct(samples.iter().map(|sample| sample.scenario.as_str()));
     let mut all = Vec::new();
     for scenario in scenarios {
         let here: Vec<_> = samples.iter().filter(|sample| sample.scenario == scenario).collect();
         let rivals = distinct(here.iter().map(|sample| sample.rival.as_str()));
-        let mut standings: Vec<_> =
-            rivals.into_iter().filter_map(|rival| standing(&here, scenario, rival)).collect();
-        compare(&mut standings);
-        all.append(&mut standings);
+        let mut summaries: Vec<_> = rivals
+            .into_iter()
+            .filter_map(|rival| summarize_rival(&here, scenario, rival))
+            .collect();
+        set_ratios(&mut summaries);
+        all.append(&mut summaries);
     }
     all
 }
@@ -100,31 +102,31 @@ pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// Sets the ratios of one scenario.
-fn compare(standings: &mut [Standing]) {
-    let comparable = |standing: &&Standing| standing.measure == Measure::Processor;
-    // No two limits can run in one scenario.
-    let limit = LIMITS.into_iter().find_map(|limit| {
-        let standing = standings.iter().filter(comparable).find(|row| row.rival == limit)?;
-        Some((limit, standing.figure[0]))
+fn set_ratios(summaries: &mut [Summary]) {
+    let comparable = |summary: &&Summary| summary.metric == Metric::CpuTime;
+    // No two baselines can run in one scenario.
+    let baseline = BASELINES.into_iter().find_map(|baseline| {
+        let summary = summaries.iter().filter(comparable).find(|row| row.rival == baseline)?;
+        Some((baseline, summary.value[0]))
     });
-    let best = standings
+    let best = summaries
         .iter()
         .filter(comparable)
-        .filter(|standing| !is_bare(&standing.rival))
-        .map(|standing| standing.figure[0])
+        .filter(|summary| !is_bare(&summary.rival))
+        .map(|summary| summary.value[0])
         .min_by(f64::total_cmp);
-    for standing in standings {
-        standing.limit = limit.map(|(limit, _)| limit);
-        standing.to_limit = limit.map(|(_, figure)| standing.figure[0] / figure);
-        standing.to_best = best.map(|best| standing.figure[0] / best);
+    for summary in summaries {
+        summary.baseline = baseline.map(|(baseline, _)| baseline);
+        summary.to_baseline = baseline.map(|(_, value)| summary.value[0] / value);
+        summary.to_best = best.map(|best| summary.value[0] / best);
     }
 }
 
-fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing> {
+fn summarize_rival(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Summary> {
     let own: Vec<_> = samples.iter().copied().filter(|sample| sample.rival == rival).collect();
     let clean: Vec<_> = own.iter().copied().filter(|sample| !sample.disturbed).collect();
-    let doubtful = clean.is_empty();
-    let counted = if doubtful { &own } else { &clean };
+    let all_disturbed = clean.is_empty();
+    let counted = if all_disturbed { &own } else { &clean };
     let sorted = |value: &dyn Fn(&Report) -> Option<f64>| {
         let mut values: Vec<_> =
             counted.iter().filter_map(|sample| value(&sample.report)).collect();
@@ -133,11 +135,11 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
     };
     let middle = |value: &dyn Fn(&Report) -> Option<f64>| median(&sorted(value));
     let memory = sorted(&|r| r.memory.map(|memory| memory.per_connection));
-    let (measure, figures) = if memory.is_empty() {
+    let (metric, values) = if memory.is_empty() {
         let processor = sorted(&|r| r.server.map(|server| server.microseconds_per_message));
-        (Measure::Processor, processor)
+        (Metric::CpuTime, processor)
     } else {
-        (Measure::Memory, memory)
+        (Metric::Memory, memory)
     };
     let percentile = |pick: fn(&Percentiles) -> f64| middle(&move |r| r.latency.as_ref().map(pick));
     let latency = percentile(|latency| latency.p50)
@@ -149,13 +151,13 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
     let open_loop = sent
         .zip(received)
         .map(|(sent_per_second, received)| OpenLoop { sent_per_second, received });
-    Some(Standing {
+    Some(Summary {
         scenario: scenario.to_owned(),
         rival: rival.to_owned(),
-        measure,
-        figure: [median(&figures)?, *figures.first()?, *figures.last()?],
-        limit: None,
-        to_limit: None,
+        metric,
+        value: [median(&values)?, *values.first()?, *values.last()?],
+        baseline: None,
+        to_baseline: None,
         to_best: None,
         messages_per_second: middle(&|r| Some(r.messages_per_second))?,
         server_busy: middle(&|r| r.server.map(|server| server.busy))?,
@@ -163,7 +165,7 @@ fn standing(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Standing
         open_loop,
         counted: counted.len(),
         discarded: own.len() - counted.len(),
-        doubtful,
+        all_disturbed,
     })
 }
 
@@ -184,57 +186,57 @@ mod tests {
     #[expect(clippy::float_cmp, reason = "medians of one sample are that sample")]
     fn disturbed_samples_do_not_count_while_there_are_others() {
         let disturbed = |sample| Sample { disturbed: true, ..sample };
-        let standings = standings(&[
-            sample("echo", LIMITS[0], 2.0),
+        let summaries = summarize(&[
+            sample("echo", BASELINES[0], 2.0),
             sample("echo", "ours", 3.0),
             disturbed(sample("echo", "ours", 9.0)),
             disturbed(sample("echo", "theirs", 8.0)),
         ]);
-        assert_eq!(standings[1].figure, [3.0, 3.0, 3.0]);
-        assert_eq!(standings[1].ratio(), Some((1.5, LIMITS[0])));
-        assert_eq!((standings[1].counted, standings[1].discarded), (1, 1));
-        assert_eq!(standings[2].to_limit, Some(4.0));
-        assert!(standings[2].doubtful && !standings[1].doubtful);
+        assert_eq!(summaries[1].value, [3.0, 3.0, 3.0]);
+        assert_eq!(summaries[1].ratio(), Some((1.5, BASELINES[0])));
+        assert_eq!((summaries[1].counted, summaries[1].discarded), (1, 1));
+        assert_eq!(summaries[2].to_baseline, Some(4.0));
+        assert!(summaries[2].all_disturbed && !summaries[1].all_disturbed);
     }
 
     #[test]
-    fn ratios_stay_within_a_scenario_and_are_to_the_best_without_a_limit() {
-        let standings = standings(&[
-            sample("echo", LIMITS[0], 2.0),
+    fn ratios_stay_within_a_scenario_and_are_to_the_best_without_a_baseline() {
+        let summaries = summarize(&[
+            sample("echo", BASELINES[0], 2.0),
             sample("tls", "ours", 3.0),
             sample("echo", "ours", 4.0),
             sample("tls", "theirs", 6.0),
             sample("echo", "raw-tokio", 3.0),
             sample("http2", "ours", 5.0),
-            sample("http2", LIMITS[1], 4.0),
+            sample("http2", BASELINES[1], 4.0),
         ]);
-        let ratios: Vec<_> = standings
+        let ratios: Vec<_> = summaries
             .iter()
-            .map(|standing| (standing.scenario.as_str(), standing.rival.as_str(), standing.ratio()))
+            .map(|summary| (summary.scenario.as_str(), summary.rival.as_str(), summary.ratio()))
             .collect();
         assert_eq!(
             ratios,
             [
-                ("echo", LIMITS[0], Some((1.0, LIMITS[0]))),
-                ("echo", "ours", Some((2.0, LIMITS[0]))),
-                ("echo", "raw-tokio", Some((1.5, LIMITS[0]))),
+                ("echo", BASELINES[0], Some((1.0, BASELINES[0]))),
+                ("echo", "ours", Some((2.0, BASELINES[0]))),
+                ("echo", "raw-tokio", Some((1.5, BASELINES[0]))),
                 ("tls", "ours", Some((1.0, "the best"))),
                 ("tls", "theirs", Some((2.0, "the best"))),
-                ("http2", "ours", Some((1.25, LIMITS[1]))),
-                ("http2", LIMITS[1], Some((1.0, LIMITS[1]))),
+                ("http2", "ours", Some((1.25, BASELINES[1]))),
+                ("http2", BASELINES[1], Some((1.0, BASELINES[1]))),
             ]
         );
-        assert_eq!(standings[1].to_best, Some(1.0));
+        assert_eq!(summaries[1].to_best, Some(1.0));
     }
 
     #[test]
-    fn memory_is_a_figure_of_its_own_without_a_ratio() {
+    fn memory_is_a_metric_of_its_own_without_a_ratio() {
         let mut idle = sample("memory", "ours", 3.0);
         idle.report.memory = Some(Memory { before: 0, after: 5120, per_connection: 512.0 });
-        let standings = standings(&[idle]);
-        assert_eq!(standings[0].measure, Measure::Memory);
-        assert_eq!(standings[0].figure[0].to_bits(), 512_f64.to_bits());
-        assert_eq!(standings[0].ratio(), None);
+        let summaries = summarize(&[idle]);
+        assert_eq!(summaries[0].metric, Metric::Memory);
+        assert_eq!(summaries[0].value[0].to_bits(), 512_f64.to_bits());
+        assert_eq!(summaries[0].ratio(), None);
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
         let mut flood = sample("dgrr", "ours", 3.0);
         flood.report.sent = Some(16);
         let expected = OpenLoop { sent_per_second: 16.0, received: 0.5 };
-        assert_eq!(standings(&[flood])[0].open_loop, Some(expected));
+        assert_eq!(summarize(&[flood])[0].open_loop, Some(expected));
     }
 
     #[test]
