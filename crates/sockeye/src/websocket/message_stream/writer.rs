@@ -104,7 +104,7 @@ impl Destination<'_> {
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self {
             Self::Driver(driver) => driver.poll_capacity(cx),
-            Self::Half(stream) => stream.poll_room(cx),
+            Self::Half(stream) => stream.poll_capacity(cx),
         }
     }
 

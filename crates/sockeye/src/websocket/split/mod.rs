@@ -265,12 +265,12 @@ impl Receiver {
             }
             match polled {
                 Poll::Ready(Ok(None)) => {
-                    self.outbox.give_up();
+                    self.outbox.discard_and_finish();
                     if let Some(error) = self.outbox.take_overdue_close() {
                         return Poll::Ready(Err(error));
                     }
                 }
-                Poll::Ready(Err(_)) => self.outbox.give_up(),
+                Poll::Ready(Err(_)) => self.outbox.discard_and_finish(),
                 // The close frame may have been written since: then there is a deadline to watch.
                 Poll::Pending if self.note_close() => continue,
                 Poll::Ready(Ok(Some(_))) | Poll::Pending => {}

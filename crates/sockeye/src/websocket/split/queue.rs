@@ -19,7 +19,8 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) content: Content,
-    pub(super) room: u32,
+    /// Capacity, in bytes.
+    pub(super) bytes: u32,
     key: Option<Box<str>>,
 }
 
@@ -65,8 +66,8 @@ impl From<&Prepared> for Content {
 }
 
 impl Entry {
-    pub(super) fn new(content: Content, room: u32, key: Option<&str>) -> Self {
-        Self { content, room, key: key.map(Into::into) }
+    pub(super) fn new(content: Content, bytes: u32, key: Option<&str>) -> Self {
+        Self { content, bytes, key: key.map(Into::into) }
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
         assert!(queue.push(Entry::new(message("b1"), 2, Some("b"))).is_none());
         assert!(queue.push(Entry::new(message("c1"), 3, Some("c"))).is_none());
         let replaced = queue.push(Entry::new(message("b2"), 4, Some("b"))).unwrap();
-        assert_eq!((replaced.content.into_message(), replaced.room), ("b1".into(), 2));
+        assert_eq!((replaced.content.into_message(), replaced.bytes), ("b1".into(), 2));
         assert_eq!(texts(&mut queue), ["a", "b2", "c1"]);
         // An entry that was taken is not replaced.
         assert!(queue.push(Entry::new(message("b3"), 1, Some("b"))).is_none());

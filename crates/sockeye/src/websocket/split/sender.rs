@@ -208,7 +208,7 @@ impl Sender {
     /// # Cancel safety
     /// Dropping the future has no effect on the messages.
     pub async fn flush(&self) -> Result<()> {
-        self.outbox.flushed().await.map_err(|_| self.outbox.too_late())
+        self.outbox.flushed().await.map_err(|_| self.outbox.send_error())
     }
 
     /// Sends a ping ahead of queued messages, and waits for its pong. Returns the time between the
@@ -236,8 +236,8 @@ impl Sender {
     /// If the future is dropped, the ping is sent all the same, and its pong is ignored.
     pub async fn ping(&self) -> Result<Duration> {
         let asked_at = Instant::now();
-        let pong = self.outbox.ping().map_err(|Closed| self.outbox.too_late())?;
-        let answered_at = pong.await.map_err(|_| self.outbox.too_late())?;
+        let pong = self.outbox.ping().map_err(|Closed| self.outbox.send_error())?;
+        let answered_at = pong.await.map_err(|_| self.outbox.send_error())?;
         Ok(answered_at.saturating_duration_since(asked_at))
     }
 
@@ -292,11 +292,11 @@ impl Sender {
     }
 
     fn try_push(&self, content: Content) -> Result<(), TrySendError<Content>> {
-        let room = self.room_for(&content);
-        let refused = match self.outbox.try_reserve(room) {
+        let bytes = self.bytes_of(&content);
+        let refused = match self.outbox.try_reserve(bytes) {
             Ok(()) => None,
             // A full queue may only mean that the writer task has not run: the transport decides.
-            Err(Refused::Full) => match self.outbox.drive(room) {
+            Err(Refused::Full) => match self.outbox.drive(bytes) {
                 WriteOutcome::Reserved => None,
                 WriteOutcome::Closed => Some(Refused::Closed),
                 WriteOutcome::Blocked | WriteOutcome::Held | WriteOutcome::Contended => {
@@ -313,16 +313,16 @@ impl Sender {
         // A clone only increments a reference count, and `push` does not return the message.
         let kept = content.clone();
         self.outbox
-            .push(Entry::new(content, room, None))
+            .push(Entry::new(content, bytes, None))
             .map_err(|Closed| TrySendError::Closed(kept))
     }
 
     async fn push(&self, content: Content, key: Option<&str>) -> Result<()> {
-        let room = self.room_for(&content);
-        let mut entry = Entry::new(content, room, key);
-        match self.outbox.try_reserve(entry.room) {
+        let bytes = self.bytes_of(&content);
+        let mut entry = Entry::new(content, bytes, key);
+        match self.outbox.try_reserve(entry.bytes) {
             Ok(()) => {}
-            Err(Refused::Closed) => return Err(self.outbox.too_late()),
+            Err(Refused::Closed) => return Err(self.outbox.send_error()),
             Err(Refused::Full) => {
                 if key.is_some() {
                     match self.outbox.replace(entry) {
@@ -330,28 +330,28 @@ impl Sender {
                         Err(refused) => entry = refused,
                     }
                 }
-                match self.reserve(entry.room).await {
+                match self.reserve(entry.bytes).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(()),
-                    Err(Closed) => return Err(self.outbox.too_late()),
+                    Err(Closed) => return Err(self.outbox.send_error()),
                 }
             }
         }
-        self.outbox.push(entry).map_err(|Closed| self.outbox.too_late())
+        self.outbox.push(entry).map_err(|Closed| self.outbox.send_error())
     }
 
     /// Reserves capacity in a full queue: waits for it, or applies the queue's policy once the
     /// transport takes nothing. Returns whether capacity was reserved.
-    async fn reserve(&self, room: u32) -> Result<bool, Closed> {
+    async fn reserve(&self, bytes: u32) -> Result<bool, Closed> {
         let when_full = self.outbox.options.when_full;
         if when_full == WhenFull::Wait {
-            return self.wait_for(room).await;
+            return self.outbox.reserve(bytes).await.map(|()| true);
         }
         // A blocked transport is stale knowledge until the runtime has polled it again, which a
         // yield allows.
         let mut looked_again = false;
         let driven = loop {
-            match self.outbox.drive(room) {
+            match self.outbox.drive(bytes) {
                 WriteOutcome::Reserved => return Ok(true),
                 WriteOutcome::Closed => return Err(Closed),
                 driven @ (WriteOutcome::Blocked | WriteOutcome::Held) if looked_again => {
@@ -363,23 +363,18 @@ impl Sender {
         };
         if when_full == WhenFull::Disconnect && driven == WriteOutcome::Held {
             // Another sender holds up the queue, not the peer.
-            return self.wait_for(room).await;
+            return self.outbox.reserve(bytes).await.map(|()| true);
         }
-        self.overflow(room)
-    }
-
-    async fn wait_for(&self, room: u32) -> Result<bool, Closed> {
-        self.outbox.capacity.acquire_many(room).await.map_err(|_| Closed)?.forget();
-        Ok(true)
+        self.overflow(bytes)
     }
 
     /// Applies the policy of a full queue. Returns whether the policy reserved capacity.
-    pub(super) fn overflow(&self, room: u32) -> Result<bool, Closed> {
+    pub(super) fn overflow(&self, bytes: u32) -> Result<bool, Closed> {
         match self.outbox.options.when_full {
             WhenFull::Wait => Ok(false),
             WhenFull::DropNewest => self.outbox.drop_newest().map(|()| false),
             WhenFull::DropOldest => loop {
-                match self.outbox.try_reserve(room) {
+                match self.outbox.try_reserve(bytes) {
                     Ok(()) => return Ok(true),
                     Err(Refused::Closed) => return Err(Closed),
                     Err(Refused::Full) if self.outbox.drop_oldest()? => {}
@@ -394,9 +389,9 @@ impl Sender {
     }
 
     #[inline]
-    fn room_for(&self, content: &Content) -> u32 {
-        let room = u32::try_from(content.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
-        room.min(self.outbox.options.capacity)
+    fn bytes_of(&self, content: &Content) -> u32 {
+        let bytes = u32::try_from(content.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
+        bytes.min(self.outbox.options.capacity)
     }
 }
 

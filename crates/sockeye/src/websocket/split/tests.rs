@@ -44,7 +44,7 @@ fn with_bare_peer(queue: SendQueue) -> (Sender, Receiver, DuplexStream) {
 }
 
 /// Returns a queue with capacity for so many messages of 36 bytes, which count 100 each.
-fn room_for(messages: u32, when_full: WhenFull) -> SendQueue {
+fn capacity_for(messages: u32, when_full: WhenFull) -> SendQueue {
     SendQueue::new().capacity(messages * 100).when_full(when_full)
 }
 
@@ -131,7 +131,7 @@ async fn reads_go_on_while_writes_wait_for_the_peer() {
 
 #[tokio::test]
 async fn a_full_queue_makes_senders_wait_and_gives_the_message_back_to_those_that_do_not() {
-    let (sender, _receiver, mut peer) = with_bare_peer(room_for(4, WhenFull::Wait));
+    let (sender, _receiver, mut peer) = with_bare_peer(capacity_for(4, WhenFull::Wait));
     for number in 0..4 {
         sender.try_send(numbered(number)).unwrap();
     }
@@ -152,7 +152,7 @@ async fn a_full_queue_makes_senders_wait_and_gives_the_message_back_to_those_tha
 #[tokio::test]
 async fn a_send_that_is_given_up_while_it_waits_was_not_taken() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(room_for(2, WhenFull::Wait));
+    let (sender, mut receiver) = server.split_with(capacity_for(2, WhenFull::Wait));
     let (mut arrived, mut given_up) = (Vec::new(), 0);
     for sent in 0..200u32 {
         loop {
@@ -177,7 +177,7 @@ async fn a_send_that_is_given_up_while_it_waits_was_not_taken() {
 #[tokio::test]
 async fn the_newest_is_dropped_where_that_is_asked_for() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(room_for(3, WhenFull::DropNewest));
+    let (sender, mut receiver) = server.split_with(capacity_for(3, WhenFull::DropNewest));
     for number in 0..10 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -190,7 +190,7 @@ async fn the_newest_is_dropped_where_that_is_asked_for() {
 #[tokio::test]
 async fn the_oldest_are_dropped_where_that_is_asked_for() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(room_for(3, WhenFull::DropOldest));
+    let (sender, mut receiver) = server.split_with(capacity_for(3, WhenFull::DropOldest));
     for number in 0..10 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -203,7 +203,7 @@ async fn the_oldest_are_dropped_where_that_is_asked_for() {
 
 #[tokio::test]
 async fn the_newest_is_dropped_when_nothing_older_waits() {
-    let (sender, _receiver, _peer) = with_bare_peer(room_for(1, WhenFull::DropOldest));
+    let (sender, _receiver, _peer) = with_bare_peer(capacity_for(1, WhenFull::DropOldest));
     sender.send(vec![0; 1000]).await.unwrap();
     let_the_writer_fill_the_transport(&sender).await;
     assert_eq!(sender.queued(), 0, "it is being written");
@@ -227,7 +227,7 @@ async fn the_latest_of_a_key_replaces_what_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_keep_up_is_disconnected_where_that_is_asked_for() {
-    let (sender, mut receiver, _peer) = with_bare_peer(room_for(3, WhenFull::Disconnect));
+    let (sender, mut receiver, _peer) = with_bare_peer(capacity_for(3, WhenFull::Disconnect));
     for number in 0..3 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -242,7 +242,7 @@ async fn a_peer_that_does_not_keep_up_is_disconnected_where_that_is_asked_for() 
 #[tokio::test]
 async fn a_peer_that_reads_again_sees_1013() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(room_for(2, WhenFull::Disconnect));
+    let (sender, mut receiver) = server.split_with(capacity_for(2, WhenFull::Disconnect));
     for number in 0..2 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -396,7 +396,7 @@ async fn a_peer_that_never_answers_a_close_is_given_up() {
 
 #[tokio::test]
 async fn a_transport_that_fails_ends_the_senders() {
-    let (sender, mut receiver, peer) = with_bare_peer(room_for(3, WhenFull::Wait));
+    let (sender, mut receiver, peer) = with_bare_peer(capacity_for(3, WhenFull::Wait));
     drop(peer);
     assert!(matches!(receiver.recv().await, Err(Error::Disconnected)));
     let ended = async { while sender.send(numbered(0)).await.is_ok() {} };

@@ -12,9 +12,8 @@ use tokio::io::AsyncWrite;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
-use super::outbox::{Batch, Input, Outbox};
+use super::outbox::{Batch, Input, Outbox, Part};
 use super::queue::Content;
-use super::stream::Part;
 use crate::close_payload::ClosePayload;
 use crate::driver::output::Output;
 use crate::driver::{Elapsed, ProgressTimeout, read};

@@ -31,7 +31,7 @@ async fn an_abort_drops_what_is_queued() {
 
 #[tokio::test(start_paused = true)]
 async fn an_abort_ends_every_wait() {
-    let (sender, mut receiver, _peer) = with_bare_peer(room_for(2, WhenFull::Wait));
+    let (sender, mut receiver, _peer) = with_bare_peer(capacity_for(2, WhenFull::Wait));
     for number in 0..2 {
         sender.send(numbered(number)).await.unwrap();
     }

@@ -90,7 +90,7 @@ async fn the_answer_to_a_close_frame_follows_what_is_being_written() {
 
 #[tokio::test(start_paused = true)]
 async fn pings_are_answered_while_the_queue_is_written_before_a_close() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(room_for(40, WhenFull::Wait));
+    let (sender, mut receiver, mut peer) = with_bare_peer(capacity_for(40, WhenFull::Wait));
     for number in 0..40 {
         sender.send(numbered(number)).await.unwrap();
     }

@@ -25,7 +25,7 @@ async fn flush_waits_for_what_was_taken_though_messages_are_replaced_meanwhile()
 
 #[tokio::test]
 async fn flush_waits_for_what_was_taken_though_older_messages_are_dropped_meanwhile() {
-    let (sender, _receiver, mut peer) = with_bare_peer(room_for(4, WhenFull::DropOldest));
+    let (sender, _receiver, mut peer) = with_bare_peer(capacity_for(4, WhenFull::DropOldest));
     for number in 0..4 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -65,7 +65,7 @@ async fn flush_tells_of_what_was_written_after_the_connection_is_over() {
 async fn close_keeps_the_queue_from_a_send_that_is_about_to_drop_the_oldest() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Disconnect] {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(room_for(4, when_full));
+        let (sender, mut receiver) = server.split_with(capacity_for(4, when_full));
         for number in 0..4 {
             sender.send(numbered(number)).await.unwrap();
         }
@@ -82,7 +82,7 @@ async fn close_keeps_the_queue_from_a_send_that_is_about_to_drop_the_oldest() {
 async fn what_was_taken_before_a_close_arrives_while_senders_go_on() {
     for round in 0..50u32 {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(room_for(4, WhenFull::DropOldest));
+        let (sender, mut receiver) = server.split_with(capacity_for(4, WhenFull::DropOldest));
         let sending = tokio::spawn({
             let sender = sender.clone();
             async move {

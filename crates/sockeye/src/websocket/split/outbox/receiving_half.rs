@@ -1,0 +1,43 @@
+use std::task::{Poll, Waker};
+
+use super::Input;
+use super::waiting_task::WaitingTask;
+use crate::error::Error;
+
+/// The receiving half, as far as the writer has to do with it.
+#[derive(Default)]
+pub(super) struct ReceivingHalf {
+    /// The task of the receiving half, while it waits for the writer.
+    pub(super) task: WaitingTask,
+    /// The error of the writer, until the receiving half has taken it.
+    failure: Option<Error>,
+    /// The reading half of the transport, once the receiving half was dropped.
+    pub(super) abandoned: Option<Input>,
+}
+
+impl ReceivingHalf {
+    /// Records the error of the writer, if any, and wakes the receiving half.
+    pub(super) fn on_end(&mut self, error: Option<Error>) {
+        // A usage error refuses a message; the transport can still be read.
+        self.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
+        self.task.wake();
+    }
+
+    /// Takes the error of the writer, or else waits.
+    pub(super) fn poll_failure(&mut self, waker: &Waker) -> Poll<Error> {
+        if let Some(error) = self.failure.take() {
+            return Poll::Ready(error);
+        }
+        self.task.wait(waker);
+        Poll::Pending
+    }
+
+    /// Takes the error of a writer that took too long.
+    pub(super) fn take_timeout(&mut self) -> Option<Error> {
+        self.failure.take_if(|failure| matches!(failure, Error::TimedOut(_)))
+    }
+
+    pub(super) const fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+}
