@@ -111,9 +111,11 @@ impl Queue {
         self.entries.get(usize::try_from(number - self.first).ok()?)
     }
 
-    /// Drops all entries; the numbering continues.
-    pub(super) fn clear(&mut self) {
+    /// Drops all entries; the numbering continues. Returns their capacity, in bytes.
+    pub(super) fn clear(&mut self) -> usize {
+        let bytes = self.entries.iter().map(|entry| entry.bytes as usize).sum();
         *self = Self { first: self.next_number(), ..Self::default() };
+        bytes
     }
 
     /// Takes the first entry.

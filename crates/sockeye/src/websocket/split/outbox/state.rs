@@ -114,7 +114,10 @@ impl OutboxState {
     /// Queues a message, for which `reserved` bytes of capacity are reserved; a queued message with
     /// the same key is replaced, and its capacity is used as well.
     pub(super) fn push(&mut self, entry: Entry, reserved: u32) -> Result<(), Closed> {
-        self.check_open()?;
+        if self.check_open().is_err() {
+            self.effects.freed += reserved as usize;
+            return Err(Closed);
+        }
         let taken = entry.bytes;
         let replaced = self.queue.push(entry).map_or(0, |replaced| {
             self.progress.count_dropped(Reason::Replaced, 1);
@@ -419,7 +422,10 @@ impl OutboxState {
     /// Ends the connection. `batch` is the last one that the writer has taken, and `error` the
     /// writer's error, if any.
     pub(super) fn on_end(&mut self, batch: &Batch, error: Option<Error>) {
-        self.progress.on_taken_lost(if batch.taken { batch.messages } else { 0 });
+        if batch.taken {
+            self.progress.on_taken_lost(batch.messages);
+            self.effects.freed += batch.bytes;
+        }
         self.begin_closing();
         self.lifecycle.stage = OutboxStage::Ended;
         self.drop_queue();
@@ -478,7 +484,7 @@ impl OutboxState {
         let mut count = self.queue.len() as u64;
         if count > 0 {
             self.progress.on_lost(self.queue.first_number());
-            self.queue.clear();
+            self.effects.freed += self.queue.clear();
         }
         count += u64::from(self.fragments.drop_waiting());
         self.pings.clear();

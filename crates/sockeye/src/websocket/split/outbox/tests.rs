@@ -101,8 +101,11 @@ impl Player {
         match action {
             Action::Push(bytes) => {
                 let key = (bytes % 3 == 0).then_some("key");
-                if self.free >= bytes as usize && state.push(entry(bytes, key), bytes).is_ok() {
-                    self.free -= bytes as usize;
+                if self.free < bytes as usize {
+                    return;
+                }
+                self.free -= bytes as usize;
+                if state.push(entry(bytes, key), bytes).is_ok() {
                     self.accepted += 1;
                     self.flushes.push((state.position(), false));
                 }
@@ -179,14 +182,12 @@ proptest! {
                 break;
             }
         }
-        if !closed {
-            for _ in 0..60 {
-                player.act(&mut state, Action::Take);
-                player.act(&mut state, Action::Write);
-                player.check(&mut state);
-            }
-            assert_eq!(player.free, CAPACITY as usize, "capacity is not lost");
-            assert!(player.flushes.iter().all(|(_, flushed)| *flushed));
+        for _ in 0..60 {
+            player.act(&mut state, Action::Take);
+            player.act(&mut state, Action::Write);
+            player.check(&mut state);
         }
+        assert_eq!(player.free, CAPACITY as usize, "capacity is not lost");
+        assert!(closed || player.flushes.iter().all(|(_, flushed)| *flushed));
     }
 }
