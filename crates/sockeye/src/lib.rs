@@ -340,6 +340,7 @@ cfg_if::cfg_if! {
         mod random;
         mod repeated;
         mod server;
+        mod sync;
         #[cfg(target_os = "linux")]
         mod tcp_info;
         #[cfg(feature = "tls")]

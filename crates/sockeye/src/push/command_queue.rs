@@ -1,15 +1,19 @@
 //! Commands of other threads to a worker.
 
+#[cfg(all(test, loom))]
+mod models;
+
 use std::any::Any;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{self, Wake};
 
 use sockeye_proto::{Message, Prepared};
 
 use super::{ConnectionId, HandleError};
 use crate::close_payload::ClosePayload;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Size that a command counts in addition to its payload, in bytes: about its size in memory.
 const COMMAND_SIZE: usize = 64;

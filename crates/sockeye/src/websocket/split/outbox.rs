@@ -7,6 +7,8 @@
 mod control;
 mod fragments;
 mod lifecycle;
+#[cfg(all(test, loom))]
+mod models;
 mod pings;
 mod progress;
 mod receiving_half;
@@ -17,14 +19,14 @@ mod waiting_task;
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sockeye_proto::Kind;
 use tokio::io::AsyncRead;
-use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{TryAcquireError, oneshot};
 use tokio::time::Instant;
 
 use super::queue::Entry;
@@ -32,6 +34,7 @@ use super::writer::{Step, Writer};
 use super::{Dropped, SendQueue};
 use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Notify, Semaphore};
 use state::{Milestone, OutboxState};
 
 /// The state shared by the halves of a connection and its writer.
@@ -438,16 +441,17 @@ impl Outbox {
         let effects = state.take_effects();
         // Set under the lock, so that the receiving half, which reads them after its task began to
         // wait, sees the change or is woken.
-        if effects.aborted {
-            self.aborted.store(true, Ordering::Release);
-        }
         match effects.reached {
             Some(Milestone::Closing) => self.closing.store(true, Ordering::Release),
             Some(Milestone::CloseWritten) => self.close_written.store(true, Ordering::Release),
+            Some(Milestone::Aborted) => {
+                self.closing.store(true, Ordering::Release);
+                self.aborted.store(true, Ordering::Release);
+            }
             None => {}
         }
         drop(state);
-        if effects.reached == Some(Milestone::Closing) {
+        if matches!(effects.reached, Some(Milestone::Closing | Milestone::Aborted)) {
             self.capacity.close();
             self.fragments_permit.close();
         }

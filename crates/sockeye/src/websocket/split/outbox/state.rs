@@ -58,8 +58,6 @@ pub(super) struct Effects {
     /// `true` if another message may be sent in fragments.
     pub(super) fragments_ended: bool,
     pub(super) reached: Option<Milestone>,
-    /// `true` if the connection is aborted.
-    pub(super) aborted: bool,
     /// `true` if the close timeout begins.
     pub(super) overdue: bool,
     /// `true` if messages were written or dropped.
@@ -75,6 +73,8 @@ pub(super) enum Milestone {
     Closing,
     /// The close frame is written to the transport.
     CloseWritten,
+    /// The connection is aborted, and messages are no longer taken.
+    Aborted,
 }
 
 /// The position in the sequence of messages at one point in time.
@@ -185,8 +185,8 @@ impl OutboxState {
     /// Drops the queued messages, for a connection that ends without a close frame.
     pub(super) fn abort(&mut self) {
         if self.lifecycle.stage != OutboxStage::Ended {
-            self.effects.aborted = true;
             self.begin_closing();
+            self.effects.reached = Some(Milestone::Aborted);
             self.drop_queue();
             self.receiver.task.wake();
         }
