@@ -11,9 +11,9 @@ use tokio::io::AsyncWrite;
 
 use super::super::{Sender, WhenFull};
 use super::*;
+use crate::driver::output::Output;
 use crate::metrics::RoleMetrics;
 use crate::sync::{block_on, check};
-use crate::websocket::output::Output;
 
 /// The capacity that a message of one byte takes.
 const ONE: u32 = 65;
@@ -105,7 +105,7 @@ impl Split {
         let wire = Wire(Arc::new(Mutex::new(state)));
         let sending = Connection::server(&Config::new()).sending_half();
         let metrics = RoleMetrics::of(Role::Server);
-        outbox.set_writer(Writer::new(wire.clone(), sending, metrics, Output::default()));
+        outbox.set_writer(Writer::new(Box::new(wire.clone()), sending, metrics, Output::default()));
         Self { outbox, wire }
     }
 
