@@ -59,7 +59,7 @@ fn so_does_that_of_a_failed_connection() {
         (ConnectError::Request(many().into()), "more than 64 subprotocols"),
         (
             ConnectError::ProxyVariable { variable: "all_proxy", source: ProxyUrlError::Path },
-            "a `/` in a password is `%2F`",
+            "write a `/` in a password as `%2F`",
         ),
         (ConnectError::Resolve { host: "a".into(), source: io_error() }, "foreign: the cause"),
         (ConnectError::Tls { host: "a".into(), source: io_error() }, "foreign: the cause"),
