@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::buffer::spare_capacity;
@@ -15,7 +16,7 @@ use rustix::net::{self, RecvFlags};
 use super::Handler;
 use super::acceptor::Acceptor;
 use super::command_queue::{Waker, Workers};
-use super::worker::{Delivery, End, Link, Settings, Worker, WorkerContext};
+use super::worker::{End, Link, LinkSocket, Settings, Worker, WorkerContext};
 use crate::output::{MAX_SLICES, Output};
 
 /// Size of the receive buffer that all connections of a worker share, in bytes. A socket nearly
@@ -127,10 +128,7 @@ impl<H: Handler> Readiness<H> {
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.acceptor.set_ready(),
-                    Token(slot) => {
-                        let ended = event.is_read_closed() || event.is_error();
-                        self.ready(slot, event.is_readable() || ended, event.is_writable(), ended);
-                    }
+                    Token(slot) => self.take_turn(slot, Some(event)),
                 }
             }
         };
@@ -141,13 +139,12 @@ impl<H: Handler> Readiness<H> {
     /// Does all work that is due before the next wait. Returns the timeout of that wait.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         for slot in mem::take(&mut self.again) {
-            self.read(slot);
+            self.take_turn(slot, None);
         }
         self.accept(now);
         let Self { worker, buffer, .. } = self;
         let asked = worker.handle_commands(now, |link, context| {
             link.write(context, buffer);
-            link.end_turn(context, buffer);
             link.is_changed() || link.may_go_on()
         });
         while let Some(slot) = self.worker.pop_dirty() {
@@ -169,23 +166,18 @@ impl<H: Handler> Readiness<H> {
         acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, poll, stream, peer));
     }
 
+    /// Gives a link its turn: notes what the event says, if there is one, and handles input until
+    /// the socket is empty, the output is blocked, or the connection had its share.
     #[inline]
-    fn ready(&mut self, slot: usize, readable: bool, writable: bool, ended: bool) {
-        let Some((link, context)) = self.worker.link(slot) else { return };
-        link.socket.readable |= readable;
-        link.socket.ended |= ended;
-        if writable && link.blocked {
-            link.write(context, &self.buffer);
-            link.end_turn(context, &self.buffer);
+    fn take_turn(&mut self, slot: usize, event: Option<&Event>) {
+        let Self { worker, buffer, again, .. } = self;
+        let Some((link, context)) = worker.link(slot) else { return };
+        if let Some(event) = event {
+            link.socket.note_event(event);
+            if event.is_writable() && link.blocked {
+                link.write(context, buffer);
+            }
         }
-        self.read(slot);
-    }
-
-    /// Reads and handles input until the socket is empty, the output is blocked, or the connection
-    /// had its turn.
-    #[inline]
-    fn read(&mut self, slot: usize) {
-        let Some((link, context)) = self.worker.link(slot) else { return };
         for _ in 0..MAX_READS {
             if !link.may_go_on() || link.end == End::Drop {
                 break;
@@ -194,16 +186,15 @@ impl<H: Handler> Readiness<H> {
             if link.has_backlog() {
                 link.receive_backlog(context);
             } else {
-                had_share = link.read(context, &mut self.buffer);
+                had_share = link.read(context, buffer);
             }
-            link.write(context, &self.buffer);
-            link.end_turn(context, &self.buffer);
+            link.write(context, buffer);
             if had_share {
                 break;
             }
         }
         if link.may_go_on() {
-            self.again.push(slot);
+            again.push(slot);
         }
         if link.is_changed() {
             self.watch_or_remove(slot);
@@ -214,32 +205,18 @@ impl<H: Handler> Readiness<H> {
     fn write(&mut self, slot: usize) {
         let Some((link, context)) = self.worker.link(slot) else { return };
         link.write(context, &self.buffer);
-        link.end_turn(context, &self.buffer);
         if link.may_go_on() {
             self.again.push(slot);
         }
         self.watch_or_remove(slot);
     }
 
-    /// Watches a new deadline, and removes the link if it has ended.
+    /// Watches a new deadline, and removes the link if it is over.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
-        let Some((link, _)) = self.worker.link(slot) else { return };
-        match link.end {
-            End::None => {}
-            End::Drop => self.remove(slot),
-            // The peer is gone.
-            End::Finish | End::Linger if link.socket.broken.is_some() => self.remove(slot),
-            End::Finish | End::Linger if link.blocked => {}
-            End::Finish | End::Linger => {
-                if !mem::replace(&mut link.socket.shut_down, true) {
-                    let _ = link.socket.stream.shutdown(Shutdown::Write);
-                }
-                if link.end == End::Finish {
-                    self.remove(slot);
-                }
-            }
+        if self.worker.link(slot).is_some_and(|(link, _)| link.finish(!link.blocked)) {
+            self.remove(slot);
         }
     }
 
@@ -362,9 +339,16 @@ impl Link<Socket> {
         self.socket.readable = false;
     }
 
-    /// Writes as much output as the socket accepts; payloads in it may lie in `input`.
+    /// Writes as much output as the socket accepts, and ends the turn; payloads in the output may
+    /// lie in `input`.
     #[inline]
     fn write<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
+        self.write_output(context, input);
+        self.end_turn(context, input);
+    }
+
+    #[inline]
+    fn write_output<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         loop {
             let (socket, Some(output)) = self.output() else { return };
             if output.is_empty() {
@@ -404,7 +388,17 @@ impl Link<Socket> {
     }
 }
 
-impl Delivery for Socket {
+impl LinkSocket for Socket {
+    fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    fn shut_down(&mut self) {
+        if !mem::replace(&mut self.shut_down, true) {
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+    }
+
     #[cfg(target_os = "linux")]
     fn delivery(&self) -> Option<(u64, u64)> {
         crate::tcp_info::delivery(std::os::fd::AsFd::as_fd(&self.stream))
@@ -417,6 +411,13 @@ impl Delivery for Socket {
 }
 
 impl Socket {
+    #[inline]
+    fn note_event(&mut self, event: &Event) {
+        let ended = event.is_read_closed() || event.is_error();
+        self.readable |= event.is_readable() || ended;
+        self.ended |= ended;
+    }
+
     #[inline]
     fn note_read(&mut self, length: usize, room: usize) {
         if length < room && !self.ended && self.broken.is_none() {

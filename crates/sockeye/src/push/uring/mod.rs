@@ -20,8 +20,7 @@ mod socket;
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ use rustix::event::EventfdFlags;
 
 use super::acceptor::Acceptor;
 use super::command_queue::{Waker, Workers};
-use super::worker::{End, Link, Settings, Worker, WorkerContext};
+use super::worker::{Link, Settings, Worker, WorkerContext};
 use super::{ConnectionId, Handler};
 use files::Stream;
 use missing::Missing;
@@ -181,14 +180,7 @@ impl<H: Handler> Uring<H> {
         let count = self.paused.len().min(MAX_RECEIVES);
         for token in self.paused.drain(..count) {
             if let Some((_, link, _)) = find(&mut self.worker, token) {
-                if link.socket.receive.is_some() {
-                    continue;
-                }
-                if scarce {
-                    link.rearm_for_share(&mut self.ring, SHARE);
-                } else {
-                    link.rearm(&mut self.ring);
-                }
+                link.rearm(&mut self.ring, scarce.then_some(SHARE));
             }
         }
     }
@@ -254,32 +246,19 @@ impl<H: Handler> Uring<H> {
         }
     }
 
-    /// Watches a new deadline, and removes the link if it has ended.
+    /// Watches a new deadline, and removes the link if it is over.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
-        let Some((link, _)) = self.worker.link(slot) else { return };
-        match link.end {
-            End::None => {}
-            End::Drop => self.remove(slot),
-            // The peer is gone.
-            End::Finish | End::Linger if link.socket.broken.is_some() => self.remove(slot),
-            End::Finish | End::Linger if link.socket.send.is_some() => {}
-            End::Finish | End::Linger => {
-                if !mem::replace(&mut link.socket.shut_down, true) {
-                    let _ = link.socket.stream.socket().shutdown(Shutdown::Write);
-                }
-                if link.end == End::Finish {
-                    self.remove(slot);
-                }
-            }
+        if self.worker.link(slot).is_some_and(|(link, _)| link.finish(link.socket.send.is_none())) {
+            self.remove(slot);
         }
     }
 
     fn remove(&mut self, slot: usize) {
         let Some(link) = self.worker.remove(slot) else { return };
-        let Socket { stream, receive, send, .. } = link.socket;
-        for ticket in [send, receive].into_iter().flatten() {
+        let Socket { stream, receiving, send, .. } = link.socket;
+        for ticket in [send, receiving.ticket()].into_iter().flatten() {
             self.ring.cancel(ticket);
         }
         self.ring.close(stream);
@@ -299,7 +278,7 @@ fn open<H: Handler>(
     let slot = worker.accept(Socket::new(Stream::new(stream)), peer);
     let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
     ring.adopt(&mut link.socket.stream);
-    link.rearm(ring);
+    link.rearm(ring, None);
     true
 }
 

@@ -1,5 +1,6 @@
 use std::io::{self, IoSlice};
 use std::mem;
+use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 
 use rustix::net::{self, SendAncillaryBuffer, SendFlags};
@@ -9,28 +10,45 @@ use super::files::Stream;
 use super::ring::{Ring, Ticket};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
-use crate::push::worker::{Delivery, Link, WorkerContext};
+use crate::push::worker::{Link, LinkSocket, WorkerContext};
 use crate::push::writer::Writer;
 
 /// A socket and its operations in progress.
 pub(super) struct Socket {
     pub(super) stream: Stream,
-    pub(super) receive: Option<Ticket>,
+    pub(super) receiving: Receiving,
     /// Turn of the ring in which input last arrived.
     received_in: u32,
-    /// Set while the last completion of a cancelled receive is still to come.
-    cancelled: bool,
     pub(super) send: Option<Ticket>,
     /// Turn of the ring in which the send was submitted.
     sent_in: u32,
     /// Input that arrived while output was on its way for longer than a turn.
     held: Vec<u8>,
-    /// End of the peer's half, if it ended meanwhile.
-    end: Option<InputEnd>,
     /// Set once the writing half was shut down.
-    pub(super) shut_down: bool,
+    shut_down: bool,
     /// Error for which the socket accepts no more output.
-    pub(super) broken: Option<io::Error>,
+    broken: Option<io::Error>,
+}
+
+/// The state of a socket's input.
+pub(super) enum Receiving {
+    /// No receive is in progress.
+    Idle,
+    Active(Ticket),
+    /// The last completion of a cancelled receive is still to come.
+    Cancelled(Ticket),
+    /// The peer ended its half, or the socket failed, while earlier input waited.
+    Ended(InputEnd),
+}
+
+impl Receiving {
+    /// Returns the receive in progress.
+    pub(super) const fn ticket(&self) -> Option<Ticket> {
+        match *self {
+            Self::Active(ticket) | Self::Cancelled(ticket) => Some(ticket),
+            Self::Idle | Self::Ended(_) => None,
+        }
+    }
 }
 
 /// The end of the input, with its error if it failed.
@@ -40,20 +58,28 @@ impl Socket {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
             stream,
-            receive: None,
+            receiving: Receiving::Idle,
             received_in: 0,
-            cancelled: false,
             send: None,
             sent_in: 0,
             held: Vec::new(),
-            end: None,
             shut_down: false,
             broken: None,
         }
     }
 }
 
-impl Delivery for Socket {
+impl LinkSocket for Socket {
+    fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    fn shut_down(&mut self) {
+        if !mem::replace(&mut self.shut_down, true) {
+            let _ = self.stream.socket().shutdown(Shutdown::Write);
+        }
+    }
+
     fn delivery(&self) -> Option<(u64, u64)> {
         crate::tcp_info::delivery(self.stream.socket().as_fd())
     }
@@ -64,8 +90,7 @@ impl Link<Socket> {
     /// this turn, for want of a buffer.
     #[cold]
     pub(super) fn pause(&mut self, ring: &Ring) -> bool {
-        self.socket.receive = None;
-        self.socket.cancelled = false;
+        self.socket.receiving = Receiving::Idle;
         self.socket.received_in != ring.turn()
     }
 
@@ -75,21 +100,17 @@ impl Link<Socket> {
         self.has_backlog() || !self.socket.held.is_empty()
     }
 
-    /// Submits a receive, unless input has to wait. There must be no receive in progress.
+    /// Submits a receive, unless one is in progress or input has to wait: with a `share`, only once
+    /// and for no more than these bytes.
     #[cold]
-    pub(super) fn rearm(&mut self, ring: &mut Ring) {
-        if !self.blocked && self.socket.end.is_none() && !self.has_input() {
-            self.socket.receive = Some(ring.receive(&self.socket.stream, self.id.into()));
-        }
-    }
-
-    /// Submits a receive like [`Link::rearm`], but only once, and for no more than a share of the
-    /// buffers.
-    #[cold]
-    pub(super) fn rearm_for_share(&mut self, ring: &mut Ring, share: u32) {
-        if !self.blocked && self.socket.end.is_none() && !self.has_input() {
-            let Socket { stream, receive, .. } = &mut self.socket;
-            *receive = Some(ring.receive_some(stream, self.id.into(), share));
+    pub(super) fn rearm(&mut self, ring: &mut Ring, share: Option<u32>) {
+        let is_idle = matches!(self.socket.receiving, Receiving::Idle);
+        if is_idle && !self.blocked && !self.has_input() {
+            let (stream, token) = (&self.socket.stream, self.id.into());
+            self.socket.receiving = Receiving::Active(match share {
+                None => ring.receive(stream, token),
+                Some(length) => ring.receive_some(stream, token, length),
+            });
         }
     }
 
@@ -125,10 +146,9 @@ impl Link<Socket> {
         self.blocked = true;
         self.socket.held.extend_from_slice(ring.bytes(&filled));
         ring.release(filled);
-        if let Some(receive) = self.socket.receive {
-            if !mem::replace(&mut self.socket.cancelled, true) {
-                ring.cancel(receive);
-            }
+        if let Receiving::Active(ticket) = self.socket.receiving {
+            self.socket.receiving = Receiving::Cancelled(ticket);
+            ring.cancel(ticket);
         }
     }
 
@@ -140,12 +160,12 @@ impl Link<Socket> {
         ring: &mut Ring,
         error: InputEnd,
     ) {
-        self.socket.receive = None;
         if self.blocked || self.socket.send.is_some() || self.has_input() {
             // The replies to earlier input are on their way.
-            self.socket.end = Some(error);
+            self.socket.receiving = Receiving::Ended(error);
             return;
         }
+        self.socket.receiving = Receiving::Idle;
         let error = self.socket.broken.take().or(error);
         self.on_transport_end(context, error);
         self.transmit(context, ring);
@@ -189,8 +209,7 @@ impl Link<Socket> {
             self.transmit(context, ring);
         }
         self.end_turn(context, &[]);
-        let Socket { receive, cancelled, end, .. } = &self.socket;
-        if receive.is_none() || *cancelled || end.is_some() || self.has_input() {
+        if !matches!(self.socket.receiving, Receiving::Active(_)) || self.has_input() {
             self.resume(context, ring);
         }
     }
@@ -215,12 +234,11 @@ impl Link<Socket> {
         if self.has_input() {
             return;
         }
-        if let Some(error) = self.socket.end.take() {
+        if let Receiving::Ended(error) = &mut self.socket.receiving {
+            let error = error.take();
             return self.on_input_end(context, ring, error);
         }
-        if self.socket.receive.is_none() {
-            self.rearm(ring);
-        }
+        self.rearm(ring, None);
     }
 
     /// Sends output with long payloads at once, which costs less than letting the payloads leave

@@ -1,34 +1,33 @@
 mod backlog;
+mod commands;
+mod deadline;
+mod ending;
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 mod flight;
 mod stall;
 
-use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::buf::Limit;
-use sockeye_proto::handshake::HandshakeError;
-use sockeye_proto::{
-    CloseCode, CloseFrame, Message, Prepared, Role, State, TimedOut, TransportStatus,
-};
 use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 
 #[cfg(feature = "tls")]
 use super::Settings;
 use super::flow::{Stop, call};
-use super::opening::{self, OpenedConnection, Opening};
+use super::opening::{OpenedConnection, Opening};
 use super::{WorkerContext, Writer};
-use crate::close_payload::ClosePayload;
-use crate::metrics::{Counts, RoleMetrics};
+use crate::ErrorChain;
 use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
-use crate::{Error, ErrorChain};
 pub(in crate::push) use backlog::Backlog;
+use deadline::DeadlineStage;
+pub(crate) use ending::End;
+use ending::Over;
 use stall::Stall;
 
 /// Maximum input, in bytes, that is discarded after a connection has failed, while the peer reads
@@ -75,58 +74,23 @@ pub(crate) struct Link<S> {
     tls: Option<Box<crate::push::tls::TlsSession>>,
 }
 
-/// A socket that may report how much of its output the peer has acknowledged.
-pub(crate) trait Delivery {
+/// The socket of a link, as far as a worker needs it.
+pub(crate) trait LinkSocket {
+    /// Returns whether the socket accepts no more output.
+    fn is_broken(&self) -> bool;
+
+    /// Shuts down the writing half, the first time that it is called.
+    fn shut_down(&mut self);
+
     /// Returns the number of bytes that the peer has acknowledged, and the number of bytes that the
     /// system holds and the peer has not acknowledged. Returns `None` if the socket cannot tell.
     fn delivery(&self) -> Option<(u64, u64)>;
-}
-
-/// The way in which a link's socket is about to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The socket stays open.
-    None,
-    /// Once the output is written, the writing half is shut down and the socket is dropped.
-    Finish,
-    /// Once the output is written, the writing half is shut down; the socket is dropped when the
-    /// peer ends its half. If the socket were dropped earlier, with input unread, TCP would discard
-    /// the last frame on its way.
-    Linger,
-    /// The socket is dropped at once.
-    Drop,
 }
 
 enum LinkState {
     Opening(Box<Opening>),
     Open(Box<Connection>),
     Over(Box<Over>),
-}
-
-/// The state of a link after its connection: output that is still to be written.
-#[derive(Default)]
-struct Over {
-    writer: Option<Box<Writer>>,
-    /// Set while output that was taken from the writer has not yet reached the system.
-    in_flight: bool,
-    /// Amount of discarded input, in bytes.
-    discarded: usize,
-    /// Timeout for the peer to end the transport once all output is written.
-    timeout: Duration,
-    /// Deadline for the peer to end the transport.
-    deadline: Option<Instant>,
-}
-
-/// The stage of a link, on which the link's deadline depends: the deadline changes only when the
-/// stage changes, or when the deadline is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DeadlineStage {
-    /// The deadline must be queried again.
-    Unknown,
-    Opening,
-    Open,
-    Closing,
-    Over,
 }
 
 impl LinkState {
@@ -140,7 +104,7 @@ impl LinkState {
     }
 }
 
-impl<S: Delivery> Link<S> {
+impl<S: LinkSocket> Link<S> {
     pub(super) fn new(
         socket: S,
         id: ConnectionId,
@@ -341,137 +305,6 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    fn refuse<H>(&mut self, context: &mut WorkerContext<H>, error: &HandshakeError) {
-        let LinkState::Opening(opening) = &mut self.state else { return };
-        tracing::debug!(
-            peer = %opening.peer(),
-            error = error as &dyn std::error::Error,
-            "request not upgraded"
-        );
-        RoleMetrics::of(Role::Server).count_refused(error);
-        let mut writer = opening.writer.take().unwrap_or_else(|| context.lend());
-        opening::refuse(error, writer.output.buffer());
-        let deadline = opening.deadline();
-        let timeout = context.settings.options.config.close_timeout;
-        let over = Over { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
-        self.state = LinkState::Over(Box::new(over));
-        self.end = End::Linger;
-    }
-
-    /// Handles the end of the socket, or the failure of the socket with `error`.
-    pub(crate) fn on_transport_end<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        error: Option<io::Error>,
-    ) {
-        match &self.state {
-            LinkState::Open(_) => {
-                self.fail(context, error.map_or(Error::Disconnected, Error::Io));
-                self.end = End::Drop;
-            }
-            LinkState::Opening(opening) if opening.received() > 0 && error.is_none() => {
-                self.refuse(context, &HandshakeError::Truncated { received: opening.received() });
-                self.end = End::Drop;
-            }
-            // A peer that has ended its half may wait for the end of ours.
-            LinkState::Opening(..) | LinkState::Over(..) => self.end = End::Drop,
-        }
-    }
-
-    fn fail<H: Handler>(&mut self, context: &mut WorkerContext<H>, error: Error) {
-        self.finish_connection(context, Stop::Failed(error));
-    }
-
-    /// Ends the connection. Afterwards only its last frame is still to be written.
-    #[cold]
-    fn finish_connection<H: Handler>(&mut self, context: &mut WorkerContext<H>, stop: Stop) {
-        let LinkState::Open(connection) = &mut self.state else {
-            self.end = End::Drop;
-            return;
-        };
-        if let Stop::Panicked(_) = stop {
-            // A connection that is already closing sends no other close frame.
-            let writer = connection.writer.get_or_insert_with(|| context.lend());
-            let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
-            let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
-        }
-        connection.end(match &stop {
-            Stop::Closed(frame) => Error::Closed(frame.clone()),
-            Stop::Failed(error) => error.of_later_call(),
-            Stop::Aborted | Stop::Panicked(_) => Error::Closed(None),
-        });
-        let aborted = matches!(stop, Stop::Aborted);
-        let frame = match stop {
-            Stop::Closed(frame) => {
-                self.end = End::Finish;
-                tracing::debug!(
-                    id = %self.id,
-                    code = frame.as_ref().map(|frame| u16::from(frame.code)),
-                    "connection closed"
-                );
-                connection.metrics.on_close_received(frame.as_ref());
-                frame
-            }
-            Stop::Failed(error) => {
-                self.end = match error {
-                    Error::Protocol(_)
-                    | Error::ClosedMidMessage(_)
-                    | Error::TimedOut(TimedOut::MessageTooSlow) => End::Linger,
-                    // The close frame that follows a keepalive timeout is written only as far as
-                    // the system accepts it at once.
-                    _ => End::Drop,
-                };
-                tracing::debug!(
-                    id = %self.id,
-                    error = &error as &dyn std::error::Error,
-                    "connection failed"
-                );
-                connection.metrics.on_failed(&error);
-                if let Err(panic) = call(|| context.handler.error(connection, &error)) {
-                    context.on_panic(self.id, panic);
-                }
-                None
-            }
-            Stop::Aborted => {
-                self.end = End::Drop;
-                tracing::debug!(id = %self.id, "connection dropped by its handler");
-                None
-            }
-            Stop::Panicked(panic) => {
-                self.end = End::Linger;
-                connection.metrics.on_panicked();
-                context.on_panic(self.id, panic);
-                None
-            }
-        };
-        if let Err(panic) = call(|| context.handler.close(connection, frame.as_ref())) {
-            context.on_panic(self.id, panic);
-        }
-        let mut writer = connection.writer.take();
-        if let (true, Some(writer)) = (aborted, &mut writer) {
-            writer.output = Output::default();
-        }
-        let timeout = connection.protocol.close_timeout();
-        let in_flight = connection.is_in_flight();
-        let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
-        self.state = LinkState::Over(Box::new(over));
-        if self.blocked && self.stall.is_none() {
-            self.wait_for_send_capacity(context, true);
-        }
-    }
-
-    /// Handles the removal of the link from the worker: a connection that is still open fails.
-    pub(super) fn on_removed<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        if let LinkState::Open(_) = &self.state {
-            self.fail(context, Error::TimedOut(TimedOut::Closing));
-        }
-        if let Some(mut writer) = self.state.writer().take() {
-            context.counts.add(&writer.counts.take());
-            *writer = Writer::default();
-            context.take_back(writer);
-        }
-    }
-
     /// Returns the socket, and the buffer to read into while a large payload is in progress.
     #[inline]
     pub(crate) fn payload_space(&mut self) -> (&mut S, Option<Limit<&mut Vec<u8>>>) {
@@ -574,198 +407,14 @@ impl<S: Delivery> Link<S> {
         }
     }
 
-    #[inline]
-    pub(super) fn send<H: Handler>(&mut self, context: &mut WorkerContext<H>, message: &Message) {
-        if let LinkState::Open(connection) = &mut self.state {
-            connection.writer.get_or_insert_with(|| context.lend());
-            connection.send_message(message);
-        }
-    }
-
-    #[inline]
-    pub(super) fn send_prepared<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        prepared: &Prepared,
-    ) {
-        if let LinkState::Open(connection) = &mut self.state {
-            connection.writer.get_or_insert_with(|| context.lend());
-            connection.send_prepared(prepared);
-        }
-    }
-
-    /// Sends messages to an open connection: as `frames`, which are encoded already, if this
-    /// connection can send them as they are.
-    #[inline]
-    pub(super) fn broadcast<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        (frames, counts): (&[u8], &Counts),
-        messages: &[Prepared],
-    ) {
-        if let LinkState::Open(connection) = &mut self.state {
-            connection.writer.get_or_insert_with(|| context.lend());
-            if !connection.send_encoded(frames, counts) {
-                for prepared in messages {
-                    connection.send_prepared(prepared);
-                }
-            }
-        }
-    }
-
-    pub(super) fn ping<H: Handler>(&mut self, context: &mut WorkerContext<H>, payload: &[u8]) {
-        if let LinkState::Open(connection) = &mut self.state {
-            connection.writer.get_or_insert_with(|| context.lend());
-            // The length was checked, and a connection that is closing sends no ping.
-            let _ = connection.ping(payload);
-        }
-    }
-
-    /// Calls the handler with a posted event.
-    pub(super) fn event<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        event: Box<dyn Any + Send>,
-    ) {
-        let _span = is_traced().then(|| self.span());
-        if let LinkState::Open(connection) = &mut self.state {
-            connection.writer.get_or_insert_with(|| context.lend());
-            let called = call(|| context.handler.event(connection, event));
-            // Another event may follow before the turn of this link ends.
-            if let Err(panic) = called {
-                self.finish_connection(context, Stop::Panicked(panic));
-            } else if connection.requests.is_abort() {
-                self.finish_connection(context, Stop::Aborted);
-            }
-        }
-    }
-
-    /// Begins the closing handshake, or drops a link whose connection is not open yet.
-    pub(super) fn close<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        payload: &ClosePayload,
-    ) {
-        match &mut self.state {
-            LinkState::Open(connection) => {
-                connection.writer.get_or_insert_with(|| context.lend());
-                // The frame was checked, and a connection that is closing sends no second one.
-                let _ = connection.begin_close(payload.frame());
-            }
-            LinkState::Opening(..) => self.end = End::Drop,
-            LinkState::Over(..) => {}
-        }
-    }
-
-    /// Drops a link whose connection is not open yet. Returns whether the link is dropped.
-    pub(super) fn abandon_request(&mut self) -> bool {
-        let opening = matches!(self.state, LinkState::Opening(..));
-        if opening {
-            self.end = End::Drop;
-        }
-        opening
-    }
-
     /// Returns whether the link has a connection, which may be closing but is not over.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, LinkState::Open(..))
-    }
-
-    pub(super) fn abort<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        self.finish_connection(context, Stop::Aborted);
-    }
-
-    /// Handles the deadlines that are due, if any.
-    pub(super) fn handle_timeout<H: Handler>(
-        &mut self,
-        context: &mut WorkerContext<H>,
-        now: Instant,
-    ) {
-        if self.is_stalled(context, now) {
-            self.fail(context, Error::TimedOut(TimedOut::Writing));
-            self.end = End::Drop;
-            return;
-        }
-        let LinkState::Open(connection) = &mut self.state else {
-            // The deadline for the request, or for the peer to end the transport.
-            if self.deadline(now).is_some_and(|deadline| deadline <= now) {
-                self.end = End::Drop;
-            }
-            return;
-        };
-        let (unwritten, paused) = (connection.unwritten() as u64, self.blocked);
-        let socket = &self.socket;
-        let status = || {
-            let (acknowledged, in_system) = socket.delivery().unwrap_or_default();
-            TransportStatus { acknowledged, unacknowledged: in_system + unwritten, paused }
-        };
-        let writer = connection.writer.get_or_insert_with(|| context.lend());
-        let output = writer.output.buffer();
-        if let Err(late) = connection.protocol.handle_timeout(now, status, output) {
-            return self.fail(context, late.into());
-        }
-        if connection.take_tick(now) {
-            if let Err(panic) = call(|| context.handler.tick(connection)) {
-                return self.finish_connection(context, Stop::Panicked(panic));
-            }
-        }
-        if connection.protocol.is_mid_message() {
-            self.charge(context);
-        }
-    }
-
-    pub(super) fn is_watched(&self, id: ConnectionId, at: Instant) -> bool {
-        self.id == id && self.watched == Some(at)
-    }
-
-    /// Returns the next deadline, as far as it is known at `now`.
-    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        let unwritten = self.has_unwritten();
-        self.deadline_stage = match self.deadline_stage() {
-            // The timeout after the last frame begins when that frame is written.
-            DeadlineStage::Closing | DeadlineStage::Over if unwritten => DeadlineStage::Unknown,
-            deadline_stage => deadline_stage,
-        };
-        let deadline = match &mut self.state {
-            LinkState::Opening(opening) => opening.deadline(),
-            LinkState::Open(connection) => {
-                if !unwritten {
-                    connection.protocol.on_close_written(now);
-                }
-                let due = connection.protocol.poll_timeout(now);
-                [due, connection.tick()].into_iter().flatten().min()
-            }
-            LinkState::Over(over) => {
-                if !unwritten && over.deadline.is_none() {
-                    over.deadline = now.checked_add(over.timeout);
-                }
-                over.deadline
-            }
-        };
-        [deadline, self.stall.as_ref().and_then(|stall| stall.deadline)].into_iter().flatten().min()
     }
 
     /// Returns whether the link is about to end, or its deadline must be queried again.
     #[inline]
     pub(crate) fn is_changed(&self) -> bool {
         self.end != End::None || self.has_new_deadline()
-    }
-
-    /// Returns whether the deadline must be queried again.
-    #[inline]
-    pub(super) fn has_new_deadline(&self) -> bool {
-        self.deadline_stage != self.deadline_stage()
-    }
-
-    #[inline]
-    fn deadline_stage(&self) -> DeadlineStage {
-        match &self.state {
-            LinkState::Opening(..) => DeadlineStage::Opening,
-            LinkState::Open(connection) if connection.protocol.state() == State::Open => {
-                DeadlineStage::Open
-            }
-            LinkState::Open(_) => DeadlineStage::Closing,
-            LinkState::Over(..) => DeadlineStage::Over,
-        }
     }
 }

@@ -34,7 +34,7 @@ use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
 use flow::Panic;
-pub(super) use link::{Backlog, Delivery, End, Link};
+pub(super) use link::{Backlog, End, Link, LinkSocket};
 use slab::Slab;
 use stopping::Stopping;
 
@@ -126,7 +126,7 @@ pub(super) struct Worker<H, S> {
     stopping: Option<Stopping>,
 }
 
-impl<H: Handler, S: Delivery> Worker<H, S> {
+impl<H: Handler, S: LinkSocket> Worker<H, S> {
     pub(super) fn new(
         index: usize,
         handler: H,
@@ -462,7 +462,7 @@ impl<H: Handler, S: Delivery> Worker<H, S> {
 
 /// Offers the output to the transport if it has reached its limit, before more is added.
 #[inline]
-fn write_if_full<H, S: Delivery>(
+fn write_if_full<H, S: LinkSocket>(
     link: &mut Link<S>,
     context: &mut WorkerContext<H>,
     write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,

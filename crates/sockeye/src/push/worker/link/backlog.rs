@@ -1,7 +1,7 @@
 //! Input that was read together with the input whose replies filled the output. It waits, so that a
 //! peer that reads loses no reply.
 
-use super::{Delivery, Link, LinkState, WorkerContext};
+use super::{Link, LinkSocket, LinkState, WorkerContext};
 use crate::push::{Connection, Handler};
 
 /// Decrypted input that the connection has not handled yet: at most what a backend reads from a
@@ -24,7 +24,7 @@ impl Connection {
     }
 }
 
-impl<S: Delivery> Link<S> {
+impl<S: LinkSocket> Link<S> {
     /// Returns whether input waits until output is written. Until then no more input is received.
     #[inline]
     pub(crate) fn has_backlog(&self) -> bool {

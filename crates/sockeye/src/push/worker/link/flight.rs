@@ -1,8 +1,8 @@
 //! Output that a backend takes as a whole, and whose writer it returns once the output was sent.
 
-use super::{Delivery, Link, WorkerContext, Writer};
+use super::{Link, LinkSocket, WorkerContext, Writer};
 
-impl<S: Delivery> Link<S> {
+impl<S: LinkSocket> Link<S> {
     /// Takes the output that is to be sent now, if any. Payloads in it may lie in the current
     /// input.
     #[inline]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::Charge;
 
-use super::{DeadlineStage, Delivery, End, Link, LinkState, WorkerContext};
+use super::{DeadlineStage, End, Link, LinkSocket, LinkState, WorkerContext};
 use crate::push::Handler;
 
 /// The state of output that waits for its peer.
@@ -18,7 +18,7 @@ pub(super) struct Stall {
     charge: Charge,
 }
 
-impl<S: Delivery> Link<S> {
+impl<S: LinkSocket> Link<S> {
     /// Records that the system accepts no more output for now; `progress` says whether it accepted
     /// some since the last attempt.
     #[cold]

@@ -1,0 +1,117 @@
+//! The commands of other threads, carried out on a link.
+
+use std::any::Any;
+
+use sockeye_proto::{Message, Prepared};
+
+use super::{End, Link, LinkSocket, LinkState, WorkerContext, is_traced};
+use crate::close_payload::ClosePayload;
+use crate::metrics::Counts;
+use crate::push::Handler;
+use crate::push::worker::flow::{Stop, call};
+
+impl<S: LinkSocket> Link<S> {
+    #[inline]
+    pub(in crate::push::worker) fn send<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        message: &Message,
+    ) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            connection.send_message(message);
+        }
+    }
+
+    #[inline]
+    pub(in crate::push::worker) fn send_prepared<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        prepared: &Prepared,
+    ) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            connection.send_prepared(prepared);
+        }
+    }
+
+    /// Sends messages to an open connection: as `frames`, which are encoded already, if this
+    /// connection can send them as they are.
+    #[inline]
+    pub(in crate::push::worker) fn broadcast<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        (frames, counts): (&[u8], &Counts),
+        messages: &[Prepared],
+    ) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            if !connection.send_encoded(frames, counts) {
+                for prepared in messages {
+                    connection.send_prepared(prepared);
+                }
+            }
+        }
+    }
+
+    pub(in crate::push::worker) fn ping<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        payload: &[u8],
+    ) {
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            // The length was checked, and a connection that is closing sends no ping.
+            let _ = connection.ping(payload);
+        }
+    }
+
+    /// Calls the handler with a posted event.
+    pub(in crate::push::worker) fn event<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        event: Box<dyn Any + Send>,
+    ) {
+        let _span = is_traced().then(|| self.span());
+        if let LinkState::Open(connection) = &mut self.state {
+            connection.writer.get_or_insert_with(|| context.lend());
+            let called = call(|| context.handler.event(connection, event));
+            // Another event may follow before the turn of this link ends.
+            if let Err(panic) = called {
+                self.finish_connection(context, Stop::Panicked(panic));
+            } else if connection.requests.is_abort() {
+                self.finish_connection(context, Stop::Aborted);
+            }
+        }
+    }
+
+    /// Begins the closing handshake, or drops a link whose connection is not open yet.
+    pub(in crate::push::worker) fn close<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        payload: &ClosePayload,
+    ) {
+        match &mut self.state {
+            LinkState::Open(connection) => {
+                connection.writer.get_or_insert_with(|| context.lend());
+                // The frame was checked, and a connection that is closing sends no second one.
+                let _ = connection.begin_close(payload.frame());
+            }
+            LinkState::Opening(..) => self.end = End::Drop,
+            LinkState::Over(..) => {}
+        }
+    }
+
+    /// Drops a link whose connection is not open yet. Returns whether the link is dropped.
+    pub(in crate::push::worker) fn abandon_request(&mut self) -> bool {
+        let opening = matches!(self.state, LinkState::Opening(..));
+        if opening {
+            self.end = End::Drop;
+        }
+        opening
+    }
+
+    pub(in crate::push::worker) fn abort<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+        self.finish_connection(context, Stop::Aborted);
+    }
+}
