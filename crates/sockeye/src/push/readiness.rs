@@ -182,12 +182,12 @@ impl<H: Handler> Readiness<H> {
             if !link.may_go_on() || link.end == End::Drop {
                 break;
             }
-            let mut had_share = false;
             if link.has_backlog() {
-                link.receive_backlog(context);
-            } else {
-                had_share = link.read(context, buffer);
+                let handled = link.receive_backlog(context);
+                link.write(context, handled.input());
+                continue;
             }
+            let had_share = link.read(context, buffer);
             link.write(context, buffer);
             if had_share {
                 break;

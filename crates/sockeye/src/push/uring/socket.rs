@@ -22,8 +22,6 @@ pub(super) struct Socket {
     pub(super) send: Option<Ticket>,
     /// Turn of the ring in which the send was submitted.
     sent_in: u32,
-    /// Input that arrived while output was on its way for longer than a turn.
-    held: Vec<u8>,
     /// Set once the writing half was shut down.
     shut_down: bool,
     /// Error for which the socket accepts no more output.
@@ -62,7 +60,6 @@ impl Socket {
             received_in: 0,
             send: None,
             sent_in: 0,
-            held: Vec::new(),
             shut_down: false,
             broken: None,
         }
@@ -94,18 +91,12 @@ impl Link<Socket> {
         self.socket.received_in != ring.turn()
     }
 
-    /// Returns whether input waits until output is sent.
-    #[inline]
-    fn has_input(&self) -> bool {
-        self.has_backlog() || !self.socket.held.is_empty()
-    }
-
     /// Submits a receive, unless one is in progress or input has to wait: with a `share`, only once
     /// and for no more than these bytes.
     #[cold]
     pub(super) fn rearm(&mut self, ring: &mut Ring, share: Option<u32>) {
         let is_idle = matches!(self.socket.receiving, Receiving::Idle);
-        if is_idle && !self.blocked && !self.has_input() {
+        if is_idle && !self.blocked && !self.has_backlog() {
             let (stream, token) = (&self.socket.stream, self.id.into());
             self.socket.receiving = Receiving::Active(match share {
                 None => ring.receive(stream, token),
@@ -127,8 +118,8 @@ impl Link<Socket> {
         // reported.
         let sending = self.socket.send.is_some();
         let waits = sending && (self.socket.sent_in != ring.turn() || self.is_full());
-        if self.blocked || waits || self.has_input() {
-            return self.hold(ring, filled);
+        if self.blocked || waits || self.has_backlog() {
+            return self.hold_received(context, ring, filled);
         }
         self.receive(context, ring.bytes(&filled));
         self.transmit_at_once(context, ring.bytes(&filled));
@@ -142,9 +133,14 @@ impl Link<Socket> {
 
     /// Holds input until the output is sent, and receives no more of it.
     #[cold]
-    fn hold(&mut self, ring: &mut Ring, filled: Filled) {
+    fn hold_received<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        ring: &mut Ring,
+        filled: Filled,
+    ) {
         self.blocked = true;
-        self.socket.held.extend_from_slice(ring.bytes(&filled));
+        self.hold(context, ring.bytes(&filled));
         ring.release(filled);
         if let Receiving::Active(ticket) = self.socket.receiving {
             self.socket.receiving = Receiving::Cancelled(ticket);
@@ -160,7 +156,7 @@ impl Link<Socket> {
         ring: &mut Ring,
         error: InputEnd,
     ) {
-        if self.blocked || self.socket.send.is_some() || self.has_input() {
+        if self.blocked || self.socket.send.is_some() || self.has_backlog() {
             // The replies to earlier input are on their way.
             self.socket.receiving = Receiving::Ended(error);
             return;
@@ -209,7 +205,7 @@ impl Link<Socket> {
             self.transmit(context, ring);
         }
         self.end_turn(context, &[]);
-        if !matches!(self.socket.receiving, Receiving::Active(_)) || self.has_input() {
+        if !matches!(self.socket.receiving, Receiving::Active(_)) || self.has_backlog() {
             self.resume(context, ring);
         }
     }
@@ -217,21 +213,13 @@ impl Link<Socket> {
     /// Handles input that arrived while output was on its way, until output is on its way again.
     #[cold]
     fn resume<H: Handler>(&mut self, context: &mut WorkerContext<H>, ring: &mut Ring) {
-        while self.socket.send.is_none() {
-            let mut held = Vec::new();
-            if self.has_backlog() {
-                self.receive_backlog(context);
-            } else if self.socket.held.is_empty() {
-                break;
-            } else {
-                held = mem::take(&mut self.socket.held);
-                self.receive(context, &mut held);
-            }
-            self.transmit_at_once(context, &held);
+        while self.socket.send.is_none() && self.has_backlog() {
+            let handled = self.receive_backlog(context);
+            self.transmit_at_once(context, handled.input());
             self.transmit(context, ring);
-            self.end_turn(context, &held);
+            self.end_turn(context, handled.input());
         }
-        if self.has_input() {
+        if self.has_backlog() {
             return;
         }
         if let Receiving::Ended(error) = &mut self.socket.receiving {

@@ -261,8 +261,8 @@ impl<S: LinkSocket> Link<S> {
         let mut rest = input;
         let result = loop {
             match tls.open(&mut rest, &mut plain) {
-                Ok(Some(length)) if self.has_backlog() || self.is_full() => {
-                    self.add_to_backlog(&plain[..length]);
+                Ok(Some(length)) if self.is_held_back() => {
+                    self.add_to_backlog(context, &plain[..length]);
                 }
                 Ok(Some(length)) => {
                     self.receive_plain(context, &mut plain[..length]);

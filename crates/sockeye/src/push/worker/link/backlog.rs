@@ -1,5 +1,6 @@
-//! Input that was read together with the input whose replies filled the output. It waits, so that a
-//! peer that reads loses no reply.
+//! Input that waits until the output is written: input that came together with that whose replies
+//! filled the output, so that a peer that reads loses no reply, and input that a backend received
+//! while output was on its way.
 
 use super::{Link, LinkSocket, LinkState, WorkerContext};
 use crate::push::{Connection, Handler};
@@ -11,6 +12,13 @@ pub(in crate::push) struct Backlog {
     bytes: Vec<u8>,
     /// Number of bytes that were handled.
     handled: usize,
+}
+
+impl Backlog {
+    /// Returns the bytes that were not handled before.
+    pub(in crate::push) fn input(&self) -> &[u8] {
+        &self.bytes[self.handled..]
+    }
 }
 
 impl Connection {
@@ -31,36 +39,75 @@ impl<S: LinkSocket> Link<S> {
         matches!(&self.state, LinkState::Open(connection) if connection.backlog().is_some())
     }
 
+    /// Returns whether input that follows must wait.
     #[cfg(feature = "tls")]
+    #[inline]
+    pub(super) fn is_held_back(&self) -> bool {
+        let LinkState::Open(connection) = &self.state else { return false };
+        self.blocked || connection.backlog().is_some() || connection.is_full()
+    }
+
+    /// Adds whole input to the backlog of an open connection.
     #[cold]
-    pub(super) fn add_to_backlog(&mut self, input: &[u8]) {
+    pub(super) fn add_to_backlog<H>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let LinkState::Open(connection) = &mut self.state {
+            let writer = connection.writer.get_or_insert_with(|| context.lend());
+            writer.counts.count_wire_received(input.len());
             connection.add_to_backlog(input);
         }
     }
 
-    /// Handles the input that waited.
+    /// Takes input while the link is blocked: that of an open connection waits. A request and input
+    /// after the end of a connection are handled at once, since no replies accumulate.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
     #[cold]
-    pub(crate) fn receive_backlog<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+    pub(crate) fn hold<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
+        #[cfg(feature = "tls")]
+        let is_sealed = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let is_sealed = false;
+        if self.is_open() && !is_sealed {
+            self.add_to_backlog(context, input);
+        } else {
+            self.receive(context, input);
+        }
+        self.end_turn(context, input);
+    }
+
+    /// Handles the input that waited. Returns what was handled if payloads of the output may lie in
+    /// it.
+    #[cold]
+    pub(crate) fn receive_backlog<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+    ) -> Backlog {
         let _span = super::is_traced().then(|| self.span());
-        let LinkState::Open(connection) = &mut self.state else { return };
-        let Some(mut backlog) = connection.backlog_mut().take() else { return };
+        let LinkState::Open(connection) = &mut self.state else { return Backlog::default() };
+        let Some(mut backlog) = connection.backlog_mut().take() else { return Backlog::default() };
         connection.writer.get_or_insert_with(|| context.lend());
         let input = &mut backlog.bytes[backlog.handled..];
-        let received = connection.receive(&mut context.handler, input);
-        if let Some(writer) = &mut connection.writer {
-            // The caller ends a different input than this one.
-            writer.end_input(input);
-        }
-        match received {
+        match connection.receive(&mut context.handler, input) {
             Ok(0) if connection.protocol.is_mid_message() => self.charge(context),
             Ok(0) => {}
             Ok(left) => {
+                if let Some(writer) = &mut connection.writer {
+                    writer.end_input(input);
+                }
                 backlog.handled = backlog.bytes.len() - left;
                 *connection.backlog_mut() = Some(backlog);
+                return Backlog::default();
             }
             Err(stop) => self.finish_connection(context, *stop),
         }
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            // Output is encrypted when it is written, without this input.
+            if let Some(writer) = self.state.writer() {
+                writer.end_input(backlog.input());
+            }
+            return Backlog::default();
+        }
+        backlog
     }
 
     /// Returns whether unwritten output has reached its limit, and was not offered to the transport
