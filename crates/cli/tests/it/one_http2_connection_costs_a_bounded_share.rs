@@ -78,7 +78,7 @@ async fn each_further_websocket_needs_a_slot() {
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
     // Pages need no slot: the streams of a connection are bounded.
-    ask(&sender, page(&server)).await.unwrap();
+    drop(ask(&sender, page(&server)).await.unwrap());
     let (mut send, _) = streams.pop().unwrap();
     send.send_reset(Reason::CANCEL);
     // The server learns of the reset before the next request, and frees the slot soon after.
