@@ -39,6 +39,9 @@
 //! inflates compressed replies first. The first wrong byte ends the run with
 //! [`LoadError::WrongByte`].
 //!
+//! A server must send nothing but replies: a ping, an unsolicited pong or a fragmented reply counts as
+//! a wrong byte too. Sockeye's own servers send pings when many streams share an HTTP/2 connection.
+//!
 //! The crate shares no code with Sockeye: a bug there must not be cancelled out by the same bug here.
 //!
 //! # What is measured
