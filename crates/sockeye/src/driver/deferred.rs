@@ -34,8 +34,10 @@ impl Driver {
             return false;
         }
         let (length, output) = (self.output.len(), &mut self.output);
-        self.output_deferred = shared.leave(length, HIGH_WATER_MARK, |left| output.leave_in(left));
-        self.output_deferred
+        let left = shared.leave(length, HIGH_WATER_MARK, |left| output.leave_in(left));
+        // Output that was left before, and is still to be written first, stays deferred.
+        self.output_deferred |= left;
+        left
     }
 
     /// Takes back the output that the handler's task has not written.

@@ -130,6 +130,24 @@ async fn a_late_write_goes_on_while_the_handler_waits_for_something_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_answers_than_the_task_takes_keep_their_order() {
+    const COUNT: u8 = 100;
+    let (mut raw, mut ws, _) = server_with_input(usize::from(COUNT) + 1).await;
+    let handling = tokio::spawn(handler::run(async move {
+        for number in 0..COUNT {
+            ws.recv().await.unwrap().unwrap();
+            ws.send(vec![number; 1000]).await.unwrap();
+        }
+    }));
+    for number in 0..COUNT {
+        let mut frame = vec![0; 1004];
+        timeout(LONG, raw.read_exact(&mut frame)).await.expect("all of it").unwrap();
+        assert_eq!((frame[4], frame[1003]), (number, number));
+    }
+    handling.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn flush_writes_at_once_in_a_handler_too() {
     let (raw, mut ws, writes) = server_with_input(3).await;
     let counted = writes.clone();
