@@ -16,8 +16,8 @@ use crate::keepalive::Keepalive;
 use crate::tls;
 use crate::{ConnectError, http2};
 
-/// Default connect timeout: that of a [`Client`](sockeye::Client) for the WebSocket, which is most
-/// of the work.
+/// Default connect timeout. Equal to that of a [`Client`](sockeye::Client), because opening the
+/// WebSocket is most of the work.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Default stream window, in bytes: large enough for a fast network with high latency, as 2 MiB in

@@ -1,5 +1,5 @@
-//! Connector of a load: TCP, TLS if the load has it, and the opening handshake, one connection after
-//! the other.
+//! Connector of a load: TCP, TLS if the load has it, and the opening handshake, one connection
+//! after the other.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

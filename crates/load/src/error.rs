@@ -64,7 +64,7 @@ pub enum LoadError {
     HandshakeTooLong,
     /// The status is not 101, or over HTTP/2 not 200.
     HandshakeRefused {
-        /// The status; `None` if the answer is not one of HTTP/1.1.
+        /// The status; `None` if the answer is not an HTTP/1.1 response.
         status: Option<u16>,
     },
     /// `Sec-WebSocket-Accept` is missing or wrong.

@@ -12,8 +12,8 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Maximum size of the answer's head, in bytes; every echo server's answer is shorter.
 const MAX_ANSWER_SIZE: usize = 4096;
 
-/// Upgrades `stream`. The request offers permessage-deflate as `deflate` says, and the server has to
-/// agree to exactly that.
+/// Upgrades `stream`. The request offers permessage-deflate as `deflate` says, and the server has
+/// to agree to exactly that.
 ///
 /// # Errors
 ///

@@ -97,8 +97,8 @@ impl Inflater {
     }
 }
 
-/// Returns the maximum payload length of a compressed reply, beyond which it is not collected: twice
-/// the message, and a kilobyte. Deflate never expands data so much.
+/// Returns the maximum payload length of a compressed reply: twice the length of the message, and a
+/// kilobyte. A longer reply is an error, since deflate never expands data so much.
 fn max_compressed_length(length: usize) -> u64 {
     2 * length as u64 + 1024
 }

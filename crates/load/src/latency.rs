@@ -38,7 +38,8 @@ impl Latency {
     }
 
     /// Returns the latency that the share `quantile` of the messages did not exceed: the median is
-    /// `quantile(0.5)`. The share is clamped to the range from 0 to 1. Zero if there was no message.
+    /// `quantile(0.5)`. The share is clamped to the range from 0 to 1. Zero if there was no
+    /// message.
     pub fn quantile(&self, quantile: f64) -> Duration {
         Duration::from_nanos(self.histogram.value_at_quantile(quantile.clamp(0.0, 1.0)))
     }

@@ -27,22 +27,24 @@
 //!
 //! # Traffic
 //!
-//! [`TrafficPattern`] selects between echo in a closed loop, fan-out, an open loop with a fixed rate,
-//! and idle connections. Messages may be compressed ([`Load::deflate`]) and encrypted
+//! [`TrafficPattern`] selects between echo in a closed loop, fan-out, an open loop with a fixed
+//! rate, and idle connections. Messages may be compressed ([`Load::deflate`]) and encrypted
 //! ([`Load::tls`]), and WebSockets may share HTTP/2 connections (`Load::streams`, with the feature
 //! `http2`).
 //!
 //! # What is checked
 //!
-//! All bytes of a run are prepared before it begins: a short cycle of messages that every connection
-//! repeats. So the client knows the reply stream to the byte and compares it as it arrives; it
-//! inflates compressed replies first. The first wrong byte ends the run with
+//! All bytes of a run are prepared before it begins: a short cycle of messages that every
+//! connection repeats. So the client knows the reply stream to the byte and compares it as it
+//! arrives; it inflates compressed replies first. The first wrong byte ends the run with
 //! [`LoadError::WrongByte`].
 //!
-//! A server must send nothing but replies: a ping, an unsolicited pong or a fragmented reply counts as
-//! a wrong byte too. Sockeye's own servers send pings when many streams share an HTTP/2 connection.
+//! A server must send nothing but replies: a ping, an unsolicited pong or a fragmented reply counts
+//! as a wrong byte too. Sockeye's own servers send pings when many streams share an HTTP/2
+//! connection.
 //!
-//! The crate shares no code with Sockeye: a bug there must not be cancelled out by the same bug here.
+//! The crate shares no code with Sockeye: a bug there must not be cancelled out by the same bug
+//! here.
 //!
 //! # What is measured
 //!

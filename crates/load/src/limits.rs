@@ -6,14 +6,15 @@ use std::time::Duration;
 /// number of ports that a handful of addresses have.
 pub const MAX_CONNECTIONS: usize = 1_000_000;
 
-/// Maximum payload length of a message, in bytes: 64 MiB. A run keeps about eight times the length.
+/// Maximum payload length of a message, in bytes: 64 MiB. A run holds about eight times the length
+/// in memory.
 pub const MAX_LENGTH: usize = 64 * 1024 * 1024;
 
-/// Maximum number of messages in flight on all connections together: 2^24. A run keeps 16 bytes for
-/// each.
+/// Maximum number of messages in flight on all connections together: 2^24. A run holds 16 bytes of
+/// memory for each.
 pub const MAX_IN_FLIGHT: usize = 1 << 24;
 
-/// Maximum payload in flight on one connection, in bytes: 256 MiB. A run keeps as much.
+/// Maximum payload in flight on one connection, in bytes: 256 MiB. A run holds as much in memory.
 pub const MAX_BYTES_IN_FLIGHT: usize = 256 * 1024 * 1024;
 
 /// Maximum of the warm-up and of the counted time: seven days.

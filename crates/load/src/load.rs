@@ -22,17 +22,17 @@ pub enum TrafficPattern {
     /// earlier one.
     #[default]
     Echo,
-    /// Fan-out in a closed loop: the first connection sends, and the server has to send each message
-    /// to all connections, the first included. A new message follows when an earlier one has
-    /// reached all of them. Each connection is pinged first: the server has to have subscribed it
-    /// before it answers.
+    /// Fan-out in a closed loop: the first connection sends, and the server has to send each
+    /// message to all connections, the first included. A new message follows when an earlier one
+    /// has reached all of them. Each connection is pinged first: the server has to have subscribed
+    /// it before it answers.
     FanOut,
     /// An open loop: every connection sends at a fixed [rate](Load::rate), regardless of replies.
-    /// The schedule has steps of 1 ms; a connection whose socket takes no more skips the steps until
-    /// it does.
+    /// The schedule has steps of 1 ms; a connection whose socket takes no more data skips the steps
+    /// until the socket does.
     OpenLoop,
-    /// One message over each connection, then nothing: measures the memory that the server keeps for
-    /// an idle connection. Needs [`Load::server_process`].
+    /// One message over each connection, then nothing: measures the memory that the server keeps
+    /// for an idle connection. Needs [`Load::server_process`].
     Idle,
 }
 
@@ -111,8 +111,8 @@ impl Load {
         self
     }
 
-    /// Sets the request target of the opening handshake, an absolute path with an optional query. By
-    /// default `/`.
+    /// Sets the request target of the opening handshake, an absolute path with an optional query.
+    /// By default `/`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -150,8 +150,8 @@ impl Load {
         self
     }
 
-    /// Sets the number of messages in flight per connection, or per HTTP/2 stream, in a closed loop.
-    /// By default 1.
+    /// Sets the number of messages in flight per connection, or per HTTP/2 stream, in a closed
+    /// loop. By default 1.
     ///
     /// At most [`MAX_IN_FLIGHT`] on all connections together, and [`MAX_BYTES_IN_FLIGHT`] on each.
     pub fn in_flight(mut self, in_flight: usize) -> Self {

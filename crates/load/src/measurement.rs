@@ -25,7 +25,7 @@ impl Clocks {
         Ok(Self {
             at: Instant::now(),
             server: server_process.map(process::cpu_time).transpose()?.flatten(),
-            // Some containers hide it.
+            // Some containers hide the processor time.
             client: process::cpu_time(std::process::id()).unwrap_or_default(),
             stolen: process::stolen_time(),
         })

@@ -26,7 +26,8 @@ pub struct CpuTime {
 impl Sub for CpuTime {
     type Output = Self;
 
-    /// Returns the time since `earlier`, and zero where a thread that has ended made it less.
+    /// Returns the time since `earlier`; zero if this time is less than `earlier` because a thread
+    /// has ended.
     fn sub(self, earlier: Self) -> Self {
         Self {
             ran: self.ran.saturating_sub(earlier.ran),

@@ -18,13 +18,14 @@ pub struct LoadReport {
     pub sent: Option<u64>,
     /// Latency of the messages in a closed loop; `None` in other patterns.
     pub latency: Option<Latency>,
-    /// Processor time of the server; `None` unless [`Load::server_process`](crate::Load::server_process)
-    /// named its process, and on systems other than Linux.
+    /// Processor time of the server; `None` unless
+    /// [`Load::server_process`](crate::Load::server_process) named its process, and on systems
+    /// other than Linux.
     pub server: Option<CpuTime>,
     /// Processor time of this process; `None` where the system does not report it.
     pub client: Option<CpuTime>,
-    /// Time that the hypervisor took, summed over all cores; `None` where the system does not report
-    /// it.
+    /// Time that the hypervisor took, summed over all cores; `None` where the system does not
+    /// report it.
     pub stolen: Option<Duration>,
     /// Memory of the server with [`TrafficPattern::Idle`](crate::TrafficPattern::Idle); `None` in
     /// other patterns, and on systems other than Linux.

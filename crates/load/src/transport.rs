@@ -10,8 +10,9 @@ use rustls::{ClientConnection, StreamOwned};
 /// Maximum size of the ciphertext of one read, in bytes.
 const READ_SIZE: usize = 64 * 1024;
 
-/// Whether a read or write of a part shows that the socket has or takes no more, so that the next
-/// event reports when it does. True for epoll and kqueue; elsewhere only an error shows it.
+/// `true` if a partial read or write shows that the socket has or takes no more data, so that the
+/// next event reports when that changes. True for epoll and kqueue; elsewhere only an error shows
+/// it.
 const PARTIAL_IS_LAST: bool = cfg!(unix);
 
 /// A connected socket, plain or with TLS.
@@ -34,8 +35,8 @@ pub(crate) struct Tls<S: Read + Write> {
 /// A read from a socket that is not blocking.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ReadOutcome {
-    /// The plaintext, in bytes, which may be none if it belongs to TLS; whether the socket may have
-    /// more.
+    /// The size of the plaintext, in bytes, and whether the socket may have more data. The size is
+    /// 0 if all data belonged to TLS itself.
     Data { size: usize, has_more: bool },
     /// The server ended its half of the connection.
     End,

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use crate::repeated::Repeated;
 
 /// Pause after an error that persists: retrying at once would only use CPU time that the
-/// connections need to end. Chosen: clients hardly notice it, and ten attempts a second cost
-/// nothing.
+/// connections need to end. Chosen so that clients hardly notice the pause, and ten attempts a
+/// second cost nothing.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts TCP connections, for a server with an accept loop of its own.

@@ -57,8 +57,8 @@ pub trait Outlet: fmt::Debug + Send + Sync {
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), UsageError>;
 
     /// Drops the connection without a closing handshake, and discards queued messages; the peer
-    /// sees 1006. A full queue never refuses the request. For peers that do not read, which would
-    /// never receive a close frame.
+    /// sees 1006. A full queue never refuses the request. Use `abort` for peers that do not read:
+    /// they would never receive a close frame.
     fn abort(&self);
 
     /// Returns whether the connection is over, or is known to be closing, without taking a lock.
@@ -91,7 +91,7 @@ impl Outlet for Handle {
     fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
         self.send_prepared(prepared).map_err(|error| match error {
             HandleError::Full => TrySendError::Full(()),
-            // Every message may be sent: there is no usage error.
+            // A prepared message is always valid, so no usage error occurs.
             HandleError::Closed(_) | HandleError::Stopped | HandleError::Usage(_) => {
                 TrySendError::Closed(())
             }
@@ -105,7 +105,7 @@ impl Outlet for Handle {
     }
 
     fn abort(&self) {
-        // As above.
+        // A server that has stopped has ended the connection.
         let _ = Self::abort(self);
     }
 

@@ -1,5 +1,5 @@
-//! Locks, atomics and notifications of the code that `ci/models.sh` checks. With `--cfg loom`, every
-//! operation is a point at which loom may switch threads.
+//! Locks, atomics and notifications of the code that `ci/models.sh` checks. With `--cfg loom`,
+//! every operation is a point at which loom may switch threads.
 
 #[cfg(loom)]
 mod modelled;

@@ -79,7 +79,7 @@ pub(crate) trait SplitHalf: AsyncRead + Send + Unpin {
 }
 
 /// A type-erased byte stream, so that [`WebSocket`](crate::WebSocket) has no type parameter: plain
-/// TCP, which is worth a direct call, or any other stream behind a pointer.
+/// TCP, which is called directly because that is faster, or any other stream behind a pointer.
 pub(crate) enum Transport {
     Tcp(TcpStream),
     /// Any other stream, with the pings that the stream itself writes, if any.
@@ -106,7 +106,8 @@ impl Transport {
         Self::Boxed { io: Box::new(io), peer, pings: None }
     }
 
-    /// Passes pongs to a transport that itself writes pings.
+    /// Makes [`handle_pong`](Self::handle_pong) record in `answered` which pings of the transport
+    /// itself were answered.
     #[cfg(any(feature = "http2", feature = "hyper"))]
     pub(crate) fn with_pings(mut self, answered: Option<AnsweredPings>) -> Self {
         if let Self::Boxed { pings, .. } = &mut self {
@@ -254,8 +255,8 @@ impl From<TcpStream> for Transport {
     }
 }
 
-/// Returns an error for a transport that was taken: no code should use one, but that is no reason to
-/// panic.
+/// Returns an error for a transport that was taken. No code should use such a transport, but a
+/// mistake must not cause a panic.
 fn gone<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }

@@ -8,9 +8,9 @@ use hyper::body::{Frame, SizeHint};
 
 use super::streams::{ResponseGuard, Stream, Streams};
 
-/// Size of a piece of a response body, in bytes. hyper polls for the next piece when the client has
-/// window for it, which shows that the client takes data. Equal to one HTTP/2 frame, unless the
-/// client accepts larger ones.
+/// Size of a piece of a response body, in bytes. hyper polls for the next piece when the client's
+/// flow-control window has space for it, which shows that the client takes data. Equal to one
+/// HTTP/2 frame, unless the client accepts larger ones.
 const PIECE: usize = 16 * 1024;
 
 /// A response body, given in pieces.

@@ -48,8 +48,8 @@ pub(crate) struct Limits {
 /// Maximum size of the head of a request, in bytes; a larger one is answered with 431. Browsers
 /// send 1 to 4 KiB, and many servers in front of this one allow 8 to 32 KiB.
 ///
-/// With HTTP/1.1 it is also how much a client that reads no answers can make the server hold, once
-/// in pipelined requests and once in answers: 10,000 such clients held 1.1 GiB at 64 KiB.
+/// With HTTP/1.1, a client that reads no answers can make the server hold this amount twice, in
+/// pipelined requests and in answers: 10,000 such clients held 1.1 GiB with a limit of 64 KiB.
 pub(crate) const HEAD_SIZE: u32 = 32 * 1024;
 
 /// Maximum number of concurrent streams (requests and WebSockets) on one HTTP/2 connection: the
@@ -62,9 +62,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 
 /// Receive window of an HTTP/2 connection, in bytes. All streams together have windows of 6.4 MiB,
 /// so an unread stream never blocks another one. The connection window is ten times that because of
-/// a limit in h2: only half of it may be unread in DATA frames below 256 bytes, each counted by the
-/// bytes it lacks of 256, before h2 ends the connection (`too_many_data_frames`). With this value
-/// 57 WebSockets may stall with messages of 20 bytes from a client that sends a frame for each.
+/// a limit in h2: h2 ends the connection (`too_many_data_frames`) if unread DATA frames below 256
+/// bytes, each counted as 256 bytes minus its length, use up half of the window. With this value 57
+/// WebSockets may stall with messages of 20 bytes from a client that sends a frame for each.
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
 /// Timeout of the calls in progress when the server stops.
@@ -246,8 +246,8 @@ pub(crate) async fn serve_grpc(
     Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)
 }
 
-/// Returns the answer to a WebSocket on an HTTP/2 stream when the server has no slot for it. Unlike a
-/// connection, a stream cannot wait in the system's accept queue.
+/// Returns the answer to a WebSocket on an HTTP/2 stream when the server has no slot for it. Unlike
+/// a connection, a stream cannot wait in the system's accept queue.
 fn no_slot() -> Response {
     let text = "all connections of --max-connections are in use; try again later\n";
     (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response()

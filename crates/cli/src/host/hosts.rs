@@ -25,8 +25,8 @@ use super::{listen, tls};
 /// When the certificate cannot be read, or an `--allow-host` is not a pattern.
 pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<HostPolicy> {
     let mut policy = HostPolicy::loopback();
-    // At any port: the port in the request may be that of another machine, which forwards the
-    // connection.
+    // The hosts are allowed with any port: the port in the request may be that of another machine,
+    // which forwards the connection.
     policy = match bound.ip() {
         ip if ip.is_unspecified() => policy.allow_addresses(),
         IpAddr::V4(ip) => policy.allow(&ip.to_string())?,

@@ -15,8 +15,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const RTT_BUCKETS: [f64; 11] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
-/// Interval at which samples are moved into their buckets, so that they use no memory while nobody
-/// scrapes.
+/// Interval at which samples are moved into their buckets, so that they use no memory while no
+/// client requests the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The metrics recorder of the process.

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::connection::{self, Limits};
 use super::shutdown::ConnectionGuard;
 
-/// What the connections of a server share.
+/// The state that the connections of a server share.
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
@@ -36,7 +36,8 @@ impl Server {
             // A WebSocket on an HTTP/2 stream may have taken the slot meanwhile.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             debug!(%peer, "accepted");
-            // Clients wait for small echoes. A socket that refuses this option is about to fail.
+            // Without this option, the system delays small echoes, for which clients wait. A socket
+            // that refuses the option is about to fail.
             let _ = stream.set_nodelay(true);
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let router = self.router.clone();

@@ -12,8 +12,8 @@ use tracing::Span;
 use super::streams::Stream;
 
 /// The registration of a connection, which holds its slot from accept until its last task ends. The
-/// HTTP connection shares the slot with the WebSocket that it becomes, or with the first one that it
-/// carries as a stream; each further one has a slot of its own.
+/// HTTP connection shares the slot with the WebSocket that it becomes, or with the first one that
+/// it carries as a stream; each further one has a slot of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGuard {
     peer: SocketAddr,

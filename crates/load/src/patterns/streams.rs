@@ -36,7 +36,7 @@ use crate::send_times::SendTimes;
 const STREAM_WINDOW: u32 = 6 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 15 * 1024 * 1024;
 
-/// Interval at which the run looks at the clock.
+/// Interval at which the run checks the time.
 const TICK: Duration = Duration::from_millis(20);
 
 impl Load {

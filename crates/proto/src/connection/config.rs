@@ -161,8 +161,8 @@ impl Config {
     /// `None` for none. At most 65,535. Default: 240 on servers, none on clients.
     ///
     /// The rate is averaged over 20 s or more, and the first 20 s of a message are not checked, so
-    /// an upload over a slow line survives and a message that is dribbled to hold memory does not:
-    /// a slower message fails the connection with 1008
+    /// that an upload over a slow line survives. A slower message, which a peer may send to make
+    /// the connection hold memory, fails the connection with 1008
     /// ([`TimedOut::MessageTooSlow`](crate::TimedOut::MessageTooSlow)). Time in which the driver
     /// does not read is not counted, and neither are messages that are read as a stream, since the
     /// connection does not hold them.

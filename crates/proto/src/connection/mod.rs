@@ -393,7 +393,7 @@ impl Connection {
         Some(received)
     }
 
-    /// Handles all other cases.
+    /// Handles all input that the fast path does not take.
     fn receive_any<'a>(
         &mut self,
         input: &mut Input<'a>,

@@ -18,8 +18,8 @@ const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
 /// exponential backoff with full jitter (RFC 6455 section 7.2.3).
 ///
 /// The delay before the retry number *n*, from 0, is random between zero and `base` · 2ⁿ, or `cap`
-/// where that is less. So clients that lost the same server at the same moment reconnect spread
-/// over time.
+/// where that is less. Clients that lost the same server at the same moment therefore reconnect at
+/// different times.
 ///
 /// ```
 /// use std::time::Duration;
@@ -113,8 +113,8 @@ impl Backoff {
             && self.max_elapsed.is_none_or(|max| elapsed <= max)
     }
 
-    /// Returns the delay like [`Backoff::delay`], at least the delay `asked`, which the server
-    /// requests.
+    /// Returns the sum of `asked`, the minimum delay that the server requests, cut to the cap, and
+    /// the random delay of [`Backoff::delay`].
     pub(super) fn delay_at_least(&self, asked: Duration, earlier: u32, random: u64) -> Duration {
         asked.min(self.cap).saturating_add(self.delay(earlier, random))
     }

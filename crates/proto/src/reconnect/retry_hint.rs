@@ -9,9 +9,9 @@ const HINT: (&str, &str) = ("retry after ", " s");
 /// advice of 5 to 30 seconds; the jitter adds the part above 5.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
-/// Returns whether a new connection may end differently than with this close frame of the server:
-/// not after 1000 (normal closure), nor after the codes that a new connection would end with as
-/// well, which are 1002, 1003, 1007, 1008, 1009 and 1010. `None` is an empty close frame.
+/// Returns whether a new connection may end differently than with this close frame of the server.
+/// Returns `false` after 1000 (normal closure), and after the codes with which a new connection
+/// would end as well: 1002, 1003, 1007, 1008, 1009 and 1010. `None` is an empty close frame.
 pub fn may_reopen(frame: Option<&CloseFrame>) -> bool {
     frame.is_none_or(|frame| {
         !matches!(
@@ -43,7 +43,7 @@ pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
-/// Returns the reason of a close frame that requests a reconnection after so many tenths of a
+/// Returns the reason of a close frame that requests a reconnection after `tenths` tenths of a
 /// second, such as `retry after 3.4 s`. The reason fits the frame.
 ///
 /// ```

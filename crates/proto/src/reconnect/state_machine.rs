@@ -9,8 +9,8 @@ use crate::{CloseFrame, Message};
 #[cfg(test)]
 mod tests;
 
-/// A client that reconnects, without clock, randomness and sockets: what happened goes in, events
-/// for the program and an [`Action`] for the driver come out.
+/// A client that reconnects, without clock, randomness and sockets: the outcomes of attempts and
+/// connections go in, events for the program and an [`Action`] for the driver come out.
 ///
 /// ```text
 ///       start           delay passed          connected         close
@@ -186,8 +186,8 @@ impl<C, E> StateMachine<C, E> {
         }
     }
 
-    /// Schedules an attempt that begins at once: the one whose delay or attempt is in progress, or
-    /// the next one if there is a connection, which is reported as [lost](Event::Lost). Returns
+    /// Schedules an attempt that begins at once: the current one if it is delayed or in progress,
+    /// or the next one if there is a connection, which is reported as [lost](Event::Lost). Returns
     /// `None` while the connection is being closed, and at the end.
     pub fn reconnect(&mut self, lost: E, now: Duration) -> Option<Action<C, E>> {
         match self.state {
@@ -204,10 +204,10 @@ impl<C, E> StateMachine<C, E> {
         Some(self.wait(Duration::ZERO))
     }
 
-    /// Records that the program closes the connection, if there is one: its end is the end of the
-    /// state machine. The driver closes the connection, and then calls [`end`](Self::end), or
-    /// [`on_closed`](Self::on_closed) or [`on_lost`](Self::on_lost) if the program dropped the
-    /// future of that.
+    /// Records that the program closes the connection, if there is one: the state machine ends with
+    /// the connection. The driver closes the connection, and then calls [`end`](Self::end). If the
+    /// program dropped the future that closes the connection, the driver calls
+    /// [`on_closed`](Self::on_closed) or [`on_lost`](Self::on_lost) instead.
     pub fn close(&mut self) {
         if let State::Open { .. } = self.state {
             self.state = State::Closing;

@@ -10,7 +10,7 @@ pub struct Drained {
     /// Number of connections that were dropped at the timeout. Their peers see 1006.
     pub dropped: usize,
     /// Number of dropped connections that their handlers still hold: these handlers neither use the
-    /// connections nor run in a task that was passed to the drain. 0 for a
+    /// connections nor run in [`Drain::serve`](crate::Drain::serve). 0 for a
     /// [`Server`](crate::Server).
     pub left: usize,
     /// Number of [guards](crate::Drain::guard) that were still held at the timeout.

@@ -81,8 +81,8 @@ impl Drain {
         self.registry.len()
     }
 
-    /// Watches a connection: when the server stops, whatever method the handler waits in closes the
-    /// connection. If the shutdown has already begun, the connection is notified at once.
+    /// Watches a connection: when the server stops, the method in which the handler waits closes
+    /// the connection. If the shutdown has already begun, the connection is notified at once.
     ///
     /// A handler that does not use its connection before the timeout of the shutdown cannot be
     /// reached this way, and counts as [`left`](Drained::left): [`serve`](Self::serve) reaches it.
@@ -91,7 +91,7 @@ impl Drain {
     }
 
     /// Runs a connection's handler, in a task that the caller spawns. At the timeout of the
-    /// shutdown, the handler and the connection are dropped wherever they are.
+    /// shutdown, the handler and the connection are dropped, whatever the handler waits for.
     ///
     /// # Cancel safety
     /// Dropping the future drops the handler and its connection.
@@ -106,9 +106,9 @@ impl Drain {
         member.run(crate::driver::handler::run(handler))
     }
 
-    /// Returns a guard that keeps [`finish`](Self::finish) waiting until the guard is dropped: for
-    /// connections and tasks that are no WebSockets. Their owner ends them once the shutdown has
-    /// [begun](Self::begun).
+    /// Returns a guard that keeps [`finish`](Self::finish) waiting until the guard is dropped.
+    /// Guards are for connections and tasks that are not WebSockets; their owner ends them once the
+    /// shutdown has [begun](Self::begun).
     ///
     /// ```no_run
     /// # async fn accept() -> tokio::net::TcpStream { unimplemented!() }
@@ -194,8 +194,8 @@ impl Drain {
         drained
     }
 
-    /// Returns the refusal of a request that arrives while the server stops, or `None` while it
-    /// runs.
+    /// Returns the refusal of a request that arrives while the server stops, or `None` while the
+    /// server runs.
     #[cfg(feature = "axum")]
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.registry.shutdown().map(|shutdown| shutdown.refusal())

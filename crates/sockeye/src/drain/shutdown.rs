@@ -15,7 +15,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Default of [`Shutdown::retry_after`]: a new process is available after some seconds.
 const DEFAULT_RETRY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
 
-/// Maximum interval between two notifications: a server with few connections stops quickly.
+/// Maximum interval between two notifications, so that a server with few connections stops quickly.
 const MAX_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The parameters of a server's shutdown: the close frames and the timeout.
@@ -61,9 +61,9 @@ impl Shutdown {
         Self { timeout, ..self }
     }
 
-    /// Sets the time over which the close frames leave; with fewer than one connection for each 10
-    /// ms of it, the time is shorter. Default: half of the [`timeout`](Self::timeout), which is
-    /// also the maximum.
+    /// Sets the time over which the close frames are sent. The time is shorter if there is less
+    /// than one connection for each 10 ms of it. Default: half of the [`timeout`](Self::timeout),
+    /// which is also the maximum.
     pub fn spread(self, spread: Duration) -> Self {
         Self { spread: Some(spread), ..self }
     }
@@ -93,7 +93,8 @@ impl Shutdown {
         self.timeout
     }
 
-    /// Returns the interval between the notifications of two connections, out of this many.
+    /// Returns the interval between two notifications of a shutdown with this number of
+    /// connections.
     pub(crate) fn interval(&self, connections: usize) -> Duration {
         let half = self.timeout / 2;
         let spread = self.spread.map_or(half, |spread| spread.min(half));

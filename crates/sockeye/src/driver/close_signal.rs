@@ -10,7 +10,7 @@ use crate::close_payload::ClosePayload;
 use crate::drain::registry::{DrainStage, Member};
 use crate::error::Result;
 
-/// A close that waits for its signal.
+/// A signal, and the close code that the driver sends once the signal is ready.
 pub(super) struct CloseSignal {
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
     code: CloseCode,
@@ -50,7 +50,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns the close frame once a drain or the signal asks for it, unless one is on its way.
+    /// Returns the close frame once a drain or the signal asks for it, unless the connection is
+    /// already closing.
     ///
     /// # Errors
     /// [`TimedOut::Closing`] when the shutdown deadline of the server has passed.
@@ -79,9 +80,10 @@ impl Driver {
         Ok(due.filter(|_| open))
     }
 
-    /// Waits until another message may be sent although the server shuts down. If the close frame
-    /// is out, or must go out now as the handler does not receive, the closing handshake is
-    /// finished first: a handler that ends because it cannot send would cut the handshake short.
+    /// Waits until another message may be sent while the server shuts down. If the close frame was
+    /// sent, or must be sent now because the handler does not receive, finishes the closing
+    /// handshake and then returns an error: a handler that ended at a failed send would otherwise
+    /// cut the handshake short.
     #[cold]
     pub(super) fn poll_drain_notice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.member.as_ref().is_some_and(|member| member.stage() >= DrainStage::Forced) {

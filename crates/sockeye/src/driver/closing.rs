@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Ending {
     step: Step,
-    /// `true` if the local half of the transport is ended right after the closing handshake, on
-    /// either side: on TCP a client waits for the server to end it.
+    /// `true` if the driver ends the local half of the transport right after the closing handshake;
+    /// `false` for a client on TCP, which waits until the server has ended the transport.
     ends_first: bool,
     /// `true` if the senders' queue sends the close frame, on a split connection.
     pub(super) closes_by_queue: bool,
@@ -46,8 +46,8 @@ pub(super) enum Step {
     /// The last frame is being written; then the transport's writing half is ended, if this side
     /// ends it first.
     Flushing,
-    /// The peer has yet to end the transport; its further input is discarded. Ending the transport
-    /// first, with input unread, would make TCP discard the last frame on its way.
+    /// The peer has yet to end the transport; its further input is discarded. If the driver dropped
+    /// the transport earlier, with input unread, TCP would discard the last frame on its way.
     Draining,
     Done,
 }
@@ -70,7 +70,7 @@ impl Ending {
         self.ends_first = true;
     }
 
-    /// Returns the ending of a connection that was taken away.
+    /// Creates the ending of a driver whose connection was moved out.
     pub(super) const fn over() -> Self {
         Self {
             step: Step::Done,
@@ -139,14 +139,14 @@ impl Ending {
         self.set_error(error);
     }
 
-    /// Fails the connection without writing anything more: the transport takes nothing.
+    /// Fails the connection without further writes, because the transport accepts no output.
     pub(super) fn give_up(&mut self, error: Error) {
         tracing::debug!(error = &error as &dyn std::error::Error, "connection given up");
         self.step = Step::Done;
         self.set_error(error);
     }
 
-    /// Fails the connection because of the peer, which a close frame in the output notifies.
+    /// Fails the connection with `error`, which a close frame in the output reports to the peer.
     pub(super) fn refuse(&mut self, error: Error) {
         self.step = Step::Flushing;
         self.set_error(error);
@@ -158,7 +158,7 @@ impl Ending {
 }
 
 impl Driver {
-    /// Fails the connection, unless it was given up with an error that says so.
+    /// Fails the connection, unless the connection is over, such as after `give_up`.
     pub(super) fn fail(&mut self, error: Error) {
         if !self.ending.is_over() {
             self.metrics.on_failed(&error);
@@ -166,7 +166,7 @@ impl Driver {
         }
     }
 
-    /// Records the error that ends the connection, unless there is one.
+    /// Records the error that ends the connection, unless an earlier error is recorded.
     fn end_with(&mut self, error: impl Into<Error>) {
         if self.ending.failure.is_none() {
             let error = error.into();
@@ -220,8 +220,8 @@ impl Driver {
         frame: Option<&CloseFrame>,
     ) -> Poll<Result<()>> {
         if self.connection.state() == State::Open && !self.ending.has_begun() {
-            // Without waiting for send capacity: the close frame is bounded, and so is the wait
-            // that it begins.
+            // The close frame does not wait for send capacity: its size is bounded, and so is the
+            // wait that it begins.
             self.begin_close(frame)?;
         }
         while ready!(self.poll_recv(cx))?.is_some() {}
@@ -243,8 +243,8 @@ impl Driver {
         //# the client SHOULD wait for the server to close the connection but
         //# MAY close the connection at any time after sending and
         //# receiving a Close message
-        // Neither side has to end a stream of HTTP/2 first: some servers end theirs only after ours
-        // (Apache, Hypercorn).
+        // On an HTTP/2 stream, either side may end first, and some servers end their half only
+        // after the client has ended its own (Apache, Hypercorn).
         let failed = self.ending.failure.is_some();
         let server = self.connection.role() == Role::Server;
         if (self.ending.ends_first || failed)
@@ -257,8 +257,8 @@ impl Driver {
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         ready!(self.poll_discard(cx));
-        // A peer that has ended its half may wait for the end of ours, and the caller may keep the
-        // connection.
+        // The driver ends the local half now, because the peer may wait for that end, and the
+        // caller may keep the connection for a long time.
         let _ = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
         Poll::Ready(Step::Done)
     }

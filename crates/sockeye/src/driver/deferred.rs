@@ -35,7 +35,7 @@ impl Driver {
         }
         let (length, output) = (self.output.len(), &mut self.output);
         let left = shared.leave(length, HIGH_WATER_MARK, |left| output.leave_in(left));
-        // Output that was left before, and is still to be written first, stays deferred.
+        // Output that was left earlier stays deferred, because it must be written first.
         self.output_deferred |= left;
         left
     }

@@ -62,7 +62,7 @@ pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
         Box::pin(close(driver, code)).await;
     }
     if let Some(output) = left.output.take() {
-        // The connection has moved elsewhere with unwritten output.
+        // The handler has moved the connection elsewhere, and left unwritten output.
         poll_fn(|cx| output.poll_write_left(cx)).await;
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn is_polled() -> bool {
 }
 
 /// Leaves the output of a connection to the task of the handler that is being polled. Returns
-/// `false` when there is no such handler, or when it writes for another connection.
+/// `false` when there is no such handler, or when its task writes the output of another connection.
 #[inline]
 pub(super) fn leave(shared: &Arc<Shared>) -> bool {
     with(|left| Arc::ptr_eq(left.output.get_or_insert_with(|| shared.clone()), shared))

@@ -115,7 +115,7 @@ impl Driver {
                 Ok(Some(Event::End)) => {
                     if let IncomingStage::Open(kind) = self.incoming.stage {
                         self.incoming.stage = IncomingStage::Over(kind);
-                        // Its length was counted with its pieces.
+                        // The length of the message was counted with its pieces.
                         self.role_metrics().count_received(kind, 0);
                     }
                 }

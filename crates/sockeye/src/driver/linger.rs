@@ -58,13 +58,13 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    /// Makes a drop end the connection without a close frame, in a handler as well, so that the
-    /// peer can detect the cut.
+    /// Makes dropping the driver end the transport without a close frame, even in a handler, so
+    /// that the peer can detect the cut.
     pub(crate) fn cut_when_dropped(&mut self) {
         self.when_dropped = WhenDropped::Linger;
     }
 
-    /// Drops the transport, and resets the TCP connection where it runs over one.
+    /// Drops the transport, and resets the underlying TCP connection, if any.
     pub(crate) fn reset(mut self) {
         self.when_dropped = WhenDropped::Drop;
         self.transport.take().reset();
@@ -80,7 +80,7 @@ impl Driver {
             Ending::over(),
         );
         let mut taken = mem::replace(self, over);
-        // The tasks of its halves are gone.
+        // No task polls the halves any more.
         taken.halves = None;
         taken
     }
@@ -88,7 +88,7 @@ impl Driver {
     /// Puts a close frame with 1011 into the output, since the program panicked.
     fn close_after_panic(&mut self) {
         if self.connection.state() == State::Open {
-            // Refused only if a close frame is out.
+            // `begin_close` fails only if a close frame was sent before.
             let _ = self.begin_close(Some(&CloseFrame::from(CloseCode::INTERNAL_ERROR)));
         }
     }

@@ -56,7 +56,7 @@ pub(crate) use progress_timeout::{Elapsed, ProgressTimeout};
 pub(crate) use receiving::read_error;
 use timer::Timer;
 
-/// An open connection: a transport, the protocol, and what waits between them.
+/// An open connection: a transport, the protocol, and the buffers and timers between them.
 pub(crate) struct Driver {
     transport: Transport,
     connection: Connection,
@@ -206,7 +206,7 @@ impl Driver {
     /// of the receiving half to [`receive_from`](Self::receive_from).
     pub(crate) fn take_writer_parts(&mut self) -> WriterParts {
         if self.output_deferred {
-            // The writer's first write returns an error of the handler's task as well.
+            // The error of the handler's task is dropped: the writer's first write fails as well.
             let _ = self.take_output_back();
         }
         // The writer ends the connection when the receiver is dropped.

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use crate::output::{self, MAX_SLICES};
 use crate::transport::SplitHalf;
 
-/// Unwritten output, in bytes, from which on feeding a message waits for the transport: the cork.
+/// Amount of unwritten output, in bytes, from which on adding a message waits for the transport.
 pub(crate) const HIGH_WATER_MARK: usize = 64 * 1024;
 
 /// Output that is written to an asynchronous transport.

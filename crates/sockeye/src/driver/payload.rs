@@ -20,15 +20,15 @@ use crate::error::{Error, Result};
 pub(crate) enum Payload {
     /// [`Driver::rest`] is not empty, or a text message has begun.
     Some(Kind),
-    /// The peer has closed its direction, and ours is open.
+    /// The peer has closed its direction, and the local direction is open.
     PeerClosed,
     /// No more payload: [`Driver::poll_end`] returns the cause.
     None,
 }
 
 impl Driver {
-    /// Lets each direction end by itself; once ours has ended, the peer may be silent for
-    /// `silence`.
+    /// Lets each direction end separately. Once the local direction has ended, the peer may be
+    /// silent for at most `silence`.
     pub(crate) fn allow_half_close(&mut self, silence: Duration) {
         self.connection.allow_half_close(Some(silence));
     }
@@ -161,7 +161,7 @@ impl Driver {
     /// Refuses the peer's input, and ends the connection.
     pub(crate) fn refuse(&mut self, frame: &CloseFrame, error: Error) {
         self.forbid_half_close();
-        // Refused if a close frame is out already: the peer receives no other.
+        // `begin_close` fails if a close frame was sent before: the peer receives no second one.
         let _ = self.begin_close(Some(frame));
         self.metrics.on_failed(&error);
         self.ending.refuse(error);

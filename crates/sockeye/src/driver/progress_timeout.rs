@@ -11,8 +11,8 @@ use tokio::time::{Sleep, sleep};
 /// A limit on the time without progress. The timer exists only while a wait lasts.
 #[derive(Debug, Default)]
 pub(crate) struct ProgressTimeout {
-    /// The limit in milliseconds, rounded up: every idle connection holds two of them. A limit of
-    /// more than 49 days counts as none.
+    /// The limit in milliseconds, rounded up. The field has four bytes because every idle
+    /// connection holds two of them; a limit of more than 49 days counts as none.
     limit: Option<NonZeroU32>,
     /// The current wait, if any.
     wait: Option<Box<Wait>>,
@@ -38,7 +38,7 @@ impl ProgressTimeout {
         Self { limit: limit.and_then(milliseconds), wait: None }
     }
 
-    /// Sets a limit from now on, if there is none: a closing handshake is bounded in any case.
+    /// Sets a limit from now on, if there is none: a closing handshake always has a limit.
     pub(crate) fn limit(&mut self, limit: Duration) {
         if self.limit.is_none() {
             self.limit = Self::new(Some(limit)).limit;
@@ -54,7 +54,7 @@ impl ProgressTimeout {
     }
 
     /// Charges `held` waiting bytes to a budget, until [`reset`](Self::reset). The task is woken
-    /// when the budget needs the bytes for others.
+    /// when the budget needs the bytes for other connections.
     #[cold]
     pub(crate) fn charge(
         &mut self,
@@ -69,8 +69,8 @@ impl ProgressTimeout {
         Ok(())
     }
 
-    /// Returns the result of an attempt, or an error when nothing has moved for too long; `moved`
-    /// returns whether something has, if the attempt is pending.
+    /// Returns the result of `attempt`, or [`Elapsed`] when the time without progress exceeds the
+    /// limit. `moved` returns whether a pending attempt has made progress.
     #[inline]
     pub(crate) fn poll_progress<T>(
         &mut self,
@@ -89,15 +89,14 @@ impl ProgressTimeout {
         }
     }
 
-    /// Waits, and is ready when the wait exceeds the limit, counted from the first call since the
-    /// last progress.
+    /// Waits until the limit has passed since the first call after the last progress.
     #[cold]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
         let limit = Duration::from_millis(limit.get().into());
         let wait = self.wait.get_or_insert_default();
         let sleep = wait.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
-        // A sleep never completes for a task without budget: see `Timer`.
+        // A sleep never completes for a task without cooperative budget: see `Timer`.
         pin!(unconstrained(sleep.as_mut())).poll(cx)
     }
 }

@@ -11,12 +11,13 @@ use tokio::task::coop::consume_budget;
 /// Size of the buffer that the connections of a thread read into, in bytes.
 const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Minimum space offered to a read, in bytes: a smaller rest of a chunk is given up.
+/// Minimum space offered to a read, in bytes: if less is left of a chunk, a new one replaces the
+/// chunk.
 const MIN_READ: usize = 16 * 1024;
 
-/// Number of bytes that a task reads for one of the 128 units of budget that tokio gives it per
-/// turn: 256 KiB a turn, which are some 45,000 empty messages, or 4 ms. Being scheduled again costs
-/// less than a microsecond.
+/// Number of bytes that a task may read for one unit of its cooperative budget. tokio gives a task
+/// 128 units per turn, so that a turn reads at most 256 KiB: some 45,000 empty messages, which take
+/// 4 ms. Scheduling the task again costs less than a microsecond.
 const BYTES_PER_UNIT: usize = 2 * 1024;
 
 thread_local! {
@@ -31,10 +32,10 @@ pub(crate) fn poll_read<T: AsyncRead + Unpin>(
     transport: &mut T,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<BytesMut>> {
-    // Taken out for the time of the read, not borrowed: a transport that is itself a WebSocket
-    // reads too.
+    // The chunk is moved out for the duration of the read, not borrowed: a transport that is itself
+    // a WebSocket calls `poll_read` too.
     let mut chunk = CHUNK.take();
-    // Reads to the front, as long as no message refers to the chunk: that part is in the
+    // While no message refers to the chunk, a read fills the chunk from its front, which is in the
     // processor's cache.
     if !chunk.try_reclaim(CHUNK_SIZE) && chunk.capacity() < MIN_READ {
         chunk = BytesMut::with_capacity(CHUNK_SIZE);
@@ -58,9 +59,9 @@ pub(crate) fn poll_read_into<T: AsyncRead + Unpin, B: BufMut + ?Sized>(
     read
 }
 
-/// Charges a long read to the budget of the task, which then yields to other tasks. tokio counts a
-/// read as one of 128 units, however long it is: a peer that floods us with the shortest of frames
-/// would have more than a million of them handled in a turn.
+/// Charges a long read to the cooperative budget of the task, which then yields to other tasks.
+/// tokio itself charges one of 128 units for a read of any length: a peer that floods the
+/// connection with the shortest frames could make one turn handle more than a million of them.
 fn spend(cx: &mut Context<'_>, length: usize) {
     for _ in 0..length / BYTES_PER_UNIT {
         if pin!(consume_budget()).poll(cx).is_pending() {

@@ -44,8 +44,8 @@ impl Driver {
         message
     }
 
-    /// Waits for more input. A large message is read straight into its own buffer, and the read may
-    /// complete it.
+    /// Waits for more input. A large message is read straight into its own buffer; returns the
+    /// message if the read completes it.
     ///
     /// The output is written as far as possible before the read; the deadlines are watched while
     /// waiting.
@@ -59,9 +59,9 @@ impl Driver {
             self.poll_close_signal(cx)?;
         }
         self.charge(cx)?;
-        // Before every read, not only before a wait: a peer that never lets us wait gets its pongs
-        // as well. If the write fails, input that the peer sent before it left is worth reading
-        // first.
+        // The output is written before every read, not only before a wait, so that a peer that
+        // sends without pause receives its pongs. The error of a failed write is returned only once
+        // no input is left to read, because the peer may have sent messages before it disconnected.
         let flushed = self.poll_flush_output(cx);
         if let Some(mut space) = self.connection.payload_space() {
             match read::poll_read_into(&mut self.transport, cx, &mut space) {
@@ -104,8 +104,8 @@ impl Driver {
         }
         loop {
             if let Err(late) = ready!(self.poll_timer(cx)) {
-                // Writes the close frame for the timeout as far as that goes at once: the peer may
-                // be gone.
+                // Writes as much of the close frame for the timeout as the transport accepts at
+                // once: the peer may be gone.
                 let _ = self.poll_write_output(cx);
                 return Poll::Ready(Err(late.into()));
             }
@@ -164,8 +164,8 @@ impl Driver {
     }
 }
 
-/// Converts the error of a failed read. TLS reports an end without its closing alert as an error,
-/// which is the same as a bare end of the transport.
+/// Converts the error of a failed read. TLS reports a stream that ends without the closing alert as
+/// an error, which is handled like the end of a plain transport.
 pub(crate) fn read_error(error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof { Error::Disconnected } else { error.into() }
 }

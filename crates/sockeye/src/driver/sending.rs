@@ -25,8 +25,8 @@ impl Driver {
         if self.output.has_capacity() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 
-    /// Waits like [`poll_capacity`](Self::poll_capacity), for a message of `length` bytes that the caller holds
-    /// meanwhile.
+    /// Waits like [`poll_capacity`](Self::poll_capacity), for a message of `length` bytes that the
+    /// caller holds meanwhile.
     #[inline]
     pub(crate) fn poll_capacity_for(
         &mut self,
@@ -112,12 +112,12 @@ impl Driver {
         }
         let reason = "a message was not finished";
         let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR).with_reason(reason);
-        // Refused only if the connection is closing already.
+        // `begin_close` fails only if the connection is closing already.
         let _ = self.begin_close(Some(&frame));
     }
 
-    /// Puts a close frame into the output, and limits how long the transport may take nothing of
-    /// it.
+    /// Puts a close frame into the output, and limits the time in which the transport may accept
+    /// none of it.
     pub(super) fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.push_close(frame)?;
         self.write_timeout.limit(self.connection.close_timeout());
@@ -203,9 +203,10 @@ impl Driver {
         Ok(())
     }
 
-    /// Handles a transport that takes nothing: charges the memory held meanwhile to the budget,
+    /// Handles a transport that accepts no output: charges the memory held meanwhile to the budget,
     /// including `fed` bytes of a message that waits for send capacity. Ready with an error when
-    /// the budget gives this connection up; no close frame would reach the peer.
+    /// the budget requires this connection to end, without a close frame, since none would reach
+    /// the peer.
     #[cold]
     pub(super) fn poll_blocked(&mut self, cx: &Context<'_>, fed: usize) -> Poll<Result<()>> {
         let Some(budget) = &self.budget else { return Poll::Pending };
@@ -219,7 +220,7 @@ impl Driver {
         }
     }
 
-    /// Ends a connection whose transport takes nothing; no further write is awaited.
+    /// Ends a connection whose transport accepts no output, without further writes.
     #[cold]
     pub(super) fn give_up(&mut self, error: Error) {
         if !self.ending.has_begun() {

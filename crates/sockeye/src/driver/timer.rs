@@ -14,7 +14,7 @@ use crate::transport::Transport;
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The state for which the deadline was computed: the deadline changes with the state, when the
-    /// close frame is written, and when it has passed.
+    /// close frame is written, and when the deadline has passed.
     asked_in: Option<State>,
     /// The waker registered with the sleep, so that not every wait has to register it again.
     waker: Option<Waker>,
@@ -41,8 +41,8 @@ impl Timer {
         if told && !sleep.is_elapsed() {
             return Poll::Pending;
         }
-        // A peer that never stops sending uses up the budget of the task, and without budget a
-        // sleep is neither set nor ever over.
+        // A peer that never stops sending uses up the cooperative budget of the task, and without
+        // budget a sleep neither registers its waker nor completes.
         if pin!(unconstrained(sleep.as_mut())).poll(cx).is_pending() {
             self.waker = Some(cx.waker().clone());
             return Poll::Pending;

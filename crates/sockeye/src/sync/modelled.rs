@@ -1,5 +1,6 @@
-//! loom's locks and atomics, and tokio's notifications with a switching point before each operation,
-//! which loom then takes for atomic. tokio checks their insides with loom itself.
+//! loom's locks and atomics, and tokio's notifications and semaphore with a switching point before
+//! each operation. loom treats each of these operations as atomic; tokio's own tests check them
+//! with loom.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -113,8 +114,8 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls a future in a thread of the model until it is ready. A wake-up that is lost is a deadlock,
-/// which loom reports.
+/// Polls a future in a thread of the model until it is ready. loom reports a lost wake-up as a
+/// deadlock.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark(loom::sync::Notify::new()));
@@ -127,8 +128,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Checks a model in every order of its steps with at most `preemptions` switches between threads
-/// that could go on.
+/// Checks a model in every interleaving with at most `preemptions` switches away from a thread that
+/// could continue.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);

@@ -8,8 +8,8 @@ const NUMBER_LENGTH: usize = size_of::<u64>();
 /// program is mistaken for one.
 pub(crate) const MIN_NUMBERED: usize = 32;
 
-/// The number of the last answered ping among those of the transport itself. The transport writes
-/// the pings, and the driver, which parses the frames, passes the pongs.
+/// The number of the last answered ping among those that the transport itself writes. The driver,
+/// which parses the frames, passes the pongs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AnsweredPings(Arc<AtomicU64>);
 

@@ -52,7 +52,7 @@ impl Shared {
         }
     }
 
-    /// Leaves `length` bytes of output to the task, which `append` appends. Returns `false` if the
+    /// Leaves `length` bytes of output, which `append` appends, to the task. Returns `false` if the
     /// task would then hold more than `limit` bytes, or if its last write failed.
     #[inline]
     pub(crate) fn leave(

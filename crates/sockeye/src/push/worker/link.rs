@@ -79,7 +79,7 @@ pub(crate) trait LinkSocket {
     /// Returns whether the socket accepts no more output.
     fn is_broken(&self) -> bool;
 
-    /// Shuts down the writing half, the first time that it is called.
+    /// Shuts down the writing half. Later calls have no effect.
     fn shut_down(&mut self);
 
     /// Returns the number of bytes that the peer has acknowledged, and the number of bytes that the
@@ -221,7 +221,7 @@ impl<S: LinkSocket> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_any(context, &mut rest);
-            // The caller ends only its own input, which is not `rest`.
+            // The caller calls `end_input` only for its own input, which is not `rest`.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
@@ -298,7 +298,7 @@ impl<S: LinkSocket> Link<S> {
         }
         if !rest.is_empty() {
             self.receive_plain(context, &mut rest);
-            // The caller ends only its own input, which is not `rest`.
+            // The caller calls `end_input` only for its own input, which is not `rest`.
             if let Some(writer) = self.state.writer().as_deref_mut() {
                 writer.end_input(&rest);
             }
@@ -357,7 +357,8 @@ impl<S: LinkSocket> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
-    /// Updates the link once the system has accepted all output. Returns whether there is more.
+    /// Updates the link once the system has accepted all output. Returns whether there is new
+    /// output.
     #[inline]
     pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();

@@ -206,9 +206,9 @@ impl Outbox {
         self.step(|state| state.push(entry, reserved))
     }
 
-    /// Replaces the queued message that has the same key. Of the capacity, reserves only the bytes
-    /// that the new message takes in excess of the old one. Returns the new message if no message
-    /// has its key, if the capacity does not suffice, or if the connection is closing.
+    /// Replaces the queued message that has the same key. Reserves only the capacity that the new
+    /// message takes in excess of the old one. Returns the new message if no message has its key,
+    /// if the capacity does not suffice, or if the connection is closing.
     pub(super) fn replace(&self, entry: Entry) -> Result<(), Entry> {
         self.step(|state| {
             let Some(before) = state.replaceable(&entry) else { return Err(entry) };
@@ -279,7 +279,7 @@ impl Outbox {
         self.step(|state| state.poll_fragment_capacity(cx.waker()))
     }
 
-    /// Takes a fragment of the current message.
+    /// Adds a fragment to the current message.
     pub(super) fn push_fragment(&self, fragment: Vec<u8>, last: bool) -> Result<(), Closed> {
         self.step(|state| state.push_fragment(fragment, last))
     }
@@ -336,7 +336,7 @@ impl Outbox {
         self.step(|state| state.poll_control_written(cx.waker()))
     }
 
-    /// Ends the transport once the receiving half is over, and drops the queued messages. Ready
+    /// Drops the queued messages and ends the transport, after the receiving half has ended. Ready
     /// when the transport has ended.
     pub(super) fn poll_finish(&self, cx: &Context<'_>) -> Poll<()> {
         self.step(|state| state.poll_finish(cx.waker()))
@@ -439,8 +439,8 @@ impl Outbox {
         let mut state = self.lock();
         let result = step(&mut state);
         let effects = state.take_effects();
-        // Set under the lock, so that the receiving half, which reads them after its task began to
-        // wait, sees the change or is woken.
+        // The flags are set under the lock: the receiving half, which reads them after it has
+        // registered its waker, either sees the change or is woken.
         match effects.reached {
             Some(Milestone::Closing) => self.closing.store(true, Ordering::Release),
             Some(Milestone::CloseWritten) => self.close_written.store(true, Ordering::Release),
@@ -477,8 +477,8 @@ impl Outbox {
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
-        // Ignoring the poison is safe: a transport that has panicked is polled no more than its
-        // owner would poll it.
+        // Ignoring the poison is safe: a transport that has panicked is polled only as it would be
+        // without the lock.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
-//! Input that waits until the output is written: input that came together with that whose replies
-//! filled the output, so that a peer that reads loses no reply, and input that a backend received
-//! while output was on its way.
+//! Input that waits until the output is written: the rest of an input whose first replies filled
+//! the output, so that a peer that reads loses no reply, and input that a backend received while
+//! output was on its way.
 
 use super::{Link, LinkSocket, LinkState, WorkerContext};
 use crate::push::{Connection, Handler};
@@ -15,7 +15,7 @@ pub(in crate::push) struct Backlog {
 }
 
 impl Backlog {
-    /// Returns the bytes that were not handled before.
+    /// Returns the bytes that were not handled before this turn.
     pub(in crate::push) fn input(&self) -> &[u8] {
         &self.bytes[self.handled..]
     }
@@ -57,8 +57,9 @@ impl<S: LinkSocket> Link<S> {
         }
     }
 
-    /// Takes input while the link is blocked: that of an open connection waits. A request and input
-    /// after the end of a connection are handled at once, since no replies accumulate.
+    /// Takes input while the link is blocked. Input of an open connection is added to the backlog;
+    /// a request, and input after the end of a connection, are handled at once, since no replies
+    /// accumulate.
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
     #[cold]
     pub(crate) fn hold<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
@@ -74,8 +75,8 @@ impl<S: LinkSocket> Link<S> {
         self.end_turn(context, input);
     }
 
-    /// Handles the input that waited. Returns what was handled if payloads of the output may lie in
-    /// it.
+    /// Handles the input that waited. Returns the handled input if payloads of the output may lie
+    /// in it.
     #[cold]
     pub(crate) fn receive_backlog<H: Handler>(
         &mut self,

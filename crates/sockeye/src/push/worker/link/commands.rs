@@ -35,8 +35,8 @@ impl<S: LinkSocket> Link<S> {
         }
     }
 
-    /// Sends messages to an open connection: as `frames`, which are encoded already, if this
-    /// connection can send them as they are.
+    /// Sends messages to an open connection. Sends `frames`, the encoded messages, if this
+    /// connection can send them unchanged.
     #[inline]
     pub(in crate::push::worker) fn broadcast<H: Handler>(
         &mut self,

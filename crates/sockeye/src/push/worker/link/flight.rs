@@ -1,4 +1,5 @@
-//! Output that a backend takes as a whole, and whose writer it returns once the output was sent.
+//! Output that a backend takes as a whole, together with its writer. The backend returns the writer
+//! once the output is sent.
 
 use super::{Link, LinkSocket, WorkerContext, Writer};
 

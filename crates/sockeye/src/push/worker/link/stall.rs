@@ -19,8 +19,8 @@ pub(super) struct Stall {
 }
 
 impl<S: LinkSocket> Link<S> {
-    /// Records that the system accepts no more output for now; `progress` says whether it accepted
-    /// some since the last attempt.
+    /// Records that the system accepts no more output for now; `progress` is `true` if the system
+    /// accepted some since the last attempt.
     #[cold]
     pub(crate) fn wait_for_send_capacity<H: Handler>(
         &mut self,
@@ -129,9 +129,9 @@ impl<S: LinkSocket> Link<S> {
         waits
     }
 
-    /// Returns whether the peer has accepted no output for too long. Acknowledgements decide: the
-    /// system has send capacity again only when a large part of its buffer, megabytes, was
-    /// acknowledged, and on a slow line the peer makes progress long before.
+    /// Returns whether the peer has accepted no output for too long. Acknowledgements show
+    /// progress: the system has send capacity again only when a large part of its buffer,
+    /// megabytes, was acknowledged, and on a slow line the peer makes progress long before that.
     pub(super) fn is_stalled<H>(&mut self, context: &WorkerContext<H>, now: Instant) -> bool {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         let Some(stall) = self.stall.as_ref().filter(|stall| is_due(stall.deadline)) else {

@@ -1,7 +1,7 @@
 use std::mem;
 
 /// Size of the waiting pongs, pings and close frames, in bytes, from which on the receiving half
-/// has to wait with more of them: it then answers only the last ping (RFC 6455 section 5.5.3).
+/// waits before it adds more; meanwhile it answers only the last ping (RFC 6455 section 5.5.3).
 const MAX_CONTROL: usize = 16 * 1024;
 
 /// Whole control frames of the receiving half, which are written before messages.

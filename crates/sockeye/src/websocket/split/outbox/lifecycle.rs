@@ -7,8 +7,8 @@ use crate::close_payload::ClosePayload;
 pub(super) struct Lifecycle {
     pub(super) stage: OutboxStage,
     pub(super) close: Close,
-    /// `true` if the receiving half no longer needs the transport, whose writing half is to be
-    /// ended.
+    /// `true` if the receiving half no longer needs the transport, so that the writer is to end the
+    /// writing half.
     pub(super) finish: bool,
     /// `true` if the receiving half has to send the peer a close frame.
     answers: bool,
@@ -43,8 +43,8 @@ impl Lifecycle {
         }
     }
 
-    /// Records that the receiving half closes. Returns whether its close frame is to be sent, as
-    /// none was requested.
+    /// Records that the receiving half closes. Returns whether its close frame is to be sent: only
+    /// if the sending half has requested none.
     pub(super) fn answer(&mut self) -> bool {
         self.answers = true;
         let none = matches!(self.close, Close::None);

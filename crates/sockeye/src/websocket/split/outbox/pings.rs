@@ -3,8 +3,8 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Prefix of these payloads, which those of the keepalive, of the transport and, most likely, of
-/// the program do not have.
+/// Prefix of the payloads of these pings. The pings of the keepalive and of the transport do not
+/// begin with it, and most likely neither do those of the program.
 const TAG: &[u8; 4] = b"ping";
 
 /// The length of a payload, in bytes: [`TAG`] and a number.
@@ -29,7 +29,7 @@ struct Waiting {
 }
 
 impl Pings {
-    /// Requests a ping; one that the writer has not taken yet is shared.
+    /// Requests a ping, or shares a requested ping that the writer has not taken yet.
     pub(super) fn ask(&mut self) -> oneshot::Receiver<Instant> {
         // Senders that gave up must not accumulate while the peer answers nothing.
         self.waiting.retain(|waiting| !waiting.pong.is_closed());

@@ -4,7 +4,7 @@ use super::Input;
 use super::waiting_task::WaitingTask;
 use crate::error::Error;
 
-/// The receiving half, as far as the writer has to do with it.
+/// The part of the receiving half's state that concerns the writer.
 #[derive(Default)]
 pub(super) struct ReceivingHalf {
     /// The task of the receiving half, while it waits for the writer.
@@ -32,7 +32,7 @@ impl ReceivingHalf {
         Poll::Pending
     }
 
-    /// Takes the error of a writer that took too long.
+    /// Takes the error of the writer if the error is a timeout.
     pub(super) fn take_timeout(&mut self) -> Option<Error> {
         self.failure.take_if(|failure| matches!(failure, Error::TimedOut(_)))
     }

@@ -235,7 +235,7 @@ impl OutboxState {
         Poll::Pending
     }
 
-    /// Ends the transport once the receiving half is over, and drops the queued messages. Ready
+    /// Drops the queued messages and ends the transport, after the receiving half has ended. Ready
     /// when the transport has ended.
     pub(super) fn poll_finish(&mut self, waker: &Waker) -> Poll<()> {
         if self.lifecycle.stage == OutboxStage::Ended {
@@ -247,8 +247,8 @@ impl OutboxState {
         Poll::Pending
     }
 
-    /// Writes the queued messages and a close frame, then ends the transport, from whose reading
-    /// half `input` the writer discards the peer's further input.
+    /// Makes the writer write the queued messages and a close frame, end the transport, and discard
+    /// the peer's further input from `input`, the reading half of the transport.
     pub(super) fn abandon(&mut self, input: Option<Input>) {
         if self.check_open().is_ok() {
             self.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
@@ -287,7 +287,7 @@ impl OutboxState {
         self.receiver.failure()
     }
 
-    /// Begins a message in fragments, while no other one is being sent. Returns its number.
+    /// Begins a message in fragments; no other one may be in progress. Returns its number.
     pub(super) fn begin_fragments(&mut self, kind: Kind) -> Result<u64, Closed> {
         self.check_open()?;
         Ok(self.fragments.begin(kind))
