@@ -31,8 +31,7 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
 
     fn log(self) {
         if let Err(error) = self {
-            let error = format_args!("{error:#}");
-            tracing::debug!(%error, "the connection's handler failed");
+            tracing::debug!(error = %format_args!("{error:#}"), "the connection's handler failed");
         }
     }
 }
