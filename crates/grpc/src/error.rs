@@ -94,7 +94,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Http2(error) => error.fmt(f),
             Self::Ended(error) => error.fmt(f),
-            Self::Lost => f.write_str("the connection was lost during the call"),
+            Self::Lost => f.write_str("nothing more was received from the peer"),
         }
     }
 }
