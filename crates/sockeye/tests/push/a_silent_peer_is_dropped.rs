@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use sockeye::frame::{Frame, OpCode};
 use sockeye::push::{Connection, Server};
 use sockeye::upgrade::Options;
-use sockeye::{CloseCode, Config, TimedOut};
+use sockeye::{Client, CloseCode, Config, TimedOut};
 
+use crate::certificate::certificate;
 use crate::peer::Peer;
 use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
@@ -79,5 +81,26 @@ fn a_close_that_is_never_answered_ends_the_connection() {
     log.opened();
     assert_eq!(log.seen(), Seen::Error(Failure::TimedOut(TimedOut::Closing)));
     assert_eq!(log.seen(), Seen::Close(None));
+    running.stop();
+}
+
+#[tokio::test]
+async fn a_peer_that_broke_a_rule_over_tls_and_never_ends_the_connection_is_dropped() {
+    let (server, trusting) = certificate("127.0.0.1");
+    let (make, _log) = record(|_: &mut Connection, _: &Seen| {});
+    let options = Options::new().config(Config::new().close_timeout(SOON));
+    let server = Server::new(make).workers(1).tls(server).options(options).max_connections(1);
+    let running = Running::start(server);
+    let client = Client::new(format!("wss://{}/", running.address)).tls(trusting);
+    let ws = client.connect().await.unwrap();
+    let (mut receiver, mut sender) = ws.into_frames(1000).unwrap();
+    let broken = Frame::new(OpCode::Continuation, "of nothing");
+    sender.send_frame(&broken).await.unwrap();
+    let close = receiver.recv_frame().await.unwrap().unwrap();
+    assert_eq!(close.payload[..2], 1002_u16.to_be_bytes());
+    // The only place is free once the server has dropped the connection.
+    let next = tokio::time::timeout(Duration::from_secs(60), client.connect()).await;
+    next.expect("the server has a place").unwrap();
+    drop((receiver, sender));
     running.stop();
 }

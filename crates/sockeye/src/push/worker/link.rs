@@ -191,7 +191,7 @@ impl<S: LinkSocket> Link<S> {
             },
             LinkState::Over(over) => {
                 over.discarded += input.len();
-                if over.discarded > MAX_DISCARDED {
+                if over.discarded > MAX_DISCARDED && !self.blocked {
                     self.end = End::Drop;
                 }
             }
@@ -270,8 +270,10 @@ impl<S: LinkSocket> Link<S> {
                         tls.seal(&mut writer.output, &plain);
                         writer.end_input(&plain);
                     }
-                    // Encrypted output still counts as unwritten.
-                    self.set_in_flight(tls.output().len());
+                    if self.is_open() {
+                        // Encrypted output still counts as unwritten.
+                        self.set_in_flight(tls.output().len());
+                    }
                 }
                 Ok(None) if rest.is_empty() => break Ok(()),
                 Ok(None) => {}
@@ -362,7 +364,14 @@ impl<S: LinkSocket> Link<S> {
     #[inline]
     pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();
-        let LinkState::Open(connection) = &mut self.state else { return false };
+        let connection = match &mut self.state {
+            LinkState::Open(connection) => connection,
+            LinkState::Opening(_) => return false,
+            LinkState::Over(over) => {
+                over.in_flight = false;
+                return false;
+            }
+        };
         connection.protocol.handle_written(blocked);
         // If all unwritten output was encrypted, the connection may have no writer.
         let writer = connection.writer.get_or_insert_with(|| context.lend());

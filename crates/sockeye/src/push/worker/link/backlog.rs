@@ -73,6 +73,7 @@ impl<S: LinkSocket> Link<S> {
             self.receive(context, input);
         }
         self.end_turn(context, input);
+        self.charge_unwritten(context);
     }
 
     /// Handles the input that waited. Returns the handled input if payloads of the output may lie
