@@ -35,6 +35,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use http::Extensions;
 use sockeye_proto::connection::SendingHalf;
 use sockeye_proto::{
     CloseFrame, Config, Connection, MemoryBudget, Role, Rtt, State, TimedOut, UsageError,
@@ -58,6 +59,8 @@ use timer::Timer;
 
 /// An open connection: a transport, the protocol, and the buffers and timers between them.
 pub(crate) struct Driver {
+    /// Application data attached to the connection, which lives as long as the connection.
+    pub(crate) data: Extensions,
     transport: Transport,
     connection: Connection,
     /// Bytes read but not decoded yet, in a buffer shared with the thread's other connections.
@@ -142,6 +145,7 @@ impl Driver {
             incoming: Incoming::default(),
             close_frame: None,
             budget: None,
+            data: Extensions::new(),
         }
     }
 

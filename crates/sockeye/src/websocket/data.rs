@@ -22,11 +22,11 @@ impl WebSocket {
     /// A refusal's headers are in
     /// [`HandshakeError::Status`](crate::handshake::HandshakeError::Status).
     pub fn response(&self) -> Option<&Response<()>> {
-        self.data.get::<Answer>().map(|Answer(response)| response)
+        self.driver.data.get::<Answer>().map(|Answer(response)| response)
     }
 
     pub(crate) fn with_response(mut self, response: Response<()>) -> Self {
-        self.data.insert(Answer(response));
+        self.driver.data.insert(Answer(response));
         self
     }
 
@@ -43,28 +43,28 @@ impl WebSocket {
     /// }
     /// ```
     pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.data.get()
+        self.driver.data.get()
     }
 
     /// Returns the same value as [`data`](Self::data), to be changed in place.
     pub fn data_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
-        self.data.get_mut()
+        self.driver.data.get_mut()
     }
 
     /// Attaches a value to the connection, one of each type; returns the previous one. Values that
     /// are not cheap to clone go into an [`Arc`](std::sync::Arc).
     pub fn set_data<T: Clone + Send + Sync + 'static>(&mut self, data: T) -> Option<T> {
-        self.data.insert(data)
+        self.driver.data.insert(data)
     }
 
     /// Returns all application data of the connection, for layers that pass it on.
     pub fn all_data(&self) -> &Extensions {
-        &self.data
+        &self.driver.data
     }
 
     /// Sets the initial data of the connection.
     pub(crate) fn with_data(mut self, data: Extensions) -> Self {
-        self.data = data;
+        self.driver.data = data;
         self
     }
 }

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::Extensions;
 use sockeye_proto::{
     CloseCode, CloseFrame, Config, Connection, MemoryBudget, Message, Rtt, Utf8Bytes,
 };
@@ -73,8 +72,6 @@ pub struct WebSocket {
     negotiated: Option<Box<Negotiated>>,
     /// Stored, since a socket no longer reports the address once the connection is lost.
     peer: Option<SocketAddr>,
-    /// Application data attached to the connection.
-    data: Extensions,
 }
 
 /// The results of the opening handshake, beyond the connection itself.
@@ -100,7 +97,6 @@ impl WebSocket {
             driver: Driver::new(transport, connection, input),
             negotiated: agreed.then(|| Box::new(negotiated)),
             peer,
-            data: Extensions::new(),
         }
     }
 

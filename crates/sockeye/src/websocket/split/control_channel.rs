@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
-use super::outbox::{Input, Outbox};
+use super::outbox::{Input, Outbox, ReadingHalf as _};
 use crate::error::Error;
 use crate::transport::SplitHalf;
 
@@ -28,10 +28,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
     /// Drops the transport, and resets its TCP connection where it runs over one: a sender has
     /// aborted the connection.
     fn reset(&mut self) {
-        let Some(transport) = self.transport.take() else { return };
-        if let Some(half) = (&transport as &dyn Any).downcast_ref::<OwnedReadHalf>() {
-            // An error means that the socket is already closed.
-            let _ = half.as_ref().set_zero_linger();
+        if let Some(transport) = self.transport.take() {
+            transport.reset_when_dropped();
         }
     }
 }

@@ -17,6 +17,7 @@ mod state;
 mod tests;
 mod waiting_task;
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use sockeye_proto::Kind;
 use tokio::io::AsyncRead;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{TryAcquireError, oneshot};
 use tokio::time::Instant;
 
@@ -61,7 +63,23 @@ pub(crate) struct Outbox {
 }
 
 /// The reading half of a transport, from which the writer discards input.
-pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
+pub(super) type Input = Box<dyn ReadingHalf>;
+
+/// The reading half of a transport.
+pub(super) trait ReadingHalf: AsyncRead + Send + Unpin {
+    /// Makes the TCP connection, if the transport runs over a bare one, be reset when both halves
+    /// are dropped.
+    fn reset_when_dropped(&self);
+}
+
+impl<R: AsyncRead + Send + Unpin + 'static> ReadingHalf for R {
+    fn reset_when_dropped(&self) {
+        if let Some(half) = (self as &dyn Any).downcast_ref::<OwnedReadHalf>() {
+            // An error means that the socket is already closed.
+            let _ = half.as_ref().set_zero_linger();
+        }
+    }
+}
 
 /// The output that the writer takes from the outbox at a time.
 #[derive(Debug, Default)]
@@ -428,7 +446,9 @@ impl Outbox {
     /// Returns the writer, to be dropped with its transport. Called by the writer.
     pub(super) fn end(&self, late: Option<Error>) -> Option<Writer> {
         let mut writer = self.writer().take()?;
-        let error = late.or_else(|| writer.take_error());
+        // An error of use refuses a message; the transport can still be read.
+        let failed = |error: &Error| !matches!(error, Error::Usage(_) | Error::Closed(_));
+        let error = late.or_else(|| writer.take_error().filter(failed));
         self.step(|state| state.on_end(writer.batch(), error));
         Some(writer)
     }

@@ -252,11 +252,14 @@ impl Task {
         let mut abandoned = DiscardedInput::default();
         let mut seen = 0;
         let late = poll_fn(|cx| {
+            let before = seen;
+            // The first call registers this task with the writer: an abort before that wakes
+            // nothing, and is seen afterwards.
+            let written = self.poll_writer(cx, &mut seen);
             if outbox.is_aborted() {
                 return Poll::Ready(Some(Error::Closed(None)));
             }
-            let before = seen;
-            if let Poll::Ready(late) = self.poll_writer(cx, &mut seen) {
+            if let Poll::Ready(late) = written {
                 return Poll::Ready(late);
             }
             if abandoned.input.is_none() && outbox.is_closing() {
@@ -272,6 +275,13 @@ impl Task {
         .await;
         let finished = late.is_none();
         let writer = outbox.end(late);
+        // The receiving half may have been dropped since the last poll.
+        abandoned.input = abandoned.input.or_else(|| outbox.take_abandoned());
+        if outbox.is_aborted() {
+            if let Some(input) = &abandoned.input {
+                input.reset_when_dropped();
+            }
+        }
         // With input unread, TCP would discard the last output.
         if finished && abandoned.input.is_some() {
             let drained = poll_fn(|cx| abandoned.poll_discard(cx));

@@ -18,8 +18,7 @@ pub(super) struct ReceivingHalf {
 impl ReceivingHalf {
     /// Records the error of the writer, if any, and wakes the receiving half.
     pub(super) fn on_end(&mut self, error: Option<Error>) {
-        // A usage error refuses a message; the transport can still be read.
-        self.failure = error.filter(|error| !matches!(error, Error::Usage(_)));
+        self.failure = error;
         self.task.wake();
     }
 

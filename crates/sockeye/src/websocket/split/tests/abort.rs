@@ -55,17 +55,66 @@ async fn an_abort_ends_every_wait() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+/// Returns the halves of a server's connection over TCP, and its peer.
+async fn over_tcp() -> (Sender, Receiver, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (peer, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let connection = Connection::server(&Config::new());
+    let transport = server.unwrap().0.into();
+    let server = WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default());
+    let (sender, receiver) = server.split();
+    (sender, receiver, peer.unwrap())
+}
+
+async fn expect_reset(mut peer: TcpStream) {
+    let mut read = Vec::new();
+    let end = timeout(Duration::from_secs(60), peer.read_to_end(&mut read)).await.unwrap();
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn an_abort_after_the_receiver_was_dropped_resets_a_tcp_connection() {
+    for seen_by_the_task in [false, true] {
+        let (sender, receiver, peer) = over_tcp().await;
+        while sender.try_send(vec![0; 1 << 16]).is_ok() {}
+        drop(receiver);
+        if seen_by_the_task {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+        sender.abort();
+        expect_reset(peer).await;
+    }
+}
+
+#[tokio::test]
+async fn the_last_output_of_a_dropped_receiver_arrives_though_input_is_unread() {
+    let (sender, receiver, mut peer) = over_tcp().await;
+    // More than one segment, and nothing of it is read before the receiver is dropped.
+    peer.write_all(&vec![0; 100_000]).await.unwrap();
+    sender.send("last").await.unwrap();
+    drop(receiver);
+    let mut read = Vec::new();
+    let close = [0x88, 2, 3, 0xe9];
+    let read_all = async {
+        while !read.ends_with(&close) {
+            assert_ne!(peer.read_buf(&mut read).await.unwrap(), 0);
+        }
+        // The peer goes on for a while before it ends its half.
+        peer.write_all(&vec![0; 100_000]).await.unwrap();
+        assert_eq!(peer.read_buf(&mut read).await.unwrap(), 0);
+    };
+    timeout(Duration::from_secs(60), read_all).await.unwrap();
+    assert_eq!(read, [&[0x81, 4][..], b"last", &close].concat());
+    drop(sender);
+}
+
 #[tokio::test]
 async fn an_abort_resets_a_tcp_connection() {
     for receiving in [true, false] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (peer, server) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (mut peer, (server, _)) = (peer.unwrap(), server.unwrap());
-        let connection = Connection::server(&Config::new());
-        let server =
-            WebSocket::new(server.into(), connection, BytesMut::new(), Negotiated::default());
-        let (sender, mut receiver) = server.split();
+        let (sender, mut receiver, peer) = over_tcp().await;
         // More than the system holds for a peer that does not read.
         while sender.try_send(vec![0; 1 << 16]).is_ok() {}
         sender.abort();
@@ -74,8 +123,6 @@ async fn an_abort_resets_a_tcp_connection() {
         } else {
             drop(receiver);
         }
-        let mut read = Vec::new();
-        let end = timeout(Duration::from_secs(60), peer.read_to_end(&mut read)).await.unwrap();
-        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        expect_reset(peer).await;
     }
 }
