@@ -150,10 +150,7 @@ impl Transport {
             Self::Split { half, .. } => half.socket(),
             Self::Shared(_) | Self::Gone => None,
         };
-        if let Some(socket) = socket {
-            // An error means that the socket is already closed.
-            let _ = socket.set_zero_linger();
-        }
+        reset_when_dropped(socket);
     }
 
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
@@ -237,6 +234,14 @@ fn socket(io: &dyn Any) -> Option<&TcpStream> {
         }
     }
     io.downcast_ref::<TcpStream>()
+}
+
+/// Makes dropping the last half of a TCP connection, if there is one, reset the connection.
+pub(crate) fn reset_when_dropped(socket: Option<&TcpStream>) {
+    if let Some(socket) = socket {
+        // An error means that the socket is already closed.
+        let _ = socket.set_zero_linger();
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,11 +5,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::outbox::{Input, Outbox, ReadingHalf as _};
 use crate::error::Error;
-use crate::transport::SplitHalf;
+use crate::transport::{SplitHalf, reset_when_dropped};
 
 /// The transport of the receiving half: it reads directly, and passes control frames to the writer,
 /// ahead of messages.
@@ -29,7 +27,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
     /// aborted the connection.
     fn reset(&mut self) {
         if let Some(transport) = self.transport.take() {
-            transport.reset_when_dropped();
+            reset_when_dropped(transport.socket());
         }
     }
 }
@@ -92,8 +90,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> SplitHalf for ControlChannel<R> {
     }
 
     fn socket(&self) -> Option<&TcpStream> {
-        let transport: &dyn Any = self.transport.as_ref()?;
-        transport.downcast_ref::<OwnedReadHalf>().map(OwnedReadHalf::as_ref)
+        self.transport.as_ref()?.socket()
     }
 }
 

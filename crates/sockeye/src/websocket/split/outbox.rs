@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use sockeye_proto::Kind;
 use tokio::io::AsyncRead;
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{TryAcquireError, oneshot};
 use tokio::time::Instant;
@@ -67,17 +68,13 @@ pub(super) type Input = Box<dyn ReadingHalf>;
 
 /// The reading half of a transport.
 pub(super) trait ReadingHalf: AsyncRead + Send + Unpin {
-    /// Makes the TCP connection, if the transport runs over a bare one, be reset when both halves
-    /// are dropped.
-    fn reset_when_dropped(&self);
+    /// Returns the socket, where the transport is bare TCP.
+    fn socket(&self) -> Option<&TcpStream>;
 }
 
 impl<R: AsyncRead + Send + Unpin + 'static> ReadingHalf for R {
-    fn reset_when_dropped(&self) {
-        if let Some(half) = (self as &dyn Any).downcast_ref::<OwnedReadHalf>() {
-            // An error means that the socket is already closed.
-            let _ = half.as_ref().set_zero_linger();
-        }
+    fn socket(&self) -> Option<&TcpStream> {
+        (self as &dyn Any).downcast_ref::<OwnedReadHalf>().map(OwnedReadHalf::as_ref)
     }
 }
 
@@ -275,9 +272,7 @@ impl Outbox {
     /// task drop the writing half, and the receiving half reset the transport.
     pub(super) fn abort(&self) {
         self.step(OutboxState::abort);
-        if let Some(writer) = &*self.writer() {
-            writer.wake_task();
-        }
+        self.wake_writer_task();
     }
 
     /// Returns whether the connection was aborted.
@@ -365,9 +360,7 @@ impl Outbox {
     /// `input`.
     pub(super) fn abandon(&self, input: Option<Input>) {
         self.step(|state| state.abandon(input));
-        if let Some(writer) = &*self.writer() {
-            writer.wake_task();
-        }
+        self.wake_writer_task();
     }
 
     /// Drops the queued messages and ends the transport, after the receiving half has returned the
@@ -489,6 +482,13 @@ impl Outbox {
         }
         effects.woken.into_iter().flatten().for_each(Waker::wake);
         result
+    }
+
+    /// Wakes the writer task, whatever the task waits for.
+    fn wake_writer_task(&self) {
+        if let Some(writer) = &*self.writer() {
+            writer.wake_task();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, OutboxState> {

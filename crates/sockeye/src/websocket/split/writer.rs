@@ -19,6 +19,7 @@ use crate::driver::output::Output;
 use crate::driver::{Elapsed, ProgressTimeout, read};
 use crate::error::{Error, Result};
 use crate::metrics::RoleMetrics;
+use crate::transport::reset_when_dropped;
 
 /// Maximum amount of input, in bytes, that is discarded while the peer takes nothing, on a
 /// connection whose receiver was dropped: the peer may finish what it was sending, and cannot keep
@@ -278,9 +279,7 @@ impl Task {
         // The receiving half may have been dropped since the last poll.
         abandoned.input = abandoned.input.or_else(|| outbox.take_abandoned());
         if outbox.is_aborted() {
-            if let Some(input) = &abandoned.input {
-                input.reset_when_dropped();
-            }
+            reset_when_dropped(abandoned.input.as_ref().and_then(|input| input.socket()));
         }
         // With input unread, TCP would discard the last output.
         if finished && abandoned.input.is_some() {
