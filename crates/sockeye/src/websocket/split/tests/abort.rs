@@ -95,7 +95,7 @@ async fn the_last_output_of_a_dropped_receiver_arrives_though_input_is_unread() 
     // More than one segment, and nothing of it is read before the receiver is dropped.
     peer.write_all(&vec![0; 100_000]).await.unwrap();
     sender.send("last").await.unwrap();
-    drop(receiver);
+    drop((sender, receiver));
     let mut read = Vec::new();
     let close = [0x88, 2, 3, 0xe9];
     let read_all = async {
@@ -108,7 +108,6 @@ async fn the_last_output_of_a_dropped_receiver_arrives_though_input_is_unread() 
     };
     timeout(Duration::from_secs(60), read_all).await.unwrap();
     assert_eq!(read, [&[0x81, 4][..], b"last", &close].concat());
-    drop(sender);
 }
 
 #[tokio::test]
