@@ -15,7 +15,7 @@ pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The state for which the deadline was computed: the deadline changes with the state, when the
     /// close frame is written, and when the deadline has passed.
-    asked_in: Option<State>,
+    deadline_state: Option<State>,
     /// The waker registered with the sleep, so that not every wait has to register it again.
     waker: Option<Waker>,
 }
@@ -33,12 +33,12 @@ impl Timer {
         let closes = state != State::Open
             && output.is_flushed()
             && connection.on_close_written(Instant::now().into_std());
-        if closes || self.asked_in != Some(state) {
-            self.ask(connection, Instant::now());
+        if closes || self.deadline_state != Some(state) {
+            self.update_deadline(connection, Instant::now());
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        let told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if told && !sleep.is_elapsed() {
+        let registered = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if registered && !sleep.is_elapsed() {
             return Poll::Pending;
         }
         // A peer that never stops sending uses up the cooperative budget of the task, and without
@@ -54,12 +54,13 @@ impl Timer {
         let unwritten = output.len();
         let status = || transport.status(unwritten);
         connection.handle_timeout(now.into_std(), status, output.buffer())?;
-        self.ask(connection, now);
+        self.update_deadline(connection, now);
         Poll::Ready(Ok(()))
     }
 
-    fn ask(&mut self, connection: &mut Connection, now: Instant) {
-        self.asked_in = Some(connection.state());
+    /// Sets the sleep to the next deadline of the protocol.
+    fn update_deadline(&mut self, connection: &mut Connection, now: Instant) {
+        self.deadline_state = Some(connection.state());
         self.waker = None;
         let deadline = connection.poll_timeout(now.into_std()).map(Instant::from_std);
         match (deadline, &mut self.sleep) {
