@@ -81,17 +81,17 @@ impl Output {
         self.written = 0;
     }
 
-    /// Inserts `left` before all other output, without its first `written` bytes, and leaves an
-    /// empty buffer there.
-    pub(crate) fn prepend(&mut self, left: &mut Vec<u8>, written: usize) {
-        let before = left.len();
-        left.extend_from_slice(self.front());
+    /// Inserts `earlier` before all other output, without its first `written` bytes, and replaces
+    /// `earlier` with an empty buffer.
+    pub(crate) fn prepend(&mut self, earlier: &mut Vec<u8>, written: usize) {
+        let before = earlier.len();
+        earlier.extend_from_slice(self.front());
         for (end, _) in &mut self.pieces {
             *end = *end - self.written + before;
         }
-        std::mem::swap(&mut self.copied, left);
+        std::mem::swap(&mut self.copied, earlier);
         self.written = written;
-        left.clear();
+        earlier.clear();
     }
 
     /// Adds the payload whose header was just appended.

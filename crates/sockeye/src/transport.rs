@@ -133,8 +133,8 @@ impl Transport {
         }
     }
 
-    /// Takes the transport, also from the task of a handler. Work left to that task must have been
-    /// taken back.
+    /// Takes the transport, also from the task of a handler. Output deferred to that task must have
+    /// been taken back.
     pub(crate) fn take(&mut self) -> Self {
         match mem::replace(self, Self::Gone) {
             Self::Shared(shared) => shared.take_transport(),

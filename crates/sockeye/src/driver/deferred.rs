@@ -1,4 +1,4 @@
-//! Output that `send` leaves to the task of a handler, which writes the output when the handler
+//! Output that `send` defers to the task of a handler, which writes the output when the handler
 //! waits.
 
 use sockeye_proto::Role;
@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::transport::{Shared, Transport};
 
 impl Driver {
-    /// Leaves the output to the handler's task, if that task is polling the caller and more input
+    /// Defers the output to the handler's task, if that task is polling the caller and more input
     /// is available: the handler most likely has more to send before it waits. Returns whether the
-    /// output was left to the task.
+    /// output was deferred.
     #[inline]
     pub(super) fn defer_output(&mut self) -> bool {
         // On a client, `send` writes at once, in a handler as well: a client's input does not tell
@@ -30,14 +30,14 @@ impl Driver {
             Transport::Shared(shared) => shared,
             _ => Shared::share(&mut self.transport),
         };
-        if !handler::leave(shared) {
+        if !handler::defer_output(shared) {
             return false;
         }
         let (length, output) = (self.output.len(), &mut self.output);
-        let left = shared.leave(length, HIGH_WATER_MARK, |left| output.leave_in(left));
-        // Output that was left earlier stays deferred, because it must be written first.
-        self.output_deferred |= left;
-        left
+        let deferred = shared.defer(length, HIGH_WATER_MARK, |deferred| output.move_to(deferred));
+        // Output that was deferred earlier stays deferred, because it must be written first.
+        self.output_deferred |= deferred;
+        deferred
     }
 
     /// Takes back the output that the handler's task has not written.
@@ -49,6 +49,6 @@ impl Driver {
         self.output_deferred = false;
         let Transport::Shared(shared) = &self.transport else { return Ok(()) };
         let output = &mut self.output;
-        Ok(shared.take_back(|left, written| output.take_back(left, written))?)
+        Ok(shared.take_back(|deferred, written| output.take_back(deferred, written))?)
     }
 }

@@ -2,14 +2,14 @@
 //! when it ends.
 //!
 //! ```text
-//!  poll ──► handler ──► pending ──► output left by `send` is written
+//!  poll ──► handler ──► pending ──► output deferred by `send` is written
 //!              │
 //!              └──► ready: a connection that the handler did not close is closed,
 //!                   with 1000, or with 1011 after an error
 //! ```
 //!
 //! The connection is inside the handler. While the handler is polled, a thread-local holds the work
-//! that the connection leaves to the task: output to be written, and the connection itself when the
+//! that the connection defers to the task: output to be written, and the connection itself when the
 //! handler drops it.
 
 use std::cell::Cell;
@@ -28,13 +28,13 @@ use crate::transport::Shared;
 
 thread_local! {
     /// The state of the handler that is being polled.
-    static POLLED: Cell<Option<Left>> = const { Cell::new(None) };
+    static POLLED: Cell<Option<DeferredWork>> = const { Cell::new(None) };
 }
 
-/// The work that a connection leaves to the task of its handler.
+/// The work that a connection defers to the task of its handler.
 #[derive(Default)]
-struct Left {
-    /// The shared transport with unwritten output.
+struct DeferredWork {
+    /// The shared transport with deferred output.
     output: Option<Arc<Shared>>,
     /// The connection, dropped by the handler before it was closed.
     connection: Option<Box<Driver>>,
@@ -45,25 +45,25 @@ struct Left {
 /// handshake takes at most `Config::close_timeout`, and writing the output before it at most
 /// `Config::write_timeout` between two accepted bytes.
 pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
-    let mut left = Left::default();
+    let mut deferred = DeferredWork::default();
     let code = {
         let mut handler = pin!(handler);
         poll_fn(|cx| {
-            let polled = poll(&mut left, || handler.as_mut().poll(cx));
+            let polled = poll(&mut deferred, || handler.as_mut().poll(cx));
             if polled.is_pending() {
-                left.poll(cx);
+                deferred.poll(cx);
             }
             polled.map(end)
         })
         .await
     };
-    if let Some(driver) = left.connection.take() {
+    if let Some(driver) = deferred.connection.take() {
         // Boxed, so that the task of a connection does not keep the size of the closing future.
         Box::pin(close(driver, code)).await;
     }
-    if let Some(output) = left.output.take() {
-        // The handler has moved the connection elsewhere, and left unwritten output.
-        poll_fn(|cx| output.poll_write_left(cx)).await;
+    if let Some(output) = deferred.output.take() {
+        // The handler has moved the connection elsewhere while deferred output was unwritten.
+        poll_fn(|cx| output.poll_write_deferred(cx)).await;
     }
 }
 
@@ -81,61 +81,62 @@ pub(super) fn is_polled() -> bool {
     with(|_| ()).is_some()
 }
 
-/// Leaves the output of a connection to the task of the handler that is being polled. Returns
-/// `false` when there is no such handler, or when its task writes the output of another connection.
+/// Makes the task of the handler that is being polled write the output deferred in `shared`.
+/// Returns `false` when there is no such handler, or when its task writes the output of another
+/// connection.
 #[inline]
-pub(super) fn leave(shared: &Arc<Shared>) -> bool {
-    with(|left| Arc::ptr_eq(left.output.get_or_insert_with(|| shared.clone()), shared))
+pub(super) fn defer_output(shared: &Arc<Shared>) -> bool {
+    with(|deferred| Arc::ptr_eq(deferred.output.get_or_insert_with(|| shared.clone()), shared))
         .unwrap_or(false)
 }
 
-/// Leaves a connection to the task of the handler that is being polled. Returns the connection when
-/// there is no such handler.
-pub(super) fn leave_connection(driver: Driver) -> Option<Driver> {
+/// Makes the task of the handler that is being polled close a dropped connection. Returns the
+/// connection when there is no such handler.
+pub(super) fn defer_close(driver: Driver) -> Option<Driver> {
     let mut driver = Some(driver);
-    with(|left| {
-        if left.connection.is_none() {
-            left.connection = driver.take().map(Box::new);
+    with(|deferred| {
+        if deferred.connection.is_none() {
+            deferred.connection = driver.take().map(Box::new);
         }
     });
     driver
 }
 
 #[inline]
-fn with<T>(work: impl FnOnce(&mut Left) -> T) -> Option<T> {
+fn with<T>(work: impl FnOnce(&mut DeferredWork) -> T) -> Option<T> {
     // The thread-local may be destroyed when the thread ends.
-    let mut left = POLLED.try_with(Cell::take).ok()??;
-    let done = work(&mut left);
-    POLLED.set(Some(left));
-    Some(done)
+    let mut deferred = POLLED.try_with(Cell::take).ok()??;
+    let result = work(&mut deferred);
+    POLLED.set(Some(deferred));
+    Some(result)
 }
 
-/// Polls with `left` in the thread-local.
-fn poll<T>(left: &mut Left, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+/// Polls with `deferred` in the thread-local.
+fn poll<T>(deferred: &mut DeferredWork, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
     /// Restores the previous value, also after a panic.
     struct Guard<'a> {
-        left: &'a mut Left,
-        before: Option<Left>,
+        deferred: &'a mut DeferredWork,
+        before: Option<DeferredWork>,
     }
 
     impl Drop for Guard<'_> {
         fn drop(&mut self) {
-            if let Some(left) = POLLED.replace(self.before.take()) {
-                *self.left = left;
+            if let Some(deferred) = POLLED.replace(self.before.take()) {
+                *self.deferred = deferred;
             }
         }
     }
 
-    let before = POLLED.replace(Some(mem::take(left)));
-    let _guard = Guard { left, before };
+    let before = POLLED.replace(Some(mem::take(deferred)));
+    let _guard = Guard { deferred, before };
     poll()
 }
 
-impl Left {
-    /// Does the work that the waiting handler has left.
+impl DeferredWork {
+    /// Does the deferred work while the handler waits.
     fn poll(&mut self, cx: &mut Context<'_>) {
         if let Some(output) = &self.output {
-            if output.poll_write_left(cx).is_ready() {
+            if output.poll_write_deferred(cx).is_ready() {
                 self.output = None;
             }
         }

@@ -44,7 +44,7 @@ impl Drop for Driver {
         if thread::panicking() {
             rest.close_after_panic();
         } else if self.when_dropped == WhenDropped::Close {
-            match handler::leave_connection(rest) {
+            match handler::defer_close(rest) {
                 None => return,
                 Some(back) => rest = back,
             }

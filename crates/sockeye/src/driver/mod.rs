@@ -66,7 +66,7 @@ pub(crate) struct Driver {
     /// Bytes read but not decoded yet, in a buffer shared with the thread's other connections.
     input: BytesMut,
     output: Output,
-    /// `true` if output was left to the handler's task and has not been taken back since.
+    /// `true` if output was deferred to the handler's task and has not been taken back since.
     output_deferred: bool,
     when_dropped: WhenDropped,
     timer: Timer,

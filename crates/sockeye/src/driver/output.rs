@@ -60,26 +60,26 @@ impl Output {
         self.unwritten.is_contiguous()
     }
 
-    /// Moves the unwritten output to the end of `left`. All of it must be in one buffer.
+    /// Moves the unwritten output to the end of `buffer`. All of it must be in one buffer.
     #[inline]
-    pub(crate) fn leave_in(&mut self, left: &mut Vec<u8>) {
-        if left.is_empty() && self.unwritten.front().len() == self.unwritten.buffer().len() {
-            mem::swap(left, self.unwritten.buffer());
+    pub(crate) fn move_to(&mut self, buffer: &mut Vec<u8>) {
+        if buffer.is_empty() && self.unwritten.front().len() == self.unwritten.buffer().len() {
+            mem::swap(buffer, self.unwritten.buffer());
         } else {
-            left.extend_from_slice(self.unwritten.front());
+            buffer.extend_from_slice(self.unwritten.front());
             self.unwritten.clear();
         }
         self.unflushed = false;
     }
 
-    /// Takes back output that was left before, except for its first `written` bytes.
-    pub(crate) fn take_back(&mut self, left: &mut Vec<u8>, written: usize) {
-        if left.is_empty() {
+    /// Takes back deferred output, except for its first `written` bytes, which are written.
+    pub(crate) fn take_back(&mut self, deferred: &mut Vec<u8>, written: usize) {
+        if deferred.is_empty() {
             return;
         }
         // The transport may hold back a part of the output.
         self.unflushed = true;
-        self.unwritten.prepend(left, written);
+        self.unwritten.prepend(deferred, written);
     }
 
     /// Returns whether the transport has taken all output and holds nothing back.

@@ -10,7 +10,8 @@ use tokio::io::AsyncWrite;
 
 use super::Transport;
 
-/// A transport that a connection shares with its handler's task, and the output left to that task.
+/// A transport that a connection shares with its handler's task, and the output deferred to that
+/// task.
 ///
 /// The lock is held for one attempt to read or write, which never blocks. Only the connection adds
 /// output, and the connection takes the unwritten rest back before it writes by itself, so that the
@@ -19,14 +20,14 @@ pub(crate) struct Shared(Mutex<Inner>);
 
 struct Inner {
     transport: Transport,
-    /// Whole frames that the connection has left to the task, and the rest of a partly written
+    /// Whole frames that the connection has deferred to the task, and the rest of a partly written
     /// frame.
     output: Vec<u8>,
     /// Number of bytes of `output` that were written.
     written: usize,
     /// `Some` if the task wrote output since the last [`Shared::take_written`]; `true` if a write
     /// had to wait for the peer.
-    wrote: Option<bool>,
+    write_waited: Option<bool>,
     /// `true` if the transport accepted no bytes at the task's last write.
     blocked: bool,
     /// The error of a write by the task, until the connection takes it.
@@ -41,21 +42,21 @@ impl Shared {
             transport: mem::replace(transport, Transport::Gone),
             output: Vec::new(),
             written: 0,
-            wrote: None,
+            write_waited: None,
             blocked: false,
             error: None,
         };
         *transport = Transport::Shared(Arc::new(Self(Mutex::new(inner))));
         match transport {
             Transport::Shared(shared) => shared,
-            _ => unreachable!("it was just made so"),
+            _ => unreachable!("the transport was assigned above"),
         }
     }
 
-    /// Leaves `length` bytes of output, which `append` appends, to the task. Returns `false` if the
-    /// task would then hold more than `limit` bytes, or if its last write failed.
+    /// Defers `length` bytes of output, which `append` appends, to the task. Returns `false` if the
+    /// deferred output would then exceed `limit` bytes, or if the task's last write failed.
     #[inline]
-    pub(crate) fn leave(
+    pub(crate) fn defer(
         &self,
         length: usize,
         limit: usize,
@@ -85,14 +86,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes the output that the connection has left to the task. Ready when all of it is written,
-    /// or when a write has failed.
-    pub(crate) fn poll_write_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Writes the deferred output. Ready when all of it is written, or when a write has failed.
+    pub(crate) fn poll_write_deferred(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.output.is_empty() {
             return Poll::Ready(());
         }
-        let result = ready!(inner.poll_write_left(cx));
+        let result = ready!(inner.poll_write_deferred(cx));
         inner.written = 0;
         match result {
             Ok(()) => inner.output.clear(),
@@ -116,8 +116,8 @@ impl Shared {
     /// bytes.
     pub(crate) fn status(&self, unwritten: usize) -> TransportStatus {
         let inner = self.lock();
-        let left = inner.output.len() - inner.written;
-        inner.transport.status(unwritten + left)
+        let deferred = inner.output.len() - inner.written;
+        inner.transport.status(unwritten + deferred)
     }
 
     /// Returns `Some` if another task wrote output since the last call: `true` if a write had to
@@ -125,11 +125,11 @@ impl Shared {
     pub(crate) fn take_written(&self) -> Option<bool> {
         let mut inner = self.lock();
         // `None < Some(false) < Some(true)`: one write that waited is enough for `true`.
-        inner.wrote.take().max(inner.transport.take_written())
+        inner.write_waited.take().max(inner.transport.take_written())
     }
 
     /// Takes the transport, which the handler's task loses as well. The caller must have taken back
-    /// the output left to that task.
+    /// the deferred output.
     pub(crate) fn take_transport(&self) -> Transport {
         mem::replace(&mut self.lock().transport, Transport::Gone)
     }
@@ -140,8 +140,8 @@ impl Shared {
 }
 
 impl Inner {
-    fn poll_write_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { transport, output, written, wrote, blocked, .. } = self;
+    fn poll_write_deferred(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { transport, output, written, write_waited, blocked, .. } = self;
         let mut transport = Pin::new(transport);
         while *written < output.len() {
             let taken = transport.as_mut().poll_write(cx, &output[*written..]);
@@ -150,7 +150,7 @@ impl Inner {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 length => *written += length,
             }
-            *wrote = (*wrote).max(Some(waited));
+            *write_waited = (*write_waited).max(Some(waited));
         }
         transport.poll_flush(cx)
     }
