@@ -150,7 +150,7 @@ impl WebSocket {
     /// that was being read comes first; fed messages are written first.
     pub fn into_byte_stream(mut self) -> ByteStream {
         self.driver.allow_half_close(HALF_CLOSE_TIMEOUT);
-        self.driver.cut_when_dropped();
+        self.driver.linger_when_dropped();
         ByteStream {
             ws: self,
             reading: Reading::Open,

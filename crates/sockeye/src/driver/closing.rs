@@ -14,17 +14,18 @@ use crate::error::{Error, Result};
 /// The steps from the last event to the end of the transport (RFC 6455 sections 7.1.1 and 7.1.7).
 ///
 /// ```text
-///  Open ──► Flushing ──► Draining ──► Done
-///    │     the last      until the     ▲
-///    │     frame         peer's end    │
-///    └── the transport failed ─────────┘
+///  Open ──► Flushing ──► Discarding ──► Done
+///    │     the last      input until     ▲
+///    │     frame         the peer's end  │
+///    └── the transport failed ───────────┘
 /// ```
 #[derive(Debug)]
 pub(super) struct Ending {
-    step: Step,
-    /// `true` if the driver ends the local half of the transport right after the closing handshake;
-    /// `false` for a client on TCP, which waits until the server has ended the transport.
-    ends_first: bool,
+    step: EndingStep,
+    /// `true` if the driver shuts down the local half of the transport right after the closing
+    /// handshake; `false` for a client on TCP, which waits until the server has ended the
+    /// transport.
+    shuts_down_first: bool,
     /// `true` if the senders' queue sends the close frame, on a split connection.
     pub(super) closes_by_queue: bool,
     /// `true` once the closing handshake is complete.
@@ -41,40 +42,40 @@ struct Failure {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum EndingStep {
     Open,
-    /// The last frame is being written; then the transport's writing half is ended, if this side
-    /// ends it first.
+    /// The last frame is being written; then the local half of the transport is shut down, if this
+    /// side does so first.
     Flushing,
     /// The peer has yet to end the transport; its further input is discarded. If the driver dropped
     /// the transport earlier, with input unread, TCP would discard the last frame on its way.
-    Draining,
+    Discarding,
     Done,
 }
 
 impl Ending {
     pub(super) fn new(role: Role) -> Self {
         Self {
-            step: Step::Open,
-            ends_first: role == Role::Server,
+            step: EndingStep::Open,
+            shuts_down_first: role == Role::Server,
             closes_by_queue: false,
             closed: false,
             failure: None,
         }
     }
 
-    /// Ends the local half of the transport as soon as both close frames have passed, even on a
-    /// client.
+    /// Shuts down the local half of the transport as soon as both close frames have passed, even on
+    /// a client.
     #[cfg(feature = "http2")]
-    pub(super) fn end_first(&mut self) {
-        self.ends_first = true;
+    pub(super) fn shut_down_first(&mut self) {
+        self.shuts_down_first = true;
     }
 
     /// Creates the ending of a driver whose connection was moved out.
-    pub(super) const fn over() -> Self {
+    pub(super) const fn done() -> Self {
         Self {
-            step: Step::Done,
-            ends_first: false,
+            step: EndingStep::Done,
+            shuts_down_first: false,
             closes_by_queue: false,
             closed: false,
             failure: None,
@@ -82,17 +83,17 @@ impl Ending {
     }
 
     /// Returns whether the transport has ended or failed.
-    pub(super) fn is_over(&self) -> bool {
-        self.step == Step::Done
+    pub(super) fn is_done(&self) -> bool {
+        self.step == EndingStep::Done
     }
 
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
-        self.step != Step::Open
+        self.step != EndingStep::Open
     }
 
     #[inline]
-    pub(super) const fn step(&self) -> Step {
+    pub(super) const fn step(&self) -> EndingStep {
         self.step
     }
 
@@ -101,8 +102,9 @@ impl Ending {
         self.closed
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        self.step == Step::Done && self.failure.as_ref().is_none_or(|failure| failure.reported)
+    /// Returns whether the connection has ended, and the error that ended it was returned.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.is_done() && self.failure.as_ref().is_none_or(|failure| failure.reported)
     }
 
     /// Returns the error that ended the connection, for a later call.
@@ -124,7 +126,7 @@ impl Ending {
 
     /// Completes the closing handshake; `frame` is the close frame of the peer.
     pub(super) fn on_closed(&mut self, frame: Option<&CloseFrame>) {
-        self.step = Step::Flushing;
+        self.step = EndingStep::Flushing;
         self.closed = true;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
     }
@@ -132,8 +134,8 @@ impl Ending {
     /// Fails the connection.
     fn fail(&mut self, error: Error) {
         self.step = match error {
-            Error::Protocol(_) | Error::ClosedMidMessage(_) => Step::Flushing,
-            _ => Step::Done,
+            Error::Protocol(_) | Error::ClosedMidMessage(_) => EndingStep::Flushing,
+            _ => EndingStep::Done,
         };
         tracing::debug!(error = &error as &dyn std::error::Error, "connection failed");
         self.set_error(error);
@@ -141,14 +143,17 @@ impl Ending {
 
     /// Fails the connection without further writes, because the transport accepts no output.
     pub(super) fn give_up(&mut self, error: Error) {
-        tracing::debug!(error = &error as &dyn std::error::Error, "connection given up");
-        self.step = Step::Done;
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "connection aborted: the transport accepts no output"
+        );
+        self.step = EndingStep::Done;
         self.set_error(error);
     }
 
     /// Fails the connection with `error`, which a close frame in the output reports to the peer.
     pub(super) fn refuse(&mut self, error: Error) {
-        self.step = Step::Flushing;
+        self.step = EndingStep::Flushing;
         self.set_error(error);
     }
 
@@ -160,7 +165,7 @@ impl Ending {
 impl Driver {
     /// Fails the connection, unless the connection is over, such as after `give_up`.
     pub(super) fn fail(&mut self, error: Error) {
-        if !self.ending.is_over() {
+        if !self.ending.is_done() {
             self.metrics.on_failed(&error);
             self.ending.fail(error);
         }
@@ -177,29 +182,29 @@ impl Driver {
 
     /// Ends the transport, then returns the error that ended the connection, the first time only.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        while self.ending.step != Step::Done {
+        while self.ending.step != EndingStep::Done {
             let step = match self.ending.step {
-                Step::Flushing => self.poll_last_frame(cx),
-                _ => self.poll_drain(cx),
+                EndingStep::Flushing => self.poll_last_frame(cx),
+                _ => self.poll_peer_end(cx),
             };
             if let Poll::Ready(next) = step {
                 self.ending.step = next;
                 continue;
             }
             if self.poll_drain_deadline(cx) {
-                if self.ending.step == Step::Flushing {
+                if self.ending.step == EndingStep::Flushing {
                     self.end_with(TimedOut::Closing);
                 }
-                self.ending.step = Step::Done;
+                self.ending.step = EndingStep::Done;
                 continue;
             }
             if let Err(late) = ready!(self.poll_timer(cx)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end
                 // the transport does not make the connection fail.
-                if self.ending.step == Step::Flushing {
+                if self.ending.step == EndingStep::Flushing {
                     self.end_with(late);
                 }
-                self.ending.step = Step::Done;
+                self.ending.step = EndingStep::Done;
             }
         }
         self.metrics.end();
@@ -228,15 +233,15 @@ impl Driver {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<EndingStep> {
         match ready!(self.poll_flush_output(cx)) {
             Ok(()) => {}
             Err(late @ Error::TimedOut(_)) => {
                 self.end_with(late);
-                return Poll::Ready(Step::Done);
+                return Poll::Ready(EndingStep::Done);
             }
             // The peer has ended the transport already, and would not read the last frame.
-            Err(_) => return Poll::Ready(Step::Done),
+            Err(_) => return Poll::Ready(EndingStep::Done),
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
         //# The server MUST close the underlying TCP connection immediately;
@@ -247,19 +252,19 @@ impl Driver {
         // after the client has ended its own (Apache, Hypercorn).
         let failed = self.ending.failure.is_some();
         let server = self.connection.role() == Role::Server;
-        if (self.ending.ends_first || failed)
+        if (self.ending.shuts_down_first || failed)
             && ready!(Pin::new(&mut self.transport).poll_shutdown(cx)).is_err()
         {
-            return Poll::Ready(Step::Done);
+            return Poll::Ready(EndingStep::Done);
         }
-        Poll::Ready(if server && !failed { Step::Done } else { Step::Draining })
+        Poll::Ready(if server && !failed { EndingStep::Done } else { EndingStep::Discarding })
     }
 
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    fn poll_peer_end(&mut self, cx: &mut Context<'_>) -> Poll<EndingStep> {
         ready!(self.poll_discard(cx));
-        // The driver ends the local half now, because the peer may wait for that end, and the
+        // The driver shuts down the local half now, because the peer may wait for that, and the
         // caller may keep the connection for a long time.
         let _ = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
-        Poll::Ready(Step::Done)
+        Poll::Ready(EndingStep::Done)
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use sockeye_proto::State;
 
 use super::Driver;
-use super::closing::Step;
+use super::closing::EndingStep;
 
 /// The half of a connection that a task polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ struct Waiting {
 pub(crate) struct Progress {
     unwritten: usize,
     state: State,
-    step: Step,
+    step: EndingStep,
 }
 
 impl Driver {
@@ -91,7 +91,7 @@ impl Driver {
         // The transport promises a wake-up for a pending write. If this half has since written the
         // output of the other half, the transport no longer owes that wake-up.
         let writes = after.unwritten < before.unwritten;
-        if ends || writes && (half == Half::Read || after.step != Step::Open) {
+        if ends || writes && (half == Half::Read || after.step != EndingStep::Open) {
             self.wake_other_half(half, cx);
         }
     }

@@ -35,9 +35,10 @@ impl Drop for Driver {
     /// ended its half. TCP resets a transport that is dropped with input unread, or that receives
     /// input later, and discards output that has not arrived.
     fn drop(&mut self) {
-        let over = self.ending.is_over() || matches!(self.transport, Transport::Gone);
-        let cut = self.member.as_ref().is_some_and(|member| member.stage() == DrainStage::Dropped);
-        if over || cut || self.when_dropped == WhenDropped::Drop {
+        let done = self.ending.is_done() || matches!(self.transport, Transport::Gone);
+        let dropped_by_drain =
+            self.member.as_ref().is_some_and(|member| member.stage() == DrainStage::Dropped);
+        if done || dropped_by_drain || self.when_dropped == WhenDropped::Drop {
             return;
         }
         let mut rest = self.take();
@@ -59,8 +60,8 @@ impl Drop for Driver {
 
 impl Driver {
     /// Makes dropping the driver end the transport without a close frame, even in a handler, so
-    /// that the peer can detect the cut.
-    pub(crate) fn cut_when_dropped(&mut self) {
+    /// that the peer detects an abnormal end.
+    pub(crate) fn linger_when_dropped(&mut self) {
         self.when_dropped = WhenDropped::Linger;
     }
 
@@ -72,14 +73,14 @@ impl Driver {
 
     /// Moves the connection out of `self`, whose drop then does nothing.
     fn take(&mut self) -> Self {
-        let over = Self::with_ending(
+        let done = Self::with_ending(
             Transport::Gone,
             Connection::server(&Config::new()),
             BytesMut::new(),
-            ConnectionMetrics::over(self.connection.role()),
-            Ending::over(),
+            ConnectionMetrics::ended(self.connection.role()),
+            Ending::done(),
         );
-        let mut taken = mem::replace(self, over);
+        let mut taken = mem::replace(self, done);
         // No task polls the halves any more.
         taken.halves = None;
         taken

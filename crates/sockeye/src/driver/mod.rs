@@ -155,11 +155,11 @@ impl Driver {
         self.read_timeout = ProgressTimeout::new(config.read_timeout);
     }
 
-    /// Ends the local half of the transport as soon as both close frames have passed, even on a
-    /// client.
+    /// Shuts down the local half of the transport as soon as both close frames have passed, even on
+    /// a client.
     #[cfg(feature = "http2")]
-    pub(crate) fn end_first(&mut self) {
-        self.ending.end_first();
+    pub(crate) fn shut_down_first(&mut self) {
+        self.ending.shut_down_first();
     }
 
     /// Charges the memory of unfinished messages to a budget.
@@ -178,8 +178,8 @@ impl Driver {
     }
 
     /// Returns whether the connection has ended, and the error that ended it was returned.
-    pub(crate) fn is_done(&self) -> bool {
-        self.ending.is_done()
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.ending.is_terminated()
     }
 
     /// Takes the connection apart, to be converted to frames.

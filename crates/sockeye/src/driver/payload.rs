@@ -170,7 +170,7 @@ impl Driver {
     /// Ends the connection so that both directions fail for the peer: by `frame`, or by a reset if
     /// a close frame is out already or the peer does not end the transport in time.
     pub(crate) async fn abort(mut self, frame: &CloseFrame) {
-        if self.ending.is_over() {
+        if self.ending.is_done() {
             return;
         }
         if !self.ending.has_begun()

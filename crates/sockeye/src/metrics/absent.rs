@@ -57,7 +57,7 @@ impl ConnectionMetrics {
         Self
     }
 
-    pub(crate) const fn over(_: Role) -> Self {
+    pub(crate) const fn ended(_: Role) -> Self {
         Self
     }
 

@@ -25,7 +25,7 @@ impl ConnectionMetrics {
     }
 
     /// Creates the metrics of a connection that was already counted as ended.
-    pub(crate) fn over(role: Role) -> Self {
+    pub(crate) fn ended(role: Role) -> Self {
         Self { role_metrics: RoleMetrics::of(role), open: false, close_sent: true }
     }
 

@@ -106,11 +106,11 @@ impl WebSocket {
         self
     }
 
-    /// Ends the local half of the transport as soon as both close frames have passed, even on a
-    /// client.
+    /// Shuts down the local half of the transport as soon as both close frames have passed, even on
+    /// a client.
     #[cfg(feature = "http2")]
-    pub(crate) fn ending_first(mut self) -> Self {
-        self.driver.end_first();
+    pub(crate) fn with_shutdown_first(mut self) -> Self {
+        self.driver.shut_down_first();
         self
     }
 

@@ -28,7 +28,7 @@ impl Stream for WebSocket {
 
 impl FusedStream for WebSocket {
     fn is_terminated(&self) -> bool {
-        self.driver.is_done()
+        self.driver.is_terminated()
     }
 }
 

@@ -314,7 +314,7 @@ impl Http2 {
                 let transport = Transport::boxed(stream, self.peer).with_pings(Some(pings));
                 let ws = opening::open(transport, connection, &[], negotiated);
                 let response = http::Response::from_parts(parts, ());
-                let ws = ws.with_timeouts(&self.client.config).ending_first();
+                let ws = ws.with_timeouts(&self.client.config).with_shutdown_first();
                 Ok(ws.with_response(response))
             }
             Err(error @ HandshakeError::Status { .. }) => {

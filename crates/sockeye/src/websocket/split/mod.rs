@@ -308,7 +308,7 @@ impl Stream for Receiver {
 
 impl FusedStream for Receiver {
     fn is_terminated(&self) -> bool {
-        self.ws.driver.is_done()
+        self.ws.driver.is_terminated()
     }
 }
 
