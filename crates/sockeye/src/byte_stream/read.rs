@@ -6,7 +6,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Kind};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ByteStream, Error, Half};
-use crate::driver::Payload;
+use crate::driver::PayloadStatus;
 
 /// The state of the peer's direction.
 ///
@@ -63,14 +63,14 @@ impl ByteStream {
                         self.send_gathered();
                     }
                     match ready!(self.ws.driver.poll_payload(cx)) {
-                        Payload::Some(Kind::Binary) => return Poll::Ready(Ok(true)),
-                        Payload::Some(Kind::Text) => {
+                        PayloadStatus::Available(Kind::Binary) => return Poll::Ready(Ok(true)),
+                        PayloadStatus::Available(Kind::Text) => {
                             let frame = CloseFrame::from(CloseCode::UNSUPPORTED_DATA);
                             self.ws.driver.refuse(&frame, io::Error::from(Error::Text).into());
                             self.reading = Reading::Ending;
                         }
-                        Payload::PeerClosed => self.reading = Reading::Ended,
-                        Payload::None => self.reading = Reading::Ending,
+                        PayloadStatus::PeerClosed => self.reading = Reading::Ended,
+                        PayloadStatus::Ended => self.reading = Reading::Ending,
                     }
                 }
                 Reading::Ending => ready!(self.poll_end(cx))?,

@@ -12,8 +12,8 @@ use crate::error::Result;
 
 /// The state of a message that is read as a stream.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
-    pub(super) stage: IncomingStage,
+pub(super) struct StreamedMessage {
+    pub(super) stage: StreamedStage,
     /// Length of the current piece at the front of the connection's input, in bytes; 0 when it is
     /// in `owned`.
     pub(super) in_input: usize,
@@ -22,28 +22,28 @@ pub(super) struct Incoming {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum IncomingStage {
+pub(super) enum StreamedStage {
     /// No message is being read as a stream.
     #[default]
     Idle,
-    /// The next message is to be read as a stream.
-    Wanted,
+    /// The next message is to be read as a stream, and has not begun.
+    Requested,
     /// The message has begun.
     Open(Kind),
     /// The message is complete: nothing follows the current piece.
-    Over(Kind),
+    Complete(Kind),
 }
 
-impl Incoming {
+impl StreamedMessage {
     /// Returns whether whole messages can be received, with no rest of a streamed message left.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.stage == IncomingStage::Idle
+        self.stage == StreamedStage::Idle
     }
 
     /// Stores a message that arrived before it was requested as a stream.
     pub(super) fn set_whole(&mut self, message: Message) {
-        self.stage = IncomingStage::Over(message.kind());
+        self.stage = StreamedStage::Complete(message.kind());
         self.owned = message.into_bytes();
     }
 }
@@ -52,15 +52,15 @@ impl Driver {
     /// Returns the kind of the next message once it has begun, or `None` after the closing
     /// handshake. [`poll_fill`](Self::poll_fill) returns its pieces.
     pub(crate) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Kind>>> {
-        if self.incoming.stage != IncomingStage::Wanted {
+        if self.streamed.stage != StreamedStage::Requested {
             ready!(self.poll_skip(cx));
         }
         if !self.ending.has_begun() {
-            self.incoming.stage = IncomingStage::Wanted;
+            self.streamed.stage = StreamedStage::Requested;
             self.connection.stream_messages(true);
             ready!(self.poll_piece(cx));
             self.read_timeout.reset();
-            if let IncomingStage::Open(kind) | IncomingStage::Over(kind) = self.incoming.stage {
+            if let StreamedStage::Open(kind) | StreamedStage::Complete(kind) = self.streamed.stage {
                 return Poll::Ready(Ok(Some(kind)));
             }
         }
@@ -74,13 +74,13 @@ impl Driver {
         self.connection.stream_messages(false);
         loop {
             self.consume(self.rest().len());
-            if !matches!(self.incoming.stage, IncomingStage::Open(_)) || self.ending.has_begun() {
+            if !matches!(self.streamed.stage, StreamedStage::Open(_)) || self.ending.has_begun() {
                 break;
             }
             ready!(self.poll_piece(cx));
             self.read_timeout.reset();
         }
-        self.incoming.stage = IncomingStage::Idle;
+        self.streamed.stage = StreamedStage::Idle;
         Poll::Ready(())
     }
 
@@ -100,28 +100,28 @@ impl Driver {
             self.take_input(taken - in_input);
             if in_input > 0 {
                 self.received_part(in_input);
-                self.incoming.in_input = in_input;
+                self.streamed.in_input = in_input;
                 return Poll::Ready(());
             }
             match received {
                 Ok(Some(Event::Begin(kind))) => {
-                    self.incoming.stage = IncomingStage::Open(kind);
+                    self.streamed.stage = StreamedStage::Open(kind);
                     self.connection.stream_messages(false);
                 }
                 Ok(Some(Event::Piece(piece))) => {
                     self.received_part(piece.len());
-                    self.incoming.owned = piece.into_owned().into();
+                    self.streamed.owned = piece.into_owned().into();
                 }
                 Ok(Some(Event::End)) => {
-                    if let IncomingStage::Open(kind) = self.incoming.stage {
-                        self.incoming.stage = IncomingStage::Over(kind);
+                    if let StreamedStage::Open(kind) = self.streamed.stage {
+                        self.streamed.stage = StreamedStage::Complete(kind);
                         // The length of the message was counted with its pieces.
                         self.role_metrics().count_received(kind, 0);
                     }
                 }
                 Ok(Some(Event::Message(message))) => {
                     let message = self.received(message.into_owned());
-                    self.incoming.set_whole(message);
+                    self.streamed.set_whole(message);
                 }
                 Ok(Some(event)) => {
                     self.on_event(event);
@@ -130,7 +130,7 @@ impl Driver {
                 Ok(None) => match ready!(self.poll_input(cx)) {
                     Ok(Some(message)) => {
                         let message = self.received(message);
-                        self.incoming.set_whole(message);
+                        self.streamed.set_whole(message);
                     }
                     Ok(None) => continue,
                     Err(error) => {
@@ -154,7 +154,7 @@ impl Driver {
     /// # Errors
     /// The error that ended the connection within the message.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.rest().is_empty() && matches!(self.incoming.stage, IncomingStage::Open(_)) {
+        while self.rest().is_empty() && matches!(self.streamed.stage, StreamedStage::Open(_)) {
             if self.ending.has_begun() {
                 ready!(self.poll_end(cx))?;
                 // An earlier call returned the error of the connection.
@@ -168,25 +168,25 @@ impl Driver {
     }
 
     fn received_part(&self, length: usize) {
-        if let IncomingStage::Open(kind) = self.incoming.stage {
+        if let StreamedStage::Open(kind) = self.streamed.stage {
             self.role_metrics().count_received_part(kind, length);
         }
     }
 
     /// Returns the rest of the current piece.
     pub(crate) fn rest(&self) -> &[u8] {
-        match self.incoming.in_input {
-            0 => &self.incoming.owned,
+        match self.streamed.in_input {
+            0 => &self.streamed.owned,
             length => &self.input[..length],
         }
     }
 
     /// Consumes the first `length` bytes of the current piece.
     pub(crate) fn consume(&mut self, length: usize) {
-        if self.incoming.in_input == 0 {
-            self.incoming.owned.advance(length);
+        if self.streamed.in_input == 0 {
+            self.streamed.owned.advance(length);
         } else {
-            self.incoming.in_input -= length;
+            self.streamed.in_input -= length;
             self.take_input(length);
         }
     }

@@ -49,10 +49,10 @@ use close_signal::CloseSignal;
 use closing::Ending;
 pub(crate) use halves::Half;
 use halves::HalfWakers;
-use incoming::Incoming;
+use incoming::StreamedMessage;
 use linger::WhenDropped;
 use output::Output;
-pub(crate) use payload::Payload;
+pub(crate) use payload::PayloadStatus;
 pub(crate) use progress_timeout::{Elapsed, ProgressTimeout};
 pub(crate) use receiving::read_error;
 use timer::Timer;
@@ -82,7 +82,8 @@ pub(crate) struct Driver {
     member: Option<Arc<Member>>,
     /// Wakers of the two halves; boxed, since most connections are never polled by halves.
     halves: Option<Box<HalfWakers>>,
-    incoming: Incoming,
+    /// The message that is read as a stream, if any.
+    streamed: StreamedMessage,
     /// The peer's close frame; boxed, since a connection has none for most of its lifetime.
     close_frame: Option<Box<CloseFrame>>,
     /// Memory budget shared with the other connections of the server.
@@ -142,7 +143,7 @@ impl Driver {
             close_signal: None,
             member: None,
             halves: None,
-            incoming: Incoming::default(),
+            streamed: StreamedMessage::default(),
             close_frame: None,
             budget: None,
             data: Extensions::new(),
@@ -191,7 +192,7 @@ impl Driver {
         if self.ending.has_begun() || self.connection.state() != State::Open {
             return Err(self.closed_error());
         }
-        if !self.incoming.is_idle() || !self.connection.is_between_messages() {
+        if !self.streamed.is_idle() || !self.connection.is_between_messages() {
             return Err(UsageError::MessageInProgress.into());
         }
         if self.output_deferred {

@@ -10,20 +10,20 @@ use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, State};
 use tokio::time::timeout;
 
 use super::Driver;
-use super::incoming::IncomingStage as Incoming;
+use super::incoming::StreamedStage;
 use super::progress_timeout::ProgressTimeout;
 use crate::drain::registry::DrainStage;
 use crate::error::{Error, Result};
 
 /// The result of waiting for payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Payload {
+pub(crate) enum PayloadStatus {
     /// [`Driver::rest`] is not empty, or a text message has begun.
-    Some(Kind),
+    Available(Kind),
     /// The peer has closed its direction, and the local direction is open.
     PeerClosed,
     /// No more payload: [`Driver::poll_end`] returns the cause.
-    None,
+    Ended,
 }
 
 impl Driver {
@@ -66,18 +66,20 @@ impl Driver {
     }
 
     /// Waits for payload or an end. The output is written before the wait.
-    pub(crate) fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Payload> {
+    pub(crate) fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<PayloadStatus> {
         loop {
-            match self.incoming.stage {
-                Incoming::Open(Kind::Text) | Incoming::Over(Kind::Text) => {
-                    return Poll::Ready(Payload::Some(Kind::Text));
+            match self.streamed.stage {
+                StreamedStage::Open(Kind::Text) | StreamedStage::Complete(Kind::Text) => {
+                    return Poll::Ready(PayloadStatus::Available(Kind::Text));
                 }
                 _ if !self.rest().is_empty() => {
-                    return Poll::Ready(Payload::Some(Kind::Binary));
+                    return Poll::Ready(PayloadStatus::Available(Kind::Binary));
                 }
                 _ if !self.is_receiving() => break,
-                Incoming::Open(Kind::Binary) => {}
-                Incoming::Idle | Incoming::Wanted | Incoming::Over(Kind::Binary) => {
+                StreamedStage::Open(Kind::Binary) => {}
+                StreamedStage::Idle
+                | StreamedStage::Requested
+                | StreamedStage::Complete(Kind::Binary) => {
                     if self.input.is_empty() {
                         ready!(self.poll_more(cx));
                         continue;
@@ -85,15 +87,15 @@ impl Driver {
                     if self.take_whole() {
                         continue;
                     }
-                    self.incoming.stage = Incoming::Wanted;
+                    self.streamed.stage = StreamedStage::Requested;
                     self.connection.stream_messages(true);
                 }
             }
             ready!(self.poll_piece(cx));
             self.read_timeout.reset();
         }
-        let over = self.ending.has_begun();
-        Poll::Ready(if over { Payload::None } else { Payload::PeerClosed })
+        let ended = self.ending.has_begun();
+        Poll::Ready(if ended { PayloadStatus::Ended } else { PayloadStatus::PeerClosed })
     }
 
     /// Waits for input, between messages.
@@ -101,7 +103,7 @@ impl Driver {
         match ready!(self.poll_input(cx)) {
             Ok(Some(message)) => {
                 let message = self.received(message);
-                self.incoming.set_whole(message);
+                self.streamed.set_whole(message);
             }
             Ok(None) => {}
             Err(error) => self.fail(error),
@@ -122,8 +124,8 @@ impl Driver {
                 // The payload is the end of the consumed bytes.
                 let (kind, length) = (message.kind(), message.as_bytes().len());
                 self.take_input(taken - length);
-                self.incoming.in_input = length;
-                self.incoming.stage = Incoming::Over(kind);
+                self.streamed.in_input = length;
+                self.streamed.stage = StreamedStage::Complete(kind);
                 self.role_metrics().count_received(kind, length);
             }
             Some(Err(error)) => {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 impl Driver {
     /// Returns the next message, or `None` after the closing handshake.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        if !self.incoming.is_idle() {
+        if !self.streamed.is_idle() {
             ready!(self.poll_skip(cx));
         }
         while !self.ending.has_begun() {
