@@ -18,7 +18,6 @@ mod closing;
 mod deferred;
 mod halves;
 pub(crate) mod handler;
-mod incoming;
 mod linger;
 pub(crate) mod output;
 mod payload;
@@ -26,6 +25,7 @@ mod progress_timeout;
 pub(crate) mod read;
 mod receiving;
 mod sending;
+mod streamed_message;
 mod timer;
 
 use std::fmt;
@@ -49,12 +49,12 @@ use close_signal::CloseSignal;
 use closing::Ending;
 pub(crate) use halves::Half;
 use halves::HalfWakers;
-use incoming::StreamedMessage;
 use linger::WhenDropped;
 use output::Output;
 pub(crate) use payload::PayloadStatus;
 pub(crate) use progress_timeout::{Elapsed, ProgressTimeout};
 pub(crate) use receiving::read_error;
+use streamed_message::StreamedMessage;
 use timer::Timer;
 
 /// An open connection: a transport, the protocol, and the buffers and timers between them.

@@ -10,8 +10,8 @@ use sockeye_proto::{CloseCode, CloseFrame, Input, Kind, State};
 use tokio::time::timeout;
 
 use super::Driver;
-use super::incoming::StreamedStage;
 use super::progress_timeout::ProgressTimeout;
+use super::streamed_message::StreamedStage;
 use crate::drain::registry::DrainStage;
 use crate::error::{Error, Result};
 
