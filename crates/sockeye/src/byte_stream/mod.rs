@@ -232,7 +232,7 @@ impl ByteStream {
                 Some(waker) => work(self, &mut Context::from_waker(&waker)),
             }
         };
-        self.ws.driver.half_polled(half, cx, polled.is_pending(), before);
+        self.ws.driver.on_half_polled(half, cx, polled.is_pending(), before);
         polled
     }
 }

@@ -25,22 +25,23 @@ pub(crate) enum Half {
 /// polls again, and a task that has stopped waiting does not keep the other task from being woken.
 #[derive(Debug, Default)]
 pub(crate) struct HalfWakers {
-    read: Waiting,
-    write: Waiting,
-    both: Option<Arc<Both>>,
+    read: HalfWaker,
+    write: HalfWaker,
+    shared: Option<Arc<SharedWaker>>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct HalfWaker {
     /// The waker of the last pending poll. Kept after the wait, since the next waker is usually the
     /// same.
     waker: Option<Waker>,
+    /// `true` if the last poll was pending.
     waits: bool,
 }
 
 /// A snapshot of the parts of a connection whose changes both halves wait for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Progress {
+pub(crate) struct ProgressSnapshot {
     unwritten: usize,
     state: State,
     step: EndingStep,
@@ -61,13 +62,13 @@ impl Driver {
             None => work(self, cx),
             Some(waker) => work(self, &mut Context::from_waker(&waker)),
         };
-        self.half_polled(half, cx, polled.is_pending(), before);
+        self.on_half_polled(half, cx, polled.is_pending(), before);
         polled
     }
 
     /// Returns the waker to poll a half with if another task waits for the other half: the waker
     /// wakes both tasks. Returns `None` if the waker of `cx` suffices. The caller must call
-    /// [`half_polled`](Self::half_polled) after the poll.
+    /// [`on_half_polled`](Self::on_half_polled) after the poll.
     #[inline]
     pub(crate) fn shared_waker(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
         self.halves.as_mut()?.shared(half, cx)
@@ -76,12 +77,12 @@ impl Driver {
     /// Records whether the poll of a half is pending, and wakes the task of the other half if that
     /// task waits for progress that the poll made.
     #[inline]
-    pub(crate) fn half_polled(
+    pub(crate) fn on_half_polled(
         &mut self,
         half: Half,
         cx: &Context<'_>,
         pending: bool,
-        before: Progress,
+        before: ProgressSnapshot,
     ) {
         if pending || self.halves.is_some() {
             self.halves.get_or_insert_default().record(half, cx, pending);
@@ -104,8 +105,8 @@ impl Driver {
         }
     }
 
-    pub(crate) fn progress(&self) -> Progress {
-        Progress {
+    pub(crate) fn progress(&self) -> ProgressSnapshot {
+        ProgressSnapshot {
             unwritten: self.output.len(),
             state: self.connection.state(),
             step: self.ending.step(),
@@ -126,19 +127,19 @@ impl HalfWakers {
     #[cold]
     fn share(&mut self, half: Half, cx: &Context<'_>) -> Waker {
         let other = self.get(half.other()).waker.clone();
-        let both = self.both.get_or_insert_with(Arc::default);
-        let mut wakers = both.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.shared.get_or_insert_with(Arc::default);
+        let mut wakers = shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         wakers[half as usize] = Some(cx.waker().clone());
         wakers[half.other() as usize] = other;
         drop(wakers);
-        both.clone().into()
+        shared.clone().into()
     }
 
     fn record(&mut self, half: Half, cx: &Context<'_>, pending: bool) {
-        let waiting = self.get_mut(half);
-        waiting.waits = pending;
+        let polled = self.get_mut(half);
+        polled.waits = pending;
         if pending {
-            match &mut waiting.waker {
+            match &mut polled.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
@@ -154,14 +155,14 @@ impl HalfWakers {
         }
     }
 
-    const fn get(&self, half: Half) -> &Waiting {
+    const fn get(&self, half: Half) -> &HalfWaker {
         match half {
             Half::Read => &self.read,
             Half::Write => &self.write,
         }
     }
 
-    const fn get_mut(&mut self, half: Half) -> &mut Waiting {
+    const fn get_mut(&mut self, half: Half) -> &mut HalfWaker {
         match half {
             Half::Read => &mut self.read,
             Half::Write => &mut self.write,
@@ -180,12 +181,12 @@ impl Half {
 
 /// A waker that wakes the tasks of both halves.
 #[derive(Debug, Default)]
-struct Both {
+struct SharedWaker {
     /// Indexed by [`Half`].
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 
-impl Wake for Both {
+impl Wake for SharedWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
