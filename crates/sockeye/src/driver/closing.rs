@@ -7,7 +7,7 @@ use sockeye_proto::{CloseFrame, Role, State, TimedOut};
 use tokio::io::AsyncWrite;
 
 use super::Driver;
-use super::output::Output;
+use super::output::AsyncOutput;
 use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
 
@@ -209,7 +209,7 @@ impl Driver {
         }
         self.metrics.end();
         // The remaining output will never be written.
-        self.output = Output::default();
+        self.output = AsyncOutput::default();
         Poll::Ready(self.ending.report())
     }
 

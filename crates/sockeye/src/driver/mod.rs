@@ -50,7 +50,7 @@ use closing::Ending;
 pub(crate) use halves::Half;
 use halves::HalfWakers;
 use linger::WhenDropped;
-use output::Output;
+use output::AsyncOutput;
 pub(crate) use payload::PayloadStatus;
 pub(crate) use progress_timeout::{Elapsed, ProgressTimeout};
 pub(crate) use receiving::read_error;
@@ -65,7 +65,7 @@ pub(crate) struct Driver {
     connection: Connection,
     /// Bytes read but not decoded yet, in a buffer shared with the thread's other connections.
     input: BytesMut,
-    output: Output,
+    output: AsyncOutput,
     /// `true` if output was deferred to the handler's task and has not been taken back since.
     output_deferred: bool,
     when_dropped: WhenDropped,
@@ -94,7 +94,7 @@ pub(crate) struct Driver {
 pub(crate) struct FrameParts {
     pub(crate) transport: Transport,
     pub(crate) input: BytesMut,
-    pub(crate) output: Output,
+    pub(crate) output: AsyncOutput,
     pub(crate) role: Role,
     pub(crate) member: Option<Arc<Member>>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct FrameParts {
 pub(crate) struct WriterParts {
     pub(crate) transport: Transport,
     pub(crate) sending: SendingHalf,
-    pub(crate) output: Output,
+    pub(crate) output: AsyncOutput,
     pub(crate) role_metrics: RoleMetrics,
     /// Timeout of a transport that takes no output.
     pub(crate) write_timeout: ProgressTimeout,
@@ -132,7 +132,7 @@ impl Driver {
             transport,
             connection,
             input,
-            output: Output::default(),
+            output: AsyncOutput::default(),
             output_deferred: false,
             when_dropped: WhenDropped::default(),
             timer: Timer::default(),
@@ -263,7 +263,7 @@ impl Driver {
         &self.transport
     }
 
-    pub(crate) fn output(&mut self) -> &mut Output {
+    pub(crate) fn output(&mut self) -> &mut AsyncOutput {
         &mut self.output
     }
 }

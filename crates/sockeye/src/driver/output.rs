@@ -14,18 +14,18 @@ pub(crate) const HIGH_WATER_MARK: usize = 64 * 1024;
 
 /// Output that is written to an asynchronous transport.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
+pub(crate) struct AsyncOutput {
     unwritten: output::Output,
     /// `true` if the transport may still hold back written output.
     unflushed: bool,
     /// `true` if the transport took nothing at the last attempt.
     blocked: bool,
-    /// `Some` if output was written since the last [`Output::take_written`]; `true` if a write had
-    /// to wait for the peer.
+    /// `Some` if output was written since the last [`AsyncOutput::take_written`]; `true` if a write
+    /// had to wait for the peer.
     written: Option<bool>,
 }
 
-impl Output {
+impl AsyncOutput {
     /// Returns the buffer to which the protocol appends.
     #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {

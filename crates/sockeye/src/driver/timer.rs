@@ -6,7 +6,7 @@ use sockeye_proto::{Connection, State, TimedOut};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::output::Output;
+use super::output::AsyncOutput;
 use crate::transport::Transport;
 
 /// The one timer of a connection, set to the next deadline of the protocol.
@@ -27,7 +27,7 @@ impl Timer {
         cx: &mut Context<'_>,
         connection: &mut Connection,
         transport: &Transport,
-        output: &mut Output,
+        output: &mut AsyncOutput,
     ) -> Poll<Result<(), TimedOut>> {
         let state = connection.state();
         let closes = state != State::Open

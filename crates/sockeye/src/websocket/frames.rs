@@ -14,7 +14,7 @@ use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::WebSocket;
 use crate::drain::registry::Member;
-use crate::driver::output::Output;
+use crate::driver::output::AsyncOutput;
 use crate::driver::{FrameParts, read, read_error};
 use crate::error::{Error, Result};
 use crate::random;
@@ -151,7 +151,7 @@ impl FrameReceiver {
 /// The sender of frames: see [`WebSocket::into_frames`].
 pub struct FrameSender {
     transport: WriteHalf<Transport>,
-    output: Output,
+    output: AsyncOutput,
     /// The source of mask keys, on a client.
     mask_key: Option<fn() -> MaskKey>,
     /// Membership in the drain of the server.

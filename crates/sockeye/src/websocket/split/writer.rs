@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::outbox::{Batch, Input, Outbox, Part};
 use super::queue::Content;
 use crate::close_payload::ClosePayload;
-use crate::driver::output::Output;
+use crate::driver::output::AsyncOutput;
 use crate::driver::{Elapsed, ProgressTimeout, read};
 use crate::error::{Error, Result};
 use crate::metrics::RoleMetrics;
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     sending: SendingHalf,
     /// The metrics that the writer updates.
     role_metrics: RoleMetrics,
-    output: Output,
+    output: AsyncOutput,
     batch: Batch,
     task: Waker,
     /// `true` if a batch was taken that the task does not know of, and for which no timeout runs.
@@ -65,7 +65,7 @@ impl Writer {
         transport: Box<dyn AsyncWrite + Send + Unpin>,
         sending: SendingHalf,
         role_metrics: RoleMetrics,
-        output: Output,
+        output: AsyncOutput,
     ) -> Self {
         Self {
             transport,

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::super::{Sender, WhenFull};
 use super::*;
-use crate::driver::output::Output;
+use crate::driver::output::AsyncOutput;
 use crate::metrics::RoleMetrics;
 use crate::sync::{block_on, check};
 
@@ -105,7 +105,12 @@ impl Split {
         let wire = Wire(Arc::new(Mutex::new(state)));
         let sending = Connection::server(&Config::new()).sending_half();
         let metrics = RoleMetrics::of(Role::Server);
-        outbox.set_writer(Writer::new(Box::new(wire.clone()), sending, metrics, Output::default()));
+        outbox.set_writer(Writer::new(
+            Box::new(wire.clone()),
+            sending,
+            metrics,
+            AsyncOutput::default(),
+        ));
         Self { outbox, wire }
     }
 
