@@ -262,7 +262,7 @@ impl WebSocketUpgrade {
                 Ok(ws) => {
                     let mut ws = ws.with_data(data);
                     if let Some(member) = joining {
-                        ws.join(member);
+                        ws.join_drain(member);
                     }
                     crate::driver::handler::run(handler(ws)).await;
                 }

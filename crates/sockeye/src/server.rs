@@ -287,7 +287,7 @@ impl Server {
                 let _permit = permit;
                 // `open` has already logged the reason of a failure.
                 if let Some((mut ws, _place)) = setup.open(stream, peer, place).await {
-                    ws.join(connection);
+                    ws.join_drain(connection);
                     crate::driver::handler::run(handler(ws)).await;
                 }
             };

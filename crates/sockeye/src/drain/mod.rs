@@ -87,7 +87,7 @@ impl Drain {
     /// A handler that does not use its connection before the timeout of the shutdown cannot be
     /// reached this way, and counts as [`left`](Drained::left): [`serve`](Self::serve) reaches it.
     pub fn watch(&self, ws: &mut WebSocket) {
-        ws.join(self.enter());
+        ws.join_drain(self.enter());
     }
 
     /// Runs a connection's handler, in a task that the caller spawns. At the timeout of the
@@ -101,7 +101,7 @@ impl Drain {
         F: Future<Output: Outcome>,
     {
         let member = self.enter();
-        ws.join(member.clone());
+        ws.join_drain(member.clone());
         let handler = handler(ws);
         member.run(crate::driver::handler::run(handler))
     }

@@ -28,7 +28,7 @@ impl Driver {
     }
 
     /// Registers the connection with a drain.
-    pub(crate) fn join(&mut self, member: Arc<Member>) {
+    pub(crate) fn join_drain(&mut self, member: Arc<Member>) {
         member.connect();
         self.member = Some(member);
     }

@@ -208,7 +208,7 @@ impl Driver {
     }
 
     /// Splits the connection: moves out what a writer task needs. The caller passes the transport
-    /// of the receiving half to [`receive_from`](Self::receive_from).
+    /// of the receiving half to [`set_transport`](Self::set_transport).
     pub(crate) fn take_writer_parts(&mut self) -> WriterParts {
         if self.output_deferred {
             // The error of the handler's task is dropped: the writer's first write fails as well.
@@ -228,7 +228,7 @@ impl Driver {
     }
 
     /// Sets the transport of a split connection's receiving half.
-    pub(crate) fn receive_from(&mut self, transport: Transport) {
+    pub(crate) fn set_transport(&mut self, transport: Transport) {
         self.transport = transport;
     }
 

@@ -38,8 +38,8 @@ impl ProgressTimeout {
         Self { limit: limit.and_then(milliseconds), wait: None }
     }
 
-    /// Sets a limit from now on, if there is none: a closing handshake always has a limit.
-    pub(crate) fn limit(&mut self, limit: Duration) {
+    /// Sets a limit if there is none: a closing handshake always has a limit.
+    pub(crate) fn ensure_limit(&mut self, limit: Duration) {
         if self.limit.is_none() {
             self.limit = Self::new(Some(limit)).limit;
         }

@@ -104,9 +104,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Abandons a message that was begun and not finished. If a part of it was sent, the connection
+    /// Cancels a message that was begun and not finished. If a part of it was sent, the connection
     /// begins to close with 1011 (internal error), since the message cannot be taken back.
-    pub(crate) fn abandon_message(&mut self) {
+    pub(crate) fn cancel_message(&mut self) {
         if self.connection.cancel_message() {
             return;
         }
@@ -120,7 +120,7 @@ impl Driver {
     /// none of it.
     pub(super) fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.push_close(frame)?;
-        self.write_timeout.limit(self.connection.close_timeout());
+        self.write_timeout.ensure_limit(self.connection.close_timeout());
         Ok(())
     }
 

@@ -121,8 +121,8 @@ impl WebSocket {
     }
 
     /// Registers the connection with a drain.
-    pub(crate) fn join(&mut self, member: Arc<Member>) {
-        self.driver.join(member);
+    pub(crate) fn join_drain(&mut self, member: Arc<Member>) {
+        self.driver.join_drain(member);
     }
 
     /// Returns the next message, or `None` after the closing handshake, whichever side began it:

@@ -165,7 +165,7 @@ impl Drop for MessageWriter<'_> {
         // `StreamSender` has a `Drop` of its own.
         let Destination::Driver(driver) = &mut self.destination else { return };
         if !self.finished {
-            driver.abandon_message();
+            driver.cancel_message();
         }
     }
 }

@@ -102,7 +102,7 @@ impl WebSocket {
                     (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), None)
                 }
             };
-        self.driver.receive_from(Transport::Split { half, peer, pings });
+        self.driver.set_transport(Transport::Split { half, peer, pings });
         outbox.set_writer(Writer::new(write, parts.sending, parts.role_metrics, parts.output));
         let task = Task {
             outbox: outbox.clone(),

@@ -297,7 +297,7 @@ impl Task {
             Step::Idle | Step::Taken => self.progress_timeout.reset(),
             Step::Blocked => {
                 if self.outbox.is_closing() {
-                    self.progress_timeout.limit(self.close_timeout);
+                    self.progress_timeout.ensure_limit(self.close_timeout);
                 }
                 let moved = mem::replace(seen, taken) != taken;
                 let waited = self.progress_timeout.poll_progress(cx, Poll::<()>::Pending, || moved);
