@@ -45,7 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {
 }
 
 /// The reading half of a split connection, whose writer task writes its control frames.
-pub(crate) trait SplitHalf: AsyncRead + Send + Unpin {
+pub(crate) trait SplitReadHalf: AsyncRead + Send + Unpin {
     /// Passes whole control frames to the writer task; `closes` is `true` if the last of them is a
     /// close frame. Pending while too many frames wait for the task.
     fn poll_control(
@@ -90,7 +90,7 @@ pub(crate) enum Transport {
     },
     /// The reading half of a split connection.
     Split {
-        half: Box<dyn SplitHalf>,
+        half: Box<dyn SplitReadHalf>,
         peer: Option<SocketAddr>,
         pings: Option<AnsweredPings>,
     },

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::output::{self, MAX_SLICES};
-use crate::transport::SplitHalf;
+use crate::transport::SplitReadHalf;
 
 /// Amount of unwritten output, in bytes, from which on adding a message waits for the transport.
 pub(crate) const HIGH_WATER_MARK: usize = 64 * 1024;
@@ -133,7 +133,7 @@ impl AsyncOutput {
     pub(super) fn poll_pass_to_writer(
         &mut self,
         cx: &mut Context<'_>,
-        half: &mut dyn SplitHalf,
+        half: &mut dyn SplitReadHalf,
         closes: bool,
     ) -> Poll<io::Result<()>> {
         if !self.unwritten.is_empty() {

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::outbox::{Input, Outbox, ReadingHalf as _};
+use super::outbox::{BoxedReadingHalf, Outbox, ReadingHalf as _};
 use crate::error::Error;
-use crate::transport::{SplitHalf, reset_when_dropped};
+use crate::transport::{SplitReadHalf, reset_when_dropped};
 
 /// The transport of the receiving half: it reads directly, and passes control frames to the writer,
 /// ahead of messages.
@@ -51,7 +51,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> SplitHalf for ControlChannel<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> SplitReadHalf for ControlChannel<R> {
     fn poll_control(
         &mut self,
         cx: &Context<'_>,
@@ -99,6 +99,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> Drop for ControlChannel<R> {
         if self.outbox.is_aborted() {
             self.reset();
         }
-        self.outbox.abandon(self.transport.take().map(|transport| Box::new(transport) as Input));
+        self.outbox.on_receiver_dropped(
+            self.transport.take().map(|transport| Box::new(transport) as BoxedReadingHalf),
+        );
     }
 }

@@ -62,7 +62,7 @@ use super::{MessageReader, WebSocket};
 use crate::close_payload::ClosePayload;
 use crate::driver::Driver;
 use crate::error::Result;
-use crate::transport::{SplitHalf, Transport};
+use crate::transport::{SplitReadHalf, Transport};
 use control_channel::ControlChannel;
 use outbox::Outbox;
 use writer::{Task, Writer};
@@ -86,7 +86,7 @@ impl WebSocket {
         let outbox = Arc::new(Outbox::new(queue));
         let peer = self.peer_addr();
         let parts = self.driver.take_writer_parts();
-        let (half, write, pings): (Box<dyn SplitHalf>, Box<dyn AsyncWrite + Send + Unpin>, _) =
+        let (half, write, pings): (Box<dyn SplitReadHalf>, Box<dyn AsyncWrite + Send + Unpin>, _) =
             match parts.transport {
                 Transport::Tcp(stream) => {
                     let (read, write) = stream.into_split();

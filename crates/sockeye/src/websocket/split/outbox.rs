@@ -63,8 +63,8 @@ pub(crate) struct Outbox {
     progress: Notify,
 }
 
-/// The reading half of a transport, from which the writer discards input.
-pub(super) type Input = Box<dyn ReadingHalf>;
+/// A boxed reading half, from which the writer task discards input.
+pub(super) type BoxedReadingHalf = Box<dyn ReadingHalf>;
 
 /// The reading half of a transport.
 pub(super) trait ReadingHalf: AsyncRead + Send + Unpin {
@@ -357,9 +357,9 @@ impl Outbox {
 
     /// Ends the connection when the receiving half is dropped: the writer writes the queued
     /// messages and a close frame, ends the transport, and discards the peer's further input from
-    /// `input`.
-    pub(super) fn abandon(&self, input: Option<Input>) {
-        self.step(|state| state.abandon(input));
+    /// `reading_half`.
+    pub(super) fn on_receiver_dropped(&self, reading_half: Option<BoxedReadingHalf>) {
+        self.step(|state| state.on_receiver_dropped(reading_half));
         self.wake_writer_task();
     }
 
@@ -425,8 +425,8 @@ impl Outbox {
 
     /// Takes the reading half of the transport, once the receiving half was dropped. Called by the
     /// writer.
-    pub(super) fn take_abandoned(&self) -> Option<Input> {
-        self.step(OutboxState::take_abandoned)
+    pub(super) fn take_reading_half(&self) -> Option<BoxedReadingHalf> {
+        self.step(OutboxState::take_reading_half)
     }
 
     /// Writes until the transport accepts nothing, or no output is left. Called by the writer.

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
-use super::outbox::{Batch, Input, Outbox, Part};
+use super::outbox::{Batch, BoxedReadingHalf, Outbox, Part};
 use super::queue::Content;
 use crate::close_payload::ClosePayload;
 use crate::driver::output::AsyncOutput;
@@ -250,7 +250,7 @@ impl Task {
     pub(super) async fn run(mut self) {
         let outbox = self.outbox.clone();
         let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
-        let mut abandoned = DiscardedInput::default();
+        let mut input = DiscardedInput::default();
         let mut seen = 0;
         let late = poll_fn(|cx| {
             let before = seen;
@@ -263,13 +263,13 @@ impl Task {
             if let Poll::Ready(late) = written {
                 return Poll::Ready(late);
             }
-            if abandoned.input.is_none() && outbox.is_closing() {
-                abandoned.input = outbox.take_abandoned();
+            if input.reading_half.is_none() && outbox.is_closing() {
+                input.reading_half = outbox.take_reading_half();
             }
             if seen != before {
-                abandoned.discarded = 0;
+                input.discarded = 0;
             }
-            let _ = abandoned.poll_discard(cx);
+            let _ = input.poll_discard(cx);
             // A peer that takes all output may use up the budget of the task.
             overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
         })
@@ -277,13 +277,13 @@ impl Task {
         let finished = late.is_none();
         let writer = outbox.end(late);
         // The receiving half may have been dropped since the last poll.
-        abandoned.input = abandoned.input.or_else(|| outbox.take_abandoned());
+        input.reading_half = input.reading_half.or_else(|| outbox.take_reading_half());
         if outbox.is_aborted() {
-            reset_when_dropped(abandoned.input.as_ref().and_then(|input| input.socket()));
+            reset_when_dropped(input.reading_half.as_ref().and_then(|half| half.socket()));
         }
         // With input unread, TCP would discard the last output.
-        if finished && abandoned.input.is_some() {
-            let drained = poll_fn(|cx| abandoned.poll_discard(cx));
+        if finished && input.reading_half.is_some() {
+            let drained = poll_fn(|cx| input.poll_discard(cx));
             let _ = timeout(self.close_timeout, drained).await;
         }
         drop(writer);
@@ -324,10 +324,10 @@ impl Drop for Task {
     }
 }
 
-/// The reading half of a transport whose receiving half was dropped.
+/// The reading half of a transport, taken over when the receiving half was dropped.
 #[derive(Default)]
 struct DiscardedInput {
-    input: Option<Input>,
+    reading_half: Option<BoxedReadingHalf>,
     /// Number of bytes discarded since the transport last took output.
     discarded: usize,
 }
@@ -336,14 +336,14 @@ impl DiscardedInput {
     /// Reads and discards the peer's input. Ready at its end; pending without a wake-up once the
     /// peer has sent too much.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(input) = self.input.as_mut() {
+        while let Some(reading_half) = self.reading_half.as_mut() {
             if self.discarded >= MAX_DISCARDED {
                 return Poll::Pending;
             }
-            match read::poll_read(input, cx) {
+            match read::poll_read(reading_half, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(read)) if !read.is_empty() => self.discarded += read.len(),
-                Poll::Ready(_) => self.input = None,
+                Poll::Ready(_) => self.reading_half = None,
             }
         }
         Poll::Ready(())

@@ -1,6 +1,6 @@
 use std::task::{Poll, Waker};
 
-use super::Input;
+use super::BoxedReadingHalf;
 use super::waiting_task::WaitingTask;
 use crate::error::Error;
 
@@ -12,7 +12,7 @@ pub(super) struct ReceivingHalf {
     /// The error of the writer, until the receiving half has taken it.
     failure: Option<Error>,
     /// The reading half of the transport, once the receiving half was dropped.
-    pub(super) abandoned: Option<Input>,
+    pub(super) reading_half: Option<BoxedReadingHalf>,
 }
 
 impl ReceivingHalf {

@@ -17,7 +17,7 @@ use super::pings::Pings;
 use super::progress::Progress;
 use super::receiving_half::ReceivingHalf;
 use super::waiting_task::WaitingTask;
-use super::{Batch, Closed, Input};
+use super::{Batch, BoxedReadingHalf, Closed};
 use crate::close_payload::ClosePayload;
 use crate::error::Error;
 use crate::metrics::Reason;
@@ -248,20 +248,20 @@ impl OutboxState {
     }
 
     /// Makes the writer write the queued messages and a close frame, end the transport, and discard
-    /// the peer's further input from `input`, the reading half of the transport.
-    pub(super) fn abandon(&mut self, input: Option<Input>) {
+    /// the peer's further input from the transport's `reading_half`.
+    pub(super) fn on_receiver_dropped(&mut self, reading_half: Option<BoxedReadingHalf>) {
         if self.check_open().is_ok() {
             self.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
         }
         if self.lifecycle.stage != OutboxStage::Ended {
-            self.receiver.abandoned = input;
+            self.receiver.reading_half = reading_half;
         }
         self.finish();
     }
 
     /// Takes the reading half of the transport, once the receiving half was dropped.
-    pub(super) fn take_abandoned(&mut self) -> Option<Input> {
-        self.receiver.abandoned.take()
+    pub(super) fn take_reading_half(&mut self) -> Option<BoxedReadingHalf> {
+        self.receiver.reading_half.take()
     }
 
     /// Drops the queued messages, then ends the transport, for which the close timeout begins.
