@@ -65,7 +65,7 @@ use crate::error::Result;
 use crate::transport::{SplitReadHalf, Transport};
 use control_channel::ControlChannel;
 use outbox::Outbox;
-use writer::{Task, Writer};
+use writer::{OutboxWriter, WriterTask};
 
 impl WebSocket {
     /// Splits the connection into a sending half, for any number of tasks, and a receiving half,
@@ -103,8 +103,13 @@ impl WebSocket {
                 }
             };
         self.driver.set_transport(Transport::Split { half, peer, pings });
-        outbox.set_writer(Writer::new(write, parts.sending, parts.role_metrics, parts.output));
-        let task = Task {
+        outbox.set_writer(OutboxWriter::new(
+            write,
+            parts.sending,
+            parts.role_metrics,
+            parts.output,
+        ));
+        let task = WriterTask {
             outbox: outbox.clone(),
             progress_timeout: parts.write_timeout,
             close_timeout: parts.close_timeout,

@@ -2,7 +2,8 @@
 //!
 //! The messages, control frames and pings are an [`OutboxState`], which one lock guards: a method
 //! of [`Outbox`] locks it, runs one step of the state, and carries out the step's effects. Another
-//! lock guards the [`Writer`]. The writer is locked first, and neither lock is held during a wait.
+//! lock guards the [`OutboxWriter`]. The writer is locked first, and neither lock is held during a
+//! wait.
 
 mod control;
 mod fragments;
@@ -33,7 +34,7 @@ use tokio::sync::{TryAcquireError, oneshot};
 use tokio::time::Instant;
 
 use super::queue::Entry;
-use super::writer::{Step, Writer};
+use super::writer::{OutboxWriter, WriterStep};
 use super::{Dropped, SendQueue};
 use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ pub(crate) struct Outbox {
     /// `true` once the close frame is written; readable without a lock.
     close_written: AtomicBool,
     state: Mutex<OutboxState>,
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<OutboxWriter>>,
     /// Notified when `close_timeout` begins for the writer.
     overdue: Notify,
     /// Notified when messages were written or dropped.
@@ -153,7 +154,7 @@ impl Outbox {
         }
     }
 
-    pub(super) fn set_writer(&self, writer: Writer) {
+    pub(super) fn set_writer(&self, writer: OutboxWriter) {
         *self.writer() = Some(writer);
     }
 
@@ -203,11 +204,11 @@ impl Outbox {
                 Err(Refused::Full) => {}
             }
             match writer.advance_for_sender(self) {
-                Step::Taken => {}
-                Step::Blocked => break WriteOutcome::Blocked,
-                Step::Ended => break WriteOutcome::Closed,
-                Step::Idle if self.lock().queued() == 0 => break WriteOutcome::Contended,
-                Step::Idle => break WriteOutcome::Held,
+                WriterStep::Taken => {}
+                WriterStep::Blocked => break WriteOutcome::Blocked,
+                WriterStep::Ended => break WriteOutcome::Closed,
+                WriterStep::Idle if self.lock().queued() == 0 => break WriteOutcome::Contended,
+                WriterStep::Idle => break WriteOutcome::Held,
             }
         };
         writer.hand_over();
@@ -430,18 +431,19 @@ impl Outbox {
     }
 
     /// Writes until the transport accepts nothing, or no output is left. Called by the writer.
-    pub(super) fn advance(&self, cx: &Context<'_>) -> (Step, u64) {
+    pub(super) fn advance(&self, cx: &Context<'_>) -> (WriterStep, u64) {
         let mut writer = self.writer();
-        writer.as_mut().map_or((Step::Ended, 0), |writer| writer.advance_for_task(cx, self))
+        writer.as_mut().map_or((WriterStep::Ended, 0), |writer| writer.advance_for_task(cx, self))
     }
 
-    /// Ends the connection, with the timeout error `late` or else with the writer's error, if any.
-    /// Returns the writer, to be dropped with its transport. Called by the writer.
-    pub(super) fn end(&self, late: Option<Error>) -> Option<Writer> {
+    /// Ends the connection, with `task_error`, the error of the writer task, or else with the
+    /// writer's error, if any. Returns the writer, to be dropped with its transport. Called by the
+    /// writer task.
+    pub(super) fn end(&self, task_error: Option<Error>) -> Option<OutboxWriter> {
         let mut writer = self.writer().take()?;
         // An error of use refuses a message; the transport can still be read.
         let failed = |error: &Error| !matches!(error, Error::Usage(_) | Error::Closed(_));
-        let error = late.or_else(|| writer.take_error().filter(failed));
+        let error = task_error.or_else(|| writer.take_error().filter(failed));
         self.step(|state| state.on_end(writer.batch(), error));
         Some(writer)
     }
@@ -496,7 +498,7 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+    fn writer(&self) -> MutexGuard<'_, Option<OutboxWriter>> {
         // Ignoring the poison is safe: a transport that has panicked is polled only as it would be
         // without the lock.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,7 +30,7 @@ const MAX_DISCARDED: usize = 4 << 20;
 ///
 /// A separate task drives the writer, so that no other task waits for the peer. A sender that finds
 /// the queue full drives it as well, without waiting: the transport wakes the task in either case.
-pub(super) struct Writer {
+pub(super) struct OutboxWriter {
     transport: Box<dyn AsyncWrite + Send + Unpin>,
     sending: SendingHalf,
     /// The metrics that the writer updates.
@@ -48,7 +48,7 @@ pub(super) struct Writer {
 
 /// The progress of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum WriterStep {
     /// The writer has taken a batch.
     Taken,
     /// The transport takes nothing more for now.
@@ -59,7 +59,7 @@ pub(super) enum Step {
     Ended,
 }
 
-impl Writer {
+impl OutboxWriter {
     /// Creates a writer that begins with the output left when the connection was split.
     pub(super) fn new(
         transport: Box<dyn AsyncWrite + Send + Unpin>,
@@ -82,11 +82,15 @@ impl Writer {
 
     /// Writes until the transport takes nothing, or nothing is left; `cx` is woken then. Returns as
     /// well how many bytes the transport has taken so far.
-    pub(super) fn advance_for_task(&mut self, cx: &Context<'_>, outbox: &Outbox) -> (Step, u64) {
+    pub(super) fn advance_for_task(
+        &mut self,
+        cx: &Context<'_>,
+        outbox: &Outbox,
+    ) -> (WriterStep, u64) {
         self.task.clone_from(cx.waker());
         let step = loop {
             match self.advance(outbox) {
-                Step::Taken => {}
+                WriterStep::Taken => {}
                 step => break step,
             }
         };
@@ -95,12 +99,12 @@ impl Writer {
     }
 
     /// Writes the current batch, then takes the next one.
-    pub(super) fn advance_for_sender(&mut self, outbox: &Outbox) -> Step {
+    pub(super) fn advance_for_sender(&mut self, outbox: &Outbox) -> WriterStep {
         // The budget is that of the sender's task: using it up says nothing about the transport.
         let step = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.advance(outbox)))))
             .poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(step) = step else { return Step::Blocked };
-        if step == Step::Ended {
+        let Poll::Ready(step) = step else { return WriterStep::Blocked };
+        if step == WriterStep::Ended {
             self.wake_task();
         }
         step
@@ -131,29 +135,29 @@ impl Writer {
         self.ended.take()?.err()
     }
 
-    fn advance(&mut self, outbox: &Outbox) -> Step {
+    fn advance(&mut self, outbox: &Outbox) -> WriterStep {
         if self.ended.is_some() {
-            return Step::Ended;
+            return WriterStep::Ended;
         }
         let task = mem::replace(&mut self.task, Waker::noop().clone());
         let polled = self.poll_advance(&mut Context::from_waker(&task), outbox);
         self.task = task;
         match polled {
-            Poll::Pending => Step::Blocked,
-            Poll::Ready(Ok(Step::Ended)) => {
+            Poll::Pending => WriterStep::Blocked,
+            Poll::Ready(Ok(WriterStep::Ended)) => {
                 self.ended = Some(Ok(()));
-                Step::Ended
+                WriterStep::Ended
             }
             Poll::Ready(Ok(step)) => step,
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, "the remaining output could not be written");
                 self.ended = Some(Err(error));
-                Step::Ended
+                WriterStep::Ended
             }
         }
     }
 
-    fn poll_advance(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<Step>> {
+    fn poll_advance(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<WriterStep>> {
         let before = self.output.len();
         let flushed = self.output.poll_flush(cx, &mut self.transport);
         self.taken += (before - self.output.len()) as u64;
@@ -161,14 +165,14 @@ impl Writer {
         outbox.on_written(&mut self.batch);
         if self.batch.finish {
             ready!(Pin::new(&mut self.transport).poll_shutdown(cx))?;
-            return Poll::Ready(Ok(Step::Ended));
+            return Poll::Ready(Ok(WriterStep::Ended));
         }
         if !outbox.take(&mut self.batch, cx.waker()) {
-            return Poll::Ready(Ok(Step::Idle));
+            return Poll::Ready(Ok(WriterStep::Idle));
         }
         self.unwatched = true;
         self.encode_batch()?;
-        Poll::Ready(Ok(Step::Taken))
+        Poll::Ready(Ok(WriterStep::Taken))
     }
 
     /// Appends the batch to the output.
@@ -236,7 +240,7 @@ impl Writer {
 }
 
 /// The task that drives the writer, until the connection is over.
-pub(super) struct Task {
+pub(super) struct WriterTask {
     pub(super) outbox: Arc<Outbox>,
     /// Timeout of a transport that takes no output.
     pub(super) progress_timeout: ProgressTimeout,
@@ -246,27 +250,27 @@ pub(super) struct Task {
     pub(super) budget: Option<MemoryBudget>,
 }
 
-impl Task {
+impl WriterTask {
     pub(super) async fn run(mut self) {
         let outbox = self.outbox.clone();
         let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
         let mut input = DiscardedInput::default();
-        let mut seen = 0;
-        let late = poll_fn(|cx| {
-            let before = seen;
+        let mut last_taken = 0;
+        let error = poll_fn(|cx| {
+            let before = last_taken;
             // The first call registers this task with the writer: an abort before that wakes
             // nothing, and is seen afterwards.
-            let written = self.poll_writer(cx, &mut seen);
+            let written = self.poll_writer(cx, &mut last_taken);
             if outbox.is_aborted() {
                 return Poll::Ready(Some(Error::Closed(None)));
             }
-            if let Poll::Ready(late) = written {
-                return Poll::Ready(late);
+            if let Poll::Ready(error) = written {
+                return Poll::Ready(error);
             }
             if input.reading_half.is_none() && outbox.is_closing() {
                 input.reading_half = outbox.take_reading_half();
             }
-            if seen != before {
+            if last_taken != before {
                 input.discarded = 0;
             }
             let _ = input.poll_discard(cx);
@@ -274,8 +278,8 @@ impl Task {
             overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
         })
         .await;
-        let finished = late.is_none();
-        let writer = outbox.end(late);
+        let finished = error.is_none();
+        let writer = outbox.end(error);
         // The receiving half may have been dropped since the last poll.
         input.reading_half = input.reading_half.or_else(|| outbox.take_reading_half());
         if outbox.is_aborted() {
@@ -290,16 +294,17 @@ impl Task {
     }
 
     /// Drives the writer. Ready when the writer has ended, with an error if it took too long.
-    fn poll_writer(&mut self, cx: &mut Context<'_>, seen: &mut u64) -> Poll<Option<Error>> {
+    /// `last_taken` is the number of bytes that the transport had taken when it was last blocked.
+    fn poll_writer(&mut self, cx: &mut Context<'_>, last_taken: &mut u64) -> Poll<Option<Error>> {
         let (step, taken) = self.outbox.advance(cx);
         match step {
-            Step::Ended => return Poll::Ready(None),
-            Step::Idle | Step::Taken => self.progress_timeout.reset(),
-            Step::Blocked => {
+            WriterStep::Ended => return Poll::Ready(None),
+            WriterStep::Idle | WriterStep::Taken => self.progress_timeout.reset(),
+            WriterStep::Blocked => {
                 if self.outbox.is_closing() {
                     self.progress_timeout.ensure_limit(self.close_timeout);
                 }
-                let moved = mem::replace(seen, taken) != taken;
+                let moved = mem::replace(last_taken, taken) != taken;
                 let waited = self.progress_timeout.poll_progress(cx, Poll::<()>::Pending, || moved);
                 if let Poll::Ready(Err(Elapsed)) = waited {
                     return Poll::Ready(Some(TimedOut::Writing.into()));
@@ -318,7 +323,7 @@ impl Task {
 
 /// Ends the outbox when the runtime is shut down, or the connection is over: senders must not wait
 /// for the task.
-impl Drop for Task {
+impl Drop for WriterTask {
     fn drop(&mut self) {
         drop(self.outbox.end(None));
     }

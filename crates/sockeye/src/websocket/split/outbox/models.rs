@@ -105,7 +105,7 @@ impl Split {
         let wire = Wire(Arc::new(Mutex::new(state)));
         let sending = Connection::server(&Config::new()).sending_half();
         let metrics = RoleMetrics::of(Role::Server);
-        outbox.set_writer(Writer::new(
+        outbox.set_writer(OutboxWriter::new(
             Box::new(wire.clone()),
             sending,
             metrics,
@@ -123,7 +123,7 @@ impl Split {
     /// Writes like the task of the writer, until the transport is ended.
     fn write(&self) {
         block_on(poll_fn(|cx| match self.outbox.advance(cx).0 {
-            Step::Ended => Poll::Ready(()),
+            WriterStep::Ended => Poll::Ready(()),
             _ => Poll::Pending,
         }));
         drop(self.outbox.end(None));
