@@ -70,7 +70,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> SplitReadHalf for ControlChannel<R> 
             self.reset();
             return Poll::Ready(Error::Closed(None));
         }
-        self.outbox.poll_failed(cx)
+        self.outbox.poll_failure(cx)
     }
 
     fn poll_finish(&mut self, cx: &Context<'_>) -> Poll<()> {

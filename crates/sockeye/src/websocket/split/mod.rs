@@ -263,10 +263,10 @@ impl Receiver {
                 // The close frame passes through the queue, and is counted there.
                 self.ws.driver.leave_close_to_queue();
             }
-            self.note_close();
+            self.record_close_written();
             let polled = poll(&mut self.ws.driver, cx);
             if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
-                self.outbox.note_end(self.ws.driver.closed_error());
+                self.outbox.record_end(self.ws.driver.closed_error());
             }
             match polled {
                 Poll::Ready(Ok(None)) => {
@@ -277,7 +277,7 @@ impl Receiver {
                 }
                 Poll::Ready(Err(_)) => self.outbox.discard_and_finish(),
                 // The close frame may have been written since: then there is a deadline to watch.
-                Poll::Pending if self.note_close() => continue,
+                Poll::Pending if self.record_close_written() => continue,
                 Poll::Ready(Ok(Some(_))) | Poll::Pending => {}
             }
             return polled;
@@ -296,7 +296,7 @@ impl Receiver {
     }
 
     /// Records that the close frame was written through the queue. Returns whether that is new.
-    fn note_close(&mut self) -> bool {
+    fn record_close_written(&mut self) -> bool {
         self.outbox.is_close_written() && self.ws.driver.on_close_sent_by_queue()
     }
 }

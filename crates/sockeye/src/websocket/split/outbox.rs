@@ -58,8 +58,8 @@ pub(crate) struct Outbox {
     close_written: AtomicBool,
     state: Mutex<OutboxState>,
     writer: Mutex<Option<OutboxWriter>>,
-    /// Notified when `close_timeout` begins for the writer.
-    overdue: Notify,
+    /// Notified when the close timeout begins for the writer task.
+    close_timeout_begins: Notify,
     /// Notified when messages were written or dropped.
     progress: Notify,
 }
@@ -149,7 +149,7 @@ impl Outbox {
             close_written: AtomicBool::new(false),
             state: Mutex::new(OutboxState::new(options.capacity)),
             writer: Mutex::new(None),
-            overdue: Notify::new(),
+            close_timeout_begins: Notify::new(),
             progress: Notify::new(),
         }
     }
@@ -159,7 +159,7 @@ impl Outbox {
     }
 
     /// Records the error that ended the connection, for later sends.
-    pub(super) fn note_end(&self, error: Error) {
+    pub(super) fn record_end(&self, error: Error) {
         self.end.get_or_init(|| error);
     }
 
@@ -314,7 +314,7 @@ impl Outbox {
 
     /// Waits until all messages taken so far are written to the transport, or dropped by the policy
     /// of the queue.
-    pub(super) async fn flushed(&self) -> Result<(), Closed> {
+    pub(super) async fn flush(&self) -> Result<(), Closed> {
         let position = self.lock().position();
         loop {
             let progress = self.progress.notified();
@@ -372,7 +372,7 @@ impl Outbox {
 
     /// Takes the error of the writer. The task of the receiving half, which waits for input, is
     /// woken when there is an error, and when the close frame is written.
-    pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
+    pub(super) fn poll_failure(&self, cx: &Context<'_>) -> Poll<Error> {
         self.step(|state| state.poll_failure(cx.waker()))
     }
 
@@ -419,8 +419,8 @@ impl Outbox {
 
     /// Waits until the close timeout begins, then for `time`. The timeout begins once the peer
     /// should need at most `time` for the output that is left. Called by the writer.
-    pub(super) async fn overdue(&self, time: Duration) {
-        self.overdue.notified().await;
+    pub(super) async fn close_timeout(&self, time: Duration) {
+        self.close_timeout_begins.notified().await;
         tokio::time::sleep(time).await;
     }
 
@@ -476,8 +476,8 @@ impl Outbox {
         if effects.fragments_ended {
             self.fragments_permit.add_permits(1);
         }
-        if effects.overdue {
-            self.overdue.notify_one();
+        if effects.close_timeout_begins {
+            self.close_timeout_begins.notify_one();
         }
         if effects.progress {
             self.progress.notify_waiters();

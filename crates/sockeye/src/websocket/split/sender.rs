@@ -208,7 +208,7 @@ impl Sender {
     /// # Cancel safety
     /// Dropping the future has no effect on the messages.
     pub async fn flush(&self) -> Result<()> {
-        self.outbox.flushed().await.map_err(|_| self.outbox.send_error())
+        self.outbox.flush().await.map_err(|_| self.outbox.send_error())
     }
 
     /// Sends a ping ahead of queued messages, and waits for its pong. Returns the time between the
@@ -235,10 +235,10 @@ impl Sender {
     /// # Cancel safety
     /// If the future is dropped, the ping is sent all the same, and its pong is ignored.
     pub async fn ping(&self) -> Result<Duration> {
-        let asked_at = Instant::now();
+        let requested_at = Instant::now();
         let pong = self.outbox.ping().map_err(|Closed| self.outbox.send_error())?;
         let answered_at = pong.await.map_err(|_| self.outbox.send_error())?;
-        Ok(answered_at.saturating_duration_since(asked_at))
+        Ok(answered_at.saturating_duration_since(requested_at))
     }
 
     /// Begins the closing handshake: the close frame follows the messages queued before, however

@@ -253,7 +253,7 @@ pub(super) struct WriterTask {
 impl WriterTask {
     pub(super) async fn run(mut self) {
         let outbox = self.outbox.clone();
-        let mut overdue = pin!(unconstrained(outbox.overdue(self.close_timeout)));
+        let mut close_timeout = pin!(unconstrained(outbox.close_timeout(self.close_timeout)));
         let mut input = DiscardedInput::default();
         let mut last_taken = 0;
         let error = poll_fn(|cx| {
@@ -275,7 +275,7 @@ impl WriterTask {
             }
             let _ = input.poll_discard(cx);
             // A peer that takes all output may use up the budget of the task.
-            overdue.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
+            close_timeout.as_mut().poll(cx).map(|()| Some(TimedOut::Closing.into()))
         })
         .await;
         let finished = error.is_none();

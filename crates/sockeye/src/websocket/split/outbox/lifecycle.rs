@@ -28,7 +28,7 @@ pub(super) enum Close {
     #[default]
     None,
     /// To be sent after the queue.
-    Asked(ClosePayload),
+    Requested(ClosePayload),
     /// On its way to the transport.
     Taken,
     /// Written to the transport.
@@ -37,9 +37,9 @@ pub(super) enum Close {
 
 impl Lifecycle {
     /// Requests a close frame, unless there is one.
-    pub(super) fn ask(&mut self, frame: ClosePayload) {
+    pub(super) fn request_close(&mut self, frame: ClosePayload) {
         if let Close::None = self.close {
-            self.close = Close::Asked(frame);
+            self.close = Close::Requested(frame);
         }
     }
 
@@ -57,7 +57,7 @@ impl Lifecycle {
     /// Takes the requested frame, which is on its way from now on.
     pub(super) fn take_close(&mut self) -> Option<ClosePayload> {
         match mem::replace(&mut self.close, Close::Taken) {
-            Close::Asked(frame) => Some(frame),
+            Close::Requested(frame) => Some(frame),
             other => {
                 self.close = other;
                 None
@@ -79,7 +79,8 @@ impl Lifecycle {
     }
 
     /// Returns whether the receiving half has to wait for the close frame to be written.
-    pub(super) fn owes_close(&self) -> bool {
-        matches!(self.close, Close::Taken) || self.answers && matches!(self.close, Close::Asked(_))
+    pub(super) fn is_close_pending(&self) -> bool {
+        matches!(self.close, Close::Taken)
+            || self.answers && matches!(self.close, Close::Requested(_))
     }
 }

@@ -136,7 +136,7 @@ impl Split {
             if self.outbox.is_close_written() {
                 return Poll::Ready(());
             }
-            assert!(self.outbox.poll_failed(cx).is_pending());
+            assert!(self.outbox.poll_failure(cx).is_pending());
             // The close frame may have been written since.
             if self.outbox.is_close_written() { Poll::Ready(()) } else { Poll::Pending }
         }));

@@ -18,19 +18,19 @@ pub(super) struct Pings {
     /// `true` if the writer has not taken that ping yet.
     due: bool,
     /// The waiting senders, in the order of their ping numbers.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PingWaiter>,
 }
 
 /// A sender that waits for the pong of a ping.
 #[derive(Debug)]
-struct Waiting {
+struct PingWaiter {
     number: u64,
     pong: oneshot::Sender<Instant>,
 }
 
 impl Pings {
     /// Requests a ping, or shares a requested ping that the writer has not taken yet.
-    pub(super) fn ask(&mut self) -> oneshot::Receiver<Instant> {
+    pub(super) fn request(&mut self) -> oneshot::Receiver<Instant> {
         // Senders that gave up must not accumulate while the peer answers nothing.
         self.waiting.retain(|waiting| !waiting.pong.is_closed());
         if !self.due {
@@ -38,7 +38,7 @@ impl Pings {
             self.last += 1;
         }
         let (pong, receiver) = oneshot::channel();
-        self.waiting.push_back(Waiting { number: self.last, pong });
+        self.waiting.push_back(PingWaiter { number: self.last, pong });
         receiver
     }
 

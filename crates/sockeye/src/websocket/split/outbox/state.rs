@@ -59,7 +59,7 @@ pub(super) struct Effects {
     pub(super) fragments_ended: bool,
     pub(super) reached: Option<Milestone>,
     /// `true` if the close timeout begins.
-    pub(super) overdue: bool,
+    pub(super) close_timeout_begins: bool,
     /// `true` if messages were written or dropped.
     pub(super) progress: bool,
     /// The tasks to wake.
@@ -154,7 +154,7 @@ impl OutboxState {
     pub(super) fn request_ping(&mut self) -> Result<oneshot::Receiver<Instant>, Closed> {
         self.check_open()?;
         self.writer.wake();
-        Ok(self.pings.ask())
+        Ok(self.pings.request())
     }
 
     pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) {
@@ -164,7 +164,7 @@ impl OutboxState {
     /// Requests the close frame, which is sent after the queue. Does nothing after the first close.
     pub(super) fn close(&mut self, frame: ClosePayload) {
         if self.check_open().is_ok() {
-            self.lifecycle.ask(frame);
+            self.lifecycle.request_close(frame);
             self.begin_closing();
             self.writer.wake();
         }
@@ -178,7 +178,7 @@ impl OutboxState {
             self.close(ClosePayload(Some(frame)));
             self.drop_queue();
             // No output is left that the peer needs more time for.
-            self.effects.overdue = true;
+            self.effects.close_timeout_begins = true;
         }
     }
 
@@ -227,7 +227,7 @@ impl OutboxState {
     /// Waits until the control frames of the receiving half, and a close frame that is on its way,
     /// are written to the transport.
     pub(super) fn poll_control_written(&mut self, waker: &Waker) -> Poll<()> {
-        let written = self.control.is_written() && !self.lifecycle.owes_close();
+        let written = self.control.is_written() && !self.lifecycle.is_close_pending();
         if written || self.lifecycle.stage == OutboxStage::Ended {
             return Poll::Ready(());
         }
@@ -251,7 +251,7 @@ impl OutboxState {
     /// the peer's further input from the transport's `reading_half`.
     pub(super) fn on_receiver_dropped(&mut self, reading_half: Option<BoxedReadingHalf>) {
         if self.check_open().is_ok() {
-            self.lifecycle.ask(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
+            self.lifecycle.request_close(ClosePayload(Some(CloseCode::GOING_AWAY.into())));
         }
         if self.lifecycle.stage != OutboxStage::Ended {
             self.receiver.reading_half = reading_half;
@@ -267,7 +267,7 @@ impl OutboxState {
     /// Drops the queued messages, then ends the transport, for which the close timeout begins.
     pub(super) fn discard_and_finish(&mut self) {
         self.drop_queue();
-        self.effects.overdue = true;
+        self.effects.close_timeout_begins = true;
         self.finish();
     }
 
@@ -412,7 +412,7 @@ impl OutboxState {
         }
         if self.control.is_written() && self.lifecycle.on_close_written() {
             self.effects.reached = Some(Milestone::CloseWritten);
-            self.effects.overdue = true;
+            self.effects.close_timeout_begins = true;
             self.receiver.task.wake();
         }
         self.effects.freed += batch.bytes;
