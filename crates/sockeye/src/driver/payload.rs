@@ -102,7 +102,7 @@ impl Driver {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(self.poll_input(cx)) {
             Ok(Some(message)) => {
-                let message = self.received(message);
+                let message = self.record_message(message);
                 self.streamed.set_whole(message);
             }
             Ok(None) => {}

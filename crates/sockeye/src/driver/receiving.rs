@@ -17,7 +17,9 @@ impl Driver {
         while !self.ending.has_begun() {
             if self.input.is_empty() {
                 match ready!(self.poll_input(cx)) {
-                    Ok(Some(message)) => return Poll::Ready(Ok(Some(self.received(message)))),
+                    Ok(Some(message)) => {
+                        return Poll::Ready(Ok(Some(self.record_message(message))));
+                    }
                     Ok(None) => {}
                     Err(error) => self.fail(error),
                 }
@@ -26,7 +28,7 @@ impl Driver {
             match self.connection.receive_bytes(&mut self.input, self.output.buffer()) {
                 Ok(Some(Event::Message(message))) => {
                     let message = message.into_owned();
-                    return Poll::Ready(Ok(Some(self.received(message))));
+                    return Poll::Ready(Ok(Some(self.record_message(message))));
                 }
                 Ok(Some(event)) => self.on_event(event),
                 Ok(None) => {}
@@ -36,9 +38,9 @@ impl Driver {
         self.poll_end(cx).map_ok(|()| None)
     }
 
-    /// Records a message that is about to be returned to the program.
+    /// Records a received message, which is returned.
     #[inline]
-    pub(super) fn received(&mut self, message: Message) -> Message {
+    pub(super) fn record_message(&mut self, message: Message) -> Message {
         self.read_timeout.reset();
         self.role_metrics().count_received(message.kind(), message.len());
         message

@@ -130,9 +130,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes the queued messages, at once or in the handler's task.
+    /// Writes the queued messages, or defers them to the handler's task.
     #[inline]
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_flush_or_defer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.defer_output() { Poll::Ready(Ok(())) } else { self.poll_flush_output(cx) }
     }
 

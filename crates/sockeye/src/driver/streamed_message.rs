@@ -99,7 +99,7 @@ impl Driver {
             // The piece is the end of the consumed bytes.
             self.take_input(taken - in_input);
             if in_input > 0 {
-                self.received_part(in_input);
+                self.count_part(in_input);
                 self.streamed.in_input = in_input;
                 return Poll::Ready(());
             }
@@ -109,7 +109,7 @@ impl Driver {
                     self.connection.stream_messages(false);
                 }
                 Ok(Some(Event::Piece(piece))) => {
-                    self.received_part(piece.len());
+                    self.count_part(piece.len());
                     self.streamed.owned = piece.into_owned().into();
                 }
                 Ok(Some(Event::End)) => {
@@ -120,7 +120,7 @@ impl Driver {
                     }
                 }
                 Ok(Some(Event::Message(message))) => {
-                    let message = self.received(message.into_owned());
+                    let message = self.record_message(message.into_owned());
                     self.streamed.set_whole(message);
                 }
                 Ok(Some(event)) => {
@@ -129,7 +129,7 @@ impl Driver {
                 }
                 Ok(None) => match ready!(self.poll_input(cx)) {
                     Ok(Some(message)) => {
-                        let message = self.received(message);
+                        let message = self.record_message(message);
                         self.streamed.set_whole(message);
                     }
                     Ok(None) => continue,
@@ -167,7 +167,7 @@ impl Driver {
         Poll::Ready(Ok(()))
     }
 
-    fn received_part(&self, length: usize) {
+    fn count_part(&self, length: usize) {
         if let StreamedStage::Open(kind) = self.streamed.stage {
             self.role_metrics().count_received_part(kind, length);
         }

@@ -169,7 +169,7 @@ impl WebSocket {
     /// the future is dropped later, the next call of any kind writes the message.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         self.feed(message).await?;
-        poll_fn(|cx| self.driver.poll_sent(cx)).await
+        poll_fn(|cx| self.driver.poll_flush_or_defer(cx)).await
     }
 
     /// Queues a message. It is written by the next [`flush`](Self::flush), once 64 KiB are queued,

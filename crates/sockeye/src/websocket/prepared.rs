@@ -16,7 +16,7 @@ impl WebSocket {
     /// Same as [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<()> {
         self.feed_prepared(prepared).await?;
-        poll_fn(|cx| self.driver.poll_sent(cx)).await
+        poll_fn(|cx| self.driver.poll_flush_or_defer(cx)).await
     }
 
     /// Queues a prepared message like [`feed`](Self::feed).
