@@ -213,7 +213,7 @@ impl WebSocketUpgrade {
     }
 
     /// Returns the subprotocols that the client requests, in its order of preference.
-    pub fn asked_subprotocols(&self) -> Vec<&str> {
+    pub fn requested_subprotocols(&self) -> Vec<&str> {
         self.request().map(|request| request.subprotocols().to_vec()).unwrap_or_default()
     }
 

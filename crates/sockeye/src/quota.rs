@@ -170,10 +170,10 @@ mod tests {
         let quota = Quota::new(1);
         let enter = || quota.enter("192.0.2.1".parse().unwrap());
         let _first = enter();
-        let mut told: Vec<_> = (0..MAX_REFUSALS).map(|_| enter()).collect();
-        assert!(told.iter().all(|entry| matches!(entry, Entry::Full(_))));
+        let mut refused: Vec<_> = (0..MAX_REFUSALS).map(|_| enter()).collect();
+        assert!(refused.iter().all(|entry| matches!(entry, Entry::Full(_))));
         assert!(matches!(enter(), Entry::Dropped));
-        told.pop();
+        refused.pop();
         assert!(matches!(enter(), Entry::Full(_)));
     }
 }

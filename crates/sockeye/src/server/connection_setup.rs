@@ -75,13 +75,13 @@ impl ConnectionSetup {
 
     /// Responds that the client's address has too many connections.
     pub(super) async fn refuse_connection(&self, stream: TcpStream, peer: SocketAddr) {
-        let told = async {
+        let refusing = async {
             if let Ok((transport, _)) = self.secure_transport(stream, peer).await {
                 let refusal = quota::refusal();
                 self.upgrader.refuse_connection(transport, &refusal, quota::REFUSAL_TIMEOUT).await;
             }
         };
-        Deadline::after(quota::REFUSAL_TIMEOUT).watch(told).await;
+        Deadline::after(quota::REFUSAL_TIMEOUT).watch(refusing).await;
     }
 
     /// Reads the PROXY header and does the TLS handshake, within the timeout of the opening

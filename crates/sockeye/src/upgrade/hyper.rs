@@ -117,10 +117,10 @@ fn answer<B>(
 ) -> Result<Answered, HandshakeError> {
     let (response, peer, data) = {
         let (method, version, uri) = (request.method(), request.version(), request.uri());
-        let asked = check(method, version, uri, request.headers(), request.extensions())?;
+        let parsed = check(method, version, uri, request.headers(), request.extensions())?;
         let peer = request.extensions().get().map(|PeerAddr(peer)| *peer);
-        let peer = options.client(peer, &asked);
-        (options.answer(&asked)?, peer, options.keep(Extensions::new(), &asked, peer)?)
+        let peer = options.client(peer, &parsed);
+        (options.answer(&parsed)?, peer, options.keep(Extensions::new(), &parsed, peer)?)
     };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
     Ok(Answered { response, on_upgrade, peer, data })

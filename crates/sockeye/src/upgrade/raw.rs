@@ -306,10 +306,10 @@ impl Upgrader {
             UpgradeError::TimedOut { .. } if deciding => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 role_metrics.count_refused_with(Some(status));
-                let late =
+                let refusal =
                     Refusal::new(status, "the server did not decide on the request in time\n");
                 let mut bytes = Vec::with_capacity(256);
-                answer::encode_refusal(late, &mut bytes);
+                answer::encode_refusal(refusal, &mut bytes);
                 Deadline::after(TIMEOUT_ANSWER_DEADLINE).watch(refuse(&mut stream, &bytes)).await;
             }
             _ => role_metrics.count_refused_with(None),
@@ -326,7 +326,7 @@ impl Upgrader {
     ) {
         let mut bytes = Vec::with_capacity(256);
         answer::encode_refusal(refusal.clone(), &mut bytes);
-        let told = async {
+        let refusing = async {
             let search = HeadSearch::new(self.options.head_limits);
             if opening::read_head(&mut transport, &mut BytesMut::new(), search).await.is_ok() {
                 let (peer, status) = (transport.peer_addr(), refusal.status());
@@ -335,7 +335,7 @@ impl Upgrader {
                 refuse(&mut transport, &bytes).await;
             }
         };
-        Box::pin(Deadline::after(time).watch(told)).await;
+        Box::pin(Deadline::after(time).watch(refusing)).await;
     }
 
     /// Reads the request, decides and responds; `deciding` is set while the hook of
@@ -365,9 +365,9 @@ impl Upgrader {
             let mut response = self.answer(&request)?;
             let mut data = Extensions::new();
             if let Some(admit) = &self.admit {
-                let asked = UpgradeRequest::new(&request, peer).map_err(HandshakeError::from)?;
+                let copy = UpgradeRequest::new(&request, peer).map_err(HandshakeError::from)?;
                 *deciding = true;
-                let admission = admit(asked).await.map_err(HandshakeError::from)?;
+                let admission = admit(copy).await.map_err(HandshakeError::from)?;
                 *deciding = false;
                 data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
             }

@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(target: &str, extra: &str) -> UpgradeRequest {
+    fn parse(target: &str, extra: &str) -> UpgradeRequest {
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -120,19 +120,19 @@ mod tests {
     #[test]
     fn a_bearer_token_is_found_by_its_scheme_in_any_case() {
         let of = |value: &str| {
-            let request = asked("/", &format!("Authorization: {value}\r\n"));
+            let request = parse("/", &format!("Authorization: {value}\r\n"));
             request.bearer_token().map(str::to_owned)
         };
         assert_eq!(of("Bearer a.b-c=").as_deref(), Some("a.b-c="));
         assert_eq!(of("bearer  x").as_deref(), Some("x"));
         assert_eq!(of("Basic x"), None);
         assert_eq!(of("Bearer"), None);
-        assert_eq!(asked("/", "").bearer_token(), None);
+        assert_eq!(parse("/", "").bearer_token(), None);
     }
 
     #[test]
     fn a_cookie_is_found_among_others_by_its_whole_name() {
-        let request = asked("/", "Cookie: asid=no; sid=1=2;\tx=3\r\nCookie: late=yes\r\n");
+        let request = parse("/", "Cookie: asid=no; sid=1=2;\tx=3\r\nCookie: late=yes\r\n");
         assert_eq!(request.cookie("sid"), Some("1=2"));
         assert_eq!(request.cookie("x"), Some("3"));
         assert_eq!(request.cookie("late"), Some("yes"));
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_parameter_is_decoded() {
-        let request = asked("/chat?a=1&access_token=x%2By+z%C3%A9&b&a=2&bad=%ff&odd=%4", "");
+        let request = parse("/chat?a=1&access_token=x%2By+z%C3%A9&b&a=2&bad=%ff&odd=%4", "");
         assert_eq!(request.path(), "/chat");
         assert_eq!(request.query("a").as_deref(), Some("1"));
         assert_eq!(request.query("access_token").as_deref(), Some("x+y zé"));
@@ -150,12 +150,12 @@ mod tests {
         assert_eq!(request.query("bad"), None);
         assert_eq!(request.query("odd").as_deref(), Some("%4"));
         assert_eq!(request.query("c"), None);
-        assert_eq!(asked("/chat", "").query("a"), None);
+        assert_eq!(parse("/chat", "").query("a"), None);
     }
 
     #[test]
     fn the_head_is_there_as_it_came() {
-        let request = asked("/", "Sec-WebSocket-Protocol: a, b\r\nX-Many: 1\r\nx-many: 2\r\n");
+        let request = parse("/", "Sec-WebSocket-Protocol: a, b\r\nX-Many: 1\r\nx-many: 2\r\n");
         assert_eq!(request.method(), Method::GET);
         assert_eq!(request.subprotocols(), ["a", "b"]);
         let many: Vec<_> = request.headers().get_all("x-many").iter().collect();

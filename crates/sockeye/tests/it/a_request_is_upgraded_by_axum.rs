@@ -22,8 +22,9 @@ async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 }
 
 async fn route(upgrade: WebSocketUpgrade) -> Response {
-    let asked = upgrade.asked_subprotocols().join(" ");
-    assert_eq!(asked, upgrade.headers().get("x-asked").map_or("", |asked| asked.to_str().unwrap()));
+    let requested = upgrade.requested_subprotocols().join(" ");
+    let expected = upgrade.headers().get("x-requested").map_or("", |value| value.to_str().unwrap());
+    assert_eq!(requested, expected);
     let options = Options::new().allow_origin("https://*.example.com").unwrap();
     upgrade.options(options).subprotocols(["chat"]).on_upgrade(async move |ws| {
         assert!(ws.peer_addr().is_some(), "the TCP stream itself carries the connection");
@@ -42,7 +43,8 @@ async fn serve() -> SocketAddr {
 #[tokio::test]
 async fn a_request_is_upgraded_by_axum() {
     let url = format!("ws://{}/echo", serve().await);
-    let client = Client::new(url).subprotocols(["plain", "chat"]).header("x-asked", "plain chat");
+    let client =
+        Client::new(url).subprotocols(["plain", "chat"]).header("x-requested", "plain chat");
     let mut ws = client.connect().await.unwrap();
     assert_eq!(ws.subprotocol(), Some("chat"));
     for message in ["hello", "again"] {
