@@ -23,11 +23,11 @@ async fn main() -> io::Result<()> {
     loop {
         let (tcp, _) = listener.accept().await?;
         let url = url.clone();
-        tokio::spawn(async move { carry(tcp, url).await.log() });
+        tokio::spawn(async move { tunnel(tcp, url).await.log() });
     }
 }
 
-async fn carry(tcp: TcpStream, url: String) -> sockeye::Result<()> {
+async fn tunnel(tcp: TcpStream, url: String) -> sockeye::Result<()> {
     tcp.set_nodelay(true)?;
     // If the other end is unreachable, the program sees a reset and not the end of an empty answer.
     tcp.set_zero_linger()?;
@@ -35,6 +35,6 @@ async fn carry(tcp: TcpStream, url: String) -> sockeye::Result<()> {
     let config = Config::new().write_timeout(None).pong_timeout(A_DAY);
     let mut stream = Client::new(url).config(config).connect().await?.into_byte_stream();
     stream.set_half_close_timeout(A_DAY);
-    stream.carry(tcp).await?;
+    stream.copy_bidirectional(tcp).await?;
     Ok(())
 }

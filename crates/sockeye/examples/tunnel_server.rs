@@ -28,12 +28,12 @@ async fn main() -> sockeye::Result<()> {
     tokio::spawn(server.serve(move |ws| accept.deliver(ws)));
     while let Some(stream) = listener.accept().await {
         let target = target.clone();
-        tokio::spawn(async move { carry(stream, target).await.log() });
+        tokio::spawn(async move { tunnel(stream, target).await.log() });
     }
     Ok(())
 }
 
-async fn carry(mut stream: ByteStream, target: String) -> sockeye::Result<()> {
+async fn tunnel(mut stream: ByteStream, target: String) -> sockeye::Result<()> {
     stream.set_half_close_timeout(A_DAY);
     let tcp = match TcpStream::connect(target).await {
         Ok(tcp) => tcp,
@@ -44,6 +44,6 @@ async fn carry(mut stream: ByteStream, target: String) -> sockeye::Result<()> {
         }
     };
     tcp.set_nodelay(true)?;
-    stream.carry(tcp).await?;
+    stream.copy_bidirectional(tcp).await?;
     Ok(())
 }

@@ -21,7 +21,7 @@ impl ByteStream {
     /// ```no_run
     /// # async fn tunnel(tcp: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     /// let stream = sockeye::connect("wss://example.com/tunnel").await?.into_byte_stream();
-    /// let (sent, received) = stream.carry(tcp).await?;
+    /// let (sent, received) = stream.copy_bidirectional(tcp).await?;
     /// println!("{sent} bytes out, {received} bytes in");
     /// # Ok(())
     /// # }
@@ -29,9 +29,9 @@ impl ByteStream {
     ///
     /// # Deadlines
     /// While the TCP connection takes nothing, the stream is not read, and pings are not answered.
-    /// For the peer not to deliver this end up meanwhile, its [`Config`](crate::Config) needs a long
-    /// `pong_timeout` and no `write_timeout`. The local keepalive is not affected: a stream that is
-    /// left unread is not cut by its own deadlines.
+    /// A peer that is to wait longer than its timeouts needs a long `pong_timeout` and no
+    /// `write_timeout` in its [`Config`](crate::Config). The local keepalive is not affected: a
+    /// stream that is left unread is not cut by its own deadlines.
     ///
     /// # Errors
     /// The first error of either side.
@@ -39,7 +39,7 @@ impl ByteStream {
     /// # Cancel safety
     /// Dropping the future resets the TCP connection and cuts the stream, unless both directions
     /// have ended.
-    pub async fn carry(mut self, mut tcp: TcpStream) -> io::Result<(u64, u64)> {
+    pub async fn copy_bidirectional(mut self, mut tcp: TcpStream) -> io::Result<(u64, u64)> {
         // From here on, dropping the socket resets the connection, at the end of this future or of
         // the process.
         tcp.set_zero_linger()?;

@@ -48,8 +48,8 @@
 //!
 //! A tunnel that copies bytes between a stream and a TCP connection must preserve the difference:
 //! dropping a `TcpStream` after an error ends it in an orderly way, and its peer takes a part of
-//! the data for the whole. [`ByteStream::carry`] copies both ways, and fails both sides when one
-//! fails.
+//! the data for the whole. [`ByteStream::copy_bidirectional`] copies both ways, and fails both
+//! sides when one fails.
 //!
 //! A server that shuts down ([`Drain`](crate::Drain)) closes its streams with 1001 while they are
 //! read, after the bytes written before; later writes fail with [`Error::ShutDown`], and the peer

@@ -43,7 +43,7 @@ async fn dig(target: SocketAddr) -> Tunnel {
     tokio::spawn(async move {
         let stream = streams.accept().await.unwrap();
         match TcpStream::connect(target).await {
-            Ok(tcp) => drop(stream.carry(tcp).await),
+            Ok(tcp) => drop(stream.copy_bidirectional(tcp).await),
             Err(error) => {
                 stream.abort(CloseCode::BAD_GATEWAY, error.kind().to_string()).await.unwrap();
             }
@@ -56,7 +56,7 @@ async fn dig(target: SocketAddr) -> Tunnel {
         let mut stream =
             Client::new(url).config(config).connect().await.unwrap().into_byte_stream();
         stream.set_read_timeout(Some(Duration::from_secs(30)));
-        stream.carry(tcp).await
+        stream.copy_bidirectional(tcp).await
     });
     Tunnel { near: address, task }
 }
