@@ -67,7 +67,6 @@
 //! stream, [`ByteStream::deadlines`] sets points in time.
 
 mod accept;
-mod carry;
 mod deadlines;
 mod error;
 #[cfg(feature = "hyper")]
@@ -78,6 +77,7 @@ mod read;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 mod write;
 
 use std::fmt;
