@@ -115,8 +115,8 @@ impl Accept {
     pub fn deliver(&self, ws: WebSocket) -> impl Future<Output = ()> + Send + use<> {
         let queue = self.queue.clone();
         async move {
-            let (lease, dropped) = oneshot::channel();
-            let stream = ByteStream { lease: Some(lease), ..ws.into_byte_stream() };
+            let (drop_signal, dropped) = oneshot::channel();
+            let stream = ByteStream { drop_signal: Some(drop_signal), ..ws.into_byte_stream() };
             if enqueue(&queue, stream).await {
                 drop(queue);
                 // The error means that the stream was dropped.

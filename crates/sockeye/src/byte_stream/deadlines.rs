@@ -91,13 +91,13 @@ impl fmt::Debug for Deadlines {
 }
 
 /// The deadlines of a stream, and the timers of those that are set.
-pub(super) struct Watch {
+pub(super) struct DeadlineTimers {
     deadlines: Deadlines,
     /// Indexed by [`Half`].
     timers: [Option<Pin<Box<Sleep>>>; 2],
 }
 
-impl Watch {
+impl DeadlineTimers {
     /// Waits until the deadline of this half has passed. The task is woken when the deadline
     /// passes, and when it is changed.
     fn poll(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<()> {
@@ -134,19 +134,19 @@ impl ByteStream {
     /// until a point in time. Both may be set. A stream for which this was never called has no
     /// deadlines, at no cost.
     pub fn deadlines(&mut self) -> Deadlines {
-        let watch = self.watch.get_or_insert_with(|| {
+        let timers = self.deadline_timers.get_or_insert_with(|| {
             let deadlines = Deadlines { halves: Arc::default() };
-            Box::new(Watch { deadlines, timers: [None, None] })
+            Box::new(DeadlineTimers { deadlines, timers: [None, None] })
         });
-        watch.deadlines.clone()
+        timers.deadlines.clone()
     }
 
     /// Waits until the deadline of this half has passed.
     #[inline]
     pub(super) fn poll_deadline(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.watch {
+        match &mut self.deadline_timers {
             None => Poll::Pending,
-            Some(watch) => watch.poll(half, cx),
+            Some(timers) => timers.poll(half, cx),
         }
     }
 }

@@ -53,13 +53,13 @@
 //!
 //! A server that shuts down ([`Drain`](crate::Drain)) closes its streams with 1001 while they are
 //! read, after the bytes written before; later writes fail with [`Error::ShutDown`], and the peer
-//! can be read until it has ended its direction as well. A protocol with an end of its own, such as
+//! can be read until it has ended its direction as well. A protocol with an orderly end, such as
 //! HTTP/2, should reach that end first.
 //!
 //! # Deadlines
 //! The deadlines of the connection apply, and assume a peer that reads: a peer is pinged after 30 s
-//! of silence and given up 20 s later ([`Config::ping_after`](crate::Config::ping_after())), and a
-//! peer that takes no output for 30 s is given up as well
+//! of silence and dropped 20 s later ([`Config::ping_after`](crate::Config::ping_after())), and a
+//! peer that takes no output for 30 s is dropped as well
 //! ([`Config::write_timeout`](crate::Config::write_timeout())). Pings are answered by reading. A
 //! program that leaves a stream unread for longer than that must have a peer whose deadlines are
 //! longer, or turned off; the program's own deadlines do not cut a stream that is left unread.
@@ -110,7 +110,7 @@ pub const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// # Writes
 /// Written bytes are gathered, up to 64 KiB, and sent as one message: by a flush, at 64 KiB, or
 /// when a read has to wait, in this task or in another that uses the other half. So a program that
-/// writes many small pieces needs no buffer of its own, and bytes wait no longer than until the
+/// writes many small pieces needs no other buffer, and bytes wait no longer than until the
 /// program waits; but a program that writes and neither flushes nor reads must flush, as with any
 /// buffered stream. Writes wait while 64 KiB of messages are unwritten: the stream never holds more
 /// than 128 KiB and the frame headers.
@@ -123,9 +123,9 @@ pub const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Errors of the transport are returned unchanged; all others have an [`Error`] inside.
 ///
 /// # Cancel safety
-/// The stream has no future of its own. The futures of tokio's `AsyncReadExt` and `AsyncWriteExt`
-/// are as cancel safe as with any stream: `read` and `write` lose nothing, and the next call of any
-/// kind sends the bytes of a dropped flush.
+/// The futures of tokio's `AsyncReadExt` and `AsyncWriteExt` are as cancel safe as with any stream:
+/// `read` and `write` lose nothing, and the next call of any kind sends the bytes of a dropped
+/// flush.
 ///
 /// # Drop
 /// A dropped stream is cut, unless both directions have ended: the peer gets an error, also when a
@@ -135,14 +135,14 @@ pub struct ByteStream {
     ws: WebSocket,
     reading: Reading,
     writing: Writing,
-    /// Written bytes that do not make a message yet: at most [`write::MESSAGE`] bytes.
+    /// Written bytes that do not make a message yet: at most [`write::MAX_MESSAGE_LENGTH`] bytes.
     gathered: Vec<u8>,
     read_timeout: Option<Duration>,
     read_progress: ProgressTimeout,
     /// The deadlines, once [`ByteStream::deadlines`] was called.
-    watch: Option<Box<deadlines::Watch>>,
+    deadline_timers: Option<Box<deadlines::DeadlineTimers>>,
     /// Dropped with the stream, which notifies the task that passed it to the listener.
-    lease: Option<oneshot::Sender<()>>,
+    drop_signal: Option<oneshot::Sender<()>>,
 }
 
 impl WebSocket {
@@ -158,8 +158,8 @@ impl WebSocket {
             gathered: Vec::new(),
             read_timeout: None,
             read_progress: ProgressTimeout::default(),
-            watch: None,
-            lease: None,
+            deadline_timers: None,
+            drop_signal: None,
         }
     }
 }
@@ -215,8 +215,8 @@ impl ByteStream {
         self.ws.driver.allow_half_close(timeout);
     }
 
-    /// Polls one half by `work`, so that the task of the other half is woken for whatever it waits
-    /// for.
+    /// Polls one half with `work`. Ensures that the task of the other half, if it waits, is still
+    /// woken.
     fn poll_half<T>(
         &mut self,
         half: Half,
@@ -243,7 +243,7 @@ impl fmt::Debug for ByteStream {
             .field("ws", &self.ws)
             .field("reading", &self.reading)
             .field("writing", &self.writing)
-            .field("leased", &self.lease.is_some())
+            .field("from_listener", &self.drop_signal.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -9,8 +9,8 @@ use tokio::io::AsyncWrite;
 use super::{ByteStream, Error, Half, Reading};
 
 /// Maximum length of a message, in bytes. Equal to the unwritten output from which on a write
-/// waits, so that a long message is a write of its own.
-pub(super) const MESSAGE: usize = 64 * 1024;
+/// waits, so that a long message is a separate write.
+pub(super) const MAX_MESSAGE_LENGTH: usize = 64 * 1024;
 
 /// The state of the local direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +34,20 @@ impl ByteStream {
         if self.gathered.is_empty() {
             // A read that waits in another task is to write these bytes: a flush may never come.
             self.ws.driver.wake_other_half(Half::Write, cx);
-            if let Some(long) = slices.first().and_then(|first| first.get(..MESSAGE)) {
+            if let Some(long) = slices.first().and_then(|first| first.get(..MAX_MESSAGE_LENGTH)) {
                 // A client masks the payload without another copy.
                 self.send(Cow::Borrowed(long));
-                return Poll::Ready(Ok(MESSAGE));
+                return Poll::Ready(Ok(MAX_MESSAGE_LENGTH));
             }
         }
         let offered = slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add);
-        let taken = offered.min(MESSAGE - self.gathered.len());
+        let taken = offered.min(MAX_MESSAGE_LENGTH - self.gathered.len());
         self.gathered.reserve(taken);
         for slice in slices {
-            let room = MESSAGE - self.gathered.len();
-            self.gathered.extend_from_slice(&slice[..slice.len().min(room)]);
+            let left = MAX_MESSAGE_LENGTH - self.gathered.len();
+            self.gathered.extend_from_slice(&slice[..slice.len().min(left)]);
         }
-        if self.gathered.len() == MESSAGE {
+        if self.gathered.len() == MAX_MESSAGE_LENGTH {
             self.send_gathered();
         }
         Poll::Ready(Ok(taken))
@@ -86,12 +86,12 @@ impl ByteStream {
         Poll::Ready(sendable.map_err(|error| self.fail_writing(error)))
     }
 
-    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.send_gathered();
         self.check_writing()?;
         ready!(self.ws.driver.poll_flush_output(cx)).map_err(|error| self.fail_writing(error))?;
         if self.ws.driver.is_ending() && self.reading != Reading::Ended {
-            // The connection failed: there is no output because it was given up.
+            // The connection failed, and its output was discarded, not written.
             self.writing = Writing::Closed;
         }
         Poll::Ready(self.check_writing())
@@ -108,7 +108,7 @@ impl ByteStream {
         if self.writing == Writing::ShutDown && self.ws.driver.is_ending() {
             return self.poll_end(cx);
         }
-        self.poll_written(cx)
+        self.poll_flush_gathered(cx)
     }
 
     fn fail_writing(&mut self, error: crate::Error) -> io::Error {
@@ -143,7 +143,7 @@ impl AsyncWrite for ByteStream {
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_half(Half::Write, cx, Self::poll_written)
+        self.get_mut().poll_half(Half::Write, cx, Self::poll_flush_gathered)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

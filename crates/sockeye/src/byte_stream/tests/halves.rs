@@ -60,7 +60,7 @@ async fn both_directions_are_busy_over_a_tiny_transport() {
             )
         };
         let (a, b, from_server, from_client) =
-            timeout(Duration::from_secs(60), tasks).await.expect("nobody waits for ever");
+            timeout(Duration::from_secs(60), tasks).await.expect("all tasks end");
         a.and(b).unwrap();
         assert!(from_server.unwrap() == down, "to the client over {buffer} bytes");
         assert!(from_client.unwrap() == up, "to the server over {buffer} bytes");
@@ -168,7 +168,7 @@ async fn calls_that_are_given_up_lose_and_double_nothing() {
             )
         };
         let (a, b, from_server, from_client) =
-            timeout(Duration::from_secs(60), tasks).await.expect("nobody waits for ever");
+            timeout(Duration::from_secs(60), tasks).await.expect("all tasks end");
         a.and(b).unwrap();
         assert!(from_server.unwrap() == down && from_client.unwrap() == up, "{seed}");
     }

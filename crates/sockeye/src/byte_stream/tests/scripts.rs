@@ -104,7 +104,7 @@ proptest! {
                 )
             };
             let (up, down, from_server, from_client) =
-                timeout(Duration::from_secs(60), conversation).await.expect("nobody waits for ever");
+                timeout(Duration::from_secs(60), conversation).await.expect("all tasks end");
             assert_eq!(from_client.unwrap(), up.unwrap());
             assert_eq!(from_server.unwrap(), down.unwrap());
         });
