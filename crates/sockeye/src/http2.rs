@@ -34,7 +34,7 @@ pub(crate) fn gather<'a>(
 ) -> Cow<'a, [u8]> {
     /// Minimum length of a first piece that is sent as a separate frame, in bytes: a sixteenth of
     /// the largest frame.
-    const ENOUGH: usize = 1024;
+    const MIN_SEPARATE: usize = 1024;
 
     if !padding.is_empty() {
         let all = slices.iter().fold(padding, |mut all, slice| {
@@ -46,18 +46,18 @@ pub(crate) fn gather<'a>(
     let mut pieces = slices.iter().filter(|slice| !slice.is_empty()).peekable();
     let first: &'a [u8] = pieces.next().map_or(&[], |slice| slice);
     let first = &first[..first.len().min(limit)];
-    if first.len() >= ENOUGH.min(limit) || pieces.peek().is_none() {
+    if first.len() >= MIN_SEPARATE.min(limit) || pieces.peek().is_none() {
         return Cow::Borrowed(first);
     }
     let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
     let mut gathered = Vec::with_capacity(all.min(limit));
     gathered.extend_from_slice(first);
     for piece in pieces {
-        let room = limit - gathered.len();
-        if room == 0 {
+        let left = limit - gathered.len();
+        if left == 0 {
             break;
         }
-        gathered.extend_from_slice(&piece[..piece.len().min(room)]);
+        gathered.extend_from_slice(&piece[..piece.len().min(left)]);
     }
     Cow::Owned(gathered)
 }
@@ -72,13 +72,13 @@ pub(crate) fn poll_frames(
     mut poll_frame: impl FnMut(&mut ReadBuf<'_>) -> Poll<io::Result<()>>,
 ) -> Poll<io::Result<()>> {
     /// Maximum size of a frame, in bytes, unless larger ones were allowed (RFC 9113 section 6.5.2).
-    const FULL: usize = 16 * 1024;
+    const MAX_FRAME_SIZE: usize = 16 * 1024;
 
     let mut before = buf.filled().len();
     ready!(poll_frame(buf))?;
     loop {
         let filled = buf.filled().len();
-        if filled - before < FULL
+        if filled - before < MAX_FRAME_SIZE
             || buf.remaining() == 0
             || !matches!(poll_frame(buf), Poll::Ready(Ok(())))
         {
@@ -93,13 +93,13 @@ pub(crate) fn poll_frames(
 pub(crate) fn read_error(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::UnexpectedEof, error),
-        _ => reset(error),
+        _ => reset_error(error),
     }
 }
 
 /// Maps an error for which the library has no kind: the peer or an intermediary has reset the
 /// stream or the connection. The library's error remains inside, with the reason.
-pub(crate) fn reset(error: io::Error) -> io::Error {
+pub(crate) fn reset_error(error: io::Error) -> io::Error {
     //= https://www.rfc-editor.org/rfc/rfc8441#section-5
     //# RST exceptions are represented with the RST_STREAM frame
     if error.kind() != io::ErrorKind::Other {
@@ -144,13 +144,13 @@ mod tests {
         assert!(matches!(gather(Vec::new(), &slices, MAX_WRITE), Cow::Borrowed(b"short")));
     }
 
-    /// Reads frames of these lengths, of which `None` is a failure, into a buffer of `room` bytes;
-    /// returns the result of each read.
-    fn read(lengths: &[Option<usize>], room: usize) -> Vec<Option<usize>> {
+    /// Reads frames of these lengths, of which `None` is a failure, into a buffer of `capacity`
+    /// bytes. Returns the result of each read.
+    fn read(lengths: &[Option<usize>], capacity: usize) -> Vec<Option<usize>> {
         let mut frames = lengths.iter().copied();
         let mut reads = Vec::new();
         while frames.len() > 0 {
-            let mut buf = vec![0; room];
+            let mut buf = vec![0; capacity];
             let mut buf = ReadBuf::new(&mut buf);
             let read = poll_frames(&mut buf, |buf| match frames.next() {
                 Some(Some(length)) => {
@@ -191,10 +191,10 @@ mod tests {
     #[test]
     fn errors_have_the_kinds_of_tcp() {
         let other = || io::Error::other("stream error");
-        assert_eq!(reset(other()).kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(reset_error(other()).kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(read_error(other()).kind(), io::ErrorKind::ConnectionReset);
         let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(reset(broken()).kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(reset_error(broken()).kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(read_error(broken()).kind(), io::ErrorKind::UnexpectedEof);
     }
 }

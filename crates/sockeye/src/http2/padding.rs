@@ -53,11 +53,11 @@ impl Padding {
     }
 
     /// Returns the handle through which the receiving driver reports pongs.
-    pub(crate) fn answered(&self) -> AnsweredPings {
+    pub(crate) fn answered_pings(&self) -> AnsweredPings {
         self.answered.clone()
     }
 
-    /// Returns the control frames to put before a write of `length` bytes, which must be all that
+    /// Returns the control frames that precede a write of `length` bytes, which must be all that
     /// the driver has to write. The caller reports the write afterwards, with
     /// [`Padding::on_written`].
     pub(crate) fn before(&mut self, length: usize) -> Option<Vec<u8>> {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_pong_allows_as_many_short_writes_again() {
         let mut padding = Padding::new(Role::Server);
-        let answered = padding.answered();
+        let answered = padding.answered_pings();
         for number in 1_u64..5 {
             for _ in 0..MAX_SHORT {
                 assert_eq!(write(&mut padding, 20), (vec![], false));

@@ -29,7 +29,7 @@ impl Http2Stream {
 
     /// Returns the handle through which the driver reports pongs.
     pub(super) fn pings(&self) -> AnsweredPings {
-        self.padding.answered()
+        self.padding.answered_pings()
     }
 }
 
@@ -58,28 +58,28 @@ impl AsyncWrite for Http2Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Waits for capacity first: nothing is assembled in vain.
+        // Waits for capacity before the write is assembled.
         ready!(self.as_mut().poll_flush(cx))?;
         let this = &mut *self;
-        let all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
-        let padding = this.padding.before(all).unwrap_or_default();
-        let padded = padding.len();
-        let next = http2::gather(padding, bufs, http2::MAX_WRITE);
-        // hyper had capacity, so that it accepts the whole write.
-        let written = ready!(Pin::new(&mut this.upgraded).poll_write(cx, &next));
-        let taken = written.map_err(http2::reset)?.saturating_sub(padded);
-        this.padding.on_written(taken, all);
+        let length = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        let padding = this.padding.before(length).unwrap_or_default();
+        let padding_length = padding.len();
+        let write = http2::gather(padding, bufs, http2::MAX_WRITE);
+        // hyper has capacity since the flush, so that it accepts the whole write.
+        let written = ready!(Pin::new(&mut this.upgraded).poll_write(cx, &write));
+        let taken = written.map_err(http2::reset_error)?.saturating_sub(padding_length);
+        this.padding.on_written(taken, length);
         Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.upgraded).poll_flush(cx).map_err(http2::reset)
+        Pin::new(&mut self.upgraded).poll_flush(cx).map_err(http2::reset_error)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc8441#section-5
     //# Orderly TCP-level closures are represented as END_STREAM flags
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.upgraded).poll_shutdown(cx).map_err(http2::reset)
+        Pin::new(&mut self.upgraded).poll_shutdown(cx).map_err(http2::reset_error)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -45,7 +45,7 @@ impl Stream {
 
     /// Returns the handle through which the driver reports pongs.
     pub(super) fn pings(&self) -> AnsweredPings {
-        self.padding.answered()
+        self.padding.answered_pings()
     }
 
     /// Resets the stream at once, which tells the server to stop sending.
@@ -202,5 +202,5 @@ pub(super) fn io_error(error: h2::Error) -> io::Error {
     if error.is_io() {
         return error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
     }
-    http2::reset(io::Error::other(error))
+    http2::reset_error(io::Error::other(error))
 }
