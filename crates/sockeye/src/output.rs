@@ -105,7 +105,7 @@ impl Output {
     }
 
     /// Adds a payload as [`Output::push_shared`] does, where the payload is in the input at
-    /// `range`. [`Output::own`] must be called before the input changes.
+    /// `range`. [`Output::copy_input`] must be called before the input changes.
     pub(crate) fn push_input(&mut self, range: Range<usize>, payload: &[u8]) {
         if self.pieces.len() == MAX_PIECES {
             self.copied.extend_from_slice(payload);

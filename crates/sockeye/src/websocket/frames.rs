@@ -24,13 +24,13 @@ use crate::transport::Transport;
 const IN_PLACE_FROM: usize = 4096;
 
 /// Space that is reserved at a time for the rest of a frame, in bytes.
-const STEP: usize = 64 * 1024;
+const READ_SPACE: usize = 64 * 1024;
 
 impl WebSocket {
     /// Converts the connection into a receiver and a sender of frames. Frames are passed as they
-    /// are on the wire, fragments, control frames and reserved bits included; nothing is answered
-    /// or timed, and only the rules of a single frame are checked. For proxies that forward frames,
-    /// and for custom extensions.
+    /// are on the wire, fragments, control frames and reserved bits included: no ping is answered,
+    /// no timeout applies, and only the rules of a single frame are checked. For proxies that
+    /// forward frames, and for custom extensions.
     ///
     /// `limit` is the maximum length of a payload, in bytes: a frame is in memory whole. Pings and
     /// close frames are left to the caller: a proxy forwards them. The deadlines of
@@ -51,14 +51,14 @@ impl WebSocket {
     /// # }
     /// ```
     ///
-    /// # Extensions of one's own
+    /// # Custom extensions
     /// A client offers an extension by [`Client::extension`](crate::Client::extension), a server
     /// agrees to it by [`Response::choose_extension`](crate::upgrade::Response::choose_extension)
     /// in [`before_upgrade`](crate::upgrade::Upgrader::before_upgrade), and
     /// [`extensions`](Self::extensions) returns the agreement on both sides. The program applies
     /// the extension to the frames: to their payload, and to the [`reserved`](Frame::reserved) bits
     /// that the extension defines (RFC 6455 section 9). The program then also has to reassemble
-    /// fragments, answer pings and close.
+    /// fragments, answer pings and do the closing handshake.
     ///
     /// # Errors
     /// [`Error::Usage`] with [`UsageError::MessageInProgress`] when a message was received or sent
@@ -72,7 +72,7 @@ impl WebSocket {
             input,
             masked: role == Role::Server,
             limit,
-            over: false,
+            ended: false,
             _member: member.clone(),
         };
         let mask_key = (role == Role::Client).then_some(random::bytes as fn() -> MaskKey);
@@ -88,7 +88,8 @@ pub struct FrameReceiver {
     /// `true` if the peer must mask its frames.
     masked: bool,
     limit: usize,
-    over: bool,
+    /// `true` once the transport has ended or failed, or a frame broke a rule.
+    ended: bool,
     /// Membership in the drain of the server.
     _member: Option<Arc<Member>>,
 }
@@ -109,18 +110,18 @@ impl FrameReceiver {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>>> {
-        while !self.over {
+        while !self.ended {
             match self.decode() {
                 Ok(Some(frame)) => return Poll::Ready(Ok(Some(frame))),
                 Ok(None) => {}
                 Err(error) => {
-                    self.over = true;
+                    self.ended = true;
                     return Poll::Ready(Err(error.into()));
                 }
             }
             let read = ready!(self.poll_read(cx));
-            self.over = !matches!(read, Ok(1..));
-            if self.over && (read.is_err() || !self.input.is_empty()) {
+            self.ended = !matches!(read, Ok(1..));
+            if self.ended && (read.is_err() || !self.input.is_empty()) {
                 return Poll::Ready(Err(read.map_or_else(read_error, |_| Error::Disconnected)));
             }
         }
@@ -143,7 +144,7 @@ impl FrameReceiver {
                 self.input.len()
             });
         }
-        self.input.reserve(STEP);
+        self.input.reserve(READ_SPACE);
         read::poll_read_into(&mut self.transport, cx, &mut self.input)
     }
 }
@@ -224,7 +225,7 @@ impl FrameSender {
 
 impl fmt::Debug for FrameReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameReceiver").field("over", &self.over).finish_non_exhaustive()
+        f.debug_struct("FrameReceiver").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 

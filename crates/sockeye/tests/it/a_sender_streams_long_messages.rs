@@ -22,9 +22,9 @@ fn long() -> Vec<u8> {
     (0..LONG).map(|index| (index / 1000 % 251).to_le_bytes()[0]).collect()
 }
 
-/// Returns a server's halves, and a client, over a pipe of `room` bytes.
-async fn pair(room: usize, client: Client, options: Options) -> (Sender, Receiver, WebSocket) {
-    let (near, far) = duplex(room);
+/// Returns a server's halves, and a client, over a pipe of `capacity` bytes.
+async fn pair(capacity: usize, client: Client, options: Options) -> (Sender, Receiver, WebSocket) {
+    let (near, far) = duplex(capacity);
     let upgrader = Upgrader::new().options(options);
     let (client, server) = tokio::join!(client.handshake(near), upgrader.accept(far));
     let (sender, receiver) = server.unwrap().split_with(SendQueue::new().capacity(10_000));

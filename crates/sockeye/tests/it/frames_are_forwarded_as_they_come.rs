@@ -20,9 +20,9 @@ use tokio::task::yield_now;
 
 const LIMIT: usize = 1 << 20;
 
-/// Connects a client and a server over a pipe of `room` bytes.
-async fn pair(room: usize, client: &Client, upgrader: &Upgrader) -> (WebSocket, WebSocket) {
-    let (near, far) = duplex(room);
+/// Connects a client and a server over a pipe of `capacity` bytes.
+async fn pair(capacity: usize, client: &Client, upgrader: &Upgrader) -> (WebSocket, WebSocket) {
+    let (near, far) = duplex(capacity);
     let (client, server) = tokio::join!(client.handshake(near), upgrader.accept(far));
     (client.unwrap(), server.unwrap())
 }
@@ -147,7 +147,7 @@ async fn reserved_bits_and_fragments_are_kept() {
 }
 
 #[tokio::test]
-async fn dropping_what_waits_for_room_loses_no_frame() {
+async fn dropping_what_waits_for_capacity_loses_no_frame() {
     let (client, server) = pair(100, &client(), &Upgrader::new()).await;
     let (_, mut sender) = client.into_frames(LIMIT).unwrap();
     let (mut receiver, _sender) = server.into_frames(LIMIT).unwrap();

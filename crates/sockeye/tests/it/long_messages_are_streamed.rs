@@ -21,23 +21,23 @@ use tokio::io::{
 };
 use tokio::task::yield_now;
 
-/// Connects a client and a server over a pipe of `room` bytes.
-async fn pair(room: usize, client: Client, options: Options) -> (WebSocket, WebSocket) {
-    let (near, far) = duplex(room);
+/// Connects a client and a server over a pipe of `capacity` bytes.
+async fn pair(capacity: usize, client: Client, options: Options) -> (WebSocket, WebSocket) {
+    let (near, far) = duplex(capacity);
     let upgrader = Upgrader::new().options(options);
     let (client, server) = tokio::join!(client.handshake(near), upgrader.accept(far));
     (client.unwrap(), server.unwrap())
 }
 
-async fn plain(room: usize) -> (WebSocket, WebSocket) {
-    pair(room, Client::new("ws://example.com/"), Options::new()).await
+async fn plain(capacity: usize) -> (WebSocket, WebSocket) {
+    pair(capacity, Client::new("ws://example.com/"), Options::new()).await
 }
 
 #[cfg(feature = "deflate")]
-async fn compressing(room: usize) -> (WebSocket, WebSocket) {
+async fn compressing(capacity: usize) -> (WebSocket, WebSocket) {
     let deflate = sockeye::Deflate::new();
     let client = Client::new("ws://example.com/").deflate(deflate.clone());
-    pair(room, client, Options::new().deflate(deflate)).await
+    pair(capacity, client, Options::new().deflate(deflate)).await
 }
 
 /// Returns a server and the raw client end of its stream.
@@ -189,7 +189,7 @@ async fn dropping_what_waits_for_a_message_loses_nothing() {
 }
 
 #[tokio::test]
-async fn dropping_what_waits_for_room_or_for_bytes_loses_nothing() {
+async fn dropping_what_waits_for_capacity_or_for_bytes_loses_nothing() {
     const LENGTH: usize = 300_000;
     let (mut client, mut server) = plain(1000).await;
     let sending = tokio::spawn(async move {

@@ -14,8 +14,8 @@ use crate::websocket::WebSocket;
 use crate::websocket::split::StreamSender;
 
 /// Length of a fragment's payload, in bytes. Equal to the unwritten output from which on feeding a
-/// message waits: so each fragment is a write of its own, and two are never in memory.
-const FRAGMENT: usize = 64 * 1024;
+/// message waits: each fragment is a separate write, and two are never in memory.
+const FRAGMENT_LENGTH: usize = 64 * 1024;
 
 /// A message that is written in fragments: an [`AsyncWrite`] that [`finish`](Self::finish) ends.
 /// Returned by [`WebSocket::send_stream`] or
@@ -55,7 +55,7 @@ pub struct MessageWriter<'a> {
 enum Destination<'a> {
     Driver(&'a mut Driver),
     /// The writer task of a split connection.
-    Half(StreamSender),
+    Split(StreamSender),
 }
 
 impl<'a> MessageWriter<'a> {
@@ -63,8 +63,8 @@ impl<'a> MessageWriter<'a> {
         Self { destination: Destination::Driver(driver), kind, buffer: Vec::new(), finished: false }
     }
 
-    pub(in crate::websocket) const fn of_half(stream: StreamSender, kind: Kind) -> Self {
-        Self { destination: Destination::Half(stream), kind, buffer: Vec::new(), finished: false }
+    pub(in crate::websocket) const fn of_split(stream: StreamSender, kind: Kind) -> Self {
+        Self { destination: Destination::Split(stream), kind, buffer: Vec::new(), finished: false }
     }
 
     /// Ends the message; returns once the whole message is written to the transport.
@@ -104,21 +104,21 @@ impl Destination<'_> {
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self {
             Self::Driver(driver) => driver.poll_capacity(cx),
-            Self::Half(stream) => stream.poll_capacity(cx),
+            Self::Split(stream) => stream.poll_capacity(cx),
         }
     }
 
     fn push(&mut self, kind: Kind, fragment: &[u8], last: bool) -> Result<(), UsageError> {
         match self {
             Self::Driver(driver) => driver.push_fragment(kind, fragment, last),
-            Self::Half(stream) => stream.push(fragment, last),
+            Self::Split(stream) => stream.push(fragment, last),
         }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match self {
             Self::Driver(driver) => driver.poll_flush_output(cx),
-            Self::Half(stream) => stream.poll_flush(cx),
+            Self::Split(stream) => stream.poll_flush(cx),
         }
     }
 }
@@ -133,15 +133,17 @@ impl AsyncWrite for MessageWriter<'_> {
         if this.finished {
             return Poll::Ready(Err(Error::from(UsageError::NoMessage).into()));
         }
-        if this.buffer.len() == FRAGMENT {
+        if this.buffer.len() == FRAGMENT_LENGTH {
             ready!(this.poll_fragment(cx))?;
         }
-        if this.buffer.is_empty() && buf.len() >= FRAGMENT {
+        if this.buffer.is_empty() && buf.len() >= FRAGMENT_LENGTH {
             ready!(this.destination.poll_capacity(cx))?;
-            this.destination.push(this.kind, &buf[..FRAGMENT], false).map_err(Error::from)?;
-            return Poll::Ready(Ok(FRAGMENT));
+            this.destination
+                .push(this.kind, &buf[..FRAGMENT_LENGTH], false)
+                .map_err(Error::from)?;
+            return Poll::Ready(Ok(FRAGMENT_LENGTH));
         }
-        let length = buf.len().min(FRAGMENT - this.buffer.len());
+        let length = buf.len().min(FRAGMENT_LENGTH - this.buffer.len());
         this.buffer.extend_from_slice(&buf[..length]);
         Poll::Ready(Ok(length))
     }
@@ -162,7 +164,7 @@ impl AsyncWrite for MessageWriter<'_> {
 
 impl Drop for MessageWriter<'_> {
     fn drop(&mut self) {
-        // `StreamSender` has a `Drop` of its own.
+        // A `StreamSender` cancels the message when it is dropped.
         let Destination::Driver(driver) = &mut self.destination else { return };
         if !self.finished {
             driver.cancel_message();

@@ -194,7 +194,7 @@ impl Sender {
     /// [`WebSocket::send_stream`]: crate::WebSocket::send_stream
     pub async fn send_stream(&self, kind: Kind) -> Result<MessageWriter<'static>> {
         let stream = StreamSender::begin(self.outbox.clone(), kind).await?;
-        Ok(MessageWriter::of_half(stream, kind))
+        Ok(MessageWriter::of_split(stream, kind))
     }
 
     /// Waits until all messages queued so far, by any clone, are written to the transport, or
