@@ -14,7 +14,7 @@ use crate::repeated::Repeated;
 /// second cost nothing.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts TCP connections, for a server with an accept loop of its own.
+/// Accepts TCP connections, for a server with a custom accept loop.
 /// [`Server`](crate::Server) and [`push::Server`](crate::push::Server) treat errors in the same
 /// way.
 ///

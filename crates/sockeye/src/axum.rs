@@ -66,7 +66,7 @@ pub struct WebSocketUpgrade {
     on_upgrade: OnUpgrade,
     peer: Option<SocketAddr>,
     options: Options,
-    own: Overrides,
+    overrides: Overrides,
     data: Extensions,
     drain: Option<Drain>,
     on_failed_upgrade: Option<Box<dyn FnOnce(UpgradeError) + Send>>,
@@ -115,26 +115,26 @@ impl WebSocketUpgrade {
         mut self,
         subprotocols: impl IntoIterator<Item = S>,
     ) -> Self {
-        self.own.subprotocols = Some(subprotocols.into_iter().map(Into::into).collect());
+        self.overrides.subprotocols = Some(subprotocols.into_iter().map(Into::into).collect());
         self
     }
 
     /// Sets the limits and deadlines of the connection: see [`Options::config`].
     pub fn config(mut self, config: Config) -> Self {
-        self.own.config = Some(config);
+        self.overrides.config = Some(config);
         self
     }
 
     /// Accepts permessage-deflate: see [`Options::deflate`].
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: crate::Deflate) -> Self {
-        self.own.deflate = Some(deflate);
+        self.overrides.deflate = Some(deflate);
         self
     }
 
     /// Sets the hosts that the server answers for: see [`Options::allow_hosts`].
     pub fn allow_hosts(mut self, hosts: HostPolicy) -> Self {
-        self.own.hosts = Some(hosts);
+        self.overrides.hosts = Some(hosts);
         self
     }
 
@@ -234,10 +234,10 @@ impl WebSocketUpgrade {
             RoleMetrics::of(Role::Server).count_refused_with(Some(refusal.status()));
             return refusal.into_response();
         }
-        self.options = std::mem::take(&mut self.own).apply(self.options);
+        self.options = std::mem::take(&mut self.overrides).apply(self.options);
         let answer = self.request().and_then(|request| {
             let peer = self.options.client(self.peer, &request);
-            let data = self.options.keep(self.data.clone(), &request, peer)?;
+            let data = self.options.connection_data(self.data.clone(), &request, peer)?;
             Ok((self.options.answer(&request)?, peer, data))
         });
         let (response, peer, data) = match answer {
@@ -256,12 +256,12 @@ impl WebSocketUpgrade {
         upgrading.peer = peer;
         let on_failed_upgrade = self.on_failed_upgrade;
         let member = self.drain.map(|drain| drain.enter());
-        let joining = member.clone();
+        let connection_member = member.clone();
         let task = async move {
             match upgrading.await {
                 Ok(ws) => {
                     let mut ws = ws.with_data(data);
-                    if let Some(member) = joining {
+                    if let Some(member) = connection_member {
                         ws.join_drain(member);
                     }
                     crate::driver::handler::run(handler(ws)).await;
@@ -304,7 +304,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
         let (method, version) = (&parts.method, parts.version);
-        upgrade::check(method, version, &parts.uri, &parts.headers, &parts.extensions)
+        upgrade::parse_request(method, version, &parts.uri, &parts.headers, &parts.extensions)
             .map_err(WebSocketRejection)?;
         let on_upgrade = parts
             .extensions
@@ -317,7 +317,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             on_upgrade,
             peer: parts.extensions.get().map(|PeerAddr(peer)| *peer),
             options: Options::new(),
-            own: Overrides::default(),
+            overrides: Overrides::default(),
             data: Extensions::new(),
             drain: None,
             on_failed_upgrade: None,

@@ -15,10 +15,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::WebSocket;
 use crate::transport::{Io, Transport};
-use crate::websocket::Negotiated as Agreed;
+use crate::websocket::NegotiatedHeaders;
 
 /// Capacity to reserve at a time while a head is read, in bytes: twice the size of most heads.
-const STEP: usize = 1024;
+const READ_SPACE: usize = 1024;
 
 /// The reason why no head could be read.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
         if let Some(end) = search.find(buffer).map_err(HeadError::Handshake)? {
             return Ok(end);
         }
-        buffer.reserve(STEP);
+        buffer.reserve(READ_SPACE);
         let length = stream.read_buf(buffer).await.map_err(HeadError::Io)?;
         if length == 0 {
             let received = buffer.len();
@@ -81,7 +81,7 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
 }
 
 /// Returns the connection with the negotiated parameters.
-pub(crate) fn agreed(connection: Connection, negotiated: &Negotiated) -> Connection {
+pub(crate) fn apply_negotiated(connection: Connection, negotiated: &Negotiated) -> Connection {
     #[cfg(feature = "deflate")]
     if let Some((deflate, parameters)) = &negotiated.deflate {
         return connection.with_deflate(deflate, *parameters);
@@ -109,7 +109,7 @@ pub(crate) fn open_from(
     input: &[u8],
     negotiated: Negotiated,
 ) -> WebSocket {
-    let connection = agreed(connection, &negotiated);
+    let connection = apply_negotiated(connection, &negotiated);
     if let Transport::Tcp(stream) = &transport {
         // Messages are written whole: waiting for more output would only delay them. If the stream
         // is already lost, this fails, and the next read reports the error.
@@ -127,5 +127,6 @@ pub(crate) fn open_from(
     // A copy, so that an idle connection does not hold the head's buffer.
     let input = BytesMut::from(input);
     let Negotiated { subprotocol, extensions, .. } = negotiated;
-    WebSocket::new(transport, connection, input, Agreed { subprotocol, extensions }).with_peer(peer)
+    let negotiated = NegotiatedHeaders { subprotocol, extensions };
+    WebSocket::new(transport, connection, input, negotiated).with_peer(peer)
 }

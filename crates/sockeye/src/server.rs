@@ -254,7 +254,7 @@ impl Server {
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { mut acceptor, max_connections, drain, shutdown: how, .. } = self;
+        let Self { mut acceptor, max_connections, drain, shutdown: settings, .. } = self;
         let setup = Arc::new(ConnectionSetup {
             upgrader: self.upgrader,
             quota: self.quota,
@@ -267,12 +267,12 @@ impl Server {
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         while let Some((stream, peer, permit)) =
-            unless(accept(&mut acceptor, &free), shutdown.as_mut()).await
+            run_until(accept(&mut acceptor, &free), shutdown.as_mut()).await
         {
             while tasks.try_join_next().is_some() {}
             let (handler, setup, member) = (handler.clone(), setup.clone(), drain.enter());
             let place = match setup.enter(peer) {
-                QuotaDecision::At(place) => place,
+                QuotaDecision::Accepted(place) => place,
                 QuotaDecision::Full(refusing) => {
                     tasks.spawn(member.run(async move {
                         let _refusing = refusing;
@@ -294,7 +294,7 @@ impl Server {
             tasks.spawn(member.run(task.instrument(upgrade::span())));
         }
         drop(acceptor);
-        Ok(drain.finish(how).await)
+        Ok(drain.finish(settings).await)
     }
 }
 
@@ -309,7 +309,7 @@ async fn accept(
 }
 
 /// Returns the result of the work, or `None` when `stop` is ready first.
-async fn unless<T>(
+async fn run_until<T>(
     work: impl Future<Output = T>,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<T> {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{ByteStream, Error};
 use crate::transport::Transport;
-use crate::websocket::Negotiated;
+use crate::websocket::NegotiatedHeaders;
 use crate::{Error as ConnectionError, WebSocket};
 
 mod deadlines;
@@ -20,7 +20,7 @@ mod scripts;
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
-    WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+    WebSocket::new(transport, connection, BytesMut::new(), NegotiatedHeaders::default())
 }
 
 /// Returns both ends over a pipe that holds `buffer` bytes: first the client.

@@ -24,13 +24,13 @@ const MAX_RESETS: u32 = 250;
 /// The rate of control frames that a connection may sustain, per second, and the maximum burst
 /// after a period with fewer. h2 needs 1 to 2 µs for each: a connection that sends nothing else
 /// uses half a percent of a core. Clients send a ping every few seconds; window updates are allowed
-/// for the data that clients receive, see [`FOR_DATA`].
+/// for the data that clients receive, see [`FRAMES_PER_DATA`].
 const RATE: u32 = 2_000;
 const BURST: u32 = 10_000;
 
 /// Number of control frames allowed for each DATA frame that the server sends: an update of both
 /// windows.
-const FOR_DATA: i64 = 2;
+const FRAMES_PER_DATA: i64 = 2;
 
 /// Additional delay, so that a connection over its limit regains this much before it is read again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -85,7 +85,7 @@ pub struct Http2Guard<S> {
     preface: Option<&'static [u8]>,
     received: FrameHeaders,
     sent: FrameHeaders,
-    share: FrameRateLimit,
+    rate_limit: FrameRateLimit,
     resets: u32,
     max_resets: u32,
     limit: ResetLimit,
@@ -99,7 +99,7 @@ impl<S> Http2Guard<S> {
             preface: Some(PREFACE),
             received: FrameHeaders::default(),
             sent: FrameHeaders::default(),
-            share: FrameRateLimit::default(),
+            rate_limit: FrameRateLimit::default(),
             resets: 0,
             max_resets: MAX_RESETS,
             limit: ResetLimit(Arc::new(Notify::new())),
@@ -138,7 +138,7 @@ impl<S> Http2Guard<S> {
             }
             _ => control += 1,
         });
-        self.share.take(control);
+        self.rate_limit.take(control);
         if resets == 0 {
             return Ok(());
         }
@@ -241,7 +241,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Guard<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.share.poll(cx));
+        ready!(this.rate_limit.poll(cx));
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
         let checked = this.on_received(&buf.filled()[before..]);
@@ -260,7 +260,7 @@ impl<S: AsyncWrite + Unpin> Http2Guard<S> {
             self.sent.read(part, |kind, _| data += i64::from(kind == Kind::DATA));
             length -= part.len();
         }
-        self.share.add(data * FOR_DATA);
+        self.rate_limit.add(data * FRAMES_PER_DATA);
     }
 }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn control_frames_beyond_the_share_wait() {
+    async fn control_frames_beyond_the_limit_wait() {
         let pings = |count| [PREFACE.to_vec(), PING.repeat(count)].concat();
         assert_eq!(read(pings(9_000)).await.unwrap(), Duration::ZERO);
         // The burst, then the rate: with the paused clock, time passes only while the guard waits.
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn too_many_resets_are_told_and_then_fail() {
+    async fn too_many_resets_are_notified_and_then_fail() {
         let (mut client, server) = duplex(100_000);
         let mut guard = Http2Guard::new(server).max_resets(10);
         let limit = guard.reset_limit();

@@ -27,7 +27,7 @@ pub(super) struct ConnectionSetup {
 pub(super) enum QuotaDecision {
     /// The connection proceeds, with a place in the quota if there is one, or without one yet if a
     /// proxy has to report the client's address.
-    At(Option<QuotaPermit>),
+    Accepted(Option<QuotaPermit>),
     /// The address has too many connections, and the client is to be refused.
     Full(RefusalPermit),
     /// Too many clients are being refused: the connection is dropped.
@@ -38,12 +38,12 @@ impl ConnectionSetup {
     /// Counts a connection by its address; behind a trusted proxy, that is not the client's, and is
     /// not counted here.
     pub(super) fn enter(&self, peer: SocketAddr) -> QuotaDecision {
-        let Some(quota) = &self.quota else { return QuotaDecision::At(None) };
+        let Some(quota) = &self.quota else { return QuotaDecision::Accepted(None) };
         if self.upgrader.proxies().trusts(peer.ip()) {
-            return QuotaDecision::At(None);
+            return QuotaDecision::Accepted(None);
         }
         match quota.enter(peer.ip()) {
-            Entry::Free(place) => QuotaDecision::At(Some(place)),
+            Entry::Free(place) => QuotaDecision::Accepted(Some(place)),
             Entry::Full(refusing) => QuotaDecision::Full(refusing),
             Entry::Dropped => QuotaDecision::Dropped,
         }

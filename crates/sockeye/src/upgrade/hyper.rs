@@ -92,7 +92,7 @@ pub fn hyper<B, C: Default>(
         tracing::debug!(error = error as &dyn std::error::Error, "request not upgraded");
         RoleMetrics::of(Role::Server).count_refused(error);
     }
-    let Answered { response, on_upgrade, peer, data } = answered?;
+    let AcceptedRequest { response, on_upgrade, peer, data } = answered?;
     let span = tracing::debug_span!(
         "websocket",
         peer = peer.map(tracing::field::display),
@@ -104,7 +104,8 @@ pub fn hyper<B, C: Default>(
     Ok((answer, Upgrading { peer, data, span, ..upgrading }))
 }
 
-struct Answered {
+/// A request that obeys the rules of the handshake, with the response to it.
+struct AcceptedRequest {
     response: Response,
     on_upgrade: OnUpgrade,
     peer: Option<SocketAddr>,
@@ -114,20 +115,20 @@ struct Answered {
 fn answer<B>(
     request: &mut http::Request<B>,
     options: &Options,
-) -> Result<Answered, HandshakeError> {
+) -> Result<AcceptedRequest, HandshakeError> {
     let (response, peer, data) = {
         let (method, version, uri) = (request.method(), request.version(), request.uri());
-        let parsed = check(method, version, uri, request.headers(), request.extensions())?;
+        let parsed = parse_request(method, version, uri, request.headers(), request.extensions())?;
         let peer = request.extensions().get().map(|PeerAddr(peer)| *peer);
         let peer = options.client(peer, &parsed);
-        (options.answer(&parsed)?, peer, options.keep(Extensions::new(), &parsed, peer)?)
+        (options.answer(&parsed)?, peer, options.connection_data(Extensions::new(), &parsed, peer)?)
     };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
-    Ok(Answered { response, on_upgrade, peer, data })
+    Ok(AcceptedRequest { response, on_upgrade, peer, data })
 }
 
 /// Returns the request for a WebSocket, parsed by the rules of its version of HTTP.
-pub(crate) fn check<'a>(
+pub(crate) fn parse_request<'a>(
     method: &Method,
     version: Version,
     uri: &'a Uri,

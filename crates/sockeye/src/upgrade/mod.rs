@@ -9,7 +9,7 @@
 //! All three check requests by the same rules, accept the same [`Options`] and refuse with the same
 //! [`Refusal`]s.
 //!
-//! A server with an accept loop of its own, for HTTP libraries or protocols besides WebSockets, uses
+//! A server with a custom accept loop, for HTTP libraries or protocols besides WebSockets, uses
 //! [`TcpAcceptor`], which survives errors of accepting, and [`Drain::guard`](crate::Drain::guard)
 //! for a graceful shutdown. With hyper, `WriteTimeout` and `Http2Guard` bound what a client costs:
 //! see the example `http2_server`.
@@ -53,7 +53,7 @@ mod write_timeout;
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Upgrading, hyper};
 #[cfg(feature = "axum")]
-pub(crate) use self::hyper::{check, not_upgradable, upgrade};
+pub(crate) use self::hyper::{not_upgradable, parse_request, upgrade};
 pub use crate::accept::TcpAcceptor;
 #[cfg(feature = "hyper")]
 pub use crate::http2::{Http2Guard, ResetLimit, TooManyResets};

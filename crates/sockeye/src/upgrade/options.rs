@@ -159,7 +159,7 @@ impl Options {
 
     /// Returns the connection's data: `data` and, with [`keep_request`](Self::keep_request), the
     /// request.
-    pub(crate) fn keep(
+    pub(crate) fn connection_data(
         &self,
         mut data: Extensions,
         request: &Request<'_>,
@@ -179,7 +179,7 @@ impl Options {
     /// Returns the protocol state of a connection with the negotiated terms.
     #[cfg(unix)]
     pub(crate) fn connection(&self, negotiated: &Negotiated) -> Connection {
-        opening::agreed(Connection::server(&self.config), negotiated)
+        opening::apply_negotiated(Connection::server(&self.config), negotiated)
     }
 
     /// Opens the connection of the client at `peer` after the handshake; `input` holds the bytes

@@ -33,8 +33,8 @@ const TIMEOUT_ANSWER_DEADLINE: Duration = Duration::from_secs(1);
 
 type OnHost = dyn Fn(&str) -> Result<(), Refusal> + Send + Sync;
 type OnHeader = dyn Fn(&str, &[u8]) -> Result<(), Refusal> + Send + Sync;
-type Admit = dyn Fn(UpgradeRequest) -> Verdict + Send + Sync;
-type Verdict = Pin<Box<dyn Future<Output = Result<Admission, Refusal>> + Send>>;
+type Admit = dyn Fn(UpgradeRequest) -> AdmitFuture + Send + Sync;
+type AdmitFuture = Pin<Box<dyn Future<Output = Result<Admission, Refusal>> + Send>>;
 type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> + Send + Sync;
 
 /// An acceptor that upgrades byte streams to WebSockets, with callbacks that check each request.
@@ -74,7 +74,7 @@ type BeforeUpgrade = dyn Fn(&Request<'_>, &mut Response) -> Result<(), Refusal> 
 /// ```
 #[derive(Clone, Default)]
 pub struct Upgrader {
-    /// In a box, so that a task which makes one for its connection is not larger for ever.
+    /// Boxed, so that a task that creates an upgrader for its connection stays small.
     options: Box<Options>,
     on_host: Option<Arc<OnHost>>,
     on_header: Option<Arc<OnHeader>>,
@@ -371,7 +371,7 @@ impl Upgrader {
                 *deciding = false;
                 data = admission.apply(&request, &mut response).map_err(HandshakeError::from)?;
             }
-            let data = self.options.keep(data, &request, peer)?;
+            let data = self.options.connection_data(data, &request, peer)?;
             (response, data, peer, admitted)
         };
         let mut bytes = Vec::with_capacity(256);

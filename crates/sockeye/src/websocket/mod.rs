@@ -69,14 +69,14 @@ pub use message_stream::{MessageReader, MessageWriter};
 pub struct WebSocket {
     pub(crate) driver: Driver,
     /// Boxed, since most connections negotiate nothing.
-    negotiated: Option<Box<Negotiated>>,
+    negotiated: Option<Box<NegotiatedHeaders>>,
     /// Stored, since a socket no longer reports the address once the connection is lost.
     peer: Option<SocketAddr>,
 }
 
 /// The results of the opening handshake, beyond the connection itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Negotiated {
+pub(crate) struct NegotiatedHeaders {
     pub(crate) subprotocol: Option<String>,
     /// The value of `Sec-WebSocket-Extensions` in the answer.
     pub(crate) extensions: Option<String>,
@@ -89,7 +89,7 @@ impl WebSocket {
         transport: Transport,
         connection: Connection,
         input: BytesMut,
-        negotiated: Negotiated,
+        negotiated: NegotiatedHeaders,
     ) -> Self {
         let agreed = negotiated.subprotocol.is_some() || negotiated.extensions.is_some();
         let peer = transport.peer_addr();

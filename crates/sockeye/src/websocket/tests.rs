@@ -14,7 +14,7 @@ use tokio::io::{
 };
 use tokio::time::timeout;
 
-use super::{Negotiated, WebSocket};
+use super::{NegotiatedHeaders, WebSocket};
 use crate::Error;
 use crate::transport::Transport;
 
@@ -24,7 +24,7 @@ mod lost;
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
-    WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+    WebSocket::new(transport, connection, BytesMut::new(), NegotiatedHeaders::default())
         .with_timeouts(&Config::new())
 }
 
@@ -345,7 +345,12 @@ fn endless() -> WebSocket {
     frame.resize(frame.len() + 1000, b'x');
     let transport = Transport::boxed(Endless { frame, at: 0, writes: 0 }, None);
     let config = Config::new().close_timeout(Duration::from_millis(50));
-    WebSocket::new(transport, Connection::server(&config), BytesMut::new(), Negotiated::default())
+    WebSocket::new(
+        transport,
+        Connection::server(&config),
+        BytesMut::new(),
+        NegotiatedHeaders::default(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,12 +17,12 @@ mod positions;
 
 use super::{Dropped, Receiver, SendQueue, Sender, TrySendError, WhenFull};
 use crate::transport::Transport;
-use crate::websocket::{Negotiated, WebSocket};
+use crate::websocket::{NegotiatedHeaders, WebSocket};
 use crate::{Error, Result};
 
 fn websocket(stream: DuplexStream, connection: Connection) -> WebSocket {
     let transport = Transport::boxed(stream, None);
-    WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+    WebSocket::new(transport, connection, BytesMut::new(), NegotiatedHeaders::default())
         .with_timeouts(&Config::new())
 }
 

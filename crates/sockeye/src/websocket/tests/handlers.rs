@@ -51,7 +51,7 @@ async fn server_with_input(messages: usize) -> (DuplexStream, WebSocket, Arc<Ato
     let writes = Arc::new(AtomicUsize::new(0));
     let transport = Transport::boxed(Counting(stream, writes.clone()), None);
     let connection = Connection::server(&Config::new());
-    let ws = WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default())
+    let ws = WebSocket::new(transport, connection, BytesMut::new(), NegotiatedHeaders::default())
         .with_timeouts(&Config::new());
     raw.write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x'].repeat(messages)).await.unwrap();
     (raw, ws, writes)

@@ -62,7 +62,8 @@ async fn over_tcp() -> (Sender, Receiver, TcpStream) {
     let (peer, server) = tokio::join!(TcpStream::connect(address), listener.accept());
     let connection = Connection::server(&Config::new());
     let transport = server.unwrap().0.into();
-    let server = WebSocket::new(transport, connection, BytesMut::new(), Negotiated::default());
+    let server =
+        WebSocket::new(transport, connection, BytesMut::new(), NegotiatedHeaders::default());
     let (sender, receiver) = server.split();
     (sender, receiver, peer.unwrap())
 }

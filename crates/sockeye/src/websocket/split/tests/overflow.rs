@@ -13,7 +13,7 @@ async fn tcp_pair() -> (WebSocket, WebSocket) {
     let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
     let config = Config::new();
     let over = |stream: TcpStream, connection| {
-        WebSocket::new(stream.into(), connection, BytesMut::new(), Negotiated::default())
+        WebSocket::new(stream.into(), connection, BytesMut::new(), NegotiatedHeaders::default())
             .with_timeouts(&config)
     };
     (
