@@ -151,12 +151,12 @@ async fn a_hook_that_never_decides_is_dropped_at_the_deadline_and_the_client_tol
             let _ = self.0.take().unwrap().send(());
         }
     }
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = std::sync::Mutex::new(Some(tell));
+    let (notify, notified) = tokio::sync::oneshot::channel();
+    let notify = std::sync::Mutex::new(Some(notify));
     let timeout = Duration::from_millis(20);
     let upgrader =
         Upgrader::new().options(Options::new().handshake_timeout(timeout)).admit(move |_| {
-            let dropped = Dropped(tell.lock().unwrap().take());
+            let dropped = Dropped(notify.lock().unwrap().take());
             async move {
                 let _dropped = dropped;
                 std::future::pending().await
@@ -167,7 +167,7 @@ async fn a_hook_that_never_decides_is_dropped_at_the_deadline_and_the_client_tol
     let server = tokio::spawn(async move { upgrader.accept(stream).await });
     let answer = peer::read_all(&mut client).await;
     drop(client);
-    told.await.unwrap();
+    notified.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(
         answer.ends_with("\r\n\r\nthe server did not decide on the request in time\n"),

@@ -164,7 +164,7 @@ async fn who_does_not_go_is_dropped_with_its_handler_and_counted() {
 async fn a_handler_that_only_sends_closes_with_its_next_message() {
     let drain = Drain::new();
     let (mut client, ws) = pair().await;
-    let (tell, told) = oneshot::channel();
+    let (report, reported) = oneshot::channel();
     let ticker = async move |mut ws: WebSocket| {
         let error = loop {
             match ws.send("tick").await {
@@ -172,7 +172,7 @@ async fn a_handler_that_only_sends_closes_with_its_next_message() {
                 Err(error) => break error,
             }
         };
-        let _ = tell.send(matches!(error, Error::Closed(_)));
+        let _ = report.send(matches!(error, Error::Closed(_)));
     };
     tokio::spawn(drain.serve(ws, ticker));
     assert_eq!(client.recv().await.unwrap(), Some("tick".into()));
@@ -182,7 +182,7 @@ async fn a_handler_that_only_sends_closes_with_its_next_message() {
     });
     while client.recv().await.unwrap().is_some() {}
     hint(client.close_frame(), CloseCode::GOING_AWAY);
-    assert!(told.await.unwrap());
+    assert!(reported.await.unwrap());
     let drained = finish.await.unwrap();
     assert_eq!((drained.closed, drained.dropped), (1, 0));
 }
@@ -363,9 +363,9 @@ async fn a_connection_that_nobody_looks_at_is_told_of_as_left() {
 #[tokio::test(start_paused = true)]
 async fn a_guard_keeps_the_drain_waiting() {
     let drain = Drain::new();
-    let (guard, told) = (drain.guard(), drain.clone());
+    let (guard, watched) = (drain.guard(), drain.clone());
     let http = tokio::spawn(async move {
-        told.begun().await;
+        watched.begun().await;
         sleep(Duration::from_secs(4)).await;
         drop(guard);
     });

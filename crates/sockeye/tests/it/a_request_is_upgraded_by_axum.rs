@@ -89,7 +89,7 @@ async fn a_request_that_is_not_for_a_websocket_is_answered() {
 #[tokio::test]
 async fn the_request_tells_who_asks_and_options_come_in_any_order() {
     async fn route(upgrade: WebSocketUpgrade) -> Response {
-        let asked = [
+        let values = [
             upgrade.bearer_token().unwrap().to_owned(),
             upgrade.cookie("sid").unwrap().to_owned(),
             upgrade.query("room").unwrap().into_owned(),
@@ -99,7 +99,7 @@ async fn the_request_tells_who_asks_and_options_come_in_any_order() {
         let upgrade = upgrade.config(Config::new().max_message_length(10)).subprotocols(["chat"]);
         let options = Options::new().subprotocols(["other"]);
         upgrade.options(options).on_upgrade(async move |mut ws| {
-            ws.send(asked.join(" ")).await?;
+            ws.send(values.join(" ")).await?;
             echo(ws).await
         })
     }

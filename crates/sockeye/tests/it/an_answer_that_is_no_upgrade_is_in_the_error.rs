@@ -55,8 +55,8 @@ async fn an_answer_of_unknown_length_that_stays_open_does_not_hold_the_error_bac
 async fn an_answer_that_cannot_have_content_is_not_waited_on() {
     let start = tokio::time::Instant::now();
     for status in [204, 304] {
-        let (told, body, _) = status_and_body(format!("HTTP/1.1 {status} x\r\n\r\n")).await;
-        assert_eq!((told.as_u16(), body.as_str()), (status, ""));
+        let (received, body, _) = status_and_body(format!("HTTP/1.1 {status} x\r\n\r\n")).await;
+        assert_eq!((received.as_u16(), body.as_str()), (status, ""));
     }
     // Time is paused and advances only when all tasks wait.
     assert_eq!(start.elapsed(), std::time::Duration::ZERO);

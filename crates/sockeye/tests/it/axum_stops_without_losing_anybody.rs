@@ -65,13 +65,12 @@ async fn serve() -> Running {
     let address: SocketAddr = listener.local_addr().unwrap();
     let router = Router::new().route("/ws", any(greet)).with_state(app.clone());
     let (stop, mut stopped) = watch::channel(false);
-    let told = async move {
+    let shutdown = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    let server =
-        tokio::spawn(
-            async move { axum::serve(listener, router).with_graceful_shutdown(told).await },
-        );
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    });
     let client = Client::new(format!("ws://{address}/ws"));
     Running { app, client, stop, server }
 }

@@ -47,8 +47,8 @@ async fn our_client_and_their_server_agree_on_every_combination() {
     let mut pairs = pairs(&settings, &offers, default);
     // An offer below the server's setting.
     let strict = Parameters { server_max_window_bits: Most(12), ..default };
-    let asked = Parameters { server_max_window_bits: Most(9), ..default };
-    pairs.push((Some(Parameters { client_max_window_bits: Absent, ..strict }), Some(asked)));
+    let requested = Parameters { server_max_window_bits: Most(9), ..default };
+    pairs.push((Some(Parameters { client_max_window_bits: Absent, ..strict }), Some(requested)));
     our_client_with(SERVER, pairs, answer).await;
 }
 

@@ -135,8 +135,8 @@ async fn another_status_is_told_as_it_is() {
         (format!("ws://{server}/304?/hop/0"), 304),
     ] {
         match client(&url).follow_redirects(1).connect().await.unwrap_err() {
-            ConnectError::Handshake(HandshakeError::Status { status: told, .. }) => {
-                assert_eq!(told, status, "{url}");
+            ConnectError::Handshake(HandshakeError::Status { status: received, .. }) => {
+                assert_eq!(received, status, "{url}");
             }
             other => panic!("{other:?}"),
         }

@@ -6,7 +6,7 @@ use crate::pairing::plain;
 
 #[test]
 fn messages_bytes_connections_and_close_frames() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut client, mut server) = plain().await;
         client.send("hello").await.unwrap();
         client.send(vec![1, 2, 3]).await.unwrap();
@@ -24,7 +24,7 @@ fn messages_bytes_connections_and_close_frames() {
     });
     // Frames: 2 bytes of header, 4 of mask key from the client, 2 of close code.
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_received_total{client,1000} 1",
             "sockeye_close_frames_received_total{server,1000} 1",
@@ -58,7 +58,7 @@ fn messages_bytes_connections_and_close_frames() {
 
 #[test]
 fn the_halves_of_a_connection_count_as_the_whole() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (client, mut server) = plain().await;
         let (sender, mut receiver) = client.split();
         sender.send("hello").await.unwrap();
@@ -68,7 +68,7 @@ fn the_halves_of_a_connection_count_as_the_whole() {
         assert_eq!((ours.unwrap(), theirs.unwrap()), (None, None));
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_received_total{client,1001} 1",
             "sockeye_close_frames_received_total{server,1001} 1",
@@ -89,7 +89,7 @@ fn the_halves_of_a_connection_count_as_the_whole() {
 
 #[test]
 fn a_byte_stream_counts_its_messages_and_each_close_frame_once() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (client, server) = plain().await;
         let (mut client, mut server) = (client.into_byte_stream(), server.into_byte_stream());
         let mut received = Vec::new();
@@ -102,7 +102,7 @@ fn a_byte_stream_counts_its_messages_and_each_close_frame_once() {
         assert_eq!(received, b"hellobye");
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_received_total{client,1000} 1",
             "sockeye_close_frames_received_total{server,1000} 1",
@@ -129,7 +129,7 @@ fn a_byte_stream_counts_its_messages_and_each_close_frame_once() {
 #[test]
 fn a_message_in_pieces_is_one_message() {
     const LENGTH: usize = 150_000;
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut client, mut server) = plain().await;
         let mut message = client.send_stream(Kind::Binary).await.unwrap();
         message.write_all(&vec![7; LENGTH]).await.unwrap();
@@ -141,7 +141,7 @@ fn a_message_in_pieces_is_one_message() {
     });
     // Three fragments: the extended length takes 8 bytes in two of them and 2 in the last.
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_connections_opened_total{client} 1",
             "sockeye_connections_opened_total{server} 1",
@@ -158,9 +158,9 @@ fn a_message_in_pieces_is_one_message() {
 #[test]
 fn a_connection_that_is_open_shows_in_the_gauge() {
     let mut kept = None;
-    let figures = record_async(async { kept = Some(plain().await) });
+    let metrics = record_async(async { kept = Some(plain().await) });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_connections_opened_total{client} 1",
             "sockeye_connections_opened_total{server} 1",

@@ -19,7 +19,7 @@ async fn accept() -> (sockeye::WebSocket, DuplexStream) {
 
 #[test]
 fn a_broken_rule_is_answered_and_counted() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut ws, mut peer) = accept().await;
         // Not masked.
         peer.write_all(b"\x81\x01x").await.unwrap();
@@ -31,7 +31,7 @@ fn a_broken_rule_is_answered_and_counted() {
         assert!(matches!(received, Err(Error::Protocol(ProtocolError::Unmasked))));
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_sent_total{server,1002} 1",
             "sockeye_connections_failed_total{server,protocol} 1",
@@ -43,13 +43,13 @@ fn a_broken_rule_is_answered_and_counted() {
 
 #[test]
 fn a_peer_that_vanishes_is_disconnected() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut ws, peer) = accept().await;
         drop(peer);
         assert!(matches!(ws.recv().await, Err(Error::Disconnected)));
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_connections_failed_total{server,disconnected} 1",
             "sockeye_connections_opened_total{server} 1",
@@ -59,13 +59,13 @@ fn a_peer_that_vanishes_is_disconnected() {
 
 #[test]
 fn a_peer_that_is_silent_is_out_of_time() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let config = Config::new().ping_after(Some(Duration::from_secs(1)));
         let (_silent, mut server) = pair(client(), Options::new().config(config)).await;
         assert!(matches!(server.recv().await, Err(Error::TimedOut(TimedOut::Keepalive))));
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_connections_failed_total{server,keepalive} 1",
             "sockeye_connections_opened_total{client} 1",
@@ -76,14 +76,14 @@ fn a_peer_that_is_silent_is_out_of_time() {
 
 #[test]
 fn codes_of_applications_make_one_label() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut ws, mut peer) = accept().await;
         // 4321, with a mask key of zeros.
         peer.write_all(b"\x88\x82\0\0\0\0\x10\xe1").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_received_total{server,4xxx} 1",
             "sockeye_close_frames_sent_total{server,4xxx} 1",

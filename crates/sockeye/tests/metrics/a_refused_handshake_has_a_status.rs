@@ -10,15 +10,15 @@ async fn refuse(_: UpgradeRequest) -> Result<Admission, Refusal> {
 
 #[test]
 fn both_ends_count_the_status() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (near, far) = tokio::io::duplex(1 << 20);
         let upgrader = Upgrader::new().admit(refuse);
         let client = client();
-        let (asked, accepted) = tokio::join!(client.handshake(near), upgrader.accept(far));
-        assert!(asked.is_err() && accepted.is_err());
+        let (connected, accepted) = tokio::join!(client.handshake(near), upgrader.accept(far));
+        assert!(connected.is_err() && accepted.is_err());
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_handshakes_refused_total{client,403} 1",
             "sockeye_handshakes_refused_total{server,403} 1",
@@ -28,11 +28,11 @@ fn both_ends_count_the_status() {
 
 #[test]
 fn a_client_that_asks_for_nothing_is_told_nothing() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (mut near, far) = tokio::io::duplex(1 << 20);
         near.write_all(b"GET / HT").await.unwrap();
         drop(near);
         assert!(Upgrader::new().accept(far).await.is_err());
     });
-    assert_eq!(figures, ["sockeye_handshakes_refused_total{server,none} 1"]);
+    assert_eq!(metrics, ["sockeye_handshakes_refused_total{server,none} 1"]);
 }

@@ -9,7 +9,7 @@ const LONG: usize = 2 << 20;
 /// Returns the metrics of dropped messages. Two short messages are sent while a long one is
 /// written, and the queue has capacity for one of them.
 fn dropped(when_full: WhenFull) -> Vec<String> {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (client, _server) = plain().await;
         let capacity = u32::try_from(LONG + 64 + 67).unwrap();
         let queue = SendQueue::new().capacity(capacity).when_full(when_full);
@@ -19,7 +19,7 @@ fn dropped(when_full: WhenFull) -> Vec<String> {
         // Fails if the policy closes the connection.
         let _ = sender.send("two").await;
     });
-    figures.into_iter().filter(|line| line.contains("dropped")).collect()
+    metrics.into_iter().filter(|line| line.contains("dropped")).collect()
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn the_newest_the_oldest_and_what_was_left_unsent() {
 
 #[test]
 fn a_value_that_was_replaced() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let (client, mut server) = plain().await;
         let (sender, _receiver) = client.split();
         for price in ["1", "2", "3"] {
@@ -41,6 +41,6 @@ fn a_value_that_was_replaced() {
         }
         assert_eq!(server.recv().await.unwrap().unwrap(), "3");
     });
-    let dropped: Vec<_> = figures.into_iter().filter(|line| line.contains("dropped")).collect();
+    let dropped: Vec<_> = metrics.into_iter().filter(|line| line.contains("dropped")).collect();
     assert_eq!(dropped, ["sockeye_messages_dropped_total{replaced} 2"]);
 }

@@ -33,8 +33,8 @@ pub(crate) fn record_async(work: impl Future<Output = ()>) -> Vec<String> {
 }
 
 fn lines(recorder: &Snapshotter) -> Vec<String> {
-    let figures = recorder.snapshot().into_vec().into_iter();
-    let mut lines: Vec<String> = figures
+    let metrics = recorder.snapshot().into_vec().into_iter();
+    let mut lines: Vec<String> = metrics
         .filter_map(|(key, _, description, value)| {
             assert!(description.is_some(), "{key:?} is not described");
             let value = match value {

@@ -9,7 +9,7 @@ use crate::pairing::{client, pair};
 
 #[test]
 fn each_ping_that_was_answered_is_a_sample() {
-    let figures = record_async(async {
+    let metrics = record_async(async {
         let silent = client().config(Config::new().ping_after(None));
         let pinging = Config::new().ping_after(Some(Duration::from_secs(10)));
         let (mut client, mut server) = pair(silent, Options::new().config(pinging)).await;
@@ -19,7 +19,7 @@ fn each_ping_that_was_answered_is_a_sample() {
     });
     // A ping of 4 bytes with a pong of 8, and no message.
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_connections_opened_total{client} 1",
             "sockeye_connections_opened_total{server} 1",

@@ -80,7 +80,7 @@ fn exchange(stream: &mut TcpStream, text: &str, expected: &str) {
 
 #[test]
 fn messages_drops_broadcasts_and_close_frames() {
-    let figures = serve(|address| {
+    let metrics = serve(|address| {
         let mut stream = ask(address, "/");
         exchange(&mut stream, "twice", "taken");
         ask_for(&mut stream, "to all");
@@ -97,7 +97,7 @@ fn messages_drops_broadcasts_and_close_frames() {
         assert_eq!(stream.read(&mut close).unwrap(), 0);
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_received_total{server,1008} 1",
             "sockeye_close_frames_sent_total{server,1008} 1",
@@ -115,7 +115,7 @@ fn messages_drops_broadcasts_and_close_frames() {
 
 #[test]
 fn refusals_and_failures() {
-    let figures = serve(|address| {
+    let metrics = serve(|address| {
         let _refused = ask(address, "/elsewhere");
         let mut stream = ask(address, "/");
         // Not masked.
@@ -125,7 +125,7 @@ fn refusals_and_failures() {
         assert_eq!(rest[..4], [0x88, rest[1], 0x03, 0xea]);
     });
     assert_eq!(
-        figures,
+        metrics,
         [
             "sockeye_close_frames_sent_total{server,1002} 1",
             "sockeye_connections_failed_total{server,protocol} 1",

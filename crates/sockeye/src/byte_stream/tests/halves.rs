@@ -161,10 +161,10 @@ async fn calls_that_are_given_up_lose_and_double_nothing() {
         let (up, down) = (noise(seed + 1, 100_000), noise(seed + 51, 100_000));
         let tasks = async {
             tokio::join!(
-                tokio::spawn(write_impatiently(client_writes, up.clone())),
-                tokio::spawn(write_impatiently(server_writes, down.clone())),
-                tokio::spawn(read_impatiently(client_reads)),
-                tokio::spawn(read_impatiently(server_reads)),
+                tokio::spawn(write_cancelling(client_writes, up.clone())),
+                tokio::spawn(write_cancelling(server_writes, down.clone())),
+                tokio::spawn(read_cancelling(client_reads)),
+                tokio::spawn(read_cancelling(server_reads)),
             )
         };
         let (a, b, from_server, from_client) =
@@ -175,7 +175,7 @@ async fn calls_that_are_given_up_lose_and_double_nothing() {
 }
 
 /// Drops `work` after the task was polled `polls` times.
-async fn impatiently<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
+async fn poll_at_most<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let mut left = polls;
     std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -190,30 +190,30 @@ async fn impatiently<T>(work: impl Future<Output = T>, polls: usize) -> Option<T
     .await
 }
 
-async fn write_impatiently(mut half: impl tokio::io::AsyncWrite + Unpin, bytes: Vec<u8>) {
+async fn write_cancelling(mut half: impl tokio::io::AsyncWrite + Unpin, bytes: Vec<u8>) {
     let (mut at, mut round) = (0, 0);
     while at < bytes.len() {
         round += 1;
         let end = (at + round * 97 % 5000 + 1).min(bytes.len());
-        if let Some(written) = impatiently(half.write(&bytes[at..end]), round % 5).await {
+        if let Some(written) = poll_at_most(half.write(&bytes[at..end]), round % 5).await {
             at += written.unwrap();
         }
         if round % 3 == 0 {
-            impatiently(half.flush(), round % 4).await.transpose().unwrap();
+            poll_at_most(half.flush(), round % 4).await.transpose().unwrap();
         }
         tokio::task::yield_now().await;
     }
-    while impatiently(half.shutdown(), 3).await.is_none() {
+    while poll_at_most(half.shutdown(), 3).await.is_none() {
         tokio::task::yield_now().await;
     }
 }
 
-async fn read_impatiently(mut half: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
+async fn read_cancelling(mut half: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
     let (mut bytes, mut round) = (Vec::new(), 0);
     loop {
         round += 1;
         let mut piece = vec![0; round * 31 % 2000 + 1];
-        match impatiently(half.read(&mut piece), round % 5).await.transpose().unwrap() {
+        match poll_at_most(half.read(&mut piece), round % 5).await.transpose().unwrap() {
             None => tokio::task::yield_now().await,
             Some(0) => return bytes,
             Some(length) => bytes.extend_from_slice(&piece[..length]),

@@ -196,7 +196,7 @@ impl Writer {
 }
 
 /// Polls a call until it has waited `polls` times; then drops it and returns `None`.
-async fn impatiently<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
+async fn poll_at_most<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
     let mut left = polls;
     let mut call = pin!(call);
     poll_fn(|cx| match call.as_mut().poll(cx) {
@@ -213,7 +213,7 @@ async fn impatiently<T>(polls: usize, call: impl Future<Output = T>) -> Option<T
 /// Uses a half until it is interrupted or at its end.
 async fn use_half(manner: Manner, polls: usize, mut call: impl AsyncFnMut(usize) -> bool) {
     for done in 0.. {
-        match impatiently(polls, call(done)).await {
+        match poll_at_most(polls, call(done)).await {
             Some(true) => {}
             None if manner == Manner::Repeats => sleep(Duration::from_millis(1)).await,
             Some(false) | None => break,
@@ -277,8 +277,8 @@ async fn interrupt(
                 return;
             }
             stop.notify_one();
-            let told = timeout(LONG, async { while writer.send(length).await.is_ok() {} }).await;
-            told.unwrap_or_else(|_| late("learns that the peer is gone"));
+            let ended = timeout(LONG, async { while writer.send(length).await.is_ok() {} }).await;
+            ended.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
         Interrupted::Sending | Interrupted::Closing => {
             let closes = interrupted == Interrupted::Closing;
@@ -304,8 +304,8 @@ async fn interrupt(
                 return;
             }
             stop.notify_one();
-            let told = timeout(LONG, async { while reader.read().await.is_some() {} }).await;
-            told.unwrap_or_else(|_| late("learns that the peer is gone"));
+            let ended = timeout(LONG, async { while reader.read().await.is_some() {} }).await;
+            ended.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
     }
 }

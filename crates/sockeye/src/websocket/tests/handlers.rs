@@ -172,20 +172,20 @@ async fn the_error_of_a_late_write_comes_out_of_the_next_call() {
     let (raw, mut ws, _) = server_with_input(3).await;
     drop(raw);
     let handling = tokio::spawn(async move {
-        let (told, learned) = tokio::sync::oneshot::channel();
+        let (report, flushed) = tokio::sync::oneshot::channel();
         handler::run(async move {
             let message = ws.recv().await.unwrap().unwrap();
             ws.send(message.clone()).await.unwrap();
             sleep(Duration::from_secs(1)).await;
-            told.send(ws.flush().await).unwrap();
+            report.send(ws.flush().await).unwrap();
         })
         .await;
-        learned.await.unwrap()
+        flushed.await.unwrap()
     });
-    let learned = handling.await.unwrap();
+    let flushed = handling.await.unwrap();
     assert!(
-        matches!(&learned, Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe),
-        "{learned:?}"
+        matches!(&flushed, Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe),
+        "{flushed:?}"
     );
 }
 

@@ -135,12 +135,12 @@ async fn of_a_reader_that_is_dropped_the_rest_is_skipped_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn in_select_nothing_is_lost_on_either_side() {
-    for patience in 1..20 {
+    for polls in 1..20 {
         let (mut ws, client) = server(7).await;
         let client = peer(client, short_input());
         let (mut received, mut ticks) = (Vec::new(), 0_u16);
         let ticker = async || {
-            for _ in 0..patience {
+            for _ in 0..polls {
                 yield_now().await;
             }
         };

@@ -39,7 +39,7 @@ fn client(received: &Arc<AtomicUsize>) -> Reconnecting {
 }
 
 /// Returns a description of the event without its random delay.
-fn told(event: Option<Event>) -> String {
+fn describe(event: Option<Event>) -> String {
     match event {
         Some(Event::Scheduled { attempt, .. }) => format!("scheduled {attempt}"),
         event => format!("{event:?}"),
@@ -59,7 +59,7 @@ async fn events_come_once_and_in_order() {
                 // message.
                 impatience.wait(client.send("hello")).await;
             }
-            events.push(told(event));
+            events.push(describe(event));
         }
         (events, received.load(Ordering::SeqCst))
     })

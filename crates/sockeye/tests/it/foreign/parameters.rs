@@ -121,13 +121,13 @@ impl Parameters {
     /// one, and no defaults.
     pub(crate) fn answer_of_sockeye(self, offer: Self) -> Self {
         let server = self.window_of_sockeye(offer);
-        let asked = offer.server_max_window_bits != Bits::Absent;
+        let requested = offer.server_max_window_bits != Bits::Absent;
         let client =
             offer.client_max_window_bits.window().min(self.client_max_window_bits.window());
         let limitable = offer.client_max_window_bits != Bits::Absent;
         let stated = |bits, when: bool| if when { Bits::Most(bits) } else { Bits::Absent };
         Self {
-            server_max_window_bits: stated(server, asked),
+            server_max_window_bits: stated(server, requested),
             client_max_window_bits: stated(client, limitable && client < 15),
             ..self.takeovers(offer)
         }

@@ -56,11 +56,11 @@ async fn the_first_attempt_is_made_at_once_and_others_after_their_wait() {
     let mut client = scripted([]);
     let mut longest = Duration::ZERO;
     for attempt in 1..=10 {
-        let Event::Scheduled { attempt: told, delay } = client.next().await.unwrap().unwrap()
+        let Event::Scheduled { attempt: reported, delay } = client.next().await.unwrap().unwrap()
         else {
             panic!("an attempt is to be made");
         };
-        assert_eq!(told, attempt);
+        assert_eq!(reported, attempt);
         assert!(delay <= longest, "{delay:?} before attempt {attempt}");
         longest = if longest.is_zero() { SECOND } else { (2 * longest).min(30 * SECOND) };
         let start = Instant::now();

@@ -5,7 +5,7 @@ use sockeye::{CloseCode, Message};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
 
-use super::script::{Step, scripted, serve, told};
+use super::script::{Step, describe, scripted, serve};
 
 const TICK: Duration = Duration::from_millis(3);
 
@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(3);
 async fn impatient(client: &mut Reconnecting) -> String {
     loop {
         if let Ok(event) = timeout(TICK, client.next()).await {
-            return told(event);
+            return describe(event);
         }
     }
 }

@@ -1,6 +1,6 @@
 use sockeye::{CloseCode, Error, WebSocket};
 
-use super::script::{Step, scripted, serve, told};
+use super::script::{Step, describe, scripted, serve};
 
 /// Echoes one message, then disconnects without a close frame.
 async fn echo_once(mut ws: WebSocket) {
@@ -25,7 +25,7 @@ async fn a_task_sends_over_one_connection_after_another() {
     assert_eq!(receiver.recv().await.unwrap(), Some("one".into()));
     sending.await.unwrap().unwrap();
     loop {
-        let event = told(receiver.next().await);
+        let event = describe(receiver.next().await);
         if event.starts_with("lost") {
             break;
         }

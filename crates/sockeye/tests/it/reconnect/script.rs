@@ -77,10 +77,10 @@ pub(crate) fn recorded(steps: impl IntoIterator<Item = Step>, heads: &Heads) -> 
 
 /// Returns a short description of the next event, without the delay before an attempt.
 pub(crate) async fn next(reconnecting: &mut Reconnecting) -> String {
-    told(reconnecting.next().await)
+    describe(reconnecting.next().await)
 }
 
-pub(crate) fn told(event: Result<Option<Event>, Error>) -> String {
+pub(crate) fn describe(event: Result<Option<Event>, Error>) -> String {
     match event {
         Ok(Some(Event::Scheduled { attempt, .. })) => format!("scheduled {attempt}"),
         Ok(Some(Event::Failed(error))) => format!("failed: {error}"),
