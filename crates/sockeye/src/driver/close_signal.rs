@@ -33,9 +33,9 @@ impl Driver {
         self.member = Some(member);
     }
 
-    /// Returns whether a drain or a signal may close the connection from within `recv`.
+    /// Returns whether a drain or a signal can close the connection from within `recv`.
     #[inline]
-    pub(crate) fn is_to_close(&self) -> bool {
+    pub(crate) fn has_close_signal(&self) -> bool {
         self.member.is_some() || self.close_signal.is_some()
     }
 

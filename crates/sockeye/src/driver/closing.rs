@@ -198,11 +198,11 @@ impl Driver {
                 self.ending.step = EndingStep::Done;
                 continue;
             }
-            if let Err(late) = ready!(self.poll_timer(cx)) {
+            if let Err(timed_out) = ready!(self.poll_timer(cx)) {
                 // Once the last frame is out the handshake is complete: a peer that is slow to end
                 // the transport does not make the connection fail.
                 if self.ending.step == EndingStep::Flushing {
-                    self.end_with(late);
+                    self.end_with(timed_out);
                 }
                 self.ending.step = EndingStep::Done;
             }
@@ -236,8 +236,8 @@ impl Driver {
     fn poll_last_frame(&mut self, cx: &mut Context<'_>) -> Poll<EndingStep> {
         match ready!(self.poll_flush_output(cx)) {
             Ok(()) => {}
-            Err(late @ Error::TimedOut(_)) => {
-                self.end_with(late);
+            Err(timed_out @ Error::TimedOut(_)) => {
+                self.end_with(timed_out);
                 return Poll::Ready(EndingStep::Done);
             }
             // The peer has ended the transport already, and would not read the last frame.

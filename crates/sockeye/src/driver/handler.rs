@@ -53,7 +53,7 @@ pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
             if polled.is_pending() {
                 deferred.poll(cx);
             }
-            polled.map(end)
+            polled.map(close_code_of)
         })
         .await
     };
@@ -68,7 +68,7 @@ pub(crate) async fn run<F: Future<Output: Outcome>>(handler: F) {
 }
 
 /// Logs the outcome and returns the code to close with.
-fn end(outcome: impl Outcome) -> CloseCode {
+fn close_code_of(outcome: impl Outcome) -> CloseCode {
     let code =
         if outcome.is_error() { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL_CLOSURE };
     outcome.log();

@@ -57,7 +57,7 @@ impl Driver {
         reason = "each wake-up comes here twice: two calls cost some 60 instructions of 2,100"
     )]
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        if self.is_to_close() {
+        if self.has_close_signal() {
             self.poll_close_signal(cx)?;
         }
         self.charge(cx)?;
@@ -105,11 +105,11 @@ impl Driver {
             return Poll::Ready(Err(TimedOut::Reading.into()));
         }
         loop {
-            if let Err(late) = ready!(self.poll_timer(cx)) {
+            if let Err(timed_out) = ready!(self.poll_timer(cx)) {
                 // Writes as much of the close frame for the timeout as the transport accepts at
                 // once: the peer may be gone.
                 let _ = self.poll_write_output(cx);
-                return Poll::Ready(Err(late.into()));
+                return Poll::Ready(Err(timed_out.into()));
             }
             self.charge(cx)?;
             if let Poll::Ready(Err(error)) = self.poll_flush_output(cx) {

@@ -127,7 +127,7 @@ impl WebSocket {
 /// When the receiver is dropped, the writer task writes the queued messages, then a close frame
 /// with 1001 (going away), and ends the transport. A peer that takes nothing for
 /// [`Config::write_timeout`](crate::Config::write_timeout()), or does not end the transport within
-/// [`Config::close_timeout`](crate::Config::close_timeout()) of the close frame, is given up. A
+/// [`Config::close_timeout`](crate::Config::close_timeout()) of the close frame, is dropped. A
 /// program that only sends keeps the receiver, and should await `recv` in a separate task.
 pub struct Receiver {
     ws: WebSocket,
@@ -287,7 +287,7 @@ impl Receiver {
     /// Closes through the queue when the server shuts down, or when the signal of
     /// [`WebSocket::close_when`] is ready.
     fn close_when_due(&mut self, cx: &mut Context<'_>) {
-        if self.ws.driver.is_to_close() {
+        if self.ws.driver.has_close_signal() {
             // The driver returns an error from its next call.
             if let Ok(Some(frame)) = self.ws.driver.poll_close_signal_frame(cx) {
                 self.outbox.close(frame);

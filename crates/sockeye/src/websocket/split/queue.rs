@@ -105,8 +105,8 @@ impl Queue {
         None
     }
 
-    /// Returns the entry that a new one would replace.
-    pub(super) fn waiting(&self, new: &Entry) -> Option<&Entry> {
+    /// Returns the entry that `new` would replace.
+    pub(super) fn replaced_by(&self, new: &Entry) -> Option<&Entry> {
         let number = self.keys.get(new.key.as_ref()?)?;
         self.entries.get(usize::try_from(number - self.first).ok()?)
     }

@@ -349,15 +349,15 @@ impl Sender {
         }
         // A blocked transport is stale knowledge until the runtime has polled it again, which a
         // yield allows.
-        let mut looked_again = false;
+        let mut retried = false;
         let driven = loop {
             match self.outbox.drive(bytes) {
                 WriteOutcome::Reserved => return Ok(true),
                 WriteOutcome::Closed => return Err(Closed),
-                driven @ (WriteOutcome::Blocked | WriteOutcome::Held) if looked_again => {
+                driven @ (WriteOutcome::Blocked | WriteOutcome::Held) if retried => {
                     break driven;
                 }
-                driven => looked_again = driven != WriteOutcome::Contended,
+                driven => retried = driven != WriteOutcome::Contended,
             }
             yield_now().await;
         };

@@ -24,7 +24,7 @@ use crate::metrics::Reason;
 
 /// Approximate maximum size of the messages that the writer takes from the queue, in bytes, before
 /// it checks for control frames again.
-const BATCH: usize = 64 * 1024;
+const MAX_BATCH: usize = 64 * 1024;
 
 /// The messages, control frames and pings that wait for the writer.
 ///
@@ -100,7 +100,7 @@ impl OutboxState {
             writer: WaitingTask::default(),
             // At most half of the capacity, so that a drop policy finds messages that are not being
             // written.
-            batch_limit: BATCH.min(capacity as usize / 2).max(1),
+            batch_limit: MAX_BATCH.min(capacity as usize / 2).max(1),
             effects: Effects::default(),
         }
     }
@@ -131,7 +131,7 @@ impl OutboxState {
     /// Returns the capacity of the queued message that a new one would replace, in bytes.
     pub(super) fn replaceable(&self, entry: &Entry) -> Option<u32> {
         self.check_open().ok()?;
-        self.queue.waiting(entry).map(|waiting| waiting.bytes)
+        self.queue.replaced_by(entry).map(|replaced| replaced.bytes)
     }
 
     /// Drops the oldest queued message. Returns whether there was one.
