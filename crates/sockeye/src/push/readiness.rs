@@ -16,7 +16,7 @@ use rustix::net::{self, RecvFlags};
 use super::Handler;
 use super::acceptor::Acceptor;
 use super::command_queue::{Waker, Workers};
-use super::worker::{End, Link, LinkSocket, Settings, Worker, WorkerContext};
+use super::worker::{BackendSocket, ConnectionDriver, End, Settings, Worker, WorkerContext};
 use crate::output::{MAX_SLICES, Output};
 
 /// Size of the receive buffer that all connections of a worker share, in bytes. A socket nearly
@@ -143,9 +143,9 @@ impl<H: Handler> Readiness<H> {
         }
         self.accept(now);
         let Self { worker, buffer, .. } = self;
-        let asked = worker.handle_commands(now, |link, context| {
-            link.write(context, buffer);
-            link.is_changed() || link.may_go_on()
+        let asked = worker.handle_commands(now, |driver, context| {
+            driver.write(context, buffer);
+            driver.is_changed() || driver.may_go_on()
         });
         while let Some(slot) = self.worker.pop_dirty() {
             self.write(slot);
@@ -166,56 +166,56 @@ impl<H: Handler> Readiness<H> {
         acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, poll, stream, peer));
     }
 
-    /// Gives a link its turn: notes what the event says, if there is one, and handles input until
+    /// Gives a driver its turn: notes what the event says, if there is one, and handles input until
     /// the socket is empty, the output is blocked, or the connection had its share.
     #[inline]
     fn take_turn(&mut self, slot: usize, event: Option<&Event>) {
         let Self { worker, buffer, again, .. } = self;
-        let Some((link, context)) = worker.link(slot) else { return };
+        let Some((driver, context)) = worker.driver(slot) else { return };
         if let Some(event) = event {
-            link.socket.note_event(event);
-            if event.is_writable() && link.blocked {
-                link.write(context, buffer);
+            driver.socket.note_event(event);
+            if event.is_writable() && driver.blocked {
+                driver.write(context, buffer);
             }
         }
         for _ in 0..MAX_READS {
-            if !link.may_go_on() || link.end == End::Drop {
+            if !driver.may_go_on() || driver.end == End::Drop {
                 break;
             }
-            if link.has_backlog() {
-                let handled = link.receive_backlog(context);
-                link.write(context, handled.input());
+            if driver.has_backlog() {
+                let handled = driver.receive_backlog(context);
+                driver.write(context, handled.input());
                 continue;
             }
-            let had_share = link.read(context, buffer);
-            link.write(context, buffer);
+            let had_share = driver.read(context, buffer);
+            driver.write(context, buffer);
             if had_share {
                 break;
             }
         }
-        if link.may_go_on() {
+        if driver.may_go_on() {
             again.push(slot);
         }
-        if link.is_changed() {
+        if driver.is_changed() {
             self.watch_or_remove(slot);
         }
     }
 
     /// Writes the output of commands and deadlines.
     fn write(&mut self, slot: usize) {
-        let Some((link, context)) = self.worker.link(slot) else { return };
-        link.write(context, &self.buffer);
-        if link.may_go_on() {
+        let Some((driver, context)) = self.worker.driver(slot) else { return };
+        driver.write(context, &self.buffer);
+        if driver.may_go_on() {
             self.again.push(slot);
         }
         self.watch_or_remove(slot);
     }
 
-    /// Watches a new deadline, and removes the link if it is over.
+    /// Watches a new deadline, and removes the driver if it is over.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
-        if self.worker.link(slot).is_some_and(|(link, _)| link.finish(!link.blocked)) {
+        if self.worker.driver(slot).is_some_and(|(driver, _)| driver.finish(!driver.blocked)) {
             self.remove(slot);
         }
     }
@@ -246,9 +246,9 @@ fn open<H: Handler>(
         broken: None,
     };
     let Some(slot) = worker.accept(socket, peer) else { return false };
-    let Some((link, _)) = worker.link(slot) else { return false };
+    let Some((driver, _)) = worker.driver(slot) else { return false };
     let interest = Interest::READABLE | Interest::WRITABLE;
-    if let Err(error) = poll.registry().register(&mut link.socket.stream, Token(slot), interest) {
+    if let Err(error) = poll.registry().register(&mut driver.socket.stream, Token(slot), interest) {
         tracing::warn!(%error, "cannot watch a connection");
         worker.remove(slot);
         return false;
@@ -256,7 +256,7 @@ fn open<H: Handler>(
     true
 }
 
-impl Link<Socket> {
+impl ConnectionDriver<Socket> {
     /// Returns whether there may be input to handle, and output does not hold it back.
     #[inline]
     fn may_go_on(&self) -> bool {
@@ -388,7 +388,7 @@ impl Link<Socket> {
     }
 }
 
-impl LinkSocket for Socket {
+impl BackendSocket for Socket {
     fn is_broken(&self) -> bool {
         self.broken.is_some()
     }

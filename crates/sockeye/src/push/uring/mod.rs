@@ -29,7 +29,7 @@ use rustix::event::EventfdFlags;
 
 use super::acceptor::Acceptor;
 use super::command_queue::{Waker, Workers};
-use super::worker::{Link, Settings, Worker, WorkerContext};
+use super::worker::{ConnectionDriver, Settings, Worker, WorkerContext};
 use super::{ConnectionId, Handler};
 use files::Stream;
 use missing::Missing;
@@ -145,16 +145,16 @@ impl<H: Handler> Uring<H> {
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
-        let asked = self.worker.handle_commands(now, |link, context| {
-            if link.is_full() {
-                link.write_now(context, &[]);
+        let asked = self.worker.handle_commands(now, |driver, context| {
+            if driver.is_full() {
+                driver.write_now(context, &[]);
             }
             true
         });
         while let Some(slot) = self.worker.pop_dirty() {
-            if let Some((link, context)) = self.worker.link(slot) {
-                link.transmit(context, &mut self.ring);
-                link.end_turn(context, &[]);
+            if let Some((driver, context)) = self.worker.driver(slot) {
+                driver.transmit(context, &mut self.ring);
+                driver.end_turn(context, &[]);
                 self.watch_or_remove(slot);
             }
         }
@@ -179,8 +179,8 @@ impl<H: Handler> Uring<H> {
         self.paused.extend(self.served.drain(..));
         let count = self.paused.len().min(MAX_RECEIVES);
         for token in self.paused.drain(..count) {
-            if let Some((_, link, _)) = find(&mut self.worker, token) {
-                link.rearm(&mut self.ring, scarce.then_some(SHARE));
+            if let Some((_, driver, _)) = find(&mut self.worker, token) {
+                driver.rearm(&mut self.ring, scarce.then_some(SHARE));
             }
         }
     }
@@ -194,41 +194,41 @@ impl<H: Handler> Uring<H> {
     fn on_completion(&mut self, completion: Completion) {
         match completion {
             Completion::Received { token, filled, goes_on } => {
-                let Some((slot, link, context)) = find(&mut self.worker, token) else {
+                let Some((slot, driver, context)) = find(&mut self.worker, token) else {
                     return self.ring.release(filled);
                 };
-                link.on_received(context, &mut self.ring, filled);
+                driver.on_received(context, &mut self.ring, filled);
                 if !goes_on {
-                    link.pause(&self.ring);
+                    driver.pause(&self.ring);
                     self.served.push(token);
                 }
-                if link.is_changed() {
+                if driver.is_changed() {
                     self.watch_or_remove(slot);
                 }
             }
             Completion::Waiting { token, unsent, progress } => {
-                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
-                link.on_send_pending(context, unsent, progress);
+                let Some((slot, driver, context)) = find(&mut self.worker, token) else { return };
+                driver.on_send_pending(context, unsent, progress);
                 self.watch_or_remove(slot);
             }
             Completion::Sent { token, writer, late, result } => {
-                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
-                link.blocked |= late;
-                link.on_sent(context, &mut self.ring, writer, result);
-                if link.is_changed() {
+                let Some((slot, driver, context)) = find(&mut self.worker, token) else { return };
+                driver.blocked |= late;
+                driver.on_sent(context, &mut self.ring, writer, result);
+                if driver.is_changed() {
                     self.watch_or_remove(slot);
                 }
             }
             Completion::Ended { token, error } => {
-                let Some((slot, link, context)) = find(&mut self.worker, token) else { return };
-                link.on_input_end(context, &mut self.ring, error);
-                if link.is_changed() {
+                let Some((slot, driver, context)) = find(&mut self.worker, token) else { return };
+                driver.on_input_end(context, &mut self.ring, error);
+                if driver.is_changed() {
                     self.watch_or_remove(slot);
                 }
             }
             Completion::Paused { token } => {
-                if let Some((_, link, _)) = find(&mut self.worker, token) {
-                    if link.pause(&self.ring) {
+                if let Some((_, driver, _)) = find(&mut self.worker, token) {
+                    if driver.pause(&self.ring) {
                         self.paused.push_back(token);
                     } else {
                         self.served.push(token);
@@ -246,18 +246,22 @@ impl<H: Handler> Uring<H> {
         }
     }
 
-    /// Watches a new deadline, and removes the link if it is over.
+    /// Watches a new deadline, and removes the driver if it is over.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);
-        if self.worker.link(slot).is_some_and(|(link, _)| link.finish(link.socket.send.is_none())) {
+        if self
+            .worker
+            .driver(slot)
+            .is_some_and(|(driver, _)| driver.finish(driver.socket.send.is_none()))
+        {
             self.remove(slot);
         }
     }
 
     fn remove(&mut self, slot: usize) {
-        let Some(link) = self.worker.remove(slot) else { return };
-        let Socket { stream, receiving, send, .. } = link.socket;
+        let Some(driver) = self.worker.remove(slot) else { return };
+        let Socket { stream, receiving, send, .. } = driver.socket;
         for ticket in [send, receiving.ticket()].into_iter().flatten() {
             self.ring.cancel(ticket);
         }
@@ -276,19 +280,19 @@ fn open<H: Handler>(
     // Frames are written whole: waiting for more output would only delay them.
     let _ = stream.set_nodelay(true);
     let slot = worker.accept(Socket::new(Stream::new(stream)), peer);
-    let Some((link, _)) = slot.and_then(|slot| worker.link(slot)) else { return false };
-    ring.adopt(&mut link.socket.stream);
-    link.rearm(ring, None);
+    let Some((driver, _)) = slot.and_then(|slot| worker.driver(slot)) else { return false };
+    ring.adopt(&mut driver.socket.stream);
+    driver.rearm(ring, None);
     true
 }
 
-/// Returns the link of an operation, unless the link was removed.
+/// Returns the driver of an operation, unless the driver was removed.
 #[inline]
 fn find<H: Handler>(
     worker: &mut Worker<H, Socket>,
     token: u64,
-) -> Option<(usize, &mut Link<Socket>, &mut WorkerContext<H>)> {
+) -> Option<(usize, &mut ConnectionDriver<Socket>, &mut WorkerContext<H>)> {
     let id = ConnectionId::from_token(token);
-    let (link, context) = worker.link(id.slot())?;
-    (link.id == id).then_some((id.slot(), link, context))
+    let (driver, context) = worker.driver(id.slot())?;
+    (driver.id == id).then_some((id.slot(), driver, context))
 }

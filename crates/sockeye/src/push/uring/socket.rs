@@ -10,7 +10,7 @@ use super::files::Stream;
 use super::ring::{Ring, Ticket};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::Handler;
-use crate::push::worker::{Link, LinkSocket, WorkerContext};
+use crate::push::worker::{BackendSocket, ConnectionDriver, WorkerContext};
 use crate::push::writer::Writer;
 
 /// A socket and its operations in progress.
@@ -66,7 +66,7 @@ impl Socket {
     }
 }
 
-impl LinkSocket for Socket {
+impl BackendSocket for Socket {
     fn is_broken(&self) -> bool {
         self.broken.is_some()
     }
@@ -82,7 +82,7 @@ impl LinkSocket for Socket {
     }
 }
 
-impl Link<Socket> {
+impl ConnectionDriver<Socket> {
     /// Handles the last completion of a receive. Returns whether the receive brought nothing in
     /// this turn, for want of a buffer.
     #[cold]
@@ -168,7 +168,7 @@ impl Link<Socket> {
         self.end_turn(context, &[]);
     }
 
-    /// Updates the link when `unsent` bytes of the submitted output wait for the peer.
+    /// Updates the driver when `unsent` bytes of the submitted output wait for the peer.
     #[cold]
     pub(super) fn on_send_pending<H: Handler>(
         &mut self,

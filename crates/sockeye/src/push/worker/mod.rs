@@ -1,15 +1,15 @@
 //! The work of a worker, independent of its backend.
 //!
 //! ```text
-//!   readiness ──► Worker ──► Link ──► Opening ──► Connection ──► Handler
-//!   (moves bytes)   │         (one per socket)    (callbacks)
+//!   readiness ──► Worker ──► ConnectionDriver ──► Opening ──► Connection ──► Handler
+//!   (moves bytes)   │         (one per socket)       (callbacks)
 //!                   ├── command_queue: commands from other threads
 //!                   └── deadlines
 //! ```
 
 mod deadlines;
+mod driver;
 mod flow;
-mod link;
 mod opening;
 mod slab;
 mod stopping;
@@ -33,8 +33,8 @@ use crate::metrics::Counts;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
+pub(super) use driver::{BackendSocket, Backlog, ConnectionDriver, End};
 use flow::Panic;
-pub(super) use link::{Backlog, End, Link, LinkSocket};
 use slab::Slab;
 use stopping::Stopping;
 
@@ -71,13 +71,14 @@ pub(super) struct Settings {
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// The state that the links of a worker share.
+/// The state that the drivers of a worker share.
 pub(super) struct WorkerContext<H> {
     pub(super) handler: H,
     pub(super) settings: Arc<Settings>,
     pub(super) workers: Arc<Workers>,
-    /// Writers to lend to the link that is being handled, and to links whose output is on its way.
-    #[expect(clippy::vec_box, reason = "the box is what goes from link to link")]
+    /// Writers to lend to the driver that is being handled, and to drivers whose output is on its
+    /// way.
+    #[expect(clippy::vec_box, reason = "the box is what goes from driver to driver")]
     idle_writers: Vec<Box<Writer>>,
     /// Counts of what the connections received and sent since the last turn.
     counts: Counts,
@@ -98,7 +99,7 @@ impl<H> WorkerContext<H> {
         tracing::error!(%id, panic = text.unwrap_or("of an unknown type"), "a callback panicked");
     }
 
-    #[allow(clippy::unnecessary_box_returns, reason = "the box is what goes from link to link")]
+    #[allow(clippy::unnecessary_box_returns, reason = "the box is what goes from driver to driver")]
     fn lend(&mut self) -> Box<Writer> {
         self.idle_writers.pop().unwrap_or_default()
     }
@@ -113,7 +114,7 @@ impl<H> WorkerContext<H> {
 /// The connections of one thread; `S` is the backend's state of a socket.
 pub(super) struct Worker<H, S> {
     context: WorkerContext<H>,
-    links: Slab<Link<S>>,
+    drivers: Slab<ConnectionDriver<S>>,
     index: usize,
     /// Number of connections that were accepted so far.
     serial: u64,
@@ -121,12 +122,12 @@ pub(super) struct Worker<H, S> {
     commands: Vec<Command>,
     /// Consecutive broadcasts, to be sent together.
     broadcasts: Vec<Prepared>,
-    /// Slots of links with output from commands or deadlines.
+    /// Slots of drivers with output from commands or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
 }
 
-impl<H: Handler, S: LinkSocket> Worker<H, S> {
+impl<H: Handler, S: BackendSocket> Worker<H, S> {
     pub(super) fn new(
         index: usize,
         handler: H,
@@ -144,7 +145,7 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
         };
         Self {
             context,
-            links: Slab::default(),
+            drivers: Slab::default(),
             index,
             serial: 0,
             deadlines: Deadlines::default(),
@@ -155,11 +156,11 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
         }
     }
 
-    /// Adds a link for an accepted client and returns its slot. Drops the socket and returns `None`
-    /// when no slot is left, when too many clients beyond the limit of their address are being
-    /// refused, or when TLS cannot begin.
+    /// Adds a driver for an accepted client and returns its slot. Drops the socket and returns
+    /// `None` when no slot is left, when too many clients beyond the limit of their address are
+    /// being refused, or when TLS cannot begin.
     pub(super) fn accept(&mut self, socket: S, peer: SocketAddr) -> Option<usize> {
-        let slot = self.links.next_slot()?;
+        let slot = self.drivers.next_slot()?;
         let Settings { quota, options, .. } = &*self.context.settings;
         // Behind a trusted proxy, the client's address is not known yet.
         let quota = quota.as_ref().filter(|_| !options.proxies.trusts(peer.ip()));
@@ -171,48 +172,52 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
         self.serial += 1;
         let settings = &self.context.settings;
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS changes it"))]
-        let mut link = Link::new(socket, id, peer, entry, &settings.options);
+        let mut driver = ConnectionDriver::new(socket, id, peer, entry, &settings.options);
         #[cfg(feature = "tls")]
-        if let Err(error) = link.secure(settings) {
+        if let Err(error) = driver.secure(settings) {
             tracing::warn!(error = %crate::ErrorChain(&error), "cannot begin a TLS session");
             return None;
         }
-        self.links.insert(slot, Box::new(link));
+        self.drivers.insert(slot, Box::new(driver));
         self.watch(slot);
         Some(slot)
     }
 
-    /// Returns the link in a slot, and the state that all links share.
+    /// Returns the driver in a slot, and the state that all drivers share.
     #[inline]
-    pub(super) fn link(&mut self, slot: usize) -> Option<(&mut Link<S>, &mut WorkerContext<H>)> {
-        Some((self.links.get_mut(slot)?, &mut self.context))
+    pub(super) fn driver(
+        &mut self,
+        slot: usize,
+    ) -> Option<(&mut ConnectionDriver<S>, &mut WorkerContext<H>)> {
+        Some((self.drivers.get_mut(slot)?, &mut self.context))
     }
 
-    /// Watches the deadline of a link that may have got a new one.
+    /// Watches the deadline of a driver that may have got a new one.
     pub(super) fn watch(&mut self, slot: usize) {
-        if self.links.get_mut(slot).is_some_and(|link| link.has_new_deadline()) {
+        if self.drivers.get_mut(slot).is_some_and(|driver| driver.has_new_deadline()) {
             self.ask_deadline(slot, Instant::now());
         }
     }
 
-    /// Removes a link that is over.
-    pub(super) fn remove(&mut self, slot: usize) -> Option<Box<Link<S>>> {
-        let mut link = self.links.remove(slot)?;
-        link.on_removed(&mut self.context);
+    /// Removes a driver that has ended.
+    pub(super) fn remove(&mut self, slot: usize) -> Option<Box<ConnectionDriver<S>>> {
+        let mut driver = self.drivers.remove(slot)?;
+        driver.on_removed(&mut self.context);
         self.sweep_deadlines();
-        Some(link)
+        Some(driver)
     }
 
     /// Handles the deadlines that are due and the commands of other threads. Returns whether there
     /// were commands; if not, the next command wakes the worker, which may wait.
     ///
-    /// Passes each link to `write` right after a broadcast, while the link and its output are in
-    /// the processor's cache, and a link [that is full](Link::is_full) before it gets more output.
-    /// After a broadcast, `write` decides whether the link is handled again, as a dirty one.
+    /// Passes each driver to `write` right after a broadcast, while the driver and its output are
+    /// in the processor's cache, and a driver [that is full](ConnectionDriver::is_full) before it
+    /// gets more output. After a broadcast, `write` decides whether the driver is handled again, as
+    /// a dirty one.
     pub(super) fn handle_commands(
         &mut self,
         now: Instant,
-        mut write: impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+        mut write: impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
     ) -> bool {
         while let Some((at, id)) = self.deadlines.pop_due(now) {
             self.handle_timeout(at, id, now);
@@ -241,22 +246,22 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
         self.command_queue().wake();
     }
 
-    /// Returns a link whose output is to be written since [`Worker::handle_commands`]; `None` ends
-    /// the turn.
+    /// Returns a driver whose output is to be written since [`Worker::handle_commands`]; `None`
+    /// ends the turn.
     pub(super) fn pop_dirty(&mut self) -> Option<usize> {
         let Some(slot) = self.dirty.pop() else {
             self.context.counts.flush(Role::Server);
             return None;
         };
-        if let Some(link) = self.links.get_mut(slot) {
-            link.dirty = false;
+        if let Some(driver) = self.drivers.get_mut(slot) {
+            driver.dirty = false;
         }
         Some(slot)
     }
 
     /// Returns when to [handle commands](Worker::handle_commands) at the latest.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let stopping = self.stopping.map(|stopping| stopping.next(self.links.slots().end));
+        let stopping = self.stopping.map(|stopping| stopping.next(self.drivers.slots().end));
         [self.deadlines.next(), stopping].into_iter().flatten().min()
     }
 
@@ -265,13 +270,13 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
         self.stopping.is_some()
     }
 
-    /// Returns whether the thread may end: the server stops, and all links have ended or the
+    /// Returns whether the thread may end: the server stops, and all drivers have ended or the
     /// timeout has passed.
     pub(super) fn is_done(&self, now: Instant) -> bool {
-        self.stopping.is_some_and(|stopping| self.links.len() == 0 || stopping.end() <= now)
+        self.stopping.is_some_and(|stopping| self.drivers.len() == 0 || stopping.end() <= now)
     }
 
-    /// Removes the remaining links, and counts their connections as dropped.
+    /// Removes the remaining drivers, and counts their connections as dropped.
     pub(super) fn finish(&mut self) {
         self.command_queue().close();
         if let Some(stopping) = self.stopping {
@@ -281,7 +286,7 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
             settings.closed.fetch_add(closed, Ordering::Relaxed);
             settings.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
-        for slot in self.links.slots() {
+        for slot in self.drivers.slots() {
             self.remove(slot);
         }
         self.context.counts.flush(Role::Server);
@@ -294,34 +299,37 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
     fn run_command(
         &mut self,
         command: Command,
-        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
     ) {
         match command {
             Command::Send(id, message) => {
-                self.with(id, write, |link, context| link.send(context, &message));
+                self.with(id, write, |driver, context| driver.send(context, &message));
             }
             Command::SendPrepared(id, prepared) => {
-                self.with(id, write, |link, context| link.send_prepared(context, &prepared));
+                self.with(id, write, |driver, context| driver.send_prepared(context, &prepared));
             }
             Command::Ping(id, payload) => {
-                self.with(id, write, |link, context| link.ping(context, &payload));
+                self.with(id, write, |driver, context| driver.ping(context, &payload));
             }
             Command::Event(id, event) => {
-                self.with(id, write, |link, context| link.event(context, event));
+                self.with(id, write, |driver, context| driver.event(context, event));
             }
             Command::Close(id, payload) => {
-                self.with(id, write, |link, context| link.close(context, &payload));
+                self.with(id, write, |driver, context| driver.close(context, &payload));
             }
-            Command::Abort(id) => self.with(id, write, Link::abort),
-            Command::ReleaseMemory(id) => self.with(id, write, Link::release_memory),
+            Command::Abort(id) => self.with(id, write, ConnectionDriver::abort),
+            Command::ReleaseMemory(id) => self.with(id, write, ConnectionDriver::release_memory),
             Command::Broadcast(prepared) => self.broadcasts.push(prepared),
             Command::Stop => self.stop(),
         }
     }
 
-    /// Sends the consecutive broadcasts to all links, to each link all of them at once: encoded
-    /// once, up to a length from which the messages are shared rather than copied.
-    fn broadcast(&mut self, write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
+    /// Sends the consecutive broadcasts to all connections, to each connection all of them at once:
+    /// encoded once, up to a length from which the messages are shared rather than copied.
+    fn broadcast(
+        &mut self,
+        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
+    ) {
         if self.broadcasts.is_empty() {
             return;
         }
@@ -335,16 +343,16 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
     fn send_to_all(
         &mut self,
         run: &[Prepared],
-        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
     ) {
         let length: usize = run.iter().map(Prepared::len).sum();
         if length > MAX_ENCODED {
-            return self.for_all(|link, context| {
+            return self.for_all(|driver, context| {
                 for prepared in run {
-                    write_if_full(link, context, write);
-                    link.send_prepared(context, prepared);
+                    write_if_full(driver, context, write);
+                    driver.send_prepared(context, prepared);
                 }
-                write(link, context)
+                write(driver, context)
             });
         }
         let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
@@ -355,10 +363,10 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
             frames.extend_from_slice(message.as_bytes());
             counts.count_sent(message.kind(), message.len(), frames.len() - before);
         }
-        self.for_all(|link, context| {
-            write_if_full(link, context, write);
-            link.broadcast(context, (&frames, &counts), run);
-            write(link, context)
+        self.for_all(|driver, context| {
+            write_if_full(driver, context, write);
+            driver.broadcast(context, (&frames, &counts), run);
+            write(driver, context)
         });
     }
 
@@ -367,20 +375,20 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
             return;
         }
         let shutdown = &self.context.settings.shutdown;
-        let (limit, interval) = (shutdown.limit(), shutdown.interval(self.links.len()));
+        let (limit, interval) = (shutdown.limit(), shutdown.interval(self.drivers.len()));
         // Requests that are not answered yet are dropped.
-        self.for_all(|link, _| link.abandon_request());
+        self.for_all(|driver, _| driver.abandon_request());
         let connections = self.count_open();
         self.stopping = Some(Stopping::new(Instant::now(), limit, interval, connections));
     }
 
-    /// Closes the links that are due.
+    /// Closes the connections whose notification is due.
     fn go_on_stopping(&mut self, now: Instant) {
         let Some(mut stopping) = self.stopping.take() else { return };
-        while let Some(slot) = stopping.pop_due(now, self.links.slots().end) {
-            let Some(link) = self.links.get_mut(slot) else { continue };
+        while let Some(slot) = stopping.pop_due(now, self.drivers.slots().end) {
+            let Some(driver) = self.drivers.get_mut(slot) else { continue };
             let payload = ClosePayload(Some(self.context.settings.shutdown.frame()));
-            link.close(&mut self.context, &payload);
+            driver.close(&mut self.context, &payload);
             self.mark_dirty(slot);
             stopping.on_notified();
         }
@@ -388,63 +396,69 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
     }
 
     fn count_open(&mut self) -> usize {
-        let slots = self.links.slots();
-        slots.filter(|&slot| self.links.get_mut(slot).is_some_and(|link| link.is_open())).count()
+        let slots = self.drivers.slots();
+        slots
+            .filter(|&slot| self.drivers.get_mut(slot).is_some_and(|driver| driver.is_open()))
+            .count()
     }
 
     fn handle_timeout(&mut self, at: Instant, id: ConnectionId, now: Instant) {
         let slot = id.slot();
-        let Some(link) = self.links.get_mut(slot).filter(|link| link.is_watched(id, at)) else {
+        let Some(driver) = self.drivers.get_mut(slot).filter(|driver| driver.is_watched(id, at))
+        else {
             return;
         };
-        link.watched = None;
-        link.handle_timeout(&mut self.context, now);
+        driver.watched = None;
+        driver.handle_timeout(&mut self.context, now);
         self.ask_deadline(slot, now);
         self.mark_dirty(slot);
     }
 
-    /// Watches the deadline of a link, unless the worker checks the link earlier anyway.
+    /// Watches the deadline of a driver, unless the worker checks the driver earlier anyway.
     fn ask_deadline(&mut self, slot: usize, now: Instant) {
-        let Some(link) = self.links.get_mut(slot) else { return };
-        let Some(deadline) = link.deadline(now) else { return };
+        let Some(driver) = self.drivers.get_mut(slot) else { return };
+        let Some(deadline) = driver.deadline(now) else { return };
         // A deadline that is due again at once waits for the next turn.
         let deadline = deadline.max(now + TICK);
-        if link.watched.is_none_or(|watched| deadline < watched) {
-            link.watched = Some(deadline);
-            let id = link.id;
+        if driver.watched.is_none_or(|watched| deadline < watched) {
+            driver.watched = Some(deadline);
+            let id = driver.id;
             self.deadlines.watch(deadline, id);
             self.sweep_deadlines();
         }
     }
 
     fn sweep_deadlines(&mut self) {
-        let Self { deadlines, links, .. } = self;
-        deadlines.sweep(links.len(), |deadline, id| {
-            links.get_mut(id.slot()).is_some_and(|link| link.is_watched(id, deadline))
+        let Self { deadlines, drivers, .. } = self;
+        deadlines.sweep(drivers.len(), |deadline, id| {
+            drivers.get_mut(id.slot()).is_some_and(|driver| driver.is_watched(id, deadline))
         });
     }
 
-    /// Applies `act` to one link, after `write` if the link is full: it then has send capacity if
-    /// the transport accepts some output.
+    /// Applies `act` to one driver, after `write` if the driver is full: it then has send capacity
+    /// if the transport accepts some output.
     fn with(
         &mut self,
         id: ConnectionId,
-        write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
-        act: impl FnOnce(&mut Link<S>, &mut WorkerContext<H>),
+        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
+        act: impl FnOnce(&mut ConnectionDriver<S>, &mut WorkerContext<H>),
     ) {
         let slot = id.slot();
-        if let Some(link) = self.links.get_mut(slot).filter(|link| link.id == id) {
-            write_if_full(link, &mut self.context, write);
-            act(link, &mut self.context);
+        if let Some(driver) = self.drivers.get_mut(slot).filter(|driver| driver.id == id) {
+            write_if_full(driver, &mut self.context, write);
+            act(driver, &mut self.context);
             self.mark_dirty(slot);
         }
     }
 
-    /// Applies `act` to each link, and marks those for which it returns `true` as dirty.
-    fn for_all(&mut self, mut act: impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool) {
-        for slot in self.links.slots() {
-            if let Some(link) = self.links.get_mut(slot) {
-                if act(link, &mut self.context) {
+    /// Applies `act` to each driver, and marks those for which it returns `true` as dirty.
+    fn for_all(
+        &mut self,
+        mut act: impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
+    ) {
+        for slot in self.drivers.slots() {
+            if let Some(driver) = self.drivers.get_mut(slot) {
+                if act(driver, &mut self.context) {
                     self.mark_dirty(slot);
                 }
             }
@@ -452,8 +466,8 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
     }
 
     fn mark_dirty(&mut self, slot: usize) {
-        if let Some(link) = self.links.get_mut(slot) {
-            if !mem::replace(&mut link.dirty, true) {
+        if let Some(driver) = self.drivers.get_mut(slot) {
+            if !mem::replace(&mut driver.dirty, true) {
                 self.dirty.push(slot);
             }
         }
@@ -462,12 +476,12 @@ impl<H: Handler, S: LinkSocket> Worker<H, S> {
 
 /// Offers the output to the transport if it has reached its limit, before more is added.
 #[inline]
-fn write_if_full<H, S: LinkSocket>(
-    link: &mut Link<S>,
+fn write_if_full<H, S: BackendSocket>(
+    driver: &mut ConnectionDriver<S>,
     context: &mut WorkerContext<H>,
-    write: &mut impl FnMut(&mut Link<S>, &mut WorkerContext<H>) -> bool,
+    write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
 ) {
-    if link.is_full() {
-        write(link, context);
+    if driver.is_full() {
+        write(driver, context);
     }
 }

@@ -3,10 +3,11 @@ use std::time::{Duration, Instant};
 /// A duration that never passes.
 const NEVER: Duration = Duration::from_secs(1 << 32);
 
-/// The shutdown of a worker's links: they are notified one after the other, and dropped at the end.
+/// The shutdown of a worker's connections, which are notified one after the other. The remaining
+/// ones are dropped at the end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stopping {
-    /// Time at which the remaining links are dropped.
+    /// Time at which the remaining connections are dropped.
     end: Instant,
     /// Next slot to notify, and the time for that.
     slot: usize,
@@ -46,7 +47,7 @@ impl Stopping {
         Some(self.slot - 1)
     }
 
-    /// Schedules the next notification, after a slot that had a link.
+    /// Schedules the next notification, after a slot that had a connection.
     pub(super) fn on_notified(&mut self) {
         self.at += self.interval;
     }

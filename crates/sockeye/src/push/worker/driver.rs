@@ -42,7 +42,7 @@ fn is_traced() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// A socket and the state of its connection.
+/// The driver of one connection: its socket, and its state.
 ///
 /// ```text
 ///            request complete           close frames exchanged, or failed
@@ -50,7 +50,7 @@ fn is_traced() -> bool {
 ///     └── refused ──────────────────────────────────────────────────────────▲   output written,
 ///                                                                               see `End`
 /// ```
-pub(crate) struct Link<S> {
+pub(crate) struct ConnectionDriver<S> {
     pub(crate) socket: S,
     pub(crate) id: ConnectionId,
     /// Set while the transport does not accept all output; the transport reports when it accepts
@@ -60,13 +60,13 @@ pub(crate) struct Link<S> {
     stall: Option<Box<Stall>>,
     /// The way in which the socket is about to end.
     pub(crate) end: End,
-    /// Set while the link is in the worker's list of links with new output.
+    /// Set while the driver is in the worker's list of drivers with new output.
     pub(super) dirty: bool,
-    /// Time at which the worker will check the link's deadline.
+    /// Time at which the worker will check the driver's deadline.
     pub(super) watched: Option<Instant>,
     /// Stage in which the deadline was last queried.
     deadline_stage: DeadlineStage,
-    state: LinkState,
+    state: DriverState,
     /// Entry in the count of connections from the client's address, if the server limits that
     /// count.
     entry: Option<Box<Entry>>,
@@ -74,8 +74,8 @@ pub(crate) struct Link<S> {
     tls: Option<Box<crate::push::tls::TlsSession>>,
 }
 
-/// The socket of a link, as far as a worker needs it.
-pub(crate) trait LinkSocket {
+/// The socket of a backend, as far as a worker needs it.
+pub(crate) trait BackendSocket {
     /// Returns whether the socket accepts no more output.
     fn is_broken(&self) -> bool;
 
@@ -87,13 +87,13 @@ pub(crate) trait LinkSocket {
     fn delivery(&self) -> Option<(u64, u64)>;
 }
 
-enum LinkState {
+enum DriverState {
     Opening(Box<Opening>),
     Open(Box<Connection>),
     Over(Box<Over>),
 }
 
-impl LinkState {
+impl DriverState {
     #[inline]
     fn writer(&mut self) -> &mut Option<Box<Writer>> {
         match self {
@@ -104,7 +104,7 @@ impl LinkState {
     }
 }
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     pub(super) fn new(
         socket: S,
         id: ConnectionId,
@@ -122,7 +122,7 @@ impl<S: LinkSocket> Link<S> {
             dirty: false,
             watched: None,
             deadline_stage: DeadlineStage::Unknown,
-            state: LinkState::Opening(Box::new(opening)),
+            state: DriverState::Opening(Box::new(opening)),
             entry: entry.map(Box::new),
             #[cfg(feature = "tls")]
             tls: None,
@@ -132,7 +132,7 @@ impl<S: LinkSocket> Link<S> {
     /// Begins a TLS session, if the server uses TLS and no proxy header comes first.
     #[cfg(feature = "tls")]
     pub(super) fn secure(&mut self, settings: &Settings) -> io::Result<()> {
-        if !matches!(&self.state, LinkState::Opening(opening) if opening.awaits_proxy()) {
+        if !matches!(&self.state, DriverState::Opening(opening) if opening.awaits_proxy()) {
             self.tls = crate::push::tls::TlsSession::new(settings.tls.as_ref())?;
         }
         Ok(())
@@ -171,7 +171,7 @@ impl<S: LinkSocket> Link<S> {
     #[inline]
     fn receive_plain<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
         match &mut self.state {
-            LinkState::Open(connection) => {
+            DriverState::Open(connection) => {
                 let writer = connection.writer.get_or_insert_with(|| context.lend());
                 writer.counts.count_wire_received(input.len());
                 match connection.receive(&mut context.handler, input) {
@@ -181,15 +181,15 @@ impl<S: LinkSocket> Link<S> {
                     Err(stop) => self.finish_connection(context, *stop),
                 }
             }
-            LinkState::Opening(opening) if opening.awaits_proxy() => {
+            DriverState::Opening(opening) if opening.awaits_proxy() => {
                 self.receive_proxy_header(context, input);
             }
-            LinkState::Opening(opening) => match opening.receive(context, self.id, input) {
+            DriverState::Opening(opening) => match opening.receive(context, self.id, input) {
                 Ok(None) => {}
                 Ok(Some(opened)) => self.open(context, opened),
                 Err(error) => self.refuse(context, &error),
             },
-            LinkState::Over(over) => {
+            DriverState::Over(over) => {
                 over.discarded += input.len();
                 if over.discarded > MAX_DISCARDED && !self.blocked {
                     self.end = End::Drop;
@@ -201,14 +201,14 @@ impl<S: LinkSocket> Link<S> {
     /// Takes input until the proxy header is complete, and handles the input that follows it.
     #[cold]
     fn receive_proxy_header<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
-        let LinkState::Opening(opening) = &mut self.state else { return };
+        let DriverState::Opening(opening) = &mut self.state else { return };
         let proxy = opening.peer();
         let received = opening.receive_proxy_header(input);
         let mut rest = match received {
             Ok(Some(rest)) => rest,
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(peer = %proxy, error = %ErrorChain(&error), "connection not opened");
+                tracing::debug!(peer = %proxy, error = %ErrorChain(&error), "invalid PROXY header");
                 self.end = End::Drop;
                 return;
             }
@@ -231,7 +231,7 @@ impl<S: LinkSocket> Link<S> {
     /// Charges the unfinished message to the memory budget of the server.
     #[cold]
     fn charge<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        let LinkState::Open(connection) = &mut self.state else { return };
+        let DriverState::Open(connection) = &mut self.state else { return };
         let writer = connection.writer.get_or_insert_with(|| context.lend());
         let budget = &context.settings.options.memory_budget;
         if let Err(error) = connection.protocol.charge(budget, writer.output.buffer()) {
@@ -247,7 +247,7 @@ impl<S: LinkSocket> Link<S> {
     /// Updates the charges of the connection, and ends the connection if the memory budget has
     /// chosen it.
     pub(super) fn release_memory<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        if matches!(&self.state, LinkState::Open(connection) if connection.protocol.is_mid_message())
+        if matches!(&self.state, DriverState::Open(connection) if connection.protocol.is_mid_message())
         {
             self.charge(context);
         }
@@ -291,7 +291,7 @@ impl<S: LinkSocket> Link<S> {
 
     fn open<H: Handler>(&mut self, context: &mut WorkerContext<H>, opened: OpenedConnection) {
         let OpenedConnection { connection, flow, mut rest, entry } = opened;
-        self.state = LinkState::Open(connection);
+        self.state = DriverState::Open(connection);
         if entry.is_some() {
             self.entry = entry.map(Box::new);
         }
@@ -315,8 +315,8 @@ impl<S: LinkSocket> Link<S> {
             return (&mut self.socket, None);
         }
         let space = match &mut self.state {
-            LinkState::Open(connection) => connection.protocol.payload_space(),
-            LinkState::Opening(..) | LinkState::Over(..) => None,
+            DriverState::Open(connection) => connection.protocol.payload_space(),
+            DriverState::Opening(..) | DriverState::Over(..) => None,
         };
         (&mut self.socket, space)
     }
@@ -328,7 +328,7 @@ impl<S: LinkSocket> Link<S> {
         length: usize,
     ) {
         let _span = is_traced().then(|| self.span());
-        let LinkState::Open(connection) = &mut self.state else { return };
+        let DriverState::Open(connection) = &mut self.state else { return };
         let writer = connection.writer.get_or_insert_with(|| context.lend());
         writer.counts.count_wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
@@ -359,15 +359,15 @@ impl<S: LinkSocket> Link<S> {
         (&mut self.socket, writer.map(|writer| &mut writer.output))
     }
 
-    /// Updates the link once the system has accepted all output. Returns whether there is new
+    /// Updates the driver once the system has accepted all output. Returns whether there is new
     /// output.
     #[inline]
     pub(crate) fn on_written<H: Handler>(&mut self, context: &mut WorkerContext<H>) -> bool {
         let blocked = self.end_wait();
         let connection = match &mut self.state {
-            LinkState::Open(connection) => connection,
-            LinkState::Opening(_) => return false,
-            LinkState::Over(over) => {
+            DriverState::Open(connection) => connection,
+            DriverState::Opening(_) => return false,
+            DriverState::Over(over) => {
                 over.in_flight = false;
                 return false;
             }
@@ -385,10 +385,10 @@ impl<S: LinkSocket> Link<S> {
         self.output().1.is_some_and(|output| !output.is_empty())
     }
 
-    /// Ends the turn of this link in the event loop; `input` is about to be reused.
+    /// Ends the turn of this driver in the event loop; `input` is about to be reused.
     #[inline]
     pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
-        if let LinkState::Open(connection) = &self.state {
+        if let DriverState::Open(connection) = &self.state {
             if !connection.requests.is_nothing() {
                 self.apply_requests(context);
             }
@@ -409,7 +409,7 @@ impl<S: LinkSocket> Link<S> {
     /// Applies the requests that callbacks made, such as an abort or a new time for the tick.
     #[cold]
     fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        let LinkState::Open(connection) = &mut self.state else { return };
+        let DriverState::Open(connection) = &mut self.state else { return };
         if connection.requests.is_abort() {
             self.finish_connection(context, Stop::Aborted);
         } else if connection.requests.take_tick() {
@@ -417,12 +417,12 @@ impl<S: LinkSocket> Link<S> {
         }
     }
 
-    /// Returns whether the link has a connection, which may be closing but is not over.
+    /// Returns whether the driver has a connection, which may be closing but is not over.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, LinkState::Open(..))
+        matches!(self.state, DriverState::Open(..))
     }
 
-    /// Returns whether the link is about to end, or its deadline must be queried again.
+    /// Returns whether the driver is about to end, or its deadline must be queried again.
     #[inline]
     pub(crate) fn is_changed(&self) -> bool {
         self.end != End::None || self.has_new_deadline()

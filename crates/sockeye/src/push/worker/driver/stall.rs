@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::Charge;
 
-use super::{DeadlineStage, End, Link, LinkSocket, LinkState, WorkerContext};
+use super::{BackendSocket, ConnectionDriver, DeadlineStage, DriverState, End, WorkerContext};
 use crate::push::Handler;
 
 /// The state of output that waits for its peer.
@@ -18,7 +18,7 @@ pub(super) struct Stall {
     charge: Charge,
 }
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     /// Records that the system accepts no more output for now; `progress` is `true` if the system
     /// accepted some since the last attempt.
     #[cold]
@@ -60,9 +60,9 @@ impl<S: LinkSocket> Link<S> {
 
     fn held(&mut self) -> usize {
         match &mut self.state {
-            LinkState::Open(connection) => connection.unwritten() + connection.backlog_len(),
-            LinkState::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
-            LinkState::Opening(_) => 0,
+            DriverState::Open(connection) => connection.unwritten() + connection.backlog_len(),
+            DriverState::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
+            DriverState::Opening(_) => 0,
         }
     }
 
@@ -82,8 +82,8 @@ impl<S: LinkSocket> Link<S> {
         let config = &context.settings.options.config;
         match &self.state {
             // The wait for the last frames of a connection that is over always has a bound.
-            LinkState::Over(_) => config.write_timeout.or(Some(config.close_timeout)),
-            LinkState::Opening(_) | LinkState::Open(_) => config.write_timeout,
+            DriverState::Over(_) => config.write_timeout.or(Some(config.close_timeout)),
+            DriverState::Opening(_) | DriverState::Open(_) => config.write_timeout,
         }
     }
 
@@ -96,9 +96,9 @@ impl<S: LinkSocket> Link<S> {
     #[inline]
     pub(crate) fn set_in_flight(&mut self, length: usize) {
         match &mut self.state {
-            LinkState::Open(connection) => connection.set_in_flight(length),
-            LinkState::Over(over) => over.in_flight = length > 0,
-            LinkState::Opening(_) => {}
+            DriverState::Open(connection) => connection.set_in_flight(length),
+            DriverState::Over(over) => over.in_flight = length > 0,
+            DriverState::Opening(_) => {}
         }
     }
 
@@ -114,15 +114,15 @@ impl<S: LinkSocket> Link<S> {
         false
     }
 
-    /// Returns whether output is unwritten, either in the link or on its way to the system.
+    /// Returns whether output is unwritten, either in the driver or on its way to the system.
     pub(super) fn has_unwritten(&mut self) -> bool {
         let waits = match &self.state {
-            LinkState::Open(connection) => connection.unwritten() > 0,
-            LinkState::Over(over) => {
+            DriverState::Open(connection) => connection.unwritten() > 0,
+            DriverState::Over(over) => {
                 over.in_flight
                     || over.writer.as_ref().is_some_and(|writer| !writer.output.is_empty())
             }
-            LinkState::Opening(_) => false,
+            DriverState::Opening(_) => false,
         };
         #[cfg(feature = "tls")]
         let waits = waits || self.tls.as_mut().is_some_and(|tls| !tls.output().is_empty());

@@ -1,16 +1,16 @@
-//! The deadlines of a link: those of its stage, of its connection, and of output that waits.
+//! The deadlines of a driver: those of its stage, of its connection, and of output that waits.
 
 use std::time::Instant;
 
 use sockeye_proto::{State, TimedOut, TransportStatus};
 
-use super::{End, Link, LinkSocket, LinkState, WorkerContext};
+use super::{BackendSocket, ConnectionDriver, DriverState, End, WorkerContext};
 use crate::Error;
 use crate::push::worker::flow::{Stop, call};
 use crate::push::{ConnectionId, Handler};
 
-/// The stage of a link, on which the link's deadline depends: the deadline changes only when the
-/// stage changes, or when the deadline is due.
+/// The stage of a driver, on which the driver's deadline depends: the deadline changes only when
+/// the stage changes, or when the deadline is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeadlineStage {
     /// The deadline must be queried again.
@@ -21,7 +21,7 @@ pub(super) enum DeadlineStage {
     Over,
 }
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     /// Handles the deadlines that are due, if any.
     pub(in crate::push::worker) fn handle_timeout<H: Handler>(
         &mut self,
@@ -33,7 +33,7 @@ impl<S: LinkSocket> Link<S> {
             self.end = End::Drop;
             return;
         }
-        let LinkState::Open(connection) = &mut self.state else {
+        let DriverState::Open(connection) = &mut self.state else {
             // The deadline for the request, or for the peer to end the transport.
             if self.deadline(now).is_some_and(|deadline| deadline <= now) {
                 self.end = End::Drop;
@@ -74,15 +74,15 @@ impl<S: LinkSocket> Link<S> {
             deadline_stage => deadline_stage,
         };
         let deadline = match &mut self.state {
-            LinkState::Opening(opening) => opening.deadline(),
-            LinkState::Open(connection) => {
+            DriverState::Opening(opening) => opening.deadline(),
+            DriverState::Open(connection) => {
                 if !unwritten {
                     connection.protocol.on_close_written(now);
                 }
                 let due = connection.protocol.poll_timeout(now);
                 [due, connection.tick()].into_iter().flatten().min()
             }
-            LinkState::Over(over) => {
+            DriverState::Over(over) => {
                 if !unwritten && over.deadline.is_none() {
                     over.deadline = now.checked_add(over.timeout);
                 }
@@ -101,12 +101,12 @@ impl<S: LinkSocket> Link<S> {
     #[inline]
     fn deadline_stage(&self) -> DeadlineStage {
         match &self.state {
-            LinkState::Opening(..) => DeadlineStage::Opening,
-            LinkState::Open(connection) if connection.protocol.state() == State::Open => {
+            DriverState::Opening(..) => DeadlineStage::Opening,
+            DriverState::Open(connection) if connection.protocol.state() == State::Open => {
                 DeadlineStage::Open
             }
-            LinkState::Open(_) => DeadlineStage::Closing,
-            LinkState::Over(..) => DeadlineStage::Over,
+            DriverState::Open(_) => DeadlineStage::Closing,
+            DriverState::Over(..) => DeadlineStage::Over,
         }
     }
 }

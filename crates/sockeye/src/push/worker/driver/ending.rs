@@ -1,4 +1,4 @@
-//! The end of a link: a refused request, a connection that is over, and the socket after both.
+//! The end of a driver: a refused request, a connection that has ended, and the socket after both.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sockeye_proto::handshake::HandshakeError;
 use sockeye_proto::{CloseCode, CloseFrame, Role, TimedOut};
 
-use super::{Link, LinkSocket, LinkState, WorkerContext};
+use super::{BackendSocket, ConnectionDriver, DriverState, WorkerContext};
 use crate::Error;
 use crate::metrics::RoleMetrics;
 use crate::output::Output;
@@ -15,7 +15,7 @@ use crate::push::worker::flow::{Stop, call};
 use crate::push::worker::opening;
 use crate::push::writer::Writer;
 
-/// The way in which a link's socket is about to end.
+/// The way in which a driver's socket is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The socket stays open.
@@ -30,7 +30,7 @@ pub(crate) enum End {
     Drop,
 }
 
-/// The state of a link after its connection: output that is still to be written.
+/// The state of a driver after its connection: output that is still to be written.
 #[derive(Default)]
 pub(super) struct Over {
     pub(super) writer: Option<Box<Writer>>,
@@ -44,9 +44,9 @@ pub(super) struct Over {
     pub(super) deadline: Option<Instant>,
 }
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     pub(super) fn refuse<H>(&mut self, context: &mut WorkerContext<H>, error: &HandshakeError) {
-        let LinkState::Opening(opening) = &mut self.state else { return };
+        let DriverState::Opening(opening) = &mut self.state else { return };
         tracing::debug!(
             peer = %opening.peer(),
             error = error as &dyn std::error::Error,
@@ -58,7 +58,7 @@ impl<S: LinkSocket> Link<S> {
         let deadline = opening.deadline();
         let timeout = context.settings.options.config.close_timeout;
         let over = Over { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
-        self.state = LinkState::Over(Box::new(over));
+        self.state = DriverState::Over(Box::new(over));
         self.end = End::Linger;
     }
 
@@ -69,16 +69,16 @@ impl<S: LinkSocket> Link<S> {
         error: Option<io::Error>,
     ) {
         match &self.state {
-            LinkState::Open(_) => {
+            DriverState::Open(_) => {
                 self.fail(context, error.map_or(Error::Disconnected, Error::Io));
                 self.end = End::Drop;
             }
-            LinkState::Opening(opening) if opening.received() > 0 && error.is_none() => {
+            DriverState::Opening(opening) if opening.received() > 0 && error.is_none() => {
                 self.refuse(context, &HandshakeError::Truncated { received: opening.received() });
                 self.end = End::Drop;
             }
             // A peer that has ended its half may wait for the end of ours.
-            LinkState::Opening(..) | LinkState::Over(..) => self.end = End::Drop,
+            DriverState::Opening(..) | DriverState::Over(..) => self.end = End::Drop,
         }
     }
 
@@ -93,7 +93,7 @@ impl<S: LinkSocket> Link<S> {
         context: &mut WorkerContext<H>,
         stop: Stop,
     ) {
-        let LinkState::Open(connection) = &mut self.state else {
+        let DriverState::Open(connection) = &mut self.state else {
             self.end = End::Drop;
             return;
         };
@@ -162,18 +162,18 @@ impl<S: LinkSocket> Link<S> {
         let timeout = connection.protocol.close_timeout();
         let in_flight = connection.is_in_flight();
         let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
-        self.state = LinkState::Over(Box::new(over));
+        self.state = DriverState::Over(Box::new(over));
         if self.blocked && self.stall.is_none() {
             self.wait_for_send_capacity(context, true);
         }
     }
 
-    /// Handles the removal of the link from the worker: a connection that is still open fails.
+    /// Handles the removal of the driver from the worker: a connection that is still open fails.
     pub(in crate::push::worker) fn on_removed<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
     ) {
-        if let LinkState::Open(_) = &self.state {
+        if let DriverState::Open(_) = &self.state {
             self.fail(context, Error::TimedOut(TimedOut::Closing));
         }
         if let Some(mut writer) = self.state.writer().take() {
@@ -183,8 +183,8 @@ impl<S: LinkSocket> Link<S> {
         }
     }
 
-    /// Ends the writing half of a link that is about to end, once the output `is_written`. Returns
-    /// whether the link is over, and to be removed.
+    /// Ends the writing half of a driver that is about to end, once the output `is_written`.
+    /// Returns whether the driver is to be removed.
     pub(crate) fn finish(&mut self, is_written: bool) -> bool {
         match self.end {
             End::None => false,

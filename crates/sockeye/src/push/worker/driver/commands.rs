@@ -1,23 +1,23 @@
-//! The commands of other threads, carried out on a link.
+//! The commands of other threads, carried out by a connection's driver.
 
 use std::any::Any;
 
 use sockeye_proto::{Message, Prepared};
 
-use super::{End, Link, LinkSocket, LinkState, WorkerContext, is_traced};
+use super::{BackendSocket, ConnectionDriver, DriverState, End, WorkerContext, is_traced};
 use crate::close_payload::ClosePayload;
 use crate::metrics::Counts;
 use crate::push::Handler;
 use crate::push::worker::flow::{Stop, call};
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     #[inline]
     pub(in crate::push::worker) fn send<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
         message: &Message,
     ) {
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             connection.send_message(message);
         }
@@ -29,7 +29,7 @@ impl<S: LinkSocket> Link<S> {
         context: &mut WorkerContext<H>,
         prepared: &Prepared,
     ) {
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             connection.send_prepared(prepared);
         }
@@ -44,7 +44,7 @@ impl<S: LinkSocket> Link<S> {
         (frames, counts): (&[u8], &Counts),
         messages: &[Prepared],
     ) {
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             if !connection.send_encoded(frames, counts) {
                 for prepared in messages {
@@ -59,7 +59,7 @@ impl<S: LinkSocket> Link<S> {
         context: &mut WorkerContext<H>,
         payload: &[u8],
     ) {
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             // The length was checked, and a connection that is closing sends no ping.
             let _ = connection.ping(payload);
@@ -73,10 +73,10 @@ impl<S: LinkSocket> Link<S> {
         event: Box<dyn Any + Send>,
     ) {
         let _span = is_traced().then(|| self.span());
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             let called = call(|| context.handler.event(connection, event));
-            // Another event may follow before the turn of this link ends.
+            // Another event may follow before the turn of this driver ends.
             if let Err(panic) = called {
                 self.finish_connection(context, Stop::Panicked(panic));
             } else if connection.requests.is_abort() {
@@ -85,26 +85,26 @@ impl<S: LinkSocket> Link<S> {
         }
     }
 
-    /// Begins the closing handshake, or drops a link whose connection is not open yet.
+    /// Begins the closing handshake, or drops a driver whose connection is not open yet.
     pub(in crate::push::worker) fn close<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
         payload: &ClosePayload,
     ) {
         match &mut self.state {
-            LinkState::Open(connection) => {
+            DriverState::Open(connection) => {
                 connection.writer.get_or_insert_with(|| context.lend());
                 // The frame was checked, and a connection that is closing sends no second one.
                 let _ = connection.begin_close(payload.frame());
             }
-            LinkState::Opening(..) => self.end = End::Drop,
-            LinkState::Over(..) => {}
+            DriverState::Opening(..) => self.end = End::Drop,
+            DriverState::Over(..) => {}
         }
     }
 
-    /// Drops a link whose connection is not open yet. Returns whether the link is dropped.
+    /// Drops a driver whose connection is not open yet. Returns whether the driver is dropped.
     pub(in crate::push::worker) fn abandon_request(&mut self) -> bool {
-        let opening = matches!(self.state, LinkState::Opening(..));
+        let opening = matches!(self.state, DriverState::Opening(..));
         if opening {
             self.end = End::Drop;
         }

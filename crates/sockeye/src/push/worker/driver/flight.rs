@@ -1,9 +1,9 @@
 //! Output that a backend takes as a whole, together with its writer. The backend returns the writer
 //! once the output is sent.
 
-use super::{Link, LinkSocket, WorkerContext, Writer};
+use super::{BackendSocket, ConnectionDriver, WorkerContext, Writer};
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     /// Takes the output that is to be sent now, if any. Payloads in it may lie in the current
     /// input.
     #[inline]
@@ -30,7 +30,7 @@ impl<S: LinkSocket> Link<S> {
         Some(writer)
     }
 
-    /// Returns an empty writer to the link, for the output that follows.
+    /// Returns an empty writer to the driver, for the output that follows.
     #[inline]
     pub(crate) fn give_back<H>(&mut self, context: &mut WorkerContext<H>, writer: Box<Writer>) {
         let place = self.state.writer();

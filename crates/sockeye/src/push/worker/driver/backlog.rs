@@ -2,7 +2,7 @@
 //! the output, so that a peer that reads loses no reply, and input that a backend received while
 //! output was on its way.
 
-use super::{Link, LinkSocket, LinkState, WorkerContext};
+use super::{BackendSocket, ConnectionDriver, DriverState, WorkerContext};
 use crate::push::{Connection, Handler};
 
 /// Decrypted input that the connection has not handled yet: at most what a backend reads from a
@@ -32,34 +32,34 @@ impl Connection {
     }
 }
 
-impl<S: LinkSocket> Link<S> {
+impl<S: BackendSocket> ConnectionDriver<S> {
     /// Returns whether input waits until output is written. Until then no more input is received.
     #[inline]
     pub(crate) fn has_backlog(&self) -> bool {
-        matches!(&self.state, LinkState::Open(connection) if connection.backlog().is_some())
+        matches!(&self.state, DriverState::Open(connection) if connection.backlog().is_some())
     }
 
     /// Returns whether input that follows must wait.
     #[cfg(feature = "tls")]
     #[inline]
     pub(super) fn is_held_back(&self) -> bool {
-        let LinkState::Open(connection) = &self.state else { return false };
+        let DriverState::Open(connection) = &self.state else { return false };
         self.blocked || connection.backlog().is_some() || connection.is_full()
     }
 
     /// Adds whole input to the backlog of an open connection.
     #[cold]
     pub(super) fn add_to_backlog<H>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
-        if let LinkState::Open(connection) = &mut self.state {
+        if let DriverState::Open(connection) = &mut self.state {
             let writer = connection.writer.get_or_insert_with(|| context.lend());
             writer.counts.count_wire_received(input.len());
             connection.add_to_backlog(input);
         }
     }
 
-    /// Takes input while the link is blocked. Input of an open connection is added to the backlog;
-    /// a request, and input after the end of a connection, are handled at once, since no replies
-    /// accumulate.
+    /// Takes input while the driver is blocked. Input of an open connection is added to the
+    /// backlog; a request, and input after the end of a connection, are handled at once, since no
+    /// replies accumulate.
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
     #[cold]
     pub(crate) fn hold<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
@@ -84,7 +84,7 @@ impl<S: LinkSocket> Link<S> {
         context: &mut WorkerContext<H>,
     ) -> Backlog {
         let _span = super::is_traced().then(|| self.span());
-        let LinkState::Open(connection) = &mut self.state else { return Backlog::default() };
+        let DriverState::Open(connection) = &mut self.state else { return Backlog::default() };
         let Some(mut backlog) = connection.backlog_mut().take() else { return Backlog::default() };
         connection.writer.get_or_insert_with(|| context.lend());
         let input = &mut backlog.bytes[backlog.handled..];
@@ -116,6 +116,7 @@ impl<S: LinkSocket> Link<S> {
     /// since.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        !self.blocked && matches!(&self.state, LinkState::Open(connection) if connection.is_full())
+        !self.blocked
+            && matches!(&self.state, DriverState::Open(connection) if connection.is_full())
     }
 }
