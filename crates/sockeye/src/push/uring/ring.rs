@@ -15,7 +15,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::Missing;
 use super::buffers::{Buffers, Filled, GROUP};
-use super::files::{Files, Name, Stream};
+use super::files::{Files, Stream, Target};
 use crate::output::{MAX_SLICES, Output};
 use crate::push::writer::Writer;
 
@@ -63,7 +63,7 @@ enum Operation {
 /// A send: the output of a connection on its way.
 struct Send {
     token: u64,
-    name: Name,
+    target: Target,
     cancelled: bool,
     /// Set once the system did not accept all of the output at once: the send then waits for the
     /// peer.
@@ -148,7 +148,7 @@ impl Ring {
         ticket
     }
 
-    /// Registers a socket with the ring, if a place is left.
+    /// Registers a socket with the ring, if a slot is free.
     pub(super) fn adopt(&mut self, stream: &mut Stream) {
         self.files.adopt(&self.kernel.submitter(), stream);
     }
@@ -156,9 +156,9 @@ impl Ring {
     /// Receives until the operation is cancelled, the peer ends its half, an error occurs, or no
     /// buffer is left.
     pub(super) fn receive(&mut self, stream: &Stream, token: u64) -> Ticket {
-        let entry = match stream.name() {
-            Name::Place(place) => opcode::RecvMulti::new(Fixed(place), GROUP).build(),
-            Name::Descriptor(descriptor) => opcode::RecvMulti::new(descriptor, GROUP).build(),
+        let entry = match stream.target() {
+            Target::Fixed(index) => opcode::RecvMulti::new(Fixed(index), GROUP).build(),
+            Target::Fd(descriptor) => opcode::RecvMulti::new(descriptor, GROUP).build(),
         };
         let ticket = self.keep(Operation::Receive(token));
         // SAFETY: the kernel receives into buffers of this group, which belong to the kernel until
@@ -169,13 +169,13 @@ impl Ring {
 
     /// Receives once, at most `length` bytes.
     pub(super) fn receive_some(&mut self, stream: &Stream, token: u64, length: u32) -> Ticket {
-        let nowhere = ptr::null_mut();
-        let entry = match stream.name() {
-            Name::Place(place) => {
-                opcode::Recv::new(Fixed(place), nowhere, length).buf_group(GROUP).build()
+        let no_buffer = ptr::null_mut();
+        let entry = match stream.target() {
+            Target::Fixed(index) => {
+                opcode::Recv::new(Fixed(index), no_buffer, length).buf_group(GROUP).build()
             }
-            Name::Descriptor(descriptor) => {
-                opcode::Recv::new(descriptor, nowhere, length).buf_group(GROUP).build()
+            Target::Fd(descriptor) => {
+                opcode::Recv::new(descriptor, no_buffer, length).buf_group(GROUP).build()
             }
         };
         let entry = entry.flags(squeue::Flags::BUFFER_SELECT);
@@ -189,7 +189,7 @@ impl Ring {
     pub(super) fn send(&mut self, stream: &Stream, token: u64, writer: Box<Writer>) -> Ticket {
         let send = Send {
             token,
-            name: stream.name(),
+            target: stream.target(),
             cancelled: false,
             late: false,
             writer,
@@ -345,11 +345,11 @@ impl Ring {
         let entry = if output.is_contiguous() {
             let front = output.front();
             let length = u32::try_from(front.len()).unwrap_or(u32::MAX);
-            match send.name {
-                Name::Place(place) => {
-                    opcode::Send::new(Fixed(place), front.as_ptr(), length).flags(flags).build()
+            match send.target {
+                Target::Fixed(index) => {
+                    opcode::Send::new(Fixed(index), front.as_ptr(), length).flags(flags).build()
                 }
-                Name::Descriptor(descriptor) => {
+                Target::Fd(descriptor) => {
                     opcode::Send::new(descriptor, front.as_ptr(), length).flags(flags).build()
                 }
             }
@@ -362,11 +362,11 @@ impl Ring {
             let header = vectors.point_to(slices);
             #[expect(clippy::cast_sign_loss, reason = "a set of bits")]
             let flags = flags as u32;
-            match send.name {
-                Name::Place(place) => {
-                    opcode::SendMsg::new(Fixed(place), header).flags(flags).build()
+            match send.target {
+                Target::Fixed(index) => {
+                    opcode::SendMsg::new(Fixed(index), header).flags(flags).build()
                 }
-                Name::Descriptor(descriptor) => {
+                Target::Fd(descriptor) => {
                     opcode::SendMsg::new(descriptor, header).flags(flags).build()
                 }
             }
