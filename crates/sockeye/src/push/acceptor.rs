@@ -36,7 +36,7 @@ impl Acceptor {
         self.paused_until
     }
 
-    /// Releases the place of a connection that has ended, or of a client that did not become one.
+    /// Uncounts a connection that has ended, or a client that did not become one.
     pub(super) fn on_connection_end(&self) {
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -57,7 +57,7 @@ impl Acceptor {
             return;
         }
         for _ in 0..MAX_ACCEPTS {
-            // Reserve a place first: a client accepted without one would have to be dropped.
+            // Count first: a client accepted beyond the limit would have to be dropped.
             let connections = &self.settings.connections;
             if connections.fetch_add(1, Ordering::Relaxed) >= self.settings.max_connections {
                 self.on_connection_end();

@@ -92,9 +92,9 @@ impl Requests {
 
     /// Returns whether the time of the tick was changed, and clears the request.
     pub(super) const fn take_tick(&mut self) -> bool {
-        let asked = self.0 & Self::TICK != 0;
+        let changed = self.0 & Self::TICK != 0;
         self.0 &= !Self::TICK;
-        asked
+        changed
     }
 }
 

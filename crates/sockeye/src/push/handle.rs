@@ -172,8 +172,8 @@ impl Handle {
 
     /// Posts a command that bypasses the limit of the command queue, at most once per connection:
     /// this bounds the number of such commands.
-    fn post_once(&self, asked: u8, command: Command) -> Result<(), HandleError> {
-        if self.shared.state.fetch_or(asked, Ordering::Relaxed) & asked != 0 {
+    fn post_once(&self, flag: u8, command: Command) -> Result<(), HandleError> {
+        if self.shared.state.fetch_or(flag, Ordering::Relaxed) & flag != 0 {
             return self.shared.workers.check_running(self.id());
         }
         self.shared.workers.post(self.id(), command)

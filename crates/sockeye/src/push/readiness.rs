@@ -143,7 +143,7 @@ impl<H: Handler> Readiness<H> {
         }
         self.accept(now);
         let Self { worker, buffer, .. } = self;
-        let asked = worker.handle_commands(now, |driver, context| {
+        let had_commands = worker.handle_commands(now, |driver, context| {
             driver.write(context, buffer);
             driver.is_changed() || driver.may_go_on()
         });
@@ -153,7 +153,7 @@ impl<H: Handler> Readiness<H> {
         if self.worker.is_stopping() {
             self.listener = None;
         }
-        if asked || !self.again.is_empty() {
+        if had_commands || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
         let deadline = self.worker.next_deadline();
@@ -211,7 +211,7 @@ impl<H: Handler> Readiness<H> {
         self.watch_or_remove(slot);
     }
 
-    /// Watches a new deadline, and removes the driver if it is over.
+    /// Watches a new deadline, and removes the driver if it has ended.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);

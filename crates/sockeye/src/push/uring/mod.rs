@@ -145,7 +145,7 @@ impl<H: Handler> Uring<H> {
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
         self.receive_again();
         self.accept(now);
-        let asked = self.worker.handle_commands(now, |driver, context| {
+        let had_commands = self.worker.handle_commands(now, |driver, context| {
             if driver.is_full() {
                 driver.write_now(context, &[]);
             }
@@ -164,7 +164,7 @@ impl<H: Handler> Uring<H> {
                 self.ring.cancel(listening);
             }
         }
-        if asked || !self.paused.is_empty() {
+        if had_commands || !self.paused.is_empty() {
             return Some(Duration::ZERO);
         }
         let next = [self.worker.next_deadline(), self.acceptor.next()].into_iter().flatten().min();
@@ -246,7 +246,7 @@ impl<H: Handler> Uring<H> {
         }
     }
 
-    /// Watches a new deadline, and removes the driver if it is over.
+    /// Watches a new deadline, and removes the driver if it has ended.
     #[cold]
     fn watch_or_remove(&mut self, slot: usize) {
         self.worker.watch(slot);

@@ -140,7 +140,7 @@ impl ConnectionDriver<Socket> {
         filled: Filled,
     ) {
         self.blocked = true;
-        self.hold(context, ring.bytes(&filled));
+        self.receive_blocked(context, ring.bytes(&filled));
         ring.release(filled);
         if let Receiving::Active(ticket) = self.socket.receiving {
             self.socket.receiving = Receiving::Cancelled(ticket);

@@ -16,7 +16,7 @@ use tracing::span::EnteredSpan;
 
 #[cfg(feature = "tls")]
 use super::Settings;
-use super::flow::{Stop, call};
+use super::flow::{EndReason, call};
 use super::opening::{OpenedConnection, Opening};
 use super::{WorkerContext, Writer};
 use crate::ErrorChain;
@@ -27,7 +27,7 @@ use crate::upgrade::Options;
 pub(in crate::push) use backlog::Backlog;
 use deadline::DeadlineStage;
 pub(crate) use ending::End;
-use ending::Over;
+use ending::Ended;
 use stall::Stall;
 
 /// Maximum input, in bytes, that is discarded after a connection has failed, while the peer reads
@@ -46,7 +46,7 @@ fn is_traced() -> bool {
 ///
 /// ```text
 ///            request complete           close frames exchanged, or failed
-///  Opening ───────────────────► Open ────────────────────────────────────► Over ──► (removed)
+///  Opening ───────────────────► Open ────────────────────────────────────► Ended ──► (removed)
 ///     └── refused ──────────────────────────────────────────────────────────▲   output written,
 ///                                                                               see `End`
 /// ```
@@ -90,7 +90,7 @@ pub(crate) trait BackendSocket {
 enum DriverState {
     Opening(Box<Opening>),
     Open(Box<Connection>),
-    Over(Box<Over>),
+    Ended(Box<Ended>),
 }
 
 impl DriverState {
@@ -99,7 +99,7 @@ impl DriverState {
         match self {
             Self::Open(connection) => &mut connection.writer,
             Self::Opening(opening) => &mut opening.writer,
-            Self::Over(over) => &mut over.writer,
+            Self::Ended(ended) => &mut ended.writer,
         }
     }
 }
@@ -178,7 +178,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                     Ok(0) if connection.protocol.is_mid_message() => self.charge(context),
                     Ok(0) => {}
                     Ok(left) => connection.add_to_backlog(&input[input.len() - left..]),
-                    Err(stop) => self.finish_connection(context, *stop),
+                    Err(reason) => self.finish_connection(context, *reason),
                 }
             }
             DriverState::Opening(opening) if opening.awaits_proxy() => {
@@ -189,9 +189,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 Ok(Some(opened)) => self.open(context, opened),
                 Err(error) => self.refuse(context, &error),
             },
-            DriverState::Over(over) => {
-                over.discarded += input.len();
-                if over.discarded > MAX_DISCARDED && !self.blocked {
+            DriverState::Ended(ended) => {
+                ended.discarded += input.len();
+                if ended.discarded > MAX_DISCARDED && !self.blocked {
                     self.end = End::Drop;
                 }
             }
@@ -295,8 +295,8 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         if entry.is_some() {
             self.entry = entry.map(Box::new);
         }
-        if let Err(stop) = flow {
-            return self.finish_connection(context, *stop);
+        if let Err(reason) = flow {
+            return self.finish_connection(context, *reason);
         }
         if !rest.is_empty() {
             self.receive_plain(context, &mut rest);
@@ -316,7 +316,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         }
         let space = match &mut self.state {
             DriverState::Open(connection) => connection.protocol.payload_space(),
-            DriverState::Opening(..) | DriverState::Over(..) => None,
+            DriverState::Opening(..) | DriverState::Ended(..) => None,
         };
         (&mut self.socket, space)
     }
@@ -333,8 +333,8 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         writer.counts.count_wire_received(length);
         let event = connection.protocol.payload_read(length, writer.output.buffer());
         let taken = connection.take(&mut context.handler, event);
-        if let Err(stop) = taken {
-            self.finish_connection(context, *stop);
+        if let Err(reason) = taken {
+            self.finish_connection(context, *reason);
         } else if connection.protocol.is_mid_message() {
             self.charge(context);
         }
@@ -367,8 +367,8 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         let connection = match &mut self.state {
             DriverState::Open(connection) => connection,
             DriverState::Opening(_) => return false,
-            DriverState::Over(over) => {
-                over.in_flight = false;
+            DriverState::Ended(ended) => {
+                ended.in_flight = false;
                 return false;
             }
         };
@@ -379,7 +379,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         connection.set_in_flight(0);
         if blocked {
             if let Err(panic) = call(|| context.handler.drained(connection)) {
-                self.finish_connection(context, Stop::Panicked(panic));
+                self.finish_connection(context, EndReason::Panicked(panic));
             }
         }
         self.output().1.is_some_and(|output| !output.is_empty())
@@ -393,14 +393,14 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 self.apply_requests(context);
             }
         }
-        let place = self.state.writer();
-        if let Some(mut writer) = place.take() {
+        let lent = self.state.writer();
+        if let Some(mut writer) = lent.take() {
             writer.end_input(input);
             context.counts.add(&writer.counts.take());
             if writer.output.is_empty() {
                 context.take_back(writer);
             } else {
-                *place = Some(writer);
+                *lent = Some(writer);
                 self.charge_unwritten(context);
             }
         }
@@ -411,7 +411,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let DriverState::Open(connection) = &mut self.state else { return };
         if connection.requests.is_abort() {
-            self.finish_connection(context, Stop::Aborted);
+            self.finish_connection(context, EndReason::Aborted);
         } else if connection.requests.take_tick() {
             self.deadline_stage = DeadlineStage::Unknown;
         }

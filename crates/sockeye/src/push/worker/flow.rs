@@ -9,10 +9,10 @@ use crate::Error;
 use crate::push::{Connection, Handler};
 
 /// Result of a step of a connection. The box keeps the usual `Ok` small and cheap to drop.
-pub(super) type Flow = Result<(), Box<Stop>>;
+pub(super) type Flow = Result<(), Box<EndReason>>;
 
 /// The reason for the end of a connection.
-pub(super) enum Stop {
+pub(super) enum EndReason {
     /// The closing handshake is done.
     Closed(Option<CloseFrame>),
     Failed(Error),
@@ -33,10 +33,10 @@ pub(super) fn call<T>(callback: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(callback))
 }
 
-impl From<Panic> for Box<Stop> {
+impl From<Panic> for Box<EndReason> {
     #[cold]
     fn from(panic: Panic) -> Self {
-        Self::new(Stop::Panicked(panic))
+        Self::new(EndReason::Panicked(panic))
     }
 }
 
@@ -48,7 +48,7 @@ impl Connection {
         &mut self,
         handler: &mut H,
         input: &mut [u8],
-    ) -> Result<usize, Box<Stop>> {
+    ) -> Result<usize, Box<EndReason>> {
         self.writer.get_or_insert_default().begin_input(input);
         let mut input = Input::new(input);
         loop {
@@ -58,7 +58,7 @@ impl Connection {
                     writer.counts.count_received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
                     if self.requests.is_abort() {
-                        return Err(Stop::Aborted.into());
+                        return Err(EndReason::Aborted.into());
                     }
                     // The usual end, without polling for one more event.
                     if input.is_empty() {
@@ -101,14 +101,14 @@ impl Connection {
                 call(|| handler.pong(self, &payload))?;
             }
             Ok(Some(Event::Close { frame, mid_message: false })) => {
-                return Err(Stop::Closed(frame).into());
+                return Err(EndReason::Closed(frame).into());
             }
             Ok(Some(Event::Close { frame, mid_message: true })) => {
-                return Err(Stop::Failed(Error::ClosedMidMessage(frame)).into());
+                return Err(EndReason::Failed(Error::ClosedMidMessage(frame)).into());
             }
-            Err(error) => return Err(Stop::Failed(error.into()).into()),
+            Err(error) => return Err(EndReason::Failed(error.into()).into()),
         }
-        if self.requests.is_abort() { Err(Stop::Aborted.into()) } else { Ok(()) }
+        if self.requests.is_abort() { Err(EndReason::Aborted.into()) } else { Ok(()) }
     }
 
     /// Handles a message that was assembled from pieces: if the handler sends its payload, no copy

@@ -225,7 +225,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         self.go_on_stopping(now);
         let mut commands = mem::take(&mut self.commands);
         self.command_queue().take_or_sleep(&mut commands);
-        let asked = !commands.is_empty();
+        let had_commands = !commands.is_empty();
         for command in commands.drain(..) {
             match command {
                 Command::Broadcast(prepared) => self.broadcasts.push(prepared),
@@ -238,7 +238,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         self.broadcast(&mut write);
         commands.shrink_to(KEPT_COMMANDS);
         self.commands = commands;
-        asked
+        had_commands
     }
 
     /// Records that the worker no longer waits: it finds commands without being woken.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::StatusCode;
 use sockeye_proto::handshake::{HandshakeError, HeadSearch, Refusal, Request, RequestHead};
 
-use super::flow::{Flow, Stop, call};
+use super::flow::{EndReason, Flow, call};
 use super::{WorkerContext, Writer};
 use crate::answer;
 use crate::push::{Answer, Connection, ConnectionId, Handler};
@@ -36,13 +36,13 @@ pub(super) struct OpenedConnection {
     pub(super) flow: Flow,
     /// Input that follows the request.
     pub(super) rest: Vec<u8>,
-    /// Place among the connections of the client's address, if that was not known before.
+    /// The decision of the quota on the client's address, if the address was not known before.
     pub(super) entry: Option<Entry>,
 }
 
 impl Opening {
-    /// Creates the state of an opening handshake. `entry` is the place of the peer's address,
-    /// unless a proxy must report the client's address first.
+    /// Creates the state of an opening handshake. `entry` is the decision of the quota on the
+    /// peer's address, unless a proxy must report the client's address first.
     pub(super) fn new(peer: SocketAddr, entry: Option<&Entry>, options: &Options) -> Self {
         let refused = matches!(entry, Some(Entry::Full(_)));
         let timeout = if refused { quota::REFUSAL_TIMEOUT } else { options.timeout };
@@ -156,7 +156,7 @@ impl Opening {
         connection.writer = Some(writer);
         let flow = match call(|| context.handler.open(&mut connection, &request)) {
             Err(panic) => Err(panic.into()),
-            Ok(()) if connection.requests.is_abort() => Err(Stop::Aborted.into()),
+            Ok(()) if connection.requests.is_abort() => Err(EndReason::Aborted.into()),
             Ok(()) => Ok(()),
         };
         Ok((connection, flow, entry))

@@ -62,7 +62,11 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     /// replies accumulate.
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
     #[cold]
-    pub(crate) fn hold<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &mut [u8]) {
+    pub(crate) fn receive_blocked<H: Handler>(
+        &mut self,
+        context: &mut WorkerContext<H>,
+        input: &mut [u8],
+    ) {
         #[cfg(feature = "tls")]
         let is_sealed = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
@@ -99,7 +103,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 *connection.backlog_mut() = Some(backlog);
                 return Backlog::default();
             }
-            Err(stop) => self.finish_connection(context, *stop),
+            Err(reason) => self.finish_connection(context, *reason),
         }
         #[cfg(feature = "tls")]
         if self.tls.is_some() {

@@ -8,7 +8,7 @@ use super::{BackendSocket, ConnectionDriver, DriverState, End, WorkerContext, is
 use crate::close_payload::ClosePayload;
 use crate::metrics::Counts;
 use crate::push::Handler;
-use crate::push::worker::flow::{Stop, call};
+use crate::push::worker::flow::{EndReason, call};
 
 impl<S: BackendSocket> ConnectionDriver<S> {
     #[inline]
@@ -78,9 +78,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
             let called = call(|| context.handler.event(connection, event));
             // Another event may follow before the turn of this driver ends.
             if let Err(panic) = called {
-                self.finish_connection(context, Stop::Panicked(panic));
+                self.finish_connection(context, EndReason::Panicked(panic));
             } else if connection.requests.is_abort() {
-                self.finish_connection(context, Stop::Aborted);
+                self.finish_connection(context, EndReason::Aborted);
             }
         }
     }
@@ -98,7 +98,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 let _ = connection.begin_close(payload.frame());
             }
             DriverState::Opening(..) => self.end = End::Drop,
-            DriverState::Over(..) => {}
+            DriverState::Ended(..) => {}
         }
     }
 
@@ -112,6 +112,6 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     }
 
     pub(in crate::push::worker) fn abort<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
-        self.finish_connection(context, Stop::Aborted);
+        self.finish_connection(context, EndReason::Aborted);
     }
 }

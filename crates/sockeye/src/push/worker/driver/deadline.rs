@@ -6,7 +6,7 @@ use sockeye_proto::{State, TimedOut, TransportStatus};
 
 use super::{BackendSocket, ConnectionDriver, DriverState, End, WorkerContext};
 use crate::Error;
-use crate::push::worker::flow::{Stop, call};
+use crate::push::worker::flow::{EndReason, call};
 use crate::push::{ConnectionId, Handler};
 
 /// The stage of a driver, on which the driver's deadline depends: the deadline changes only when
@@ -18,7 +18,7 @@ pub(super) enum DeadlineStage {
     Opening,
     Open,
     Closing,
-    Over,
+    Ended,
 }
 
 impl<S: BackendSocket> ConnectionDriver<S> {
@@ -53,7 +53,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         }
         if connection.take_tick(now) {
             if let Err(panic) = call(|| context.handler.tick(connection)) {
-                return self.finish_connection(context, Stop::Panicked(panic));
+                return self.finish_connection(context, EndReason::Panicked(panic));
             }
         }
         if connection.protocol.is_mid_message() {
@@ -70,7 +70,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         let unwritten = self.has_unwritten();
         self.deadline_stage = match self.deadline_stage() {
             // The timeout after the last frame begins when that frame is written.
-            DeadlineStage::Closing | DeadlineStage::Over if unwritten => DeadlineStage::Unknown,
+            DeadlineStage::Closing | DeadlineStage::Ended if unwritten => DeadlineStage::Unknown,
             deadline_stage => deadline_stage,
         };
         let deadline = match &mut self.state {
@@ -82,11 +82,11 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 let due = connection.protocol.poll_timeout(now);
                 [due, connection.tick()].into_iter().flatten().min()
             }
-            DriverState::Over(over) => {
-                if !unwritten && over.deadline.is_none() {
-                    over.deadline = now.checked_add(over.timeout);
+            DriverState::Ended(ended) => {
+                if !unwritten && ended.deadline.is_none() {
+                    ended.deadline = now.checked_add(ended.timeout);
                 }
-                over.deadline
+                ended.deadline
             }
         };
         [deadline, self.stall.as_ref().and_then(|stall| stall.deadline)].into_iter().flatten().min()
@@ -106,7 +106,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 DeadlineStage::Open
             }
             DriverState::Open(_) => DeadlineStage::Closing,
-            DriverState::Over(..) => DeadlineStage::Over,
+            DriverState::Ended(..) => DeadlineStage::Ended,
         }
     }
 }

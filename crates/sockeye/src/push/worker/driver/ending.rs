@@ -11,7 +11,7 @@ use crate::Error;
 use crate::metrics::RoleMetrics;
 use crate::output::Output;
 use crate::push::Handler;
-use crate::push::worker::flow::{Stop, call};
+use crate::push::worker::flow::{EndReason, call};
 use crate::push::worker::opening;
 use crate::push::writer::Writer;
 
@@ -30,9 +30,9 @@ pub(crate) enum End {
     Drop,
 }
 
-/// The state of a driver after its connection: output that is still to be written.
+/// The state of a driver whose connection has ended: the output that is still to be written.
 #[derive(Default)]
-pub(super) struct Over {
+pub(super) struct Ended {
     pub(super) writer: Option<Box<Writer>>,
     /// Set while output that was taken from the writer has not yet reached the system.
     pub(super) in_flight: bool,
@@ -57,8 +57,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         opening::refuse(error, writer.output.buffer());
         let deadline = opening.deadline();
         let timeout = context.settings.options.config.close_timeout;
-        let over = Over { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
-        self.state = DriverState::Over(Box::new(over));
+        let ended =
+            Ended { writer: Some(writer), in_flight: false, discarded: 0, timeout, deadline };
+        self.state = DriverState::Ended(Box::new(ended));
         self.end = End::Linger;
     }
 
@@ -78,12 +79,12 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 self.end = End::Drop;
             }
             // A peer that has ended its half may wait for the end of ours.
-            DriverState::Opening(..) | DriverState::Over(..) => self.end = End::Drop,
+            DriverState::Opening(..) | DriverState::Ended(..) => self.end = End::Drop,
         }
     }
 
     pub(super) fn fail<H: Handler>(&mut self, context: &mut WorkerContext<H>, error: Error) {
-        self.finish_connection(context, Stop::Failed(error));
+        self.finish_connection(context, EndReason::Failed(error));
     }
 
     /// Ends the connection. Afterwards only its last frame is still to be written.
@@ -91,26 +92,26 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     pub(super) fn finish_connection<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
-        stop: Stop,
+        reason: EndReason,
     ) {
         let DriverState::Open(connection) = &mut self.state else {
             self.end = End::Drop;
             return;
         };
-        if let Stop::Panicked(_) = stop {
+        if let EndReason::Panicked(_) = reason {
             // A connection that is already closing sends no other close frame.
             let writer = connection.writer.get_or_insert_with(|| context.lend());
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             let _ = connection.protocol.close(Some(&frame), writer.output.buffer());
         }
-        connection.end(match &stop {
-            Stop::Closed(frame) => Error::Closed(frame.clone()),
-            Stop::Failed(error) => error.of_later_call(),
-            Stop::Aborted | Stop::Panicked(_) => Error::Closed(None),
+        connection.end(match &reason {
+            EndReason::Closed(frame) => Error::Closed(frame.clone()),
+            EndReason::Failed(error) => error.of_later_call(),
+            EndReason::Aborted | EndReason::Panicked(_) => Error::Closed(None),
         });
-        let aborted = matches!(stop, Stop::Aborted);
-        let frame = match stop {
-            Stop::Closed(frame) => {
+        let aborted = matches!(reason, EndReason::Aborted);
+        let frame = match reason {
+            EndReason::Closed(frame) => {
                 self.end = End::Finish;
                 tracing::debug!(
                     id = %self.id,
@@ -120,7 +121,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 connection.metrics.on_close_received(frame.as_ref());
                 frame
             }
-            Stop::Failed(error) => {
+            EndReason::Failed(error) => {
                 self.end = match error {
                     Error::Protocol(_)
                     | Error::ClosedMidMessage(_)
@@ -140,12 +141,12 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 }
                 None
             }
-            Stop::Aborted => {
+            EndReason::Aborted => {
                 self.end = End::Drop;
                 tracing::debug!(id = %self.id, "connection dropped by its handler");
                 None
             }
-            Stop::Panicked(panic) => {
+            EndReason::Panicked(panic) => {
                 self.end = End::Linger;
                 connection.metrics.on_panicked();
                 context.on_panic(self.id, panic);
@@ -161,8 +162,8 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         }
         let timeout = connection.protocol.close_timeout();
         let in_flight = connection.is_in_flight();
-        let over = Over { writer, in_flight, discarded: 0, timeout, deadline: None };
-        self.state = DriverState::Over(Box::new(over));
+        let ended = Ended { writer, in_flight, discarded: 0, timeout, deadline: None };
+        self.state = DriverState::Ended(Box::new(ended));
         if self.blocked && self.stall.is_none() {
             self.wait_for_send_capacity(context, true);
         }

@@ -12,11 +12,11 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         if self.tls.is_some() {
             return self.take_sealed(context);
         }
-        let place = self.state.writer();
-        if place.as_ref().is_none_or(|writer| writer.output.is_empty()) {
+        let lent = self.state.writer();
+        if lent.as_ref().is_none_or(|writer| writer.output.is_empty()) {
             return None;
         }
-        let mut writer = place.take()?;
+        let mut writer = lent.take()?;
         context.counts.add(&writer.counts.take());
         Some(writer)
     }
@@ -33,9 +33,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     /// Returns an empty writer to the driver, for the output that follows.
     #[inline]
     pub(crate) fn give_back<H>(&mut self, context: &mut WorkerContext<H>, writer: Box<Writer>) {
-        let place = self.state.writer();
-        if place.is_none() {
-            *place = Some(writer);
+        let lent = self.state.writer();
+        if lent.is_none() {
+            *lent = Some(writer);
         } else {
             context.take_back(writer);
         }

@@ -61,7 +61,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     fn held(&mut self) -> usize {
         match &mut self.state {
             DriverState::Open(connection) => connection.unwritten() + connection.backlog_len(),
-            DriverState::Over(over) => over.writer.as_ref().map_or(0, |writer| writer.output.len()),
+            DriverState::Ended(ended) => {
+                ended.writer.as_ref().map_or(0, |writer| writer.output.len())
+            }
             DriverState::Opening(_) => 0,
         }
     }
@@ -82,7 +84,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         let config = &context.settings.options.config;
         match &self.state {
             // The wait for the last frames of a connection that is over always has a bound.
-            DriverState::Over(_) => config.write_timeout.or(Some(config.close_timeout)),
+            DriverState::Ended(_) => config.write_timeout.or(Some(config.close_timeout)),
             DriverState::Opening(_) | DriverState::Open(_) => config.write_timeout,
         }
     }
@@ -97,7 +99,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     pub(crate) fn set_in_flight(&mut self, length: usize) {
         match &mut self.state {
             DriverState::Open(connection) => connection.set_in_flight(length),
-            DriverState::Over(over) => over.in_flight = length > 0,
+            DriverState::Ended(ended) => ended.in_flight = length > 0,
             DriverState::Opening(_) => {}
         }
     }
@@ -118,9 +120,9 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     pub(super) fn has_unwritten(&mut self) -> bool {
         let waits = match &self.state {
             DriverState::Open(connection) => connection.unwritten() > 0,
-            DriverState::Over(over) => {
-                over.in_flight
-                    || over.writer.as_ref().is_some_and(|writer| !writer.output.is_empty())
+            DriverState::Ended(ended) => {
+                ended.in_flight
+                    || ended.writer.as_ref().is_some_and(|writer| !writer.output.is_empty())
             }
             DriverState::Opening(_) => false,
         };
