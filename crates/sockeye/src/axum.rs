@@ -279,8 +279,8 @@ impl WebSocketUpgrade {
             Some(member) => {
                 // The response announces a WebSocket: from now on, the connection must end with a
                 // close frame.
-                member.connect();
-                tokio::spawn(member.run(task));
+                member.on_connected();
+                tokio::spawn(member.run_until_dropped(task));
             }
             None => {
                 tokio::spawn(task);

@@ -274,7 +274,7 @@ impl Server {
             let place = match setup.enter(peer) {
                 QuotaDecision::Accepted(place) => place,
                 QuotaDecision::Full(refusing) => {
-                    tasks.spawn(member.run(async move {
+                    tasks.spawn(member.run_until_dropped(async move {
                         let _refusing = refusing;
                         setup.refuse_connection(stream, peer).await;
                     }));
@@ -291,7 +291,7 @@ impl Server {
                     crate::driver::handler::run(handler(ws)).await;
                 }
             };
-            tasks.spawn(member.run(task.instrument(upgrade::span())));
+            tasks.spawn(member.run_until_dropped(task.instrument(upgrade::span())));
         }
         drop(acceptor);
         Ok(drain.finish(settings).await)

@@ -22,7 +22,7 @@ pub use shutdown::Shutdown;
 
 /// Timeout for dropped connections to be gone: their tasks were woken, and end when they are polled
 /// once more.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The open connections of a server, which the drain closes gracefully when the server stops.
 /// Clones share the same connections.
@@ -45,7 +45,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 ///
 /// # async fn upgraded() -> WebSocket { unimplemented!() }
 /// # async fn http_server_that_stops() {}
-/// # async fn told_to_end() {}
+/// # async fn shutdown_signal() {}
 /// # async fn example() {
 /// let drain = Drain::new();
 /// // For each connection:
@@ -58,7 +58,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// }));
 /// // When the program is asked to end:
 /// let finish = async {
-///     told_to_end().await;
+///     shutdown_signal().await;
 ///     drain.finish(Shutdown::restart()).await
 /// };
 /// let ((), drained) = tokio::join!(http_server_that_stops(), finish);
@@ -103,7 +103,7 @@ impl Drain {
         let member = self.enter();
         ws.join_drain(member.clone());
         let handler = handler(ws);
-        member.run(crate::driver::handler::run(handler))
+        member.run_until_dropped(crate::driver::handler::run(handler))
     }
 
     /// Returns a guard that keeps [`finish`](Self::finish) waiting until the guard is dropped.
@@ -156,7 +156,7 @@ impl Drain {
     /// rest, with the whole timeout again.
     pub async fn finish(&self, shutdown: Shutdown) -> Drained {
         let start = Instant::now();
-        let deadline = start.checked_add(shutdown.limit());
+        let deadline = start.checked_add(shutdown.timeout);
         let members = self.registry.begin(&shutdown);
         let interval = shutdown.interval(members.len());
         let mut next = start;
@@ -183,7 +183,7 @@ impl Drain {
         let mut left = 0;
         if timeout_at(deadline, self.registry.emptied()).await.is_err() {
             self.registry.advance(DrainStage::Dropped);
-            if timeout(LAST_WAIT, self.registry.members_left()).await.is_err() {
+            if timeout(DROP_TIMEOUT, self.registry.members_left()).await.is_err() {
                 left = self.registry.connections();
             }
         }

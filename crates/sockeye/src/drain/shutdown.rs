@@ -36,7 +36,7 @@ const MAX_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shutdown {
     code: CloseCode,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     spread: Option<Duration>,
     retry: RangeInclusive<Duration>,
 }
@@ -87,10 +87,6 @@ impl Shutdown {
     /// ```
     pub fn retry_hint(frame: &CloseFrame) -> Option<Duration> {
         reconnect::retry_hint(frame)
-    }
-
-    pub(crate) const fn limit(&self) -> Duration {
-        self.timeout
     }
 
     /// Returns the interval between two notifications of a shutdown with this number of
@@ -165,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_told_soon_and_many_within_the_spread() {
+    fn few_are_notified_soon_and_many_within_the_spread() {
         let shutdown = Shutdown::new().timeout(Duration::from_secs(10));
         assert_eq!(shutdown.interval(0), MAX_INTERVAL);
         assert_eq!(shutdown.interval(3), MAX_INTERVAL);

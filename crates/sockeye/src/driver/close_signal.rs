@@ -29,7 +29,7 @@ impl Driver {
 
     /// Registers the connection with a drain.
     pub(crate) fn join_drain(&mut self, member: Arc<Member>) {
-        member.connect();
+        member.on_connected();
         self.member = Some(member);
     }
 

@@ -56,7 +56,7 @@ impl Member {
     }
 
     /// Records that the opening handshake is done.
-    pub(crate) fn connect(&self) {
+    pub(crate) fn on_connected(&self) {
         self.is_connection.store(true, Ordering::Release);
     }
 
@@ -110,13 +110,16 @@ impl Member {
 
     /// Runs the work of the connection until the connection is dropped at the timeout, or notified
     /// to close before its opening handshake is done: then the work is dropped.
-    pub(crate) fn run<F: Future<Output = ()>>(self: Arc<Self>, work: F) -> Run<F> {
-        Run { member: self, waker: None, work: Box::pin(work), done: false }
+    pub(crate) fn run_until_dropped<F>(self: Arc<Self>, work: F) -> RunUntilDropped<F>
+    where
+        F: Future<Output = ()>,
+    {
+        RunUntilDropped { member: self, waker: None, work: Box::pin(work), done: false }
     }
 }
 
-/// The future of a connection's work.
-pub(crate) struct Run<F> {
+/// The future of [`Member::run_until_dropped`].
+pub(crate) struct RunUntilDropped<F> {
     member: Arc<Member>,
     /// Waker that is registered with the member.
     waker: Option<Waker>,
@@ -124,7 +127,7 @@ pub(crate) struct Run<F> {
     done: bool,
 }
 
-impl<F: Future<Output = ()>> Future for Run<F> {
+impl<F: Future<Output = ()>> Future for RunUntilDropped<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -143,7 +146,7 @@ impl<F: Future<Output = ()>> Future for Run<F> {
     }
 }
 
-impl<F> Drop for Run<F> {
+impl<F> Drop for RunUntilDropped<F> {
     /// Drops the connection along with unfinished work; the connection would linger otherwise.
     /// After a panic, the connection still sends its close frame.
     fn drop(&mut self) {

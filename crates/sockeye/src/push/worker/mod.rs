@@ -375,11 +375,11 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
             return;
         }
         let shutdown = &self.context.settings.shutdown;
-        let (limit, interval) = (shutdown.limit(), shutdown.interval(self.drivers.len()));
+        let (timeout, interval) = (shutdown.timeout, shutdown.interval(self.drivers.len()));
         // Requests that are not answered yet are dropped.
         self.for_all(|driver, _| driver.abandon_request());
         let connections = self.count_open();
-        self.stopping = Some(Stopping::new(Instant::now(), limit, interval, connections));
+        self.stopping = Some(Stopping::new(Instant::now(), timeout, interval, connections));
     }
 
     /// Closes the connections whose notification is due.

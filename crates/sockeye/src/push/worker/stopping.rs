@@ -21,11 +21,11 @@ pub(super) struct Stopping {
 impl Stopping {
     pub(super) fn new(
         now: Instant,
-        limit: Duration,
+        timeout: Duration,
         interval: Duration,
         connections: usize,
     ) -> Self {
-        let end = now.checked_add(limit).unwrap_or(now + NEVER);
+        let end = now.checked_add(timeout).unwrap_or(now + NEVER);
         Self { end, slot: 0, at: now, interval, connections }
     }
 
