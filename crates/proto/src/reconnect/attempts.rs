@@ -50,15 +50,15 @@ impl Attempts {
     /// Plans the next attempt. Returns the delay before it, or `None` when the [`Backoff`] allows
     /// no more attempts.
     ///
-    /// `asked` is the minimum delay that the server requests, capped at [`Backoff::cap`]; the
+    /// `requested` is the minimum delay that the server requests, capped at [`Backoff::cap`]; the
     /// jitter is added to it. `random` is 64 random bits.
     pub(super) fn next_attempt(
         &mut self,
         now: Duration,
-        asked: Duration,
+        requested: Duration,
         random: u64,
     ) -> Option<Duration> {
-        let delay = self.backoff.delay_at_least(asked, self.delays, random);
+        let delay = self.backoff.delay_at_least(requested, self.delays, random);
         let elapsed = self.began.map_or(Duration::ZERO, |began| now.saturating_sub(began));
         if !self.backoff.allows(self.count, elapsed.saturating_add(delay)) {
             return None;
@@ -82,11 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_within_a_row_and_begin_anew_after_a_good_connection() {
+    fn delays_double_within_a_series_and_begin_anew_after_a_good_connection() {
         let mut attempts = Attempts::new(Backoff::new());
         attempts.begin(Duration::ZERO);
-        for (count, pause) in [(2, 1), (3, 2), (4, 4)] {
-            assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(pause * SECOND));
+        for (count, seconds) in [(2, 1), (3, 2), (4, 4)] {
+            assert_eq!(next_attempt(&mut attempts, Duration::ZERO), Some(seconds * SECOND));
             assert_eq!(attempts.count(), count);
         }
         attempts.on_closed(9 * SECOND);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_ends_with_the_greatest_number_of_attempts() {
+    fn a_series_ends_with_the_maximum_number_of_attempts() {
         let mut attempts = Attempts::new(Backoff::new().max_attempts(Some(2)));
         attempts.begin(Duration::ZERO);
         assert!(next_attempt(&mut attempts, Duration::ZERO).is_some());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_row_runs_from_its_first_attempt() {
+    fn the_time_of_a_series_runs_from_its_first_attempt() {
         let backoff = Backoff::new().base(SECOND).cap(SECOND).max_elapsed(Some(10 * SECOND));
         let mut attempts = Attempts::new(backoff.max_attempts(None));
         attempts.begin(100 * SECOND);

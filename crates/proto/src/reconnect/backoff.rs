@@ -113,10 +113,15 @@ impl Backoff {
             && self.max_elapsed.is_none_or(|max| elapsed <= max)
     }
 
-    /// Returns the sum of `asked`, the minimum delay that the server requests, cut to the cap, and
-    /// the random delay of [`Backoff::delay`].
-    pub(super) fn delay_at_least(&self, asked: Duration, earlier: u32, random: u64) -> Duration {
-        asked.min(self.cap).saturating_add(self.delay(earlier, random))
+    /// Returns the sum of `requested`, the minimum delay that the server requests, cut to the cap,
+    /// and the random delay of [`Backoff::delay`].
+    pub(super) fn delay_at_least(
+        &self,
+        requested: Duration,
+        earlier: u32,
+        random: u64,
+    ) -> Duration {
+        requested.min(self.cap).saturating_add(self.delay(earlier, random))
     }
 }
 
@@ -149,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asks_for_is_the_least_and_cut_to_the_cap() {
+    fn a_requested_delay_is_the_minimum_and_cut_to_the_cap() {
         let backoff = Backoff::new();
-        for (asked, least) in [(5, 5), (3600, 30)] {
-            let delay = |random| backoff.delay_at_least(asked * SECOND, 0, random);
+        for (requested, least) in [(5, 5), (3600, 30)] {
+            let delay = |random| backoff.delay_at_least(requested * SECOND, 0, random);
             assert_eq!(delay(0), least * SECOND);
             assert_eq!(delay(1 << 63), least * SECOND + SECOND / 2);
         }

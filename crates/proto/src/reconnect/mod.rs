@@ -6,7 +6,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use sockeye_proto::reconnect::{Action, Backoff, Event, StateMachine, Stop};
+//! use sockeye_proto::reconnect::{Action, Backoff, Event, StateMachine, StopReason};
 //!
 //! // The driver provides the clock and the randomness. Times are since any fixed moment.
 //! let (mut now, random) = (Duration::ZERO, u64::MAX);
@@ -22,7 +22,7 @@
 //! now += delay;
 //! assert_eq!(client.on_delay_passed(), Action::Connect(2));
 //! let action = client.on_failed("refused", Some(Duration::ZERO), now, random);
-//! let gave_up = Stop::GaveUp { attempts: 2, last: Event::Failed("refused") };
+//! let gave_up = StopReason::GaveUp { attempts: 2, last: Event::Failed("refused") };
 //! assert_eq!(action, Action::Stop(gave_up));
 //! ```
 
@@ -34,5 +34,5 @@ mod state_machine;
 
 pub use backoff::Backoff;
 pub use event::Event;
-pub use retry_hint::{hint_reason, may_reopen, pause, retry_hint};
-pub use state_machine::{Action, StateMachine, Stop};
+pub use retry_hint::{hint_reason, may_reopen, requested_delay, retry_hint};
+pub use state_machine::{Action, StateMachine, StopReason};

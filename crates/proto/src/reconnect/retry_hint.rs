@@ -7,7 +7,7 @@ const HINT: (&str, &str) = ("retry after ", " s");
 
 /// Delay that a close with 1012 or 1013 requests without a hint. 1012 was registered with the
 /// advice of 5 to 30 seconds; the jitter adds the part above 5.
-const RESTART_PAUSE: Duration = Duration::from_secs(5);
+const RESTART_DELAY: Duration = Duration::from_secs(5);
 
 /// Returns whether a new connection may end differently than with this close frame of the server.
 /// Returns `false` after 1000 (normal closure), and after the codes with which a new connection
@@ -29,9 +29,9 @@ pub fn may_reopen(frame: Option<&CloseFrame>) -> bool {
 
 /// Returns the delay that a server requests in its close frame: its [hint](retry_hint), or without
 /// a hint 5 s for 1012 (service restart) and 1013 (try again later), and zero for other codes.
-pub fn pause(frame: &CloseFrame) -> Duration {
+pub fn requested_delay(frame: &CloseFrame) -> Duration {
     retry_hint(frame).unwrap_or(match frame.code {
-        CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_PAUSE,
+        CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER => RESTART_DELAY,
         _ => Duration::ZERO,
     })
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_comes_before_what_the_code_asks_for() {
+    fn a_hint_takes_precedence_over_the_delay_of_the_code() {
         for (code, reason, millis) in [
             (1012, "", 5000),
             (1013, "later", 5000),
@@ -90,7 +90,11 @@ mod tests {
             (1001, "retry after 8.0 s", 8000),
             (1001, "", 0),
         ] {
-            assert_eq!(pause(&frame(code, reason)), Duration::from_millis(millis), "{reason}");
+            assert_eq!(
+                requested_delay(&frame(code, reason)),
+                Duration::from_millis(millis),
+                "{reason}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::attempts::Attempts;
 use super::event::EventQueue;
-use super::{Backoff, Event, pause};
+use super::{Backoff, Event, requested_delay};
 use crate::{CloseFrame, Message};
 
 #[cfg(test)]
@@ -19,12 +19,12 @@ mod tests;
 ///                │   └──────────────────┤ failed           │ closed, lost  │ closed, lost
 ///                └──────────────────────┼──────────────────┤               │
 ///                                       ▼                  ▼               ▼
-///                                      Over               Over            Over
+///                                    Stopped            Stopped         Stopped
 /// ```
 ///
-/// A failed attempt and an ended connection lead to `Over` if their reason is permanent, or if the
-/// [`Backoff`] allows no further attempt. [`end`](Self::end) leads to `Over` from any state, and
-/// [`reconnect`](Self::reconnect) to `Waiting` from any but the last two.
+/// A failed attempt and an ended connection lead to `Stopped` if their reason is permanent, or if
+/// the [`Backoff`] allows no further attempt. [`end`](Self::end) leads to `Stopped` from any state,
+/// and [`reconnect`](Self::reconnect) to `Waiting` from any but the last two.
 ///
 /// A driver carries out each action before it calls another method, and passes the errors `C` of
 /// its attempts and `E` of its connections. Times are durations since a moment that the driver
@@ -49,7 +49,7 @@ enum State {
     /// The program closes the connection.
     Closing,
     /// There will be no further connection.
-    Over,
+    Stopped,
 }
 
 /// The task of the driver of a [`StateMachine`].
@@ -68,12 +68,12 @@ pub enum Action<C, E> {
     /// [`StateMachine::on_failed`].
     Connect(u32),
     /// Drop the connection or attempt, if any: there will be no other.
-    Stop(Stop<C, E>),
+    Stop(StopReason<C, E>),
 }
 
-/// The reason why a [`StateMachine`] is over.
+/// The reason why a [`StateMachine`] has stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop<C, E> {
+pub enum StopReason<C, E> {
     /// The connection was closed permanently, by the program or by the server. [`Event::Closed`]
     /// reports a closing handshake.
     Closed,
@@ -108,8 +108,8 @@ impl<C, E> StateMachine<C, E> {
     }
 
     /// Returns whether there will be no further connection.
-    pub const fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped)
     }
 
     /// Schedules the first attempt, which begins at once.
@@ -139,8 +139,8 @@ impl<C, E> StateMachine<C, E> {
         random: u64,
     ) -> Action<C, E> {
         match retry {
-            None => self.stop(Stop::Failed(error)),
-            Some(asked) => self.schedule(asked, Event::Failed(error), now, random),
+            None => self.stop(StopReason::Failed(error)),
+            Some(requested) => self.schedule(requested, Event::Failed(error), now, random),
         }
     }
 
@@ -166,10 +166,10 @@ impl<C, E> StateMachine<C, E> {
     ) -> Action<C, E> {
         if self.state == State::Closing || !reopens {
             self.events.push(Event::Closed(frame));
-            return self.stop(Stop::Closed);
+            return self.stop(StopReason::Closed);
         }
-        let asked = frame.as_ref().map_or(Duration::ZERO, pause);
-        self.schedule(asked, Event::Closed(frame), now, random)
+        let requested = frame.as_ref().map_or(Duration::ZERO, requested_delay);
+        self.schedule(requested, Event::Closed(frame), now, random)
     }
 
     /// Handles the loss of a connection without a closing handshake.
@@ -181,8 +181,8 @@ impl<C, E> StateMachine<C, E> {
         random: u64,
     ) -> Action<C, E> {
         match retry.filter(|_| self.state != State::Closing) {
-            None => self.stop(Stop::Lost(error)),
-            Some(asked) => self.schedule(asked, Event::Lost(error), now, random),
+            None => self.stop(StopReason::Lost(error)),
+            Some(requested) => self.schedule(requested, Event::Lost(error), now, random),
         }
     }
 
@@ -191,7 +191,7 @@ impl<C, E> StateMachine<C, E> {
     /// `None` while the connection is being closed, and at the end.
     pub fn reconnect(&mut self, lost: E, now: Duration) -> Option<Action<C, E>> {
         match self.state {
-            State::Closing | State::Over => return None,
+            State::Closing | State::Stopped => return None,
             State::Open { .. } => {
                 self.end_connection(now);
                 self.events.push(Event::Lost(lost));
@@ -217,25 +217,25 @@ impl<C, E> StateMachine<C, E> {
     /// Ends the state machine for the program, and drops all events.
     pub fn end(&mut self) -> Action<C, E> {
         self.events.clear();
-        self.stop(Stop::Closed)
+        self.stop(StopReason::Closed)
     }
 
     /// Reports the end of an attempt or connection, and schedules the next attempt unless the limit
     /// of attempts is reached.
     fn schedule(
         &mut self,
-        asked: Duration,
+        requested: Duration,
         event: Event<C, E>,
         now: Duration,
         random: u64,
     ) -> Action<C, E> {
         self.end_connection(now);
-        match self.attempts.next_attempt(now, asked, random) {
+        match self.attempts.next_attempt(now, requested, random) {
             Some(delay) => {
                 self.events.push(event);
                 self.wait(delay)
             }
-            None => self.stop(Stop::GaveUp { attempts: self.attempts.count(), last: event }),
+            None => self.stop(StopReason::GaveUp { attempts: self.attempts.count(), last: event }),
         }
     }
 
@@ -253,8 +253,8 @@ impl<C, E> StateMachine<C, E> {
         Action::Wait { attempt, delay }
     }
 
-    fn stop(&mut self, reason: Stop<C, E>) -> Action<C, E> {
-        self.state = State::Over;
+    fn stop(&mut self, reason: StopReason<C, E>) -> Action<C, E> {
+        self.state = State::Stopped;
         Action::Stop(reason)
     }
 }

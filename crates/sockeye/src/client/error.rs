@@ -76,7 +76,7 @@ pub enum ConnectError {
     /// The WebSocket was requested on an HTTP/2 connection to another server; nothing was sent.
     OtherServer {
         /// The requested host and port.
-        asked: String,
+        requested: String,
         /// The host and the port of the connection.
         connected: String,
     },
@@ -142,10 +142,10 @@ impl fmt::Display for ConnectError {
             Self::TlsDisabled => f.write_str("wss needs the feature `tls`, which is off"),
             Self::NoHttp2 { host } => write!(f, "`{host}` does not speak HTTP/2"),
             Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
-            Self::OtherServer { asked, connected } => {
+            Self::OtherServer { requested, connected } => {
                 write!(
                     f,
-                    "the connection is to {connected}, not to {asked} by the requested scheme"
+                    "the connection is to {connected}, not to {requested} by the requested scheme"
                 )
             }
             Self::Io(source) => {

@@ -196,7 +196,7 @@ impl Client {
     /// that the server chose, if any.
     pub fn subprotocols<S: Into<String>>(self, subprotocols: impl IntoIterator<Item = S>) -> Self {
         self.change(|request| {
-            subprotocols.into_iter().try_for_each(|asked| request.add_subprotocol(asked))
+            subprotocols.into_iter().try_for_each(|name| request.add_subprotocol(name))
         })
     }
 

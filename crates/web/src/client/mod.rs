@@ -94,7 +94,7 @@ impl Client {
     ) -> Self {
         if let Ok(request) = &mut self.request {
             let mut subprotocols = subprotocols.into_iter();
-            if let Err(error) = subprotocols.try_for_each(|asked| request.add_subprotocol(asked)) {
+            if let Err(error) = subprotocols.try_for_each(|name| request.add_subprotocol(name)) {
                 self.request = Err(error);
             }
         }

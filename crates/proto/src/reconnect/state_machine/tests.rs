@@ -64,9 +64,9 @@ fn closing() -> Machine {
     machine
 }
 
-fn over() -> Machine {
+fn stopped() -> Machine {
     let mut machine = open();
-    assert_eq!(machine.end(), Action::Stop(Stop::Closed));
+    assert_eq!(machine.end(), Action::Stop(StopReason::Closed));
     machine
 }
 
@@ -83,7 +83,7 @@ fn the_first_attempt_begins_at_once() {
     machine.on_connected(7 * SECOND);
     assert_eq!(machine.state, State::Open { since: 7 * SECOND });
     assert_eq!(events(&mut machine), [Event::Connected]);
-    assert!(!machine.is_over());
+    assert!(!machine.is_stopped());
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn a_failed_attempt_is_followed_by_another_after_a_delay() {
 fn a_permanent_failure_is_the_end() {
     let mut machine = attempting();
     let action = machine.on_failed("unauthorized", None, SECOND, RANDOM);
-    assert_eq!(action, Action::Stop(Stop::Failed("unauthorized")));
-    assert!(machine.is_over());
+    assert_eq!(action, Action::Stop(StopReason::Failed("unauthorized")));
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), []);
 }
 
@@ -140,8 +140,8 @@ fn a_lost_connection_is_followed_by_another() {
 fn a_connection_that_is_lost_for_a_permanent_reason_is_the_last() {
     let mut machine = open();
     let action = machine.on_lost("forbidden", None, 2 * SECOND, RANDOM);
-    assert_eq!(action, Action::Stop(Stop::Lost("forbidden")));
-    assert!(machine.is_over());
+    assert_eq!(action, Action::Stop(StopReason::Lost("forbidden")));
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), []);
 }
 
@@ -157,8 +157,8 @@ fn a_closed_connection_is_followed_by_another_or_not() {
 
         let mut machine = open();
         let action = machine.on_closed(frame.clone(), false, 2 * SECOND, RANDOM);
-        assert_eq!(action, Action::Stop(Stop::Closed));
-        assert!(machine.is_over());
+        assert_eq!(action, Action::Stop(StopReason::Closed));
+        assert!(machine.is_stopped());
         assert_eq!(events(&mut machine), [Event::Closed(frame)]);
     }
 }
@@ -180,26 +180,26 @@ fn a_connection_that_was_open_for_long_begins_a_new_series() {
 
 #[test]
 fn it_gives_up_when_the_backoff_allows_no_further_attempt() {
-    let gave_up = |attempts, last| Action::Stop(Stop::GaveUp { attempts, last });
+    let gave_up = |attempts, last| Action::Stop(StopReason::GaveUp { attempts, last });
     let once = Backoff::new().max_attempts(Some(1));
     let mut machine = attempting();
     machine.set_backoff(once);
     let action = machine.on_failed("refused", SOON, SECOND, RANDOM);
     assert_eq!(action, gave_up(1, Event::Failed("refused")));
-    assert!(machine.is_over());
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), []);
 
     let mut machine = open();
     machine.set_backoff(once);
     let action = machine.on_lost("reset", SOON, 2 * SECOND, RANDOM);
     assert_eq!(action, gave_up(1, Event::Lost("reset")));
-    assert!(machine.is_over());
+    assert!(machine.is_stopped());
 
     let mut machine = open();
     machine.set_backoff(once);
     let action = machine.on_closed(None, true, 2 * SECOND, RANDOM);
     assert_eq!(action, gave_up(1, Event::Closed(None)));
-    assert!(machine.is_over());
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), []);
 
     let mut machine = attempting();
@@ -228,7 +228,7 @@ fn the_program_reconnects_from_any_state_but_the_last_two() {
         assert_eq!(events(&mut machine), expected);
     }
 
-    for mut machine in [closing(), over()] {
+    for mut machine in [closing(), stopped()] {
         let state = machine.state;
         assert_eq!(machine.reconnect("stale", SECOND), None);
         assert_eq!(machine.state, state);
@@ -249,25 +249,25 @@ fn nothing_follows_a_connection_that_the_program_closes() {
     let mut machine = closing();
     assert_eq!(machine.state, State::Closing);
     let action = machine.on_closed(closed.clone(), true, 2 * SECOND, RANDOM);
-    assert_eq!(action, Action::Stop(Stop::Closed));
-    assert!(machine.is_over());
+    assert_eq!(action, Action::Stop(StopReason::Closed));
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), [Event::Closed(closed)]);
 
     let mut machine = closing();
     let action = machine.on_lost("reset", SOON, 2 * SECOND, RANDOM);
-    assert_eq!(action, Action::Stop(Stop::Lost("reset")));
-    assert!(machine.is_over());
+    assert_eq!(action, Action::Stop(StopReason::Lost("reset")));
+    assert!(machine.is_stopped());
     assert_eq!(events(&mut machine), []);
 }
 
 #[test]
 fn the_end_comes_from_any_state_and_drops_all_events() {
-    for mut machine in [idle(), waiting(), attempting(), open(), closing(), over()] {
+    for mut machine in [idle(), waiting(), attempting(), open(), closing(), stopped()] {
         machine.on_message("kept".into());
         assert!(machine.kept_messages_size() > 4);
         machine.close();
-        assert_eq!(machine.end(), Action::Stop(Stop::Closed));
-        assert!(machine.is_over());
+        assert_eq!(machine.end(), Action::Stop(StopReason::Closed));
+        assert!(machine.is_stopped());
         assert_eq!(machine.kept_messages_size(), 0);
         assert_eq!(events(&mut machine), []);
     }
@@ -275,7 +275,7 @@ fn the_end_comes_from_any_state_and_drops_all_events() {
 
 #[test]
 fn closing_without_a_connection_leaves_the_state() {
-    for mut machine in [idle(), waiting(), attempting(), over()] {
+    for mut machine in [idle(), waiting(), attempting(), stopped()] {
         let state = machine.state;
         machine.close();
         assert_eq!(machine.state, state);

@@ -253,8 +253,8 @@ impl Http2 {
         let request = client.request()?;
         let (url, own) = (request.url(), self.client.request()?.url());
         if (url.is_secure(), url.authority()) != (own.is_secure(), own.authority()) {
-            let (asked, connected) = (url.authority().to_owned(), own.authority().to_owned());
-            return Err(ConnectError::OtherServer { asked, connected });
+            let (requested, connected) = (url.authority().to_owned(), own.authority().to_owned());
+            return Err(ConnectError::OtherServer { requested, connected });
         }
         self.open_request(request).await
     }

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 
-mod link;
+mod maybe_split;
 mod settings;
 mod split;
 
@@ -26,7 +26,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use sockeye_proto::reconnect::{Action, StateMachine, Stop, pause};
+use sockeye_proto::reconnect::{Action, StateMachine, StopReason, requested_delay};
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
@@ -34,7 +34,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{Client, ConnectError};
 use crate::close_payload::ClosePayload;
 use crate::{Error, Result, WebSocket, random};
-use link::Link;
+use maybe_split::MaybeSplit;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
 use split::SenderState;
@@ -77,7 +77,7 @@ pub struct Reconnecting {
     epoch: Instant,
     resource: Resource,
     /// The channel through which the senders obtain the connection, after [`split`](Self::split).
-    slot: Option<watch::Sender<SenderState>>,
+    publisher: Option<watch::Sender<SenderState>>,
 }
 
 /// The resource that the state machine last asked for.
@@ -86,7 +86,7 @@ enum Resource {
     None,
     Timer(Pin<Box<Sleep>>),
     Attempt(Attempt),
-    Connection(Link),
+    Connection(MaybeSplit),
 }
 
 impl Reconnecting {
@@ -99,7 +99,7 @@ impl Reconnecting {
             machine: StateMachine::new(Backoff::new()),
             epoch: Instant::now(),
             resource: Resource::None,
-            slot: None,
+            publisher: None,
         }
     }
 
@@ -118,14 +118,14 @@ impl Reconnecting {
             if let Some(event) = self.machine.poll_event() {
                 return Ok(Some(event));
             }
-            if self.machine.is_over() {
+            if self.machine.is_stopped() {
                 return Ok(None);
             }
-            let Resource::Connection(link) = &mut self.resource else {
+            let Resource::Connection(connection) = &mut self.resource else {
                 self.advance().await?;
                 continue;
             };
-            match link.recv().await {
+            match connection.recv().await {
                 Ok(Some(message)) => return Ok(Some(Event::Message(message))),
                 Ok(None) => self.on_closed()?,
                 Err(error) => self.on_lost(error)?,
@@ -166,14 +166,14 @@ impl Reconnecting {
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
-            if self.machine.is_over() {
+            if self.machine.is_stopped() {
                 return Err(Error::Closed(None));
             }
-            let Resource::Connection(link) = &mut self.resource else {
+            let Resource::Connection(connection) = &mut self.resource else {
                 self.advance().await?;
                 continue;
             };
-            match link.send(message.clone()).await {
+            match connection.send(message.clone()).await {
                 // The server has closed this connection: the message was not sent, and the next
                 // connection can send it.
                 Err(Error::Closed(_)) => self.finish().await?,
@@ -204,7 +204,7 @@ impl Reconnecting {
         let payload = ClosePayload::new(code, reason)?;
         self.machine.close();
         let closed = match &mut self.resource {
-            Resource::Connection(link) => link.close(payload).await,
+            Resource::Connection(connection) => connection.close(payload).await,
             _ => Ok(()),
         };
         let action = self.machine.end();
@@ -231,7 +231,7 @@ impl Reconnecting {
     /// use [`split`](Self::split).
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.resource {
-            Resource::Connection(link) => link.websocket(),
+            Resource::Connection(connection) => connection.websocket(),
             _ => None,
         }
     }
@@ -248,12 +248,12 @@ impl Reconnecting {
             Resource::Attempt(attempt) => match attempt.await {
                 Ok(ws) => {
                     self.machine.on_connected(self.epoch.elapsed());
-                    self.resource = Resource::Connection(self.link(ws));
+                    self.resource = Resource::Connection(self.wrap(ws));
                     return Ok(());
                 }
                 Err(error) => {
-                    let asked = error.retry_after().unwrap_or_default();
-                    let retry = self.settings.retries(&error).then_some(asked);
+                    let requested = error.retry_after().unwrap_or_default();
+                    let retry = self.settings.retries(&error).then_some(requested);
                     self.machine.on_failed(error, retry, self.epoch.elapsed(), random_bits())
                 }
             },
@@ -264,8 +264,8 @@ impl Reconnecting {
 
     /// Waits for the end of a connection that is being closed; no further message can arrive on it.
     async fn finish(&mut self) -> Result<()> {
-        let Resource::Connection(link) = &mut self.resource else { return Ok(()) };
-        match link.recv().await {
+        let Resource::Connection(connection) = &mut self.resource else { return Ok(()) };
+        match connection.recv().await {
             Ok(_) => self.on_closed(),
             Err(error) => self.on_lost(error),
         }
@@ -274,7 +274,7 @@ impl Reconnecting {
     /// Handles the end of a closing handshake.
     fn on_closed(&mut self) -> Result<()> {
         let frame = match &self.resource {
-            Resource::Connection(link) => link.close_frame().cloned(),
+            Resource::Connection(connection) => connection.close_frame().cloned(),
             _ => None,
         };
         let reopens = self.settings.reopens(frame.as_ref());
@@ -283,11 +283,12 @@ impl Reconnecting {
     }
 
     fn on_lost(&mut self, error: Error) -> Result<()> {
-        let asked = match &error {
-            Error::ClosedMidMessage(Some(frame)) => pause(frame),
+        let requested = match &error {
+            Error::ClosedMidMessage(Some(frame)) => requested_delay(frame),
             _ => Duration::ZERO,
         };
-        let action = self.machine.on_lost(error, Some(asked), self.epoch.elapsed(), random_bits());
+        let action =
+            self.machine.on_lost(error, Some(requested), self.epoch.elapsed(), random_bits());
         self.perform(action)
     }
 
@@ -305,13 +306,13 @@ impl Reconnecting {
                 Ok(())
             }
             Action::Stop(reason) => {
-                self.publish(SenderState::Over);
+                self.publish(SenderState::Stopped);
                 self.resource = Resource::None;
                 match reason {
-                    Stop::Closed => Ok(()),
-                    Stop::Failed(error) => Err(error.into()),
-                    Stop::Lost(error) => Err(error),
-                    Stop::GaveUp { attempts, last } => {
+                    StopReason::Closed => Ok(()),
+                    StopReason::Failed(error) => Err(error.into()),
+                    StopReason::Lost(error) => Err(error),
+                    StopReason::GaveUp { attempts, last } => {
                         Err(ConnectError::GaveUp { attempts, last: Box::new(last) }.into())
                     }
                 }

@@ -5,7 +5,7 @@ use std::fmt;
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 use tokio::sync::watch;
 
-use super::{Event, Link, Reconnecting, Resource};
+use super::{Event, MaybeSplit, Reconnecting, Resource};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
@@ -16,7 +16,7 @@ pub(super) enum SenderState {
     Waiting,
     Open(split::Sender),
     /// There will be no further connection.
-    Over,
+    Stopped,
 }
 
 impl Reconnecting {
@@ -50,33 +50,33 @@ impl Reconnecting {
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub fn split(mut self) -> (Sender, Receiver) {
-        let (slot, watched) = watch::channel(SenderState::Waiting);
-        self.slot = Some(slot);
-        if self.machine.is_over() {
-            self.publish(SenderState::Over);
+        let (publisher, state) = watch::channel(SenderState::Waiting);
+        self.publisher = Some(publisher);
+        if self.machine.is_stopped() {
+            self.publish(SenderState::Stopped);
         }
         self.resource = match std::mem::replace(&mut self.resource, Resource::None) {
-            Resource::Connection(Link::Whole(ws)) => Resource::Connection(self.link(*ws)),
+            Resource::Connection(MaybeSplit::Whole(ws)) => Resource::Connection(self.wrap(*ws)),
             other => other,
         };
-        (Sender { slot: watched }, Receiver { inner: self })
+        (Sender { state }, Receiver { inner: self })
     }
 
     /// Wraps a newly opened connection, whole or split as this client is.
-    pub(super) fn link(&self, ws: WebSocket) -> Link {
-        if self.slot.is_none() {
-            return Link::Whole(Box::new(ws));
+    pub(super) fn wrap(&self, ws: WebSocket) -> MaybeSplit {
+        if self.publisher.is_none() {
+            return MaybeSplit::Whole(Box::new(ws));
         }
-        let link = Link::divide(ws);
-        if let Link::Divided { sender, .. } = &link {
+        let connection = MaybeSplit::split(ws);
+        if let MaybeSplit::Split { sender, .. } = &connection {
             self.publish(SenderState::Open(sender.clone()));
         }
-        link
+        connection
     }
 
-    pub(super) fn publish(&self, now: SenderState) {
-        if let Some(slot) = &self.slot {
-            slot.send_replace(now);
+    pub(super) fn publish(&self, state: SenderState) {
+        if let Some(publisher) = &self.publisher {
+            publisher.send_replace(state);
         }
     }
 }
@@ -84,7 +84,7 @@ impl Reconnecting {
 /// The sending half of a [`Reconnecting`]. Clones send on the same connections.
 #[derive(Clone)]
 pub struct Sender {
-    slot: watch::Receiver<SenderState>,
+    state: watch::Receiver<SenderState>,
 }
 
 impl Sender {
@@ -98,12 +98,12 @@ impl Sender {
     /// # Cancel safety
     /// If the future is dropped, the message is not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let (message, mut slot) = (message.into(), self.slot.clone());
+        let (message, mut state) = (message.into(), self.state.clone());
         loop {
-            let now = slot.borrow_and_update().clone();
-            match now {
+            let current = state.borrow_and_update().clone();
+            match current {
                 SenderState::Waiting => {}
-                SenderState::Over => return Err(Error::Closed(None)),
+                SenderState::Stopped => return Err(Error::Closed(None)),
                 SenderState::Open(sender) => match sender.send(message.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(error @ Error::Usage(_)) => return Err(error),
@@ -112,7 +112,7 @@ impl Sender {
                     Err(_) => {}
                 },
             }
-            if slot.changed().await.is_err() {
+            if state.changed().await.is_err() {
                 return Err(Error::Closed(None));
             }
         }
@@ -169,7 +169,7 @@ impl Receiver {
     /// Returns the open connection, if any: for the subprotocol and other details.
     pub fn connection(&self) -> Option<&split::Receiver> {
         match &self.inner.resource {
-            Resource::Connection(link) => link.receiver(),
+            Resource::Connection(connection) => connection.receiver(),
             _ => None,
         }
     }
@@ -177,12 +177,12 @@ impl Receiver {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let now = match &*self.slot.borrow() {
+        let state = match &*self.state.borrow() {
             SenderState::Waiting => "Waiting",
             SenderState::Open(_) => "Open",
-            SenderState::Over => "Over",
+            SenderState::Stopped => "Stopped",
         };
-        f.debug_struct("Sender").field("state", &now).finish()
+        f.debug_struct("Sender").field("state", &state).finish()
     }
 }
 

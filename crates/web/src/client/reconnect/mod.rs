@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-mod link;
+mod maybe_split;
 mod settings;
 mod split;
 
@@ -25,17 +25,17 @@ use std::fmt;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use sockeye_proto::reconnect::{Action, StateMachine, Stop, pause};
+use sockeye_proto::reconnect::{Action, StateMachine, StopReason, requested_delay};
 use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use super::{Client, ConnectError};
 use crate::timer::{self, Sleep};
 use crate::websocket::check;
 use crate::{Error, Result, WebSocket};
-use link::Link;
+use maybe_split::MaybeSplit;
 use settings::{Attempt, Settings};
 pub use sockeye_proto::reconnect::Backoff;
-use split::{Place, Slot};
+use split::{Publisher, SenderState};
 pub use split::{Receiver, Sender};
 
 /// An event of a [`Reconnecting`].
@@ -87,7 +87,7 @@ pub struct Reconnecting {
     machine: StateMachine<ConnectError, Error>,
     resource: Resource,
     /// The state shared with the senders, if this client was split.
-    place: Option<Place>,
+    publisher: Option<Publisher>,
 }
 
 /// The resource that the state machine last asked for.
@@ -96,7 +96,7 @@ enum Resource {
     None,
     Timer(Sleep),
     Attempt(Attempt),
-    Connection(Link),
+    Connection(MaybeSplit),
 }
 
 impl Reconnecting {
@@ -108,19 +108,19 @@ impl Reconnecting {
             settings: Settings::default(),
             machine: StateMachine::new(Backoff::new()),
             resource: Resource::None,
-            place: None,
+            publisher: None,
         }
     }
 
-    /// Waits for the next event. Returns `None` when the client is over: the connection was
+    /// Waits for the next event. Returns `None` when the client has stopped: the connection was
     /// [closed](Self::close), or the server closed it permanently, as the preceding
     /// [`Event::Closed`] reported.
     ///
     /// # Errors
     /// [`Error::Connect`] when the client gives up: with the error of the attempt if that error is
     /// permanent, else with [`ConnectError::GaveUp`]. [`Error::Failed`] with a code after which the
-    /// client does not [reconnect](Self::reopen_when). The client is then over, and further calls
-    /// return `None`.
+    /// client does not [reconnect](Self::reopen_when). The client has then stopped, and further
+    /// calls return `None`.
     ///
     /// # Cancel safety
     /// If the future is dropped, no event is lost.
@@ -129,14 +129,14 @@ impl Reconnecting {
             if let Some(event) = self.machine.poll_event() {
                 return Ok(Some(event));
             }
-            if self.machine.is_over() {
+            if self.machine.is_stopped() {
                 return Ok(None);
             }
-            let Resource::Connection(link) = &mut self.resource else {
+            let Resource::Connection(connection) = &mut self.resource else {
                 self.advance().await?;
                 continue;
             };
-            let received = link.recv().await;
+            let received = connection.recv().await;
             self.on_received(received)?;
         }
     }
@@ -165,8 +165,8 @@ impl Reconnecting {
     /// # Errors
     /// [`Error::Disconnected`] if the connection was given up because the server stopped reading:
     /// the next call reconnects. [`Error::Connect`] and [`Error::Failed`] as for
-    /// [`next`](Self::next), and [`Error::Closed`] if the client is over. [`Error::QueueFull`] if
-    /// the kept messages fill [`Client::receive_queue`]: receive them with [`next`](Self::next),
+    /// [`next`](Self::next), and [`Error::Closed`] if the client has stopped. [`Error::QueueFull`]
+    /// if the kept messages fill [`Client::receive_queue`]: receive them with [`next`](Self::next),
     /// then send again. In all cases the message was not sent.
     ///
     /// # Cancel safety
@@ -174,14 +174,14 @@ impl Reconnecting {
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         loop {
-            if self.machine.is_over() {
+            if self.machine.is_stopped() {
                 return Err(Error::Closed(None));
             }
-            let Resource::Connection(link) = &mut self.resource else {
+            let Resource::Connection(connection) = &mut self.resource else {
                 self.advance().await?;
                 continue;
             };
-            match link.send(message.clone()).await {
+            match connection.send(message.clone()).await {
                 // This connection has ended: the message was not sent, and may be sent on the next
                 // one.
                 Err(Error::Closed(_)) => self.finish().await?,
@@ -196,7 +196,7 @@ impl Reconnecting {
     }
 
     /// Closes the connection permanently, as [`WebSocket::close`] does. Without a connection, the
-    /// client is over at once.
+    /// client stops at once.
     ///
     /// # Errors
     /// Same as [`WebSocket::close`].
@@ -213,7 +213,7 @@ impl Reconnecting {
         check(&frame)?;
         self.machine.close();
         let closed = match &mut self.resource {
-            Resource::Connection(link) => link.close(frame).await,
+            Resource::Connection(connection) => connection.close(frame).await,
             _ => Ok(()),
         };
         let action = self.machine.end();
@@ -226,8 +226,8 @@ impl Reconnecting {
     /// machine has changed networks. A delay or an attempt in progress is cut short as well.
     ///
     /// [`Event::Lost`] with [`Error::Disconnected`] reports a dropped connection, and
-    /// [`Event::Scheduled`] the attempt. After [`close`](Self::close), or when the client is over,
-    /// this has no effect.
+    /// [`Event::Scheduled`] the attempt. After [`close`](Self::close), or when the client has
+    /// stopped, this has no effect.
     pub fn reconnect(&mut self) {
         if let Some(action) = self.machine.reconnect(Error::Disconnected, timer::now()) {
             // The action is to wait, which succeeds.
@@ -239,7 +239,7 @@ impl Reconnecting {
     /// closes the connection through this reference, the client reconnects.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.resource {
-            Resource::Connection(link) => link.websocket(),
+            Resource::Connection(connection) => connection.websocket(),
             _ => None,
         }
     }
@@ -256,7 +256,7 @@ impl Reconnecting {
             Resource::Attempt(attempt) => match attempt.await {
                 Ok(ws) => {
                     self.machine.on_connected(timer::now());
-                    self.resource = Resource::Connection(self.link(ws));
+                    self.resource = Resource::Connection(self.wrap(ws));
                     return Ok(());
                 }
                 Err(error) => {
@@ -271,12 +271,12 @@ impl Reconnecting {
 
     /// Keeps the remaining messages of a connection that no longer accepts messages, until its end.
     async fn finish(&mut self) -> Result<()> {
-        while let Resource::Connection(link) = &mut self.resource {
+        while let Resource::Connection(connection) = &mut self.resource {
             let limit = self.client.receive_queue;
             if self.machine.kept_messages_size() >= limit {
                 return Err(Error::QueueFull { limit });
             }
-            let received = link.recv().await;
+            let received = connection.recv().await;
             self.on_received(received)?;
         }
         Ok(())
@@ -294,7 +294,7 @@ impl Reconnecting {
     /// Handles the end of the connection after a closing handshake.
     fn on_closed(&mut self) -> Result<()> {
         let frame = match &self.resource {
-            Resource::Connection(link) => link.close_frame().cloned(),
+            Resource::Connection(connection) => connection.close_frame().cloned(),
             _ => None,
         };
         let reopens = self.settings.reopens(frame.as_ref());
@@ -304,7 +304,9 @@ impl Reconnecting {
 
     fn on_lost(&mut self, error: Error) -> Result<()> {
         let retry = match &error {
-            Error::Failed(frame) => self.settings.reopens(Some(frame)).then(|| pause(frame)),
+            Error::Failed(frame) => {
+                self.settings.reopens(Some(frame)).then(|| requested_delay(frame))
+            }
             _ => Some(Duration::ZERO),
         };
         let action = self.machine.on_lost(error, retry, timer::now(), random());
@@ -315,7 +317,7 @@ impl Reconnecting {
     fn perform(&mut self, action: Action<ConnectError, Error>) -> Result<()> {
         match action {
             Action::Wait { delay, .. } => {
-                self.publish(Slot::Waiting);
+                self.publish(SenderState::Waiting);
                 self.resource = Resource::Timer(Sleep::new(delay));
                 Ok(())
             }
@@ -324,13 +326,13 @@ impl Reconnecting {
                 Ok(())
             }
             Action::Stop(reason) => {
-                self.publish(Slot::Over);
+                self.publish(SenderState::Stopped);
                 self.resource = Resource::None;
                 match reason {
-                    Stop::Closed => Ok(()),
-                    Stop::Failed(error) => Err(error.into()),
-                    Stop::Lost(error) => Err(error),
-                    Stop::GaveUp { attempts, last } => {
+                    StopReason::Closed => Ok(()),
+                    StopReason::Failed(error) => Err(error.into()),
+                    StopReason::Lost(error) => Err(error),
+                    StopReason::GaveUp { attempts, last } => {
                         Err(ConnectError::GaveUp { attempts, last: Box::new(last) }.into())
                     }
                 }

@@ -8,41 +8,41 @@ use std::task::{Context, Poll, Waker};
 
 use sockeye_proto::{CloseCode, Message, Utf8Bytes};
 
-use super::{Event, Link, Reconnecting, Resource};
+use super::{Event, MaybeSplit, Reconnecting, Resource};
 use crate::websocket::split;
 use crate::{Error, Result, WebSocket};
 
 /// The state of the connection as the senders see it.
 #[derive(Clone)]
-pub(super) enum Slot {
+pub(super) enum SenderState {
     /// There is no connection at present.
     Waiting,
     Open(split::Sender),
     /// There will be no further connection.
-    Over,
+    Stopped,
 }
 
 /// The state shared with the senders, owned by the receiving half.
-pub(super) struct Place(Rc<Shared>);
+pub(super) struct Publisher(Rc<Shared>);
 
 struct Shared {
-    slot: RefCell<Slot>,
-    /// Number of changes of the slot, so that a sender can tell a new connection from the one that
+    state: RefCell<SenderState>,
+    /// Number of changes of the state, so that a sender can tell a new connection from the one that
     /// has just rejected its message.
     changes: RefCell<u64>,
     waiting: RefCell<Vec<Waker>>,
 }
 
 impl Shared {
-    fn publish(&self, now: Slot) {
-        self.slot.replace(now);
+    fn publish(&self, state: SenderState) {
+        self.state.replace(state);
         *self.changes.borrow_mut() += 1;
         for waker in self.waiting.take() {
             waker.wake();
         }
     }
 
-    /// Waits until the slot has changed since the change number `since`.
+    /// Waits until the state has changed since the change number `since`.
     fn poll_change(&self, cx: &Context<'_>, since: u64) -> Poll<()> {
         if *self.changes.borrow() != since {
             return Poll::Ready(());
@@ -55,9 +55,9 @@ impl Shared {
     }
 }
 
-impl Drop for Place {
+impl Drop for Publisher {
     fn drop(&mut self) {
-        self.0.publish(Slot::Over);
+        self.0.publish(SenderState::Stopped);
     }
 }
 
@@ -68,36 +68,36 @@ impl Reconnecting {
     /// Each connection is [split](WebSocket::split) in the same way.
     pub fn split(mut self) -> (Sender, Receiver) {
         let shared = Rc::new(Shared {
-            slot: RefCell::new(Slot::Waiting),
+            state: RefCell::new(SenderState::Waiting),
             changes: RefCell::default(),
             waiting: RefCell::default(),
         });
-        self.place = Some(Place(shared.clone()));
-        if self.machine.is_over() {
-            self.publish(Slot::Over);
+        self.publisher = Some(Publisher(shared.clone()));
+        if self.machine.is_stopped() {
+            self.publish(SenderState::Stopped);
         }
         self.resource = match std::mem::replace(&mut self.resource, Resource::None) {
-            Resource::Connection(Link::Whole(ws)) => Resource::Connection(self.link(*ws)),
+            Resource::Connection(MaybeSplit::Whole(ws)) => Resource::Connection(self.wrap(*ws)),
             other => other,
         };
         (Sender { shared: Rc::downgrade(&shared) }, Receiver { inner: self })
     }
 
     /// Wraps a new connection, whole or split like this client.
-    pub(super) fn link(&self, ws: WebSocket) -> Link {
-        if self.place.is_none() {
-            return Link::Whole(Box::new(ws));
+    pub(super) fn wrap(&self, ws: WebSocket) -> MaybeSplit {
+        if self.publisher.is_none() {
+            return MaybeSplit::Whole(Box::new(ws));
         }
-        let link = Link::divide(ws);
-        if let Link::Divided { sender, .. } = &link {
-            self.publish(Slot::Open(sender.clone()));
+        let connection = MaybeSplit::split(ws);
+        if let MaybeSplit::Split { sender, .. } = &connection {
+            self.publish(SenderState::Open(sender.clone()));
         }
-        link
+        connection
     }
 
-    pub(super) fn publish(&self, now: Slot) {
-        if let Some(Place(shared)) = &self.place {
-            shared.publish(now);
+    pub(super) fn publish(&self, state: SenderState) {
+        if let Some(Publisher(shared)) = &self.publisher {
+            shared.publish(state);
         }
     }
 }
@@ -114,18 +114,18 @@ impl Sender {
     /// events.
     ///
     /// # Errors
-    /// [`Error::Closed`] if the client is over or the other half was dropped: nothing was sent.
+    /// [`Error::Closed`] if the client has stopped or the other half was dropped: nothing was sent.
     ///
     /// # Cancel safety
     /// If the future is dropped, the message was not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         while let Some(shared) = self.shared.upgrade() {
-            let (now, since) = (shared.slot.borrow().clone(), *shared.changes.borrow());
-            match now {
-                Slot::Waiting => {}
-                Slot::Over => break,
-                Slot::Open(sender) => match sender.send(message.clone()).await {
+            let (state, since) = (shared.state.borrow().clone(), *shared.changes.borrow());
+            match state {
+                SenderState::Waiting => {}
+                SenderState::Stopped => break,
+                SenderState::Open(sender) => match sender.send(message.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(error @ Error::Usage(_)) => return Err(error),
                     // This connection has ended: the message was not sent, and may be sent on the
@@ -187,7 +187,7 @@ impl Receiver {
     /// Returns the open connection, if any, for example to read its subprotocol.
     pub fn connection(&self) -> Option<&split::Receiver> {
         match &self.inner.resource {
-            Resource::Connection(link) => link.receiver(),
+            Resource::Connection(connection) => connection.receiver(),
             _ => None,
         }
     }
@@ -195,12 +195,12 @@ impl Receiver {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let now = match self.shared.upgrade().map(|shared| shared.slot.borrow().clone()) {
-            Some(Slot::Waiting) => "Waiting",
-            Some(Slot::Open(_)) => "Open",
-            Some(Slot::Over) | None => "Over",
+        let state = match self.shared.upgrade().map(|shared| shared.state.borrow().clone()) {
+            Some(SenderState::Waiting) => "Waiting",
+            Some(SenderState::Open(_)) => "Open",
+            Some(SenderState::Stopped) | None => "Stopped",
         };
-        f.debug_struct("Sender").field("state", &now).finish()
+        f.debug_struct("Sender").field("state", &state).finish()
     }
 }
 
