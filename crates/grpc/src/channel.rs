@@ -15,7 +15,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::clock::{self, Sleep};
 use crate::connection::Failure;
 use crate::http2::Incoming;
-use crate::link::Link;
+use crate::shared_connection::SharedConnection;
 use crate::{deadline, status};
 
 /// Maximum number of attempts to send a call that did not leave this program because the connection
@@ -40,7 +40,7 @@ const MAX_TRIES: u32 = 3;
 /// none is retried automatically except those that had not left the program, such as calls that
 /// waited because the server limits how many it serves at a time. The next call reconnects, once
 /// for all calls that arrive meanwhile. If that fails, these calls fail as `unavailable`, and so do
-/// others at once until a pause is over: see [`Backoff`](crate::Backoff),
+/// others at once until the backoff delay has passed: see [`Backoff`](crate::Backoff),
 /// [`reset_backoff`](Self::reset_backoff) and
 /// [`Endpoint::wait_for_ready`](crate::Endpoint::wait_for_ready). A connection that ends before the
 /// server has answered any call counts as a failed attempt.
@@ -49,19 +49,19 @@ const MAX_TRIES: u32 = 3;
 /// Dropping a call's future or response stream resets the call, and the server is notified at once.
 #[derive(Clone, Debug)]
 pub struct Channel {
-    link: Arc<Link>,
+    connection: Arc<SharedConnection>,
 }
 
 impl Channel {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+    pub(crate) fn new(connection: Arc<SharedConnection>) -> Self {
+        Self { connection }
     }
 
-    /// Ends the current pause after failed connection attempts, if any: the next call connects at
+    /// Ends the current delay after failed connection attempts, if any: the next call connects at
     /// once, and so do calls that [wait](crate::Endpoint::wait_for_ready). For a program that has
     /// information which the channel lacks: the network is back, or the user has requested a retry.
     pub fn reset_backoff(&self) {
-        self.link.reset_backoff_now();
+        self.connection.reset_backoff_now();
     }
 }
 
@@ -76,10 +76,10 @@ impl Service<Request<tonic::body::Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> ResponseFuture {
-        let link = Arc::clone(&self.link);
+        let connection = Arc::clone(&self.connection);
         // The timeout starts here and not with the first poll, as the caller expects.
         let deadline = deadline::of(request.headers()).map(clock::sleep);
-        ResponseFuture { inner: Box::pin(call(link, request, deadline)) }
+        ResponseFuture { inner: Box::pin(call(connection, request, deadline)) }
     }
 }
 
@@ -103,14 +103,14 @@ impl fmt::Debug for ResponseFuture {
 }
 
 async fn call(
-    link: Arc<Link>,
+    connection: Arc<SharedConnection>,
     mut request: Request<tonic::body::Body>,
     mut deadline: Option<Sleep>,
 ) -> Result<Response<ResponseBody>, Status> {
-    complete(&mut request, link.origin());
+    complete(&mut request, connection.origin());
     let (head, body) = request.into_parts();
     let (body, interest) = RequestBody::new(body);
-    let sending = send(&link, Request::from_parts(head, body));
+    let sending = send(&connection, Request::from_parts(head, body));
     let response = clock::before(&mut deadline, sending)
         .await
         .unwrap_or_else(|| Err(status::deadline_exceeded()))
@@ -121,15 +121,15 @@ async fn call(
     Ok(Response::from_parts(head, body))
 }
 
-/// Sends a request on the connection of the link. A request is retried on another connection only
-/// if it has not left the program.
+/// Sends a request on the connection. A request is retried on another connection only if it has not
+/// left the program.
 async fn send(
-    link: &Arc<Link>,
+    connection: &Arc<SharedConnection>,
     mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Status> {
     let mut tries = 1;
     loop {
-        let mut sender = link.sender().await?;
+        let mut sender = connection.sender().await?;
         match sender.send(request).await {
             Ok(response) => return Ok(response),
             Err(Failure { cause, unsent: None }) => return Err(status::of_call(cause)),

@@ -16,10 +16,10 @@ pub(crate) use host::{
     BoxFuture, Instant, MaybeSend, Sleep, Yield, now, random, sleep, sleep_until, spawn,
 };
 
-/// Waits for the future, at most for `limit`. Returns the output of the future, or `None` once the
+/// Waits for the future, at most for the timeout. Returns the output of the future, or `None` once the
 /// time has passed.
-pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    before(&mut Some(sleep(limit)), future).await
+pub(crate) async fn timeout<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
+    before(&mut Some(sleep(timeout)), future).await
 }
 
 /// Waits for the future until the deadline, if any. Returns the output of the future, or `None`

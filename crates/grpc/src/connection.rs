@@ -34,7 +34,7 @@ pub(crate) struct Sender {
     requests: client::SendRequest<Bytes>,
     /// Queue to the driver. At most the calls sent within one turn wait in it.
     calls: mpsc::UnboundedSender<Answer>,
-    life: Arc<Life>,
+    shared: Arc<Shared>,
 }
 
 /// A call that failed before its response.
@@ -47,7 +47,7 @@ pub(crate) struct Failure {
 
 /// The state of a connection that its driver and its senders share.
 #[derive(Debug)]
-struct Life {
+struct Shared {
     /// One permit for each call that the server allows at a time. Closed when the connection
     /// accepts no more calls.
     ///
@@ -58,18 +58,18 @@ struct Life {
     /// wait for a permit then asks h2 whether the server has ended the connection.
     turn: Notify,
     has_answered: AtomicBool,
-    heard: AtomicBool,
+    has_received: AtomicBool,
     ended: OnceLock<Instant>,
     end: End,
 }
 
-impl Life {
+impl Shared {
     fn new() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(0)),
             turn: Notify::new(),
             has_answered: AtomicBool::new(false),
-            heard: AtomicBool::new(false),
+            has_received: AtomicBool::new(false),
             ended: OnceLock::new(),
             end: End::default(),
         }
@@ -79,13 +79,13 @@ impl Life {
 impl Sender {
     /// Returns whether the connection accepts no more calls.
     pub(crate) fn is_closed(&self) -> bool {
-        self.life.permits.is_closed()
+        self.shared.permits.is_closed()
     }
 
     /// Returns when the connection ended, if it ended before the server had answered any call.
     pub(crate) fn ended_unused(&self) -> Option<Instant> {
-        let is_unused = !self.life.has_answered.load(Ordering::Relaxed);
-        self.life.ended.get().copied().filter(|_| is_unused)
+        let is_unused = !self.shared.has_answered.load(Ordering::Relaxed);
+        self.shared.ended.get().copied().filter(|_| is_unused)
     }
 
     /// Sends a request, and waits for the head of the response.
@@ -106,7 +106,7 @@ impl Sender {
         let (response, stream) = sent.map_err(CallError::Http2)?;
         let (answer, answered) = oneshot::channel();
         // Without a driver the other end is gone, and the wait ends at once.
-        let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.life), permit));
+        let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.shared), permit));
         if !is_whole {
             let mut pipe = SendBody::new(body, stream);
             // Most requests have one message, and need no task of their own.
@@ -125,15 +125,15 @@ impl Sender {
     /// # Errors
     /// Returns an error if the connection accepts no more calls.
     async fn permit(&mut self) -> Result<OwnedSemaphorePermit, CallError> {
-        let Self { requests, life, .. } = self;
-        let mut permit = pin!(Arc::clone(&life.permits).acquire_owned());
+        let Self { requests, shared, .. } = self;
+        let mut permit = pin!(Arc::clone(&shared.permits).acquire_owned());
         loop {
             // Created before the question, so that a notification in between is not missed.
-            let mut turn = pin!(life.turn.notified());
+            let mut turn = pin!(shared.turn.notified());
             let permit = poll_fn(|cx| {
                 if let Err(error) = ready!(requests.poll_ready(cx)) {
                     // The other calls that wait notice it.
-                    life.permits.close();
+                    shared.permits.close();
                     return Poll::Ready(Err(CallError::Http2(error)));
                 }
                 match permit.as_mut().poll(cx) {
@@ -162,45 +162,45 @@ pub(crate) async fn open(
     keepalive: Option<Keepalive>,
     transport: Transport,
 ) -> Result<Sender, ConnectError> {
-    let life = Arc::new(Life::new());
-    let (heard, first) = oneshot::channel();
+    let shared = Arc::new(Shared::new());
+    let (first, received) = oneshot::channel();
     let stream = ReadObserver {
         inner: WriteCoalescer::new(transport),
-        first: Some(heard),
-        life: Arc::clone(&life),
+        first: Some(first),
+        shared: Arc::clone(&shared),
     };
     let (requests, connection) = http2.handshake(stream).await.map_err(ConnectError::Http2)?;
     let (calls, answers) = mpsc::unbounded_channel();
     let mut driver = Driver {
         connection,
         answers,
-        under_way: Intakes::new(),
+        in_progress: Intakes::new(),
         probe: keepalive.map(Probe::new),
         max_calls: 0,
-        life: Arc::clone(&life),
+        shared: Arc::clone(&shared),
     };
-    let mut first = pin!(first);
+    let mut received = pin!(received);
     poll_fn(|cx| match driver.poll_connection(cx) {
         Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed)),
         Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::Http2(error))),
-        Poll::Pending => first.as_mut().poll(cx).map_err(|_| ConnectError::Closed),
+        Poll::Pending => received.as_mut().poll(cx).map_err(|_| ConnectError::Closed),
     })
     .await?;
     clock::spawn(driver);
-    Ok(Sender { requests, calls, life })
+    Ok(Sender { requests, calls, shared })
 }
 
 type Connection = client::Connection<ReadObserver<WriteCoalescer<Transport>>, Bytes>;
 
-/// The driver of a connection and its response bodies, until the connection is over.
+/// The driver of a connection and its response bodies, until the connection ends.
 struct Driver {
     connection: Connection,
     answers: mpsc::UnboundedReceiver<Answer>,
-    under_way: Intakes<Answer>,
+    in_progress: Intakes<Answer>,
     probe: Option<Probe>,
-    /// Number of permits of [`Life::permits`], whether held by calls or not.
+    /// Number of permits of [`Shared::permits`], whether held by calls or not.
     max_calls: usize,
-    life: Arc<Life>,
+    shared: Arc<Shared>,
 }
 
 impl Driver {
@@ -213,7 +213,7 @@ impl Driver {
     /// Adapts the permits to the server's limit, which its settings may change at any time. Where
     /// the limit has fallen, permits that calls hold are taken away after these calls.
     fn update_max_calls(&mut self) {
-        let permits = &self.life.permits;
+        let permits = &self.shared.permits;
         let limit = self.connection.max_concurrent_send_streams().min(Semaphore::MAX_PERMITS);
         if limit >= self.max_calls {
             permits.add_permits(limit - self.max_calls);
@@ -225,15 +225,20 @@ impl Driver {
 
     fn poll_answers(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(answer)) = self.answers.poll_recv(cx) {
-            self.under_way.push(answer);
+            self.in_progress.push(answer);
         }
-        http2::poll_all(&mut self.under_way, cx);
+        http2::poll_all(&mut self.in_progress, cx);
     }
 
     /// Returns ready when the server does not answer the keepalive probe.
     fn poll_probe(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(probe) = &mut self.probe else { return Poll::Pending };
-        probe.poll(cx, &mut self.connection, &self.life.heard, !self.under_way.is_empty())
+        probe.poll(
+            cx,
+            &mut self.connection,
+            &self.shared.has_received,
+            !self.in_progress.is_empty(),
+        )
     }
 }
 
@@ -242,17 +247,17 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let ended = self.poll_connection(cx).map_err(|error| {
-            let _ = self.life.end.set(Arc::new(error));
+            let _ = self.shared.end.set(Arc::new(error));
         });
         // Afterwards, so that calls in progress receive the error that ended the connection.
         self.poll_answers(cx);
-        if self.life.permits.available_permits() == 0 {
-            self.life.turn.notify_one();
+        if self.shared.permits.available_permits() == 0 {
+            self.shared.turn.notify_one();
         }
         if ended.is_pending() {
             ready!(self.poll_probe(cx));
         }
-        let _ = self.life.ended.set(clock::now());
+        let _ = self.shared.ended.set(clock::now());
         Poll::Ready(())
     }
 }
@@ -260,7 +265,7 @@ impl Future for Driver {
 /// Calls that wait for a permit, or will, find that the connection accepts no more.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.life.permits.close();
+        self.shared.permits.close();
     }
 }
 
@@ -273,7 +278,7 @@ struct Answer {
 
 #[derive(Debug)]
 enum Awaited {
-    Head { response: client::ResponseFuture, call: Option<Call>, life: Arc<Life> },
+    Head { response: client::ResponseFuture, call: Option<Call>, shared: Arc<Shared> },
     Body(BodyReceiver),
 }
 
@@ -283,10 +288,10 @@ impl Answer {
     fn new(
         response: client::ResponseFuture,
         call: Call,
-        life: Arc<Life>,
+        shared: Arc<Shared>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let awaited = Awaited::Head { response, call: Some(call), life };
+        let awaited = Awaited::Head { response, call: Some(call), shared };
         Self { awaited, _permit: permit }
     }
 }
@@ -296,20 +301,20 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let awaited = &mut self.awaited;
-        if let Awaited::Head { response, call, life } = awaited {
+        if let Awaited::Head { response, call, shared } = awaited {
             // A call whose caller is gone is reset when this is dropped.
             if call.as_mut().is_none_or(|call| call.poll_closed(cx).is_ready()) {
                 return Poll::Ready(());
             }
             let head = ready!(Pin::new(response).poll(cx));
-            life.has_answered.fetch_or(head.is_ok(), Ordering::Relaxed);
+            shared.has_answered.fetch_or(head.is_ok(), Ordering::Relaxed);
             let (answer, intake) = match head {
                 Ok(response) => {
                     let (head, stream) = response.into_parts();
-                    let (intake, incoming) = http2::accept(stream, Arc::clone(&life.end));
+                    let (intake, incoming) = http2::accept(stream, Arc::clone(&shared.end));
                     (Ok(Response::from_parts(head, incoming)), Some(intake))
                 }
-                Err(error) => (Err(CallError::of_stream(error, &life.end)), None),
+                Err(error) => (Err(CallError::of_stream(error, &shared.end)), None),
             };
             let is_taken = call.take().is_some_and(|call| call.send(answer).is_ok());
             let Some(intake) = intake.filter(|_| is_taken) else { return Poll::Ready(()) };
@@ -326,7 +331,7 @@ impl Future for Answer {
 struct ReadObserver<S> {
     inner: S,
     first: Option<oneshot::Sender<()>>,
-    life: Arc<Life>,
+    shared: Arc<Shared>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ReadObserver<S> {
@@ -339,7 +344,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadObserver<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            this.life.heard.store(true, Ordering::Relaxed);
+            this.shared.has_received.store(true, Ordering::Relaxed);
             if let Some(first) = this.first.take() {
                 let _dropped = first.send(());
             }

@@ -78,7 +78,7 @@ impl Connector {
     /// Makes one connection attempt.
     pub(crate) async fn open(&self) -> Result<Sender, ConnectError> {
         let limit = self.connect_timeout;
-        clock::within(limit, async {
+        clock::timeout(limit, async {
             let transport = (self.dial)().await?;
             #[cfg(feature = "tls")]
             let transport = match &self.tls {
@@ -92,8 +92,8 @@ impl Connector {
     }
 
     fn keepalive(&self) -> Option<Keepalive> {
-        let (within, stream_window) = (self.keepalive_timeout, self.stream_window);
-        self.keepalive_after.map(|after| Keepalive { after, within, stream_window })
+        let (timeout, stream_window) = (self.keepalive_timeout, self.stream_window);
+        self.keepalive_after.map(|after| Keepalive { after, timeout, stream_window })
     }
 
     fn http2(&self) -> client::Builder {

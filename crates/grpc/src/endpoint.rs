@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::clock::{BoxFuture, MaybeSend};
 use crate::connection::{Sender, Transport};
 use crate::connector::Connector;
-use crate::link::Link;
+use crate::shared_connection::SharedConnection;
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::{Backoff, ConnectError};
@@ -153,8 +153,8 @@ impl Endpoint {
         Self { backoff, ..self }
     }
 
-    /// Sets whether calls wait without a connection, through failed attempts and the pauses between
-    /// them, until their deadline; with `false`, calls during a pause fail at once. Default:
+    /// Sets whether calls wait without a connection, through failed attempts and the delays between
+    /// them, until their deadline; with `false`, calls during such a delay fail at once. Default:
     /// `false`. gRPC calls this wait-for-ready.
     ///
     /// A call without a deadline then waits for as long as the server is unreachable.
@@ -230,7 +230,12 @@ impl Endpoint {
     }
 
     fn channel(self, first: Option<Sender>) -> Channel {
-        Channel::new(Link::new(self.connector, self.backoff, self.waits_for_ready, first))
+        Channel::new(SharedConnection::new(
+            self.connector,
+            self.backoff,
+            self.waits_for_ready,
+            first,
+        ))
     }
 }
 

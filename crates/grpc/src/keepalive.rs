@@ -16,7 +16,8 @@ pub(crate) struct Keepalive {
     /// Silence, while calls are in progress, after which the server is probed: between once and
     /// twice this time.
     pub(crate) after: Duration,
-    pub(crate) within: Duration,
+    /// Timeout for the answer to a probe.
+    pub(crate) timeout: Duration,
     /// The window of streams, which does not change.
     pub(crate) stream_window: u32,
 }
@@ -30,12 +31,12 @@ pub(crate) struct Keepalive {
 pub(crate) struct Probe {
     keepalive: Keepalive,
     timer: Sleep,
-    is_asked: bool,
+    is_probed: bool,
 }
 
 impl Probe {
     pub(crate) fn new(keepalive: Keepalive) -> Self {
-        Self { keepalive, timer: clock::sleep(keepalive.after), is_asked: false }
+        Self { keepalive, timer: clock::sleep(keepalive.after), is_probed: false }
     }
 
     /// Returns ready when the server was probed and nothing has been received since.
@@ -43,7 +44,7 @@ impl Probe {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut Connection<T>,
-        heard: &AtomicBool,
+        has_received: &AtomicBool,
         has_calls: bool,
     ) -> Poll<()>
     where
@@ -51,14 +52,14 @@ impl Probe {
     {
         loop {
             ready!(Pin::new(&mut self.timer).poll(cx));
-            let is_silent = !heard.swap(false, Ordering::Relaxed);
-            if is_silent && self.is_asked {
+            let is_silent = !has_received.swap(false, Ordering::Relaxed);
+            if is_silent && self.is_probed {
                 return Poll::Ready(());
             }
-            self.is_asked = is_silent && has_calls;
-            let wait = if self.is_asked { self.keepalive.within } else { self.keepalive.after };
-            self.timer = clock::sleep(wait);
-            if self.is_asked {
+            self.is_probed = is_silent && has_calls;
+            let delay = if self.is_probed { self.keepalive.timeout } else { self.keepalive.after };
+            self.timer = clock::sleep(delay);
+            if self.is_probed {
                 // An error means that an earlier change is not acknowledged yet, which serves as
                 // the probe.
                 let _ = connection.set_initial_window_size(self.keepalive.stream_window);

@@ -79,11 +79,11 @@ mod http2;
 #[cfg(not(target_family = "wasm"))]
 mod incoming;
 mod keepalive;
-mod link;
 #[cfg(not(target_family = "wasm"))]
 mod serve;
 #[cfg(not(target_family = "wasm"))]
 mod server;
+mod shared_connection;
 mod status;
 #[cfg(feature = "tls")]
 mod tls;

@@ -456,7 +456,7 @@ where
     match respond.send_response(Response::from_parts(head, ()), is_whole) {
         Ok(_) if is_whole => None,
         Ok(stream) => match SendBody::new(Box::pin(body), stream).await {
-            Sent::Over => None,
+            Sent::Finished => None,
             Sent::Cancelled { unread } => Some(if unread { UNREAD_CANCEL_WEIGHT } else { 1 }),
         },
         // The client has cancelled the call, the head contains something that HTTP/2 cannot carry,

@@ -15,8 +15,8 @@ use crate::status::find;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// h2 has taken the whole body, or the body has failed.
-    Over,
-    /// The peer has reset the stream, or the connection is over.
+    Finished,
+    /// The peer has reset the stream, or the connection has ended.
     Cancelled {
         /// Set if a part of the body waited for the peer's window.
         unread: bool,
@@ -64,7 +64,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the body. An error is h2's and means that the stream is over; the other half of the
+    /// Sends the body. An error is h2's and means that the stream has ended; the other half of the
     /// call receives the details.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent, h2::Error>> {
         loop {
@@ -77,12 +77,12 @@ where
             if let Some((piece, is_last)) = self.waiting.take() {
                 self.stream.send_data(piece, is_last)?;
                 if is_last {
-                    return Poll::Ready(Ok(Sent::Over));
+                    return Poll::Ready(Ok(Sent::Finished));
                 }
             }
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 self.stream.send_data(Bytes::new(), true)?;
-                return Poll::Ready(Ok(Sent::Over));
+                return Poll::Ready(Ok(Sent::Finished));
             };
             match frame.map(|frame| frame.into_data().map_err(Frame::into_trailers)) {
                 Ok(Ok(data)) => {
@@ -93,13 +93,13 @@ where
                 }
                 Ok(Err(Ok(trailers))) => {
                     self.stream.send_trailers(trailers)?;
-                    return Poll::Ready(Ok(Sent::Over));
+                    return Poll::Ready(Ok(Sent::Finished));
                 }
                 // A frame kind unknown to this crate.
                 Ok(Err(Err(_))) => {}
                 Err(error) => {
                     self.stream.send_reset(reason(&*error.into()));
-                    return Poll::Ready(Ok(Sent::Over));
+                    return Poll::Ready(Ok(Sent::Finished));
                 }
             }
         }
@@ -115,7 +115,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Sent> {
         let this = self.get_mut();
-        this.poll_sent(cx).map(|sent| sent.unwrap_or_else(|_over| this.cancelled()))
+        this.poll_sent(cx).map(|sent| sent.unwrap_or_else(|_error| this.cancelled()))
     }
 }
 

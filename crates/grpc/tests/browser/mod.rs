@@ -57,8 +57,8 @@ async fn tell(control: &mut WebSocket, what: &str) {
 #[wasm_bindgen_test]
 async fn a_server_that_dies_and_returns_is_connected_again() {
     let mut control = sockeye::connect(peer(2)).await.expect("a connection");
-    let no_pause = Backoff::new().base(Duration::ZERO);
-    let endpoint = Endpoint::new(Client::new(peer(1))).backoff(no_pause);
+    let no_delay = Backoff::new().base(Duration::ZERO);
+    let endpoint = Endpoint::new(Client::new(peer(1))).backoff(no_delay);
     let channel = endpoint.connect().await.expect("a connection");
     let stalled = TrialClient::new(channel.clone()).stall(Nothing {}).await.expect("a stream");
     let mut stalled = stalled.into_inner();

@@ -18,26 +18,26 @@ use tonic::{Code, Status};
 
 use crate::server::Stoppable;
 
-/// A backoff longer than any test, so that a pause does not end within one; the chance of a jitter
-/// near 0 is one in 10¹³.
+/// A backoff longer than any test, so that no delay ends within one; the chance of a jitter near 0
+/// is one in 10¹³.
 const HOURS: Backoff =
     Backoff::new().base(Duration::from_secs(36_000)).cap(Duration::from_secs(36_000));
 
-const NO_PAUSE: Backoff = Backoff::new().base(Duration::ZERO);
+const NO_DELAY: Backoff = Backoff::new().base(Duration::ZERO);
 
-/// The current address of the server, for an endpoint that counts its connection attempts.
+/// A server that may be restarted: its current URL, and the number of connection attempts to it.
 #[derive(Clone, Default)]
-struct Place {
+struct RestartableServer {
     url: Arc<Mutex<String>>,
     attempts: Arc<AtomicUsize>,
 }
 
-impl Place {
+impl RestartableServer {
     fn endpoint(&self) -> Endpoint {
-        let place = self.clone();
+        let target = self.clone();
         Endpoint::with_connector(move || {
-            place.attempts.fetch_add(1, Ordering::SeqCst);
-            let url = place.url.lock().unwrap().clone();
+            target.attempts.fetch_add(1, Ordering::SeqCst);
+            let url = target.url.lock().unwrap().clone();
             async move {
                 let ws = sockeye::connect(url).await.map_err(io::Error::other)?;
                 Ok(ws.into_byte_stream())
@@ -73,9 +73,9 @@ fn cause(status: &Status) -> &ConnectError {
 
 #[tokio::test]
 async fn calls_under_way_are_unavailable_and_the_next_call_connects() {
-    let place = Place::default();
-    let server = place.start().await;
-    let channel = place.endpoint().backoff(NO_PAUSE).connect().await.unwrap();
+    let target = RestartableServer::default();
+    let server = target.start().await;
+    let channel = target.endpoint().backoff(NO_DELAY).connect().await.unwrap();
     let mut replies =
         TrialClient::new(channel.clone()).stall(Nothing {}).await.unwrap().into_inner();
     replies.message().await.unwrap();
@@ -89,15 +89,15 @@ async fn calls_under_way_are_unavailable_and_the_next_call_connects() {
     assert_eq!(status.code(), Code::Unavailable);
     assert!(matches!(cause(&status), ConnectError::Transport(_)), "{status:?}");
 
-    let _server = place.start().await;
+    let _server = target.start().await;
     assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
 }
 
 #[tokio::test]
 async fn a_server_that_stops_finishes_what_it_has_begun() {
-    let place = Place::default();
-    let server = place.start().await;
-    let channel = place.endpoint().connect().await.unwrap();
+    let target = RestartableServer::default();
+    let server = target.start().await;
+    let channel = target.endpoint().connect().await.unwrap();
     let (names, receiver) = mpsc::channel(1);
     names.send(HelloRequest { name: "Ada".into() }).await.unwrap();
     let replies = GreeterClient::new(channel.clone()).chat(ReceiverStream::new(receiver)).await;
@@ -111,17 +111,17 @@ async fn a_server_that_stops_finishes_what_it_has_begun() {
     assert!(replies.message().await.unwrap().is_none());
     stopping.await.unwrap();
 
-    let _server = place.start().await;
+    let _server = target.start().await;
     assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
-    assert_eq!(place.attempts(), 2);
+    assert_eq!(target.attempts(), 2);
 }
 
 #[tokio::test]
 async fn all_calls_that_wait_share_one_attempt() {
-    let place = Place::default();
-    let _server = place.start().await;
-    let channel = place.endpoint().connect_lazy();
-    assert_eq!(place.attempts(), 0);
+    let target = RestartableServer::default();
+    let _server = target.start().await;
+    let channel = target.endpoint().connect_lazy();
+    assert_eq!(target.attempts(), 0);
     let mut calls = JoinSet::new();
     for _ in 0..64 {
         let channel = channel.clone();
@@ -130,32 +130,32 @@ async fn all_calls_that_wait_share_one_attempt() {
     for reply in calls.join_all().await {
         assert_eq!(reply.unwrap().message, "Hello Ada!");
     }
-    assert_eq!(place.attempts(), 1);
+    assert_eq!(target.attempts(), 1);
 }
 
 #[tokio::test]
-async fn calls_fail_at_once_in_the_pause_after_a_failure() {
-    let place = Place::default();
-    let server = place.start().await;
+async fn calls_fail_at_once_in_the_delay_after_a_failure() {
+    let target = RestartableServer::default();
+    let server = target.start().await;
     drop(server);
-    let channel = place.endpoint().backoff(HOURS).connect_lazy();
+    let channel = target.endpoint().backoff(HOURS).connect_lazy();
     for _ in 0..10 {
         let status = hello(&channel).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert!(matches!(cause(&status), ConnectError::Transport(_)), "{status:?}");
     }
-    assert_eq!(place.attempts(), 1);
+    assert_eq!(target.attempts(), 1);
 }
 
 #[tokio::test]
 async fn an_attempt_outlives_the_call_that_began_it() {
-    let place = Place::default();
-    let _server = place.start().await;
-    let channel = place.endpoint().connect_lazy();
+    let target = RestartableServer::default();
+    let _server = target.start().await;
+    let channel = target.endpoint().connect_lazy();
     let first = tokio::time::timeout(Duration::ZERO, hello(&channel)).await;
     assert!(first.is_err());
     assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
-    assert_eq!(place.attempts(), 1);
+    assert_eq!(target.attempts(), 1);
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_call_that_waits_for_others_goes_to_the_next_connection() {
             });
             std::future::ready(Ok(ours))
         });
-        let channel = endpoint.backoff(NO_PAUSE).connect().await.unwrap();
+        let channel = endpoint.backoff(NO_DELAY).connect().await.unwrap();
         let first = hang(&channel);
         accepted.notified().await;
         let mut waiting = JoinSet::new();
@@ -315,26 +315,26 @@ async fn a_connection_that_ends_before_any_answer_counts_as_a_failure() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_pause_can_be_brought_forward() {
-    let place = Place::default();
-    let channel = place.endpoint().backoff(HOURS).connect_lazy();
+async fn the_delay_can_be_cut_short() {
+    let target = RestartableServer::default();
+    let channel = target.endpoint().backoff(HOURS).connect_lazy();
     assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
-    let _server = place.start().await;
+    let _server = target.start().await;
     assert_eq!(hello(&channel).await.unwrap_err().code(), Code::Unavailable);
     channel.reset_backoff();
     assert_eq!(hello(&channel).await.unwrap().message, "Hello Ada!");
-    assert_eq!(place.attempts(), 2);
+    assert_eq!(target.attempts(), 2);
 }
 
 #[tokio::test]
-async fn a_call_that_waits_for_ready_waits_through_pauses() {
-    let place = Place::default();
-    let channel = place.endpoint().backoff(HOURS).wait_for_ready(true).connect_lazy();
+async fn a_call_that_waits_for_ready_waits_through_delays() {
+    let target = RestartableServer::default();
+    let channel = target.endpoint().backoff(HOURS).wait_for_ready(true).connect_lazy();
     let waiting = {
         let channel = channel.clone();
         tokio::spawn(async move { hello(&channel).await })
     };
-    while place.attempts() == 0 {
+    while target.attempts() == 0 {
         tokio::task::yield_now().await;
     }
     // With a deadline, or without one.
@@ -342,7 +342,7 @@ async fn a_call_that_waits_for_ready_waits_through_pauses() {
     request.set_timeout(Duration::from_millis(20));
     let status = GreeterClient::new(channel.clone()).say_hello(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    let _server = place.start().await;
+    let _server = target.start().await;
     while !waiting.is_finished() {
         channel.reset_backoff();
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The connection of a channel, which the next call reestablishes after a loss.
+//! The connection that all clones of a channel share. After a loss, the next call reestablishes it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,26 +11,26 @@ use crate::connection::Sender;
 use crate::connector::Connector;
 use crate::{Backoff, ConnectError, status};
 
-/// The state that all clones of a channel share.
+/// The connection of a channel, shared by all clones of the channel.
 ///
 /// ```text
 ///            call                     success
 ///   Idle ───────────► Connecting ───────────────► Open
 ///                      ▲  ▲   │                   │  │
 ///        call, after   │  └───┼───────────────────┼──┘ lost after a response, then call
-///        the pause     │      │ failure           │
+///        the delay     │      │ failure           │
 ///                      │      ▼                   │
 ///                      Failed ◄───────────────────┘ lost before any response, then call
 /// ```
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct SharedConnection {
     connector: Connector,
     backoff: Backoff,
     waits_for_ready: bool,
     /// Locked for reads and changes only, never across an await.
     state: Mutex<State>,
-    /// Notified when [`Link::reset_backoff_now`] ends the pause that calls wait for.
-    pause_cut: Notify,
+    /// Notified when [`SharedConnection::reset_backoff_now`] ends the delay that calls wait for.
+    backoff_reset: Notify,
 }
 
 #[derive(Debug)]
@@ -43,8 +43,8 @@ enum State {
         sender: Sender,
         failures: u32,
     },
-    /// The last attempt failed, as did `earlier` attempts in a row before it. Until the pause is
-    /// over, calls fail at once, or wait if the link waits for ready.
+    /// The last attempt failed, as did `earlier` attempts in a row before it. Until the delay has
+    /// passed, calls fail at once, or wait with `waits_for_ready`.
     Failed(Failed),
 }
 
@@ -58,8 +58,9 @@ struct Failed {
 /// The outcome of an attempt; `None` while the attempt is in progress.
 type Outcome = Option<Result<Sender, Arc<ConnectError>>>;
 
-impl Link {
-    /// Creates the link of a new channel, with its first connection if that is already open.
+impl SharedConnection {
+    /// Creates the connection of a new channel. `first` is the connection itself, if it is already
+    /// open.
     ///
     /// With `waits_for_ready`, [`sender`](Self::sender) tries again until an attempt succeeds.
     pub(crate) fn new(
@@ -74,7 +75,7 @@ impl Link {
             backoff,
             waits_for_ready,
             state: Mutex::new(state),
-            pause_cut: Notify::new(),
+            backoff_reset: Notify::new(),
         })
     }
 
@@ -83,29 +84,29 @@ impl Link {
         &self.connector.origin
     }
 
-    /// Ends the current pause between attempts, if any, and resets the count of failures.
+    /// Ends the current delay between attempts, if any, and resets the count of failures.
     pub(crate) fn reset_backoff_now(&self) {
         let mut state = self.state();
         if matches!(*state, State::Failed(_)) {
             *state = State::Idle;
         }
         drop(state);
-        self.pause_cut.notify_waiters();
+        self.backoff_reset.notify_waiters();
     }
 
     /// Returns a sender for the connection, and opens a connection if there is none. All calls that
     /// wait share one attempt.
     ///
     /// # Errors
-    /// `unavailable` if the attempt failed, or if the pause after a failed attempt is not over. A
-    /// link that waits for ready tries again instead of failing.
+    /// `unavailable` if the attempt failed, or if the delay after a failed attempt has not passed.
+    /// With `waits_for_ready`, an attempt follows instead.
     ///
     /// # Cancel safety
     /// If the future is dropped, the attempt continues for other calls.
     pub(crate) async fn sender(self: &Arc<Self>) -> Result<Sender, Status> {
         loop {
             // Created before the state is read, so that a notification in between is not missed.
-            let pause_cut = self.pause_cut.notified();
+            let backoff_reset = self.backoff_reset.notified();
             let cause = match self.find() {
                 Found::Sender(sender) => return Ok(sender),
                 Found::Attempt(mut attempt) => {
@@ -117,11 +118,11 @@ impl Link {
                         Err(cause) => cause,
                     }
                 }
-                Found::Pause(Failed { until, .. }) if self.waits_for_ready => {
-                    clock::before(&mut Some(clock::sleep_until(until)), pause_cut).await;
+                Found::Backoff(Failed { until, .. }) if self.waits_for_ready => {
+                    clock::before(&mut Some(clock::sleep_until(until)), backoff_reset).await;
                     continue;
                 }
-                Found::Pause(Failed { cause, .. }) => cause,
+                Found::Backoff(Failed { cause, .. }) => cause,
             };
             if !self.waits_for_ready {
                 return Err(status::unconnected(cause));
@@ -140,7 +141,7 @@ impl Link {
                     let next = failed.earlier.saturating_add(1);
                     if clock::now() < failed.until {
                         *state = State::Failed(failed.clone());
-                        return Found::Pause(failed);
+                        return Found::Backoff(failed);
                     }
                     next
                 }
@@ -150,17 +151,17 @@ impl Link {
                 return Found::Attempt(attempt.clone());
             }
             State::Failed(failed) if clock::now() < failed.until => {
-                return Found::Pause(failed.clone());
+                return Found::Backoff(failed.clone());
             }
             State::Failed(failed) => failed.earlier.saturating_add(1),
             State::Idle | State::Connecting(_) => 0,
         };
-        let (tell, attempt) = watch::channel(None);
+        let (outcome_sender, attempt) = watch::channel(None);
         *state = State::Connecting(attempt.clone());
-        let link = Arc::clone(self);
+        let connection = Arc::clone(self);
         clock::spawn(async move {
-            let outcome = link.attempt(failures).await;
-            tell.send_replace(Some(outcome));
+            let outcome = connection.attempt(failures).await;
+            outcome_sender.send_replace(Some(outcome));
         });
         Found::Attempt(attempt)
     }
@@ -188,5 +189,5 @@ impl Link {
 enum Found {
     Sender(Sender),
     Attempt(watch::Receiver<Outcome>),
-    Pause(Failed),
+    Backoff(Failed),
 }
