@@ -88,7 +88,7 @@ impl Assembler {
 
     /// Returns the buffer for a payload of which `missing` bytes are to come, with enough spare
     /// capacity for a read; `None` if the spare capacity exceeds the payload.
-    pub(crate) fn room(&mut self, missing: usize) -> Option<&mut Vec<u8>> {
+    pub(crate) fn payload_space(&mut self, missing: usize) -> Option<&mut Vec<u8>> {
         if self.buffer.capacity() - self.buffer.len() < missing.min(MIN_CAPACITY) {
             self.reserve(missing);
         }

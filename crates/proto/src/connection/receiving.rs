@@ -215,7 +215,7 @@ impl Receiving {
             return None;
         }
         let missing = as_usize(missing);
-        Some(message.room(missing)?.limit(missing))
+        Some(message.payload_space(missing)?.limit(missing))
     }
 
     /// Takes the last `length` bytes of the payload space, which the driver has filled.

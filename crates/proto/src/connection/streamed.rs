@@ -92,9 +92,9 @@ impl Streamed {
             self.held.position = 0;
             return None;
         }
-        Some(Event::Piece(match self.admit(payload) {
+        Some(Event::Piece(match self.check(payload) {
             0 => return None,
-            good if good < payload.len() => Cow::Owned(payload[..good].to_vec()),
+            valid if valid < payload.len() => Cow::Owned(payload[..valid].to_vec()),
             _ => Cow::Borrowed(payload),
         }))
     }
@@ -150,42 +150,42 @@ impl Streamed {
                 continue;
             }
             // Text typically inflates to three to five times its length.
-            let room = rest.len().saturating_mul(4).clamp(MIN_PIECE, MAX_PIECE);
-            let room = if self.held.more { MAX_PIECE } else { room };
-            match inflater.inflate_piece(rest, &mut piece, room) {
+            let max_length = rest.len().saturating_mul(4).clamp(MIN_PIECE, MAX_PIECE);
+            let max_length = if self.held.more { MAX_PIECE } else { max_length };
+            match inflater.inflate_piece(rest, &mut piece, max_length) {
                 Ok(taken) => self.held.position += taken,
                 Err(error) => self.error = Some(error),
             }
-            self.held.more = piece.len() == room;
+            self.held.more = piece.len() == max_length;
             if self.held.ended && !self.held.more && self.held.position == self.held.bytes.len() {
                 inflater.end();
             }
             // An error in the decompressed bytes precedes an error that the inflater reports after
             // them.
-            let good = self.admit(&piece);
-            piece.truncate(good);
+            let valid = self.check(&piece);
+            piece.truncate(valid);
         }
         piece
     }
 
     /// Checks a piece and returns the number of its bytes that may be delivered: all, or those
     /// before the first byte that breaks a rule.
-    fn admit(&mut self, piece: &[u8]) -> usize {
-        let room = as_usize(self.limit - self.length);
-        let mut good = piece.len();
-        if good > room {
-            good = room;
+    fn check(&mut self, piece: &[u8]) -> usize {
+        let remaining = as_usize(self.limit - self.length);
+        let mut valid = piece.len();
+        if valid > remaining {
+            valid = remaining;
             self.error = Some(ProtocolError::MessageTooLong { limit: as_usize(self.limit) });
         }
         if self.kind == Kind::Text {
             let before = self.validator;
-            if self.validator.push(&piece[..good]).is_err() {
-                good = valid_length(before, &piece[..good]);
+            if self.validator.push(&piece[..valid]).is_err() {
+                valid = valid_length(before, &piece[..valid]);
                 self.error = Some(ProtocolError::InvalidUtf8);
             }
         }
-        self.length += good as u64;
-        good
+        self.length += valid as u64;
+        valid
     }
 }
 

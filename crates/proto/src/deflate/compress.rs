@@ -105,12 +105,12 @@ impl Deflater {
             context.reset();
         }
         // Incompressible data becomes an eighth longer at level 1, and hardly longer at others.
-        let mut room = (payload.len() + payload.len() / 8 + MIN_CAPACITY).min(STEP);
+        let mut capacity = (payload.len() + payload.len() / 8 + MIN_CAPACITY).min(STEP);
         loop {
-            if out.capacity() - out.len() < room.max(MIN_CAPACITY) {
-                out.reserve(room.max(MIN_CAPACITY));
+            if out.capacity() - out.len() < capacity.max(MIN_CAPACITY) {
+                out.reserve(capacity.max(MIN_CAPACITY));
             }
-            room = STEP.min(payload.len());
+            capacity = STEP.min(payload.len());
             let before = context.total_in();
             context.compress_vec(payload, out, FlushCompress::Sync).expect(
                 "a context from the pool is consistent, and only an inconsistent one fails",
@@ -220,16 +220,16 @@ mod tests {
     }
 
     #[test]
-    fn it_makes_no_difference_how_much_room_there_is() {
+    fn the_capacity_of_the_output_makes_no_difference() {
         let side = Side { no_context_takeover: true, max_window_bits: 15 };
         let payload: Vec<u8> = (0..2000u32).map(|n| (n * n % 251) as u8).collect();
         for level in [0, 1, 2, 6, 9] {
             let mut deflater = deflater(level, side);
             let length = compressed(&mut deflater, &payload).len();
-            for room in (0..20).chain(length - 20..length + 40) {
-                let mut out = Vec::with_capacity(room);
+            for capacity in (0..20).chain(length - 20..length + 40) {
+                let mut out = Vec::with_capacity(capacity);
                 deflater.compress(&payload, true, &mut out);
-                assert_eq!(inflated(&mut Inflater::new(side), &out), payload, "{level} {room}");
+                assert_eq!(inflated(&mut Inflater::new(side), &out), payload, "{level} {capacity}");
             }
         }
     }

@@ -64,12 +64,12 @@ impl Inflater {
         Ok(())
     }
 
-    /// Decompresses like [`Inflater::inflate`], but appends at most `room` bytes to `out`, and
-    /// returns the number of bytes of `payload` that were consumed. Used for a message that is read
-    /// while it arrives.
+    /// Decompresses like [`Inflater::inflate`], but appends at most `max_length` bytes to `out`,
+    /// and returns the number of bytes of `payload` that were consumed. Used for a message that is
+    /// read while it arrives.
     ///
-    /// Call again with the rest of the payload, even if that is empty, as long as `room` was used
-    /// up. A message ends with [`TAIL`](super::TAIL), unless the inflater
+    /// Call again with the rest of the payload, even if that is empty, as long as `max_length`
+    /// bytes were appended. A message ends with [`TAIL`](super::TAIL), unless the inflater
     /// [is complete](Self::is_complete), and then [`end`](Self::end).
     ///
     /// # Errors
@@ -79,9 +79,9 @@ impl Inflater {
         &mut self,
         payload: &[u8],
         out: &mut Vec<u8>,
-        room: usize,
+        max_length: usize,
     ) -> Result<usize, ProtocolError> {
-        self.step(payload, out, out.len().saturating_add(room))
+        self.step(payload, out, out.len().saturating_add(max_length))
     }
 
     /// Returns whether a message that ends now needs no tail.
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_stopped_at_the_limit_without_room_for_more() {
+    fn a_bomb_is_stopped_at_the_limit_without_capacity_for_more() {
         let mut bomb = Vec::new();
         let zeros = vec![0; 1 << 24];
         let side = TAKEOVER;

@@ -91,15 +91,15 @@ fn the_order_of_fragments_is_checked_though_the_next_message_is_not_streamed() {
 }
 
 #[test]
-fn text_is_given_up_to_its_first_bad_byte() {
-    for (wire, good) in [
+fn text_is_given_up_to_its_first_invalid_byte() {
+    for (wire, valid) in [
         (masked(FIN | TEXT, b"ok \xe2\x82\xac\xff and more"), &b"ok \xe2\x82\xac"[..]),
         (masked(FIN | TEXT, b"ok \xe2\x28"), b"ok \xe2"),
         (masked(FIN | TEXT, b"ok \xe2\x82"), b"ok \xe2\x82"),
         ([masked(TEXT, b"\xf0\x9f"), masked(CONTINUATION, b"\x98x")].concat(), b"\xf0\x9f\x98"),
     ] {
         let events = refused(server, &wire, ProtocolError::InvalidUtf8);
-        assert_eq!(events, [begin(Kind::Text), piece(good)]);
+        assert_eq!(events, [begin(Kind::Text), piece(valid)]);
     }
 }
 
@@ -110,7 +110,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_messages_are_given_as_far_as_they_are_good() {
+fn compressed_messages_are_given_as_far_as_they_are_valid() {
     let make = || streaming(compressing_server(&Config::new().max_streamed_length(10)));
     let fine = [
         masked(RSV1 | TEXT, &stored(b"ab")),
@@ -134,7 +134,7 @@ fn compressed_messages_are_given_as_far_as_they_are_good() {
     );
     assert_eq!((seen.error, seen.state), (None, State::Open));
 
-    for (payload, good, error) in [
+    for (payload, valid, error) in [
         (stored(b"ok \xff and"), &b"ok "[..], ProtocolError::InvalidUtf8),
         ([&stored(b"ok")[..], b"\x07"].concat(), b"ok", ProtocolError::InvalidDeflate),
         ([&stored(b"\xc3")[..], b"\x07"].concat(), b"\xc3", ProtocolError::InvalidDeflate),
@@ -143,8 +143,8 @@ fn compressed_messages_are_given_as_far_as_they_are_good() {
         (stored(b"012345678\xffx"), b"012345678", ProtocolError::InvalidUtf8),
     ] {
         let mut expected = vec![begin(Kind::Text)];
-        if !good.is_empty() {
-            expected.push(piece(good));
+        if !valid.is_empty() {
+            expected.push(piece(valid));
         }
         assert_eq!(refused(make, &masked(FIN | RSV1 | TEXT, &payload), error), expected);
     }

@@ -284,11 +284,11 @@ impl ConnectionDriver<Socket> {
             return false;
         };
         let vector = space.get_mut();
-        let room = vector.capacity() - vector.len();
+        let capacity = vector.capacity() - vector.len();
         let result = net::recv(&socket.stream, spare_capacity(vector), RecvFlags::empty());
         match result.map(|(length, _)| length) {
             Ok(length @ 1..) => {
-                socket.note_read(length, room);
+                socket.note_read(length, capacity);
                 self.payload_read(context, length);
             }
             other => self.on_empty_read(context, other),
@@ -419,8 +419,8 @@ impl Socket {
     }
 
     #[inline]
-    fn note_read(&mut self, length: usize, room: usize) {
-        if length < room && !self.ended && self.broken.is_none() {
+    fn note_read(&mut self, length: usize, capacity: usize) {
+        if length < capacity && !self.ended && self.broken.is_none() {
             self.readable = false;
         }
     }
