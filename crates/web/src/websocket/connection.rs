@@ -28,14 +28,14 @@ pub(crate) struct Connection {
 }
 
 /// ```text
-/// Open ── begin_close ──► Closing ── the browser says so, or the deadline passes ──► Over
+/// Open ── begin_close ──► Closing ── the browser says so, or the deadline passes ──► Ended
 ///   └──────────────────── the peer closes, or an error ───────────────────────────────▲
 /// ```
 #[derive(Debug)]
 enum ConnectionState {
     Open,
     Closing { deadline: ClosingDeadline, arrivals: Arrivals },
-    Over,
+    Ended,
 }
 
 /// The treatment of messages that arrive while the connection is closing.
@@ -89,10 +89,10 @@ impl Connection {
                     }
                     discarded = *arrivals == Arrivals::Discarded;
                 }
-                ConnectionState::Over => return Poll::Ready(Ok(None)),
+                ConnectionState::Ended => return Poll::Ready(Ok(None)),
             }
             match ready!(self.socket.poll_next(cx)) {
-                Received::End(end) => return Poll::Ready(self.ended(end)),
+                Received::End(end) => return Poll::Ready(self.on_end(end)),
                 Received::Payload(_) if discarded => {}
                 Received::Payload(payload) => {
                     let message = decode(&payload, self.limits.get().message);
@@ -105,7 +105,7 @@ impl Connection {
                 }
             }
         };
-        self.state.replace(ConnectionState::Over);
+        self.state.replace(ConnectionState::Ended);
         Poll::Ready(Err(late.into()))
     }
 
@@ -115,8 +115,8 @@ impl Connection {
     }
 
     /// Returns whether the connection has ended and the end was reported.
-    pub(crate) fn is_over(&self) -> bool {
-        matches!(*self.state.borrow(), ConnectionState::Over)
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(*self.state.borrow(), ConnectionState::Ended)
     }
 
     /// Returns the error for a message sent after the connection was closed.
@@ -150,7 +150,7 @@ impl Connection {
 
     /// Closes the connection with this frame, without waiting for the peer's answer.
     pub(crate) fn abandon(&self, frame: &CloseFrame) {
-        self.state.replace(ConnectionState::Over);
+        self.state.replace(ConnectionState::Ended);
         self.socket.leave(frame);
         self.halves.wake();
     }
@@ -171,8 +171,8 @@ impl Connection {
         &self.socket
     }
 
-    fn ended(&self, end: End) -> Result<Option<Message>> {
-        self.state.replace(ConnectionState::Over);
+    fn on_end(&self, end: End) -> Result<Option<Message>> {
+        self.state.replace(ConnectionState::Ended);
         match end {
             End::Closed(frame) => {
                 if let Some(frame) = frame {

@@ -198,7 +198,7 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let connection = self.ws.connection.clone();
         let frame = CloseFrame::from(CloseCode::from(RECEIVER_DROPPED));
-        if connection.is_over() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
+        if connection.has_ended() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
             return;
         }
         // Runs until the closing handshake is done or has timed out; the result is not needed.

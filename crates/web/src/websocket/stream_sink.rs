@@ -21,7 +21,7 @@ impl Stream for WebSocket {
 
 impl FusedStream for WebSocket {
     fn is_terminated(&self) -> bool {
-        self.connection.is_over()
+        self.connection.has_ended()
     }
 }
 
