@@ -119,13 +119,13 @@ impl Prepared {
     /// `deflater`.
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self, deflater: &Deflater, out: &mut Vec<u8>) -> Option<Bytes> {
-        let mut place = &self.inner.compressed;
+        let mut entry = &self.inner.compressed;
         loop {
-            let compressed = place.get_or_init(|| Box::new(self.compress(deflater)));
+            let compressed = entry.get_or_init(|| Box::new(self.compress(deflater)));
             if compressed.key == deflater.key() {
                 return compressed.frame.append(out);
             }
-            place = &compressed.next;
+            entry = &compressed.next;
         }
     }
 

@@ -40,7 +40,7 @@ impl Deflate {
         offers
             .iter()
             .filter(|offer| offer.name() == NAME)
-            .find_map(|offer| OfferedParameters::read(offer, Place::Offer).ok())
+            .find_map(|offer| OfferedParameters::read(offer, NegotiationStep::Offer).ok())
             .map(|terms| self.answer(terms))
     }
 
@@ -89,7 +89,7 @@ impl Deflate {
         //# accepted an extension negotiation offer for this extension with an
         //# extension negotiation response meeting any of the following
         //# conditions:
-        let terms = OfferedParameters::read(answer, Place::Answer)?;
+        let terms = OfferedParameters::read(answer, NegotiationStep::Answer)?;
         // A server that ignores the requests for its own compressor (gorilla, Jetty, Tornado,
         // Mojolicious and libwebsockets do) is not refused: the decompressor has the largest
         // window, and keeps it between messages unless the answer agrees to
@@ -134,13 +134,13 @@ struct OfferedParameters {
 
 /// The message in which parameters are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum NegotiationStep {
     Offer,
     Answer,
 }
 
 impl OfferedParameters {
-    fn read(extension: &Extension<'_>, place: Place) -> Result<Self, NegotiationError> {
+    fn read(extension: &Extension<'_>, step: NegotiationStep) -> Result<Self, NegotiationError> {
         let mut terms = Self::default();
         for (name, value) in extension.params() {
             let (name, first) = match name {
@@ -162,7 +162,7 @@ impl OfferedParameters {
                 CLIENT_MAX_WINDOW_BITS => {
                     // In an offer the parameter may have no value, and then sets no limit
                     // (section 7.1.2.2).
-                    let bits = if value.is_none() && place == Place::Offer {
+                    let bits = if value.is_none() && step == NegotiationStep::Offer {
                         MAX_WINDOW_BITS
                     } else {
                         window_bits(CLIENT_MAX_WINDOW_BITS, value)?

@@ -303,8 +303,8 @@ impl ClientRequest {
         //# subprotocol not requested by the client), the client MUST _Fail
         //# the WebSocket Connection_.
         match answer.subprotocol {
-            Some(chosen) if !self.subprotocols.iter().any(|asked| asked == chosen) => {
-                Err(HandshakeError::UnaskedSubprotocol { subprotocol: excerpt(chosen) })
+            Some(chosen) if !self.subprotocols.iter().any(|requested| requested == chosen) => {
+                Err(HandshakeError::UnrequestedSubprotocol { subprotocol: excerpt(chosen) })
             }
             chosen => Ok(chosen.map(ToOwned::to_owned)),
         }
@@ -341,7 +341,7 @@ impl ClientRequest {
                 && (self.confirm_custom(&extension)?
                     || self.confirm_deflate(&extension, negotiated)?);
             if !confirmed {
-                return Err(HandshakeError::UnaskedExtension {
+                return Err(HandshakeError::UnofferedExtension {
                     extension: excerpt(extension.to_string()),
                 });
             }

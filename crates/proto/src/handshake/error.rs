@@ -153,12 +153,12 @@ pub enum HandshakeError {
         received: String,
     },
     /// The server chose a subprotocol that the client did not request (RFC 6455 section 4.1).
-    UnaskedSubprotocol {
+    UnrequestedSubprotocol {
         /// The subprotocol.
         subprotocol: String,
     },
     /// The server chose an extension that the client did not offer (RFC 6455 section 4.1).
-    UnaskedExtension {
+    UnofferedExtension {
         /// The extension.
         extension: String,
     },
@@ -256,10 +256,10 @@ impl fmt::Display for HandshakeError {
             Self::AcceptMismatch { expected, received } => {
                 write!(f, "the Sec-WebSocket-Accept must be `{expected}`, received `{received}`")
             }
-            Self::UnaskedSubprotocol { subprotocol } => {
+            Self::UnrequestedSubprotocol { subprotocol } => {
                 write!(f, "the server chose subprotocol `{subprotocol}`, which was not requested")
             }
-            Self::UnaskedExtension { extension } => {
+            Self::UnofferedExtension { extension } => {
                 write!(f, "the server chose extension `{extension}`, which was not offered")
             }
             #[cfg(feature = "deflate")]

@@ -95,14 +95,14 @@ impl HostPolicy {
         self.check(request.host())
     }
 
-    fn fits(&self, asked: Authority<'_>) -> bool {
+    fn fits(&self, requested: Authority<'_>) -> bool {
         // The dot of the DNS root does not change the name.
-        let host = asked.host.strip_suffix('.').unwrap_or(asked.host);
-        let asked = Authority { host, ..asked };
+        let host = requested.host.strip_suffix('.').unwrap_or(requested.host);
+        let requested = Authority { host, ..requested };
         let address = address(host);
         (self.addresses && address.is_some())
             || (self.loopback && address.map_or_else(|| is_localhost(host), is_loopback))
-            || self.patterns.fit(|pattern| pattern.fits(asked))
+            || self.patterns.fit(|pattern| pattern.fits(requested))
     }
 }
 
@@ -141,19 +141,19 @@ pub(super) struct HostPattern {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Port {
-    Unsaid,
+    Unspecified,
     Is(u16),
     Any,
 }
 
 impl HostPattern {
-    /// Returns whether `asked` has this host and a port that the pattern allows.
-    fn fits(&self, asked: Authority<'_>) -> bool {
+    /// Returns whether `requested` has this host and a port that the pattern allows.
+    fn fits(&self, requested: Authority<'_>) -> bool {
         let port_fits = match self.port {
-            Port::Any | Port::Unsaid => true,
-            Port::Is(port) => asked.port == Some(port),
+            Port::Any | Port::Unspecified => true,
+            Port::Is(port) => requested.port == Some(port),
         };
-        port_fits && self.fits_host(asked.host)
+        port_fits && self.fits_host(requested.host)
     }
 
     /// Returns whether the host matches, regardless of the port.
@@ -183,7 +183,7 @@ impl HostPattern {
             return Err(PatternReason::Wildcard);
         }
         let port = match (any_port, port) {
-            (false, None) => Port::Unsaid,
+            (false, None) => Port::Unspecified,
             (false, Some(port)) => Port::Is(port),
             (true, None) => Port::Any,
             (true, Some(_)) => return Err(PatternReason::Host),

@@ -157,7 +157,7 @@ impl Pattern {
                 let port_fits = match host.port {
                     Port::Any => true,
                     Port::Is(port) => authority.port.or(default) == Some(port),
-                    Port::Unsaid => authority.port.or(default) == default,
+                    Port::Unspecified => authority.port.or(default) == default,
                 };
                 scheme_fits && port_fits && host.fits_host(authority.host)
             }

@@ -49,9 +49,9 @@ impl<'a> Request<'a> {
             Some((scheme, rest)) if !head.target.starts_with('/') => {
                 let end = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, path) = rest.split_at(end);
-                Target { place: Some((scheme, authority)), path }
+                Target { scheme_and_authority: Some((scheme, authority)), path }
             }
-            _ => Target { place: None, path: head.target },
+            _ => Target { scheme_and_authority: None, path: head.target },
         };
         fields.finish(target, Headers::Parsed(head))
     }
@@ -234,18 +234,18 @@ enum Headers<'a> {
 #[derive(Clone, Copy)]
 struct Target<'a> {
     /// The scheme and the authority, if the target is a URL.
-    place: Option<(&'a str, &'a str)>,
+    scheme_and_authority: Option<(&'a str, &'a str)>,
     path: &'a str,
 }
 
 impl<'a> Target<'a> {
     fn of(uri: &'a Uri) -> Self {
         let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let place = uri.authority().map(|authority| {
+        let scheme_and_authority = uri.authority().map(|authority| {
             // The target of CONNECT over HTTP/1.1 is an authority alone, without a scheme.
             (uri.scheme_str().unwrap_or_default(), authority.as_str())
         });
-        Self { place, path }
+        Self { scheme_and_authority, path }
     }
 
     /// Returns the requested host, and the path and query on it.
@@ -262,17 +262,19 @@ impl<'a> Target<'a> {
         //# should be interpreted as a /resource name/
         //# defined in Section 3 (or an absolute HTTP/HTTPS URI containing
         //# the /resource name/).
-        match self.place {
+        match self.scheme_and_authority {
             None if self.path.starts_with('/') => Ok(self.path),
             None => Err(HandshakeError::Target { target: excerpt(self.path) }),
             Some((scheme, authority)) => {
-                let asked = default_port(scheme).zip(Authority::parse(authority));
-                match asked {
-                    Some((default, asked)) if asked.is_same(host, default) => match self.path {
-                        "" => Ok("/"),
-                        path if path.starts_with(['/', '?']) => Ok(path),
-                        path => Err(HandshakeError::Target { target: excerpt(path) }),
-                    },
+                let requested = default_port(scheme).zip(Authority::parse(authority));
+                match requested {
+                    Some((default, requested)) if requested.is_same(host, default) => {
+                        match self.path {
+                            "" => Ok("/"),
+                            path if path.starts_with(['/', '?']) => Ok(path),
+                            path => Err(HandshakeError::Target { target: excerpt(path) }),
+                        }
+                    }
                     _ => Err(HandshakeError::Target { target: excerpt(authority) }),
                 }
             }
@@ -387,7 +389,7 @@ impl<'a> Fields<'a> {
         //= https://www.rfc-editor.org/rfc/rfc8441#section-5
         //# The Host information is conveyed as part of the :authority
         //# pseudo-header field, which is required on every HTTP/2 transaction.
-        let Some((_, authority)) = target.place else {
+        let Some((_, authority)) = target.scheme_and_authority else {
             return Err(HandshakeError::MissingHeader { name: ":authority" });
         };
         // An intermediary may have kept the Host header as well; both must name the same host then.

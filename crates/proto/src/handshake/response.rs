@@ -134,11 +134,11 @@ impl Response {
     /// Replaces the subprotocol that [`Terms`] chose, for a server that decides by more than
     /// preference. Returns whether the client requested `subprotocol`; if not, nothing changes.
     pub fn choose_subprotocol(&mut self, request: &Request<'_>, subprotocol: &str) -> bool {
-        let asked = request.subprotocols().contains(&subprotocol);
-        if asked {
+        let requested = request.subprotocols().contains(&subprotocol);
+        if requested {
             self.negotiated.subprotocol = Some(subprotocol.to_owned());
         }
-        asked
+        requested
     }
 
     /// Agrees to an extension that the program implements itself, in place of those that [`Terms`]

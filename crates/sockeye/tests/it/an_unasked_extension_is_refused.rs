@@ -9,7 +9,10 @@ async fn an_unasked_extension_is_refused() {
     let client = Client::new("ws://example.com/");
     let headers = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let error = peer::handshake_error(peer::answered_with(&client, headers).await);
-    assert_eq!(error, HandshakeError::UnaskedExtension { extension: "permessage-deflate".into() });
+    assert_eq!(
+        error,
+        HandshakeError::UnofferedExtension { extension: "permessage-deflate".into() }
+    );
     assert_eq!(
         error.to_string(),
         "the server chose extension `permessage-deflate`, which was not offered"

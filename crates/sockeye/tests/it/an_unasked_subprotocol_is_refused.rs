@@ -12,7 +12,7 @@ async fn an_unasked_subprotocol_is_refused() {
     ] {
         let result = peer::answered_with(&client, "Sec-WebSocket-Protocol: other\r\n").await;
         let error = peer::handshake_error(result);
-        assert_eq!(error, HandshakeError::UnaskedSubprotocol { subprotocol: "other".into() });
+        assert_eq!(error, HandshakeError::UnrequestedSubprotocol { subprotocol: "other".into() });
         assert_eq!(
             error.to_string(),
             "the server chose subprotocol `other`, which was not requested"

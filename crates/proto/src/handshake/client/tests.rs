@@ -211,7 +211,7 @@ fn the_subprotocol_chosen_must_be_one_asked_for() {
     assert_eq!(verify_with(&request, &GOOD).unwrap().subprotocol, None);
     for bad in ["other", "Chat", "chat, chat", ""] {
         let subprotocol = bad.to_owned();
-        assert_eq!(choice(bad), Err(HandshakeError::UnaskedSubprotocol { subprotocol }));
+        assert_eq!(choice(bad), Err(HandshakeError::UnrequestedSubprotocol { subprotocol }));
     }
 }
 
@@ -220,7 +220,7 @@ fn an_extension_that_was_not_offered_is_refused() {
     for extension in ["permessage-deflate", "x; y=1"] {
         assert_eq!(
             verify(&added("Sec-WebSocket-Extensions", extension)),
-            Err(HandshakeError::UnaskedExtension { extension: extension.into() })
+            Err(HandshakeError::UnofferedExtension { extension: extension.into() })
         );
     }
 }
@@ -243,7 +243,7 @@ fn compression_is_on_when_the_server_accepts_the_offer() {
     let extension = "permessage-deflate".to_owned();
     assert_eq!(
         answer("permessage-deflate, permessage-deflate"),
-        Err(HandshakeError::UnaskedExtension { extension })
+        Err(HandshakeError::UnofferedExtension { extension })
     );
     assert_eq!(
         answer("permessage-deflate; x"),
@@ -285,11 +285,11 @@ fn extensions_of_the_programs_own_are_offered_and_confirmed() {
     let agreed = verify_with(&request, &added(extensions, "y; b=2, x")).unwrap();
     assert_eq!(agreed.extensions.as_deref(), Some("y; b=2, x"));
     assert_eq!(verify_with(&request, &GOOD).unwrap().extensions, None);
-    for unasked in ["z", "permessage-deflate"] {
-        let error = HandshakeError::UnaskedExtension { extension: unasked.into() };
-        assert_eq!(verify_with(&request, &added(extensions, unasked)), Err(error));
+    for unoffered in ["z", "permessage-deflate"] {
+        let error = HandshakeError::UnofferedExtension { extension: unoffered.into() };
+        assert_eq!(verify_with(&request, &added(extensions, unoffered)), Err(error));
     }
-    let error = HandshakeError::UnaskedExtension { extension: "x; a=2".into() };
+    let error = HandshakeError::UnofferedExtension { extension: "x; a=2".into() };
     assert_eq!(verify_with(&request, &added(extensions, "x, x; a=2")), Err(error));
 }
 

@@ -230,11 +230,11 @@ fn an_answer_over_http2_is_held_to_the_same_rules() {
     assert_eq!(answer(204, &[]).unwrap().subprotocol, None);
     assert_eq!(
         answer(200, &[("sec-websocket-protocol", "chat")]),
-        Err(HandshakeError::UnaskedSubprotocol { subprotocol: "chat".into() })
+        Err(HandshakeError::UnrequestedSubprotocol { subprotocol: "chat".into() })
     );
     assert_eq!(
         answer(200, &[("sec-websocket-extensions", "x")]),
-        Err(HandshakeError::UnaskedExtension { extension: "x".into() })
+        Err(HandshakeError::UnofferedExtension { extension: "x".into() })
     );
     match answer(503, &[("retry-after", "5")]) {
         Err(HandshakeError::Status { status, headers, .. }) => {
