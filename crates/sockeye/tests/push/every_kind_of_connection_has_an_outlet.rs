@@ -23,10 +23,10 @@ const CAPACITY: u32 = 1 << 20;
 struct Served {
     address: SocketAddr,
     outlets: Receiver<Box<dyn Outlet>>,
-    server: Stop,
+    server: RunningServer,
 }
 
-enum Stop {
+enum RunningServer {
     Tasks(Runtime),
     /// With the signal that the worker is busy, and the signal that ends it.
     Push(Running, Receiver<()>, Sender<()>),
@@ -49,7 +49,7 @@ impl Served {
             }
         };
         runtime.spawn(server.serve(handler));
-        Self { address, outlets, server: Stop::Tasks(runtime) }
+        Self { address, outlets, server: RunningServer::Tasks(runtime) }
     }
 
     fn by_push() -> Self {
@@ -71,7 +71,11 @@ impl Served {
             .max_command_bytes(CAPACITY as usize)
             .shutdown_timeout(soon);
         let running = Running::start(server);
-        Self { address: running.address, outlets, server: Stop::Push(running, busy, release) }
+        Self {
+            address: running.address,
+            outlets,
+            server: RunningServer::Push(running, busy, release),
+        }
     }
 
     fn all() -> [Self; 2] {
@@ -88,7 +92,7 @@ impl Served {
     /// Fills the queue behind the outlet, while the peer does not read. Returns the number of
     /// messages that were queued.
     fn fill(&self, peer: &mut Peer, outlet: &dyn Outlet, message: &Prepared) -> usize {
-        if let Stop::Push(_, busy, _) = &self.server {
+        if let RunningServer::Push(_, busy, _) = &self.server {
             peer.text("be busy");
             busy.recv_timeout(PATIENCE).unwrap();
         }
@@ -106,15 +110,15 @@ impl Served {
 
     /// Lets the worker go on, where there is one.
     fn release(&self) {
-        if let Stop::Push(.., release) = &self.server {
+        if let RunningServer::Push(.., release) = &self.server {
             release.send(()).unwrap();
         }
     }
 
     fn stop(self) {
         match self.server {
-            Stop::Tasks(runtime) => drop(runtime),
-            Stop::Push(running, ..) => drop(running.stop()),
+            RunningServer::Tasks(runtime) => drop(runtime),
+            RunningServer::Push(running, ..) => drop(running.stop()),
         }
     }
 }
