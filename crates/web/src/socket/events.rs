@@ -10,7 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use super::receive_queue::{End, ReceiveQueue, Received, wake};
-use super::{Negotiated, abandoned, is_empty_close};
+use super::{Negotiated, abandoned_frame, is_empty_close};
 use crate::ConnectError;
 
 /// Close code for a full receive queue. Replaces 1008, which a page cannot send.
@@ -98,7 +98,7 @@ fn on_change(
 ) -> Closure<dyn FnMut()> {
     let receive_queue = receive_queue.clone();
     let handler = Closure::<dyn FnMut()>::new(move || {
-        let receiver = receive_queue.borrow_mut().changed();
+        let receiver = receive_queue.borrow_mut().on_change();
         wake(receiver);
     });
     socket.set_onopen(Some(handler.as_ref().unchecked_ref()));
@@ -156,7 +156,7 @@ impl Drop for EventSocket {
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
         // No effect if the socket is closing or closed already.
-        let _ = self.close(&abandoned());
+        let _ = self.close(&abandoned_frame());
     }
 }
 

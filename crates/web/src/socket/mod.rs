@@ -28,7 +28,7 @@ use streams::StreamSocket;
 /// Close code for a socket that the program dropped. Replaces 1006, which a page cannot send.
 const ABANDONED: u16 = 4006;
 
-/// A socket of the browser. Dropping it detaches it from the program, and [leaves](Socket::leave)
+/// A socket of the browser. Dropping it detaches it from the program, and [aborts](Socket::abort)
 /// the connection with 4006.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -131,18 +131,18 @@ impl Socket {
 
     /// Closes the socket unless it is closed already, and discards arriving messages. With streams,
     /// unsent messages are lost.
-    pub(crate) fn leave(&self, frame: &CloseFrame) {
+    pub(crate) fn abort(&self, frame: &CloseFrame) {
         match self {
             // An error means that the socket is closed already. The browser discards arriving
             // messages.
             Self::Events(socket) => drop(socket.close(frame)),
-            Self::Streams(socket) => socket.leave(frame),
+            Self::Streams(socket) => socket.abort(frame),
         }
     }
 }
 
 /// Returns the close frame for a socket that the program dropped.
-fn abandoned() -> CloseFrame {
+fn abandoned_frame() -> CloseFrame {
     CloseFrame::from(CloseCode::from(ABANDONED)).with_reason("dropped")
 }
 

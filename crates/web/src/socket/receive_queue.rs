@@ -6,7 +6,7 @@ use sockeye_proto::{CloseCode, CloseFrame};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Minimum size that a payload counts for, in bytes: about the memory of an empty payload.
-const LEAST_SIZE: usize = 64;
+const MIN_SIZE: usize = 64;
 
 /// An item received from a socket.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl ReceiveQueue {
 
     /// Handles the opening of the socket, or its failure. Returns the waker that the caller must
     /// wake.
-    pub(super) fn changed(&mut self) -> Option<Waker> {
+    pub(super) fn on_change(&mut self) -> Option<Waker> {
         self.receiver.take()
     }
 
@@ -131,5 +131,5 @@ fn size(payload: &JsValue) -> usize {
     } else {
         payload.unchecked_ref::<Uint8Array>().length() as usize
     };
-    size.max(LEAST_SIZE)
+    size.max(MIN_SIZE)
 }

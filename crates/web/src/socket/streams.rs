@@ -13,7 +13,7 @@ use super::bindings::{
     CloseInfo, OpenInfo, ReadResult, Reader, StreamOptions, WebSocketStream, Writer,
 };
 use super::receive_queue::{End, ReceiveQueue, Received, wake};
-use super::{Negotiated, abandoned, is_empty_close};
+use super::{Negotiated, abandoned_frame, is_empty_close};
 use crate::{ConnectError, Exception};
 
 /// Size that an unsent message counts for in addition to its length, in bytes: about the browser's
@@ -37,8 +37,8 @@ pub(crate) struct StreamSocket {
 struct Core {
     stream: WebSocketStream,
     state: RefCell<State>,
-    /// The handlers of all promises. Handlers and core reference each other until [`Core::settled`]
-    /// breaks the cycle.
+    /// The handlers of all promises. Handlers and core reference each other until
+    /// [`Core::on_settled`] breaks the cycle.
     handlers: RefCell<Option<Handlers>>,
     /// Number of promises that will call a handler when settled.
     pending: Cell<usize>,
@@ -88,9 +88,9 @@ enum SocketState {
 enum Reading {
     #[default]
     Idle,
-    UnderWay,
+    InProgress,
     /// No more messages will arrive.
-    Over,
+    Ended,
 }
 
 type Handler = Closure<dyn FnMut(JsValue)>;
@@ -133,14 +133,14 @@ impl StreamSocket {
             is_abandoned: Cell::default(),
         });
         core.handlers.replace(Some(Handlers {
-            opened: Core::handler(&core, Core::opened),
-            not_opened: Core::handler(&core, Core::not_opened),
-            read: Core::handler(&core, Core::read),
-            not_read: Core::handler(&core, |core, _| core.read_ended()),
-            written: Core::handler(&core, |core, _| core.written(true)),
-            not_written: Core::handler(&core, |core, _| core.written(false)),
-            closed: Core::handler(&core, |core, info| core.ended(true, info)),
-            lost: Core::handler(&core, |core, info| core.ended(false, info)),
+            opened: Core::handler(&core, Core::on_opened),
+            not_opened: Core::handler(&core, Core::on_open_failed),
+            read: Core::handler(&core, Core::on_read),
+            not_read: Core::handler(&core, |core, _| core.on_read_ended()),
+            written: Core::handler(&core, |core, _| core.on_written(true)),
+            not_written: Core::handler(&core, |core, _| core.on_written(false)),
+            closed: Core::handler(&core, |core, info| core.on_closed(true, info)),
+            lost: Core::handler(&core, |core, info| core.on_closed(false, info)),
         }));
         core.watch(&core.stream.opened(), |handlers| (&handlers.opened, &handlers.not_opened));
         core.watch(&core.stream.closed(), |handlers| (&handlers.closed, &handlers.lost));
@@ -163,7 +163,7 @@ impl StreamSocket {
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Received> {
         let mut state = self.core.state.borrow_mut();
         let polled = state.receive_queue.poll(cx);
-        self.core.ask(&mut state);
+        self.core.request_message(&mut state);
         polled
     }
 
@@ -207,14 +207,14 @@ impl StreamSocket {
         Ok(())
     }
 
-    pub(super) fn leave(&self, frame: &CloseFrame) {
+    pub(super) fn abort(&self, frame: &CloseFrame) {
         let mut state = self.core.state.borrow_mut();
         state.stop_writing();
         // An error means that the socket is closed already.
         let _ = self.core.close(&mut state, frame);
         state.is_aborted = true;
         state.receive_queue.discard();
-        self.core.ask(&mut state);
+        self.core.request_message(&mut state);
     }
 }
 
@@ -223,7 +223,7 @@ impl Core {
         let core = core.clone();
         Closure::new(move |value| {
             act(&core, value);
-            core.settled();
+            core.on_settled();
         })
     }
 
@@ -238,12 +238,12 @@ impl Core {
 
     /// Counts a settled promise, after its handler has run. After the last promise of a dropped
     /// socket, frees the handlers, and the core with them.
-    fn settled(&self) {
+    fn on_settled(&self) {
         self.pending.set(self.pending.get() - 1);
-        self.part();
+        self.free_handlers();
     }
 
-    fn part(&self) {
+    fn free_handlers(&self) {
         if self.is_abandoned.get() && self.pending.get() == 0 {
             let handlers = self.handlers.take();
             drop(handlers);
@@ -266,18 +266,18 @@ impl Core {
 
     /// Requests a message from the browser, unless a request is pending or the receive queue is
     /// full.
-    fn ask(&self, state: &mut State) {
+    fn request_message(&self, state: &mut State) {
         if state.reading != Reading::Idle || state.receive_queue.is_full(None, self.queue) {
             return;
         }
         if let SocketState::Open { reader, .. } = &state.phase {
             let promise = reader.read();
             self.watch(&promise, |handlers| (&handlers.read, &handlers.not_read));
-            state.reading = Reading::UnderWay;
+            state.reading = Reading::InProgress;
         }
     }
 
-    fn opened(&self, opened: JsValue) {
+    fn on_opened(&self, opened: JsValue) {
         let opened = opened.unchecked_into::<OpenInfo>();
         let mut state = self.state.borrow_mut();
         state.phase = SocketState::Open {
@@ -289,13 +289,13 @@ impl Core {
             },
             is_writable: true,
         };
-        self.ask(&mut state);
-        let receiver = state.receive_queue.changed();
+        self.request_message(&mut state);
+        let receiver = state.receive_queue.on_change();
         drop(state);
         wake(receiver);
     }
 
-    fn not_opened(&self, reason: JsValue) {
+    fn on_open_failed(&self, reason: JsValue) {
         // The browser gives all failures the same uninformative name, except for violations of its
         // own rules.
         let error = match ConnectError::from(Exception::from(reason)) {
@@ -304,36 +304,36 @@ impl Core {
         };
         let mut state = self.state.borrow_mut();
         state.phase = SocketState::Failed(error);
-        let receiver = state.receive_queue.changed();
+        let receiver = state.receive_queue.on_change();
         drop(state);
         wake(receiver);
     }
 
-    fn read(&self, result: JsValue) {
+    fn on_read(&self, result: JsValue) {
         let result = result.unchecked_into::<ReadResult>();
         if result.done() {
-            return self.read_ended();
+            return self.on_read_ended();
         }
         let mut state = self.state.borrow_mut();
         state.reading = Reading::Idle;
         if state.is_aborted {
-            return self.ask(&mut state);
+            return self.request_message(&mut state);
         }
         let receiver = state.receive_queue.push(result.value());
-        self.ask(&mut state);
+        self.request_message(&mut state);
         drop(state);
         wake(receiver);
     }
 
-    fn read_ended(&self) {
+    fn on_read_ended(&self) {
         let mut state = self.state.borrow_mut();
-        state.reading = Reading::Over;
-        let receiver = state.conclude();
+        state.reading = Reading::Ended;
+        let receiver = state.deliver_end();
         drop(state);
         wake(receiver);
     }
 
-    fn written(&self, successfully: bool) {
+    fn on_written(&self, successfully: bool) {
         let mut state = self.state.borrow_mut();
         let size = state.writes.pop_front().unwrap_or(0);
         state.unsent -= size;
@@ -351,7 +351,7 @@ impl Core {
         senders.into_iter().for_each(Waker::wake);
     }
 
-    fn ended(&self, clean: bool, info: JsValue) {
+    fn on_closed(&self, clean: bool, info: JsValue) {
         let info = info.unchecked_into::<CloseInfo>();
         let code = info.close_code().unwrap_or(if clean { 1005 } else { 1006 });
         let mut state = self.state.borrow_mut();
@@ -363,11 +363,11 @@ impl Core {
         state.end = Some(end);
         state.stop_writing();
         // If no read is pending, the next read reports the end. If the socket never opened, no read
-        // is possible, so reading is over.
+        // is possible, so reading has ended.
         if !matches!(state.phase, SocketState::Open { .. }) {
-            state.reading = Reading::Over;
+            state.reading = Reading::Ended;
         }
-        let receiver = state.conclude();
+        let receiver = state.deliver_end();
         let senders = std::mem::take(&mut state.senders);
         drop(state);
         wake(receiver);
@@ -388,8 +388,8 @@ impl State {
 
     /// Passes the end to the receive queue once the end is known and all messages were read.
     /// Returns the waker of the receiver, for the caller to wake.
-    fn conclude(&mut self) -> Option<Waker> {
-        if self.reading != Reading::Over {
+    fn deliver_end(&mut self) -> Option<Waker> {
+        if self.reading != Reading::Ended {
             return None;
         }
         let end = self.end.take()?;
@@ -399,9 +399,9 @@ impl State {
 
 impl Drop for StreamSocket {
     fn drop(&mut self) {
-        self.leave(&abandoned());
+        self.abort(&abandoned_frame());
         self.core.is_abandoned.set(true);
-        self.core.part();
+        self.core.free_handlers();
     }
 }
 

@@ -151,7 +151,7 @@ impl Connection {
     /// Closes the connection with this frame, without waiting for the peer's answer.
     pub(crate) fn abandon(&self, frame: &CloseFrame) {
         self.state.replace(ConnectionState::Ended);
-        self.socket.leave(frame);
+        self.socket.abort(frame);
         self.halves.wake();
     }
 
