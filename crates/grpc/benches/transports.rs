@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
-use sockeye_grpc_testing::proto::{HelloRequest, Pouring};
+use sockeye_grpc_testing::proto::{DownloadRequest, HelloRequest};
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -112,8 +112,9 @@ where
     <C::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
 {
     let begin = Times::now()?;
-    let asked = Pouring { length: MESSAGE_LENGTH, count: MESSAGES.into(), piecemeal: false };
-    let mut messages = TrialClient::new(channel).pour(asked).await?.into_inner();
+    let request =
+        DownloadRequest { length: MESSAGE_LENGTH, count: MESSAGES.into(), piecemeal: false };
+    let mut messages = TrialClient::new(channel).download(request).await?.into_inner();
     while messages.message().await?.is_some() {}
     begin.since(MESSAGES)
 }

@@ -16,8 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     request.set_timeout(Duration::from_secs(5));
     println!("{}", greeter.say_hello(request).await?.into_inner().message);
 
-    let asked = HellosRequest { name: "Grace".into(), count: 3 };
-    let mut replies = greeter.say_hellos(asked).await?.into_inner();
+    let request = HellosRequest { name: "Grace".into(), count: 3 };
+    let mut replies = greeter.say_hellos(request).await?.into_inner();
     while let Some(reply) = replies.message().await? {
         println!("{}", reply.message);
     }

@@ -10,7 +10,7 @@ use sockeye_grpc::Channel;
 
 use crate::proto::greeter_client::GreeterClient;
 use crate::proto::trial_client::TrialClient;
-use crate::proto::{Figures, HelloRequest, Nothing};
+use crate::proto::{HelloRequest, Nothing, ReportReply};
 use crate::service::MAX_MESSAGE_LENGTH;
 
 /// Maximum number of reports requested from the server before its counts are taken as final: more
@@ -31,20 +31,20 @@ fn hello(name: impl Into<String>) -> HelloRequest {
     HelloRequest { name: name.into() }
 }
 
-async fn counts(channel: &Channel) -> Figures {
+async fn counts(channel: &Channel) -> ReportReply {
     trial(channel).report(Nothing {}).await.expect("a report").into_inner()
 }
 
 /// Polls the server until no call is in progress there.
 async fn assert_all_calls_end(channel: &Channel) {
-    let mut under_way = 0;
+    let mut in_progress = 0;
     for _ in 0..MAX_REPORTS {
-        under_way = counts(channel).await.under_way;
-        if under_way == 0 {
+        in_progress = counts(channel).await.in_progress;
+        if in_progress == 0 {
             return;
         }
     }
-    panic!("{under_way} calls are still under way at the server");
+    panic!("{in_progress} calls are still in progress at the server");
 }
 
 /// Asserts that the connection still carries a call.

@@ -72,7 +72,7 @@ fn cause(status: &Status) -> &ConnectError {
 }
 
 #[tokio::test]
-async fn calls_under_way_are_unavailable_and_the_next_call_connects() {
+async fn calls_in_progress_are_unavailable_and_the_next_call_connects() {
     let target = RestartableServer::default();
     let server = target.start().await;
     let channel = target.endpoint().backoff(NO_DELAY).connect().await.unwrap();
@@ -80,7 +80,7 @@ async fn calls_under_way_are_unavailable_and_the_next_call_connects() {
         TrialClient::new(channel.clone()).stall(Nothing {}).await.unwrap().into_inner();
     replies.message().await.unwrap();
     let hanging = hang(&channel);
-    server.calls_under_way(2).await;
+    server.wait_for_calls(2).await;
     drop(server);
 
     assert_eq!(hanging.await.unwrap().code(), Code::Unavailable);
@@ -210,7 +210,10 @@ async fn a_server_that_says_nothing_is_given_up() {
         async move { ours.ok_or_else(|| io::Error::other("only once")) }
     });
     let error = endpoint.connect_timeout(limit).connect().await.unwrap_err();
-    assert!(matches!(error, ConnectError::TimedOut { limit: told } if told == limit), "{error:?}");
+    assert!(
+        matches!(error, ConnectError::TimedOut { limit: actual } if actual == limit),
+        "{error:?}"
+    );
 }
 
 /// Serves a connection with one call at a time. The first connection accepts a call and never

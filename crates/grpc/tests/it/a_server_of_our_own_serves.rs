@@ -13,7 +13,7 @@ use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::greeter_server::{self, GreeterServer};
 use sockeye_grpc_testing::proto::trial_client::TrialClient;
 use sockeye_grpc_testing::proto::{
-    Bytes, HelloReply, HelloRequest, HellosRequest, Nothing, Pouring,
+    Bytes, DownloadRequest, HelloReply, HelloRequest, HellosRequest, Nothing,
 };
 use sockeye_grpc_testing::service::services;
 use tokio::sync::{mpsc, oneshot};
@@ -102,7 +102,7 @@ async fn start(config: ServeConfig) -> (Channel, oneshot::Sender<()>, tokio::tas
 }
 
 #[tokio::test]
-async fn a_server_that_stops_finishes_the_calls_under_way() {
+async fn a_server_that_stops_finishes_the_calls_in_progress() {
     let (channel, stop, server) = start(ServeConfig::new()).await;
     let (names, receiver) = mpsc::channel(1);
     names.send(HelloRequest { name: "Ada".into() }).await.unwrap();
@@ -140,7 +140,7 @@ async fn many_calls_that_nobody_reads_harm_no_other_call() {
     for _ in 0..40 {
         let (messages, receiver) = mpsc::channel(1);
         let mut trial = TrialClient::new(channel.clone());
-        let call = tokio::spawn(async move { trial.sip(ReceiverStream::new(receiver)).await });
+        let call = tokio::spawn(async move { trial.upload(ReceiverStream::new(receiver)).await });
         let sender = tokio::spawn(async move {
             for _ in 0..4_000 {
                 messages.send(Bytes { content: vec![7; 20] }).await.unwrap();
@@ -151,15 +151,15 @@ async fn many_calls_that_nobody_reads_harm_no_other_call() {
     }
     let mut replies = Vec::new();
     for _ in 0..2 {
-        let asked = Pouring { length: 20, count: 50_000, piecemeal: true };
-        let reply = TrialClient::new(channel.clone()).pour(asked).await.unwrap().into_inner();
+        let request = DownloadRequest { length: 20, count: 50_000, piecemeal: true };
+        let reply = TrialClient::new(channel.clone()).download(request).await.unwrap().into_inner();
         replies.push(reply);
     }
     let mut greeter = GreeterClient::new(channel.clone());
     for _ in 0..1_000 {
         greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
     }
-    TrialClient::new(channel).drink(Nothing {}).await.unwrap();
+    TrialClient::new(channel).start_reading(Nothing {}).await.unwrap();
     for (call, sender) in senders {
         sender.await.unwrap();
         assert_eq!(call.await.unwrap().unwrap().into_inner().count, 4_000);

@@ -60,13 +60,13 @@ async fn a_reset_in_place_of_an_answer_has_its_code() {
 async fn a_reset_midway_has_its_code() {
     for (reason, code) in CODES {
         let received = Arc::new(Notify::new());
-        let told = Arc::clone(&received);
+        let signal = Arc::clone(&received);
         let channel = channel(move |mut respond| {
             let mut body = respond.send_response(headers(), false).unwrap();
             body.send_data(MESSAGE, false).unwrap();
-            let told = Arc::clone(&told);
+            let signal = Arc::clone(&signal);
             tokio::spawn(async move {
-                told.notified().await;
+                signal.notified().await;
                 body.send_reset(reason);
             });
         })
@@ -104,7 +104,7 @@ async fn details_that_are_no_base64_are_left_out() {
 }
 
 #[tokio::test]
-async fn the_reason_of_a_connection_that_the_server_ends_is_told() {
+async fn the_reason_of_a_connection_that_the_server_ends_is_in_the_status() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
         let mut connection = h2::server::handshake(theirs).await.unwrap();
@@ -118,7 +118,7 @@ async fn the_reason_of_a_connection_that_the_server_ends_is_told() {
     let channel = Endpoint::with_connector(connector).connect().await.unwrap();
     let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    let told = "the server ended the connection: connection error received: ";
-    assert!(status.message().starts_with(told), "{status:?}");
+    let expected = "the server ended the connection: connection error received: ";
+    assert!(status.message().starts_with(expected), "{status:?}");
     assert!(status.message().contains(Reason::ENHANCE_YOUR_CALM.description()), "{status:?}");
 }

@@ -136,26 +136,27 @@ impl Stoppable {
     pub(crate) async fn start() -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let stop = Arc::new(Notify::new());
-        let told = Arc::clone(&stop);
-        let (say, listening) = oneshot::channel();
+        let signal = Arc::clone(&stop);
+        let (url_sender, listening) = oneshot::channel();
         let stopped = runtime.spawn(async move {
             let websockets = sockeye::Server::bind("127.0.0.1:0").await.unwrap();
-            say.send(format!("ws://{}/grpc", websockets.local_addr().unwrap())).unwrap();
+            let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
+            url_sender.send(url).unwrap();
             let (incoming, accept) = incoming();
             tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
             let (greeter, trial) = services();
             let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
-            let told = async move { told.notified().await };
-            server.serve_with_incoming_shutdown(incoming, told).await.unwrap();
+            let stopped = async move { signal.notified().await };
+            server.serve_with_incoming_shutdown(incoming, stopped).await.unwrap();
         });
         let url = listening.await.unwrap();
         Self { url, runtime: Some(runtime), stop, stopped: Some(stopped) }
     }
 
     /// Waits until the server has this many calls in progress.
-    pub(crate) async fn calls_under_way(&self, number: i64) {
+    pub(crate) async fn wait_for_calls(&self, number: i64) {
         let mut trial = TrialClient::new(sockeye_grpc::connect(&self.url).await.unwrap());
-        while trial.report(Nothing {}).await.unwrap().into_inner().under_way < number {}
+        while trial.report(Nothing {}).await.unwrap().into_inner().in_progress < number {}
     }
 
     /// Stops the server gracefully, as tonic's servers do: connections end when their calls do.

@@ -22,8 +22,8 @@ pub async fn all_four_kinds_are_answered(channel: &Channel) {
     let reply = greeter.say_hello(hello("Ada")).await.expect("a reply").into_inner();
     assert_eq!(reply.message, "Hello Ada!");
 
-    let asked = HellosRequest { name: "Ada".into(), count: 100 };
-    let replies = greeter.say_hellos(asked).await.expect("replies").into_inner();
+    let request = HellosRequest { name: "Ada".into(), count: 100 };
+    let replies = greeter.say_hellos(request).await.expect("replies").into_inner();
     let replies: Vec<_> = replies.map(|reply| reply.expect("a reply").message).collect().await;
     assert_eq!(replies.len(), 100);
     assert_eq!(replies[99], "Hello Ada 99!");

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
-use crate::proto::{Nothing, Pouring};
+use crate::proto::{DownloadRequest, Nothing};
 use crate::yield_once;
 
 /// Number of calls of each kind.
@@ -36,8 +36,8 @@ pub async fn cancelled_server_streams_end(channel: &Channel) {
                 continue;
             }
         };
-        let endless = Pouring { length, count: 0, piecemeal: true };
-        let mut replies = trial(channel).pour(endless).await.expect("a stream").into_inner();
+        let endless = DownloadRequest { length, count: 0, piecemeal: true };
+        let mut replies = trial(channel).download(endless).await.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a message").is_some());
     }
     assert_all_calls_end(channel).await;
@@ -48,14 +48,14 @@ pub async fn cancelled_server_streams_end(channel: &Channel) {
 pub async fn cancelled_client_streams_end(channel: &Channel) {
     for _ in 0..CALLS {
         let (names, receiver) = mpsc::channel(1);
-        names.send(hello("Ada")).await.expect("room");
+        names.send(hello("Ada")).await.expect("capacity");
         let mut greeter = greeter(channel);
         let mut call = pin!(greeter.collect(ReceiverStream::new(receiver)));
         // The first message was taken once there is capacity for the second.
-        let mut room = pin!(names.reserve());
+        let mut capacity = pin!(names.reserve());
         poll_fn(|cx| {
             assert!(call.as_mut().poll(cx).is_pending());
-            room.as_mut().poll(cx).map(|room| assert!(room.is_ok()))
+            capacity.as_mut().poll(cx).map(|capacity| assert!(capacity.is_ok()))
         })
         .await;
     }
@@ -68,7 +68,7 @@ pub async fn cancelled_client_streams_end(channel: &Channel) {
 pub async fn cancelled_conversations_end(channel: &Channel) {
     for _ in 0..CALLS {
         let (names, receiver) = mpsc::channel(1);
-        names.send(hello("Ada")).await.expect("room");
+        names.send(hello("Ada")).await.expect("capacity");
         let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await;
         let mut replies = replies.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a reply").is_some());

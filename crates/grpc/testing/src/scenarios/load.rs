@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{assert_alive, assert_all_calls_end, counts, trial};
-use crate::proto::{Bytes, Meeting, Nothing, Pouring};
+use crate::proto::{BarrierRequest, Bytes, DownloadRequest, Nothing};
 use crate::yield_once;
 
 /// Maximum number of bytes that a server may pass to a stream that is not read, with the default
@@ -22,7 +22,7 @@ pub async fn sixty_four_calls_run_at_once(channel: &Channel) {
     let mut calls: Vec<_> = (0..64)
         .map(|_| {
             let mut trial = trial(channel);
-            Box::pin(async move { trial.meet(Meeting { size: 64 }).await })
+            Box::pin(async move { trial.barrier(BarrierRequest { size: 64 }).await })
         })
         .collect();
     poll_fn(|cx| {
@@ -44,14 +44,14 @@ pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
 /// A server stream that is not read makes the server wait, does not affect other calls, and
 /// continues when read.
 pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
-    let before = counts(channel).await.poured;
-    let asked = Pouring { length: 64 * 1024, count: 1024, piecemeal: false };
-    let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
+    let before = counts(channel).await.sent_bytes;
+    let request = DownloadRequest { length: 64 * 1024, count: 1024, piecemeal: false };
+    let mut replies = trial(channel).download(request).await.expect("a stream").into_inner();
     for _ in 0..200 {
         assert_alive(channel).await;
     }
-    let poured = counts(channel).await.poured - before;
-    assert!(poured <= MAX_UNREAD, "the server poured {poured} bytes");
+    let sent = counts(channel).await.sent_bytes - before;
+    assert!(sent <= MAX_UNREAD, "the server sent {sent} bytes");
     let mut count = 0;
     while let Some(reply) = replies.message().await.expect("a message") {
         assert_eq!(reply.content.len(), 64 * 1024);
@@ -68,15 +68,15 @@ const STANDSTILL: u32 = 50;
 /// calls continue, and is read in full later. The messages exceed a window, so that the server has
 /// to wait at some time.
 async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) {
-    let before = counts(channel).await.messages;
-    let asked = Pouring { length, count, piecemeal: true };
-    let mut replies = trial(channel).pour(asked).await.expect("a stream").into_inner();
-    let (mut poured, mut unchanged) = (0, 0);
-    while unchanged < STANDSTILL && poured < count {
+    let before = counts(channel).await.sent_messages;
+    let request = DownloadRequest { length, count, piecemeal: true };
+    let mut replies = trial(channel).download(request).await.expect("a stream").into_inner();
+    let (mut sent, mut unchanged) = (0, 0);
+    while unchanged < STANDSTILL && sent < count {
         assert_alive(channel).await;
-        let now = counts(channel).await.messages - before;
-        unchanged = if now == poured { unchanged + 1 } else { 0 };
-        poured = now;
+        let now = counts(channel).await.sent_messages - before;
+        unchanged = if now == sent { unchanged + 1 } else { 0 };
+        sent = now;
     }
     let mut received = 0;
     while let Some(reply) = replies.message().await.expect("a message") {
@@ -106,7 +106,7 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
     const LENGTH: usize = 100;
     let (messages, receiver) = mpsc::channel(1);
     let mut trial = trial(channel);
-    let mut sip = pin!(trial.sip(ReceiverStream::new(receiver)));
+    let mut upload = pin!(trial.upload(ReceiverStream::new(receiver)));
     let mut sent = 0;
     let sending = async {
         let (mut turns, mut reads) = (0, false);
@@ -122,20 +122,20 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
                 assert_alive(channel).await;
                 if !reads && turns / 100 > STANDSTILL {
                     reads = true;
-                    super::trial(channel).drink(Nothing {}).await.expect("an answer");
+                    super::trial(channel).start_reading(Nothing {}).await.expect("an answer");
                 }
             }
         }
-        super::trial(channel).drink(Nothing {}).await.expect("an answer");
+        super::trial(channel).start_reading(Nothing {}).await.expect("an answer");
         drop(messages);
     };
     let mut sending = pin!(sending);
     let mut is_sent = false;
-    let sipped = poll_fn(|cx| {
+    let reply = poll_fn(|cx| {
         is_sent = is_sent || sending.as_mut().poll(cx).is_ready();
-        sip.as_mut().poll(cx)
+        upload.as_mut().poll(cx)
     })
     .await;
-    assert_eq!(sipped.expect("an answer").into_inner().count, COUNT);
+    assert_eq!(reply.expect("an answer").into_inner().count, COUNT);
     assert_alive(channel).await;
 }

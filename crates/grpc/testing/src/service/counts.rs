@@ -9,51 +9,51 @@ use tokio_stream::Stream;
 
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    under_way: AtomicI64,
-    poured: AtomicU64,
-    messages: AtomicU64,
+    in_progress: AtomicI64,
+    sent_bytes: AtomicU64,
+    sent_messages: AtomicU64,
 }
 
 impl Counts {
-    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        UnderWay { counts: Arc::clone(self) }
+    pub(crate) fn begin(self: &Arc<Self>) -> CallGuard {
+        self.in_progress.fetch_add(1, Ordering::SeqCst);
+        CallGuard { counts: Arc::clone(self) }
     }
 
-    pub(crate) fn pour(&self, length: usize) {
-        self.poured.fetch_add(length as u64, Ordering::SeqCst);
-        self.messages.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn count_sent(&self, length: usize) {
+        self.sent_bytes.fetch_add(length as u64, Ordering::SeqCst);
+        self.sent_messages.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn under_way(&self) -> i64 {
-        self.under_way.load(Ordering::SeqCst)
+    pub(crate) fn in_progress(&self) -> i64 {
+        self.in_progress.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn messages(&self) -> u64 {
-        self.messages.load(Ordering::SeqCst)
+    pub(crate) fn sent_messages(&self) -> u64 {
+        self.sent_messages.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn poured(&self) -> u64 {
-        self.poured.load(Ordering::SeqCst)
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Ordering::SeqCst)
     }
 }
 
 /// A guard of a call in progress; dropping it counts the call as ended.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(crate) struct CallGuard {
     counts: Arc<Counts>,
 }
 
-impl UnderWay {
+impl CallGuard {
     /// Attaches the guard to the stream of responses, so that the call lasts as long as the stream.
     pub(crate) fn with<S>(self, stream: S) -> Counted<S> {
-        Counted { stream: Box::pin(stream), _under_way: self }
+        Counted { stream: Box::pin(stream), _guard: self }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for CallGuard {
     fn drop(&mut self) {
-        self.counts.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.counts.in_progress.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -61,7 +61,7 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(super) struct Counted<S> {
     stream: Pin<Box<S>>,
-    _under_way: UnderWay,
+    _guard: CallGuard,
 }
 
 impl<S: Stream> Stream for Counted<S> {

@@ -34,7 +34,7 @@ impl greeter_server::Greeter for Greeter {
         &self,
         request: Request<HelloRequest>,
     ) -> Result<Response<HelloReply>, Status> {
-        let _under_way = self.counts.begin();
+        let _guard = self.counts.begin();
         let (metadata, _, hello) = request.into_parts();
         Ok(with_metadata(hello_to(&hello.name), metadata))
     }
@@ -43,8 +43,9 @@ impl greeter_server::Greeter for Greeter {
         &self,
         request: Request<HellosRequest>,
     ) -> Result<Response<Replies>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        let replies = (0..asked.count).map(move |n| Ok(hello_to(&format!("{} {n}", asked.name))));
+        let (metadata, _, request) = request.into_parts();
+        let replies =
+            (0..request.count).map(move |n| Ok(hello_to(&format!("{} {n}", request.name))));
         let replies = self.counts.begin().with(tokio_stream::iter(replies));
         Ok(with_metadata(Box::pin(replies), metadata))
     }
@@ -53,7 +54,7 @@ impl greeter_server::Greeter for Greeter {
         &self,
         request: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<HelloReply>, Status> {
-        let _under_way = self.counts.begin();
+        let _guard = self.counts.begin();
         let (metadata, _, mut hellos) = request.into_parts();
         let mut names = Vec::new();
         while let Some(hello) = hellos.message().await? {

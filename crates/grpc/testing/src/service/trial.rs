@@ -10,7 +10,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::counts::Counts;
 use crate::proto::trial_server;
-use crate::proto::{Bytes, Failure, Figures, Meeting, Nothing, Pouring, Sipped};
+use crate::proto::{
+    BarrierRequest, Bytes, DownloadRequest, Failure, Nothing, ReportReply, UploadReply,
+};
 use crate::yield_once;
 
 /// The trial service: answers correctly, with errors, late or never, as requested.
@@ -32,10 +34,10 @@ type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl trial_server::Trial for Trial {
     type StallStream = Replies<Nothing>;
-    type PourStream = Replies<Bytes>;
+    type DownloadStream = Replies<Bytes>;
 
     async fn echo(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-        let _under_way = self.counts.begin();
+        let _guard = self.counts.begin();
         Ok(Response::new(request.into_inner()))
     }
 
@@ -47,7 +49,7 @@ impl trial_server::Trial for Trial {
     }
 
     async fn hang(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
-        let _under_way = self.counts.begin();
+        let _guard = self.counts.begin();
         pending().await
     }
 
@@ -59,7 +61,7 @@ impl trial_server::Trial for Trial {
         Ok(Response::new(Box::pin(self.counts.begin().with(replies))))
     }
 
-    async fn meet(&self, request: Request<Meeting>) -> Result<Response<Nothing>, Status> {
+    async fn barrier(&self, request: Request<BarrierRequest>) -> Result<Response<Nothing>, Status> {
         let size = request.into_inner().size;
         self.present.send_modify(|present| *present += 1);
         let mut present = self.present.subscribe();
@@ -67,13 +69,16 @@ impl trial_server::Trial for Trial {
         met.map(|_| Response::new(Nothing {})).map_err(|_| Status::aborted("the server stops"))
     }
 
-    async fn pour(&self, request: Request<Pouring>) -> Result<Response<Replies<Bytes>>, Status> {
-        let Pouring { length, count, piecemeal } = request.into_inner();
+    async fn download(
+        &self,
+        request: Request<DownloadRequest>,
+    ) -> Result<Response<Replies<Bytes>>, Status> {
+        let DownloadRequest { length, count, piecemeal } = request.into_inner();
         let counts = Arc::clone(&self.counts);
         let content = vec![0x5a; length as usize];
         let last = if count == 0 { u64::MAX } else { count };
         let replies = (0..last).map(move |_| {
-            counts.pour(content.len());
+            counts.count_sent(content.len());
             Ok(Bytes { content: content.clone() })
         });
         let replies = tokio_stream::iter(replies).then(move |reply| async move {
@@ -86,27 +91,30 @@ impl trial_server::Trial for Trial {
         Ok(Response::new(Box::pin(replies)))
     }
 
-    async fn sip(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Sipped>, Status> {
-        let _under_way = self.counts.begin();
+    async fn upload(
+        &self,
+        request: Request<Streaming<Bytes>>,
+    ) -> Result<Response<UploadReply>, Status> {
+        let _guard = self.counts.begin();
         let mut reads = self.reads.subscribe();
         reads.wait_for(|reads| *reads).await.map_err(|_| Status::aborted("the server stops"))?;
         let (mut messages, mut count) = (request.into_inner(), 0);
         while messages.message().await?.is_some() {
             count += 1;
         }
-        Ok(Response::new(Sipped { count }))
+        Ok(Response::new(UploadReply { count }))
     }
 
-    async fn drink(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+    async fn start_reading(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
         self.reads.send_replace(true);
         Ok(Response::new(Nothing {}))
     }
 
-    async fn report(&self, _request: Request<Nothing>) -> Result<Response<Figures>, Status> {
-        Ok(Response::new(Figures {
-            under_way: self.counts.under_way(),
-            poured: self.counts.poured(),
-            messages: self.counts.messages(),
+    async fn report(&self, _request: Request<Nothing>) -> Result<Response<ReportReply>, Status> {
+        Ok(Response::new(ReportReply {
+            in_progress: self.counts.in_progress(),
+            sent_bytes: self.counts.sent_bytes(),
+            sent_messages: self.counts.sent_messages(),
         }))
     }
 }
