@@ -4,7 +4,7 @@ use crate::harness::{Way, client, feed, refused};
 use crate::wire::{CONTINUATION, FIN, TEXT, bare};
 
 /// Text up to and including the byte that no continuation can make valid.
-const BAD: [&[u8]; 8] = [
+const INVALID: [&[u8]; 8] = [
     b"ok \x80",
     b"ok \xc0",
     b"\xce\xba\xe1\xbd\xb9\xed\xa0",
@@ -16,25 +16,25 @@ const BAD: [&[u8]; 8] = [
 ];
 
 #[test]
-fn no_more_than_the_bad_byte_is_needed() {
-    for bad in BAD {
+fn no_more_than_the_invalid_byte_is_needed() {
+    for invalid in INVALID {
         // The frame continues for long, and more fragments would follow.
-        let mut wire = bare(TEXT, &[bad, &[b'x'; 50]].concat());
-        wire.truncate(2 + bad.len());
+        let mut wire = bare(TEXT, &[invalid, &[b'x'; 50]].concat());
+        wire.truncate(2 + invalid.len());
         assert_eq!(refused(client, &wire, ProtocolError::InvalidUtf8), []);
         wire.pop();
         let seen = feed(&mut client(), wire.chunks(1), Way::Borrowed);
-        assert_eq!(seen.error, None, "{bad:x?}");
+        assert_eq!(seen.error, None, "{invalid:x?}");
     }
 }
 
 #[test]
-fn a_bad_byte_in_a_later_fragment_is_seen() {
-    for bad in BAD {
-        for at in 0..bad.len() {
+fn an_invalid_byte_in_a_later_fragment_is_noticed() {
+    for invalid in INVALID {
+        for at in 0..invalid.len() {
             let wire = [
-                bare(TEXT, &bad[..at]),
-                bare(CONTINUATION, &bad[at..]),
+                bare(TEXT, &invalid[..at]),
+                bare(CONTINUATION, &invalid[at..]),
                 bare(FIN | CONTINUATION, b"more"),
             ]
             .concat();

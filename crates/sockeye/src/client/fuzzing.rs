@@ -12,7 +12,7 @@ use super::redirect;
 /// survives formatting and parsing.
 ///
 /// # Panics
-/// If that does not hold.
+/// Panics if the property does not hold.
 pub fn check(input: &[u8]) {
     let mut lines = input.splitn(4, |byte| *byte == b'\n');
     let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
@@ -20,36 +20,36 @@ pub fn check(input: &[u8]) {
     let location = text();
     let parsed = variable.parse::<Proxy>();
     match &parsed {
-        Ok(parsed) => same_again(parsed, &variable),
+        Ok(parsed) => check_round_trip(parsed, &variable),
         Err(error) => drop(error.to_string()),
     }
     let Ok(url) = url.parse::<Url>() else { return };
     assert_eq!(url.to_string().parse(), Ok(url.clone()));
-    exceptions(&variable, &list, &url);
+    check_exceptions(&variable, &list, &url);
     let Ok(location) = location.parse() else { return };
     match redirected(&url, &location) {
-        Ok(there) => {
-            assert!(there.target().starts_with('/'), "{there}");
-            assert_eq!(there.to_string().parse(), Ok(there.clone()));
-            let whole = there.to_string().parse().expect("a URL is a header's value");
-            assert_eq!(redirected(&url, &whole), Ok(there.clone()), "{there}");
-            assert_eq!(redirected(&there, &whole), Ok(there));
+        Ok(next) => {
+            assert!(next.target().starts_with('/'), "{next}");
+            assert_eq!(next.to_string().parse(), Ok(next.clone()));
+            let whole = next.to_string().parse().expect("a URL is a header's value");
+            assert_eq!(redirected(&url, &whole), Ok(next.clone()), "{next}");
+            assert_eq!(redirected(&next, &whole), Ok(next));
         }
         Err(error) => drop(error.to_string()),
     }
 }
 
-/// A formatted proxy parses to the same proxy, without its credentials.
-fn same_again(proxy: &Proxy, text: &str) {
-    let shown = proxy.to_string();
-    assert!(!shown.contains('@'), "{shown}");
-    let again = shown.parse::<Proxy>().expect("it was one before");
-    assert_eq!((again.host(), again.port()), (proxy.host(), proxy.port()), "{text}");
-    assert_eq!(again.to_string(), shown);
+/// Checks that a formatted proxy parses to the same proxy, without its credentials.
+fn check_round_trip(proxy: &Proxy, text: &str) {
+    let formatted = proxy.to_string();
+    assert!(!formatted.contains('@'), "{formatted}");
+    let reparsed = formatted.parse::<Proxy>().expect("a formatted proxy is a proxy");
+    assert_eq!((reparsed.host(), reparsed.port()), (proxy.host(), proxy.port()), "{text}");
+    assert_eq!(reparsed.to_string(), formatted);
 }
 
-/// The list makes exceptions, and each entry only adds further ones.
-fn exceptions(variable: &str, list: &str, url: &Url) {
+/// Checks that the list excludes hosts from the proxy, and that each entry only excludes more.
+fn check_exceptions(variable: &str, list: &str, url: &Url) {
     let is_direct = |list: &str| matches!(proxy("http://proxy.test", list, url), Ok(None));
     assert!(!is_direct(""));
     assert!(is_direct("*"));
@@ -64,7 +64,7 @@ fn exceptions(variable: &str, list: &str, url: &Url) {
         );
         assert!(matches!(proxy(variable, list, url), Ok(None)));
     } else if let Ok(Some(named)) = proxy(variable, list, url) {
-        same_again(&named, variable);
+        check_round_trip(&named, variable);
     }
 }
 

@@ -45,7 +45,7 @@ fn serve_both(workers: usize) {
     let running = Running::start(Server::new(make).workers(workers));
     let address = running.address;
     let done = Arc::new(AtomicBool::new(false));
-    let bad: Vec<_> = (0..2)
+    let violators: Vec<_> = (0..2)
         .map(|_| {
             let done = done.clone();
             thread::spawn(move || {
@@ -67,7 +67,7 @@ fn serve_both(workers: usize) {
             })
         })
         .collect();
-    let good: Vec<_> = (0..WELL_BEHAVED)
+    let well_behaved: Vec<_> = (0..WELL_BEHAVED)
         .map(|number| {
             thread::spawn(move || {
                 let mut peer = Peer::connect(address);
@@ -89,12 +89,12 @@ fn serve_both(workers: usize) {
             })
         })
         .collect();
-    let good: Vec<_> = good.into_iter().map(thread::JoinHandle::join).collect();
+    let well_behaved: Vec<_> = well_behaved.into_iter().map(thread::JoinHandle::join).collect();
     done.store(true, Ordering::Relaxed);
-    for thread in bad {
+    for thread in violators {
         thread.join().unwrap();
     }
-    for thread in good {
+    for thread in well_behaved {
         thread.unwrap();
     }
     running.stop();

@@ -17,11 +17,11 @@ fn memory() -> u32 {
 const FLOOD: &str = "/flood?count=20&length=65536";
 
 /// Number of connections opened at a time: Chromium delays a page that opens many more by seconds.
-const BESIDE: usize = 5;
+const CONCURRENT: usize = 5;
 
 async fn open_and_drop(kind: Kind, count: usize) {
-    for _ in 0..count / BESIDE {
-        join_all((0..BESIDE).map(|number| async move {
+    for _ in 0..count / CONCURRENT {
+        join_all((0..CONCURRENT).map(|number| async move {
             let mut ws = kind.connect("/echo").await;
             ws.send("hello").await.unwrap();
             assert!(ws.recv().await.unwrap().is_some());
@@ -34,9 +34,9 @@ async fn open_and_drop(kind: Kind, count: usize) {
 }
 
 /// Opens and drops connections with unread messages.
-async fn open_and_leave(kind: Kind, count: usize) {
-    for _ in 0..count / BESIDE {
-        let paths = [FLOOD; BESIDE];
+async fn open_and_drop_unread(kind: Kind, count: usize) {
+    for _ in 0..count / CONCURRENT {
+        let paths = [FLOOD; CONCURRENT];
         drop(join_all(paths.iter().map(|path| kind.connect(path))).await);
     }
     // The browser has finished with the earlier connections.
@@ -44,11 +44,11 @@ async fn open_and_leave(kind: Kind, count: usize) {
 }
 
 #[wasm_bindgen_test]
-async fn connections_that_are_left_unread_leave_nothing_behind() {
+async fn unread_connections_leave_nothing_behind() {
     for kind in KINDS {
-        open_and_leave(kind, 20).await;
+        open_and_drop_unread(kind, 20).await;
         let before = memory();
-        open_and_leave(kind, 280).await;
+        open_and_drop_unread(kind, 280).await;
         assert_eq!(memory(), before, "{kind:?}");
     }
 }
