@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(large.set(600 * KIB), Ok(()));
         assert_eq!(middle.set(300 * KIB), Ok(()));
         assert_eq!(small.set(99 * KIB), Ok(()));
-        assert_eq!(small.set(120 * KIB), Ok(()), "while the largest is told");
+        assert_eq!(small.set(120 * KIB), Ok(()), "while the largest is notified");
         assert_eq!(middle.set(301 * KIB), Ok(()));
         assert_eq!(large.set(600 * KIB), OVER, "though it does not grow");
         drop(large);
@@ -288,16 +288,16 @@ mod tests {
     fn a_chosen_holder_is_woken_at_once() {
         let budget = MemoryBudget::new(1000 * KIB);
         let [mut large, mut small] = [(); 2].map(|()| budget.charge());
-        let [told, other] = [(); 2].map(|()| Arc::new(Count::default()));
+        let [woken, other] = [(); 2].map(|()| Arc::new(Count::default()));
         assert_eq!(large.set(600 * KIB), Ok(()));
         assert!(large.needs_waker());
-        large.wake_by(&told.clone().into());
+        large.wake_by(&woken.clone().into());
         assert!(!large.needs_waker());
         assert_eq!(small.set(300 * KIB), Ok(()));
         small.wake_by(&other.clone().into());
         assert_eq!(small.set(500 * KIB), Ok(()));
         assert!(large.is_chosen() && !small.is_chosen());
-        assert_eq!((told.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
+        assert_eq!((woken.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
         // A waker that is set later is woken too, and a chosen holder fails even if it shrinks.
         let moved = Arc::new(Count::default());
         large.wake_by(&moved.clone().into());
@@ -320,11 +320,11 @@ mod tests {
         input.resize(14 + 300 * KIB, 0);
         assert!(connection.receive(&mut Input::new(&mut input), &mut out).unwrap().is_none());
         assert_eq!(connection.charge(&budget, &mut out), Ok(()));
-        let told = Arc::new(Count::default());
-        connection.message_charge().unwrap().wake_by(&told.clone().into());
+        let woken = Arc::new(Count::default());
+        connection.message_charge().unwrap().wake_by(&woken.clone().into());
         let mut other = budget.charge();
         assert_eq!(other.set(200 * KIB), Ok(()));
-        assert_eq!(told.0.load(Ordering::Relaxed), 0);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
         let mut third = budget.charge();
         assert_eq!(third.set(200 * KIB), Ok(()));
         assert_eq!(third.set(290 * KIB), Ok(()));
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(third.set(299 * KIB), Ok(()));
         let mut fourth = budget.charge();
         assert_eq!(fourth.set(150 * KIB), Ok(()));
-        assert_eq!(told.0.load(Ordering::Relaxed), 1, "it holds most");
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "it holds most");
         assert_eq!(connection.charge(&budget, &mut out), OVER);
         assert_eq!(out[..1], [0x88]);
         assert_eq!(out[2..4], u16::from(crate::CloseCode::TRY_AGAIN_LATER).to_be_bytes());

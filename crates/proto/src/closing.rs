@@ -141,10 +141,10 @@ impl Closing {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Handles an expired deadline; `heard` says whether input arrived before it. Returns whether
-    /// the deadline was extended.
-    pub(crate) fn extend_deadline(&mut self, heard: bool, now: Instant) -> bool {
-        let Some(silence) = self.silence.filter(|_| heard) else { return false };
+    /// Handles an expired deadline; `received` says whether input arrived before it. Returns
+    /// whether the deadline was extended.
+    pub(crate) fn extend_deadline(&mut self, received: bool, now: Instant) -> bool {
+        let Some(silence) = self.silence.filter(|_| received) else { return false };
         self.deadline = silence.after(now);
         true
     }

@@ -72,7 +72,7 @@ pub(crate) struct Keepalive {
     /// The end of the interval; `None` before the first poll, and if it is not representable.
     due: Option<Instant>,
     rtt: Option<Rtt>,
-    watch: Option<Box<Watch>>,
+    checks: Option<Box<Checks>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +86,8 @@ enum Written {
 
 /// State that a connection needs beyond silence detection, most of the time none.
 #[derive(Debug, Default)]
-struct Watch {
-    awaited: Option<PendingPing>,
+struct Checks {
+    pending_ping: Option<PendingPing>,
     /// The message in progress: the start of its window, and the number of bytes that arrived
     /// since.
     message: Option<(Instant, u64)>,
@@ -134,7 +134,7 @@ impl Rtt {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum KeepaliveAction {
     Alive,
     /// A ping with this payload is due.
     Ping([u8; 4]),
@@ -159,7 +159,7 @@ impl Keepalive {
             written: Written::Nothing,
             due: None,
             rtt: None,
-            watch: None,
+            checks: None,
         }
     }
 
@@ -190,8 +190,10 @@ impl Keepalive {
     /// Handles a pong, which answers the ping whatever its payload: RFC 6455 section 5.5.3 lets a
     /// peer answer only the most recent of several pings.
     pub(crate) fn on_pong(&mut self) {
-        if let Some(awaited) = self.watch.as_mut().and_then(|watch| watch.awaited.as_mut()) {
-            awaited.answered = true;
+        if let Some(pending_ping) =
+            self.checks.as_mut().and_then(|checks| checks.pending_ping.as_mut())
+        {
+            pending_ping.answered = true;
         }
     }
 
@@ -201,11 +203,11 @@ impl Keepalive {
         if payload != self.payload() {
             return false;
         }
-        let awaited = self.watch.as_mut().and_then(|watch| watch.awaited.take());
-        let Some(PendingPing { sent_at, .. }) = awaited else { return false };
-        self.tidy();
-        let took = now.saturating_duration_since(sent_at);
-        let last = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let pending_ping = self.checks.as_mut().and_then(|checks| checks.pending_ping.take());
+        let Some(PendingPing { sent_at, .. }) = pending_ping else { return false };
+        self.drop_unused_checks();
+        let elapsed = now.saturating_duration_since(sent_at);
+        let last = u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX);
         let smoothed = self.rtt.map_or(last, |rtt| {
             let before = rtt.smoothed.get();
             before - before / 8 + last / 8
@@ -233,78 +235,85 @@ impl Keepalive {
         now: Instant,
         mid_message: bool,
         status: impl FnOnce() -> TransportStatus,
-    ) -> Verdict {
-        let Some(due) = self.due.filter(|due| *due <= now) else { return Verdict::Alive };
+    ) -> KeepaliveAction {
+        let Some(due) = self.due.filter(|due| *due <= now) else { return KeepaliveAction::Alive };
         let interval = self.interval();
         // A driver that calls so late was not reading, so the peer is not to blame for unread
         // input.
-        let unattended = now - due > interval / 2;
+        let driver_was_late = now - due > interval / 2;
         let received = u64::from(mem::take(&mut self.received));
         let written = mem::replace(&mut self.written, Written::Nothing);
         self.due = now.checked_add(interval);
 
-        if self.watch.is_none() && received > 0 && !(mid_message && self.min_rate > 0) {
+        if self.checks.is_none() && received > 0 && !(mid_message && self.min_rate > 0) {
             let silent = written == Written::Nothing && self.ping_after != CompactDuration::FOREVER;
-            return if silent { Verdict::Heartbeat } else { Verdict::Alive };
+            return if silent { KeepaliveAction::Heartbeat } else { KeepaliveAction::Alive };
         }
         let status = status();
-        let verdict = self.look(now, received, written, mid_message, unattended, status);
+        let action = self.check(now, received, written, mid_message, driver_was_late, status);
         if let Some(PendingPing { deadline, .. }) =
-            self.watch.as_ref().and_then(|w| w.awaited.as_ref())
+            self.checks.as_ref().and_then(|checks| checks.pending_ping.as_ref())
         {
             self.due = self.due.map_or(Some(*deadline), |due| Some(due.min(*deadline)));
         }
-        verdict
+        action
     }
 
-    fn look(
+    fn check(
         &mut self,
         now: Instant,
         received: u64,
         written: Written,
         mid_message: bool,
-        unattended: bool,
+        driver_was_late: bool,
         status: TransportStatus,
-    ) -> Verdict {
-        let watch = self.watch.get_or_insert_default();
-        if !mid_message || unattended || status.paused || self.min_rate == 0 {
-            watch.message = None;
-        } else if let Some((since, length)) = &mut watch.message {
+    ) -> KeepaliveAction {
+        let checks = self.checks.get_or_insert_default();
+        if !mid_message || driver_was_late || status.paused || self.min_rate == 0 {
+            checks.message = None;
+        } else if let Some((since, length)) = &mut checks.message {
             *length += received;
-            let took = now - *since;
-            if took >= RATE_WINDOW {
-                if *length < u64::from(self.min_rate).saturating_mul(took.as_secs()) {
-                    return Verdict::TooSlow;
+            let elapsed = now - *since;
+            if elapsed >= RATE_WINDOW {
+                if *length < u64::from(self.min_rate).saturating_mul(elapsed.as_secs()) {
+                    return KeepaliveAction::TooSlow;
                 }
-                watch.message = Some((now, 0));
+                checks.message = Some((now, 0));
             }
         } else {
-            watch.message = Some((now, 0));
+            checks.message = Some((now, 0));
         }
 
-        if watch.awaited.as_ref().is_some_and(|awaited| awaited.answered) {
-            watch.awaited = None;
-        } else if let Some(awaited) = &mut watch.awaited {
+        if checks.pending_ping.as_ref().is_some_and(|pending_ping| pending_ping.answered) {
+            checks.pending_ping = None;
+        } else if let Some(pending_ping) = &mut checks.pending_ping {
             let timeout = self.pong_timeout;
-            return if awaited.is_overdue(now, received, written, unattended, status, timeout) {
-                Verdict::Expired
+            return if pending_ping.check_overdue(
+                now,
+                received,
+                written,
+                driver_was_late,
+                status,
+                timeout,
+            ) {
+                KeepaliveAction::Expired
             } else {
-                Verdict::Alive
+                KeepaliveAction::Alive
             };
         }
-        let verdict = if self.ping_after == CompactDuration::FOREVER {
-            Verdict::Alive
+        let action = if self.ping_after == CompactDuration::FOREVER {
+            KeepaliveAction::Alive
         } else if received == 0 {
             self.nonce = self.nonce.wrapping_add(1);
-            watch.awaited = PendingPing::new(now, self.pong_timeout, status);
-            Verdict::Ping(self.payload())
+            checks.pending_ping = PendingPing::new(now, self.pong_timeout, status);
+            KeepaliveAction::Ping(self.payload())
         } else if written == Written::Nothing {
-            Verdict::Heartbeat
+            KeepaliveAction::Heartbeat
         } else {
-            Verdict::Alive
+            KeepaliveAction::Alive
         };
-        self.tidy();
-        verdict
+        self.drop_unused_checks();
+        action
     }
 
     /// Returns the payload of the last ping.
@@ -312,10 +321,14 @@ impl Keepalive {
         [0, 0, 0, self.nonce]
     }
 
-    /// Drops the `Watch` if it is not needed.
-    fn tidy(&mut self) {
-        if self.watch.as_ref().is_some_and(|w| w.awaited.is_none() && w.message.is_none()) {
-            self.watch = None;
+    /// Drops the `Checks` if there is nothing to check.
+    fn drop_unused_checks(&mut self) {
+        if self
+            .checks
+            .as_ref()
+            .is_some_and(|checks| checks.pending_ping.is_none() && checks.message.is_none())
+        {
+            self.checks = None;
         }
     }
 
@@ -349,39 +362,39 @@ impl PendingPing {
     }
 
     /// Updates the state by the observations until `now`. Returns whether the pong is overdue.
-    fn is_overdue(
+    fn check_overdue(
         &mut self,
         now: Instant,
         received: u64,
         written: Written,
-        unattended: bool,
+        driver_was_late: bool,
         status: TransportStatus,
         timeout: CompactDuration,
     ) -> bool {
         let TransportStatus { acknowledged, unacknowledged, paused } = status;
-        let moved = written == Written::Progress || acknowledged != self.acknowledged;
+        let progressed = written == Written::Progress || acknowledged != self.acknowledged;
         let reached = acknowledged >= self.position || unacknowledged == 0;
         self.acknowledged = acknowledged;
         self.received += received;
-        let mut put_off = unattended && !mem::replace(&mut self.extended_once, true);
+        let mut extend = driver_was_late && !mem::replace(&mut self.extended_once, true);
         if paused {
             // A pong that has arrived is not read before the output is accepted.
             self.delivered = false;
             self.position = acknowledged.saturating_add(unacknowledged);
-            put_off |= moved;
+            extend |= progressed;
         } else if !self.delivered {
             self.delivered = reached;
-            put_off |= reached || moved;
+            extend |= reached || progressed;
         }
         if now >= self.deadline {
             let enough =
                 u64::from(DEFAULT_MIN_RATE).saturating_mul(timeout.duration().as_secs().max(1));
-            put_off |= self.received >= enough;
-            if !put_off {
+            extend |= self.received >= enough;
+            if !extend {
                 return true;
             }
         }
-        if put_off {
+        if extend {
             self.received = 0;
             let next = now.checked_add(time_for_pong(timeout, self.delivered));
             self.deadline = next.unwrap_or(self.deadline);

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::{Connection, Rtt, State, TransportStatus};
 use crate::close::{CloseCode, CloseFrame};
-use crate::keepalive::Verdict;
+use crate::keepalive::KeepaliveAction;
 
 /// Methods that take the time: the deadlines of the keepalive and of the closing handshake.
 impl Connection {
@@ -85,8 +85,8 @@ impl Connection {
             if !self.closing.is_expired(now) {
                 return Ok(());
             }
-            let heard = self.keepalive.take_received();
-            if self.closing.extend_deadline(heard, now) {
+            let received = self.keepalive.take_received();
+            if self.closing.extend_deadline(received, now) {
                 return Ok(());
             }
             self.end();
@@ -94,12 +94,12 @@ impl Connection {
         }
         let assembling = self.receiving.is_assembling();
         match self.keepalive.handle_timeout(now, assembling, status) {
-            Verdict::Alive => {}
+            KeepaliveAction::Alive => {}
             // An open connection accepts short control frames, so both calls succeed.
-            Verdict::Ping(payload) => drop(self.ping(&payload, out)),
-            Verdict::Heartbeat => drop(self.pong(b"", out)),
-            Verdict::Expired => return Err(self.time_out(TimedOut::Keepalive, out)),
-            Verdict::TooSlow => return Err(self.time_out(TimedOut::MessageTooSlow, out)),
+            KeepaliveAction::Ping(payload) => drop(self.ping(&payload, out)),
+            KeepaliveAction::Heartbeat => drop(self.pong(b"", out)),
+            KeepaliveAction::Expired => return Err(self.time_out(TimedOut::Keepalive, out)),
+            KeepaliveAction::TooSlow => return Err(self.time_out(TimedOut::MessageTooSlow, out)),
         }
         Ok(())
     }

@@ -26,8 +26,8 @@ const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
 ///
 /// use sockeye_proto::reconnect::Backoff;
 ///
-/// let patient = Backoff::new().cap(Duration::from_secs(300)).max_attempts(None);
-/// # let _ = patient;
+/// let backoff = Backoff::new().cap(Duration::from_secs(300)).max_attempts(None);
+/// # let _ = backoff;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
