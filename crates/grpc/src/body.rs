@@ -26,7 +26,7 @@ use crate::status;
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     body: tonic::body::Body,
-    abandoned: Option<oneshot::Receiver<Infallible>>,
+    cancelled: Option<oneshot::Receiver<Infallible>>,
     failure: Arc<OnceLock<Status>>,
 }
 
@@ -47,16 +47,16 @@ impl CallGuard {
 
 impl RequestBody {
     pub(crate) fn new(body: tonic::body::Body) -> (Self, CallGuard) {
-        let (sender, abandoned) = oneshot::channel();
+        let (sender, cancelled) = oneshot::channel();
         let failure = Arc::new(OnceLock::new());
-        let interest = CallGuard { _sender: sender, failure: Arc::clone(&failure) };
-        (Self { body, abandoned: Some(abandoned), failure }, interest)
+        let guard = CallGuard { _sender: sender, failure: Arc::clone(&failure) };
+        (Self { body, cancelled: Some(cancelled), failure }, guard)
     }
 
-    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(abandoned) = &mut self.abandoned else { return Poll::Pending };
-        let _: Result<Infallible, _> = ready!(Pin::new(abandoned).poll(cx));
-        self.abandoned = None;
+    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(cancelled) = &mut self.cancelled else { return Poll::Pending };
+        let _: Result<Infallible, _> = ready!(Pin::new(cancelled).poll(cx));
+        self.cancelled = None;
         Poll::Ready(())
     }
 }
@@ -70,7 +70,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        if this.poll_abandoned(cx).is_ready() {
+        if this.poll_cancelled(cx).is_ready() {
             // The reset reason is taken from this error.
             return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
         }
@@ -104,7 +104,7 @@ struct Call {
     /// Set while the status is still to come, in the trailers.
     lacks_status: bool,
     deadline: Option<Sleep>,
-    interest: CallGuard,
+    guard: CallGuard,
 }
 
 impl ResponseBody {
@@ -113,12 +113,12 @@ impl ResponseBody {
         head: &response::Parts,
         incoming: Incoming,
         deadline: Option<Sleep>,
-        interest: CallGuard,
+        guard: CallGuard,
     ) -> Self {
         // An HTTP status other than 200 OK is sufficient.
         let lacks_status =
             head.status == StatusCode::OK && !head.headers.contains_key(Status::GRPC_STATUS);
-        Self { call: Some(Call { incoming, lacks_status, deadline, interest }) }
+        Self { call: Some(Call { incoming, lacks_status, deadline, guard }) }
     }
 }
 
@@ -136,7 +136,7 @@ impl Call {
                 Some(Ok(status::checked(frame)))
             }
             Some(Err(error)) => {
-                Some(Err(self.interest.failure().unwrap_or_else(|| status::of_call(error))))
+                Some(Err(self.guard.failure().unwrap_or_else(|| status::of_call(error))))
             }
             // A truncated stream must not be mistaken for a complete one.
             None => self.lacks_status.then(|| Err(status::missing())),

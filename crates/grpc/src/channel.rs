@@ -109,15 +109,15 @@ async fn call(
 ) -> Result<Response<ResponseBody>, Status> {
     complete(&mut request, connection.origin());
     let (head, body) = request.into_parts();
-    let (body, interest) = RequestBody::new(body);
+    let (body, guard) = RequestBody::new(body);
     let sending = send(&connection, Request::from_parts(head, body));
     let response = clock::before(&mut deadline, sending)
         .await
         .unwrap_or_else(|| Err(status::deadline_exceeded()))
-        .map_err(|status| interest.failure().unwrap_or(status))?;
+        .map_err(|status| guard.failure().unwrap_or(status))?;
     let (mut head, body) = response.into_parts();
     status::check_details(&mut head.headers);
-    let body = ResponseBody::new(&head, body, deadline, interest);
+    let body = ResponseBody::new(&head, body, deadline, guard);
     Ok(Response::from_parts(head, body))
 }
 

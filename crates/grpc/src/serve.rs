@@ -363,10 +363,10 @@ where
             // A call whose handler panicked was not cancelled.
             let Ok(Some(weight)) = ended else { continue };
             match self.cancelled.count(weight) {
-                Verdict::Fine => {}
-                Verdict::Many if self.is_stopping => {}
-                Verdict::Many => self.stop(),
-                Verdict::TooMany => self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+                CancelRate::Acceptable => {}
+                CancelRate::High if self.is_stopping => {}
+                CancelRate::High => self.stop(),
+                CancelRate::Excessive => self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
             }
         }
     }
@@ -397,11 +397,11 @@ struct Cancelled {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Fine,
-    Many,
+enum CancelRate {
+    Acceptable,
+    High,
     /// More than twice the limit.
-    TooMany,
+    Excessive,
 }
 
 impl Cancelled {
@@ -409,7 +409,7 @@ impl Cancelled {
         Self { limit, count: 0, since: Instant::now() }
     }
 
-    fn count(&mut self, weight: u32) -> Verdict {
+    fn count(&mut self, weight: u32) -> CancelRate {
         self.count = self.count.saturating_add(weight);
         if self.count > self.limit {
             let now = Instant::now();
@@ -420,11 +420,11 @@ impl Cancelled {
             }
         }
         if self.count <= self.limit {
-            Verdict::Fine
+            CancelRate::Acceptable
         } else if self.count / 2 <= self.limit {
-            Verdict::Many
+            CancelRate::High
         } else {
-            Verdict::TooMany
+            CancelRate::Excessive
         }
     }
 }
@@ -508,7 +508,7 @@ mod tests {
     async fn calls_may_be_cancelled_without_end_at_the_rate_of_a_service() {
         let mut cancelled = Cancelled::new(1_000);
         for _ in 0..100_000 {
-            assert_eq!(cancelled.count(1), Verdict::Fine);
+            assert_eq!(cancelled.count(1), CancelRate::Acceptable);
             tokio::time::advance(Duration::from_millis(2)).await;
         }
     }
@@ -516,11 +516,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_cancelled_calls_has_two_limits() {
         let mut cancelled = Cancelled::new(1_000);
-        let verdicts: Vec<_> = (0..2_002).map(|_| cancelled.count(1)).collect();
-        assert_eq!(verdicts[..1_000], [Verdict::Fine; 1_000]);
-        assert_eq!(verdicts[1_000..2_001], [Verdict::Many; 1_001]);
-        assert_eq!(verdicts[2_001], Verdict::TooMany);
+        let rates: Vec<_> = (0..2_002).map(|_| cancelled.count(1)).collect();
+        assert_eq!(rates[..1_000], [CancelRate::Acceptable; 1_000]);
+        assert_eq!(rates[1_000..2_001], [CancelRate::High; 1_001]);
+        assert_eq!(rates[2_001], CancelRate::Excessive);
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(cancelled.count(1), Verdict::Fine);
+        assert_eq!(cancelled.count(1), CancelRate::Acceptable);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn random() -> u64 {
     bits
 }
 
-/// A turn that a task yields to the others. Over when the task is polled again.
+/// A turn that a task yields to the others. Done when the task is polled again.
 #[derive(Debug)]
 pub(crate) struct Yield;
 
@@ -62,7 +62,7 @@ impl Yield {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "its native twin has something to look at")]
+    #[expect(clippy::unused_self, reason = "the native implementation has state to check")]
     pub(crate) fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }

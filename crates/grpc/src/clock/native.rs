@@ -59,35 +59,35 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// polled all tasks that were ready. Until then the task may be polled any number of times.
 #[derive(Debug)]
 pub(crate) struct Yield {
-    round: Arc<Round>,
+    state: Arc<YieldState>,
 }
 
 #[derive(Debug)]
-struct Round {
-    is_over: AtomicBool,
+struct YieldState {
+    is_done: AtomicBool,
     task: Mutex<Waker>,
 }
 
 impl Yield {
     pub(crate) fn begin(cx: &mut Context<'_>) -> Self {
         let task = Mutex::new(cx.waker().clone());
-        let round = Arc::new(Round { is_over: AtomicBool::new(false), task });
-        // `yield_now` makes the runtime wake `round`, not the task, once the ready tasks are
+        let state = Arc::new(YieldState { is_done: AtomicBool::new(false), task });
+        // `yield_now` makes the runtime wake `state`, not the task, once the ready tasks are
         // polled. The future of `yield_now` has registered that waker and is no longer needed.
-        let waker = Waker::from(Arc::clone(&round));
+        let waker = Waker::from(Arc::clone(&state));
         let _pending = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
-        Self { round }
+        Self { state }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.round.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
-        if self.round.is_over.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        self.state.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
+        if self.state.is_done.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-impl Wake for Round {
+impl Wake for YieldState {
     fn wake(self: Arc<Self>) {
-        self.is_over.store(true, Ordering::Release);
+        self.is_done.store(true, Ordering::Release);
         self.task.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
     }
 }
