@@ -16,8 +16,8 @@ pub struct Exception {
 impl From<JsValue> for Exception {
     fn from(thrown: JsValue) -> Self {
         // Firefox also throws values that are not JavaScript `Error`s but have the same properties.
-        let word = |key: &str| Reflect::get(&thrown, &key.into()).ok()?.as_string();
-        match (word("name"), word("message")) {
+        let property = |key: &str| Reflect::get(&thrown, &key.into()).ok()?.as_string();
+        match (property("name"), property("message")) {
             (Some(name), Some(message)) => Self { name, message },
             _ => Self { name: String::new(), message: format!("{thrown:?}") },
         }

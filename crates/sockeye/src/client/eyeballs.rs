@@ -279,8 +279,8 @@ mod tests {
                 Ok(address)
             }
         };
-        let won = race([v6(1), v4(1), v6(2)].into(), connect).await.unwrap();
-        assert_eq!(won, v6(1));
+        let winner = race([v6(1), v4(1), v6(2)].into(), connect).await.unwrap();
+        assert_eq!(winner, v6(1));
         assert_eq!(*tried.borrow(), [v6(1), v4(1)]);
     }
 
@@ -289,8 +289,8 @@ mod tests {
         let start = Instant::now();
         let connect =
             |address| async move { if address == v4(3) { Ok(address) } else { refused() } };
-        let won = race([v4(1), v4(2), v4(3)].into(), connect).await.unwrap();
-        assert_eq!((won, start.elapsed()), (v4(3), Duration::ZERO));
+        let winner = race([v4(1), v4(2), v4(3)].into(), connect).await.unwrap();
+        assert_eq!((winner, start.elapsed()), (v4(3), Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

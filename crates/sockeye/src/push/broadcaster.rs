@@ -17,10 +17,10 @@ use super::command_queue::Workers;
 ///
 /// # fn main() -> sockeye::Result<()> {
 /// let listening = Server::new(Callbacks::new).listen("127.0.0.1:8080")?;
-/// let everybody = listening.broadcaster();
+/// let broadcaster = listening.broadcaster();
 /// thread::spawn(move || {
 ///     // Until the server has stopped.
-///     while everybody.broadcast("tick").is_ok() {
+///     while broadcaster.broadcast("tick").is_ok() {
 ///         thread::sleep(Duration::from_secs(1));
 ///     }
 /// });

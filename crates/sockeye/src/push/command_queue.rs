@@ -70,7 +70,7 @@ struct Inner {
     commands: Vec<Command>,
     size: usize,
     /// Set while the worker waits, or is about to: the next command must wake it.
-    asleep: bool,
+    waiting: bool,
     /// Set once a stop was posted.
     stopped: bool,
     /// Set once the worker has ended.
@@ -95,19 +95,19 @@ impl CommandQueue {
         }
         inner.size += command.size();
         inner.commands.push(command);
-        let asleep = mem::take(&mut inner.asleep);
+        let waiting = mem::take(&mut inner.waiting);
         drop(inner);
-        if asleep {
+        if waiting {
             (self.waker)();
         }
         Ok(())
     }
 
-    /// Takes all commands; if there are none, records that the worker sleeps from now on.
+    /// Takes all commands; if there are none, records that the worker waits from now on.
     pub(super) fn take_or_sleep(&self, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         if inner.commands.is_empty() {
-            inner.asleep = true;
+            inner.waiting = true;
         } else {
             mem::swap(commands, &mut inner.commands);
             inner.size = 0;
@@ -116,7 +116,7 @@ impl CommandQueue {
 
     /// Records that the worker is awake.
     pub(super) fn wake(&self) {
-        self.lock().asleep = false;
+        self.lock().waiting = false;
     }
 
     /// Returns whether the worker has ended.

@@ -75,7 +75,7 @@ impl Requests {
     const TICK: u8 = 2;
 
     #[inline]
-    pub(super) const fn is_nothing(self) -> bool {
+    pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 

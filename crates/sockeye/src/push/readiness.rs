@@ -145,7 +145,7 @@ impl<H: Handler> Readiness<H> {
         let Self { worker, buffer, .. } = self;
         let had_commands = worker.handle_commands(now, |driver, context| {
             driver.write(context, buffer);
-            driver.is_changed() || driver.may_go_on()
+            driver.is_changed() || driver.can_continue()
         });
         while let Some(slot) = self.worker.pop_dirty() {
             self.write(slot);
@@ -179,7 +179,7 @@ impl<H: Handler> Readiness<H> {
             }
         }
         for _ in 0..MAX_READS {
-            if !driver.may_go_on() || driver.end == End::Drop {
+            if !driver.can_continue() || driver.end == End::Drop {
                 break;
             }
             if driver.has_backlog() {
@@ -193,7 +193,7 @@ impl<H: Handler> Readiness<H> {
                 break;
             }
         }
-        if driver.may_go_on() {
+        if driver.can_continue() {
             again.push(slot);
         }
         if driver.is_changed() {
@@ -205,7 +205,7 @@ impl<H: Handler> Readiness<H> {
     fn write(&mut self, slot: usize) {
         let Some((driver, context)) = self.worker.driver(slot) else { return };
         driver.write(context, &self.buffer);
-        if driver.may_go_on() {
+        if driver.can_continue() {
             self.again.push(slot);
         }
         self.watch_or_remove(slot);
@@ -259,7 +259,7 @@ fn open<H: Handler>(
 impl ConnectionDriver<Socket> {
     /// Returns whether there may be input to handle, and output does not hold it back.
     #[inline]
-    fn may_go_on(&self) -> bool {
+    fn can_continue(&self) -> bool {
         (self.socket.readable || self.has_backlog()) && !self.blocked
     }
 

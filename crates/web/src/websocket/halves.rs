@@ -17,15 +17,15 @@ pub(crate) enum Half {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Halves {
     /// The wakers, indexed by [`Half`].
-    wakers: Arc<Both>,
+    wakers: Arc<BothWakers>,
 }
 
 #[derive(Debug, Default)]
-struct Both {
+struct BothWakers {
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 
-impl Both {
+impl BothWakers {
     fn lock(&self) -> MutexGuard<'_, [Option<Waker>; 2]> {
         // There is only one thread; the lock is required because a waker must be `Send + Sync`.
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -67,7 +67,7 @@ impl Halves {
     }
 }
 
-impl Wake for Both {
+impl Wake for BothWakers {
     fn wake(self: Arc<Self>) {
         // Each task that continues to wait registers its waker again.
         self.take().into_iter().flatten().for_each(Waker::wake);

@@ -213,12 +213,12 @@ impl Block {
     }
 
     fn after(self, byte: &mut u8) -> Self {
-        let goes_on = *byte & 0x80 != 0;
+        let continues = *byte & 0x80 != 0;
         match self {
             Self::Field => Self::begin(byte),
-            Self::Number { .. } if goes_on => self,
+            Self::Number { .. } if continues => self,
             Self::Number { strings } => Self::before_strings(strings),
-            Self::Name if goes_on => Self::Number { strings: 1 },
+            Self::Name if continues => Self::Number { strings: 1 },
             Self::Name => {
                 if *byte == NUMBER_OF_CONTENT_LENGTH - FOUR_BITS {
                     *byte = NUMBER_OF_ACCEPT_CHARSET - FOUR_BITS;
@@ -234,7 +234,7 @@ impl Block {
                 // value is irrelevant.
                 let part = usize::from(*byte & 0x7f).checked_shl(shift).unwrap_or(0);
                 let (length, shift) = (length.saturating_add(part), shift.saturating_add(7));
-                if goes_on {
+                if continues {
                     Self::LongLength { strings, length, shift }
                 } else {
                     Self::string(strings, length)

@@ -193,12 +193,12 @@ impl<H: Handler> Uring<H> {
     #[inline]
     fn on_completion(&mut self, completion: Completion) {
         match completion {
-            Completion::Received { token, filled, goes_on } => {
+            Completion::Received { token, filled, continues } => {
                 let Some((slot, driver, context)) = find(&mut self.worker, token) else {
                     return self.ring.release(filled);
                 };
                 driver.on_received(context, &mut self.ring, filled);
-                if !goes_on {
+                if !continues {
                     driver.pause(&self.ring);
                     self.served.push(token);
                 }
@@ -235,11 +235,11 @@ impl<H: Handler> Uring<H> {
                     }
                 }
             }
-            Completion::Readable { token, goes_on } => {
+            Completion::Readable { token, continues } => {
                 if token == LISTENER {
                     self.acceptor.set_ready();
                 }
-                if !goes_on {
+                if !continues {
                     self.watch(token);
                 }
             }

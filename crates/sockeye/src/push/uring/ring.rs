@@ -85,9 +85,9 @@ pub(super) struct Ticket(usize);
 /// A completion of the kernel.
 pub(super) enum Completion {
     /// The polled descriptor is readable.
-    Readable { token: u64, goes_on: bool },
+    Readable { token: u64, continues: bool },
     /// Input arrived.
-    Received { token: u64, filled: Filled, goes_on: bool },
+    Received { token: u64, filled: Filled, continues: bool },
     /// A receive was cancelled, or there was no buffer for it.
     Paused { token: u64 },
     /// The peer has ended its half, or a receive failed.
@@ -265,17 +265,17 @@ impl Ring {
             let entry = self.arrived.pop_front()?;
             let Ok(index) = usize::try_from(entry.user_data()) else { continue };
             let Some(operation) = self.operations.get_mut(index) else { continue };
-            let goes_on = cqueue::more(entry.flags());
+            let continues = cqueue::more(entry.flags());
             let done = match operation {
                 Operation::None => continue,
-                Operation::Poll(token) => Completion::Readable { token: *token, goes_on },
+                Operation::Poll(token) => Completion::Readable { token: *token, continues },
                 Operation::Receive(token) => received(&mut self.buffers, &entry, *token),
                 Operation::Send(_) => match self.sent(Ticket(index), entry.result()) {
                     Some(done) => return Some(done),
                     None => continue,
                 },
             };
-            if !goes_on {
+            if !continues {
                 self.forget(Ticket(index));
             }
             return Some(done);
@@ -427,7 +427,9 @@ fn received(buffers: &mut Buffers, entry: &cqueue::Entry, token: u64) -> Complet
         buffers.take(buffer, length, cqueue::buffer_more(flags))
     });
     match (result, filled) {
-        (1.., Some(filled)) => Completion::Received { token, filled, goes_on: cqueue::more(flags) },
+        (1.., Some(filled)) => {
+            Completion::Received { token, filled, continues: cqueue::more(flags) }
+        }
         (_, filled) => {
             if let Some(filled) = filled {
                 buffers.release(filled);

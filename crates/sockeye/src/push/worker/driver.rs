@@ -389,7 +389,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     #[inline]
     pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let DriverState::Open(connection) = &self.state {
-            if !connection.requests.is_nothing() {
+            if !connection.requests.is_empty() {
                 self.apply_requests(context);
             }
         }

@@ -222,7 +222,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         while let Some((at, id)) = self.deadlines.pop_due(now) {
             self.handle_timeout(at, id, now);
         }
-        self.go_on_stopping(now);
+        self.continue_stopping(now);
         let mut commands = mem::take(&mut self.commands);
         self.command_queue().take_or_sleep(&mut commands);
         let had_commands = !commands.is_empty();
@@ -383,7 +383,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
     }
 
     /// Closes the connections whose notification is due.
-    fn go_on_stopping(&mut self, now: Instant) {
+    fn continue_stopping(&mut self, now: Instant) {
         let Some(mut stopping) = self.stopping.take() else { return };
         while let Some(slot) = stopping.pop_due(now, self.drivers.slots().end) {
             let Some(driver) = self.drivers.get_mut(slot) else { continue };
