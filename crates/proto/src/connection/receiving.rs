@@ -146,7 +146,7 @@ impl Receiving {
     }
 
     /// Handles the usual case by the fast path: a complete message in one frame whose header breaks
-    /// no rule. Returns `None` if nothing was taken and [`Receiving::next`] must look at the input.
+    /// no rule. Returns `None` if nothing was taken and [`Receiving::next`] must process the input.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -186,7 +186,7 @@ impl Receiving {
                 }
                 self.resume(input)?
             } else {
-                let Some(header) = self.header(input)? else { return Ok(None) };
+                let Some(header) = self.take_header(input)? else { return Ok(None) };
                 self.check(&header)?;
                 if self.report_frames {
                     self.begin(header);
@@ -194,7 +194,7 @@ impl Receiving {
                 }
                 let streams = self.streams() && !header.opcode.is_control();
                 if header.length <= input.len() as u64 && !streams {
-                    self.whole(&header, input)?
+                    self.take_whole_frame(&header, input)?
                 } else {
                     self.begin(header);
                     continue;
@@ -248,7 +248,7 @@ impl Receiving {
 
     /// Takes a header, or keeps the beginning of one.
     #[inline]
-    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+    fn take_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
         if let PartialFrame::Header(partial) = &mut self.frame {
             let header = partial.resume(input)?;
             if header.is_some() {
@@ -266,7 +266,7 @@ impl Receiving {
         Ok(None)
     }
 
-    /// Checks the rules on a header and on its place in the sequence of frames.
+    /// Checks the rules on a header and on its position in the sequence of frames.
     #[inline]
     fn check(&self, header: &Header) -> Result<(), ProtocolError> {
         let Header { opcode, reserved, length, .. } = *header;
@@ -298,7 +298,7 @@ impl Receiving {
         //# The fragments of one message MUST NOT be interleaved between the
         //# fragments of another message unless an extension has been
         //# negotiated that can interpret the interleaving.
-        let (so_far, compressed) = match (self.in_progress(), opcode) {
+        let (length_so_far, compressed) = match (self.in_progress(), opcode) {
             (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
             (None, _) => (0, reserved == Reserved::RSV1),
             (Some(in_progress), OpCode::Continuation) => in_progress,
@@ -309,7 +309,7 @@ impl Receiving {
         }
         let limit =
             if self.streams() { self.max_streamed_length } else { self.max_message_length as u64 };
-        if !compressed && length > limit.saturating_sub(so_far) {
+        if !compressed && length > limit.saturating_sub(length_so_far) {
             return Err(ProtocolError::MessageTooLong { limit: as_usize(limit) });
         }
         Ok(())
@@ -351,7 +351,7 @@ impl Receiving {
 
     /// Takes a frame whose payload is complete in the input.
     #[inline]
-    fn whole<'a>(
+    fn take_whole_frame<'a>(
         &mut self,
         header: &Header,
         input: &mut Input<'a>,
@@ -361,10 +361,10 @@ impl Receiving {
             mask::apply(payload, key, 0);
         }
         if header.opcode.is_control() {
-            return self.control(header.opcode, Cow::Borrowed(payload)).map(Some);
+            return self.control_event(header.opcode, Cow::Borrowed(payload)).map(Some);
         }
-        let is_alone = header.fin && matches!(self.message, PartialMessage::None);
-        if is_alone && header.reserved == Reserved::NONE {
+        let is_unfragmented = header.fin && matches!(self.message, PartialMessage::None);
+        if is_unfragmented && header.reserved == Reserved::NONE {
             let message = message(header.opcode, payload)?;
             return Ok(Some(Event::Message(MessageCow::Borrowed(message))));
         }
@@ -411,7 +411,7 @@ impl Receiving {
             }
             let payload = mem::take(&mut frame.control);
             self.frame = PartialFrame::None;
-            return self.control(opcode, Cow::Owned(payload)).map(Some);
+            return self.control_event(opcode, Cow::Owned(payload)).map(Some);
         }
         if complete {
             self.frame = PartialFrame::None;
@@ -462,7 +462,7 @@ impl Receiving {
     }
 
     /// Returns the event for a complete control frame.
-    fn control<'a>(
+    fn control_event<'a>(
         &self,
         opcode: OpCode,
         payload: Cow<'a, [u8]>,

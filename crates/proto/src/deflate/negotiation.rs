@@ -21,11 +21,11 @@ impl Deflate {
             offer = offer.param(CLIENT_NO_CONTEXT_TAKEOVER, None);
         }
         if self.peer_max_window_bits < MAX_WINDOW_BITS {
-            offer = offer.param(SERVER_MAX_WINDOW_BITS, Some(written(self.peer_max_window_bits)));
+            offer = offer.param(SERVER_MAX_WINDOW_BITS, Some(decimal(self.peer_max_window_bits)));
         }
         // Without a value the parameter says that the server may choose.
         let bits = self.max_window_bits;
-        offer.param(CLIENT_MAX_WINDOW_BITS, (bits < MAX_WINDOW_BITS).then(|| written(bits)))
+        offer.param(CLIENT_MAX_WINDOW_BITS, (bits < MAX_WINDOW_BITS).then(|| decimal(bits)))
     }
 
     /// Accepts the first offer of permessage-deflate that a server can accept, and returns the
@@ -70,10 +70,10 @@ impl Deflate {
         // A smaller window than agreed breaks nothing, and some clients refuse a limit that they
         // did not request.
         if offered.server_max_window_bits.is_some() {
-            answer = answer.param(SERVER_MAX_WINDOW_BITS, Some(written(server.max_window_bits)));
+            answer = answer.param(SERVER_MAX_WINDOW_BITS, Some(decimal(server.max_window_bits)));
         }
         if client.max_window_bits < MAX_WINDOW_BITS {
-            answer = answer.param(CLIENT_MAX_WINDOW_BITS, Some(written(client.max_window_bits)));
+            answer = answer.param(CLIENT_MAX_WINDOW_BITS, Some(decimal(client.max_window_bits)));
         }
         (Parameters { client, server }, answer)
     }
@@ -204,7 +204,7 @@ fn window_bits(name: &'static str, value: Option<&str>) -> Result<u8, Negotiatio
         .ok_or_else(|| NegotiationError::InvalidValue { name, value: value.map(excerpt) })
 }
 
-fn written(bits: u8) -> Cow<'static, str> {
+fn decimal(bits: u8) -> Cow<'static, str> {
     bits.to_string().into()
 }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_offers_what_it_was_set_to() {
+    fn a_client_offers_its_settings() {
         let plain = Deflate::new();
         assert_eq!(plain.offer().to_string(), "permessage-deflate; client_max_window_bits");
         let all = plain.no_context_takeover(true).peer_no_context_takeover(true);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_answers_what_was_asked_and_what_it_was_set_to() {
+    fn a_server_answers_the_offer_within_its_own_settings() {
         let plain = Deflate::new();
         let name = "permessage-deflate";
         for (offer, expected) in [
@@ -405,14 +405,15 @@ mod tests {
 
     #[test]
     fn a_server_that_ignores_what_it_was_asked_is_borne() {
-        let asks = Deflate::new().peer_no_context_takeover(true).peer_max_window_bits(9).unwrap();
+        let requests =
+            Deflate::new().peer_no_context_takeover(true).peer_max_window_bits(9).unwrap();
         for (answer, server) in [
             ("permessage-deflate", side(false, 15)),
             ("permessage-deflate; server_no_context_takeover", side(true, 15)),
             ("permessage-deflate; server_max_window_bits=9", side(false, 9)),
         ] {
             let expected = Parameters { client: side(false, 15), server };
-            assert_eq!(confirmed(&asks, answer), Ok(expected), "{answer}");
+            assert_eq!(confirmed(&requests, answer), Ok(expected), "{answer}");
         }
     }
 
