@@ -118,7 +118,7 @@ impl ServeConfig {
     /// so the client has to reconnect. At twice the limit, the connection ends at once with
     /// `ENHANCE_YOUR_CALM`. A cancelled call counts towards [`max_calls`](Self::max_calls) until
     /// its handler is dropped. While the calls exceed that limit, the connection is not read, so
-    /// that a client that cancels without pause has to wait, and other clients do not.
+    /// that a client that cancels continuously has to wait, and other clients do not.
     pub const fn max_cancelled_calls(self, calls: u32) -> Self {
         Self { max_cancelled: calls, ..self }
     }
@@ -278,7 +278,7 @@ where
         intakes: Intakes::new(),
         calls: JoinSet::new(),
         max_calls: config.max_calls as usize,
-        cancelled: Cancelled::new(config.max_cancelled),
+        cancelled: CancelCounter::new(config.max_cancelled),
         service,
         extensions,
         is_stopping: false,
@@ -292,7 +292,7 @@ where
     .await
 }
 
-/// The driver of a connection, its calls and its request bodies, until the connection is over.
+/// The driver of a connection, its calls and its request bodies, until the connection ends.
 struct Driver<S> {
     connection: server::Connection<Connection, Bytes>,
     gate: Gate,
@@ -301,7 +301,7 @@ struct Driver<S> {
     /// discarded. A task whose call the client cancelled returns the weight of the cancellation.
     calls: JoinSet<Option<u32>>,
     max_calls: usize,
-    cancelled: Cancelled,
+    cancelled: CancelCounter,
     service: S,
     /// Extensions added to every request.
     extensions: Extensions,
@@ -387,7 +387,7 @@ where
 
 /// A counter of the calls that a client has cancelled.
 #[derive(Debug)]
-struct Cancelled {
+struct CancelCounter {
     limit: u32,
     /// Number of cancelled calls beyond the allowed rate.
     count: u32,
@@ -396,15 +396,17 @@ struct Cancelled {
     since: Instant,
 }
 
+/// The rate of cancelled calls, compared with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CancelRate {
     Acceptable,
+    /// Above the limit.
     High,
     /// More than twice the limit.
     Excessive,
 }
 
-impl Cancelled {
+impl CancelCounter {
     fn new(limit: u32) -> Self {
         Self { limit, count: 0, since: Instant::now() }
     }
@@ -506,7 +508,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn calls_may_be_cancelled_without_end_at_the_rate_of_a_service() {
-        let mut cancelled = Cancelled::new(1_000);
+        let mut cancelled = CancelCounter::new(1_000);
         for _ in 0..100_000 {
             assert_eq!(cancelled.count(1), CancelRate::Acceptable);
             tokio::time::advance(Duration::from_millis(2)).await;
@@ -515,7 +517,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_cancelled_calls_has_two_limits() {
-        let mut cancelled = Cancelled::new(1_000);
+        let mut cancelled = CancelCounter::new(1_000);
         let rates: Vec<_> = (0..2_002).map(|_| cancelled.count(1)).collect();
         assert_eq!(rates[..1_000], [CancelRate::Acceptable; 1_000]);
         assert_eq!(rates[1_000..2_001], [CancelRate::High; 1_001]);
