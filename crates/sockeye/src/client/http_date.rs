@@ -11,7 +11,7 @@ const EPOCH: u64 = 1990;
 /// Returns the time from the date `from` to the date `to`: zero if `to` is earlier, `None` if
 /// either is not in one of the three formats that RFC 9110 requires to be accepted. `from` decides
 /// the century of a two-digit year in `to`.
-pub(super) fn between(from: &str, to: &str) -> Option<Duration> {
+pub(super) fn duration_between(from: &str, to: &str) -> Option<Duration> {
     let (from, year) = seconds(from, EPOCH)?;
     let (to, _) = seconds(to, year)?;
     Some(Duration::from_secs(to.saturating_sub(from)))
@@ -100,7 +100,8 @@ mod tests {
     use super::*;
 
     fn apart(from: &str, to: &str) -> Option<u64> {
-        between(&format!("Mon, {from} GMT"), &format!("Tue, {to} GMT")).map(|time| time.as_secs())
+        duration_between(&format!("Mon, {from} GMT"), &format!("Tue, {to} GMT"))
+            .map(|time| time.as_secs())
     }
 
     #[test]
@@ -123,11 +124,11 @@ mod tests {
     fn each_of_the_three_formats_is_read() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         for same in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
-            assert_eq!(between(date, same), Some(Duration::ZERO), "{same}");
-            assert_eq!(between(same, date), Some(Duration::ZERO), "{same}");
-            assert_eq!(between(same, same), Some(Duration::ZERO), "{same}");
+            assert_eq!(duration_between(date, same), Some(Duration::ZERO), "{same}");
+            assert_eq!(duration_between(same, date), Some(Duration::ZERO), "{same}");
+            assert_eq!(duration_between(same, same), Some(Duration::ZERO), "{same}");
         }
-        let later = between(date, "Sun Nov 16 08:49:38 1994");
+        let later = duration_between(date, "Sun Nov 16 08:49:38 1994");
         assert_eq!(later, Some(Duration::from_secs(10 * DAY + 1)));
     }
 
@@ -172,11 +173,11 @@ mod tests {
             assert_eq!(apart(good, bad), None, "{bad}");
             assert_eq!(apart(bad, good), None, "{bad}");
         }
-        assert_eq!(between("x", "y"), None);
+        assert_eq!(duration_between("x", "y"), None);
         for bad in
             ["Sun Nov 6 08:49:37 1994 GMT", "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 1994"]
         {
-            assert_eq!(between(bad, bad), None, "{bad}");
+            assert_eq!(duration_between(bad, bad), None, "{bad}");
         }
     }
 }

@@ -45,7 +45,9 @@ impl ConnectError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Handshake(HandshakeError::Status { headers, .. })
-            | Self::Proxy { source: TunnelError::Refused { headers, .. }, .. } => wait(headers),
+            | Self::Proxy { source: TunnelError::Refused { headers, .. }, .. } => {
+                requested_delay(headers)
+            }
             _ => None,
         }
     }
@@ -83,12 +85,12 @@ fn is_transport_error(error: &io::Error) -> bool {
     error.get_ref().is_none() || error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+fn requested_delay(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim());
     let value = text(RETRY_AFTER)?;
     // `parse` would accept a sign.
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return http_date::between(text(DATE)?, value);
+        return http_date::duration_between(text(DATE)?, value);
     }
     // A number too large to represent is still a request to wait.
     Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))))

@@ -37,23 +37,23 @@ fn binary_header() -> Vec<u8> {
 }
 
 /// Requests a connection after the header of a proxy, and returns the head of the response.
-fn ask(peer: &mut Peer, header: &[u8], more: &str) -> String {
+fn request_upgrade(peer: &mut Peer, header: &[u8], more: &str) -> String {
     peer.send(&[header, request("/", more).as_bytes()].concat());
     peer.head()
 }
 
 #[test]
-fn a_proxy_header_tells_the_client_however_it_is_cut() {
+fn a_proxy_header_gives_the_address_of_the_client_however_it_is_split() {
     let running = Running::start(server().trusted_proxies(proxies().proxy_protocol(true)));
     for header in [LINE.to_vec(), binary_header()] {
         let mut peer = Peer::dial(running.address);
-        assert!(ask(&mut peer, &header, "").starts_with("HTTP/1.1 101 "));
+        assert!(request_upgrade(&mut peer, &header, "").starts_with("HTTP/1.1 101 "));
         assert_eq!(peer.message(), b"203.0.113.7:80");
         let mut peer = Peer::dial(running.address);
         for byte in header.chunks(1) {
             peer.send(byte);
         }
-        assert!(ask(&mut peer, b"", "").starts_with("HTTP/1.1 101 "));
+        assert!(request_upgrade(&mut peer, b"", "").starts_with("HTTP/1.1 101 "));
         assert_eq!(peer.message(), b"203.0.113.7:80");
     }
     running.stop();
@@ -88,20 +88,20 @@ fn connections_are_counted_by_the_clients_address() {
         let running = Running::start(server);
         let forwarded = "X-Forwarded-For: 203.0.113.7\r\n";
         let mut first = Peer::dial(running.address);
-        assert!(ask(&mut first, header, forwarded).starts_with("HTTP/1.1 101 "));
+        assert!(request_upgrade(&mut first, header, forwarded).starts_with("HTTP/1.1 101 "));
         let mut second = Peer::dial(running.address);
-        let answer = ask(&mut second, header, forwarded);
+        let answer = request_upgrade(&mut second, header, forwarded);
         assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
         let other = "X-Forwarded-For: 203.0.113.8\r\n";
         let header = String::from_utf8_lossy(header).replace(".7", ".8").into_bytes();
         let mut third = Peer::dial(running.address);
-        assert!(ask(&mut third, &header, other).starts_with("HTTP/1.1 101 "));
+        assert!(request_upgrade(&mut third, &header, other).starts_with("HTTP/1.1 101 "));
         // The slot is released with its connection.
         first.reset();
         let again = || {
             let mut peer = Peer::dial(running.address);
             let header = String::from_utf8_lossy(&header).replace(".8", ".7").into_bytes();
-            ask(&mut peer, &header, forwarded).starts_with("HTTP/1.1 101 ")
+            request_upgrade(&mut peer, &header, forwarded).starts_with("HTTP/1.1 101 ")
         };
         while !again() {}
         running.stop();
@@ -109,7 +109,7 @@ fn connections_are_counted_by_the_clients_address() {
 }
 
 #[test]
-fn a_proxy_without_its_header_gets_nothing_and_has_only_so_long_for_it() {
+fn a_proxy_that_sends_no_header_in_time_is_disconnected_without_a_response() {
     let options = Options::new().handshake_timeout(Duration::from_millis(50));
     let proxies = proxies().proxy_protocol(true);
     let running = Running::start(server().options(options).trusted_proxies(proxies));
@@ -126,7 +126,7 @@ fn the_proxy_header_of_a_stranger_is_no_request() {
     let strangers = TrustedProxies::new(["10.0.0.0/8"]).unwrap().proxy_protocol(true);
     let running = Running::start(server().trusted_proxies(strangers));
     let mut peer = Peer::dial(running.address);
-    let answer = ask(&mut peer, LINE, "");
+    let answer = request_upgrade(&mut peer, LINE, "");
     assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"), "{answer}");
     running.stop();
 }
