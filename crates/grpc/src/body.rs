@@ -173,6 +173,6 @@ impl Body for ResponseBody {
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("is_over", &self.call.is_none()).finish()
+        f.debug_struct("ResponseBody").field("has_ended", &self.call.is_none()).finish()
     }
 }

@@ -37,13 +37,13 @@ impl Served {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(sockeye::Server::bind("127.0.0.1:0")).unwrap();
         let address = server.local_addr().unwrap();
-        let (tell, outlets) = channel();
+        let (outlet_sender, outlets) = channel();
         let handler = move |ws: WebSocket| {
-            let tell: Sender<Box<dyn Outlet>> = tell.clone();
+            let outlet_sender: Sender<Box<dyn Outlet>> = outlet_sender.clone();
             async move {
                 let queue = sockeye::split::SendQueue::new().capacity(CAPACITY);
                 let (sender, mut receiver) = ws.split_with(queue);
-                tell.send(Box::new(sender)).unwrap();
+                outlet_sender.send(Box::new(sender)).unwrap();
                 while receiver.recv().await?.is_some() {}
                 Ok::<_, sockeye::Error>(())
             }
@@ -53,11 +53,11 @@ impl Served {
     }
 
     fn by_push() -> Self {
-        let (tell, outlets) = channel::<Box<dyn Outlet>>();
+        let (outlet_sender, outlets) = channel::<Box<dyn Outlet>>();
         let ((occupy, busy), (release, released)) = (channel(), channel::<()>());
         let released = Arc::new(Mutex::new(released));
         let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
-            Seen::Open(_) => tell.send(Box::new(connection.handle())).unwrap(),
+            Seen::Open(_) => outlet_sender.send(Box::new(connection.handle())).unwrap(),
             Seen::Message(_) => {
                 occupy.send(()).unwrap();
                 released.lock().unwrap().recv_timeout(PATIENCE).unwrap();

@@ -43,7 +43,7 @@ pub async fn all_four_kinds_are_answered(channel: &Channel) {
 /// back for another.
 pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
     let (names, receiver) = mpsc::channel(1);
-    names.send(hello("0")).await.expect("room");
+    names.send(hello("0")).await.expect("capacity");
     let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await.expect("replies");
     let mut replies = replies.into_inner();
     for n in 0..1000 {
@@ -61,7 +61,7 @@ pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
 pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel: &Channel) {
     for polls in 0..4 {
         let (names, receiver) = mpsc::channel(1);
-        names.send(hello("0")).await.expect("room");
+        names.send(hello("0")).await.expect("capacity");
         let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await.expect("replies");
         let mut replies = replies.into_inner();
         for n in 0..3 {
