@@ -30,7 +30,7 @@ pub struct Frame {
     pub fin: bool,
     /// The bits RSV1 to RSV3, which belong to extensions.
     pub reserved: Reserved,
-    /// The opcode, which tells what the frame carries.
+    /// The opcode: the type of the frame.
     pub opcode: OpCode,
     /// The payload, unmasked.
     pub payload: Bytes,
@@ -133,31 +133,32 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_taken_as_they_come_and_encoded_as_they_were() {
+    fn frames_are_encoded_again_as_they_were_received() {
         for mask in [None, Some([1, 2, 3, 4])] {
             let mut wire = Vec::new();
             for frame in frames() {
                 frame.encode(mask, &mut wire);
             }
             for size in [1, 7, 1000, wire.len()] {
-                let (mut input, mut taken, mut again) = (BytesMut::new(), Vec::new(), Vec::new());
+                let (mut input, mut taken, mut reencoded) =
+                    (BytesMut::new(), Vec::new(), Vec::new());
                 for piece in wire.chunks(size) {
                     input.extend_from_slice(piece);
                     while let Some(frame) =
                         Frame::decode(&mut input, mask.is_some(), 70_000).unwrap()
                     {
-                        frame.encode(mask, &mut again);
+                        frame.encode(mask, &mut reencoded);
                         taken.push(frame);
                     }
                 }
                 assert_eq!(taken, frames());
-                assert!(again == wire && input.is_empty(), "{size} bytes at a time");
+                assert!(reencoded == wire && input.is_empty(), "{size} bytes at a time");
             }
         }
     }
 
     #[test]
-    fn what_a_header_can_break_is_refused() {
+    fn frames_that_break_a_header_rule_are_refused() {
         let decode = |wire: &[u8], masked| Frame::decode(&mut BytesMut::from(wire), masked, 10);
         assert_eq!(decode(&[0x81, 0], true), Err(ProtocolError::Unmasked));
         assert_eq!(decode(&[0x81, 0x80, 0, 0, 0, 0], false), Err(ProtocolError::Masked));

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 use super::error::HandshakeError;
 use super::head::ResponseHead;
 use super::key::Key;
-use super::request::{VERSION, once, text};
+use super::request::{VERSION, set_once, text};
 use super::response::{is_reserved, line};
 use super::{BasicCredentials, Negotiated, RequestError, Url, credentials, subprotocol};
 use crate::excerpt::excerpt;
@@ -409,23 +409,23 @@ impl<'a> Answer<'a> {
         for (name, value) in headers {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("Upgrade") {
-                once(&mut answer.upgrade, "Upgrade", value)?;
+                set_once(&mut answer.upgrade, "Upgrade", value)?;
             } else if is("Connection") {
                 let value = text("Connection", value)?;
                 answer.upgrades |= crate::token::list_has(value, "upgrade");
                 answer.connection = Some(value);
             } else if is("Sec-WebSocket-Accept") {
-                once(&mut answer.accept, "Sec-WebSocket-Accept", value)?;
+                set_once(&mut answer.accept, "Sec-WebSocket-Accept", value)?;
             } else if is("Sec-WebSocket-Protocol") {
                 //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
                 //# However, the |Sec-WebSocket-Protocol| header field MUST NOT
                 //# appear more than once in an HTTP response.
-                once(&mut answer.subprotocol, "Sec-WebSocket-Protocol", value)?;
+                set_once(&mut answer.subprotocol, "Sec-WebSocket-Protocol", value)?;
             } else if is("Sec-WebSocket-Extensions") {
                 //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
                 //# However, the |Sec-WebSocket-Extensions| header field
                 //# MUST NOT appear more than once in an HTTP response.
-                once(&mut answer.extensions, "Sec-WebSocket-Extensions", value)?;
+                set_once(&mut answer.extensions, "Sec-WebSocket-Extensions", value)?;
             }
         }
         Ok(answer)

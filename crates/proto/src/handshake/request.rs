@@ -253,11 +253,11 @@ impl<'a> Target<'a> {
         let Some(authority) = Authority::parse(host) else {
             return Err(HandshakeError::Host { host: excerpt(host) });
         };
-        Ok((host, self.on(authority)?))
+        Ok((host, self.path_on(authority)?))
     }
 
     /// Returns the path and query, if the target is a path or a URL of this host.
-    fn on(self, host: Authority<'_>) -> Result<&'a str, HandshakeError> {
+    fn path_on(self, host: Authority<'_>) -> Result<&'a str, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
         //# should be interpreted as a /resource name/
         //# defined in Section 3 (or an absolute HTTP/HTTPS URI containing
@@ -326,7 +326,7 @@ impl<'a> Fields<'a> {
     fn feed(&mut self, name: &str, value: &'a [u8]) -> Result<(), HandshakeError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("Host") {
-            once(&mut self.host, "Host", value)
+            set_once(&mut self.host, "Host", value)
         } else if is("Upgrade") {
             self.upgrade.feed(text("Upgrade", value)?, "websocket");
             Ok(())
@@ -334,7 +334,7 @@ impl<'a> Fields<'a> {
             self.connection.feed(text("Connection", value)?, "upgrade");
             Ok(())
         } else if is("Sec-WebSocket-Key") {
-            once(&mut self.key, "Sec-WebSocket-Key", value)
+            set_once(&mut self.key, "Sec-WebSocket-Key", value)
         } else if is("Transfer-Encoding") || (is("Content-Length") && value != b"0") {
             Err(HandshakeError::Content)
         } else {
@@ -431,9 +431,9 @@ impl<'a> TermFields<'a> {
     fn feed(&mut self, name: &str, value: &'a [u8]) -> Result<(), HandshakeError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("Sec-WebSocket-Version") {
-            once(&mut self.version, "Sec-WebSocket-Version", value)?;
+            set_once(&mut self.version, "Sec-WebSocket-Version", value)?;
         } else if is("Origin") {
-            once(&mut self.origin, "Origin", value)?;
+            set_once(&mut self.origin, "Origin", value)?;
         } else if is("Sec-WebSocket-Protocol") {
             self.feed_subprotocols(text("Sec-WebSocket-Protocol", value)?)?;
         } else if is("Sec-WebSocket-Extensions") {
@@ -463,7 +463,7 @@ impl<'a> TermFields<'a> {
 }
 
 /// Stores the value of a header that must not be repeated.
-pub(super) fn once<'a>(
+pub(super) fn set_once<'a>(
     slot: &mut Option<&'a str>,
     name: &'static str,
     value: &'a [u8],
