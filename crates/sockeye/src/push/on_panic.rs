@@ -1,17 +1,18 @@
 /// The reaction of a [`Server`](super::Server) to a panic in a callback of its
 /// [`Handler`](super::Handler).
 ///
-/// A panic that is compiled to abort (`panic = "abort"`) ends the process either way.
+/// In a program whose panics abort (`panic = "abort"`), a panic ends the process either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnPanic {
-    /// The connection of the callback is closed with 1011, and all others go on. Messages that the
-    /// callback sent before the panic are still written; [`Handler::close`](super::Handler::close)
-    /// follows. A panic in [`Handler::upgrade`](super::Handler::upgrade) is answered with 500.
+    /// The connection of the callback is closed with 1011, and all others continue. Messages that
+    /// the callback sent before the panic are still written;
+    /// [`Handler::close`](super::Handler::close) follows. A panic in
+    /// [`Handler::upgrade`](super::Handler::upgrade) is answered with 500.
     ///
-    /// The panic may leave the worker's handler with an update of its state half done. A handler
-    /// that changes its state in several steps must do so in an order that tolerates this, or its
-    /// server must use [`StopServer`](Self::StopServer).
+    /// The panic may leave the state of the worker's handler half updated. A handler that changes
+    /// its state in several steps must do so in an order that tolerates this, or its server must
+    /// use [`StopServer`](Self::StopServer).
     ///
     /// Each panic is logged by `tracing` as an error, with its message, and counted as a failed
     /// connection with the cause `panic`.

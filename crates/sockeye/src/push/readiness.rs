@@ -84,7 +84,7 @@ pub(super) struct Readiness<H> {
     worker: Worker<H, Socket>,
     buffer: Box<[u8]>,
     /// Slots of connections that had their turn and may have more to read.
-    again: Vec<usize>,
+    unfinished: Vec<usize>,
     acceptor: Acceptor,
 }
 
@@ -104,7 +104,7 @@ impl<H: Handler> Readiness<H> {
             listener: Some(listener),
             worker: Worker::new(index, handler, settings.clone(), workers),
             buffer: vec![0; BUFFER_SIZE].into_boxed_slice(),
-            again: Vec::new(),
+            unfinished: Vec::new(),
             acceptor: Acceptor::new(settings),
         })
     }
@@ -138,7 +138,7 @@ impl<H: Handler> Readiness<H> {
 
     /// Does all work that is due before the next wait. Returns the timeout of that wait.
     fn prepare(&mut self, now: Instant) -> Option<Duration> {
-        for slot in mem::take(&mut self.again) {
+        for slot in mem::take(&mut self.unfinished) {
             self.take_turn(slot, None);
         }
         self.accept(now);
@@ -153,7 +153,7 @@ impl<H: Handler> Readiness<H> {
         if self.worker.is_stopping() {
             self.listener = None;
         }
-        if had_commands || !self.again.is_empty() {
+        if had_commands || !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
         let deadline = self.worker.next_deadline();
@@ -166,14 +166,14 @@ impl<H: Handler> Readiness<H> {
         acceptor.accept(now, || listener.accept(), |stream, peer| open(worker, poll, stream, peer));
     }
 
-    /// Gives a driver its turn: notes what the event says, if there is one, and handles input until
-    /// the socket is empty, the output is blocked, or the connection had its share.
+    /// Gives a driver its turn: records the readiness of the event, if there is one, and handles
+    /// input until the socket is empty, the output is blocked, or the connection had its share.
     #[inline]
     fn take_turn(&mut self, slot: usize, event: Option<&Event>) {
-        let Self { worker, buffer, again, .. } = self;
+        let Self { worker, buffer, unfinished, .. } = self;
         let Some((driver, context)) = worker.driver(slot) else { return };
         if let Some(event) = event {
-            driver.socket.note_event(event);
+            driver.socket.on_event(event);
             if event.is_writable() && driver.blocked {
                 driver.write(context, buffer);
             }
@@ -194,7 +194,7 @@ impl<H: Handler> Readiness<H> {
             }
         }
         if driver.can_continue() {
-            again.push(slot);
+            unfinished.push(slot);
         }
         if driver.is_changed() {
             self.watch_or_remove(slot);
@@ -206,7 +206,7 @@ impl<H: Handler> Readiness<H> {
         let Some((driver, context)) = self.worker.driver(slot) else { return };
         driver.write(context, &self.buffer);
         if driver.can_continue() {
-            self.again.push(slot);
+            self.unfinished.push(slot);
         }
         self.watch_or_remove(slot);
     }
@@ -276,7 +276,7 @@ impl ConnectionDriver<Socket> {
                     return self.receive_share(context, buffer, length);
                 }
                 Ok(length @ 1..) => {
-                    socket.note_read(length, window);
+                    socket.on_read(length, window);
                     self.receive(context, &mut buffer[..length]);
                 }
                 other => self.on_empty_read(context, other),
@@ -288,7 +288,7 @@ impl ConnectionDriver<Socket> {
         let result = net::recv(&socket.stream, spare_capacity(vector), RecvFlags::empty());
         match result.map(|(length, _)| length) {
             Ok(length @ 1..) => {
-                socket.note_read(length, capacity);
+                socket.on_read(length, capacity);
                 self.payload_read(context, length);
             }
             other => self.on_empty_read(context, other),
@@ -308,11 +308,11 @@ impl ConnectionDriver<Socket> {
     ) -> bool {
         let begin = Instant::now();
         self.receive(context, &mut buffer[..length]);
-        let took = begin.elapsed();
+        let elapsed = begin.elapsed();
         let window = &mut self.socket.window;
-        if took > SHARE {
+        if elapsed > SHARE {
             *window = window.saturating_sub(1);
-        } else if took < SHARE / 4 {
+        } else if elapsed < SHARE / 4 {
             *window = (*window + 1).min(MAX_WINDOW);
             return false;
         }
@@ -412,14 +412,14 @@ impl BackendSocket for Socket {
 
 impl Socket {
     #[inline]
-    fn note_event(&mut self, event: &Event) {
+    fn on_event(&mut self, event: &Event) {
         let ended = event.is_read_closed() || event.is_error();
         self.readable |= event.is_readable() || ended;
         self.ended |= ended;
     }
 
     #[inline]
-    fn note_read(&mut self, length: usize, capacity: usize) {
+    fn on_read(&mut self, length: usize, capacity: usize) {
         if length < capacity && !self.ended && self.broken.is_none() {
             self.readable = false;
         }
