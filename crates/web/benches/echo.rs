@@ -43,7 +43,8 @@ fn now() -> f64 {
     now.call0(&performance).unwrap().as_f64().unwrap()
 }
 
-async fn ours(ws: &mut WebSocket, length: usize, count: u32) -> f64 {
+/// Measures echoes through Sockeye.
+async fn time_sockeye(ws: &mut WebSocket, length: usize, count: u32) -> f64 {
     let begin = now();
     for _ in 0..count {
         ws.send(vec![7; length]).await.unwrap();
@@ -52,9 +53,9 @@ async fn ours(ws: &mut WebSocket, length: usize, count: u32) -> f64 {
     (now() - begin) * 1000.0 / f64::from(count)
 }
 
-/// Measures echoes through the browser's `WebSocket` with `Blob`s; the program ends up with the
-/// same bytes.
-async fn blobs(socket: &web_sys::WebSocket, length: usize, count: u32) -> f64 {
+/// Measures echoes through the browser's `WebSocket` with `Blob`s, until the program has the same
+/// bytes.
+async fn time_blobs(socket: &web_sys::WebSocket, length: usize, count: u32) -> f64 {
     let begin = now();
     for _ in 0..count {
         let received = event(|handler| socket.set_onmessage(Some(handler)));
@@ -91,9 +92,9 @@ async fn echoes_are_timed() {
     for (length, count) in LENGTHS {
         let mut times = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
-            times[0].push(ours(&mut streams, length, count).await);
-            times[1].push(ours(&mut events, length, count).await);
-            times[2].push(blobs(&socket, length, count).await);
+            times[0].push(time_sockeye(&mut streams, length, count).await);
+            times[1].push(time_sockeye(&mut events, length, count).await);
+            times[2].push(time_blobs(&socket, length, count).await);
         }
         let [streams, events, blobs] = times.map(median);
         console_log!(
