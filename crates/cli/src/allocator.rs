@@ -34,15 +34,16 @@ mod glibc {
     /// once it has seen such blocks, and keeps them.
     const MMAP_THRESHOLD: i32 = 4 << 20;
 
-    const EVERY: Duration = Duration::from_secs(1);
+    /// Interval at which the resident memory is compared with its previous size.
+    const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
     /// Change of the resident memory that makes a trim of every arena worthwhile, in pages of 4
     /// KiB.
-    const WORTHWHILE: usize = 1024;
+    const MIN_CHANGE: usize = 1024;
 
     /// Number of trims after such a change: no statistic shows the memory that is freed within the
     /// arenas.
-    const LOOKS: u32 = 10;
+    const TRIMS_PER_CHANGE: u32 = 10;
 
     /// Sets the thresholds of glibc. Must be called before the program has started any thread.
     pub(crate) fn set_up() {
@@ -57,17 +58,17 @@ mod glibc {
     /// Trims the free memory between blocks in use, for some seconds after the resident memory has
     /// changed and as long as it does not grow. Never returns.
     pub(crate) async fn trim_after_changes() {
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut last, mut looks) = (0, 0);
+        let (mut last, mut trims_left) = (0, 0);
         loop {
             ticks.tick().await;
             let Some(now) = resident() else { return pending().await };
-            if now.abs_diff(last) > WORTHWHILE {
-                looks = LOOKS;
+            if now.abs_diff(last) > MIN_CHANGE {
+                trims_left = TRIMS_PER_CHANGE;
             }
-            if looks > 0 && now <= last {
-                looks -= 1;
+            if trims_left > 0 && now <= last {
+                trims_left -= 1;
                 // On a blocking thread: the call may wait for the locks of all arenas.
                 if spawn_blocking(trim).await.is_err() {
                     return pending().await;

@@ -1,11 +1,11 @@
 //! Hosting, which the commands that listen share: accept, TLS, HTTP, limits, metrics and shutdown.
 
-mod answer;
 mod arguments;
 pub(crate) mod connection;
 pub(crate) mod hosts;
 pub(crate) mod listen;
 pub(crate) mod metrics;
+mod monitored_body;
 pub(crate) mod plain;
 pub(crate) mod proxies;
 pub(crate) mod server;

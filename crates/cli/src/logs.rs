@@ -1,6 +1,6 @@
 //! Logging to standard error, in lines.
 
-mod repetition;
+mod rate_limit;
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use self::repetition::Repetition;
+use self::rate_limit::RateLimit;
 
 /// Starts logging at the level of `RUST_LOG` or, if that is unset, at the level of `verbose` times
 /// `-v`.
@@ -25,7 +25,7 @@ pub(crate) fn start(verbose: u8) -> anyhow::Result<()> {
         Ok(directives) if !directives.is_empty() => {
             EnvFilter::builder().parse(&directives).map_err(|_| {
                 anyhow::anyhow!(
-                    "RUST_LOG={directives} is not understood; \
+                    "RUST_LOG={directives} is invalid; \
                      expected levels such as debug or sockeye=trace,warn"
                 )
             })?
@@ -37,7 +37,7 @@ pub(crate) fn start(verbose: u8) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
-    tracing_subscriber::registry().with(filter).with(Repetition::start()?).with(lines).init();
+    tracing_subscriber::registry().with(filter).with(RateLimit::start()?).with(lines).init();
     Ok(())
 }
 

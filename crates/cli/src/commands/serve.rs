@@ -1,4 +1,4 @@
-//! `sockeye serve`: listens, answers, and stops without leaving connections open.
+//! `sockeye serve`: runs the server, and shuts it down gracefully.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::allocator;
-use crate::host::connection::Limits;
+use crate::host::connection::ConnectionConfig;
 use crate::host::server::Server;
 use crate::host::shutdown::TerminationSignals;
 use crate::host::{hosts, listen, metrics, plain, proxies, tls};
@@ -47,22 +47,25 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let listener = listen::bind(&hosting.listen).await?;
     // Before the address is printed, so that a signal sent by a reader of the address stops the
     // server gracefully.
-    let mut stops = TerminationSignals::listen()?;
-    let address = listener.local_addr().context("the listener has lost its address")?;
+    let mut signals = TerminationSignals::listen()?;
+    let address = listener.local_addr().context("cannot read the address of the listener")?;
     let tls = tls::acceptor(hosting, address)?;
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
-    announce(address, tls.is_some());
+    print_address(address, tls.is_some());
 
     let server = Server {
-        router: hosts::guard(routes::router(echo, metrics, options.max_message), hosts.clone()),
-        limits: Limits {
-            handshake: hosting.handshake_timeout,
-            write: hosting.write_timeout,
-            proxies,
-            tls: tls.map(TlsAcceptor::from),
-            plain: hosts::guard(plain::router(), hosts),
+        router: hosts::check_requests(
+            routes::router(echo, metrics, options.max_message),
+            hosts.clone(),
+        ),
+        connection_config: ConnectionConfig {
+            handshake_timeout: hosting.handshake_timeout,
+            write_timeout: hosting.write_timeout,
+            trusted_proxies: proxies,
+            tls_acceptor: tls.map(TlsAcceptor::from),
+            plain_router: hosts::check_requests(plain::router(), hosts),
         },
         slots: Arc::new(Semaphore::new(hosting.max_connections)),
         drain: Drain::new(),
@@ -70,22 +73,22 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     tokio::select! {
         () = server.accept_all(TcpAcceptor::new(listener)) => {}
         () = allocator::trim_after_changes() => {}
-        () = stops.next() => {}
+        () = signals.next() => {}
     }
-    info!("stopping: closing the connections; once more stops at once");
+    info!("shutting down: closing all connections; a second signal exits immediately");
     let shutdown = Shutdown::new().timeout(hosting.shutdown_timeout);
     tokio::select! {
-        drained = server.drain.finish(shutdown) => info!("stopped; WebSockets: {drained}"),
-        () = stops.next() => {
-            warn!("stopped at once, leaving connections behind");
-            std::process::exit(stops.status());
+        drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
+        () = signals.next() => {
+            warn!("exiting immediately: some connections are still open");
+            std::process::exit(signals.exit_status());
         }
     }
     Ok(())
 }
 
-/// Prints the address of the server, for people to click and programs to read.
-fn announce(address: SocketAddr, tls: bool) {
+/// Prints the URL of the server, for users to open and programs to parse.
+fn print_address(address: SocketAddr, tls: bool) {
     let url = listen::url(address, tls);
     // A closed standard output is no reason to stop serving.
     let mut out = std::io::stdout().lock();

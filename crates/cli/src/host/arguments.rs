@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::units;
 
-/// Where a server listens, as whom, for whom, and within which limits.
+/// The listening address, TLS, allowed hosts, trusted proxies and limits of a server.
 #[derive(Debug, Args)]
 pub(crate) struct Hosting {
     /// Address and port to listen on; port 0 lets the system pick a free one
@@ -16,11 +16,12 @@ pub(crate) struct Hosting {
     #[arg(value_parser = units::address)]
     pub(crate) listen: String,
 
-    /// Always refused, with a tip: other programs have a flag for the port alone
+    /// Always refused, with a hint to use --listen: other programs have such a flag
     #[arg(long = "port", short = 'p', hide = true, value_parser = units::port)]
     _port: Option<Infallible>,
 
-    /// Serve metrics of all connections at /metrics, for Prometheus, to whoever can reach the port
+    /// Serve metrics of all connections at /metrics, for Prometheus, to anyone who can reach the
+    /// port
     #[arg(long)]
     pub(crate) metrics: bool,
 

@@ -24,25 +24,25 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, debug};
 
-use super::answer::Answer;
+use super::monitored_body::MonitoredBody;
 use super::shutdown::ConnectionGuard;
 use super::streams::Streams;
 use super::{plain, tls};
 
-/// The limits and settings of every connection.
+/// The settings of every connection.
 #[derive(Clone)]
-pub(crate) struct Limits {
+pub(crate) struct ConnectionConfig {
     /// Timeout of the TLS handshake, and again of the head of each request; with HTTP/2 also of a
     /// connection without open streams.
-    pub(crate) handshake: Duration,
+    pub(crate) handshake_timeout: Duration,
     /// Timeout of a write: the client must take at least one byte in this time.
-    pub(crate) write: Duration,
+    pub(crate) write_timeout: Duration,
     /// The proxies trusted to report the clients' addresses.
-    pub(crate) proxies: TrustedProxies,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Set when the server speaks TLS.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls_acceptor: Option<TlsAcceptor>,
     /// Answers plain HTTP on a port that speaks TLS.
-    pub(crate) plain: Router,
+    pub(crate) plain_router: Router,
 }
 
 /// Maximum size of the head of a request, in bytes; a larger one is answered with 431. Browsers
@@ -76,17 +76,19 @@ pub(crate) async fn serve(
     mut stream: TcpStream,
     router: Router,
     guard: ConnectionGuard,
-    limits: Limits,
+    config: ConnectionConfig,
 ) {
-    let client = limits.proxies.read_proxy_header(&mut stream, guard.peer());
-    let guard = match tokio::time::timeout(limits.handshake, client).await {
-        Ok(Ok(client)) => guard.of(client),
+    let client = config.trusted_proxies.read_proxy_header(&mut stream, guard.peer());
+    let guard = match tokio::time::timeout(config.handshake_timeout, client).await {
+        Ok(Ok(client)) => guard.with_client(client),
         Ok(Err(error)) => return debug!(peer = %guard.peer(), "ended: {error}"),
-        Err(_) => return debug!(peer = %guard.peer(), "ended: no PROXY header came in time"),
+        Err(_) => {
+            return debug!(peer = %guard.peer(), "ended: timed out waiting for the PROXY header");
+        }
     };
     let span = guard.span().clone();
     let served = async {
-        match serve_client(stream, router, guard, limits).await {
+        match serve_client(stream, router, guard, config).await {
             Ok(()) => debug!("ended"),
             Err(error) => debug!("ended: {error:#}"),
         }
@@ -102,28 +104,41 @@ async fn serve_client(
     stream: TcpStream,
     router: Router,
     guard: ConnectionGuard,
-    limits: Limits,
+    config: ConnectionConfig,
 ) -> anyhow::Result<()> {
-    let (handshake, write) = (limits.handshake, limits.write);
-    let Some(tls) = limits.tls else {
-        return serve_http1(WriteTimeout::new(stream, write), router, guard, handshake).await;
+    let (handshake_timeout, write_timeout) = (config.handshake_timeout, config.write_timeout);
+    let Some(tls) = config.tls_acceptor else {
+        return serve_http1(
+            WriteTimeout::new(stream, write_timeout),
+            router,
+            guard,
+            handshake_timeout,
+        )
+        .await;
     };
     let opened = tokio::select! {
-        opened = tokio::time::timeout(handshake, open(stream, &tls)) => opened
-            .context("the TLS handshake took too long")?
+        opened = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => opened
+            .context("the TLS handshake timed out")?
             .context("the TLS handshake failed")?,
         () = guard.shutdown_begun() => return Ok(()),
     };
     match opened {
         SecuredStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
-            let stream = WriteTimeout::new(*stream, write);
-            serve_http2(stream, router, guard, handshake, write).await
+            let stream = WriteTimeout::new(*stream, write_timeout);
+            serve_http2(stream, router, guard, handshake_timeout, write_timeout).await
         }
         SecuredStream::Tls(stream) => {
-            serve_http1(WriteTimeout::new(*stream, write), router, guard, handshake).await
+            serve_http1(WriteTimeout::new(*stream, write_timeout), router, guard, handshake_timeout)
+                .await
         }
         SecuredStream::Plain(stream) => {
-            serve_http1(WriteTimeout::new(stream, write), limits.plain, guard, handshake).await
+            serve_http1(
+                WriteTimeout::new(stream, write_timeout),
+                config.plain_router,
+                guard,
+                handshake_timeout,
+            )
+            .await
         }
     }
 }
@@ -134,7 +149,7 @@ enum SecuredStream {
     Plain(TcpStream),
 }
 
-async fn open(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<SecuredStream> {
+async fn accept_tls(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<SecuredStream> {
     let mut first = [plain::TLS_HANDSHAKE];
     stream.peek(&mut first).await?;
     if first == [plain::TLS_HANDSHAKE] {
@@ -177,8 +192,8 @@ async fn serve_http2<S>(
     stream: S,
     router: Router,
     guard: ConnectionGuard,
-    idle: Duration,
-    stalled: Duration,
+    idle_timeout: Duration,
+    stall_timeout: Duration,
 ) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -187,20 +202,20 @@ where
     let streams = Streams::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
-        let guard = guard.clone().with_stream(streams.enter());
+        let guard = guard.clone().with_stream(streams.open());
         let is_websocket = request.method() == Method::CONNECT;
         let guard = if is_websocket { guard.with_slot() } else { Some(guard) };
-        let answer = guard.map(|guard| {
+        let response = guard.map(|guard| {
             request.extensions_mut().insert(guard);
             router.call(request)
         });
         let streams = streams.clone();
         async move {
-            let answer = match answer {
-                Some(answer) => answer.await?,
+            let response = match response {
+                Some(response) => response.await?,
                 None => no_slot(),
             };
-            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, &streams)))
+            Ok::<_, Infallible>(response.map(|body| MonitoredBody::new(body, &streams)))
         }
     });
     let guarded = Http2Guard::new(stream);
@@ -211,14 +226,14 @@ where
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
         () = guard.shutdown_begun() => {}
-        () = streams.idle_for(idle, stalled) => {}
+        () = streams.wait_until_idle(idle_timeout, stall_timeout) => {}
         () = resets.reached() => debug!(peer = %guard.peer(), "too many streams were reset"),
     }
     connection.as_mut().graceful_shutdown();
     // A client that does not end its streams, or never began to speak HTTP/2, is disconnected.
     tokio::select! {
         result = connection.as_mut() => Ok(result?),
-        () = streams.idle_for(idle, idle) => Ok(()),
+        () = streams.wait_until_idle(idle_timeout, idle_timeout) => Ok(()),
     }
 }
 
@@ -246,8 +261,8 @@ pub(crate) async fn serve_grpc(
     Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)
 }
 
-/// Returns the answer to a WebSocket on an HTTP/2 stream when the server has no slot for it. Unlike
-/// a connection, a stream cannot wait in the system's accept queue.
+/// Returns the response to a WebSocket on an HTTP/2 stream when the server has no slot for it.
+/// Unlike a connection, a stream cannot wait in the system's accept queue.
 fn no_slot() -> Response {
     let text = "all connections of --max-connections are in use; try again later\n";
     (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response()

@@ -1,6 +1,6 @@
-//! The hosts that the server answers for. A request for another host, page or WebSocket alike, is
-//! refused before it is processed any further: a page whose name was made to resolve to this
-//! machine gets nothing (DNS rebinding).
+//! The hosts that the server accepts requests for. A request for another host, page or WebSocket
+//! alike, is refused before it is processed any further: a page whose name was made to resolve to
+//! this machine gets nothing (DNS rebinding).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,7 +18,7 @@ use super::Hosting;
 use super::connection::HEAD_SIZE;
 use super::{listen, tls};
 
-/// Returns the policy of the hosts that the server is known by: the loopback names, the listening
+/// Returns the policy that allows the hosts of the server: the loopback names, the listening
 /// address, the names in its certificate, and those of `--allow-host`.
 ///
 /// # Errors
@@ -32,20 +32,21 @@ pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<Hos
         IpAddr::V4(ip) => policy.allow(&ip.to_string())?,
         IpAddr::V6(ip) => policy.allow(&format!("[{ip}]"))?,
     };
-    let mut known: Vec<String> = options.allow_host.clone();
-    known.extend(listen::name(&options.listen).map(str::to_owned));
+    let mut allowed: Vec<String> = options.allow_host.clone();
+    allowed.extend(listen::name(&options.listen).map(str::to_owned));
     if let Some(cert) = &options.tls_cert {
-        known.extend(tls::names(cert)?);
+        allowed.extend(tls::names(cert)?);
     }
-    for pattern in &known {
-        policy = policy.allow(pattern).with_context(|| format!("cannot answer for {pattern}"))?;
+    for pattern in &allowed {
+        policy =
+            policy.allow(pattern).with_context(|| format!("cannot allow the host {pattern}"))?;
     }
     Ok(policy)
 }
 
-/// Wraps the router with the checks that every request must pass: its host is known, and its head
+/// Wraps the router with the checks that every request must pass: its host is allowed, and its head
 /// is within the limit.
-pub(crate) fn guard(router: Router, hosts: HostPolicy) -> Router {
+pub(crate) fn check_requests(router: Router, hosts: HostPolicy) -> Router {
     router.layer(middleware::from_fn_with_state(hosts, check))
 }
 

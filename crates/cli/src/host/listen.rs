@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {}", explain(&error)))
+        .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {}", describe(&error)))
 }
 
-fn explain(error: &std::io::Error) -> String {
+fn describe(error: &std::io::Error) -> String {
     match error.kind() {
-        ErrorKind::AddrInUse => "another program holds this address; stop that program, choose \
+        ErrorKind::AddrInUse => "another program uses this address; stop that program, choose \
              another port, or let the system pick a free one with --listen 127.0.0.1:0"
             .to_owned(),
         ErrorKind::AddrNotAvailable => "this machine has no such address; 127.0.0.1 is for this \
@@ -45,13 +45,13 @@ pub(crate) fn addresses(bound: SocketAddr) -> Vec<IpAddr> {
     }
     // Connecting a UDP socket sends nothing, and selects its source address. The targets are
     // addresses for documentation (RFC 5737, RFC 3849), whose route is the default route.
-    let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
-    let ways = ways.iter().filter_map(|(from, to)| {
+    let probes = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    let probes = probes.iter().filter_map(|(from, to)| {
         let socket = std::net::UdpSocket::bind(from).ok()?;
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())
     });
-    ways.filter(|ip| bound.is_ipv6() || ip.is_ipv4()).collect()
+    probes.filter(|ip| bound.is_ipv6() || ip.is_ipv4()).collect()
 }
 
 /// Returns the URL at which a browser on this machine can open the address.
@@ -70,7 +70,7 @@ pub(crate) fn url(address: SocketAddr, tls: bool) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_name_to_listen_on_is_told_from_an_address() {
+    fn a_host_name_is_distinguished_from_an_ip_address() {
         for (listen, name) in [
             ("example.com:80", Some("example.com")),
             ("127.0.0.1:80", None),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_can_be_opened_whatever_is_listened_on() {
+    fn a_browser_can_open_the_url_of_every_listening_address() {
         let url = |address: &str, tls| super::url(address.parse().unwrap(), tls);
         assert_eq!(url("127.0.0.1:8080", false), "http://127.0.0.1:8080/");
         assert_eq!(url("0.0.0.0:80", false), "http://127.0.0.1:80/");

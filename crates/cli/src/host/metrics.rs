@@ -17,7 +17,7 @@ const RTT_BUCKETS: [f64; 11] =
 
 /// Interval at which samples are moved into their buckets, so that they use no memory while no
 /// client requests the metrics.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The metrics recorder of the process.
 #[derive(Clone)]
@@ -36,21 +36,21 @@ impl ServerMetrics {
             .and_then(PrometheusBuilder::install_recorder)
             .context("cannot record metrics")?;
         sockeye::metrics::describe();
-        tokio::spawn(keep_up(recorder.clone()));
+        tokio::spawn(run_upkeep(recorder.clone()));
         Ok(Self { recorder })
     }
 
     /// Returns a response with the current metrics.
-    pub(crate) fn page(&self) -> Response {
+    pub(crate) fn render(&self) -> Response {
         let headers = [(CONTENT_TYPE, TEXT_FORMAT), (CACHE_CONTROL, "no-store")];
         (headers, self.recorder.render()).into_response()
     }
 }
 
-async fn keep_up(recorder: PrometheusHandle) {
-    let mut every = tokio::time::interval(UPKEEP);
+async fn run_upkeep(recorder: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
     loop {
-        every.tick().await;
+        ticks.tick().await;
         recorder.run_upkeep();
     }
 }

@@ -8,13 +8,13 @@ use sockeye::upgrade::TcpAcceptor;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::connection::{self, Limits};
+use super::connection::{self, ConnectionConfig};
 use super::shutdown::ConnectionGuard;
 
 /// The state that the connections of a server share.
 pub(crate) struct Server {
     pub(crate) router: Router,
-    pub(crate) limits: Limits,
+    pub(crate) connection_config: ConnectionConfig,
     /// A permit for each connection.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) drain: Drain,
@@ -27,7 +27,7 @@ impl Server {
         loop {
             let was_full = std::mem::replace(&mut full, self.slots.available_permits() == 0);
             if full && !was_full {
-                warn!("all connections of --max-connections are in use; new ones wait");
+                warn!("the limit of --max-connections is reached; new connections wait");
             }
             // A full server leaves new clients in the system's accept queue.
             let Ok(free) = self.slots.acquire().await else { return };
@@ -41,8 +41,8 @@ impl Server {
             let _ = stream.set_nodelay(true);
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let router = self.router.clone();
-            let limits = self.limits.clone();
-            tokio::spawn(connection::serve(stream, router, guard, limits));
+            let config = self.connection_config.clone();
+            tokio::spawn(connection::serve(stream, router, guard, config));
         }
     }
 }

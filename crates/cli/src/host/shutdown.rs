@@ -9,7 +9,7 @@ use sockeye::{Drain, DrainGuard};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
-use super::streams::Stream;
+use super::streams::StreamGuard;
 
 /// The registration of a connection, which holds its slot from accept until its last task ends. The
 /// HTTP connection shares the slot with the WebSocket that it becomes, or with the first one that
@@ -22,7 +22,7 @@ pub(crate) struct ConnectionGuard {
     drain: Drain,
     registration: Arc<Registration>,
     /// The HTTP/2 stream, if the guard belongs to one.
-    _stream: Option<Arc<Stream>>,
+    _stream: Option<Arc<StreamGuard>>,
     /// The slot of the WebSocket on that stream, if it is one.
     _slot: Option<Arc<WebSocketSlot>>,
 }
@@ -69,12 +69,12 @@ impl ConnectionGuard {
     }
 
     /// Returns this guard with `client` as its peer, and with a span that names the client.
-    pub(crate) fn of(self, client: SocketAddr) -> Self {
+    pub(crate) fn with_client(self, client: SocketAddr) -> Self {
         Self { peer: client, span: tracing::warn_span!("connection", peer = %client), ..self }
     }
 
     /// Returns this guard, extended by an HTTP/2 stream of its connection.
-    pub(crate) fn with_stream(self, stream: Stream) -> Self {
+    pub(crate) fn with_stream(self, stream: StreamGuard) -> Self {
         Self { _stream: Some(Arc::new(stream)), ..self }
     }
 
@@ -119,14 +119,14 @@ pub(crate) struct TerminationSignals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    last: i32,
+    last_status: i32,
 }
 
 /// Exit status that shells report for a program ended by SIGINT or SIGTERM: 128 plus the number of
 /// the signal.
-const INTERRUPTED: i32 = 130;
+const SIGINT_STATUS: i32 = 130;
 #[cfg(unix)]
-const TERMINATED: i32 = 143;
+const SIGTERM_STATUS: i32 = 143;
 
 impl TerminationSignals {
     /// Installs signal handlers in place of the default actions, which kill the process.
@@ -141,16 +141,16 @@ impl TerminationSignals {
             interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
             #[cfg(unix)]
             terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
-            last: INTERRUPTED,
+            last_status: SIGINT_STATUS,
         })
     }
 
     /// Waits for the next signal. Cancel safe.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) {
-        self.last = tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPTED,
-            _ = self.terminate.recv() => TERMINATED,
+        self.last_status = tokio::select! {
+            _ = self.interrupt.recv() => SIGINT_STATUS,
+            _ = self.terminate.recv() => SIGTERM_STATUS,
         };
     }
 
@@ -164,7 +164,7 @@ impl TerminationSignals {
     }
 
     /// Returns the exit status that shells report for a process killed by the last signal.
-    pub(crate) fn status(&self) -> i32 {
-        self.last
+    pub(crate) fn exit_status(&self) -> i32 {
+        self.last_status
     }
 }

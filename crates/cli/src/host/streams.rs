@@ -7,19 +7,19 @@ use tokio::sync::watch;
 
 /// The stream counts of a connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Streams(Arc<watch::Sender<Count>>);
+pub(crate) struct Streams(Arc<watch::Sender<StreamCounts>>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    /// Requests not yet answered, responses that wait for their producer, and WebSockets.
+struct StreamCounts {
+    /// Requests not yet answered, responses that wait for their source, and WebSockets.
     open: usize,
     /// Responses that the client has not taken completely.
-    answers: usize,
+    responses: usize,
 }
 
 /// An open stream; dropping the value uncounts the stream.
 #[derive(Debug)]
-pub(crate) struct Stream(Streams);
+pub(crate) struct StreamGuard(Streams);
 
 /// A response in progress; dropping the value uncounts the response.
 #[derive(Debug)]
@@ -27,35 +27,35 @@ pub(crate) struct ResponseGuard(Streams);
 
 impl Streams {
     /// Counts a new stream.
-    pub(crate) fn enter(&self) -> Stream {
+    pub(crate) fn open(&self) -> StreamGuard {
         self.0.send_modify(|count| count.open += 1);
-        Stream(self.clone())
+        StreamGuard(self.clone())
     }
 
     /// Counts a new response.
-    pub(crate) fn answer(&self) -> ResponseGuard {
-        self.0.send_modify(|count| count.answers += 1);
+    pub(crate) fn begin_response(&self) -> ResponseGuard {
+        self.0.send_modify(|count| count.responses += 1);
         ResponseGuard(self.clone())
     }
 
-    /// Notes that the client took a part of a response.
-    pub(crate) fn progressed(&self) {
+    /// Records that the client took a part of a response.
+    pub(crate) fn record_progress(&self) {
         self.0.send_modify(|_| {});
     }
 
-    /// Waits until no stream has been open for `idle`; while there are responses, until the client
-    /// has taken nothing of them for `stalled`. Cancel safe.
-    pub(crate) async fn idle_for(&self, idle: Duration, stalled: Duration) {
+    /// Waits until no stream has been open for `idle_timeout`; while there are responses, until the
+    /// client has taken nothing of them for `stall_timeout`. Cancel safe.
+    pub(crate) async fn wait_until_idle(&self, idle_timeout: Duration, stall_timeout: Duration) {
         let mut count = self.0.subscribe();
         loop {
-            let Count { open, answers } = *count.borrow_and_update();
+            let StreamCounts { open, responses } = *count.borrow_and_update();
             // Never fails: `self` is the sender.
             let changed = count.changed();
             if open > 0 {
                 let _ = changed.await;
                 continue;
             }
-            let time = if answers > 0 { stalled } else { idle };
+            let time = if responses > 0 { stall_timeout } else { idle_timeout };
             if tokio::time::timeout(time, changed).await.is_err() {
                 return;
             }
@@ -63,7 +63,7 @@ impl Streams {
     }
 }
 
-impl Drop for Stream {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| count.open -= 1);
     }
@@ -71,7 +71,7 @@ impl Drop for Stream {
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| count.answers -= 1);
+        self.0.0.send_modify(|count| count.responses -= 1);
     }
 }
 
@@ -82,32 +82,32 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_idle_when_none_was_open_for_the_whole_time() {
+    async fn a_connection_is_idle_once_no_stream_was_open_for_the_timeout() {
         let streams = Streams::default();
         let begun = tokio::time::Instant::now();
-        let (first, second) = (streams.enter(), streams.enter());
+        let (first, second) = (streams.open(), streams.open());
         drop(first);
         let dropped_later = async {
             tokio::time::sleep(LIMIT * 3).await;
             drop(second);
         };
-        tokio::join!(streams.idle_for(LIMIT, LIMIT), dropped_later);
+        tokio::join!(streams.wait_until_idle(LIMIT, LIMIT), dropped_later);
         assert_eq!(begun.elapsed(), LIMIT * 4);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_its_answers_slowly_is_not_idle() {
-        let (streams, stalled) = (Streams::default(), LIMIT * 3);
+    async fn a_client_that_reads_responses_slowly_is_not_idle() {
+        let (streams, stall_timeout) = (Streams::default(), LIMIT * 3);
         let begun = tokio::time::Instant::now();
-        let answer = streams.answer();
-        let takes_slowly = async {
+        let response = streams.begin_response();
+        let slow_reader = async {
             for _ in 0..5 {
                 tokio::time::sleep(LIMIT * 2).await;
-                streams.progressed();
+                streams.record_progress();
             }
         };
-        tokio::join!(streams.idle_for(LIMIT, stalled), takes_slowly);
-        assert_eq!(begun.elapsed(), LIMIT * 10 + stalled);
-        drop(answer);
+        tokio::join!(streams.wait_until_idle(LIMIT, stall_timeout), slow_reader);
+        assert_eq!(begun.elapsed(), LIMIT * 10 + stall_timeout);
+        drop(response);
     }
 }

@@ -35,8 +35,7 @@ pub(crate) fn acceptor(
 
 fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = read_chain(cert)?;
-    let private = read_key(key)?;
-    configure(chain, private).map_err(|error| match error {
+    configure(chain, read_key(key)?).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => anyhow::anyhow!(
             "the key in {} does not belong to the certificate in {}; expected the private key \
              of the first certificate there",
@@ -59,7 +58,7 @@ pub(crate) fn names(cert: &Path) -> anyhow::Result<Vec<String>> {
     let chain = read_chain(cert)?;
     let first = chain.first().context("no certificate")?;
     let parsed = webpki::EndEntityCert::try_from(first)
-        .with_context(|| format!("cannot understand the certificate in {}", cert.display()))?;
+        .with_context(|| format!("cannot parse the certificate in {}", cert.display()))?;
     Ok(parsed.valid_dns_names().map(str::to_owned).collect())
 }
 
@@ -71,10 +70,11 @@ fn self_signed(listen: &str, bound: SocketAddr) -> anyhow::Result<ServerConfig> 
             names.push(name);
         }
     }
-    let made = rcgen::generate_simple_self_signed(names)
-        .with_context(|| format!("cannot make a certificate for {listen}"))?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    configure(vec![made.cert.der().clone()], key.into()).context("cannot use the new certificate")
+    let generated = rcgen::generate_simple_self_signed(names)
+        .with_context(|| format!("cannot generate a certificate for {listen}"))?;
+    let key = PrivatePkcs8KeyDer::from(generated.signing_key.serialize_der());
+    configure(vec![generated.cert.der().clone()], key.into())
+        .context("cannot use the new certificate")
 }
 
 fn configure(
@@ -94,7 +94,7 @@ fn read_chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let text = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|error| damaged(path, &error))?;
+        .map_err(|error| invalid_pem(path, &error))?;
     if chain.is_empty() {
         let swapped = contains(&text, "PRIVATE KEY-----");
         let hint = if swapped {
@@ -114,7 +114,7 @@ fn read_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) if contains(&text, "ENCRYPTED PRIVATE KEY-----") => bail!(
             "the key in {file} is encrypted; expected one without a passphrase, which \
-             `openssl pkey -in {file} -out plain.pem` makes"
+             `openssl pkey -in {file} -out plain.pem` writes"
         ),
         Err(pem::Error::NoItemsFound) if contains(&text, "BEGIN CERTIFICATE-----") => bail!(
             "{file} holds no private key; it holds a certificate: \
@@ -124,7 +124,7 @@ fn read_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
             "{file} holds no private key; expected PEM with -----BEGIN PRIVATE KEY-----, \
              -----BEGIN RSA PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----"
         ),
-        Err(error) => Err(damaged(path, &error)),
+        Err(error) => Err(invalid_pem(path, &error)),
     }
 }
 
@@ -132,7 +132,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn damaged(path: &Path, error: &pem::Error) -> anyhow::Error {
+fn invalid_pem(path: &Path, error: &pem::Error) -> anyhow::Error {
     anyhow::anyhow!("{} is not valid PEM: {error}", path.display())
 }
 

@@ -10,7 +10,7 @@ fn a_taken_port_is_explained() {
     assert_eq!(
         complaint,
         format!(
-            "sockeye: cannot listen on {address}: another program holds this address; stop that \
+            "sockeye: cannot listen on {address}: another program uses this address; stop that \
              program, choose another port, or let the system pick a free one with \
              --listen 127.0.0.1:0\n"
         )

@@ -44,7 +44,7 @@ fn a_second_ctrl_c_exits_at_once() {
     let mut silent = server.dial();
     program::upgrade(&mut silent, &server.address);
     server.signal("INT");
-    server.wait_for("stopping");
+    server.wait_for("shutting down");
     server.signal("INT");
     assert_eq!(server.wait().code(), Some(130));
 }

@@ -112,5 +112,5 @@ fn the_help_says_who_can_see_them() {
     let help = program::run(&["serve", "--help"]).stdout;
     let help = String::from_utf8(help).unwrap();
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("to whoever can reach the port"), "{help}");
+    assert!(words.contains("to anyone who can reach the port"), "{help}");
 }

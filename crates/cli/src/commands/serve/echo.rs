@@ -51,13 +51,13 @@ impl Echo {
 }
 
 fn config(flags: &Serve) -> Config {
-    // The server sends a ping at the latest one interval after the last byte, and the pong is due
-    // two intervals later: three at most, unless the ping waits behind output that the peer takes.
-    let quarter = flags.idle_timeout / 4;
+    // The server sends a ping at most one interval after the last byte, and the pong is due two
+    // intervals later: three in all, unless the ping waits behind output that the peer takes.
+    let ping_interval = flags.idle_timeout / 4;
     Config::default()
         .max_message_length(flags.max_message)
-        .ping_after(Some(quarter))
-        .pong_timeout(quarter * 2)
+        .ping_after(Some(ping_interval))
+        .pong_timeout(ping_interval * 2)
         .write_timeout(Some(flags.hosting.write_timeout))
         .close_timeout(flags.hosting.shutdown_timeout)
 }
@@ -69,13 +69,13 @@ pub(crate) async fn upgrade(
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    if let Some(refusal) = refuse_what_is_no_websocket(&method, version, &headers) {
+    if let Some(refusal) = refuse_non_websocket(&method, version, &headers) {
         return refusal;
     }
     match upgrade {
         Ok(upgrade) => {
             let upgrade = upgrade.options(echo.options).drain(guard.drain());
-            upgrade.on_upgrade(async move |ws| answer(ws, guard).await)
+            upgrade.on_upgrade(async move |ws| serve(ws, guard).await)
         }
         Err(rejection) => rejection.into_response(),
     }
@@ -83,7 +83,7 @@ pub(crate) async fn upgrade(
 
 /// Returns the refusal of a request that asks for no WebSocket: neither an upgrade of HTTP/1.1, nor
 /// an extended CONNECT of HTTP/2 (RFC 8441).
-pub(crate) fn refuse_what_is_no_websocket(
+pub(crate) fn refuse_non_websocket(
     method: &Method,
     version: Version,
     headers: &HeaderMap,
@@ -100,7 +100,7 @@ pub(crate) fn refuse_what_is_no_websocket(
     (!headers.contains_key(UPGRADE)).then(|| refusal.into_response())
 }
 
-async fn answer(mut ws: WebSocket, _guest: ConnectionGuard) {
+async fn serve(mut ws: WebSocket, _guard: ConnectionGuard) {
     let peer = ws.peer_addr().map(tracing::field::display);
     debug!(peer, "WebSocket opened");
     match (echo(&mut ws).await, ws.close_frame()) {

@@ -16,13 +16,13 @@ use crate::host::metrics::ServerMetrics;
 pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: usize) -> Router {
     let pages = match metrics {
         Some(metrics) => {
-            Router::new().route("/metrics", get(move || async move { metrics.page() }))
+            Router::new().route("/metrics", get(move || async move { metrics.render() }))
         }
         None => Router::new(),
     };
     let pages = pages
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/server.json", get(move || async move { about(max_message) }))
+        .route("/server.json", get(move || async move { server_info(max_message) }))
         .merge(page::routes())
         .route_layer(middleware::from_fn(refuse_websockets));
     pages
@@ -32,8 +32,8 @@ pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: us
         .fallback(not_found)
 }
 
-/// Returns the facts about the server that the pages need, as JSON.
-fn about(max_message: usize) -> Response {
+/// Returns the information about the server that the pages need, as JSON.
+fn server_info(max_message: usize) -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let demo = demo::is_built();
     let body =
@@ -59,7 +59,7 @@ async fn refuse_websockets(request: Request, next: Next) -> Response {
 
 async fn not_found() -> Response {
     let sentence = "There is nothing here. The page is at /, the WebSocket at /echo, \
-                    and /healthz says whether the server is well.\n";
+                    and /healthz reports whether the server is healthy.\n";
     (StatusCode::NOT_FOUND, sentence).into_response()
 }
 

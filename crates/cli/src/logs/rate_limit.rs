@@ -22,7 +22,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// A filter that passes each warning or error a few times per [`WINDOW`], and then reports how
 /// often it was suppressed. Lower levels, which the user asked for, pass unlimited.
-pub(super) struct Repetition {
+pub(super) struct RateLimit {
     counts: Arc<Counts>,
 }
 
@@ -33,46 +33,46 @@ struct Counts {
 }
 
 struct Count {
-    since: Instant,
+    window_start: Instant,
     times: u64,
     /// The message of the first suppressed line.
     message: String,
 }
 
-impl Repetition {
-    /// Starts the thread that reports the repetitions.
+impl RateLimit {
+    /// Starts the thread that reports suppressed lines.
     ///
     /// # Errors
     /// When the system cannot create a thread.
     pub(super) fn start() -> anyhow::Result<Self> {
         let counts = Arc::new(Counts::default());
-        let told = Arc::clone(&counts);
+        let reporter = Arc::clone(&counts);
         thread::Builder::new()
             .name("sockeye-log".to_owned())
-            .spawn(move || told.tell())
+            .spawn(move || reporter.report_suppressed())
             .context("cannot start the thread of the log")?;
         Ok(Self { counts })
     }
 }
 
-impl<S: Subscriber> Layer<S> for Repetition {
+impl<S: Subscriber> Layer<S> for RateLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         // The number of different lines bounds this module's own output.
         if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
             return true;
         }
-        self.counts.pass(metadata.callsite(), Instant::now(), || message(event))
+        self.counts.should_log(metadata.callsite(), Instant::now(), || message(event))
     }
 }
 
 impl Counts {
     /// Counts a line. Returns whether to log it.
-    fn pass(&self, line: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
+    fn should_log(&self, line: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
         let mut lines = self.lock();
-        let new = || Count { since: now, times: 0, message: String::new() };
+        let new = || Count { window_start: now, times: 0, message: String::new() };
         let count = lines.entry(line).or_insert_with(new);
-        if count.times <= BURST && now.saturating_duration_since(count.since) >= WINDOW {
+        if count.times <= BURST && now.saturating_duration_since(count.window_start) >= WINDOW {
             *count = new();
         }
         count.times += 1;
@@ -88,21 +88,21 @@ impl Counts {
     fn take_due(&self, now: Instant) -> Vec<(u64, String)> {
         let mut due = Vec::new();
         self.lock().retain(|_, count| {
-            let over = now.saturating_duration_since(count.since) >= WINDOW;
-            if over && count.times > BURST {
+            let is_over = now.saturating_duration_since(count.window_start) >= WINDOW;
+            if is_over && count.times > BURST {
                 due.push((count.times - BURST, std::mem::take(&mut count.message)));
             }
-            !over
+            !is_over
         });
         due
     }
 
-    /// Reports the repetitions, for as long as the program runs.
-    fn tell(&self) {
+    /// Reports suppressed lines, for as long as the program runs.
+    fn report_suppressed(&self) {
         loop {
-            let none =
+            let is_none_suppressed =
                 |lines: &mut HashMap<_, Count>| lines.values().all(|count| count.times <= BURST);
-            drop(self.suppressed.wait_while(self.lock(), none));
+            drop(self.suppressed.wait_while(self.lock(), is_none_suppressed));
             thread::sleep(WINDOW / 4);
             for (times, message) in self.take_due(Instant::now()) {
                 tracing::warn!("{times} more in {WINDOW:?}: {message}");
@@ -154,11 +154,11 @@ mod tests {
     fn a_line_that_repeats_is_counted_and_logged_again_later() {
         let counts = Counts::default();
         let begin = Instant::now();
-        let passed = (0..1000).filter(|_| counts.pass(line(), begin, || "flood".to_owned()));
+        let passed = (0..1000).filter(|_| counts.should_log(line(), begin, || "flood".to_owned()));
         assert_eq!(passed.count() as u64, BURST);
         assert_eq!(counts.take_due(begin + WINDOW / 2), []);
         assert_eq!(counts.take_due(begin + WINDOW), [(1000 - BURST, "flood".to_owned())]);
-        assert!(counts.pass(line(), begin + WINDOW, || unreachable!()));
+        assert!(counts.should_log(line(), begin + WINDOW, || unreachable!()));
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let counts = Counts::default();
         let begin = Instant::now();
         for time in 0..100 {
-            assert!(counts.pass(line(), begin + time * WINDOW / 5, || unreachable!()));
+            assert!(counts.should_log(line(), begin + time * WINDOW / 5, || unreachable!()));
         }
     }
 }
