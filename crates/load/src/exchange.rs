@@ -59,7 +59,7 @@ impl Exchange {
     /// Returns the number of messages of the cycle that were sent whole, including those before the
     /// first.
     pub(crate) fn sent(&self, cycle: &MessageCycle) -> u64 {
-        cycle.whole(self.sent)
+        cycle.messages_before(self.sent)
     }
 
     /// Checks every byte received, and returns the number of replies that became whole.

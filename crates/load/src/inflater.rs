@@ -11,7 +11,7 @@ use crate::frame::{self, COMPRESSED, Header};
 use crate::message_cycle::MessageCycle;
 
 /// First byte of every reply, without FIN: a text frame with a compressed payload.
-const FIRST: u8 = COMPRESSED | 0x1;
+const FIRST_BYTE: u8 = COMPRESSED | 0x1;
 
 /// Inflates and checks the replies of one connection.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Inflater {
     ) -> Result<&'a [u8], LoadError> {
         while let Some(Header { first, size, length }) = frame::decode_header(bytes) {
             let limit = max_compressed_length(cycle.message(self.next).len());
-            if first != Some(FIRST) || length > limit {
+            if first != Some(FIRST_BYTE) || length > limit {
                 return Err(LoadError::NotCompressed { message: self.next });
             }
             let end = usize::try_from(length).ok().and_then(|length| size.checked_add(length));
@@ -116,7 +116,7 @@ mod tests {
         let mut deflater = Deflater::with_level(mode, Compression::fast());
         let mut out = Vec::new();
         for message in 0..messages {
-            frame::append_reply(&mut out, FIRST, &deflater.compress(cycle.message(message)));
+            frame::append_reply(&mut out, FIRST_BYTE, &deflater.compress(cycle.message(message)));
         }
         out
     }
@@ -133,7 +133,7 @@ mod tests {
             let (key, payload) = request[header.size..].split_at(4);
             let payload: Vec<_> =
                 payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-            frame::append_reply(&mut out, FIRST, &payload);
+            frame::append_reply(&mut out, FIRST_BYTE, &payload);
         }
         out
     }
@@ -176,7 +176,7 @@ mod tests {
         let mut wrong = cycle.message(0).to_vec();
         wrong[1000] ^= 1;
         let mut reply = Vec::new();
-        frame::append_reply(&mut reply, FIRST, &deflater.compress(&wrong));
+        frame::append_reply(&mut reply, FIRST_BYTE, &deflater.compress(&wrong));
         let error = Inflater::new(DeflateMode::NoTakeover).receive(&cycle, &reply);
         assert!(matches!(error, Err(LoadError::WrongByte { message: 0, offset: 1000 })));
 
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_reply_that_announces_too_much_is_refused_before_it_is_collected() {
         let cycle = MessageCycle::compressed(DeflateMode::NoTakeover, PayloadKind::Json, 100, 1);
-        let header = [0x80 | FIRST, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        let header = [0x80 | FIRST_BYTE, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         let error = Inflater::new(DeflateMode::NoTakeover).receive(&cycle, &header);
         assert!(matches!(error, Err(LoadError::NotCompressed { message: 0 })));
     }

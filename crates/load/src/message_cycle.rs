@@ -17,17 +17,18 @@ const CYCLE_SIZE: usize = 256 * 1024;
 /// All bytes that a connection sends during its lifetime, and the replies that it expects.
 ///
 /// ```text
-/// requests   first pass │ cycle, again and again │ the cycle's first few once more
-///                       └ only with context takeover
+/// requests   preamble │ cycle, repeated indefinitely │ copy of the cycle's first requests
+///            └ only with context takeover
 /// ```
 #[derive(Debug)]
 pub(crate) struct MessageCycle {
     requests: Vec<u8>,
-    /// Offset of each request, including those sent once, and of the end of the cycle's last
+    /// Offset of each request, including those of the preamble, and of the end of the cycle's last
     /// request.
-    starts: Vec<usize>,
-    /// Number of requests that are sent once, before the cycle.
-    once: usize,
+    offsets: Vec<usize>,
+    /// Number of requests that are sent only once, before the cycle.
+    preamble: usize,
+    /// Number of messages in the cycle, all distinct.
     distinct: usize,
     /// The expected reply frames, concatenated; empty if they are compressed.
     replies: Vec<u8>,
@@ -70,16 +71,16 @@ impl MessageCycle {
                 WireProtocol::Raw => cycle.replies.extend_from_slice(&cycle.requests[start..]),
             }
         }
-        cycle.close(in_flight);
+        cycle.append_wraparound(in_flight);
         cycle
     }
 
     /// Prepares a cycle as [`MessageCycle::new`] does, with every message compressed.
     ///
-    /// With context takeover, the cycle is compressed twice in a row. The first pass begins with an
-    /// empty window and is sent once. The second pass may refer to the data before it; because the
-    /// same data precedes each later turn of the cycle, the second pass can be repeated
-    /// indefinitely.
+    /// With context takeover, the cycle is compressed twice in a row. The first pass, the preamble,
+    /// begins with an empty window and is sent once. The second pass may refer to the data before
+    /// it; because the same data precedes each later turn of the cycle, the second pass can be
+    /// repeated indefinitely.
     ///
     /// # Panics
     ///
@@ -100,13 +101,13 @@ impl MessageCycle {
             DeflateMode::Takeover => 2,
             DeflateMode::NoTakeover => 1,
         };
-        cycle.once = (passes - 1) * cycle.distinct;
+        cycle.preamble = (passes - 1) * cycle.distinct;
         for message in 0..(passes * cycle.distinct) as u64 {
             let compressed = deflater.compress(cycle.message(message));
             let first = frame::COMPRESSED | kind.op_code();
             cycle.push_request(first, &compressed, random.next());
         }
-        cycle.close(in_flight);
+        cycle.append_wraparound(in_flight);
         cycle
     }
 
@@ -114,8 +115,8 @@ impl MessageCycle {
         assert!(in_flight > 0, "a connection needs a message in flight");
         Self {
             requests: Vec::new(),
-            starts: vec![0],
-            once: 0,
+            offsets: vec![0],
+            preamble: 0,
             distinct: (CYCLE_SIZE / length.max(1)).clamp(2, 256),
             replies: Vec::new(),
             messages: Vec::new(),
@@ -125,33 +126,33 @@ impl MessageCycle {
 
     fn push_request(&mut self, first: u8, payload: &[u8], random: u64) {
         frame::append_request(&mut self.requests, first, payload, random);
-        self.starts.push(self.requests.len());
+        self.offsets.push(self.requests.len());
     }
 
     /// Appends the cycle's first requests again, so that a window that wraps around is still one
     /// slice.
-    fn close(&mut self, in_flight: usize) {
+    fn append_wraparound(&mut self, in_flight: usize) {
         for message in 0..in_flight {
-            let place = self.once + message % self.distinct;
-            self.requests.extend_from_within(self.starts[place]..self.starts[place + 1]);
+            let place = self.preamble + message % self.distinct;
+            self.requests.extend_from_within(self.offsets[place]..self.offsets[place + 1]);
         }
     }
 
     /// Returns the byte position in the endless request stream at which message `message` begins.
     pub(crate) fn position(&self, message: u64) -> u64 {
-        let once = self.once as u64;
-        let Some(later) = message.checked_sub(once) else {
-            return self.starts[wrap(message, self.once)] as u64;
+        let preamble = self.preamble as u64;
+        let Some(later) = message.checked_sub(preamble) else {
+            return self.offsets[wrap(message, self.preamble)] as u64;
         };
         let turns = later / self.distinct as u64;
-        let place = self.once + wrap(later, self.distinct);
-        turns * self.cycle_size() + self.starts[place] as u64
+        let place = self.preamble + wrap(later, self.distinct);
+        turns * self.cycle_size() + self.offsets[place] as u64
     }
 
     /// Returns the number of messages that end at or before byte `position` of the request stream.
-    pub(crate) fn whole(&self, position: u64) -> u64 {
+    pub(crate) fn messages_before(&self, position: u64) -> u64 {
         let (turns, start) = self.locate(position);
-        let before = self.starts.partition_point(|&begin| begin <= start) - 1;
+        let before = self.offsets.partition_point(|&begin| begin <= start) - 1;
         turns * self.distinct as u64 + before as u64
     }
 
@@ -166,11 +167,11 @@ impl MessageCycle {
     /// Returns the number of complete turns of the cycle before `position`, and the corresponding
     /// offset in `requests`.
     fn locate(&self, position: u64) -> (u64, usize) {
-        let end = self.starts[self.once + self.distinct];
+        let end = self.offsets[self.preamble + self.distinct];
         match usize::try_from(position) {
             Ok(position) if position < end => (0, position),
             _ => {
-                let first = self.starts[self.once];
+                let first = self.offsets[self.preamble];
                 let later = position - first as u64;
                 (later / self.cycle_size(), first + wrap(later, end - first))
             }
@@ -178,7 +179,7 @@ impl MessageCycle {
     }
 
     fn cycle_size(&self) -> u64 {
-        (self.starts[self.once + self.distinct] - self.starts[self.once]) as u64
+        (self.offsets[self.preamble + self.distinct] - self.offsets[self.preamble]) as u64
     }
 
     /// Returns the size of one reply in bytes, including its header; 0 for compressed replies,
@@ -248,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn positions_and_messages_agree_in_the_first_pass_and_in_later_turns() {
+    fn positions_and_messages_agree_in_the_preamble_and_in_later_turns() {
         for mode in [DeflateMode::Takeover, DeflateMode::NoTakeover] {
             let cycle = MessageCycle::compressed(mode, PayloadKind::Json, 1024, 2);
             for message in [0, 1, 255, 256, 257, 511, 512, 513, 767, 768, 5000] {
                 let position = cycle.position(message);
-                assert_eq!(cycle.whole(position), message);
-                assert_eq!(cycle.whole(cycle.position(message + 1) - 1), message);
+                assert_eq!(cycle.messages_before(position), message);
+                assert_eq!(cycle.messages_before(cycle.position(message + 1) - 1), message);
                 let size = cycle.position(message + 2) - position;
                 assert_eq!(cycle.requests(position, size).len() as u64, size);
             }
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_turn_repeats_the_cycle_and_not_the_first_pass() {
+    fn the_second_turn_repeats_the_cycle_and_not_the_preamble() {
         let cycle = MessageCycle::compressed(DeflateMode::Takeover, PayloadKind::Json, 1024, 1);
         let distinct = cycle.distinct as u64;
         let request = |message| {

@@ -80,7 +80,7 @@ fn confirm_subscription(transport: &mut Transport<TcpStream>) -> Result<(), Load
 
 /// A message that has not reached every connection.
 struct Published {
-    at: Instant,
+    sent_at: Instant,
     /// Number of connections that have not received it.
     missing: usize,
 }
@@ -101,7 +101,7 @@ impl Deliveries {
     }
 
     fn publish(&mut self, messages: usize) {
-        let published = || Published { at: Instant::now(), missing: self.received.len() };
+        let published = || Published { sent_at: Instant::now(), missing: self.received.len() };
         self.published.extend(std::iter::repeat_with(published).take(messages));
     }
 
@@ -115,7 +115,7 @@ impl Deliveries {
             // The cycle's check ensures that only published messages are delivered.
             if let Some(published) = self.published.get_mut(place) {
                 published.missing -= 1;
-                run.record(published.at, now, 1);
+                run.record(published.sent_at, now, 1);
             }
         }
         let complete = self.published.iter().take_while(|published| published.missing == 0).count();

@@ -236,8 +236,9 @@ mod tests {
     use std::net::{SocketAddr, TcpListener};
     use std::thread;
 
-    /// Starts an echo server with h2 on a thread, for one connection; `spoil` may change the bytes.
-    fn serve(builder: server::Builder, spoil: fn(&mut [u8])) -> SocketAddr {
+    /// Starts an echo server with h2 on a thread, for one connection; `corrupt` may change the
+    /// bytes.
+    fn serve(builder: server::Builder, corrupt: fn(&mut [u8])) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -249,17 +250,17 @@ mod tests {
                 let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
                 while let Some(Ok((request, mut answer))) = connection.accept().await {
                     let send = answer.send_response(Response::new(()), false).unwrap();
-                    tokio::spawn(echo(request.into_body(), send, spoil));
+                    tokio::spawn(echo(request.into_body(), send, corrupt));
                 }
             });
         });
         address
     }
 
-    async fn echo(mut receive: RecvStream, mut send: SendStream<Bytes>, spoil: fn(&mut [u8])) {
+    async fn echo(mut receive: RecvStream, mut send: SendStream<Bytes>, corrupt: fn(&mut [u8])) {
         while let Some(Ok(data)) = receive.data().await {
             let mut data = data.to_vec();
-            spoil(&mut data);
+            corrupt(&mut data);
             receive.flow_control().release_capacity(data.len()).unwrap();
             if send.send_data(data.into(), false).is_err() {
                 return;
@@ -267,7 +268,7 @@ mod tests {
         }
     }
 
-    fn allowing() -> server::Builder {
+    fn websocket_builder() -> server::Builder {
         let mut builder = server::Builder::new();
         builder.enable_connect_protocol();
         builder
@@ -294,13 +295,13 @@ mod tests {
 
     #[test]
     fn echoes_on_streams_are_counted() {
-        let report = run(serve(allowing(), |_| {})).unwrap();
+        let report = run(serve(websocket_builder(), |_| {})).unwrap();
         assert!(report.messages > 0 && report.latency.is_some());
     }
 
     #[test]
     fn one_wrong_byte_on_a_stream_ends_the_run() {
-        let error = failure(serve(allowing(), |bytes| bytes[0] ^= 1));
+        let error = failure(serve(websocket_builder(), |bytes| bytes[0] ^= 1));
         assert!(matches!(error, LoadError::WrongByte { offset: 0, .. }), "{error:?}");
     }
 

@@ -1,4 +1,4 @@
-//! Settings that cannot be are refused before a connection is opened.
+//! Invalid settings are refused before a connection is opened.
 
 use std::io;
 use std::net::TcpListener;

@@ -69,10 +69,10 @@ fn messages_of_every_length_and_kind_are_echoed() {
 #[test]
 fn compressed_messages_are_echoed_with_and_without_context_takeover() {
     for mode in [DeflateMode::Takeover, DeflateMode::NoTakeover] {
-        let alone = mode == DeflateMode::NoTakeover;
+        let no_takeover = mode == DeflateMode::NoTakeover;
         let deflate = sockeye::Deflate::new()
-            .no_context_takeover(alone)
-            .peer_no_context_takeover(alone)
+            .no_context_takeover(no_takeover)
+            .peer_no_context_takeover(no_takeover)
             .threshold(0);
         let address = serve(Server::new(|| Echo).options(Options::new().deflate(deflate)));
         let load = Load::new(address).payload(PayloadKind::Json).length(500).deflate(mode);

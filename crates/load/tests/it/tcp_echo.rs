@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use sockeye_load::{Load, WireProtocol};
 
-/// Starts a TCP echo server with a thread for each of so many connections; `change` may change the
-/// bytes.
-pub(crate) fn serve(connections: usize, change: fn(&mut [u8])) -> SocketAddr {
+/// Starts a TCP echo server for `connections` connections, with a thread for each; `corrupt` may
+/// change the bytes.
+pub(crate) fn serve(connections: usize, corrupt: fn(&mut [u8])) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -19,7 +19,7 @@ pub(crate) fn serve(connections: usize, change: fn(&mut [u8])) -> SocketAddr {
                 let mut buffer = vec![0; 64 * 1024];
                 // The thread ends when the client closes the connection, in whichever way.
                 while let Ok(size @ 1..) = stream.read(&mut buffer) {
-                    change(&mut buffer[..size]);
+                    corrupt(&mut buffer[..size]);
                     if stream.write_all(&buffer[..size]).is_err() {
                         break;
                     }
