@@ -12,7 +12,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream as Blocking};
+use std::net::{Ipv4Addr, TcpListener, TcpStream as BlockingTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::{fs, thread};
@@ -34,12 +34,12 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 /// The client's start signal: a masked binary frame of one byte.
-const GO: [u8; 7] = [0x82, 0x81, 0, 0, 0, 0, 0];
+const START_SIGNAL: [u8; 7] = [0x82, 0x81, 0, 0, 0, 0, 0];
 /// Size of an unmasked binary frame, in bytes.
 const FRAME_SIZE: usize = 2 + PAYLOAD.len();
 
-type Running = Pin<Box<dyn Future<Output = ()>>>;
-type Rival = (&'static str, fn(TcpStream) -> Running);
+type ServerFuture = Pin<Box<dyn Future<Output = ()>>>;
+type Rival = (&'static str, fn(TcpStream) -> ServerFuture);
 
 const RIVALS: [Rival; 7] = [
     ("sockeye", |stream| Box::pin(sockeye(stream))),
@@ -76,7 +76,7 @@ fn median(samples: &mut [f64]) -> f64 {
 }
 
 /// Returns the processor time of the server's thread per message, in nanoseconds.
-fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
+fn measure(rival: fn(TcpStream) -> ServerFuture) -> io::Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let server = thread::spawn(move || -> io::Result<u64> {
@@ -85,15 +85,15 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let before = ran()?;
-        let running = async {
+        let before = cpu_time()?;
+        let serving = async {
             rival(TcpStream::from_std(stream)?).await;
             io::Result::Ok(())
         };
-        tokio::task::LocalSet::new().block_on(&runtime, running)?;
-        Ok(ran()? - before)
+        tokio::task::LocalSet::new().block_on(&runtime, serving)?;
+        Ok(cpu_time()? - before)
     });
-    let mut stream = Blocking::connect(address)?;
+    let mut stream = BlockingTcpStream::connect(address)?;
     stream.write_all(REQUEST)?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -102,7 +102,7 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
         head.extend(byte);
     }
     // Only now may the server send: everything after the head is its messages.
-    stream.write_all(&GO)?;
+    stream.write_all(&START_SIGNAL)?;
     let mut expected = vec![0x82, 20];
     expected.extend_from_slice(&PAYLOAD);
     let total = WRITERS * MESSAGES * FRAME_SIZE;
@@ -122,9 +122,9 @@ fn measure(rival: fn(TcpStream) -> Running) -> io::Result<f64> {
         filled -= whole;
     }
     drop(stream);
-    let ran = server.join().map_err(|_| io::Error::other("the server panicked"))??;
+    let cpu_time = server.join().map_err(|_| io::Error::other("the server panicked"))??;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    Ok(ran as f64 / (WRITERS * MESSAGES) as f64)
+    Ok(cpu_time as f64 / (WRITERS * MESSAGES) as f64)
 }
 
 fn pin(core: usize) -> io::Result<()> {
@@ -134,7 +134,7 @@ fn pin(core: usize) -> io::Result<()> {
 }
 
 /// Returns the processor time of this thread, in nanoseconds.
-fn ran() -> io::Result<u64> {
+fn cpu_time() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     text.split(' ')
         .next()
@@ -163,7 +163,7 @@ where
 async fn read<T, E>(
     mut stream: impl Stream<Item = Result<T, E>> + Unpin + 'static,
 ) -> JoinHandle<()> {
-    assert!(stream.next().await.is_some(), "the word to begin");
+    assert!(stream.next().await.is_some(), "the start signal");
     tokio::task::spawn_local(async move {
         while stream.next().await.is_some_and(|message| message.is_ok()) {}
     })
@@ -189,7 +189,7 @@ async fn tungstenite_channel(stream: TcpStream) {
     let socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
     let (sink, stream) = socket.split();
     let reading = read(stream).await;
-    through_a_channel(sink, || Message::Binary(payload())).await;
+    send_through_channel(sink, || Message::Binary(payload())).await;
     let _ = reading.await;
 }
 
@@ -212,7 +212,7 @@ async fn tokio_websockets(stream: TcpStream) {
         tokio_websockets::ServerBuilder::new().accept(stream).await.expect("an upgrade");
     let (sink, stream) = socket.split();
     let reading = read(stream).await;
-    through_a_channel(sink, || tokio_websockets::Message::binary(payload())).await;
+    send_through_channel(sink, || tokio_websockets::Message::binary(payload())).await;
     let _ = reading.await;
 }
 
@@ -224,7 +224,7 @@ async fn yawc(stream: TcpStream) {
             .expect("a connection");
     let (sink, stream) = socket.split();
     let reading = read(stream.map(Ok::<_, Infallible>)).await;
-    through_a_channel(sink, || yawc::Frame::binary(payload())).await;
+    send_through_channel(sink, || yawc::Frame::binary(payload())).await;
     let _ = reading.await;
 }
 
@@ -234,7 +234,7 @@ async fn sockudo(stream: TcpStream) {
     let socket = sockudo_ws::WebSocketStream::server(stream, config);
     let (sink, stream) = StreamExt::split(socket);
     let reading = read(stream).await;
-    through_a_channel(sink, || sockudo_ws::Message::Binary(payload())).await;
+    send_through_channel(sink, || sockudo_ws::Message::Binary(payload())).await;
     let _ = reading.await;
 }
 
@@ -242,11 +242,11 @@ async fn fastwebsockets(stream: TcpStream) {
     let stream = accept(stream).await.expect("an upgrade");
     let socket = FastWebSocket::after_handshake(stream, Role::Server);
     let (mut read, write_half) = socket.split(tokio::io::split);
-    let mut no_answers = |_| async { io::Result::Ok(()) };
-    read.read_frame(&mut no_answers).await.expect("the word to begin");
+    let mut discard_control = |_| async { io::Result::Ok(()) };
+    read.read_frame(&mut discard_control).await.expect("the start signal");
     let reading = tokio::task::spawn_local(async move {
-        let mut no_answers = |_| async { io::Result::Ok(()) };
-        while read.read_frame(&mut no_answers).await.is_ok() {}
+        let mut discard_control = |_| async { io::Result::Ok(()) };
+        while read.read_frame(&mut discard_control).await.is_ok() {}
     });
     write(Arc::new(Mutex::new(write_half)), |half| async move {
         for _ in 0..MESSAGES {
@@ -260,7 +260,7 @@ async fn fastwebsockets(stream: TcpStream) {
 
 /// Sends the writers' messages through a channel with a capacity of 1,024 to a task that feeds all
 /// queued messages, then flushes.
-async fn through_a_channel<M, K>(mut sink: K, message: impl Fn() -> M + Copy + 'static)
+async fn send_through_channel<M, K>(mut sink: K, message: impl Fn() -> M + Copy + 'static)
 where
     M: 'static,
     K: Sink<M> + Unpin + 'static,

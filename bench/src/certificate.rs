@@ -19,13 +19,14 @@ use crate::mode::Certificate;
 /// # Errors
 ///
 /// If the certificate cannot be created or written.
-pub fn make(folder: &Path) -> anyhow::Result<Certificate> {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
-        .context("a certificate cannot be made")?;
+pub fn generate(folder: &Path) -> anyhow::Result<Certificate> {
+    let generated =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
+            .context("cannot generate a certificate")?;
     let certificate =
         Certificate { chain: folder.join("certificate.pem"), key: folder.join("key.pem") };
-    fs::write(&certificate.chain, made.cert.pem())?;
-    fs::write(&certificate.key, made.signing_key.serialize_pem())?;
+    fs::write(&certificate.chain, generated.cert.pem())?;
+    fs::write(&certificate.key, generated.signing_key.serialize_pem())?;
     Ok(certificate)
 }
 
@@ -35,7 +36,7 @@ pub fn make(folder: &Path) -> anyhow::Result<Certificate> {
 /// # Errors
 ///
 /// If the certificate cannot be read.
-pub fn trust(path: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+pub fn client_config(path: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let certificate = CertificateDer::from_pem_file(path)
         .with_context(|| format!("{} is no certificate", path.display()))?;
     let mut roots = RootCertStore::empty();

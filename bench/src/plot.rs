@@ -38,26 +38,26 @@ const STYLE: &str = "\
 
 /// The kind of rival that a bar represents.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Ours,
-    Theirs,
-    Bare,
+enum RivalKind {
+    Sockeye,
+    Other,
+    BareEcho,
 }
 
-impl Kind {
+impl RivalKind {
     fn of(rival: &str) -> Self {
         match rival {
-            rival if is_bare(rival) => Self::Bare,
-            rival if rival.starts_with("sockeye") => Self::Ours,
-            _ => Self::Theirs,
+            rival if is_bare(rival) => Self::BareEcho,
+            rival if rival.starts_with("sockeye") => Self::Sockeye,
+            _ => Self::Other,
         }
     }
 
     const fn class(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
-            Self::Theirs => "theirs",
-            Self::Bare => "bare",
+            Self::Sockeye => "ours",
+            Self::Other => "theirs",
+            Self::BareEcho => "bare",
         }
     }
 }
@@ -122,9 +122,9 @@ fn header(out: &mut String) {
     );
     text(out, (20.0, 52.0), "faint", "start", &subtitle);
     let legend = [
-        (Kind::Ours, "Sockeye"),
-        (Kind::Theirs, "other WebSocket servers"),
-        (Kind::Bare, "bare echoes"),
+        (RivalKind::Sockeye, "Sockeye"),
+        (RivalKind::Other, "other WebSocket servers"),
+        (RivalKind::BareEcho, "bare echoes"),
     ];
     let mut left = 20.0;
     for (kind, name) in legend {
@@ -143,23 +143,23 @@ fn header(out: &mut String) {
 fn axis(out: &mut String, end: f64, height: f64) {
     let top = HEADER + GROUP_TITLE - 3.0;
     let bottom = height - FOOTER + 4.0;
-    let mut at = 0.0;
-    while at <= end {
-        let x = position(at, end);
-        let class = if is_one(at) { "one" } else { "grid" };
+    let mut tick = 0.0;
+    while tick <= end {
+        let x = position(tick, end);
+        let class = if is_one(tick) { "one" } else { "grid" };
         let _ = writeln!(
             out,
             "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
         );
         for y in [HEADER - 6.0, bottom + 16.0] {
-            text(out, (x, y), "faint", "middle", &format!("{at}×"));
+            text(out, (x, y), "faint", "middle", &format!("{tick}×"));
         }
-        at += 0.5;
+        tick += 0.5;
     }
 }
 
-fn is_one(at: f64) -> bool {
-    (at - 1.0).abs() < f64::EPSILON
+fn is_one(ratio: f64) -> bool {
+    (ratio - 1.0).abs() < f64::EPSILON
 }
 
 fn position(ratio: f64, end: f64) -> f64 {
@@ -185,15 +185,15 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], e
         let middle = y + BAR - 2.5;
         text(out, (LEFT - 8.0, middle), "text", "end", &summary.rival);
         let right = position(ratio.min(end), end);
-        let class = Kind::of(&summary.rival).class();
+        let class = RivalKind::of(&summary.rival).class();
         let _ = writeln!(
             out,
             "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR}\" \
              rx=\"2\"/>",
             right - LEFT
         );
-        let cut = *ratio > end;
-        if cut {
+        let is_truncated = *ratio > end;
+        if is_truncated {
             // A gap in the page's color near the end marks a truncated bar.
             let x = right - 16.0;
             let _ = writeln!(

@@ -30,8 +30,8 @@ pub struct Rival {
     /// `true` if the rival can be started with fan-out of every message to all connections.
     pub fan_out: bool,
     /// The script that builds the rival, if not `cargo build`. A rival that has not been built is
-    /// left out.
-    pub built_by: Option<&'static str>,
+    /// skipped.
+    pub build_script: Option<&'static str>,
 }
 
 /// Versions of HTTP that a rival can be started with.
@@ -105,14 +105,14 @@ pub const ALL: &[Rival] = &[
         deflate: DeflateMode::ALL,
         tls: true,
         fan_out: true,
-        built_by: Some(FOREIGN_BUILD_SCRIPT),
+        build_script: Some(FOREIGN_BUILD_SCRIPT),
         ..websocket("uWebSockets", "uwebsockets", &[])
     },
     Rival {
         deflate: &[DeflateMode::NoTakeover],
         tls: true,
         fan_out: true,
-        built_by: Some(FOREIGN_BUILD_SCRIPT),
+        build_script: Some(FOREIGN_BUILD_SCRIPT),
         ..websocket("gorilla", "gorilla", &[])
     },
     Rival { http: HttpVersions::Both, ..websocket("axum", "axum", &["feed"]) },
@@ -137,7 +137,7 @@ const fn websocket(
         deflate: &[],
         tls: false,
         fan_out: false,
-        built_by: None,
+        build_script: None,
     }
 }
 

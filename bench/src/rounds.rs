@@ -81,9 +81,14 @@ impl Plan<'_> {
     /// runs after the same one on a core that it has heated.
     fn rivals_in_order(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
         let mode = scenario.mode(&self.settings.certificate);
-        let able: Vec<_> = self.rivals.iter().filter(|rival| rival.supports(&mode)).collect();
-        let first = (round - 1) % able.len().max(1);
-        able[first..].iter().chain(&able[..first]).copied().collect::<Vec<_>>().into_iter()
+        let supported: Vec<_> = self.rivals.iter().filter(|rival| rival.supports(&mode)).collect();
+        let first = (round - 1) % supported.len().max(1);
+        supported[first..]
+            .iter()
+            .chain(&supported[..first])
+            .copied()
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Takes one sample, and repeats it while it is disturbed and tries are left.
@@ -162,8 +167,8 @@ mod tests {
             (1..=3).map(|round| plan.rivals_in_order(tls, round).next().unwrap().name).collect();
         assert!(first[0] != first[1] && first[1] != first[2]);
         assert!(plan.rivals_in_order(tls, 1).all(|rival| rival.tls));
-        let able = rival::ALL.iter().filter(|rival| rival.tls).count();
-        assert_eq!(plan.rivals_in_order(tls, 2).count(), able);
+        let supported = rival::ALL.iter().filter(|rival| rival.tls).count();
+        assert_eq!(plan.rivals_in_order(tls, 2).count(), supported);
     }
 
     #[test]

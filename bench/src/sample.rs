@@ -65,7 +65,7 @@ pub fn take(
     folder: &Path,
 ) -> anyhow::Result<Sample> {
     let mode = scenario.mode(&settings.certificate);
-    let server = on_core(settings.server_core, || RunningServer::start(rival, &mode, folder))?
+    let server = run_on_core(settings.server_core, || RunningServer::start(rival, &mode, folder))?
         .with_context(|| format!("{} does not start", rival.program))?;
     let duration = match scenario.seconds {
         Some(seconds) => Duration::from_secs(seconds.into()),
@@ -93,7 +93,7 @@ pub fn take(
     if let Some(certificate) = &mode.tls {
         driver.arg("--certificate").arg(&certificate.chain);
     }
-    let output = on_core(settings.driver_core, || driver.output())?.context("driver")?;
+    let output = run_on_core(settings.driver_core, || driver.output())?.context("driver")?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!("{}", reason.trim());
@@ -120,7 +120,7 @@ fn is_disturbed(report: &Report) -> bool {
 }
 
 /// Runs `start` with this thread pinned to one core; a process started there inherits the core.
-fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
+fn run_on_core<T>(core: usize, start: impl FnOnce() -> T) -> anyhow::Result<T> {
     let before = sched_getaffinity(None)?;
     let mut set = CpuSet::new();
     set.set(core);

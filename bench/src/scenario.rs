@@ -85,7 +85,7 @@ pub fn all() -> Vec<Scenario> {
         (20, 4, 100, 1),
     ] {
         all.push(Scenario {
-            name: format!("http2-{}-{connections}c-{streams}s-{in_flight}f", size(length)),
+            name: format!("http2-{}-{connections}c-{streams}s-{in_flight}f", size_label(length)),
             streams: Some(streams),
             ..echo(Group::Http2, "http2", length, connections, in_flight)
         });
@@ -143,9 +143,15 @@ fn echo_of_every_size() -> Vec<Scenario> {
     scenarios
 }
 
-fn echo(group: Group, what: &str, length: usize, connections: usize, in_flight: usize) -> Scenario {
+fn echo(
+    group: Group,
+    prefix: &str,
+    length: usize,
+    connections: usize,
+    in_flight: usize,
+) -> Scenario {
     Scenario {
-        name: format!("{what}-{}-{connections}c-{in_flight}f", size(length)),
+        name: format!("{prefix}-{}-{connections}c-{in_flight}f", size_label(length)),
         group,
         pattern: TrafficPattern::Echo,
         payload: PayloadKind::Binary,
@@ -159,7 +165,7 @@ fn echo(group: Group, what: &str, length: usize, connections: usize, in_flight: 
     }
 }
 
-fn size(length: usize) -> String {
+fn size_label(length: usize) -> String {
     match length {
         length if length.is_multiple_of(KIB * KIB) => format!("{}MiB", length / (KIB * KIB)),
         length if length.is_multiple_of(KIB) => format!("{}KiB", length / KIB),

@@ -78,11 +78,12 @@ pub fn summarize(samples: &[Sample]) -> Vec<Summary> {
     let scenarios = distinct(samples.iter().map(|sample| sample.scenario.as_str()));
     let mut all = Vec::new();
     for scenario in scenarios {
-        let here: Vec<_> = samples.iter().filter(|sample| sample.scenario == scenario).collect();
-        let rivals = distinct(here.iter().map(|sample| sample.rival.as_str()));
+        let of_scenario: Vec<_> =
+            samples.iter().filter(|sample| sample.scenario == scenario).collect();
+        let rivals = distinct(of_scenario.iter().map(|sample| sample.rival.as_str()));
         let mut summaries: Vec<_> = rivals
             .into_iter()
-            .filter_map(|rival| summarize_rival(&here, scenario, rival))
+            .filter_map(|rival| summarize_rival(&of_scenario, scenario, rival))
             .collect();
         set_ratios(&mut summaries);
         all.append(&mut summaries);
@@ -123,17 +124,17 @@ fn set_ratios(summaries: &mut [Summary]) {
 }
 
 fn summarize_rival(samples: &[&Sample], scenario: &str, rival: &str) -> Option<Summary> {
-    let own: Vec<_> = samples.iter().copied().filter(|sample| sample.rival == rival).collect();
-    let clean: Vec<_> = own.iter().copied().filter(|sample| !sample.disturbed).collect();
-    let all_disturbed = clean.is_empty();
-    let counted = if all_disturbed { &own } else { &clean };
+    let of_rival: Vec<_> = samples.iter().copied().filter(|sample| sample.rival == rival).collect();
+    let undisturbed: Vec<_> = of_rival.iter().copied().filter(|sample| !sample.disturbed).collect();
+    let all_disturbed = undisturbed.is_empty();
+    let counted = if all_disturbed { &of_rival } else { &undisturbed };
     let sorted = |value: &dyn Fn(&Report) -> Option<f64>| {
         let mut values: Vec<_> =
             counted.iter().filter_map(|sample| value(&sample.report)).collect();
         values.sort_by(f64::total_cmp);
         values
     };
-    let middle = |value: &dyn Fn(&Report) -> Option<f64>| median(&sorted(value));
+    let median_of = |value: &dyn Fn(&Report) -> Option<f64>| median(&sorted(value));
     let memory = sorted(&|r| r.memory.map(|memory| memory.per_connection));
     let (metric, values) = if memory.is_empty() {
         let processor = sorted(&|r| r.server.map(|server| server.microseconds_per_message));
@@ -141,13 +142,14 @@ fn summarize_rival(samples: &[&Sample], scenario: &str, rival: &str) -> Option<S
     } else {
         (Metric::Memory, memory)
     };
-    let percentile = |pick: fn(&Percentiles) -> f64| middle(&move |r| r.latency.as_ref().map(pick));
+    let percentile =
+        |pick: fn(&Percentiles) -> f64| median_of(&move |r| r.latency.as_ref().map(pick));
     let latency = percentile(|latency| latency.p50)
         .zip(percentile(|latency| latency.p99))
         .zip(percentile(|latency| latency.p999))
         .map(|((p50, p99), p999)| [p50, p99, p999]);
-    let sent = middle(&|r| r.sent.map(|sent| as_f64(sent) / r.seconds));
-    let received = middle(&|r| r.sent.map(|sent| as_f64(r.messages) / as_f64(sent)));
+    let sent = median_of(&|r| r.sent.map(|sent| as_f64(sent) / r.seconds));
+    let received = median_of(&|r| r.sent.map(|sent| as_f64(r.messages) / as_f64(sent)));
     let open_loop = sent
         .zip(received)
         .map(|(sent_per_second, received)| OpenLoop { sent_per_second, received });
@@ -159,12 +161,12 @@ fn summarize_rival(samples: &[&Sample], scenario: &str, rival: &str) -> Option<S
         baseline: None,
         to_baseline: None,
         to_best: None,
-        messages_per_second: middle(&|r| Some(r.messages_per_second))?,
-        server_busy: middle(&|r| r.server.map(|server| server.busy))?,
+        messages_per_second: median_of(&|r| Some(r.messages_per_second))?,
+        server_busy: median_of(&|r| r.server.map(|server| server.busy))?,
         latency,
         open_loop,
         counted: counted.len(),
-        discarded: own.len() - counted.len(),
+        discarded: of_rival.len() - counted.len(),
         all_disturbed,
     })
 }

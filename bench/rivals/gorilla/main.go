@@ -43,7 +43,7 @@ type arguments struct {
 
 func main() {
 	runtime.GOMAXPROCS(1)
-	asked, err := parse(os.Args[1:])
+	options, err := parse(os.Args[1:])
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,19 +51,19 @@ func main() {
 		ReadBufferSize:    readBufferSize,
 		WriteBufferSize:   writeBufferSize,
 		WriteBufferPool:   &sync.Pool{},
-		EnableCompression: asked.deflate,
+		EnableCompression: options.deflate,
 	}
 	handle := echo
-	if asked.fanOut {
-		handle = newRoom().join
+	if options.fanOut {
+		handle = newHub().join
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-		connection, err := upgrader.Upgrade(answer, request, nil)
+	server := &http.Server{Handler: http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		connection, err := upgrader.Upgrade(writer, request, nil)
 		if err != nil {
 			return
 		}
 		defer connection.Close()
-		if asked.deflate {
+		if options.deflate {
 			if err := connection.SetCompressionLevel(flate.BestSpeed); err != nil {
 				return
 			}
@@ -71,25 +71,25 @@ func main() {
 		handle(connection)
 	})}
 	// Go sets TCP_NODELAY on every connection.
-	listener, err := net.Listen("tcp", asked.address)
+	listener, err := net.Listen("tcp", options.address)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("listening on %s\n", listener.Addr())
-	if asked.chain != "" {
+	if options.chain != "" {
 		// No HTTP/2: gorilla cannot upgrade its requests.
 		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
-		log.Fatal(server.ServeTLS(listener, asked.chain, asked.key))
+		log.Fatal(server.ServeTLS(listener, options.chain, options.key))
 	}
 	log.Fatal(server.Serve(listener))
 }
 
-func parse(values []string) (asked arguments, err error) {
+func parse(values []string) (options arguments, err error) {
 	usage := errors.New("arguments: ADDR [send|feed] [--deflate no-takeover] [--tls CERT KEY] [--fan-out]")
 	if len(values) == 0 {
-		return asked, usage
+		return options, usage
 	}
-	asked.address = values[0]
+	options.address = values[0]
 	values = values[1:]
 	if len(values) > 0 && (values[0] == "send" || values[0] == "feed") {
 		values = values[1:]
@@ -97,19 +97,19 @@ func parse(values []string) (asked arguments, err error) {
 	for len(values) > 0 {
 		switch {
 		case values[0] == "--deflate" && len(values) > 1 && values[1] == "no-takeover":
-			asked.deflate = true
+			options.deflate = true
 			values = values[2:]
 		case values[0] == "--tls" && len(values) > 2:
-			asked.chain, asked.key = values[1], values[2]
+			options.chain, options.key = values[1], values[2]
 			values = values[3:]
 		case values[0] == "--fan-out":
-			asked.fanOut = true
+			options.fanOut = true
 			values = values[1:]
 		default:
-			return asked, usage
+			return options, usage
 		}
 	}
-	return asked, nil
+	return options, nil
 }
 
 func echo(connection *websocket.Conn) {
@@ -129,21 +129,21 @@ func echo(connection *websocket.Conn) {
 	}
 }
 
-// room holds a channel for each of its connections, as gorilla's own chat example does.
-type room struct {
+// hub holds a channel for each of its connections, as gorilla's own chat example does.
+type hub struct {
 	lock    sync.RWMutex
 	members map[chan *websocket.PreparedMessage]struct{}
 }
 
-func newRoom() *room {
-	return &room{members: make(map[chan *websocket.PreparedMessage]struct{})}
+func newHub() *hub {
+	return &hub{members: make(map[chan *websocket.PreparedMessage]struct{})}
 }
 
-func (room *room) join(connection *websocket.Conn) {
+func (hub *hub) join(connection *websocket.Conn) {
 	messages := make(chan *websocket.PreparedMessage, channelCapacity)
-	room.lock.Lock()
-	room.members[messages] = struct{}{}
-	room.lock.Unlock()
+	hub.lock.Lock()
+	hub.members[messages] = struct{}{}
+	hub.lock.Unlock()
 	go func() {
 		for message := range messages {
 			if connection.WritePreparedMessage(message) != nil {
@@ -160,18 +160,18 @@ func (room *room) join(connection *websocket.Conn) {
 		if err != nil {
 			break
 		}
-		room.publish(message)
+		hub.publish(message)
 	}
-	room.lock.Lock()
-	delete(room.members, messages)
-	room.lock.Unlock()
+	hub.lock.Lock()
+	delete(hub.members, messages)
+	hub.lock.Unlock()
 	close(messages)
 }
 
-func (room *room) publish(message *websocket.PreparedMessage) {
-	room.lock.RLock()
-	defer room.lock.RUnlock()
-	for member := range room.members {
+func (hub *hub) publish(message *websocket.PreparedMessage) {
+	hub.lock.RLock()
+	defer hub.lock.RUnlock()
+	for member := range hub.members {
 		member <- message
 	}
 }

@@ -27,7 +27,7 @@ struct Arguments {
     bool fan_out = false;
 };
 
-struct Nothing {};
+struct ConnectionData {};
 
 std::optional<Arguments> parse(int count, char **values) {
     if (count < 2) {
@@ -70,7 +70,7 @@ std::optional<Arguments> parse(int count, char **values) {
 
 // Configures no idle timeout, no pings, and no limit on data waiting to be written.
 template <bool SSL>
-typename uWS::TemplatedApp<SSL>::template WebSocketBehavior<Nothing> behavior(uWS::CompressOptions compression) {
+typename uWS::TemplatedApp<SSL>::template WebSocketBehavior<ConnectionData> behavior(uWS::CompressOptions compression) {
     return {
         .compression = compression,
         .maxPayloadLength = max_payload_length,
@@ -106,7 +106,7 @@ int serve(const Arguments &arguments) {
         };
     }
     bool listening = false;
-    app.template ws<Nothing>("/*", std::move(handlers));
+    app.template ws<ConnectionData>("/*", std::move(handlers));
     app.listen(arguments.host, arguments.port, [&](us_listen_socket_t *socket) {
         if (socket) {
             listening = true;

@@ -94,7 +94,7 @@ fn drive(arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(path) = &arguments.certificate {
         let name = ServerName::IpAddress(arguments.address.ip().into());
-        load = load.tls(certificate::trust(path)?, name);
+        load = load.tls(certificate::client_config(path)?, name);
     }
     if let Some(pid) = arguments.server_pid {
         load = load.server_process(pid);

@@ -55,7 +55,7 @@ struct Arguments {
     /// Core of the driver.
     #[arg(long, default_value_t = 1)]
     driver_core: usize,
-    /// Run nothing, and show the samples of these files that --json wrote, separated by commas;
+    /// Take no samples, and show those in these files that --json wrote, separated by commas;
     /// scenarios, groups and rivals select among them.
     #[arg(long, value_delimiter = ',', conflicts_with = "quick")]
     from: Vec<PathBuf>,
@@ -84,10 +84,10 @@ fn main() -> anyhow::Result<()> {
         read(&arguments, &scenarios, &rivals)?
     };
     outcome.samples.sort_by_key(|sample| sort_key(&scenarios, &rivals, sample));
-    show(&arguments, &outcome)?;
+    write_results(&arguments, &outcome)?;
     match outcome.failures.len() {
         0 => Ok(()),
-        failures => bail!("{failures} did not serve as they should"),
+        failures => bail!("{failures} runs failed"),
     }
 }
 
@@ -120,8 +120,8 @@ fn scenarios(arguments: &Arguments) -> anyhow::Result<Vec<Scenario>> {
             .collect(),
         (false, true) if !arguments.all => scenario::quick(),
         (false, _) => {
-            let all_meant = arguments.all || !arguments.from.is_empty();
-            ensure!(all_meant, "name a scenario or a --group, or say --all or --quick");
+            let run_all = arguments.all || !arguments.from.is_empty();
+            ensure!(run_all, "name a scenario or a --group, or use --all or --quick");
             all
         }
     };
@@ -146,14 +146,14 @@ fn rivals(arguments: &Arguments) -> anyhow::Result<Vec<Rival>> {
 
 /// Returns the rivals whose programs exist; for each of the others, prints the command that builds
 /// it.
-fn built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
-    let (built, missing): (Vec<Rival>, Vec<Rival>) =
+fn retain_built(rivals: &[Rival], folder: &Path) -> Vec<Rival> {
+    let (available, missing): (Vec<Rival>, Vec<Rival>) =
         rivals.iter().partition(|rival| rival.is_built(folder));
     for rival in missing {
-        let builder = rival.built_by.unwrap_or("cargo build --release --bins");
-        eprintln!("left out: {}, as {} has not been built ({builder})", rival.name, rival.program);
+        let builder = rival.build_script.unwrap_or("cargo build --release --bins");
+        eprintln!("skipped: {}, as {} has not been built ({builder})", rival.name, rival.program);
     }
-    built
+    available
 }
 
 /// A temporary folder for the certificate, removed when dropped.
@@ -176,7 +176,7 @@ impl Drop for TemporaryFolder {
 
 fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyhow::Result<Outcome> {
     let folder = env::current_exe()?.parent().context("the runner has a folder")?.to_owned();
-    let rivals = built(rivals, &folder);
+    let rivals = retain_built(rivals, &folder);
     // The servers inherit the limit.
     files::raise_limit()?;
     let temporary = TemporaryFolder::new().context("no folder for the certificate")?;
@@ -189,7 +189,7 @@ fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyho
     };
     plan.run(&folder, |event| {
         match event {
-            RaceEvent::Sample(sample) => progress(sample, plan.rounds),
+            RaceEvent::Sample(sample) => print_progress(sample, plan.rounds),
             RaceEvent::Failure(failure) => eprintln!("{}", describe(failure)),
             RaceEvent::Round(outcome) => write_json(arguments, outcome)?,
         }
@@ -210,7 +210,7 @@ fn sample_settings(
         driver_core: arguments.driver_core,
         duration: Duration::try_from_secs_f64(seconds).context("--seconds")?,
         warm_up: Duration::try_from_secs_f64(warm_up).context("--warm-up")?,
-        certificate: certificate::make(&temporary.0)?,
+        certificate: certificate::generate(&temporary.0)?,
     })
 }
 
@@ -220,9 +220,9 @@ fn read(
     scenarios: &[Scenario],
     rivals: &[Rival],
 ) -> anyhow::Result<Outcome> {
-    let wanted = |scenario: &str, rival: &str| {
-        scenarios.iter().any(|wanted| wanted.name == scenario)
-            && rivals.iter().any(|wanted| wanted.name == rival)
+    let selected = |scenario: &str, rival: &str| {
+        scenarios.iter().any(|selected| selected.name == scenario)
+            && rivals.iter().any(|selected| selected.name == rival)
     };
     let mut all = Outcome::default();
     for path in &arguments.from {
@@ -231,8 +231,8 @@ fn read(
         all.samples.extend(outcome.samples);
         all.failures.extend(outcome.failures);
     }
-    all.samples.retain(|sample| wanted(&sample.scenario, &sample.rival));
-    all.failures.retain(|failure| wanted(&failure.scenario, &failure.rival));
+    all.samples.retain(|sample| selected(&sample.scenario, &sample.rival));
+    all.failures.retain(|failure| selected(&failure.scenario, &failure.rival));
     Ok(all)
 }
 
@@ -244,7 +244,7 @@ fn sort_key(scenarios: &[Scenario], rivals: &[Rival], sample: &Sample) -> [Optio
     ]
 }
 
-fn show(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
+fn write_results(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<()> {
     let summaries = summarize(&outcome.samples);
     println!("{}", table::render(&summaries));
     for failure in &outcome.failures {
@@ -276,10 +276,10 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 fn describe(failure: &Failure) -> String {
     let Failure { scenario, rival, reason } = failure;
-    format!("out of {scenario}: {rival}, as {reason}")
+    format!("{rival} failed in {scenario}: {reason}")
 }
 
-fn progress(sample: &Sample, rounds: usize) {
+fn print_progress(sample: &Sample, rounds: usize) {
     let report = &sample.report;
     let value = match (report.memory, report.server) {
         (Some(memory), _) => format!("{:8.0} B ", memory.per_connection),

@@ -25,8 +25,8 @@ fn main() -> io::Result<()> {
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {
-    while let Some(rest) = poll_fn(|cx| poll_echo(&mut stream, cx)).await? {
-        stream.write_all(&rest).await?;
+    while let Some(unwritten) = poll_fn(|cx| poll_echo(&mut stream, cx)).await? {
+        stream.write_all(&unwritten).await?;
     }
     Ok(())
 }

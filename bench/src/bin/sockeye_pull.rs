@@ -81,8 +81,9 @@ where
 
 fn options(deflate: Option<DeflateMode>) -> Options {
     let Some(deflate) = deflate else { return Options::new() };
-    let alone = deflate == DeflateMode::NoTakeover;
-    let deflate =
-        sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
+    let no_takeover = deflate == DeflateMode::NoTakeover;
+    let deflate = sockeye::Deflate::new()
+        .no_context_takeover(no_takeover)
+        .peer_no_context_takeover(no_takeover);
     Options::new().deflate(deflate.threshold(0))
 }

@@ -38,9 +38,10 @@ fn run<H: Handler>(
     let backend = if arguments.io_uring { Backend::IoUring } else { Backend::Readiness };
     let mut server = Server::new(make).backend(backend).workers(1).max_connections(20_000);
     if let Some(deflate) = arguments.mode.deflate {
-        let alone = deflate == DeflateMode::NoTakeover;
-        let deflate =
-            sockeye::Deflate::new().no_context_takeover(alone).peer_no_context_takeover(alone);
+        let no_takeover = deflate == DeflateMode::NoTakeover;
+        let deflate = sockeye::Deflate::new()
+            .no_context_takeover(no_takeover)
+            .peer_no_context_takeover(no_takeover);
         server = server.options(Options::new().deflate(deflate.threshold(0)));
     }
     if let Some(certificate) = &arguments.mode.tls {

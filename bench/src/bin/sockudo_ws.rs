@@ -65,10 +65,10 @@ async fn echo_http2(mut socket: WebSocketStream<Stream<Http2>>) {
 
 async fn compressed(stream: TcpStream, deflate: DeflateMode) -> Result<(), Error> {
     let stream = accept_deflate(stream, Some(deflate)).await?;
-    let alone = deflate == DeflateMode::NoTakeover;
+    let no_takeover = deflate == DeflateMode::NoTakeover;
     let deflate = DeflateConfig {
-        server_no_context_takeover: alone,
-        client_no_context_takeover: alone,
+        server_no_context_takeover: no_takeover,
+        client_no_context_takeover: no_takeover,
         compression_level: 1,
         compression_threshold: 0,
         ..DeflateConfig::default()

@@ -22,7 +22,7 @@ const READ_BUFFER_SIZE: usize = 16 * 1024;
 /// messages and ends, which the driver would notice.
 const CHANNEL_CAPACITY: usize = 4096;
 
-static EVERYONE: LazyLock<broadcast::Sender<Message>> =
+static BROADCAST: LazyLock<broadcast::Sender<Message>> =
     LazyLock::new(|| broadcast::channel(CHANNEL_CAPACITY).0);
 
 fn main() -> io::Result<()> {
@@ -43,7 +43,7 @@ async fn feed<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error>
 }
 
 async fn fan_out<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Error> {
-    let mut messages = EVERYONE.subscribe();
+    let mut messages = BROADCAST.subscribe();
     let mut socket = accept_async_with_config(stream, Some(config())).await?;
     loop {
         tokio::select! {
@@ -65,7 +65,7 @@ async fn fan_out<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Err
 fn publish(message: Message) {
     if is_data(&message) {
         // At least the connection that sent the message is subscribed.
-        let _ = EVERYONE.send(message);
+        let _ = BROADCAST.send(message);
     }
 }
 
