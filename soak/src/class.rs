@@ -17,7 +17,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// All classes, in the order of the ledger.
+    /// All classes, in the order of the report.
     pub const ALL: [Self; 6] =
         [Self::Echo, Self::Noise, Self::Feed, Self::Bye, Self::Burst, Self::Last];
 

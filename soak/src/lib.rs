@@ -3,9 +3,9 @@
 //! resources.
 
 mod class;
+mod counters;
 pub mod drive;
-mod ledger;
 pub mod serve;
 
 pub use class::Class;
-pub use ledger::{Figures, Ledger};
+pub use counters::{ServerCounters, Stats};

@@ -25,9 +25,9 @@ pub(super) enum Behaviour {
     /// Stops in the middle of a frame.
     HalfFrame,
     /// Sends random bytes in place of a request.
-    NoRequest,
+    RandomRequest,
     /// Sends random bytes in place of frames.
-    NoFrames,
+    RandomFrames,
     /// Sends a message beyond the limit.
     TooLong,
     /// Resets the connection in the middle of something.
@@ -35,7 +35,7 @@ pub(super) enum Behaviour {
     /// Leaves the closing handshake, started by either side, unfinished.
     Unfinished,
     /// Connects again and again.
-    Storm,
+    ReconnectStorm,
     /// Sends many messages at once, and always reads.
     Bursts,
     /// Reads the messages that precede a close frame with pauses longer than the close timeout.
@@ -54,12 +54,12 @@ const SHARES: [(Behaviour, usize); 18] = [
     (Behaviour::Silent, 4),
     (Behaviour::HalfHead, 4),
     (Behaviour::HalfFrame, 4),
-    (Behaviour::NoRequest, 4),
-    (Behaviour::NoFrames, 4),
+    (Behaviour::RandomRequest, 4),
+    (Behaviour::RandomFrames, 4),
     (Behaviour::TooLong, 3),
     (Behaviour::Reset, 4),
     (Behaviour::Unfinished, 4),
-    (Behaviour::Storm, 2),
+    (Behaviour::ReconnectStorm, 2),
     (Behaviour::Bursts, 2),
     (Behaviour::Pauses, 2),
 ];
@@ -98,15 +98,15 @@ impl fmt::Display for Behaviour {
             Self::Stopped => "stops reading",
             Self::Flood => "flood of messages",
             Self::Pings => "flood of pings",
-            Self::Silent => "says nothing",
+            Self::Silent => "sends nothing",
             Self::HalfHead => "half a request",
             Self::HalfFrame => "half a frame",
-            Self::NoRequest => "noise for a request",
-            Self::NoFrames => "noise for frames",
+            Self::RandomRequest => "random request",
+            Self::RandomFrames => "random frames",
             Self::TooLong => "over the limit",
             Self::Reset => "resets",
             Self::Unfinished => "unfinished closing",
-            Self::Storm => "reconnect storm",
+            Self::ReconnectStorm => "reconnect storm",
             Self::Bursts => "bursts, all read",
             Self::Pauses => "pauses before a close",
         })

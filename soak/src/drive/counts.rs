@@ -7,7 +7,7 @@ use super::behaviour::Behaviour;
 use super::session_error::SessionError;
 
 /// Number of error messages that are kept for each behaviour.
-const KEPT: usize = 4;
+const MAX_MESSAGES: usize = 4;
 
 /// The driver's counts, by behaviour.
 #[derive(Debug, Default)]
@@ -20,17 +20,18 @@ pub(super) struct Counts {
 /// Counts of the sessions of one behaviour.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    pub(super) begun: AtomicU64,
+    pub(super) started: AtomicU64,
     /// Sessions that ended as expected.
-    pub(super) done: AtomicU64,
+    pub(super) completed: AtomicU64,
     /// Sessions that a drain ended early.
-    pub(super) cut: AtomicU64,
-    /// Honest sessions among those that got no close frame.
-    pub(super) torn: AtomicU64,
+    pub(super) drained: AtomicU64,
+    /// Number of these whose behaviour is honest and that got no close frame.
+    pub(super) no_close_frame: AtomicU64,
     /// Sessions of connections unknown to the server.
     pub(super) unknown: AtomicU64,
-    pub(super) wrong: AtomicU64,
-    kept: Mutex<Vec<String>>,
+    /// Sessions that ended otherwise.
+    pub(super) failed: AtomicU64,
+    messages: Mutex<Vec<String>>,
 }
 
 impl Counts {
@@ -38,72 +39,73 @@ impl Counts {
         &self.rows[behaviour as usize]
     }
 
-    pub(super) fn begin(&self, behaviour: Behaviour) {
-        self.row(behaviour).begun.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn on_started(&self, behaviour: Behaviour) {
+        self.row(behaviour).started.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn done(&self, behaviour: Behaviour) {
-        self.row(behaviour).done.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn on_completed(&self, behaviour: Behaviour) {
+        self.row(behaviour).completed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn cut(&self, behaviour: Behaviour) {
-        self.row(behaviour).cut.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_drained(&self, behaviour: Behaviour) {
+        self.row(behaviour).drained.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a session that a drain ended: by a close frame, before its upgrade, or by breaking
-    /// the connection.
-    pub(super) fn drained(&self, behaviour: Behaviour, how: &SessionError) {
-        self.cut(behaviour);
+    /// Counts a session that a drain ended: with a close frame, before its upgrade, or without a
+    /// close frame.
+    pub(super) fn on_drained(&self, behaviour: Behaviour, error: &SessionError) {
+        self.count_drained(behaviour);
         let in_order = matches!(
-            how,
+            error,
             SessionError::Closed
                 | SessionError::Failed(Error::Closed(_) | Error::Connect(_))
                 | SessionError::NotUpgraded
         );
         if behaviour.is_honest() && !in_order {
             let row = self.row(behaviour);
-            row.torn.fetch_add(1, Ordering::Relaxed);
-            row.keep(behaviour, format!("torn by a drain: {how}"));
+            row.no_close_frame.fetch_add(1, Ordering::Relaxed);
+            row.print_once(behaviour, format!("no close frame in a drain: {error}"));
         }
     }
 
-    pub(super) fn went_wrong(&self, behaviour: Behaviour, wrong: &SessionError) {
+    pub(super) fn on_failed(&self, behaviour: Behaviour, error: &SessionError) {
         let row = self.row(behaviour);
-        if matches!(wrong, SessionError::NeverArrived) {
+        if matches!(error, SessionError::UnknownToServer) {
             row.unknown.fetch_add(1, Ordering::Relaxed);
-            row.keep(behaviour, wrong.to_string());
+            row.print_once(behaviour, error.to_string());
             return;
         }
-        row.wrong.fetch_add(1, Ordering::Relaxed);
-        row.keep(behaviour, format!("wrong: {wrong}"));
+        row.failed.fetch_add(1, Ordering::Relaxed);
+        row.print_once(behaviour, format!("failed: {error}"));
     }
 
     /// Returns the number of sessions that have begun and not ended.
     pub(super) fn active(&self) -> u64 {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let ended =
-            |row: &Row| read(&row.done) + read(&row.cut) + read(&row.unknown) + read(&row.wrong);
-        self.rows.iter().map(|row| read(&row.begun).saturating_sub(ended(row))).sum()
+        let ended = |row: &Row| {
+            read(&row.completed) + read(&row.drained) + read(&row.unknown) + read(&row.failed)
+        };
+        self.rows.iter().map(|row| read(&row.started).saturating_sub(ended(row))).sum()
     }
 
-    /// Returns the number of honest sessions whose connection a drain broke.
-    pub(super) fn torn(&self) -> u64 {
-        self.rows.iter().map(|row| row.torn.load(Ordering::Relaxed)).sum()
+    /// Returns the number of honest sessions that a drain ended without a close frame.
+    pub(super) fn no_close_frame(&self) -> u64 {
+        self.rows.iter().map(|row| row.no_close_frame.load(Ordering::Relaxed)).sum()
     }
 
     /// Returns the number of failed sessions of all behaviours.
-    pub(super) fn wrong(&self) -> u64 {
-        self.rows.iter().map(|row| row.wrong.load(Ordering::Relaxed)).sum()
+    pub(super) fn failed(&self) -> u64 {
+        self.rows.iter().map(|row| row.failed.load(Ordering::Relaxed)).sum()
     }
 }
 
 impl Row {
     /// Prints an error message that is new, and keeps it.
-    fn keep(&self, behaviour: Behaviour, sentence: String) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT && !kept.contains(&sentence) {
-            println!("soak: {behaviour}: {sentence}");
-            kept.push(sentence);
+    fn print_once(&self, behaviour: Behaviour, message: String) {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        if messages.len() < MAX_MESSAGES && !messages.contains(&message) {
+            println!("soak: {behaviour}: {message}");
+            messages.push(message);
         }
     }
 }

@@ -37,13 +37,13 @@ impl Session {
             if peer.send(OpCode::Text, b"more").await.is_err() {
                 return Ok(());
             }
-            let mut left = 40_000;
-            while left > 0 {
+            let mut remaining = 40_000;
+            while remaining > 0 {
                 sleep(Duration::from_millis(100)).await;
-                match peer.sip(4096).await {
+                match peer.discard(4096).await {
                     // The queue's policy may disconnect a slow peer.
                     Ok(0) | Err(_) => return Ok(()),
-                    Ok(length) => left -= length.min(left),
+                    Ok(length) => remaining -= length.min(remaining),
                 }
             }
         }
@@ -74,7 +74,7 @@ impl Session {
             }
             sleep(Duration::from_millis(250)).await;
         }
-        Err(peer.not_let_go())
+        Err(peer.not_disconnected())
     }
 
     pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -82,24 +82,24 @@ impl Session {
         for _ in 0..10 {
             let burst: Vec<u8> = (0..BURST).flat_map(|_| frame(OpCode::Binary, b"flood")).collect();
             peer.stream.write_all(&burst).await?;
-            let mut left = BURST;
-            while left > 0 {
+            let mut remaining = BURST;
+            while remaining > 0 {
                 match next(&mut peer).await? {
-                    Some((OpCode::Binary, payload)) if payload == b"flood" => left -= 1,
+                    Some((OpCode::Binary, payload)) if payload == b"flood" => remaining -= 1,
                     Some((OpCode::Ping, _)) => {}
                     Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
-                    Some(_) => return Err(SessionError::OtherEcho),
+                    Some(_) => return Err(SessionError::WrongEcho),
                 }
             }
             sleep(self.rng.time(500, 1500)).await;
         }
-        closed_by_us(&mut peer).await
+        closing_handshake(&mut peer).await
     }
 
     pub(super) async fn pings(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let reads = self.rng.one_in(2);
-        let room = if reads { None } else { SMALL_BUFFER };
-        let mut peer = Peer::upgraded(address, Class::Noise, room).await?;
+        let receive_buffer = if reads { None } else { SMALL_BUFFER };
+        let mut peer = Peer::upgraded(address, Class::Noise, receive_buffer).await?;
         for _ in 0..10 {
             // The server need not answer every ping, but it must answer the last one.
             let mut burst: Vec<u8> =
@@ -114,7 +114,7 @@ impl Session {
             }
             sleep(self.rng.time(500, 1000)).await;
         }
-        if reads { closed_by_us(&mut peer).await } else { Ok(peer.reset()?) }
+        if reads { closing_handshake(&mut peer).await } else { Ok(peer.reset()?) }
     }
 
     pub(super) async fn silent(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -138,20 +138,20 @@ impl Session {
         peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
-    pub(super) async fn no_request(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+    pub(super) async fn random_request(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::connect(address, None).await?;
         let length = 1 + self.rng.below(40_000);
-        let noise = self.rng.bytes(length);
+        let random_bytes = self.rng.bytes(length);
         // The server may disconnect before all is written.
-        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&noise)).await;
+        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&random_bytes)).await;
         peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
-    pub(super) async fn no_frames(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+    pub(super) async fn random_frames(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         let length = 1 + self.rng.below(4000);
-        let noise = self.rng.bytes(length);
-        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&noise)).await;
+        let random_bytes = self.rng.bytes(length);
+        let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&random_bytes)).await;
         peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
@@ -164,7 +164,7 @@ impl Session {
         let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&bytes)).await;
         let code = timeout(DISCONNECT_TIMEOUT, close_code(&mut peer))
             .await
-            .map_err(|_| SessionError::NotLetGo)??;
+            .map_err(|_| SessionError::NotDisconnected)??;
         if code != Some(CloseCode::MESSAGE_TOO_BIG) {
             return Err(SessionError::NoCloseFrame);
         }
@@ -208,14 +208,17 @@ impl Session {
         peer.send(OpCode::Text, b"go").await?;
         let code = timeout(DISCONNECT_TIMEOUT, close_code(&mut peer))
             .await
-            .map_err(|_| SessionError::NotLetGo)??;
+            .map_err(|_| SessionError::NotDisconnected)??;
         if code != Some(CloseCode::NORMAL_CLOSURE) {
             return Err(SessionError::NoCloseFrame);
         }
         peer.until_end(DISCONNECT_TIMEOUT).await
     }
 
-    pub(super) async fn storm(&mut self, address: SocketAddr) -> Result<(), SessionError> {
+    pub(super) async fn reconnect_storm(
+        &mut self,
+        address: SocketAddr,
+    ) -> Result<(), SessionError> {
         for _ in 0..10 {
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Text, b"again").await?;
@@ -231,7 +234,7 @@ impl Session {
 
 /// Returns the next frame, or an error after a timeout.
 pub(super) async fn next(peer: &mut Peer) -> Result<Option<(OpCode, Vec<u8>)>, SessionError> {
-    timeout(DISCONNECT_TIMEOUT, peer.frame()).await.map_err(|_| SessionError::Stuck)?
+    timeout(DISCONNECT_TIMEOUT, peer.frame()).await.map_err(|_| SessionError::TimedOut)?
 }
 
 /// Reads up to the pong that answers the last ping.
@@ -241,7 +244,7 @@ async fn last_pong(peer: &mut Peer) -> Result<(), SessionError> {
             Some((OpCode::Pong, payload)) if payload == b"last" => return Ok(()),
             Some((OpCode::Pong | OpCode::Ping, _)) => {}
             Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
-            Some(_) => return Err(SessionError::OtherEcho),
+            Some(_) => return Err(SessionError::WrongEcho),
         }
     }
 }
@@ -258,11 +261,12 @@ async fn close_code(peer: &mut Peer) -> Result<Option<CloseCode>, SessionError> 
 }
 
 /// Starts a closing handshake: the server must answer it, and end the connection.
-pub(super) async fn closed_by_us(peer: &mut Peer) -> Result<(), SessionError> {
+pub(super) async fn closing_handshake(peer: &mut Peer) -> Result<(), SessionError> {
     let deadline = Instant::now() + DISCONNECT_TIMEOUT;
     peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
-    let code =
-        timeout_at(deadline, close_code(peer)).await.map_err(|_| SessionError::NotLetGo)??;
+    let code = timeout_at(deadline, close_code(peer))
+        .await
+        .map_err(|_| SessionError::NotDisconnected)??;
     if code != Some(CloseCode::NORMAL_CLOSURE) {
         return Err(SessionError::NoCloseFrame);
     }

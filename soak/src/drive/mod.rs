@@ -6,7 +6,7 @@ mod counts;
 mod hostile;
 mod paced;
 mod peer;
-mod reading;
+mod procfs;
 mod report;
 mod rng;
 mod server;
@@ -33,27 +33,27 @@ use session::Session;
 pub use verdict::Verdict;
 
 /// Interval of the progress report.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Bounds of a cycle, from one drain to the next; between them it is a tenth of the soak. The
 /// shortest is long enough for each timeout to disconnect a peer once.
-const SHORTEST_CYCLE: Duration = Duration::from_secs(20);
-const LONGEST_CYCLE: Duration = Duration::from_secs(60);
+const MIN_CYCLE: Duration = Duration::from_secs(20);
+const MAX_CYCLE: Duration = Duration::from_secs(60);
 
 /// Percentage of the cycles that are the warm-up; at least one cycle is.
-const WARM_UP: usize = 30;
+const WARM_UP_PERCENT: usize = 30;
 
 /// Timeout after a drain for the last task to end and the last file to be closed.
-const SETTLE: Duration = Duration::from_secs(10);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Timeout of a drain: the server's own limit, with a margin for a busy machine.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Delay before the memory is measured, for the work of the allocator after the last free.
-const REST: Duration = Duration::from_secs(1);
+const SAMPLE_DELAY: Duration = Duration::from_secs(1);
 
 /// Interval at which the driver checks whether all connections were dropped.
-const A_MOMENT: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The parameters of a soak.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub struct Plan {
     pub connections: usize,
 }
 
-/// The phase of a cycle, which tells the connections what to do.
+/// The phase of a cycle, which the connections follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Connect to this address.
@@ -76,9 +76,9 @@ enum Phase {
     /// The server drains: sessions go on, and the server ends them.
     Drain,
     /// The server has ended its connections, and was sampled: drop what is left.
-    Empty,
+    Abort,
     /// Stop.
-    Over,
+    Stop,
 }
 
 /// Runs a soak of a server.
@@ -89,40 +89,42 @@ enum Phase {
 pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     let begin = Instant::now();
     let mut server = Server::start(&plan.program, plan.kind)?;
-    let fresh = server.sample().await?;
-    println!("soak: {:?}, {} connections: {fresh}", plan.kind, plan.connections);
+    let baseline = server.sample().await?;
+    println!("soak: {:?}, {} connections: {baseline}", plan.kind, plan.connections);
     let counts = Arc::new(Counts::default());
-    let (phase, phases) = watch::channel(Phase::Empty);
+    let (phase, phases) = watch::channel(Phase::Abort);
     let mut slots = JoinSet::new();
     for number in 0..plan.connections {
         let session = Session { counts: counts.clone(), rng: Rng::new(number as u64) };
         slots.spawn(slot(Behaviour::of(number), session, phases.clone()));
     }
-    let mut verdict = Verdict::new(fresh);
+    let mut verdict = Verdict::new(baseline);
     let ends = cycles(plan.duration);
     for (cycle, end) in ends.iter().enumerate() {
         let address = server.serve().await?;
         phase.send_replace(Phase::Run(address));
-        watch_until(begin + *end, begin, &mut server, &counts).await?;
+        report_until(begin + *end, begin, &mut server, &counts).await?;
         phase.send_replace(Phase::Drain);
-        let drained = timeout(DRAIN, server.drain()).await.context("the drain does not end")??;
-        let sample = settled(&mut server, verdict.fresh()).await?;
+        let drained = timeout(DRAIN_TIMEOUT, server.drain())
+            .await
+            .context("timed out waiting for the drain")??;
+        let sample = sample_after_drain(&mut server, verdict.baseline()).await?;
         println!("soak: cycle {cycle} drained: {drained}; {sample}");
         let trimmed =
             if server.trim().await { Some(server.sample().await?.resident) } else { None };
         verdict.cycle(&drained, sample, trimmed);
-        phase.send_replace(Phase::Empty);
+        phase.send_replace(Phase::Abort);
         while counts.active() > 0 {
-            sleep(A_MOMENT).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
-    phase.send_replace(Phase::Over);
+    phase.send_replace(Phase::Stop);
     while let Some(slot) = slots.join_next().await {
         if slot.is_err_and(|error| error.is_panic()) {
-            verdict.driver_panicked();
+            verdict.on_driver_panic();
         }
     }
-    let warm_up = (ends.len() * WARM_UP / 100).max(1);
+    let warm_up = (ends.len() * WARM_UP_PERCENT / 100).max(1);
     verdict.finish(&counts, warm_up, server.quit().await?);
     report::print(&counts, &verdict);
     Ok(verdict)
@@ -130,38 +132,38 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
 
 /// Returns the end of each cycle.
 fn cycles(duration: Duration) -> Vec<Duration> {
-    let cycle = (duration / 10).clamp(SHORTEST_CYCLE, LONGEST_CYCLE);
+    let cycle = (duration / 10).clamp(MIN_CYCLE, MAX_CYCLE);
     let count = u32::try_from(duration.as_secs() / cycle.as_secs()).unwrap_or(u32::MAX).max(2);
     (1..=count).map(|number| duration / count * number).collect()
 }
 
 /// Reports the progress until `end`.
-async fn watch_until(
+async fn report_until(
     end: Instant,
     begin: Instant,
     server: &mut Server,
     counts: &Counts,
 ) -> anyhow::Result<()> {
     loop {
-        let next = Instant::now() + REPORT_EVERY;
+        let next = Instant::now() + REPORT_INTERVAL;
         sleep_until(next.min(end)).await;
         if Instant::now() >= end {
             return Ok(());
         }
         let sample = server.sample().await?;
-        let wrong = counts.wrong();
-        println!("soak: {:4} s: {sample}, {wrong} wrong", begin.elapsed().as_secs());
+        let failed = counts.failed();
+        println!("soak: {:4} s: {sample}, {failed} failed", begin.elapsed().as_secs());
     }
 }
 
-/// Waits until the server has released the resources of all connections, at most for [`SETTLE`],
-/// and returns a sample.
-async fn settled(server: &mut Server, fresh: &Sample) -> anyhow::Result<Sample> {
-    let end = Instant::now() + SETTLE;
+/// Waits until the server has released the resources of all connections, at most for
+/// [`RELEASE_TIMEOUT`], and returns a sample.
+async fn sample_after_drain(server: &mut Server, baseline: &Sample) -> anyhow::Result<Sample> {
+    let end = Instant::now() + RELEASE_TIMEOUT;
     loop {
-        sleep(REST).await;
+        sleep(SAMPLE_DELAY).await;
         let sample = server.sample().await?;
-        if sample.leaks(fresh).is_empty() || Instant::now() > end {
+        if sample.leaks(baseline).is_empty() || Instant::now() > end {
             return Ok(sample);
         }
     }
@@ -173,8 +175,8 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
         let address = loop {
             match *phases.borrow_and_update() {
                 Phase::Run(address) => break address,
-                Phase::Over => return,
-                Phase::Drain | Phase::Empty => {}
+                Phase::Stop => return,
+                Phase::Drain | Phase::Abort => {}
             }
             if phases.changed().await.is_err() {
                 return;
@@ -185,19 +187,19 @@ async fn slot(behaviour: Behaviour, mut session: Session, mut phases: watch::Rec
             continue;
         }
         let counts = session.counts.clone();
-        counts.begin(behaviour);
-        let mut empty = phases.clone();
+        counts.on_started(behaviour);
+        let mut aborted = phases.clone();
         let ended = tokio::select! {
             ended = session.run(behaviour, address) => Some(ended),
-            _ = empty.wait_for(|phase| matches!(phase, Phase::Empty | Phase::Over)) => None,
+            _ = aborted.wait_for(|phase| matches!(phase, Phase::Abort | Phase::Stop)) => None,
         };
         // A drain may end a session in any way.
         let running = matches!(*phases.borrow(), Phase::Run(_));
         match ended {
-            Some(Ok(())) => counts.done(behaviour),
-            Some(Err(wrong)) if running => counts.went_wrong(behaviour, &wrong),
-            Some(Err(wrong)) => counts.drained(behaviour, &wrong),
-            None => counts.cut(behaviour),
+            Some(Ok(())) => counts.on_completed(behaviour),
+            Some(Err(error)) if running => counts.on_failed(behaviour, &error),
+            Some(Err(error)) => counts.on_drained(behaviour, &error),
+            None => counts.count_drained(behaviour),
         }
     }
 }

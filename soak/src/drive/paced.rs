@@ -8,7 +8,7 @@ use sockeye::frame::OpCode;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::sleep;
 
-use super::hostile::{DISCONNECT_TIMEOUT, SMALL_BUFFER, closed_by_us, next};
+use super::hostile::{DISCONNECT_TIMEOUT, SMALL_BUFFER, closing_handshake, next};
 use super::peer::Peer;
 use super::peer::frame;
 use super::session::Session;
@@ -39,12 +39,12 @@ impl Session {
             for number in 0..BURST {
                 if numbered(&mut peer).await?.ok_or(SessionError::Closed)? != (number, BURST_LENGTH)
                 {
-                    return Err(SessionError::OtherEcho);
+                    return Err(SessionError::WrongEcho);
                 }
             }
             sleep(self.rng.time(500, 1500)).await;
         }
-        closed_by_us(&mut peer).await
+        closing_handshake(&mut peer).await
     }
 
     pub(super) async fn pauses(&mut self, address: SocketAddr) -> Result<(), SessionError> {
@@ -63,7 +63,7 @@ impl Session {
                 Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
                 Some((OpCode::Binary, payload)) => {
                     if number_of(&payload) != Some(count) || payload.len() != LAST_LENGTH {
-                        return Err(SessionError::OtherEcho);
+                        return Err(SessionError::WrongEcho);
                     }
                     count += 1;
                 }
@@ -77,7 +77,7 @@ impl Session {
                     let _ = peer.send(OpCode::Close, &payload[..2]).await;
                     return peer.until_end(DISCONNECT_TIMEOUT).await;
                 }
-                Some(_) => return Err(SessionError::OtherEcho),
+                Some(_) => return Err(SessionError::WrongEcho),
                 None => return Err(SessionError::NoCloseFrame),
             }
         }
@@ -90,12 +90,12 @@ async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, SessionError>
     loop {
         match next(peer).await? {
             Some((OpCode::Binary, payload)) => {
-                let number = number_of(&payload).ok_or(SessionError::OtherEcho)?;
+                let number = number_of(&payload).ok_or(SessionError::WrongEcho)?;
                 return Ok(Some((number, payload.len())));
             }
             Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
             Some((OpCode::Close, _)) | None => return Ok(None),
-            Some(_) => return Err(SessionError::OtherEcho),
+            Some(_) => return Err(SessionError::WrongEcho),
         }
     }
 }

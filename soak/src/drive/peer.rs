@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::reading;
+use super::procfs;
 use super::session_error::SessionError;
 use crate::Class;
 
@@ -25,11 +25,14 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects, with a receive buffer of `room` bytes if given.
-    pub(super) async fn connect(address: SocketAddr, room: Option<u32>) -> io::Result<Self> {
+    /// Connects, with a receive buffer of `receive_buffer` bytes if given.
+    pub(super) async fn connect(
+        address: SocketAddr,
+        receive_buffer: Option<u32>,
+    ) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        if let Some(room) = room {
-            socket.set_recv_buffer_size(room)?;
+        if let Some(receive_buffer) = receive_buffer {
+            socket.set_recv_buffer_size(receive_buffer)?;
         }
         Ok(Self { stream: socket.connect(address).await?, input: Vec::new() })
     }
@@ -38,9 +41,9 @@ impl Peer {
     pub(super) async fn upgraded(
         address: SocketAddr,
         class: Class,
-        room: Option<u32>,
+        receive_buffer: Option<u32>,
     ) -> Result<Self, SessionError> {
-        let mut peer = Self::connect(address, room).await?;
+        let mut peer = Self::connect(address, receive_buffer).await?;
         peer.stream.write_all(request(class).as_bytes()).await?;
         loop {
             if let Some(end) = peer.input.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -56,9 +59,9 @@ impl Peer {
 
     /// Reads available input; returns 0 at the end.
     async fn read(&mut self) -> io::Result<usize> {
-        let mut space = vec![0; 8192];
-        let length = self.stream.read(&mut space).await?;
-        self.input.extend_from_slice(&space[..length]);
+        let mut buffer = vec![0; 8192];
+        let length = self.stream.read(&mut buffer).await?;
+        self.input.extend_from_slice(&buffer[..length]);
         Ok(length)
     }
 
@@ -87,27 +90,27 @@ impl Peer {
     }
 
     /// Reads at most `length` bytes and discards them; returns 0 at the end.
-    pub(super) async fn sip(&mut self, length: usize) -> io::Result<usize> {
+    pub(super) async fn discard(&mut self, length: usize) -> io::Result<usize> {
         self.stream.read(&mut vec![0; length]).await
     }
 
     /// Reads until the server has ended the connection, in whatever way.
-    pub(super) async fn until_end(&mut self, patience: Duration) -> Result<(), SessionError> {
-        let mut space = vec![0; 16384];
+    pub(super) async fn until_end(&mut self, limit: Duration) -> Result<(), SessionError> {
+        let mut buffer = vec![0; 16384];
         let end =
-            async { while self.stream.read(&mut space).await.is_ok_and(|length| length > 0) {} };
-        match timeout(patience, end).await {
+            async { while self.stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {} };
+        match timeout(limit, end).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.not_let_go()),
+            Err(_) => Err(self.not_disconnected()),
         }
     }
 
     /// Returns why the server has not ended the connection: the server keeps it, or never had it.
-    pub(super) fn not_let_go(&self) -> SessionError {
+    pub(super) fn not_disconnected(&self) -> SessionError {
         let (server, client) = (self.stream.peer_addr(), self.stream.local_addr());
-        match server.and_then(|server| reading::has_connection(server, client?)) {
-            Ok(false) => SessionError::NeverArrived,
-            Ok(true) | Err(_) => SessionError::NotLetGo,
+        match server.and_then(|server| procfs::has_connection(server, client?)) {
+            Ok(false) => SessionError::UnknownToServer,
+            Ok(true) | Err(_) => SessionError::NotDisconnected,
         }
     }
 

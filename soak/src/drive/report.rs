@@ -5,10 +5,10 @@ use super::behaviour::Behaviour;
 use super::counts::Counts;
 use crate::Class;
 
-/// Prints a table of the behaviours, one of the server's ledger, and the checks.
+/// Prints a table of the behaviours, one of the server's counters, and the checks.
 pub(super) fn print(counts: &Counts, verdict: &Verdict) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let columns = ["sessions", "done", "drained", "torn", "unknown", "wrong"];
+    let columns = ["sessions", "completed", "drained", "no close", "unknown", "failed"];
     print!("\n{:<22}", "behaviour");
     for column in columns {
         print!("{column:>10}");
@@ -17,7 +17,14 @@ pub(super) fn print(counts: &Counts, verdict: &Verdict) {
     for behaviour in Behaviour::all() {
         let row = counts.row(behaviour);
         print!("{behaviour:<22}");
-        for count in [&row.begun, &row.done, &row.cut, &row.torn, &row.unknown, &row.wrong] {
+        for count in [
+            &row.started,
+            &row.completed,
+            &row.drained,
+            &row.no_close_frame,
+            &row.unknown,
+            &row.failed,
+        ] {
             print!("{:>10}", read(count));
         }
         println!();
@@ -34,14 +41,14 @@ pub(super) fn print(counts: &Counts, verdict: &Verdict) {
         for class in Class::ALL {
             print!("\n{:<10}", class.path());
             for column in columns {
-                print!("{:>10}", last.figures.of(class, column));
+                print!("{:>10}", last.stats.of(class, column));
             }
         }
         println!();
     }
     let memory: Vec<String> = verdict.memory().iter().map(u64::to_string).collect();
     println!("\nmemory after each drain, in KiB: {}", memory.join(" "));
-    for (name, holds, text) in verdict.checks() {
-        println!("{:<7}{name}: {text}", if *holds { "ok" } else { "FAILED" });
+    for (name, passed, text) in verdict.checks() {
+        println!("{:<7}{name}: {text}", if *passed { "ok" } else { "FAILED" });
     }
 }

@@ -10,12 +10,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::reading;
+use super::procfs;
 use crate::serve::Kind;
-use crate::{Class, Figures};
+use crate::{Class, Stats};
 
 /// Timeout of a command other than `drain`.
-const PATIENCE: Duration = Duration::from_secs(20);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Environment that configures the server's allocator. glibc retains freed memory, the more so the
 /// longer a program runs. These settings make it return what lies free at the end of its heaps, use
@@ -38,7 +38,7 @@ pub(super) struct Server {
 /// A sample of the server's state.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
-    pub(super) figures: Figures,
+    pub(super) stats: Stats,
     /// Resident memory, in KiB.
     pub(super) resident: u64,
     pub(super) files: usize,
@@ -64,23 +64,25 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let pid = child.id().context("the server has ended")?;
-        let commands = child.stdin.take().context("no input")?;
-        let answers = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let commands = child.stdin.take().context("no standard input")?;
+        let answers = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         Ok(Self { child, pid, commands, answers })
     }
 
     /// Starts serving, and returns the address.
     pub(super) async fn serve(&mut self) -> anyhow::Result<SocketAddr> {
-        let answer = timeout(PATIENCE, self.ask("serve", "listening")).await;
-        Ok(answer.context("the server does not listen")??.parse()?)
+        let answer = timeout(COMMAND_TIMEOUT, self.send_command("serve", "listening")).await;
+        Ok(answer.context("timed out waiting for the server to listen")??.parse()?)
     }
 
     pub(super) async fn sample(&mut self) -> anyhow::Result<Sample> {
-        let line = timeout(PATIENCE, self.ask("stats", "")).await.context("no figures come")??;
+        let line = timeout(COMMAND_TIMEOUT, self.send_command("stats", ""))
+            .await
+            .context("timed out waiting for statistics")??;
         Ok(Sample {
-            figures: Figures::parse(&line),
-            resident: reading::resident(self.pid)?,
-            files: reading::files(self.pid)?,
+            stats: Stats::parse(&line),
+            resident: procfs::resident_kib(self.pid)?,
+            files: procfs::files(self.pid)?,
         })
     }
 
@@ -93,7 +95,7 @@ impl Server {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        match timeout(PATIENCE, debugger).await {
+        match timeout(COMMAND_TIMEOUT, debugger).await {
             Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout).contains("$1 = "),
             _ => false,
         }
@@ -101,43 +103,47 @@ impl Server {
 
     /// Drains the server, and waits until that has finished.
     pub(super) async fn drain(&mut self) -> anyhow::Result<Drain> {
-        let answer = self.ask("drain", "drained").await?;
+        let answer = self.send_command("drain", "drained").await?;
         let numbers: Vec<u64> = answer.split(' ').filter_map(|word| word.parse().ok()).collect();
-        let [closed, dropped, left] = numbers[..] else { bail!("not a drain: {answer}") };
+        let [closed, dropped, left] = numbers[..] else { bail!("invalid drain report: {answer}") };
         Ok(Drain { closed, dropped, left })
     }
 
     /// Ends the server. Returns whether it exited with success.
     pub(super) async fn quit(mut self) -> anyhow::Result<bool> {
         self.commands.write_all(b"quit\n").await?;
-        let status = timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
+        let status = timeout(COMMAND_TIMEOUT, self.child.wait())
+            .await
+            .context("timed out waiting for the server to exit")??;
         Ok(status.success())
     }
 
-    async fn ask(&mut self, command: &str, answer: &str) -> anyhow::Result<String> {
+    async fn send_command(&mut self, command: &str, answer: &str) -> anyhow::Result<String> {
         self.commands.write_all(format!("{command}\n").as_bytes()).await?;
         let line = self.answers.next_line().await?.context("the server has ended")?;
-        let Some(rest) = line.strip_prefix(answer) else { bail!("to {command} it says: {line}") };
+        let Some(rest) = line.strip_prefix(answer) else {
+            bail!("unexpected answer to {command}: {line}")
+        };
         Ok(rest.trim().to_owned())
     }
 }
 
 impl Sample {
-    /// Describes everything that there is more of than before the first connection.
-    pub(super) fn leaks(&self, fresh: &Self) -> Vec<String> {
+    /// Describes each resource of which there is more than in `baseline`, the sample before the
+    /// first connection.
+    pub(super) fn leaks(&self, baseline: &Self) -> Vec<String> {
         let mut leaks = Vec::new();
         let mut compare = |what: &str, now: u64, before: u64| {
             if now > before {
-                leaks.push(format!("{now} {what}, where there were {before}"));
+                leaks.push(format!("{now} {what}, {before} at the start"));
             }
         };
-        compare("connections", self.figures.value("live"), 0);
-        compare("tasks", self.figures.value("tasks"), fresh.figures.value("tasks"));
-        compare("files", self.files as u64, fresh.files as u64);
+        compare("connections", self.stats.value("live"), 0);
+        compare("tasks", self.stats.value("tasks"), baseline.stats.value("tasks"));
+        compare("files", self.files as u64, baseline.files as u64);
         for class in Class::ALL {
-            let (accepted, sent) =
-                (self.figures.of(class, "accepted"), self.figures.of(class, "sent"));
-            let known = sent + self.figures.dropped(class);
+            let (accepted, sent) = (self.stats.of(class, "accepted"), self.stats.of(class, "sent"));
+            let known = sent + self.stats.dropped(class);
             if known != accepted {
                 leaks.push(format!(
                     "{}: {accepted} messages accepted, {known} sent or dropped",
@@ -151,16 +157,16 @@ impl Sample {
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dropped: u64 = Class::ALL.into_iter().map(|class| self.figures.dropped(class)).sum();
+        let dropped: u64 = Class::ALL.into_iter().map(|class| self.stats.dropped(class)).sum();
         write!(
             f,
             "{} live, {} opened, {} files, {} tasks, {} messages in, {} out, {dropped} dropped, {} KiB",
-            self.figures.value("live"),
-            self.figures.total("opened"),
+            self.stats.value("live"),
+            self.stats.total("opened"),
             self.files,
-            self.figures.value("tasks"),
-            self.figures.total("received"),
-            self.figures.total("sent"),
+            self.stats.value("tasks"),
+            self.stats.total("received"),
+            self.stats.total("sent"),
             self.resident,
         )
     }

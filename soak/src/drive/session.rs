@@ -41,12 +41,12 @@ impl Session {
             Behaviour::Silent => self.silent(address).await,
             Behaviour::HalfHead => self.half_head(address).await,
             Behaviour::HalfFrame => self.half_frame(address).await,
-            Behaviour::NoRequest => self.no_request(address).await,
-            Behaviour::NoFrames => self.no_frames(address).await,
+            Behaviour::RandomRequest => self.random_request(address).await,
+            Behaviour::RandomFrames => self.random_frames(address).await,
             Behaviour::TooLong => self.too_long(address).await,
             Behaviour::Reset => self.reset(address).await,
             Behaviour::Unfinished => self.unfinished(address).await,
-            Behaviour::Storm => self.storm(address).await,
+            Behaviour::ReconnectStorm => self.reconnect_storm(address).await,
             Behaviour::Bursts => self.bursts(address).await,
             Behaviour::Pauses => self.pauses(address).await,
         }
@@ -58,12 +58,12 @@ impl Session {
         address: SocketAddr,
         fragments: bool,
     ) -> Result<(), SessionError> {
-        timeout(SESSION_TIMEOUT, self.echo_for_long(address, fragments))
+        timeout(SESSION_TIMEOUT, self.echo_without_timeout(address, fragments))
             .await
-            .map_err(|_| SessionError::Stuck)?
+            .map_err(|_| SessionError::TimedOut)?
     }
 
-    async fn echo_for_long(
+    async fn echo_without_timeout(
         &mut self,
         address: SocketAddr,
         fragments: bool,
@@ -84,7 +84,7 @@ impl Session {
                     return Err(SessionError::Closed);
                 };
                 if echo != *message {
-                    return Err(SessionError::OtherEcho);
+                    return Err(SessionError::WrongEcho);
                 }
                 self.counts.verified.fetch_add(1, Ordering::Relaxed);
             }
@@ -97,9 +97,9 @@ impl Session {
     pub(super) async fn idle(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut ws = timeout(SESSION_TIMEOUT, self.connect(address))
             .await
-            .map_err(|_| SessionError::Stuck)??;
+            .map_err(|_| SessionError::TimedOut)??;
         pause(&mut ws, self.rng.time(5_000, 30_000)).await?;
-        timeout(SESSION_TIMEOUT, close(ws)).await.map_err(|_| SessionError::Stuck)?
+        timeout(SESSION_TIMEOUT, close(ws)).await.map_err(|_| SessionError::TimedOut)?
     }
 
     async fn connect(&mut self, address: SocketAddr) -> Result<WebSocket, SessionError> {
@@ -157,7 +157,7 @@ impl Session {
 async fn pause(ws: &mut WebSocket, time: Duration) -> Result<(), SessionError> {
     match timeout(time, ws.recv()).await {
         Ok(received) => {
-            received?.map_or(Err(SessionError::Closed), |_| Err(SessionError::OtherEcho))
+            received?.map_or(Err(SessionError::Closed), |_| Err(SessionError::WrongEcho))
         }
         Err(_) => Ok(()),
     }

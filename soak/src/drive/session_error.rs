@@ -12,18 +12,18 @@ pub(super) enum SessionError {
     /// The request was not upgraded.
     NotUpgraded,
     /// The echo differs from the message.
-    OtherEcho,
+    WrongEcho,
     /// The connection was closed without a reason.
     Closed,
     /// An expected close frame did not arrive.
     NoCloseFrame,
     /// The server keeps a connection beyond every timeout.
-    NotLetGo,
+    NotDisconnected,
     /// Only the client's side has the connection: see
-    /// [`has_connection`](super::reading::has_connection).
-    NeverArrived,
+    /// [`has_connection`](super::procfs::has_connection).
+    UnknownToServer,
     /// The session exceeded its timeout.
-    Stuck,
+    TimedOut,
 }
 
 impl fmt::Display for SessionError {
@@ -32,12 +32,12 @@ impl fmt::Display for SessionError {
             Self::Failed(error) => write!(f, "the connection failed: {error:?}"),
             Self::Io(error) => write!(f, "the transport failed: {error}"),
             Self::NotUpgraded => f.write_str("the request was not upgraded"),
-            Self::OtherEcho => f.write_str("something else came back than was sent"),
+            Self::WrongEcho => f.write_str("the echo differs from the message"),
             Self::Closed => f.write_str("closed without a reason"),
             Self::NoCloseFrame => f.write_str("no close frame, or one with another code"),
-            Self::NotLetGo => f.write_str("not let go by any deadline"),
-            Self::NeverArrived => f.write_str("the server never knew of the connection"),
-            Self::Stuck => f.write_str("takes too long"),
+            Self::NotDisconnected => f.write_str("not disconnected by any timeout"),
+            Self::UnknownToServer => f.write_str("the server does not have the connection"),
+            Self::TimedOut => f.write_str("timed out"),
         }
     }
 }

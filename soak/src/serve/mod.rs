@@ -6,8 +6,8 @@
 //! | command | answer |
 //! |---|---|
 //! | `serve` | `listening ADDRESS`, once it accepts |
-//! | `stats` | the ledger |
-//! | `drain` | `drained CLOSED DROPPED LEFT`, once no connection is left to it |
+//! | `stats` | the counters |
+//! | `drain` | `drained CLOSED DROPPED LEFT`, once the drain has finished |
 //! | `quit`, or the end of the input | none: the process ends |
 
 mod pull;
@@ -31,7 +31,7 @@ use sockeye::{Config, Deflate, Drained, Server, Shutdown, WebSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::{Class, Ledger};
+use crate::{Class, ServerCounters};
 
 /// Maximum length of a message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
@@ -72,33 +72,38 @@ pub enum Kind {
 /// # Errors
 /// When the server cannot listen, or its backend is not available.
 pub fn run(kind: Kind) -> anyhow::Result<()> {
-    let ledger = Arc::new(Ledger::default());
-    let counted = ledger.clone();
-    let tell = panic::take_hook();
+    let server_counters = Arc::new(ServerCounters::default());
+    let counted = server_counters.clone();
+    let default_hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        counted.panicked();
-        tell(info);
+        counted.on_panic();
+        default_hook(info);
     }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("no runtime")?;
-    let split = split::Settling::default();
-    let control = Control::start(ledger.clone(), runtime.handle().clone(), split.clone());
+    let uncounted = split::UncountedQueues::default();
+    let control =
+        Control::start(server_counters.clone(), runtime.handle().clone(), uncounted.clone());
     let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
-    while control.serves.recv().is_ok() {
+    while control.serve_commands.recv().is_ok() {
         let drained = match kind {
             Kind::Pull => {
-                let handler = pull::handler(&ledger);
+                let handler = pull::handler(&server_counters);
                 serve_tasks(&runtime, &mut address, &control, handler)?
             }
             Kind::Split => {
-                let handler = split::handler(&ledger, &split);
+                let handler = split::handler(&server_counters, &uncounted);
                 serve_tasks(&runtime, &mut address, &control, handler)?
             }
-            Kind::Push => push::serve(&ledger, &mut address, &control, Backend::Readiness)?,
-            Kind::PushUring => push::serve(&ledger, &mut address, &control, Backend::IoUring)?,
+            Kind::Push => {
+                push::serve(&server_counters, &mut address, &control, Backend::Readiness)?
+            }
+            Kind::PushUring => {
+                push::serve(&server_counters, &mut address, &control, Backend::IoUring)?
+            }
         };
         println!("drained {} {} {}", drained.closed, drained.dropped, drained.left);
     }
@@ -107,25 +112,27 @@ pub fn run(kind: Kind) -> anyhow::Result<()> {
 
 type Stop = Box<dyn FnOnce() + Send>;
 
-/// The part of the server that the driver's commands control.
+/// The control of the server by the driver's commands.
 struct Control {
     /// Receives an item for each `serve` command.
-    serves: Receiver<()>,
+    serve_commands: Receiver<()>,
     /// Stops the running server.
     stop: Arc<Mutex<Option<Stop>>>,
 }
 
 impl Control {
     fn start(
-        ledger: Arc<Ledger>,
+        server_counters: Arc<ServerCounters>,
         runtime: tokio::runtime::Handle,
-        settling: split::Settling,
+        uncounted: split::UncountedQueues,
     ) -> Self {
-        let (serve, serves) = channel();
+        let (serve, serve_commands) = channel();
         let stop = Arc::new(Mutex::new(None));
-        let stopped = stop.clone();
-        thread::spawn(move || obey(&ledger, &runtime, &settling, &serve, &stopped));
-        Self { serves, stop }
+        let stop_slot = stop.clone();
+        thread::spawn(move || {
+            handle_commands(&server_counters, &runtime, &uncounted, &serve, &stop_slot);
+        });
+        Self { serve_commands, stop }
     }
 
     /// Reports that the server listens, and stores how to stop it.
@@ -135,10 +142,10 @@ impl Control {
     }
 }
 
-fn obey(
-    ledger: &Ledger,
+fn handle_commands(
+    server_counters: &ServerCounters,
     runtime: &tokio::runtime::Handle,
-    settling: &split::Settling,
+    uncounted: &split::UncountedQueues,
     serve: &Sender<()>,
     stop: &Mutex<Option<Stop>>,
 ) {
@@ -146,8 +153,8 @@ fn obey(
         match line.as_deref() {
             Ok("serve") => drop(serve.send(())),
             Ok("stats") => {
-                settling.settle();
-                println!("{}", ledger.line(runtime.metrics().num_alive_tasks()));
+                uncounted.count_closed();
+                println!("{}", server_counters.line(runtime.metrics().num_alive_tasks()));
             }
             Ok("drain") => {
                 if let Some(stop) = stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -174,11 +181,11 @@ where
     runtime.block_on(async {
         let server = Server::bind(*address).await.context("cannot listen")?;
         *address = server.local_addr()?;
-        let told = Arc::new(Notify::new());
-        let stop = told.clone();
+        let notify = Arc::new(Notify::new());
+        let stop = notify.clone();
         control.listening(*address, move || stop.notify_one());
         let server = server.options(options()).admit(admit).shutdown(shutdown());
-        Ok(server.serve_with_shutdown(handler, told.notified()).await?)
+        Ok(server.serve_with_shutdown(handler, notify.notified()).await?)
     })
 }
 
@@ -207,7 +214,7 @@ fn shutdown() -> Shutdown {
 }
 
 /// Returns the messages that answer a message of [`Class::Last`], each with its number.
-fn last() -> impl Iterator<Item = Vec<u8>> {
+fn last_messages() -> impl Iterator<Item = Vec<u8>> {
     (0..LAST_COUNT as u64).map(|number| {
         let mut message = number.to_be_bytes().to_vec();
         message.resize(LAST_LENGTH, 0);
@@ -216,7 +223,7 @@ fn last() -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// Returns the messages that answer a message of [`Class::Feed`].
-fn feed() -> impl Iterator<Item = Vec<u8>> {
+fn feed_messages() -> impl Iterator<Item = Vec<u8>> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     (0..FEED_COUNT).map(|_| {
         // Different each time, so that compression has work to do.

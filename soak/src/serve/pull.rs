@@ -3,45 +3,47 @@ use std::sync::Arc;
 
 use sockeye::{CloseCode, Message, WebSocket};
 
-use super::{feed, last};
-use crate::ledger::{Counters, Live, add, count};
-use crate::{Class, Ledger};
+use super::{feed_messages, last_messages};
+use crate::counters::{ClassCounters, LiveGuard, add, count};
+use crate::{Class, ServerCounters};
 
-type Work = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
 
-pub(super) fn handler(ledger: &Arc<Ledger>) -> impl Fn(WebSocket) -> Work + Send + Sync + use<> {
-    let ledger = ledger.clone();
+pub(super) fn handler(
+    server_counters: &Arc<ServerCounters>,
+) -> impl Fn(WebSocket) -> HandlerFuture + Send + Sync + use<> {
+    let server_counters = server_counters.clone();
     move |ws| {
         let class = ws.data().copied().unwrap_or(Class::Noise);
-        let ledger = ledger.clone();
+        let server_counters = server_counters.clone();
         Box::pin(async move {
-            let ended = talk(ws, ledger.enter(class)).await;
-            ended.inspect_err(|error| ledger.failed(class, error))
+            let ended = serve_connection(ws, server_counters.open(class)).await;
+            ended.inspect_err(|error| server_counters.on_failed(class, error))
         })
     }
 }
 
-async fn talk(mut ws: WebSocket, mut live: Live) -> sockeye::Result<()> {
+async fn serve_connection(mut ws: WebSocket, mut live: LiveGuard) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         count(&live.counters().received);
         match live.class() {
             Class::Echo | Class::Burst => send(&mut ws, live.counters(), message).await?,
             Class::Noise => {
                 // Leaves the write to `recv`, so that floods are answered in batches.
-                let mut sending = Sending { counters: live.counters(), count: 1 };
-                add(&sending.counters.accepted, 1);
+                let mut pending = PendingMessages { counters: live.counters(), count: 1 };
+                add(&pending.counters.accepted, 1);
                 ws.feed(message).await?;
-                sending.done();
+                pending.mark_sent();
             }
             Class::Feed => {
-                for message in feed() {
+                for message in feed_messages() {
                     send(&mut ws, live.counters(), message.into()).await?;
                 }
             }
             Class::Bye => ws.close(CloseCode::NORMAL_CLOSURE, "bye").await?,
             Class::Last => {
                 let mut count = 0;
-                for message in last() {
+                for message in last_messages() {
                     send(&mut ws, live.counters(), message.into()).await?;
                     count += 1;
                 }
@@ -53,28 +55,32 @@ async fn talk(mut ws: WebSocket, mut live: Live) -> sockeye::Result<()> {
     Ok(())
 }
 
-async fn send(ws: &mut WebSocket, counters: &Counters, message: Message) -> sockeye::Result<()> {
+async fn send(
+    ws: &mut WebSocket,
+    counters: &ClassCounters,
+    message: Message,
+) -> sockeye::Result<()> {
     count(&counters.accepted);
-    let mut sending = Sending { counters, count: 1 };
+    let mut pending = PendingMessages { counters, count: 1 };
     ws.send(message).await?;
-    sending.done();
+    pending.mark_sent();
     Ok(())
 }
 
-/// Messages in transit to the transport. They count as unsent unless `done` is called, even if
-/// their task is dropped.
-struct Sending<'a> {
-    counters: &'a Counters,
+/// Messages on their way to the transport. They count as unsent unless `mark_sent` is called, even
+/// if their task is dropped.
+struct PendingMessages<'a> {
+    counters: &'a ClassCounters,
     count: u64,
 }
 
-impl Sending<'_> {
-    fn done(&mut self) {
+impl PendingMessages<'_> {
+    fn mark_sent(&mut self) {
         add(&self.counters.sent, std::mem::take(&mut self.count));
     }
 }
 
-impl Drop for Sending<'_> {
+impl Drop for PendingMessages<'_> {
     fn drop(&mut self) {
         add(&self.counters.unsent, self.count);
     }

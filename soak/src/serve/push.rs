@@ -5,18 +5,18 @@ use sockeye::handshake::{Refusal, Request};
 use sockeye::push::{Answer, Backend, Connection, Handler, Sent, Server};
 use sockeye::{CloseCode, CloseFrame, Drained, Error, Message, MessageRef};
 
-use super::{Control, MAX_UNWRITTEN, feed, last, options, shutdown};
-use crate::ledger::{Live, count};
-use crate::{Class, Ledger};
+use super::{Control, MAX_UNWRITTEN, feed_messages, last_messages, options, shutdown};
+use crate::counters::{LiveGuard, count};
+use crate::{Class, ServerCounters};
 
 pub(super) fn serve(
-    ledger: &Arc<Ledger>,
+    server_counters: &Arc<ServerCounters>,
     address: &mut SocketAddr,
     control: &Control,
     backend: Backend,
 ) -> anyhow::Result<Drained> {
-    let ledger = ledger.clone();
-    let listening = Server::new(move || Soaked { ledger: ledger.clone() })
+    let server_counters = server_counters.clone();
+    let listening = Server::new(move || SoakHandler { server_counters: server_counters.clone() })
         .options(options())
         .backend(backend)
         .workers(2)
@@ -29,17 +29,17 @@ pub(super) fn serve(
     Ok(listening.run_until_stopped()?)
 }
 
-struct Soaked {
-    ledger: Arc<Ledger>,
+struct SoakHandler {
+    server_counters: Arc<ServerCounters>,
 }
 
 /// The data stored with a connection.
-struct Kept {
-    live: Live,
+struct ConnectionData {
+    live: LiveGuard,
     failed: bool,
 }
 
-impl Handler for Soaked {
+impl Handler for SoakHandler {
     fn upgrade(&mut self, request: &Request<'_>, _answer: &mut Answer) -> Result<(), Refusal> {
         match Class::of(request.path()) {
             Some(_) => Ok(()),
@@ -49,30 +49,33 @@ impl Handler for Soaked {
 
     fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {
         let class = Class::of(request.path()).unwrap_or(Class::Noise);
-        connection.set_data(Kept { live: self.ledger.enter(class), failed: false });
+        connection
+            .set_data(ConnectionData { live: self.server_counters.open(class), failed: false });
     }
 
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
-        let Some(class) = connection.data::<Kept>().map(|kept| kept.live.class()) else { return };
-        count(&self.ledger.class(class).received);
+        let Some(class) = connection.data::<ConnectionData>().map(|data| data.live.class()) else {
+            return;
+        };
+        count(&self.server_counters.class(class).received);
         match class {
             Class::Echo | Class::Noise | Class::Burst => {
                 let sent = connection.send(message);
-                self.became(class, sent);
+                self.count_sent(class, sent);
             }
             Class::Feed => {
-                for message in feed() {
+                for message in feed_messages() {
                     let sent = connection.send_shared(Message::from(message));
-                    self.became(class, sent);
+                    self.count_sent(class, sent);
                 }
             }
             // The same input may hold a second message: the handshake has begun by then.
             Class::Bye => drop(connection.close(CloseCode::NORMAL_CLOSURE, "bye")),
             Class::Last => {
                 let mut count = 0;
-                for message in last() {
+                for message in last_messages() {
                     let sent = connection.send_shared(Message::from(message));
-                    self.became(class, sent);
+                    self.count_sent(class, sent);
                     if sent != Sent::Taken {
                         break;
                     }
@@ -84,22 +87,22 @@ impl Handler for Soaked {
     }
 
     fn error(&mut self, connection: &mut Connection, error: &Error) {
-        if let Some(kept) = connection.data::<Kept>() {
-            kept.failed = true;
-            self.ledger.failed(kept.live.class(), error);
+        if let Some(data) = connection.data::<ConnectionData>() {
+            data.failed = true;
+            self.server_counters.on_failed(data.live.class(), error);
         }
     }
 
     fn close(&mut self, connection: &mut Connection, _frame: Option<&CloseFrame>) {
-        if let Some(kept) = connection.data::<Kept>() {
-            kept.live.closed = !kept.failed;
+        if let Some(data) = connection.data::<ConnectionData>() {
+            data.live.closed = !data.failed;
         }
     }
 }
 
-impl Soaked {
-    fn became(&self, class: Class, sent: Sent) {
-        let counters = self.ledger.class(class);
+impl SoakHandler {
+    fn count_sent(&self, class: Class, sent: Sent) {
+        let counters = self.server_counters.class(class);
         count(&counters.accepted);
         count(match sent {
             Sent::Taken => &counters.sent,

@@ -7,18 +7,18 @@ use sockeye::split::{Receiver, SendQueue, Sender, WhenFull};
 use sockeye::{CloseCode, Message, WebSocket};
 use tokio::time::interval;
 
-use super::{MAX_UNWRITTEN, feed, last};
-use crate::ledger::{Live, add, count};
-use crate::{Class, Ledger};
+use super::{MAX_UNWRITTEN, feed_messages, last_messages};
+use crate::counters::{LiveGuard, add, count};
+use crate::{Class, ServerCounters};
 
 /// Interval at which a second task sends on a connection of [`Class::Feed`].
 const TICK: Duration = Duration::from_millis(250);
 
-type Work = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
 
-/// Queues whose counts are not in the ledger yet.
+/// Queues whose counts have not been added to the server's yet.
 #[derive(Clone, Default)]
-pub(super) struct Settling {
+pub(super) struct UncountedQueues {
     queues: Arc<Mutex<Vec<Queue>>>,
 }
 
@@ -28,43 +28,48 @@ struct Queue {
     sender: Sender,
     accepted: Arc<AtomicU64>,
     class: Class,
-    ledger: Arc<Ledger>,
+    server_counters: Arc<ServerCounters>,
 }
 
-impl Settling {
-    /// Adds the message counts of ended connections to the ledger. A queue whose counts do not add
-    /// up to the messages passed to it stays, so that the ledger shows the difference.
-    pub(super) fn settle(&self) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| !queue.settle());
+impl UncountedQueues {
+    /// Adds the message counts of ended connections to the server's. A queue whose counts do not
+    /// add up to the messages passed to it stays, so that the report shows the difference.
+    pub(super) fn count_closed(&self) {
+        self.queues
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|queue| !queue.count_closed());
     }
 }
 
 impl Queue {
     async fn send(&self, message: impl Into<Message>) -> sockeye::Result<()> {
         self.sender.send(message).await?;
-        self.taken();
+        self.count_accepted();
         Ok(())
     }
 
     async fn send_latest(&self, message: impl Into<Message>) -> sockeye::Result<()> {
         self.sender.send_latest("tick", message).await?;
-        self.taken();
+        self.count_accepted();
         Ok(())
     }
 
-    fn taken(&self) {
+    fn count_accepted(&self) {
         self.accepted.fetch_add(1, Ordering::SeqCst);
-        count(&self.ledger.class(self.class).accepted);
+        count(&self.server_counters.class(self.class).accepted);
     }
 
-    fn settle(&self) -> bool {
+    /// Adds the counts of the queue to the server's and returns `true`, if its connection has ended
+    /// and the counts add up.
+    fn count_closed(&self) -> bool {
         // The counts of the library's sender.
         let (sent, dropped) = (self.sender.sent(), self.sender.dropped());
-        let over = self.sender.is_closed() && self.sender.queued() == 0;
-        if !over || sent + dropped.total() != self.accepted.load(Ordering::SeqCst) {
+        let is_drained = self.sender.is_closed() && self.sender.queued() == 0;
+        if !is_drained || sent + dropped.total() != self.accepted.load(Ordering::SeqCst) {
             return false;
         }
-        let counters = self.ledger.class(self.class);
+        let counters = self.server_counters.class(self.class);
         add(&counters.sent, sent);
         add(&counters.full, dropped.newest);
         add(&counters.replaced, dropped.oldest + dropped.replaced);
@@ -74,10 +79,10 @@ impl Queue {
 }
 
 pub(super) fn handler(
-    ledger: &Arc<Ledger>,
-    settling: &Settling,
-) -> impl Fn(WebSocket) -> Work + Send + Sync + use<> {
-    let (ledger, settling) = (ledger.clone(), settling.clone());
+    server_counters: &Arc<ServerCounters>,
+    uncounted: &UncountedQueues,
+) -> impl Fn(WebSocket) -> HandlerFuture + Send + Sync + use<> {
+    let (server_counters, uncounted) = (server_counters.clone(), uncounted.clone());
     let turn = AtomicUsize::new(0);
     move |ws| {
         let class = ws.data().copied().unwrap_or(Class::Noise);
@@ -97,37 +102,46 @@ pub(super) fn handler(
                 _ => WhenFull::Disconnect,
             },
         };
-        let live = ledger.enter(class);
+        let live = server_counters.open(class);
         let capacity = if class == Class::Burst { MAX_UNWRITTEN / 2 } else { MAX_UNWRITTEN };
         let queue = SendQueue::new().capacity(capacity).when_full(when_full);
         let (sender, receiver) = ws.split_with(queue);
-        let queue = Queue { sender, accepted: Arc::default(), class, ledger: ledger.clone() };
-        settling.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
+        let queue = Queue {
+            sender,
+            accepted: Arc::default(),
+            class,
+            server_counters: server_counters.clone(),
+        };
+        uncounted.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
         if class == Class::Feed {
             tokio::spawn(tick(queue.clone()));
         }
-        let ledger = ledger.clone();
+        let server_counters = server_counters.clone();
         Box::pin(async move {
-            let ended = talk(receiver, queue, live).await;
-            ended.inspect_err(|error| ledger.failed(class, error))
+            let ended = serve_connection(receiver, queue, live).await;
+            ended.inspect_err(|error| server_counters.on_failed(class, error))
         })
     }
 }
 
-async fn talk(mut receiver: Receiver, queue: Queue, mut live: Live) -> sockeye::Result<()> {
+async fn serve_connection(
+    mut receiver: Receiver,
+    queue: Queue,
+    mut live: LiveGuard,
+) -> sockeye::Result<()> {
     while let Some(message) = receiver.recv().await? {
         count(&live.counters().received);
         match live.class() {
             Class::Echo | Class::Noise | Class::Burst => queue.send(message).await?,
             Class::Feed => {
-                for message in feed() {
+                for message in feed_messages() {
                     queue.send(message).await?;
                 }
             }
             Class::Bye => queue.sender.close(CloseCode::NORMAL_CLOSURE, "bye")?,
             Class::Last => {
                 let mut count = 0;
-                for message in last() {
+                for message in last_messages() {
                     queue.send(message).await?;
                     count += 1;
                 }
@@ -141,9 +155,9 @@ async fn talk(mut receiver: Receiver, queue: Queue, mut live: Live) -> sockeye::
 
 /// Runs the second task that sends; it ends with the connection.
 async fn tick(queue: Queue) {
-    let mut every = interval(TICK);
+    let mut ticks = interval(TICK);
     loop {
-        every.tick().await;
+        ticks.tick().await;
         if queue.send_latest("tick").await.is_err() {
             return;
         }

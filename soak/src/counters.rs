@@ -8,23 +8,23 @@ use sockeye::Error;
 use crate::Class;
 
 /// Maximum number of failures that are printed.
-const MAX_TOLD: u64 = 20;
+const MAX_PRINTED_FAILURES: u64 = 20;
 
 /// The server's counters, sent to the driver as one line of `key=value`.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct ServerCounters {
     /// Open connections, from the handlers' point of view.
     live: AtomicU64,
     panics: AtomicU64,
     /// Number of failures that were printed.
-    told: AtomicU64,
+    printed_failures: AtomicU64,
     /// Counters by [`Class`].
-    classes: [Counters; Class::ALL.len()],
+    classes: [ClassCounters; Class::ALL.len()],
 }
 
 /// The counters of a class of connections.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct ClassCounters {
     pub(crate) opened: AtomicU64,
     /// Messages from peers.
     pub(crate) received: AtomicU64,
@@ -54,41 +54,44 @@ pub(crate) fn add(counter: &AtomicU64, number: u64) {
     counter.fetch_add(number, Ordering::Relaxed);
 }
 
-impl Ledger {
-    pub(crate) fn class(&self, class: Class) -> &Counters {
+impl ServerCounters {
+    pub(crate) fn class(&self, class: Class) -> &ClassCounters {
         &self.classes[class as usize]
     }
 
-    /// Counts a connection, which is open until the returned guard is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, class: Class) -> Live {
+    /// Counts a connection as open until the returned guard is dropped.
+    pub(crate) fn open(self: &Arc<Self>, class: Class) -> LiveGuard {
         count(&self.class(class).opened);
         count(&self.live);
-        Live { ledger: self.clone(), class, closed: false }
+        LiveGuard { server: self.clone(), class, closed: false }
     }
 
     /// Counts a panic of a task or callback.
-    pub(crate) fn panicked(&self) {
+    pub(crate) fn on_panic(&self) {
         count(&self.panics);
     }
 
     /// Handles a failed connection. Prints the first failures of clients that follow the protocol
     /// to standard error.
-    pub(crate) fn failed(&self, class: Class, error: &Error) {
+    pub(crate) fn on_failed(&self, class: Class, error: &Error) {
         // A handler that answers while the server stops cannot send any more.
-        let stops = matches!(error, Error::Closed(_));
-        if class == Class::Echo && !stops && self.told.fetch_add(1, Ordering::Relaxed) < MAX_TOLD {
+        let is_shutdown = matches!(error, Error::Closed(_));
+        if class == Class::Echo
+            && !is_shutdown
+            && self.printed_failures.fetch_add(1, Ordering::Relaxed) < MAX_PRINTED_FAILURES
+        {
             eprintln!("server: {} failed: {error:?}", class.path());
         }
     }
 
-    /// Returns the ledger and the number of tasks as one line.
+    /// Returns the counters and the number of tasks as one line.
     pub(crate) fn line(&self, tasks: usize) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut line =
             format!("live={} tasks={tasks} panics={}", read(&self.live), read(&self.panics));
         for class in Class::ALL {
             let name = &class.path()[1..];
-            let Counters {
+            let ClassCounters {
                 opened,
                 received,
                 accepted,
@@ -120,16 +123,16 @@ impl Ledger {
 
 /// A guard of an open connection.
 #[derive(Debug)]
-pub(crate) struct Live {
-    ledger: Arc<Ledger>,
+pub(crate) struct LiveGuard {
+    server: Arc<ServerCounters>,
     class: Class,
     /// Set when the connection ended by a closing handshake.
     pub(crate) closed: bool,
 }
 
-impl Live {
-    pub(crate) fn counters(&self) -> &Counters {
-        self.ledger.class(self.class)
+impl LiveGuard {
+    pub(crate) fn counters(&self) -> &ClassCounters {
+        self.server.class(self.class)
     }
 
     pub(crate) fn class(&self) -> Class {
@@ -137,21 +140,21 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for LiveGuard {
     fn drop(&mut self) {
         let counters = self.counters();
         count(if self.closed { &counters.closed } else { &counters.broken });
-        self.ledger.live.fetch_sub(1, Ordering::Relaxed);
+        self.server.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A [`Ledger`] parsed from its line.
+/// The values of [`ServerCounters`], parsed from their line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct Stats {
     values: BTreeMap<String, u64>,
 }
 
-impl Figures {
+impl Stats {
     /// Parses a line; ignores words that are not `key=value`.
     pub fn parse(line: &str) -> Self {
         let pair = |word: &str| {
@@ -187,17 +190,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_what_was_counted() {
-        let ledger = Arc::new(Ledger::default());
-        let live = ledger.enter(Class::Feed);
+    fn a_line_holds_all_counts() {
+        let server = Arc::new(ServerCounters::default());
+        let live = server.open(Class::Feed);
         add(&live.counters().sent, 3);
         count(&live.counters().replaced);
-        let figures = Figures::parse(&ledger.line(7));
-        assert_eq!((figures.value("live"), figures.value("tasks")), (1, 7));
-        assert_eq!((figures.of(Class::Feed, "sent"), figures.dropped(Class::Feed)), (3, 1));
+        let stats = Stats::parse(&server.line(7));
+        assert_eq!((stats.value("live"), stats.value("tasks")), (1, 7));
+        assert_eq!((stats.of(Class::Feed, "sent"), stats.dropped(Class::Feed)), (3, 1));
         drop(live);
-        let figures = Figures::parse(&ledger.line(0));
-        assert_eq!((figures.value("live"), figures.total("broken")), (0, 1));
-        assert_eq!(figures.total("closed"), 0);
+        let stats = Stats::parse(&server.line(0));
+        assert_eq!((stats.value("live"), stats.total("broken")), (0, 1));
+        assert_eq!(stats.total("closed"), 0);
     }
 }

@@ -3,9 +3,9 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 
 /// Returns the resident memory of a process, in KiB.
-pub(super) fn resident(pid: u32) -> io::Result<u64> {
+pub(super) fn resident_kib(pid: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    parse(&status).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    parse_resident(&status).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Returns the number of open files of a process.
@@ -21,12 +21,12 @@ pub(super) fn has_connection(server: SocketAddr, client: SocketAddr) -> io::Resu
     let (SocketAddr::V4(server), SocketAddr::V4(client)) = (server, client) else {
         return Err(io::ErrorKind::Unsupported.into());
     };
-    Ok(lists(&fs::read_to_string("/proc/net/tcp")?, server, client))
+    Ok(has_row(&fs::read_to_string("/proc/net/tcp")?, server, client))
 }
 
 /// Returns whether a socket table lists the connection of `local` with `remote`; a connection in
 /// `SYN_RECEIVED` does not count.
-fn lists(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
+fn has_row(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
     const SYN_RECEIVED: &str = "03";
     // The table shows the bytes of an address as an integer in native byte order.
     let word = |address: SocketAddrV4| {
@@ -35,11 +35,11 @@ fn lists(table: &str, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
     let (local, remote) = (word(local), word(remote));
     table.lines().any(|line| {
         let columns: Vec<&str> = line.split_ascii_whitespace().skip(1).take(3).collect();
-        matches!(columns[..], [ours, theirs, state] if ours == local && theirs == remote && state != SYN_RECEIVED)
+        matches!(columns[..], [row_local, row_remote, state] if row_local == local && row_remote == remote && state != SYN_RECEIVED)
     })
 }
 
-fn parse(status: &str) -> Option<u64> {
+fn parse_resident(status: &str) -> Option<u64> {
     let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     value.trim().strip_suffix(" kB")?.parse().ok()
 }
@@ -51,11 +51,11 @@ mod tests {
     #[test]
     fn resident_memory_is_read_in_kibibytes_and_not_from_its_neighbours() {
         assert_eq!(
-            parse("VmHWM:\t    9000 kB\nVmRSS:\t    1836 kB\nRssAnon:\t 12 kB\n"),
+            parse_resident("VmHWM:\t    9000 kB\nVmRSS:\t    1836 kB\nRssAnon:\t 12 kB\n"),
             Some(1836)
         );
-        assert_eq!(parse("VmHWM:\t 5 kB\n"), None);
-        assert_eq!(parse("VmRSS:\t many\n"), None);
+        assert_eq!(parse_resident("VmHWM:\t 5 kB\n"), None);
+        assert_eq!(parse_resident("VmRSS:\t many\n"), None);
     }
 
     #[test]
@@ -63,16 +63,16 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = std::net::TcpStream::connect(address).unwrap();
-        let ours = client.local_addr().unwrap();
-        assert!(has_connection(address, ours).unwrap());
-        assert!(has_connection(ours, address).unwrap());
+        let client_address = client.local_addr().unwrap();
+        assert!(has_connection(address, client_address).unwrap());
+        assert!(has_connection(client_address, address).unwrap());
         // The second address is that of the listener, which opens no connection.
         assert!(!has_connection(address, address).unwrap());
     }
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn a_request_for_a_connection_is_none() {
+    fn a_connection_in_syn_received_does_not_count() {
         let table = |state| {
             format!(
                 "  sl  local_address rem_address   st tx_queue rx_queue\n   \
@@ -81,8 +81,8 @@ mod tests {
         };
         let (server, client) =
             ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:49153".parse().unwrap());
-        assert!(lists(&table("01"), server, client));
-        assert!(!lists(&table("03"), server, client));
-        assert!(!lists(&table("01"), client, server));
+        assert!(has_row(&table("01"), server, client));
+        assert!(!has_row(&table("03"), server, client));
+        assert!(!has_row(&table("01"), client, server));
     }
 }
