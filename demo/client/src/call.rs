@@ -11,7 +11,7 @@ use wasm_bindgen_futures::future_to_promise;
 #[derive(Debug)]
 pub struct Call {
     done: Promise,
-    end: AbortHandle,
+    abort_handle: AbortHandle,
 }
 
 #[wasm_bindgen]
@@ -25,24 +25,24 @@ impl Call {
 
     /// Cancels the call, here and on the server. No effect after the call has ended.
     pub fn cancel(&self) {
-        self.end.abort();
+        self.abort_handle.abort();
     }
 }
 
 impl Call {
     pub(crate) fn begin(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Self {
-        let (call, end) = abortable(call);
+        let (call, abort_handle) = abortable(call);
         let done = future_to_promise(async {
             call.await
-                .unwrap_or_else(|_| Err(failure(Status::cancelled("cancelled by the caller"))))
+                .unwrap_or_else(|_| Err(js_error(Status::cancelled("cancelled by the caller"))))
         });
-        Self { done, end }
+        Self { done, abort_handle }
     }
 }
 
 /// Converts a status to an error that JavaScript can throw.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(crate) fn failure(status: Status) -> JsValue {
+pub(crate) fn js_error(status: Status) -> JsValue {
     let error = Error::new(status.message());
     error.set_name(&format!("{:?}", status.code()));
     error.into()
@@ -52,6 +52,6 @@ pub(crate) fn failure(status: Status) -> JsValue {
 ///
 /// # Errors
 /// The exception that the callback throws.
-pub(crate) fn told(callback: &Function, value: &JsValue) -> Result<(), JsValue> {
+pub(crate) fn notify(callback: &Function, value: &JsValue) -> Result<(), JsValue> {
     callback.call1(&JsValue::NULL, value).map(drop)
 }

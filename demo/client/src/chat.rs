@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use wasm_bindgen::prelude::*;
 
-use crate::call::{Call, failure, told};
+use crate::call::{Call, js_error, notify};
 
 /// Maximum number of lines that wait for the network: more than a user can type in that time.
-const WAITING: usize = 32;
+const QUEUE_CAPACITY: usize = 32;
 
 /// A participant of the chat.
 #[wasm_bindgen]
@@ -34,7 +34,7 @@ impl Chat {
         self.call.cancel();
     }
 
-    /// Sends `text` to all participants, including the speaker.
+    /// Sends `text` to all participants, including the sender.
     ///
     /// # Errors
     /// An `Error` if too many lines are waiting, or the chat has ended.
@@ -46,20 +46,20 @@ impl Chat {
         })
     }
 
-    /// Leaves the chat: the server ends the call in order once it has received all lines.
+    /// Leaves the chat: the server ends the call without an error once it has received all lines.
     pub fn leave(&mut self) {
         self.lines = None;
     }
 }
 
 impl Chat {
-    pub(crate) fn join(mut client: DemoClient<Channel>, heard: Function) -> Self {
-        let (lines, queue) = mpsc::channel(WAITING);
+    pub(crate) fn join(mut client: DemoClient<Channel>, on_event: Function) -> Self {
+        let (lines, queue) = mpsc::channel(QUEUE_CAPACITY);
         let queue = stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
         let call = Call::begin(async move {
-            let mut replies = client.chat(queue).await.map_err(failure)?.into_inner();
-            while let Some(reply) = replies.message().await.map_err(failure)? {
-                hear(&heard, reply.event)?;
+            let mut replies = client.chat(queue).await.map_err(js_error)?.into_inner();
+            while let Some(reply) = replies.message().await.map_err(js_error)? {
+                handle_event(&on_event, reply.event)?;
             }
             Ok(JsValue::UNDEFINED)
         });
@@ -67,14 +67,14 @@ impl Chat {
     }
 }
 
-fn hear(heard: &Function, event: Option<Event>) -> Result<(), JsValue> {
+fn handle_event(on_event: &Function, event: Option<Event>) -> Result<(), JsValue> {
     match event {
         Some(Event::Line(Line { name, text })) => {
-            heard.call2(&JsValue::NULL, &name.into(), &text.into()).map(drop)
+            on_event.call2(&JsValue::NULL, &name.into(), &text.into()).map(drop)
         }
         // The server keeps far fewer lines than 2^53.
         #[allow(clippy::cast_precision_loss, reason = "see above")]
-        Some(Event::Missed(lines)) => told(heard, &(lines as f64).into()),
+        Some(Event::Missed(lines)) => notify(on_event, &(lines as f64).into()),
         // An event of a newer server.
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use sockeye_grpc::Channel;
 use tonic::Request;
 use wasm_bindgen::prelude::*;
 
-use crate::call::{failure, told};
+use crate::call::{js_error, notify};
 
 /// Deadline of each call.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -31,10 +31,10 @@ pub(crate) async fn run(
         let begin = clock.now();
         let mut request = Request::new(HelloRequest { name: name.clone() });
         request.set_timeout(DEADLINE);
-        greeting = client.say_hello(request).await.map_err(failure)?.into_inner().greeting;
+        greeting = client.say_hello(request).await.map_err(js_error)?.into_inner().greeting;
         times.push(clock.now() - begin);
         if times.len() == BATCH || call == calls {
-            told(&progress, &Float64Array::from(&times[..]))?;
+            notify(&progress, &Float64Array::from(&times[..]))?;
             times.clear();
         }
     }

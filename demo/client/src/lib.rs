@@ -16,7 +16,7 @@ use sockeye_demo::v1::demo_client::DemoClient;
 use sockeye_grpc::Channel;
 use wasm_bindgen::prelude::*;
 
-use call::{Call, failure, told};
+use call::{Call, js_error, notify};
 use chat::Chat;
 
 /// A connection to the demo's service. Reconnects automatically when lost.
@@ -37,8 +37,8 @@ impl Demo {
         Ok(Self { client: DemoClient::new(channel) })
     }
 
-    /// Greets `calls` times, one after the other. `progress` is called with the milliseconds of
-    /// each call, for several calls at a time, as a `Float64Array`.
+    /// Calls `SayHello` `calls` times, one after the other. `progress` is called with the
+    /// milliseconds of each call, for several calls at a time, as a `Float64Array`.
     pub fn hello(&self, name: String, calls: u32, progress: Function) -> Call {
         Call::begin(hello::run(self.client.clone(), name, calls, progress))
     }
@@ -49,14 +49,14 @@ impl Demo {
         let mut client = self.client.clone();
         Call::begin(async move {
             let request = TickRequest { interval_milliseconds: interval };
-            let mut ticks = client.tick(request).await.map_err(failure)?.into_inner();
-            while let Some(reply) = ticks.message().await.map_err(failure)? {
+            let mut ticks = client.tick(request).await.map_err(js_error)?.into_inner();
+            while let Some(reply) = ticks.message().await.map_err(js_error)? {
                 // JavaScript numbers represent every reachable count of ticks exactly.
                 #[allow(
                     clippy::cast_precision_loss,
-                    reason = "2^53 ticks take longer than anybody waits"
+                    reason = "2^53 ticks take hundreds of thousands of years"
                 )]
-                told(&tick, &(reply.number as f64).into())?;
+                notify(&tick, &(reply.number as f64).into())?;
             }
             Ok(JsValue::UNDEFINED)
         })
@@ -68,9 +68,9 @@ impl Demo {
         Call::begin(upload::run(self.client.clone(), file, progress))
     }
 
-    /// Joins the chat. `heard` is called with the name and the text of each line, or with the
+    /// Joins the chat. `on_event` is called with the name and the text of each line, or with the
     /// number of missed lines.
-    pub fn chat(&self, heard: Function) -> Chat {
-        Chat::join(self.client.clone(), heard)
+    pub fn chat(&self, on_event: Function) -> Chat {
+        Chat::join(self.client.clone(), on_event)
     }
 }

@@ -9,22 +9,22 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-use crate::call::{failure, told};
+use crate::call::{js_error, notify};
 
 /// Number of bytes read at a time and sent as one message: a quarter of the bytes that HTTP/2
 /// allows in flight by default.
-const PIECE: f64 = 16_384.0;
+const CHUNK_SIZE: f64 = 16_384.0;
 
 pub(crate) async fn run(
     mut client: DemoClient<Channel>,
     file: Blob,
     progress: Function,
 ) -> Result<JsValue, JsValue> {
-    // Capacity for one piece: the file is read as fast as the server accepts it.
-    let (pieces, queue) = mpsc::channel(1);
+    // Capacity for one chunk: the file is read as fast as the server accepts it.
+    let (chunks, queue) = mpsc::channel(1);
     let queue = stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
-    let upload = async { client.upload(queue).await.map_err(failure) };
-    let (reply, ()) = try_join(upload, read(file, pieces, progress)).await?;
+    let upload = async { client.upload(queue).await.map_err(js_error) };
+    let (reply, ()) = try_join(upload, read(file, chunks, progress)).await?;
     let reply = reply.into_inner();
     let result = Object::new();
     // The length of a file is a JavaScript number, so this is exact.
@@ -36,20 +36,20 @@ pub(crate) async fn run(
 
 async fn read(
     file: Blob,
-    pieces: mpsc::Sender<UploadRequest>,
+    chunks: mpsc::Sender<UploadRequest>,
     progress: Function,
 ) -> Result<(), JsValue> {
-    let mut at = 0.0;
-    while at < file.size() {
-        let end = (at + PIECE).min(file.size());
-        let piece = file.slice_with_f64_and_f64(at, end)?;
-        let data = Uint8Array::new(&JsFuture::from(piece.array_buffer()).await?).to_vec();
-        if pieces.send(UploadRequest { data }).await.is_err() {
+    let mut offset = 0.0;
+    while offset < file.size() {
+        let end = (offset + CHUNK_SIZE).min(file.size());
+        let chunk = file.slice_with_f64_and_f64(offset, end)?;
+        let data = Uint8Array::new(&JsFuture::from(chunk.array_buffer()).await?).to_vec();
+        if chunks.send(UploadRequest { data }).await.is_err() {
             // The call has ended, and reports the reason.
             return Ok(());
         }
-        at = end;
-        told(&progress, &at.into())?;
+        offset = end;
+        notify(&progress, &offset.into())?;
     }
     Ok(())
 }

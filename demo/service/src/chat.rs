@@ -3,7 +3,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tonic::Status;
 
-use crate::service::within;
+use crate::service::check_length;
 use crate::v1::chat_reply::Event;
 use crate::v1::{ChatReply, ChatRequest, Line};
 
@@ -15,32 +15,32 @@ pub(crate) struct Room {
 
 /// Number of lines kept for slow participants. Beyond this, the oldest lines are lost to them, and
 /// counted.
-const KEPT: usize = 256;
+const BACKLOG: usize = 256;
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 2_048;
 
 impl Default for Room {
     fn default() -> Self {
-        Self { lines: broadcast::channel(KEPT).0 }
+        Self { lines: broadcast::channel(BACKLOG).0 }
     }
 }
 
 impl Room {
-    /// Joins the room. The returned stream yields the lines from now on, until the caller ends
-    /// `said` or sends a line that is refused.
+    /// Joins the room. The returned stream yields the lines from now on, until `requests` ends or
+    /// has a line that is refused.
     pub(crate) fn join<S>(
         &self,
-        said: S,
+        requests: S,
     ) -> impl Stream<Item = Result<ChatReply, Status>> + Send + use<S>
     where
         S: Stream<Item = Result<ChatRequest, Status>> + Send + 'static,
     {
-        let heard = self.lines.subscribe();
-        let present = Present { room: self.clone(), heard, said: Box::pin(said) };
-        stream::unfold(Some(present), |present| async {
-            let mut present = present?;
-            match present.next().await? {
-                Ok(event) => Some((Ok(ChatReply { event: Some(event) }), Some(present))),
+        let lines = self.lines.subscribe();
+        let participant = Participant { room: self.clone(), lines, requests: Box::pin(requests) };
+        stream::unfold(Some(participant), |participant| async {
+            let mut participant = participant?;
+            match participant.next().await? {
+                Ok(event) => Some((Ok(ChatReply { event: Some(event) }), Some(participant))),
                 Err(status) => Some((Err(status), None)),
             }
         })
@@ -48,31 +48,31 @@ impl Room {
 
     fn say(&self, line: ChatRequest) -> Result<(), Status> {
         let ChatRequest { name, text } = line;
-        within("name", name.len(), 1..=MAX_NAME)?;
-        within("text", text.len(), 1..=MAX_TEXT)?;
-        // The speaker also listens, so there is a receiver.
+        check_length("name", name.len(), 1..=MAX_NAME)?;
+        check_length("text", text.len(), 1..=MAX_TEXT)?;
+        // The sender also receives, so there is a receiver.
         let _ = self.lines.send(Line { name, text });
         Ok(())
     }
 }
 
-struct Present<S> {
+struct Participant<S> {
     room: Room,
-    heard: broadcast::Receiver<Line>,
-    said: std::pin::Pin<Box<S>>,
+    lines: broadcast::Receiver<Line>,
+    requests: std::pin::Pin<Box<S>>,
 }
 
-impl<S: Stream<Item = Result<ChatRequest, Status>>> Present<S> {
+impl<S: Stream<Item = Result<ChatRequest, Status>>> Participant<S> {
     async fn next(&mut self) -> Option<Result<Event, Status>> {
         loop {
             tokio::select! {
-                heard = self.heard.recv() => return match heard {
+                received = self.lines.recv() => return match received {
                     Ok(line) => Some(Ok(Event::Line(line))),
                     Err(RecvError::Lagged(lines)) => Some(Ok(Event::Missed(lines))),
                     Err(RecvError::Closed) => None,
                 },
-                said = self.said.next() => {
-                    if let Err(status) = said?.and_then(|line| self.room.say(line)) {
+                request = self.requests.next() => {
+                    if let Err(status) = request?.and_then(|line| self.room.say(line)) {
                         return Some(Err(status));
                     }
                 }
@@ -94,33 +94,33 @@ mod tests {
         ChatRequest { name: "Ada".into(), text: text.into() }
     }
 
-    fn heard(text: &str) -> ChatReply {
+    fn reply(text: &str) -> ChatReply {
         ChatReply { event: Some(Event::Line(Line { name: "Ada".into(), text: text.into() })) }
     }
 
     #[tokio::test]
-    async fn everybody_hears_what_anybody_says() {
+    async fn every_participant_receives_every_line() {
         let room = Room::default();
         let mut silent = std::pin::pin!(room.join(stream::pending()));
-        let said = stream::iter([Ok(line("one")), Ok(line("two"))]).chain(stream::pending());
-        let mut speaker = std::pin::pin!(room.join(said));
+        let requests = stream::iter([Ok(line("one")), Ok(line("two"))]).chain(stream::pending());
+        let mut speaker = std::pin::pin!(room.join(requests));
         for text in ["one", "two"] {
-            assert_eq!(speaker.next().await.unwrap().unwrap(), heard(text));
-            assert_eq!(silent.next().await.unwrap().unwrap(), heard(text));
+            assert_eq!(speaker.next().await.unwrap().unwrap(), reply(text));
+            assert_eq!(silent.next().await.unwrap().unwrap(), reply(text));
         }
         assert!(silent.next().now_or_never().is_none());
     }
 
     #[tokio::test]
-    async fn whoever_hangs_up_is_out() {
+    async fn a_participant_that_ends_the_call_leaves_the_room() {
         let mut gone = std::pin::pin!(Room::default().join(stream::empty()));
         assert!(gone.next().await.is_none());
     }
 
     #[tokio::test]
     async fn an_empty_line_ends_the_call() {
-        let said = stream::iter([Ok(line(""))]).chain(stream::pending());
-        let mut replies = std::pin::pin!(Room::default().join(said));
+        let requests = stream::iter([Ok(line(""))]).chain(stream::pending());
+        let mut replies = std::pin::pin!(Room::default().join(requests));
         let status = replies.next().await.unwrap().unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(replies.next().await.is_none());
@@ -130,11 +130,11 @@ mod tests {
     async fn lines_that_were_missed_are_counted() {
         let room = Room::default();
         let mut slow = std::pin::pin!(room.join(stream::pending()));
-        for number in 0..KEPT + 3 {
+        for number in 0..BACKLOG + 3 {
             room.say(line(&number.to_string())).unwrap();
         }
         let missed = ChatReply { event: Some(Event::Missed(3)) };
         assert_eq!(slow.next().await.unwrap().unwrap(), missed);
-        assert_eq!(slow.next().await.unwrap().unwrap(), heard("3"));
+        assert_eq!(slow.next().await.unwrap().unwrap(), reply("3"));
     }
 }

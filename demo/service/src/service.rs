@@ -34,7 +34,7 @@ impl Demo for Service {
         request: Request<HelloRequest>,
     ) -> Result<Response<HelloReply>, Status> {
         let name = request.into_inner().name;
-        within("name", name.len(), 0..=MAX_NAME)?;
+        check_length("name", name.len(), 0..=MAX_NAME)?;
         let name = if name.is_empty() { "stranger" } else { &name };
         Ok(Response::new(HelloReply { greeting: format!("Hello, {name}") }))
     }
@@ -68,7 +68,7 @@ impl Demo for Service {
         &self,
         request: Request<Streaming<UploadRequest>>,
     ) -> Result<Response<UploadReply>, Status> {
-        upload::take(request.into_inner()).await.map(Response::new)
+        upload::receive(request.into_inner()).await.map(Response::new)
     }
 
     type ChatStream = Replies<ChatReply>;
@@ -85,7 +85,7 @@ impl Demo for Service {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with the field, its length and the allowed length.
-pub(crate) fn within(
+pub(crate) fn check_length(
     field: &str,
     length: usize,
     allowed: std::ops::RangeInclusive<usize>,

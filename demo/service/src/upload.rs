@@ -11,7 +11,7 @@ const MAX_LENGTH: u64 = 4 << 30;
 ///
 /// # Errors
 /// Errors of the caller's stream, and `RESOURCE_EXHAUSTED` beyond 4 GiB.
-pub(crate) async fn take(
+pub(crate) async fn receive(
     pieces: impl Stream<Item = Result<UploadRequest, Status>>,
 ) -> Result<UploadReply, Status> {
     let mut pieces = std::pin::pin!(pieces);
@@ -40,7 +40,7 @@ mod tests {
     async fn pieces_have_the_hash_of_the_whole() {
         let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         let pieces = file.chunks(30_000).map(|data| Ok(UploadRequest { data: data.to_vec() }));
-        let reply = take(stream::iter(pieces.collect::<Vec<_>>())).await.unwrap();
+        let reply = receive(stream::iter(pieces.collect::<Vec<_>>())).await.unwrap();
         assert_eq!(reply.length, 400_000);
         assert_eq!(reply.sha256, digest(&SHA256, &file).as_ref());
     }
@@ -48,7 +48,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_that_breaks_off_has_no_hash() {
         let pieces = [Ok(UploadRequest { data: vec![1] }), Err(Status::cancelled("gone"))];
-        let status = take(stream::iter(pieces)).await.unwrap_err();
+        let status = receive(stream::iter(pieces)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (tonic::Code::Cancelled, "gone"));
     }
 }
