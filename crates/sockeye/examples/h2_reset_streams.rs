@@ -35,7 +35,7 @@ async fn main() -> Result<()> {
         }
         // Dropping the body of an answer resets its stream.
         drop(answers);
-        settle().await;
+        yield_until_idle().await;
         if round == 0 {
             before = resident()?;
         } else if round % 250 == 0 {
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
         received += length;
         blocking.flow_control().release_capacity(length)?;
     }
-    settle().await;
+    yield_until_idle().await;
     println!("after {received} bytes were read: {} bytes are resident", resident()?);
     Ok(())
 }
@@ -74,7 +74,7 @@ async fn serve(stream: DuplexStream) -> Result<()> {
 }
 
 /// Yields until the tasks of both connections have no more work.
-async fn settle() {
+async fn yield_until_idle() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }

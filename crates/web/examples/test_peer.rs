@@ -125,7 +125,7 @@ mod peer {
                 }
             }
             "/progress" => {
-                let progress = settled(&mut entry).await;
+                let progress = stalled_progress(&mut entry).await;
                 ws.send(progress.to_string()).await?;
             }
             "/fate" => {
@@ -217,7 +217,7 @@ mod peer {
     }
 
     /// Returns the progress, once it has not changed for [`STUCK`].
-    async fn settled(entry: &mut watch::Receiver<Entry>) -> u64 {
+    async fn stalled_progress(entry: &mut watch::Receiver<Entry>) -> u64 {
         loop {
             let progress = entry.borrow_and_update().progress;
             if tokio::time::timeout(STUCK, entry.changed()).await.is_err() {

@@ -17,7 +17,7 @@ use crate::program;
 use crate::program::any_issuer;
 
 /// Timeout, far longer than any step of these tests takes.
-const LONG: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Connects an h2 client whose streams have no window.
 async fn connect(
@@ -46,7 +46,7 @@ async fn ask(
     let mut sender = sender.clone().ready().await?;
     let websocket = request.method() == Method::CONNECT;
     let (answer, send) = sender.send_request(request, !websocket)?;
-    let answer = tokio::time::timeout(LONG, answer).await.unwrap()?;
+    let answer = tokio::time::timeout(TEST_TIMEOUT, answer).await.unwrap()?;
     assert_eq!(answer.status(), 200);
     Ok((send, answer.into_body()))
 }
@@ -74,7 +74,7 @@ async fn each_further_websocket_needs_a_slot() {
     }
     let mut ready = sender.clone().ready().await.unwrap();
     let (answer, _send) = ready.send_request(websocket(&server), false).unwrap();
-    let answer = tokio::time::timeout(LONG, answer).await.unwrap().unwrap();
+    let answer = tokio::time::timeout(TEST_TIMEOUT, answer).await.unwrap().unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
     // Pages need no slot: the streams of a connection are bounded.
@@ -92,7 +92,7 @@ async fn each_further_websocket_needs_a_slot() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(LONG, freed).await.unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, freed).await.unwrap();
 }
 
 #[tokio::test]
@@ -134,5 +134,5 @@ async fn a_connection_with_many_resets_is_ended_in_order() {
     assert!(!connection.is_finished());
     drop(stays);
     // Any result is accepted: TLS may end while the client still writes.
-    let _ended = tokio::time::timeout(LONG, connection).await.unwrap().unwrap();
+    let _ended = tokio::time::timeout(TEST_TIMEOUT, connection).await.unwrap().unwrap();
 }

@@ -22,8 +22,8 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
-/// A duration longer than a test takes on a slow machine.
-const LONG: Duration = Duration::from_secs(120);
+/// Timeout after which a test counts as hung, also on a slow machine.
+const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Clone)]
 struct User(String);
@@ -114,7 +114,7 @@ async fn a_server_that_stops_finishes_the_calls_in_progress() {
     assert_eq!(replies.message().await.unwrap().unwrap().message, "Hello Grace!");
     drop(names);
     assert!(replies.message().await.unwrap().is_none());
-    tokio::time::timeout(LONG, server).await.unwrap().unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, server).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_client_that_never_speaks_does_not_keep_a_server_from_stopping() {
     let server = tokio::spawn(server.into_future());
     let silent = sockeye::connect(url).await.unwrap();
     stop.send(()).unwrap();
-    tokio::time::timeout(LONG, server).await.unwrap().unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, server).await.unwrap().unwrap();
     drop(silent);
 }
 
@@ -251,7 +251,7 @@ async fn a_client_that_cancels_twice_as_many_calls_is_cut_off() {
         let (_response, mut call) = requests.send_request(request, false).unwrap();
         call.send_reset(h2::Reason::CANCEL);
     }
-    let error = tokio::time::timeout(LONG, connection).await.unwrap().unwrap().unwrap_err();
+    let error = tokio::time::timeout(TEST_TIMEOUT, connection).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{error:?}");
     assert!(error.is_remote());
 }

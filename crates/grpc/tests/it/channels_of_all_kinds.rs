@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Timeout of a scenario: longer than the longest takes on a slow machine, so that one that hangs
 /// fails.
-const PATIENCE: Duration = Duration::from_secs(300);
+const SCENARIO_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Defines a test of a scenario on a channel of this kind. Below is a macro for each kind, as
 /// `for_each_scenario` requires.
@@ -15,7 +15,7 @@ macro_rules! scenario {
         async fn $name() {
             let channel = crate::server::$kind().await;
             let scenario = sockeye_grpc_testing::scenarios::$module::$name(&channel);
-            tokio::time::timeout(super::PATIENCE, scenario).await.expect("an end in time");
+            tokio::time::timeout(super::SCENARIO_TIMEOUT, scenario).await.expect("an end in time");
         }
     };
 }

@@ -9,8 +9,8 @@ use sockeye::{CloseCode, Error, Message, Server, WebSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// An upper bound only.
-const LONG: Duration = Duration::from_secs(60);
+/// Timeout after which a test counts as hung.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 const LENGTH: usize = 1 << 20;
 
@@ -34,7 +34,7 @@ async fn receive_what_was_sent(url: &str) -> WebSocket {
     let mut ws = sockeye::connect(url).await.unwrap();
     ws.send("begin").await.unwrap();
     send_much(&mut ws).await;
-    let received = timeout(LONG, ws.recv()).await.unwrap().unwrap();
+    let received = timeout(TEST_TIMEOUT, ws.recv()).await.unwrap().unwrap();
     assert_eq!(received, Some(Message::from(vec![7; LENGTH])));
     ws
 }
@@ -49,7 +49,7 @@ async fn a_handler_sends_and_returns() {
     })
     .await;
     let mut ws = receive_what_was_sent(&url).await;
-    assert_eq!(timeout(LONG, ws.recv()).await.unwrap().unwrap(), None);
+    assert_eq!(timeout(TEST_TIMEOUT, ws.recv()).await.unwrap().unwrap(), None);
     assert_eq!(ws.close_frame().unwrap().code, CloseCode::NORMAL_CLOSURE);
 }
 
@@ -65,6 +65,6 @@ async fn a_task_of_ones_own_sends_and_drops() {
     })
     .await;
     let mut ws = receive_what_was_sent(&url).await;
-    let ended = timeout(LONG, ws.recv()).await.unwrap();
+    let ended = timeout(TEST_TIMEOUT, ws.recv()).await.unwrap();
     assert!(matches!(ended, Err(Error::Disconnected)), "{ended:?}");
 }

@@ -7,7 +7,7 @@ use std::thread;
 use sockeye::push::{Connection, Handle, HandleError, Server};
 use sockeye::{CloseCode, CloseFrame, Error, UsageError};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Log, Recorder, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, FIN, TEXT};
@@ -31,7 +31,7 @@ fn messages_of_each_thread_arrive_in_order() {
     let (make, _log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
     let mut peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     let senders: Vec<_> = (0..THREADS)
         .map(|thread| {
             let handle = handle.clone();
@@ -67,7 +67,7 @@ fn a_broadcast_reaches_the_connections_of_all_workers() {
     for _ in &peers {
         log.opened();
     }
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     let long = "long ".repeat(4000);
     for message in ["short", &long] {
         handle.broadcast(message).unwrap();
@@ -102,7 +102,7 @@ fn a_handle_closes_and_aborts() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     assert_eq!(handle.id(), log.opened());
     let error = handle.close(CloseCode::NO_STATUS_RCVD, "none").unwrap_err();
     assert!(matches!(error, HandleError::Usage(UsageError::InvalidCloseCode { .. })), "{error:?}");
@@ -115,7 +115,7 @@ fn a_handle_closes_and_aborts() {
         matches!(log.seen(), Seen::Close(Some(frame)) if frame.code == CloseCode::TRY_AGAIN_LATER)
     );
     let mut peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     handle.abort().unwrap();
     peer.end();
     assert_eq!(log.wait_for(&Seen::Close(None)), handle.id());
@@ -127,13 +127,13 @@ fn a_handle_of_a_connection_that_is_over_touches_no_other() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(1));
     let mut first = Peer::connect(running.address);
-    let old = handles.recv_timeout(PATIENCE).unwrap();
+    let old = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     first.send(&wire::close(1000));
     first.drain();
     while !matches!(log.seen(), Seen::Close(_)) {}
     // The new connection reuses the slot of the old one.
     let mut second = Peer::connect(running.address);
-    let new = handles.recv_timeout(PATIENCE).unwrap();
+    let new = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     assert_ne!(old.id(), new.id());
     old.send("for nobody").unwrap_err();
     old.ping(b"for nobody").unwrap_err();
@@ -156,13 +156,13 @@ fn a_worker_that_is_behind_takes_no_more_than_its_limit() {
     let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
             handles.send(connection.handle()).unwrap();
-            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_command_bytes(LIMIT));
     let mut peer = Peer::connect(running.address);
     peer.text("be busy");
-    let handle: Handle = handle.recv_timeout(PATIENCE).unwrap();
+    let handle: Handle = handle.recv_timeout(TEST_TIMEOUT).unwrap();
     let mut sent = 0;
     let error = loop {
         match handle.send("x".repeat(LENGTH)) {
@@ -195,14 +195,14 @@ fn a_peer_is_got_rid_of_however_much_waits_for_its_worker() {
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
             handles.send(connection.handle()).unwrap();
-            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_command_bytes(LIMIT));
     for gently in [true, false] {
         let mut peer = Peer::connect(running.address);
         peer.text("be busy");
-        let handle: Handle = handle.recv_timeout(PATIENCE).unwrap();
+        let handle: Handle = handle.recv_timeout(TEST_TIMEOUT).unwrap();
         let mut sent = 0;
         while handle.send("x".repeat(1000)).is_ok() {
             sent += 1;
@@ -235,9 +235,9 @@ fn a_handle_tells_that_its_connection_is_over() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
     let mut closed = Peer::connect(running.address);
-    let closed_handle = handles.recv_timeout(PATIENCE).unwrap();
+    let closed_handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     let _open = Peer::connect(running.address);
-    let open_handle = handles.recv_timeout(PATIENCE).unwrap();
+    let open_handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     log.opened();
     log.opened();
     closed.send(&wire::close(1000));
@@ -255,7 +255,7 @@ fn what_is_sent_to_a_connection_that_is_over_is_refused_with_its_end() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
-    let closed = handles.recv_timeout(PATIENCE).unwrap();
+    let closed = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     peer.send(&wire::close(1000));
     log.wait_for(&Seen::Close(Some(CloseFrame::from(CloseCode::NORMAL_CLOSURE))));
     for refused in [closed.send("too late"), closed.ping(b""), closed.post(7_u32)] {
@@ -265,7 +265,7 @@ fn what_is_sent_to_a_connection_that_is_over_is_refused_with_its_end() {
     closed.close(1000, "").unwrap();
     closed.abort().unwrap();
     Peer::connect(running.address).finish();
-    let lost = handles.recv_timeout(PATIENCE).unwrap();
+    let lost = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     log.wait_for(&Seen::Close(None));
     let refused = lost.send("too late");
     assert!(
@@ -280,7 +280,7 @@ fn an_empty_close_frame_can_be_sent() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
-    handles.recv_timeout(PATIENCE).unwrap().close(CloseCode::NO_STATUS_RCVD, "").unwrap();
+    handles.recv_timeout(TEST_TIMEOUT).unwrap().close(CloseCode::NO_STATUS_RCVD, "").unwrap();
     assert_eq!(peer.frame(), (FIN | CLOSE, Vec::new()));
     peer.send(&wire::masked(FIN | CLOSE, b""));
     log.wait_for(&Seen::Close(None));
@@ -292,7 +292,7 @@ fn a_handle_is_told_that_the_server_has_stopped() {
     let (make, _log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
     let peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     peer.reset();
     running.stop();
     assert!(matches!(handle.send("anyone?"), Err(HandleError::Stopped)));

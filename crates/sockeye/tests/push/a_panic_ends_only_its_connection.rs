@@ -7,7 +7,7 @@ use sockeye::handshake::{Refusal, Request};
 use sockeye::push::{Answer, Connection, Handle, Handler, Server};
 use sockeye::{CloseFrame, Error, MessageRef};
 
-use crate::peer::{PATIENCE, Peer, request};
+use crate::peer::{Peer, TEST_TIMEOUT, request};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT};
 
@@ -83,7 +83,7 @@ fn a_panic_ends_only_its_connection() {
     let make = move || Panicking { give: give.clone(), closed: closed.clone() };
     let running = Running::start(Server::new(make).workers(1));
     let mut other = Peer::ask(running.address, "/other");
-    handles.recv_timeout(PATIENCE).unwrap();
+    handles.recv_timeout(TEST_TIMEOUT).unwrap();
     assert_eq!(other.message(), b"welcome");
     let long = vec![b'x'; 100_000];
     let fragments =
@@ -104,7 +104,7 @@ fn a_panic_ends_only_its_connection() {
         let mut peer = Peer::dial(running.address);
         peer.send(&[request(path, "").as_bytes(), &bytes].concat());
         assert!(peer.head().starts_with("HTTP/1.1 101 "), "{path}");
-        let handle = handles.recv_timeout(PATIENCE).unwrap();
+        let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
         if path == "/event" {
             handle.post(()).unwrap();
         }
@@ -115,7 +115,7 @@ fn a_panic_ends_only_its_connection() {
         let (first, payload) = peer.frame();
         assert_eq!(first, FIN | CLOSE, "{path}");
         assert_eq!(u16::from_be_bytes([payload[0], payload[1]]), code, "{path}");
-        assert_eq!(closings.recv_timeout(PATIENCE).unwrap(), path, "close comes all the same");
+        assert_eq!(closings.recv_timeout(TEST_TIMEOUT).unwrap(), path, "close comes all the same");
         peer.finish();
         peer.end();
         assert!(handle.is_closed(), "{path}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sockeye::push::{Connection, Sent, Server};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, BINARY, FIN};
@@ -55,7 +55,7 @@ fn output_is_bounded_and_arrives_in_order_once_it_is_read() {
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
     peer.text("flood");
-    let sent = told.recv_timeout(PATIENCE).unwrap();
+    let sent = told.recv_timeout(TEST_TIMEOUT).unwrap();
     assert!(sent >= MAX_UNWRITTEN / (LENGTH + 10));
     // Neither is handled before all of the flood is in the system's buffers.
     peer.text("later");
@@ -128,7 +128,7 @@ fn reading_pauses_while_answers_are_not_read() {
             }
         }
     });
-    stalled.recv_timeout(PATIENCE).expect("the server stops reading at some time");
+    stalled.recv_timeout(TEST_TIMEOUT).expect("the server stops reading at some time");
     for number in 0..TOTAL {
         assert!(peer.frame() == (FIN | BINARY, numbered(number)), "message {number}");
     }
@@ -150,7 +150,7 @@ fn a_peer_that_is_gone_before_it_has_read_is_noticed() {
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
     peer.text("flood");
-    told.recv_timeout(PATIENCE).unwrap();
+    told.recv_timeout(TEST_TIMEOUT).unwrap();
     // Now the server waits for the peer.
     let (_, payload) = peer.frame();
     assert_eq!(payload.len(), LENGTH);

@@ -10,7 +10,7 @@ use sockeye::push::{Answer, Callbacks, Connection, Server};
 use sockeye::upgrade::Options;
 use sockeye::{CloseFrame, MessageRef};
 
-use crate::peer::{PATIENCE, Peer, request};
+use crate::peer::{Peer, TEST_TIMEOUT, request};
 use crate::serving::Running;
 use crate::wire::{self, FIN, TEXT};
 
@@ -122,7 +122,7 @@ fn a_handler_may_add_headers_and_choose_a_subprotocol() {
     assert!(head.starts_with("http/1.1 101 "), "{head}");
     assert!(head.contains("\r\nx-served-by: nine\r\n"), "{head}");
     assert!(head.contains("\r\nsec-websocket-protocol: second\r\n"), "{head}");
-    assert_eq!(told.recv_timeout(PATIENCE).unwrap().as_deref(), Some("second"));
+    assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap().as_deref(), Some("second"));
     running.stop();
 }
 
@@ -225,7 +225,7 @@ fn data_stays_with_its_connection_to_the_end() {
     assert_eq!(peers[0].message(), b"4");
     for (mut peer, count) in peers.into_iter().zip([4, 3]) {
         peer.send(&wire::close(1000));
-        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), count);
+        assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap(), count);
     }
     running.stop();
 }

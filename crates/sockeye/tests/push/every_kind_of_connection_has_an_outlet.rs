@@ -11,7 +11,7 @@ use sockeye::split::TrySendError;
 use sockeye::{CloseCode, Outlet, Prepared, UsageError, WebSocket};
 use tokio::runtime::Runtime;
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 use crate::wire;
@@ -60,7 +60,7 @@ impl Served {
             Seen::Open(_) => outlet_sender.send(Box::new(connection.handle())).unwrap(),
             Seen::Message(_) => {
                 occupy.send(()).unwrap();
-                released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
             }
             _ => {}
         });
@@ -84,7 +84,7 @@ impl Served {
 
     fn connect(&self) -> (Peer, Box<dyn Outlet>) {
         let peer = Peer::connect(self.address);
-        let outlet = self.outlets.recv_timeout(PATIENCE).unwrap();
+        let outlet = self.outlets.recv_timeout(TEST_TIMEOUT).unwrap();
         assert!(!outlet.is_closed());
         (peer, outlet)
     }
@@ -94,7 +94,7 @@ impl Served {
     fn fill(&self, peer: &mut Peer, outlet: &dyn Outlet, message: &Prepared) -> usize {
         if let RunningServer::Push(_, busy, _) = &self.server {
             peer.text("be busy");
-            busy.recv_timeout(PATIENCE).unwrap();
+            busy.recv_timeout(TEST_TIMEOUT).unwrap();
         }
         for queued in 0.. {
             match outlet.try_send_prepared(message) {
@@ -127,7 +127,7 @@ impl Served {
 fn assert_closed(outlet: &dyn Outlet) {
     let begun = Instant::now();
     while !outlet.is_closed() {
-        assert!(begun.elapsed() < PATIENCE, "{outlet:?} does not report the end");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "{outlet:?} does not report the end");
         thread::yield_now();
     }
     let late = Prepared::new("too late");

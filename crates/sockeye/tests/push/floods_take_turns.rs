@@ -8,7 +8,7 @@ use std::thread;
 
 use sockeye::push::{Callbacks, ConnectionId, Server};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::serving::Running;
 use crate::wire::{self, BINARY, FIN, PING};
 
@@ -51,7 +51,7 @@ fn longest_run(frame: &[u8]) -> usize {
         .on_message(move |connection, message| {
             if message.as_bytes() == b"be busy" {
                 busy.send(()).unwrap();
-                released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
             } else {
                 of_messages.lock().unwrap().note(connection.id());
             }
@@ -61,7 +61,7 @@ fn longest_run(frame: &[u8]) -> usize {
     let mut keeping_busy = Peer::connect(running.address);
     let floods: Vec<_> = (0..FLOODS).map(|_| Peer::connect(running.address)).collect();
     keeping_busy.text("be busy");
-    was_busy.recv_timeout(PATIENCE).unwrap();
+    was_busy.recv_timeout(TEST_TIMEOUT).unwrap();
     let (began, have_begun) = channel();
     let bytes = Arc::new(frame.repeat(FRAMES));
     let threads: Vec<_> = floods
@@ -85,7 +85,7 @@ fn longest_run(frame: &[u8]) -> usize {
         })
         .collect();
     for _ in 0..FLOODS {
-        have_begun.recv_timeout(PATIENCE).unwrap();
+        have_begun.recv_timeout(TEST_TIMEOUT).unwrap();
     }
     release.send(()).unwrap();
     for thread in threads {

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use sockeye::push::{Connection, Handle, Sent, Server};
 use sockeye::{CloseCode, CloseFrame, Error};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Failure, Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, CLOSE, FIN, TEXT};
@@ -41,10 +41,10 @@ fn last_frames(
     });
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     end(&mut peer, &handle);
     for _ in 0..callbacks {
-        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), [error, error]);
+        assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap(), [error, error]);
     }
     let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
     // Otherwise the server would wait for the end of the peer's half.
@@ -110,16 +110,16 @@ fn a_callback_that_aborts_in_an_event_is_given_no_other() {
         Seen::Open(_) => give.send(connection.handle()).unwrap(),
         Seen::Message(_) => {
             tell.send(()).unwrap();
-            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
         }
         Seen::Event(1) => connection.abort(),
         _ => {}
     });
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
-    let handle = handles.recv_timeout(PATIENCE).unwrap();
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     peer.text("be busy");
-    is_busy.recv_timeout(PATIENCE).unwrap();
+    is_busy.recv_timeout(TEST_TIMEOUT).unwrap();
     for event in 0..4_u32 {
         handle.post(event).unwrap();
     }
@@ -144,7 +144,7 @@ fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritte
     let running = Running::start(Server::new(make).workers(1).max_unwritten(100_000));
     let mut peer = Peer::connect(running.address);
     peer.text("go");
-    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), [Sent::Full, Sent::Closed]);
+    assert_eq!(results.recv_timeout(TEST_TIMEOUT).unwrap(), [Sent::Full, Sent::Closed]);
     peer.drain();
     running.stop();
 }

@@ -9,7 +9,7 @@ use socket2::SockRef;
 use crate::wire::{self, BINARY, CLOSE, FIN, TEXT};
 
 /// Timeout after which a test counts as hung.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One end of a connection.
 pub(crate) struct Peer {
@@ -36,8 +36,8 @@ impl Peer {
     /// Opens a transport without sending a request.
     pub(crate) fn dial(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, received: Vec::new(), taken: 0 }
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use sockeye::push::{Connection, HandleError, Server};
 use sockeye::{Error, UsageError};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 use crate::wire::{self, FIN, PING, PONG};
@@ -41,7 +41,7 @@ fn a_ping_from_a_callback_or_a_handle_brings_a_pong() {
     assert_eq!(peer.frame(), (FIN | PING, b"from open".to_vec()));
     peer.send(&wire::masked(FIN | PONG, b"from open"));
     log.wait_for(&Seen::Pong(b"from open".to_vec()));
-    let handle = handle.recv_timeout(PATIENCE).unwrap();
+    let handle = handle.recv_timeout(TEST_TIMEOUT).unwrap();
     let too_long = handle.ping(&[0; 126]).unwrap_err();
     let expected = UsageError::ControlTooLong { length: 126 };
     assert!(matches!(too_long, HandleError::Usage(error) if error == expected), "{too_long:?}");

@@ -8,7 +8,7 @@ use sockeye::upgrade::Options;
 use sockeye::{Client, Deflate, Message, Prepared, WebSocket};
 
 use crate::certificate::certificate;
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 
@@ -72,7 +72,7 @@ async fn in_the_order_in_which_they_were_sent() {
             log.opened();
         }
         let handles: Vec<_> =
-            clients.iter().map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+            clients.iter().map(|_| told.recv_timeout(TEST_TIMEOUT).unwrap()).collect();
         for _ in 0..2 {
             for message in &prepared {
                 handles[0].broadcast(message.message().clone()).unwrap();
@@ -111,7 +111,7 @@ async fn broadcasts_in_a_row_are_not_mixed_up() {
         Client::new(running.url()).deflate(Deflate::new()).connect().await.unwrap();
     log.opened();
     log.opened();
-    let handle = told.recv_timeout(PATIENCE).unwrap();
+    let handle = told.recv_timeout(TEST_TIMEOUT).unwrap();
     let prepared = messages();
     let rounds = 20;
     for _ in 0..rounds {

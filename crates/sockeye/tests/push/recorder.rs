@@ -9,7 +9,7 @@ use sockeye::handshake::Request;
 use sockeye::push::{Connection, ConnectionId, Handler};
 use sockeye::{CloseFrame, Error, Message, MessageRef, ProtocolError, TimedOut};
 
-use crate::peer::PATIENCE;
+use crate::peer::TEST_TIMEOUT;
 
 /// A callback, with its arguments.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ pub(crate) struct Log {
 impl Log {
     /// Returns the next callback of any connection.
     pub(crate) fn next(&self) -> (ConnectionId, Seen) {
-        self.told.recv_timeout(PATIENCE).expect("something happens")
+        self.told.recv_timeout(TEST_TIMEOUT).expect("something happens")
     }
 
     /// Returns the next callback without its connection.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sockeye::push::{Callbacks, Connection, HandleError, Server};
 
-use crate::peer::{PATIENCE, Peer};
+use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 use crate::wire;
@@ -117,7 +117,7 @@ fn events_come_in_order_among_messages_to_their_connection_only() {
     let mut posting = Vec::new();
     for _ in 0..4 {
         peers.push(Peer::connect(running.address));
-        let handle = handles.recv_timeout(PATIENCE).unwrap();
+        let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
         posting.push(thread::spawn(move || {
             for number in 0..EACH {
                 handle.post((handle.id(), 2 * number)).unwrap();

@@ -7,8 +7,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const { chromium } = createRequire(join(process.env.MODULES, "here.js"))("playwright-core");
-// Timeout in milliseconds, long enough for a busy machine.
-const PATIENCE = 120_000;
+// Timeout, long enough for a busy machine.
+const TIMEOUT_MS = 120_000;
 // No requests besides those of the page.
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -38,7 +38,7 @@ export function stop({ server }, signal = "SIGTERM") {
 // `watch` receives the page before it is loaded.
 export async function open(browser, url, options = {}, watch = () => {}) {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(PATIENCE);
+  context.setDefaultTimeout(TIMEOUT_MS);
   const page = await context.newPage();
   page.on("pageerror", (error) => assert.fail(`script error: ${error}`));
   page.on("console", (line) => {

@@ -8,8 +8,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-// Timeout in milliseconds, long enough for a busy machine.
-const PATIENCE = 300_000;
+// Timeout, long enough for a busy machine.
+const TIMEOUT_MS = 300_000;
 // No requests besides those of the page.
 const SETTINGS = {
   "app.normandy.enabled": false,
@@ -48,7 +48,7 @@ export async function launch() {
   try {
     const marionette = await Marionette.connect(await port(profile));
     await marionette.command("WebDriver:NewSession", { acceptInsecureCerts: true });
-    await marionette.command("WebDriver:SetTimeouts", { script: PATIENCE, pageLoad: PATIENCE });
+    await marionette.command("WebDriver:SetTimeouts", { script: TIMEOUT_MS, pageLoad: TIMEOUT_MS });
     return {
       open: (url) => marionette.command("WebDriver:Navigate", { url }),
       run: async (script, ...args) =>
@@ -67,7 +67,7 @@ export async function launch() {
 // Returns the port that Firefox has chosen, once its profile has the port.
 async function port(profile) {
   const file = join(profile, "MarionetteActivePort");
-  const until = Date.now() + PATIENCE;
+  const until = Date.now() + TIMEOUT_MS;
   while (!existsSync(file) || !readFileSync(file, "utf8")) {
     assert.ok(Date.now() < until, "Firefox did not start");
     await pause(50);

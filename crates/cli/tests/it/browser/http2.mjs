@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-// Timeout in milliseconds, long enough for a busy machine.
-const PATIENCE = 60_000;
+// Timeout, long enough for a busy machine.
+const TIMEOUT_MS = 60_000;
 
 // Starts the server; `logged` resolves with the next line of the server's log that matches.
 export async function serveTls() {
@@ -23,7 +23,7 @@ export async function serveTls() {
     if (line) return Promise.resolve(line);
     return new Promise((resolve, reject) => {
       waiting.push({ pattern, resolve });
-      setTimeout(() => reject(new Error(`the log never said ${pattern}:\n${lines.join("\n")}`)), PATIENCE).unref();
+      setTimeout(() => reject(new Error(`the log never said ${pattern}:\n${lines.join("\n")}`)), TIMEOUT_MS).unref();
     });
   };
   const url = await new Promise((resolve, reject) => {

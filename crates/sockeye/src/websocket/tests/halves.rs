@@ -15,8 +15,8 @@ use super::*;
 use crate::ByteStream;
 use crate::split::{Receiver, SendQueue, Sender};
 
-/// A time longer than any timeout of a connection, on a paused clock.
-const LONG: Duration = Duration::from_secs(300);
+/// Timeout of a step: longer than any timeout of a connection, on a paused clock.
+const TEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Number of messages that pass each way while the peer is well.
 const MESSAGES: usize = 10;
@@ -271,13 +271,14 @@ async fn interrupt(
                 }
                 io::Result::Ok(())
             };
-            let sent = timeout(LONG, sending).await.unwrap_or_else(|_| late("sends"));
+            let sent = timeout(TEST_TIMEOUT, sending).await.unwrap_or_else(|_| late("sends"));
             assert!(sent.is_ok() || !lasts, "{case}: {sent:?}");
             if manner == Manner::Repeats {
                 return;
             }
             stop.notify_one();
-            let ended = timeout(LONG, async { while writer.send(length).await.is_ok() {} }).await;
+            let ended =
+                timeout(TEST_TIMEOUT, async { while writer.send(length).await.is_ok() {} }).await;
             ended.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
         Interrupted::Sending | Interrupted::Closing => {
@@ -298,13 +299,14 @@ async fn interrupt(
                     }
                 }
             };
-            timeout(LONG, reading).await.unwrap_or_else(|_| late("reads"));
+            timeout(TEST_TIMEOUT, reading).await.unwrap_or_else(|_| late("reads"));
             assert!(closes || read == MESSAGES * length, "{case}: {read} bytes");
             if closes || manner == Manner::Repeats {
                 return;
             }
             stop.notify_one();
-            let ended = timeout(LONG, async { while reader.read().await.is_some() {} }).await;
+            let ended =
+                timeout(TEST_TIMEOUT, async { while reader.read().await.is_some() {} }).await;
             ended.unwrap_or_else(|_| late("learns that the peer is gone"));
         }
     }
@@ -361,7 +363,7 @@ async fn a_sink_goes_on_after_the_task_of_the_stream_has_ended() {
         "one"
     );
     assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 1 << 20);
-    timeout(LONG, sending).await.expect("woken").unwrap().unwrap();
+    timeout(TEST_TIMEOUT, sending).await.expect("woken").unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,6 +374,6 @@ async fn a_blocked_sink_times_out_after_the_task_of_the_stream_has_ended() {
     tokio::task::yield_now().await;
     client.send("one").await.unwrap();
     tokio::spawn(async move { source.next().await }).await.unwrap().unwrap().unwrap();
-    let error = timeout(LONG, sending).await.expect("woken").unwrap().unwrap_err();
+    let error = timeout(TEST_TIMEOUT, sending).await.expect("woken").unwrap().unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
 }

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use super::*;
 use crate::driver::handler;
 
-/// A time longer than any timeout of a connection, on a paused clock.
-const LONG: Duration = Duration::from_secs(300);
+/// Timeout of a step: longer than any timeout of a connection, on a paused clock.
+const TEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// An end of a pipe that counts its writes.
 struct Counting(DuplexStream, Arc<AtomicUsize>);
@@ -59,7 +59,7 @@ async fn server_with_input(messages: usize) -> (DuplexStream, WebSocket, Arc<Ato
 
 async fn expect_bytes(raw: &mut DuplexStream, expected: &[u8]) {
     let mut bytes = vec![0; expected.len()];
-    timeout(LONG, raw.read_exact(&mut bytes)).await.expect("they arrive").unwrap();
+    timeout(TEST_TIMEOUT, raw.read_exact(&mut bytes)).await.expect("they arrive").unwrap();
     assert_eq!(bytes, expected);
 }
 
@@ -125,7 +125,7 @@ async fn a_late_write_goes_on_while_the_handler_waits_for_something_else() {
         pending::<()>().await;
     }));
     let mut bytes = vec![0; 3 * 3004];
-    timeout(LONG, raw.read_exact(&mut bytes)).await.expect("all of it").unwrap();
+    timeout(TEST_TIMEOUT, raw.read_exact(&mut bytes)).await.expect("all of it").unwrap();
     handling.abort();
 }
 
@@ -141,7 +141,7 @@ async fn more_answers_than_the_task_takes_keep_their_order() {
     }));
     for number in 0..COUNT {
         let mut frame = vec![0; 1004];
-        timeout(LONG, raw.read_exact(&mut frame)).await.expect("all of it").unwrap();
+        timeout(TEST_TIMEOUT, raw.read_exact(&mut frame)).await.expect("all of it").unwrap();
         assert_eq!((frame[4], frame[1003]), (number, number));
     }
     handling.abort();
@@ -223,7 +223,7 @@ async fn a_handler_that_returns_has_its_connection_closed() {
         expect_bytes(&mut raw, &[0x82, 1, b'x', 0x88, 2, high, low]).await;
         raw.write_all(&[0x88, 0x82, 0, 0, 0, 0, high, low]).await.unwrap();
         assert_eq!(raw.read(&mut [0; 10]).await.unwrap(), 0);
-        timeout(LONG, handling).await.unwrap().unwrap();
+        timeout(TEST_TIMEOUT, handling).await.unwrap().unwrap();
     }
 }
 
@@ -254,6 +254,6 @@ async fn a_connection_that_is_dropped_elsewhere_ends_after_what_was_sent() {
     ws.feed("last").await.unwrap();
     drop(ws);
     let mut bytes = Vec::new();
-    timeout(LONG, raw.read_to_end(&mut bytes)).await.expect("it ends").unwrap();
+    timeout(TEST_TIMEOUT, raw.read_to_end(&mut bytes)).await.expect("it ends").unwrap();
     assert_eq!(bytes, b"\x81\x04last");
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{sleep, timeout};
 
-/// Longer than any step of these tests; time is paused.
-const LONG: Duration = Duration::from_secs(3600);
+/// Timeout of a scenario: longer than any step of these tests, on a paused clock.
+const TEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The rule by which futures are dropped.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +94,7 @@ pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&
     for manner in manners {
         for polls in 1.. {
             let impatience = Impatience::new(manner(polls));
-            let Ok(given) = timeout(LONG, scenario(&impatience)).await else {
+            let Ok(given) = timeout(TEST_TIMEOUT, scenario(&impatience)).await else {
                 panic!("{:?}: it does not come to an end", impatience.manner);
             };
             assert_eq!(given, undisturbed, "{:?}", impatience.manner);
