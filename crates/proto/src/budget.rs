@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_that_are_told_late_do_not_let_others_pass_the_bound() {
+    fn holders_that_are_notified_late_do_not_let_others_exceed_the_bound() {
         let budget = MemoryBudget::new(1000 * KIB);
         let mut late = budget.charge();
         assert_eq!(late.set(1000 * KIB), Ok(()));

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_that_are_empty_short_or_not_utf8_are_told_apart() {
+    fn payloads_that_are_empty_short_or_not_utf8_are_distinguished() {
         assert_eq!(CloseFrame::decode(b""), Ok(None));
         assert_eq!(CloseFrame::decode(b"\x03"), Err(ProtocolError::CloseTooShort));
         let wire = b"\x03\xe8\xff";

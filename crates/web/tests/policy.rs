@@ -19,7 +19,7 @@ const POLICY: &str = r#"
 "#;
 
 #[wasm_bindgen_test]
-async fn what_the_policy_forbids_is_told_where_the_browser_tells_and_not_tried_again() {
+async fn a_connection_that_the_policy_forbids_is_not_retried() {
     Function::new_no_args(POLICY).call0(&JsValue::UNDEFINED).unwrap();
     let elsewhere = Client::new("ws://127.0.0.1:9/");
     let error = elsewhere.connect().await.unwrap_err();

@@ -49,8 +49,8 @@ async fn hello(channel: &Channel) -> Result<String, tonic::Status> {
     Ok(reply.into_inner().message)
 }
 
-async fn tell(control: &mut WebSocket, what: &str) {
-    control.send(what).await.expect("a server that listens");
+async fn send_command(control: &mut WebSocket, command: &str) {
+    control.send(command).await.expect("a server that listens");
     assert!(control.recv().await.expect("an answer").is_some());
 }
 
@@ -64,13 +64,13 @@ async fn a_server_that_dies_and_returns_is_connected_again() {
     let mut stalled = stalled.into_inner();
     assert!(stalled.message().await.expect("a message").is_some());
 
-    tell(&mut control, "die").await;
+    send_command(&mut control, "die").await;
     let status = stalled.message().await.expect_err("the connection is lost");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     let status = hello(&channel).await.expect_err("nobody listens");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 
-    tell(&mut control, "live").await;
+    send_command(&mut control, "live").await;
     assert_eq!(hello(&channel).await.expect("a reply"), "Hello Ada!");
 }
 

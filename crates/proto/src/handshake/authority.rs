@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_ports_are_told_apart() {
+    fn hosts_and_ports_are_separated() {
         assert_eq!(parse("example.com"), Some(("example.com", None)));
         assert_eq!(parse("example.com:8080"), Some(("example.com", Some(8080))));
         assert_eq!(parse("example.com:"), Some(("example.com", None)));

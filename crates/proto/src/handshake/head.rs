@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_answer_is_told_from_one_that_counts() {
+    fn an_interim_response_is_distinguished_from_a_final_one() {
         for (status, is_interim) in [(100, true), (103, true), (101, false), (200, false)] {
             let head = format!("HTTP/1.1 {status} x\r\n\r\n");
             let head = ResponseHead::parse(head.as_bytes(), HeadLimits::default()).unwrap();

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_told_from_one_that_is_not_ours() {
+    fn an_invalid_host_is_distinguished_from_a_foreign_one() {
         let check = |host: &str| HostPolicy::loopback().check(host);
         assert_eq!(check("localhost:1"), Ok(()));
         assert_eq!(check("a/b"), Err(HandshakeError::Host { host: "a/b".into() }));

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_for_good_is_told_from_one_for_now() {
+    fn a_permanent_close_is_distinguished_from_a_temporary_one() {
         for code in [1000, 1002, 1003, 1007, 1008, 1009, 1010] {
             assert!(!may_reopen(Some(&frame(code, ""))), "{code}");
         }

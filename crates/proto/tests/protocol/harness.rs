@@ -36,10 +36,10 @@ pub(crate) fn compressing(config: &Config, client: &Deflate, server: &Deflate) -
     let answers = Extension::parse_list([answer.as_str()]).unwrap();
     let confirmed = client.confirm(&answers[0]).unwrap();
     assert_eq!(confirmed.client(), parameters.client());
-    let (told, kept) = (confirmed.server(), parameters.server());
-    assert_eq!(told.no_context_takeover(), kept.no_context_takeover());
+    let (announced, kept) = (confirmed.server(), parameters.server());
+    assert_eq!(announced.no_context_takeover(), kept.no_context_takeover());
     // A server reports a smaller window only to a client that asked for one.
-    assert!(told.max_window_bits() >= kept.max_window_bits(), "{told:?}, {kept:?}");
+    assert!(announced.max_window_bits() >= kept.max_window_bits(), "{announced:?}, {kept:?}");
     Pair {
         client: client_with(config).with_deflate(client, confirmed),
         server: Connection::server(config).with_deflate(server, parameters),

@@ -99,7 +99,7 @@ async fn long_payloads_and_short_messages_keep_their_order() {
 }
 
 #[tokio::test]
-async fn the_peer_that_breaks_a_rule_is_told_and_the_error_says_which() {
+async fn a_broken_rule_is_named_in_the_error_and_answered_with_a_close_frame() {
     let (mut raw, stream) = duplex(1000);
     let mut server = server(stream);
     raw.write_all(&[0x81, 0x00]).await.unwrap();

@@ -144,7 +144,7 @@ async fn a_whole_refusal_is_on_the_wire() {
 }
 
 #[tokio::test]
-async fn a_hook_that_never_decides_is_dropped_at_the_deadline_and_the_client_told() {
+async fn a_hook_that_never_decides_is_dropped_at_the_deadline_and_the_client_refused() {
     struct Dropped(Option<tokio::sync::oneshot::Sender<()>>);
     impl Drop for Dropped {
         fn drop(&mut self) {

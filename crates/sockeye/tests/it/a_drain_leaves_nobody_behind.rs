@@ -336,7 +336,7 @@ async fn a_connection_in_two_halves_is_closed_from_the_one_that_receives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_waits_for_a_peer_in_vain_is_told_that_its_time_is_up() {
+async fn a_handler_that_waits_for_a_stalled_peer_times_out_with_the_drain() {
     let drain = Drain::new();
     // The test holds the client's end and never reads from it.
     let (_deaf, mut ws) = pair().await;
@@ -349,7 +349,7 @@ async fn a_handler_that_waits_for_a_peer_in_vain_is_told_that_its_time_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_nobody_looks_at_is_told_of_as_left() {
+async fn a_connection_that_no_task_polls_is_counted_as_left() {
     let drain = Drain::new();
     let (_client, mut ws) = pair().await;
     drain.watch(&mut ws);

@@ -132,7 +132,7 @@ fn of_a_handler_server_on_io_uring() {
 }
 
 #[tokio::test]
-async fn a_peer_that_takes_nothing_more_is_given_up_and_told() {
+async fn a_peer_that_takes_nothing_more_is_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let dialled = tokio::task::spawn_blocking(move || dial(address));

@@ -75,7 +75,7 @@ async fn a_client_that_never_begins_tls_is_let_go() {
 }
 
 #[tokio::test]
-async fn an_address_with_too_many_connections_is_told_so_over_tls() {
+async fn an_address_with_too_many_connections_is_refused_over_tls() {
     let (config, trusting) = certificate("127.0.0.1");
     let server = Server::bind("127.0.0.1:0").await.unwrap().tls(config);
     let server = server.max_connections_per_address(1);

@@ -105,7 +105,7 @@ async fn each_refusal_has_its_reason() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_hangs_up_is_told() {
+async fn a_proxy_that_disconnects_is_an_error() {
     let proxy = relay::listen(|mut stream| async move {
         expect(&mut stream, b"\x05\x01\x00").await;
         stream.write_all(b"\x05").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_proxy_that_hangs_up_is_told() {
 }
 
 #[tokio::test]
-async fn a_name_that_socks_cannot_carry_is_told_before_anything_is_sent() {
+async fn a_name_that_socks_cannot_carry_is_an_error_before_anything_is_sent() {
     let proxy = answering(&[]).await;
     let url = format!("ws://{}/", "a".repeat(256));
     let error = client(&url, proxy, "").connect().await.unwrap_err();

@@ -13,7 +13,7 @@ async fn a_wrong_scheme_is_named() {
 }
 
 #[tokio::test]
-async fn the_first_mistake_of_a_request_is_the_one_that_is_told() {
+async fn the_first_mistake_of_a_request_is_the_one_that_is_named() {
     let mistakes = [
         (
             Client::new("ws://example.com/").header("Upgrade", "h2c").subprotocols(["a b"]),

@@ -38,7 +38,7 @@ async fn attempt(address: SocketAddr) -> Option<WebSocket> {
 }
 
 #[tokio::test]
-async fn one_too_many_is_told_429_until_another_has_ended() {
+async fn one_too_many_gets_429_until_another_has_ended() {
     let address = serve(2).await;
     let mut first = attempt(address).await.unwrap();
     let mut second = attempt(address).await.unwrap();

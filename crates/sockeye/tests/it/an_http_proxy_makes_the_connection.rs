@@ -88,7 +88,7 @@ async fn credentials_go_to_the_proxy_and_no_further() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_content() {
+async fn a_refusal_is_reported_with_its_content() {
     let proxy = answering(
         "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\
          Content-Length: 6\r\n\r\nwho???",
@@ -122,13 +122,13 @@ async fn bytes_behind_the_answer_are_not_taken_for_the_hosts() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_speaks_something_else_is_told() {
+async fn a_proxy_that_speaks_another_protocol_is_an_error() {
     let error = refusal(answering("\x05\x00").await).await;
     assert!(matches!(error, TunnelError::Answer(HandshakeError::MalformedHead(_))), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_proxy_that_hangs_up_is_told() {
+async fn a_proxy_that_disconnects_is_an_error() {
     let proxy = relay::listen(|mut stream| async move {
         relay::read_head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 2").await.unwrap();

@@ -76,7 +76,7 @@ async fn serve() -> Running {
 }
 
 #[tokio::test]
-async fn everybody_is_told_whatever_version_of_http_they_came_by() {
+async fn every_connection_is_notified_over_either_version_of_http() {
     let Running { app, client, stop, server } = serve().await;
     let client = client.header("x-user", "Ada");
     let http2 = client.connect_http2().await.unwrap();

@@ -84,7 +84,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_told_when_the_connection_is_made() {
+async fn an_unusable_certificate_is_an_error_of_connecting() {
     let (ada, bob) = (certificate::pem("ada"), certificate::pem("bob"));
     let client = || Client::new("wss://127.0.0.1:9/");
     for (client, expected) in [

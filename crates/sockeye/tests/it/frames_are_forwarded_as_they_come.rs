@@ -233,7 +233,7 @@ async fn an_upgraded_stream_comes_with_what_was_read_beyond_the_request() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_upgraded_is_told_why() {
+async fn a_stream_that_is_not_upgraded_gets_the_refusal() {
     let (mut client, server) = duplex(4096);
     client.write_all(peer::request("/", "").as_bytes()).await.unwrap();
     let upgrader = Upgrader::new().on_host(|_| Err(Refusal::forbidden("no\n")));

@@ -25,7 +25,7 @@ async fn interim_answers_are_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_after_an_interim_answer_is_told() {
+async fn a_refusal_after_an_interim_response_is_in_the_error() {
     let answer = format!("{INTERIM}HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
     let result = Client::new(CLIENT).handshake(peer::server(|_| answer)).await;
     let mut headers = Box::<http::HeaderMap>::default();

@@ -115,7 +115,7 @@ async fn names_and_tokens_are_taken_in_any_case() {
 }
 
 #[tokio::test]
-async fn another_version_is_told_the_one_that_is_spoken() {
+async fn another_version_is_answered_with_the_supported_one() {
     for version in ["8", "14"] {
         let version = format!("Sec-WebSocket-Version: {version}");
         let headers = upgrade_but("Sec-WebSocket-Version", &[&version]);
@@ -125,7 +125,7 @@ async fn another_version_is_told_the_one_that_is_spoken() {
 }
 
 #[tokio::test]
-async fn a_plain_request_is_told_to_upgrade() {
+async fn a_plain_request_gets_426() {
     let Some(answer) = assert_refused(&[], &[], 426).await else { return };
     assert_eq!(answer.header("upgrade"), Some("websocket"));
 }

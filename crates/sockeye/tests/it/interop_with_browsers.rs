@@ -125,13 +125,13 @@ async fn serve(site: Site) -> String {
 
 /// The form in which a browser reports the agreed extensions to its pages.
 #[derive(Clone, Copy)]
-enum Tells {
+enum ReportedExtensions {
     Parameters,
     Name,
 }
 
 /// Runs the page in a browser against servers of all settings, and checks the results of both.
-async fn run_page(start: impl FnOnce(&str) -> Browser, tells: Tells) {
+async fn run_page(start: impl FnOnce(&str) -> Browser, reported: ReportedExtensions) {
     let windows = [Absent, Most(8), Most(9), Most(12)];
     let settings = combinations(&windows, &windows);
     let (seen, mut events) = mpsc::unbounded_channel();
@@ -159,9 +159,11 @@ async fn run_page(start: impl FnOnce(&str) -> Browser, tells: Tells) {
         let agreed = set.map(|set| set.answer_of_sockeye(offer));
         let stated = Some(seen["extensions"].as_str().unwrap()).filter(|all| !all.is_empty());
         let stated = stated.map(Parameters::parse);
-        match tells {
-            Tells::Parameters => assert_eq!(stated, agreed, "{set:?}: {seen}"),
-            Tells::Name => assert_eq!(stated, agreed.map(|_| Parameters::default()), "{set:?}"),
+        match reported {
+            ReportedExtensions::Parameters => assert_eq!(stated, agreed, "{set:?}: {seen}"),
+            ReportedExtensions::Name => {
+                assert_eq!(stated, agreed.map(|_| Parameters::default()), "{set:?}");
+            }
         }
         assert_eq!(seen["subprotocol"], SUBPROTOCOL);
         let code = 3000 + u16::try_from(index).unwrap();
@@ -249,7 +251,7 @@ fn chromium_agrees_on_every_setting() {
         ];
         Browser::start(program, profile, &arguments)
     };
-    run(start, Tells::Parameters);
+    run(start, ReportedExtensions::Parameters);
 }
 
 #[test]
@@ -261,7 +263,7 @@ fn firefox_agrees_on_every_setting() {
         let folder = profile.display().to_string();
         Browser::start(program, profile, &["-headless", "-no-remote", "-profile", &folder, url])
     };
-    run(start, Tells::Name);
+    run(start, ReportedExtensions::Name);
 }
 
 /// No requests besides those of the page.
@@ -280,8 +282,8 @@ user_pref("network.proxy.type", 0);
 user_pref("toolkit.telemetry.enabled", false);
 "#;
 
-fn run(start: impl FnOnce(&str) -> Browser, tells: Tells) {
+fn run(start: impl FnOnce(&str) -> Browser, reported: ReportedExtensions) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(within_deadline(run_page(start, tells)));
+    runtime.block_on(within_deadline(run_page(start, reported)));
 }

@@ -253,7 +253,7 @@ async fn an_end_in_the_middle_of_a_message_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_broken_rule_is_an_error_of_the_reader_and_the_peer_is_told() {
+async fn a_broken_rule_is_an_error_of_the_reader_and_answered_with_a_close_frame() {
     let limit = Config::new().max_streamed_length(5);
     for (config, wire, good, expected, code) in [
         (Config::new(), frame(FIN | TEXT, b"ok\xff"), &b"ok"[..], ProtocolError::InvalidUtf8, 1007),

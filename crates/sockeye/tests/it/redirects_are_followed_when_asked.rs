@@ -127,7 +127,7 @@ async fn elsewhere_than_to_websockets_is_nowhere() {
 }
 
 #[tokio::test]
-async fn another_status_is_told_as_it_is() {
+async fn another_status_is_reported_unchanged() {
     let server = server().await;
     for (url, status) in [
         (format!("ws://{server}/302?/missing"), 404),

@@ -14,14 +14,14 @@ use crate::wire::{self, CLOSE, FIN, TEXT};
 
 /// Returns recorders that pass on a handle of each connection that opens.
 fn record_handles() -> (impl Fn() -> Recorder + Send + Sync + 'static, Log, Receiver<Handle>) {
-    let (tell, told) = channel();
+    let (handle_sender, handles) = channel();
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Open(_) = seen {
             // The receiver is gone when the test has ended.
-            let _ = tell.send(connection.handle());
+            let _ = handle_sender.send(connection.handle());
         }
     });
-    (make, log, told)
+    (make, log, handles)
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn an_empty_close_frame_can_be_sent() {
 }
 
 #[test]
-fn a_handle_is_told_that_the_server_has_stopped() {
+fn a_handle_fails_once_the_server_has_stopped() {
     let (make, _log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
     let peer = Peer::connect(running.address);

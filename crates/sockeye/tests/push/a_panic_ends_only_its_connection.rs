@@ -21,13 +21,13 @@ struct Panicking {
 impl Panicking {
     fn at(connection: &mut Connection, place: &str) {
         let path = connection.data::<String>().unwrap();
-        assert_ne!(path, &format!("/{place}"), "as told");
+        assert_ne!(path, &format!("/{place}"), "on purpose");
     }
 }
 
 impl Handler for Panicking {
     fn upgrade(&mut self, request: &Request<'_>, answer: &mut Answer) -> Result<(), Refusal> {
-        assert_ne!(request.path(), "/upgrade", "as told");
+        assert_ne!(request.path(), "/upgrade", "on purpose");
         answer.set_data(request.path().to_owned());
         Ok(())
     }
@@ -144,7 +144,7 @@ fn a_panic_with_output_that_waits_ends_only_its_connection() {
                 connection.send(message);
             }
         })
-        .on_drained(|_| panic!("as told"));
+        .on_drained(|_| panic!("on purpose"));
     let running = Running::start(Server::new(move || callbacks.clone()).workers(1));
     let mut other = Peer::connect(running.address);
     let mut peer = Peer::connect(running.address);

@@ -46,16 +46,16 @@ fn flood(connection: &mut Connection) -> usize {
 
 #[test]
 fn output_is_bounded_and_arrives_in_order_once_it_is_read() {
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if *seen == Seen::Message("flood".into()) {
-            tell.send(flood(connection)).unwrap();
+            report.send(flood(connection)).unwrap();
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
     peer.text("flood");
-    let sent = told.recv_timeout(TEST_TIMEOUT).unwrap();
+    let sent = reports.recv_timeout(TEST_TIMEOUT).unwrap();
     assert!(sent >= MAX_UNWRITTEN / (LENGTH + 10));
     // Neither is handled before all of the flood is in the system's buffers.
     peer.text("later");
@@ -111,7 +111,7 @@ fn reading_pauses_while_answers_are_not_read() {
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);
     let mut writer = peer.stream().try_clone().unwrap();
-    let (tell, stalled) = channel();
+    let (report, stalled) = channel();
     let writing = thread::spawn(move || {
         // The reading half shares the timeout, as it shares the socket, but only writes use it.
         writer.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -122,7 +122,7 @@ fn reading_pauses_while_answers_are_not_read() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // From now on the peer reads.
-                    let _ = tell.send(());
+                    let _ = report.send(());
                 }
                 Err(error) => panic!("cannot write: {error}"),
             }
@@ -141,16 +141,16 @@ fn reading_pauses_while_answers_are_not_read() {
 
 #[test]
 fn a_peer_that_is_gone_before_it_has_read_is_noticed() {
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if *seen == Seen::Message("flood".into()) {
-            tell.send(flood(connection)).unwrap();
+            report.send(flood(connection)).unwrap();
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
     let mut peer = Peer::connect(running.address);
     peer.text("flood");
-    told.recv_timeout(TEST_TIMEOUT).unwrap();
+    reports.recv_timeout(TEST_TIMEOUT).unwrap();
     // Now the server waits for the peer.
     let (_, payload) = peer.frame();
     assert_eq!(payload.len(), LENGTH);

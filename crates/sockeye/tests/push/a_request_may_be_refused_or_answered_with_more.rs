@@ -20,7 +20,7 @@ fn start(callbacks: Callbacks) -> Running {
 
 #[test]
 fn a_handler_may_refuse_a_request() {
-    let (opened, told) = channel();
+    let (opened, paths) = channel();
     let callbacks = Callbacks::new()
         .on_upgrade(|request: &Request<'_>, _: &mut Answer| match request.query("token") {
             Some(token) if token == "secret" => Ok(()),
@@ -39,7 +39,7 @@ fn a_handler_may_refuse_a_request() {
     refused.drain();
     let _peer = Peer::ask(running.address, "/?token=secret");
     running.stop();
-    assert_eq!(told.iter().collect::<Vec<_>>(), ["/?token=secret"]);
+    assert_eq!(paths.iter().collect::<Vec<_>>(), ["/?token=secret"]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn requests_that_break_the_rules_never_reach_the_handler() {
 
 #[test]
 fn a_handler_may_add_headers_and_choose_a_subprotocol() {
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let callbacks = Callbacks::new()
         .on_upgrade(|request, response| {
             let mut headers = HeaderMap::new();
@@ -113,7 +113,7 @@ fn a_handler_may_add_headers_and_choose_a_subprotocol() {
             Ok(())
         })
         .on_open(move |connection, _| {
-            tell.send(connection.subprotocol().map(str::to_owned)).unwrap();
+            report.send(connection.subprotocol().map(str::to_owned)).unwrap();
         });
     let running = start(callbacks);
     let mut peer = Peer::dial(running.address);
@@ -122,7 +122,7 @@ fn a_handler_may_add_headers_and_choose_a_subprotocol() {
     assert!(head.starts_with("http/1.1 101 "), "{head}");
     assert!(head.contains("\r\nx-served-by: nine\r\n"), "{head}");
     assert!(head.contains("\r\nsec-websocket-protocol: second\r\n"), "{head}");
-    assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap().as_deref(), Some("second"));
+    assert_eq!(reports.recv_timeout(TEST_TIMEOUT).unwrap().as_deref(), Some("second"));
     running.stop();
 }
 
@@ -178,7 +178,7 @@ fn tell_request(connection: &mut Connection, _: MessageRef<'_>) {
 }
 
 #[test]
-fn the_request_is_kept_unless_told_otherwise() {
+fn the_request_is_kept_by_default() {
     for keep in [true, false] {
         let callbacks = Callbacks::new().on_message(tell_request);
         let server = Server::new(move || callbacks.clone()).workers(1).keep_requests(keep);
@@ -197,7 +197,7 @@ fn the_request_is_kept_unless_told_otherwise() {
 
 #[test]
 fn data_stays_with_its_connection_to_the_end() {
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let callbacks = Callbacks::new()
         .on_open(|connection, _| {
             connection.set_data("replaced");
@@ -211,7 +211,7 @@ fn data_stays_with_its_connection_to_the_end() {
             connection.send(count.as_str());
         })
         .on_close(move |connection, _: Option<&CloseFrame>| {
-            tell.send(*connection.data::<u32>().unwrap()).unwrap();
+            report.send(*connection.data::<u32>().unwrap()).unwrap();
         });
     let running = start(callbacks);
     let mut peers = [Peer::connect(running.address), Peer::connect(running.address)];
@@ -225,7 +225,7 @@ fn data_stays_with_its_connection_to_the_end() {
     assert_eq!(peers[0].message(), b"4");
     for (mut peer, count) in peers.into_iter().zip([4, 3]) {
         peer.send(&wire::close(1000));
-        assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap(), count);
+        assert_eq!(reports.recv_timeout(TEST_TIMEOUT).unwrap(), count);
     }
     running.stop();
 }

@@ -57,7 +57,7 @@ fn a_close_frame_follows_what_was_sent_before_it_however_slowly_that_is_read() {
 }
 
 #[test]
-fn a_peer_that_broke_the_protocol_is_still_told_so_after_what_it_was_sent() {
+fn a_peer_that_broke_the_protocol_gets_a_close_frame_after_the_messages() {
     let (make, _log) = record(|connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
             connection.send_shared(vec![7; LENGTH]);

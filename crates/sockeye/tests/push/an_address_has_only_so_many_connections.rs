@@ -12,7 +12,7 @@ use crate::serving::Running;
 use crate::wire;
 
 #[test]
-fn one_too_many_is_told_429_until_another_has_ended() {
+fn one_too_many_gets_429_until_another_has_ended() {
     let (make, log) = record_echo();
     let running = Running::start(Server::new(make).workers(1).max_connections_per_address(2));
     let mut first = Peer::connect(running.address);
@@ -48,7 +48,7 @@ fn one_too_many_is_told_429_until_another_has_ended() {
 }
 
 #[tokio::test]
-async fn one_too_many_is_told_so_through_tls() {
+async fn one_too_many_gets_429_through_tls() {
     let (server, client) = certificate("127.0.0.1");
     let (make, _log) = record_echo();
     let server = Server::new(make).workers(1).tls(server).max_connections_per_address(1);

@@ -27,7 +27,7 @@ mod a_panic_ends_only_its_connection;
 mod a_peer_that_does_not_read_is_waited_for;
 mod a_peer_that_reads_loses_nothing;
 mod a_request_may_be_refused_or_answered_with_more;
-mod a_server_stops_when_told;
+mod a_server_stops_on_request;
 mod a_silent_peer_is_dropped;
 mod a_slow_peer_has_as_long_as_it_reads;
 mod a_trusted_proxy_tells_the_client;

@@ -20,7 +20,7 @@ fn last_frames(
     callbacks: usize,
     error: &str,
 ) -> Vec<(u8, Vec<u8>)> {
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let (give, handles) = channel();
     let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
         Seen::Open(_) => give.send(connection.handle()).unwrap(),
@@ -35,7 +35,7 @@ fn last_frames(
             assert!(!connection.is_open());
             let ping = connection.ping(b"too late").unwrap_err();
             let close = connection.close(CloseCode::NORMAL_CLOSURE, "too late").unwrap_err();
-            tell.send([ping.to_string(), close.to_string()]).unwrap();
+            report.send([ping.to_string(), close.to_string()]).unwrap();
         }
         _ => {}
     });
@@ -44,7 +44,7 @@ fn last_frames(
     let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
     end(&mut peer, &handle);
     for _ in 0..callbacks {
-        assert_eq!(told.recv_timeout(TEST_TIMEOUT).unwrap(), [error, error]);
+        assert_eq!(reports.recv_timeout(TEST_TIMEOUT).unwrap(), [error, error]);
     }
     let frames = std::iter::from_fn(|| peer.frame_or_end()).collect();
     // Otherwise the server would wait for the end of the peer's half.
@@ -85,7 +85,7 @@ fn a_connection_whose_peer_is_gone_sends_nothing() {
 }
 
 #[test]
-fn a_peer_that_breaks_the_protocol_is_told_so_and_nothing_else() {
+fn a_peer_that_breaks_the_protocol_gets_a_close_frame_and_nothing_else() {
     let error = "the peer broke the WebSocket protocol: text message is not UTF-8";
     let frames = last_frames(|peer, _| peer.send(&wire::masked(FIN | TEXT, b"\xff")), 2, error);
     assert_eq!(frames.len(), 1, "{frames:?}");
@@ -103,13 +103,13 @@ fn a_closing_handshake_is_answered_and_nothing_else_is_sent() {
 #[test]
 fn a_callback_that_aborts_in_an_event_is_given_no_other() {
     let (give, handles) = channel();
-    let (tell, is_busy) = channel();
+    let (report, is_busy) = channel();
     let (release, released) = channel::<()>();
     let released = std::sync::Mutex::new(released);
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
         Seen::Open(_) => give.send(connection.handle()).unwrap(),
         Seen::Message(_) => {
-            tell.send(()).unwrap();
+            report.send(()).unwrap();
             released.lock().unwrap().recv_timeout(TEST_TIMEOUT).unwrap();
         }
         Seen::Event(1) => connection.abort(),
@@ -132,13 +132,13 @@ fn a_callback_that_aborts_in_an_event_is_given_no_other() {
 
 #[test]
 fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritten() {
-    let (tell, results) = channel();
+    let (report, results) = channel();
     let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
             assert_eq!(connection.send_shared(vec![0; 100_000]), Sent::Taken);
             let full = connection.send("more");
             connection.close(1013, "").unwrap();
-            tell.send([full, connection.send("more")]).unwrap();
+            report.send([full, connection.send("more")]).unwrap();
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_unwritten(100_000));
@@ -150,7 +150,7 @@ fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritte
 }
 
 #[test]
-fn an_error_is_told_before() {
+fn an_error_is_reported_before_the_close() {
     let (make, log) = record(|_: &mut Connection, _: &Seen| {});
     let running = Running::start(Server::new(make).workers(1));
     Peer::connect(running.address).finish();

@@ -11,7 +11,7 @@ use crate::serving::Running;
 use crate::wire::{self, FIN, PING, PONG};
 
 #[test]
-fn a_ping_is_answered_and_told_of() {
+fn a_ping_is_answered_and_reported() {
     let (make, log) = record(|_: &mut Connection, _: &Seen| {});
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);

@@ -33,12 +33,12 @@ async fn in_the_order_in_which_they_were_sent() {
     let (tls, trusting) = certificate("127.0.0.1");
     let prepared = messages();
     for encrypted in [false, true] {
-        let (tell, told) = channel::<Handle>();
+        let (handle_sender, handle_receiver) = channel::<Handle>();
         let answers = prepared.clone();
         // Answers with an ordinary message and then a prepared one, both of the length of the
         // request.
         let (make, log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
-            Seen::Open(_) => tell.send(connection.handle()).unwrap(),
+            Seen::Open(_) => handle_sender.send(connection.handle()).unwrap(),
             Seen::Message(message) => {
                 let answer = answers.iter().find(|answer| answer.len() == message.len()).unwrap();
                 connection.send(answer.as_ref());
@@ -72,7 +72,7 @@ async fn in_the_order_in_which_they_were_sent() {
             log.opened();
         }
         let handles: Vec<_> =
-            clients.iter().map(|_| told.recv_timeout(TEST_TIMEOUT).unwrap()).collect();
+            clients.iter().map(|_| handle_receiver.recv_timeout(TEST_TIMEOUT).unwrap()).collect();
         for _ in 0..2 {
             for message in &prepared {
                 handles[0].broadcast(message.message().clone()).unwrap();
@@ -98,10 +98,10 @@ async fn in_the_order_in_which_they_were_sent() {
 
 #[tokio::test]
 async fn broadcasts_in_a_row_are_not_mixed_up() {
-    let (tell, told) = channel::<Handle>();
+    let (handle_sender, handle_receiver) = channel::<Handle>();
     let (make, log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Open(_) = seen {
-            tell.send(connection.handle()).unwrap();
+            handle_sender.send(connection.handle()).unwrap();
         }
     });
     let options = Options::new().deflate(Deflate::new());
@@ -111,7 +111,7 @@ async fn broadcasts_in_a_row_are_not_mixed_up() {
         Client::new(running.url()).deflate(Deflate::new()).connect().await.unwrap();
     log.opened();
     log.opened();
-    let handle = told.recv_timeout(TEST_TIMEOUT).unwrap();
+    let handle = handle_receiver.recv_timeout(TEST_TIMEOUT).unwrap();
     let prepared = messages();
     let rounds = 20;
     for _ in 0..rounds {

@@ -39,19 +39,19 @@ pub(crate) enum Failure {
 /// A handler that records every callback, and then runs the test's action.
 pub(crate) struct Recorder {
     seen: Sender<(ConnectionId, Seen)>,
-    act: Arc<Act>,
+    action: Arc<Action>,
 }
 
-type Act = dyn Fn(&mut Connection, &Seen) + Send + Sync;
+type Action = dyn Fn(&mut Connection, &Seen) + Send + Sync;
 
 /// Returns a factory of recorders, and the log of their callbacks.
 pub(crate) fn record(
-    act: impl Fn(&mut Connection, &Seen) + Send + Sync + 'static,
+    action: impl Fn(&mut Connection, &Seen) + Send + Sync + 'static,
 ) -> (impl Fn() -> Recorder + Send + Sync + 'static, Log) {
-    let (seen, told) = channel();
-    let act = Arc::new(act);
-    let make = move || Recorder { seen: seen.clone(), act: act.clone() };
-    (make, Log { told })
+    let (seen, callbacks) = channel();
+    let action = Arc::new(action);
+    let make = move || Recorder { seen: seen.clone(), action: action.clone() };
+    (make, Log { callbacks })
 }
 
 /// Returns the result of [`record`] for recorders that echo every message.
@@ -65,13 +65,13 @@ pub(crate) fn record_echo() -> (impl Fn() -> Recorder + Send + Sync + 'static, L
 
 /// The callbacks of all recorders.
 pub(crate) struct Log {
-    told: Receiver<(ConnectionId, Seen)>,
+    callbacks: Receiver<(ConnectionId, Seen)>,
 }
 
 impl Log {
     /// Returns the next callback of any connection.
     pub(crate) fn next(&self) -> (ConnectionId, Seen) {
-        self.told.recv_timeout(TEST_TIMEOUT).expect("something happens")
+        self.callbacks.recv_timeout(TEST_TIMEOUT).expect("something happens")
     }
 
     /// Returns the next callback without its connection.
@@ -100,13 +100,13 @@ impl Log {
 
     /// Returns all remaining callbacks, once the server has stopped.
     pub(crate) fn rest(self) -> impl Iterator<Item = (ConnectionId, Seen)> {
-        self.told.into_iter()
+        self.callbacks.into_iter()
     }
 }
 
 impl Recorder {
-    fn saw(&mut self, connection: &mut Connection, seen: Seen) {
-        (self.act)(connection, &seen);
+    fn record_callback(&mut self, connection: &mut Connection, seen: Seen) {
+        (self.action)(connection, &seen);
         // The receiver is gone when the test has ended.
         let _ = self.seen.send((connection.id(), seen));
     }
@@ -114,33 +114,33 @@ impl Recorder {
 
 impl Handler for Recorder {
     fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {
-        self.saw(connection, Seen::Open(request.path().into()));
+        self.record_callback(connection, Seen::Open(request.path().into()));
     }
 
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {
-        self.saw(connection, Seen::Message(message.into()));
+        self.record_callback(connection, Seen::Message(message.into()));
     }
 
     fn ping(&mut self, connection: &mut Connection, payload: &[u8]) {
-        self.saw(connection, Seen::Ping(payload.into()));
+        self.record_callback(connection, Seen::Ping(payload.into()));
     }
 
     fn pong(&mut self, connection: &mut Connection, payload: &[u8]) {
-        self.saw(connection, Seen::Pong(payload.into()));
+        self.record_callback(connection, Seen::Pong(payload.into()));
     }
 
     fn tick(&mut self, connection: &mut Connection) {
-        self.saw(connection, Seen::Tick);
+        self.record_callback(connection, Seen::Tick);
     }
 
     fn event(&mut self, connection: &mut Connection, event: Box<dyn Any + Send>) {
         if let Ok(number) = event.downcast() {
-            self.saw(connection, Seen::Event(*number));
+            self.record_callback(connection, Seen::Event(*number));
         }
     }
 
     fn drained(&mut self, connection: &mut Connection) {
-        self.saw(connection, Seen::Drained);
+        self.record_callback(connection, Seen::Drained);
     }
 
     fn error(&mut self, connection: &mut Connection, error: &Error) {
@@ -152,10 +152,10 @@ impl Handler for Recorder {
             Error::TimedOut(late) => Failure::TimedOut(*late),
             other => panic!("not an error of a connection: {other:?}"),
         };
-        self.saw(connection, Seen::Error(failure));
+        self.record_callback(connection, Seen::Error(failure));
     }
 
     fn close(&mut self, connection: &mut Connection, frame: Option<&CloseFrame>) {
-        self.saw(connection, Seen::Close(frame.cloned()));
+        self.record_callback(connection, Seen::Close(frame.cloned()));
     }
 }

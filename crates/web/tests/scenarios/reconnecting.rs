@@ -44,7 +44,7 @@ fn scripted<const N: usize>(kind: Kind, paths: [&'static str; N]) -> Reconnectin
 }
 
 /// Formats an event briefly, without the delay before an attempt.
-fn told(event: Result<Option<Event>>) -> String {
+fn describe(event: Result<Option<Event>>) -> String {
     match event {
         Ok(Some(Event::Scheduled { attempt, .. })) => format!("scheduled {attempt}"),
         Ok(Some(Event::Failed(error))) => format!("failed: {error:?}"),
@@ -61,7 +61,7 @@ fn told(event: Result<Option<Event>>) -> String {
 
 async fn expect<const N: usize>(client: &mut Reconnecting, events: [&str; N]) {
     for expected in events {
-        assert_eq!(told(client.next().await), expected);
+        assert_eq!(describe(client.next().await), expected);
     }
 }
 
@@ -81,14 +81,14 @@ async fn a_server_that_dies_and_returns_is_found_again() {
         expect(&mut client, ["lost: Disconnected", "scheduled 2", "failed: Failed"]).await;
         expect(&mut client, ["scheduled 3", "failed: Failed", "scheduled 4"]).await;
         assert_eq!(answer(&format!("/server?id={}&port={port}", id())).await, port);
-        while told(client.next().await) != "connected" {}
+        while describe(client.next().await) != "connected" {}
         client.send("after").await.unwrap();
         expect(&mut client, ["message: after"]).await;
     }
 }
 
 #[wasm_bindgen_test]
-async fn each_attempt_is_told_and_messages_go_on() {
+async fn each_attempt_is_reported_and_messages_continue() {
     for kind in KINDS {
         let paths =
             ["/farewell?count=1&length=3&code=1012", "/refuse", "/farewell?count=1&length=4"];
@@ -173,7 +173,7 @@ async fn what_will_not_go_away_is_not_tried_again() {
 }
 
 #[wasm_bindgen_test]
-async fn a_close_for_good_is_told_from_one_for_now() {
+async fn a_permanent_close_is_distinguished_from_a_temporary_one() {
     for kind in KINDS {
         for (code, again) in [
             (1000, false),
@@ -281,11 +281,11 @@ async fn expect_restart(client: &mut Reconnecting) {
 /// attempts.
 fn counted(kind: Kind, path: &'static str) -> (Reconnecting, Rc<Cell<u32>>) {
     let attempts = Rc::new(Cell::new(0));
-    let told = attempts.clone();
+    let last_attempt = attempts.clone();
     // 5 messages of 200 bytes fit in the browser's queue, and exceed what the client keeps.
     let first = kind.client(path).receive_queue(1100);
     let client = Reconnecting::new(first).backoff(SOON).before_attempt(move |attempt, first| {
-        told.set(attempt);
+        last_attempt.set(attempt);
         let client = if attempt == 1 { first } else { kind.client("/mute") };
         async { Ok(client) }
     });
@@ -322,7 +322,7 @@ async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
 async fn impatient(client: &mut Reconnecting) -> String {
     loop {
         if let Either::Left((event, _)) = select(pin!(client.next()), pin!(sleep(TICK))).await {
-            return told(event);
+            return describe(event);
         }
     }
 }

@@ -41,7 +41,7 @@ fn reset(error: Error) -> String {
 }
 
 #[tokio::test]
-async fn a_client_is_told_that_the_server_has_reset_the_stream() {
+async fn a_client_gets_an_error_that_names_the_reset_of_the_server() {
     for (reason, words) in [
         (Reason::CANCEL, "stream no longer needed"),
         (Reason::INTERNAL_ERROR, "unexpected internal error"),
@@ -102,7 +102,7 @@ async fn seen_by_a_server(what: impl FnOnce(&mut SendStream<Bytes>)) -> Vec<Erro
 }
 
 #[tokio::test]
-async fn a_server_is_told_that_the_client_has_reset_the_stream() {
+async fn a_server_gets_an_error_that_names_the_reset_of_the_client() {
     let mut seen = seen_by_a_server(|stream| stream.send_reset(Reason::INTERNAL_ERROR)).await;
     let error = reset(seen.pop().unwrap());
     assert!(error.contains("unexpected internal error"), "{error}");

@@ -9,7 +9,7 @@ use super::script::{Step, next, scripted, serve};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_is_told_and_messages_go_on() {
+async fn each_attempt_is_reported_and_messages_continue() {
     let mut client = scripted([
         serve(|mut ws| async move { ws.send("one").await.unwrap() }),
         Step::Refuse,

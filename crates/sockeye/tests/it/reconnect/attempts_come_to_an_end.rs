@@ -79,7 +79,7 @@ async fn the_program_may_judge_otherwise() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_for_good_is_told_from_one_for_now() {
+async fn a_permanent_close_is_distinguished_from_a_temporary_one() {
     let closing = |code: u16| {
         serve(move |mut ws| async move { ws.close(CloseCode::from(code), "").await.unwrap() })
     };

@@ -55,7 +55,7 @@ async fn a_connection_that_is_open_already_may_be_divided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_to_send_is_told_when_the_other_half_goes() {
+async fn a_waiting_send_fails_when_the_other_half_is_dropped() {
     let (sender, receiver) = scripted([]).split();
     let sending = tokio::spawn(async move { sender.send("never").await });
     tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_is_told_that_the_peer_is_gone() {
+async fn a_sender_fails_once_the_peer_is_gone() {
     let (sender, mut receiver, peer) = with_bare_peer(SendQueue::new());
     drop(peer);
     assert!(matches!(receiver.recv().await, Err(Error::Disconnected)));
@@ -15,7 +15,7 @@ async fn a_sender_is_told_that_the_peer_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_is_told_of_a_transport_that_takes_nothing() {
+async fn a_sender_fails_when_the_transport_takes_nothing() {
     let (sender, mut receiver, _peer) = with_bare_peer(SendQueue::new());
     sender.send(vec![7; 1000]).await.unwrap();
     let error = sender.flush().await.unwrap_err();
@@ -29,7 +29,7 @@ async fn a_sender_is_told_of_a_transport_that_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_is_told_how_the_peer_closed() {
+async fn a_sender_gets_the_close_frame_of_the_peer() {
     let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
     peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]).await.unwrap();
     drop(peer);

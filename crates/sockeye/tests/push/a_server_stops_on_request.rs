@@ -84,7 +84,7 @@ fn a_port_that_is_taken_is_an_error() {
 #[test]
 fn a_panic_in_a_handler_ends_the_server_that_is_to_stop_then() {
     let (make, log) = record(|_: &mut Connection, seen: &Seen| {
-        assert_ne!(*seen, Seen::Message("panic".into()), "as told");
+        assert_ne!(*seen, Seen::Message("panic".into()), "on purpose");
     });
     let server = Server::new(make).workers(3).on_panic(OnPanic::StopServer);
     let running = Running::start(server.shutdown_timeout(Duration::from_millis(30)));
@@ -97,7 +97,7 @@ fn a_panic_in_a_handler_ends_the_server_that_is_to_stop_then() {
     peer.drain();
     let panic = running.join().unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
-    assert!(message.contains("as told"), "{message}");
+    assert!(message.contains("on purpose"), "{message}");
     for other in &mut others {
         other.drain();
     }
