@@ -319,7 +319,7 @@ async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
 
 /// Returns the next event, although each wait for it is dropped after some milliseconds and
 /// restarted.
-async fn impatient(client: &mut Reconnecting) -> String {
+async fn next_with_cancellations(client: &mut Reconnecting) -> String {
     loop {
         if let Either::Left((event, _)) = select(pin!(client.next()), pin!(sleep(TICK))).await {
             return describe(event);
@@ -344,11 +344,11 @@ async fn nothing_is_lost_when_a_wait_is_dropped() {
                 "message: (3 bytes)",
                 "closed: 1012 (Service Restart)",
             ] {
-                assert_eq!(impatient(&mut client).await, expected);
+                assert_eq!(next_with_cancellations(&mut client).await, expected);
             }
             if attempt == 1 {
-                assert_eq!(impatient(&mut client).await, "scheduled 2");
-                assert!(impatient(&mut client).await.starts_with("failed: Hook"));
+                assert_eq!(next_with_cancellations(&mut client).await, "scheduled 2");
+                assert!(next_with_cancellations(&mut client).await.starts_with("failed: Hook"));
             }
         }
     }

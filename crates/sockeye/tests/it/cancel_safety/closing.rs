@@ -12,12 +12,12 @@ fn input() -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_is_finished_by_the_next() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, input());
         ws.feed("before").await.unwrap();
         let close = async || ws.close(CloseCode::NORMAL_CLOSURE, "").await;
-        impatience.insist(close).await.unwrap();
+        canceller.retry(close).await.unwrap();
         (ws.close_frame().cloned(), client.await.unwrap())
     })
     .await;
@@ -25,12 +25,12 @@ async fn a_close_is_finished_by_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_is_finished_by_recv_which_gives_what_arrives() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, input());
-        let closed = impatience.wait(ws.close(CloseCode::NORMAL_CLOSURE, "")).await;
+        let closed = canceller.wait(ws.close(CloseCode::NORMAL_CLOSURE, "")).await;
         let mut received = Vec::new();
-        while let Some(message) = impatience.insist(async || ws.recv().await).await.unwrap() {
+        while let Some(message) = canceller.retry(async || ws.recv().await).await.unwrap() {
             received.push(message);
         }
         // Closing discards input that arrives meanwhile.
@@ -42,14 +42,14 @@ async fn a_close_is_finished_by_recv_which_gives_what_arrives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peers_close_is_answered_once() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let input = [input(), super::wire::close()].concat();
         let client = peer(client, input);
         assert_eq!(ws.recv().await.unwrap(), Some("unread".into()));
-        impatience.wait(ws.recv()).await;
+        canceller.wait(ws.recv()).await;
         let close = async || ws.close(CloseCode::NORMAL_CLOSURE, "").await;
-        impatience.insist(close).await.unwrap();
+        canceller.retry(close).await.unwrap();
         (ws.close_frame().cloned(), client.await.unwrap().ends_with(&super::wire::CLOSE))
     })
     .await;

@@ -16,15 +16,14 @@ fn frames() -> impl Iterator<Item = Frame> {
 
 #[tokio::test(start_paused = true)]
 async fn frames_arrive_once_and_whole() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (ws, mut client) = server(STEP).await;
         let input = [frame(0x01, b"first"), frame(0x89, b"ping"), frame(0x80, &vec![1; 30_000])];
         client.write_all(&input.concat()).await.unwrap();
         client.shutdown().await.unwrap();
         let (mut receiver, _sender) = ws.into_frames(1 << 20).unwrap();
         let mut frames = Vec::new();
-        while let Some(frame) =
-            impatience.insist(async || receiver.recv_frame().await).await.unwrap()
+        while let Some(frame) = canceller.retry(async || receiver.recv_frame().await).await.unwrap()
         {
             frames.push(frame);
         }
@@ -35,7 +34,7 @@ async fn frames_arrive_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn frames_are_sent_once_and_whole() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (ws, mut client) = server(STEP).await;
         let client = tokio::spawn(async move {
             let mut received = Vec::new();
@@ -44,12 +43,12 @@ async fn frames_are_sent_once_and_whole() {
         });
         let (_receiver, mut sender) = ws.into_frames(1 << 20).unwrap();
         for frame in frames() {
-            impatience.insist(async || sender.feed_frame(&frame).await).await.unwrap();
-            impatience.insist(async || sender.flush().await).await.unwrap();
+            canceller.retry(async || sender.feed_frame(&frame).await).await.unwrap();
+            canceller.retry(async || sender.flush().await).await.unwrap();
             // There is capacity, so the cancelled call has taken the frame.
-            impatience.wait(sender.send_frame(&frame)).await;
+            canceller.wait(sender.send_frame(&frame)).await;
         }
-        impatience.insist(async || sender.shutdown().await).await.unwrap();
+        canceller.retry(async || sender.shutdown().await).await.unwrap();
         drop(sender);
         client.await.unwrap()
     })

@@ -16,7 +16,7 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The rule by which futures are dropped.
 #[derive(Clone, Copy, Debug)]
-enum Manner {
+enum CancelRule {
     /// Each future after this number of polls.
     Each(usize),
     /// The first future that is pending after this number of polls in all; no other.
@@ -24,51 +24,51 @@ enum Manner {
     Never,
 }
 
-/// A rule to drop futures before they are ready, and its counters.
+/// Drops futures before they are ready, by a rule.
 #[derive(Debug)]
-pub(crate) struct Impatience {
-    manner: Manner,
+pub(crate) struct Canceller {
+    rule: CancelRule,
     polled: Cell<usize>,
     dropped: Cell<usize>,
 }
 
-impl Impatience {
-    const fn new(manner: Manner) -> Self {
-        Self { manner, polled: Cell::new(0), dropped: Cell::new(0) }
+impl Canceller {
+    const fn new(rule: CancelRule) -> Self {
+        Self { rule, polled: Cell::new(0), dropped: Cell::new(0) }
     }
 
     /// Drops the first future that is pending after `polls` polls, and no other.
     pub(crate) const fn once(polls: usize) -> Self {
-        Self::new(Manner::Once(polls))
+        Self::new(CancelRule::Once(polls))
     }
 
     /// Returns the output of the future, or `None` if it was dropped before.
     pub(crate) async fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
-        if let Manner::Each(_) = self.manner {
+        if let CancelRule::Each(_) = self.rule {
             self.polled.set(0);
         }
-        let given = {
+        let output = {
             let mut future = pin!(future);
             poll_fn(|cx| {
                 let polled = future.as_mut().poll(cx).map(Some);
                 self.polled.set(self.polled.get() + 1);
-                if polled.is_pending() && self.has_enough() { Poll::Ready(None) } else { polled }
+                if polled.is_pending() && self.is_due() { Poll::Ready(None) } else { polled }
             })
             .await
         };
-        if given.is_none() {
+        if output.is_none() {
             self.dropped.set(self.dropped.get() + 1);
             // The other tasks run as far as they can, and time advances.
             sleep(Duration::from_millis(1)).await;
         }
-        given
+        output
     }
 
     /// Repeats a call until it is not dropped.
-    pub(crate) async fn insist<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
+    pub(crate) async fn retry<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
         loop {
-            if let Some(given) = self.wait(call()).await {
-                return given;
+            if let Some(output) = self.wait(call()).await {
+                return output;
             }
         }
     }
@@ -77,28 +77,28 @@ impl Impatience {
         self.dropped.get() > 0
     }
 
-    fn has_enough(&self) -> bool {
-        match self.manner {
-            Manner::Each(polls) => self.polled.get() >= polls,
-            Manner::Once(polls) => !self.has_dropped() && self.polled.get() >= polls,
-            Manner::Never => false,
+    fn is_due(&self) -> bool {
+        match self.rule {
+            CancelRule::Each(polls) => self.polled.get() >= polls,
+            CancelRule::Once(polls) => !self.has_dropped() && self.polled.get() >= polls,
+            CancelRule::Never => false,
         }
     }
 }
 
 /// Runs the scenario with futures dropped after ever more polls, until none is dropped any more:
 /// each result must equal that of an undisturbed run. Time must be paused.
-pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&Impatience) -> T) {
-    let undisturbed = scenario(&Impatience::new(Manner::Never)).await;
-    let manners: [fn(usize) -> Manner; 2] = [Manner::Each, Manner::Once];
-    for manner in manners {
+pub(crate) async fn at_every_poll<T: PartialEq + Debug>(scenario: impl AsyncFn(&Canceller) -> T) {
+    let undisturbed = scenario(&Canceller::new(CancelRule::Never)).await;
+    let rules: [fn(usize) -> CancelRule; 2] = [CancelRule::Each, CancelRule::Once];
+    for rule in rules {
         for polls in 1.. {
-            let impatience = Impatience::new(manner(polls));
-            let Ok(given) = timeout(TEST_TIMEOUT, scenario(&impatience)).await else {
-                panic!("{:?}: it does not come to an end", impatience.manner);
+            let canceller = Canceller::new(rule(polls));
+            let Ok(output) = timeout(TEST_TIMEOUT, scenario(&canceller)).await else {
+                panic!("{:?}: the scenario does not end", canceller.rule);
             };
-            assert_eq!(given, undisturbed, "{:?}", impatience.manner);
-            if !impatience.has_dropped() {
+            assert_eq!(output, undisturbed, "{:?}", canceller.rule);
+            if !canceller.has_dropped() {
                 assert!(polls > 1, "nothing has to wait");
                 break;
             }

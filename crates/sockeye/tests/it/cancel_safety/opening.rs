@@ -8,7 +8,7 @@ use sockeye::Client;
 use sockeye::upgrade::Upgrader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-use super::harness::{Impatience, Trickle};
+use super::harness::{Canceller, Trickle};
 use super::wire::REQUEST;
 
 /// Number of bytes that the transport moves at a time.
@@ -20,7 +20,7 @@ async fn assert_ends<T, E: Debug>(input: &str, open: impl AsyncFn(Trickle) -> Re
     for polls in 1.. {
         let (mut peer, stream) = duplex(4096);
         peer.write_all(input.as_bytes()).await.unwrap();
-        let opened = Impatience::once(polls).wait(open(Trickle::new(stream, STEP))).await;
+        let opened = Canceller::once(polls).wait(open(Trickle::new(stream, STEP))).await;
         if let Some(opened) = opened {
             opened.unwrap();
             assert!(polls > 50, "{polls}");
@@ -46,8 +46,7 @@ async fn of_a_handshake_that_is_dropped_nothing_stays() {
         let (near, far) = duplex(4096);
         let client = Client::new("ws://example.com/");
         let server = tokio::spawn(async move { Upgrader::new().accept(far).await });
-        let opening =
-            Impatience::once(polls).wait(client.handshake(Trickle::new(near, STEP))).await;
+        let opening = Canceller::once(polls).wait(client.handshake(Trickle::new(near, STEP))).await;
         if let Some(opened) = opening {
             opened.unwrap();
             server.await.unwrap().unwrap();

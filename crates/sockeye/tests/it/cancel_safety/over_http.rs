@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 
-use super::harness::{Impatience, Trickle, at_every_poll};
+use super::harness::{Canceller, Trickle, at_every_poll};
 use super::wire::REQUEST;
 
 /// Number of bytes that the transport moves at a time.
@@ -54,9 +54,8 @@ fn client() -> Client {
 async fn of_a_connection_that_is_dropped_in_the_making_nothing_stays() {
     for polls in 1.. {
         let (stream, server) = server();
-        let opened = Impatience::once(polls)
-            .wait(client().handshake_http2(Trickle::new(stream, STEP)))
-            .await;
+        let opened =
+            Canceller::once(polls).wait(client().handshake_http2(Trickle::new(stream, STEP))).await;
         if let Some(opened) = opened {
             assert!(polls > 2, "{polls}");
             drop(opened.unwrap());
@@ -74,9 +73,9 @@ async fn a_websocket_that_is_dropped_in_the_making_disturbs_no_other() {
         let http2 = client().handshake_http2(Trickle::new(stream, STEP)).await.unwrap();
         let mut first = http2.open("/").await.unwrap();
         first.send("before").await.unwrap();
-        let dropped = Impatience::once(polls).wait(http2.open("/")).await.is_none();
+        let dropped = Canceller::once(polls).wait(http2.open("/")).await.is_none();
         let other = client();
-        let dropped = dropped | Impatience::once(polls).wait(http2.open_as(&other)).await.is_none();
+        let dropped = dropped | Canceller::once(polls).wait(http2.open_as(&other)).await.is_none();
         assert_eq!(first.recv().await.unwrap(), Some("before".into()));
         first.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         let mut last = http2.open("/").await.unwrap();
@@ -90,17 +89,17 @@ async fn a_websocket_that_is_dropped_in_the_making_disturbs_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_on_a_stream_arrive_once_and_whole() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (stream, _server) = server();
         let http2 = client().handshake_http2(Trickle::new(stream, 1000)).await.unwrap();
         let mut ws = http2.open("/").await.unwrap();
         let mut received = Vec::new();
         for length in [0, 1, 30_000, 5] {
             // There is capacity, so the cancelled call has taken the message.
-            impatience.wait(ws.send(vec![7; length])).await;
-            received.push(impatience.insist(async || ws.recv().await).await.unwrap());
+            canceller.wait(ws.send(vec![7; length])).await;
+            received.push(canceller.retry(async || ws.recv().await).await.unwrap());
         }
-        impatience.insist(async || ws.close(CloseCode::NORMAL_CLOSURE, "").await).await.unwrap();
+        canceller.retry(async || ws.close(CloseCode::NORMAL_CLOSURE, "").await).await.unwrap();
         (received, ws.close_frame().cloned())
     })
     .await;
@@ -123,7 +122,7 @@ async fn an_upgrade_that_is_dropped_ends_the_connection_after_the_answer() {
         let connection = http1::Builder::new().serve_connection(stream, service).with_upgrades();
         tokio::spawn(connection);
         let upgrading = given.recv().await.unwrap();
-        if let Some(upgraded) = Impatience::once(polls).wait(upgrading).await {
+        if let Some(upgraded) = Canceller::once(polls).wait(upgrading).await {
             upgraded.unwrap();
             return;
         }

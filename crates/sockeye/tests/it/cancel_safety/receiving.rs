@@ -3,7 +3,7 @@ use sockeye::{Message, MessageReader};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::yield_now;
 
-use super::harness::{Impatience, at_every_poll};
+use super::harness::{Canceller, at_every_poll};
 use super::wire::{close, frame, peer, server};
 
 /// Returns whole and fragmented messages, with pings between them, and a close frame.
@@ -29,11 +29,11 @@ fn input() -> Vec<u8> {
 /// Step that splits the whole input into some hundred pieces.
 const STEP: usize = 600;
 
-async fn read(impatience: &Impatience, reader: &mut MessageReader<'_>) -> Vec<u8> {
+async fn read(canceller: &Canceller, reader: &mut MessageReader<'_>) -> Vec<u8> {
     let mut message = Vec::new();
     let mut space = [0; 1000];
     loop {
-        match impatience.insist(async || reader.read(&mut space).await).await.unwrap() {
+        match canceller.retry(async || reader.read(&mut space).await).await.unwrap() {
             0 => return message,
             length => message.extend_from_slice(&space[..length]),
         }
@@ -43,11 +43,11 @@ async fn read(impatience: &Impatience, reader: &mut MessageReader<'_>) -> Vec<u8
 #[tokio::test(start_paused = true)]
 async fn messages_arrive_once_and_whole() {
     for (step, input) in [(3, short_input()), (STEP, input())] {
-        at_every_poll(async |impatience| {
+        at_every_poll(async |canceller| {
             let (mut ws, client) = server(step).await;
             let client = peer(client, input.clone());
             let mut messages = Vec::new();
-            while let Some(message) = impatience.insist(async || ws.recv().await).await.unwrap() {
+            while let Some(message) = canceller.retry(async || ws.recv().await).await.unwrap() {
                 messages.push(message);
             }
             (messages, ws.close_frame().cloned(), client.await.unwrap())
@@ -58,11 +58,11 @@ async fn messages_arrive_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn as_a_stream_messages_arrive_once_and_whole() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, input());
         let mut messages = Vec::new();
-        while let Some(message) = impatience.insist(async || ws.next().await).await {
+        while let Some(message) = canceller.retry(async || ws.next().await).await {
             messages.push(message.unwrap());
         }
         (messages, client.await.unwrap())
@@ -72,16 +72,16 @@ async fn as_a_stream_messages_arrive_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn streamed_messages_arrive_once_and_whole() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, input());
         let mut messages = Vec::new();
         loop {
             // A reader borrows the connection, so that a closure called repeatedly cannot return
             // it.
-            let Some(begun) = impatience.wait(ws.recv_stream()).await else { continue };
+            let Some(begun) = canceller.wait(ws.recv_stream()).await else { continue };
             let Some(mut reader) = begun.unwrap() else { break };
-            messages.push(read(impatience, &mut reader).await);
+            messages.push(read(canceller, &mut reader).await);
         }
         (messages, client.await.unwrap())
     })
@@ -90,19 +90,19 @@ async fn streamed_messages_arrive_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn whole_and_streamed_messages_may_take_turns() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, input());
         let mut messages = Vec::new();
         loop {
-            let Some(message) = impatience.insist(async || ws.recv().await).await.unwrap() else {
+            let Some(message) = canceller.retry(async || ws.recv().await).await.unwrap() else {
                 break;
             };
             messages.push(message.into_bytes().to_vec());
             // Dropped while it waits: the next call of either kind continues the message.
-            let Some(begun) = impatience.wait(ws.recv_stream()).await else { continue };
+            let Some(begun) = canceller.wait(ws.recv_stream()).await else { continue };
             let Some(mut reader) = begun.unwrap() else { break };
-            messages.push(read(impatience, &mut reader).await);
+            messages.push(read(canceller, &mut reader).await);
         }
         (messages, client.await.unwrap())
     })
@@ -111,13 +111,13 @@ async fn whole_and_streamed_messages_may_take_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_reader_that_is_dropped_the_rest_is_skipped_and_no_more() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(20).await;
         let input =
             [frame(0x02, &[1; 300]), frame(0x80, &[2; 300]), frame(0x81, b"after"), close()];
         let client = peer(client, input.concat());
         // The reader is dropped together with the data it has read.
-        let first = impatience
+        let first = canceller
             .wait(async {
                 let mut reader = ws.recv_stream().await.unwrap().unwrap();
                 reader.read_to_end(&mut Vec::new()).await.unwrap();

@@ -48,16 +48,16 @@ fn describe(event: Option<Event>) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn events_come_once_and_in_order() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let received = Arc::default();
         let mut client = client(&received);
         let mut events = Vec::new();
         while events.len() < 20 {
-            let event = impatience.insist(async || client.next().await).await.unwrap();
+            let event = canceller.retry(async || client.next().await).await.unwrap();
             if matches!(&event, Some(Event::Message(message)) if message == "welcome") {
                 // The connection is open and has capacity, so the cancelled call has taken the
                 // message.
-                impatience.wait(client.send("hello")).await;
+                canceller.wait(client.send("hello")).await;
             }
             events.push(describe(event));
         }
@@ -68,7 +68,7 @@ async fn events_come_once_and_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_send_was_dropped_is_sent_once_or_not_at_all() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (taken, mut arrived) = tokio::sync::mpsc::unbounded_channel();
         let attempts = AtomicUsize::new(0);
         let mut client =
@@ -92,12 +92,12 @@ async fn a_message_whose_send_was_dropped_is_sent_once_or_not_at_all() {
             });
         let mut sent = Vec::new();
         for number in 100..150 {
-            if impatience.wait(client.send(number.to_string())).await.is_some() {
+            if canceller.wait(client.send(number.to_string())).await.is_some() {
                 sent.push(number.to_string());
             }
         }
         let close = async || client.close(CloseCode::NORMAL_CLOSURE, "").await;
-        impatience.insist(close).await.unwrap();
+        canceller.retry(close).await.unwrap();
         drop(client);
         let mut numbers = Vec::new();
         while let Some(number) = arrived.recv().await {

@@ -22,18 +22,18 @@ const LONG_STEP: usize = 4000;
 
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_is_written_by_the_next_call() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, Vec::new());
         for (message, ping) in messages().zip(0..) {
             // A cancelled call has taken its message.
-            impatience.wait(ws.send(message.clone())).await;
-            impatience.wait(ws.ping(&[ping])).await;
-            impatience.wait(ws.send_prepared(&Prepared::new(message.clone()))).await;
-            impatience.wait(ws.feed(message.clone())).await;
-            impatience.wait(ws.feed_prepared(&Prepared::new(message))).await;
+            canceller.wait(ws.send(message.clone())).await;
+            canceller.wait(ws.ping(&[ping])).await;
+            canceller.wait(ws.send_prepared(&Prepared::new(message.clone()))).await;
+            canceller.wait(ws.feed(message.clone())).await;
+            canceller.wait(ws.feed_prepared(&Prepared::new(message))).await;
         }
-        impatience.insist(async || ws.flush().await).await.unwrap();
+        canceller.retry(async || ws.flush().await).await.unwrap();
         ws.close(sockeye::CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         client.await.unwrap()
     })
@@ -42,13 +42,13 @@ async fn what_was_taken_is_written_by_the_next_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_was_dropped_while_it_waited_for_room_took_nothing() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(LONG_STEP).await;
         let client = peer(client, Vec::new());
         for message in long_messages() {
-            impatience.insist(async || ws.feed(message.clone()).await).await.unwrap();
+            canceller.retry(async || ws.feed(message.clone()).await).await.unwrap();
             let prepared = Prepared::new(message);
-            impatience.insist(async || ws.feed_prepared(&prepared).await).await.unwrap();
+            canceller.retry(async || ws.feed_prepared(&prepared).await).await.unwrap();
         }
         ws.close(sockeye::CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         client.await.unwrap()
@@ -58,7 +58,7 @@ async fn a_feed_that_was_dropped_while_it_waited_for_room_took_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_send_that_was_dropped_arrives_whole_or_not_at_all() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, mut client) = server(LONG_STEP).await;
         let client = tokio::spawn(async move {
             let mut numbers = Vec::new();
@@ -78,7 +78,7 @@ async fn a_send_that_was_dropped_arrives_whole_or_not_at_all() {
         });
         let mut sent = Vec::new();
         for (message, number) in long_messages().zip(0..) {
-            if impatience.wait(ws.send(message)).await.is_some() {
+            if canceller.wait(ws.send(message)).await.is_some() {
                 sent.push(number);
             }
         }
@@ -92,17 +92,14 @@ async fn a_send_that_was_dropped_arrives_whole_or_not_at_all() {
 
 #[tokio::test(start_paused = true)]
 async fn the_sink_takes_each_message_once() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(LONG_STEP).await;
         let client = peer(client, Vec::new());
         for message in long_messages() {
-            impatience
-                .insist(async || SinkExt::feed(&mut ws, message.clone()).await)
-                .await
-                .unwrap();
+            canceller.retry(async || SinkExt::feed(&mut ws, message.clone()).await).await.unwrap();
         }
-        impatience.insist(async || SinkExt::flush(&mut ws).await).await.unwrap();
-        impatience.insist(async || SinkExt::close(&mut ws).await).await.unwrap();
+        canceller.retry(async || SinkExt::flush(&mut ws).await).await.unwrap();
+        canceller.retry(async || SinkExt::close(&mut ws).await).await.unwrap();
         client.await.unwrap()
     })
     .await;
@@ -110,13 +107,13 @@ async fn the_sink_takes_each_message_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_in_fragments_has_each_byte_once() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let (mut ws, client) = server(LONG_STEP).await;
         let client = peer(client, Vec::new());
         for end_by_shutdown in [false, true] {
             // Unwritten output of the previous message makes this call wait.
             let mut writer = loop {
-                if let Some(writer) = impatience.wait(ws.send_stream(Kind::Binary)).await {
+                if let Some(writer) = canceller.wait(ws.send_stream(Kind::Binary)).await {
                     break writer.unwrap();
                 }
             };
@@ -124,17 +121,17 @@ async fn a_message_in_fragments_has_each_byte_once() {
             let mut rest = &all[..];
             while !rest.is_empty() {
                 let length = rest.len().min(70_000);
-                let written = impatience.insist(async || writer.write(&rest[..length]).await).await;
+                let written = canceller.retry(async || writer.write(&rest[..length]).await).await;
                 rest = &rest[written.unwrap()..];
                 if rest.len() < 50_000 {
-                    impatience.insist(async || writer.flush().await).await.unwrap();
+                    canceller.retry(async || writer.flush().await).await.unwrap();
                 }
             }
             if end_by_shutdown {
-                impatience.insist(async || writer.shutdown().await).await.unwrap();
+                canceller.retry(async || writer.shutdown().await).await.unwrap();
             } else {
                 // There is capacity, so the cancelled call has finished the message.
-                impatience.wait(writer.finish()).await;
+                canceller.wait(writer.finish()).await;
             }
         }
         ws.close(sockeye::CloseCode::NORMAL_CLOSURE, "").await.unwrap();

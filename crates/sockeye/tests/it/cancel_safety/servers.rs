@@ -5,7 +5,7 @@ use sockeye::{Client, CloseCode, Drain, Server, Shutdown, WebSocket, connect};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
-use super::harness::{Impatience, Trickle, at_every_poll};
+use super::harness::{Canceller, Trickle, at_every_poll};
 use super::wire::{peer, server};
 
 /// Number of connections of the drain.
@@ -36,11 +36,11 @@ async fn receive(mut ws: WebSocket) -> sockeye::Result<()> {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_is_dropped_goes_on_with_the_next_call() {
-    at_every_poll(async |impatience| {
+    at_every_poll(async |canceller| {
         let drain = Drain::new();
         let clients = clients(&drain).await;
         let finish = async || drain.finish(Shutdown::new().spread(Duration::from_secs(1))).await;
-        let drained = impatience.insist(finish).await;
+        let drained = canceller.retry(finish).await;
         let mut codes = Vec::new();
         for client in clients {
             codes.push(client.await.unwrap());
@@ -57,9 +57,9 @@ async fn connections_that_were_dropped_are_counted_once() {
         let (mut ws, _client) = server(3).await;
         // The test does not receive from it, and no task of the drain holds it.
         drain.watch(&mut ws);
-        let impatience = Impatience::once(polls);
+        let canceller = Canceller::once(polls);
         let finish = async || drain.finish(Shutdown::new().timeout(Duration::from_secs(1))).await;
-        let drained = impatience.insist(finish).await;
+        let drained = canceller.retry(finish).await;
         assert_eq!((drained.closed, drained.dropped, drained.left), (0, 1, 1), "{polls} polls");
     }
 }
@@ -70,7 +70,7 @@ async fn a_connection_whose_task_is_dropped_is_gone() {
         let drain = Drain::new();
         let (ws, client) = server(3).await;
         let client = peer(client, vec![0x89, 0x80, 0, 0, 0, 0]);
-        Impatience::once(polls).wait(drain.serve(ws, receive)).await;
+        Canceller::once(polls).wait(drain.serve(ws, receive)).await;
         assert_eq!(drain.connections(), 0);
         client.await.unwrap();
     }

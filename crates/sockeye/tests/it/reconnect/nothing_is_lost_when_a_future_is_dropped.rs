@@ -11,7 +11,7 @@ const TICK: Duration = Duration::from_millis(3);
 
 /// Returns the next event, although every wait for it is cancelled after three milliseconds and
 /// repeated.
-async fn impatient(client: &mut Reconnecting) -> String {
+async fn next_with_cancellations(client: &mut Reconnecting) -> String {
     loop {
         if let Ok(event) = timeout(TICK, client.next()).await {
             return describe(event);
@@ -51,7 +51,7 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
         "message: two",
         "message: two",
     ] {
-        assert_eq!(impatient(&mut client).await, expected);
+        assert_eq!(next_with_cancellations(&mut client).await, expected);
     }
 }
 
@@ -83,10 +83,10 @@ async fn a_close_that_was_dropped_is_finished_and_nothing_follows() {
         sleep(Duration::from_millis(50)).await;
         assert_eq!(ws.recv().await.unwrap(), None);
     })]);
-    assert_eq!(impatient(&mut client).await, "scheduled 1");
-    assert_eq!(impatient(&mut client).await, "connected");
+    assert_eq!(next_with_cancellations(&mut client).await, "scheduled 1");
+    assert_eq!(next_with_cancellations(&mut client).await, "connected");
     let closing = client.close(CloseCode::GOING_AWAY, "");
     timeout(TICK, closing).await.unwrap_err();
-    assert_eq!(impatient(&mut client).await, "closed: 1001 (Going Away)");
-    assert_eq!(impatient(&mut client).await, "over");
+    assert_eq!(next_with_cancellations(&mut client).await, "closed: 1001 (Going Away)");
+    assert_eq!(next_with_cancellations(&mut client).await, "over");
 }
