@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Attacks `sockeye serve` in every way that once succeeded: memory of unfinished or unread data,
 # resets, floods, DNS rebinding, forged and flooded logs. Prints for each the peak memory beyond the
-# start, the cores in use and the delay of an innocent client beside it, and exits with status 0
+# start, the cores in use and the delay of a legitimate client beside it, and exits with status 0
 # only if all stay within their bounds. Linux and Python 3.11; the long set needs some 20,000 open
 # files.
 #

@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-place=$PWD/target/compatibility
-here=tests/compatibility
+work_dir=$PWD/target/compatibility
+scripts=tests/compatibility
 say() { printf 'compatibility: %s\n' "$*"; }
 
 packages=(nginx-light haproxy apache2-bin nghttp2-proxy)
@@ -38,31 +38,31 @@ if [ ${#missing[@]} -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-mkdir -p "$place"
-if ! cmp -s $here/requirements.txt "$place/venv/installed.txt"; then
-  say "installing $(grep -v '^#' $here/requirements.txt | xargs)"
-  rm -rf "$place/venv"
-  python3 -m venv "$place/venv"
-  "$place/venv/bin/python" -m pip install --disable-pip-version-check -q -r $here/requirements.txt
-  cp $here/requirements.txt "$place/venv/installed.txt"
+mkdir -p "$work_dir"
+if ! cmp -s $scripts/requirements.txt "$work_dir/venv/installed.txt"; then
+  say "installing $(grep -v '^#' $scripts/requirements.txt | xargs)"
+  rm -rf "$work_dir/venv"
+  python3 -m venv "$work_dir/venv"
+  "$work_dir/venv/bin/python" -m pip install --disable-pip-version-check -q -r $scripts/requirements.txt
+  cp $scripts/requirements.txt "$work_dir/venv/installed.txt"
 fi
-if ! cmp -s $here/package.json "$place/node/installed.json"; then
-  rm -rf "$place/node"
-  mkdir -p "$place/node"
-  cp $here/package.json "$place/node/package.json"
-  npm install --prefix "$place/node" --no-package-lock --no-audit --no-fund --ignore-scripts --silent
-  cp $here/package.json "$place/node/installed.json"
+if ! cmp -s $scripts/package.json "$work_dir/node/installed.json"; then
+  rm -rf "$work_dir/node"
+  mkdir -p "$work_dir/node"
+  cp $scripts/package.json "$work_dir/node/package.json"
+  npm install --prefix "$work_dir/node" --no-package-lock --no-audit --no-fund --ignore-scripts --silent
+  cp $scripts/package.json "$work_dir/node/installed.json"
 fi
 if [ -z "$quick" ]; then
-  [ "$place/go-peer" -nt $here/go/main.go ] ||
-    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$place/go-cache go build -o "$place/go-peer" $here/go/main.go
-  [ "$place/beast" -nt $here/beast.cpp ] ||
-    g++ -std=c++17 -O1 -o "$place/beast" $here/beast.cpp -pthread
-  [ "$place/java/Peer.class" -nt $here/java/Peer.java ] ||
-    javac -cp '/usr/share/java/*' -nowarn -d "$place/java" $here/java/Peer.java
+  [ "$work_dir/go-peer" -nt $scripts/go/main.go ] ||
+    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work_dir/go-cache go build -o "$work_dir/go-peer" $scripts/go/main.go
+  [ "$work_dir/beast" -nt $scripts/beast.cpp ] ||
+    g++ -std=c++17 -O1 -o "$work_dir/beast" $scripts/beast.cpp -pthread
+  [ "$work_dir/java/Peer.class" -nt $scripts/java/Peer.java ] ||
+    javac -cp '/usr/share/java/*' -nowarn -d "$work_dir/java" $scripts/java/Peer.java
 fi
 
 # The features of the whole workspace are those of ci/test.sh, so that nothing is compiled twice.
 cargo build --quiet --workspace --all-features --bin sockeye --example compatibility_client
 built=${CARGO_TARGET_DIR:-target}/debug
-PYTHONDONTWRITEBYTECODE=1 python3 $here/run.py "$built/sockeye" "$built/examples/compatibility_client" "$place" "${names[@]}"
+PYTHONDONTWRITEBYTECODE=1 python3 $scripts/run.py "$built/sockeye" "$built/examples/compatibility_client" "$work_dir" "${names[@]}"

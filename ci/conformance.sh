@@ -15,11 +15,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 selection=conformance/all.json
 # A case that hangs ends by itself; this is the timeout of a peer that hangs.
-patience=3600
+suite_timeout=3600
 profile=release
 case "${1:-}" in
   # With the build of the tests, so that a change is not compiled twice.
-  --quick) selection=conformance/quick.json patience=600 profile=dev ;;
+  --quick) selection=conformance/quick.json suite_timeout=600 profile=dev ;;
   '') ;;
   *) echo "conformance: unknown argument: $1" >&2; exit 2 ;;
 esac
@@ -79,7 +79,7 @@ for name in "${servers[@]}"; do
   until_true 30 "the line 'listening on' of $name" grep -q '^listening on ' "$out/$name/program.log"
   address=$(sed -n 's/^listening on //p' "$out/$name/program.log")
   python3 conformance/spec.py fuzzingclient "ws://$address" "$out/$name" "$selection" >"$out/$name/spec.json"
-  timeout "$patience" "${wstest[@]}" -m fuzzingclient -s "$out/$name/spec.json" >"$out/$name/suite.log" 2>&1 &
+  timeout "$suite_timeout" "${wstest[@]}" -m fuzzingclient -s "$out/$name/spec.json" >"$out/$name/suite.log" 2>&1 &
   suites+=($!)
   started+=($!)
 done
@@ -90,7 +90,7 @@ python3 conformance/spec.py fuzzingserver "ws://127.0.0.1:$port" "$out/client" "
 "${wstest[@]}" -m fuzzingserver -u 0 -s "$out/client/spec.json" >"$out/client/suite.log" 2>&1 &
 started+=($!)
 until_true 30 "the suite's listening on port $port" accepts "$port"
-timeout "$patience" "${our_client[@]}" "ws://127.0.0.1:$port" >"$out/client/program.log" 2>"$out/client/program.err" &
+timeout "$suite_timeout" "${our_client[@]}" "ws://127.0.0.1:$port" >"$out/client/program.log" 2>"$out/client/program.err" &
 as_client=$!
 started+=("$as_client")
 

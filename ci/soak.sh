@@ -20,4 +20,4 @@ for kind in "${kinds[@]}"; do
     --connections "${CONNECTIONS:-2000}" || failed+=("$kind")
 done
 [ ${#failed[@]} -eq 0 ] || { echo "soak: failed: ${failed[*]}" >&2; exit 1; }
-echo "soak: all held for ${kinds[*]}"
+echo "soak: all checks passed for ${kinds[*]}"

@@ -10,22 +10,22 @@ import time
 import zlib
 
 import wire
-from wire import Gone
+from wire import Disconnected
 
 GRPC = "/sockeye.demo.v1.Demo/SayHello"
 
 
 def _reconnecting(attack):
-    """Repeats the attack on a new connection whenever the server closes one, as attackers do."""
+    """Repeats the attack on a new connection whenever the server closes one."""
 
-    def again(server, deadline):
+    def retrying(server, deadline):
         while time.monotonic() < deadline:
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 return attack(server, deadline)
             time.sleep(0.01)
         return None
 
-    return again
+    return retrying
 
 
 # Memory: messages and requests that never end.
@@ -49,13 +49,13 @@ def unfinished_deflated(count):
 
     def attack(server, _):
         offer = b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
-        held = []
+        connections = []
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.websocket(server, extra=offer)
                 stream.sendall(wire.ws_frame(2, DEFLATED, fin=False, compressed=True))
-                held.append(stream)
-        return held
+                connections.append(stream)
+        return connections
 
     return attack
 
@@ -64,14 +64,14 @@ def unfinished_messages(count, length=8 << 20):
     """Each connection sends a long message except for its last byte."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         data = wire.ws_frame(2, bytes(length - 1), length=length)
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.websocket(server)
-                held.append(stream)
-                wire.pump(stream, data, deadline)
-        return held
+                connections.append(stream)
+                wire.write_until(stream, data, deadline)
+        return connections
 
     return attack
 
@@ -80,14 +80,14 @@ def unfinished_heads(count, length=60_000):
     """Each connection sends nearly all of the longest request head that the server accepts."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         data = wire.head(server, "/", b"x: " + b"a" * length)[:-4]
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.dial(server)
-                held.append(stream)
-                wire.pump(stream, data, deadline)
-        return held
+                connections.append(stream)
+                wire.write_until(stream, data, deadline)
+        return connections
 
     return attack
 
@@ -96,43 +96,43 @@ def idle_websockets(count):
     """Each connection opens a WebSocket and reads nothing."""
 
     def attack(server, _):
-        held = []
+        connections = []
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
-                held.append(wire.websocket(server))
-        return held
+            with contextlib.suppress(Disconnected, OSError):
+                connections.append(wire.websocket(server))
+        return connections
 
     return attack
 
 
-def unread_echoes(count, each=0.5):
+def unread_echoes(count, seconds_each=0.5):
     """Each connection sends messages for as long as the server accepts them, and reads no echo."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         data = wire.ws_frame(2, bytes(64 << 10)) * 64
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.websocket(server)
-                held.append(stream)
-                wire.pump(stream, data, min(deadline, time.monotonic() + each), reads=False)
-        return held
+                connections.append(stream)
+                wire.write_until(stream, data, min(deadline, time.monotonic() + seconds_each), read=False)
+        return connections
 
     return attack
 
 
-def silent_pages(count, each=0.3):
+def silent_pages(count, seconds_each=0.3):
     """Each connection requests a page many times, reads nothing and then stays idle."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         data = wire.head(server, "/app.js") * 5_000
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.dial(server, "http/1.1")
-                held.append(stream)
-                wire.pump(stream, data, min(deadline, time.monotonic() + each), reads=False)
-        return held
+                connections.append(stream)
+                wire.write_until(stream, data, min(deadline, time.monotonic() + seconds_each), read=False)
+        return connections
 
     return attack
 
@@ -144,37 +144,37 @@ def silent_answers(count):
     """Each connection requests 100 pages over HTTP/2, and opens no flow-control window for them."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         data = wire.settings(window=0)
         data += b"".join(wire.get(stream, "/app.js") for stream in range(1, 200, 2))
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.dial(server, "h2")
-                held.append(stream)
-                wire.pump(stream, data, deadline)
-        return held
+                connections.append(stream)
+                wire.write_until(stream, data, deadline)
+        return connections
 
     return attack
 
 
-def zero_window_websockets(count, streams=100, each=2):
+def zero_window_websockets(count, streams=100, seconds_each=2):
     """Each connection opens 100 WebSockets over HTTP/2, and sends with their windows closed."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         message = wire.ws_frame(2, bytes(16_000))
         for _ in range(count):
-            with contextlib.suppress(Gone, OSError):
+            with contextlib.suppress(Disconnected, OSError):
                 stream = wire.dial(server, "h2")
-                held.append(stream)
+                connections.append(stream)
                 # One byte is not enough for any echo, and a window of 0 allows none at all.
                 data = wire.settings(window=0)
                 ids = range(1, 2 * streams, 2)
-                data += b"".join(wire.connect(of) for of in ids)
+                data += b"".join(wire.connect(stream_id) for stream_id in ids)
                 for _ in range(16):
-                    data += b"".join(wire.frame(wire.DATA, stream=of, payload=message) for of in ids)
-                wire.pump(stream, data, min(deadline, time.monotonic() + each))
-        return held
+                    data += b"".join(wire.frame(wire.DATA, stream=stream_id, payload=message) for stream_id in ids)
+                wire.write_until(stream, data, min(deadline, time.monotonic() + seconds_each))
+        return connections
 
     return attack
 
@@ -189,14 +189,14 @@ def window_resets(server, deadline):
     stream = wire.dial(server, "h2")
     frames, answered = wire.Frames(), set()
 
-    def take(data):
-        for kind, _, of, _ in frames.feed(data):
+    def on_data(data):
+        for kind, _, stream_id, _ in frames.feed(data):
             if kind == wire.HEADERS:
-                answered.add(of)
+                answered.add(stream_id)
             elif kind == wire.GOAWAY:
-                raise Gone
+                raise Disconnected
 
-    wire.pump(stream, wire.settings(window=(1 << 31) - 1), deadline, take)
+    wire.write_until(stream, wire.settings(window=(1 << 31) - 1), deadline, on_data)
     # The first responses exhaust the connection's window of 65,535 bytes, which is never opened
     # again.
     next_id = 1
@@ -204,12 +204,12 @@ def window_resets(server, deadline):
         ids = range(next_id, next_id + 198, 2)
         next_id += 198
         answered.clear()
-        wire.pump(stream, b"".join(wire.get(of, "/style.css") for of in ids), deadline, take)
-        patience = time.monotonic() + 1
-        while len(answered) < len(ids) and time.monotonic() < min(deadline, patience):
+        wire.write_until(stream, b"".join(wire.get(stream_id, "/style.css") for stream_id in ids), deadline, on_data)
+        answer_deadline = time.monotonic() + 1
+        while len(answered) < len(ids) and time.monotonic() < min(deadline, answer_deadline):
             time.sleep(0.001)
-            take(wire.receive(stream))
-        wire.pump(stream, b"".join(wire.reset(of) for of in ids), deadline, take)
+            on_data(wire.receive(stream))
+        wire.write_until(stream, b"".join(wire.reset(stream_id) for stream_id in ids), deadline, on_data)
     return stream
 
 
@@ -217,12 +217,13 @@ def window_resets(server, deadline):
 def rapid_resets(server, deadline):
     """Opens streams and resets them at once."""
     stream = wire.dial(server, "h2")
-    wire.pump(stream, wire.settings(window=65_535), deadline)
+    wire.write_until(stream, wire.settings(window=65_535), deadline)
     next_id = 1
     while time.monotonic() < deadline:
         ids = range(next_id, next_id + 400, 2)
         next_id += 400
-        wire.pump(stream, b"".join(wire.get(of, "/") + wire.reset(of) for of in ids), deadline)
+        frames = b"".join(wire.get(stream_id, "/") + wire.reset(stream_id) for stream_id in ids)
+        wire.write_until(stream, frames, deadline)
     return stream
 
 
@@ -230,16 +231,17 @@ def rapid_resets(server, deadline):
 def grpc_resets(server, deadline):
     """Opens gRPC calls and resets them at once, over HTTP/2 within a WebSocket."""
     stream = wire.websocket(server, "/grpc")
-    wire.pump(stream, wire.ws_frame(2, wire.settings(window=65_535)), deadline)
+    wire.write_until(stream, wire.ws_frame(2, wire.settings(window=65_535)), deadline)
     next_id = 1
     extra = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
     while time.monotonic() < deadline:
         ids = range(next_id, next_id + 400, 2)
         next_id += 400
         calls = b"".join(
-            wire.request(of, b"POST", GRPC, b"localhost", extra, end=False) + wire.reset(of) for of in ids
+            wire.request(stream_id, b"POST", GRPC, b"localhost", extra, end=False) + wire.reset(stream_id)
+            for stream_id in ids
         )
-        wire.pump(stream, wire.ws_frame(2, calls), deadline)
+        wire.write_until(stream, wire.ws_frame(2, calls), deadline)
     return stream
 
 
@@ -247,9 +249,9 @@ def _http2_flood(data):
     @_reconnecting
     def attack(server, deadline):
         stream = wire.dial(server, "h2")
-        wire.pump(stream, wire.settings(window=65_535), deadline)
+        wire.write_until(stream, wire.settings(window=65_535), deadline)
         while time.monotonic() < deadline:
-            wire.pump(stream, data, deadline)
+            wire.write_until(stream, data, deadline)
         return stream
 
     return attack
@@ -271,7 +273,7 @@ def _websocket_flood(data):
     def attack(server, deadline):
         stream = wire.websocket(server)
         while time.monotonic() < deadline:
-            wire.pump(stream, data, deadline)
+            wire.write_until(stream, data, deadline)
         return stream
 
     return attack
@@ -289,37 +291,37 @@ def pipelined_requests(server, deadline):
     stream = wire.dial(server, "http/1.1")
     data = wire.head(server, "/healthz") * 1_000
     while time.monotonic() < deadline:
-        wire.pump(stream, data, deadline)
+        wire.write_until(stream, data, deadline)
     return stream
 
 
-def dribbles(count, pongs_too=False):
+def slow_messages(count, answer_pings=False):
     """Each connection sends one byte per second of a message, in one frame or as fragments.
 
     The attacker answers pings or ignores them.
     """
 
     def attack(server, deadline):
-        held = []
-        for at in range(count):
+        connections = []
+        for index in range(count):
             stream = wire.websocket(server)
-            stream.sendall(wire.ws_frame(2, b"", length=1 << 20) if at % 2 else wire.ws_frame(2, b"x", fin=False))
-            held.append(stream)
-        alive = dict(enumerate(held))
-        while alive and time.monotonic() < deadline:
+            stream.sendall(wire.ws_frame(2, b"", length=1 << 20) if index % 2 else wire.ws_frame(2, b"x", fin=False))
+            connections.append(stream)
+        open_connections = dict(enumerate(connections))
+        while open_connections and time.monotonic() < deadline:
             time.sleep(1)
-            for at, stream in list(alive.items()):
+            for index, stream in list(open_connections.items()):
                 try:
                     stream.setblocking(False)
                     pinged = b"\x89" in wire.receive(stream)
-                    if pinged and pongs_too and at % 2 == 0:
+                    if pinged and answer_pings and index % 2 == 0:
                         stream.send(wire.ws_frame(10))
-                    stream.send(b"x" if at % 2 else wire.ws_frame(0, b"x", fin=False))
-                except (Gone, OSError):
-                    del alive[at]
+                    stream.send(b"x" if index % 2 else wire.ws_frame(0, b"x", fin=False))
+                except (Disconnected, OSError):
+                    del open_connections[index]
         # The remaining connections are those that the server never closed.
-        os.write(server.survivors[1], b"x" * len(alive))
-        return held
+        os.write(server.survivor_pipe[1], b"x" * len(open_connections))
+        return connections
 
     return attack
 
@@ -328,12 +330,12 @@ def descriptors(count):
     """Opens more connections than the server has file descriptors."""
 
     def attack(server, deadline):
-        held = []
+        connections = []
         for _ in range(count):
             with contextlib.suppress(OSError):
-                held.append(wire.dial(server, timeout=1))
+                connections.append(wire.dial(server, timeout=1))
         time.sleep(max(0, deadline - time.monotonic()))
-        return held
+        return connections
 
     return attack
 

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 
 import kinds
 import wire
-from server import MEBIBYTE, Attackers, Innocent, Server
+from server import MEBIBYTE, Attackers, LegitimateClient, Server
 
 TLS = ("--self-signed",)
-# Maximum number of connections: one more than a small attack opens, for the innocent client.
-SMALL = 50
+# Maximum number of connections of the server: one more than a small attack opens, for the
+# legitimate client.
+MAX_CONNECTIONS = 50
 
 
 @dataclasses.dataclass
@@ -28,7 +29,7 @@ class Attack:
     name: str
     attack: Callable
     # Printed and bounded: peak memory beyond the start, cores in use, the longest wait of the
-    # innocent client.
+    # legitimate client.
     memory: float  # MiB
     cores: float = 2.5
     delay: float = 0.35  # s
@@ -37,7 +38,7 @@ class Attack:
     seconds: float = 3
     quick: bool = False
     files: int | None = None
-    innocent: bool = True
+    legitimate_client: bool = True
     # Checks the server after the attack, while the attackers keep their connections; yields error
     # messages.
     check: Callable = lambda _: ()
@@ -46,64 +47,64 @@ class Attack:
     after: tuple[float, float] | None = None
 
 
-def many_places(server):
+def clients_are_served(server):
     """Checks that as many new clients can connect as the attack held connections."""
-    quiet(server)
-    held, until = [], time.monotonic() + 15
-    while len(held) < SMALL - 2 and time.monotonic() < until:
-        with contextlib.suppress(OSError, wire.Gone):
-            stream = wire.dial(server, "http/1.1", timeout=until - time.monotonic())
+    wait_until_idle(server)
+    connections, deadline = [], time.monotonic() + 15
+    while len(connections) < MAX_CONNECTIONS - 2 and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, wire.Disconnected):
+            stream = wire.dial(server, "http/1.1", timeout=deadline - time.monotonic())
             stream.sendall(wire.head(server, "/healthz"))
             if stream.recv(1000).startswith(b"HTTP/1.1 200"):
-                held.append(stream)
-    if len(held) < SMALL - 2:
-        yield f"{len(held)} of {SMALL - 2} clients were served after the attackers had fallen silent"
+                connections.append(stream)
+    if len(connections) < MAX_CONNECTIONS - 2:
+        yield f"{len(connections)} of {MAX_CONNECTIONS - 2} clients were served after the attackers had become idle"
 
 
-def quiet(server):
+def wait_until_idle(server):
     """Waits until the server has filled the socket buffers and is idle."""
-    until, before = time.monotonic() + 60, -1.0
-    while time.monotonic() < until and server.processor() - before > 0.05:
+    deadline, before = time.monotonic() + 60, -1.0
+    while time.monotonic() < deadline and server.processor() - before > 0.05:
         before = server.processor()
         time.sleep(0.5)
 
 
-def nobody_survived(server):
+def all_were_disconnected(server):
     """Checks that no connection of the attackers is left."""
-    os.set_blocking(server.survivors[0], False)
+    os.set_blocking(server.survivor_pipe[0], False)
     with contextlib.suppress(BlockingIOError):
-        left = len(os.read(server.survivors[0], 1 << 16))
+        left = len(os.read(server.survivor_pipe[0], 1 << 16))
         if left:
-            yield f"{left} connections were never cut off"
+            yield f"{left} connections were never closed"
 
 
-def log_is_ours(server):
+def log_is_not_forged(server):
     """Checks that no peer has forged a line of the log, and that no character reorders one."""
-    log = server.lines_of_log()
+    log = server.log_lines()
     if any(line.startswith("FORGED") for line in log):
         yield "a peer wrote a line of the log"
     if any(mark in line for line in log for mark in "\u2028\u202e"):
-        yield "a mark of bidirectional text is in the log"
+        yield "the log contains a control character of bidirectional text"
     if not any("FORGED" in line for line in log):
-        yield "the log does not tell what the peer said"
+        yield "the log does not contain the text of the peer"
 
 
 def log_is_short(server):
     """Checks that the log is not flooded."""
-    log = server.lines_of_log()
+    log = server.log_lines()
     if len(log) > 30:
-        yield f"{len(log)} lines of the log"
+        yield f"the log has {len(log)} lines"
 
 
 def log_names_the_peer(server):
     yield from log_is_short(server)
-    warnings = [line for line in server.lines_of_log() if "WARN" in line and " more in " not in line]
-    nameless = [line for line in warnings if "peer=127.0.0.1:" not in line]
-    if nameless:
-        yield f"no peer in: {nameless[0]}"
+    warnings = [line for line in server.log_lines() if "WARN" in line and " more in " not in line]
+    without_peer = [line for line in warnings if "peer=127.0.0.1:" not in line]
+    if without_peer:
+        yield f"the log line names no peer: {without_peer[0]}"
 
 
-def rebound(server):
+def rebinding_is_refused(server):
     """Checks that a host name that resolves to loopback gets neither pages nor WebSockets."""
     for path, request in [("/", wire.head), ("/echo", wire.upgrade_head), ("/grpc", wire.upgrade_head)]:
         stream = wire.dial(server)
@@ -115,10 +116,8 @@ def rebound(server):
             yield f"{path} answered {status.decode()} to {host}"
 
 
-def nothing(*_):
-    """No attack besides the requests of the check."""
-
-
+def no_attack(*_):
+    """Does nothing: the requests of the check are the attack."""
 
 
 ATTACKS = [
@@ -128,30 +127,31 @@ ATTACKS = [
     Attack("unfinished-heads", kinds.unfinished_heads(500), 128, processes=2, seconds=3),
     Attack("unread-echoes", kinds.unread_echoes(50), 512, processes=2, seconds=20),
     # B3: a message that arrives byte by byte.
-    Attack("dribbles", kinds.dribbles(20), 16, seconds=9, quick=True, flags=("--idle-timeout", "2s"), cores=0.5,
-           check=nobody_survived),
-    Attack("dribbles-with-pongs", kinds.dribbles(20, pongs_too=True), 16, seconds=120, flags=("--idle-timeout", "2s"),
-           cores=0.5, check=nobody_survived),
+    Attack("slow-messages", kinds.slow_messages(20), 16, seconds=9, quick=True, cores=0.5,
+           flags=("--idle-timeout", "2s"), check=all_were_disconnected),
+    Attack("slow-messages-with-pongs", kinds.slow_messages(20, answer_pings=True), 16, seconds=120, cores=0.5,
+           flags=("--idle-timeout", "2s"), check=all_were_disconnected),
     # B4: DNS rebinding.
-    Attack("rebinding", nothing, 16, seconds=0, quick=True, check=rebound),
+    Attack("rebinding", no_attack, 16, seconds=0, quick=True, check=rebinding_is_refused),
     # D1: resets.
     Attack("window-resets", kinds.window_resets, 64, flags=TLS, seconds=4, quick=True),
     Attack("window-resets-longer", kinds.window_resets, 64, flags=TLS, seconds=30, processes=4),
     Attack("rapid-resets", kinds.rapid_resets, 64, flags=TLS, seconds=5, processes=4),
     Attack("grpc-resets", kinds.grpc_resets, 128, seconds=4, processes=8, quick=True),
     # D2: responses that the client never reads.
-    Attack("silent-pages", kinds.silent_pages(7), 64, processes=7, seconds=4, quick=True, check=many_places,
-           flags=("--max-connections", str(SMALL), "--write-timeout", "2s")),
-    Attack("silent-answers", kinds.silent_answers(7), 64, processes=7, seconds=4, check=many_places,
-           flags=(*TLS, "--max-connections", str(SMALL), "--write-timeout", "2s", "--handshake-timeout", "2s")),
+    Attack("silent-pages", kinds.silent_pages(7), 64, processes=7, seconds=4, quick=True, check=clients_are_served,
+           flags=("--max-connections", str(MAX_CONNECTIONS), "--write-timeout", "2s")),
+    Attack("silent-answers", kinds.silent_answers(7), 64, processes=7, seconds=4, check=clients_are_served,
+           flags=(*TLS, "--max-connections", str(MAX_CONNECTIONS), "--write-timeout", "2s",
+                  "--handshake-timeout", "2s")),
     # D3: WebSockets whose window never opens.
     Attack("zero-window", kinds.zero_window_websockets(10), 256, flags=TLS, processes=1, seconds=5, quick=True),
     Attack("zero-window-more", kinds.zero_window_websockets(25), 512, flags=TLS, processes=2, seconds=30),
     # D4, D5: the log.
-    Attack("forged-log", kinds.forged_log, 16, seconds=1, flags=("-v",), quick=True, check=log_is_ours),
+    Attack("forged-log", kinds.forged_log, 16, seconds=1, flags=("-v",), quick=True, check=log_is_not_forged),
     Attack("log-flood-of-resets", kinds.rapid_resets, 64, flags=TLS, seconds=3, quick=True, check=log_names_the_peer),
-    Attack("log-flood-of-descriptors", kinds.descriptors(80), 16, seconds=4, files=40, innocent=False, quick=True,
-           check=log_is_short),
+    Attack("log-flood-of-descriptors", kinds.descriptors(80), 16, seconds=4, files=40, quick=True,
+           legitimate_client=False, check=log_is_short),
     # D6: floods of short frames.
     *(Attack(attack_name, attack, 32, flags=flags, processes=4, seconds=2, quick=quick)
       for attack_name, attack, flags, quick in [
@@ -172,62 +172,62 @@ ATTACKS = [
           ("unfinished-deflated", kinds.unfinished_deflated(2_000), ()),
           ("unfinished-messages", kinds.unfinished_messages(2_000, 64 << 10), ()),
           ("unfinished-heads", kinds.unfinished_heads(2_000), ("--handshake-timeout", "10m")),
-          ("silent-pages", kinds.silent_pages(2_000, each=0.03), ("--write-timeout", "10m")),
-          ("unread-echoes", kinds.unread_echoes(2_000, each=0.03), ("--write-timeout", "10m")),
+          ("silent-pages", kinds.silent_pages(2_000, seconds_each=0.03), ("--write-timeout", "10m")),
+          ("unread-echoes", kinds.unread_echoes(2_000, seconds_each=0.03), ("--write-timeout", "10m")),
           ("silent-answers", kinds.silent_answers(2_000), (*TLS, "--write-timeout", "10m")),
-          ("zero-window", kinds.zero_window_websockets(2_000, each=0.05), (*TLS, "--write-timeout", "10m")),
+          ("zero-window", kinds.zero_window_websockets(2_000, seconds_each=0.05), (*TLS, "--write-timeout", "10m")),
       ]),
 ]
 
 
 def run(attack, program):
     """Runs one attack. Returns a line of the table, and the errors."""
-    wrong = []
+    failures = []
     with Server(program, attack.flags, attack.files) as server:
-        server.survivors = os.pipe()
-        innocent = Innocent(server) if attack.innocent else None
+        server.survivor_pipe = os.pipe()
+        legitimate_client = LegitimateClient(server) if attack.legitimate_client else None
         time.sleep(0.3)
         start, processor, begun = server.memory(), server.processor(), time.monotonic()
-        server.forget_peak()
+        server.reset_peak()
         attackers = Attackers(server, attack.attack, attack.processes, begun + attack.seconds)
         # All attackers keep their connections until every one has finished, so that all are open at
         # the same time.
         while attackers.done.n_waiting < attack.processes and time.monotonic() < begun + attack.seconds + 15:
             time.sleep(0.05)
-        wrong += attack.check(server)
-        took = time.monotonic() - begun
-        cores = (server.processor() - processor) / max(took, 0.1)
+        failures += attack.check(server)
+        elapsed = time.monotonic() - begun
+        cores = (server.processor() - processor) / max(elapsed, 0.1)
         peak = (server.peak() - start) / MEBIBYTE
-        delays, lag, trouble = innocent.finish() if innocent else ([], 0, None)
+        delays, lag, client_error = legitimate_client.finish() if legitimate_client else ([], 0, None)
         attackers.wait(1)
-        if not server.lives():
-            wrong.append("the server has ended")
-        if trouble:
-            wrong.append(f"the innocent client: {trouble}")
-        after = settled(server, start, attack.after) / MEBIBYTE if attack.after else None
+        if not server.is_running():
+            failures.append("the server has exited")
+        if client_error:
+            failures.append(f"the legitimate client: {client_error}")
+        after = memory_afterwards(server, start, attack.after) / MEBIBYTE if attack.after else None
     delays.sort()
     median = delays[len(delays) // 2] if delays else 0
     longest = delays[-1] if delays else 0
     if peak > attack.memory:
-        wrong.append(f"{peak:.0f} MiB of memory, at most {attack.memory}")
+        failures.append(f"{peak:.0f} MiB of memory, at most {attack.memory}")
     if cores > attack.cores:
-        wrong.append(f"{cores:.2f} cores, at most {attack.cores}")
+        failures.append(f"{cores:.2f} cores, at most {attack.cores}")
     # On a busy machine every process wakes up late.
     if longest > attack.delay + 2 * lag:
-        wrong.append(f"the innocent client waited {longest * 1000:.0f} ms, at most {attack.delay * 1000:.0f}")
+        failures.append(f"the legitimate client waited {longest * 1000:.0f} ms, at most {attack.delay * 1000:.0f}")
     start /= MEBIBYTE
     if after is not None and after > start * attack.after[0] + attack.after[1]:
-        wrong.append(f"{after:.0f} MiB left afterwards, {start:.0f} before")
+        failures.append(f"{after:.0f} MiB left afterwards, {start:.0f} before")
     left = f"{after:6.0f}" if after is not None else "     -"
     line = f"{attack.name:28}{start:6.0f}{peak:8.0f}{left}{cores:7.2f}"
     line += f"{median * 1000:8.1f}{longest * 1000:8.1f}{lag * 1000:8.1f}"
-    return line, wrong
+    return line, failures
 
 
-def settled(server, start, bound):
+def memory_afterwards(server, start, bound):
     """Returns the memory after the attackers have gone and the server has had time to free it."""
-    until = time.monotonic() + 8
-    while (now := server.memory()) > start * bound[0] + bound[1] * MEBIBYTE and time.monotonic() < until:
+    deadline = time.monotonic() + 8
+    while (now := server.memory()) > start * bound[0] + bound[1] * MEBIBYTE and time.monotonic() < deadline:
         time.sleep(0.2)
     return now
 
@@ -252,14 +252,14 @@ def main():
     failed = 0
     for attack in chosen:
         try:
-            line, wrong = run(attack, options.program)
-        except Exception as error:  # an attack that cannot run has not been repelled
-            line, wrong = f"{attack.name:28}", [repr(error)]
-        failed += bool(wrong)
-        print(line, "FAILED" if wrong else "held", flush=True)
-        for problem in wrong:
+            line, failures = run(attack, options.program)
+        except Exception as error:  # an attack that cannot run counts as failed
+            line, failures = f"{attack.name:28}", [repr(error)]
+        failed += bool(failures)
+        print(line, "FAILED" if failures else "passed", flush=True)
+        for problem in failures:
             print(f"    {problem}", flush=True)
-    print(f"attacks: {len(chosen) - failed} of {len(chosen)} held")
+    print(f"attacks: {len(chosen) - failed} of {len(chosen)} passed")
     return 1 if failed else 0
 
 

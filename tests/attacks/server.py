@@ -1,4 +1,4 @@
-"""The server under attack, its resource usage, and an innocent client beside the attackers."""
+"""The server under attack, its resource usage, and a legitimate client beside the attackers."""
 
 import multiprocessing
 import os
@@ -33,11 +33,11 @@ class Server:
             preexec_fn=limit, env=environment,
         )
         line = self.process.stdout.readline().decode()
-        found = re.search(r"(https?)://([^/:]+):(\d+)/", line)
-        if not found:
-            raise RuntimeError("the program did not start: " + " ".join(self.lines_of_log()[:1]))
-        self.tls = found[1] == "https"
-        self.address = (found[2], int(found[3]))
+        match = re.search(r"(https?)://([^/:]+):(\d+)/", line)
+        if not match:
+            raise RuntimeError("the program did not start: " + " ".join(self.log_lines()[:1]))
+        self.tls = match[1] == "https"
+        self.address = (match[2], int(match[3]))
 
     def __enter__(self):
         return self
@@ -57,7 +57,7 @@ class Server:
         """Returns the resident memory of the server, in bytes."""
         return self._field("VmRSS")
 
-    def forget_peak(self):
+    def reset_peak(self):
         """Resets the measurement of the peak."""
         with open(f"/proc/{self.process.pid}/clear_refs", "w") as refs:
             refs.write("5")
@@ -72,49 +72,49 @@ class Server:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
-    def lives(self):
+    def is_running(self):
         return self.process.poll() is None
 
-    def lines_of_log(self):
+    def log_lines(self):
         self.log.seek(0)
         return self.log.read().decode(errors="replace").splitlines()
 
 
-def _innocent(server, pipe, stop):
+def _run_legitimate_client(server, pipe, stop):
     delays, lag = [], 0
     try:
         stream = wire.websocket(server)
         stream.settimeout(30)
-        message = wire.ws_frame(2, b"innocent")
+        message = wire.ws_frame(2, b"a client")
         pipe.send("open")
         while not stop.is_set():
             begun = time.monotonic()
             stream.sendall(message)
-            wanted = 10
-            while wanted:
-                received = stream.recv(wanted)
+            missing = 10
+            while missing:
+                received = stream.recv(missing)
                 if not received:
-                    raise wire.Gone
-                wanted -= len(received)
+                    raise wire.Disconnected
+                missing -= len(received)
             delays.append(time.monotonic() - begun)
             begun = time.monotonic()
             time.sleep(0.01)
             lag = max(lag, time.monotonic() - begun - 0.01)
         pipe.send((delays, lag, None))
-    except Exception as error:  # any error means that the attack has harmed the innocent client
+    except Exception as error:  # any error means that the attack has harmed the legitimate client
         pipe.send((delays, lag, repr(error)))
 
 
-class Innocent:
+class LegitimateClient:
     """A client in a separate process that sends small messages and waits for each echo."""
 
     def __init__(self, server):
-        self.pipe, theirs = _fork.Pipe()
+        self.pipe, child_pipe = _fork.Pipe()
         self.stop = _fork.Event()
-        self.process = _fork.Process(target=_innocent, args=(server, theirs, self.stop), daemon=True)
+        self.process = _fork.Process(target=_run_legitimate_client, args=(server, child_pipe, self.stop), daemon=True)
         self.process.start()
-        if (said := self.pipe.recv()) != "open":
-            raise RuntimeError(f"the innocent client was not served before the attack began: {said}")
+        if (first_message := self.pipe.recv()) != "open":
+            raise RuntimeError(f"the legitimate client was not served before the attack began: {first_message}")
 
     def finish(self):
         """Returns the delays of the messages, the machine's maximum wake-up delay, and the error.
@@ -130,12 +130,12 @@ class Innocent:
 
 def _attacker(attack, server, deadline, barrier):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # The server and the innocent client have priority, so that the test measures the server and not
+    # The server and the legitimate client have priority, so that the test measures the server and not
     # the machine's load.
     os.nice(int(os.environ.get("NICE", "5")))
-    hold = attack(server, deadline)
+    connections = attack(server, deadline)
     barrier.wait()  # attackers keep their connections until all are notified to release them
-    del hold
+    del connections
 
 
 class Attackers:

@@ -9,7 +9,7 @@ import time
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 
 
-class Gone(Exception):
+class Disconnected(Exception):
     """The server has closed the connection."""
 
 
@@ -45,7 +45,7 @@ def read_head(stream):
     while not answer.endswith(b"\r\n\r\n"):
         byte = stream.recv(1)
         if not byte:
-            raise Gone
+            raise Disconnected
         answer += byte
     return bytes(answer)
 
@@ -56,7 +56,7 @@ def websocket(server, path="/echo", extra=b""):
     stream.sendall(upgrade_head(server, path, extra))
     answer = read_head(stream)
     if not answer.startswith(b"HTTP/1.1 101 "):
-        raise Gone(answer)
+        raise Disconnected(answer)
     return stream
 
 
@@ -151,39 +151,39 @@ def receive(stream):
         except _WOULD_BLOCK:
             break
         except OSError as error:
-            raise Gone from error
+            raise Disconnected from error
         if not data:
-            raise Gone
+            raise Disconnected
         received += data
     return bytes(received)
 
 
-def _wait(stream, reads):
-    """Waits briefly until the stream is writable, or readable if `reads`."""
+def _wait(stream, read):
+    """Waits briefly until the stream is writable, or readable if `read`."""
     poll = select.poll()
-    poll.register(stream, select.POLLOUT | (select.POLLIN if reads else 0))
+    poll.register(stream, select.POLLOUT | (select.POLLIN if read else 0))
     poll.poll(20)
 
 
-def pump(stream, data, deadline, take=None, reads=True):
+def write_until(stream, data, deadline, on_data=None, read=True):
     """Writes `data` until the deadline at the latest, while reading received data.
 
     Returns whether all was written.
     """
     stream.setblocking(False)
-    rest = memoryview(data)
-    while rest and time.monotonic() < deadline:
+    remaining = memoryview(data)
+    while remaining and time.monotonic() < deadline:
         try:
-            rest = rest[stream.send(rest[: 1 << 18]) :]
+            remaining = remaining[stream.send(remaining[: 1 << 18]) :]
             blocked = False
         except _WOULD_BLOCK:
             blocked = True
         except OSError as error:
-            raise Gone from error
-        if reads:
+            raise Disconnected from error
+        if read:
             received = receive(stream)
-            if take and received:
-                take(received)
+            if on_data and received:
+                on_data(received)
         if blocked:
-            _wait(stream, reads)
-    return not rest
+            _wait(stream, read)
+    return not remaining

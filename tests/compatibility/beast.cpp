@@ -49,7 +49,7 @@ static void client(const std::string& url) {
     beast::flat_buffer received;
     ws.read(received);
     if (ws.got_text() != is_text || beast::buffers_to_string(received.data()) != payload) {
-      std::cerr << payload.size() << " bytes came back otherwise\n";
+      std::cerr << payload.size() << " bytes came back changed\n";
       std::exit(1);
     }
   }

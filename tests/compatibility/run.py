@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs Sockeye against clients, servers and proxies by others, and reports whether each works.
+"""Runs Sockeye against foreign clients, servers and proxies, and reports whether each works.
 
     run.py SOCKEYE CLIENT BIN [NAME...]
 
@@ -19,8 +19,8 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-LIMIT = 60  # seconds for one conversation, which takes one or two
-SILENCE = 130  # seconds: twice the default timeouts of nginx and HAProxy
+TIMEOUT = 60  # seconds; one conversation takes one or two
+IDLE_SECONDS = 130  # seconds: twice the default timeouts of nginx and HAProxy
 
 
 class Failed(Exception):
@@ -63,7 +63,7 @@ def running(command, log, **options):
                 process.wait()
 
 
-class Setting:
+class Context:
     """The programs that every row needs, and a folder for their files."""
 
     def __init__(self, sockeye, client, binaries, folder):
@@ -83,21 +83,21 @@ class Setting:
             wait_for(port, process)
             yield port
 
-    def converse(self, url, *flags):
+    def run_client(self, url, *flags):
         """Runs Sockeye's client against the URL and returns its output."""
         return self.run([self.client, *flags, url])
 
-    def run(self, command, limit=LIMIT):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=self.environment)
-        if done.returncode:
-            raise Failed((done.stderr or done.stdout).strip().splitlines()[-1:] or done.returncode)
-        return done.stdout.strip()
+    def run(self, command, timeout=TIMEOUT):
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self.environment)
+        if completed.returncode:
+            raise Failed((completed.stderr or completed.stdout).strip().splitlines()[-1:] or completed.returncode)
+        return completed.stdout.strip()
 
 
 # Peers: the command of each as a client of a URL, or as a server that prints its port.
 
 def python(script):
-    return lambda setting: [setting.binaries / "venv/bin/python", HERE / script]
+    return lambda context: [context.binaries / "venv/bin/python", HERE / script]
 
 
 def node(script):
@@ -105,12 +105,12 @@ def node(script):
 
 
 def go(library):
-    return lambda setting: [setting.binaries / "go-peer", library]
+    return lambda context: [context.binaries / "go-peer", library]
 
 
-def java(setting):
+def java(context):
     jars = "/usr/share/java"
-    return ["java", "-cp", f"{setting.binaries}/java:{jars}/*", "Peer"]
+    return ["java", "-cp", f"{context.binaries}/java:{jars}/*", "Peer"]
 
 
 PEERS = {
@@ -120,41 +120,41 @@ PEERS = {
     "undici": (node("undici_client.mjs"), "client"),
     "gorilla": (go("gorilla"), "client", "server"),
     "nhooyr": (go("nhooyr"), "client", "server"),
-    "Boost.Beast": (lambda setting: [setting.binaries / "beast"], "client", "server"),
+    "Boost.Beast": (lambda context: [context.binaries / "beast"], "client", "server"),
     "Tomcat": (java, "client", "server"),
 }
 
 
-def as_client(command):
-    def row(setting):
-        with setting.serve() as port:
-            setting.run([*command(setting), "client", f"ws://127.0.0.1:{port}/echo"])
+def client_row(command):
+    def row(context):
+        with context.serve() as port:
+            context.run([*command(context), "client", f"ws://127.0.0.1:{port}/echo"])
     return row
 
 
-def as_server(command):
-    def row(setting):
+def server_row(command):
+    def row(context):
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with running([*command(setting), "server"], setting.log("peer"), **options) as process:
+        with running([*command(context), "server"], context.log("peer"), **options) as process:
             port = process.stdout.readline().decode().strip()
             if not port.isdigit():
-                raise Failed(f"printed no port: {setting.log('peer').read_text()[-300:]}")
-            return setting.converse(f"ws://127.0.0.1:{port}/")
+                raise Failed(f"printed no port: {context.log('peer').read_text()[-300:]}")
+            return context.run_client(f"ws://127.0.0.1:{port}/")
     return row
 
 
 # Proxies, each with the minimal configuration of its manual, and its default timeouts.
 
-def nginx(setting, port, upstream):
-    configuration = setting.folder / "nginx.conf"
+def nginx(context, port, upstream):
+    configuration = context.folder / "nginx.conf"
     configuration.write_text(f"""
-daemon off; pid {setting.folder}/nginx.pid; error_log stderr;
+daemon off; pid {context.folder}/nginx.pid; error_log stderr;
 events {{}}
 http {{
   access_log off;
-  client_body_temp_path {setting.folder}/nginx-body; proxy_temp_path {setting.folder}/nginx-proxy;
-  fastcgi_temp_path {setting.folder}/nginx-fastcgi; uwsgi_temp_path {setting.folder}/nginx-uwsgi;
-  scgi_temp_path {setting.folder}/nginx-scgi;
+  client_body_temp_path {context.folder}/nginx-body; proxy_temp_path {context.folder}/nginx-proxy;
+  fastcgi_temp_path {context.folder}/nginx-fastcgi; uwsgi_temp_path {context.folder}/nginx-uwsgi;
+  scgi_temp_path {context.folder}/nginx-scgi;
   server {{
     listen 127.0.0.1:{port};
     location / {{
@@ -170,8 +170,8 @@ http {{
     return ["nginx", "-c", configuration]
 
 
-def haproxy(setting, port, upstream):
-    configuration = setting.folder / "haproxy.cfg"
+def haproxy(context, port, upstream):
+    configuration = context.folder / "haproxy.cfg"
     # The timeouts of Debian's default configuration.
     configuration.write_text(f"""
 defaults
@@ -188,18 +188,18 @@ backend back
     return ["haproxy", "-f", configuration]
 
 
-def apache(setting, port, upstream, http2=False):
+def apache(context, port, upstream, http2=False):
     modules = ["mpm_event", "authz_core", "proxy", "proxy_http"]
     if http2:
         modules += ["http2"]
     load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
     if http2:
         load += "\nProtocols h2c http/1.1\nH2WebSockets on"
-    configuration = setting.folder / "apache.conf"
+    configuration = context.folder / "apache.conf"
     configuration.write_text(f"""
-ServerRoot {setting.folder}
-PidFile {setting.folder}/apache.pid
-DefaultRuntimeDir {setting.folder}
+ServerRoot {context.folder}
+PidFile {context.folder}/apache.pid
+DefaultRuntimeDir {context.folder}
 ErrorLog /dev/stderr
 ServerName 127.0.0.1
 Listen 127.0.0.1:{port}
@@ -212,17 +212,17 @@ ProxyPass / http://127.0.0.1:{upstream}/ upgrade=websocket
     return ["apache2", "-X", "-f", configuration]
 
 
-def apache_http2(setting, port, upstream):
-    return apache(setting, port, upstream, http2=True)
+def apache_http2(context, port, upstream):
+    return apache(context, port, upstream, http2=True)
 
 
-def nghttpx(setting, port, upstream):
+def nghttpx(context, port, upstream):
     return ["nghttpx", "--conf=/dev/null", "--workers=1", f"--frontend=127.0.0.1,{port};no-tls",
             f"--backend=127.0.0.1,{upstream}", "--errorlog-file=/dev/stderr", "--accesslog-file=/dev/null"]
 
 
-def envoy(setting, port, upstream, front="HTTP1", back=""):
-    configuration = setting.folder / "envoy.yaml"
+def envoy(context, port, upstream, front="HTTP1", back=""):
+    configuration = context.folder / "envoy.yaml"
     configuration.write_text(f"""
 static_resources:
   listeners:
@@ -253,7 +253,7 @@ static_resources:
         - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }}
 {back}
 """)
-    return [setting.binaries / "venv/bin/envoy", "-c", configuration, "--concurrency", "1", "--log-level", "error"]
+    return [context.binaries / "venv/bin/envoy", "-c", configuration, "--concurrency", "1", "--log-level", "error"]
 
 
 HTTP2_UPSTREAM = """    typed_extension_protocol_options:
@@ -267,54 +267,55 @@ HTTP2_UPSTREAM = """    typed_extension_protocol_options:
 """
 
 
-def envoy_http2_front(setting, port, upstream):
-    return envoy(setting, port, upstream, front="HTTP2")
+def envoy_http2_front(context, port, upstream):
+    return envoy(context, port, upstream, front="HTTP2")
 
 
-def envoy_http2_back(setting, port, upstream):
-    return envoy(setting, port, upstream, back=HTTP2_UPSTREAM)
+def envoy_http2_back(context, port, upstream):
+    return envoy(context, port, upstream, back=HTTP2_UPSTREAM)
 
 
-def through(proxy, *flags, serve=()):
-    def row(setting):
-        with setting.serve(*serve) as upstream:
+def via_proxy(proxy, *flags, serve=()):
+    def row(context):
+        with context.serve(*serve) as upstream:
             port = free_port()
-            with running(proxy(setting, port, upstream), setting.log("proxy")) as process:
+            with running(proxy(context, port, upstream), context.log("proxy")) as process:
                 wait_for(port, process)
-                return setting.converse(f"ws://127.0.0.1:{port}/echo", *flags)
+                return context.run_client(f"ws://127.0.0.1:{port}/echo", *flags)
     return row
 
 
-def silence_through(proxy):
+def idle_via_proxy(proxy):
     """Checks that the server's keepalive preserves idle connections beyond the proxy's timeouts.
 
     Neither program sends messages during the wait.
     """
-    def row(setting):
-        client = [*python("silent_client.py")(setting)]
-        with setting.serve() as upstream:
+    def row(context):
+        client = [*python("silent_client.py")(context)]
+        with context.serve() as upstream:
             port = free_port()
-            with running(proxy(setting, port, upstream), setting.log("proxy")) as process:
+            with running(proxy(context, port, upstream), context.log("proxy")) as process:
                 wait_for(port, process)
-                return setting.run([*client, f"ws://127.0.0.1:{port}/echo", str(SILENCE)], limit=SILENCE + LIMIT)
+                command = [*client, f"ws://127.0.0.1:{port}/echo", str(IDLE_SECONDS)]
+                return context.run(command, timeout=IDLE_SECONDS + TIMEOUT)
     return row
 
 
 def rows():
     for name, (command, *roles) in PEERS.items():
         for role in roles:
-            yield f"{name} {role}", (as_client if role == "client" else as_server)(command)
-    yield "nginx proxy", through(nginx)
-    yield "HAProxy proxy", through(haproxy)
-    yield "Apache proxy", through(apache)
-    yield "Apache proxy, HTTP/2 in front", through(apache_http2, "--http2")
-    yield "nghttpx proxy", through(nghttpx)
-    yield "nghttpx proxy, HTTP/2 in front", through(nghttpx, "--http2")
-    yield "Envoy proxy", through(envoy)
-    yield "Envoy proxy, HTTP/2 in front", through(envoy_http2_front, "--http2")
-    yield "Envoy proxy, HTTP/2 behind", through(envoy_http2_back, serve=["--self-signed"])
-    yield "nginx, two minutes of silence", silence_through(nginx)
-    yield "HAProxy, two minutes of silence", silence_through(haproxy)
+            yield f"{name} {role}", (client_row if role == "client" else server_row)(command)
+    yield "nginx proxy", via_proxy(nginx)
+    yield "HAProxy proxy", via_proxy(haproxy)
+    yield "Apache proxy", via_proxy(apache)
+    yield "Apache proxy, HTTP/2 in front", via_proxy(apache_http2, "--http2")
+    yield "nghttpx proxy", via_proxy(nghttpx)
+    yield "nghttpx proxy, HTTP/2 in front", via_proxy(nghttpx, "--http2")
+    yield "Envoy proxy", via_proxy(envoy)
+    yield "Envoy proxy, HTTP/2 in front", via_proxy(envoy_http2_front, "--http2")
+    yield "Envoy proxy, HTTP/2 behind", via_proxy(envoy_http2_back, serve=["--self-signed"])
+    yield "nginx, two minutes of silence", idle_via_proxy(nginx)
+    yield "HAProxy, two minutes of silence", idle_via_proxy(haproxy)
 
 
 def main():
@@ -330,15 +331,15 @@ def main():
         os.chmod(folder, 0o755)
         begin = time.monotonic()
         try:
-            remark = row(Setting(sockeye, client, binaries, folder)) or ""
+            details = row(Context(sockeye, client, binaries, folder)) or ""
             passed += 1
             verdict = "works"
         except (Failed, OSError, subprocess.SubprocessError) as error:
             failed += 1
-            verdict, remark = "FAILS", str(error)
+            verdict, details = "FAILS", str(error)
             for log in sorted(pathlib.Path(folder).glob("*.log")):
-                remark += f"\n    {log.stem}: " + log.read_text(errors="replace")[-600:].replace("\n", "\n      ")
-        print(f"{name:32} {verdict} {time.monotonic() - begin:5.1f} s  {remark}", flush=True)
+                details += f"\n    {log.stem}: " + log.read_text(errors="replace")[-600:].replace("\n", "\n      ")
+        print(f"{name:32} {verdict} {time.monotonic() - begin:5.1f} s  {details}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
     print(f"compatibility: {passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)

@@ -29,7 +29,7 @@ ws.onmessage = ({ data }) => {
   const message = messages[sent];
   if (typeof data !== typeof message && !(data instanceof ArrayBuffer)) failed("another kind came back");
   if (digest(typeof data === "string" ? data : new Uint8Array(data)) !== digest(message)) {
-    failed(`message ${sent} came back otherwise`);
+    failed(`message ${sent} came back changed`);
   }
   sent += 1;
   next();

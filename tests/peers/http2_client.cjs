@@ -1,6 +1,6 @@
 // A client of WebSockets over HTTP/2: Node's HTTP/2, and npm `ws` for the frames.
 //
-// Each line of the input is an order, {"port", "count", "deflate": true | false}: the client opens
+// Each line of the input is a command, {"port", "count", "deflate": true | false}: the client opens
 // "count" WebSockets on one connection to the server; each echoes its messages and is closed with
 // 4000 plus its index. The answer is {"protocols", "extensions", "codes"}, a list each, or
 // {"error"}. The program ends at the end of its input.
@@ -10,7 +10,7 @@ const http2 = require('node:http2');
 const { createInterface } = require('node:readline');
 const { WebSocket, PerMessageDeflate, extension } = require('ws');
 
-const say = (report) => console.log(JSON.stringify(report));
+const printJson = (report) => console.log(JSON.stringify(report));
 const once = (target, name) => new Promise((resolve) => target.once(name, (...all) => resolve(all)));
 
 async function open(session, path, deflate) {
@@ -39,19 +39,19 @@ async function open(session, path, deflate) {
   return { connection, agreed: agreed ?? '' };
 }
 
-async function converse(connection, at) {
-  const binary = (length) => Buffer.from(Array.from({ length }, (_, index) => (index * 2654435761 + at) >>> 24));
-  const messages = ['', `grüße, 鮭 ${at}`, 'x'.repeat(70_000), binary(0), binary(125), binary(300_000)];
+async function converse(connection, index) {
+  const binary = (length) => Buffer.from(Array.from({ length }, (_, offset) => (offset * 2654435761 + index) >>> 24));
+  const messages = ['', `grüße, 鮭 ${index}`, 'x'.repeat(70_000), binary(0), binary(125), binary(300_000)];
   for (const sent of messages) {
     connection.send(sent);
     const [data, isBinary] = await once(connection, 'message');
     if (isBinary !== Buffer.isBuffer(sent) || !data.equals(Buffer.from(sent))) {
-      throw new Error(`${sent.length} came back otherwise`);
+      throw new Error(`${sent.length} came back changed`);
     }
   }
   connection.ping('are you there?');
   await once(connection, 'pong');
-  connection.close(4000 + at, 'done, 鮭');
+  connection.close(4000 + index, 'done, 鮭');
   const [code] = await once(connection, 'close');
   return code;
 }
@@ -60,8 +60,8 @@ async function run({ port, count, deflate }) {
   const session = http2.connect(`http://127.0.0.1:${port}`);
   await once(session, 'remoteSettings');
   if (!session.remoteSettings.enableConnectProtocol) throw new Error('the server allows no WebSockets');
-  const opened = await Promise.all(Array.from({ length: count }, (_, at) => open(session, `/${at}`, deflate)));
-  const codes = await Promise.all(opened.map(({ connection }, at) => converse(connection, at)));
+  const opened = await Promise.all(Array.from({ length: count }, (_, index) => open(session, `/${index}`, deflate)));
+  const codes = await Promise.all(opened.map(({ connection }, index) => converse(connection, index)));
   session.close();
   await once(session, 'close');
   return {
@@ -73,6 +73,6 @@ async function run({ port, count, deflate }) {
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    run(JSON.parse(line)).then(say, (error) => say({ error: error.message }));
+    run(JSON.parse(line)).then(printJson, (error) => printJson({ error: error.message }));
   })
   .on('close', () => process.exit(0));

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 DEADLINE_S = 60
 
 
-class Exchange:
+class EchoStream:
     def __init__(self, body):
         self.body = self.unsent = body
         self.received = bytearray()
@@ -29,16 +29,16 @@ class Exchange:
         self.ended = False
 
 
-async def exchange(order):
-    noise = random.Random(7540).randbytes
-    exchanges = {}
-    async with connect(order["url"], ping_interval=None, proxy=None) as websocket:
+async def run_command(command):
+    random_bytes = random.Random(7540).randbytes
+    streams = {}
+    async with connect(command["url"], ping_interval=None, proxy=None) as websocket:
         connection = H2Connection(H2Configuration(client_side=True))
         pipe = Pipe(websocket, connection)
         connection.initiate_connection()
-        for length in order["lengths"]:
+        for length in command["lengths"]:
             stream_id = connection.get_next_available_stream_id()
-            exchanges[stream_id] = Exchange(noise(length))
+            streams[stream_id] = EchoStream(random_bytes(length))
             head = [
                 (":method", "POST"),
                 (":scheme", "http"),
@@ -46,23 +46,23 @@ async def exchange(order):
                 (":path", "/echo"),
             ]
             connection.send_headers(stream_id, head, end_stream=length == 0)
-        while not all(one.ended for one in exchanges.values()):
-            for stream_id, one in exchanges.items():
-                one.unsent = pipe.send_body(stream_id, one.unsent)
+        while not all(stream.ended for stream in streams.values()):
+            for stream_id, stream in streams.items():
+                stream.unsent = pipe.send_body(stream_id, stream.unsent)
             await pipe.flush()
             for event in await pipe.receive():
                 match event:
                     case ResponseReceived(stream_id=stream_id, headers=headers):
                         status = next(value for name, value in headers if name in (b":status", ":status"))
-                        exchanges[stream_id].status = int(status)
+                        streams[stream_id].status = int(status)
                     case DataReceived(stream_id=stream_id, data=data):
-                        exchanges[stream_id].received += data
+                        streams[stream_id].received += data
                         if event.flow_controlled_length:
                             connection.acknowledge_received_data(
                                 event.flow_controlled_length, stream_id
                             )
                     case StreamEnded(stream_id=stream_id):
-                        exchanges[stream_id].ended = True
+                        streams[stream_id].ended = True
                     case StreamReset():
                         raise ConnectionError(repr(event))
         connection.close_connection()
@@ -74,8 +74,8 @@ async def exchange(order):
         except ConnectionClosed:
             pass
     return {
-        "statuses": [one.status for one in exchanges.values()],
-        "echoed": [bytes(one.received) == one.body for one in exchanges.values()],
+        "statuses": [stream.status for stream in streams.values()],
+        "echoed": [bytes(stream.received) == stream.body for stream in streams.values()],
         "close_code": websocket.close_code,
     }
 
@@ -83,7 +83,7 @@ async def exchange(order):
 async def main():
     while line := await asyncio.to_thread(sys.stdin.readline):
         try:
-            report = await asyncio.wait_for(exchange(json.loads(line)), DEADLINE_S)
+            report = await asyncio.wait_for(run_command(json.loads(line)), DEADLINE_S)
         except Exception as error:
             report = {"error": repr(error)}
         print(json.dumps(report), flush=True)

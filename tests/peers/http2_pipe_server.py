@@ -18,7 +18,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 
-def say(report):
+def print_json(report):
     print(json.dumps(report), flush=True)
 
 
@@ -55,7 +55,7 @@ async def answer(websocket):
     except ConnectionClosed:
         pass
     await websocket.wait_closed()
-    say(
+    print_json(
         {
             "closed": websocket.local_address[1],
             "close_code": websocket.close_code,
@@ -69,7 +69,7 @@ async def main():
     while await asyncio.to_thread(sys.stdin.readline):
         server = await serve(answer, "127.0.0.1", 0, ping_interval=None)
         servers.append(server)
-        say({"port": server.sockets[0].getsockname()[1]})
+        print_json({"port": server.sockets[0].getsockname()[1]})
     for server in servers:
         server.close()
 

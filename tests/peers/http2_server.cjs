@@ -1,6 +1,6 @@
 // Echo servers of WebSockets over HTTP/2: Node's HTTP/2, and npm `ws` for the frames.
 //
-// Each line of the input is an order, {"deflate": true | false, "allowed": true | false}, and is
+// Each line of the input is a command, {"deflate": true | false, "allowed": true | false}, and is
 // answered by {"port"} or {"error"}; a server that is not "allowed" does not offer WebSockets. A
 // client of the path /bye is closed at once. Each WebSocket is reported by a line at its end:
 // {"closed": port, "close_code", "close_reason", "path"}. The program ends at the end of its input.
@@ -16,7 +16,7 @@ const { WebSocket, PerMessageDeflate, extension } = require('ws');
 const FRAGMENTED_FROM = 10_000;
 const SUBPROTOCOL = 'fish';
 
-const say = (report) => console.log(JSON.stringify(report));
+const printJson = (report) => console.log(JSON.stringify(report));
 
 function echo(connection, data, binary) {
   if (data.length <= FRAGMENTED_FROM) {
@@ -53,7 +53,7 @@ function accept(port, deflate, stream, headers) {
   connection.on('message', (data, binary) => echo(connection, data, binary));
   connection.on('error', (error) => console.error(error.message));
   connection.on('close', (code, reason) =>
-    say({ closed: port, close_code: code, close_reason: reason.toString(), path: headers[':path'] }),
+    printJson({ closed: port, close_code: code, close_reason: reason.toString(), path: headers[':path'] }),
   );
   connection.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 0, skipUTF8Validation: false });
   if (headers[':path'] === '/bye') connection.close(4001, 'bye, 鮭');
@@ -67,7 +67,7 @@ createInterface({ input: process.stdin })
       stream.on('error', () => {});
       accept(server.address().port, deflate, stream, headers);
     });
-    server.on('error', (error) => say({ error: error.message }));
-    server.listen(0, '127.0.0.1', () => say({ port: server.address().port }));
+    server.on('error', (error) => printJson({ error: error.message }));
+    server.listen(0, '127.0.0.1', () => printJson({ port: server.address().port }));
   })
   .on('close', () => process.exit(0));

@@ -31,15 +31,15 @@ class CountingConnection(ClientConnection):
 
 
 def messages():
-    noise = random.Random(7692).randbytes
+    random_bytes = random.Random(7692).randbytes
     yield from ["", b"", "x", b"x", "grüße, 鮭 🐟", "\0"]
     for length in [125, 126, 127, 65_535, 65_536]:
         yield "text " * (length // 5) + "x" * (length % 5)
-        yield noise(length)
+        yield random_bytes(length)
     yield "swims upstream, " * 20_000
-    yield noise(300_000)
+    yield random_bytes(300_000)
     # With context takeover, all but the first compress to references to the previous message.
-    repeated = noise(2_000)
+    repeated = random_bytes(2_000)
     yield from [repeated] * 50
 
 
@@ -64,10 +64,10 @@ async def converse(connection):
     await pong
 
 
-async def exchange(order):
-    deflate = order["deflate"]
+async def run_command(command):
+    deflate = command["deflate"]
     async with connect(
-        order["url"],
+        command["url"],
         compression=None,
         extensions=[ClientPerMessageDeflateFactory(**deflate)] if deflate is not None else None,
         subprotocols=["fowl", "fish"],
@@ -75,11 +75,11 @@ async def exchange(order):
         ping_interval=None,
         proxy=None,
     ) as connection:
-        if order["close"] is None:
+        if command["close"] is None:
             await connection.wait_closed()
         else:
             await converse(connection)
-            await connection.close(*order["close"])
+            await connection.close(*command["close"])
     return {
         "extensions": connection.response.headers.get("Sec-WebSocket-Extensions"),
         "subprotocol": connection.subprotocol,
@@ -92,7 +92,7 @@ async def exchange(order):
 async def main():
     while line := await asyncio.to_thread(sys.stdin.readline):
         try:
-            report = await asyncio.wait_for(exchange(json.loads(line)), DEADLINE_S)
+            report = await asyncio.wait_for(run_command(json.loads(line)), DEADLINE_S)
         except InvalidStatus as refusal:
             report = {"status": refusal.response.status_code}
         except Exception as error:

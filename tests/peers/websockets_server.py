@@ -21,7 +21,7 @@ FRAGMENTED_FROM = 10_000
 SUBPROTOCOL = "fish"
 
 
-def say(report):
+def print_json(report):
     print(json.dumps(report), flush=True)
 
 
@@ -54,7 +54,7 @@ async def echo(connection):
     except ConnectionClosed:
         pass
     await connection.wait_closed()
-    say(
+    print_json(
         {
             "closed": port,
             "close_code": connection.close_code,
@@ -64,8 +64,8 @@ async def echo(connection):
     )
 
 
-async def start(order):
-    deflate = order["deflate"]
+async def start(command):
+    deflate = command["deflate"]
     return await serve(
         echo,
         "127.0.0.1",
@@ -84,10 +84,10 @@ async def main():
         try:
             server = await start(json.loads(line))
         except ValueError as error:
-            say({"error": str(error)})
+            print_json({"error": str(error)})
             continue
         servers.append(server)
-        say({"port": server.sockets[0].getsockname()[1]})
+        print_json({"port": server.sockets[0].getsockname()[1]})
     for server in servers:
         server.close()
 

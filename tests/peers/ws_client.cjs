@@ -1,6 +1,6 @@
-// A client made with npm `ws` that tests echo servers, as ordered on standard input.
+// A client made with npm `ws` that tests echo servers, by commands on standard input.
 //
-// Each line of the input is an order,
+// Each line of the input is a command,
 //
 //   {"url", "deflate": null | {parameters of permessage-deflate}, "close": null | [code, reason]}
 //
@@ -79,9 +79,9 @@ async function converse(connection) {
   await many;
 }
 
-async function exchange(order, signal) {
-  const connection = new WebSocket(order.url, ['fowl', 'fish'], {
-    perMessageDeflate: order.deflate && settings(order.deflate),
+async function runCommand(command, signal) {
+  const connection = new WebSocket(command.url, ['fowl', 'fish'], {
+    perMessageDeflate: command.deflate && settings(command.deflate),
   });
   signal.addEventListener('abort', () => connection.terminate());
   const closed = new Promise((resolve) => {
@@ -97,9 +97,9 @@ async function exchange(order, signal) {
     return { status: response.statusCode };
   }
 
-  if (order.close) {
+  if (command.close) {
     await Promise.race([converse(connection), closed]);
-    connection.close(...order.close);
+    connection.close(...command.close);
   }
   const [code, reason] = await closed;
   return {
@@ -111,11 +111,11 @@ async function exchange(order, signal) {
   };
 }
 
-async function report(order) {
+async function report(command) {
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
   try {
-    return await exchange(order, deadline.signal);
+    return await runCommand(command, deadline.signal);
   } catch (error) {
     return { error: `${error.message}` };
   } finally {

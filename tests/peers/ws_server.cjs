@@ -1,6 +1,6 @@
-// Echo servers made with npm `ws`, one for each order on standard input.
+// Echo servers made with npm `ws`, one for each command on standard input.
 //
-// Each line of the input is an order, {"deflate": null | {parameters of permessage-deflate}}, and
+// Each line of the input is a command, {"deflate": null | {parameters of permessage-deflate}}, and
 // is answered by {"port"} or {"error"}. Each connection is reported by a line at its end:
 // {"closed": port, "close_code", "close_reason", "received"}, where "received" counts the bytes of
 // the transport. The program ends at the end of its input.
@@ -15,7 +15,7 @@ const { WebSocketServer } = require('ws');
 const FRAGMENTED_FROM = 10_000;
 const SUBPROTOCOL = 'fish';
 
-const say = (report) => console.log(JSON.stringify(report));
+const printJson = (report) => console.log(JSON.stringify(report));
 
 // `ws` refuses offers of a parameter set to `false`: parameters not wanted stay undefined.
 function settings(deflate) {
@@ -45,7 +45,7 @@ function serve(connection, request) {
   connection.on('message', (data, binary) => echo(connection, data, binary));
   connection.on('error', (error) => console.error(error.message));
   connection.on('close', (code, reason) =>
-    say({
+    printJson({
       closed: port,
       close_code: code,
       close_reason: reason.toString(),
@@ -55,18 +55,18 @@ function serve(connection, request) {
   if (request.url === '/bye') connection.close(4001, 'bye, 鮭');
 }
 
-function start(order) {
+function start(command) {
   const server = new WebSocketServer({
     host: '127.0.0.1',
     port: 0,
-    perMessageDeflate: order.deflate && settings(order.deflate),
+    perMessageDeflate: command.deflate && settings(command.deflate),
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
   });
   server.on('connection', serve);
-  server.on('error', (error) => say({ error: error.message }));
-  server.on('listening', () => say({ port: server.address().port }));
+  server.on('error', (error) => printJson({ error: error.message }));
+  server.on('listening', () => printJson({ port: server.address().port }));
 }
 
-const orders = createInterface({ input: process.stdin });
-orders.on('line', (line) => start(JSON.parse(line)));
-orders.on('close', () => process.exit(0));
+const commands = createInterface({ input: process.stdin });
+commands.on('line', (line) => start(JSON.parse(line)));
+commands.on('close', () => process.exit(0));

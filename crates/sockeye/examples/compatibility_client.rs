@@ -39,13 +39,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for message in &messages {
         ws.send(message.clone()).await?;
         if ws.recv().await?.as_ref() != Some(message) {
-            return Err(format!("{} bytes came back otherwise", message.len()).into());
+            return Err(format!("{} bytes came back changed", message.len()).into());
         }
     }
     ws.ping(b"salmon").await?;
     ws.send("after the ping").await?;
     if ws.recv().await? != Some("after the ping".into()) {
-        return Err("the message after the ping came back otherwise".into());
+        return Err("the message after the ping came back changed".into());
     }
     let begin = Instant::now();
     ws.close(CloseCode::NORMAL_CLOSURE, "done").await?;

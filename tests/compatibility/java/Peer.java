@@ -110,7 +110,7 @@ public class Peer {
             boolean same = message instanceof String
                 ? message.equals(echoed)
                 : echoed instanceof byte[] bytes && Arrays.equals(bytes, (byte[]) message);
-            if (!same) throw new IllegalStateException("a message came back otherwise");
+            if (!same) throw new IllegalStateException("a message came back changed");
         }
         session.close(new CloseReason(CloseReason.CloseCodes.getCloseCode(4001), "bye"));
         closed.get(10, TimeUnit.SECONDS);

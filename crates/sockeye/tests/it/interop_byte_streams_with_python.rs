@@ -92,5 +92,5 @@ async fn echo(mut requests: SendRequest<Body>, length: usize) {
     let answer: http::Response<Incoming> = requests.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     let echoed = to_bytes(Body::new(answer.into_body()), usize::MAX).await.unwrap();
-    assert!(echoed == body, "{length} bytes came back otherwise");
+    assert!(echoed == body, "{length} bytes came back changed");
 }

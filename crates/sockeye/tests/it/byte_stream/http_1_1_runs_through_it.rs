@@ -32,7 +32,7 @@ async fn http_1_1_runs_through_it() {
             Request::post("/echo").header("host", "tunnel").body(Body::from(body.clone()));
         let answer = requests.send_request(request.unwrap()).await.unwrap();
         let echoed = to_bytes(Body::new(answer.into_body()), usize::MAX).await.unwrap();
-        assert!(echoed == body, "{length} bytes came back otherwise");
+        assert!(echoed == body, "{length} bytes came back changed");
     }
 
     drop(requests);

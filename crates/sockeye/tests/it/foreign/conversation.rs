@@ -50,7 +50,7 @@ pub(crate) async fn converse(ws: &mut WebSocket) -> sockeye::Result<()> {
     for message in messages {
         ws.send(message.clone()).await?;
         let echoed = ws.recv().await?;
-        assert!(echoed.as_ref() == Some(&message), "{} bytes came back otherwise", message.len());
+        assert!(echoed.as_ref() == Some(&message), "{} bytes came back changed", message.len());
     }
     for _ in 0..100 {
         ws.feed("many at once").await?;
