@@ -3,11 +3,11 @@
 
 import { BOTTOM, LEFT, RIGHT, TOP, drawLevels, drawScale, fit, palette, scale } from "./plot.js";
 
-export function drawCalls(canvas, { times, calls, figures }) {
+export function drawCalls(canvas, { times, calls, statistics }) {
   const { clientWidth: width, clientHeight: height } = canvas;
   if (!width || !height) return;
   const context = fit(canvas, width, height);
-  const { low, high } = scale(figures);
+  const { low, high } = scale(statistics);
   const frame = {
     context, width, height, colours: palette(canvas),
     x: (call) => LEFT + ((width - LEFT - RIGHT) * call) / calls,
@@ -19,7 +19,7 @@ export function drawCalls(canvas, { times, calls, figures }) {
   context.globalAlpha = 0.6;
   times.forEach((away, call) => context.fillRect(frame.x(call) - 1, frame.y(away) - 1, 2, 2));
   context.globalAlpha = 1;
-  if (figures) drawLevels(frame, figures);
+  if (statistics) drawLevels(frame, statistics);
 }
 
 function drawNumbers({ context, colours, height, x }, calls) {

@@ -4,7 +4,7 @@
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { drawCalls } from "./call-plot.js";
 import { SUBPROTOCOL } from "./connection.js";
-import { showFigure, summarise } from "./figures.js";
+import { showTime, summarise } from "./statistics.js";
 import { count, duration } from "./format.js";
 
 const CALLS = 8_192;
@@ -27,10 +27,10 @@ export function callsPanel(echoUrl) {
 
   const redraw = () => {
     frame = 0;
-    const figures = summarise(times);
-    drawCalls(canvas, { times, calls: CALLS, figures });
+    const statistics = summarise(times);
+    drawCalls(canvas, { times, calls: CALLS, statistics });
     element("calls-progress").value = times.length / CALLS;
-    for (const name of ["mean", "median", "p99"]) showFigure(name, figures?.[name]);
+    for (const name of ["mean", "median", "p99"]) showTime(name, statistics?.[name]);
   };
   const redrawNow = () => (frame ||= requestAnimationFrame(redraw));
   const redrawSoon = () => {
@@ -42,13 +42,13 @@ export function callsPanel(echoUrl) {
 
   const run = async () => {
     times.length = 0;
-    showFigure("bare", undefined);
+    showTime("bare", undefined);
     element("calls-run").disabled = true;
     note("Measuring bare echoes first.");
     redrawNow();
     try {
       const bare = await meanEcho(echoUrl);
-      showFigure("bare", bare);
+      showTime("bare", bare);
       note(`Calling, ${count(CALLS, "call")} one after the other.`);
       const begun = performance.now();
       call = demo.hello("river", CALLS, (some) => {

@@ -3,7 +3,7 @@
 import { describeFailure, wasCancelled } from "./call-failure.js";
 import { count } from "./format.js";
 
-const MOST_LINES = 200;
+const MAX_LINES = 200;
 
 export function chatPanel() {
   const element = (id) => document.getElementById(id);
@@ -24,21 +24,21 @@ export function chatPanel() {
     const line = document.createElement("li");
     line.append(...parts);
     lines.prepend(line);
-    while (lines.children.length > MOST_LINES) lines.lastElementChild.remove();
+    while (lines.children.length > MAX_LINES) lines.lastElementChild.remove();
     refresh();
   };
 
-  const hear = (who, words) => {
-    if (words === undefined) return add(note(`${count(who, "line")} missed: this page was too slow.`));
+  const onEvent = (nameOrCount, message) => {
+    if (message === undefined) return add(note(`${count(nameOrCount, "line")} missed: this page was too slow.`));
     const speaker = document.createElement("b");
-    speaker.textContent = who;
-    add(speaker, ` ${words}`);
+    speaker.textContent = nameOrCount;
+    add(speaker, ` ${message}`);
   };
 
   const join = async () => {
     complain("");
     name.value = name.value.trim() || `guest ${Math.floor(1000 + Math.random() * 9000)}`;
-    const joined = (chat = demo.chat(hear));
+    const joined = (chat = demo.chat(onEvent));
     refresh();
     text.focus();
     try {
@@ -58,26 +58,26 @@ export function chatPanel() {
     event.preventDefault();
     complain("");
     if (!chat) return join();
-    const words = text.value.trim();
-    if (!words) return;
+    const message = text.value.trim();
+    if (!message) return;
     try {
-      chat.say(name.value, words);
+      chat.say(name.value, message);
       text.value = "";
     } catch (problem) {
       complain(problem.message);
     }
   };
 
-  const complain = (words) => (element("chat-problem").textContent = words);
+  const complain = (message) => (element("chat-problem").textContent = message);
   return (connected) => {
     demo = connected;
     refresh();
   };
 }
 
-function note(words) {
-  const made = document.createElement("span");
-  made.className = "note";
-  made.textContent = words;
-  return made;
+function note(message) {
+  const span = document.createElement("span");
+  span.className = "note";
+  span.textContent = message;
+  return span;
 }

@@ -1,12 +1,12 @@
 // The connection panel: the state of the connection, in words.
 
-import { describeClose, tellEnding } from "./closing.js";
+import { describeClose, describeEnding } from "./closing.js";
 import { count, elapsed, size } from "./format.js";
 
-const PILLS = { connecting: "Connecting", open: "Open", closing: "Closing", waiting: "Dropped", closed: "Closed" };
+const STATE_LABELS = { connecting: "Connecting", open: "Open", closing: "Closing", waiting: "Dropped", closed: "Closed" };
 // Delay of an echo from which it is reported, in milliseconds; on any healthy network it takes a
 // fraction.
-const OVERDUE = 3_000;
+const OVERDUE_DELAY = 3_000;
 
 export function connectionPanel(connection) {
   const element = (id) => document.getElementById(id);
@@ -24,7 +24,7 @@ export function connectionPanel(connection) {
   const show = () => {
     const { phase } = connection;
     element("state").dataset.phase = phase;
-    write("state", PILLS[phase]);
+    write("state", STATE_LABELS[phase]);
     element("retry").hidden = phase !== "waiting";
     // Highlights the useful button: Connect when closed, Try now while waiting.
     element("toggle").classList.toggle("quiet", !isOff(connection));
@@ -42,11 +42,11 @@ export function connectionPanel(connection) {
     const { phase, ending } = connection;
     const now = performance.now();
     const open = phase === "open";
-    write("story", tellStory(connection, ending));
+    write("story", describeState(connection, ending));
     write("countdown", `${Math.max(0, Math.ceil((connection.retryAt - now) / 1000))} s`);
     write("uptime", open ? elapsed(Math.floor((now - connection.openedAt) / 1000)) : "not open");
-    write("sent", tally(connection.sent));
-    write("received", tally(connection.received));
+    write("sent", describeTraffic(connection.sent));
+    write("received", describeTraffic(connection.received));
   };
 
   connection.addEventListener("change", show);
@@ -61,32 +61,32 @@ function httpVersion() {
   return { h2: "HTTP/2", "http/1.1": "HTTP/1.1" }[name] ?? "unknown";
 }
 
-function tellDrop({ failures }, ending) {
+function describeDrop({ failures }, ending) {
   if (!ending) return "The server could not be reached. It may be stopped, or something in between refuses WebSockets.";
-  if (!failures) return tellEnding(ending);
-  return `${tellEnding(ending)} Since then it could not be reached, in ${count(failures, "attempt")}.`;
+  if (!failures) return describeEnding(ending);
+  return `${describeEnding(ending)} Since then it could not be reached, in ${count(failures, "attempt")}.`;
 }
 
 function isOff({ phase }) {
   return phase === "closed";
 }
 
-function tally({ messages, bytes }) {
+function describeTraffic({ messages, bytes }) {
   return `${count(messages, "message")}, ${size(bytes)}`;
 }
 
-function tellStory(connection, ending) {
+function describeState(connection, ending) {
   switch (connection.phase) {
     case "connecting":
       return ending || connection.failures ? "Trying again." : "Opening the connection.";
     case "open":
-      if (connection.silence > OVERDUE) return "The connection is open, but the echoes have stopped coming.";
+      if (connection.silence > OVERDUE_DELAY) return "The connection is open, but the echoes have stopped coming.";
       return ending && !ending.byUser ? "Back again: the server answers." : "The server answers.";
     case "closing":
       return "Waiting for the server to agree to the close.";
     case "closed":
-      return ending?.byUser ? tellEnding(ending) : "No longer trying. Press Connect to go on.";
+      return ending?.byUser ? describeEnding(ending) : "No longer trying. Press Connect to go on.";
     default:
-      return tellDrop(connection, ending);
+      return describeDrop(connection, ending);
   }
 }

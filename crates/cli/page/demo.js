@@ -42,11 +42,11 @@ async function connect() {
   }
 }
 
-const PILLS = { connecting: "Connecting", open: "Open", waiting: "Failed", closed: "Not built" };
+const STATE_LABELS = { connecting: "Connecting", open: "Open", waiting: "Failed", closed: "Not built" };
 
 function show(phase, story, again = false) {
   element("state").dataset.phase = phase;
-  element("state").textContent = PILLS[phase];
+  element("state").textContent = STATE_LABELS[phase];
   element("story").textContent = story;
   element("again").hidden = !again;
 }

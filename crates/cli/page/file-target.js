@@ -1,8 +1,8 @@
 // An element that takes files, chosen or dropped.
 
-export function fileTarget(input, drop, take) {
+export function fileTarget(input, drop, onFiles) {
   input.onchange = () => {
-    take([...input.files]);
+    onFiles([...input.files]);
     input.value = "";
   };
   drop.ondragover = (event) => {
@@ -13,7 +13,7 @@ export function fileTarget(input, drop, take) {
   drop.ondrop = (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    take([...event.dataTransfer.files]);
+    onFiles([...event.dataTransfer.files]);
   };
   // A file dropped beside the target must not replace the page.
   window.addEventListener("dragover", (event) => event.preventDefault());

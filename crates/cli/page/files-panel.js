@@ -12,27 +12,27 @@ export function filesPanel(url, limit) {
   const drop = document.getElementById("drop");
   let queue = Promise.resolve();
 
-  const take = (files) => {
+  const enqueue = (files) => {
     for (const file of files) {
       const row = newRow(file);
       document.getElementById("transfers").prepend(row.item);
-      queue = queue.then(() => carry(file, row, url, limit()));
+      queue = queue.then(() => transfer(file, row, url, limit()));
     }
   };
 
-  fileTarget(input, drop, take);
+  fileTarget(input, drop, enqueue);
 }
 
-async function carry(file, row, url, limit) {
+async function transfer(file, row, url, limit) {
   try {
     if (file.size > limit) {
       throw new Error(`Not sent: the server takes ${size(limit)} in one message at most, and this is ${size(file.size - limit)} more. Start it with a larger --max-message to allow more.`);
     }
-    row.say("Reading");
+    row.setStatus("Reading");
     const bytes = await read(file);
-    const { echo, away } = await roundTrip(url, bytes, row);
-    row.say("Comparing");
-    row.succeed(`${await compare(bytes, echo)} There and back in ${duration(away)}.`);
+    const { echo, roundTripTime } = await roundTrip(url, bytes, row);
+    row.setStatus("Comparing");
+    row.succeed(`${await compare(bytes, echo)} Round trip in ${duration(roundTripTime)}.`);
   } catch (problem) {
     row.fail(problem.message);
   }
@@ -54,9 +54,9 @@ function roundTrip(url, bytes, row) {
     let watching = 0;
 
     const watch = () => {
-      const gone = bytes.length - Math.min(socket.bufferedAmount, bytes.length);
-      if (gone < bytes.length) {
-        row.progress(gone, bytes.length);
+      const sent = bytes.length - Math.min(socket.bufferedAmount, bytes.length);
+      if (sent < bytes.length) {
+        row.progress(sent, bytes.length);
       } else {
         row.waiting();
         clearInterval(watching);
@@ -69,7 +69,7 @@ function roundTrip(url, bytes, row) {
       watch();
     };
     socket.onmessage = ({ data }) => {
-      resolve({ echo: new Uint8Array(data), away: performance.now() - sentAt });
+      resolve({ echo: new Uint8Array(data), roundTripTime: performance.now() - sentAt });
       socket.close(1000);
     };
     socket.onclose = (event) => {
@@ -90,44 +90,44 @@ async function compare(bytes, echo) {
     return "Came back the same, byte by byte.";
   }
   const [sum, echoSum] = await Promise.all([bytes, echo].map((data) => crypto.subtle.digest("SHA-256", data)));
-  const [ours, theirs] = [hex(new Uint8Array(sum)), hex(new Uint8Array(echoSum))];
-  if (ours !== theirs) throw new Error(`The echo differs: SHA-256 ${theirs.slice(0, 12)} where ${ours.slice(0, 12)} was sent.`);
-  return `Came back the same (SHA-256 ${ours.slice(0, 12)}…).`;
+  const [expected, actual] = [hex(new Uint8Array(sum)), hex(new Uint8Array(echoSum))];
+  if (expected !== actual) throw new Error(`The echo differs: SHA-256 ${actual.slice(0, 12)} where ${expected.slice(0, 12)} was sent.`);
+  return `Came back the same (SHA-256 ${expected.slice(0, 12)}…).`;
 }
 
 function newRow(file) {
-  const make = (tag, className, text = "") => {
-    const made = document.createElement(tag);
-    made.className = className;
-    made.textContent = text;
-    return made;
+  const createElement = (tag, className, text = "") => {
+    const element = document.createElement(tag);
+    element.className = className;
+    element.textContent = text;
+    return element;
   };
-  const item = make("li", "transfer");
-  const bar = make("progress", "");
-  const word = make("p", "transfer-word", "Waiting its turn");
+  const item = createElement("li", "transfer");
+  const bar = createElement("progress", "");
+  const status = createElement("p", "transfer-word", "Waiting its turn");
   bar.max = 1;
   bar.value = 0;
   bar.setAttribute("aria-label", `Progress of ${file.name}`);
-  item.append(make("span", "transfer-name", file.name), make("span", "transfer-size", size(file.size)), bar, word);
+  item.append(createElement("span", "transfer-name", file.name), createElement("span", "transfer-size", size(file.size)), bar, status);
 
   const end = (outcome, words) => {
     item.dataset.outcome = outcome;
-    word.textContent = words;
+    status.textContent = words;
     document.getElementById("files-status").textContent = `${file.name}: ${words}`;
   };
   return {
     item,
-    say: (words) => (word.textContent = words),
+    setStatus: (words) => (status.textContent = words),
     // Progress may be reported after the end, and must not overwrite the outcome.
-    progress(gone, total) {
+    progress(sent, total) {
       if (item.dataset.outcome) return;
-      bar.value = total ? gone / total : 1;
-      word.textContent = `Sending, ${size(gone)} gone`;
+      bar.value = total ? sent / total : 1;
+      status.textContent = `Sending: ${size(sent)} sent`;
     },
     waiting() {
       if (item.dataset.outcome) return;
       bar.removeAttribute("value");
-      word.textContent = "Sent; waiting for the echo";
+      status.textContent = "Sent; waiting for the echo";
     },
     succeed(words) {
       bar.value = 1;

@@ -1,6 +1,6 @@
 // The latency panel: sends small echoes ten times a second, plots and summarises their times.
 
-import { showFigure, summarise } from "./figures.js";
+import { showTime, summarise } from "./statistics.js";
 import { count, duration } from "./format.js";
 import { drawPlot } from "./plot.js";
 
@@ -26,12 +26,12 @@ export function latencyPanel(connection) {
   const redraw = () => {
     const now = paused ? frozenAt : performance.now();
     samples = samples.filter(({ at }) => at > now - WINDOW);
-    const figures = summarise(times());
+    const statistics = summarise(times());
     // The window starts short, so that the first seconds are not a sliver at its edge.
     const drawn = Math.min(WINDOW, Math.max(FIRST_WINDOW, now - (samples[0]?.at ?? now)));
-    drawPlot(canvas, { samples, gaps, figures, now, window: drawn });
-    if (figures) for (const name of ["min", "median", "p99"]) showFigure(name, figures[name]);
-    if (figures && !paused) {
+    drawPlot(canvas, { samples, gaps, statistics, now, window: drawn });
+    if (statistics) for (const name of ["min", "median", "p99"]) showTime(name, statistics[name]);
+    if (statistics && !paused) {
       const echoes = count(samples.length, "echo", "echoes");
       note(`${echoes} in the last minute, ten a second of eight bytes each.`);
     }
@@ -56,7 +56,7 @@ export function latencyPanel(connection) {
     frozenAt = performance.now();
     pause.textContent = paused ? "Resume" : "Pause";
     pause.classList.toggle("quiet", !paused);
-    note(paused ? "Paused: nothing is sent, the figures stand still." : "Ten echoes a second, eight bytes each.");
+    note(paused ? "Paused: nothing is sent, and the times do not change." : "Ten echoes a second, eight bytes each.");
     markGap();
   };
 
@@ -84,8 +84,8 @@ function note(text) {
   document.getElementById("latency-note").textContent = text;
 }
 
-function describe(canvas, figures) {
-  if (!figures) return;
-  const words = ["min", "median", "p99"].map((name) => `${name} ${duration(figures[name])}`).join(", ");
+function describe(canvas, statistics) {
+  if (!statistics) return;
+  const words = ["min", "median", "p99"].map((name) => `${name} ${duration(statistics[name])}`).join(", ");
   canvas.setAttribute("aria-label", `Round-trip times of the last minute: ${words}`);
 }

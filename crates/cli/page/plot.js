@@ -6,12 +6,12 @@ export const RIGHT = 8;
 export const TOP = 10;
 export const BOTTOM = 24;
 
-export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
+export function drawPlot(canvas, { samples, gaps, statistics, now, window }) {
   const { clientWidth: width, clientHeight: height } = canvas;
   if (!width || !height) return;
   const context = fit(canvas, width, height);
   const colours = palette(canvas);
-  const { low, high } = scale(figures);
+  const { low, high } = scale(statistics);
   const x = (at) => LEFT + (width - LEFT - RIGHT) * (1 - (now - at) / window);
   const y = (away) => TOP + (height - TOP - BOTTOM) * (1 - Math.log(away / low) / Math.log(high / low));
   const frame = { context, colours, width, height, x, y };
@@ -24,7 +24,7 @@ export function drawPlot(canvas, { samples, gaps, figures, now, window }) {
   context.clip();
   drawGaps(frame, gaps, now, window);
   drawSamples(frame, samples);
-  if (figures) drawLevels(frame, figures);
+  if (statistics) drawLevels(frame, statistics);
   context.restore();
 }
 
@@ -51,10 +51,10 @@ export function palette(canvas) {
 
 // Returns the ends of the logarithmic scale: steps of 1, 2, 5 around all times, at least half a
 // decade apart, so that an outlier neither leaves the plot nor flattens the rest.
-export function scale(figures) {
-  if (!figures) return { low: 0.1, high: 1 };
-  const low = stepBelow(figures.min / 1.3);
-  return { low, high: Math.max(stepAbove(figures.max * 1.1), low * 5) };
+export function scale(statistics) {
+  if (!statistics) return { low: 0.1, high: 1 };
+  const low = stepBelow(statistics.min / 1.3);
+  return { low, high: Math.max(stepAbove(statistics.max * 1.1), low * 5) };
 }
 
 const STEPS = [1, 2, 5, 10];
@@ -134,11 +134,11 @@ function drawSamples({ context, colours, width, height, x, y }, samples) {
   }
 }
 
-export function drawLevels({ context, colours, width, y }, figures) {
+export function drawLevels({ context, colours, width, y }, statistics) {
   const levels = [
-    { away: figures.median, colour: colours.moss, dash: [] },
-    { away: figures.p99, colour: colours.amber, dash: [6, 4] },
-    { away: figures.min, colour: colours.soft, dash: [2, 3] },
+    { away: statistics.median, colour: colours.moss, dash: [] },
+    { away: statistics.p99, colour: colours.amber, dash: [6, 4] },
+    { away: statistics.min, colour: colours.soft, dash: [2, 3] },
   ];
   context.lineWidth = 1.5;
   for (const { away, colour, dash } of levels) {

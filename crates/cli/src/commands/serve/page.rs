@@ -45,12 +45,12 @@ const ASSETS: &[Asset] = &[
     asset!("/demo", HTML, "demo.html"),
     asset!("/demo.js", SCRIPT, "demo.js"),
     asset!("/echo-panel.js", SCRIPT, "echo-panel.js"),
-    asset!("/figures.js", SCRIPT, "figures.js"),
     asset!("/file-target.js", SCRIPT, "file-target.js"),
     asset!("/files-panel.js", SCRIPT, "files-panel.js"),
     asset!("/format.js", SCRIPT, "format.js"),
     asset!("/latency-panel.js", SCRIPT, "latency-panel.js"),
     asset!("/plot.js", SCRIPT, "plot.js"),
+    asset!("/statistics.js", SCRIPT, "statistics.js"),
     asset!("/ticks-panel.js", SCRIPT, "ticks-panel.js"),
     asset!("/upload-panel.js", SCRIPT, "upload-panel.js"),
 ];

@@ -20,8 +20,8 @@ const CALLS = `
   when(() => !run.disabled, () => {
     run.click();
     when(() => !run.disabled, () => {
-      const figures = ["bare", "mean", "median", "p99"].map((name) => name + " " + text(name));
-      done({ figures: figures.join(", "), note: text("calls-note") });
+      const statistics = ["bare", "mean", "median", "p99"].map((name) => name + " " + text(name));
+      done({ statistics: statistics.join(", "), note: text("calls-note") });
     });
   });
 `;
@@ -49,11 +49,11 @@ const browser = await browsers[name](new URL("/demo", running.url).href);
 const ratios = [];
 try {
   for (let round = 1; round <= Number(ROUNDS); round += 1) {
-    const { figures, note } = await browser.run(CALLS);
+    const { statistics, note } = await browser.run(CALLS);
     const ratio = note.match(/([\d.]+) times a bare echo/)?.[1];
     assert.ok(ratio, note);
     ratios.push(Number(ratio));
-    console.log(`${name} ${browser.version}: ${figures}: ${ratio} times`);
+    console.log(`${name} ${browser.version}: ${statistics}: ${ratio} times`);
   }
 } finally {
   await browser.close();

@@ -137,7 +137,7 @@ try {
   await measures(wide);
   await wide.screenshot({ path: join(SCREENSHOTS, "wide.png"), fullPage: true });
   running = await comesBack(wide, running, "SIGTERM", "1001 Going Away.*the server is stopping");
-  running = await comesBack(wide, running, "SIGKILL", "broke off without a goodbye");
+  running = await comesBack(wide, running, "SIGKILL", "lost without a close frame");
   await closesOnRequest(wide);
   await heedsRetryHints(wide);
 

@@ -13,11 +13,11 @@ export function summarise(times) {
 }
 
 // Shows a time in milliseconds, or a dash if there is none.
-export function showFigure(id, milliseconds) {
-  const place = document.getElementById(id);
-  if (milliseconds === undefined) return place.replaceChildren("–");
+export function showTime(id, milliseconds) {
+  const element = document.getElementById(id);
+  if (milliseconds === undefined) return element.replaceChildren("–");
   const [number, unit] = durationParts(milliseconds);
   const small = document.createElement("small");
   small.textContent = unit;
-  place.replaceChildren(number, small);
+  element.replaceChildren(number, small);
 }
