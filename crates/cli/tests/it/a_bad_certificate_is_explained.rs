@@ -36,8 +36,16 @@ impl Drop for Files {
     }
 }
 
-fn complaint(cert: &str, key: &str) -> String {
-    program::complaint(&["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key])
+fn error_output(cert: &str, key: &str) -> String {
+    program::error_output(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        cert,
+        "--tls-key",
+        key,
+    ])
 }
 
 #[test]
@@ -45,17 +53,17 @@ fn a_missing_file_is_named() {
     let files = Files::new("missing");
     let (cert, _) = files.pair("one");
     let key = files.0.join("nowhere.pem").to_str().unwrap().to_owned();
-    assert!(complaint(&cert, &key).starts_with(&format!("sockeye: cannot read {key}: ")));
-    assert!(complaint(&key, &cert).starts_with(&format!("sockeye: cannot read {key}: ")));
+    assert!(error_output(&cert, &key).starts_with(&format!("sockeye: cannot read {key}: ")));
+    assert!(error_output(&key, &cert).starts_with(&format!("sockeye: cannot read {key}: ")));
 }
 
 #[test]
 fn a_key_of_another_certificate_is_refused() {
     let files = Files::new("mismatch");
     let ((cert, _), (_, key)) = (files.pair("one"), files.pair("two"));
-    let complaint = complaint(&cert, &key);
+    let error_output = error_output(&cert, &key);
     assert_eq!(
-        complaint,
+        error_output,
         format!(
             "sockeye: the key in {key} does not belong to the certificate in {cert}; \
              expected the private key of the first certificate there\n"
@@ -67,8 +75,8 @@ fn a_key_of_another_certificate_is_refused() {
 fn swapped_files_are_recognised() {
     let files = Files::new("swapped");
     let (cert, key) = files.pair("one");
-    assert!(complaint(&key, &cert).contains("are --tls-cert and --tls-key swapped?"));
-    assert!(complaint(&cert, &cert).contains("are --tls-cert and --tls-key swapped?"));
+    assert!(error_output(&key, &cert).contains("are --tls-cert and --tls-key swapped?"));
+    assert!(error_output(&cert, &cert).contains("are --tls-cert and --tls-key swapped?"));
 }
 
 #[test]
@@ -76,10 +84,10 @@ fn files_without_pem_say_what_belongs_there() {
     let files = Files::new("prose");
     let (cert, key) = files.pair("one");
     let prose = files.write("prose.pem", "not a certificate\n");
-    let without_certificate = complaint(&prose, &key);
+    let without_certificate = error_output(&prose, &key);
     assert!(without_certificate.contains(&prose), "{without_certificate}");
     assert!(without_certificate.contains("-----BEGIN CERTIFICATE-----"), "{without_certificate}");
-    let without_key = complaint(&cert, &prose);
+    let without_key = error_output(&cert, &prose);
     assert!(without_key.contains(&prose), "{without_key}");
     assert!(without_key.contains("-----BEGIN PRIVATE KEY-----"), "{without_key}");
 }
@@ -90,5 +98,5 @@ fn a_certificate_cut_short_is_refused() {
     let (cert, key) = files.pair("one");
     let whole = std::fs::read_to_string(&cert).unwrap();
     let cut = files.write("cut.pem", &whole[..whole.len() / 2]);
-    assert!(complaint(&cut, &key).contains(&cut));
+    assert!(error_output(&cut, &key).contains(&cut));
 }

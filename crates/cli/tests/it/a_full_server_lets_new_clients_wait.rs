@@ -10,7 +10,7 @@ fn a_full_server_serves_the_next_client_when_one_leaves() {
     program::upgrade(&mut first, &server.address);
     server.wait_for("WebSocket opened");
     // The system completes this connection; the server accepts it when the first has ended.
-    let mut second = server.ask("/healthz");
+    let mut second = server.send_get("/healthz");
     drop(first);
     assert_eq!(server.wait_for_any(&["WebSocket failed", "accepted"]), "WebSocket failed");
     let mut answer = String::new();

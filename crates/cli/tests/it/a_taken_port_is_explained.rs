@@ -6,9 +6,9 @@ use crate::program;
 fn a_taken_port_is_explained() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
-    let complaint = program::complaint(&["serve", "--listen", &address]);
+    let error_output = program::error_output(&["serve", "--listen", &address]);
     assert_eq!(
-        complaint,
+        error_output,
         format!(
             "sockeye: cannot listen on {address}: another program uses this address; stop that \
              program, choose another port, or let the system pick a free one with \

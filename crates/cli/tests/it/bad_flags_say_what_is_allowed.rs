@@ -2,8 +2,8 @@
 
 use crate::program;
 
-fn complaint(flag: &str, value: &str) -> String {
-    program::complaint(&["serve", "--listen", "127.0.0.1:0", flag, value])
+fn error_output(flag: &str, value: &str) -> String {
+    program::error_output(&["serve", "--listen", "127.0.0.1:0", flag, value])
 }
 
 #[test]
@@ -21,9 +21,9 @@ fn sizes_durations_and_numbers_show_an_example() {
         ("--allow-host", "https://example.com", "*.example.com"),
         ("--trust-proxy", "10.0.0.0/33", "10.0.0.0/8"),
     ] {
-        let complaint = complaint(flag, value);
-        assert!(complaint.contains(flag), "{complaint}");
-        assert!(complaint.contains(example), "{complaint}");
+        let error_output = error_output(flag, value);
+        assert!(error_output.contains(flag), "{error_output}");
+        assert!(error_output.contains(example), "{error_output}");
     }
 }
 
@@ -39,8 +39,8 @@ fn a_bad_value_exits_with_2() {
 
 #[test]
 fn an_address_needs_a_port() {
-    let complaint = program::complaint(&["serve", "--listen", "8080"]);
-    assert!(complaint.contains("127.0.0.1:8080"), "{complaint}");
+    let error_output = program::error_output(&["serve", "--listen", "8080"]);
+    assert!(error_output.contains("127.0.0.1:8080"), "{error_output}");
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn the_flag_for_a_port_is_named() {
     for (flag, port) in [("--port", "9000"), ("-p", "9000"), ("--port", "many")] {
         let output = program::run(&["serve", flag, port]);
         assert_eq!(output.status.code(), Some(2), "{flag}");
-        let complaint = program::complaint(&["serve", flag, port]);
-        let tip = if port == "many" { "8080" } else { port };
-        assert!(complaint.contains(&format!("--listen 127.0.0.1:{tip}")), "{complaint}");
+        let error_output = program::error_output(&["serve", flag, port]);
+        let hint = if port == "many" { "8080" } else { port };
+        assert!(error_output.contains(&format!("--listen 127.0.0.1:{hint}")), "{error_output}");
     }
     let help = String::from_utf8(program::run(&["serve", "--help"]).stdout).unwrap();
     assert!(!help.contains("--port"), "{help}");
@@ -58,6 +58,6 @@ fn the_flag_for_a_port_is_named() {
 
 #[test]
 fn a_certificate_needs_its_key() {
-    assert!(complaint("--tls-cert", "cert.pem").contains("--tls-key"));
-    assert!(complaint("--tls-key", "key.pem").contains("--tls-cert"));
+    assert!(error_output("--tls-cert", "cert.pem").contains("--tls-key"));
+    assert!(error_output("--tls-key", "key.pem").contains("--tls-cert"));
 }

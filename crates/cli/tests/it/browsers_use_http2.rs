@@ -5,10 +5,10 @@ use crate::browser;
 
 #[test]
 fn chromium_opens_websockets_over_http2() {
-    browser::drive("http2-chromium.mjs", &browser::CHROMIUM);
+    browser::run_script("http2-chromium.mjs", &browser::CHROMIUM);
 }
 
 #[test]
 fn firefox_opens_websockets_over_http2() {
-    browser::drive("http2-firefox.mjs", &browser::FIREFOX);
+    browser::run_script("http2-firefox.mjs", &browser::FIREFOX);
 }

@@ -21,10 +21,10 @@ fn idle_http_connections_do_not_keep_the_server() {
 fn a_request_that_never_ends_is_dropped_at_the_deadline() {
     let server =
         program::Server::start(&["--shutdown-timeout", "100ms", "--handshake-timeout", "1h"]);
-    let mut dribbling = server.dial();
-    write!(dribbling, "GET /healthz HT").unwrap();
+    let mut incomplete = server.dial();
+    write!(incomplete, "GET /healthz HT").unwrap();
     // A response on a later connection shows that the earlier one was accepted.
-    assert!(server.page("/healthz").ends_with("ok\n"));
+    assert!(server.get("/healthz").ends_with("ok\n"));
     server.signal("INT");
     assert_eq!(server.wait().code(), Some(0));
 }

@@ -8,5 +8,5 @@ fn the_demo_works_in_a_browser() {
     if !browser::demo().join("client.js").is_file() {
         return browser::missing("target/demo, the demo's client", "demo/build.sh builds it");
     }
-    browser::drive("demo.mjs", &browser::CHROMIUM);
+    browser::run_script("demo.mjs", &browser::CHROMIUM);
 }

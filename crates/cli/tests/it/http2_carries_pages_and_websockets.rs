@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 /// Opens a TLS connection that offers HTTP/2.
 async fn dial(server: &program::Server) -> TlsStream<TcpStream> {
-    let (config, _) = any_issuer::trusting();
+    let (config, _) = any_issuer::client_config();
     let mut config = rustls::ClientConfig::clone(&config);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(&server.address).await.unwrap();
@@ -62,7 +62,7 @@ async fn pages_come_over_http2() {
 #[tokio::test]
 async fn websockets_share_a_connection_with_each_other() {
     let mut server = program::Server::start(&["--self-signed", "-v"]);
-    let (tls, _) = any_issuer::trusting();
+    let (tls, _) = any_issuer::client_config();
     let client = Client::new(format!("wss://{}/", server.address))
         .tls(tls)
         .subprotocols(["echo.sockeye"])
@@ -90,7 +90,7 @@ async fn websockets_share_a_connection_with_each_other() {
     assert_eq!(ws.recv().await.unwrap().unwrap().len(), 16 << 20);
 
     let client =
-        Client::new(format!("wss://{}/echo", server.address)).tls(any_issuer::trusting().0);
+        Client::new(format!("wss://{}/echo", server.address)).tls(any_issuer::client_config().0);
     let mut ws = client.connect().await.unwrap();
     server.wait_for("version=HTTP/1.1");
     ws.send("over HTTP/1.1").await.unwrap();
@@ -101,7 +101,7 @@ async fn websockets_share_a_connection_with_each_other() {
 async fn a_page_of_another_origin_is_refused() {
     let server = program::Server::start(&["--self-signed"]);
     let client = Client::new(format!("wss://{}/", server.address))
-        .tls(any_issuer::trusting().0)
+        .tls(any_issuer::client_config().0)
         .header("Origin", "https://evil.test");
     let error = client.connect_http2().await.unwrap().open("/echo").await.unwrap_err();
     let reason = error.to_string();
@@ -109,7 +109,7 @@ async fn a_page_of_another_origin_is_refused() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_is_open_is_let_go() {
+async fn a_connection_on_which_nothing_is_open_is_disconnected() {
     let server = program::Server::start(&["--self-signed", "--handshake-timeout", "300ms"]);
     // One client never begins to speak HTTP/2, the other one sends a request and falls silent.
     let silent = dial(&server).await;
@@ -118,11 +118,11 @@ async fn a_connection_on_which_nothing_is_open_is_let_go() {
     assert_eq!(ask(&sender, Method::GET, &server, "/healthz").await.0, 200);
     // The test never ends unless both connections end.
     let _ = connection.await.unwrap();
-    end(silent).await;
+    wait_for_end(silent).await;
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_not() {
+async fn a_client_that_reads_no_response_is_disconnected_and_one_that_reads_slowly_is_not() {
     // Long enough for a busy machine to make twenty requests in it.
     let server = program::Server::start(&["--self-signed", "--write-timeout", "3s"]);
     let mut window = h2::client::Builder::new();
@@ -155,7 +155,7 @@ async fn a_client_that_takes_no_answer_is_let_go_and_one_that_takes_little_is_no
 }
 
 /// Waits until the server ends the connection, in whatever way.
-async fn end(mut stream: TlsStream<TcpStream>) {
+async fn wait_for_end(mut stream: TlsStream<TcpStream>) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
@@ -163,7 +163,8 @@ async fn end(mut stream: TlsStream<TcpStream>) {
 fn ctrl_c_closes_every_websocket_of_a_connection_with_1001() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut server = program::Server::start(&["--self-signed", "--shutdown-timeout", "1h"]);
-    let client = Client::new(format!("wss://{}/", server.address)).tls(any_issuer::trusting().0);
+    let client =
+        Client::new(format!("wss://{}/", server.address)).tls(any_issuer::client_config().0);
     let (sockets, http2) = runtime.block_on(async {
         let http2 = client.connect_http2().await.unwrap();
         let mut sockets = Vec::new();
@@ -191,7 +192,8 @@ fn ctrl_c_closes_every_websocket_of_a_connection_with_1001() {
 fn a_client_that_never_answers_the_close_is_dropped_at_the_deadline() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let server = program::Server::start(&["--self-signed", "--shutdown-timeout", "100ms"]);
-    let client = Client::new(format!("wss://{}/", server.address)).tls(any_issuer::trusting().0);
+    let client =
+        Client::new(format!("wss://{}/", server.address)).tls(any_issuer::client_config().0);
     let silent = runtime.block_on(async {
         let http2 = client.connect_http2().await.unwrap();
         (http2.open("/echo").await.unwrap(), http2)

@@ -23,7 +23,7 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 async fn connect(
     server: &program::Server,
 ) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
-    let (config, _) = any_issuer::trusting();
+    let (config, _) = any_issuer::client_config();
     let mut config = rustls::ClientConfig::clone(&config);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(&server.address).await.unwrap();

@@ -5,5 +5,5 @@ use crate::browser;
 
 #[test]
 fn the_page_works_in_a_browser() {
-    browser::drive("page.mjs", &browser::CHROMIUM);
+    browser::run_script("page.mjs", &browser::CHROMIUM);
 }

@@ -6,7 +6,7 @@ use crate::program;
 fn serve_prints_its_address_and_answers_with_the_page() {
     let server = program::Server::start(&[]);
     assert!(server.url.starts_with("http://127.0.0.1:"), "{}", server.url);
-    let page = server.page("/");
+    let page = server.get("/");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
     assert!(page.contains("\r\ncontent-type: text/html; charset=utf-8\r\n"), "{page}");
     assert!(page.contains("\r\ncontent-security-policy: default-src 'none'; "), "{page}");
@@ -15,7 +15,7 @@ fn serve_prints_its_address_and_answers_with_the_page() {
     let assets: Vec<_> = page.split('"').filter(is_asset).collect();
     assert_eq!(assets, ["/icon.svg", "/style.css", "/app.js"]);
     for part in assets {
-        let answer = server.page(part);
+        let answer = server.get(part);
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{part}: {answer}");
         assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{part}: {answer}");
     }

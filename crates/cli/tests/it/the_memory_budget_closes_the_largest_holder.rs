@@ -11,7 +11,7 @@ use sockeye::CloseCode;
 #[tokio::test]
 async fn the_memory_budget_closes_the_largest_holder() {
     let server = program::Server::start(&["--memory-budget", "1MiB", "--metrics"]);
-    let mut innocent = sockeye::connect(&format!("ws://{}/echo", server.address)).await.unwrap();
+    let mut other = sockeye::connect(&format!("ws://{}/echo", server.address)).await.unwrap();
     let mut holder = server.dial();
     program::upgrade(&mut holder, &server.address);
     // A binary message of 4 MiB, of which half is sent.
@@ -21,9 +21,9 @@ async fn the_memory_budget_closes_the_largest_holder() {
     holder.read_exact(&mut close).unwrap();
     assert_eq!(close[0], 0x88, "{close:?}");
     assert_eq!(close[2..], u16::from(CloseCode::TRY_AGAIN_LATER).to_be_bytes());
-    innocent.send("hello").await.unwrap();
-    assert_eq!(innocent.recv().await.unwrap().unwrap(), "hello");
+    other.send("hello").await.unwrap();
+    assert_eq!(other.recv().await.unwrap().unwrap(), "hello");
     let count = "sockeye_connections_failed_total{role=\"server\",cause=\"over_budget\"} 1\n";
-    let page = server.page("/metrics");
+    let page = server.get("/metrics");
     assert!(page.contains(count), "{page}");
 }

@@ -23,7 +23,7 @@ pub(crate) fn demo() -> PathBuf {
 /// Runs a script with an environment that names the program, a browser with one of these names, the
 /// modules of node, the demo's client and a scratch folder. Reports a missing part; it is a failure
 /// if `SOCKEYE_REQUIRE_PEERS` is set.
-pub(crate) fn drive(script: &str, browsers: &[&str]) {
+pub(crate) fn run_script(script: &str, browsers: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let modules = root.join("target/peers/node/node_modules");
     let (Some(node), Some(browser)) = (find(&["node"]), find(browsers)) else {
@@ -42,10 +42,10 @@ pub(crate) fn drive(script: &str, browsers: &[&str]) {
         .env("DEMO", demo())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{complained}");
-    println!("{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    println!("{stdout}");
 }
 
 /// Returns the first of these programs in the search path.
@@ -58,8 +58,8 @@ fn find(names: &[&str]) -> Option<PathBuf> {
 }
 
 /// Reports a missing part, and how to install it.
-pub(crate) fn missing(what: &str, remedy: &str) {
-    let message = format!("not found: {what}; {remedy}");
+pub(crate) fn missing(what: &str, solution: &str) {
+    let message = format!("not found: {what}; {solution}");
     assert!(std::env::var_os("SOCKEYE_REQUIRE_PEERS").is_none(), "{message}");
     eprintln!("not tested: {message}");
 }

@@ -11,12 +11,12 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 /// A verifier that trusts any issuer, like a browser whose user ignores the warning, and stores the
 /// certificate.
 #[derive(Debug)]
-pub(crate) struct AnyIssuer {
+pub(crate) struct TrustAnyIssuer {
     provider: CryptoProvider,
-    pub(crate) seen: Mutex<Option<CertificateDer<'static>>>,
+    pub(crate) certificate: Mutex<Option<CertificateDer<'static>>>,
 }
 
-impl ServerCertVerifier for AnyIssuer {
+impl ServerCertVerifier for TrustAnyIssuer {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -25,7 +25,7 @@ impl ServerCertVerifier for AnyIssuer {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.lock().expect("no other thread holds it") =
+        *self.certificate.lock().expect("no other thread holds it") =
             Some(certificate.clone().into_owned());
         Ok(ServerCertVerified::assertion())
     }
@@ -56,9 +56,10 @@ impl ServerCertVerifier for AnyIssuer {
 }
 
 /// Returns a configuration that trusts any certificate, and the verifier that stores it.
-pub(crate) fn trusting() -> (Arc<ClientConfig>, Arc<AnyIssuer>) {
+pub(crate) fn client_config() -> (Arc<ClientConfig>, Arc<TrustAnyIssuer>) {
     let provider = ring::default_provider();
-    let verifier = Arc::new(AnyIssuer { provider: provider.clone(), seen: Mutex::new(None) });
+    let verifier =
+        Arc::new(TrustAnyIssuer { provider: provider.clone(), certificate: Mutex::new(None) });
     let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()

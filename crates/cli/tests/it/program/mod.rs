@@ -22,10 +22,10 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 /// Returns the standard error of a run that fails.
-pub(crate) fn complaint(arguments: &[&str]) -> String {
+pub(crate) fn error_output(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(!output.status.success(), "sockeye {arguments:?} was expected to fail");
-    assert!(output.stdout.is_empty(), "a failure belongs on standard error");
+    assert!(output.stdout.is_empty(), "an error is printed on standard error");
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -66,7 +66,7 @@ impl Server {
     }
 
     /// Returns a connection on which a GET of `path` was sent, with `connection: close`.
-    pub(crate) fn ask(&self, path: &str) -> TcpStream {
+    pub(crate) fn send_get(&self, path: &str) -> TcpStream {
         let mut stream = self.dial();
         let host = &self.address;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
@@ -74,9 +74,9 @@ impl Server {
     }
 
     /// Returns the whole response to a GET of `path`.
-    pub(crate) fn page(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut answer = String::new();
-        self.ask(path).read_to_string(&mut answer).unwrap();
+        self.send_get(path).read_to_string(&mut answer).unwrap();
         answer
     }
 
@@ -97,7 +97,7 @@ impl Server {
         loop {
             let mut line = String::new();
             let length = self.log.read_line(&mut line).unwrap();
-            assert_ne!(length, 0, "the log never said any of {phrases:?}");
+            assert_ne!(length, 0, "the log has none of {phrases:?}");
             if let Some(phrase) = phrases.iter().find(|phrase| line.contains(**phrase)) {
                 return phrase;
             }

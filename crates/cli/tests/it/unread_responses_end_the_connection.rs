@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::program;
 
 #[test]
-fn a_client_that_reads_no_answer_gives_its_place_to_another() {
+fn a_client_that_reads_no_response_loses_its_slot() {
     let server = program::Server::start(&["--max-connections", "1", "--write-timeout", "200ms"]);
     let mut silent = server.dial();
     let request = format!("GET /app.js HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
@@ -15,16 +15,16 @@ fn a_client_that_reads_no_answer_gives_its_place_to_another() {
     silent.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     while silent.write_all(request.as_bytes()).is_ok() {}
     // The only slot is taken, so this is answered once the silent client was disconnected.
-    let answer = server.page("/healthz");
+    let answer = server.get("/healthz");
     assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
     let mut rest = Vec::new();
     let _ = silent.read_to_end(&mut rest);
 }
 
 #[test]
-fn a_client_that_reads_slowly_gets_all_of_its_answer() {
+fn a_client_that_reads_slowly_gets_the_whole_response() {
     let server = program::Server::start(&["--write-timeout", "500ms"]);
-    let mut slow = server.ask("/app.js");
+    let mut slow = server.send_get("/app.js");
     let mut received = Vec::new();
     let mut piece = [0; 16];
     loop {

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::program;
 
 #[test]
-fn a_header_tells_the_client() {
+fn a_header_reports_the_client() {
     let flags = ["-v", "--trust-proxy", "127.0.0.0/8", "--client-header", "x-forwarded-for"];
     let mut server = program::Server::start(&flags);
     let mut stream = server.dial();
@@ -22,7 +22,7 @@ fn a_header_tells_the_client() {
 }
 
 #[test]
-fn a_proxy_header_tells_the_client() {
+fn a_proxy_header_reports_the_client() {
     let flags = ["-v", "--trust-proxy", "127.0.0.1", "--proxy-protocol"];
     let mut server = program::Server::start(&flags);
     let mut stream = server.dial();
@@ -33,6 +33,6 @@ fn a_proxy_header_tells_the_client() {
 
 #[test]
 fn a_header_alone_is_not_enough() {
-    let complaint = program::complaint(&["serve", "--client-header", "forwarded"]);
-    assert!(complaint.contains("--trust-proxy"), "{complaint}");
+    let error_output = program::error_output(&["serve", "--client-header", "forwarded"]);
+    assert!(error_output.contains("--trust-proxy"), "{error_output}");
 }

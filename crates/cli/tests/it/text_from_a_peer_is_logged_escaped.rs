@@ -22,7 +22,11 @@ fn a_close_reason_forges_no_line_and_reorders_no_text() {
     let mut line = String::new();
     while !line.contains("bye") {
         line.clear();
-        assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the log never told the reason");
+        assert_ne!(
+            server.log.read_line(&mut line).unwrap(),
+            0,
+            "the log does not contain the reason"
+        );
     }
     assert!(line.contains(r"bye\r\nFORGED a line\u{2028}\u{202e}\u{1b}[2J"), "{line:?}");
 }

@@ -10,30 +10,30 @@ use crate::program::Server;
 use sockeye::CloseCode;
 
 /// Returns the metrics that are not zero.
-fn figures(server: &Server) -> Vec<String> {
-    let page = server.page("/metrics");
+fn metrics(server: &Server) -> Vec<String> {
+    let page = server.get("/metrics");
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert!(head.contains("\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
-    let figures = body.lines().filter(|line| line.starts_with("sockeye_") && !line.ends_with(" 0"));
-    let mut figures: Vec<String> = figures.map(str::to_owned).collect();
-    figures.sort();
-    figures
+    let metrics = body.lines().filter(|line| line.starts_with("sockeye_") && !line.ends_with(" 0"));
+    let mut metrics: Vec<String> = metrics.map(str::to_owned).collect();
+    metrics.sort();
+    metrics
 }
 
 /// Polls until a metric has appeared: the server counts the end of a connection when it notices it.
-fn figures_with(server: &Server, line: &str) -> Vec<String> {
+fn wait_for_metric(server: &Server, line: &str) -> Vec<String> {
     loop {
-        let figures = figures(server);
-        if figures.iter().any(|figure| figure == line) {
-            return figures;
+        let metrics = metrics(server);
+        if metrics.iter().any(|metric| metric == line) {
+            return metrics;
         }
         thread::yield_now();
     }
 }
 
 /// Returns the status that a page of another origin gets instead of a WebSocket.
-fn ask_from_elsewhere(server: &Server) -> String {
+fn request_from_another_origin(server: &Server) -> String {
     let mut stream = server.dial();
     write!(
         stream,
@@ -51,9 +51,9 @@ fn ask_from_elsewhere(server: &Server) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_a_refusal_and_a_close_code_are_counted() {
     let server = Server::start(&["--metrics"]);
-    assert_eq!(figures(&server), Vec::<String>::new());
+    assert_eq!(metrics(&server), Vec::<String>::new());
 
-    assert_eq!(ask_from_elsewhere(&server), "HTTP/1.1 403");
+    assert_eq!(request_from_another_origin(&server), "HTTP/1.1 403");
     let mut ws = sockeye::connect(&format!("ws://{}/echo", server.address)).await.unwrap();
     ws.send("Grüße").await.unwrap();
     ws.send(vec![0; 1000]).await.unwrap();
@@ -61,7 +61,7 @@ async fn messages_a_refusal_and_a_close_code_are_counted() {
         ws.recv().await.unwrap().unwrap();
     }
     assert_eq!(
-        figures(&server),
+        metrics(&server),
         [
             r#"sockeye_connections_opened_total{role="server"} 1"#,
             r#"sockeye_connections_open{role="server"} 1"#,
@@ -81,20 +81,20 @@ async fn messages_a_refusal_and_a_close_code_are_counted() {
 
     ws.close(CloseCode::NORMAL_CLOSURE, "done").await.unwrap();
     let sent = r#"sockeye_close_frames_sent_total{role="server",code="1000"} 1"#;
-    let closed = figures_with(&server, sent);
+    let closed = wait_for_metric(&server, sent);
     let received = r#"sockeye_close_frames_received_total{role="server",code="1000"} 1"#;
     assert_eq!(closed[..2], [received, sent]);
 }
 
 #[test]
-fn figures_are_shown_only_when_asked_for() {
-    let answer = Server::start(&[]).page("/metrics");
+fn metrics_are_shown_only_with_the_flag() {
+    let answer = Server::start(&[]).get("/metrics");
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
 }
 
 #[test]
-fn every_figure_is_explained_and_begins_at_zero() {
-    let page = Server::start(&["--metrics"]).page("/metrics");
+fn every_metric_is_described_and_begins_at_zero() {
+    let page = Server::start(&["--metrics"]).get("/metrics");
     for line in [
         "# HELP sockeye_messages_received_total Messages received",
         "# TYPE sockeye_messages_received_total counter",
@@ -108,7 +108,7 @@ fn every_figure_is_explained_and_begins_at_zero() {
 }
 
 #[test]
-fn the_help_says_who_can_see_them() {
+fn the_help_says_who_can_read_the_metrics() {
     let help = program::run(&["serve", "--help"]).stdout;
     let help = String::from_utf8(help).unwrap();
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
