@@ -1,5 +1,5 @@
 // Compiles a WebAssembly module, fails if it imports anything, then calls its function `probe`,
-// which answers 0 when all went well: node ci/wasm-imports.mjs MODULE.wasm
+// which returns 0 on success: node ci/wasm-imports.mjs MODULE.wasm
 import { readFileSync } from "node:fs";
 
 const bytes = readFileSync(process.argv[2]);

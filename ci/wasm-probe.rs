@@ -6,7 +6,7 @@ use sockeye_proto::{Config, Connection, Event, Input, MessageRef};
 
 const TEXT: &str = "A sockeye swims both ways, both ways, both ways.";
 
-/// 0 when all went well, otherwise the step that failed.
+/// Returns 0 on success, otherwise the number of the step that failed.
 #[no_mangle]
 pub extern "C" fn probe() -> u32 {
     match handshake().and_then(|()| echo(false)).and_then(|()| echo(true)) {
@@ -15,13 +15,13 @@ pub extern "C" fn probe() -> u32 {
     }
 }
 
-/// The example of RFC 6455 section 1.3.
+/// Checks the example of RFC 6455 section 1.3.
 fn handshake() -> Result<(), u32> {
     let accept = Key::new(*b"the sample nonce").accept();
     (accept.as_str() == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").then_some(()).ok_or(1)
 }
 
-/// A message to the server and back, masked on its way there.
+/// Sends a masked message to the server and back.
 fn echo(compressed: bool) -> Result<(), u32> {
     let (config, deflate) = (Config::new(), Deflate::new().threshold(0));
     let mut client = Connection::client(&config, || [0x37, 0xfa, 0x21, 0x3d]);

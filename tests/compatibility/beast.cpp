@@ -19,7 +19,7 @@ static void deflate(Socket& ws) {
   ws.set_option(options);
 }
 
-static std::string noise(std::size_t length) {
+static std::string random_bytes(std::size_t length) {
   std::mt19937 random(6455);
   std::string bytes(length, '\0');
   for (auto& byte : bytes) byte = static_cast<char>(random());
@@ -41,7 +41,7 @@ static void client(const std::string& url) {
   for (int i = 0; i < 64000; ++i) text += "text ";
   const std::pair<bool, std::string> messages[] = {
       {true, "grüße, 鮭 🐟"}, {true, ""},           {false, ""},          {true, text},
-      {false, noise(300000)},  {false, noise(65536)}, {false, noise(126)}, {false, noise(125)},
+      {false, random_bytes(300000)},  {false, random_bytes(65536)}, {false, random_bytes(126)}, {false, random_bytes(125)},
   };
   for (const auto& [is_text, payload] : messages) {
     ws.text(is_text);

@@ -110,7 +110,7 @@ mod peer {
             "/echo" => return echo(ws).await,
             "/close" => ws.close(CloseCode::from(task.code), task.reason.as_str()).await?,
             "/say" => ws.send(task.reason.as_str()).await?,
-            "/farewell" => {
+            "/send_and_close" => {
                 for _ in 0..task.count {
                     ws.send(vec![0; task.length]).await?;
                 }

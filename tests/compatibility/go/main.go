@@ -26,18 +26,18 @@ type message struct {
 }
 
 func messages() []message {
-	noise := make([]byte, 300_000)
-	rand.New(rand.NewSource(6455)).Read(noise)
+	randomBytes := make([]byte, 300_000)
+	rand.New(rand.NewSource(6455)).Read(randomBytes)
 	return []message{
 		{true, []byte("grüße, 鮭 🐟")},
 		{true, []byte{0}},
 		{true, nil},
 		{false, nil},
 		{true, []byte(strings.Repeat("text ", 64_000))},
-		{false, noise},
-		{false, noise[:65_536]},
-		{false, noise[:126]},
-		{false, noise[:125]},
+		{false, randomBytes},
+		{false, randomBytes[:65_536]},
+		{false, randomBytes[:126]},
+		{false, randomBytes[:125]},
 	}
 }
 

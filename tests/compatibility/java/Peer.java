@@ -64,7 +64,7 @@ public class Peer {
         System.exit(0);
     }
 
-    static byte[] noise(int length) {
+    static byte[] randomBytes(int length) {
         byte[] bytes = new byte[length];
         new Random(6455).nextBytes(bytes);
         return bytes;
@@ -102,7 +102,7 @@ public class Peer {
         var config = ClientEndpointConfig.Builder.create().extensions(List.of(deflate)).build();
         Session session = container.connectToServer(endpoint, config, URI.create(url));
         for (Object message : new Object[] {
-            "grüße, 鮭 🐟", "", new byte[0], "text ".repeat(64_000), noise(300_000), noise(126), noise(125)
+            "grüße, 鮭 🐟", "", new byte[0], "text ".repeat(64_000), randomBytes(300_000), randomBytes(126), randomBytes(125)
         }) {
             if (message instanceof String text) session.getBasicRemote().sendText(text);
             else session.getBasicRemote().sendBinary(ByteBuffer.wrap((byte[]) message));

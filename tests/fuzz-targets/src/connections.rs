@@ -1,5 +1,5 @@
-//! What the fuzz targets share: connections that a few bytes configure, and runs of them over the same input in
-//! different pieces.
+//! Code that the fuzz targets share: connections that a few bytes configure, and runs of them over
+//! the same input in different pieces.
 
 use std::time::Duration;
 
@@ -9,27 +9,28 @@ use sockeye_proto::{Config, Connection, Role, State};
 #[path = "../../../crates/proto/tests/protocol/driving.rs"]
 mod driving;
 
-pub use driving::{Outcome, OwnedEvent, Way, feed};
+pub use driving::{InputMethod, Outcome, OwnedEvent, feed};
 
-/// A setting from 16 bits of input: windows, takeovers and level.
+/// Returns permessage-deflate settings from 16 bits of input: windows, takeovers and level.
 pub fn deflate(bits: u16) -> Deflate {
-    let small = |bits: u16| 8 + (bits & 7) as u8;
+    let window_bits = |bits: u16| 8 + (bits & 7) as u8;
     Deflate::new()
         .no_context_takeover(bits & 1 != 0)
         .peer_no_context_takeover(bits & 2 != 0)
         .threshold(usize::from(bits >> 2 & 1) * 20)
         .level((bits >> 3) as u8 % 10)
-        .and_then(|deflate| deflate.max_window_bits(small(bits >> 8)))
-        .and_then(|deflate| deflate.peer_max_window_bits(small(bits >> 11)))
+        .and_then(|deflate| deflate.max_window_bits(window_bits(bits >> 8)))
+        .and_then(|deflate| deflate.peer_max_window_bits(window_bits(bits >> 11)))
         .expect("within the ranges")
 }
 
-/// What a client and a server with these settings agree on.
-pub fn agreed(client: &Deflate, server: &Deflate) -> Parameters {
+/// Returns the parameters that a client and a server with these settings negotiate.
+pub fn negotiate(client: &Deflate, server: &Deflate) -> Parameters {
     server.accept(&[client.offer()]).expect("our own offer").0
 }
 
-/// A connection that the first bytes of the input configure, again and again the same, and the rest of the input.
+/// Returns a function that creates a connection configured by the first three bytes of the input,
+/// and the rest of the input.
 pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, &[u8])> {
     let [limits, high, low, rest @ ..] = input else { return None };
     let mut config = Config::new();
@@ -48,7 +49,7 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
             Role::Server => Connection::server(&config),
         };
         if compressed {
-            connection = connection.with_deflate(&deflate, agreed(&deflate, &deflate));
+            connection = connection.with_deflate(&deflate, negotiate(&deflate, &deflate));
         }
         connection.stream_messages(streaming);
         connection.allow_half_close(half_close.then_some(Duration::from_secs(60)));
@@ -60,12 +61,13 @@ pub fn connection(role: Role, input: &[u8]) -> Option<(impl Fn() -> Connection, 
     Some((make, rest))
 }
 
-/// Runs the connection over the input whole and in pieces, in each way that a driver has: it must be the same.
-pub fn chunking_changes_nothing(make: impl Fn() -> Connection, wire: &[u8]) {
-    let whole = feed(&mut make(), [wire], Way::Borrowed);
-    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+/// Runs the connection over the input whole and in pieces, by each method that a driver has, and
+/// asserts that the results are equal.
+pub fn assert_chunking_changes_nothing(make: impl Fn() -> Connection, wire: &[u8]) {
+    let whole = feed(&mut make(), [wire], InputMethod::Borrowed);
+    for method in [InputMethod::Borrowed, InputMethod::Shared, InputMethod::Direct] {
         for size in [1, wire.len() / 2 + 1, wire.len().max(1)] {
-            assert_eq!(feed(&mut make(), wire.chunks(size), way), whole, "{size}, {way:?}");
+            assert_eq!(feed(&mut make(), wire.chunks(size), method), whole, "{size}, {method:?}");
         }
     }
     if whole.error.is_some() {

@@ -19,15 +19,15 @@ pub fn check(input: &[u8]) {
         (Ok(None), None) | (Err(_), Some(Err(_))) => {}
         (Ok(Some(whole)), Some(Ok(Some(bytewise)))) => {
             assert_eq!(whole, bytewise);
-            take(&input[..whole]);
+            check_head(&input[..whole]);
         }
-        different => panic!("{different:?}"),
+        mismatch => panic!("{mismatch:?}"),
     }
 }
 
-fn take(head: &[u8]) {
-    let taken = RequestHead::parse(head, LIMITS);
-    let taken = taken.as_ref().map_err(ToString::to_string).and_then(|head| {
+fn check_head(head: &[u8]) {
+    let parsed = RequestHead::parse(head, LIMITS);
+    let parsed = parsed.as_ref().map_err(ToString::to_string).and_then(|head| {
         Request::from_head(head).map_err(|error| {
             let mut out = Vec::new();
             let text = error.to_string();
@@ -36,7 +36,7 @@ fn take(head: &[u8]) {
             text
         })
     });
-    let Ok(request) = taken else { return };
+    let Ok(request) = parsed else { return };
     let terms = Terms::new()
         .origins(OriginPolicy::any())
         .subprotocols(["chat", "a"])

@@ -1,12 +1,12 @@
 //! Any bytes inflate to the same output, or fail with the same error, in any pieces, and never
 //! beyond the limit. The first byte configures: takeover, limit, and the size of pieces.
 
-use crate::connections::{agreed, deflate};
+use crate::connections::{deflate, negotiate};
 use sockeye_proto::deflate::Inflater;
 use sockeye_proto::{ProtocolError, Role};
 
 /// Inflates two messages up to a limit, so that the window may be taken over.
-fn inflated(
+fn inflate_twice(
     mut inflater: Inflater,
     message: &[u8],
     size: usize,
@@ -34,10 +34,10 @@ fn inflated(
 pub fn check(input: &[u8]) {
     let [first, message @ ..] = input else { return };
     let config = deflate(u16::from(first & 1));
-    let make = || agreed(&config, &config).inflater(Role::Client);
+    let make = || negotiate(&config, &config).inflater(Role::Client);
     let limit = if first & 2 == 0 { 1 << 16 } else { usize::from(first >> 4) * 10 };
-    let whole = inflated(make(), message, message.len().max(1), limit);
+    let whole = inflate_twice(make(), message, message.len().max(1), limit);
     for size in [1, 2 + usize::from(first >> 2), 300] {
-        assert_eq!(inflated(make(), message, size, limit), whole);
+        assert_eq!(inflate_twice(make(), message, size, limit), whole);
     }
 }

@@ -15,7 +15,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::connections::{Outcome, OwnedEvent, Way, feed};
+use crate::connections::{InputMethod, Outcome, OwnedEvent, feed};
 use sockeye_proto::{Config, Connection, Kind, ProtocolError};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -32,9 +32,9 @@ pub fn check(input: &[u8]) {
         Role::Server => Connection::server(&config),
         Role::Client => Connection::client(&config, || [0; 4]),
     };
-    let ours = feed(&mut connection, [&wire[..]], Way::Borrowed);
-    let (theirs, end) = tungstenite_sees(role, &wire);
-    compare(&ours, &theirs, end, || tungstenite_sees(role, &[&wire[..], &[0; 2 * LIMIT]].concat()));
+    let ours = feed(&mut connection, [&wire[..]], InputMethod::Borrowed);
+    let (theirs, end) = run_tungstenite(role, &wire);
+    compare(&ours, &theirs, end, || run_tungstenite(role, &[&wire[..], &[0; 2 * LIMIT]].concat()));
 }
 
 fn compare(
@@ -45,23 +45,23 @@ fn compare(
 ) {
     assert!(theirs.len() >= ours.events.len(), "{ours:?} / {theirs:?}");
     for (ours, theirs) in ours.events.iter().zip(theirs) {
-        assert!(same(ours, theirs), "{ours:?} / {theirs:?}");
+        assert!(is_same(ours, theirs), "{ours:?} / {theirs:?}");
     }
-    let more = &theirs[ours.events.len()..];
+    let extra = &theirs[ours.events.len()..];
     match ours.error {
         Some(ProtocolError::NonMinimalLength { .. } | ProtocolError::ControlTooLong { .. }) => {}
         Some(ProtocolError::InvalidCloseCode { .. }) => {
-            assert!(matches!(more, [Message::Close(_)]) || end == End::Refused, "{more:?}");
+            assert!(matches!(extra, [Message::Close(_)]) || end == End::Refused, "{extra:?}");
         }
         Some(error) => {
-            assert_eq!(more, [], "{error:?}");
+            assert_eq!(extra, [], "{error:?}");
             if end != End::Refused {
                 let (theirs, end) = after_zeros();
                 assert_eq!((theirs.len(), end), (ours.events.len(), End::Refused), "{error:?}");
             }
         }
         None => {
-            assert_eq!(more, []);
+            assert_eq!(extra, []);
             let closed = matches!(
                 ours.events.last(),
                 Some(OwnedEvent::Close(_) | OwnedEvent::CloseMidMessage(_))
@@ -71,7 +71,7 @@ fn compare(
     }
 }
 
-fn same(ours: &OwnedEvent, theirs: &Message) -> bool {
+fn is_same(ours: &OwnedEvent, theirs: &Message) -> bool {
     match (ours, theirs) {
         (OwnedEvent::Message(ours), Message::Text(theirs)) => {
             ours.kind() == Kind::Text && ours.as_bytes() == theirs.as_bytes()
@@ -101,7 +101,7 @@ enum End {
     Refused,
 }
 
-fn tungstenite_sees(role: Role, wire: &[u8]) -> (Vec<Message>, End) {
+fn run_tungstenite(role: Role, wire: &[u8]) -> (Vec<Message>, End) {
     let config = WebSocketConfig::default()
         .read_buffer_size(256)
         .write_buffer_size(0)

@@ -1,6 +1,8 @@
 use sockeye_proto::{CloseCode, ProtocolError, State};
 
-use crate::harness::{OwnedEvent, Way, at_every_split, client, close_frame, feed, server, text};
+use crate::harness::{
+    InputMethod, OwnedEvent, at_every_split, client, close_frame, feed, server, text,
+};
 use crate::wire::{CLOSE, CONTINUATION, FIN, PING, TEXT, bare, masked};
 
 #[test]
@@ -39,9 +41,9 @@ fn what_follows_a_close_frame_is_not_looked_at() {
 fn what_follows_an_error_is_not_looked_at() {
     let mut connection = server();
     let wire = bare(FIN | TEXT, b"not masked");
-    let seen = feed(&mut connection, [&wire[..]], Way::Borrowed);
+    let seen = feed(&mut connection, [&wire[..]], InputMethod::Borrowed);
     assert_eq!(seen.error, Some(ProtocolError::Unmasked));
-    let seen = feed(&mut connection, [&wire[..]], Way::Borrowed);
+    let seen = feed(&mut connection, [&wire[..]], InputMethod::Borrowed);
     assert_eq!((seen.error, seen.state), (None, State::Closed));
     assert_eq!((seen.events, seen.output), (vec![], vec![]));
 }

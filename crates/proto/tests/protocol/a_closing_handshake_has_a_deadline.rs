@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::{Config, Connection, State, TimedOut, TransportStatus};
 
-use crate::harness::{Way, feed};
+use crate::harness::{InputMethod, feed};
 use crate::wire::{CLOSE, FIN, TEXT, bare, masked};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ fn assert_ends_at_the_deadline(mut connection: Connection) {
     assert_eq!(connection.handle_timeout(early, TransportStatus::default, &mut out), Ok(()));
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
     // Input in the meantime does not extend the deadline.
-    feed(&mut connection, [&masked(FIN | TEXT, b"late")[..]], Way::Borrowed);
+    feed(&mut connection, [&masked(FIN | TEXT, b"late")[..]], InputMethod::Borrowed);
     assert_eq!(connection.poll_timeout(early), Some(now + TIMEOUT));
     assert_eq!(
         connection.handle_timeout(now + TIMEOUT, TransportStatus::default, &mut out),
@@ -64,12 +64,12 @@ fn the_deadline_begins_when_the_close_frame_is_written() {
     closing.close(None, &mut Vec::new()).unwrap();
     written(closing);
     let mut answering = connection();
-    feed(&mut answering, [&masked(FIN | CLOSE, b"")[..]], Way::Borrowed);
+    feed(&mut answering, [&masked(FIN | CLOSE, b"")[..]], InputMethod::Borrowed);
     written(answering);
     // The peer's close frame arrives before the local one is written.
     let mut crossing = connection();
     crossing.close(None, &mut Vec::new()).unwrap();
-    feed(&mut crossing, [&masked(FIN | CLOSE, b"")[..]], Way::Borrowed);
+    feed(&mut crossing, [&masked(FIN | CLOSE, b"")[..]], InputMethod::Borrowed);
     written(crossing);
 }
 
@@ -77,7 +77,7 @@ fn the_deadline_begins_when_the_close_frame_is_written() {
 fn a_peer_that_breaks_the_protocol_has_no_time_to_read_what_comes_before_the_close_frame() {
     let mut connection = connection();
     connection.close(None, &mut Vec::new()).unwrap();
-    feed(&mut connection, [&bare(FIN | TEXT, b"not masked")[..]], Way::Borrowed);
+    feed(&mut connection, [&bare(FIN | TEXT, b"not masked")[..]], InputMethod::Borrowed);
     let now = Instant::now();
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
     assert!(!connection.on_close_written(now + TIMEOUT));
@@ -87,7 +87,7 @@ fn a_peer_that_breaks_the_protocol_has_no_time_to_read_what_comes_before_the_clo
 #[test]
 fn a_transport_that_does_not_end_after_the_answer_is_ended() {
     let mut connection = connection();
-    feed(&mut connection, [&masked(FIN | CLOSE, b"")[..]], Way::Borrowed);
+    feed(&mut connection, [&masked(FIN | CLOSE, b"")[..]], InputMethod::Borrowed);
     assert_eq!(connection.state(), State::Closed);
     assert_ends_at_the_deadline(connection);
 }
@@ -95,6 +95,6 @@ fn a_transport_that_does_not_end_after_the_answer_is_ended() {
 #[test]
 fn a_transport_that_does_not_end_after_an_error_is_ended() {
     let mut connection = connection();
-    feed(&mut connection, [&bare(FIN | TEXT, b"not masked")[..]], Way::Borrowed);
+    feed(&mut connection, [&bare(FIN | TEXT, b"not masked")[..]], InputMethod::Borrowed);
     assert_ends_at_the_deadline(connection);
 }

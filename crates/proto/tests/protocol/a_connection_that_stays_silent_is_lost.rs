@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::{CloseCode, CloseFrame, Config, Connection, State, TimedOut, TransportStatus};
 
-use crate::harness::{Way, feed};
+use crate::harness::{InputMethod, feed};
 use crate::wire::{CLOSE, FIN, PING, PONG, TEXT, bare, masked};
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ fn next_with(
 }
 
 fn hear(connection: &mut Connection, wire: &[u8]) {
-    assert_eq!(feed(connection, [wire], Way::Borrowed).error, None);
+    assert_eq!(feed(connection, [wire], InputMethod::Borrowed).error, None);
 }
 
 /// Handles timeouts with `status` until the connection is lost, and returns the time of that.

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::{Config, Connection, TimedOut, TransportStatus};
 
-use crate::harness::{Way, feed};
+use crate::harness::{InputMethod, feed};
 use crate::wire::{CONTINUATION, FIN, TEXT, masked};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ fn lives(
     for second in 0..300 {
         let now = start + u32::try_from(second).unwrap() * SECOND;
         let wire = input(second);
-        assert_eq!(feed(&mut connection, [&*wire], Way::Borrowed).error, None);
+        assert_eq!(feed(&mut connection, [&*wire], InputMethod::Borrowed).error, None);
         connection.handle_written(false);
         while connection.poll_timeout(now).is_some_and(|due| due <= now) {
             if let Err(late) = connection.handle_timeout(now, || status, &mut Vec::new()) {

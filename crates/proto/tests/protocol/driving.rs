@@ -35,7 +35,7 @@ pub enum OwnedEvent {
 
 /// The ways in which a driver may pass input to a connection.
 #[derive(Clone, Copy, Debug)]
-pub enum Way {
+pub enum InputMethod {
     /// As a slice.
     Borrowed,
     /// As shared bytes.
@@ -48,12 +48,12 @@ pub enum Way {
 pub fn feed<'a>(
     connection: &mut Connection,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-    way: Way,
+    method: InputMethod,
 ) -> Outcome {
     let mut seen =
         Outcome { events: Vec::new(), error: None, output: Vec::new(), state: State::Open };
     for piece in pieces {
-        seen.error = take(connection, piece, way, &mut seen).err();
+        seen.error = take(connection, piece, method, &mut seen).err();
         if seen.error.is_some() {
             break;
         }
@@ -65,16 +65,16 @@ pub fn feed<'a>(
 fn take(
     connection: &mut Connection,
     piece: &[u8],
-    way: Way,
+    method: InputMethod,
     seen: &mut Outcome,
 ) -> Result<(), ProtocolError> {
     let Outcome { events, output, .. } = seen;
-    match way {
-        Way::Borrowed => {
+    match method {
+        InputMethod::Borrowed => {
             let mut piece = piece.to_vec();
             receive(connection, &mut piece, events, output)
         }
-        Way::Shared => {
+        InputMethod::Shared => {
             let mut piece = BytesMut::from(piece);
             while let Some(event) = connection.receive_bytes(&mut piece, output)? {
                 note(event, events);
@@ -82,7 +82,7 @@ fn take(
             assert!(piece.is_empty(), "all input is taken");
             Ok(())
         }
-        Way::Direct => {
+        InputMethod::Direct => {
             let mut piece = piece;
             while let Some(mut space) = connection.payload_space() {
                 let length = space.remaining_mut().min(piece.len());

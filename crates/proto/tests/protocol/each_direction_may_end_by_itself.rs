@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::{CloseCode, Config, Connection, State, TimedOut, TransportStatus};
 
-use crate::harness::{OwnedEvent, Way, at_every_split, binary, close_frame, feed};
+use crate::harness::{InputMethod, OwnedEvent, at_every_split, binary, close_frame, feed};
 use crate::wire::{BINARY, CLOSE, FIN, bare, masked};
 
 const SILENCE: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ fn the_answer_to_an_orderly_close_waits_for_what_is_still_to_be_sent() {
         assert_eq!(seen.state, State::PeerClosed);
 
         let mut connection = connection();
-        feed(&mut connection, [&wire[..]], Way::Borrowed);
+        feed(&mut connection, [&wire[..]], InputMethod::Borrowed);
         let mut out = Vec::new();
         connection.send(b"answer"[..].into(), &mut out).unwrap();
         connection.close(close_frame(CloseCode::NORMAL_CLOSURE, "").as_ref(), &mut out).unwrap();
@@ -59,7 +59,7 @@ fn a_peer_that_goes_on_sending_after_our_close_is_given_time() {
     assert!(connection.on_close_written(now));
     for _ in 0..10 {
         assert_eq!(connection.poll_timeout(now), Some(now + SILENCE));
-        feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
+        feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], InputMethod::Borrowed);
         now += SILENCE;
         assert_eq!(connection.handle_timeout(now, TransportStatus::default, &mut out), Ok(()));
         assert_eq!(connection.state(), State::Closing);
@@ -78,17 +78,17 @@ fn once_both_have_closed_the_transport_has_the_usual_time_to_end() {
     connection.close(None, &mut Vec::new()).unwrap();
     assert!(connection.on_close_written(now));
     assert_eq!(connection.poll_timeout(now), Some(now + SILENCE));
-    feed(&mut connection, [&close(1000)[..]], Way::Borrowed);
+    feed(&mut connection, [&close(1000)[..]], InputMethod::Borrowed);
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
 
     let mut connection = self::connection();
-    feed(&mut connection, [&close(1000)[..]], Way::Borrowed);
+    feed(&mut connection, [&close(1000)[..]], InputMethod::Borrowed);
     assert_eq!(connection.poll_timeout(now), None);
     connection.close(None, &mut Vec::new()).unwrap();
     assert!(connection.on_close_written(now));
     assert_eq!(connection.poll_timeout(now), Some(now + TIMEOUT));
     // Once the connection has ended, input does not extend the deadline.
-    feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], Way::Borrowed);
+    feed(&mut connection, [&masked(FIN | BINARY, b"more")[..]], InputMethod::Borrowed);
     assert_eq!(
         connection.handle_timeout(now + TIMEOUT, TransportStatus::default, &mut Vec::new()),
         Err(TimedOut::Closing)

@@ -4,7 +4,7 @@ use sockeye_proto::deflate::Deflate;
 use sockeye_proto::extension::Extension;
 use sockeye_proto::{CloseCode, CloseFrame, Config, Connection, ProtocolError, Role, State};
 
-pub(crate) use crate::driving::{Outcome, OwnedEvent, Way, feed};
+pub(crate) use crate::driving::{InputMethod, Outcome, OwnedEvent, feed};
 use crate::wire::{self, CLOSE, FIN, KEY};
 
 pub(crate) fn text(text: &str) -> OwnedEvent {
@@ -70,13 +70,13 @@ pub(crate) fn compressing_server(config: &Config) -> Connection {
 /// Feeds `wire` to connections whole, byte by byte, and in two pieces cut at every place, each in
 /// every way. Returns the result, which must always be the same.
 pub(crate) fn at_every_split(make: impl Fn() -> Connection, wire: &[u8]) -> Outcome {
-    let whole = feed(&mut make(), [wire], Way::Borrowed);
-    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
-        assert_eq!(feed(&mut make(), [wire], way), whole, "whole, {way:?}");
-        assert_eq!(feed(&mut make(), wire.chunks(1), way), whole, "byte by byte, {way:?}");
+    let whole = feed(&mut make(), [wire], InputMethod::Borrowed);
+    for method in [InputMethod::Borrowed, InputMethod::Shared, InputMethod::Direct] {
+        assert_eq!(feed(&mut make(), [wire], method), whole, "whole, {method:?}");
+        assert_eq!(feed(&mut make(), wire.chunks(1), method), whole, "byte by byte, {method:?}");
         for at in splits(wire.len()) {
             let (head, tail) = wire.split_at(at);
-            assert_eq!(feed(&mut make(), [head, tail], way), whole, "cut at {at}, {way:?}");
+            assert_eq!(feed(&mut make(), [head, tail], method), whole, "cut at {at}, {method:?}");
         }
     }
     whole

@@ -5,11 +5,11 @@ use sockeye_proto::{
 };
 
 use crate::harness::{
-    OwnedEvent, Way, accepted, at_every_split, close_frame, compressing, compressing_server, feed,
-    refused, text,
+    InputMethod, OwnedEvent, accepted, at_every_split, close_frame, compressing,
+    compressing_server, feed, refused, text,
 };
 use crate::messages_survive_any_split::{
-    all_fragmented, assert_same_at_any_split, cuts, deflate, message, pieces, way,
+    all_fragmented, assert_same_at_any_split, cuts, deflate, message, method, pieces,
 };
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, masked};
 
@@ -65,17 +65,17 @@ fn pieces_come_before_the_message_is_whole() {
 #[test]
 fn a_message_that_has_begun_goes_on_as_it_began() {
     let make = || Connection::server(&Config::new());
-    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+    for method in [InputMethod::Borrowed, InputMethod::Shared, InputMethod::Direct] {
         let mut server = make();
-        let seen = feed(&mut server, [&masked(TEXT, b"who")[..]], way);
+        let seen = feed(&mut server, [&masked(TEXT, b"who")[..]], method);
         assert_eq!(seen.events, []);
         server.stream_messages(true);
         let wire = [masked(FIN | CONTINUATION, b"le"), masked(TEXT, b"in ")].concat();
-        let seen = feed(&mut server, wire.chunks(3), way);
+        let seen = feed(&mut server, wire.chunks(3), method);
         assert_eq!(seen.events, [text("whole"), begin(Kind::Text), piece(b"in ")]);
         server.stream_messages(false);
         let wire = [masked(FIN | CONTINUATION, b"pieces"), masked(FIN | TEXT, b"whole")].concat();
-        let seen = feed(&mut server, wire.chunks(3), way);
+        let seen = feed(&mut server, wire.chunks(3), method);
         assert_eq!(seen.events, [piece(b"pieces"), OwnedEvent::End, text("whole")]);
     }
 }
@@ -83,9 +83,9 @@ fn a_message_that_has_begun_goes_on_as_it_began() {
 #[test]
 fn the_order_of_fragments_is_checked_though_the_next_message_is_not_streamed() {
     let mut server = server();
-    feed(&mut server, [&masked(TEXT, b"one")[..]], Way::Borrowed);
+    feed(&mut server, [&masked(TEXT, b"one")[..]], InputMethod::Borrowed);
     server.stream_messages(false);
-    let seen = feed(&mut server, [&masked(FIN | TEXT, b"two")[..]], Way::Borrowed);
+    let seen = feed(&mut server, [&masked(FIN | TEXT, b"two")[..]], InputMethod::Borrowed);
     let error = ProtocolError::ExpectedContinuation { opcode: sockeye_proto::OpCode::Text };
     assert_eq!((seen.events, seen.error), (vec![], Some(error)));
 }
@@ -259,7 +259,7 @@ proptest! {
     fn all_of_any_message_is_given(
         messages in prop::collection::vec((message(), cuts(), any::<bool>()), 1..4),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         deflate in deflate(),
         role in prop::sample::select(vec![Role::Client, Role::Server]),
     ) {
@@ -267,7 +267,7 @@ proptest! {
         let mut deflater = pair.parameters.deflater(role, &deflate);
         let (wire, events) = all_fragmented(&messages, &mut deflater, role);
         let peer = if role == Role::Client { pair.server } else { pair.client };
-        let seen = feed(&mut streaming(peer), pieces(&wire, &cuts), way);
+        let seen = feed(&mut streaming(peer), pieces(&wire, &cuts), method);
         prop_assert_eq!((seen.error, seen.state), (None, State::Open));
         prop_assert_eq!(put_together(seen.events), in_pieces(events));
     }
@@ -276,10 +276,10 @@ proptest! {
     fn any_bytes_give_the_same_events_at_any_split(
         wire in prop::collection::vec(any::<u8>(), 0..200),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         deflate in deflate(),
     ) {
         let make = |role| streaming(compressing(&Config::new(), &deflate, &deflate).of(role));
-        assert_same_at_any_split(make, &wire, &cuts, way);
+        assert_same_at_any_split(make, &wire, &cuts, method);
     }
 }

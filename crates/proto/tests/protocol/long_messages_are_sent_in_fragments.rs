@@ -5,8 +5,10 @@ use sockeye_proto::{
     UsageError,
 };
 
-use crate::harness::{OwnedEvent, Pair, Way, binary, client, compressing, feed, server, text};
-use crate::messages_survive_any_split::{cuts, deflate, message, pieces, way};
+use crate::harness::{
+    InputMethod, OwnedEvent, Pair, binary, client, compressing, feed, server, text,
+};
+use crate::messages_survive_any_split::{cuts, deflate, message, method, pieces};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, bare, masked};
 
 fn pair() -> Pair {
@@ -148,12 +150,12 @@ fn fragments_are_readable_as_they_come() {
         let mut out = Vec::new();
         let fragment = vec![index; 1000];
         pair.server.append_fragment(&fragment, &mut out).unwrap();
-        let seen = feed(&mut pair.client, [&out[..]], Way::Borrowed);
+        let seen = feed(&mut pair.client, [&out[..]], InputMethod::Borrowed);
         assert_eq!(seen.events.last(), Some(&OwnedEvent::Pieces(fragment)));
     }
     let mut out = Vec::new();
     pair.server.finish_message(b"", &mut out).unwrap();
-    let seen = feed(&mut pair.client, [&out[..]], Way::Borrowed);
+    let seen = feed(&mut pair.client, [&out[..]], InputMethod::Borrowed);
     assert_eq!(seen.events, [OwnedEvent::End]);
 }
 
@@ -162,7 +164,7 @@ proptest! {
     fn any_message_arrives_whole(
         messages in prop::collection::vec((message(), cuts(), any::<bool>()), 1..5),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         at_client in deflate(),
         at_server in deflate(),
         compressed in any::<bool>(),
@@ -191,7 +193,7 @@ proptest! {
             }
             sender.finish_message(last, &mut wire).unwrap();
         }
-        let seen = feed(&mut receiver, pieces(&wire, &cuts), way);
+        let seen = feed(&mut receiver, pieces(&wire, &cuts), method);
         let expected: Vec<_> = messages.into_iter().map(|(message, ..)| match message {
             Message::Text(message) => text(&message),
             Message::Binary(message) => binary(&message),

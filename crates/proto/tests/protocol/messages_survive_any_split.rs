@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use sockeye_proto::deflate::{Deflate, Deflater};
 use sockeye_proto::{Config, Connection, Kind, Message, Role, State};
 
-use crate::harness::{OwnedEvent, Way, client, compressing, feed, server};
+use crate::harness::{InputMethod, OwnedEvent, client, compressing, feed, server};
 use crate::wire::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, bare, masked};
 
 pub(crate) fn message() -> impl Strategy<Value = Message> {
@@ -33,8 +33,8 @@ pub(crate) fn deflate() -> impl Strategy<Value = Deflate> {
         })
 }
 
-pub(crate) fn way() -> impl Strategy<Value = Way> {
-    prop::sample::select(vec![Way::Borrowed, Way::Shared, Way::Direct])
+pub(crate) fn method() -> impl Strategy<Value = InputMethod> {
+    prop::sample::select(vec![InputMethod::Borrowed, InputMethod::Shared, InputMethod::Direct])
 }
 
 /// Returns places to cut, as fractions of the whole.
@@ -57,8 +57,13 @@ fn sent(connection: &mut Connection, messages: &[Message]) -> Vec<u8> {
     wire
 }
 
-fn assert_arrive(connection: &mut Connection, wire: &[&[u8]], way: Way, messages: Vec<Message>) {
-    let seen = feed(connection, wire.iter().copied(), way);
+fn assert_arrive(
+    connection: &mut Connection,
+    wire: &[&[u8]],
+    method: InputMethod,
+    messages: Vec<Message>,
+) {
+    let seen = feed(connection, wire.iter().copied(), method);
     let expected: Vec<_> = messages.into_iter().map(OwnedEvent::Message).collect();
     assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
 }
@@ -131,44 +136,44 @@ pub(crate) fn assert_same_at_any_split(
     make: impl Fn(Role) -> Connection,
     wire: &[u8],
     cuts: &[prop::sample::Index],
-    way: Way,
+    method: InputMethod,
 ) {
     let frame = masked(0x80 | wire.first().map_or(0, |byte| byte & 0x4f), wire);
     for (role, wire) in [(Role::Client, wire), (Role::Server, &frame)] {
-        let whole = feed(&mut make(role), [wire], Way::Borrowed);
-        assert_eq!(feed(&mut make(role), pieces(wire, cuts), way), whole, "{role:?}");
+        let whole = feed(&mut make(role), [wire], InputMethod::Borrowed);
+        assert_eq!(feed(&mut make(role), pieces(wire, cuts), method), whole, "{role:?}");
     }
 }
 
 proptest! {
     #[test]
-    fn in_both_roles(messages in messages(), cuts in cuts(), way in way()) {
+    fn in_both_roles(messages in messages(), cuts in cuts(), method in method()) {
         let wire = sent(&mut client(), &messages);
-        assert_arrive(&mut server(), &pieces(&wire, &cuts), way, messages.clone());
+        assert_arrive(&mut server(), &pieces(&wire, &cuts), method, messages.clone());
         let wire = sent(&mut server(), &messages);
-        assert_arrive(&mut client(), &pieces(&wire, &cuts), way, messages);
+        assert_arrive(&mut client(), &pieces(&wire, &cuts), method, messages);
     }
 
     #[test]
     fn in_both_roles_compressed_by_any_parameters(
         messages in messages(),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         at_client in deflate(),
         at_server in deflate(),
     ) {
         let mut pair = compressing(&Config::new(), &at_client, &at_server);
         let wire = sent(&mut pair.client, &messages);
-        assert_arrive(&mut pair.server, &pieces(&wire, &cuts), way, messages.clone());
+        assert_arrive(&mut pair.server, &pieces(&wire, &cuts), method, messages.clone());
         let wire = sent(&mut pair.server, &messages);
-        assert_arrive(&mut pair.client, &pieces(&wire, &cuts), way, messages);
+        assert_arrive(&mut pair.client, &pieces(&wire, &cuts), method, messages);
     }
 
     #[test]
     fn in_fragments_with_control_frames_between(
         messages in prop::collection::vec((message(), cuts(), any::<bool>()), 1..4),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         deflate in deflate(),
         role in prop::sample::select(vec![Role::Client, Role::Server]),
     ) {
@@ -176,7 +181,7 @@ proptest! {
         let mut deflater = pair.parameters.deflater(role, &deflate);
         let (wire, expected) = all_fragmented(&messages, &mut deflater, role);
         let peer = if role == Role::Client { &mut pair.server } else { &mut pair.client };
-        let seen = feed(peer, pieces(&wire, &cuts), way);
+        let seen = feed(peer, pieces(&wire, &cuts), method);
         prop_assert_eq!((seen.events, seen.error, seen.state), (expected, None, State::Open));
     }
 
@@ -184,11 +189,11 @@ proptest! {
     fn any_bytes_give_the_same_events_at_any_split(
         wire in prop::collection::vec(any::<u8>(), 0..200),
         cuts in cuts(),
-        way in way(),
+        method in method(),
         deflate in deflate(),
     ) {
         let make = |role| compressing(&Config::new(), &deflate, &deflate).of(role);
-        assert_same_at_any_split(make, &wire, &cuts, way);
+        assert_same_at_any_split(make, &wire, &cuts, method);
     }
 }
 
@@ -196,11 +201,11 @@ proptest! {
 #[test]
 fn a_long_payload_read_in_place_is_followed_by_the_next_message() {
     let messages = vec![Message::from(vec![7; 300_000]), Message::from("next")];
-    for way in [Way::Borrowed, Way::Shared, Way::Direct] {
+    for method in [InputMethod::Borrowed, InputMethod::Shared, InputMethod::Direct] {
         let wire = sent(&mut client(), &messages);
         for size in [1000, 16 * 1024, 100_000, wire.len()] {
             let chunks: Vec<_> = wire.chunks(size).collect();
-            assert_arrive(&mut server(), &chunks, way, messages.clone());
+            assert_arrive(&mut server(), &chunks, method, messages.clone());
         }
     }
 }

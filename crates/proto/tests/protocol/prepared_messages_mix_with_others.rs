@@ -7,7 +7,7 @@ use sockeye_proto::{
 };
 
 use crate::eight_window_bits_never_refer_further_back::farthest_reference;
-use crate::harness::{OwnedEvent, Pair, Way, client, compressing, feed, server};
+use crate::harness::{InputMethod, OwnedEvent, Pair, client, compressing, feed, server};
 
 /// Returns a server that compresses with these settings, and its client.
 fn pair(window_bits: u8, no_context_takeover: bool, level: u8) -> Pair {
@@ -60,7 +60,7 @@ fn assert_arrive(mut pair: Pair, messages: &[(&Prepared, bool)]) {
             pair.server.send(prepared.as_ref(), &mut wire).unwrap();
         }
     }
-    let seen = feed(&mut pair.client, wire.chunks(5000), Way::Borrowed);
+    let seen = feed(&mut pair.client, wire.chunks(5000), InputMethod::Borrowed);
     let expected: Vec<_> = messages
         .iter()
         .map(|(prepared, _)| OwnedEvent::Message(prepared.message().clone()))

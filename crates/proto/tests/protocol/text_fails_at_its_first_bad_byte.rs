@@ -1,6 +1,6 @@
 use sockeye_proto::ProtocolError;
 
-use crate::harness::{Way, client, feed, refused};
+use crate::harness::{InputMethod, client, feed, refused};
 use crate::wire::{CONTINUATION, FIN, TEXT, bare};
 
 /// Text up to and including the byte that no continuation can make valid.

@@ -13,12 +13,12 @@ async fn pair() -> (WebSocket, WebSocket) {
     (client.unwrap(), server.unwrap())
 }
 
-fn farewell() -> CloseFrame {
+fn close_frame() -> CloseFrame {
     CloseFrame::new(CloseCode::SERVICE_RESTART, "back soon").unwrap()
 }
 
-fn is_farewell(error: &Error) -> bool {
-    matches!(error, Error::Closed(Some(frame)) if *frame == farewell())
+fn is_closed_by_peer(error: &Error) -> bool {
+    matches!(error, Error::Closed(Some(frame)) if *frame == close_frame())
 }
 
 #[tokio::test]
@@ -29,9 +29,9 @@ async fn after_the_peer_closed_a_message_is_answered_by_its_close_frame() {
     });
     assert_eq!(client.recv().await.unwrap(), None);
     let error = client.send("late").await.unwrap_err();
-    assert!(is_farewell(&error), "{error:?}");
+    assert!(is_closed_by_peer(&error), "{error:?}");
     assert_eq!(error.to_string(), "the connection is closed: 1012 (Service Restart): back soon");
-    assert!(is_farewell(&client.ping(b"late").await.unwrap_err()));
+    assert!(is_closed_by_peer(&client.ping(b"late").await.unwrap_err()));
     closing.await.unwrap();
 }
 
@@ -44,7 +44,7 @@ async fn so_it_is_for_the_senders_of_a_divided_connection() {
     });
     assert_eq!(receiver.recv().await.unwrap(), None);
     let error = sender.send("late").await.unwrap_err();
-    assert!(is_farewell(&error), "{error:?}");
+    assert!(is_closed_by_peer(&error), "{error:?}");
     closing.await.unwrap();
 }
 

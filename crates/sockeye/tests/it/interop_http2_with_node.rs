@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 
-use crate::foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
+use crate::foreign::conversation::{self, CLOSE_CODE, CLOSE_REASON, SUBPROTOCOL};
 use crate::foreign::{Peer, within_deadline};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -58,10 +58,7 @@ async fn our_client_opens_many_on_their_server() {
             let mut ws = http2.open("/bye").await.unwrap();
             assert!(ws.recv().await.unwrap().is_none());
             let frame = ws.close_frame().unwrap();
-            assert_eq!(
-                (u16::from(frame.code), frame.reason.as_str()),
-                (FAREWELL_CODE, FAREWELL_REASON)
-            );
+            assert_eq!((u16::from(frame.code), frame.reason.as_str()), (CLOSE_CODE, CLOSE_REASON));
         }
         let answer = server.ask(&json!({ "deflate": false, "allowed": false })).await;
         let error = client(&answer["port"]).connect_http2().await.unwrap_err();

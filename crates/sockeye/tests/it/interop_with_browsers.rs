@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use crate::foreign::conversation::{self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL};
+use crate::foreign::conversation::{self, CLOSE_CODE, CLOSE_REASON, SUBPROTOCOL};
 use crate::foreign::parameters::Bits::{Absent, Most};
 use crate::foreign::parameters::{Parameters, combinations};
 use crate::foreign::{find_program, miss, within_deadline};
@@ -56,7 +56,7 @@ impl Site {
         }
         match path.as_str() {
             "/" => page(),
-            "/bye" => upgrade(&mut request, &Options::new(), conversation::farewell),
+            "/bye" => upgrade(&mut request, &Options::new(), conversation::close_at_once),
             "/report" => {
                 let body = axum::body::Body::new(request.into_body());
                 let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -136,9 +136,9 @@ async fn run_page(start: impl FnOnce(&str) -> Browser, reported: ReportedExtensi
     let settings = combinations(&windows, &windows);
     let (seen, mut events) = mpsc::unbounded_channel();
     let host = serve(Site { settings: settings.clone(), seen }).await;
-    let refusing = conversation::serve(Options::new(), conversation::farewell).await;
+    let refusing = conversation::serve(Options::new(), conversation::close_at_once).await;
     let allowing = Options::new().allow_origin(&format!("http://{host}")).unwrap();
-    let allowing = conversation::serve(allowing, conversation::farewell).await;
+    let allowing = conversation::serve(allowing, conversation::close_at_once).await;
     let count = settings.len();
     let url = format!("http://{host}/?settings={count}&refusing={refusing}&allowing={allowing}");
     let _browser = start(&url);
@@ -170,13 +170,10 @@ async fn run_page(start: impl FnOnce(&str) -> Browser, reported: ReportedExtensi
         assert_eq!(close, (agreed, code, format!("done, 鮭 {index}")));
         assert_eq!((&seen["code"], &seen["clean"]), (&code.into(), &true.into()), "{seen}");
     }
-    for url in ["farewell", "allowed"] {
+    for url in ["closed", "allowed"] {
         let seen = &report[url];
         assert_eq!(seen["opened"], true, "{url}");
-        assert_eq!(
-            (&seen["code"], &seen["reason"]),
-            (&FAREWELL_CODE.into(), &FAREWELL_REASON.into())
-        );
+        assert_eq!((&seen["code"], &seen["reason"]), (&CLOSE_CODE.into(), &CLOSE_REASON.into()));
     }
     assert_eq!(report["refused"]["opened"], false);
     assert_eq!(report["refused"]["code"], 1006);

@@ -144,7 +144,7 @@ async fn what_came_before_the_close_arrives_however_late_it_is_asked_for() {
     for kind in KINDS {
         for (count, length) in [(20, 0), (20, 200), (200, 65_536)] {
             let id = id();
-            let path = format!("/farewell?id={id}&count={count}&length={length}&reason=done");
+            let path = format!("/send_and_close?id={id}&count={count}&length={length}&reason=done");
             let mut ws = kind.connect(&path).await;
             // The closing handshake has completed.
             assert_eq!(fate(&id).await, "1000 after 0 bytes");
@@ -162,7 +162,7 @@ async fn what_came_before_the_close_arrives_however_late_it_is_asked_for() {
 async fn a_close_that_comes_when_the_queue_is_full_is_no_clean_end() {
     for kind in KINDS {
         let (id, limit) = (id(), 1000);
-        let client = kind.client(&format!("/farewell?id={id}&count=20&length=200"));
+        let client = kind.client(&format!("/send_and_close?id={id}&count=20&length=200"));
         let mut ws = client.receive_queue(limit).connect().await.unwrap();
         fate(&id).await;
         // Five messages fit; the browser may buffer one more.

@@ -83,7 +83,7 @@ async fn a_receiver_that_waits_sees_the_end_when_a_sender_gives_the_peer_up() {
 async fn a_sink_whose_close_was_given_up_leaves_the_stream_its_wake_up() {
     for kind in KINDS {
         for polls in 0..3 {
-            let ws = kind.connect(&format!("/farewell?count=3&length=10&code=1000")).await;
+            let ws = kind.connect(&format!("/send_and_close?count=3&length=10&code=1000")).await;
             let (mut sink, stream) = StreamExt::split(ws);
             let receiving = spawn(async move { stream.collect::<Vec<_>>().await });
             sleep(Duration::ZERO).await;

@@ -90,8 +90,11 @@ async fn a_server_that_dies_and_returns_is_found_again() {
 #[wasm_bindgen_test]
 async fn each_attempt_is_reported_and_messages_continue() {
     for kind in KINDS {
-        let paths =
-            ["/farewell?count=1&length=3&code=1012", "/refuse", "/farewell?count=1&length=4"];
+        let paths = [
+            "/send_and_close?count=1&length=3&code=1012",
+            "/refuse",
+            "/send_and_close?count=1&length=4",
+        ];
         let events = [
             "scheduled 1",
             "connected",
@@ -295,7 +298,7 @@ fn counted(kind: Kind, path: &'static str) -> (Reconnecting, Rc<Cell<u32>>) {
 #[wasm_bindgen_test]
 async fn what_came_before_the_end_is_kept_when_only_sending_goes_on() {
     for kind in KINDS {
-        let (mut client, attempts) = counted(kind, "/farewell?count=2&length=200&code=1012");
+        let (mut client, attempts) = counted(kind, "/send_and_close?count=2&length=200&code=1012");
         send_until_reconnected(&mut client, &attempts).await.unwrap();
         expect(&mut client, ["scheduled 1", "connected", "message: (200 bytes)"]).await;
         expect(&mut client, ["message: (200 bytes)"]).await;
@@ -306,7 +309,7 @@ async fn what_came_before_the_end_is_kept_when_only_sending_goes_on() {
 #[wasm_bindgen_test]
 async fn what_is_kept_is_bounded_and_nothing_of_it_is_lost() {
     for kind in KINDS {
-        let (mut client, attempts) = counted(kind, "/farewell?count=5&length=200&code=1012");
+        let (mut client, attempts) = counted(kind, "/send_and_close?count=5&length=200&code=1012");
         let full = send_until_reconnected(&mut client, &attempts).await;
         assert_eq!(full, Err(Error::QueueFull { limit: 1100 }));
         assert_eq!(client.send("x").await, full);
@@ -330,7 +333,7 @@ async fn next_with_cancellations(client: &mut Reconnecting) -> String {
 #[wasm_bindgen_test]
 async fn nothing_is_lost_when_a_wait_is_dropped() {
     for kind in KINDS {
-        let path = "/farewell?count=2&length=3&code=1012";
+        let path = "/send_and_close?count=2&length=3&code=1012";
         let mut client = soon(kind, path).before_attempt(|attempt, client| async move {
             // Longer than any wait in this test.
             sleep(10 * TICK).await;

@@ -22,12 +22,12 @@ const TOTAL: u64 = NOISE + REPEATED + 131_000 + 320_000 + 70_000;
 pub(crate) const SUBPROTOCOL: &str = "fish";
 
 /// Close code and reason of the servers that close at once.
-pub(crate) const FAREWELL_CODE: u16 = 4001;
-pub(crate) const FAREWELL_REASON: &str = "bye, 鮭";
+pub(crate) const CLOSE_CODE: u16 = 4001;
+pub(crate) const CLOSE_REASON: &str = "bye, 鮭";
 
 /// Sends messages of all kinds and lengths, and expects each of them back.
 pub(crate) async fn converse(ws: &mut WebSocket) -> sockeye::Result<()> {
-    let mut noise = Noise(7692);
+    let mut noise = RandomBytes(7692);
     let mut messages: Vec<Message> = vec![
         "".into(),
         Vec::new().into(),
@@ -97,8 +97,8 @@ pub(crate) async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
 }
 
 /// Closes the connection at once.
-pub(crate) async fn farewell(mut ws: WebSocket) -> sockeye::Result<()> {
-    ws.close(FAREWELL_CODE, FAREWELL_REASON).await
+pub(crate) async fn close_at_once(mut ws: WebSocket) -> sockeye::Result<()> {
+    ws.close(CLOSE_CODE, CLOSE_REASON).await
 }
 
 /// Starts a server of this library, which ends with the test, and returns its URL.
@@ -114,9 +114,9 @@ where
 }
 
 /// A source of incompressible bytes, the same in every run (xorshift).
-struct Noise(u64);
+struct RandomBytes(u64);
 
-impl Noise {
+impl RandomBytes {
     fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut byte = || {
             self.0 ^= self.0 << 13;

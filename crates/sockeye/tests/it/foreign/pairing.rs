@@ -5,7 +5,7 @@ use sockeye::handshake::HandshakeError;
 use sockeye::{Client, CloseCode, ConnectError, WebSocket};
 
 use super::conversation::{
-    self, FAREWELL_CODE, FAREWELL_REASON, SUBPROTOCOL, assert_plain_traffic, assert_traffic,
+    self, CLOSE_CODE, CLOSE_REASON, SUBPROTOCOL, assert_plain_traffic, assert_traffic,
 };
 use super::parameters::Parameters;
 use super::{Peer, within_deadline};
@@ -120,9 +120,9 @@ pub(crate) async fn our_client_is_closed_by(program: &'static str) {
         let mut ws = connect(port, "/bye", None, 0).await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
         let frame = ws.close_frame().unwrap();
-        assert_eq!((u16::from(frame.code), &*frame.reason), (FAREWELL_CODE, FAREWELL_REASON));
+        assert_eq!((u16::from(frame.code), &*frame.reason), (CLOSE_CODE, CLOSE_REASON));
         // Its report has the close code of the client's reply.
-        assert_eq!(server.closed(port).await["close_code"], FAREWELL_CODE);
+        assert_eq!(server.closed(port).await["close_code"], CLOSE_CODE);
         server.stop().await;
     })
     .await;
@@ -133,10 +133,10 @@ pub(crate) async fn our_server_closes(program: &'static str) {
     let Some(mut client) = Peer::start(program) else { return };
     within_deadline(async {
         let options = conversation::options(None);
-        let url = conversation::serve(options, conversation::farewell).await;
+        let url = conversation::serve(options, conversation::close_at_once).await;
         let report = client.ask(&order(&url, None, None)).await;
-        assert_eq!(report["close_code"], FAREWELL_CODE, "{report}");
-        assert_eq!(report["close_reason"], FAREWELL_REASON, "{report}");
+        assert_eq!(report["close_code"], CLOSE_CODE, "{report}");
+        assert_eq!(report["close_reason"], CLOSE_REASON, "{report}");
         client.stop().await;
     })
     .await;
