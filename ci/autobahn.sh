@@ -25,7 +25,7 @@ for candidate in "${PYTHON2:-}" "$pyenv_root"/versions/2.7.*/bin/python2.7 pytho
 done
 if [ -z "$python" ]; then
   say "no Python 2.7 found. Install one (pyenv install 2.7.18), name one in PYTHON2, or set WSTEST
-  to a command that runs the suite in its container, as conformance/README.md tells."
+  to a command that runs the suite in its container, as conformance/README.md describes."
   exit 1
 fi
 

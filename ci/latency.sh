@@ -18,7 +18,7 @@ folder=${CARGO_TARGET_DIR:-$PWD/target}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for browser in "$@"; do
-  # The bound holds for Chromium; in Firefox the figures are only printed.
+  # The bound holds for Chromium; in Firefox the results are only printed.
   limit=1.5
   [ "$browser" = chromium ] || limit=Infinity
   program=$(command -v "$browser" || command -v "$browser-esr") || {

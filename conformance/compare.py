@@ -36,29 +36,29 @@ def selected(case, selection):
     return matches(selection["cases"]) and not matches(selection["exclude-cases"])
 
 
-def order(case):
+def sort_key(case):
     return [int(part) for part in case.split(".")]
 
 
-def differences(seen, expected):
-    for case in sorted(seen.keys() | expected.keys(), key=order):
-        if case not in seen:
+def differences(actual, expected):
+    for case in sorted(actual.keys() | expected.keys(), key=sort_key):
+        if case not in actual:
             yield case, "was not run"
         elif case not in expected:
-            yield case, f"is not among the expected cases: {seen[case]}"
-        elif seen[case] != expected[case]:
-            yield case, f"expected {expected[case]}, got {seen[case]}"
-        elif not ALLOWED.issuperset(seen[case]):
+            yield case, f"is not among the expected cases: {actual[case]}"
+        elif actual[case] != expected[case]:
+            yield case, f"expected {expected[case]}, got {actual[case]}"
+        elif not ALLOWED.issuperset(actual[case]):
             yield case, f"must not be expected: {expected[case]}"
 
 
-def table(role, seen, milliseconds):
+def print_table(role, actual, milliseconds):
     """Prints one line for each category of cases: their number, duration and behaviors."""
     print(f"{role:<9}{'cases':>6}{'seconds':>9}  behavior, behavior at close")
-    categories = sorted({case.split(".")[0] for case in seen}, key=int)
+    categories = sorted({case.split(".")[0] for case in actual}, key=int)
     for category in categories + ["all"]:
-        cases = [case for case in seen if category in ("all", case.split(".")[0])]
-        counts = Counter("/".join(seen[case]) for case in cases)
+        cases = [case for case in actual if category in ("all", case.split(".")[0])]
+        counts = Counter("/".join(actual[case]) for case in cases)
         results = ", ".join(f"{count} {result}" for result, count in counts.most_common())
         seconds = sum(milliseconds[case] for case in cases) / 1000
         print(f"  {category:<7}{len(cases):>6}{seconds:>9.1f}  {results}")
@@ -75,16 +75,16 @@ def main(role, index_file, expected_file, selection_file):
 
     selection = load(selection_file)
     expected = {case: result for case, result in load(expected_file).items() if selected(case, selection)}
-    seen = {case: [result["behavior"], result["behaviorClose"]] for case, result in results.items()}
+    actual = {case: [result["behavior"], result["behaviorClose"]] for case, result in results.items()}
 
-    table(role, seen, {case: result["duration"] for case, result in results.items()})
-    found = list(differences(seen, expected))
-    for case, difference in found:
-        print(f"{role}: case {case} {difference}")
+    print_table(role, actual, {case: result["duration"] for case, result in results.items()})
+    problems = list(differences(actual, expected))
+    for case, problem in problems:
+        print(f"{role}: case {case} {problem}")
     if not expected:
         sys.exit(f"{role}: no case is expected")
-    if found:
-        sys.exit(f"{role}: {len(found)} of {len(expected)} cases differ from {expected_file}")
+    if problems:
+        sys.exit(f"{role}: {len(problems)} of {len(expected)} cases differ from {expected_file}")
     print(f"{role}: all {len(expected)} cases as expected")
 
 
