@@ -6,20 +6,20 @@
 use std::fmt::Write;
 
 use crate::rival::BASELINES;
-use crate::summary::{Summary, distinct, is_bare};
-use crate::table::three_digits;
+use crate::summary::{Summary, is_bare_echo, unique};
+use crate::table::format_significant;
 
 const WIDTH: f64 = 960.0;
 /// Position at which bars begin, right of the rivals' names, and the position at which the axis
 /// ends.
-const LEFT: f64 = 210.0;
-const RIGHT: f64 = WIDTH - 70.0;
-const HEADER: f64 = 104.0;
-const GROUP_TITLE: f64 = 26.0;
-const ROW: f64 = 18.0;
-const BAR: f64 = 13.0;
+const AXIS_LEFT: f64 = 210.0;
+const AXIS_RIGHT: f64 = WIDTH - 70.0;
+const HEADER_HEIGHT: f64 = 104.0;
+const GROUP_TITLE_HEIGHT: f64 = 26.0;
+const ROW_HEIGHT: f64 = 18.0;
+const BAR_HEIGHT: f64 = 13.0;
 const GROUP_GAP: f64 = 16.0;
-const FOOTER: f64 = 34.0;
+const FOOTER_HEIGHT: f64 = 34.0;
 
 /// Maximum ratio that is drawn; longer bars are truncated and marked.
 const MAX_RATIO: f64 = 3.0;
@@ -47,7 +47,7 @@ enum RivalKind {
 impl RivalKind {
     fn of(rival: &str) -> Self {
         match rival {
-            rival if is_bare(rival) => Self::BareEcho,
+            rival if is_bare_echo(rival) => Self::BareEcho,
             rival if rival.starts_with("sockeye") => Self::Sockeye,
             _ => Self::Other,
         }
@@ -64,7 +64,7 @@ impl RivalKind {
 
 /// Draws all summaries that have a ratio. Memory has none.
 pub fn draw(summaries: &[Summary]) -> String {
-    let scenarios: Vec<_> = distinct(summaries.iter().map(|summary| summary.scenario.as_str()))
+    let scenarios: Vec<_> = unique(summaries.iter().map(|summary| summary.scenario.as_str()))
         .into_iter()
         .map(|scenario| (scenario, bars(summaries, scenario)))
         .filter(|(_, bars)| !bars.is_empty())
@@ -72,7 +72,7 @@ pub fn draw(summaries: &[Summary]) -> String {
     let longest = scenarios.iter().flat_map(|(_, bars)| bars).map(|(_, ratio)| *ratio);
     let end = axis_end(longest.fold(1.0, f64::max));
     let heights = scenarios.iter().map(|(_, bars)| group_height(bars.len()));
-    let height = HEADER + heights.sum::<f64>() + FOOTER;
+    let height = HEADER_HEIGHT + heights.sum::<f64>() + FOOTER_HEIGHT;
 
     let mut out = String::new();
     let _ = write!(
@@ -82,11 +82,11 @@ pub fn draw(summaries: &[Summary]) -> String {
          message</title>\n<style>{STYLE}</style>\n\
          <rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n"
     );
-    header(&mut out);
-    axis(&mut out, end, height);
-    let mut top = HEADER;
+    draw_header(&mut out);
+    draw_axis(&mut out, end, height);
+    let mut top = HEADER_HEIGHT;
     for (scenario, bars) in &scenarios {
-        group(&mut out, top, scenario, bars, end);
+        draw_group(&mut out, top, scenario, bars, end);
         top += group_height(bars.len());
     }
     out.push_str("</svg>\n");
@@ -110,17 +110,17 @@ fn axis_end(longest: f64) -> f64 {
 }
 
 fn group_height(bars: usize) -> f64 {
-    GROUP_TITLE + ROW * f64::from(u32::try_from(bars).unwrap_or(u32::MAX)) + GROUP_GAP
+    GROUP_TITLE_HEIGHT + ROW_HEIGHT * f64::from(u32::try_from(bars).unwrap_or(u32::MAX)) + GROUP_GAP
 }
 
-fn header(out: &mut String) {
-    text(out, (20.0, 32.0), "text title", "start", "Server processor time per message");
+fn draw_header(out: &mut String) {
+    draw_text(out, (20.0, 32.0), "text title", "start", "Server processor time per message");
     let [one, two] = BASELINES;
     let subtitle = format!(
         "as a ratio to a bare echo ({one}, over HTTP/2 {two}); where neither can run, to the best; \
          lower is better"
     );
-    text(out, (20.0, 52.0), "faint", "start", &subtitle);
+    draw_text(out, (20.0, 52.0), "faint", "start", &subtitle);
     let legend = [
         (RivalKind::Sockeye, "Sockeye"),
         (RivalKind::Other, "other WebSocket servers"),
@@ -133,16 +133,16 @@ fn header(out: &mut String) {
             out,
             "<rect class=\"{class}\" x=\"{left}\" y=\"66\" width=\"12\" height=\"12\" rx=\"2\"/>"
         );
-        text(out, (left + 18.0, 76.5), "text", "start", name);
+        draw_text(out, (left + 18.0, 76.5), "text", "start", name);
         // About 7 pixels per letter, and a gap.
         left += 48.0 + 7.0 * f64::from(u32::try_from(name.len()).unwrap_or(u32::MAX));
     }
 }
 
 /// Draws a line at every half, a stronger one at 1, and the values above and below.
-fn axis(out: &mut String, end: f64, height: f64) {
-    let top = HEADER + GROUP_TITLE - 3.0;
-    let bottom = height - FOOTER + 4.0;
+fn draw_axis(out: &mut String, end: f64, height: f64) {
+    let top = HEADER_HEIGHT + GROUP_TITLE_HEIGHT - 3.0;
+    let bottom = height - FOOTER_HEIGHT + 4.0;
     let mut tick = 0.0;
     while tick <= end {
         let x = position(tick, end);
@@ -151,8 +151,8 @@ fn axis(out: &mut String, end: f64, height: f64) {
             out,
             "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
         );
-        for y in [HEADER - 6.0, bottom + 16.0] {
-            text(out, (x, y), "faint", "middle", &format!("{tick}×"));
+        for y in [HEADER_HEIGHT - 6.0, bottom + 16.0] {
+            draw_text(out, (x, y), "faint", "middle", &format!("{tick}×"));
         }
         tick += 0.5;
     }
@@ -163,10 +163,10 @@ fn is_one(ratio: f64) -> bool {
 }
 
 fn position(ratio: f64, end: f64) -> f64 {
-    LEFT + (RIGHT - LEFT) * ratio / end
+    AXIS_LEFT + (AXIS_RIGHT - AXIS_LEFT) * ratio / end
 }
 
-fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], end: f64) {
+fn draw_group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], end: f64) {
     // Drawn over the grid, so that no line crosses the text.
     let base = bars.first().map(|(summary, ratio)| summary.value[0] / ratio).unwrap_or_default();
     let base_name =
@@ -177,20 +177,20 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], e
         "<rect class=\"page\" x=\"0\" y=\"{:.1}\" width=\"{WIDTH}\" height=\"20\"/>",
         top + 4.0
     );
-    text(out, (20.0, y), "text group", "start", scenario);
-    let one = format!("1× is {base_name}, {} µs", three_digits(base));
-    text(out, (RIGHT, y), "faint", "end", &one);
+    draw_text(out, (20.0, y), "text group", "start", scenario);
+    let one = format!("1× is {base_name}, {} µs", format_significant(base));
+    draw_text(out, (AXIS_RIGHT, y), "faint", "end", &one);
     for (row, (summary, ratio)) in (0_u32..).zip(bars) {
-        let y = top + GROUP_TITLE + ROW * f64::from(row);
-        let middle = y + BAR - 2.5;
-        text(out, (LEFT - 8.0, middle), "text", "end", &summary.rival);
+        let y = top + GROUP_TITLE_HEIGHT + ROW_HEIGHT * f64::from(row);
+        let middle = y + BAR_HEIGHT - 2.5;
+        draw_text(out, (AXIS_LEFT - 8.0, middle), "text", "end", &summary.rival);
         let right = position(ratio.min(end), end);
         let class = RivalKind::of(&summary.rival).class();
         let _ = writeln!(
             out,
-            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR}\" \
-             rx=\"2\"/>",
-            right - LEFT
+            "<rect class=\"{class}\" x=\"{AXIS_LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" \
+             height=\"{BAR_HEIGHT}\" rx=\"2\"/>",
+            right - AXIS_LEFT
         );
         let is_truncated = *ratio > end;
         if is_truncated {
@@ -200,15 +200,15 @@ fn group(out: &mut String, top: f64, scenario: &str, bars: &[(&Summary, f64)], e
                 out,
                 "<path class=\"page\" d=\"M{x:.1} {:.1}l4 0l5 {:.1}l-4 0z\"/>",
                 y - 1.0,
-                BAR + 2.0
+                BAR_HEIGHT + 2.0
             );
         }
         let label = if *ratio < 9.995 { format!("{ratio:.2}") } else { format!("{ratio:.1}") };
-        text(out, (right + 6.0, middle), "text value", "start", &label);
+        draw_text(out, (right + 6.0, middle), "text value", "start", &label);
     }
 }
 
-fn text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, content: &str) {
+fn draw_text(out: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, content: &str) {
     let content = escape(content);
     let _ = writeln!(
         out,

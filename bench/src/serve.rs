@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Address to listen on; port 0 for any free one.
     pub address: SocketAddr,
     /// The write mode: `Feed`, unless `send` is given. Programs with only one mode ignore it.
-    pub writes: WriteMode,
+    pub write_mode: WriteMode,
     /// `true` to use `io_uring` instead of epoll. Programs with only one backend ignore it.
     pub io_uring: bool,
     /// The mode: plain echo by default.
@@ -54,7 +54,7 @@ impl Arguments {
         let mut arguments = env::args_os().skip(1).peekable();
         let address = arguments.next().and_then(|address| address.to_str()?.parse().ok());
         let address = address.ok_or_else(usage)?;
-        let writes = if arguments.next_if(|argument| argument == "send").is_some() {
+        let write_mode = if arguments.next_if(|argument| argument == "send").is_some() {
             WriteMode::Send
         } else {
             arguments.next_if(|argument| argument == "feed");
@@ -63,7 +63,7 @@ impl Arguments {
         let io_uring = arguments.next_if(|argument| argument == "io-uring").is_some();
         let mode = Mode::parse(arguments).map_err(|_| usage())?;
         if mode.needs().all(|need| abilities.contains(&need)) {
-            Ok(Self { address, writes, io_uring, mode })
+            Ok(Self { address, write_mode, io_uring, mode })
         } else {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -105,7 +105,7 @@ where
 pub fn run_tls<F, G, E>(
     arguments: &Arguments,
     plain: impl Fn(TcpStream) -> F + Send + Copy + 'static,
-    secure: impl Fn(TlsStream<TcpStream>) -> G + Send + Copy + 'static,
+    tls: impl Fn(TlsStream<TcpStream>) -> G + Send + Copy + 'static,
 ) -> io::Result<()>
 where
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -120,7 +120,7 @@ where
         let acceptor = acceptor.clone();
         async move {
             match acceptor.accept(stream).await {
-                Ok(stream) => log_failure(secure(stream).await),
+                Ok(stream) => log_failure(tls(stream).await),
                 Err(error) => log_failure(Err(error)),
             }
         }

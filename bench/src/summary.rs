@@ -68,19 +68,19 @@ impl Summary {
 }
 
 /// Returns whether a rival is a bare echo, by its name.
-pub fn is_bare(rival: &str) -> bool {
+pub fn is_bare_echo(rival: &str) -> bool {
     ALL.iter().any(|known| known.name == rival && known.protocol == WireProtocol::Raw)
 }
 
 /// Returns the summary of each rival in each scenario, grouped by scenario, both in the order of
 /// their first sample.
 pub fn summarize(samples: &[Sample]) -> Vec<Summary> {
-    let scenarios = distinct(samples.iter().map(|sample| sample.scenario.as_str()));
+    let scenarios = unique(samples.iter().map(|sample| sample.scenario.as_str()));
     let mut all = Vec::new();
     for scenario in scenarios {
         let of_scenario: Vec<_> =
             samples.iter().filter(|sample| sample.scenario == scenario).collect();
-        let rivals = distinct(of_scenario.iter().map(|sample| sample.rival.as_str()));
+        let rivals = unique(of_scenario.iter().map(|sample| sample.rival.as_str()));
         let mut summaries: Vec<_> = rivals
             .into_iter()
             .filter_map(|rival| summarize_rival(&of_scenario, scenario, rival))
@@ -92,14 +92,14 @@ pub fn summarize(samples: &[Sample]) -> Vec<Summary> {
 }
 
 /// Returns each name once, in the order of first occurrence.
-pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut distinct = Vec::new();
+pub fn unique<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut unique = Vec::new();
     for name in names {
-        if !distinct.contains(&name) {
-            distinct.push(name);
+        if !unique.contains(&name) {
+            unique.push(name);
         }
     }
-    distinct
+    unique
 }
 
 /// Sets the ratios of one scenario.
@@ -113,7 +113,7 @@ fn set_ratios(summaries: &mut [Summary]) {
     let best = summaries
         .iter()
         .filter(comparable)
-        .filter(|summary| !is_bare(&summary.rival))
+        .filter(|summary| !is_bare_echo(&summary.rival))
         .map(|summary| summary.value[0])
         .min_by(f64::total_cmp);
     for summary in summaries {
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn an_open_loop_compares_what_came_back_with_what_was_sent() {
-        let mut flood = sample("dgrr", "ours", 3.0);
-        flood.report.sent = Some(16);
+        let mut open_loop = sample("dgrr", "ours", 3.0);
+        open_loop.report.sent = Some(16);
         let expected = OpenLoop { sent_per_second: 16.0, received: 0.5 };
-        assert_eq!(summarize(&[flood])[0].open_loop, Some(expected));
+        assert_eq!(summarize(&[open_loop])[0].open_loop, Some(expected));
     }
 
     #[test]

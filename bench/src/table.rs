@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::rival::{ALL, BASELINES};
-use crate::summary::{Metric, Summary, distinct, is_bare};
+use crate::summary::{Metric, Summary, is_bare_echo, unique};
 
 /// Renders one table per scenario, with all values.
 pub fn render(summaries: &[Summary]) -> String {
@@ -12,14 +12,14 @@ pub fn render(summaries: &[Summary]) -> String {
     for row in summaries {
         if row.scenario != scenario {
             scenario = &row.scenario;
-            head(&mut out, row);
+            write_header(&mut out, row);
         }
-        line(&mut out, row);
+        write_row(&mut out, row);
     }
     out
 }
 
-fn head(out: &mut String, row: &Summary) {
+fn write_header(out: &mut String, row: &Summary) {
     let columns = match (row.metric, row.open_loop) {
         (Metric::Memory, _) => &["bytes per idle connection (lowest–highest)"][..],
         (Metric::CpuTime, Some(_)) => &[
@@ -47,7 +47,7 @@ fn head(out: &mut String, row: &Summary) {
     let _ = write!(out, "\n### {}\n\n| {} |\n|{rule}\n", row.scenario, names.join(" | "));
 }
 
-fn line(out: &mut String, row: &Summary) {
+fn write_row(out: &mut String, row: &Summary) {
     let mut cells = vec![row.rival.clone()];
     let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |r| format!("{r:.2}"));
     let core = format!("{:.0} %", row.server_busy * 100.0);
@@ -57,7 +57,7 @@ fn line(out: &mut String, row: &Summary) {
             cells.push(format!("{middle:.0} ({low:.0}–{high:.0})"));
         }
         (Metric::CpuTime, open_loop) => {
-            let [middle, low, high] = row.value.map(three_digits);
+            let [middle, low, high] = row.value.map(format_significant);
             cells.push(format!("{middle} ({low}–{high})"));
             cells.extend([ratio(row.to_baseline), ratio(row.to_best)]);
             if let Some(open_loop) = open_loop {
@@ -67,7 +67,8 @@ fn line(out: &mut String, row: &Summary) {
                 cells.push(core);
             } else {
                 cells.extend([format!("{:.0}", row.messages_per_second), core]);
-                let latency = row.latency.map(|latency| latency.map(three_digits).join(" / "));
+                let latency =
+                    row.latency.map(|latency| latency.map(format_significant).join(" / "));
                 cells.push(latency.unwrap_or_else(|| "–".to_owned()));
             }
         }
@@ -83,8 +84,8 @@ fn line(out: &mut String, row: &Summary) {
 /// Renders one row per rival and one column per scenario: ratios, or bytes where the scenario
 /// measures memory. The lowest value of a WebSocket server in each column is bold.
 pub fn render_ratios(summaries: &[Summary]) -> String {
-    let scenarios = distinct(summaries.iter().map(|summary| summary.scenario.as_str()));
-    let mut rivals = distinct(summaries.iter().map(|summary| summary.rival.as_str()));
+    let scenarios = unique(summaries.iter().map(|summary| summary.scenario.as_str()));
+    let mut rivals = unique(summaries.iter().map(|summary| summary.rival.as_str()));
     let position = |rival: &str| ALL.iter().position(|known| known.name == rival);
     // The first scenario may lack some rivals.
     rivals.sort_by_key(|rival| position(rival).unwrap_or(usize::MAX));
@@ -110,7 +111,7 @@ fn unit(summaries: &[Summary], scenario: &str) -> String {
     let Some(summary) = in_scenario(summaries, scenario).next() else { return String::new() };
     match summary.ratio() {
         Some((ratio, base)) => {
-            format!("× {base}, {} µs", three_digits(summary.value[0] / ratio))
+            format!("× {base}, {} µs", format_significant(summary.value[0] / ratio))
         }
         None => "bytes".to_owned(),
     }
@@ -126,7 +127,7 @@ fn cell(summaries: &[Summary], scenario: &str, rival: &str) -> String {
         None => format!("{:.0}", summary.value[0]),
     };
     let lowest = in_scenario(summaries, scenario)
-        .filter(|summary| !is_bare(&summary.rival))
+        .filter(|summary| !is_bare_echo(&summary.rival))
         .min_by(|a, b| a.value[0].total_cmp(&b.value[0]));
     match lowest {
         Some(lowest) if lowest.rival == rival => format!("**{text}**"),
@@ -136,7 +137,7 @@ fn cell(summaries: &[Summary], scenario: &str, rival: &str) -> String {
 
 /// Formats a value with three significant digits, and never fewer than those before the decimal
 /// point.
-pub(crate) fn three_digits(value: f64) -> String {
+pub(crate) fn format_significant(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
@@ -160,12 +161,12 @@ mod tests {
 
     #[test]
     fn each_kind_of_scenario_has_as_many_cells_as_columns() {
-        let mut flood = sample("dgrr", "ours", 2.0);
-        flood.report.sent = Some(16);
+        let mut open_loop = sample("dgrr", "ours", 2.0);
+        open_loop.report.sent = Some(16);
         let samples = [
             sample("echo", BASELINES[0], 2.0),
             sample("echo", "ours", 3.0),
-            flood,
+            open_loop,
             memory("ours", 200.4),
         ];
         let text = render(&summarize(&samples));

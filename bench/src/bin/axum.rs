@@ -20,7 +20,7 @@ const READ_BUFFER_SIZE: usize = 16 * 1024;
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Http2])?;
-    let app = match arguments.writes {
+    let app = match arguments.write_mode {
         WriteMode::Send => Router::new().route("/", any(send)),
         WriteMode::Feed => Router::new().route("/", any(feed)),
     };

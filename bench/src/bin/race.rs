@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
     let mut outcome = if arguments.from.is_empty() {
         run(&arguments, &scenarios, &rivals)?
     } else {
-        read(&arguments, &scenarios, &rivals)?
+        read_outcome(&arguments, &scenarios, &rivals)?
     };
     outcome.samples.sort_by_key(|sample| sort_key(&scenarios, &rivals, sample));
     write_results(&arguments, &outcome)?;
@@ -215,7 +215,7 @@ fn sample_settings(
 }
 
 /// Reads the outcome of earlier runs, restricted to the selected scenarios and rivals.
-fn read(
+fn read_outcome(
     arguments: &Arguments,
     scenarios: &[Scenario],
     rivals: &[Rival],

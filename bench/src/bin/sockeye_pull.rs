@@ -28,11 +28,11 @@ macro_rules! echo {
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Deflate, Ability::Tls, Ability::Http2])?;
     let deflate = arguments.mode.deflate;
-    match arguments.writes {
-        writes if arguments.mode.http2 => http2::run(
+    match arguments.write_mode {
+        write_mode if arguments.mode.http2 => http2::run(
             arguments.address,
             service_fn(move |request| async move {
-                Ok::<_, Infallible>(accept(request, writes, deflate))
+                Ok::<_, Infallible>(accept(request, write_mode, deflate))
             }),
         ),
         WriteMode::Send => serve::run_tls(
@@ -50,12 +50,12 @@ fn main() -> io::Result<()> {
 
 fn accept(
     mut request: Request<Incoming>,
-    writes: WriteMode,
+    write_mode: WriteMode,
     deflate: Option<DeflateMode>,
 ) -> Response<String> {
     match upgrade::hyper(&mut request, &options(deflate)) {
         Ok((response, upgrading)) => {
-            match writes {
+            match write_mode {
                 WriteMode::Send => http2::spawn(async { echo!(upgrading.await?, send) }),
                 WriteMode::Feed => http2::spawn(async { echo!(upgrading.await?, feed) }),
             }

@@ -12,7 +12,7 @@ fn main() -> io::Result<()> {
     let served = runtime.block_on(async {
         let server = Server::bind(arguments.address).await?;
         serve::print_address(server.local_addr()?);
-        match arguments.writes {
+        match arguments.write_mode {
             WriteMode::Send => server.serve(send).await,
             WriteMode::Feed => server.serve(feed).await,
         }

@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
     if arguments.mode.http2 {
         return serve::run(arguments.address, serve_http2);
     }
-    match (arguments.mode.deflate, arguments.writes) {
+    match (arguments.mode.deflate, arguments.write_mode) {
         (Some(deflate), _) => {
             serve::run(arguments.address, move |stream| compressed(stream, deflate))
         }

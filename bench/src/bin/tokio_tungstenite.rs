@@ -27,7 +27,7 @@ static BROADCAST: LazyLock<broadcast::Sender<Message>> =
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Tls, Ability::FanOut])?;
-    match arguments.writes {
+    match arguments.write_mode {
         _ if arguments.mode.fan_out => serve::run_tls(&arguments, fan_out, fan_out),
         WriteMode::Send => serve::run_tls(&arguments, send, send),
         WriteMode::Feed => serve::run_tls(&arguments, feed, feed),

@@ -17,7 +17,7 @@ const FLUSH_THRESHOLD: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Tls])?;
-    match arguments.writes {
+    match arguments.write_mode {
         WriteMode::Send => serve::run_tls(&arguments, send, send),
         WriteMode::Feed => serve::run_tls(&arguments, batch, batch),
     }

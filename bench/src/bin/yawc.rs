@@ -34,7 +34,7 @@ static DEFLATE_POOL: LazyLock<DeflatePool> = LazyLock::new(|| DeflatePool::new(4
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse(&[Ability::Deflate, Ability::Http2])?;
     let deflate = arguments.mode.deflate;
-    match arguments.writes {
+    match arguments.write_mode {
         _ if arguments.mode.http2 => http2::run(
             arguments.address,
             service_fn(async |request| Ok::<_, Infallible>(accept(request))),
