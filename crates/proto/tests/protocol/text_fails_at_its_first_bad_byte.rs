@@ -23,7 +23,7 @@ fn no_more_than_the_invalid_byte_is_needed() {
         wire.truncate(2 + invalid.len());
         assert_eq!(refused(client, &wire, ProtocolError::InvalidUtf8), []);
         wire.pop();
-        let seen = feed(&mut client(), wire.chunks(1), Way::Borrowed);
+        let seen = feed(&mut client(), wire.chunks(1), InputMethod::Borrowed);
         assert_eq!(seen.error, None, "{invalid:x?}");
     }
 }
