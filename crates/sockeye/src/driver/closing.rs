@@ -30,6 +30,9 @@ pub(super) struct Ending {
     pub(super) closes_by_queue: bool,
     /// `true` once the closing handshake is complete.
     closed: bool,
+    /// `true` if the peer did not answer the close frame in time. It may still be reading what was
+    /// sent before.
+    unanswered: bool,
     failure: Option<Failure>,
 }
 
@@ -60,6 +63,7 @@ impl Ending {
             shuts_down_first: role == Role::Server,
             closes_by_queue: false,
             closed: false,
+            unanswered: false,
             failure: None,
         }
     }
@@ -78,6 +82,7 @@ impl Ending {
             shuts_down_first: false,
             closes_by_queue: false,
             closed: false,
+            unanswered: false,
             failure: None,
         }
     }
@@ -95,6 +100,11 @@ impl Ending {
     #[inline]
     pub(super) const fn step(&self) -> EndingStep {
         self.step
+    }
+
+    /// Returns whether the connection ended because the peer did not answer the close frame.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.unanswered
     }
 
     /// Returns whether the closing handshake is complete.
@@ -133,6 +143,7 @@ impl Ending {
 
     /// Fails the connection.
     fn fail(&mut self, error: Error) {
+        self.unanswered = matches!(error, Error::TimedOut(TimedOut::Closing));
         self.step = match error {
             Error::Protocol(_) | Error::ClosedMidMessage(_) => EndingStep::Flushing,
             _ => EndingStep::Done,

@@ -33,18 +33,24 @@ pub(super) enum WhenDropped {
 impl Drop for Driver {
     /// Writes the remaining output, ends the writing half and discards input until the peer has
     /// ended its half. TCP resets a transport that is dropped with input unread, or that receives
-    /// input later, and discards output that has not arrived.
+    /// input later, and discards output that has not arrived. A peer that did not answer the close
+    /// frame in time may be a slow reader: its next pong would cut off what it has yet to read.
     fn drop(&mut self) {
-        let done = self.ending.is_done() || matches!(self.transport, Transport::Gone);
+        let unanswered = self.ending.is_unanswered();
+        let done = self.ending.is_done() && !unanswered;
         let dropped_by_drain =
             self.member.as_ref().is_some_and(|member| member.stage() == DrainStage::Dropped);
-        if done || dropped_by_drain || self.when_dropped == WhenDropped::Drop {
+        if done
+            || dropped_by_drain
+            || matches!(self.transport, Transport::Gone)
+            || self.when_dropped == WhenDropped::Drop
+        {
             return;
         }
         let mut rest = self.take();
         if thread::panicking() {
             rest.close_after_panic();
-        } else if self.when_dropped == WhenDropped::Close {
+        } else if self.when_dropped == WhenDropped::Close && !unanswered {
             match handler::defer_close(rest) {
                 None => return,
                 Some(back) => rest = back,

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use sockeye::{CloseCode, Error, Message, Server, WebSocket};
+use sockeye::upgrade::Options;
+use sockeye::{CloseCode, Config, Error, Message, Server, TimedOut, WebSocket};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -67,4 +71,38 @@ async fn a_task_of_ones_own_sends_and_drops() {
     let mut ws = receive_what_was_sent(&url).await;
     let ended = timeout(TEST_TIMEOUT, ws.recv()).await.unwrap();
     assert!(matches!(ended, Err(Error::Disconnected)), "{ended:?}");
+}
+
+/// The pong of a slow reader reaches the server after the server stopped waiting for the reader's
+/// close frame. A server that had dropped the transport by then would reset it, and cut off the
+/// rest.
+#[tokio::test]
+async fn a_slow_reader_receives_everything_after_the_close_timeout() {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let (closed, mut when_closed) = mpsc::unbounded_channel();
+    let server = server
+        .options(Options::new().config(Config::new().close_timeout(Duration::from_millis(700))));
+    tokio::spawn(server.serve(move |mut ws: WebSocket| {
+        let closed = closed.clone();
+        async move {
+            ws.ping(b"alive").await?;
+            ws.send(vec![7; 200_000]).await?;
+            let result = ws.close(CloseCode::NORMAL_CLOSURE, "").await;
+            drop(ws);
+            closed.send(result).unwrap();
+            Ok::<(), Error>(())
+        }
+    }));
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut client = socket.connect(address).await.unwrap();
+    client.write_all(crate::peer::request("/", "").as_bytes()).await.unwrap();
+    let result = timeout(TEST_TIMEOUT, when_closed.recv()).await.unwrap().unwrap();
+    assert!(matches!(result, Err(Error::TimedOut(TimedOut::Closing))), "{result:?}");
+    client.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    let mut received = Vec::new();
+    timeout(TEST_TIMEOUT, client.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert!(received.ends_with(&[7, 0x88, 2, 0x03, 0xe8]), "{} bytes", received.len());
 }
