@@ -86,7 +86,8 @@ impl Session {
             while remaining > 0 {
                 match next(&mut peer).await? {
                     Some((OpCode::Binary, payload)) if payload == b"flood" => remaining -= 1,
-                    Some((OpCode::Ping, _)) => {}
+                    // A server may also send a pong that nobody asked for (RFC 6455 section 5.5.3).
+                    Some((OpCode::Ping | OpCode::Pong, _)) => {}
                     Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
                     Some(_) => return Err(SessionError::WrongEcho),
                 }

@@ -77,6 +77,7 @@ impl Session {
                     let _ = peer.send(OpCode::Close, &payload[..2]).await;
                     return peer.until_end(DISCONNECT_TIMEOUT).await;
                 }
+                Some((OpCode::Pong, _)) => {}
                 Some(_) => return Err(SessionError::WrongEcho),
                 None => return Err(SessionError::NoCloseFrame),
             }
@@ -95,6 +96,7 @@ async fn numbered(peer: &mut Peer) -> Result<Option<(u64, usize)>, SessionError>
             }
             Some((OpCode::Ping, payload)) => peer.send(OpCode::Pong, &payload).await?,
             Some((OpCode::Close, _)) | None => return Ok(None),
+            Some((OpCode::Pong, _)) => {}
             Some(_) => return Err(SessionError::WrongEcho),
         }
     }
