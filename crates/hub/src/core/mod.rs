@@ -1,0 +1,12 @@
+//! The state of a hub as pure data: no socket, clock or randomness. Time and random values are
+//! arguments, so that every transition can be tested and simulated.
+
+mod position;
+mod publication;
+mod room_name;
+mod session_id;
+
+pub use position::{Epoch, ParsePositionError, Position, Tag};
+pub use publication::{Publication, PublicationId};
+pub use room_name::{RoomName, RoomNameError};
+pub use session_id::{NodeId, SessionId, UserId};

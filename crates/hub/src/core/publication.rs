@@ -1,0 +1,57 @@
+use std::fmt;
+use std::sync::Arc;
+
+use sockeye::Message;
+
+use super::SessionId;
+
+/// The identity that a publisher gives to a publication, so that it can be published again after a
+/// lost acknowledgement without being stored twice. Clones share the text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PublicationId(Arc<str>);
+
+impl PublicationId {
+    /// Wraps the publisher's identity of a publication.
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// Returns the identity as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PublicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// A message that was published to a room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// The message, as the room's members receive it.
+    pub message: Message,
+    /// The publisher's identity of this publication, if it gave one.
+    pub id: Option<PublicationId>,
+    /// The session that published it; `None` for the server's own publications.
+    pub publisher: Option<SessionId>,
+    /// Names and values that members can filter by, sorted by name.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Publication {
+    /// Wraps a message of the server without id and tags.
+    pub fn new(message: impl Into<Message>) -> Self {
+        Self { message: message.into(), id: None, publisher: None, tags: Vec::new() }
+    }
+
+    /// Returns the bytes that the publication is charged with in histories and queues: its payload,
+    /// id and tags.
+    pub fn size(&self) -> usize {
+        let tags = self.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let id = self.id.as_ref().map_or(0, |id| id.as_str().len());
+        self.message.len() + id + tags
+    }
+}

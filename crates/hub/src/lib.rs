@@ -1,0 +1,3 @@
+//! Sessions, rooms, presence and history with exact recovery, over any WebSocket of `sockeye`.
+
+pub mod core;
