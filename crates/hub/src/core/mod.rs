@@ -1,6 +1,8 @@
 //! The state of a hub as pure data: no socket, clock or randomness. Time and random values are
 //! arguments, so that every transition can be tested and simulated.
 
+pub mod filter;
+
 mod position;
 mod publication;
 mod room_name;
