@@ -2,6 +2,7 @@
 //! arguments, so that every transition can be tested and simulated.
 
 pub mod filter;
+pub mod topics;
 
 mod position;
 mod publication;
