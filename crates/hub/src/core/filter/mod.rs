@@ -57,16 +57,17 @@ pub enum Expression {
 }
 
 impl Filter {
-    /// The maximum number of expressions inside each other. Enough for an "all" of "any" of "not" on
-    /// the server's and the client's side of one more "all"; evaluation recurses this deep.
+    /// The maximum number of expressions inside each other, which bounds the recursion of an
+    /// evaluation. "Any" of "all" of "not" of tags, inside an "all" with a filter of the server, is
+    /// five deep.
     pub const MAX_DEPTH: usize = 8;
 
-    /// The maximum number of expressions, and of values that tags are compared with, together. It
-    /// bounds the time of an evaluation: some 100 comparisons.
+    /// The maximum number of expressions and of values that tags are compared with, together. It
+    /// bounds the time of an evaluation.
     pub const MAX_NODES: usize = 128;
 
-    /// The maximum length of all names and values together, in bytes. With the nodes it bounds the
-    /// memory of a filter to some 16 KiB.
+    /// The maximum length of all names and values together, in bytes. With
+    /// [`MAX_NODES`](Self::MAX_NODES) it bounds the memory of a filter to 24 KiB.
     pub const MAX_TEXT: usize = 4096;
 
     /// Creates a filter from its outermost operation.

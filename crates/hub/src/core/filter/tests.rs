@@ -71,7 +71,10 @@ fn a_filter_is_bounded_in_depth() {
     }
     let depth = Filter::MAX_DEPTH + 1;
     assert_eq!(Filter::not(filter.clone()), Err(FilterError::TooDeep { depth }));
-    assert_eq!(Filter::all([filter]), Err(FilterError::TooDeep { depth }));
+    let shallow = || Filter::tag("a", Condition::Exists).unwrap();
+    for filters in [[filter.clone(), shallow()], [shallow(), filter]] {
+        assert_eq!(Filter::all(filters), Err(FilterError::TooDeep { depth }));
+    }
 }
 
 #[test]

@@ -77,6 +77,12 @@ impl Memberships {
         Some(place)
     }
 
+    /// Returns the number of entries of the list and of the index for which there is memory.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity() + self.index.as_ref().map_or(0, |index| index.capacity())
+    }
+
     fn position(&self, room: RoomKey, hasher: &RandomState) -> Option<usize> {
         let Some(index) = &self.index else {
             return self.entries.iter().position(|entry| entry.room == room);
