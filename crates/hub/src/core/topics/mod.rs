@@ -62,7 +62,7 @@ pub struct Topics {
     limits: Limits,
     /// Hashes with a random key, as clients choose the names of rooms. No result depends on it.
     hasher: RandomState,
-    names: HashTable<Name>,
+    names: HashTable<NameEntry>,
     rooms: RoomSlab,
     members: Pages<Memberships>,
     member_count: usize,
@@ -112,12 +112,13 @@ pub struct Counts {
     pub memberships: usize,
 }
 
-/// A room's key by the hash of its name. The hash is kept, so that growing the table does not read
-/// the names.
+/// A room's key by its name. The hash is kept, so that growing the table does not read the names,
+/// and the name, which the room has too, so that a search does not wait for the room's memory first.
 #[derive(Debug)]
-struct Name {
+struct NameEntry {
     hash: u32,
     room: RoomKey,
+    name: RoomName,
 }
 
 impl Topics {
@@ -209,10 +210,8 @@ impl Topics {
     /// Returns the key of an occupied room.
     pub fn room(&self, name: &str) -> Option<RoomKey> {
         let hash = self.hash(name);
-        let found = self.names.find(widen(hash), |entry| {
-            entry.hash == hash && self.name(entry.room).is_some_and(|room| room.as_str() == name)
-        });
-        found.map(|entry| entry.room)
+        let matches = |entry: &NameEntry| entry.hash == hash && entry.name.as_str() == name;
+        self.names.find(widen(hash), matches).map(|entry| entry.room)
     }
 
     /// Returns the name of an occupied room.
@@ -277,7 +276,8 @@ impl Topics {
         }
         let room = self.rooms.insert(Room::new(name.clone()));
         let hash = self.hash(name.as_str());
-        self.names.insert_unique(widen(hash), Name { hash, room }, |name| widen(name.hash));
+        let entry = NameEntry { hash, room, name: name.clone() };
+        self.names.insert_unique(widen(hash), entry, |entry| widen(entry.hash));
         Ok(room)
     }
 
@@ -304,7 +304,7 @@ impl Topics {
             entry.remove();
         }
         if self.names.len() < self.names.capacity() / 4 {
-            self.names.shrink_to(self.names.len() * 2, |name| widen(name.hash));
+            self.names.shrink_to(self.names.len() * 2, |entry| widen(entry.hash));
         }
         Some(name)
     }
