@@ -4,12 +4,15 @@
 pub mod filter;
 pub mod topics;
 
+pub mod outbox;
 mod position;
 mod publication;
+mod room_key;
 mod room_name;
 mod session_id;
 
 pub use position::{Epoch, ParsePositionError, Position, Tag};
 pub use publication::{Publication, PublicationId};
+pub use room_key::RoomKey;
 pub use room_name::{RoomName, RoomNameError};
 pub use session_id::{NodeId, SessionId, UserId};
