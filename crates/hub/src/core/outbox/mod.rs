@@ -160,10 +160,7 @@ impl<T> Outbox<T> {
             self.counts.skipped += 1;
             return Pushed::Done;
         }
-        let publication = match self.supersede(now, publication) {
-            Some(publication) => publication,
-            None => return Pushed::Done,
-        };
+        let Some(publication) = self.supersede(now, publication) else { return Pushed::Done };
         let pushed = match self.make_space(&publication) {
             Space::Made => {
                 self.enqueue(now, publication);
