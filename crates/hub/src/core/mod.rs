@@ -5,6 +5,8 @@ pub mod filter;
 pub mod topics;
 
 pub mod outbox;
+pub mod continuity;
+pub mod history;
 mod position;
 mod publication;
 mod room_key;

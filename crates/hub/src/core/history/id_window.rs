@@ -1,0 +1,53 @@
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::core::{PublicationId, Tag};
+
+/// The places of recent publications by the publishers' ids, so that a publication that is
+/// published again is found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct IdWindow {
+    places: HashMap<PublicationId, (u64, Tag)>,
+    order: VecDeque<(Instant, PublicationId)>,
+    bytes: usize,
+}
+
+impl IdWindow {
+    /// The time for which an id is remembered. Centrifuge's default.
+    pub(super) const AGE: Duration = Duration::from_secs(300);
+    /// The maximum number of ids. The oldest one is forgotten first.
+    pub(super) const COUNT: usize = 4_096;
+    /// The maximum sum of the lengths of all ids, in bytes. The oldest one is forgotten first.
+    pub(super) const BYTES: usize = 256 << 10;
+
+    pub(super) fn find(&self, id: &PublicationId) -> Option<(u64, Tag)> {
+        self.places.get(id).copied()
+    }
+
+    /// Remembers an id that is not in the window.
+    pub(super) fn insert(&mut self, now: Instant, id: PublicationId, offset: u64, tag: Tag) {
+        self.bytes += id.as_str().len();
+        self.places.insert(id.clone(), (offset, tag));
+        self.order.push_back((now, id));
+        self.trim(now);
+    }
+
+    /// Forgets the ids that are too old or too many.
+    pub(super) fn trim(&mut self, now: Instant) {
+        while let Some((inserted, _)) = self.order.front() {
+            let expired = now.saturating_duration_since(*inserted) >= Self::AGE;
+            if !expired && self.order.len() <= Self::COUNT && self.bytes <= Self::BYTES {
+                break;
+            }
+            if let Some((_, id)) = self.order.pop_front() {
+                self.bytes -= id.as_str().len();
+                self.places.remove(&id);
+            }
+        }
+    }
+
+    /// Returns when the oldest id expires.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        self.order.front().and_then(|(inserted, _)| inserted.checked_add(Self::AGE))
+    }
+}

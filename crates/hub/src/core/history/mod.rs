@@ -1,0 +1,31 @@
+//! The history of a room: a log of its last publications, and the proof that a reader who was at a
+//! position gets all publications after it.
+//!
+//! A position is *proven* by a page of a log if their epochs are equal and one of these holds:
+//!
+//! - (a) the position is the top of the log, with the same tag;
+//! - (b) the entry at its offset is retained, with the same tag;
+//! - (c) the entry after it is retained, and names the position's tag as its previous one;
+//! - (d) its offset is 0 and the first retained entry has no predecessor, which is (c) for the
+//!   position before the first publication;
+//! - (e) the position was the top at an instant after which the store retains everything, and the
+//!   store retains nothing that is not newer. Only a node that follows the room can use this, for
+//!   stores that do not tell the predecessor of an entry.
+//!
+//! Everything else is a gap with a [reason](GapReason), and nothing is handed out: a recovery is
+//! complete or it is none. [`Page::after`] is the one place that decides this, for every store.
+
+mod entry;
+mod gap;
+mod id_window;
+mod log;
+mod page;
+mod range;
+mod retention;
+
+pub use entry::{Entry, Previous};
+pub use gap::{Gap, GapReason};
+pub use log::{Appended, Log, Recovery};
+pub use page::Page;
+pub use range::{Direction, Limit, Range};
+pub use retention::Retention;
