@@ -11,20 +11,21 @@ use crate::core::{Epoch, Position};
 ///
 /// ```text
 ///   ┌─────────┐ page  ┌─────────┐ all sent ┌───────────┐ reached the chain
-///   │ reading │ ────► │ sending │ ───────► │ releasing │ ─────────────────► complete
+///   │ reading │ ────► │ sending │ ───────► │ releasing │ ─────────────────► in step
 ///   └─────────┘ ◄──── └─────────┘          └───────────┘
 ///     │    ▲     more, or the chain             │ held overflowed
 ///     │    │     is beyond what is held         ▼
 ///     │    └──────────────────────────────── (reading)
-///     │ unproven            ┌───────┐ the chain reaches the session's position
-///     └────────► gap        │ ahead │ ─────────────────► complete, or gap
-///                           └───────┘ ◄─ (sending, the session is beyond the chain)
+///     │ unproven    ┌───────┐ the chain reaches the session's position
+///     └────► gap ─► │ ahead │ ──────────────────────────► in step
+///             │     └───────┘ ◄─ (sending, the session is beyond the chain)
+///             └───────────────────────────────► in step
 /// ```
 ///
 /// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live)
 /// and [`on_gap`](Self::on_gap), in order, and nothing to the session directly. With
-/// [`CatchUpOutput::Complete`] or [`CatchUpOutput::Gap`] the session is in step with the chain:
-/// everything that the chain delivers afterwards goes to the session directly.
+/// [`CatchUpOutput::InStep`] that ends: everything that the chain outputs afterwards goes to the
+/// session directly.
 #[derive(Debug)]
 pub struct CatchUp {
     config: CatchUpConfig,
@@ -38,6 +39,10 @@ pub struct CatchUp {
     held: Held<Entry>,
     /// Whether a page was accepted: the limit is judged by the first one.
     accepted: bool,
+    /// Whether no gap was told.
+    recovered: bool,
+    /// Whether the chain had a gap since the last page was asked for.
+    chain_restarted: bool,
 }
 
 /// The settings of a [`CatchUp`].
@@ -70,13 +75,19 @@ pub enum CatchUpOutput {
     Read(Read),
     /// Deliver these to the session, and poll again.
     Deliver(Vec<Entry>),
-    /// The session has everything up to the position, which is the chain's.
-    Complete(Position),
-    /// Nothing is proven after the last delivered publication, or after the presented position. The
-    /// session continues from the gap's position, which is the chain's. For
-    /// [`GapReason::RolledBack`] and [`GapReason::Epoch`] the chain should be told to
-    /// [suspect](super::Chain::suspect) its own position.
+    /// Tell the session that publications may have been missed: nothing is proven after the last
+    /// delivered publication or the presented position. Poll again. For [`GapReason::RolledBack`]
+    /// and [`GapReason::Epoch`] the chain should be told to [suspect](super::Chain::suspect) its
+    /// own position.
     Gap(Gap),
+    /// The session is where the chain is.
+    InStep {
+        /// The position of the session and the chain.
+        position: Position,
+        /// Whether the session has all publications after the position that it presented: no gap
+        /// was told.
+        recovered: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -101,8 +112,11 @@ enum State {
     Releasing,
     /// The session's position is beyond the chain's.
     Ahead,
-    /// The end is to be told.
-    Failed(GapReason),
+    /// A gap is to be told. `top` is the top of the leader that told of a rollback.
+    Failed {
+        reason: GapReason,
+        top: Option<Position>,
+    },
     Done,
 }
 
@@ -118,6 +132,8 @@ impl CatchUp {
             live,
             held: Held::new(config.held),
             accepted: false,
+            recovered: true,
+            chain_restarted: false,
         }
     }
 
@@ -154,9 +170,14 @@ impl CatchUp {
     /// Handles a gap of the chain, which continues from `position`.
     pub fn on_gap(&mut self, position: Position) {
         self.live = position;
+        self.chain_restarted = true;
         self.drop_held();
+        if let State::Failed { top, .. } = &mut self.state {
+            *top = None;
+        }
         if self.is_ahead() {
-            self.on_chain_moved();
+            let in_step = self.position == position;
+            self.state = if in_step { State::Releasing } else { State::Asking { leader: true } };
         }
     }
 
@@ -167,15 +188,15 @@ impl CatchUp {
             self.state = State::Asking { leader };
             return;
         }
-        match page.after(&self.position, None) {
+        match page.after(&self.position) {
             Ok(missed) if self.accepted || self.is_within_limit(page, missed) => {
                 self.accepted = true;
                 let rest = page.entries.len() - missed.len()..page.entries.len();
                 self.state = State::Sending { page: Arc::clone(page), rest, leader, base };
             }
-            Ok(_) => self.fail(GapReason::Limit),
+            Ok(_) => self.fail(GapReason::Limit, page),
             Err(_) if !leader => self.state = State::Asking { leader: true },
-            Err(reason) => self.fail(reason),
+            Err(reason) => self.fail(reason, page),
         }
     }
 
@@ -194,6 +215,7 @@ impl CatchUp {
                 State::Asking { leader } => {
                     let read = Read { after: self.position, leader: *leader };
                     self.state = State::Reading { leader: *leader, base: self.base };
+                    self.chain_restarted = false;
                     return CatchUpOutput::Read(read);
                 }
                 State::Sending { page, rest, leader, base } => {
@@ -210,7 +232,8 @@ impl CatchUp {
                 State::Releasing => {
                     if self.held.len() == 0 {
                         self.state = State::Done;
-                        return CatchUpOutput::Complete(self.position);
+                        let (position, recovered) = (self.position, self.recovered);
+                        return CatchUpOutput::InStep { position, recovered };
                     }
                     let limit = Limit { count: self.config.chunk.max(1), bytes: budget };
                     let mut chunk = Vec::new();
@@ -225,12 +248,9 @@ impl CatchUp {
                     }
                     return self.deliver(chunk);
                 }
-                State::Failed(reason) => {
-                    let gap = Gap { position: self.live, reason: *reason };
-                    self.drop_held();
-                    self.position = self.live;
-                    self.state = State::Done;
-                    return CatchUpOutput::Gap(gap);
+                State::Failed { reason, top } => {
+                    let (reason, top) = (*reason, *top);
+                    return CatchUpOutput::Gap(self.restart(reason, top));
                 }
                 State::Reading { .. } | State::Ahead | State::Done => return CatchUpOutput::Wait,
             }
@@ -250,17 +270,33 @@ impl CatchUp {
         CatchUpOutput::Deliver(chunk)
     }
 
-    /// Ends the recovery with a gap, unless the chain itself passes the session's position and
-    /// hence delivers all that follows.
-    fn fail(&mut self, reason: GapReason) {
-        let rolled_back = matches!(reason, GapReason::RolledBack | GapReason::Epoch);
-        if self.meet() {
-            self.state = State::Releasing;
-        } else if !rolled_back && self.is_beyond_chain() {
-            self.state = State::Ahead;
+    /// Continues after a page did not prove the session's position. If the chain itself passes the
+    /// position, it delivers all that follows, and there is no gap.
+    fn fail(&mut self, reason: GapReason, page: &Page) {
+        let lost = matches!(reason, GapReason::RolledBack | GapReason::Epoch);
+        self.state = if self.meet() {
+            State::Releasing
+        } else if self.chain_restarted {
+            State::Asking { leader: true }
+        } else if !lost && self.is_beyond_chain() {
+            self.go_ahead()
         } else {
-            self.state = State::Failed(reason);
-        }
+            let top = (reason == GapReason::RolledBack).then_some(page.top);
+            State::Failed { reason, top }
+        };
+    }
+
+    /// Continues from the chain's position after a gap. If the store was rolled back and the chain
+    /// is behind, what the chain delivers up to the top may be what the session saw before the
+    /// rollback: then the session continues from the top.
+    fn restart(&mut self, reason: GapReason, top: Option<Position>) -> Gap {
+        let live = self.live;
+        let top = top.filter(|top| top.epoch == live.epoch && top.offset > live.offset);
+        self.recovered = false;
+        self.position = top.unwrap_or(live);
+        self.drop_held();
+        self.state = if top.is_some() { self.go_ahead() } else { State::Releasing };
+        Gap { position: self.position, reason }
     }
 
     /// Continues after the last entry of a page was sent. `leader` and `base` tell how and when the
@@ -270,17 +306,23 @@ impl CatchUp {
             State::Releasing
         } else if page.remaining > 0 {
             State::Asking { leader: false }
-        } else if self.is_beyond_chain() {
-            State::Ahead
-        } else if !leader || self.base != *base {
+        } else if self.is_beyond_chain() && !self.chain_restarted {
+            self.go_ahead()
+        } else if !leader || self.chain_restarted || self.base != *base {
             // The page is of a replica that lags, or the chain moved while it was sent.
             State::Asking { leader: true }
         } else if self.position.epoch != self.live.epoch {
-            State::Failed(GapReason::Epoch)
+            State::Failed { reason: GapReason::Epoch, top: None }
         } else {
             // The leader does not know what the chain delivered.
-            State::Failed(GapReason::RolledBack)
+            State::Failed { reason: GapReason::RolledBack, top: None }
         };
+    }
+
+    /// Waits for the chain, and ignores what it delivers until then: the session has it.
+    fn go_ahead(&mut self) -> State {
+        self.drop_held();
+        State::Ahead
     }
 
     /// Continues after the chain moved while the session's position was beyond the chain's.

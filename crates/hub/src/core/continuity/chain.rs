@@ -33,8 +33,6 @@ pub struct Chain {
     last: Option<Position>,
     /// Places of the last delivered publications, so that repeats are told from a rollback.
     recent: VecDeque<(u64, Tag)>,
-    /// An instant after which everything that may have been missed was published.
-    verified: Option<Instant>,
     suspended: bool,
     pending: Option<Pending>,
     held: Held<Arrival>,
@@ -102,7 +100,6 @@ pub struct ChainOutput {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     ask: Ask,
-    issued: Instant,
     /// [`Chain::arrivals`] when the question was asked.
     arrivals: u64,
     /// [`Chain::last`] when the question was asked.
@@ -135,7 +132,6 @@ impl Chain {
             config,
             last: None,
             recent: VecDeque::new(),
-            verified: None,
             suspended: true,
             pending: None,
             held: Held::new(config.held),
@@ -197,16 +193,15 @@ impl Chain {
     pub fn on_top(&mut self, now: Instant, token: u64, top: Position) -> ChainOutput {
         let Some(pending) = self.answered(token) else { return ChainOutput::default() };
         let Some(last) = self.last else {
-            self.restart(now, top, pending.issued);
+            self.restart(now, top);
             return self.settle(now, &pending, None, ChainOutput::default());
         };
         if let Question::ReplaceEpoch { .. } = pending.ask.question {
-            self.restart(now, top, pending.issued);
+            self.restart(now, top);
             let gap = Some(Gap { position: top, reason: GapReason::RolledBack });
             return self.settle(now, &pending, None, ChainOutput { gap, ..ChainOutput::default() });
         }
         if self.has_passed(&pending, &last, &top) {
-            self.verified = Some(pending.issued);
             if self.suspended {
                 return self.settle(now, &pending, None, ChainOutput::default());
             }
@@ -226,7 +221,7 @@ impl Chain {
             return self.failed(now, pending);
         }
         let mut output = ChainOutput::default();
-        match page.after(&last, self.verified) {
+        match page.after(&last) {
             Ok(entries) => {
                 for entry in entries {
                     self.advance(now, entry);
@@ -237,7 +232,6 @@ impl Chain {
                     output.ask = Some(self.read(now, after, read.leader));
                     return output;
                 }
-                self.verified = Some(pending.issued);
             }
             Err(_) if !read.leader => {
                 output.ask = Some(self.read(now, last, true));
@@ -250,7 +244,7 @@ impl Chain {
             }
             Err(reason) => {
                 let position = page.top;
-                self.restart(now, position, pending.issued);
+                self.restart(now, position);
                 output.gap = Some(Gap { position, reason });
             }
         }
@@ -314,7 +308,7 @@ impl Chain {
         let ask = Ask { token: self.next_token, question };
         self.next_token += 1;
         let (arrivals, last) = (self.arrivals, self.last);
-        self.pending = Some(Pending { ask, issued: now, arrivals, last });
+        self.pending = Some(Pending { ask, arrivals, last });
         self.check_at = now + self.config.silence + self.config.jitter;
         ask
     }
@@ -351,11 +345,10 @@ impl Chain {
     }
 
     /// Continues from a position that nothing links to the last one.
-    fn restart(&mut self, now: Instant, position: Position, verified: Instant) {
+    fn restart(&mut self, now: Instant, position: Position) {
         self.last = Some(position);
         self.recent.clear();
         self.recent.push_back((position.offset, position.tag));
-        self.verified = Some(verified);
         self.check_at = now + self.config.silence + self.config.jitter;
     }
 

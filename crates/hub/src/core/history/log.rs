@@ -128,15 +128,14 @@ impl Log {
                 take(self.entries.range(..self.index(start)).rev(), range.limit)
             }
         };
-        let oldest = self.entries.front().map(|(_, entry)| entry.offset);
-        Page { range, top: self.top(), oldest, entries, remaining, complete_since: None }
+        Page { range, top: self.top(), entries, remaining }
     }
 
     /// Returns everything after a position, or a gap: never a part. `limit` is the number of missed
     /// publications beyond which the answer is a gap.
     pub fn recover(&mut self, now: Instant, from: &Position, limit: usize) -> Recovery {
         let page = self.read(now, Range::forwards(Limit::NONE).at(from.offset));
-        match page.after(from, None) {
+        match page.after(from) {
             Ok(missed) if missed.len() <= limit => {
                 Recovery::Complete { publications: missed.to_vec(), position: self.top() }
             }

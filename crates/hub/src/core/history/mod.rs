@@ -7,13 +7,13 @@
 //! - (b) the entry at its offset is retained, with the same tag;
 //! - (c) the entry after it is retained, and names the position's tag as its previous one;
 //! - (d) its offset is 0 and the first retained entry has no predecessor, which is (c) for the
-//!   position before the first publication;
-//! - (e) the position was the top at an instant after which the store retains everything, and the
-//!   store retains nothing that is not newer. Only a node that follows the room can use this, for
-//!   stores that do not tell the predecessor of an entry.
+//!   position before the first publication.
 //!
 //! Everything else is a gap with a [reason](GapReason), and nothing is handed out: a recovery is
 //! complete or it is none. [`Page::after`] is the one place that decides this, for every store.
+//!
+//! A store that does not tell predecessors has (a) and (b) only: it retains one entry more than it
+//! promises, and keeps a room's last entry as long as it wants quiet rooms to go on without a gap.
 
 mod entry;
 mod gap;

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use super::{Direction, Entry, GapReason, Previous, Range};
 use crate::core::{Position, Tag};
 
@@ -12,16 +10,11 @@ pub struct Page {
     /// equal only if nothing was published between them. A store that forgets a room's top with
     /// its last entry answers the newest place of the whole store, whose offsets all rooms share.
     pub top: Position,
-    /// The offset of the oldest retained entry, in the range or before it.
-    pub oldest: Option<u64>,
     /// The retained entries in the direction of the range, without holes, beginning with the first
     /// retained one in the range.
     pub entries: Vec<Entry>,
     /// The number of retained entries that follow in the direction of the range.
     pub remaining: u64,
-    /// The instant after which the store retains every publication, for stores that do not tell
-    /// predecessors. Such a store subtracts its maximum age from the time of the answer.
-    pub complete_since: Option<Instant>,
 }
 
 impl Page {
@@ -47,17 +40,12 @@ impl Page {
     }
 
     /// Returns the entries of the page after `position`, if the position is proven: then they are
-    /// all publications after it, up to the end of the page. `verified` is an instant at which
-    /// `position` is known to have been the top.
+    /// all publications after it, up to the end of the page.
     ///
     /// # Errors
     /// The reason why continuity cannot be proven. Of a page that does not
     /// [cover](Self::covers) the position: [`GapReason::Trimmed`].
-    pub fn after(
-        &self,
-        position: &Position,
-        verified: Option<Instant>,
-    ) -> Result<&[Entry], GapReason> {
+    pub fn after(&self, position: &Position) -> Result<&[Entry], GapReason> {
         if !self.covers(position) {
             return Err(GapReason::Trimmed);
         }
@@ -67,7 +55,7 @@ impl Page {
         let next = self.entries.partition_point(|entry| entry.offset <= position.offset);
         let (until, after) = self.entries.split_at(next);
         let at = until.last().filter(|entry| entry.offset == position.offset);
-        self.prove(position, at, after.first(), verified)?;
+        self.prove(position, at, after.first())?;
         if is_linked(position, after) { Ok(after) } else { Err(GapReason::Trimmed) }
     }
 
@@ -77,7 +65,6 @@ impl Page {
         position: &Position,
         at: Option<&Entry>,
         next: Option<&Entry>,
-        verified: Option<Instant>,
     ) -> Result<(), GapReason> {
         let same = |tag: Tag| if tag == position.tag { Ok(()) } else { Err(GapReason::RolledBack) };
         if position.offset > self.top.offset {
@@ -93,19 +80,9 @@ impl Page {
         }
         // (c) and (d)
         match next.and_then(|next| next.previous) {
-            Some(Previous { offset, tag: Some(tag) }) if offset == position.offset => {
-                return same(tag);
-            }
-            Some(Previous { offset, .. }) if offset > position.offset => {
-                return Err(GapReason::Trimmed);
-            }
-            _ => {}
+            Some(Previous { offset, tag: Some(tag) }) if offset == position.offset => same(tag),
+            _ => Err(GapReason::Trimmed),
         }
-        // (e)
-        let retained = matches!((verified, self.complete_since),
-            (Some(verified), Some(since)) if verified >= since);
-        let only_newer = self.oldest.is_none_or(|oldest| oldest > position.offset);
-        if retained && only_newer { Ok(()) } else { Err(GapReason::Trimmed) }
     }
 
     /// Returns whether the page has an entry with this offset and tag.

@@ -1,0 +1,75 @@
+//! A simulation of one room: publishers, a store that loses and rolls back, a bus that drops,
+//! repeats and reorders, nodes, and observers who come and go. Whatever happens, an observer is
+//! given the next publication of the store or is told a gap, and in the end everybody is at the
+//! top.
+//!
+//! `HUB_SIMULATION_SEEDS=10000` runs more seeds, `HUB_SIMULATION_SEED=42` one of them, with a trace.
+
+mod node;
+mod observer;
+mod random;
+mod store;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use random::Random;
+use sockeye_hub::core::history::{Limit, Retention};
+use world::{Faults, Scenario, Summary, World};
+
+const SEEDS: u64 = 300;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|value| value.parse().expect(variable))
+}
+
+/// Runs many seeds of the scenarios that `draw` draws, and returns their sums.
+fn run(test: &str, seeds: u64, draw: fn(&mut Random) -> Scenario) -> Summary {
+    let one = number("HUB_SIMULATION_SEED");
+    let seeds = number("HUB_SIMULATION_SEEDS").unwrap_or(seeds);
+    let mut sum = Summary::default();
+    for seed in one.map_or(0..seeds, |seed| seed..seed + 1) {
+        let run = || {
+            let mut random = Random::new(seed);
+            let scenario = draw(&mut random);
+            if one.is_some() {
+                eprintln!("{scenario:#?}");
+            }
+            World::new(scenario, random, one.is_some()).run()
+        };
+        let summary = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            eprintln!(
+                "seed {seed} failed; with a trace: HUB_SIMULATION_SEED={seed} \
+                 cargo test -p sockeye-hub --test nothing_is_missed_silently {test}"
+            );
+            resume_unwind(panic)
+        });
+        sum.delivered += summary.delivered;
+        sum.gaps += summary.gaps;
+    }
+    println!("{test}: {sum:?}");
+    sum
+}
+
+#[test]
+fn an_observer_gets_the_next_publication_or_a_gap() {
+    let sum = run("an_observer_gets_the_next_publication_or_a_gap", SEEDS, world::draw);
+    assert!(sum.delivered > 0);
+}
+
+#[test]
+fn without_loss_in_the_store_there_is_no_gap() {
+    let sum = run("without_loss_in_the_store_there_is_no_gap", SEEDS / 3, |random| {
+        let scenario = world::draw(random);
+        let retention =
+            Retention { count: usize::MAX, age: Duration::from_secs(3_600), bytes: usize::MAX };
+        let mut bounds = scenario.bounds;
+        bounds.catch_up.limit = usize::MAX;
+        bounds.page = Limit { count: bounds.page.count.max(2), ..bounds.page };
+        let faults = Faults { restarts: false, removals: false, ..scenario.faults };
+        Scenario { faults, retention, bounds, ..scenario }
+    });
+    assert_eq!(sum.gaps, 0);
+    assert!(sum.delivered > 0);
+}
