@@ -93,8 +93,11 @@ impl Node {
         true
     }
 
-    pub(crate) fn leave(&mut self, number: usize) -> bool {
-        self.sessions.remove(&number).is_some()
+    pub(crate) fn leave(&mut self, number: usize) {
+        if let Some(Some((left, _))) = self.sessions.remove(&number) {
+            self.share
+                .remove(|reader| matches!(reader, Reader::Recovery(recovery) if *recovery == left));
+        }
     }
 
     pub(crate) fn on_publication(

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use sockeye_hub::core::history::{Entry, Gap};
 use sockeye_hub::core::{Epoch, Position, Tag};
@@ -13,9 +13,28 @@ pub(crate) struct Observer {
     /// The publication that it saw last, or that the last gap or join took it to.
     last_seen: Option<Tag>,
     seen: HashSet<Tag>,
-    pub(crate) gaps: u64,
-    pub(crate) delivered: u64,
+    pub(crate) summary: Summary,
     gap_in_recovery: bool,
+}
+
+/// What happened in one run or in many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) delivered: u64,
+    pub(crate) recovered: u64,
+    pub(crate) not_recovered: u64,
+    pub(crate) gaps: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.recovered += other.recovered;
+        self.not_recovered += other.not_recovered;
+        for (reason, count) in &other.gaps {
+            *self.gaps.entry(reason).or_default() += count;
+        }
+    }
 }
 
 impl Observer {
@@ -42,18 +61,20 @@ impl Observer {
         assert!(entry.offset > position.offset, "{entry:?} is out of order");
         self.position = Some(entry.position(epoch));
         self.last_seen = Some(entry.tag);
-        self.delivered += 1;
+        self.summary.delivered += 1;
     }
 
     pub(crate) fn on_gap(&mut self, store: &Store, gap: Gap) {
         self.continue_from(store, gap.position);
         self.gap_in_recovery = true;
-        self.gaps += 1;
+        *self.summary.gaps.entry(gap.reason.as_str()).or_default() += 1;
     }
 
-    pub(crate) fn on_in_step(&self, position: Position, recovered: bool) {
+    pub(crate) fn on_in_step(&mut self, position: Position, recovered: bool) {
         assert_eq!(self.position, Some(position));
         assert_eq!(recovered, !self.gap_in_recovery);
+        let count = &mut self.summary;
+        *(if recovered { &mut count.recovered } else { &mut count.not_recovered }) += 1;
     }
 
     /// Checks that nothing is outstanding.

@@ -7,7 +7,7 @@ use sockeye_hub::core::history::{Entry, Limit, Retention};
 use sockeye_hub::core::{Epoch, Publication, PublicationId};
 
 use super::node::{Answer, Bounds, Node, Query};
-use super::observer::Observer;
+use super::observer::{Observer, Summary};
 use super::random::Random;
 use super::store::Store;
 
@@ -38,13 +38,6 @@ pub(crate) struct Scenario {
     /// The mean time between two publications, in milliseconds.
     pub(crate) pace: u64,
     pub(crate) duration: u64,
-}
-
-/// The sums of one run.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Summary {
-    pub(crate) delivered: u64,
-    pub(crate) gaps: u64,
 }
 
 #[derive(Debug)]
@@ -144,10 +137,9 @@ impl World {
             assert!(self.nodes[node].is_following(number), "observer {number} never came in step");
             observer.check_is_at(&self.store, top);
         }
-        Summary {
-            delivered: self.observers.iter().map(|observer| observer.delivered).sum(),
-            gaps: self.observers.iter().map(|observer| observer.gaps).sum(),
-        }
+        let mut summary = Summary::default();
+        self.observers.iter().for_each(|observer| summary.add(&observer.summary));
+        summary
     }
 
     fn now(&self) -> Instant {

@@ -22,6 +22,9 @@ use crate::core::{Epoch, Position};
 ///             └───────────────────────────────► in step
 /// ```
 ///
+/// It keeps one page at most, which it shares with all sessions that read it, and a bounded number
+/// of live publications.
+///
 /// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live)
 /// and [`on_gap`](Self::on_gap), in order, and nothing to the session directly. With
 /// [`CatchUpOutput::InStep`] that ends: everything that the chain outputs afterwards goes to the

@@ -205,7 +205,7 @@ impl Chain {
             if self.suspended {
                 return self.settle(now, &pending, None, ChainOutput::default());
             }
-            self.check_at = now + self.config.silence + self.config.jitter;
+            self.check_at = self.next_check(now);
             return ChainOutput::default();
         }
         ChainOutput { ask: Some(self.read(now, last, true)), ..ChainOutput::default() }
@@ -254,7 +254,7 @@ impl Chain {
     /// Handles the failure of a question: it is asked again by [`on_timeout`](Self::on_timeout).
     pub fn on_failed(&mut self, now: Instant, token: u64) {
         if self.pending.is_some_and(|pending| pending.ask.token == token) {
-            self.check_at = now + self.config.retry;
+            self.check_at = after(now, self.config.retry);
         }
     }
 
@@ -267,7 +267,7 @@ impl Chain {
     /// Checks the top within the retry delay: something else knows a position that the chain has
     /// not reached, as a session that was recovered beyond it.
     pub fn suspect(&mut self, now: Instant) {
-        self.check_at = self.check_at.min(now + self.config.retry);
+        self.check_at = self.check_at.min(after(now, self.config.retry));
     }
 
     /// Returns when [`on_timeout`](Self::on_timeout) is to be called.
@@ -309,7 +309,7 @@ impl Chain {
         self.next_token += 1;
         let (arrivals, last) = (self.arrivals, self.last);
         self.pending = Some(Pending { ask, arrivals, last });
-        self.check_at = now + self.config.silence + self.config.jitter;
+        self.check_at = self.next_check(now);
         ask
     }
 
@@ -320,7 +320,7 @@ impl Chain {
     /// Repeats a question after a delay, as its answer was of no use.
     fn failed(&mut self, now: Instant, pending: Pending) -> ChainOutput {
         self.pending = Some(pending);
-        self.check_at = now + self.config.retry;
+        self.check_at = after(now, self.config.retry);
         ChainOutput::default()
     }
 
@@ -333,6 +333,10 @@ impl Chain {
                 && self.recent.contains(&(top.offset, top.tag)))
     }
 
+    fn next_check(&self, now: Instant) -> Instant {
+        after(now, self.config.silence.saturating_add(self.config.jitter))
+    }
+
     fn advance(&mut self, now: Instant, entry: &Entry) {
         if let Some(last) = &mut self.last {
             *last = entry.position(last.epoch);
@@ -341,7 +345,7 @@ impl Chain {
             self.recent.pop_front();
         }
         self.recent.push_back((entry.offset, entry.tag));
-        self.check_at = now + self.config.silence + self.config.jitter;
+        self.check_at = self.next_check(now);
     }
 
     /// Continues from a position that nothing links to the last one.
@@ -349,7 +353,7 @@ impl Chain {
         self.last = Some(position);
         self.recent.clear();
         self.recent.push_back((position.offset, position.tag));
-        self.check_at = now + self.config.silence + self.config.jitter;
+        self.check_at = self.next_check(now);
     }
 
     /// Delivers what was held, drops what the answer explains, and asks again about the rest.
@@ -377,11 +381,12 @@ impl Chain {
                         .is_some_and(|page| page.top.epoch == last.epoch && page.contains(entry)))
             {
                 // A repeat, or part of what a gap skipped.
+            } else if pending.explains(number) {
+                // The leader was asked after this arrived, and does not have it: it was lost, or it
+                // is of a former epoch.
             } else if same_epoch && entry.follows(&last) {
                 self.advance(now, entry);
                 output.deliver.push(arrival.entry);
-            } else if pending.explains(number) {
-                // The store had this publication before the answer, and does not have it now.
             } else if same_epoch && entry.offset <= last.offset {
                 self.unexplained = self.unexplained.max(number);
                 leader = true;
@@ -400,4 +405,9 @@ impl Chain {
         }
         output
     }
+}
+
+/// Returns the instant after a delay; within a day, if it is beyond what an instant can be.
+fn after(now: Instant, delay: Duration) -> Instant {
+    now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(86_400))
 }

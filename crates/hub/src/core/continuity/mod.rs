@@ -14,6 +14,8 @@ mod catch_up;
 mod chain;
 mod held;
 mod read_share;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{Ask, Question, Read};
 pub use catch_up::{CatchUp, CatchUpConfig, CatchUpOutput};

@@ -5,8 +5,8 @@ use crate::core::history::{Limit, Page, Range};
 /// Thousands of sessions that return at once cost few reads.
 ///
 /// A reader is answered by a read that began after it asked, so that its page is never older than
-/// the question. `R` names a reader; the number of waiting readers is bounded by their owner, as
-/// each asks once at a time.
+/// the question. `R` names a reader. A reader asks once at a time, and is [removed](Self::remove)
+/// when it goes: so there are never more of them than sessions in the room, and the chain.
 #[derive(Debug)]
 pub struct ReadShare<R> {
     limit: Limit,
@@ -66,6 +66,12 @@ impl<R> ReadShare<R> {
     pub fn on_failed(&mut self) -> Shared<R> {
         let readers = self.take(|_| true);
         Shared { readers, read: self.next() }
+    }
+
+    /// Removes the readers that match, as those of a session that left. A page that answers nobody is
+    /// still to be handed over.
+    pub fn remove(&mut self, matches: impl Fn(&R) -> bool) {
+        self.waiting.retain(|waiting| !matches(&waiting.reader));
     }
 
     /// Returns the number of waiting readers.

@@ -24,8 +24,11 @@ impl IdWindow {
         self.places.get(id).copied()
     }
 
-    /// Remembers an id that is not in the window.
+    /// Remembers an id that is not in the window, unless it alone exceeds the bound in bytes.
     pub(super) fn insert(&mut self, now: Instant, id: PublicationId, offset: u64, tag: Tag) {
+        if id.as_str().len() > Self::BYTES {
+            return;
+        }
         self.bytes += id.as_str().len();
         self.places.insert(id.clone(), (offset, tag));
         self.order.push_back((now, id));

@@ -22,6 +22,8 @@ mod log;
 mod page;
 mod range;
 mod retention;
+#[cfg(test)]
+mod tests;
 
 pub use entry::{Entry, Previous};
 pub use gap::{Gap, GapReason};
