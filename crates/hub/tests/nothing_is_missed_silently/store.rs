@@ -23,6 +23,8 @@ pub(crate) struct Sequence {
     /// The newest place of the whole store.
     newest: (u64, Tag),
     entries: VecDeque<(Instant, Entry)>,
+    /// Whether an entry of the room was ever trimmed: until then, it knows which one is the first.
+    trimmed: bool,
     retention: Retention,
 }
 
@@ -30,7 +32,7 @@ impl History {
     pub(crate) fn new(now: Instant, shared: bool, epoch: Epoch, retention: Retention) -> Self {
         if shared {
             let (newest, entries) = ((0, Tag::NONE), VecDeque::new());
-            Self::Sequence(Sequence { epoch, newest, entries, retention })
+            Self::Sequence(Sequence { epoch, newest, entries, trimmed: false, retention })
         } else {
             Self::Log(Box::new(Log::new(now, epoch, retention)))
         }
@@ -66,21 +68,37 @@ impl Sequence {
                 break;
             }
             self.entries.pop_front();
+            self.trimmed = true;
         }
+    }
+
+    fn remove(&mut self) {
+        self.trimmed |= !self.entries.is_empty();
+        self.entries.clear();
+    }
+
+    /// The predecessor of the first retained entry.
+    fn before_first(&self) -> Option<Previous> {
+        (!self.trimmed).then_some(Previous { offset: 0, tag: Some(Tag::NONE) })
     }
 
     fn top(&mut self, now: Instant) -> Position {
         self.trim(now);
-        let (offset, tag) =
-            self.entries.back().map_or(self.newest, |(_, entry)| (entry.offset, entry.tag));
+        let (offset, tag) = match self.entries.back() {
+            Some((_, entry)) => (entry.offset, entry.tag),
+            None if self.trimmed => self.newest,
+            None => (0, Tag::NONE),
+        };
         Position { epoch: self.epoch, offset, tag }
     }
 
     fn append(&mut self, now: Instant, publication: Arc<Publication>, tag: Tag) -> Appended {
         self.trim(now);
         self.newest = (self.newest.0 + 1, tag);
-        let previous =
-            self.entries.back().map(|(_, entry)| Previous { offset: entry.offset, tag: None });
+        let previous = match self.entries.back() {
+            Some((_, entry)) => Some(Previous { offset: entry.offset, tag: None }),
+            None => self.before_first(),
+        };
         let entry = Entry { offset: self.newest.0, tag, previous, publication };
         self.entries.push_back((now, entry.clone()));
         self.trim(now);
@@ -99,7 +117,9 @@ impl Sequence {
                 continue;
             }
             bytes += size;
-            entries.push(Entry { previous: None, ..entry.clone() });
+            let first = self.entries.front().is_some_and(|(_, first)| first == entry);
+            let previous = if first { self.before_first() } else { None };
+            entries.push(Entry { previous, ..entry.clone() });
         }
         Page { range, top, entries, remaining }
     }
@@ -223,7 +243,7 @@ impl Store {
     pub(crate) fn remove(&mut self) {
         match &mut self.leader {
             History::Log(log) => log.remove(),
-            History::Sequence(sequence) => sequence.entries.clear(),
+            History::Sequence(sequence) => sequence.remove(),
         }
     }
 

@@ -11,6 +11,11 @@ use super::observer::{Observer, Summary};
 use super::random::Random;
 use super::store::Store;
 
+/// Milliseconds after the last fault at which nothing is published any more.
+const QUIET_AFTER: u64 = 3_000;
+/// Milliseconds after which everybody has to be at the top: much, as some pages have one entry.
+const SETTLED_AFTER: u64 = 1_000_000;
+
 /// The faults of one run, in percent of their opportunities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
@@ -117,12 +122,17 @@ impl World {
         world
     }
 
-    /// Runs with faults, then without, and checks that everybody is at the top in the end.
+    /// Runs with faults, then without, until everybody is at the top.
     pub(crate) fn run(mut self) -> Summary {
-        let end = self.scenario.duration + 30_000;
+        let quiet = self.scenario.duration + QUIET_AFTER;
+        let mut next_look = quiet;
         while let Some(((time, _), event)) = self.events.pop_first() {
-            if time > end {
-                break;
+            if time > next_look {
+                if self.is_settled() {
+                    break;
+                }
+                assert!(time < quiet + SETTLED_AFTER, "somebody never came in step");
+                next_look = time + 500;
             }
             self.time = time;
             if self.trace && !matches!(event, Event::Poll { .. } | Event::Timeout { .. }) {
@@ -132,14 +142,25 @@ impl World {
         }
         let now = self.now();
         let top = self.store.leader.top(now);
-        for (number, observer) in self.observers.iter().enumerate() {
-            let node = self.places[number].expect("all are connected in the end");
-            assert!(self.nodes[node].is_following(number), "observer {number} never came in step");
-            observer.check_is_at(&self.store, top);
-        }
+        self.observers.iter().for_each(|observer| observer.check_is_at(&self.store, top));
         let mut summary = Summary::default();
         self.observers.iter().for_each(|observer| summary.add(&observer.summary));
         summary
+    }
+
+    /// Returns whether all observers follow chains that follow the store.
+    fn is_settled(&mut self) -> bool {
+        let now = self.now();
+        let top = self.store.leader.top(now);
+        let follows = |(number, place): (usize, &Option<usize>)| {
+            place.is_some_and(|node| {
+                self.nodes[node].is_following(number)
+                    && self.observers[number].position.is_some_and(|position| {
+                        self.store.last_seen_at(&position) == self.store.last_seen_at(&top)
+                    })
+            })
+        };
+        self.places.iter().enumerate().all(follows)
     }
 
     fn now(&self) -> Instant {
@@ -247,7 +268,7 @@ impl World {
     }
 
     fn publish(&mut self) {
-        if self.time > self.scenario.duration + 3_000 {
+        if self.time > self.scenario.duration + QUIET_AFTER {
             return;
         }
         let mut publication = Publication::new("x".repeat(self.random.size(0, 20)));
