@@ -71,9 +71,25 @@ fn without_loss_in_the_store_there_is_no_gap() {
         let mut bounds = scenario.bounds;
         bounds.catch_up.limit = usize::MAX;
         bounds.page = Limit { count: bounds.page.count.max(2), ..bounds.page };
-        let faults = Faults { restarts: false, removals: false, ..scenario.faults };
+        let faults = Faults { restarts: 0, removals: false, ..scenario.faults };
         Scenario { faults, retention, bounds, ..scenario }
     });
     assert!(sum.gaps.is_empty());
     assert!(sum.delivered > 0);
+}
+
+#[test]
+fn a_store_that_goes_back_is_found_out() {
+    let sum = run("a_store_that_goes_back_is_found_out", SEEDS / 3, |random| {
+        let scenario = world::draw(random);
+        let retention = Retention { count: random.pick(&[5, 1_000]), ..Retention::default() };
+        let mut bounds = scenario.bounds;
+        bounds.catch_up.limit = usize::MAX;
+        let faults = Faults { restarts: 1_500, losses: 5, ..scenario.faults };
+        let duration = 20_000;
+        Scenario { faults, retention, bounds, duration, pace: 100, ..scenario }
+    });
+    if number("HUB_SIMULATION_SEED").is_none() {
+        assert!(sum.gaps["rolled_back"] > 0 && sum.recovered > 0);
+    }
 }

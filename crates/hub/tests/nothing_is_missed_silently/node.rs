@@ -4,7 +4,7 @@ use sockeye_hub::core::continuity::{
     Ask, CatchUp, CatchUpConfig, CatchUpOutput, Chain, ChainConfig, ChainOutput, Question, Read,
     ReadShare, Received, SharedRead,
 };
-use sockeye_hub::core::history::{Entry, Gap, GapReason, Limit, Page};
+use sockeye_hub::core::history::{Entry, Gap, Limit, Page};
 use sockeye_hub::core::{Epoch, Position};
 use std::sync::Arc;
 use std::time::Instant;
@@ -187,7 +187,7 @@ impl Node {
         }
         match output {
             CatchUpOutput::Wait => {
-                if catch_up.is_ahead() {
+                if catch_up.is_waiting_for_chain() {
                     self.chain.suspect(now);
                 }
             }
@@ -202,9 +202,6 @@ impl Node {
                 }
             }
             CatchUpOutput::Gap(gap) => {
-                if matches!(gap.reason, GapReason::RolledBack | GapReason::Epoch) {
-                    self.chain.suspect(now);
-                }
                 observer.on_gap(store, gap);
             }
             CatchUpOutput::InStep { position, recovered } => {
@@ -225,6 +222,10 @@ impl Node {
         let epoch = self.chain.position().map_or(Epoch(0), |position| position.epoch);
         for entry in &output.deliver {
             self.deliver(store, observers, epoch, entry);
+        }
+        if output.checked {
+            let recovering = self.sessions.values_mut().flatten();
+            recovering.for_each(|(_, catch_up)| catch_up.on_checked());
         }
         if let Some(ask) = output.ask {
             self.on_ask(ask);

@@ -13,26 +13,24 @@ pub(crate) enum History {
     /// Offsets of the room, tags of predecessors, a top that outlives the entries: Redis' kind.
     Log(Box<Log>),
     /// Offsets shared by all rooms, predecessors told with live publications only and without
-    /// tags, a top that is forgotten with the last entry: NATS' kind.
+    /// tags, no top beside the last entry, which is kept: NATS' kind.
     Sequence(Sequence),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
     epoch: Epoch,
-    /// The newest place of the whole store.
-    newest: (u64, Tag),
+    /// The newest offset of the whole store.
+    newest: u64,
     entries: VecDeque<(Instant, Entry)>,
-    /// Whether an entry of the room was ever trimmed: until then, it knows which one is the first.
-    trimmed: bool,
     retention: Retention,
 }
 
 impl History {
     pub(crate) fn new(now: Instant, shared: bool, epoch: Epoch, retention: Retention) -> Self {
         if shared {
-            let (newest, entries) = ((0, Tag::NONE), VecDeque::new());
-            Self::Sequence(Sequence { epoch, newest, entries, trimmed: false, retention })
+            let entries = VecDeque::new();
+            Self::Sequence(Sequence { epoch, newest: 0, entries, retention })
         } else {
             Self::Log(Box::new(Log::new(now, epoch, retention)))
         }
@@ -61,45 +59,32 @@ impl History {
 }
 
 impl Sequence {
+    /// Keeps one entry more than promised, and always the last one.
     fn trim(&mut self, now: Instant) {
-        while let Some((at, _)) = self.entries.front() {
+        while let Some((at, _)) = self.entries.front().filter(|_| self.entries.len() > 1) {
             let expired = now.saturating_duration_since(*at) >= self.retention.age;
-            if !expired && self.entries.len() <= self.retention.count {
+            if !expired && self.entries.len() <= self.retention.count.saturating_add(1) {
                 break;
             }
             self.entries.pop_front();
-            self.trimmed = true;
         }
-    }
-
-    fn remove(&mut self) {
-        self.trimmed |= !self.entries.is_empty();
-        self.entries.clear();
-    }
-
-    /// The predecessor of the first retained entry.
-    fn before_first(&self) -> Option<Previous> {
-        (!self.trimmed).then_some(Previous { offset: 0, tag: Some(Tag::NONE) })
     }
 
     fn top(&mut self, now: Instant) -> Position {
         self.trim(now);
-        let (offset, tag) = match self.entries.back() {
-            Some((_, entry)) => (entry.offset, entry.tag),
-            None if self.trimmed => self.newest,
-            None => (0, Tag::NONE),
-        };
-        Position { epoch: self.epoch, offset, tag }
+        let last = self.entries.back();
+        last.map_or(Position::start(self.epoch), |(_, entry)| entry.position(self.epoch))
     }
 
     fn append(&mut self, now: Instant, publication: Arc<Publication>, tag: Tag) -> Appended {
         self.trim(now);
-        self.newest = (self.newest.0 + 1, tag);
-        let previous = match self.entries.back() {
-            Some((_, entry)) => Some(Previous { offset: entry.offset, tag: None }),
-            None => self.before_first(),
-        };
-        let entry = Entry { offset: self.newest.0, tag, previous, publication };
+        self.newest += 1;
+        let previous = self.entries.back().map_or(
+            Previous { offset: 0, tag: Some(Tag::NONE) },
+            |(_, entry)| Previous { offset: entry.offset, tag: None },
+        );
+        let previous = Some(previous);
+        let entry = Entry { offset: self.newest, tag, previous, publication };
         self.entries.push_back((now, entry.clone()));
         self.trim(now);
         Appended { position: entry.position(self.epoch), entry: Some(entry) }
@@ -117,9 +102,9 @@ impl Sequence {
                 continue;
             }
             bytes += size;
-            let first = self.entries.front().is_some_and(|(_, first)| first == entry);
-            let previous = if first { self.before_first() } else { None };
-            entries.push(Entry { previous, ..entry.clone() });
+            // The first one is known as such while nothing was trimmed.
+            let first = entry.previous.filter(|previous| previous.tag.is_some());
+            entries.push(Entry { previous: first, ..entry.clone() });
         }
         Page { range, top, entries, remaining }
     }
@@ -138,8 +123,6 @@ pub(crate) struct Store {
     retention: Retention,
     /// The predecessor of every publication, by tags; that of the first is its history's root.
     predecessors: HashMap<Tag, Tag>,
-    /// The publication that the room was at, by tags of places of other rooms.
-    places: HashMap<Tag, Tag>,
     roots: HashMap<Epoch, Tag>,
     last: Tag,
     snapshot_last: Tag,
@@ -158,7 +141,6 @@ impl Store {
             shared,
             retention,
             predecessors: HashMap::new(),
-            places: HashMap::new(),
             roots: HashMap::from([(Epoch(1), root)]),
             last: root,
             snapshot_last: root,
@@ -196,10 +178,8 @@ impl Store {
 
     /// Publishes to another room of the store.
     pub(crate) fn publish_elsewhere(&mut self) {
-        let tag = Tag(self.number());
         if let History::Sequence(sequence) = &mut self.leader {
-            sequence.newest = (sequence.newest.0 + 1, tag);
-            self.places.insert(tag, self.last);
+            sequence.newest += 1;
         }
     }
 
@@ -243,7 +223,10 @@ impl Store {
     pub(crate) fn remove(&mut self) {
         match &mut self.leader {
             History::Log(log) => log.remove(),
-            History::Sequence(sequence) => sequence.remove(),
+            History::Sequence(sequence) => {
+                let last = sequence.entries.pop_back();
+                sequence.entries = last.into_iter().collect();
+            }
         }
     }
 
@@ -252,7 +235,7 @@ impl Store {
         if position.offset == 0 {
             return self.roots[&position.epoch];
         }
-        *self.places.get(&position.tag).unwrap_or(&position.tag)
+        position.tag
     }
 
     pub(crate) fn predecessor(&self, tag: Tag) -> Tag {

@@ -23,8 +23,10 @@ pub(crate) struct Faults {
     pub(crate) repeated: u64,
     pub(crate) late: u64,
     pub(crate) failed: u64,
-    /// Restarts of the store, with or without loss.
-    pub(crate) restarts: bool,
+    /// The mean time between two restarts of the store in milliseconds; 0 for none.
+    pub(crate) restarts: u64,
+    /// Restarts that lose everything; the others go back to a snapshot, or lose nothing.
+    pub(crate) losses: u64,
     /// Outages of links, and restarts of nodes.
     pub(crate) outages: bool,
     /// Removals of the history.
@@ -116,9 +118,10 @@ impl World {
         for event in [Event::Publish, Event::PublishElsewhere, Event::Snapshot, Event::Replica] {
             world.after(1, event);
         }
-        for event in [Event::Restart, Event::Outage, Event::Remove] {
+        for event in [Event::Outage, Event::Remove] {
             world.after(3_000, event);
         }
+        world.after(world.scenario.faults.restarts, Event::Restart);
         world
     }
 
@@ -131,7 +134,11 @@ impl World {
                 if self.is_settled() {
                     break;
                 }
-                assert!(time < quiet + SETTLED_AFTER, "somebody never came in step");
+                let (observers, nodes) = (&self.observers, &self.nodes);
+                assert!(
+                    time < quiet + SETTLED_AFTER,
+                    "somebody never came in step: {observers:#?} at {nodes:#?}"
+                );
                 next_look = time + 500;
             }
             self.time = time;
@@ -156,7 +163,8 @@ impl World {
             place.is_some_and(|node| {
                 self.nodes[node].is_following(number)
                     && self.observers[number].position.is_some_and(|position| {
-                        self.store.last_seen_at(&position) == self.store.last_seen_at(&top)
+                        position.epoch == top.epoch
+                            && self.store.last_seen_at(&position) == self.store.last_seen_at(&top)
                     })
             })
         };
@@ -246,10 +254,11 @@ impl World {
                 self.again(100, Event::Replica);
             }
             Event::Restart => {
-                if self.is_faulty() && self.scenario.faults.restarts {
+                let mean = self.scenario.faults.restarts;
+                if mean > 0 && self.is_faulty() {
                     self.restart();
+                    self.again(mean, Event::Restart);
                 }
-                self.again(6_000, Event::Restart);
             }
             Event::Outage => {
                 if self.is_faulty() && self.scenario.faults.outages {
@@ -360,10 +369,10 @@ impl World {
 
     fn restart(&mut self) {
         let now = self.now();
-        match self.random.between(0, 3) {
-            0 => {}
-            1 => self.store.lose(now),
-            _ => self.store.roll_back(),
+        if self.random.chance(self.scenario.faults.losses) {
+            self.store.lose(now);
+        } else if self.random.chance(80) {
+            self.store.roll_back();
         }
         for node in 0..self.nodes.len() {
             self.disconnect(node);
@@ -374,6 +383,7 @@ impl World {
     fn disconnect(&mut self, node: usize) {
         self.connections[node] = (self.connections[node].0 + 1, false);
         let connection = self.connections[node].0;
+        self.nodes[node].chain.on_disconnected();
         self.again(300, Event::Reconnected { node, connection });
     }
 
@@ -396,7 +406,8 @@ pub(crate) fn draw(random: &mut Random) -> Scenario {
         repeated: random.pick(&[0, 10]),
         late: random.pick(&[0, 5, 30]),
         failed: random.pick(&[0, 10, 50]),
-        restarts: random.chance(50),
+        restarts: random.pick(&[0, 6_000]),
+        losses: 25,
         outages: random.chance(50),
         removals: random.chance(20),
     };

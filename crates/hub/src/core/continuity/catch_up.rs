@@ -12,21 +12,28 @@ use crate::core::{Epoch, Position};
 /// ```text
 ///   ┌─────────┐ page  ┌─────────┐ all sent ┌───────────┐ reached the chain
 ///   │ reading │ ────► │ sending │ ───────► │ releasing │ ─────────────────► in step
-///   └─────────┘ ◄──── └─────────┘          └───────────┘
-///     │    ▲     more, or the chain             │ held overflowed
-///     │    │     is beyond what is held         ▼
-///     │    └──────────────────────────────── (reading)
-///     │ unproven    ┌───────┐ the chain reaches the session's position
-///     └────► gap ─► │ ahead │ ──────────────────────────► in step
-///             │     └───────┘ ◄─ (sending, the session is beyond the chain)
-///             └───────────────────────────────► in step
+///   └─────────┘       └─────────┘    │     └───────────┘
+///     ▲  │                           │            │ held overflowed
+///     │  │ unproven ───► gap ───────►│            │
+///     │  │                           ▼            │
+///     │  │            ┌───────────────────┐       │
+///     │  └──────────► │ waiting for chain │ ──────┼───────────────────────► in step
+///     │               └───────────────────┘       │
+///     └─────────────────────┴─────────────────────┘
 /// ```
+///
+/// When a page is sent, or a gap took the session to the store's top, the session's position is one
+/// of the store. Usually the chain went through it, and what the chain delivered since then is held
+/// and released. If the chain has not come there yet, the session waits, and skips what it has. If
+/// the page is below what the chain delivered, the rest is read from the leader. And if the leader
+/// contradicts the chain, the store lost what the chain delivered, and the session waits until the
+/// chain has noticed: a session never follows a chain to publications that the store lost.
 ///
 /// It keeps one page at most, which it shares with all sessions that read it, and a bounded number
 /// of live publications.
 ///
-/// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live)
-/// and [`on_gap`](Self::on_gap), in order, and nothing to the session directly. With
+/// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live),
+/// [`on_gap`](Self::on_gap) and [`on_checked`](Self::on_checked), in order, and nothing to the session directly. With
 /// [`CatchUpOutput::InStep`] that ends: everything that the chain outputs afterwards goes to the
 /// session directly.
 #[derive(Debug)]
@@ -79,9 +86,8 @@ pub enum CatchUpOutput {
     /// Deliver these to the session, and poll again.
     Deliver(Vec<Entry>),
     /// Tell the session that publications may have been missed: nothing is proven after the last
-    /// delivered publication or the presented position. Poll again. For [`GapReason::RolledBack`]
-    /// and [`GapReason::Epoch`] the chain should be told to [suspect](super::Chain::suspect) its
-    /// own position.
+    /// delivered publication or the presented position. It continues from the gap's position, the
+    /// store's top. Poll again.
     Gap(Gap),
     /// The session is where the chain is.
     InStep {
@@ -99,28 +105,40 @@ enum State {
     Asking {
         leader: bool,
     },
-    /// A page was asked for, when the chain's position before what is held was this.
-    Reading {
-        leader: bool,
-        base: Position,
-    },
+    /// A page was asked for.
+    Reading(Asked),
     /// The entries of a page in this range are to be sent.
     Sending {
         page: Arc<Page>,
         rest: Range<usize>,
-        leader: bool,
-        base: Position,
+        asked: Asked,
+    },
+    /// A gap is to be told.
+    Failed {
+        gap: Gap,
+        asked: Asked,
+    },
+    /// The session has everything up to the end of a page, or to the top of the store.
+    Sent {
+        more: bool,
+        asked: Asked,
     },
     /// Held publications are to be sent; the first one follows the session's position.
     Releasing,
-    /// The session's position is beyond the chain's.
-    Ahead,
-    /// A gap is to be told. `top` is the top of the leader that told of a rollback.
-    Failed {
-        reason: GapReason,
-        top: Option<Position>,
+    /// The chain has not come to the session's position, or the store lost what the chain
+    /// delivered. Nothing is held.
+    Waiting {
+        diverged: bool,
     },
     Done,
+}
+
+/// How and when a page was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    leader: bool,
+    /// [`CatchUp::base`] at that moment: the page of a leader is not below it.
+    base: Position,
 }
 
 impl CatchUp {
@@ -145,10 +163,10 @@ impl CatchUp {
         self.position
     }
 
-    /// Returns whether the session waits for the chain to come to its position. The chain should be
-    /// told to [suspect](super::Chain::suspect) its own.
-    pub const fn is_ahead(&self) -> bool {
-        matches!(self.state, State::Ahead)
+    /// Returns whether the session waits for the chain. The chain is then to be told to
+    /// [suspect](super::Chain::suspect) its position.
+    pub const fn is_waiting_for_chain(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
     }
 
     /// Returns the number of held publications and their bytes.
@@ -158,15 +176,19 @@ impl CatchUp {
 
     /// Handles a publication that the chain delivers.
     pub fn on_live(&mut self, epoch: Epoch, entry: &Entry) {
-        if let State::Done = self.state {
-            return;
-        }
         self.live = entry.position(epoch);
-        if self.is_ahead() {
-            self.base = self.live;
-            self.on_chain_moved();
-        } else if !self.held.push(entry.publication.size(), entry.clone()) {
-            self.drop_held();
+        match self.state {
+            State::Done => {}
+            State::Waiting { diverged } => {
+                self.base = self.live;
+                if self.position == self.live {
+                    self.state = State::Releasing;
+                } else if diverged || !self.is_beyond_chain() {
+                    self.state = State::Asking { leader: true };
+                }
+            }
+            _ if self.held.push(entry.publication.size(), entry.clone()) => {}
+            _ => self.drop_held(),
         }
     }
 
@@ -175,18 +197,24 @@ impl CatchUp {
         self.live = position;
         self.chain_restarted = true;
         self.drop_held();
-        if let State::Failed { top, .. } = &mut self.state {
-            *top = None;
-        }
-        if self.is_ahead() {
+        if self.is_waiting_for_chain() {
             let in_step = self.position == position;
             self.state = if in_step { State::Releasing } else { State::Asking { leader: true } };
         }
     }
 
+    /// Handles a check of the chain. A session that still waits for the chain may have seen what the
+    /// store lost since then.
+    pub fn on_checked(&mut self) {
+        if self.is_waiting_for_chain() {
+            self.state = State::Asking { leader: true };
+        }
+    }
+
     /// Handles the answer to [`CatchUpOutput::Read`].
     pub fn on_page(&mut self, page: &Arc<Page>) {
-        let State::Reading { leader, base } = self.state else { return };
+        let State::Reading(asked) = self.state else { return };
+        let leader = asked.leader;
         if !page.covers(&self.position) {
             self.state = State::Asking { leader };
             return;
@@ -195,17 +223,17 @@ impl CatchUp {
             Ok(missed) if self.accepted || self.is_within_limit(page, missed) => {
                 self.accepted = true;
                 let rest = page.entries.len() - missed.len()..page.entries.len();
-                self.state = State::Sending { page: Arc::clone(page), rest, leader, base };
+                self.state = State::Sending { page: Arc::clone(page), rest, asked };
             }
-            Ok(_) => self.fail(GapReason::Limit, page),
+            Ok(_) => self.fail(Gap { position: page.top, reason: GapReason::Limit }, asked),
             Err(_) if !leader => self.state = State::Asking { leader: true },
-            Err(reason) => self.fail(reason, page),
+            Err(reason) => self.fail(Gap { position: page.top, reason }, asked),
         }
     }
 
     /// Handles the failure of a read: [`poll`](Self::poll) asks for it again.
     pub fn on_failed(&mut self) {
-        if let State::Reading { leader, .. } = self.state {
+        if let State::Reading(Asked { leader, .. }) = self.state {
             self.state = State::Asking { leader };
         }
     }
@@ -216,21 +244,34 @@ impl CatchUp {
         loop {
             match &mut self.state {
                 State::Asking { leader } => {
-                    let read = Read { after: self.position, leader: *leader };
-                    self.state = State::Reading { leader: *leader, base: self.base };
+                    let asked = Asked { leader: *leader, base: self.base };
+                    self.state = State::Reading(asked);
                     self.chain_restarted = false;
-                    return CatchUpOutput::Read(read);
+                    return CatchUpOutput::Read(Read {
+                        after: self.position,
+                        leader: asked.leader,
+                    });
                 }
-                State::Sending { page, rest, leader, base } => {
+                State::Sending { page, rest, asked } => {
                     if rest.start == rest.end {
-                        let (page, leader, base) = (Arc::clone(page), *leader, *base);
-                        self.on_sent(&page, leader, &base);
+                        self.state = State::Sent { more: page.remaining > 0, asked: *asked };
                         continue;
                     }
                     let limit = Limit { count: self.config.chunk.max(1), bytes: budget };
                     let chunk = chunk(&page.entries[rest.clone()], limit);
                     rest.start += chunk.len();
                     return self.deliver(chunk);
+                }
+                State::Failed { gap, asked } => {
+                    let gap = *gap;
+                    self.state = State::Sent { more: false, asked: *asked };
+                    self.position = gap.position;
+                    self.recovered = false;
+                    return CatchUpOutput::Gap(gap);
+                }
+                State::Sent { more, asked } => {
+                    let (more, asked) = (*more, *asked);
+                    self.on_sent(more, asked);
                 }
                 State::Releasing => {
                     if self.held.len() == 0 {
@@ -251,11 +292,9 @@ impl CatchUp {
                     }
                     return self.deliver(chunk);
                 }
-                State::Failed { reason, top } => {
-                    let (reason, top) = (*reason, *top);
-                    return CatchUpOutput::Gap(self.restart(reason, top));
+                State::Reading(_) | State::Waiting { .. } | State::Done => {
+                    return CatchUpOutput::Wait;
                 }
-                State::Reading { .. } | State::Ahead | State::Done => return CatchUpOutput::Wait,
             }
         }
     }
@@ -275,66 +314,40 @@ impl CatchUp {
 
     /// Continues after a page did not prove the session's position. If the chain itself passes the
     /// position, it delivers all that follows, and there is no gap.
-    fn fail(&mut self, reason: GapReason, page: &Page) {
-        let lost = matches!(reason, GapReason::RolledBack | GapReason::Epoch);
-        self.state = if self.meet() {
-            State::Releasing
+    fn fail(&mut self, gap: Gap, asked: Asked) {
+        let lost = matches!(gap.reason, GapReason::RolledBack | GapReason::Epoch);
+        if self.meet() {
+            self.state = State::Releasing;
         } else if self.chain_restarted {
-            State::Asking { leader: true }
+            self.state = State::Asking { leader: true };
         } else if !lost && self.is_beyond_chain() {
-            self.go_ahead()
+            self.wait(false);
         } else {
-            let top = (reason == GapReason::RolledBack).then_some(page.top);
-            State::Failed { reason, top }
-        };
+            self.state = State::Failed { gap, asked };
+        }
     }
 
-    /// Continues from the chain's position after a gap. If the store was rolled back and the chain
-    /// is behind, what the chain delivers up to the top may be what the session saw before the
-    /// rollback: then the session continues from the top.
-    fn restart(&mut self, reason: GapReason, top: Option<Position>) -> Gap {
-        let live = self.live;
-        let top = top.filter(|top| top.epoch == live.epoch && top.offset > live.offset);
-        self.recovered = false;
-        self.position = top.unwrap_or(live);
-        self.drop_held();
-        self.state = if top.is_some() { self.go_ahead() } else { State::Releasing };
-        Gap { position: self.position, reason }
-    }
-
-    /// Continues after the last entry of a page was sent. `leader` and `base` tell how and when the
-    /// page was asked for.
-    fn on_sent(&mut self, page: &Page, leader: bool, base: &Position) {
-        self.state = if self.meet() {
-            State::Releasing
-        } else if page.remaining > 0 {
-            State::Asking { leader: false }
+    /// Continues after everything up to a position of the store was handed out.
+    fn on_sent(&mut self, more: bool, asked: Asked) {
+        if self.meet() {
+            self.state = State::Releasing;
+        } else if more {
+            self.state = State::Asking { leader: false };
         } else if self.is_beyond_chain() && !self.chain_restarted {
-            self.go_ahead()
-        } else if !leader || self.chain_restarted || self.base != *base {
+            self.wait(false);
+        } else if !asked.leader || self.chain_restarted || self.base != asked.base {
             // The page is of a replica that lags, or the chain moved while it was sent.
-            State::Asking { leader: true }
-        } else if self.position.epoch != self.live.epoch {
-            State::Failed { reason: GapReason::Epoch, top: None }
+            self.state = State::Asking { leader: true };
         } else {
             // The leader does not know what the chain delivered.
-            State::Failed { reason: GapReason::RolledBack, top: None }
-        };
-    }
-
-    /// Waits for the chain, and ignores what it delivers until then: the session has it.
-    fn go_ahead(&mut self) -> State {
-        self.drop_held();
-        State::Ahead
-    }
-
-    /// Continues after the chain moved while the session's position was beyond the chain's.
-    fn on_chain_moved(&mut self) {
-        if self.position == self.live {
-            self.state = State::Releasing;
-        } else if !self.is_beyond_chain() {
-            self.state = State::Asking { leader: true };
+            self.wait(true);
         }
+    }
+
+    /// Waits for the chain. What it delivers meanwhile is not held.
+    fn wait(&mut self, diverged: bool) {
+        self.drop_held();
+        self.state = State::Waiting { diverged };
     }
 
     fn is_beyond_chain(&self) -> bool {

@@ -23,9 +23,11 @@ use crate::core::{Epoch, Position, Tag};
 /// As the question is asked after the publication that raised it arrived, the answer of the store's
 /// leader explains that publication: it is part of the page, or the store has lost it.
 ///
-/// A store that does not tell the tags of predecessors is believed for their offsets. Then the
-/// owner has to call [`on_reconnected`](Self::on_reconnected) whenever the store may have been
-/// rolled back, before it hands over what the new connection delivers.
+/// A store that does not tell the tags of predecessors is believed for their offsets, as long as the
+/// connection lasts: whatever takes such a store back has to end its connections. The owner of the
+/// chain calls [`on_disconnected`](Self::on_disconnected) before it hands over an answer that may
+/// come from after the end of the connection, and [`on_reconnected`](Self::on_reconnected) before
+/// what the new connection delivers.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
@@ -34,6 +36,8 @@ pub struct Chain {
     /// Places of the last delivered publications, so that repeats are told from a rollback.
     recent: VecDeque<(u64, Tag)>,
     suspended: bool,
+    connected: bool,
+    /// While the chain is connected and suspended, there is a question.
     pending: Option<Pending>,
     held: Held<Arrival>,
     /// The number of publications that arrived and were not delivered at once.
@@ -79,7 +83,7 @@ pub enum Received {
     Deliver(Entry),
     /// A repeat of a delivered publication: nothing to do.
     Repeated,
-    /// Delivery waits for an answer of the store.
+    /// Delivery waits for an answer of the store, or for a connection.
     Held,
     /// Delivery waits for the answer to this question.
     Ask(Ask),
@@ -93,6 +97,9 @@ pub struct ChainOutput {
     pub gap: Option<Gap>,
     /// Deliver these to all members, in this order.
     pub deliver: Vec<Entry>,
+    /// The chain has come to where the store was when it was asked: tell the sessions that recover,
+    /// by [`CatchUp::on_checked`](super::CatchUp::on_checked).
+    pub checked: bool,
     /// Ask the store.
     pub ask: Option<Ask>,
 }
@@ -133,6 +140,7 @@ impl Chain {
             last: None,
             recent: VecDeque::new(),
             suspended: true,
+            connected: true,
             pending: None,
             held: Held::new(config.held),
             arrivals: 0,
@@ -160,8 +168,11 @@ impl Chain {
         (self.held.len(), self.held.bytes())
     }
 
-    /// Handles a publication of the bus.
+    /// Handles a publication of the bus. Without a connection there is none: it is dropped.
     pub fn on_publication(&mut self, now: Instant, epoch: Epoch, entry: Entry) -> Received {
+        if !self.connected {
+            return Received::Held;
+        }
         let Some(last) = self.last else {
             self.hold(epoch, entry);
             return Received::Held;
@@ -206,7 +217,7 @@ impl Chain {
                 return self.settle(now, &pending, None, ChainOutput::default());
             }
             self.check_at = self.next_check(now);
-            return ChainOutput::default();
+            return ChainOutput { checked: true, ..ChainOutput::default() };
         }
         ChainOutput { ask: Some(self.read(now, last, true)), ..ChainOutput::default() }
     }
@@ -258,9 +269,21 @@ impl Chain {
         }
     }
 
-    /// Suspends delivery after the connection to the bus was established again, until the top is
-    /// checked. Answers to earlier questions are ignored from now on.
+    /// Suspends delivery until [`on_reconnected`](Self::on_reconnected), as the connection to the
+    /// bus is lost. Answers to earlier questions are ignored from now on.
+    pub fn on_disconnected(&mut self) {
+        self.connected = false;
+        self.suspended = true;
+        self.pending = None;
+        self.unexplained = 0;
+        self.held.take().for_each(drop);
+    }
+
+    /// Checks the top after the connection to the bus was established again. Nothing is delivered
+    /// before the answer.
     pub fn on_reconnected(&mut self, now: Instant) -> Ask {
+        self.on_disconnected();
+        self.connected = true;
         self.suspend(now, Question::Top)
     }
 
@@ -278,6 +301,10 @@ impl Chain {
     /// Checks the top after a silence, and repeats an unanswered question.
     pub fn on_timeout(&mut self, now: Instant) -> Option<Ask> {
         if now < self.check_at {
+            return None;
+        }
+        if !self.connected {
+            self.check_at = self.next_check(now);
             return None;
         }
         let question = match self.pending {
@@ -401,7 +428,10 @@ impl Chain {
             Some(last) if self.unexplained > 0 || self.held.len() > 0 => {
                 output.ask = Some(self.read(now, last, leader));
             }
-            _ => self.suspended = false,
+            _ => {
+                self.suspended = false;
+                output.checked = true;
+            }
         }
         output
     }

@@ -12,8 +12,9 @@
 //! Everything else is a gap with a [reason](GapReason), and nothing is handed out: a recovery is
 //! complete or it is none. [`Page::after`] is the one place that decides this, for every store.
 //!
-//! A store that does not tell predecessors has (a) and (b) only: it retains one entry more than it
-//! promises, and keeps a room's last entry as long as it wants quiet rooms to go on without a gap.
+//! A store that does not tell predecessors has (a) and (b) only, and retains one entry more than it
+//! promises. Every store remembers the top of a room, or the room's last entry, for longer than
+//! positions are presented, also when the history is removed; what it forgets gets a new epoch.
 
 mod entry;
 mod gap;

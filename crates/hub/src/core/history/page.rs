@@ -6,9 +6,8 @@ use crate::core::{Position, Tag};
 pub struct Page {
     /// The range that was read.
     pub range: Range,
-    /// The position after the newest publication; it outlives the entries. Two tops of a room are
-    /// equal only if nothing was published between them. A store that forgets a room's top with
-    /// its last entry answers the newest place of the whole store, whose offsets all rooms share.
+    /// The position after the newest publication. It outlives the entries, and moves with the
+    /// room's publications only: a store that would forget it keeps each room's last entry.
     pub top: Position,
     /// The retained entries in the direction of the range, without holes, beginning with the first
     /// retained one in the range.

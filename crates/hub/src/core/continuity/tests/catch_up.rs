@@ -108,7 +108,7 @@ fn a_page_below_the_chain_is_read_again_from_the_leader() {
 }
 
 #[test]
-fn a_leader_below_the_chain_lost_what_the_chain_delivered() {
+fn a_session_does_not_follow_a_chain_to_what_the_leader_lost() {
     let mut store = Store::new(99);
     store.publish_many(2);
     let mut catch_up = start(1, 4);
@@ -117,9 +117,11 @@ fn a_leader_below_the_chain_lost_what_the_chain_delivered() {
     assert_eq!(delivered(catch_up.poll(BUDGET)), [2]);
     assert_eq!(catch_up.poll(BUDGET), read(2, true));
     catch_up.on_page(&store.page(2, 9));
-    let gap = Gap { position: position(4), reason: GapReason::RolledBack };
-    assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Gap(gap));
-    assert_eq!(catch_up.poll(BUDGET), in_step(4, false));
+    assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Wait);
+    assert!(catch_up.is_waiting_for_chain());
+    // The chain notices, and continues where the session is.
+    catch_up.on_gap(position(2));
+    assert_eq!(catch_up.poll(BUDGET), in_step(2, true));
 }
 
 #[test]
@@ -131,10 +133,10 @@ fn a_gap_is_believed_when_the_leader_tells_it() {
         assert_eq!(catch_up.poll(BUDGET), read(1, leader));
         catch_up.on_page(&store.page(1, 9));
     }
-    // Live publications up to the moment at which the gap is told are part of it.
     catch_up.on_live(EPOCH, &store.publish());
-    let gap = Gap { position: position(6), reason: GapReason::Trimmed };
+    let gap = Gap { position: position(5), reason: GapReason::Trimmed };
     assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Gap(gap));
+    assert_eq!(delivered(catch_up.poll(BUDGET)), [6]);
     assert_eq!(catch_up.poll(BUDGET), in_step(6, false));
 }
 
@@ -161,7 +163,7 @@ fn a_session_that_is_ahead_of_the_chain_skips_what_it_has() {
     catch_up.on_page(&store.page(3, 9));
     assert_eq!(delivered(catch_up.poll(BUDGET)), [4]);
     assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Wait);
-    assert!(catch_up.is_ahead());
+    assert!(catch_up.is_waiting_for_chain());
     for entry in &entries[1..] {
         assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Wait);
         catch_up.on_live(EPOCH, entry);
@@ -169,6 +171,26 @@ fn a_session_that_is_ahead_of_the_chain_skips_what_it_has() {
     catch_up.on_live(EPOCH, &store.publish());
     assert_eq!(delivered(catch_up.poll(BUDGET)), [5]);
     assert_eq!(catch_up.poll(BUDGET), in_step(5, true));
+}
+
+#[test]
+fn a_session_that_waits_for_the_chain_in_vain_asks_again() {
+    let mut store = Store::new(99);
+    store.publish_many(2);
+    let restored = store.log.clone();
+    store.publish();
+    let mut catch_up = start(3, 2);
+    assert_eq!(catch_up.poll(BUDGET), read(3, false));
+    catch_up.on_page(&store.page(3, 9));
+    assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Wait);
+    // The store loses what the session has and the chain has not, and the chain sees no change.
+    store.log = restored;
+    catch_up.on_checked();
+    assert_eq!(catch_up.poll(BUDGET), read(3, true));
+    catch_up.on_page(&store.page(3, 9));
+    let gap = Gap { position: position(2), reason: GapReason::RolledBack };
+    assert_eq!(catch_up.poll(BUDGET), CatchUpOutput::Gap(gap));
+    assert_eq!(catch_up.poll(BUDGET), in_step(2, false));
 }
 
 #[test]

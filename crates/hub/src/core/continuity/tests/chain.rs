@@ -9,8 +9,13 @@ fn follow(store: &Store, config: ChainConfig) -> Chain {
     let (mut chain, ask) = Chain::new(store.now, config);
     assert_eq!(ask.question, Question::Top);
     let output = chain.on_top(store.now, ask.token, store.log.top());
-    assert_eq!(output, ChainOutput::default());
+    assert_eq!(output, checked());
     chain
+}
+
+/// Nothing to do: the chain is where the store is.
+fn checked() -> ChainOutput {
+    ChainOutput { checked: true, ..ChainOutput::default() }
 }
 
 fn receive(chain: &mut Chain, store: &Store, entry: &Entry) -> Received {
@@ -104,12 +109,13 @@ fn a_hole_that_is_trimmed_is_one_gap() {
         ChainOutput {
             gap: None,
             deliver: vec![],
+            checked: false,
             ask: Some(Ask { token: ask.token + 1, question: read(0, true) })
         }
     );
     let output = chain.on_page(store.now, ask.token + 1, &page);
     let gap = Gap { position: position(5), reason: GapReason::Trimmed };
-    assert_eq!(output, ChainOutput { gap: Some(gap), deliver: vec![], ask: None });
+    assert_eq!(output, ChainOutput { gap: Some(gap), ..checked() });
     let next = store.publish();
     assert_eq!(receive(&mut chain, &store, &next), Received::Deliver(next));
 }
@@ -152,7 +158,7 @@ fn a_rollback_replaces_the_epoch_and_is_one_gap() {
     let top = store.log.replace_epoch(EPOCH, Epoch(8));
     let output = chain.on_top(store.now, ask.token, top);
     let gap = Gap { position: top, reason: GapReason::RolledBack };
-    assert_eq!(output, ChainOutput { gap: Some(gap), deliver: vec![], ask: None });
+    assert_eq!(output, ChainOutput { gap: Some(gap), ..checked() });
     let next = store.publish();
     assert_eq!(receive(&mut chain, &store, &next), Received::Deliver(next));
 }
@@ -173,7 +179,7 @@ fn another_epoch_is_a_gap_and_a_late_publication_of_the_former_one_is_not() {
     let ask = asked(chain.on_publication(store.now, EPOCH, late));
     let page = store.page(2, 9);
     let output = chain.on_page(store.now, ask.token, &page);
-    assert_eq!((output, chain.is_suspended()), (ChainOutput::default(), false));
+    assert_eq!((output, chain.is_suspended()), (checked(), false));
 }
 
 #[test]
@@ -196,7 +202,7 @@ fn silence_is_checked_and_a_lost_last_publication_is_found() {
     store.now = chain.next_timeout();
     let ask = chain.on_timeout(store.now).expect("it is time");
     assert_eq!(ask.question, Question::Top);
-    assert_eq!(chain.on_top(store.now, ask.token, position(0)), ChainOutput::default());
+    assert_eq!(chain.on_top(store.now, ask.token, position(0)), checked());
 
     let lost = store.publish();
     store.now = chain.next_timeout();
@@ -216,7 +222,7 @@ fn a_top_that_was_passed_meanwhile_is_no_reason_to_read() {
     for entry in &entries {
         assert_eq!(receive(&mut chain, &store, entry), Received::Deliver(entry.clone()));
     }
-    assert_eq!(chain.on_top(store.now, ask.token, position(2)), ChainOutput::default());
+    assert_eq!(chain.on_top(store.now, ask.token, position(2)), checked());
     assert!(!chain.is_suspended());
 }
 
@@ -239,16 +245,35 @@ fn after_a_reconnect_nothing_is_delivered_before_the_top_is_checked() {
 #[test]
 fn what_the_leader_does_not_know_any_more_is_not_delivered() {
     let mut store = Store::new(9);
+    store.publish_many(3);
     let mut chain = follow(&store, ChainConfig::default());
     let restored = store.log.clone();
-    let ask = chain.on_reconnected(store.now);
-    let lost = store.publish();
-    assert_eq!(receive(&mut chain, &store, &lost), Received::Held);
+    let lost = store.publish_many(2);
+    let ask = asked(receive(&mut chain, &store, &lost[1]));
     store.log = restored;
-    let again = chain.on_reconnected(store.now);
-    assert_eq!(chain.on_top(store.now, ask.token, position(1)), ChainOutput::default());
-    assert_eq!(chain.on_top(store.now, again.token, position(0)), ChainOutput::default());
-    assert_eq!((chain.position(), chain.held()), (Some(position(0)), (0, 0)));
+    let page = store.page(3, 9);
+    let ask = chain.on_page(store.now, ask.token, &page).ask.expect("it may lag");
+    assert_eq!(ask.question, read(3, true));
+    assert_eq!(chain.on_page(store.now, ask.token, &page), checked());
+    assert_eq!((chain.is_suspended(), chain.held()), (false, (0, 0)));
+}
+
+#[test]
+fn a_lost_connection_drops_what_was_held_and_answers_of_its_time() {
+    let mut store = Store::new(9);
+    let mut chain = follow(&store, ChainConfig::default());
+    let entries = store.publish_many(3);
+    let ask = asked(receive(&mut chain, &store, &entries[1]));
+    let page = store.page(0, 9);
+    chain.on_disconnected();
+    assert_eq!((chain.is_suspended(), chain.held()), (true, (0, 0)));
+    assert_eq!(chain.on_page(store.now, ask.token, &page), ChainOutput::default());
+    assert_eq!(receive(&mut chain, &store, &entries[0]), Received::Held);
+    store.now = chain.next_timeout();
+    assert_eq!(chain.on_timeout(store.now), None);
+    let ask = chain.on_reconnected(store.now);
+    let ask = chain.on_top(store.now, ask.token, position(3)).ask.expect("the top differs");
+    assert_eq!(chain.on_page(store.now, ask.token, &page).deliver, entries);
 }
 
 #[test]
