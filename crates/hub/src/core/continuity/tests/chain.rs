@@ -193,6 +193,17 @@ fn an_offset_that_repeats_the_last_one_with_another_tag_suspends_delivery() {
 }
 
 #[test]
+fn a_successor_of_another_publication_at_the_same_offset_is_not_the_next_one() {
+    let mut store = Store::new(9);
+    let mut chain = follow(&store, ChainConfig::default());
+    let first = store.publish();
+    let _ = receive(&mut chain, &store, &first);
+    let previous = Some(Previous { offset: 1, tag: Some(Tag(9)) });
+    let other = Entry { previous, ..store.publish() };
+    assert_eq!(asked(receive(&mut chain, &store, &other)).question, read(1, false));
+}
+
+#[test]
 fn silence_is_checked_and_a_lost_last_publication_is_found() {
     let mut store = Store::new(9);
     let jitter = Duration::from_secs(3);
