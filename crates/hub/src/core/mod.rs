@@ -7,6 +7,7 @@ pub mod topics;
 pub mod outbox;
 pub mod continuity;
 pub mod history;
+pub mod presence;
 mod position;
 mod publication;
 mod room_key;
