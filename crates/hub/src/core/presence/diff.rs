@@ -8,8 +8,9 @@ use crate::core::{RoomName, SessionId, UserId};
 /// between does not appear, and neither does one that leaves and returns with the same profile.
 ///
 /// A client that lists the room and applies every diff that it receives afterwards has the presence
-/// of its node. It must take `joined` and `updated` alike as "add or replace", and ignore the
-/// leaving of a session or user that it does not have.
+/// of its node. It must take `joined` and `updated` alike as "add or replace", and ignore the joining
+/// of a user that it has and the leaving of a session or user that it does not have: a list may be
+/// ahead of the diffs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresenceDiff {
     /// The sessions that joined.
