@@ -12,7 +12,7 @@ use crate::world::{Plan, World};
 
 /// Seeds of an ordinary test run. `SOCKEYE_SIMULATION_SEEDS` sets another number, and
 /// `SOCKEYE_SIMULATION_SEED` runs a single one.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 const ACTIVE: Duration = Duration::from_secs(45);
 
