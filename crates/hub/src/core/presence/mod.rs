@@ -51,6 +51,8 @@ mod own;
 mod peer;
 mod shard;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
