@@ -3,10 +3,8 @@ use std::thread;
 use std::time::Duration;
 
 use sockeye_hub::core::presence::Profile;
-use sockeye_hub::core::{RoomName, SessionId, UserId};
 
 use crate::bus::{Bus, Faults};
-use crate::observer::Lister;
 use crate::rng::Rng;
 use crate::world::{Plan, World};
 
@@ -89,7 +87,7 @@ impl Simulation {
         let mut world = World::new(rng, Bus::new(faults), nodes, rooms);
         world.plan(Duration::ZERO, Plan::Act);
         world.run(ACTIVE, |world| simulation.act(world));
-        simulation.calm_down(&mut world);
+        world.calm_down();
         world.run(ACTIVE + CALM, |_| {});
         world.check_agreement();
 
@@ -100,18 +98,6 @@ impl Simulation {
         let beats = world.heartbeats - before;
         assert_eq!(beats, 10 * world.running().len() as u64);
         world.check_agreement();
-    }
-
-    fn calm_down(&self, world: &mut World) {
-        world.bus.faults = Faults::NONE;
-        world.bus.cuts.clear();
-        world.bus.up = true;
-        for place in 0..world.nodes.len() {
-            if world.nodes[place].paused {
-                world.plan(Duration::ZERO, Plan::Resume(place));
-            }
-            world.plan(Duration::from_millis(1), Plan::LinkUp(place));
-        }
     }
 
     fn act(&self, world: &mut World) {
@@ -125,25 +111,25 @@ impl Simulation {
             0..4 => {
                 let session = world.new_session(place);
                 for _ in 0..=world.rng.below(3) {
-                    self.join(world, place, session);
+                    world.join_any(place, session);
                 }
             }
             4 => {
-                if let Some(session) = self.session(world, place) {
-                    self.join(world, place, session);
+                if let Some(session) = world.any_session(place) {
+                    world.join_any(place, session);
                 }
             }
-            5 => self.update(world, place),
+            5 => world.update_any(place),
             6..8 => {
-                if let Some(session) = self.session(world, place) {
-                    let room = self.room(world);
+                if let Some(session) = world.any_session(place) {
+                    let room = world.any_room();
                     world.leave(place, &room, session);
                 }
             }
-            8 => self.disconnect(world, place),
+            8 => world.disconnect_any(place),
             _ => {
                 if world.rng.chance(self.crowds * 10) {
-                    let room = self.room(world);
+                    let room = world.any_room();
                     for _ in 0..700 {
                         let session = world.new_session(place);
                         world.join(place, &room, session, &Profile::default());
@@ -152,18 +138,18 @@ impl Simulation {
             }
         }
         if world.rng.chance(self.listers) {
-            self.list(world, place);
+            world.list(place);
         }
-        self.read_list(world, place);
+        world.read_list(place);
     }
 
     fn disturb(&self, world: &mut World, place: usize) {
         let seconds = |from: u64, to| Duration::from_secs(from)..Duration::from_secs(to);
         if world.rng.chance(self.deaths) {
             if world.rng.chance(300) {
-                world.shutdown(place)
+                world.shutdown(place);
             } else {
-                world.kill(place)
+                world.kill(place);
             }
             let time = world.rng.time(seconds(0, 15));
             world.plan(time, Plan::Start(place));
@@ -194,66 +180,5 @@ impl Simulation {
                 world.plan(down.max(noticed) + back, Plan::LinkUp(place));
             }
         }
-    }
-
-    fn join(&self, world: &mut World, place: usize, session: SessionId) {
-        let room = self.room(world);
-        let profile = self.profile(world);
-        world.join(place, &room, session, &profile);
-    }
-
-    fn update(&self, world: &mut World, place: usize) {
-        let Some(session) = self.session(world, place) else { return };
-        let rooms = world.model.rooms_of(session);
-        if rooms.is_empty() {
-            return;
-        }
-        let room = rooms[world.rng.below(rooms.len())].clone();
-        let info = self.profile(world).info;
-        let mut profile = world.model.members[&(room.clone(), session)].clone();
-        profile.info = info.clone();
-        world.model.put(&room, session, profile);
-        world.call(place, |presence, now| presence.update(now, &room, session, &info).unwrap());
-    }
-
-    fn disconnect(&self, world: &mut World, place: usize) {
-        let Some(session) = self.session(world, place) else { return };
-        let rooms = world.model.rooms_of(session);
-        for room in &rooms {
-            world.model.remove(room, session);
-        }
-        let left = world.call(place, |presence, now| presence.leave_all(now, session));
-        assert_eq!(left, rooms.len());
-        world.nodes[place].sessions.retain(|&other| other != session);
-    }
-
-    /// A client joins and begins to list a room.
-    fn list(&self, world: &mut World, place: usize) {
-        let room = self.room(world);
-        world.nodes[place].lister = Some((room, Lister::default()));
-    }
-
-    fn read_list(&self, world: &mut World, place: usize) {
-        let node = &mut world.nodes[place];
-        let (Some((room, lister)), Some(presence)) = (&mut node.lister, &mut node.presence) else {
-            return;
-        };
-        node.observer.listed.insert(room.clone());
-        lister.read(presence, room, 3);
-    }
-
-    fn room(&self, world: &mut World) -> RoomName {
-        let index = world.rng.below(world.rooms.len());
-        world.rooms[index].clone()
-    }
-
-    fn session(&self, world: &mut World, place: usize) -> Option<SessionId> {
-        world.rng.choose(&world.nodes[place].sessions)
-    }
-
-    fn profile(&self, world: &mut World) -> Profile {
-        let user = world.rng.below(8);
-        let user = (user > 0).then(|| UserId::new(&format!("user {user}")));
-        Profile { user, info: format!("{}", world.rng.below(3)).into() }
     }
 }

@@ -27,7 +27,7 @@ impl Rng {
 
     /// Returns a time of whole microseconds.
     pub(crate) fn time(&mut self, range: Range<Duration>) -> Duration {
-        let span = u64::try_from((range.end - range.start).as_micros()).expect("short");
+        let span = u64::try_from(range.end.saturating_sub(range.start).as_micros()).expect("short");
         range.start + Duration::from_micros(self.next() % span.max(1))
     }
 

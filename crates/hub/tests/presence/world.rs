@@ -176,7 +176,7 @@ impl World {
         let Some(presence) = node.presence.as_mut().filter(|_| node.paused) else { return };
         node.paused = false;
         node.disturbed = now;
-        if now - node.called > self.config.lease / 2 {
+        if now.saturating_sub(node.called) > self.config.lease / 2 {
             node.leases.on_return(now);
         }
         if timer_first {
@@ -268,10 +268,9 @@ impl World {
                     let same_id = self.bus.faults.drop <= 20 && self.rng.chance(300);
                     self.start(place, same_id);
                 }
-                Plan::Start(_) => {}
                 Plan::Resume(place) => self.resume(place),
                 Plan::LinkDown(place) if self.nodes[place].is_running() => self.link_down(place),
-                Plan::LinkDown(_) => {}
+                Plan::Start(_) | Plan::LinkDown(_) => {}
                 Plan::LinkUp(place) => self.link_up(place),
                 Plan::BusUp => self.bus.up = true,
                 Plan::Join(from, to) => drop(self.bus.cuts.remove(&(from, to))),
@@ -405,8 +404,8 @@ impl World {
                 let told = node.observer.rooms.get(room).cloned().unwrap_or_default();
                 assert_eq!(told, truth, "diffs of {room} at node {}", node.id);
                 assert_eq!(node.observer.occupied.contains(room), !truth.sessions.is_empty());
-                let lister = node.lister.as_ref().filter(|(of, _)| of == room);
-                if let Some((_, lister)) = lister.filter(|(_, lister)| lister.is_done()) {
+                let client = node.lister.as_ref().filter(|(of, _)| of == room);
+                if let Some((_, lister)) = client.filter(|(_, lister)| lister.is_done()) {
                     assert_eq!(lister.view, truth, "client's list of {room} at node {}", node.id);
                 }
             }

@@ -1,10 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::time::Instant;
 
 use super::diff::{Pending, TableEvent};
-use super::{Member, PresenceConfig, Profile};
-use crate::core::{NodeId, RoomName, SessionId, UserId};
+use super::{PresenceConfig, Profile};
+use crate::core::{RoomName, SessionId, UserId};
 
 /// The members of all nodes by room, the users among them, and what the diffs have told.
 ///
@@ -12,11 +11,11 @@ use crate::core::{NodeId, RoomName, SessionId, UserId};
 #[derive(Debug)]
 pub(super) struct Table {
     config: PresenceConfig,
-    names: BTreeMap<RoomName, RoomKey>,
-    rooms: BTreeMap<RoomKey, Room>,
+    pub(super) names: BTreeMap<RoomName, RoomKey>,
+    pub(super) rooms: BTreeMap<RoomKey, Room>,
     next_key: u64,
-    members: BTreeMap<(RoomKey, SessionId), Profile>,
-    users: BTreeMap<(RoomKey, UserId), Presences>,
+    pub(super) members: BTreeMap<(RoomKey, SessionId), Profile>,
+    pub(super) users: BTreeMap<(RoomKey, UserId), Presences>,
     /// At most one for each room's diff, room's vacancy and user in grace.
     timers: BTreeSet<(Instant, Timer)>,
     /// Rooms with a diff that is due.
@@ -35,28 +34,26 @@ impl RoomKey {
 }
 
 #[derive(Debug)]
-struct Room {
-    name: RoomName,
+pub(super) struct Room {
+    pub(super) name: RoomName,
     members: usize,
     users: usize,
     /// Own sessions in the room and other watchers: while there are any, diffs are told.
     watchers: usize,
     vacates: Option<Instant>,
     told_occupied: bool,
-    pending: Option<Box<Pending>>,
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 impl Room {
-    const fn is_occupied(&self) -> bool {
+    pub(super) const fn is_occupied(&self) -> bool {
         self.members > 0 || self.vacates.is_some()
     }
 }
 
-const FIRST_SESSION: SessionId = SessionId { node: NodeId(0), number: 0 };
-
 /// The sessions of a user in a room.
 #[derive(Debug, Default)]
-struct Presences {
+pub(super) struct Presences {
     sessions: usize,
     /// Set while there is none, and the user has not left yet.
     leaves: Option<Instant>,
@@ -80,22 +77,6 @@ pub struct PresenceCounts {
     pub sessions: usize,
     /// The number of users, including those whose last session ended within the grace time.
     pub users: usize,
-}
-
-/// A part of a list, and where the next part begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresencePage<T, C> {
-    /// The items, sorted.
-    pub items: Vec<T>,
-    /// The cursor of the next page, if there may be one.
-    pub next: Option<C>,
-}
-
-impl<T, C> PresencePage<T, C> {
-    fn new(items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> C) -> Self {
-        let next = items.last().filter(|_| items.len() == limit).map(cursor);
-        Self { items, next }
-    }
 }
 
 impl Table {
@@ -136,70 +117,6 @@ impl Table {
     pub(super) fn counts(&self, room: &RoomName) -> PresenceCounts {
         let room = self.key(room).and_then(|key| self.rooms.get(&key));
         room.map_or_else(PresenceCounts::default, Room::counts)
-    }
-
-    /// Lists sessions after `after`, and marks the room as listed.
-    pub(super) fn list_members(
-        &mut self,
-        room: &RoomName,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> PresencePage<Member, SessionId> {
-        let mut items = Vec::new();
-        if let Some(key) = self.on_list(room) {
-            let start = after.map_or(Bound::Included((key, FIRST_SESSION)), |after| {
-                Bound::Excluded((key, after))
-            });
-            let range = self.members.range((start, Bound::Unbounded));
-            let members = range.take_while(|&(&(of, _), _)| of == key).take(limit);
-            items.extend(
-                members
-                    .map(|(&(_, session), profile)| Member { session, profile: profile.clone() }),
-            );
-        }
-        PresencePage::new(items, limit, |member| member.session)
-    }
-
-    /// Lists users after `after`, and marks the room as listed.
-    pub(super) fn list_users(
-        &mut self,
-        room: &RoomName,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> PresencePage<UserId, UserId> {
-        let mut items = Vec::new();
-        if let Some(key) = self.on_list(room) {
-            let start = after.map_or_else(
-                || Bound::Included((key, UserId::new(""))),
-                |after| Bound::Excluded((key, after)),
-            );
-            let range = self.users.range((start, Bound::Unbounded));
-            let users = range.map(|((of, user), _)| (*of, user)).take_while(|&(of, _)| of == key);
-            items.extend(users.take(limit).map(|(_, user)| user.clone()));
-        }
-        PresencePage::new(items, limit, Clone::clone)
-    }
-
-    /// Lists occupied rooms after `after`.
-    pub(super) fn list_rooms(
-        &self,
-        after: Option<RoomName>,
-        limit: usize,
-    ) -> PresencePage<(RoomName, PresenceCounts), RoomName> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rooms = self.names.range((start, Bound::Unbounded));
-        let rooms = rooms.filter_map(|(_, key)| self.rooms.get(key));
-        let rooms = rooms.filter(|room| room.is_occupied());
-        let items = rooms.map(|room| (room.name.clone(), room.counts())).take(limit).collect();
-        PresencePage::new(items, limit, |(room, _)| room.clone())
-    }
-
-    fn on_list(&mut self, room: &RoomName) -> Option<RoomKey> {
-        let key = self.key(room)?;
-        if let Some(pending) = self.rooms.get_mut(&key).and_then(|room| room.pending.as_mut()) {
-            pending.listed = true;
-        }
-        Some(key)
     }
 
     /// Adds a session or replaces its profile. Returns the room and the previous profile.
@@ -436,7 +353,7 @@ impl Room {
         }
     }
 
-    const fn counts(&self) -> PresenceCounts {
+    pub(super) const fn counts(&self) -> PresenceCounts {
         PresenceCounts { sessions: self.members, users: self.users }
     }
 }

@@ -21,7 +21,6 @@ fn profile(user: &str, info: &'static str) -> Profile {
 /// Nodes whose messages arrive at once, unless a test loses them.
 struct Pair {
     now: Instant,
-    config: PresenceConfig,
     nodes: [Presence; 2],
     /// Whether messages of a node are lost.
     lost: [bool; 2],
@@ -31,13 +30,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(config: PresenceConfig) -> Self {
+    fn new(config: &PresenceConfig) -> Self {
         let now = Instant::now();
         let node = |id| Presence::new(now, NodeId(id), Incarnation(0), config.clone()).unwrap();
         let nodes = [node(0), node(1)];
         let outputs = [Vec::new(), Vec::new()];
         let sent = [Vec::new(), Vec::new()];
-        let mut pair = Self { now, config, nodes, lost: [false; 2], outputs, sent };
+        let mut pair = Self { now, nodes, lost: [false; 2], outputs, sent };
         pair.exchange();
         pair
     }

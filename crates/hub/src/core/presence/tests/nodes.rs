@@ -22,7 +22,7 @@ fn requests(messages: &[PresenceMessage]) -> usize {
 
 #[test]
 fn a_member_is_known_at_the_other_node_after_the_delay_of_deltas() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, profile("u", "1"));
     assert_eq!(pair.sessions(1, "a"), 0);
     pair.pass(config().delta_delay);
@@ -31,7 +31,7 @@ fn a_member_is_known_at_the_other_node_after_the_delay_of_deltas() {
 
 #[test]
 fn a_lost_delta_is_found_by_the_next_one_and_only_its_shard_requested() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.pass(SECOND);
     let before = requests(&pair.sent[1]);
     pair.lost[0] = true;
@@ -53,7 +53,7 @@ fn a_lost_delta_is_found_by_the_next_one_and_only_its_shard_requested() {
 
 #[test]
 fn a_lost_last_delta_is_found_by_the_next_heartbeat() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.pass(SECOND);
     pair.lost[0] = true;
     pair.join(0, "a", 1, Profile::default());
@@ -66,7 +66,7 @@ fn a_lost_last_delta_is_found_by_the_next_heartbeat() {
 
 #[test]
 fn a_shard_that_differs_by_its_hash_alone_is_replaced() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, profile("", "old"));
     pair.pass(SECOND);
     let (node, incarnation) = (NodeId(0), Incarnation(0));
@@ -89,7 +89,7 @@ fn a_shard_that_differs_by_its_hash_alone_is_replaced() {
 
 #[test]
 fn a_large_shard_arrives_in_parts() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.lost[0] = true;
     for number in 0..2_000 {
         pair.join(0, "a", number, Profile::default());
@@ -102,7 +102,7 @@ fn a_large_shard_arrives_in_parts() {
 
 #[test]
 fn changes_beyond_the_bound_of_those_that_wait_are_healed_by_snapshots() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     for number in 0..20_000 {
         let session = Pair::session(0, number);
         pair.nodes[0].join(pair.now, &room("a"), session, Profile::default()).unwrap();
@@ -113,7 +113,7 @@ fn changes_beyond_the_bound_of_those_that_wait_are_healed_by_snapshots() {
 
 #[test]
 fn the_members_of_a_silent_node_leave_once_after_a_lease() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(1, "a", 1, Profile::default());
     pair.join(0, "a", 2, profile("u", ""));
     pair.pass(SECOND);
@@ -128,7 +128,7 @@ fn the_members_of_a_silent_node_leave_once_after_a_lease() {
 
 #[test]
 fn late_messages_of_a_dead_node_bring_no_member_back() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(1, "a", 1, Profile::default());
     pair.join(0, "a", 2, Profile::default());
     pair.pass(SECOND);
@@ -150,7 +150,7 @@ fn late_messages_of_a_dead_node_bring_no_member_back() {
 
 #[test]
 fn repeated_heartbeats_renew_no_lease() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, Profile::default());
     pair.pass(SECOND);
     pair.lost[0] = true;
@@ -166,7 +166,7 @@ fn repeated_heartbeats_renew_no_lease() {
 
 #[test]
 fn nobody_leaves_while_the_own_link_is_down_and_for_a_lease_afterwards() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, Profile::default());
     pair.join(1, "a", 2, Profile::default());
     pair.pass(SECOND);
@@ -189,7 +189,7 @@ fn nobody_leaves_while_the_own_link_is_down_and_for_a_lease_afterwards() {
 
 #[test]
 fn nothing_is_requested_after_a_restart_of_the_bus_in_which_nothing_changed() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     for number in 0..100 {
         pair.join(0, &number.to_string(), number, Profile::default());
     }
@@ -208,7 +208,7 @@ fn nothing_is_requested_after_a_restart_of_the_bus_in_which_nothing_changed() {
 
 #[test]
 fn a_node_that_was_paused_for_longer_than_a_lease_returns_with_the_next_incarnation() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, Profile::default());
     pair.join(1, "a", 2, Profile::default());
     pair.pass(SECOND);
@@ -228,7 +228,7 @@ fn a_node_that_was_paused_for_longer_than_a_lease_returns_with_the_next_incarnat
 
 #[test]
 fn the_members_of_a_node_that_shuts_down_leave_at_once() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.join(0, "a", 1, Profile::default());
     pair.join(1, "a", 2, Profile::default());
     pair.pass(SECOND);
@@ -246,7 +246,7 @@ fn the_members_of_a_node_that_shuts_down_leave_at_once() {
 
 #[test]
 fn a_node_alone_sends_only_heartbeats() {
-    let mut pair = Pair::new(config());
+    let mut pair = Pair::new(&config());
     pair.lost = [true; 2];
     pair.pass(Duration::from_secs(20));
     let sent = pair.sent[0].len();
@@ -259,7 +259,7 @@ fn a_node_alone_sends_only_heartbeats() {
 
 #[test]
 fn nodes_and_members_beyond_the_bounds_are_refused_and_counted() {
-    let mut pair = Pair::new(PresenceConfig { max_members: 2, max_nodes: 1, ..config() });
+    let mut pair = Pair::new(&PresenceConfig { max_members: 2, max_nodes: 1, ..config() });
     pair.join(0, "a", 1, Profile::default());
     pair.join(0, "b", 2, Profile::default());
     pair.pass(SECOND);
@@ -294,7 +294,7 @@ fn nodes_and_members_beyond_the_bounds_are_refused_and_counted() {
 
 #[test]
 fn calls_that_make_no_sense_are_refused() {
-    let mut pair = Pair::new(PresenceConfig { max_info: 3, ..config() });
+    let mut pair = Pair::new(&PresenceConfig { max_info: 3, ..config() });
     let (now, node) = (pair.now, &mut pair.nodes[0]);
     let (own, foreign) = (Pair::session(0, 1), Pair::session(1, 1));
     let long = profile("", "long");
@@ -313,7 +313,7 @@ fn calls_that_make_no_sense_are_refused() {
 
 #[test]
 fn all_nodes_name_the_same_reporter_of_a_room() {
-    let pair = Pair::new(config());
+    let pair = Pair::new(&config());
     let reporters = (0..100).map(|number| {
         let room = room(&number.to_string());
         assert_eq!(pair.nodes[0].reporter(&room), pair.nodes[1].reporter(&room));

@@ -124,7 +124,9 @@ fn check(steps: Vec<Step>, max_diff: usize) {
             Step::Pass { quarters } => {
                 for _ in 0..quarters {
                     now += QUARTER;
-                    plain.iter_mut().for_each(|plain| plain.see(now));
+                    for plain in &mut plain {
+                        plain.see(now);
+                    }
                     table.handle_timeout(now);
                     poll(&mut table, &rooms, &mut plain, now, max_diff);
                 }
