@@ -153,3 +153,61 @@ pub(super) enum TableEvent {
     Occupied(RoomName),
     Vacated(RoomName),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::NodeId;
+
+    const SESSION: SessionId = SessionId { node: NodeId(1), number: 1 };
+
+    fn profile(info: &'static str) -> Profile {
+        Profile { user: None, info: info.into() }
+    }
+
+    fn take(mut pending: Pending) -> PresenceDiff {
+        let diff = pending.take(9, |_| Some(profile("now")));
+        assert!(pending.is_empty());
+        diff
+    }
+
+    fn members(info: &'static str) -> Vec<Member> {
+        vec![Member { session: SESSION, profile: profile(info) }]
+    }
+
+    #[test]
+    fn a_session_that_returns_as_it_was_told_is_not_told() {
+        let mut pending = Pending::new(Instant::now());
+        pending.on_leave(SESSION, profile("now"));
+        pending.on_join(SESSION, &profile("now"));
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_returns_as_it_was_never_told_is_updated() {
+        let mut pending = Pending::new(Instant::now());
+        pending.on_update(SESSION);
+        pending.on_leave(SESSION, profile("now"));
+        pending.on_join(SESSION, &profile("now"));
+        let expected = PresenceDiff { updated: members("now"), ..PresenceDiff::default() };
+        assert_eq!(take(pending), expected);
+    }
+
+    #[test]
+    fn a_session_that_comes_and_goes_is_told_only_to_those_who_listed_it() {
+        let mut pending = Pending::new(Instant::now());
+        pending.on_join(SESSION, &profile("a"));
+        pending.on_leave(SESSION, profile("a"));
+        pending.on_user_join(UserId::new("u"));
+        pending.on_user_leave(UserId::new("u"));
+        assert!(pending.is_empty());
+
+        pending.on_join(SESSION, &profile("a"));
+        pending.on_user_join(UserId::new("u"));
+        pending.listed = true;
+        pending.on_leave(SESSION, profile("a"));
+        pending.on_user_leave(UserId::new("u"));
+        let (left, users_left) = (members("a"), vec![UserId::new("u")]);
+        assert_eq!(take(pending), PresenceDiff { left, users_left, ..PresenceDiff::default() });
+    }
+}

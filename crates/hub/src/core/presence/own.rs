@@ -120,8 +120,6 @@ impl Own {
     pub(super) fn renew(&mut self) {
         self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
         self.beat = 0;
-        // Their sections are of the previous incarnation.
-        self.parts.clear();
     }
 
     /// Records that a node asks for shards; of several requests of a node, the latest counts.

@@ -52,6 +52,33 @@ fn a_lost_delta_is_found_by_the_next_one_and_only_its_shard_requested() {
 }
 
 #[test]
+fn a_heartbeat_tells_no_change_before_its_delta() {
+    let mut pair = Pair::new(&config());
+    let before = requests(&pair.sent[1]);
+    pair.pass(Duration::from_millis(1_999));
+    pair.join(0, "a", 1, Profile::default());
+    pair.pass(SECOND);
+    assert_eq!(pair.sessions(1, "a"), 1);
+    assert_eq!(requests(&pair.sent[1]), before, "the delta was sent first");
+}
+
+#[test]
+fn a_node_that_was_paused_for_half_a_lease_lets_nobody_leave_for_another() {
+    let mut pair = Pair::new(&config());
+    pair.join(0, "a", 1, Profile::default());
+    pair.pass(SECOND);
+    // The heartbeats of the other node are lost before, during and after the pause.
+    pair.lost = [true; 2];
+    pair.pass_at(Duration::from_secs(2), &[1]);
+    pair.now += Duration::from_secs(4);
+    pair.pass_at(Duration::from_secs(6), &[1]);
+    assert_eq!(pair.sessions(1, "a"), 1);
+    assert_eq!(pair.nodes[1].incarnation(), Incarnation(0));
+    pair.pass_at(SECOND, &[1]);
+    assert_eq!(pair.sessions(1, "a"), 0);
+}
+
+#[test]
 fn a_lost_last_delta_is_found_by_the_next_heartbeat() {
     let mut pair = Pair::new(&config());
     pair.pass(SECOND);

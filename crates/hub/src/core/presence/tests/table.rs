@@ -40,6 +40,8 @@ struct Plain {
     told_users: BTreeSet<UserId>,
     told_occupied: bool,
     listed: bool,
+    /// What a client has that listed the room once and applied the diffs since.
+    client: Option<(BTreeMap<SessionId, Profile>, BTreeSet<UserId>)>,
 }
 
 impl Plain {
@@ -67,6 +69,13 @@ impl Plain {
         let sessions = diff.joined.len() + diff.updated.len() + diff.left.len();
         let users = diff.users_joined.len() + diff.users_left.len();
         assert!((1..=max_diff).contains(&(sessions + users)));
+        if let Some((sessions, users)) = &mut self.client {
+            let joined = diff.joined.iter().chain(&diff.updated);
+            sessions.extend(joined.map(|member| (member.session, member.profile.clone())));
+            sessions.retain(|session, _| diff.left.iter().all(|left| left.session != *session));
+            users.extend(diff.users_joined.iter().cloned());
+            users.retain(|user| !diff.users_left.contains(user));
+        }
         for member in &diff.joined {
             let new = self.told.insert(member.session, member.profile.clone()).is_none();
             assert!(new || self.listed, "joined twice");
@@ -118,8 +127,13 @@ fn check(steps: Vec<Step>, max_diff: usize) {
                 assert_eq!(removed, previous);
             }
             Step::List { room } => {
-                plain[usize::from(room)].listed = true;
-                table.list_members(&rooms[usize::from(room)], None, 1);
+                let plain = &mut plain[usize::from(room)];
+                let room = &rooms[usize::from(room)];
+                let sessions = table.list_members(room, None, 9).items.into_iter();
+                let sessions = sessions.map(|member| (member.session, member.profile)).collect();
+                let users = table.list_users(room, None, 9).items.into_iter().collect();
+                plain.listed = true;
+                plain.client.get_or_insert((sessions, users));
             }
             Step::Pass { quarters } => {
                 for _ in 0..quarters {
@@ -134,8 +148,15 @@ fn check(steps: Vec<Step>, max_diff: usize) {
         }
         for (plain, room) in plain.iter_mut().zip(&rooms) {
             plain.see(now);
-            compare(&mut table, plain, room, now);
+            compare(&table, plain, room, now);
         }
+    }
+    for (plain, room) in plain.iter().zip(&rooms) {
+        compare_lists(&mut table, plain, room, now);
+    }
+    let users = plain[0].users(now);
+    if let Some(client) = &plain[0].client {
+        assert_eq!(*client, (plain[0].members.clone(), users));
     }
     assert_eq!(plain[0].told, plain[0].members);
     assert!(plain[1].told.is_empty(), "the second room is not watched");
@@ -172,7 +193,7 @@ fn poll(
     }
 }
 
-fn compare(table: &mut Table, plain: &Plain, room: &RoomName, now: Instant) {
+fn compare(table: &Table, plain: &Plain, room: &RoomName, now: Instant) {
     let users = plain.users(now);
     let counts = PresenceCounts { sessions: plain.members.len(), users: users.len() };
     assert_eq!(table.counts(room), counts);
@@ -180,10 +201,9 @@ fn compare(table: &mut Table, plain: &Plain, room: &RoomName, now: Instant) {
     for (session, profile) in &plain.members {
         assert_eq!(key.and_then(|key| table.profile(key, *session)), Some(profile));
     }
-    // Listing changes what the diffs tell, so only rooms that were listed are listed here.
-    if !plain.listed {
-        return;
-    }
+}
+
+fn compare_lists(table: &mut Table, plain: &Plain, room: &RoomName, now: Instant) {
     let (mut sessions, mut after) = (Vec::new(), None);
     loop {
         let page = table.list_members(room, after, 2);
@@ -203,7 +223,7 @@ fn compare(table: &mut Table, plain: &Plain, room: &RoomName, now: Instant) {
             break;
         }
     }
-    assert!(listed.into_iter().eq(users));
+    assert!(listed.into_iter().eq(plain.users(now)));
 }
 
 proptest! {
