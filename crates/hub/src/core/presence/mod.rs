@@ -96,6 +96,8 @@ pub struct Presence {
     table: Table,
     own: Own,
     peers: BTreeMap<NodeId, Peer>,
+    /// Dead nodes of which members are left.
+    expired: BTreeMap<NodeId, Peer>,
     link: Link,
     heartbeat_at: Instant,
     last_heartbeat: Instant,
@@ -125,6 +127,7 @@ impl Presence {
             table: Table::new(config.clone()),
             own: Own::new(node, incarnation, config.delta_delay),
             peers: BTreeMap::new(),
+            expired: BTreeMap::new(),
             link: Link::Up,
             heartbeat_at: now,
             last_heartbeat: now,

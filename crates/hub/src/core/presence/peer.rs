@@ -243,12 +243,18 @@ impl Peer {
         }
     }
 
-    /// Lets all members leave.
-    pub(super) fn expire(self, table: &mut Table, now: Instant) {
-        for shard in &self.shards {
-            for &(number, key) in shard.members() {
+    /// Lets up to `limit` members leave. Returns whether none is left.
+    pub(super) fn expire(&mut self, table: &mut Table, now: Instant, limit: usize) -> bool {
+        let mut left = 0;
+        for shard in &mut self.shards {
+            while let Some((number, key)) = shard.pop() {
                 table.remove(now, key, SessionId { node: self.node, number });
+                left += 1;
+                if left == limit {
+                    return false;
+                }
             }
         }
+        true
     }
 }

@@ -77,6 +77,11 @@ impl Shard {
         self.members.range((session, RoomKey::MIN)..=(session, RoomKey::MAX)).map(|&(_, key)| key)
     }
 
+    /// Takes a member out of a shard whose node is dead: its number and hash no longer count.
+    pub(super) fn pop(&mut self) -> Option<(u64, RoomKey)> {
+        self.members.pop_first()
+    }
+
     /// Adds a member or replaces its profile.
     pub(super) fn put(
         &mut self,

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use super::diff::{Pending, TableEvent};
@@ -12,7 +12,7 @@ use crate::core::{RoomName, SessionId, UserId};
 pub(super) struct Table {
     config: PresenceConfig,
     pub(super) names: BTreeMap<RoomName, RoomKey>,
-    pub(super) rooms: BTreeMap<RoomKey, Room>,
+    pub(super) rooms: HashMap<RoomKey, Room>,
     next_key: u64,
     pub(super) members: BTreeMap<(RoomKey, SessionId), Profile>,
     pub(super) users: BTreeMap<(RoomKey, UserId), Presences>,
@@ -25,7 +25,7 @@ pub(super) struct Table {
 }
 
 /// The key of a room as long as the room exists in the table. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct RoomKey(u64);
 
 impl RoomKey {
@@ -80,11 +80,11 @@ pub struct PresenceCounts {
 }
 
 impl Table {
-    pub(super) const fn new(config: PresenceConfig) -> Self {
+    pub(super) fn new(config: PresenceConfig) -> Self {
         Self {
             config,
             names: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            rooms: HashMap::new(),
             next_key: 0,
             members: BTreeMap::new(),
             users: BTreeMap::new(),

@@ -154,6 +154,28 @@ fn the_members_of_a_silent_node_leave_once_after_a_lease() {
 }
 
 #[test]
+fn many_members_of_a_dead_node_leave_bit_by_bit() {
+    let mut pair = Pair::new(&config());
+    for number in 0..1_300 {
+        pair.join(0, "a", number, Profile::default());
+    }
+    pair.nodes[1].watch(&room("a"));
+    pair.pass(SECOND);
+    pair.nodes[0].shutdown(pair.now);
+    pair.exchange();
+    assert_eq!(pair.sessions(1, "a"), 1_300 - 512);
+    // A node that returns meanwhile is heard once they have left.
+    let node = NodeId(0);
+    pair.nodes[0] = Presence::new(pair.now, node, Incarnation(1), config()).unwrap();
+    pair.exchange();
+    assert_eq!(pair.nodes[1].metrics().nodes, 0);
+    pair.join(0, "a", 9_999, Profile::default());
+    pair.pass(Duration::from_secs(3));
+    assert_eq!(pair.sessions(1, "a"), 1);
+    assert_eq!(left(&pair.outputs[1]), 1_300);
+}
+
+#[test]
 fn late_messages_of_a_dead_node_bring_no_member_back() {
     let mut pair = Pair::new(&config());
     pair.join(1, "a", 1, Profile::default());
