@@ -9,10 +9,12 @@ use crate::world::{Plan, World};
 
 /// Acts on rooms, sessions and profiles that the generator chooses.
 impl World {
+    /// Ends all faults but the death of nodes, some of which return later.
     pub(crate) fn calm_down(&mut self) {
         self.bus.faults = Faults::NONE;
         self.bus.cuts.clear();
         self.bus.up = true;
+        self.plans.retain(|_, plan| !matches!(plan, Plan::LinkDown(_)));
         for place in 0..self.nodes.len() {
             if self.nodes[place].paused {
                 self.plan(Duration::ZERO, Plan::Resume(place));

@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) rooms: Vec<RoomName>,
     pub(crate) model: Model,
-    plans: BTreeMap<(Duration, u64), Plan>,
+    pub(crate) plans: BTreeMap<(Duration, u64), Plan>,
     planned: u64,
     next_id: u64,
     next_session: u64,
