@@ -8,8 +8,8 @@ use crate::bus::{Bus, Faults};
 use crate::rng::Rng;
 use crate::world::{Plan, World};
 
-/// Seeds of an ordinary test run. `SOCKEYE_SIMULATION_SEEDS` sets another number, and
-/// `SOCKEYE_SIMULATION_SEED` runs a single one.
+/// Seeds of an ordinary test run. `HUB_SIMULATION_SEEDS` sets another number, and
+/// `HUB_SIMULATION_SEED` runs a single one.
 const SEEDS: u64 = 200;
 
 const ACTIVE: Duration = Duration::from_secs(45);
@@ -29,10 +29,10 @@ const CALM: Duration = Duration::from_secs(25);
 #[test]
 fn every_leave_has_a_cause_and_all_nodes_agree_in_the_end() {
     let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    if let Some(seed) = number("SOCKEYE_SIMULATION_SEED") {
+    if let Some(seed) = number("HUB_SIMULATION_SEED") {
         return Simulation::run(seed);
     }
-    for seed in 0..number("SOCKEYE_SIMULATION_SEEDS").unwrap_or(SEEDS) {
+    for seed in 0..number("HUB_SIMULATION_SEEDS").unwrap_or(SEEDS) {
         Simulation::run(seed);
     }
 }
@@ -45,7 +45,7 @@ impl Drop for Report {
         if thread::panicking() {
             let seed = self.0;
             eprintln!("failed with seed {seed}; to run it again:");
-            eprintln!("SOCKEYE_SIMULATION_SEED={seed} cargo test -p sockeye-hub --test presence");
+            eprintln!("HUB_SIMULATION_SEED={seed} cargo test -p sockeye-hub --test presence");
         }
     }
 }

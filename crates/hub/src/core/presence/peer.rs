@@ -59,6 +59,9 @@ struct Request {
 #[derive(Debug, Default)]
 struct Parts {
     next: u32,
+    /// The number of the shard, in all parts. A request that the bus repeats is answered twice, and
+    /// parts of both answers must not be mixed.
+    number: u64,
     members: Vec<(RoomName, u64, Profile)>,
 }
 
@@ -190,9 +193,14 @@ impl Peer {
         if section.part < parts.next {
             return;
         }
+        if section.part == 0 {
+            parts.number = section.number;
+        }
         // A part was lost or overtaken, or there are more than the table may hold: the shard stays
         // wanted, and is requested again once the rest of this answer has arrived.
-        let whole = section.part == parts.next && parts.members.len() <= config.max_members;
+        let whole = section.part == parts.next
+            && section.number == parts.number
+            && parts.members.len() <= config.max_members;
         if whole {
             parts.next += 1;
             parts.members.extend(section.members);

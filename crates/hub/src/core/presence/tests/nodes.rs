@@ -128,6 +128,45 @@ fn a_large_shard_arrives_in_parts() {
 }
 
 #[test]
+fn parts_of_two_answers_to_a_repeated_request_are_not_mixed() {
+    let mut pair = Pair::new(&config());
+    pair.lost[0] = true;
+    for number in 0..600 {
+        pair.join(0, "a", number, Profile::default());
+    }
+    pair.pass(SECOND);
+    pair.lost[0] = false;
+    // The heartbeat arrives, and the answer is held back.
+    pair.pass(Duration::from_millis(999));
+    pair.lost[1] = true;
+    pair.pass(Duration::from_millis(1));
+    let request = pair.sent[1].iter().rev().find(|message| requests(&[(*message).clone()]) == 1);
+    let request = request.unwrap().clone();
+    let answer = |pair: &mut Pair| {
+        let mut parts = Vec::new();
+        pair.nodes[0].handle_message(pair.now, request.clone());
+        while let Some(output) = pair.nodes[0].poll_output() {
+            let PresenceOutput::Send { message, .. } = output else { continue };
+            if matches!(message.body, PresenceBody::Snapshot { .. }) {
+                parts.push(message);
+            }
+        }
+        assert_eq!(parts.len(), 2);
+        parts
+    };
+    let first = answer(&mut pair);
+    let left = pair.nodes[0].leave(pair.now, &room("a"), Pair::session(0, 5));
+    assert!(left);
+    let second = answer(&mut pair);
+    pair.nodes[1].handle_message(pair.now, first[0].clone());
+    pair.nodes[1].handle_message(pair.now, second[1].clone());
+    assert_eq!(pair.sessions(1, "a"), 0);
+    pair.lost[1] = false;
+    pair.pass(SECOND);
+    assert_eq!(pair.sessions(1, "a"), 599);
+}
+
+#[test]
 fn changes_beyond_the_bound_of_those_that_wait_are_healed_by_snapshots() {
     let mut pair = Pair::new(&config());
     for number in 0..20_000 {
