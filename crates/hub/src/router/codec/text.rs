@@ -1,0 +1,79 @@
+use sockeye::{Message, Utf8Bytes};
+
+use super::{Codec, Command, Decoded, Incoming, to_base64};
+use crate::router::{CommandId, CommandName, Content, EncodeError, Failure};
+
+/// Commands as plain text, one in a message: the name, a space, and the content.
+///
+/// ```text
+///  client                                 server
+///  LIST_USERS online ─────────────────►
+///                 ◄───────────────────── OK ada grace
+///  RENAME ────────────────────────────►
+///                 ◄───────────────────── ERROR 400 the name is empty
+///                 ◄───────────────────── JOINED linus
+/// ```
+///
+/// Replies begin with `OK` or `ERROR` and the [code](crate::router::FailureCode), events with their
+/// name. There are no ids: commands run one after the other, in their order, and so do the replies.
+/// For a person at a terminal, or a client that has no JSON.
+///
+/// The content begins after the first space or line break, and may contain any text; white space
+/// around the message is removed. Binary messages are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextCommands {}
+
+impl TextCommands {
+    /// Creates the codec.
+    pub const fn new() -> Self {
+        Self {}
+    }
+}
+
+impl Codec for TextCommands {
+    fn decode(&self, message: Message) -> Decoded {
+        let command = match message {
+            Message::Text(text) => decode(&text),
+            Message::Binary(_) => Err(Failure::bad_request("a command is a text message")),
+        };
+        Decoded { command: command.map_err(Into::into), rest: None }
+    }
+
+    fn encode_reply(
+        &self,
+        _: Option<&CommandName>,
+        _: Option<&CommandId>,
+        reply: Result<&Content, &Failure>,
+    ) -> Result<Option<Message>, EncodeError> {
+        Ok(Some(match reply {
+            Ok(content) => line("OK", content).into(),
+            Err(failure) => format!("ERROR {failure}").into(),
+        }))
+    }
+
+    fn encode_event(&self, event: &CommandName, content: &Content) -> Result<Message, EncodeError> {
+        Ok(line(&event.to_string(), content).into())
+    }
+}
+
+fn decode(text: &Utf8Bytes) -> Result<Incoming, Failure> {
+    let line = text.trim();
+    let (name, content) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    if name.is_empty() {
+        return Err(Failure::bad_request("the message is empty"));
+    }
+    let content = match content {
+        "" => Content::Empty,
+        content => Content::Text(content.into()),
+    };
+    Ok(Incoming::Command(Command { name: name.into(), id: None, content, timeout: None }))
+}
+
+fn line(first: &str, content: &Content) -> String {
+    match content {
+        Content::Empty => first.into(),
+        Content::Json(text) | Content::Text(text) => format!("{first} {text}"),
+        Content::Binary(bytes) => format!("{first} {}", to_base64(bytes)),
+    }
+}
