@@ -73,6 +73,7 @@ into_content! {
     () in () => Content::Empty;
     content in Content => content;
     text in &str => Content::Text(text.into());
+    text in &String => Content::Text(text.into());
     text in String => Content::Text(text.into());
     text in Utf8Bytes => Content::Text(text);
     Text(text) in Text => Content::Text(text);

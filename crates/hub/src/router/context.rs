@@ -164,10 +164,6 @@ impl Context {
         .await;
     }
 
-    pub(super) fn optional_id(&self) -> &Option<CommandId> {
-        &self.inner.id
-    }
-
     /// Returns the flag that a cancellation sets.
     pub(super) fn cancellation(&self) -> &Flag {
         &self.inner.cancelled

@@ -16,7 +16,7 @@ pub(super) struct Limits {
 /// the same time. Each job has a handle of the type `H`, by which it is reached while it runs.
 #[derive(Debug)]
 pub(super) struct Lanes<K, H, J> {
-    lanes: HashMap<K, Lane<H, J>>,
+    by_key: HashMap<K, Lane<H, J>>,
     jobs: usize,
     size: usize,
     limits: Limits,
@@ -36,13 +36,13 @@ struct Entry<H> {
 
 impl<K: Eq + Hash, H, J> Lanes<K, H, J> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { lanes: HashMap::new(), jobs: 0, size: 0, limits }
+        Self { by_key: HashMap::new(), jobs: 0, size: 0, limits }
     }
 
     /// Returns whether a job of this size is within the limits.
     pub(super) fn has_capacity(&self, size: usize) -> bool {
-        self.jobs == 0
-            || (self.jobs < self.limits.jobs && size <= self.limits.size.saturating_sub(self.size))
+        let size = self.size.saturating_add(size);
+        self.jobs == 0 || (self.jobs < self.limits.jobs && size <= self.limits.size)
     }
 
     /// Adds a job at the end of its lane. Returns the job if it is to run now.
@@ -50,21 +50,21 @@ impl<K: Eq + Hash, H, J> Lanes<K, H, J> {
         self.jobs += 1;
         self.size = self.size.saturating_add(size);
         let entry = Entry { handle, size };
-        if let Some(lane) = self.lanes.get_mut(&key) {
+        if let Some(lane) = self.by_key.get_mut(&key) {
             lane.waiting.push_back((entry, job));
             return None;
         }
-        self.lanes.insert(key, Lane { running: entry, waiting: VecDeque::new() });
+        self.by_key.insert(key, Lane { running: entry, waiting: VecDeque::new() });
         Some(job)
     }
 
     /// Removes the running job of a lane. Returns the next one, which is to run now.
     pub(super) fn leave(&mut self, key: &K) -> Option<J> {
-        let lane = self.lanes.get_mut(key)?;
+        let lane = self.by_key.get_mut(key)?;
         self.jobs -= 1;
         self.size = self.size.saturating_sub(lane.running.size);
         let Some((entry, job)) = lane.waiting.pop_front() else {
-            self.lanes.remove(key);
+            self.by_key.remove(key);
             return None;
         };
         lane.running = entry;
@@ -73,9 +73,71 @@ impl<K: Eq + Hash, H, J> Lanes<K, H, J> {
 
     /// Returns the handles of a lane's jobs, beginning with the running one.
     pub(super) fn handles(&self, key: &K) -> impl Iterator<Item = &H> {
-        self.lanes.get(key).into_iter().flat_map(|lane| {
+        self.by_key.get(key).into_iter().flat_map(|lane| {
             let waiting = lane.waiting.iter().map(|(entry, _)| &entry.handle);
             std::iter::once(&lane.running.handle).chain(waiting)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The jobs in the order in which they entered, with lane, number and size.
+    #[derive(Default)]
+    struct Model {
+        jobs: Vec<(u8, usize, usize)>,
+    }
+
+    impl Model {
+        fn of(&self, key: u8) -> Vec<usize> {
+            let of_key = self.jobs.iter().filter(|job| job.0 == key);
+            of_key.map(|(_, number, _)| *number).collect()
+        }
+
+        fn size(&self) -> usize {
+            self.jobs.iter().map(|(_, _, size)| size).sum()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_behave_like_a_list_of_jobs(
+            jobs in 0usize..6,
+            size in 0usize..20,
+            steps in vec((any::<bool>(), 0u8..4, 0usize..12), 0..60),
+        ) {
+            let mut lanes = Lanes::new(Limits { jobs, size });
+            let mut model = Model::default();
+            for (number, (enter, key, length)) in steps.into_iter().enumerate() {
+                if enter {
+                    let fits = model.jobs.is_empty()
+                        || (model.jobs.len() < jobs && model.size() + length <= size);
+                    prop_assert_eq!(lanes.has_capacity(length), fits);
+                    if !fits {
+                        continue;
+                    }
+                    let runs = model.of(key).is_empty();
+                    model.jobs.push((key, number, length));
+                    let started = lanes.enter(key, number, number, length);
+                    prop_assert_eq!(started, runs.then_some(number));
+                } else {
+                    let first = model.jobs.iter().position(|job| job.0 == key);
+                    if let Some(first) = first {
+                        model.jobs.remove(first);
+                    }
+                    let next = first.and_then(|_| model.of(key).first().copied());
+                    prop_assert_eq!(lanes.leave(&key), next);
+                }
+                for key in 0..4 {
+                    prop_assert_eq!(lanes.handles(&key).copied().collect::<Vec<_>>(), model.of(key));
+                }
+                prop_assert!(lanes.by_key.len() <= model.jobs.len(), "an empty lane is forgotten");
+            }
+        }
     }
 }

@@ -107,7 +107,7 @@ where
 /// ```
 pub fn from_fn<F, Fut>(function: F) -> FromFn<F>
 where
-    F: Fn(Request, Next) -> Fut + Clone + Send + Sync + 'static,
+    F: FnOnce(Request, Next) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output: IntoReply> + Send,
 {
     FromFn { function }
@@ -142,7 +142,7 @@ pub struct FromFnService<F> {
 
 impl<F, Fut> Service<Request> for FromFnService<F>
 where
-    F: Fn(Request, Next) -> Fut + Clone + Send + Sync + 'static,
+    F: FnOnce(Request, Next) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output: IntoReply> + Send + 'static,
 {
     type Response = Fut::Output;
@@ -154,7 +154,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let reply = (self.function)(request, Next(self.inner.clone()));
+        let reply = (self.function.clone())(request, Next(self.inner.clone()));
         Box::pin(async move { Ok(reply.await) })
     }
 }

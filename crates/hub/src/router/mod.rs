@@ -387,13 +387,11 @@ struct EndpointService<S>(Arc<Endpoints<S>>);
 impl<S: Send + Sync + 'static> layer::Serve for EndpointService<S> {
     fn serve(&self, request: Request) -> BoxFuture<'static, Reply> {
         let Endpoints { state, by_name, fallback } = &*self.0;
-        match by_name.get(request.command()).or(fallback.as_ref()) {
-            Some(endpoint) => endpoint.call(request, state.clone()),
-            None => {
-                let failure = unknown_command(request.command());
-                Box::pin(std::future::ready(Reply::Failure(failure)))
-            }
+        if let Some(endpoint) = by_name.get(request.command()).or(fallback.as_ref()) {
+            return endpoint.call(request, state.clone());
         }
+        let failure = unknown_command(request.command());
+        Box::pin(std::future::ready(Reply::Failure(failure)))
     }
 }
 

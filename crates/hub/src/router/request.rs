@@ -106,8 +106,8 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(context: Context, content: Content) -> Self {
-        Self { context, content, data: Extensions::new() }
+    pub(super) fn new(context: Context, body: Content) -> Self {
+        Self { context, content: body, data: Extensions::new() }
     }
 
     /// Returns the context of the command.

@@ -115,10 +115,10 @@ enum Job {
 }
 
 impl Job {
-    fn lane(&self) -> &Lane {
+    fn lane(&self) -> Lane {
         match self {
-            Self::Run(request) => request.context().optional_id(),
-            Self::Refuse(malformed) => &malformed.id,
+            Self::Run(request) => request.context().id().cloned(),
+            Self::Refuse(malformed) => malformed.id.clone(),
         }
     }
 
@@ -142,7 +142,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Future for Driver<I> {
             match self.tasks.poll_join_next(cx) {
                 Poll::Ready(Some(Ok(lane))) => {
                     if let Some(job) = self.lanes.leave(&lane) {
-                        self.run(lane, job);
+                        self.run(&lane, job);
                     }
                 }
                 // Endpoints are contained: it is a codec or the sending side that panicked.
@@ -208,24 +208,24 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
     }
 
     fn enter(&mut self, job: Job) {
-        let (lane, size) = (job.lane().clone(), job.size());
+        let (lane, size) = (job.lane(), job.size());
         let context = match &job {
             Job::Run(request) => Some(request.context().clone()),
             Job::Refuse(_) => None,
         };
         if let Some(job) = self.lanes.enter(lane.clone(), context, job, size) {
-            self.run(lane, job);
+            self.run(&lane, job);
         }
     }
 
     /// Runs a job, and those that wait behind it as long as they are done at once.
-    fn run(&mut self, lane: Lane, job: Job) {
+    fn run(&mut self, lane: &Lane, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
-            if !self.start(&lane, job) {
+            if !self.start(lane, job) {
                 return;
             }
-            next = self.lanes.leave(&lane);
+            next = self.lanes.leave(lane);
         }
     }
 
@@ -241,10 +241,8 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
                         let (writer, lane) = (self.writer.clone(), lane.clone());
                         self.spawn(async move {
                             let reply = running.finish().await;
-                            let codec = writer.codec();
-                            if let Some(message) =
-                                encode(codec, Some(context.command()), lane.as_ref(), reply)
-                            {
+                            let command = Some(context.command());
+                            if let Some(message) = encode(&writer, command, lane.as_ref(), reply) {
                                 // An error means that the client has left.
                                 let _ = writer.send(message).await;
                             }
@@ -256,7 +254,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
             }
         };
         let command = command.as_ref().map(Context::command);
-        let Some(message) = encode(self.writer.codec(), command, lane.as_ref(), reply) else {
+        let Some(message) = encode(&self.writer, command, lane.as_ref(), reply) else {
             return true;
         };
         let Err(TrySendError::Full(message)) = self.writer.try_send(message) else { return true };
@@ -280,13 +278,18 @@ impl<I> Drop for Driver<I> {
     }
 }
 
-/// Encodes a reply, and logs the error behind a failure.
+/// Encodes a reply, and logs the error behind a failure. Does neither when the client has left:
+/// endpoints that push events fail then.
 fn encode(
-    codec: &dyn Codec,
+    writer: &Writer,
     command: Option<&CommandName>,
     id: Option<&CommandId>,
     reply: Reply,
 ) -> Option<Message> {
+    if writer.is_closed() {
+        return None;
+    }
+    let codec = writer.codec();
     let failure = match reply {
         Reply::None => return None,
         Reply::Content(content) => match codec.encode_reply(command, id, Ok(&content)) {

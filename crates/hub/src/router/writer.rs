@@ -184,6 +184,7 @@ impl std::error::Error for PushError {}
 /// The facts about a client that its endpoints see in the [`Context`](super::Context), for
 /// [`Router::serve_with`](super::Router::serve_with).
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ClientInfo {
     /// The client's address.
     pub peer_addr: Option<SocketAddr>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sockeye::{Message, Utf8Bytes};
 
-use super::{Codec, Command, Decoded, Incoming, Malformed, to_base64};
+use super::{Codec, Command, Decoded, Incoming, Malformed, slice, to_base64};
 use crate::router::{CommandId, CommandName, Content, EncodeError, Failure};
 
 /// Commands as JSON objects, one in a message. The default codec.
@@ -94,10 +94,16 @@ impl Codec for JsonCommands {
     ) -> Result<Option<Message>, EncodeError> {
         let mut out = String::from("{");
         match (id, command) {
-            (Some(CommandId::Number(id)), _) => out += &format!(r#""id":{id},"#),
-            (Some(CommandId::Text(id)), _) => out += &format!(r#""id":{},"#, quoted(id)?),
+            (Some(CommandId::Number(id)), _) => {
+                out.extend([r#""id":"#, &id.to_string(), ","]);
+            }
+            (Some(CommandId::Text(id)), _) => {
+                out.extend([r#""id":"#, &quoted(id)?, ","]);
+            }
             (None, _) if reply.is_ok() => return Ok(None),
-            (None, Some(command)) => out += &format!(r#""cmd":{},"#, name(command)?),
+            (None, Some(command)) => {
+                out.extend([r#""cmd":"#, &name(command)?, ","]);
+            }
             (None, None) => {}
         }
         match reply {
@@ -106,10 +112,11 @@ impl Codec for JsonCommands {
                 push_content(&mut out, content)?;
             }
             Err(failure) => {
-                let (code, message) = (u16::from(failure.code()), quoted(failure.message())?);
-                out += &format!(r#""error":{{"code":{code},"message":{message}"#);
+                let code = u16::from(failure.code()).to_string();
+                let message = quoted(failure.message())?;
+                out.extend([r#""error":{"code":"#, &code, r#","message":"#, &message]);
                 if let Some(details) = failure.details() {
-                    out += &format!(r#","details":{details}"#);
+                    out.extend([r#","details":"#, &details.to_string()]);
                 }
                 out.push('}');
             }
@@ -160,12 +167,6 @@ fn decode(text: &Utf8Bytes) -> Result<Incoming, Malformed> {
 fn id_of(text: &str) -> Option<CommandId> {
     let id = serde_json::from_str::<IdOnly<'_>>(text).ok()?.id?;
     serde_json::from_str::<Id>(id.get()).ok().map(|Id(id)| id)
-}
-
-/// Returns a part of a message without a copy.
-fn slice(whole: &Utf8Bytes, part: &str) -> Utf8Bytes {
-    let whole = whole.clone().into_bytes();
-    Utf8Bytes::try_from(whole.slice_ref(part.as_bytes())).unwrap_or_else(|_| part.into())
 }
 
 fn name(name: &CommandName) -> Result<String, EncodeError> {
@@ -247,5 +248,149 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
         }
 
         deserializer.deserialize_any(NameVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::FailureCode;
+
+    fn decode_text(text: &str) -> Result<Incoming, Malformed> {
+        let Decoded { command, rest } = JsonCommands::new().decode(text.into());
+        assert_eq!(rest, None);
+        command
+    }
+
+    fn command(text: &str) -> Command {
+        match decode_text(text).unwrap() {
+            Incoming::Command(command) => command,
+            Incoming::Cancel(id) => panic!("{id} is cancelled"),
+        }
+    }
+
+    #[test]
+    fn all_fields_are_read_in_any_order() {
+        let all = Command {
+            name: "add".into(),
+            id: Some(CommandId::Number(u64::MAX)),
+            content: Content::Json(r#"{"a": [1, "x"]}"#.into()),
+            timeout: Some(Duration::from_millis(5)),
+        };
+        assert_eq!(
+            command(
+                r#" {"timeout":5,"data": {"a": [1, "x"]} ,"id":18446744073709551615,"cmd":"add"} "#
+            ),
+            all
+        );
+        let bare = Command { id: None, content: Content::Empty, timeout: None, ..all };
+        for text in [
+            r#"{"cmd":"add"}"#,
+            r#"{"cmd":"add","id":null,"data":null,"timeout":null,"cancel":null,"more":{}}"#,
+            r#"{"cmd":"\u0061dd"}"#,
+        ] {
+            assert_eq!(command(text), bare);
+        }
+        assert_eq!(command(r#"{"cmd":7}"#).name, CommandName::Number(7));
+        let id = command(r#"{"cmd":"add","id":"\u0061"}"#).id;
+        assert_eq!(id, Some(CommandId::Text("a".into())));
+        let binary = JsonCommands::new().decode(br#"{"cmd":"add"}"#.into()).command.unwrap();
+        assert_eq!(binary, Incoming::Command(bare));
+    }
+
+    #[test]
+    fn name_and_data_share_the_bytes_of_the_message() {
+        let message = Message::from(r#"{"cmd":"add","data":[1]}"#);
+        let range = message.as_bytes().as_ptr_range();
+        let Ok(Incoming::Command(command)) = JsonCommands::new().decode(message.clone()).command
+        else {
+            panic!("not decoded");
+        };
+        let CommandName::Text(name) = &command.name else { panic!("{:?}", command.name) };
+        assert!(range.contains(&name.as_bytes().as_ptr()));
+        assert!(range.contains(&command.content.as_bytes().as_ptr()));
+    }
+
+    #[test]
+    fn a_cancellation_names_an_id() {
+        for (text, id) in [
+            (r#"{"cancel":3}"#, CommandId::Number(3)),
+            (r#"{"cancel":"3"}"#, CommandId::Text("3".into())),
+        ] {
+            assert_eq!(decode_text(text).unwrap(), Incoming::Cancel(id));
+        }
+    }
+
+    #[test]
+    fn a_malformed_command_keeps_its_id_where_it_can_be_read() {
+        let long = format!(r#"{{"cmd":"a","id":"{}"}}"#, "x".repeat(CommandId::MAX_LENGTH + 1));
+        let deep = "[".repeat(1000);
+        for (text, id) in [
+            ("", None),
+            ("null", None),
+            ("[]", None),
+            ("{}", None),
+            ("{", None),
+            (r#"{"id":1}"#, Some(1)),
+            (r#"{"id":1,"cmd":["a"]}"#, Some(1)),
+            (r#"{"id":1,"cmd":4294967296}"#, Some(1)),
+            (r#"{"id":1,"cmd":"a","timeout":-1}"#, Some(1)),
+            (r#"{"id":1,"cmd":"a","cancel":1}"#, Some(1)),
+            (r#"{"id":1,"cmd":"a","cmd":"b"}"#, Some(1)),
+            (r#"{"id":-1,"cmd":"a"}"#, None),
+            (r#"{"id":1.5,"cmd":"a"}"#, None),
+            (r#"{"id":{},"cmd":"a"}"#, None),
+            (r#"{"id":1,"cmd":"a","data":{]}"#, None),
+            (r#"{"id":1,"id":2,"cmd":"a"}"#, None),
+            (&long, None),
+            (&deep, None),
+        ] {
+            let malformed = decode_text(text).unwrap_err();
+            assert_eq!(malformed.id, id.map(CommandId::Number), "{text}");
+            assert_eq!(malformed.failure.code(), FailureCode::BAD_REQUEST, "{text}");
+        }
+        let binary = JsonCommands::new().decode(b"\xff".into()).command.unwrap_err();
+        assert_eq!(binary.failure.message(), "the message is not UTF-8");
+    }
+
+    #[test]
+    fn replies_are_objects_with_data_or_an_error() {
+        let codec = JsonCommands::new();
+        let (number, text) = (CommandId::Number(1), CommandId::Text("a\"b".into()));
+        for (content, data) in [
+            (Content::Empty, "null"),
+            (Content::Json("[1]".into()), "[1]"),
+            (Content::Text("a\"\n".into()), r#""a\"\n""#),
+            (Content::Binary(vec![0, 255].into()), r#""AP8=""#),
+        ] {
+            let reply = |id| codec.encode_reply(Some(&"c".into()), id, Ok(&content)).unwrap();
+            assert_eq!(reply(Some(&number)), Some(format!(r#"{{"id":1,"data":{data}}}"#).into()));
+            let expected = format!(r#"{{"id":"a\"b","data":{data}}}"#);
+            assert_eq!(reply(Some(&text)), Some(expected.into()));
+            assert_eq!(reply(None), None, "a command without an id has no reply");
+        }
+        let failure = Failure::not_found("no \"x\"").with_details(vec![1, 2]);
+        let error = r#""error":{"code":404,"message":"no \"x\"","details":[1,2]}}"#;
+        for (command, id, start) in [
+            (Some("c\""), Some(&number), r#"{"id":1,"#),
+            (None, Some(&number), r#"{"id":1,"#),
+            (Some("c\""), None, r#"{"cmd":"c\"","#),
+            (None, None, "{"),
+        ] {
+            let command = command.map(CommandName::from);
+            let reply = codec.encode_reply(command.as_ref(), id, Err(&failure)).unwrap();
+            assert_eq!(reply, Some(format!("{start}{error}").into()));
+        }
+    }
+
+    #[test]
+    fn events_have_a_name_and_data() {
+        let codec = JsonCommands::new();
+        for (event, json) in [
+            (CommandName::from("a\"b"), r#"{"event":"a\"b","data":null}"#),
+            (7.into(), r#"{"event":7,"data":null}"#),
+        ] {
+            assert_eq!(codec.encode_event(&event, &Content::Empty).unwrap(), json);
+        }
     }
 }

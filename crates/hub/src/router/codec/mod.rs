@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sockeye::Message;
+use sockeye::{Message, Utf8Bytes};
 
 use super::{CommandId, CommandName, Content, EncodeError, Failure};
 
@@ -111,4 +111,11 @@ impl From<Failure> for Malformed {
 /// Encodes bytes for the codecs whose messages are text.
 fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+/// Returns a part of a text without a copy.
+fn slice(whole: &Utf8Bytes, part: &str) -> Utf8Bytes {
+    let whole = whole.clone().into_bytes();
+    // The part is UTF-8, so the copy is never made.
+    Utf8Bytes::try_from(whole.slice_ref(part.as_bytes())).unwrap_or_else(|_| part.into())
 }

@@ -156,3 +156,152 @@ fn packet(number: u32, who: u32, content: &[u8]) -> Result<Message, EncodeError>
     out.put_slice(content);
     Ok(out.freeze().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(number: u32, length: u32, who: u32, content: &[u8]) -> Vec<u8> {
+        let header = [number, length, who].map(u32::to_be_bytes);
+        [header.as_flattened(), content].concat()
+    }
+
+    fn whole(number: u32, who: u32, content: &[u8]) -> Vec<u8> {
+        bytes(number, u32::try_from(content.len()).unwrap(), who, content)
+    }
+
+    /// Decodes a message to its end.
+    fn decode_all(codec: Packets, message: impl Into<Message>) -> Vec<Result<Incoming, Malformed>> {
+        let mut decoded = Vec::new();
+        let mut next = Some(message.into());
+        while let Some(message) = next {
+            let length = message.len();
+            let Decoded { command, rest } = codec.decode(message);
+            assert!(rest.as_ref().is_none_or(|rest| rest.len() < length));
+            decoded.push(command);
+            next = rest;
+        }
+        decoded
+    }
+
+    fn command(number: u32, who: u32, content: &[u8]) -> Incoming {
+        let content = match content {
+            [] => Content::Empty,
+            content => Content::Binary(Bytes::copy_from_slice(content)),
+        };
+        let id = Some(CommandId::Number(who.into()));
+        Incoming::Command(Command { name: number.into(), id, content, timeout: None })
+    }
+
+    #[test]
+    fn the_fields_are_big_endian() {
+        let message = b"\x00\x00\x00\x07\x00\x00\x00\x02\x01\x02\x03\x04ab";
+        let decoded = decode_all(Packets::new(), message);
+        assert_eq!(
+            decoded.into_iter().map(Result::unwrap).collect::<Vec<_>>(),
+            [command(7, 0x0102_0304, b"ab")]
+        );
+        let (name, who) = (7.into(), CommandId::Number(0x0102_0304));
+        let content = Content::Text("ab".into());
+        let reply = Packets::new().encode_reply(Some(&name), Some(&who), Ok(&content)).unwrap();
+        assert_eq!(reply, Some(message.into()));
+        let event = Packets::new().encode_event(&name, &content).unwrap();
+        assert_eq!(event, Message::from(whole(7, 0, b"ab")));
+    }
+
+    #[test]
+    fn a_failure_has_its_code_before_its_message() {
+        let failure = Failure::not_found("no");
+        for codec in [Packets::new(), Packets::new().failure_type(9)] {
+            let who = CommandId::Number(5);
+            let reply = codec.encode_reply(Some(&7.into()), Some(&who), Err(&failure)).unwrap();
+            let expected = whole(codec.failure_type, 5, b"\x00\x00\x01\x94no");
+            assert_eq!(reply, Some(expected.into()));
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_numbers_have_no_packet() {
+        let name = CommandName::from("joined");
+        let event = Packets::new().encode_event(&name, &Content::Empty);
+        assert!(matches!(event, Err(EncodeError::NotANumber(given)) if given == name));
+    }
+
+    #[test]
+    fn a_packet_that_is_too_long_is_refused_and_the_next_one_served() {
+        let message = [whole(1, 2, b"abc"), whole(3, 4, b"ab")].concat();
+        let decoded = decode_all(Packets::new().max_length(2), message);
+        let [Err(malformed), Ok(next)] = decoded.as_slice() else { panic!("{decoded:?}") };
+        assert_eq!(malformed.id, Some(CommandId::Number(2)));
+        assert_eq!(malformed.failure.code(), FailureCode::TOO_LARGE);
+        assert_eq!(*next, command(3, 4, b"ab"));
+    }
+
+    #[test]
+    fn a_packet_of_the_cancelling_type_cancels() {
+        let codec = Packets::new().cancel_type(9);
+        let [Ok(Incoming::Cancel(CommandId::Number(5)))] =
+            decode_all(codec, whole(9, 5, b"")).as_slice()
+        else {
+            panic!("not a cancellation")
+        };
+        assert_eq!(
+            decode_all(Packets::new(), whole(9, 5, b"")).pop().unwrap().unwrap(),
+            command(9, 5, b"")
+        );
+    }
+
+    #[test]
+    fn lengths_beyond_the_message_are_malformed() {
+        for message in [bytes(1, 1, 2, b""), bytes(1, u32::MAX, 2, b"abc")] {
+            let decoded = decode_all(Packets::new(), message);
+            let [Err(malformed)] = decoded.as_slice() else { panic!("{decoded:?}") };
+            assert_eq!(malformed.id, Some(CommandId::Number(2)));
+            assert_eq!(malformed.failure.code(), FailureCode::BAD_REQUEST);
+        }
+        for message in [Message::from(""), "text".into(), b"12345678901".into()] {
+            let decoded = decode_all(Packets::new(), message);
+            let [Err(Malformed { id: None, .. })] = decoded.as_slice() else {
+                panic!("{decoded:?}")
+            };
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn packets_are_decoded_up_to_the_place_where_the_message_is_cut(
+            packets in vec((any::<u32>(), any::<u32>(), vec(any::<u8>(), 0..20)), 1..6),
+            cut in 0usize..200,
+        ) {
+            let encoded: Vec<_> =
+                packets.iter().map(|(number, who, content)| whole(*number, *who, content)).collect();
+            let message = encoded.concat();
+            let cut = cut.min(message.len());
+            let mut decoded = decode_all(Packets::new(), &message[..cut]).into_iter();
+            let mut end = 0;
+            for ((number, who, content), bytes) in packets.iter().zip(&encoded) {
+                let start = end;
+                end += bytes.len();
+                if end <= cut {
+                    let next = decoded.next().and_then(Result::ok);
+                    prop_assert_eq!(next, Some(command(*number, *who, content)));
+                    continue;
+                }
+                // Nothing at all follows a packet that ends with the message, unless that is empty.
+                if start < cut || cut == 0 {
+                    prop_assert!(decoded.next().is_some_and(|next| next.is_err()));
+                }
+                break;
+            }
+            prop_assert!(decoded.next().is_none());
+        }
+
+        #[test]
+        fn no_bytes_panic(message in vec(any::<u8>(), 0..80)) {
+            decode_all(Packets::new(), message);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 use sockeye::{Message, Utf8Bytes};
 
-use super::{Codec, Command, Decoded, Incoming, to_base64};
+use super::{Codec, Command, Decoded, Incoming, slice, to_base64};
 use crate::router::{CommandId, CommandName, Content, EncodeError, Failure};
 
 /// Commands as plain text, one in a message: the name, a space, and the content.
@@ -48,7 +48,9 @@ impl Codec for TextCommands {
     ) -> Result<Option<Message>, EncodeError> {
         Ok(Some(match reply {
             Ok(content) => line("OK", content).into(),
-            Err(failure) => format!("ERROR {failure}").into(),
+            Err(failure) => {
+                format!("ERROR {} {}", u16::from(failure.code()), failure.message()).into()
+            }
         }))
     }
 
@@ -65,9 +67,10 @@ fn decode(text: &Utf8Bytes) -> Result<Incoming, Failure> {
     }
     let content = match content {
         "" => Content::Empty,
-        content => Content::Text(content.into()),
+        content => Content::Text(slice(text, content)),
     };
-    Ok(Incoming::Command(Command { name: name.into(), id: None, content, timeout: None }))
+    let name = CommandName::Text(slice(text, name));
+    Ok(Incoming::Command(Command { name, id: None, content, timeout: None }))
 }
 
 fn line(first: &str, content: &Content) -> String {
@@ -75,5 +78,55 @@ fn line(first: &str, content: &Content) -> String {
         Content::Empty => first.into(),
         Content::Json(text) | Content::Text(text) => format!("{first} {text}"),
         Content::Binary(bytes) => format!("{first} {}", to_base64(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::FailureCode;
+
+    #[test]
+    fn a_command_is_a_word_and_the_rest() {
+        for (text, name, content) in [
+            ("LIST", "LIST", Content::Empty),
+            (" LIST\r\n", "LIST", Content::Empty),
+            ("SAY a  b\nc\n", "SAY", Content::Text("a  b\nc".into())),
+            ("SAY\ta", "SAY", Content::Text("a".into())),
+            ("SAY  a", "SAY", Content::Text(" a".into())),
+            ("grüße\u{3000}an alle", "grüße", Content::Text("an alle".into())),
+        ] {
+            let Decoded { command, rest } = TextCommands::new().decode(text.into());
+            let expected = Command { name: name.into(), id: None, content, timeout: None };
+            assert_eq!(command.unwrap(), Incoming::Command(expected), "{text:?}");
+            assert_eq!(rest, None);
+        }
+    }
+
+    #[test]
+    fn messages_without_a_word_are_malformed() {
+        for message in [Message::from(""), " \n".into(), b"LIST".into()] {
+            let malformed = TextCommands::new().decode(message).command.unwrap_err();
+            assert_eq!(malformed.failure.code(), FailureCode::BAD_REQUEST);
+        }
+    }
+
+    #[test]
+    fn replies_and_events_are_a_word_and_the_content() {
+        let codec = TextCommands::new();
+        for (content, text) in [
+            (Content::Empty, ""),
+            (Content::Json("[1]".into()), " [1]"),
+            (Content::Text("a\nb".into()), " a\nb"),
+            (Content::Binary(vec![0, 255].into()), " AP8="),
+        ] {
+            let reply = codec.encode_reply(None, None, Ok(&content)).unwrap();
+            assert_eq!(reply, Some(format!("OK{text}").into()));
+            let event = codec.encode_event(&"JOINED".into(), &content).unwrap();
+            assert_eq!(event, Message::from(format!("JOINED{text}")));
+        }
+        let failure = Failure::new(1001, "taken").with_details(1);
+        let reply = codec.encode_reply(Some(&"A".into()), None, Err(&failure)).unwrap();
+        assert_eq!(reply, Some("ERROR 1001 taken".into()));
     }
 }
