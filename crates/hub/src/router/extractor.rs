@@ -37,8 +37,8 @@ use super::{Content, Context, Failure, Request, Writer};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no argument of an endpoint of a router with the state `{S}`",
-    note = "the extractors are `State`, `Json`, `Text`, `Binary`, `Data`, `Context`, `Writer` and \
-            types that implement `FromRequest`",
+    note = "the extractors are `State`, `Json`, `Text`, `Binary`, `Data`, `Context`, `Writer`, \
+            `Request` and types that implement `FromRequest`",
     note = "`State<T>` needs `T: FromRef<{S}>`"
 )]
 pub trait FromRequest<S>: Sized + Send {
@@ -203,6 +203,13 @@ impl<S: Sync, T: Clone + Send + Sync + 'static> FromRequest<S> for Data<T> {
             let name = std::any::type_name::<T>();
             Failure::internal(format!("neither the command nor the connection has a {name}"))
         })
+    }
+}
+
+/// The whole command, for an endpoint that reads its content in any form.
+impl<S: Sync> FromRequest<S> for Request {
+    async fn from_request(request: &Request, _: &S) -> Result<Self, Failure> {
+        Ok(request.clone())
     }
 }
 

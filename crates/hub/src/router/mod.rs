@@ -43,14 +43,14 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | read the content of a command | the extractors [`Json`], [`Text`], [`Binary`] |
+//! | read the content of a command | the extractors [`Json`], [`Text`], [`Binary`]; [`Request`] for the content as it came |
 //! | use the application's state | [`State`], with [`FromRef`] for parts of it |
 //! | know who the client is | [`Context`], [`Data`]; a login sets the user by [`Context::set_data`] |
 //! | write an extractor | [`FromRequest`] |
 //! | answer | return [`Json`], text, bytes, `()`, or a `Result` of these and [`Failure`] |
 //! | fail with codes of the application | [`Failure::new`], or [`IntoFailure`] for an error type |
 //! | send events to a client, beside the replies and from anywhere | [`Writer`] |
-//! | serve commands that nobody named | [`Router::fallback`] |
+//! | serve commands that have no endpoint | [`Router::fallback`] |
 //! | check or log all commands, as middleware does | [`Router::layer`], with [`from_fn`] or any tower `Layer` |
 //! | speak plain text, packets or an own protocol | [`Router::codec`], [`codec`] |
 //! | know the deadline, notice a cancellation | [`Context`] |

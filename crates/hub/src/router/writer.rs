@@ -63,8 +63,8 @@ impl Writer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Queues an event for the client. Waits while the [send queue](super::Router::send_queue) is
-    /// full.
+    /// Queues an event for the client. Waits while the
+    /// [send queue](super::Router::send_capacity) is full.
     ///
     /// # Errors
     /// [`PushError::Encode`] when the content or the name has no encoding, [`PushError::Closed`]

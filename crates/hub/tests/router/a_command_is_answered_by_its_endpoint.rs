@@ -100,7 +100,10 @@ async fn or_by_the_fallback_or_told_that_it_is_unknown() {
     connected.send(format!(r#"{{"id":1,"cmd":"{}"}}"#, "ä".repeat(10_000))).await;
     assert!(connected.recv().await.len() < 250, "a long name is not sent back");
 
-    let router = router().fallback(async |context: Context| context.command().to_string());
+    let router = router().fallback(async |context: Context, request: Request| {
+        assert_eq!(*request.content(), Content::Empty);
+        context.command().to_string()
+    });
     let mut connected = connect(&router).await;
     connected.expect(r#"{"id":1,"cmd":"what"}"#, r#"{"id":1,"data":"what"}"#).await;
     connected.expect(r#"{"id":1,"cmd":7}"#, r#"{"id":1,"data":"7"}"#).await;

@@ -10,6 +10,7 @@ mod beyond_the_bounds_the_client_waits;
 mod commands_of_one_id_run_in_order;
 mod connection;
 mod events_go_beside_replies;
+mod every_client_has_its_own_commands;
 mod failures_have_codes;
 mod layers_see_every_command;
 mod the_codecs_serve_the_same_endpoints;
