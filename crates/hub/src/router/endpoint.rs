@@ -22,8 +22,10 @@ use super::{FromRequest, IntoReply, Reply, Request};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no endpoint of a router with the state `{S}`",
-    note = "an endpoint is an async function, or a closure that returns a `Send` future",
-    note = "its arguments implement `FromRequest<{S}>`, and its result implements `IntoReply`"
+    note = "an endpoint is an async function that holds nothing across an `await` that is not `Send`",
+    note = "its arguments are `Json`, `Text`, `Binary`, `State<T>` where `T: FromRef<{S}>`, `Data`, \
+            `Context`, `Writer`, `Request`, or implement `FromRequest<{S}>`",
+    note = "its result is `Json`, text, bytes, `()`, `NoReply`, or a `Result` of these and `Failure`"
 )]
 pub trait Endpoint<S, Arguments>: Clone + Send + Sync + Sized + 'static {
     /// Serves a command.

@@ -14,15 +14,15 @@ use super::{Failure, IntoReply, Reply, Request};
 /// The service that a [layer](super::Router::layer) wraps: the router's endpoints, with the layers
 /// that were added before.
 #[derive(Clone)]
-pub struct Route(Arc<dyn Serve>);
+pub struct Route(Arc<dyn ErasedService>);
 
 /// A service of any type.
-pub(super) trait Serve: Send + Sync {
+pub(super) trait ErasedService: Send + Sync {
     fn serve(&self, request: Request) -> BoxFuture<'static, Reply>;
 }
 
 impl Route {
-    pub(super) fn new(service: impl Serve + 'static) -> Self {
+    pub(super) fn new(service: impl ErasedService + 'static) -> Self {
         Self(Arc::new(service))
     }
 
@@ -67,7 +67,7 @@ impl fmt::Debug for Route {
 /// The service that a layer made.
 struct Layered<T>(T);
 
-impl<T> Serve for Layered<T>
+impl<T> ErasedService for Layered<T>
 where
     T: Service<Request> + Clone + Send + Sync + 'static,
     T::Response: IntoReply,

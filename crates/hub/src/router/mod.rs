@@ -47,7 +47,7 @@
 //! | use the application's state | [`State`], with [`FromRef`] for parts of it |
 //! | know who the client is | [`Context`], [`Data`]; a login sets the user by [`Context::set_data`] |
 //! | write an extractor | [`FromRequest`] |
-//! | answer | return [`Json`], text, bytes, `()`, or a `Result` of these and [`Failure`] |
+//! | answer | return [`Json`], text, bytes, `()`, or a `Result` of these and [`Failure`]; [`NoReply`] for no answer |
 //! | fail with codes of the application | [`Failure::new`], or [`IntoFailure`] for an error type |
 //! | send events to a client, beside the replies and from anywhere | [`Writer`] |
 //! | serve commands that have no endpoint | [`Router::fallback`] |
@@ -73,9 +73,9 @@
 //! left. Replies are never dropped: a client that does not read them is not read either, and is
 //! given up after [`Config::write_timeout`](sockeye::Config::write_timeout()).
 //!
-//! An endpoint is polled in the connection's task first, and moves to a task of its own when it
-//! waits: a connection with one short command costs no task. An endpoint that computes for long
-//! should do so in `tokio::task::spawn_blocking`.
+//! An endpoint starts in the task of the connection, and moves to a separate task when it first
+//! waits: an endpoint that never waits costs no task. An endpoint that computes for long delays the
+//! commands behind it, and should compute in `tokio::task::spawn_blocking`.
 //!
 //! # Failures
 //! Whatever a client sends is answered: a message that is no command, a command that nobody serves,
@@ -384,7 +384,7 @@ impl<S> fmt::Debug for Router<S> {
 /// The innermost service of a router.
 struct EndpointService<S>(Arc<Endpoints<S>>);
 
-impl<S: Send + Sync + 'static> layer::Serve for EndpointService<S> {
+impl<S: Send + Sync + 'static> layer::ErasedService for EndpointService<S> {
     fn serve(&self, request: Request) -> BoxFuture<'static, Reply> {
         let Endpoints { state, by_name, fallback } = &*self.0;
         if let Some(endpoint) = by_name.get(request.command()).or(fallback.as_ref()) {

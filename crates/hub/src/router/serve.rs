@@ -83,8 +83,8 @@ impl fmt::Debug for Serve {
     }
 }
 
-/// The identity of a lane: commands without an id share one.
-type Lane = Option<CommandId>;
+/// The key of a lane: commands without an id share one.
+type LaneKey = Option<CommandId>;
 
 /// Reads commands and starts them.
 ///
@@ -100,12 +100,12 @@ struct Driver<I> {
     route: Route,
     writer: Writer,
     timeout: Option<Duration>,
-    lanes: Lanes<Lane, Option<Context>, Job>,
+    lanes: Lanes<LaneKey, Option<Context>, Job>,
     /// The command that was read and does not fit into the lanes.
     held: Option<Job>,
     /// The rest of a message with several commands.
     rest: Option<Message>,
-    tasks: JoinSet<Lane>,
+    tasks: JoinSet<LaneKey>,
 }
 
 /// A command to run, or a malformed one to answer.
@@ -115,7 +115,7 @@ enum Job {
 }
 
 impl Job {
-    fn lane(&self) -> Lane {
+    fn lane(&self) -> LaneKey {
         match self {
             Self::Run(request) => request.context().id().cloned(),
             Self::Refuse(malformed) => malformed.id.clone(),
@@ -219,7 +219,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
     }
 
     /// Runs a job, and those that wait behind it as long as they are done at once.
-    fn run(&mut self, lane: &Lane, job: Job) {
+    fn run(&mut self, lane: &LaneKey, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
             if !self.start(lane, job) {
@@ -230,7 +230,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
     }
 
     /// Starts a job. Returns whether it is done; otherwise a task does the rest.
-    fn start(&mut self, lane: &Lane, job: Job) -> bool {
+    fn start(&mut self, lane: &LaneKey, job: Job) -> bool {
         let (command, reply) = match job {
             Job::Refuse(malformed) => (None, Reply::Failure(malformed.failure)),
             Job::Run(request) => {
@@ -266,7 +266,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
         false
     }
 
-    fn spawn(&mut self, task: impl Future<Output = Lane> + Send + 'static) {
+    fn spawn(&mut self, task: impl Future<Output = LaneKey> + Send + 'static) {
         self.tasks.spawn(task.in_current_span());
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,6 +145,21 @@ impl Writer {
     fn encode(&self, event: &CommandName, content: impl IntoContent) -> Result<Message, PushError> {
         let content = content.into_content().map_err(PushError::Encode)?;
         self.shared.codec.encode_event(event, &content).map_err(PushError::Encode)
+    }
+}
+
+/// Writers are equal if they write to the same connection.
+impl PartialEq for Writer {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Writer {}
+
+impl Hash for Writer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.shared).hash(state);
     }
 }
 

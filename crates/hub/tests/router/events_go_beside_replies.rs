@@ -31,6 +31,8 @@ async fn to_any_client_from_anywhere() {
     ada.expect(r#"{"id":2,"cmd":"say","data":"hi"}"#, r#"{"event":"said","data":"hi"}"#).await;
     assert_eq!(ada.recv().await, r#"{"id":2,"data":2}"#);
     assert_eq!(bob.recv().await, r#"{"event":"said","data":"hi"}"#);
+    assert_eq!(ada.writer, ada.writer.clone());
+    assert_ne!(ada.writer, bob.writer);
     bob.close().await;
     ada.expect(r#"{"id":3,"cmd":"say","data":"bye"}"#, r#"{"event":"said","data":"bye"}"#).await;
     assert_eq!(ada.recv().await, r#"{"id":3,"data":1}"#, "who has left is forgotten");
