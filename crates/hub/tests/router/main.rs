@@ -6,6 +6,7 @@ mod a_client_that_does_not_read_is_not_read;
 mod a_command_is_answered_by_its_endpoint;
 mod a_command_is_cancelled;
 mod a_panic_is_contained;
+mod any_codec_and_any_connection_serve;
 mod beyond_the_bounds_the_client_waits;
 mod commands_of_one_id_run_in_order;
 mod connection;

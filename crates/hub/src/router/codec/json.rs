@@ -253,8 +253,36 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::router::FailureCode;
+
+    proptest! {
+        #[test]
+        fn no_message_panics(
+            bytes in any::<Vec<u8>>(),
+            text in r#"(\{|\}|"|:|,|\[|\]|id|cmd|data|cancel|timeout|\\|u0041|[0-9]|-|\.|e|ä|null| ){0,30}"#,
+            cut in 0usize..60,
+        ) {
+            let whole = r#"{"id":"ä","cmd":"\u0061b","data":[1,{"x":"ä"}],"timeout":5}"#;
+            let cut = &whole.as_bytes()[..cut.min(whole.len())];
+            for message in [bytes.into(), text.into(), Message::from(cut)] {
+                let _ = JsonCommands::new().decode(message);
+            }
+        }
+
+        #[test]
+        fn names_contents_and_ids_survive(name in ".*", content in ".*", id in ".{0,30}") {
+            let json = |text: &str| serde_json::to_string(text).unwrap();
+            let message =
+                format!(r#"{{"cmd":{},"data":{},"id":{}}}"#, json(&name), json(&content), json(&id));
+            let command = command(&message);
+            prop_assert_eq!(command.name, name.as_str());
+            prop_assert_eq!(command.content, Content::Json(json(&content).into()));
+            prop_assert_eq!(command.id, Some(CommandId::Text(id.into())));
+        }
+    }
 
     fn decode_text(text: &str) -> Result<Incoming, Malformed> {
         let Decoded { command, rest } = JsonCommands::new().decode(text.into());

@@ -83,8 +83,26 @@ fn line(first: &str, content: &Content) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::router::FailureCode;
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_word_is_lost(text in "[a-z ä\n\u{3000}]{0,20}") {
+            let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+            let decoded = match TextCommands::new().decode(text.as_str().into()).command {
+                Ok(Incoming::Command(Command { name, content, .. })) => {
+                    let content = std::str::from_utf8(content.as_bytes()).unwrap();
+                    words(&format!("{name} {content}"))
+                }
+                Ok(Incoming::Cancel(id)) => panic!("{id} is cancelled"),
+                Err(_) => Vec::new(),
+            };
+            prop_assert_eq!(decoded, words(&text));
+        }
+    }
 
     #[test]
     fn a_command_is_a_word_and_the_rest() {
