@@ -45,17 +45,28 @@ impl<K: Eq + Hash, H, J> Lanes<K, H, J> {
         self.jobs == 0 || (self.jobs < self.limits.jobs && size <= self.limits.size)
     }
 
-    /// Adds a job at the end of its lane. Returns the job if it is to run now.
-    pub(super) fn enter(&mut self, key: K, handle: H, job: J, size: usize) -> Option<J> {
+    /// Adds a job at the end of its lane, behind those that run or wait.
+    ///
+    /// # Errors
+    /// The job, if there are none: it may run, and [begins](Self::begin) if it is not done at once.
+    pub(super) fn wait(&mut self, key: &K, handle: H, job: J, size: usize) -> Result<(), J> {
+        let Some(lane) = self.by_key.get_mut(key) else { return Err(job) };
+        lane.waiting.push_back((Entry { handle, size }, job));
+        self.count(size);
+        Ok(())
+    }
+
+    /// Adds a job that runs, in a lane without any.
+    pub(super) fn begin(&mut self, key: K, handle: H, size: usize) {
+        let lane = Lane { running: Entry { handle, size }, waiting: VecDeque::new() };
+        let before = self.by_key.insert(key, lane);
+        debug_assert!(before.is_none(), "the lane has jobs");
+        self.count(size);
+    }
+
+    fn count(&mut self, size: usize) {
         self.jobs += 1;
         self.size = self.size.saturating_add(size);
-        let entry = Entry { handle, size };
-        if let Some(lane) = self.by_key.get_mut(&key) {
-            lane.waiting.push_back((entry, job));
-            return None;
-        }
-        self.by_key.insert(key, Lane { running: entry, waiting: VecDeque::new() });
-        Some(job)
     }
 
     /// Removes the running job of a lane. Returns the next one, which is to run now.
@@ -121,10 +132,13 @@ mod tests {
                     if !fits {
                         continue;
                     }
+                    let waits = lanes.wait(&key, number, number, length);
                     let runs = model.of(key).is_empty();
+                    prop_assert_eq!(waits, if runs { Err(number) } else { Ok(()) });
+                    if runs {
+                        lanes.begin(key, number, length);
+                    }
                     model.jobs.push((key, number, length));
-                    let started = lanes.enter(key, number, number, length);
-                    prop_assert_eq!(started, runs.then_some(number));
                 } else {
                     let first = model.jobs.iter().position(|job| job.0 == key);
                     if let Some(first) = first {

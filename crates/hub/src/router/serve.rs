@@ -94,7 +94,7 @@ type LaneKey = Option<CommandId>;
 ///      no capacity: reading stops               └──► task ──► reply
 /// ```
 ///
-/// Invariant: each lane has one running command, and that has one task.
+/// Invariant: each lane has one running command, and each running command has one task.
 struct Driver<I> {
     incoming: Pin<Box<I>>,
     route: Route,
@@ -140,11 +140,7 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Future for Driver<I> {
             }
             // Polled last, so that the tasks that were spawned by now wake this one.
             match self.tasks.poll_join_next(cx) {
-                Poll::Ready(Some(Ok(lane))) => {
-                    if let Some(job) = self.lanes.leave(&lane) {
-                        self.run(&lane, job);
-                    }
-                }
+                Poll::Ready(Some(Ok(lane))) => self.leave(&lane),
                 // Endpoints are contained: it is a codec or the sending side that panicked.
                 Poll::Ready(Some(Err(error))) if error.is_panic() => {
                     resume_unwind(error.into_panic())
@@ -213,19 +209,21 @@ impl<I: Stream<Item = sockeye::Result<Message>>> Driver<I> {
             Job::Run(request) => Some(request.context().clone()),
             Job::Refuse(_) => None,
         };
-        if let Some(job) = self.lanes.enter(lane.clone(), context, job, size) {
-            self.run(&lane, job);
+        // A job that is done at once needs no lane.
+        if let Err(job) = self.lanes.wait(&lane, context.clone(), job, size) {
+            if !self.start(&lane, job) {
+                self.lanes.begin(lane, context, size);
+            }
         }
     }
 
-    /// Runs a job, and those that wait behind it as long as they are done at once.
-    fn run(&mut self, lane: &LaneKey, job: Job) {
-        let mut next = Some(job);
-        while let Some(job) = next {
+    /// Ends the running job of a lane, and runs those that wait behind it as long as they are done
+    /// at once.
+    fn leave(&mut self, lane: &LaneKey) {
+        while let Some(job) = self.lanes.leave(lane) {
             if !self.start(lane, job) {
                 return;
             }
-            next = self.lanes.leave(lane);
         }
     }
 
