@@ -6,6 +6,7 @@ mod ending;
 mod flight;
 mod stall;
 
+#[cfg(feature = "tls")]
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -48,6 +48,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     }
 
     /// Adds whole input to the backlog of an open connection.
+    #[cfg(any(feature = "tls", all(feature = "io-uring", target_os = "linux")))]
     #[cold]
     pub(super) fn add_to_backlog<H>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let DriverState::Open(connection) = &mut self.state {
