@@ -119,7 +119,7 @@ impl Peer {
         if self.wanted.contains(index) || change.number <= shard.number {
             return;
         }
-        if change.number > shard.number + 1 {
+        if change.number - 1 > shard.number {
             metrics.holes += 1;
             self.wanted.insert(index);
             return;
@@ -202,7 +202,7 @@ impl Peer {
             && section.number == parts.number
             && parts.members.len() <= config.max_members;
         if whole {
-            parts.next += 1;
+            parts.next = parts.next.saturating_add(1);
             parts.members.extend(section.members);
             if !section.last {
                 return;

@@ -1,4 +1,5 @@
 mod codec;
+mod input;
 mod nodes;
 mod table;
 
