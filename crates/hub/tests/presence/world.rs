@@ -118,7 +118,14 @@ impl World {
         let (now, instant) = (self.now, self.instant());
         let node = &mut self.nodes[place];
         let incarnation = if same_id { node.incarnation + 100 } else { 0 };
-        if !same_id {
+        if same_id {
+            // The leases of the new process keep the members of the dead one until its snapshot.
+            let id = node.id;
+            self.plans.retain(|_, plan| {
+                !matches!(plan, Plan::Bury(_, members)
+                    if members.iter().any(|(_, session)| session.node == id))
+            });
+        } else {
             node.id = NodeId(self.next_id);
             self.next_id += 1;
         }

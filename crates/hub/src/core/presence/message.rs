@@ -3,9 +3,12 @@ use bytes::Bytes;
 use super::{SHARDS, ShardSet};
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 
-/// One life of a node: a number greater than those of all earlier lives of a node with the same id.
-/// A node whose id is random may begin with 0. A node that was paused or unlinked for a lease
-/// continues with the next incarnation, as other nodes have let its members leave.
+/// A period in which a node was in touch with the others. A node that was paused or unlinked for a
+/// lease continues with the next incarnation, as other nodes have let its members leave.
+///
+/// A node whose id is random begins with 0. A process that takes the id of a dead one must begin with
+/// a greater incarnation than any of it; the dead one's members then leave with the first snapshot of
+/// the new process, or a lease after its last heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
