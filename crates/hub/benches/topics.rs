@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use sockeye_hub::core::{RoomKey, RoomName};
 use sockeye_hub::core::filter::{Condition, Filter};
 use sockeye_hub::core::topics::{Limits, MemberKey, Topics};
+use sockeye_hub::core::{RoomKey, RoomName};
 
 const ROOMS: u32 = 200_000;
 const MEMBERS: u32 = 100_000;

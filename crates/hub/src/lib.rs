@@ -1,4 +1,85 @@
 //! Sessions, rooms, presence and history with exact recovery, over any WebSocket of `sockeye`.
+//!
+//! ```no_run
+//! use sockeye::{Server, WebSocket};
+//! use sockeye_hub::{Hub, Result};
+//!
+//! #[tokio::main]
+//! async fn main() -> sockeye::Result<()> {
+//!     let hub = Hub::builder().build();
+//!     Server::bind("127.0.0.1:8080").await?.serve(move |ws| chat(hub.clone(), ws)).await
+//! }
+//!
+//! async fn chat(hub: Hub, ws: WebSocket) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//!     let mut session = hub.connect(ws, ());
+//!     session.join("room:42").await?;
+//!     while let Some(message) = session.recv().await? {
+//!         hub.room("room:42").publish(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # I want to
+//!
+//! | to | use |
+//! |---|---|
+//! | make a connection a session | [`Hub::connect`]; [`Hub::attach`] for connections of `sockeye::push` |
+//! | attach state to a session, or a user | the argument of [`Hub::connect`], [`SessionOptions::user`] |
+//! | join and leave rooms | [`SessionHandle::join`], [`SessionHandle::leave`]; on all nodes: [`Hub::join`], [`Hub::leave`] |
+//! | publish | [`Room::publish`], [`SessionHandle::publish`] |
+//! | publish once, whatever happens to the acknowledgement | [`Room::publish_with`] and an id |
+//! | keep a history, and read it | [`RoomOptions::history`], [`Room::history`] |
+//! | recover what a client missed | [`JoinOptions::from`] |
+//! | see who is in a room | [`RoomOptions::presence`], [`Room::presence`], [`Room::counts`] |
+//! | receive some publications only | [`JoinOptions::filter`] |
+//! | choose what happens to members that read too slowly | [`RoomOptions::policy`] |
+//! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
+//! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
+//! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
+//! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
+//! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
+//! | tell clients positions, gaps and presence, by a protocol | [`Encoder`] |
+//! | connect several nodes | [`bus`] |
+//! | route a client's commands to async functions | [`router`] |
+//! | stop a node | [`Hub::shutdown`] |
+//!
+//! # Guarantees
+//! | room | delivery | order |
+//! |---|---|---|
+//! | without history | at most once; what a slow member does not take is dropped by the policy of the room and counted | per publisher |
+//! | with history | exactly once per session while it stays or returns within the retention; else the client is told of a gap | one for all members |
+//!
+//! A publication is stored once for each id. A loss of the store, such as a broker that restarts
+//! from an old snapshot, is not prevented; it is found by the tags of positions, and told as a gap.
+//!
+//! # The path of a publication
+//! ```text
+//!  publish ──► with history: bus ──► chain of the room ──┐        (one order; holes are healed)
+//!         └──► without: ─────────────────────────────────┴─► members ──► outlet of each
+//!                 └──► bus ──► other nodes                     │            or its outbox
+//!                                                              └─► those that recover: held
+//! ```
+//! A publication is encoded once for all members with the same [`Encoder`], and framed once. While
+//! a connection takes what it is sent, nothing is queued in the hub. Once its queue is full, what
+//! follows waits in the session's [outbox](core::outbox), and a task drains it.
 
+pub mod bus;
 pub mod core;
+mod disconnect;
+mod encoder;
+mod error;
+mod hub;
+mod random;
+mod room;
 pub mod router;
+mod session;
+mod to_room_name;
+
+pub use disconnect::Disconnect;
+pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
+pub use error::{Denied, HubError, Result};
+pub use hub::{Builder, Hub, Recipients, RoomOptions, SessionOptions};
+pub use room::{JoinOptions, Joined, Recovered, Room};
+pub use session::{Session, SessionHandle, SessionMetrics};
+pub use to_room_name::ToRoomName;

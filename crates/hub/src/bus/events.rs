@@ -1,0 +1,130 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::BusEvent;
+
+/// Creates a channel for the events of a bus to one node.
+///
+/// The channel holds up to `capacity` events. What a node does not take in time is dropped and
+/// counted, and the node receives [`BusEvent::Lost`] in its place: publications with history are
+/// then read from the history, and publications without history are lost.
+pub fn events(capacity: usize) -> (EventSender, EventReceiver) {
+    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    let lost = Arc::new(Lost::default());
+    let sender = EventSender { sender, lost: lost.clone() };
+    (sender, EventReceiver { receiver, lost, next: None })
+}
+
+/// The events that were dropped and not reported yet.
+#[derive(Debug, Default)]
+struct Lost {
+    events: AtomicU64,
+    reported: Notify,
+}
+
+/// The sending half of a channel of [`events`], which a bus keeps for each node.
+#[derive(Clone, Debug)]
+pub struct EventSender {
+    sender: mpsc::Sender<BusEvent>,
+    lost: Arc<Lost>,
+}
+
+impl EventSender {
+    /// Queues an event; drops and counts it if the channel is full. Returns whether the node still
+    /// listens.
+    pub fn send(&self, event: BusEvent) -> bool {
+        match self.sender.try_send(event) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.lost.events.fetch_add(1, Ordering::Release);
+                self.lost.reported.notify_one();
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Returns whether the node no longer listens.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+/// The receiving half of a channel of [`events`].
+#[derive(Debug)]
+pub struct EventReceiver {
+    receiver: mpsc::Receiver<BusEvent>,
+    lost: Arc<Lost>,
+    /// An event that follows the report of lost ones.
+    next: Option<BusEvent>,
+}
+
+impl EventReceiver {
+    /// Returns the next event, or `None` once the bus has dropped its sender.
+    ///
+    /// # Cancel safety
+    /// No event is lost.
+    pub async fn recv(&mut self) -> Option<BusEvent> {
+        if let Some(event) = self.next.take() {
+            return Some(event);
+        }
+        loop {
+            let event = tokio::select! {
+                event = self.receiver.recv() => Some(event),
+                () = self.lost.reported.notified() => None,
+            };
+            match (self.lost.events.swap(0, Ordering::Acquire), event) {
+                (0, Some(event)) => return event,
+                (0, None) => {}
+                (events, event) => {
+                    self.next = event.flatten();
+                    return Some(BusEvent::Lost { events });
+                }
+            }
+        }
+    }
+
+    /// Returns the next event if there is one already.
+    pub fn try_recv(&mut self) -> Option<BusEvent> {
+        self.next.take().or_else(|| self.receiver.try_recv().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::core::NodeId;
+
+    fn message(number: u8) -> BusEvent {
+        BusEvent::Message { from: NodeId(1), bytes: Bytes::copy_from_slice(&[number]) }
+    }
+
+    fn number(event: Option<BusEvent>) -> u8 {
+        match event {
+            Some(BusEvent::Message { bytes, .. }) => bytes[0],
+            event => panic!("{event:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_beyond_the_capacity_are_reported_as_lost() {
+        let (sender, mut receiver) = events(2);
+        for number in 0..5 {
+            assert!(sender.send(message(number)));
+        }
+        match receiver.recv().await {
+            Some(BusEvent::Lost { events }) => assert_eq!(events, 3),
+            event => panic!("{event:?}"),
+        }
+        assert_eq!(number(receiver.recv().await), 0);
+        assert_eq!(number(receiver.recv().await), 1);
+        sender.send(message(9));
+        assert_eq!(number(receiver.recv().await), 9);
+        drop(receiver);
+        assert!(!sender.send(message(0)));
+    }
+}

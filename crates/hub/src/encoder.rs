@@ -1,0 +1,81 @@
+use std::fmt;
+
+use sockeye::Message;
+
+use crate::core::presence::PresenceDiff;
+use crate::core::{Position, Publication, RoomName};
+use crate::room::Joined;
+
+/// The protocol of a session: how publications and notices become messages.
+///
+/// A publication is encoded once for all members with the same encoder, and its frame is shared by
+/// all their connections. Notices are encoded for each session; those that a protocol does not have
+/// are not sent. The methods run while the room is locked: they must not block, or call the hub.
+#[allow(unused_variables, reason = "the defaults ignore what they are given")]
+pub trait Encoder: fmt::Debug + Send + Sync + 'static {
+    /// Encodes a publication. Default: its message as it is.
+    fn publication(&self, delivery: &Delivery<'_>) -> Message {
+        delivery.publication.message.clone()
+    }
+
+    /// Encodes a message of [`Hub::send_to`](crate::Hub::send_to). Default: the message as it is.
+    fn message(&self, message: &Message) -> Message {
+        message.clone()
+    }
+
+    /// Encodes the notice that the session has joined a room. It precedes all publications that the
+    /// session receives from the room, recovered ones included. Default: none.
+    fn joined(&self, room: &RoomName, joined: &Joined) -> Option<Message> {
+        None
+    }
+
+    /// Encodes the changes of a room's presence. Default: none.
+    fn presence(&self, room: &RoomName, diff: &PresenceDiff) -> Option<Message> {
+        None
+    }
+
+    /// Encodes the notice that publications of a room are missing at this place. Default: none.
+    fn missed(&self, room: &RoomName, missed: &Missed) -> Option<Message> {
+        None
+    }
+}
+
+/// A publication on its way to the members of a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The room that it was published to.
+    pub room: &'a RoomName,
+    /// The publication.
+    pub publication: &'a Publication,
+    /// The position after the publication, in rooms with history.
+    pub position: Option<Position>,
+}
+
+/// Publications that a session did not receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The cause.
+    pub reason: MissedReason,
+    /// The number of publications, where it is known.
+    pub count: Option<u64>,
+    /// The position after them, in rooms with history: the session receives what follows it.
+    pub position: Option<Position>,
+}
+
+/// The cause of missed publications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissedReason {
+    /// The connection took them too slowly.
+    Slow,
+    /// They waited for the connection longer than their maximum age.
+    Expired,
+    /// The history does not hold them any more, or never held them.
+    Gap(crate::core::history::GapReason),
+}
+
+/// The encoder that sends the message of each publication as it is, and no notices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
+
+impl Encoder for Plain {}

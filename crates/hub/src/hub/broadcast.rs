@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sockeye::{CloseCode, CloseFrame, Message};
+
+use super::command::{Action, Command, Envelope};
+use super::fan_out::Encoded;
+use super::{Hub, Shared};
+use crate::core::{NodeId, RoomName, SessionId, UserId};
+use crate::error::Result;
+use crate::room::JoinOptions;
+use crate::session::{SessionHandle, SessionShared, spawn_pump};
+use crate::to_room_name::ToRoomName;
+
+/// Sessions of all nodes, to whom something is sent or done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recipients {
+    /// All sessions.
+    All,
+    /// All sessions but one.
+    AllExcept(SessionId),
+    /// The sessions with these identities.
+    Sessions(Vec<SessionId>),
+    /// The sessions of a user.
+    User(UserId),
+}
+
+impl From<SessionId> for Recipients {
+    fn from(session: SessionId) -> Self {
+        Self::Sessions(vec![session])
+    }
+}
+
+impl From<Vec<SessionId>> for Recipients {
+    fn from(sessions: Vec<SessionId>) -> Self {
+        Self::Sessions(sessions)
+    }
+}
+
+impl From<UserId> for Recipients {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+impl<S: Send + Sync + 'static> Hub<S> {
+    /// Sends a message to all sessions of all nodes: see [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    /// Same as [`send_to`](Self::send_to).
+    pub async fn broadcast(&self, message: impl Into<Message>) -> Result<()> {
+        self.send_to(Recipients::All, message).await
+    }
+
+    /// Sends a message to sessions of all nodes, at most once. The message is encoded once for all
+    /// sessions with the same encoder. It is not dropped for sessions that read too slowly: their
+    /// connections are closed with 1013 when more waits than
+    /// [`OutboxLimits::reply_bytes`](crate::core::outbox::OutboxLimits::reply_bytes).
+    ///
+    /// ```
+    /// # use sockeye_hub::{Hub, Recipients, core::{SessionId, UserId}};
+    /// # async fn example(hub: Hub, session: SessionId) -> sockeye_hub::Result<()> {
+    /// hub.send_to(UserId::new("ada"), "to all devices of Ada").await?;
+    /// hub.send_to(session, "to one session").await?;
+    /// hub.send_to(Recipients::AllExcept(session), "to the others").await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`HubError::Bus`](crate::HubError::Bus) if the message could not be sent to other nodes. The
+    /// sessions of this node have it.
+    pub async fn send_to(
+        &self,
+        recipients: impl Into<Recipients>,
+        message: impl Into<Message>,
+    ) -> Result<()> {
+        self.command(recipients.into(), Action::Send(message.into())).await
+    }
+
+    /// Sends a message to the sessions of this node that a function chooses: see
+    /// [`send_to`](Self::send_to). Returns their number.
+    pub fn send_where(
+        &self,
+        message: impl Into<Message>,
+        mut filter: impl FnMut(&SessionHandle<S>) -> bool,
+    ) -> usize {
+        let chosen: Vec<_> = self.sessions().into_iter().filter(|s| filter(s)).collect();
+        self.shared.send_all(chosen.iter().map(SessionHandle::shared), &message.into());
+        chosen.len()
+    }
+
+    /// Closes the connections of sessions of all nodes.
+    ///
+    /// # Errors
+    /// [`HubError::Usage`](crate::HubError::Usage) for a code that must not be sent or a reason of
+    /// more than 123 bytes; [`HubError::Bus`](crate::HubError::Bus) if other nodes could not be
+    /// asked. The sessions of this node are closed then.
+    pub async fn close(
+        &self,
+        recipients: impl Into<Recipients>,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<()> {
+        let frame = CloseFrame::new(code, reason.to_owned())?;
+        self.command(recipients.into(), Action::Close(frame)).await
+    }
+
+    /// Makes sessions of all nodes join a room, without asking the application's hook. A session
+    /// that cannot join is left out.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`](crate::HubError::RoomName), [`HubError::Bus`](crate::HubError::Bus).
+    pub async fn join(
+        &self,
+        recipients: impl Into<Recipients>,
+        room: impl ToRoomName,
+    ) -> Result<()> {
+        self.command(recipients.into(), Action::Join(room.to_room_name()?)).await
+    }
+
+    /// Makes sessions of all nodes leave a room.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`](crate::HubError::RoomName), [`HubError::Bus`](crate::HubError::Bus).
+    pub async fn leave(
+        &self,
+        recipients: impl Into<Recipients>,
+        room: impl ToRoomName,
+    ) -> Result<()> {
+        self.command(recipients.into(), Action::Leave(room.to_room_name()?)).await
+    }
+
+    /// Carries out a command on this node, and passes it to the other nodes that it concerns.
+    async fn command(&self, to: Recipients, action: Action) -> Result<()> {
+        let shared = &self.shared;
+        let Recipients::Sessions(sessions) = to else {
+            let command = Command { to, action };
+            shared.carry_out_here(&command).await;
+            shared.bus.send(None, Envelope::Command.wrap(&command.encode())).await?;
+            return Ok(());
+        };
+        let mut nodes: BTreeMap<NodeId, Vec<SessionId>> = BTreeMap::new();
+        for session in sessions {
+            nodes.entry(session.node).or_default().push(session);
+        }
+        let mut sent = Ok(());
+        for (node, sessions) in nodes {
+            let command = Command { to: sessions.into(), action: action.clone() };
+            if node == shared.node {
+                shared.carry_out_here(&command).await;
+            } else {
+                let command = Envelope::Command.wrap(&command.encode());
+                sent = sent.and(shared.bus.send(Some(node), command).await);
+            }
+        }
+        Ok(sent?)
+    }
+}
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    /// Handles a message of another node; ignores what it does not understand.
+    pub(super) fn on_message(self: &Arc<Self>, bytes: &Bytes) {
+        let content = match Envelope::unwrap(bytes) {
+            Some((Envelope::Command, content)) => content,
+            Some((Envelope::Presence, content)) => return self.on_presence(&content),
+            None => return,
+        };
+        let Some(command) = Command::decode(content) else { return };
+        if let Action::Join(room) = command.action {
+            let (hub, sessions) = (self.clone(), self.find(&command.to));
+            tokio::spawn(async move { hub.join_all(sessions, &room).await });
+        } else {
+            self.carry_out(&command);
+        }
+    }
+
+    /// Carries out a command that does not wait.
+    fn carry_out(self: &Arc<Self>, command: &Command) {
+        let sessions = self.find(&command.to);
+        match &command.action {
+            Action::Send(message) => self.send_all(&sessions, message),
+            Action::Close(frame) => {
+                for session in sessions {
+                    session.connection.close(frame.clone());
+                }
+            }
+            Action::Join(_) => {}
+            Action::Leave(room) => {
+                for session in sessions {
+                    self.leave(&session, room);
+                }
+            }
+        }
+    }
+
+    async fn carry_out_here(self: &Arc<Self>, command: &Command) {
+        match &command.action {
+            Action::Join(room) => self.join_all(self.find(&command.to), room).await,
+            _ => self.carry_out(command),
+        }
+    }
+
+    async fn join_all(self: &Arc<Self>, sessions: Vec<Arc<SessionShared<S>>>, room: &RoomName) {
+        for session in sessions {
+            // A session that is in too many rooms, or ends, does not join.
+            let _ = self.join_authorized(&session, room, JoinOptions::new()).await;
+        }
+    }
+
+    fn find(&self, recipients: &Recipients) -> Vec<Arc<SessionShared<S>>> {
+        let registry = self.registry();
+        match recipients {
+            Recipients::All => registry.iter().cloned().collect(),
+            Recipients::AllExcept(except) => {
+                registry.iter().filter(|session| session.id != *except).cloned().collect()
+            }
+            Recipients::Sessions(ids) => {
+                ids.iter().filter_map(|id| registry.by_id(*id)).cloned().collect()
+            }
+            Recipients::User(user) => registry.by_user(user).cloned().collect(),
+        }
+    }
+
+    fn send_all<'a>(
+        self: &Arc<Self>,
+        sessions: impl IntoIterator<Item = &'a Arc<SessionShared<S>>>,
+        message: &Message,
+    ) {
+        let mut encoded = Encoded::new(|encoder| Some(encoder.message(message)));
+        for session in sessions {
+            if let Some(message) = encoded.for_encoder(session.connection.encoder()) {
+                spawn_pump(self, session, session.connection.reply(message.clone()));
+            }
+        }
+    }
+}

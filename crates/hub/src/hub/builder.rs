@@ -1,0 +1,267 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use sockeye::split::SendQueue;
+use sockeye::{Error, Message};
+use tokio::sync::{Notify, Semaphore};
+
+use super::hooks::Hooks;
+use super::rooms::Rooms;
+use super::{Hub, RoomOptions, Shared, bus_task, presence};
+use crate::bus::{Bus, Local, events};
+use crate::core::continuity::CatchUpConfig;
+use crate::core::outbox::OutboxLimits;
+use crate::core::presence::{Incarnation, Presence, PresenceConfig, PresenceConfigError};
+use crate::core::topics::Limits;
+use crate::core::{NodeId, RoomName};
+use crate::disconnect::Disconnect;
+use crate::encoder::{Encoder, Plain};
+use crate::error::Denied;
+use crate::random;
+use crate::session::{Registry, SessionHandle};
+
+/// The number of events of the bus that wait for the node. Chosen: a second of a busy bus, in some
+/// megabytes; the memory is used only while events wait.
+const EVENTS: usize = 65_536;
+
+/// The number of questions about histories that a node asks its bus at a time. Chosen: enough to
+/// use a broker in another data centre, and few enough that none times out in its queue.
+const BUS_PERMITS: usize = 128;
+
+/// The settings of a [`Hub`].
+pub struct Builder<S> {
+    node: NodeId,
+    presence: Presence,
+    bus: Arc<dyn Bus>,
+    hooks: Hooks<S>,
+    config: Config,
+}
+
+/// The settings that are no functions of the application on sessions.
+pub(crate) struct Config {
+    pub(crate) room_options: Box<dyn Fn(&RoomName) -> RoomOptions + Send + Sync>,
+    pub(crate) encoder: Arc<dyn Encoder>,
+    pub(crate) outbox_limits: OutboxLimits,
+    pub(crate) send_queue: SendQueue,
+    pub(crate) limits: Limits,
+    pub(crate) catch_up: CatchUpConfig,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("encoder", &self.encoder)
+            .field("outbox_limits", &self.outbox_limits)
+            .field("send_queue", &self.send_queue)
+            .field("limits", &self.limits)
+            .field("catch_up", &self.catch_up)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Send + Sync + 'static> Builder<S> {
+    pub(super) fn new() -> Self {
+        let node = NodeId(random::bits());
+        let presence =
+            Presence::new(Instant::now(), node, Incarnation(0), PresenceConfig::default());
+        Self {
+            node,
+            presence: presence.expect("the default settings do not contradict each other"),
+            bus: Arc::new(Local::new()),
+            hooks: Hooks::default(),
+            config: Config {
+                room_options: Box::new(|_| RoomOptions::new()),
+                encoder: Arc::new(Plain),
+                outbox_limits: OutboxLimits::default(),
+                send_queue: SendQueue::new().capacity(64 * 1024),
+                limits: Limits::default(),
+                catch_up: CatchUpConfig::default(),
+            },
+        }
+    }
+
+    /// Sets the bus that connects this node to others and stores histories. Default: a
+    /// [`Local`] of its own.
+    pub fn bus(self, bus: impl Bus + 'static) -> Self {
+        Self { bus: Arc::new(bus), ..self }
+    }
+
+    /// Sets the properties of rooms. The function is called when a room's first member joins, and
+    /// for each publication to a room without members. Default: no room has a history.
+    pub fn rooms(
+        mut self,
+        options: impl Fn(&RoomName) -> RoomOptions + Send + Sync + 'static,
+    ) -> Self {
+        self.config.room_options = Box::new(options);
+        self
+    }
+
+    /// Sets the protocol of sessions that do not choose one. Default: [`Plain`].
+    pub fn encoder(mut self, encoder: impl Encoder) -> Self {
+        self.config.encoder = Arc::new(encoder);
+        self
+    }
+
+    /// Sets the bounds of what waits for a session that reads too slowly, beyond the connection's
+    /// own queue. Default: [`OutboxLimits::default`].
+    pub fn outbox_limits(mut self, limits: OutboxLimits) -> Self {
+        self.config.outbox_limits = limits;
+        self
+    }
+
+    /// Sets the capacity of the queue of each connection, in bytes. What does not fit waits in the
+    /// session's outbox. Default: 64 KiB.
+    pub fn send_queue(mut self, bytes: u32) -> Self {
+        self.config.send_queue = SendQueue::new().capacity(bytes);
+        self
+    }
+
+    /// Sets the maximum numbers of rooms of this node and of a session. Default:
+    /// [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Sets the maximum number of publications that a session recovers of a room. Beyond, it is told
+    /// of a gap. Default: 10,000.
+    pub fn recovery_limit(mut self, publications: usize) -> Self {
+        self.config.catch_up.limit = publications;
+        self
+    }
+
+    /// Sets the function that is called when a session is connected, before anything is received.
+    pub fn on_connect(mut self, hook: impl Fn(&SessionHandle<S>) + Send + Sync + 'static) -> Self {
+        self.hooks.connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called for each message of a client, before
+    /// [`Session::recv`](crate::Session::recv) returns it.
+    pub fn on_message(
+        mut self,
+        hook: impl Fn(&SessionHandle<S>, &Message) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.message = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called for each message that
+    /// [`SessionHandle::send`] has queued for a client.
+    pub fn on_sent(
+        mut self,
+        hook: impl Fn(&SessionHandle<S>, &Message) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.sent = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called when a connection fails. The disconnect hook follows.
+    pub fn on_error(
+        mut self,
+        hook: impl Fn(&SessionHandle<S>, &Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.error = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called once when a session has ended, however it ended. The
+    /// session has left its rooms.
+    pub fn on_disconnect(
+        mut self,
+        hook: impl Fn(&SessionHandle<S>, &Disconnect) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.disconnect = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called when a room with [presence](RoomOptions::presence) has a
+    /// session, on whichever node, and had none before. Every node calls its function.
+    pub fn on_occupied(mut self, hook: impl Fn(&RoomName) + Send + Sync + 'static) -> Self {
+        self.hooks.occupied = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the function that is called when an occupied room has been without sessions for
+    /// [`PresenceConfig::grace`]. Every node calls its function.
+    pub fn on_vacated(mut self, hook: impl Fn(&RoomName) + Send + Sync + 'static) -> Self {
+        self.hooks.vacated = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the times and bounds of the presence. All nodes should have the same. Default:
+    /// [`PresenceConfig::default`].
+    ///
+    /// # Errors
+    /// For settings that contradict each other.
+    pub fn presence(mut self, config: PresenceConfig) -> Result<Self, PresenceConfigError> {
+        self.presence = Presence::new(Instant::now(), self.node, Incarnation(0), config)?;
+        Ok(self)
+    }
+
+    /// Sets the function that decides whether a session may join a room. Default: every session may
+    /// join every room.
+    pub fn authorize_join<F>(
+        mut self,
+        hook: impl Fn(SessionHandle<S>, RoomName) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), Denied>> + Send + 'static,
+    {
+        self.hooks.authorize_join =
+            Some(Box::new(move |session, room| Box::pin(hook(session, room))));
+        self
+    }
+
+    /// Sets the function that decides whether a session may publish a message to a room by
+    /// [`SessionHandle::publish`]. Default: every session may publish to every room.
+    pub fn authorize_publish<F>(
+        mut self,
+        hook: impl Fn(SessionHandle<S>, RoomName, Message) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), Denied>> + Send + 'static,
+    {
+        self.hooks.authorize_publish =
+            Some(Box::new(move |session, room, message| Box::pin(hook(session, room, message))));
+        self
+    }
+
+    /// Creates the hub, attaches it to its bus, and spawns the tasks of the bus and of the presence,
+    /// which end when the hub, all its sessions and all its rooms are dropped.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn build(self) -> Hub<S> {
+        let node = self.node;
+        let (sender, receiver) = events(EVENTS);
+        self.bus.attach(node, sender);
+        let work = Arc::new(Notify::new());
+        let shared = Arc::new(Shared {
+            node,
+            bus: self.bus,
+            rooms: Mutex::new(Rooms::new(self.config.limits, work.clone())),
+            config: self.config,
+            hooks: self.hooks,
+            presence: Mutex::new(self.presence),
+            bus_permits: Semaphore::new(BUS_PERMITS),
+            presence_work: Arc::new(Notify::new()),
+            registry: RwLock::new(Registry::new(node)),
+        });
+        tokio::spawn(bus_task::run(Arc::downgrade(&shared), receiver, work));
+        let presence_work = shared.presence_work.clone();
+        tokio::spawn(presence::run(Arc::downgrade(&shared), presence_work));
+        Hub { shared }
+    }
+}
+
+impl<S> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("bus", &self.bus)
+            .field("hooks", &self.hooks)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::Shared;
+use crate::bus::{BusEvent, EventReceiver};
+
+/// Takes the events of the bus, looks after the rooms with history, and ends subscriptions that are
+/// not used any more, until the bus is dropped with the node.
+pub(super) async fn run<S: Send + Sync + 'static>(
+    hub: Weak<Shared<S>>,
+    mut events: EventReceiver,
+    work: Arc<Notify>,
+) {
+    let mut next_check = None;
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => Some(event),
+                None => return,
+            },
+            () = work.notified() => None,
+            () = sleep_until(next_check) => None,
+        };
+        let Some(hub) = hub.upgrade() else { return };
+        if let Some(event) = event {
+            hub.on_event(event);
+            continue;
+        }
+        next_check = hub.check_rooms(Instant::now());
+        if hub.rooms().has_unused() {
+            tokio::spawn(async move { hub.unsubscribe_unused().await });
+        }
+    }
+}
+
+/// Waits for a time, or for ever.
+pub(super) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    fn on_event(self: &Arc<Self>, event: BusEvent) {
+        match event {
+            BusEvent::Live { room, publication } => {
+                self.fan_out(&self.rooms(), &room, &publication, None);
+            }
+            BusEvent::Stored { room, epoch, entry } => self.on_stored(&room, epoch, entry),
+            BusEvent::Message { bytes, .. } => self.on_message(&bytes),
+            BusEvent::Lost { .. } => self.on_reconnected(),
+            BusEvent::Down => {
+                self.on_disconnected();
+                self.presence().handle_link_down(Instant::now());
+                self.presence_work.notify_one();
+            }
+            BusEvent::Up => {
+                self.presence().handle_link_up(Instant::now());
+                self.presence_work.notify_one();
+                self.on_reconnected();
+            }
+        }
+    }
+}

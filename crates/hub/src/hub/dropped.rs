@@ -1,0 +1,23 @@
+use sockeye::Prepared;
+
+use super::Shared;
+use crate::core::outbox::{DropReason, Dropped};
+use crate::encoder::{Missed, MissedReason};
+use crate::session::SessionShared;
+
+impl<S> Shared<S> {
+    /// Encodes the notice that publications were dropped, if the session's protocol has one.
+    pub(crate) fn encode_dropped(
+        &self,
+        session: &SessionShared<S>,
+        dropped: &Dropped,
+    ) -> Option<Prepared> {
+        let room = self.rooms().topics.name(dropped.room)?.clone();
+        let reason = match dropped.reason {
+            DropReason::Expired => MissedReason::Expired,
+            _ => MissedReason::Slow,
+        };
+        let missed = Missed { reason, count: Some(dropped.count), position: dropped.up_to };
+        session.connection.encoder().missed(&room, &missed).map(Prepared::new)
+    }
+}

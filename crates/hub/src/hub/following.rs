@@ -1,0 +1,184 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Shared;
+use super::fan_out::Place;
+use super::rooms::Rooms;
+use crate::bus::{BusError, Source};
+use crate::core::continuity::{Ask, ChainOutput, Question, Received};
+use crate::core::history::{Entry, Gap, Limit, Page};
+use crate::core::{Epoch, Position, RoomName};
+
+/// The size of the pages by which a node heals holes. Chosen: less than a message of the default
+/// maximum length.
+pub(super) const PAGE: Limit = Limit { count: 256, bytes: 1 << 20 };
+
+/// An answer of the store.
+enum Answer {
+    Top(Position),
+    Page(Page),
+}
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    /// Handles a publication of a room with history.
+    pub(super) fn on_stored(self: &Arc<Self>, room: &RoomName, epoch: Epoch, entry: Entry) {
+        let mut rooms = self.rooms();
+        let Some(chain) = rooms.state_mut(room).and_then(|state| state.chain.as_mut()) else {
+            return;
+        };
+        let after = chain.position();
+        match chain.on_publication(Instant::now(), epoch, entry) {
+            Received::Deliver(entry) => self.deliver(&mut rooms, room, after, &entry, epoch),
+            Received::Repeated | Received::Held => {}
+            Received::Ask(ask) => self.ask(room, ask),
+        }
+    }
+
+    /// Stops delivery in all rooms with history, as the link of the bus broke.
+    pub(super) fn on_disconnected(&self) {
+        for (_, chain) in self.rooms().chains() {
+            chain.on_disconnected();
+        }
+    }
+
+    /// Checks all rooms, as the link of the bus was restored, or events were lost.
+    pub(super) fn on_reconnected(self: &Arc<Self>) {
+        let now = Instant::now();
+        for (room, chain) in self.rooms().chains() {
+            self.ask(room, chain.on_reconnected(now));
+        }
+    }
+
+    /// Checks the rooms that were silent for long, and repeats unanswered questions. Returns when
+    /// to call it again.
+    pub(super) fn check_rooms(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let mut rooms = self.rooms();
+        while let Some(room) = rooms.take_due(now) {
+            let Some(chain) = rooms.state_mut(&room).and_then(|state| state.chain.as_mut()) else {
+                continue;
+            };
+            if let Some(ask) = chain.on_timeout(now) {
+                self.ask(&room, ask);
+            }
+            let at = chain.next_timeout();
+            rooms.check_at(at, room);
+        }
+        rooms.next_check()
+    }
+
+    /// Asks the store on behalf of a room's chain.
+    fn ask(self: &Arc<Self>, room: &RoomName, ask: Ask) {
+        let (hub, room) = (self.clone(), room.clone());
+        tokio::spawn(async move {
+            let permit = hub.bus_permits.acquire().await;
+            let answer = hub.answer(&room, ask.question).await;
+            drop(permit);
+            hub.on_answer(&room, ask.token, answer);
+        });
+    }
+
+    async fn answer(&self, room: &RoomName, question: Question) -> Result<Answer, BusError> {
+        let options = self.options(room);
+        // Only rooms with history have a chain.
+        let retention = &options.retention.unwrap_or_default();
+        match question {
+            Question::Top => self.bus.top(room, retention).await.map(Answer::Top),
+            Question::Read(read) => {
+                let source = if read.leader { Source::Leader } else { Source::Any };
+                let page = self.bus.read(room, retention, read.range(PAGE), source).await;
+                page.map(Answer::Page)
+            }
+            Question::ReplaceEpoch { expected } => {
+                self.bus.replace_epoch(room, retention, expected).await.map(Answer::Top)
+            }
+        }
+    }
+
+    fn on_answer(self: &Arc<Self>, room: &RoomName, token: u64, answer: Result<Answer, BusError>) {
+        let now = Instant::now();
+        let mut rooms = self.rooms();
+        let Some(chain) = rooms.state_mut(room).and_then(|state| state.chain.as_mut()) else {
+            return;
+        };
+        let after = chain.position();
+        let output = match answer {
+            Ok(Answer::Top(top)) => chain.on_top(now, token, top),
+            Ok(Answer::Page(page)) => chain.on_page(now, token, &page),
+            Err(_) => {
+                chain.on_failed(now, token);
+                ChainOutput::default()
+            }
+        };
+        let at = chain.next_timeout();
+        rooms.check_at(at, room.clone());
+        self.carry_out_chain(&mut rooms, room, after, output);
+    }
+
+    /// Carries out what a chain has decided. `after` is its position before.
+    pub(super) fn carry_out_chain(
+        self: &Arc<Self>,
+        rooms: &mut Rooms,
+        room: &RoomName,
+        mut after: Option<Position>,
+        output: ChainOutput,
+    ) {
+        if let Some(gap) = output.gap {
+            self.notify_gap(rooms, room, gap);
+            after = Some(gap.position);
+        }
+        // All that is delivered is of the epoch that the chain is in.
+        let epoch = rooms.position(room).map(|position| position.epoch);
+        for entry in output.deliver {
+            let Some(epoch) = epoch else { break };
+            self.deliver(rooms, room, after, &entry, epoch);
+            after = Some(entry.position(epoch));
+        }
+        if output.checked {
+            let recovering = rooms.state_mut(room).map(|state| state.recovering.values_mut());
+            for recovery in recovering.into_iter().flatten() {
+                recovery.catch_up.on_checked();
+                recovery.input.notify_one();
+            }
+        }
+        if let Some(ask) = output.ask {
+            self.ask(room, ask);
+        }
+    }
+
+    fn deliver(
+        self: &Arc<Self>,
+        rooms: &mut Rooms,
+        room: &RoomName,
+        after: Option<Position>,
+        entry: &Entry,
+        epoch: Epoch,
+    ) {
+        let position = entry.position(epoch);
+        let place = Place { after: after.unwrap_or(position), position };
+        self.fan_out(rooms, room, &entry.publication, Some(place));
+        let Some(state) = rooms.state_mut(room) else { return };
+        for recovery in state.recovering.values_mut() {
+            recovery.catch_up.on_live(epoch, entry);
+            recovery.input.notify_one();
+        }
+    }
+
+    /// Tells all members of a room on this node that publications are missing.
+    fn notify_gap(self: &Arc<Self>, rooms: &mut Rooms, room: &RoomName, gap: Gap) {
+        let Some(key) = rooms.topics.room(room.as_str()) else { return };
+        let Some(state) = rooms.states.get_mut(room) else { return };
+        for recovery in state.recovering.values_mut() {
+            recovery.catch_up.on_gap(gap.position);
+            recovery.input.notify_one();
+        }
+        let registry = self.registry();
+        for member in rooms.topics.members(key) {
+            if state.recovering.contains_key(member) {
+                continue;
+            }
+            if let Some(session) = registry.by_slot(member.0) {
+                self.notify_missed(session, room, gap);
+            }
+        }
+    }
+}

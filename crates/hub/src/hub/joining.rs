@@ -1,0 +1,189 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use sockeye::Prepared;
+use tokio::sync::oneshot;
+
+use super::{RoomOptions, Shared};
+use crate::bus::BusError;
+use crate::core::RoomName;
+use crate::error::{HubError, Result};
+use crate::room::{JoinOptions, Joined, Recovered};
+use crate::session::{SessionHandle, SessionShared, spawn_pump};
+
+/// A join in progress: keeps the state of its room.
+struct Pin<'a, S> {
+    hub: &'a Shared<S>,
+    room: &'a RoomName,
+    options: Arc<RoomOptions>,
+    subscribed: Arc<tokio::sync::Mutex<bool>>,
+}
+
+impl<S> Drop for Pin<'_, S> {
+    fn drop(&mut self) {
+        self.hub.rooms().unpin(self.room);
+    }
+}
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    pub(crate) async fn join(
+        self: &Arc<Self>,
+        session: &SessionHandle<S>,
+        room: &RoomName,
+        options: JoinOptions,
+    ) -> Result<Joined> {
+        if session.is_closed() {
+            return Err(HubError::Closed);
+        }
+        if let Some(authorize) = &self.hooks.authorize_join {
+            authorize(session.clone(), room.clone()).await?;
+        }
+        self.join_authorized(session.shared(), room, options).await
+    }
+
+    /// Lets a session join without asking the application.
+    pub(super) async fn join_authorized(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        options: JoinOptions,
+    ) -> Result<Joined> {
+        let pin = self.pin(room);
+        if options.from.is_some() && pin.options.retention.is_none() {
+            return Err(HubError::NoHistory(room.clone()));
+        }
+        self.subscribe(&pin).await?;
+        let outcome = {
+            let mut rooms = self.rooms();
+            // A session that ends is marked first, then leaves its rooms: it cannot stay in this
+            // one.
+            if session.is_over() {
+                return Err(HubError::Closed);
+            }
+            let entered = rooms.topics.join(session.member(), room)?;
+            let position = rooms.position(room);
+            let already = entered.already;
+            let joined = Joined { position, recovery: Recovered::NotAsked, already };
+            if already {
+                return Ok(joined);
+            }
+            if pin.options.presence {
+                if let Err(error) = self.join_presence(session, room, options.info) {
+                    rooms.leave(session.member(), room);
+                    return Err(error.into());
+                }
+            }
+            if options.filter.is_some() {
+                rooms.topics.set_filter(session.member(), entered.room, options.filter);
+            }
+            let Some(from) = options.from else {
+                self.notify_joined(session, room, &joined);
+                return Ok(joined);
+            };
+            let (sender, receiver) = oneshot::channel();
+            self.begin_recovery(&mut rooms, session, room, from, Some(sender));
+            receiver
+        };
+        outcome.await.map_err(|_| HubError::Closed)
+    }
+
+    /// Tells the client that its session has joined, before anything that is published.
+    pub(super) fn notify_joined(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        joined: &Joined,
+    ) {
+        if let Some(notice) = session.connection.encoder().joined(room, joined) {
+            spawn_pump(self, session, session.connection.reply(Prepared::new(notice)));
+        }
+    }
+
+    fn pin<'a>(&'a self, room: &'a RoomName) -> Pin<'a, S> {
+        let mut rooms = self.rooms();
+        let state = rooms.pin(room, || Arc::new((self.config.room_options)(room)));
+        let (options, subscribed) = (state.options.clone(), state.subscribed.clone());
+        Pin { hub: self, room, options, subscribed }
+    }
+
+    /// Subscribes this node to the room, unless it is subscribed.
+    async fn subscribe(self: &Arc<Self>, pin: &Pin<'_, S>) -> Result<()> {
+        let mut subscribed = pin.subscribed.lock().await;
+        if *subscribed {
+            return Ok(());
+        }
+        let Some(retention) = &pin.options.retention else {
+            self.bus.subscribe(pin.room, None).await?;
+            *subscribed = true;
+            return Ok(());
+        };
+        // The chain follows the room before the bus does, so that nothing is lost in between.
+        let token = self.rooms().follow(pin.room, Instant::now());
+        let subscription = self.bus.subscribe(pin.room, Some(retention)).await;
+        let mut rooms = self.rooms();
+        let Some(state) = rooms.state_mut(pin.room) else { return Ok(()) };
+        let (Some(chain), Ok(Some(top))) = (&mut state.chain, &subscription) else {
+            state.chain = None;
+            return Err(subscription.err().unwrap_or(BusError::Down).into());
+        };
+        let output = chain.on_top(Instant::now(), token, *top);
+        let at = chain.next_timeout();
+        rooms.check_at(at, pin.room.clone());
+        self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);
+        *subscribed = true;
+        Ok(())
+    }
+
+    /// Ends the subscriptions to rooms that are not used any more.
+    pub(super) async fn unsubscribe_unused(&self) {
+        let unused = self.rooms().take_unused();
+        for room in unused {
+            let Some(subscribed) = self.rooms().state(&room).map(|state| state.subscribed.clone())
+            else {
+                continue;
+            };
+            // A join in progress waits for the lock, and subscribes again.
+            let mut subscribed = subscribed.lock().await;
+            if !self.rooms().is_unused(&room) {
+                continue;
+            }
+            if *subscribed {
+                *subscribed = false;
+                if let Some(state) = self.rooms().state_mut(&room) {
+                    state.chain = None;
+                }
+                // If the bus fails, publications of the room are received and dropped.
+                let _ = self.bus.unsubscribe(&room).await;
+            }
+            let mut rooms = self.rooms();
+            if rooms.is_unused(&room) {
+                rooms.forget(&room);
+            }
+        }
+    }
+}
+
+impl<S> Shared<S> {
+    /// Lets a session leave a room. Returns whether it was in the room.
+    pub(crate) fn leave(&self, session: &SessionShared<S>, room: &RoomName) -> bool {
+        let mut rooms = self.rooms();
+        let Some(key) = rooms.topics.room(room.as_str()) else { return false };
+        let left = rooms.leave(session.member(), room);
+        if left {
+            session.connection.remove_room(key);
+            self.leave_presence(session, room);
+        }
+        left
+    }
+
+    /// Ends a session: it leaves its rooms, and nothing more is sent to it.
+    pub(crate) fn on_end(&self, session: &SessionShared<S>) {
+        session.connection.on_end();
+        {
+            let mut rooms = self.rooms();
+            rooms.leave_all(session.member());
+            self.leave_presence_everywhere(session);
+        }
+        self.registry_mut().remove(session);
+    }
+}

@@ -1,0 +1,260 @@
+mod broadcast;
+mod builder;
+mod bus_task;
+mod command;
+mod dropped;
+mod fan_out;
+mod following;
+mod hooks;
+mod joining;
+mod presence;
+mod publishing;
+mod recovery;
+mod room_options;
+mod rooms;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use sockeye::{CloseCode, CloseFrame, Outlet, WebSocket};
+use tokio::sync::{Notify, Semaphore};
+
+pub use broadcast::Recipients;
+pub use builder::Builder;
+pub use room_options::RoomOptions;
+
+use crate::bus::Bus;
+use crate::core::presence::Presence;
+use crate::core::{NodeId, SessionId, UserId};
+use crate::encoder::Encoder;
+use crate::error::Result;
+use crate::room::Room;
+use crate::session::{Connection, Registry, Session, SessionHandle, SessionShared};
+use crate::to_room_name::ToRoomName;
+use builder::Config;
+use hooks::Hooks;
+use rooms::Rooms;
+
+/// A node of the hub: its sessions and their rooms. Clones share the node.
+///
+/// ```
+/// # async fn serve(ws: sockeye::WebSocket) -> Result<(), Box<dyn std::error::Error>> {
+/// use sockeye_hub::Hub;
+///
+/// struct User {
+///     name: String,
+/// }
+///
+/// let hub = Hub::builder().build();
+/// let mut session = hub.connect(ws, User { name: "Ada".into() });
+/// session.join("room:42").await?;
+/// hub.room("room:42").publish("hello").await?;
+/// while let Some(message) = session.recv().await? {
+///     hub.room("room:42").publish(message).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `S` is the application's state of a session.
+pub struct Hub<S = ()> {
+    shared: Arc<Shared<S>>,
+}
+
+/// The state of a node that its hubs, rooms, sessions and tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared<S> {
+    node: NodeId,
+    bus: Arc<dyn Bus>,
+    config: Config,
+    pub(crate) hooks: Hooks<S>,
+    /// Locked after `rooms` where both are locked.
+    registry: RwLock<Registry<S>>,
+    rooms: Mutex<Rooms>,
+    /// Locked after `rooms` where both are locked.
+    presence: Mutex<Presence>,
+    /// Bounds the number of questions to the store at a time, as all rooms ask after an outage.
+    bus_permits: Semaphore,
+    /// Notifies the task of the presence of new outputs.
+    presence_work: Arc<Notify>,
+}
+
+/// The properties of a new session.
+///
+/// ```
+/// use sockeye_hub::SessionOptions;
+/// use sockeye_hub::core::UserId;
+///
+/// let options = SessionOptions::new().user(UserId::new("ada"));
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    user: Option<UserId>,
+    encoder: Option<Arc<dyn Encoder>>,
+}
+
+impl SessionOptions {
+    /// Creates the properties of a session without user, with the hub's encoder.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the session's user, by whom sessions are found on all nodes. Default: none.
+    pub fn user(self, user: UserId) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
+    /// Sets the session's protocol. Sessions of one protocol should share its encoder, so that a
+    /// publication is encoded once for them. Default: the encoder of the hub.
+    pub fn encoder(self, encoder: Arc<dyn Encoder>) -> Self {
+        Self { encoder: Some(encoder), ..self }
+    }
+}
+
+impl<S: Send + Sync + 'static> Hub<S> {
+    /// Returns the settings of a new node.
+    pub fn builder() -> Builder<S> {
+        Builder::new()
+    }
+
+    /// Makes a connection a session, with the application's state of it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn connect(&self, ws: WebSocket, state: S) -> Session<S> {
+        self.connect_with(ws, state, SessionOptions::new())
+    }
+
+    /// Makes a connection a session, like [`connect`](Self::connect), with the given properties.
+    ///
+    /// # Panics
+    /// Same as [`connect`](Self::connect).
+    pub fn connect_with(&self, ws: WebSocket, state: S, options: SessionOptions) -> Session<S> {
+        let (sender, receiver) = ws.split_with(self.shared.config.send_queue);
+        let connection =
+            |encoder| Connection::split(sender, encoder, self.shared.config.outbox_limits);
+        Session::new(self.insert(state, options, connection), receiver)
+    }
+
+    /// Adds a session whose connection the program drives itself, such as one of
+    /// [`sockeye::push`]: messages are sent to `outlet`. The program passes received messages to
+    /// [`SessionHandle::on_message`], and calls [`SessionHandle::end`] when the connection is over.
+    pub fn attach(
+        &self,
+        outlet: impl Outlet + 'static,
+        state: S,
+        options: SessionOptions,
+    ) -> SessionHandle<S> {
+        let limits = self.shared.config.outbox_limits;
+        self.insert(state, options, |encoder| Connection::other(Box::new(outlet), encoder, limits))
+    }
+
+    /// Stops this node: its sessions' connections are closed with 1001 (going away) and this
+    /// reason, and its members leave the presence of the other nodes at once. A node that is
+    /// dropped without it is missed by the others within [a lease].
+    ///
+    /// [a lease]: crate::core::presence::PresenceConfig::lease
+    ///
+    /// # Errors
+    /// [`HubError::Usage`](crate::HubError::Usage) for a reason of more than 123 bytes.
+    pub async fn shutdown(&self, reason: &str) -> Result<()> {
+        let frame = CloseFrame::new(CloseCode::GOING_AWAY, reason.to_owned())?;
+        for session in self.sessions() {
+            session.shared().connection.close(frame.clone());
+        }
+        self.shared.presence().shutdown(Instant::now());
+        self.shared.carry_out_presence().await;
+        Ok(())
+    }
+
+    fn insert(
+        &self,
+        state: S,
+        options: SessionOptions,
+        connection: impl FnOnce(Arc<dyn Encoder>) -> Connection,
+    ) -> SessionHandle<S> {
+        let encoder = options.encoder.unwrap_or_else(|| self.shared.config.encoder.clone());
+        let user = options.user;
+        let session = self.shared.registry_mut().insert(user.as_ref(), |slot, id| {
+            Arc::new(SessionShared::new(id, slot, user.clone(), state, connection(encoder)))
+        });
+        let handle = SessionHandle::new(self.shared.clone(), session);
+        if let Some(hook) = &self.shared.hooks.connect {
+            hook(&handle);
+        }
+        handle
+    }
+}
+
+impl<S> Hub<S> {
+    /// Returns the identity of this node.
+    pub fn node(&self) -> NodeId {
+        self.shared.node
+    }
+
+    /// Returns a room, which need not exist: a room is what its members and its history are. An
+    /// invalid name is the error of the room's operations.
+    pub fn room(&self, name: impl ToRoomName) -> Room<S> {
+        Room::new(self.shared.clone(), name.to_room_name())
+    }
+
+    /// Returns a session of this node.
+    pub fn session(&self, id: SessionId) -> Option<SessionHandle<S>> {
+        self.shared.registry().by_id(id).map(|session| self.shared.handle(session))
+    }
+
+    /// Returns the sessions of a user on this node.
+    pub fn sessions_of(&self, user: &UserId) -> Vec<SessionHandle<S>> {
+        let registry = self.shared.registry();
+        registry.by_user(user).map(|session| self.shared.handle(session)).collect()
+    }
+
+    /// Returns all sessions of this node.
+    pub fn sessions(&self) -> Vec<SessionHandle<S>> {
+        let registry = self.shared.registry();
+        registry.iter().map(|session| self.shared.handle(session)).collect()
+    }
+
+    /// Returns the number of sessions of this node.
+    pub fn session_count(&self) -> usize {
+        self.shared.registry().len()
+    }
+}
+
+impl<S> Shared<S> {
+    pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        // An encoder may have panicked: the rooms are consistent before an encoder is called.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handle(self: &Arc<Self>, session: &Arc<SessionShared<S>>) -> SessionHandle<S> {
+        SessionHandle::new(self.clone(), session.clone())
+    }
+
+    pub(crate) fn registry(&self) -> RwLockReadGuard<'_, Registry<S>> {
+        // No code panics while it holds the lock.
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry<S>> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Clone for Hub<S> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Hub<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("node", &self.shared.node)
+            .field("bus", &self.shared.bus)
+            .field("sessions", &self.session_count())
+            .finish_non_exhaustive()
+    }
+}

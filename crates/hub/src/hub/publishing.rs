@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use super::{RoomOptions, Shared};
+use crate::bus::Source;
+use crate::core::history::{Page, Range};
+use crate::core::topics::MemberKey;
+use crate::core::{Position, Publication, RoomName, SessionId};
+use crate::error::{HubError, Result};
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    /// Publishes to a room. A room with history is published through the bus, which returns the
+    /// publication to this node as to all others, in one order. Otherwise, the members of this node
+    /// receive the publication at once.
+    pub(crate) async fn publish(
+        self: &Arc<Self>,
+        room: &RoomName,
+        publication: Publication,
+    ) -> Result<Option<Position>> {
+        let options = self.options(room);
+        let publication = Arc::new(publication);
+        if options.retention.is_none() {
+            self.fan_out(&self.rooms(), room, &publication, None);
+        }
+        Ok(self.bus.publish(room, publication, options.retention.as_ref()).await?)
+    }
+}
+
+impl<S> Shared<S> {
+    pub(crate) async fn read_history(&self, room: &RoomName, range: Range) -> Result<Page> {
+        let options = self.options(room);
+        let retention =
+            options.retention.as_ref().ok_or_else(|| HubError::NoHistory(room.clone()))?;
+        Ok(self.bus.read(room, retention, range, Source::Any).await?)
+    }
+
+    pub(crate) async fn remove_history(&self, room: &RoomName) -> Result<()> {
+        if self.options(room).retention.is_none() {
+            return Err(HubError::NoHistory(room.clone()));
+        }
+        Ok(self.bus.remove_history(room).await?)
+    }
+
+    /// Returns the sessions of this node in a room.
+    pub(crate) fn members(&self, room: &RoomName) -> Vec<SessionId> {
+        let rooms = self.rooms();
+        let Some(key) = rooms.topics.room(room.as_str()) else { return Vec::new() };
+        let registry = self.registry();
+        let session = |member: &MemberKey| Some(registry.by_slot(member.0)?.id);
+        rooms.topics.members(key).iter().filter_map(session).collect()
+    }
+
+    /// Returns the properties of a room.
+    pub(crate) fn options(&self, room: &RoomName) -> Arc<RoomOptions> {
+        let known = self.rooms().state(room).map(|state| state.options.clone());
+        known.unwrap_or_else(|| Arc::new((self.config.room_options)(room)))
+    }
+}

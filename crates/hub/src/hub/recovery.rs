@@ -1,0 +1,259 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sockeye::Prepared;
+use tokio::sync::{Notify, oneshot};
+
+use super::Shared;
+use super::rooms::{RoomState, Rooms};
+use crate::bus::Source;
+use crate::core::continuity::{CatchUp, CatchUpOutput, Chain, SharedRead};
+use crate::core::history::{Entry, Gap};
+use crate::core::outbox::QueuedPublication;
+use crate::core::{Position, RoomKey, RoomName};
+use crate::encoder::{Delivery, Missed, MissedReason};
+use crate::room::{Joined, Recovered};
+use crate::session::{SessionShared, spawn_pump};
+
+/// The delay before a failed read is repeated.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A session that recovers what it missed of a room.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub(super) catch_up: CatchUp,
+    /// Notifies the task of the recovery of new input.
+    pub(super) input: Arc<Notify>,
+    /// Whether the session has been notified of the outcome; before it, nothing is delivered.
+    joined: bool,
+    /// Receives the outcome.
+    outcome: Option<oneshot::Sender<Joined>>,
+}
+
+/// The state of a recovery after a step.
+enum Progress {
+    /// It waits for input.
+    Waits,
+    /// It waits for the session's outbox.
+    NoCapacity,
+    /// It has ended, or the session has left the room.
+    Ended,
+}
+
+impl<S: Send + Sync + 'static> Shared<S> {
+    /// Begins the recovery of a member. The outcome is sent to `outcome` when it is known, and the
+    /// client is notified first; without an `outcome`, the session has joined before.
+    pub(super) fn begin_recovery(
+        self: &Arc<Self>,
+        rooms: &mut Rooms,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        from: Position,
+        outcome: Option<oneshot::Sender<Joined>>,
+    ) {
+        let Some(state) = rooms.states.get_mut(room) else { return };
+        let Some(live) = state.chain.as_ref().and_then(Chain::position) else { return };
+        let catch_up = CatchUp::new(from, live, self.config.catch_up);
+        let input = Arc::new(Notify::new());
+        let recovery =
+            Recovery { catch_up, input: input.clone(), joined: outcome.is_none(), outcome };
+        if let Some(replaced) = state.recovering.insert(session.member(), recovery) {
+            replaced.input.notify_one();
+        } else {
+            rooms.recoveries += 1;
+        }
+        tokio::spawn(recover(self.clone(), session.clone(), room.clone(), input));
+    }
+
+    /// Reads what a session missed because its outbox was full.
+    pub(crate) fn resume(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        key: RoomKey,
+        after: Position,
+    ) {
+        let mut rooms = self.rooms();
+        let Some(room) = rooms.topics.name(key).cloned() else { return };
+        if !rooms.topics.contains(session.member(), key) {
+            return;
+        }
+        // What was queued since is read as well.
+        session.connection.remove_room(key);
+        self.begin_recovery(&mut rooms, session, &room, after, None);
+    }
+
+    /// Carries out the next steps of a recovery. `input` identifies it: a later one of the same
+    /// session and room replaces it.
+    fn advance_recovery(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        input: &Arc<Notify>,
+    ) -> Progress {
+        let mut rooms = self.rooms();
+        let rooms = &mut *rooms;
+        let member = session.member();
+        loop {
+            let Some(state) = rooms.states.get_mut(room) else { return Progress::Ended };
+            let Some(recovery) = state.recovering.get_mut(&member) else { return Progress::Ended };
+            if !Arc::ptr_eq(&recovery.input, input) {
+                return Progress::Ended;
+            }
+            let budget = session.connection.budget(self.config.catch_up.chunk);
+            let after = recovery.catch_up.position();
+            let output = recovery.catch_up.poll(budget);
+            let outcome = match &output {
+                CatchUpOutput::Deliver(_) | CatchUpOutput::InStep { .. } => {
+                    Some((after, Recovered::All))
+                }
+                CatchUpOutput::Gap(gap) => Some((gap.position, Recovered::Gap(gap.reason))),
+                CatchUpOutput::Wait | CatchUpOutput::Read(_) => None,
+            };
+            let joins = !recovery.joined;
+            if let (Some((position, recovered)), false) = (outcome, recovery.joined) {
+                recovery.joined = true;
+                let joined =
+                    Joined { position: Some(position), recovery: recovered, already: false };
+                self.notify_joined(session, room, &joined);
+                if let Some(outcome) = recovery.outcome.take() {
+                    // The caller may have gone.
+                    let _ = outcome.send(joined);
+                }
+            }
+            match output {
+                CatchUpOutput::Wait => {
+                    if recovery.catch_up.is_waiting_for_chain() {
+                        rooms.suspect(room, Instant::now());
+                    }
+                    return if budget == 0 { Progress::NoCapacity } else { Progress::Waits };
+                }
+                CatchUpOutput::Read(read) => {
+                    if let Some(read) = state.reads.ask(member, read) {
+                        tokio::spawn(read_shared(self.clone(), room.clone(), read));
+                    }
+                }
+                CatchUpOutput::Deliver(entries) => {
+                    self.deliver_recovered(rooms, session, room, after, &entries);
+                }
+                CatchUpOutput::Gap(gap) => {
+                    if !joins {
+                        self.notify_missed(session, room, gap);
+                    }
+                }
+                CatchUpOutput::InStep { .. } => {
+                    state.recovering.remove(&member);
+                    rooms.recoveries -= 1;
+                    return Progress::Ended;
+                }
+            }
+        }
+    }
+
+    fn deliver_recovered(
+        self: &Arc<Self>,
+        rooms: &Rooms,
+        session: &Arc<SessionShared<S>>,
+        name: &RoomName,
+        mut after: Position,
+        entries: &[Entry],
+    ) {
+        let Some(room) = rooms.topics.room(name.as_str()) else { return };
+        let Some(state) = rooms.state(name) else { return };
+        let filter = rooms.topics.filter(session.member(), room);
+        for entry in entries {
+            let position = entry.position(after.epoch);
+            let publication = &*entry.publication;
+            if filter.is_none_or(|filter| filter.matches(&publication.tags)) {
+                let delivery = Delivery { room: name, publication, position: Some(position) };
+                let payload = Prepared::new(session.connection.encoder().publication(&delivery));
+                let queued = QueuedPublication {
+                    room,
+                    key: state.options.key(publication),
+                    after: Some(after),
+                    position: Some(position),
+                    size: payload.len(),
+                    payload,
+                };
+                spawn_pump(self, session, session.connection.deliver_recovered(queued));
+            }
+            after = position;
+        }
+    }
+
+    pub(super) fn notify_missed(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        gap: Gap,
+    ) {
+        let missed = Missed {
+            reason: MissedReason::Gap(gap.reason),
+            count: None,
+            position: Some(gap.position),
+        };
+        if let Some(notice) = session.connection.encoder().missed(room, &missed) {
+            spawn_pump(self, session, session.connection.reply(Prepared::new(notice)));
+        }
+    }
+}
+
+/// Advances a recovery until it has ended.
+async fn recover<S: Send + Sync + 'static>(
+    hub: Arc<Shared<S>>,
+    session: Arc<SessionShared<S>>,
+    room: RoomName,
+    input: Arc<Notify>,
+) {
+    loop {
+        match hub.advance_recovery(&session, &room, &input) {
+            Progress::Waits => input.notified().await,
+            Progress::NoCapacity => {
+                let chunk = hub.config.catch_up.chunk;
+                let connection = &session.connection;
+                connection.wait_for(|| connection.budget(chunk) > 0).await;
+                if connection.is_closing() {
+                    // The session leaves its rooms when it ends.
+                    return;
+                }
+            }
+            Progress::Ended => return,
+        }
+    }
+}
+
+/// Carries out the reads of the sessions that recover in a room.
+async fn read_shared<S: Send + Sync + 'static>(
+    hub: Arc<Shared<S>>,
+    room: RoomName,
+    first: SharedRead,
+) {
+    let mut next = Some(first);
+    while let Some(read) = next {
+        let options = hub.options(&room);
+        // Only rooms with history have recoveries.
+        let retention = &options.retention.unwrap_or_default();
+        let source = if read.leader { Source::Leader } else { Source::Any };
+        let permit = hub.bus_permits.acquire().await;
+        let page = hub.bus.read(&room, retention, read.range, source).await;
+        drop(permit);
+        if page.is_err() {
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        let mut rooms = hub.rooms();
+        let Some(RoomState { reads, recovering, .. }) = rooms.state_mut(&room) else { return };
+        let page = page.map(Arc::new).ok();
+        let shared = match &page {
+            Some(page) => reads.on_page(page),
+            None => reads.on_failed(),
+        };
+        for reader in shared.readers {
+            let Some(recovery) = recovering.get_mut(&reader) else { continue };
+            match &page {
+                Some(page) => recovery.catch_up.on_page(page),
+                None => recovery.catch_up.on_failed(),
+            }
+            recovery.input.notify_one();
+        }
+        next = shared.read;
+    }
+}

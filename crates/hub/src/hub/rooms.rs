@@ -1,0 +1,227 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::RoomOptions;
+use super::following::PAGE;
+use super::recovery::Recovery;
+use crate::core::continuity::{Chain, ChainConfig, ReadShare};
+use crate::core::topics::{Left, Limits, MemberKey, Topics};
+use crate::core::{Position, RoomName};
+use crate::random;
+
+/// The bound of the random time that is added to the time after which a silent room is checked, in
+/// milliseconds. Chosen: a quarter of that time spreads the checks well enough.
+const MAX_JITTER: u64 = 2_500;
+
+/// The rooms of this node: those that have members here, and those that are about to.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    pub(super) topics: Topics,
+    pub(super) states: HashMap<RoomName, RoomState>,
+    /// The number of recoveries in all rooms.
+    pub(super) recoveries: usize,
+    /// Rooms that may have become unused, for the task of the bus to unsubscribe from.
+    unused: Vec<RoomName>,
+    /// The rooms with history, by the time at which to look after their chains.
+    checks: BinaryHeap<Reverse<(Instant, RoomName)>>,
+    /// Notifies the task of the bus that there are unused rooms, or an earlier check.
+    work: Arc<Notify>,
+}
+
+/// The state of a room beside its members.
+#[derive(Debug)]
+pub(super) struct RoomState {
+    pub(super) options: Arc<RoomOptions>,
+    /// Whether the node is subscribed to the room; locked while that changes.
+    pub(super) subscribed: Arc<tokio::sync::Mutex<bool>>,
+    /// In rooms with history, from the subscription on.
+    pub(super) chain: Option<Chain>,
+    /// The time at which the chain is looked after.
+    check_at: Option<Instant>,
+    /// The members that recover what they missed: they receive nothing directly.
+    pub(super) recovering: HashMap<MemberKey, Recovery>,
+    /// The reads of these members.
+    pub(super) reads: ReadShare<MemberKey>,
+    /// The number of joins in progress.
+    pins: usize,
+}
+
+impl Rooms {
+    pub(super) fn new(limits: Limits, work: Arc<Notify>) -> Self {
+        Self {
+            topics: Topics::new(limits),
+            states: HashMap::new(),
+            recoveries: 0,
+            unused: Vec::new(),
+            checks: BinaryHeap::new(),
+            work,
+        }
+    }
+
+    pub(super) fn state(&self, room: &RoomName) -> Option<&RoomState> {
+        self.states.get(room)
+    }
+
+    pub(super) fn state_mut(&mut self, room: &RoomName) -> Option<&mut RoomState> {
+        self.states.get_mut(room)
+    }
+
+    /// Returns the position of the last publication that the members of a room have received.
+    pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
+        self.states.get(room)?.chain.as_ref()?.position()
+    }
+
+    pub(super) fn chains(&mut self) -> impl Iterator<Item = (&RoomName, &mut Chain)> {
+        self.states.iter_mut().filter_map(|(room, state)| Some((room, state.chain.as_mut()?)))
+    }
+
+    /// Makes a chain follow a room. Returns the token of the question for the room's top.
+    pub(super) fn follow(&mut self, room: &RoomName, now: Instant) -> u64 {
+        let jitter = Duration::from_millis(random::bits() % MAX_JITTER);
+        let config = ChainConfig { jitter, ..ChainConfig::default() };
+        let (chain, ask) = Chain::new(now, config);
+        if let Some(state) = self.states.get_mut(room) {
+            state.chain = Some(chain);
+        }
+        ask.token
+    }
+
+    /// Looks after the chain of a room at a time, or earlier.
+    pub(super) fn check_at(&mut self, at: Instant, room: RoomName) {
+        let Some(state) = self.states.get_mut(&room) else { return };
+        if state.check_at.is_some_and(|planned| planned <= at) {
+            return;
+        }
+        state.check_at = Some(at);
+        let earliest = self.next_check().is_none_or(|next| at < next);
+        self.checks.push(Reverse((at, room)));
+        if earliest {
+            self.work.notify_one();
+        }
+    }
+
+    /// Makes the chain of a room check its own position soon.
+    pub(super) fn suspect(&mut self, room: &RoomName, now: Instant) {
+        let Some(chain) = self.states.get_mut(room).and_then(|state| state.chain.as_mut()) else {
+            return;
+        };
+        chain.suspect(now);
+        let at = chain.next_timeout();
+        self.check_at(at, room.clone());
+    }
+
+    /// Takes a room whose chain is to be looked after.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<RoomName> {
+        while self.next_check().is_some_and(|at| at <= now) {
+            let Reverse((at, room)) = self.checks.pop()?;
+            let Some(state) = self.states.get_mut(&room) else { continue };
+            // An entry that an earlier one has replaced is skipped.
+            if state.check_at == Some(at) {
+                state.check_at = None;
+                return Some(room);
+            }
+        }
+        None
+    }
+
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        self.checks.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Keeps the state of a room, which `options` creates if there is none, until
+    /// [`unpin`](Self::unpin).
+    pub(super) fn pin(
+        &mut self,
+        room: &RoomName,
+        options: impl FnOnce() -> Arc<RoomOptions>,
+    ) -> &mut RoomState {
+        let state = self.states.entry(room.clone()).or_insert_with(|| RoomState {
+            options: options(),
+            subscribed: Arc::default(),
+            chain: None,
+            check_at: None,
+            recovering: HashMap::new(),
+            reads: ReadShare::new(PAGE),
+            pins: 0,
+        });
+        state.pins += 1;
+        state
+    }
+
+    pub(super) fn unpin(&mut self, room: &RoomName) {
+        if let Some(state) = self.states.get_mut(room) {
+            state.pins -= 1;
+            self.note_unused(room);
+        }
+    }
+
+    /// Returns whether the room has neither members here nor joins in progress.
+    pub(super) fn is_unused(&self, room: &RoomName) -> bool {
+        self.topics.room(room.as_str()).is_none()
+            && self.states.get(room).is_none_or(|state| state.pins == 0)
+    }
+
+    /// Removes the state of an unused room.
+    pub(super) fn forget(&mut self, room: &RoomName) {
+        self.states.remove(room);
+    }
+
+    pub(super) fn has_unused(&self) -> bool {
+        !self.unused.is_empty()
+    }
+
+    /// Takes the rooms that may have become unused.
+    pub(super) fn take_unused(&mut self) -> Vec<RoomName> {
+        mem::take(&mut self.unused)
+    }
+
+    pub(crate) fn rooms_of(&self, member: MemberKey) -> Vec<RoomName> {
+        let rooms = self.topics.rooms(member);
+        rooms.filter_map(|room| self.topics.name(room)).cloned().collect()
+    }
+
+    /// Removes a member from a room. Returns whether it was in the room.
+    pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
+        self.cancel_recovery(member, room);
+        let Some(key) = self.topics.room(room.as_str()) else { return false };
+        match self.topics.leave(member, key) {
+            Left::NotMember => return false,
+            Left::Occupied => {}
+            Left::Emptied(_) => self.note_unused(room),
+        }
+        true
+    }
+
+    /// Removes a member from all its rooms.
+    pub(super) fn leave_all(&mut self, member: MemberKey) {
+        if self.recoveries > 0 {
+            for room in self.rooms_of(member) {
+                self.cancel_recovery(member, &room);
+            }
+        }
+        for (_, room) in self.topics.leave_all(member) {
+            self.note_unused(&room);
+        }
+    }
+
+    fn cancel_recovery(&mut self, member: MemberKey, room: &RoomName) {
+        let Some(state) = self.states.get_mut(room) else { return };
+        if let Some(recovery) = state.recovering.remove(&member) {
+            self.recoveries -= 1;
+            state.reads.remove(|reader| *reader == member);
+            recovery.input.notify_one();
+        }
+    }
+
+    fn note_unused(&mut self, room: &RoomName) {
+        if self.is_unused(room) {
+            self.unused.push(room.clone());
+            self.work.notify_one();
+        }
+    }
+}

@@ -1,0 +1,394 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sockeye::split::{Sender, TrySendError};
+use sockeye::{CloseCode, CloseFrame, Outlet, Prepared};
+use tokio::sync::Notify;
+
+use crate::core::outbox::{
+    DeliveryPolicy, Dropped, Item, Outbox, OutboxCounts, OutboxLimits, Pushed, QueuedPublication,
+};
+use crate::core::{Position, RoomKey};
+use crate::encoder::Encoder;
+
+/// Time between two attempts to send to an outlet that is full and cannot be waited for. Chosen: a
+/// worker handles its commands in less.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
+/// The connection of a session: publications go to its outlet directly while the outlet takes them,
+/// and otherwise through an outbox, which a task drains.
+///
+/// ```text
+///  deliver ──► outlet                        while there is no backlog
+///         └──► outbox ──► pump ──► outlet    once the outlet was full, until the outbox is empty
+/// ```
+#[derive(Debug)]
+pub(crate) struct Connection {
+    outlet: SessionOutlet,
+    encoder: Arc<dyn Encoder>,
+    limits: OutboxLimits,
+    backlog: Mutex<Backlog>,
+    /// Notified when the pump has taken something from the outbox, or the connection is over.
+    capacity: Notify,
+    /// Notifies the pump, which waits for the next release, of new items.
+    pump: Notify,
+    /// Set once this side has closed the connection.
+    closing: AtomicBool,
+}
+
+#[derive(Debug)]
+enum SessionOutlet {
+    Split(Sender),
+    Other(Box<dyn Outlet>),
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Created when the outlet is full for the first time.
+    outbox: Option<Box<Outbox<Prepared>>>,
+    /// Whether a pump runs: everything passes through the outbox meanwhile.
+    pumping: bool,
+    /// The close frame to be sent once the outbox is empty.
+    close: Option<CloseFrame>,
+    /// The close frame that this side has sent.
+    closed: Option<CloseFrame>,
+    over: bool,
+}
+
+/// What waits for a session that reads too slowly, beyond its connection's own queue.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionMetrics {
+    /// The number of messages that wait.
+    pub queued: usize,
+    /// The bytes of the messages that wait.
+    pub queued_bytes: usize,
+    /// The sums of the publications that had to wait, by what became of them.
+    pub publications: OutboxCounts,
+}
+
+/// The result of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Delivered {
+    /// The message is on its way, or was dropped by the policy, or the connection is over.
+    Done,
+    /// The same, and the caller is to spawn [`Pump::run`](super::pump::run).
+    StartPump,
+}
+
+/// The next step of the pump.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send a message.
+    Send(Prepared),
+    /// Tell the client of dropped publications.
+    Dropped(Dropped),
+    /// Read the publications of a room from its history.
+    Resume { room: RoomKey, after: Position },
+    /// Wait for this time or for new items.
+    WaitUntil(Instant),
+    /// Nothing is left: the pump ends.
+    End,
+}
+
+impl Connection {
+    pub(crate) fn split(sender: Sender, encoder: Arc<dyn Encoder>, limits: OutboxLimits) -> Self {
+        Self::new(SessionOutlet::Split(sender), encoder, limits)
+    }
+
+    pub(crate) fn other(
+        outlet: Box<dyn Outlet>,
+        encoder: Arc<dyn Encoder>,
+        limits: OutboxLimits,
+    ) -> Self {
+        Self::new(SessionOutlet::Other(outlet), encoder, limits)
+    }
+
+    fn new(outlet: SessionOutlet, encoder: Arc<dyn Encoder>, limits: OutboxLimits) -> Self {
+        Self {
+            outlet,
+            encoder,
+            limits,
+            backlog: Mutex::default(),
+            capacity: Notify::new(),
+            pump: Notify::new(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn encoder(&self) -> &Arc<dyn Encoder> {
+        &self.encoder
+    }
+
+    pub(crate) fn sender(&self) -> Option<&Sender> {
+        match &self.outlet {
+            SessionOutlet::Split(sender) => Some(sender),
+            SessionOutlet::Other(_) => None,
+        }
+    }
+
+    fn outlet(&self) -> &dyn Outlet {
+        match &self.outlet {
+            SessionOutlet::Split(sender) => sender,
+            SessionOutlet::Other(outlet) => &**outlet,
+        }
+    }
+
+    /// Delivers a publication by the room's policy.
+    pub(crate) fn deliver(
+        &self,
+        publication: QueuedPublication<Prepared>,
+        policy: DeliveryPolicy,
+    ) -> Delivered {
+        let mut backlog = self.lock();
+        if backlog.is_closing() {
+            return Delivered::Done;
+        }
+        let direct = !matches!(policy, DeliveryPolicy::Conflate { .. });
+        if direct && !self.is_full(&backlog, &publication.payload) {
+            return Delivered::Done;
+        }
+        match backlog.outbox(self.limits).push(Instant::now(), publication, policy) {
+            Pushed::Done => self.start_pump(&mut backlog),
+            // Rooms do not have the policy `Wait`.
+            Pushed::Full(_) => Delivered::Done,
+            Pushed::Disconnect => {
+                drop(backlog);
+                self.disconnect();
+                Delivered::Done
+            }
+        }
+    }
+
+    /// Delivers a publication of the history, for which there is a [budget](Self::budget). It is not
+    /// dropped: if its message takes more than the publication, it is charged as a reply is.
+    pub(crate) fn deliver_recovered(&self, publication: QueuedPublication<Prepared>) -> Delivered {
+        let mut backlog = self.lock();
+        if backlog.is_closing() || !self.is_full(&backlog, &publication.payload) {
+            return Delivered::Done;
+        }
+        let outbox = backlog.outbox(self.limits);
+        match outbox.push(Instant::now(), publication, DeliveryPolicy::Wait) {
+            Pushed::Done | Pushed::Disconnect => self.start_pump(&mut backlog),
+            Pushed::Full(publication) => {
+                drop(backlog);
+                self.reply(publication.payload)
+            }
+        }
+    }
+
+    /// Returns the number of bytes that the outbox takes of recovered publications: half of what is
+    /// free, or 0 if it does not take `chunk` publications.
+    pub(crate) fn budget(&self, chunk: usize) -> usize {
+        let backlog = self.lock();
+        let Some(outbox) = &backlog.outbox else { return self.limits.bytes / 2 };
+        let free = self.limits.bytes.saturating_sub(outbox.bytes()) / 2;
+        // With less than an eighth, chunks would be single publications.
+        let fits = outbox.len() + chunk <= self.limits.messages || outbox.is_empty();
+        if fits && free >= self.limits.bytes / 8 { free } else { 0 }
+    }
+
+    /// Queues a reply or a notice, which is never dropped: if too many wait, closes the connection
+    /// with 1013.
+    pub(crate) fn reply(&self, reply: Prepared) -> Delivered {
+        let mut backlog = self.lock();
+        if backlog.is_closing() || !self.is_full(&backlog, &reply) {
+            return Delivered::Done;
+        }
+        let size = reply.len();
+        if backlog.outbox(self.limits).push_reply(reply, size).is_err() {
+            drop(backlog);
+            self.disconnect();
+            return Delivered::Done;
+        }
+        self.start_pump(&mut backlog)
+    }
+
+    /// Returns whether less than half of the bytes of the outbox are in use, or the connection is
+    /// over.
+    pub(crate) fn has_capacity(&self) -> bool {
+        let backlog = self.lock();
+        let limit = self.limits.bytes.min(self.limits.reply_bytes) / 2;
+        backlog.is_closing() || backlog.outbox.as_ref().is_none_or(|outbox| outbox.bytes() <= limit)
+    }
+
+    /// Waits until the pump has taken something from the outbox. `ready` is evaluated after the
+    /// caller is registered, so that no notification is missed.
+    pub(crate) async fn wait_for(&self, mut ready: impl FnMut() -> bool) {
+        loop {
+            let notified = self.capacity.notified();
+            if ready() || self.is_closing() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Sends a message directly if nothing waits. Returns whether it must go to the outbox.
+    fn is_full(&self, backlog: &Backlog, message: &Prepared) -> bool {
+        if backlog.pumping {
+            return true;
+        }
+        matches!(self.outlet().try_send_prepared(message), Err(TrySendError::Full(())))
+    }
+
+    fn start_pump(&self, backlog: &mut Backlog) -> Delivered {
+        if backlog.pumping {
+            self.pump.notify_one();
+            return Delivered::Done;
+        }
+        backlog.pumping = true;
+        Delivered::StartPump
+    }
+
+    /// Returns the next step of the pump, which is the only caller.
+    pub(crate) fn next_step(&self, now: Instant) -> Step {
+        let mut backlog = self.lock();
+        let step = backlog.next_step(now);
+        let close = if matches!(step, Step::End) { backlog.close.take() } else { None };
+        drop(backlog);
+        self.capacity.notify_waiters();
+        if let Some(frame) = close {
+            self.close_now(frame);
+        }
+        step
+    }
+
+    /// Sends a message; waits for the outlet. Returns whether the connection continues.
+    pub(crate) async fn send(&self, message: &Prepared) -> bool {
+        match &self.outlet {
+            SessionOutlet::Split(sender) => sender.send_prepared(message).await.is_ok(),
+            SessionOutlet::Other(outlet) => loop {
+                match outlet.try_send_prepared(message) {
+                    Ok(()) => return true,
+                    Err(TrySendError::Full(())) => tokio::time::sleep(RETRY_AFTER).await,
+                    Err(_) => return false,
+                }
+            },
+        }
+    }
+
+    /// Waits for new items in the outbox. Called by the pump.
+    pub(crate) async fn pump_notified(&self) {
+        self.pump.notified().await;
+    }
+
+    /// Removes what waits of a room that the session has left, or will read from the history.
+    pub(crate) fn remove_room(&self, room: RoomKey) {
+        if let Some(outbox) = &mut self.lock().outbox {
+            outbox.remove_room(room);
+        }
+    }
+
+    /// Closes the connection after what waits in the outbox. Returns whether this call closed it.
+    pub(crate) fn close(&self, frame: CloseFrame) -> bool {
+        let mut backlog = self.lock();
+        if backlog.is_closing() {
+            return false;
+        }
+        if backlog.pumping {
+            backlog.close = Some(frame);
+            self.pump.notify_one();
+            return true;
+        }
+        drop(backlog);
+        self.close_now(frame)
+    }
+
+    /// Discards what waits, and closes the connection with 1013.
+    fn disconnect(&self) {
+        self.close_now(CloseFrame::from(CloseCode::TRY_AGAIN_LATER).with_reason("too slow"));
+    }
+
+    fn close_now(&self, frame: CloseFrame) -> bool {
+        let mut backlog = self.lock();
+        if backlog.over || backlog.closed.is_some() {
+            return false;
+        }
+        // The frame was checked.
+        let _ = self.outlet().close(frame.code, &frame.reason);
+        backlog.closed = Some(frame);
+        backlog.discard();
+        drop(backlog);
+        self.closing.store(true, Ordering::Release);
+        self.capacity.notify_waiters();
+        self.pump.notify_one();
+        true
+    }
+
+    /// Discards what waits: the connection is over.
+    pub(crate) fn on_end(&self) {
+        let mut backlog = self.lock();
+        backlog.over = true;
+        backlog.discard();
+        drop(backlog);
+        self.closing.store(true, Ordering::Release);
+        self.capacity.notify_waiters();
+        self.pump.notify_one();
+    }
+
+    /// Returns the close frame that this side has sent.
+    pub(crate) fn closed(&self) -> Option<CloseFrame> {
+        self.lock().closed.clone()
+    }
+
+    /// Returns whether nothing is delivered any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire) || self.outlet().is_closed()
+    }
+
+    pub(crate) fn metrics(&self) -> SessionMetrics {
+        let backlog = self.lock();
+        let Some(outbox) = &backlog.outbox else { return SessionMetrics::default() };
+        SessionMetrics {
+            queued: outbox.len(),
+            queued_bytes: outbox.bytes(),
+            publications: outbox.counts(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Backlog> {
+        // No code panics while it holds the lock.
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backlog {
+    fn is_closing(&self) -> bool {
+        self.over || self.close.is_some() || self.closed.is_some()
+    }
+
+    fn outbox(&mut self, limits: OutboxLimits) -> &mut Outbox<Prepared> {
+        self.outbox.get_or_insert_with(|| Box::new(Outbox::new(limits)))
+    }
+
+    fn next_step(&mut self, now: Instant) -> Step {
+        let Some(outbox) = &mut self.outbox else {
+            self.pumping = false;
+            return Step::End;
+        };
+        outbox.on_timeout(now);
+        match outbox.pop(now) {
+            Some(Item::Reply(message)) => Step::Send(message),
+            Some(Item::Publication(publication)) => Step::Send(publication.payload),
+            Some(Item::Dropped(dropped)) => Step::Dropped(dropped),
+            Some(Item::Resume { room, after }) => Step::Resume { room, after },
+            None => match outbox.next_timeout() {
+                // A connection that closes does not wait for paced publications.
+                Some(at) if self.close.is_none() => Step::WaitUntil(at),
+                _ => {
+                    self.pumping = false;
+                    Step::End
+                }
+            },
+        }
+    }
+
+    /// Discards what waits. The pump, if any, ends.
+    fn discard(&mut self) {
+        self.outbox = None;
+        self.close = None;
+    }
+}

@@ -1,0 +1,252 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye::{CloseCode, CloseFrame, Error, Message, Prepared};
+
+use super::{SessionMetrics, SessionShared, spawn_pump};
+use crate::core::{Position, Publication, RoomName, SessionId, UserId};
+use crate::disconnect::Disconnect;
+use crate::error::{HubError, Result};
+use crate::hub::Shared;
+use crate::room::{JoinOptions, Joined};
+use crate::to_room_name::ToRoomName;
+
+/// A handle to a session, for any task: its rooms, its messages, its end. Clones are cheap, and do
+/// not keep the session alive.
+pub struct SessionHandle<S = ()> {
+    hub: Arc<Shared<S>>,
+    shared: Arc<SessionShared<S>>,
+}
+
+impl<S> SessionHandle<S> {
+    pub(crate) fn new(hub: Arc<Shared<S>>, shared: Arc<SessionShared<S>>) -> Self {
+        Self { hub, shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SessionShared<S>> {
+        &self.shared
+    }
+
+    /// Returns the identity of the session.
+    pub fn id(&self) -> SessionId {
+        self.shared.id
+    }
+
+    /// Returns the session's user, if it has one.
+    pub fn user(&self) -> Option<&UserId> {
+        self.shared.user.as_ref()
+    }
+
+    /// Returns the application's state of the session.
+    pub fn state(&self) -> &S {
+        &self.shared.state
+    }
+
+    /// Returns whether the session has ended, or its connection is closing.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_over() || self.shared.connection.is_closing()
+    }
+
+    /// Returns the rooms that the session is in.
+    pub fn rooms(&self) -> Vec<RoomName> {
+        self.hub.rooms().rooms_of(self.shared.member())
+    }
+
+    /// Leaves a room. Returns whether the session was in it. Publications of the room that still
+    /// wait for the connection are removed.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`].
+    pub fn leave(&self, room: impl ToRoomName) -> Result<bool> {
+        let room = room.to_room_name()?;
+        Ok(self.hub.leave(&self.shared, &room))
+    }
+
+    /// Returns what waits for the session, and what became of what waited.
+    pub fn metrics(&self) -> SessionMetrics {
+        self.shared.connection.metrics()
+    }
+
+    /// Replaces the data that the other members of a room with presence see of the session.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`], [`HubError::Presence`] if the session is not in the room, the room
+    /// has no presence, or the data is too long.
+    pub fn update_presence(&self, room: impl ToRoomName, info: &[u8]) -> Result<()> {
+        Ok(self.hub.update_presence(&self.shared, &room.to_room_name()?, info)?)
+    }
+
+    /// Closes the connection after the messages that wait. Returns whether this call closed it.
+    ///
+    /// # Errors
+    /// [`HubError::Usage`] for a code that must not be sent or a reason of more than 123 bytes.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<bool> {
+        let frame = CloseFrame::new(code, reason.to_owned())?;
+        Ok(self.shared.connection.close(frame))
+    }
+
+    /// Sends a ping and returns the time until its pong. Only for connections with a split sender.
+    ///
+    /// # Errors
+    /// [`HubError::Closed`] when the connection ends before the pong, or has no split sender.
+    pub async fn ping(&self) -> Result<Duration> {
+        let sender = self.shared.connection.sender().ok_or(HubError::Closed)?;
+        sender.ping().await.map_err(|_| HubError::Closed)
+    }
+
+    /// Ends the session: it leaves its rooms, and the disconnect hook is called. For sessions of
+    /// [`Hub::attach`](crate::Hub::attach), whose connections the program drives itself; does
+    /// nothing if the session has ended.
+    pub fn end(&self, reason: &Disconnect) {
+        if self.shared.end() {
+            self.hub.on_end(&self.shared);
+            if let Some(hook) = &self.hub.hooks.disconnect {
+                hook(self, reason);
+            }
+        }
+    }
+
+    pub(super) fn on_dropped(&self) {
+        let closed = self.shared.connection.closed();
+        self.end(&closed.map_or(Disconnect::Dropped, Disconnect::Server));
+    }
+
+    /// Calls the hook for a message of the client: for sessions of
+    /// [`Hub::attach`](crate::Hub::attach).
+    pub fn on_message(&self, message: &Message) {
+        if let Some(hook) = &self.hub.hooks.message {
+            hook(self, message);
+        }
+    }
+
+    pub(super) fn on_error(&self, error: &Error) {
+        if let Some(hook) = &self.hub.hooks.error {
+            hook(self, error);
+        }
+    }
+}
+
+impl<S: Send + Sync + 'static> SessionHandle<S> {
+    /// Joins a room and returns its position: the session receives every publication after it.
+    /// Joining a room again returns the current position.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`], [`HubError::Denied`], [`HubError::TooManyRooms`],
+    /// [`HubError::Closed`], [`HubError::Bus`]. The session is not in the room then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the session may have joined the room.
+    pub async fn join(&self, room: impl ToRoomName) -> Result<Joined> {
+        self.join_with(room, JoinOptions::new()).await
+    }
+
+    /// Joins a room like [`join`](Self::join), from a position or with a filter.
+    ///
+    /// # Errors
+    /// Same as [`join`](Self::join), and [`HubError::NoHistory`] for a position in a room without
+    /// history.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the session may have joined the room.
+    pub async fn join_with(&self, room: impl ToRoomName, options: JoinOptions) -> Result<Joined> {
+        let room = room.to_room_name()?;
+        self.hub.join(self, &room, options).await
+    }
+
+    /// Joins rooms, one after the other, and returns the result of each.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the session may have joined some of the rooms.
+    pub async fn join_all<R: ToRoomName>(
+        &self,
+        rooms: impl IntoIterator<Item = R>,
+    ) -> Vec<Result<Joined>> {
+        let mut joined = Vec::new();
+        for room in rooms {
+            joined.push(self.join(room).await);
+        }
+        joined
+    }
+
+    /// Publishes a message to a room as this session, which need not be a member. Returns the
+    /// position, in rooms with history.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`], [`HubError::Denied`], [`HubError::Bus`].
+    pub async fn publish(
+        &self,
+        room: impl ToRoomName,
+        message: impl Into<Message>,
+    ) -> Result<Option<Position>> {
+        self.publish_with(room, Publication::new(message.into())).await
+    }
+
+    /// Publishes a publication as this session, with tags and with an id: see
+    /// [`Room::publish_with`](crate::Room::publish_with).
+    ///
+    /// # Errors
+    /// Same as [`publish`](Self::publish).
+    pub async fn publish_with(
+        &self,
+        room: impl ToRoomName,
+        publication: Publication,
+    ) -> Result<Option<Position>> {
+        let room = room.to_room_name()?;
+        let publication = Publication { publisher: Some(self.id()), ..publication };
+        if let Some(authorize) = &self.hub.hooks.authorize_publish {
+            authorize(self.clone(), room.clone(), publication.message.clone()).await?;
+        }
+        self.hub.publish(&room, publication).await
+    }
+
+    /// Sends a message to the client; waits while too much waits for the connection already.
+    ///
+    /// # Errors
+    /// [`HubError::Closed`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped while it waits, the message was not queued.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
+        let message = Prepared::new(message);
+        let connection = &self.shared.connection;
+        connection.wait_for(|| connection.has_capacity()).await;
+        self.reply(&message)
+    }
+
+    /// Sends a message to the client without waiting. Such messages are never dropped: if more than
+    /// [`OutboxLimits::reply_bytes`](crate::core::outbox::OutboxLimits::reply_bytes) wait, the
+    /// connection is closed with 1013.
+    ///
+    /// # Errors
+    /// [`HubError::Closed`].
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<()> {
+        self.reply(&Prepared::new(message))
+    }
+
+    fn reply(&self, message: &Prepared) -> Result<()> {
+        if self.is_closed() {
+            return Err(HubError::Closed);
+        }
+        spawn_pump(&self.hub, &self.shared, self.shared.connection.reply(message.clone()));
+        if let Some(hook) = &self.hub.hooks.sent {
+            hook(self, message.message());
+        }
+        Ok(())
+    }
+}
+
+impl<S> Clone for SessionHandle<S> {
+    fn clone(&self) -> Self {
+        Self { hub: self.hub.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S> fmt::Debug for SessionHandle<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle")
+            .field("id", &self.id())
+            .field("user", &self.user())
+            .finish_non_exhaustive()
+    }
+}
