@@ -1,0 +1,16 @@
+//! Integration tests, one behaviour per module.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod a_message_published_to_a_room_reaches_its_members;
+mod a_session_recovers_what_it_missed;
+mod a_slow_session_is_treated_by_the_policy_of_the_room;
+mod clients_over_tcp_form_a_chat;
+mod every_member_receives_the_room_in_one_order;
+mod handler_connections_are_sessions;
+mod holes_of_the_bus_are_healed;
+mod hooks_decide_and_are_called;
+mod presence_is_the_same_on_all_nodes;
+mod sessions_are_closed_and_addressed_on_all_nodes;
