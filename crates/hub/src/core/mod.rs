@@ -4,11 +4,11 @@
 pub mod filter;
 pub mod topics;
 
-pub mod outbox;
 pub mod continuity;
 pub mod history;
-pub mod presence;
+pub mod outbox;
 mod position;
+pub mod presence;
 mod publication;
 mod room_key;
 mod room_name;

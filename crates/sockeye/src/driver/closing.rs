@@ -28,12 +28,18 @@ pub(super) struct Ending {
     shuts_down_first: bool,
     /// `true` if the senders' queue sends the close frame, on a split connection.
     pub(super) closes_by_queue: bool,
-    /// `true` once the closing handshake is complete.
-    closed: bool,
-    /// `true` if the peer did not answer the close frame in time. It may still be reading what was
-    /// sent before.
-    unanswered: bool,
+    handshake: ClosingHandshake,
     failure: Option<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClosingHandshake {
+    /// It has not begun, or goes on, or the connection failed.
+    Incomplete,
+    Complete,
+    /// The peer did not answer the close frame in time. It may still be reading what was sent
+    /// before.
+    Unanswered,
 }
 
 /// The error that ended a connection.
@@ -62,8 +68,7 @@ impl Ending {
             step: EndingStep::Open,
             shuts_down_first: role == Role::Server,
             closes_by_queue: false,
-            closed: false,
-            unanswered: false,
+            handshake: ClosingHandshake::Incomplete,
             failure: None,
         }
     }
@@ -81,8 +86,7 @@ impl Ending {
             step: EndingStep::Done,
             shuts_down_first: false,
             closes_by_queue: false,
-            closed: false,
-            unanswered: false,
+            handshake: ClosingHandshake::Incomplete,
             failure: None,
         }
     }
@@ -104,12 +108,12 @@ impl Ending {
 
     /// Returns whether the connection ended because the peer did not answer the close frame.
     pub(super) fn is_unanswered(&self) -> bool {
-        self.unanswered
+        self.handshake == ClosingHandshake::Unanswered
     }
 
     /// Returns whether the closing handshake is complete.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.handshake == ClosingHandshake::Complete
     }
 
     /// Returns whether the connection has ended, and the error that ended it was returned.
@@ -137,13 +141,15 @@ impl Ending {
     /// Completes the closing handshake; `frame` is the close frame of the peer.
     pub(super) fn on_closed(&mut self, frame: Option<&CloseFrame>) {
         self.step = EndingStep::Flushing;
-        self.closed = true;
+        self.handshake = ClosingHandshake::Complete;
         tracing::debug!(code = frame.map(|frame| u16::from(frame.code)), "connection closed");
     }
 
     /// Fails the connection.
     fn fail(&mut self, error: Error) {
-        self.unanswered = matches!(error, Error::TimedOut(TimedOut::Closing));
+        if matches!(error, Error::TimedOut(TimedOut::Closing)) {
+            self.handshake = ClosingHandshake::Unanswered;
+        }
         self.step = match error {
             Error::Protocol(_) | Error::ClosedMidMessage(_) => EndingStep::Flushing,
             _ => EndingStep::Done,
