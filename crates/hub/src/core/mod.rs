@@ -1,14 +1,14 @@
 //! The state of a hub as pure data: no socket, clock or randomness. Time and random values are
 //! arguments, so that every transition can be tested and simulated.
 
-pub mod filter;
-pub mod topics;
-
 pub mod continuity;
+pub mod filter;
 pub mod history;
 pub mod outbox;
-mod position;
 pub mod presence;
+pub mod topics;
+
+mod position;
 mod publication;
 mod room_key;
 mod room_name;

@@ -92,10 +92,10 @@ pub(crate) async fn connect(hub: &Hub) -> (WebSocket, Session) {
     (client, hub.connect(server, ()))
 }
 
-/// Receives a text within ten seconds.
+/// Receives a text within half a minute: a loss at the end is found after ten seconds.
 pub(crate) async fn line(client: &mut WebSocket) -> String {
-    let received = tokio::time::timeout(Duration::from_secs(10), client.recv()).await;
-    let message = received.expect("a message within ten seconds").unwrap();
+    let received = tokio::time::timeout(Duration::from_secs(30), client.recv()).await;
+    let message = received.expect("a message within half a minute").unwrap();
     message.expect("the connection is open").to_string()
 }
 

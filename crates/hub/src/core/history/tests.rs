@@ -53,10 +53,10 @@ fn reason(recovery: &Recovery) -> GapReason {
 #[test]
 fn a_reader_at_the_top_is_complete_even_if_nothing_is_retained() {
     let (mut log, now) = log(Retention { count: 0, ..Retention::default() });
-    assert_eq!(offsets(&log.recover(now, &Position::start(EPOCH), 9)), []);
+    assert_eq!(offsets(&log.recover(now, &Position::start(EPOCH), 9)), [0; 0]);
     fill(&mut log, now, 3);
     assert!(log.is_empty());
-    assert_eq!(offsets(&log.recover(now, &position(3, 103), 9)), []);
+    assert_eq!(offsets(&log.recover(now, &position(3, 103), 9)), [0; 0]);
     assert_eq!(reason(&log.recover(now, &position(2, 102), 9)), GapReason::Trimmed);
 }
 
@@ -137,7 +137,7 @@ fn a_removed_history_fails_closed_and_goes_on() {
     log.remove();
     assert_eq!((log.len(), log.bytes()), (0, 0));
     assert_eq!(reason(&log.recover(now, &position(2, 102), 9)), GapReason::Trimmed);
-    assert_eq!(offsets(&log.recover(now, &position(3, 103), 9)), []);
+    assert_eq!(offsets(&log.recover(now, &position(3, 103), 9)), [0; 0]);
     fill(&mut log, now, 1);
     assert_eq!(offsets(&log.recover(now, &position(3, 103), 9)), [4]);
     assert_eq!(reason(&log.recover(now, &position(2, 102), 9)), GapReason::Trimmed);

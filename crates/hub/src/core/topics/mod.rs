@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::RoomName;
 use super::filter::Filter;
+use super::{RoomKey, RoomName};
 
-pub use keys::{MemberKey, RoomKey};
+pub use keys::MemberKey;
 use memberships::{Membership, Memberships};
 use pages::Pages;
 use room::{Moved, Room};
