@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Simulates rooms of the hub over many seeds: a store that loses and rolls back, a bus that drops,
+# Simulates the rooms and the presence of the hub over many seeds: a store that loses and rolls back, a bus that drops,
 # repeats and reorders, nodes and sessions that come and go. A failure prints its seed.
 #
 #   ci/hub-simulation.sh          10,000 seeds
@@ -10,4 +10,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export HUB_SIMULATION_SEEDS=${1:-10000}
 echo "hub-simulation: $HUB_SIMULATION_SEEDS seeds"
-cargo test --release -p sockeye-hub --test nothing_is_missed_silently -- --nocapture
+cargo test --release -p sockeye-hub --test nothing_is_missed_silently --test presence -- --nocapture

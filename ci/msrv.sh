@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-crates=(-p sockeye-proto -p sockeye -p sockeye-load)
+crates=(-p sockeye-proto -p sockeye -p sockeye-hub -p sockeye-load)
 version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 [ -n "$version" ] || { echo "msrv: Cargo.toml states no rust-version" >&2; exit 1; }
 
