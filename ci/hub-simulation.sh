@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Simulates the rooms and the presence of the hub over many seeds: a store that loses and rolls back, a bus that drops,
-# repeats and reorders, nodes and sessions that come and go. A failure prints its seed.
+# Simulates the rooms and the presence of the hub over many seeds: a store that loses and rolls
+# back, a bus that drops, repeats and reorders, nodes and sessions that come and go. A failure prints
+# its seed.
 #
 #   ci/hub-simulation.sh          10,000 seeds
 #   ci/hub-simulation.sh 100000   as many as this
