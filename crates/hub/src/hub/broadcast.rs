@@ -231,7 +231,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let mut encoded = Encoded::new(|encoder| Some(encoder.message(message)));
         for session in sessions {
             if let Some(message) = encoded.for_encoder(session.connection.encoder()) {
-                spawn_pump(self, session, session.connection.reply(message.clone()));
+                spawn_pump(self, session, session.connection.reply(message));
             }
         }
     }

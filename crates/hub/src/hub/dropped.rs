@@ -12,7 +12,13 @@ impl<S> Shared<S> {
         session: &SessionShared<S>,
         dropped: &Dropped,
     ) -> Option<Prepared> {
-        let room = self.rooms().topics.name(dropped.room)?.clone();
+        let room = {
+            let rooms = self.rooms();
+            if !session.connection.take_handled(dropped.room) {
+                return None;
+            }
+            rooms.topics.name(dropped.room)?.clone()
+        };
         let reason = match dropped.reason {
             DropReason::Expired => MissedReason::Expired,
             _ => MissedReason::Slow,

@@ -53,7 +53,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let Some(room) = rooms.topics.room(name.as_str()) else { return };
         let Some(state) = rooms.state(name) else { return };
         let position = place.map(|place| place.position);
-        let delivery = Delivery { room: name, publication, position };
+        // A publication that takes the place of an earlier one overtakes those of other keys: a client
+        // that resumed after it would never receive them.
+        let told = position.filter(|_| !state.options.policy.is_by_key());
+        let delivery = Delivery { room: name, publication, position: told };
         let mut encoded = Encoded::new(|encoder| Some(encoder.publication(&delivery)));
         let key = state.options.key(publication);
         let registry = self.registry();

@@ -4,6 +4,7 @@ use std::time::Instant;
 use sockeye::Prepared;
 use tokio::sync::oneshot;
 
+use super::rooms::Subscription;
 use super::{RoomOptions, Shared};
 use crate::bus::BusError;
 use crate::core::RoomName;
@@ -11,12 +12,16 @@ use crate::error::{HubError, Result};
 use crate::room::{JoinOptions, Joined, Recovered};
 use crate::session::{SessionHandle, SessionShared, spawn_pump};
 
+/// The number of times that a join subscribes to a room with history, if the link of the bus breaks
+/// or is restored meanwhile.
+const SUBSCRIBE_ATTEMPTS: usize = 3;
+
 /// A join in progress: keeps the state of its room.
 struct Pin<'a, S> {
     hub: &'a Shared<S>,
     room: &'a RoomName,
     options: Arc<RoomOptions>,
-    subscribed: Arc<tokio::sync::Mutex<bool>>,
+    subscription: Arc<tokio::sync::Mutex<Subscription>>,
 }
 
 impl<S> Drop for Pin<'_, S> {
@@ -95,60 +100,77 @@ impl<S: Send + Sync + 'static> Shared<S> {
         joined: &Joined,
     ) {
         if let Some(notice) = session.connection.encoder().joined(room, joined) {
-            spawn_pump(self, session, session.connection.reply(Prepared::new(notice)));
+            spawn_pump(self, session, session.connection.reply(&Prepared::new(notice)));
         }
     }
 
     fn pin<'a>(&'a self, room: &'a RoomName) -> Pin<'a, S> {
         let mut rooms = self.rooms();
         let state = rooms.pin(room, || Arc::new((self.config.room_options)(room)));
-        let (options, subscribed) = (state.options.clone(), state.subscribed.clone());
-        Pin { hub: self, room, options, subscribed }
+        let (options, subscription) = (state.options.clone(), state.subscription.clone());
+        Pin { hub: self, room, options, subscription }
     }
 
     /// Subscribes this node to the room, unless it is subscribed.
     async fn subscribe(self: &Arc<Self>, pin: &Pin<'_, S>) -> Result<()> {
-        let mut subscribed = pin.subscribed.lock().await;
-        if *subscribed {
+        let mut subscription = pin.subscription.lock().await;
+        if *subscription == Subscription::Active {
             return Ok(());
         }
+        // If the bus fails, or this future is dropped, nobody knows whether the node is subscribed.
+        *subscription = Subscription::Unknown;
         let Some(retention) = &pin.options.retention else {
             self.bus.subscribe(pin.room, None).await?;
-            *subscribed = true;
+            *subscription = Subscription::Active;
             return Ok(());
         };
-        // The chain follows the room before the bus does, so that nothing is lost in between.
-        let token = self.rooms().follow(pin.room, Instant::now());
-        let subscription = self.bus.subscribe(pin.room, Some(retention)).await;
-        let mut rooms = self.rooms();
-        let Some(state) = rooms.state_mut(pin.room) else { return Ok(()) };
-        let (Some(chain), Ok(Some(top))) = (&mut state.chain, &subscription) else {
-            state.chain = None;
-            return Err(subscription.err().unwrap_or(BusError::Down).into());
-        };
-        let output = chain.on_top(Instant::now(), token, *top);
-        let at = chain.next_timeout();
-        rooms.check_at(at, pin.room.clone());
-        self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);
-        *subscribed = true;
-        Ok(())
+        for _ in 0..SUBSCRIBE_ATTEMPTS {
+            // The chain follows the room before the bus does, so that nothing is lost in between.
+            let token = self.rooms().follow(pin.room, Instant::now());
+            let subscribed = self.bus.subscribe(pin.room, Some(retention)).await;
+            let mut rooms = self.rooms();
+            let Some(state) = rooms.state_mut(pin.room) else { return Ok(()) };
+            let (Some(chain), Ok(Some(top))) = (&mut state.chain, &subscribed) else {
+                state.chain = None;
+                return Err(subscribed.err().unwrap_or(BusError::Down).into());
+            };
+            let output = chain.on_top(Instant::now(), token, *top);
+            // The link broke or was restored meanwhile: the chain has asked another question, and a
+            // session that joined now would have no position.
+            if chain.position().is_none() {
+                state.chain = None;
+                continue;
+            }
+            let at = chain.next_timeout();
+            rooms.check_at(at, pin.room.clone());
+            self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);
+            *subscription = Subscription::Active;
+            return Ok(());
+        }
+        Err(BusError::Down.into())
     }
 
     /// Ends the subscriptions to rooms that are not used any more.
     pub(super) async fn unsubscribe_unused(&self) {
         let unused = self.rooms().take_unused();
         for room in unused {
-            let Some(subscribed) = self.rooms().state(&room).map(|state| state.subscribed.clone())
+            let Some(lock) = self.rooms().state(&room).map(|state| state.subscription.clone())
             else {
                 continue;
             };
             // A join in progress waits for the lock, and subscribes again.
-            let mut subscribed = subscribed.lock().await;
-            if !self.rooms().is_unused(&room) {
-                continue;
+            let mut subscription = lock.lock().await;
+            {
+                let rooms = self.rooms();
+                let state = rooms.state(&room);
+                // Another task may have forgotten the room, and a join may have created it again.
+                let is_current = state.is_some_and(|state| Arc::ptr_eq(&state.subscription, &lock));
+                if !is_current || !rooms.is_unused(&room) {
+                    continue;
+                }
             }
-            if *subscribed {
-                *subscribed = false;
+            if *subscription != Subscription::None {
+                *subscription = Subscription::None;
                 if let Some(state) = self.rooms().state_mut(&room) {
                     state.chain = None;
                 }
@@ -167,6 +189,10 @@ impl<S> Shared<S> {
     /// Lets a session leave a room. Returns whether it was in the room.
     pub(crate) fn leave(&self, session: &SessionShared<S>, room: &RoomName) -> bool {
         let mut rooms = self.rooms();
+        // The slot of a session that has ended may be another's by now.
+        if session.is_over() {
+            return false;
+        }
         let Some(key) = rooms.topics.room(room.as_str()) else { return false };
         let left = rooms.leave(session.member(), room);
         if left {

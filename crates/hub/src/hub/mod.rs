@@ -141,6 +141,11 @@ impl<S: Send + Sync + 'static> Hub<S> {
     /// Adds a session whose connection the program drives itself, such as one of
     /// [`sockeye::push`]: messages are sent to `outlet`. The program passes received messages to
     /// [`SessionHandle::on_message`], and calls [`SessionHandle::end`] when the connection is over.
+    ///
+    /// The policies of rooms for slow readers apply once the outlet reports that it is full. A
+    /// [`push::Handle`](sockeye::push::Handle) does so only for its worker's queue of commands: what
+    /// a client does not read beyond [`max_unwritten`](sockeye::push::Server::max_unwritten) is
+    /// dropped by the worker, and this hub does not learn of it.
     pub fn attach(
         &self,
         outlet: impl Outlet + 'static,

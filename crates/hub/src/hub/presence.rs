@@ -74,7 +74,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         for member in rooms.topics.members(room) {
             let Some(session) = registry.by_slot(member.0) else { continue };
             if let Some(notice) = encoded.for_encoder(session.connection.encoder()) {
-                spawn_pump(self, session, session.connection.reply(notice.clone()));
+                spawn_pump(self, session, session.connection.reply(notice));
             }
         }
     }

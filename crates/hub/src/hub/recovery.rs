@@ -58,6 +58,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let recovery =
             Recovery { catch_up, input: input.clone(), joined: outcome.is_none(), outcome };
         if let Some(replaced) = state.recovering.insert(session.member(), recovery) {
+            // A page that the replaced recovery asked for is not this one's.
+            state.reads.remove(|reader| *reader == session.member());
             replaced.input.notify_one();
         } else {
             rooms.recoveries += 1;
@@ -73,6 +75,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
         after: Position,
     ) {
         let mut rooms = self.rooms();
+        if session.is_over() || !session.connection.take_handled(key) {
+            return;
+        }
         let Some(room) = rooms.topics.name(key).cloned() else { return };
         if !rooms.topics.contains(session.member(), key) {
             return;
@@ -192,7 +197,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             position: Some(gap.position),
         };
         if let Some(notice) = session.connection.encoder().missed(room, &missed) {
-            spawn_pump(self, session, session.connection.reply(Prepared::new(notice)));
+            spawn_pump(self, session, session.connection.reply(&Prepared::new(notice)));
         }
     }
 }

@@ -37,8 +37,8 @@ pub(crate) struct Rooms {
 #[derive(Debug)]
 pub(super) struct RoomState {
     pub(super) options: Arc<RoomOptions>,
-    /// Whether the node is subscribed to the room; locked while that changes.
-    pub(super) subscribed: Arc<tokio::sync::Mutex<bool>>,
+    /// Locked while it changes.
+    pub(super) subscription: Arc<tokio::sync::Mutex<Subscription>>,
     /// In rooms with history, from the subscription on.
     pub(super) chain: Option<Chain>,
     /// The time at which the chain is looked after.
@@ -49,6 +49,16 @@ pub(super) struct RoomState {
     pub(super) reads: ReadShare<MemberKey>,
     /// The number of joins in progress.
     pins: usize,
+}
+
+/// The subscription of this node to a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Subscription {
+    #[default]
+    None,
+    /// A request to subscribe failed, or its outcome was not awaited.
+    Unknown,
+    Active,
 }
 
 impl Rooms {
@@ -142,7 +152,7 @@ impl Rooms {
     ) -> &mut RoomState {
         let state = self.states.entry(room.clone()).or_insert_with(|| RoomState {
             options: options(),
-            subscribed: Arc::default(),
+            subscription: Arc::default(),
             chain: None,
             check_at: None,
             recovering: HashMap::new(),

@@ -49,6 +49,9 @@ struct Backlog {
     outbox: Option<Box<Outbox<Prepared>>>,
     /// Whether a pump runs: everything passes through the outbox meanwhile.
     pumping: bool,
+    /// The room whose notice or history the pump is about to handle. Reset when the session leaves
+    /// the room, as the room may be another one, or joined again, when the pump goes on.
+    handled: Option<RoomKey>,
     /// The close frame to be sent once the outbox is empty.
     close: Option<CloseFrame>,
     /// The close frame that this side has sent.
@@ -162,21 +165,15 @@ impl Connection {
         }
     }
 
-    /// Delivers a publication of the history, for which there is a [budget](Self::budget). It is not
-    /// dropped: if its message takes more than the publication, it is charged as a reply is.
+    /// Delivers a publication of the history, for which there is a [budget](Self::budget). It is
+    /// queued even if its message takes more than the publication did in the history.
     pub(crate) fn deliver_recovered(&self, publication: QueuedPublication<Prepared>) -> Delivered {
         let mut backlog = self.lock();
         if backlog.is_closing() || !self.is_full(&backlog, &publication.payload) {
             return Delivered::Done;
         }
-        let outbox = backlog.outbox(self.limits);
-        match outbox.push(Instant::now(), publication, DeliveryPolicy::Wait) {
-            Pushed::Done | Pushed::Disconnect => self.start_pump(&mut backlog),
-            Pushed::Full(publication) => {
-                drop(backlog);
-                self.reply(publication.payload)
-            }
-        }
+        backlog.outbox(self.limits).push_recovered(Instant::now(), publication);
+        self.start_pump(&mut backlog)
     }
 
     /// Returns the number of bytes that the outbox takes of recovered publications: half of what is
@@ -192,26 +189,27 @@ impl Connection {
 
     /// Queues a reply or a notice, which is never dropped: if too many wait, closes the connection
     /// with 1013.
-    pub(crate) fn reply(&self, reply: Prepared) -> Delivered {
-        let mut backlog = self.lock();
-        if backlog.is_closing() || !self.is_full(&backlog, &reply) {
-            return Delivered::Done;
-        }
-        let size = reply.len();
-        if backlog.outbox(self.limits).push_reply(reply, size).is_err() {
-            drop(backlog);
+    pub(crate) fn reply(&self, reply: &Prepared) -> Delivered {
+        self.try_reply(reply).unwrap_or_else(|| {
             self.disconnect();
-            return Delivered::Done;
-        }
-        self.start_pump(&mut backlog)
+            Delivered::Done
+        })
     }
 
-    /// Returns whether less than half of the bytes of the outbox are in use, or the connection is
-    /// over.
-    pub(crate) fn has_capacity(&self) -> bool {
+    /// Queues a reply; returns `None` if too many wait.
+    pub(crate) fn try_reply(&self, reply: &Prepared) -> Option<Delivered> {
+        let mut backlog = self.lock();
+        if backlog.is_closing() || !self.is_full(&backlog, reply) {
+            return Some(Delivered::Done);
+        }
+        backlog.outbox(self.limits).push_reply(reply.clone(), reply.len()).ok()?;
+        Some(self.start_pump(&mut backlog))
+    }
+
+    /// Returns whether a reply of `size` bytes would be queued, or the connection is over.
+    pub(crate) fn has_capacity(&self, size: usize) -> bool {
         let backlog = self.lock();
-        let limit = self.limits.bytes.min(self.limits.reply_bytes) / 2;
-        backlog.is_closing() || backlog.outbox.as_ref().is_none_or(|outbox| outbox.bytes() <= limit)
+        backlog.is_closing() || backlog.outbox.as_ref().is_none_or(|outbox| outbox.fits_reply(size))
     }
 
     /// Waits until the pump has taken something from the outbox. `ready` is evaluated after the
@@ -277,9 +275,17 @@ impl Connection {
 
     /// Removes what waits of a room that the session has left, or will read from the history.
     pub(crate) fn remove_room(&self, room: RoomKey) {
-        if let Some(outbox) = &mut self.lock().outbox {
+        let mut backlog = self.lock();
+        backlog.handled = backlog.handled.filter(|handled| *handled != room);
+        if let Some(outbox) = &mut backlog.outbox {
             outbox.remove_room(room);
         }
+    }
+
+    /// Returns whether the session has been in the room since the pump's step for it, which is then
+    /// handled. Called while the rooms are locked, so that the session cannot leave meanwhile.
+    pub(crate) fn take_handled(&self, room: RoomKey) -> bool {
+        self.lock().handled.take() == Some(room)
     }
 
     /// Closes the connection after what waits in the outbox. Returns whether this call closed it.
@@ -373,8 +379,14 @@ impl Backlog {
         match outbox.pop(now) {
             Some(Item::Reply(message)) => Step::Send(message),
             Some(Item::Publication(publication)) => Step::Send(publication.payload),
-            Some(Item::Dropped(dropped)) => Step::Dropped(dropped),
-            Some(Item::Resume { room, after }) => Step::Resume { room, after },
+            Some(Item::Dropped(dropped)) => {
+                self.handled = Some(dropped.room);
+                Step::Dropped(dropped)
+            }
+            Some(Item::Resume { room, after }) => {
+                self.handled = Some(room);
+                Step::Resume { room, after }
+            }
             None => match outbox.next_timeout() {
                 // A connection that closes does not wait for paced publications.
                 Some(at) if self.close.is_none() => Step::WaitUntil(at),

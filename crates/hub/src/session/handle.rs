@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockeye::{CloseCode, CloseFrame, Error, Message, Prepared};
 
-use super::{SessionMetrics, SessionShared, spawn_pump};
+use super::{Delivered, SessionMetrics, SessionShared, spawn_pump};
 use crate::core::{Position, Publication, RoomName, SessionId, UserId};
 use crate::disconnect::Disconnect;
 use crate::error::{HubError, Result};
@@ -50,7 +50,9 @@ impl<S> SessionHandle<S> {
 
     /// Returns the rooms that the session is in.
     pub fn rooms(&self) -> Vec<RoomName> {
-        self.hub.rooms().rooms_of(self.shared.member())
+        let rooms = self.hub.rooms();
+        // The slot of a session that has ended may be another's by now.
+        if self.shared.is_over() { Vec::new() } else { rooms.rooms_of(self.shared.member()) }
     }
 
     /// Leaves a room. Returns whether the session was in it. Publications of the room that still
@@ -210,8 +212,16 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let message = Prepared::new(message);
         let connection = &self.shared.connection;
-        connection.wait_for(|| connection.has_capacity()).await;
-        self.reply(&message)
+        loop {
+            if self.is_closed() {
+                return Err(HubError::Closed);
+            }
+            if let Some(delivered) = connection.try_reply(&message) {
+                self.on_replied(&message, delivered);
+                return Ok(());
+            }
+            connection.wait_for(|| connection.has_capacity(message.len())).await;
+        }
     }
 
     /// Sends a message to the client without waiting. Such messages are never dropped: if more than
@@ -228,11 +238,15 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         if self.is_closed() {
             return Err(HubError::Closed);
         }
-        spawn_pump(&self.hub, &self.shared, self.shared.connection.reply(message.clone()));
+        self.on_replied(message, self.shared.connection.reply(message));
+        Ok(())
+    }
+
+    fn on_replied(&self, message: &Prepared, delivered: Delivered) {
+        spawn_pump(&self.hub, &self.shared, delivered);
         if let Some(hook) = &self.hub.hooks.sent {
             hook(self, message.message());
         }
-        Ok(())
     }
 }
 

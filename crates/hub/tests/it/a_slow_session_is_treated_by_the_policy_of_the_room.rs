@@ -3,7 +3,7 @@ use sockeye_hub::core::Publication;
 use sockeye_hub::core::outbox::OutboxLimits;
 use sockeye_hub::{Hub, Session};
 
-use crate::support::{connect, hub, line};
+use crate::support::{connect, hub, line, lines, nothing_more};
 
 const COUNT: usize = 2_000;
 
@@ -136,4 +136,39 @@ async fn it_catches_up_while_more_is_published() {
         assert_eq!(parse(&line(&mut client).await), Ok(number));
     }
     publisher.await.unwrap();
+}
+
+#[tokio::test]
+async fn under_a_policy_by_key_it_is_told_no_positions() {
+    let hub: Hub = hub().build();
+    let (mut client, session) = connect(&hub).await;
+    let joined = session.join("keyed:log").await.unwrap();
+    assert!(joined.position.is_some());
+    let tags = vec![("key".into(), "a".into())];
+    let publication = Publication { tags, ..Publication::new("1") };
+    assert!(hub.room("keyed:log").publish_with(publication).await.unwrap().is_some());
+    assert_eq!(lines(&mut client, 2).await, ["keyed:log joined 0", "keyed:log - 1"]);
+}
+
+/// The second message does not fit beside the first, which takes less than half of what may wait.
+#[tokio::test]
+async fn it_is_not_closed_for_messages_that_wait_to_be_sent() {
+    let hub: Hub = hub().send_queue(16 * 1024).build();
+    let (mut client, session) = connect(&hub).await;
+    let lengths = [100_000, 500_000, 600_000, 500_000, 600_000];
+    let senders = lengths.map(|length| {
+        let session = session.clone();
+        tokio::spawn(async move { session.send("x".repeat(length)).await })
+    });
+    tokio::task::yield_now().await;
+    let mut received = Vec::new();
+    for _ in lengths {
+        received.push(line(&mut client).await.len());
+    }
+    received.sort_unstable();
+    assert_eq!(received, [100_000, 500_000, 500_000, 600_000, 600_000]);
+    for sender in senders {
+        sender.await.unwrap().unwrap();
+    }
+    nothing_more(&mut client, &session).await;
 }

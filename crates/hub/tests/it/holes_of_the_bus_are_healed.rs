@@ -21,6 +21,8 @@ struct Node {
     events: OnceLock<EventSender>,
     reads: AtomicUsize,
     failing: AtomicUsize,
+    /// The number of subscriptions during which the link breaks and is restored.
+    interrupting: AtomicUsize,
 }
 
 impl Faulty {
@@ -82,7 +84,20 @@ impl Bus for Faulty {
         if self.node.failing.load(Ordering::Relaxed) > 0 {
             return Box::pin(std::future::ready(Err(BusError::Down)));
         }
-        self.inner.subscribe(room, retention)
+        let interrupting = &self.node.interrupting;
+        let interrupts = interrupting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+            .is_ok();
+        Box::pin(async move {
+            if interrupts {
+                self.reconnect();
+                // Until the node has handled both events.
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            self.inner.subscribe(room, retention).await
+        })
     }
 
     fn unsubscribe<'a>(&'a self, room: &'a RoomName) -> BusFuture<'a, ()> {
@@ -106,7 +121,13 @@ impl Bus for Faulty {
     }
 
     fn top<'a>(&'a self, room: &'a RoomName, retention: &'a Retention) -> BusFuture<'a, Position> {
-        self.inner.top(room, retention)
+        Box::pin(async move {
+            // Later than a subscription that began before the link broke.
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            self.inner.top(room, retention).await
+        })
     }
 
     fn replace_epoch<'a>(
@@ -324,4 +345,17 @@ async fn and_a_join_fails_while_the_bus_is_down() {
     bus.node.failing.store(0, Ordering::Relaxed);
     session.join("log").await.unwrap();
     assert_eq!(line(&mut client).await, "log joined 0");
+}
+
+#[tokio::test]
+async fn a_join_while_the_link_is_restored_has_a_position_and_misses_nothing() {
+    let bus = Faulty::over(Local::new());
+    let hub: Hub = hub().bus(bus.clone()).build();
+    hub.room("log").publish("before").await.unwrap();
+    bus.node.interrupting.store(2, Ordering::Relaxed);
+    let (mut client, session) = connect(&hub).await;
+    let joined = session.join("log").await.unwrap();
+    assert_eq!(joined.position.map(|position| position.offset), Some(1));
+    hub.room("log").publish("after").await.unwrap();
+    assert_eq!(lines(&mut client, 2).await, ["log joined 1", "log 2 after"]);
 }

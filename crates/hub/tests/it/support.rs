@@ -70,6 +70,9 @@ pub(crate) fn hub<S: Send + Sync + 'static>() -> Builder<S> {
                 let interval = Duration::from_millis(20);
                 options.policy(DeliveryPolicy::Conflate { interval }).key_tag("key")
             }
+            name if name.starts_with("keyed:log") => {
+                options.history(retention).policy(DeliveryPolicy::LatestByKey).key_tag("key")
+            }
             name if name.starts_with("latest") => {
                 options.policy(DeliveryPolicy::LatestByKey).key_tag("key")
             }

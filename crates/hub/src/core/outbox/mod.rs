@@ -135,14 +135,34 @@ impl<T> Outbox<T> {
     /// # Errors
     /// If the replies that wait would exceed their bound. The reply is not queued then.
     pub fn push_reply(&mut self, reply: T, size: usize) -> Result<(), ReplyOverflow> {
-        let bytes = self.reply_bytes.saturating_add(size);
-        if bytes > self.limits.reply_bytes && self.reply_bytes > 0 {
+        if !self.fits_reply(size) {
             return Err(ReplyOverflow);
         }
-        self.reply_bytes = bytes;
+        self.reply_bytes = self.reply_bytes.saturating_add(size);
         self.replies.push_back((reply, size));
         self.append(None);
         Ok(())
+    }
+
+    /// Returns whether [`push_reply`](Self::push_reply) takes a reply of `size` bytes.
+    pub fn fits_reply(&self, size: usize) -> bool {
+        self.reply_bytes == 0 || self.reply_bytes.saturating_add(size) <= self.limits.reply_bytes
+    }
+
+    /// Queues a publication that was read from the history, whatever waits: the caller bounds what
+    /// it reads by what is free. Later publications of the room may drop it, or skip it to be read
+    /// again.
+    pub fn push_recovered(&mut self, now: Instant, publication: QueuedPublication<T>) {
+        let room = publication.room;
+        let policy = DeliveryPolicy::Wait;
+        let state = self.rooms.entry(room).or_insert_with(|| RoomQueue::new(policy));
+        state.policy = policy;
+        self.counts.pushed += 1;
+        if state.is_behind() {
+            self.counts.skipped += 1;
+        } else {
+            self.enqueue(now, publication);
+        }
     }
 
     /// Queues a publication of a room, by the room's policy.

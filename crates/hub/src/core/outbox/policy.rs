@@ -31,7 +31,7 @@ pub enum DeliveryPolicy {
 
 impl DeliveryPolicy {
     /// Returns whether a publication supersedes a waiting one with the same key.
-    pub(super) fn is_by_key(self) -> bool {
+    pub(crate) fn is_by_key(self) -> bool {
         matches!(self, Self::LatestByKey | Self::Conflate { .. })
     }
 }
