@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use sockeye::{CloseCode, CloseFrame, Message};
+use tokio::sync::mpsc;
 
 use super::command::{Action, Command, Envelope};
 use super::fan_out::Encoded;
@@ -108,7 +109,8 @@ impl<S: Send + Sync + 'static> Hub<S> {
     }
 
     /// Makes sessions of all nodes join a room, without asking the application's hook. A session
-    /// that cannot join is left out.
+    /// that cannot join is left out. Each other node carries out joins and leaves in the order in
+    /// which it receives them, and drops those beyond 1,024 that wait.
     ///
     /// # Errors
     /// [`HubError::RoomName`](crate::HubError::RoomName), [`HubError::Bus`](crate::HubError::Bus).
@@ -159,6 +161,17 @@ impl<S: Send + Sync + 'static> Hub<S> {
     }
 }
 
+/// Carries out the joins and leaves of other nodes until the hub is dropped.
+pub(super) async fn run_membership_commands<S: Send + Sync + 'static>(
+    hub: Weak<Shared<S>>,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    while let Some(command) = commands.recv().await {
+        let Some(hub) = hub.upgrade() else { return };
+        hub.carry_out_here(&command).await;
+    }
+}
+
 impl<S: Send + Sync + 'static> Shared<S> {
     /// Handles a message of another node; ignores what it does not understand.
     pub(super) fn on_message(self: &Arc<Self>, bytes: &Bytes) {
@@ -168,11 +181,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
             None => return,
         };
         let Some(command) = Command::decode(content) else { return };
-        if let Action::Join(room) = command.action {
-            let (hub, sessions) = (self.clone(), self.find(&command.to));
-            tokio::spawn(async move { hub.join_all(sessions, &room).await });
-        } else {
-            self.carry_out(&command);
+        match command.action {
+            // A leave must not overtake a join, which waits for the bus.
+            Action::Join(_) | Action::Leave(_) => drop(self.membership_commands.try_send(command)),
+            Action::Send(_) | Action::Close(_) => self.carry_out(&command),
         }
     }
 

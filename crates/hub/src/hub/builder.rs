@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use sockeye::split::SendQueue;
 use sockeye::{Error, Message};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::hooks::Hooks;
 use super::rooms::Rooms;
-use super::{Hub, RoomOptions, Shared, bus_task, presence};
+use super::{Hub, RoomOptions, Shared, broadcast, bus_task, presence};
 use crate::bus::{Bus, Local, events};
 use crate::core::continuity::CatchUpConfig;
 use crate::core::outbox::OutboxLimits;
@@ -24,6 +24,10 @@ use crate::session::{Registry, SessionHandle};
 /// The number of events of the bus that wait for the node. Chosen: a second of a busy bus, in some
 /// megabytes; the memory is used only while events wait.
 const EVENTS: usize = 65_536;
+
+/// The number of joins and leaves of other nodes that wait: more are dropped. Chosen: commands come
+/// from programs, one for many sessions.
+const MAX_MEMBERSHIP_COMMANDS: usize = 1024;
 
 /// The number of questions about histories that a node asks its bus at a time. Chosen: enough to
 /// use a broker in another data centre, and few enough that none times out in its queue.
@@ -238,7 +242,9 @@ impl<S: Send + Sync + 'static> Builder<S> {
         let (sender, receiver) = events(EVENTS);
         self.bus.attach(node, sender);
         let work = Arc::new(Notify::new());
+        let (membership_commands, commands) = mpsc::channel(MAX_MEMBERSHIP_COMMANDS);
         let shared = Arc::new(Shared {
+            membership_commands,
             node,
             bus: self.bus,
             rooms: Mutex::new(Rooms::new(self.config.limits, work.clone())),
@@ -250,6 +256,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             registry: RwLock::new(Registry::new(node)),
         });
         tokio::spawn(bus_task::run(Arc::downgrade(&shared), receiver, work));
+        tokio::spawn(broadcast::run_membership_commands(Arc::downgrade(&shared), commands));
         let presence_work = shared.presence_work.clone();
         tokio::spawn(presence::run(Arc::downgrade(&shared), presence_work));
         Hub { shared }

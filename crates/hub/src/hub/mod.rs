@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Instant;
 
 use sockeye::{CloseCode, CloseFrame, Outlet, WebSocket};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 pub use broadcast::Recipients;
 pub use builder::Builder;
@@ -33,6 +33,7 @@ use crate::room::Room;
 use crate::session::{Connection, Registry, Session, SessionHandle, SessionShared};
 use crate::to_room_name::ToRoomName;
 use builder::Config;
+use command::Command;
 use hooks::Hooks;
 use rooms::Rooms;
 
@@ -72,6 +73,8 @@ pub(crate) struct Shared<S> {
     /// Locked after `rooms` where both are locked.
     registry: RwLock<Registry<S>>,
     rooms: Mutex<Rooms>,
+    /// The joins and leaves that other nodes have sent: one task carries them out in their order.
+    membership_commands: mpsc::Sender<Command>,
     /// Locked after `rooms` where both are locked.
     presence: Mutex<Presence>,
     /// Bounds the number of questions to the store at a time, as all rooms ask after an outage.

@@ -91,3 +91,14 @@ async fn and_made_to_join_and_leave() {
     assert_eq!(line(&mut ada).await, "news - again");
     nothing_more(&mut phone, &phone_session).await;
 }
+
+#[tokio::test]
+async fn joins_and_leaves_are_carried_out_in_their_order() {
+    let [first, second] = nodes();
+    let (mut ada, ada_session) = connect(&second, "ada").await;
+    first.join(ada_session.id(), "lobby").await.unwrap();
+    first.leave(ada_session.id(), "lobby").await.unwrap();
+    first.join(ada_session.id(), "hall").await.unwrap();
+    while line(&mut ada).await != "hall joined -" {}
+    assert_eq!(ada_session.rooms().iter().map(ToString::to_string).collect::<Vec<_>>(), ["hall"]);
+}
