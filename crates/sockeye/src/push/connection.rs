@@ -25,11 +25,12 @@ pub struct Connection {
     pub(super) protocol: Protocol,
     /// Present while input is handled or output is unwritten.
     pub(super) writer: Option<Box<Writer>>,
-    /// Size of the output that was taken from the writer but is not yet with the system, in bytes.
+    /// Size of the output that was taken from the writer and that the operating system has not
+    /// accepted yet, in bytes.
     in_flight: u32,
-    /// Requests of callbacks to the worker.
-    pub(super) requests: Requests,
-    /// Metrics of the connection, which count it as open.
+    /// Actions that callbacks requested from the worker.
+    pub(super) actions: PendingActions,
+    /// Metrics of the connection. They count the connection as open while they exist.
     pub(super) metrics: ConnectionMetrics,
     id: ConnectionId,
     peer: SocketAddr,
@@ -40,7 +41,7 @@ pub struct Connection {
     handle: HandleSlot,
 }
 
-/// The fields that few connections need, kept apart so that an idle connection is small.
+/// The fields that few connections need, allocated separately so that an idle connection is small.
 #[derive(Default)]
 struct Extras {
     subprotocol: Option<Box<str>>,
@@ -65,12 +66,12 @@ impl Drop for HandleSlot {
     }
 }
 
-/// The requests of callbacks to the worker. Usually there are none, which takes one comparison to
-/// check.
+/// Actions that callbacks requested from the worker. Usually there are none, which takes one
+/// comparison to check.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Requests(u8);
+pub(super) struct PendingActions(u8);
 
-impl Requests {
+impl PendingActions {
     const ABORT: u8 = 1;
     const TICK: u8 = 2;
 
@@ -90,8 +91,8 @@ impl Requests {
         self.0 |= Self::ABORT;
     }
 
-    /// Returns whether the time of the tick was changed, and clears the request.
-    pub(super) const fn take_tick(&mut self) -> bool {
+    /// Returns whether the time of the tick was changed, and clears the action.
+    pub(super) const fn take_tick_change(&mut self) -> bool {
         let changed = self.0 & Self::TICK != 0;
         self.0 &= !Self::TICK;
         changed
@@ -123,7 +124,7 @@ impl Connection {
             protocol,
             writer: None,
             in_flight: 0,
-            requests: Requests::default(),
+            actions: PendingActions::default(),
             metrics: ConnectionMetrics::begin(Role::Server),
             id,
             peer,
@@ -166,7 +167,8 @@ impl Connection {
         self.protocol.rtt()
     }
 
-    /// Sets how much output, in bytes, was taken from the writer and is not yet with the system.
+    /// Sets the size of the output that was taken from the writer and that the operating system has
+    /// not accepted yet, in bytes.
     pub(super) fn set_in_flight(&mut self, length: usize) {
         // Saturates at 4 GiB.
         self.in_flight = u32::try_from(length).unwrap_or(u32::MAX);
@@ -178,7 +180,8 @@ impl Connection {
         self.unwritten() >= self.workers.max_unwritten
     }
 
-    /// Returns whether output was taken from the writer and is not yet with the system.
+    /// Returns whether the operating system has yet to accept output that was taken from the
+    /// writer.
     pub(super) const fn is_in_flight(&self) -> bool {
         self.in_flight > 0
     }
@@ -194,7 +197,8 @@ impl Connection {
     /// it](super::Server::keep_requests).
     pub fn request(&self) -> Option<RequestHead<'_>> {
         let head = self.head.as_deref()?;
-        // The head was parsed before, under limits that it met.
+        // The handshake parsed this head, so parsing succeeds again: a head never exceeds limits
+        // equal to its own length.
         RequestHead::parse(head, HeadLimits::new().size(head.len()).headers(head.len())).ok()
     }
 
@@ -209,8 +213,8 @@ impl Connection {
         self.data = Some(Box::new(data));
     }
 
-    /// Sends a message. The payload is copied, unless it is 4 KiB or longer and lies in the message
-    /// that is being handled: then it is written from there.
+    /// Sends a message. Copies the payload, unless it is 4 KiB or longer and part of the message
+    /// that is being handled: then the payload is written from that message's buffer.
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Sent {
         let message = message.into();
         self.send_with(message, |writer| writer.push(message.as_bytes()))
@@ -246,11 +250,12 @@ impl Connection {
         self.send_with(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
 
-    /// Sends encoded frames, which contain the messages in `counts`. Returns whether this
-    /// connection can send them as they are.
+    /// Sends encoded frames that hold the messages counted in `counts`; drops them if unwritten
+    /// output has reached its limit. Returns `false`, and sends nothing, if this connection cannot
+    /// send the frames unchanged.
     #[inline]
     pub(super) fn send_encoded(&mut self, frames: &[u8], counts: &Counts) -> bool {
-        let possible = self.protocol.sends_plain() && !self.requests.is_abort();
+        let possible = self.protocol.sends_plain() && !self.actions.is_abort();
         if possible {
             let is_full = self.is_full();
             let writer = self.writer.get_or_insert_default();
@@ -285,7 +290,7 @@ impl Connection {
     /// sent.
     #[inline]
     fn reserve_send(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
-        if self.requests.is_abort() {
+        if self.actions.is_abort() {
             return Err(Sent::Closed);
         }
         let is_full = self.is_full();
@@ -308,7 +313,7 @@ impl Connection {
     /// there was one, once the closing handshake has begun or the connection is over. If an error
     /// ended the connection, that error.
     pub fn ping(&mut self, payload: &[u8]) -> Result<()> {
-        self.check_sending()?;
+        self.check_not_ended()?;
         let writer = self.writer.get_or_insert_default();
         Ok(self.protocol.ping(payload, writer.output.buffer())?)
     }
@@ -316,9 +321,9 @@ impl Connection {
     /// Begins the closing handshake, after the output that was sent before. Messages may still
     /// arrive until the peer has answered, for at most
     /// [`Config::close_timeout`](crate::Config::close_timeout()) from when the close frame is
-    /// written. A peer that does not read never gets that frame: use [`abort`](Self::abort) for it.
-    /// [`CloseCode::NO_STATUS_RCVD`] (1005), which stands for a missing code (RFC 6455 section
-    /// 7.1.5), with an empty reason sends an empty close frame.
+    /// written. A peer that does not read never gets that frame: use [`abort`](Self::abort)
+    /// instead. [`CloseCode::NO_STATUS_RCVD`] (1005) with an empty reason sends an empty close
+    /// frame, as 1005 stands for a missing code (RFC 6455 section 7.1.5).
     ///
     /// # Errors
     /// [`Error::Usage`] for a code that must not be sent or a reason of more than 123 bytes; the
@@ -334,7 +339,7 @@ impl Connection {
     }
 
     pub(super) fn begin_close(&mut self, frame: Option<&CloseFrame>) -> Result<()> {
-        self.check_sending()?;
+        self.check_not_ended()?;
         let writer = self.writer.get_or_insert_default();
         self.protocol.close(frame, writer.output.buffer())?;
         self.metrics.on_close_sent(frame.map(|frame| frame.code));
@@ -344,15 +349,15 @@ impl Connection {
     /// Drops the connection without a closing handshake, and discards unwritten output; the peer
     /// sees 1006.
     pub fn abort(&mut self) {
-        self.requests.abort();
+        self.actions.abort();
     }
 
-    /// Calls [`Handler::tick`](super::Handler::tick) once after the given time, in place of a tick
-    /// that is still pending. For periodic ticks, `tick` calls this method again.
+    /// Calls [`Handler::tick`](super::Handler::tick) once after the given time. Replaces a pending
+    /// tick. For periodic ticks, `tick` calls this method again.
     ///
     /// A tick runs when the worker has no more urgent input to handle, with a precision of a
-    /// millisecond at best, and at most once per turn of the worker. A tick that is pending when
-    /// the connection ends is dropped.
+    /// millisecond at best, and at most once per iteration of the worker's event loop. A tick that
+    /// is pending when the connection ends is dropped.
     pub fn tick_after(&mut self, after: Duration) {
         self.set_tick(Instant::now().checked_add(after));
     }
@@ -366,7 +371,7 @@ impl Connection {
 
     fn set_tick(&mut self, tick: Option<Instant>) {
         self.extras().tick = tick;
-        self.requests.0 |= Requests::TICK;
+        self.actions.0 |= PendingActions::TICK;
     }
 
     /// Returns the time at which a tick is due.
@@ -375,7 +380,7 @@ impl Connection {
     }
 
     /// Clears a tick that is due, and returns whether there was one.
-    pub(super) fn take_tick(&mut self, now: Instant) -> bool {
+    pub(super) fn take_due_tick(&mut self, now: Instant) -> bool {
         let due = self.tick().is_some_and(|tick| tick <= now);
         if due {
             self.extras().tick = None;
@@ -396,8 +401,8 @@ impl Connection {
         self.extras.get_or_insert_default()
     }
 
-    fn check_sending(&self) -> Result<()> {
-        if !self.requests.is_abort() {
+    fn check_not_ended(&self) -> Result<()> {
+        if !self.actions.is_abort() {
             return Ok(());
         }
         let end = self.extras.as_ref().and_then(|extras| extras.end.as_ref());
@@ -407,7 +412,7 @@ impl Connection {
     /// Ends the connection: nothing more is sent, even if the protocol would allow it. Later
     /// attempts to send fail with an error derived from `end`.
     pub(super) fn end(&mut self, end: Error) {
-        self.requests.abort();
+        self.actions.abort();
         let end = Arc::new(end);
         if let Some(handle) = self.handle.0.get() {
             handle.on_end(end.clone());
@@ -415,15 +420,15 @@ impl Connection {
         self.extras().end = Some(end);
     }
 
-    /// Returns how much of the sent output is unwritten, in bytes. Unless the peer reads more
-    /// slowly than the server writes, that is the output of the callbacks for the current input.
+    /// Returns the size of the unwritten output, in bytes. Unless the peer reads more slowly than
+    /// the server writes, that is the output of the callbacks for the current input.
     pub fn unwritten(&self) -> usize {
         self.in_flight as usize + self.writer.as_ref().map_or(0, |writer| writer.output.len())
     }
 
     /// Returns whether messages can be sent: the closing handshake has not begun.
     pub fn is_open(&self) -> bool {
-        self.protocol.state() == State::Open && !self.requests.is_abort()
+        self.protocol.state() == State::Open && !self.actions.is_abort()
     }
 
     /// Returns a handle to this connection, for any thread at any time.

@@ -21,25 +21,25 @@ use crate::Error;
 ///     └── refused: none of the others
 /// ```
 ///
-/// All callbacks of one connection run on one thread. Messages that they send are corked, and leave
-/// with one write once the current input was handled. Callbacks for input and posted events run in
+/// All callbacks of one connection run on one thread. Messages that they send are corked, and are
+/// written together once the current input is handled. Callbacks for input and posted events run in
 /// a `tracing` span `websocket` with the connection's id, at debug level. A panic in a callback
 /// ends its connection, or the server: see [`OnPanic`](super::OnPanic).
-#[allow(unused_variables, reason = "the defaults ignore what they are given")]
+#[allow(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait Handler: 'static {
-    /// Decides whether to admit a client. The request obeys the rules of the handshake and its
-    /// origin is allowed. The callback may add headers to the answer, choose another subprotocol,
-    /// and attach data to the connection.
+    /// Decides whether to admit a client. The request is a valid opening handshake from an allowed
+    /// origin. The callback may add headers to the answer, choose another subprotocol, and attach
+    /// data to the connection.
     ///
     /// Like every callback, `upgrade` must not block. Decide from local data: a signature, or a
     /// table that another thread keeps up to date. If the decision depends on another service, let
-    /// [`open`](Self::open) start a task on some runtime that queries the service. Give that task
-    /// the connection's [`Handle`](super::Handle), to close a client that is not admitted, with
-    /// 1008 or a code of the application (4000 to 4999). Share a slot for the result between the
-    /// task and the connection's [data](Connection::set_data), such as an `Arc<OnceLock<User>>`, so
-    /// that [`message`](Self::message) knows whether the result has arrived: see the example
-    /// `push_auth`. A server that must wait before it answers 401 or 403 is better written with
-    /// [`Server::admit`](crate::Server::admit).
+    /// [`open`](Self::open) start a task on an async runtime that queries the service. Give that
+    /// task the connection's [`Handle`](super::Handle), to close a client that is not admitted,
+    /// with 1008 or a code of the application (4000 to 4999). Share a slot for the result between
+    /// the task and the connection's [data](Connection::set_data), such as an
+    /// `Arc<OnceLock<User>>`, so that [`message`](Self::message) knows whether the result has
+    /// arrived: see the example `push_auth`. A server that must wait before it answers 401 or 403
+    /// is better written with [`Server::admit`](crate::Server::admit).
     ///
     /// # Errors
     /// A returned [`Refusal`] is the server's answer to the client.
@@ -51,11 +51,12 @@ pub trait Handler: 'static {
     fn open(&mut self, connection: &mut Connection, request: &Request<'_>) {}
 
     /// Handles a message. The message is borrowed from the receive buffer, or from the buffer in
-    /// which its fragments were reassembled; sending it on does not copy a long payload.
+    /// which its fragments were reassembled. Passing the message to [`Connection::send`] does not
+    /// copy a payload of 4 KiB or more.
     fn message(&mut self, connection: &mut Connection, message: MessageRef<'_>) {}
 
-    /// Handles the header of a frame, of a message or a control frame. The other callbacks receive
-    /// the payload once it is complete. Called only with
+    /// Handles the header of a data frame or control frame. The other callbacks receive the payload
+    /// once it is complete. Called only with
     /// [`Config::report_frames`](crate::Config::report_frames()).
     fn frame(&mut self, connection: &mut Connection, header: &Header) {}
 
@@ -72,11 +73,11 @@ pub trait Handler: 'static {
     /// `event.downcast()` recovers its type.
     fn event(&mut self, connection: &mut Connection, event: Box<dyn Any + Send>) {}
 
-    /// Handles the end of a wait for the peer: all output that the transport did not accept at once
-    /// was written. See [`Connection::unwritten`].
+    /// Handles the end of backpressure: all output that the transport did not accept at once has
+    /// been written. See [`Connection::unwritten`].
     fn drained(&mut self, connection: &mut Connection) {}
 
-    /// Handles the failure of the connection. [`close`](Self::close) follows.
+    /// Handles the error that ends the connection. [`close`](Self::close) follows.
     fn error(&mut self, connection: &mut Connection, error: &Error) {}
 
     /// Handles the end of the connection: by a closing handshake, with the peer's close frame, or

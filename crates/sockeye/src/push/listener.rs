@@ -3,27 +3,27 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// Maximum number of connections that wait to be accepted; the system has its own limit, usually
-/// 4,096.
-const BACKLOG: i32 = 4096;
+/// Maximum number of connections that wait to be accepted: the default of the system's own limit on
+/// Linux (`net.core.somaxconn`).
+const ACCEPT_BACKLOG: i32 = 4096;
 
 /// Binds listeners to one address, one for each worker.
 ///
-/// Where the system spreads connections over sockets that share a port (Linux), each worker has its
-/// own socket; elsewhere all workers share one.
+/// On Linux, which distributes connections over the sockets that share a port, each worker has its
+/// own socket. Elsewhere all workers share one.
 pub(super) fn bind(
     address: impl ToSocketAddrs,
     workers: usize,
     shared_port: bool,
 ) -> io::Result<Vec<TcpListener>> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+    let mut last_error = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
     for address in address.to_socket_addrs()? {
         match bind_one(address, workers, shared_port) {
             Ok(listeners) => return Ok(listeners),
-            Err(error) => failure = error,
+            Err(error) => last_error = error,
         }
     }
-    Err(failure)
+    Err(last_error)
 }
 
 fn bind_one(
@@ -31,8 +31,8 @@ fn bind_one(
     workers: usize,
     shared_port: bool,
 ) -> io::Result<Vec<TcpListener>> {
-    let spreads = cfg!(target_os = "linux");
-    if !spreads || (workers == 1 && !shared_port) {
+    let distributes = cfg!(target_os = "linux");
+    if !distributes || (workers == 1 && !shared_port) {
         let first = listen(address, shared_port)?;
         let mut listeners = Vec::with_capacity(workers);
         for _ in 1..workers {
@@ -42,8 +42,8 @@ fn bind_one(
         return Ok(listeners);
     }
     if !shared_port && address.port() != 0 {
-        // Sockets that share a port share it with any other program of the same user that does so
-        // too. Binding without sharing first shows whether the port is in use.
+        // `SO_REUSEPORT` shares the port with every program of the same user that sets it too. A
+        // first bind without the option fails if the port is in use.
         drop(listen(address, false)?);
     }
     let first = listen(address, true)?;
@@ -63,7 +63,7 @@ fn listen(address: SocketAddr, shared_port: bool) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_BACKLOG)?;
     Ok(socket.into())
 }
 

@@ -1,7 +1,8 @@
 /// The reaction of a [`Server`](super::Server) to a panic in a callback of its
 /// [`Handler`](super::Handler).
 ///
-/// In a program whose panics abort (`panic = "abort"`), a panic ends the process either way.
+/// In a program whose panics abort (`panic = "abort"`), a panic ends the process with either
+/// variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnPanic {

@@ -16,8 +16,8 @@ use crate::quota::Quota;
 use crate::upgrade::{HostPolicy, Options, TrustedProxies};
 use crate::{Drained, MemoryBudget, Result, Shutdown};
 
-/// Default of [`Server::max_connections`]: within the usual limit of open files, once that limit
-/// was raised.
+/// Default of [`Server::max_connections`]. Needs a limit of open files above the usual soft limit
+/// of 1,024.
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
 /// Default of [`Server::max_unwritten`], in bytes: the default maximum length of a message.
@@ -39,7 +39,7 @@ const DEFAULT_MAX_COMMAND_BYTES: usize = 64 << 20;
 /// # }
 /// ```
 pub struct Server<F> {
-    make: F,
+    make_handler: F,
     options: Options,
     backend: Backend,
     workers: Option<usize>,
@@ -60,10 +60,10 @@ where
     H: Handler,
     F: Fn() -> H + Send + Sync + 'static,
 {
-    /// Creates a server. Each worker calls `make` once, on its own thread, to create its handler.
-    pub fn new(make: F) -> Self {
+    /// Creates a server. Each worker calls `make_handler` once, on its own thread.
+    pub fn new(make_handler: F) -> Self {
         Self {
-            make,
+            make_handler,
             options: Options::new(),
             backend: Backend::Auto,
             workers: None,
@@ -80,7 +80,7 @@ where
         }
     }
 
-    /// Sets the terms of the handshake and the limits of connections.
+    /// Sets the options of the opening handshake and the limits of connections.
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
     }
@@ -91,16 +91,16 @@ where
         Self { options: self.options.allow_hosts(hosts), ..self }
     }
 
-    /// Sets the budget of unfinished data that all connections together may hold: see
-    /// [`Options::memory_budget`]. [`options`](Self::options) replaces this setting: call `options`
-    /// first. Default: 256 MiB, shared by all servers of the program that set none.
+    /// Sets the memory budget for partial messages and unwritten output of all connections
+    /// together: see [`Options::memory_budget`]. [`options`](Self::options) replaces this setting:
+    /// call `options` first. Default: 256 MiB, shared by all servers of the program that set none.
     pub fn memory_budget(self, budget: MemoryBudget) -> Self {
         Self { options: self.options.memory_budget(budget), ..self }
     }
 
-    /// Takes the clients' addresses from trusted proxies, which send them in a header of the
-    /// connection or of the request: see [`Options::trusted_proxies`]. [`options`](Self::options)
-    /// replaces this setting: call `options` first.
+    /// Sets the proxies that are trusted to report clients' addresses, in a PROXY header or in a
+    /// header of the request: see [`Options::trusted_proxies`]. [`options`](Self::options) replaces
+    /// this setting: call `options` first.
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { options: self.options.trusted_proxies(proxies), ..self }
     }
@@ -116,9 +116,9 @@ where
         Self { workers: Some(workers.clamp(1, MAX_WORKERS)), ..self }
     }
 
-    /// Sets whether to share the port with other processes of the same user that do so too
-    /// (`SO_REUSEPORT`), such as the next release of the program. Default: no, so that a port in
-    /// use is an error.
+    /// Sets whether to share the port with other processes of the same user that also set
+    /// `SO_REUSEPORT`, such as the next release of the program. Default: no, so that a port in use
+    /// is an error.
     pub fn share_port(self, shared_port: bool) -> Self {
         Self { shared_port, ..self }
     }
@@ -138,11 +138,11 @@ where
     }
 
     /// Sets the maximum number of connections of one address at a time, including those in their
-    /// handshake. An IPv6 address counts by its upper 64 bits, because a subscriber has all
-    /// addresses that share them. The server answers a further client with 429 and `Retry-After:
-    /// 5`. That client has 2 s to send its request and read the answer, and counts toward
-    /// [`max_connections`](Self::max_connections) meanwhile; of many such clients at once, those
-    /// beyond 64 are dropped without an answer.
+    /// handshake. An IPv6 address counts by its upper 64 bits, because a subscriber usually has all
+    /// addresses with the same upper 64 bits. The server answers a further client with 429 and
+    /// `Retry-After: 5`. That client has 2 s to send its request and read the answer, and counts
+    /// toward [`max_connections`](Self::max_connections) meanwhile. The server answers at most 64
+    /// such clients at a time, and drops further ones without an answer.
     ///
     /// Where there are [trusted proxies](Options::trusted_proxies), the address is the one that
     /// they report.
@@ -163,15 +163,15 @@ where
         Self { max_unwritten, ..self }
     }
 
-    /// Sets the maximum size of the commands that [`Handle`](super::Handle)s queue for a worker
-    /// that is behind, in bytes. Beyond it, handles return
-    /// [`HandleError::Full`](super::HandleError::Full). Default: 64 MiB.
+    /// Sets the maximum size of each worker's queue of commands from [`Handle`](super::Handle)s, in
+    /// bytes. Beyond it, handles return [`HandleError::Full`](super::HandleError::Full). Default:
+    /// 64 MiB.
     pub fn max_command_bytes(self, max_command_bytes: usize) -> Self {
         Self { max_command_bytes, ..self }
     }
 
-    /// Sets how connections are closed when the server [stops](Stopper::stop), and the timeout of
-    /// that. Every worker closes its connections one by one. Default: [`Shutdown::new`].
+    /// Sets how connections are closed when the server [stops](Stopper::stop), and the timeout for
+    /// closing them. Every worker closes its connections one by one. Default: [`Shutdown::new`].
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
     }
@@ -225,13 +225,19 @@ where
             #[cfg(feature = "tls")]
             tls: self.tls,
         };
-        Ok(Listening { make: self.make, listeners, engines, workers, settings: Arc::new(settings) })
+        Ok(Listening {
+            make_handler: self.make_handler,
+            listeners,
+            engines,
+            workers,
+            settings: Arc::new(settings),
+        })
     }
 }
 
 /// A server that listens on its address and is ready to run.
 pub struct Listening<F> {
-    make: F,
+    make_handler: F,
     listeners: Vec<TcpListener>,
     engines: Vec<Engine>,
     workers: Arc<Workers>,
@@ -285,18 +291,18 @@ where
     /// Same as [`run`](Self::run).
     pub fn run_until_stopped(self) -> Result<Drained> {
         let stopper = self.stopper();
-        let Self { make, listeners, engines, workers, settings } = self;
-        let make = &make;
-        let counted = settings.clone();
+        let Self { make_handler, listeners, engines, workers, settings } = self;
+        let make_handler = &make_handler;
+        let shared_settings = settings.clone();
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(engines.len());
             for (index, (engine, listener)) in engines.into_iter().zip(listeners).enumerate() {
-                let (settings, workers, on_end) =
+                let (settings, workers, worker_stopper) =
                     (settings.clone(), workers.clone(), stopper.clone());
                 let work = move || {
-                    // However this worker ends, the others must not go on without it.
-                    let _on_end = StopOnDrop { stopper: on_end, index };
-                    engine.run(index, listener, make(), settings, workers)
+                    // When this worker returns or panics, the other workers must stop as well.
+                    let _stop_on_drop = StopOnDrop { stopper: worker_stopper, index };
+                    engine.run(index, listener, make_handler(), settings, workers)
                 };
                 let name = format!("sockeye-push-{index}");
                 match thread::Builder::new().name(name).spawn_scoped(scope, work) {
@@ -316,7 +322,7 @@ where
             }
             result
         })?;
-        let (closed, dropped) = (&counted.closed, &counted.dropped);
+        let (closed, dropped) = (&shared_settings.closed, &shared_settings.dropped);
         let (closed, dropped) = (closed.load(Ordering::Relaxed), dropped.load(Ordering::Relaxed));
         Ok(Drained { closed, dropped, ..Drained::default() })
     }
@@ -341,6 +347,7 @@ impl Stopper {
     }
 }
 
+/// Stops the other workers when a worker returns or panics.
 struct StopOnDrop {
     stopper: Stopper,
     /// Index of the worker that ends.

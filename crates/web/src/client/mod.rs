@@ -17,7 +17,7 @@ use crate::timer::Sleep;
 use crate::websocket::Limits;
 pub use error::{ConnectError, HookError};
 
-/// Default timeout for opening a connection: that of native clients.
+/// Default timeout for opening a connection: equal to that of native clients.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Default of [`Client::send_buffer`], in bytes: enough to fill a 100 Mbit/s link for the 80 ms by
@@ -41,7 +41,7 @@ const DEFAULT_RECEIVE_QUEUE: usize = 16 << 20;
 /// [`ConnectError`].
 ///
 /// # Cancel safety
-/// If the future is dropped, the connection attempt is closed.
+/// If the future is dropped, the connection attempt is aborted.
 pub async fn connect(url: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
     Client::new(url).connect().await
 }
@@ -72,7 +72,7 @@ impl Client {
     /// Creates a client for this `ws` or `wss` URL. The browser converts a Unicode host to ASCII.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self {
-            request: ascii(url.as_ref()).parse().map(ClientRequest::new),
+            request: with_ascii_host(url.as_ref()).parse().map(ClientRequest::new),
             config: Config::new(),
             timeout: DEFAULT_TIMEOUT,
             send_buffer: DEFAULT_SEND_BUFFER,
@@ -116,7 +116,7 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// Sets the number of bytes that the browser may buffer unwritten before sending waits.
+    /// Sets the number of unsent bytes that the browser may buffer; beyond it, sending waits.
     /// Default: 1 MiB.
     ///
     /// A message is passed to the browser whole, so the browser may buffer this number of bytes and
@@ -139,8 +139,8 @@ impl Client {
     /// Sets whether to use `WebSocketStream` where the browser supports it. Default: `true`.
     ///
     /// Without `WebSocketStream`, received messages have no backpressure.
-    pub fn websocket_stream(self, wanted: bool) -> Self {
-        Self { websocket_stream: wanted, ..self }
+    pub fn websocket_stream(self, enabled: bool) -> Self {
+        Self { websocket_stream: enabled, ..self }
     }
 
     /// Opens a connection.
@@ -149,7 +149,7 @@ impl Client {
     /// [`ConnectError`].
     ///
     /// # Cancel safety
-    /// If the future is dropped, the connection attempt is closed.
+    /// If the future is dropped, the connection attempt is aborted.
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request =
             self.request.as_ref().map_err(|error| ConnectError::Request(error.clone()))?;
@@ -178,9 +178,9 @@ impl Client {
     }
 }
 
-/// Returns the URL with its host converted to ASCII by the browser, whose tables spare the program
-/// its own large ones.
-fn ascii(url: &str) -> Cow<'_, str> {
+/// Returns the URL with its host converted to ASCII. The browser converts it, so that the program
+/// need not include the large tables of IDNA.
+fn with_ascii_host(url: &str) -> Cow<'_, str> {
     let converted = || {
         let begin = url.find("://")? + 3;
         let end = begin + url[begin..].find([':', '/', '?', '#']).unwrap_or(url.len() - begin);

@@ -135,7 +135,7 @@ impl Connection {
     /// Starts the closing handshake after all messages sent before, unless the handshake has
     /// started.
     pub(crate) fn begin_close(&self, frame: CloseFrame, arrivals: Arrivals) -> Result<()> {
-        check(&frame)?;
+        check_close_frame(&frame)?;
         let mut state = self.state.borrow_mut();
         if matches!(*state, ConnectionState::Open) {
             let deadline = ClosingDeadline::new(self.limits.get(), self.socket.unsent());
@@ -188,7 +188,7 @@ impl Connection {
 }
 
 /// Checks whether a page may send this close frame.
-pub(crate) fn check(frame: &CloseFrame) -> Result<(), UsageError> {
+pub(crate) fn check_close_frame(frame: &CloseFrame) -> Result<(), UsageError> {
     if is_empty_close(frame) {
         return Ok(());
     }

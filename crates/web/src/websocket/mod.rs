@@ -17,7 +17,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
-pub(crate) use connection::{Arrivals, Connection, check};
+pub(crate) use connection::{Arrivals, Connection, check_close_frame};
 pub(crate) use halves::Half;
 pub(crate) use limits::Limits;
 pub(crate) use send_capacity::SendCapacity;

@@ -103,7 +103,8 @@ impl Sender {
         }
     }
 
-    /// Starts the closing handshake after all messages sent before. The [`Receiver`] sees its end.
+    /// Begins the closing handshake, after all messages sent before. [`Receiver::recv`] returns its
+    /// outcome.
     ///
     /// # Errors
     /// [`UsageError`] for a code that a page must not send, or a reason of more than 123 bytes; the
@@ -114,7 +115,7 @@ impl Sender {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<(), UsageError> {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
-        connection::check(&frame)?;
+        connection::check_close_frame(&frame)?;
         // The receiver returns any other error of the connection.
         let _ = self.connection.begin_close(frame, Arrivals::Received);
         Ok(())

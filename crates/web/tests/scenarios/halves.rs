@@ -29,7 +29,7 @@ fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> impl Future<Out
 }
 
 /// Polls a future `polls` times, and drops it.
-async fn give_up<F: Future>(future: F, polls: u32) {
+async fn poll_and_drop<F: Future>(future: F, polls: u32) {
     let mut future = pin!(future);
     for _ in 0..polls {
         poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await;
@@ -87,7 +87,7 @@ async fn a_sink_whose_close_was_given_up_leaves_the_stream_its_wake_up() {
             let (mut sink, stream) = StreamExt::split(ws);
             let receiving = spawn(async move { stream.collect::<Vec<_>>().await });
             sleep(Duration::ZERO).await;
-            give_up(sink.close(), polls).await;
+            poll_and_drop(sink.close(), polls).await;
             match select(pin!(receiving), pin!(sleep(Duration::from_secs(5)))).await {
                 Either::Left((messages, _)) => {
                     assert!(messages.iter().all(Result::is_ok), "{kind:?}: {messages:?}");
@@ -114,7 +114,7 @@ async fn a_half_that_stops_leaves_the_other_going() {
                     counted.set(counted.get() + LENGTH);
                 }
             });
-            give_up(receiver.recv(), polls).await;
+            poll_and_drop(receiver.recv(), polls).await;
             assert_eq!(answer(&format!("/release?id={name}")).await, "released");
             sending.await;
             receiver.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
@@ -131,12 +131,12 @@ async fn a_half_of_a_byte_stream_that_stops_leaves_the_other_going() {
             let (mut read, mut write) = tokio::io::split(stream);
             // The writer stops waiting with unwritten bytes, which the reader sends.
             write.write_all(b"hello").await.unwrap();
-            give_up(write.flush(), polls).await;
+            poll_and_drop(write.flush(), polls).await;
             let mut bytes = [0; 5];
             read.read_exact(&mut bytes).await.unwrap();
             assert_eq!(&bytes, b"hello");
             // The reader stops waiting, and the writer continues.
-            give_up(read.read_exact(&mut bytes), polls).await;
+            poll_and_drop(read.read_exact(&mut bytes), polls).await;
             write.write_all(b"again").await.unwrap();
             write.flush().await.unwrap();
             read.read_exact(&mut bytes).await.unwrap();

@@ -390,8 +390,8 @@ impl<S: BackendSocket> ConnectionDriver<S> {
     #[inline]
     pub(crate) fn end_turn<H: Handler>(&mut self, context: &mut WorkerContext<H>, input: &[u8]) {
         if let DriverState::Open(connection) = &self.state {
-            if !connection.requests.is_empty() {
-                self.apply_requests(context);
+            if !connection.actions.is_empty() {
+                self.apply_actions(context);
             }
         }
         let lent = self.state.writer();
@@ -407,13 +407,13 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         }
     }
 
-    /// Applies the requests that callbacks made, such as an abort or a new time for the tick.
+    /// Applies the actions that callbacks requested, such as an abort or a new time for the tick.
     #[cold]
-    fn apply_requests<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
+    fn apply_actions<H: Handler>(&mut self, context: &mut WorkerContext<H>) {
         let DriverState::Open(connection) = &mut self.state else { return };
-        if connection.requests.is_abort() {
+        if connection.actions.is_abort() {
             self.finish_connection(context, EndReason::Aborted);
-        } else if connection.requests.take_tick() {
+        } else if connection.actions.take_tick_change() {
             self.deadline_stage = DeadlineStage::Unknown;
         }
     }

@@ -57,7 +57,7 @@ impl Connection {
                 Ok(Some(Event::Message(MessageCow::Borrowed(message)))) => {
                     writer.counts.count_received(message.kind(), message.as_bytes().len());
                     call(|| handler.message(self, message))?;
-                    if self.requests.is_abort() {
+                    if self.actions.is_abort() {
                         return Err(EndReason::Aborted.into());
                     }
                     // The usual end, without polling for one more event.
@@ -108,7 +108,7 @@ impl Connection {
             }
             Err(error) => return Err(EndReason::Failed(error.into()).into()),
         }
-        if self.requests.is_abort() { Err(EndReason::Aborted.into()) } else { Ok(()) }
+        if self.actions.is_abort() { Err(EndReason::Aborted.into()) } else { Ok(()) }
     }
 
     /// Handles a message that was assembled from pieces: if the handler sends its payload, no copy

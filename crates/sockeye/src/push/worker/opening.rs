@@ -156,7 +156,7 @@ impl Opening {
         connection.writer = Some(writer);
         let flow = match call(|| context.handler.open(&mut connection, &request)) {
             Err(panic) => Err(panic.into()),
-            Ok(()) if connection.requests.is_abort() => Err(EndReason::Aborted.into()),
+            Ok(()) if connection.actions.is_abort() => Err(EndReason::Aborted.into()),
             Ok(()) => Ok(()),
         };
         Ok((connection, flow, entry))

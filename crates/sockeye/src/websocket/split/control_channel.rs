@@ -10,10 +10,10 @@ use super::outbox::{BoxedReadingHalf, Outbox, ReadingHalf as _};
 use crate::error::Error;
 use crate::transport::{SplitReadHalf, reset_when_dropped};
 
-/// The transport of the receiving half: it reads directly, and passes control frames to the writer,
-/// ahead of messages.
+/// The transport of the receiving half. Reads from the connection's transport directly, and passes
+/// control frames to the writer task, which sends them ahead of messages.
 pub(super) struct ControlChannel<R: AsyncRead + Send + Unpin + 'static> {
-    /// Taken on drop: the writer then reads the peer's further input.
+    /// Taken on drop: the writer task then reads the peer's further input.
     transport: Option<R>,
     outbox: Arc<Outbox>,
 }
@@ -23,8 +23,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
         Self { transport: Some(transport), outbox }
     }
 
-    /// Drops the transport, and resets its TCP connection where it runs over one: a sender has
-    /// aborted the connection.
+    /// Drops the transport and, where it runs over TCP, resets the TCP connection. Called once a
+    /// sender has aborted the connection.
     fn reset(&mut self) {
         if let Some(transport) = self.transport.take() {
             reset_when_dropped(transport.socket());
@@ -41,7 +41,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.outbox.is_aborted() {
-            // The driver then asks for the error of the writer.
+            // The driver then calls `poll_writer_failed`, which returns the error.
             return Poll::Pending;
         }
         match &mut this.transport {

@@ -30,7 +30,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use super::{Client, ConnectError};
 use crate::timer::{self, Sleep};
-use crate::websocket::check;
+use crate::websocket::check_close_frame;
 use crate::{Error, Result, WebSocket};
 use maybe_split::MaybeSplit;
 use settings::{Attempt, Settings};
@@ -210,7 +210,7 @@ impl Reconnecting {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
-        check(&frame)?;
+        check_close_frame(&frame)?;
         self.machine.close();
         let closed = match &mut self.resource {
             Resource::Connection(connection) => connection.close(frame).await,

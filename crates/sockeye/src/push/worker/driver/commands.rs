@@ -79,7 +79,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
             // Another event may follow before the turn of this driver ends.
             if let Err(panic) = called {
                 self.finish_connection(context, EndReason::Panicked(panic));
-            } else if connection.requests.is_abort() {
+            } else if connection.actions.is_abort() {
                 self.finish_connection(context, EndReason::Aborted);
             }
         }

@@ -51,7 +51,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         if let Err(late) = connection.protocol.handle_timeout(now, status, output) {
             return self.fail(context, late.into());
         }
-        if connection.take_tick(now) {
+        if connection.take_due_tick(now) {
             if let Err(panic) = call(|| context.handler.tick(connection)) {
                 return self.finish_connection(context, EndReason::Panicked(panic));
             }
