@@ -133,7 +133,7 @@ impl Call {
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
                 self.lacks_status &= !frame.is_trailers();
-                Some(Ok(status::checked(frame)))
+                Some(Ok(status::without_invalid_details(frame)))
             }
             Some(Err(error)) => {
                 Some(Err(self.guard.failure().unwrap_or_else(|| status::of_call(error))))

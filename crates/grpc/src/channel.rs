@@ -19,9 +19,9 @@ use crate::shared_connection::SharedConnection;
 use crate::{deadline, status};
 
 /// Maximum number of attempts to send a call that did not leave this program because the connection
-/// was lost. One more than needed when a server shuts down, so that a call is not retried forever
-/// against a server that always does.
-const MAX_TRIES: u32 = 3;
+/// was lost. One more than the shutdown of a server requires; bounds the retries against a server
+/// that shuts down every connection.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// A gRPC connection that any number of calls share, and that is reestablished when lost.
 ///
@@ -32,16 +32,16 @@ const MAX_TRIES: u32 = 3;
 /// # Deadlines
 /// The timeout of a request (`tonic::Request::set_timeout`) is sent to the server, and enforced by
 /// the channel as well: once it has passed, regardless of the server, the call is cancelled and
-/// fails as `deadline_exceeded`. The timeout covers the wait for a connection, and the last message
-/// of a stream.
+/// fails as `deadline_exceeded`. The timeout covers the whole call, from the wait for a connection
+/// to the last message of a stream.
 ///
 /// # When the connection is lost
-/// Calls in progress fail as `unavailable`; whether the server has carried them out is unknown, and
-/// none is retried automatically except those that had not left the program, such as calls that
-/// waited because the server limits how many it serves at a time. The next call reconnects, once
-/// for all calls that arrive meanwhile. If that fails, these calls fail as `unavailable`, and so do
-/// others at once until the backoff delay has passed: see [`Backoff`](crate::Backoff),
-/// [`reset_backoff`](Self::reset_backoff) and
+/// Calls in progress fail as `unavailable`, and whether the server has executed them is unknown.
+/// Only calls that have not left the program are retried automatically, such as calls that wait
+/// because the server limits the number of concurrent calls. The next call reconnects, and calls
+/// that arrive meanwhile share that attempt. If the attempt fails, these calls fail as
+/// `unavailable`, and until the backoff delay has passed, further calls fail at once in the same
+/// way: see [`Backoff`](crate::Backoff), [`reset_backoff`](Self::reset_backoff) and
 /// [`Endpoint::wait_for_ready`](crate::Endpoint::wait_for_ready). A connection that ends before the
 /// server has answered any call counts as a failed attempt.
 ///
@@ -57,9 +57,9 @@ impl Channel {
         Self { connection }
     }
 
-    /// Ends the current delay after failed connection attempts, if any: the next call connects at
-    /// once, and so do calls that [wait](crate::Endpoint::wait_for_ready). For a program that has
-    /// information which the channel lacks: the network is back, or the user has requested a retry.
+    /// Ends the current backoff delay, if any: the next call connects at once, as do calls that
+    /// [wait](crate::Endpoint::wait_for_ready). Call this method when, for example, the network is
+    /// available again or the user requests a retry.
     pub fn reset_backoff(&self) {
         self.connection.reset_backoff_now();
     }
@@ -83,7 +83,8 @@ impl Service<Request<tonic::body::Body>> for Channel {
     }
 }
 
-/// The response to a call, up to its headers. Dropping it cancels the call.
+/// The future that [`Channel`] returns for a call. Completes when the response headers have
+/// arrived. Dropping the future cancels the call.
 pub struct ResponseFuture {
     inner: Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Status>> + Send>>,
 }
@@ -107,7 +108,7 @@ async fn call(
     mut request: Request<tonic::body::Body>,
     mut deadline: Option<Sleep>,
 ) -> Result<Response<ResponseBody>, Status> {
-    complete(&mut request, connection.origin());
+    add_missing_parts(&mut request, connection.origin());
     let (head, body) = request.into_parts();
     let (body, guard) = RequestBody::new(body);
     let sending = send(&connection, Request::from_parts(head, body));
@@ -116,7 +117,7 @@ async fn call(
         .unwrap_or_else(|| Err(status::deadline_exceeded()))
         .map_err(|status| guard.failure().unwrap_or(status))?;
     let (mut head, body) = response.into_parts();
-    status::check_details(&mut head.headers);
+    status::remove_invalid_details(&mut head.headers);
     let body = ResponseBody::new(&head, body, deadline, guard);
     Ok(Response::from_parts(head, body))
 }
@@ -127,21 +128,26 @@ async fn send(
     connection: &Arc<SharedConnection>,
     mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Status> {
-    let mut tries = 1;
+    let mut attempt = 1;
     loop {
         let mut sender = connection.sender().await?;
         match sender.send(request).await {
             Ok(response) => return Ok(response),
             Err(Failure { cause, unsent: None }) => return Err(status::of_call(cause)),
-            Err(Failure { cause, .. }) if tries == MAX_TRIES => return Err(status::unsent(cause)),
+            Err(Failure { cause, .. }) if attempt == MAX_ATTEMPTS => {
+                return Err(status::unsent(cause));
+            }
             Err(Failure { unsent: Some(unsent), .. }) => request = unsent,
         }
-        tries += 1;
+        attempt += 1;
     }
 }
 
 /// Adds the parts of a request that HTTP/2 requires and a generated client does not set.
-fn complete(request: &mut Request<tonic::body::Body>, (scheme, authority): &(Scheme, Authority)) {
+fn add_missing_parts(
+    request: &mut Request<tonic::body::Body>,
+    (scheme, authority): &(Scheme, Authority),
+) {
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme.get_or_insert_with(|| scheme.clone());
     uri.authority.get_or_insert_with(|| authority.clone());

@@ -32,8 +32,8 @@ const DEFAULT_CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
 const DEFAULT_MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
 
 /// Default keepalive time. A page cannot send WebSocket pings, as a native program does, and has no
-/// other way to detect a frozen server. Half of the minute after which proxies usually cut a silent
-/// connection.
+/// other way to detect an unresponsive server. 30 s is half of the time after which proxies usually
+/// close an idle connection.
 const DEFAULT_KEEPALIVE_AFTER: Option<Duration> =
     if cfg!(target_family = "wasm") { Some(Duration::from_secs(30)) } else { None };
 

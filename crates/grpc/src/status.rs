@@ -1,4 +1,4 @@
-//! Conversion of errors below a call to its status.
+//! Conversion of connection and HTTP/2 errors to the status of a call.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
 }
 
-/// Returns the status of a call without a connection to send it on.
+/// Returns the status of a call for which no connection could be opened.
 pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
     let mut status = Status::unavailable(format!("no connection: {cause}"));
     status.set_source(cause);
     status
 }
 
-/// Returns the status of a call that was repeatedly not sent because the connection was lost.
+/// Returns the status of a call that was not sent: the connection was lost on each attempt.
 pub(crate) fn unsent(cause: CallError) -> Status {
     with_source(Code::Unavailable, "the connection was lost before the call was sent", cause)
 }
@@ -34,17 +34,18 @@ pub(crate) fn unsent(cause: CallError) -> Status {
 pub(crate) fn of_call(cause: CallError) -> Status {
     let (code, message) = match cause.http2() {
         None => (Code::Unavailable, "the connection was lost"),
-        // h2 also does so for headers over the configured limit.
+        // h2 itself resets a stream with invalid headers, or with headers over the limit.
         Some(error) if error.is_reset() && error.is_library() => (
             Code::Internal,
-            "the head of the response is over Endpoint::max_header_list_size, or broke the rules of HTTP/2",
+            "the response headers exceed Endpoint::max_header_list_size, \
+             or the response violates HTTP/2",
         ),
         Some(error) if error.is_reset() => of_reset(error.reason()),
         Some(error) if error.is_go_away() && error.is_remote() => {
             (Code::Unavailable, "the server ended the connection")
         }
         Some(error) if error.is_go_away() => {
-            (Code::Unavailable, "the connection was ended, as the server broke the rules of HTTP/2")
+            (Code::Unavailable, "the connection was closed because the server violated HTTP/2")
         }
         Some(error) if error.is_io() || error.reason().is_some() => {
             (Code::Unavailable, "the connection was lost")
@@ -60,26 +61,28 @@ fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
         Some(Reason::REFUSED_STREAM) => (Code::Unavailable, "the server refused the call"),
         Some(Reason::CANCEL) => (Code::Cancelled, "the server cancelled the call"),
         Some(Reason::ENHANCE_YOUR_CALM) => {
-            (Code::ResourceExhausted, "the server has had enough of calls")
+            (Code::ResourceExhausted, "the server reported excessive load")
         }
-        Some(Reason::INADEQUATE_SECURITY) => {
-            (Code::PermissionDenied, "the server demands better security")
-        }
-        _ => (Code::Internal, "the server broke the call off"),
+        Some(Reason::INADEQUATE_SECURITY) => (
+            Code::PermissionDenied,
+            "the connection does not meet the security requirements of the server",
+        ),
+        _ => (Code::Internal, "the server reset the call"),
     }
 }
 
-/// Returns the status of a response that ended without one: the server reset it with `NO_ERROR`,
-/// which h2 treats as a normal end, its trailers exceed the limit, in which case h2 keeps those
-/// within the limit, or the server does not speak gRPC.
+/// Returns the status of a response that ended without one. Either the server reset the stream with
+/// `NO_ERROR`, which h2 treats as a normal end; or the trailers exceed the limit, beyond which h2
+/// discards them; or the server does not implement gRPC.
 pub(crate) fn missing() -> Status {
     Status::internal(
-        "the response ended without a status: the server sent none, or its trailers are over Endpoint::max_header_list_size",
+        "the response ended without a status: \
+         the server sent none, or its trailers exceed Endpoint::max_header_list_size",
     )
 }
 
-/// Removes status details that are not valid base64, on which tonic would panic.
-pub(crate) fn check_details(headers: &mut HeaderMap) {
+/// Removes status details that are not valid base64: tonic would panic on them.
+pub(crate) fn remove_invalid_details(headers: &mut HeaderMap) {
     const DETAILS: HeaderName = Status::GRPC_STATUS_DETAILS;
     let Some(details) = headers.get(DETAILS) else { return };
     let details = MetadataMap::from_headers(HeaderMap::from_iter([(DETAILS, details.clone())]));
@@ -89,10 +92,10 @@ pub(crate) fn check_details(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns the frame with trailers that tonic can decode.
-pub(crate) fn checked(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+/// Returns the frame, with invalid status details removed from its trailers.
+pub(crate) fn without_invalid_details(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
-        check_details(trailers);
+        remove_invalid_details(trailers);
     }
     frame
 }
@@ -103,7 +106,10 @@ fn with_source(code: Code, message: &str, cause: CallError) -> Status {
     status
 }
 
-pub(crate) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+/// Returns the first `E` among an error and its sources.
+pub(crate) fn find_source<'a, E: Error + 'static>(
+    error: &'a (dyn Error + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::{Body, Frame};
 
-use crate::status::find;
+use crate::status::find_source;
 
 /// The result of sending a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,5 +121,5 @@ where
 
 /// Returns the reset reason found inside an error.
 fn reason(error: &(dyn Error + 'static)) -> Reason {
-    find::<h2::Error>(error).and_then(h2::Error::reason).unwrap_or(Reason::INTERNAL_ERROR)
+    find_source::<h2::Error>(error).and_then(h2::Error::reason).unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -58,8 +58,8 @@ async fn assert_alive(channel: &Channel) {
 macro_rules! for_each_scenario {
     ($test:ident) => {
         $test!(calls::all_four_kinds_are_answered);
-        $test!(calls::a_conversation_goes_back_and_forth);
-        $test!(calls::a_half_of_a_conversation_that_stops_leaves_the_other_going);
+        $test!(calls::each_message_of_a_stream_is_answered_before_the_next);
+        $test!(calls::each_half_of_a_stream_may_stop_alone);
         $test!(calls::metadata_travels_both_ways);
         $test!(calls::a_status_arrives_whole);
         $test!(deadlines::a_deadline_that_is_met_changes_nothing);

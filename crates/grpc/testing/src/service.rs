@@ -1,4 +1,4 @@
-//! The services, as implemented by a server.
+//! The implementations of the services, for a server.
 
 mod counts;
 mod greeter;
@@ -9,11 +9,13 @@ use std::sync::Arc;
 use crate::proto::greeter_server::GreeterServer;
 use crate::proto::trial_server::TrialServer;
 use counts::Counts;
+pub use greeter::Greeter;
+pub use trial::Trial;
 
 /// Maximum length of messages of these services, in bytes.
 pub const MAX_MESSAGE_LENGTH: usize = 64 * 1024 * 1024;
 
-/// Returns both services, which share their counts.
+/// Returns both services, which count their calls together.
 pub fn services() -> (GreeterServer<Greeter>, TrialServer<Trial>) {
     let counts = Arc::new(Counts::default());
     let trial = TrialServer::new(Trial::new(Arc::clone(&counts)))
@@ -21,6 +23,3 @@ pub fn services() -> (GreeterServer<Greeter>, TrialServer<Trial>) {
         .max_encoding_message_size(MAX_MESSAGE_LENGTH);
     (GreeterServer::new(Greeter::new(counts)), trial)
 }
-
-pub use greeter::Greeter;
-pub use trial::Trial;

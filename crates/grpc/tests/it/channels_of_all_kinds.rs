@@ -61,7 +61,7 @@ macro_rules! over_tls_inside {
 #[cfg(feature = "tls")]
 mod over_tls_inside {
     over_tls_inside!(calls::all_four_kinds_are_answered);
-    over_tls_inside!(calls::a_conversation_goes_back_and_forth);
+    over_tls_inside!(calls::each_message_of_a_stream_is_answered_before_the_next);
     over_tls_inside!(cancellation::a_burst_of_cancelled_calls_is_survived);
     over_tls_inside!(load::sixty_four_calls_run_at_once);
     over_tls_inside!(load::a_long_message_is_carried_both_ways);

@@ -41,7 +41,7 @@ pub async fn all_four_kinds_are_answered(channel: &Channel) {
 
 /// In a bidirectional stream, each message is answered before the next is sent: no message is held
 /// back for another.
-pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
+pub async fn each_message_of_a_stream_is_answered_before_the_next(channel: &Channel) {
     let (names, receiver) = mpsc::channel(1);
     names.send(hello("0")).await.expect("capacity");
     let replies = greeter(channel).chat(ReceiverStream::new(receiver)).await.expect("replies");
@@ -56,9 +56,9 @@ pub async fn a_conversation_goes_back_and_forth(channel: &Channel) {
     assert!(replies.message().await.expect("the end").is_none());
 }
 
-/// Each half of a conversation may stop waiting at any time, or end, and the other continues; the
-/// deadline holds.
-pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel: &Channel) {
+/// Each half of a bidirectional stream may stop waiting at any time, or end, and the other half
+/// continues. The deadline of a stalled stream is enforced after a dropped wait too.
+pub async fn each_half_of_a_stream_may_stop_alone(channel: &Channel) {
     for polls in 0..4 {
         let (names, receiver) = mpsc::channel(1);
         names.send(hello("0")).await.expect("capacity");
@@ -67,8 +67,8 @@ pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel:
         for n in 0..3 {
             let reply = replies.message().await.expect("a reply").expect("no end yet");
             assert_eq!(reply.message, format!("Hello {n}!"));
-            give_up(replies.message(), polls).await;
-            give_up(names.reserve(), polls).await;
+            poll_and_drop(replies.message(), polls).await;
+            poll_and_drop(names.reserve(), polls).await;
             names.send(hello((n + 1).to_string())).await.expect("the call goes on");
         }
         drop(names);
@@ -79,13 +79,13 @@ pub async fn a_half_of_a_conversation_that_stops_leaves_the_other_going(channel:
     request.set_timeout(Duration::from_secs(1));
     let mut replies = trial(channel).stall(request).await.expect("a stream").into_inner();
     assert!(replies.message().await.expect("a message").is_some());
-    give_up(replies.message(), 2).await;
+    poll_and_drop(replies.message(), 2).await;
     let status = replies.message().await.expect_err("no other message");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
 }
 
 /// Polls a future `polls` times, or until it is ready, and drops it.
-async fn give_up<F: Future>(future: F, polls: u32) {
+async fn poll_and_drop<F: Future>(future: F, polls: u32) {
     let mut future = pin!(future);
     for _ in 0..polls {
         if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
