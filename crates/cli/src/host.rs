@@ -1,4 +1,4 @@
-//! Hosting, which the commands that listen share: accept, TLS, HTTP, limits, metrics and shutdown.
+//! The server behind the commands that listen: accept, TLS, HTTP, limits, metrics and shutdown.
 
 mod arguments;
 pub(crate) mod connection;

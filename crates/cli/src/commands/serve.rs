@@ -49,7 +49,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     // server gracefully.
     let mut signals = TerminationSignals::listen()?;
     let address = listener.local_addr().context("cannot read the address of the listener")?;
-    let tls = tls::acceptor(hosting, address)?;
+    let tls = tls::server_config(hosting, address)?;
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;

@@ -1,5 +1,5 @@
 //! One accepted connection: TLS if configured, then HTTP/1.1 with upgrades or HTTP/2 with extended
-//! CONNECTs, each with a timeout.
+//! CONNECT. Each phase has a timeout.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -32,16 +32,16 @@ use super::{plain, tls};
 /// The settings of every connection.
 #[derive(Clone)]
 pub(crate) struct ConnectionConfig {
-    /// Timeout of the TLS handshake, and again of the head of each request; with HTTP/2 also of a
-    /// connection without open streams.
+    /// Timeout of the PROXY header, of the TLS handshake, of the head of each HTTP/1.1 request, and
+    /// of an HTTP/2 connection without open streams. Starts anew for each of them.
     pub(crate) handshake_timeout: Duration,
     /// Timeout of a write: the client must take at least one byte in this time.
     pub(crate) write_timeout: Duration,
     /// The proxies trusted to report the clients' addresses.
     pub(crate) trusted_proxies: TrustedProxies,
-    /// Set when the server speaks TLS.
+    /// `None` if the server does not use TLS.
     pub(crate) tls_acceptor: Option<TlsAcceptor>,
-    /// Answers plain HTTP on a port that speaks TLS.
+    /// Answers plain HTTP requests to a TLS port.
     pub(crate) plain_router: Router,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct ConnectionConfig {
 pub(crate) const HEAD_SIZE: u32 = 32 * 1024;
 
 /// Maximum number of concurrent streams (requests and WebSockets) on one HTTP/2 connection: the
-/// least that RFC 9113 (6.5.2) recommends. Browsers open another connection beyond it.
+/// least that RFC 9113 (6.5.2) recommends. Browsers open another connection for more.
 const MAX_STREAMS: u32 = 100;
 
 /// Receive window of an HTTP/2 stream, in bytes: the default of HTTP/2, which allows 6 Mbit/s at a
@@ -64,10 +64,10 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// so an unread stream never blocks another one. The connection window is ten times that because of
 /// a limit in h2: h2 ends the connection (`too_many_data_frames`) if unread DATA frames below 256
 /// bytes, each counted as 256 bytes minus its length, use up half of the window. With this value 57
-/// WebSockets may stall with messages of 20 bytes from a client that sends a frame for each.
+/// WebSockets may stall while their client sends messages of 20 bytes, each in its own DATA frame.
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
-/// Timeout of the calls in progress when the server stops.
+/// Timeout for gRPC calls in progress to complete when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until the client disconnects, violates the protocol or exceeds a timeout, or the
@@ -78,19 +78,22 @@ pub(crate) async fn serve(
     guard: ConnectionGuard,
     config: ConnectionConfig,
 ) {
-    let client = config.trusted_proxies.read_proxy_header(&mut stream, guard.peer());
-    let guard = match tokio::time::timeout(config.handshake_timeout, client).await {
+    let proxy_header = config.trusted_proxies.read_proxy_header(&mut stream, guard.peer());
+    let guard = match tokio::time::timeout(config.handshake_timeout, proxy_header).await {
         Ok(Ok(client)) => guard.with_client(client),
-        Ok(Err(error)) => return debug!(peer = %guard.peer(), "ended: {error}"),
+        Ok(Err(error)) => return debug!(peer = %guard.peer(), "connection ended: {error}"),
         Err(_) => {
-            return debug!(peer = %guard.peer(), "ended: timed out waiting for the PROXY header");
+            return debug!(
+                peer = %guard.peer(),
+                "connection ended: timed out waiting for the PROXY header"
+            );
         }
     };
     let span = guard.span().clone();
     let served = async {
         match serve_client(stream, router, guard, config).await {
-            Ok(()) => debug!("ended"),
-            Err(error) => debug!("ended: {error:#}"),
+            Ok(()) => debug!("connection ended"),
+            Err(error) => debug!("connection ended: {error:#}"),
         }
     };
     served.instrument(span).await;
@@ -116,22 +119,22 @@ async fn serve_client(
         )
         .await;
     };
-    let opened = tokio::select! {
-        opened = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => opened
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => accepted
             .context("the TLS handshake timed out")?
             .context("the TLS handshake failed")?,
         () = guard.shutdown_begun() => return Ok(()),
     };
-    match opened {
-        SecuredStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
+    match accepted {
+        MaybeTlsStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
             let stream = WriteTimeout::new(*stream, write_timeout);
             serve_http2(stream, router, guard, handshake_timeout, write_timeout).await
         }
-        SecuredStream::Tls(stream) => {
+        MaybeTlsStream::Tls(stream) => {
             serve_http1(WriteTimeout::new(*stream, write_timeout), router, guard, handshake_timeout)
                 .await
         }
-        SecuredStream::Plain(stream) => {
+        MaybeTlsStream::Plain(stream) => {
             serve_http1(
                 WriteTimeout::new(stream, write_timeout),
                 config.plain_router,
@@ -143,19 +146,21 @@ async fn serve_client(
     }
 }
 
-/// A connection to a port that speaks TLS, classified by its first byte.
-enum SecuredStream {
+/// A connection to a TLS port, after the TLS handshake if the client began one.
+enum MaybeTlsStream {
     Tls(Box<TlsStream<TcpStream>>),
     Plain(TcpStream),
 }
 
-async fn accept_tls(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<SecuredStream> {
+/// Performs the TLS handshake, unless the first byte shows that the client does not use TLS.
+async fn accept_tls(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<MaybeTlsStream> {
     let mut first = [plain::TLS_HANDSHAKE];
+    // `first` keeps this value if the client closes without a byte: the TLS handshake then fails.
     stream.peek(&mut first).await?;
     if first == [plain::TLS_HANDSHAKE] {
-        Ok(SecuredStream::Tls(Box::new(tls.accept(stream).await?)))
+        Ok(MaybeTlsStream::Tls(Box::new(tls.accept(stream).await?)))
     } else {
-        Ok(SecuredStream::Plain(stream))
+        Ok(MaybeTlsStream::Plain(stream))
     }
 }
 
@@ -230,7 +235,7 @@ where
         () = resets.reached() => debug!(peer = %guard.peer(), "too many streams were reset"),
     }
     connection.as_mut().graceful_shutdown();
-    // A client that does not end its streams, or never began to speak HTTP/2, is disconnected.
+    // Disconnects a client that does not end its streams, or never began to use HTTP/2.
     tokio::select! {
         result = connection.as_mut() => Ok(result?),
         () = streams.wait_until_idle(idle_timeout, idle_timeout) => Ok(()),
@@ -241,7 +246,7 @@ where
 /// disconnects or the server stops.
 ///
 /// # Errors
-/// As [`serve`].
+/// The reason why the connection ended early; for the log only.
 pub(crate) async fn serve_grpc(
     connection: sockeye_grpc::Connection,
     service: Router,
@@ -261,8 +266,9 @@ pub(crate) async fn serve_grpc(
     Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)
 }
 
-/// Returns the response to a WebSocket on an HTTP/2 stream when the server has no slot for it.
-/// Unlike a connection, a stream cannot wait in the system's accept queue.
+/// Returns the response to the opening handshake of a WebSocket on an HTTP/2 stream when all slots
+/// for connections are in use. Unlike a connection, a stream cannot wait in the system's accept
+/// queue.
 fn no_slot() -> Response {
     let text = "all connections of --max-connections are in use; try again later\n";
     (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response()

@@ -35,7 +35,7 @@ pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<Hos
     let mut allowed: Vec<String> = options.allow_host.clone();
     allowed.extend(listen::name(&options.listen).map(str::to_owned));
     if let Some(cert) = &options.tls_cert {
-        allowed.extend(tls::names(cert)?);
+        allowed.extend(tls::dns_names(cert)?);
     }
     for pattern in &allowed {
         policy =

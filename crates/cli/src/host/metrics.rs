@@ -26,7 +26,8 @@ pub(crate) struct ServerMetrics {
 }
 
 impl ServerMetrics {
-    /// Begins to record. Must be called within the runtime, before the first connection.
+    /// Installs the recorder of the process. Must be called within a Tokio runtime, before the
+    /// first connection.
     ///
     /// # Errors
     /// When the process already has a recorder.

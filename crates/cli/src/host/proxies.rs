@@ -4,10 +4,10 @@ use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
 
 use super::{ClientHeader, Hosting};
 
-/// Returns the trusted proxies of the flags.
+/// Returns the trusted proxies that the flags name.
 ///
 /// # Errors
-/// When a `--trust-proxy` is not a network.
+/// When a `--trust-proxy` is not an IP network.
 pub(crate) fn trusted(flags: &Hosting) -> anyhow::Result<TrustedProxies> {
     let proxies = TrustedProxies::new(&flags.trust_proxy)?.proxy_protocol(flags.proxy_protocol);
     Ok(match flags.client_header {

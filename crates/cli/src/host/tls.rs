@@ -16,12 +16,12 @@ use super::listen;
 /// The name of HTTP/2 in ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// Returns the TLS configuration that the flags ask for, or `None` if the server speaks plain HTTP.
+/// Returns the TLS configuration that the flags request, or `None` if the server speaks plain HTTP.
 /// `bound` is the listening address.
 ///
 /// # Errors
 /// A sentence that names the file, what was expected in it and what was found.
-pub(crate) fn acceptor(
+pub(crate) fn server_config(
     options: &Hosting,
     bound: SocketAddr,
 ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
@@ -50,11 +50,11 @@ fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// Returns the names that the certificate in a file is for, as host patterns.
+/// Returns the DNS names of the certificate in a file, as host patterns.
 ///
 /// # Errors
-/// As [`acceptor`], and when the certificate cannot be parsed.
-pub(crate) fn names(cert: &Path) -> anyhow::Result<Vec<String>> {
+/// As [`server_config`], and when the certificate cannot be parsed.
+pub(crate) fn dns_names(cert: &Path) -> anyhow::Result<Vec<String>> {
     let chain = read_chain(cert)?;
     let first = chain.first().context("no certificate")?;
     let parsed = webpki::EndEntityCert::try_from(first)
@@ -74,7 +74,7 @@ fn self_signed(listen: &str, bound: SocketAddr) -> anyhow::Result<ServerConfig> 
         .with_context(|| format!("cannot generate a certificate for {listen}"))?;
     let key = PrivatePkcs8KeyDer::from(generated.signing_key.serialize_der());
     configure(vec![generated.cert.der().clone()], key.into())
-        .context("cannot use the new certificate")
+        .context("cannot use the generated certificate")
 }
 
 fn configure(
