@@ -231,14 +231,11 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
     /// # Errors
     /// [`HubError::Closed`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<()> {
-        self.reply(&Prepared::new(message))
-    }
-
-    fn reply(&self, message: &Prepared) -> Result<()> {
         if self.is_closed() {
             return Err(HubError::Closed);
         }
-        self.on_replied(message, self.shared.connection.reply(message));
+        let message = Prepared::new(message);
+        self.on_replied(&message, self.shared.connection.reply(&message));
         Ok(())
     }
 

@@ -8,6 +8,8 @@
 mod node;
 mod observer;
 mod random;
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod store;
 mod world;
 
@@ -21,16 +23,11 @@ use world::{Faults, Scenario, World};
 
 const SEEDS: u64 = 300;
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|value| value.parse().expect(variable))
-}
-
 /// Runs many seeds of the scenarios that `draw` draws, and returns their sums.
 fn run(test: &str, seeds: u64, draw: fn(&mut Random) -> Scenario) -> Summary {
-    let one = number("HUB_SIMULATION_SEED");
-    let seeds = number("HUB_SIMULATION_SEEDS").unwrap_or(seeds);
+    let one = simulation::one_seed();
     let mut sum = Summary::default();
-    for seed in one.map_or(0..seeds, |seed| seed..seed + 1) {
+    for seed in simulation::seeds(seeds) {
         let run = || {
             let mut random = Random::new(seed);
             let scenario = draw(&mut random);
@@ -55,7 +52,7 @@ fn run(test: &str, seeds: u64, draw: fn(&mut Random) -> Scenario) -> Summary {
 #[test]
 fn an_observer_gets_the_next_publication_or_a_gap() {
     let sum = run("an_observer_gets_the_next_publication_or_a_gap", SEEDS, world::draw);
-    if number("HUB_SIMULATION_SEED").is_none() {
+    if simulation::one_seed().is_none() {
         assert!(sum.recovered > 0 && sum.not_recovered > 0);
         let reasons = sum.gaps.keys().copied().collect::<Vec<_>>();
         assert_eq!(reasons, ["epoch", "limit", "rolled_back", "trimmed"]);
@@ -89,7 +86,7 @@ fn a_store_that_goes_back_is_found_out() {
         let duration = 20_000;
         Scenario { faults, retention, bounds, duration, pace: 100, ..scenario }
     });
-    if number("HUB_SIMULATION_SEED").is_none() {
+    if simulation::one_seed().is_none() {
         assert!(sum.gaps["rolled_back"] > 0 && sum.recovered > 0);
     }
 }

@@ -1,4 +1,3 @@
-use std::env;
 use std::thread;
 use std::time::Duration;
 
@@ -6,6 +5,7 @@ use sockeye_hub::core::presence::Profile;
 
 use crate::bus::{Bus, Faults};
 use crate::rng::Rng;
+use crate::simulation;
 use crate::world::{Plan, World};
 
 /// Seeds of an ordinary test run. `HUB_SIMULATION_SEEDS` sets another number, and
@@ -28,11 +28,7 @@ const CALM: Duration = Duration::from_secs(25);
 ///   page during the changes are those of the sessions that live; and nodes send only heartbeats.
 #[test]
 fn every_leave_has_a_cause_and_all_nodes_agree_in_the_end() {
-    let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    if let Some(seed) = number("HUB_SIMULATION_SEED") {
-        return Simulation::run(seed);
-    }
-    for seed in 0..number("HUB_SIMULATION_SEEDS").unwrap_or(SEEDS) {
+    for seed in simulation::seeds(SEEDS) {
         Simulation::run(seed);
     }
 }

@@ -7,4 +7,6 @@ mod every_leave_has_a_cause_and_all_nodes_agree_in_the_end;
 mod model;
 mod observer;
 mod rng;
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod world;

@@ -64,12 +64,8 @@ impl Own {
         session: SessionId,
         profile: Profile,
     ) -> Result<(), Full> {
-        let shard = &mut self.shards[shard_of(room)];
-        shard.put(table, now, room, session, &profile)?;
-        shard.number += 1;
-        let number = shard.number;
-        let (room, session) = (room.clone(), session.number);
-        self.record(now, Change { number, room, session, profile: Some(profile) });
+        self.shards[shard_of(room)].put(table, now, room, session, &profile)?;
+        self.record(now, room, session, Some(profile));
         Ok(())
     }
 
@@ -82,25 +78,32 @@ impl Own {
         key: RoomKey,
         session: SessionId,
     ) -> bool {
-        let shard = &mut self.shards[shard_of(room)];
-        if !shard.remove(table, now, room, key, session) {
-            return false;
+        let removed = self.shards[shard_of(room)].remove(table, now, room, key, session);
+        if removed {
+            self.record(now, room, session, None);
         }
-        shard.number += 1;
-        let number = shard.number;
-        let (room, session) = (room.clone(), session.number);
-        self.record(now, Change { number, room, session, profile: None });
-        true
+        removed
     }
 
-    fn record(&mut self, now: Instant, change: Change) {
+    /// Numbers a change, and queues it for the other nodes.
+    fn record(
+        &mut self,
+        now: Instant,
+        room: &RoomName,
+        session: SessionId,
+        profile: Option<Profile>,
+    ) {
+        let shard = &mut self.shards[shard_of(room)];
+        shard.number += 1;
+        let number = shard.number;
         if !self.recording {
             return;
         }
         if self.pending.len() == PENDING_CHANGES {
             self.forget_changes();
         }
-        self.pending.push_back(change);
+        let (room, session) = (room.clone(), session.number);
+        self.pending.push_back(Change { number, room, session, profile });
         self.pending_due.get_or_insert_with(|| now + self.delay);
     }
 
