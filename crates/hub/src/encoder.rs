@@ -68,7 +68,7 @@ pub struct Missed {
 pub enum MissedReason {
     /// The connection took them too slowly.
     Slow,
-    /// They waited for the connection longer than their maximum age.
+    /// The publications waited for the connection longer than their maximum age.
     Expired,
     /// The history does not hold them any more, or never held them.
     Gap(crate::core::history::GapReason),

@@ -68,9 +68,9 @@ pub struct Joined {
     /// The position from which the session receives publications, in rooms with history: all after
     /// it, recovered ones included. `None` in rooms without history.
     pub position: Option<Position>,
-    /// What became of the publications that the session missed.
+    /// The outcome for the publications that the session missed.
     pub recovery: Recovered,
-    /// Whether the session was in the room before. Nothing has changed then.
+    /// `true` if the session was in the room before. Nothing has changed then.
     pub already: bool,
 }
 
@@ -81,7 +81,7 @@ pub enum Recovered {
     NotAsked,
     /// All of them follow.
     All,
-    /// They cannot be had, or not be proven to be all: none of them follows.
+    /// The publications are not all available, or cannot be proven to be: none of them follows.
     Gap(GapReason),
 }
 

@@ -32,7 +32,7 @@ impl Clocks {
     }
 }
 
-/// What was counted since a point in time.
+/// The counts since a point in time.
 #[derive(Debug)]
 pub(crate) struct Measurement {
     server_process: Option<u32>,

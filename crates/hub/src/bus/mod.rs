@@ -30,9 +30,9 @@ pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BusError>> + S
 /// * A room with history has one total order, which the store decides: every subscribed node, the
 ///   publisher's included, receives each stored publication as [`BusEvent::Stored`]. The bus may
 ///   drop, repeat or reorder these events: the node restores the order, and reads what is missing.
-/// * A publication without history reaches the other subscribed nodes as [`BusEvent::Live`], at most
-///   once, in the order of its publisher. The publisher's node does not receive it: it has delivered
-///   the publication already.
+/// * A publication without history reaches the other subscribed nodes as [`BusEvent::Live`], at
+///   most once, in the order of its publisher. The publisher's node does not receive it: it has
+///   delivered the publication already.
 /// * Each room name is taken literally.
 /// * When the link breaks, the bus reports [`BusEvent::Down`], restores the link and the
 ///   subscriptions by itself, and then reports [`BusEvent::Up`].

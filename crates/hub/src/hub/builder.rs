@@ -128,8 +128,8 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Sets the maximum number of publications that a session recovers of a room. Beyond, it is told
-    /// of a gap. Default: 10,000.
+    /// Sets the maximum number of publications that a session recovers of a room. Beyond, it is
+    /// told of a gap. Default: 10,000.
     pub fn recovery_limit(mut self, publications: usize) -> Self {
         self.config.catch_up.limit = publications;
         self
@@ -232,8 +232,8 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Creates the hub, attaches it to its bus, and spawns the tasks of the bus and of the presence,
-    /// which end when the hub, all its sessions and all its rooms are dropped.
+    /// Creates the hub, attaches it to its bus, and spawns the tasks of the bus and of the
+    /// presence, which end when the hub, all its sessions and all its rooms are dropped.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -146,9 +146,9 @@ impl<S: Send + Sync + 'static> Hub<S> {
     /// [`SessionHandle::on_message`], and calls [`SessionHandle::end`] when the connection is over.
     ///
     /// The policies of rooms for slow readers apply once the outlet reports that it is full. A
-    /// [`push::Handle`](sockeye::push::Handle) does so only for its worker's queue of commands: what
-    /// a client does not read beyond [`max_unwritten`](sockeye::push::Server::max_unwritten) is
-    /// dropped by the worker, and this hub does not learn of it.
+    /// [`push::Handle`](sockeye::push::Handle) does so only for its worker's queue of commands:
+    /// what a client does not read beyond [`max_unwritten`](sockeye::push::Server::max_unwritten)
+    /// is dropped by the worker, and this hub does not learn of it.
     pub fn attach(
         &self,
         outlet: impl Outlet + 'static,

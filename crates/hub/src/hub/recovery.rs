@@ -24,7 +24,7 @@ pub(super) struct Recovery {
     pub(super) catch_up: CatchUp,
     /// Notifies the task of the recovery of new input.
     pub(super) input: Arc<Notify>,
-    /// Whether the session has been notified of the outcome; before it, nothing is delivered.
+    /// `true` if the session has been notified of the outcome; before it, nothing is delivered.
     joined: bool,
     /// Receives the outcome.
     outcome: Option<oneshot::Sender<Joined>>,
@@ -32,11 +32,11 @@ pub(super) struct Recovery {
 
 /// The state of a recovery after a step.
 enum Progress {
-    /// It waits for input.
+    /// The recovery waits for input.
     Waits,
-    /// It waits for the session's outbox.
+    /// The recovery waits for the session's outbox.
     NoCapacity,
-    /// It has ended, or the session has left the room.
+    /// The recovery has ended, or the session has left the room.
     Ended,
 }
 

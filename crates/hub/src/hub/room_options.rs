@@ -43,9 +43,9 @@ impl RoomOptions {
     }
 
     /// Sets what happens to publications for members that read too slowly. Default:
-    /// [`DeliveryPolicy::DropOldest`]. Under a policy by key, live publications are delivered without
-    /// their positions, as they may overtake others: a client that returns presents the position of
-    /// its join, and may receive publications that it has had.
+    /// [`DeliveryPolicy::DropOldest`]. Under a policy by key, live publications are delivered
+    /// without their positions, as they may overtake others: a client that returns presents the
+    /// position of its join, and may receive publications that it has had.
     ///
     /// # Panics
     /// For [`DeliveryPolicy::Wait`]: one member would hold up the room for all others.

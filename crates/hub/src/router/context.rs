@@ -17,9 +17,9 @@ use super::{CommandId, CommandName, IntoContent, PushError, Writer};
 ///
 /// # Cancellation
 /// A command is cancelled when its [deadline](Self::deadline) passes, when the client cancels it,
-/// and when the connection ends: the client leaves, or the server shuts down. The router then drops the endpoint's future at its current `await`,
-/// and runs no more of it. Work that must not be left half done belongs into a task of its own,
-/// which may watch [`cancelled`](Self::cancelled):
+/// and when the connection ends: the client leaves, or the server shuts down. The router then drops
+/// the endpoint's future at its current `await`, and runs no more of it. Work that must not be left
+/// half done belongs into a task of its own, which may watch [`cancelled`](Self::cancelled):
 ///
 /// ```
 /// use std::time::Duration;

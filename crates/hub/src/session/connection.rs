@@ -47,7 +47,7 @@ enum SessionOutlet {
 struct Backlog {
     /// Created when the outlet is full for the first time.
     outbox: Option<Box<Outbox<Prepared>>>,
-    /// Whether a pump runs: everything passes through the outbox meanwhile.
+    /// `true` if a pump runs: everything passes through the outbox meanwhile.
     pumping: bool,
     /// The room whose notice or history the pump is about to handle. Reset when the session leaves
     /// the room, as the room may be another one, or joined again, when the pump goes on.
@@ -59,7 +59,7 @@ struct Backlog {
     over: bool,
 }
 
-/// What waits for a session that reads too slowly, beyond its connection's own queue.
+/// The messages that wait for a session that reads too slowly, beyond its connection's own queue.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SessionMetrics {

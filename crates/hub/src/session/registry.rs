@@ -6,8 +6,8 @@ use crate::core::{NodeId, SessionId, UserId};
 
 /// The sessions of this node, by slot, identity and user.
 ///
-/// A session's number is its slot in the low 32 bits, and above them the number of sessions that had
-/// the slot before: no number is used twice.
+/// A session's number is its slot in the low 32 bits, and above them the number of sessions that
+/// had the slot before: no number is used twice.
 #[derive(Debug)]
 pub(crate) struct Registry<S> {
     node: NodeId,

@@ -7,11 +7,11 @@ use crate::core::{Epoch, Position};
 pub struct Ask {
     /// Identifies the question.
     pub token: u64,
-    /// What to ask.
+    /// The question.
     pub question: Question,
 }
 
-/// What a chain asks the store.
+/// A question of a chain to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The position after the newest publication, from the leader. Answered by
@@ -34,7 +34,7 @@ pub enum Question {
 pub struct Read {
     /// The position to prove.
     pub after: Position,
-    /// Whether the store's leader has to answer. Otherwise a replica that lags may.
+    /// `true` if the store's leader has to answer. Otherwise a replica that lags may.
     pub leader: bool,
 }
 

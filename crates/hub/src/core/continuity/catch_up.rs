@@ -33,9 +33,9 @@ use crate::core::{Epoch, Position};
 /// of live publications.
 ///
 /// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live),
-/// [`on_gap`](Self::on_gap) and [`on_checked`](Self::on_checked), in order, and nothing to the session directly. With
-/// [`CatchUpOutput::InStep`] that ends: everything that the chain outputs afterwards goes to the
-/// session directly.
+/// [`on_gap`](Self::on_gap) and [`on_checked`](Self::on_checked), in order, and nothing to the
+/// session directly. With [`CatchUpOutput::InStep`] that ends: everything that the chain outputs
+/// afterwards goes to the session directly.
 #[derive(Debug)]
 pub struct CatchUp {
     config: CatchUpConfig,
@@ -47,11 +47,11 @@ pub struct CatchUp {
     /// The chain's position.
     live: Position,
     held: Held<Entry>,
-    /// Whether a page was accepted: the limit is judged by the first one.
+    /// `true` if a page was accepted: the limit is judged by the first one.
     accepted: bool,
-    /// Whether no gap was told.
+    /// `true` if no gap was told.
     recovered: bool,
-    /// Whether the chain had a gap since the last page was asked for.
+    /// `true` if the chain had a gap since the last page was asked for.
     chain_restarted: bool,
 }
 
@@ -93,7 +93,7 @@ pub enum CatchUpOutput {
     InStep {
         /// The position of the session and the chain.
         position: Position,
-        /// Whether the session has all publications after the position that it presented: no gap
+        /// `true` if the session has all publications after the position that it presented: no gap
         /// was told.
         recovered: bool,
     },
@@ -203,8 +203,8 @@ impl CatchUp {
         }
     }
 
-    /// Handles a check of the chain. A session that still waits for the chain may have seen what the
-    /// store lost since then.
+    /// Handles a check of the chain. A session that still waits for the chain may have seen what
+    /// the store lost since then.
     pub fn on_checked(&mut self) {
         if self.is_waiting_for_chain() {
             self.state = State::Asking { leader: true };

@@ -23,11 +23,11 @@ use crate::core::{Epoch, Position, Tag};
 /// As the question is asked after the publication that raised it arrived, the answer of the store's
 /// leader explains that publication: it is part of the page, or the store has lost it.
 ///
-/// A store that does not tell the tags of predecessors is believed for their offsets, as long as the
-/// connection lasts: whatever takes such a store back has to end its connections. The owner of the
-/// chain calls [`on_disconnected`](Self::on_disconnected) before it hands over an answer that may
-/// come from after the end of the connection, and [`on_reconnected`](Self::on_reconnected) before
-/// what the new connection delivers.
+/// A store that does not tell the tags of predecessors is believed for their offsets, as long as
+/// the connection lasts: whatever takes such a store back has to end its connections. The owner of
+/// the chain calls [`on_disconnected`](Self::on_disconnected) before it hands over an answer that
+/// may come from after the end of the connection, and [`on_reconnected`](Self::on_reconnected)
+/// before what the new connection delivers.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,

@@ -13,7 +13,7 @@ pub struct ReadShare<R> {
     /// In the order in which they asked.
     waiting: Vec<Waiting<R>>,
     under_way: bool,
-    /// Whether the next read begins with the reader that waited longest, rather than with the one
+    /// `true` if the next read begins with the reader that waited longest, rather than with the one
     /// that is furthest behind. In turns, so that nobody starves and pages serve many.
     oldest_next: bool,
 }
@@ -23,7 +23,7 @@ pub struct ReadShare<R> {
 pub struct SharedRead {
     /// The range to read.
     pub range: Range,
-    /// Whether the store's leader has to answer.
+    /// `true` if the store's leader has to answer.
     pub leader: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Shared<R> {
 struct Waiting<R> {
     reader: R,
     read: Read,
-    /// Whether the read under way began after the reader asked.
+    /// `true` if the read under way began after the reader asked.
     joined: bool,
 }
 
@@ -68,8 +68,8 @@ impl<R> ReadShare<R> {
         Shared { readers, read: self.next() }
     }
 
-    /// Removes the readers that match, as those of a session that left. A page that answers nobody is
-    /// still to be handed over.
+    /// Removes the readers that match, as those of a session that left. A page that answers nobody
+    /// is still to be handed over.
     pub fn remove(&mut self, matches: impl Fn(&R) -> bool) {
         self.waiting.retain(|waiting| !matches(&waiting.reader));
     }

@@ -135,8 +135,8 @@ impl Filter {
         Self::new(Expression::Not(Box::new(filter)))
     }
 
-    /// Returns the outermost operation. The values of [`Condition::In`] and [`Condition::NotIn`] are
-    /// sorted, each once.
+    /// Returns the outermost operation. The values of [`Condition::In`] and [`Condition::NotIn`]
+    /// are sorted, each once.
     pub const fn expression(&self) -> &Expression {
         &self.expression
     }

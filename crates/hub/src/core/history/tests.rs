@@ -267,7 +267,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a log is meant to be, without any cleverness: every publication since the beginning.
+/// The model of a log: every publication since the beginning.
 #[derive(Clone, Debug, Default)]
 struct Model {
     /// Tag, size, time of the publication, and whether it was removed.

@@ -29,8 +29,8 @@ use super::RoomKey;
 ///              └─ full: wait, drop (told by a notice in its place), disconnect, or catch up
 /// ```
 ///
-/// * Replies are never dropped. When they exceed [`OutboxLimits::reply_bytes`], the connection is to
-///   be closed with 1013 ([`ReplyOverflow`]).
+/// * Replies are never dropped. When they exceed [`OutboxLimits::reply_bytes`], the connection is
+///   to be closed with 1013 ([`ReplyOverflow`]).
 /// * Publications of a room leave in the order in which they were pushed, except that under
 ///   [`LatestByKey`](DeliveryPolicy::LatestByKey) and [`Conflate`](DeliveryPolicy::Conflate) a
 ///   publication takes the place of the queued one with the same key.

@@ -81,12 +81,12 @@ impl PresenceMessage {
         out.0.freeze()
     }
 
-    /// Decodes a message. Infos are copied: one that shared the memory of its message would keep all
-    /// of it.
+    /// Decodes a message. Infos are copied: one that shared the memory of its message would keep
+    /// all of it.
     ///
     /// # Errors
-    /// If the bytes are no message of this version. They come from other nodes, but nothing is taken
-    /// for granted: any bytes may be given.
+    /// If the bytes are no message of this version. They come from other nodes, but nothing is
+    /// taken for granted: any bytes may be given.
     pub fn decode(bytes: &[u8]) -> Result<Self, PresenceDecodeError> {
         let mut input = Reader(bytes);
         let version = input.byte()?;

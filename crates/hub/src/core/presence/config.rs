@@ -2,7 +2,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The times and bounds of a [`Presence`](super::Presence). All nodes of a hub should have the same.
+/// The times and bounds of a [`Presence`](super::Presence). All nodes of a hub should have the
+/// same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresenceConfig {
     /// Interval of the heartbeats that a node sends. Default: 2 s.
@@ -13,8 +14,8 @@ pub struct PresenceConfig {
     pub lease: Duration,
     /// Time between the end of a user's last session in a room and the moment when the user leaves
     /// the room, and between the end of a room's last session and the moment when the room is
-    /// vacated. A return within this time is not told. Default: 5 s, which covers a reload of a page
-    /// and most reconnects.
+    /// vacated. A return within this time is not told. Default: 5 s, which covers a reload of a
+    /// page and most reconnects.
     pub grace: Duration,
     /// Time for which the changes of a room are gathered into one
     /// [`PresenceDiff`](super::PresenceDiff). Without it, n sessions that join at once cause n²
@@ -37,8 +38,8 @@ pub struct PresenceConfig {
     /// Maximum length of a member's info in bytes. Longer infos are refused with
     /// [`PresenceError::InfoTooLong`](super::PresenceError::InfoTooLong). Default: 4,096.
     pub max_info: usize,
-    /// Maximum number of sessions and users in a [`PresenceDiff`](super::PresenceDiff). Longer diffs
-    /// are divided. Default: 500.
+    /// Maximum number of sessions and users in a [`PresenceDiff`](super::PresenceDiff). Longer
+    /// diffs are divided. Default: 500.
     pub max_diff: usize,
 }
 

@@ -8,9 +8,9 @@ use crate::core::{RoomName, SessionId, UserId};
 /// between does not appear, and neither does one that leaves and returns with the same profile.
 ///
 /// A client that lists the room and applies every diff that it receives afterwards has the presence
-/// of its node. It must take `joined` and `updated` alike as "add or replace", and ignore the joining
-/// of a user that it has and the leaving of a session or user that it does not have: a list may be
-/// ahead of the diffs.
+/// of its node. It must take `joined` and `updated` alike as "add or replace", and ignore the
+/// joining of a user that it has and the leaving of a session or user that it does not have: a list
+/// may be ahead of the diffs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresenceDiff {
     /// The sessions that joined.
@@ -36,8 +36,8 @@ impl PresenceDiff {
     }
 }
 
-/// The difference between the presence of a room and the presence that its diffs have told. Its size
-/// is bounded by those of both.
+/// The difference between the presence of a room and the presence that its diffs have told. Its
+/// size is bounded by those of both.
 #[derive(Debug)]
 pub(super) struct Pending {
     /// The time of the next diff.
@@ -56,7 +56,7 @@ enum SessionChange {
     Updated,
     Left {
         profile: Profile,
-        /// Whether a diff has told this profile.
+        /// `true` if a diff has told this profile.
         told: bool,
     },
 }

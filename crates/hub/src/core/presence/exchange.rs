@@ -225,9 +225,9 @@ impl Presence {
         }
     }
 
-    /// Takes notice of the time. A node that was not called for half a lease was paused: the silence
-    /// of the others may be its own. One that sent no heartbeat for a lease has expired at the
-    /// others.
+    /// Takes notice of the time. A node that was not called for half a lease was paused: the
+    /// silence of the others may be its own. One that sent no heartbeat for a lease has expired at
+    /// the others.
     pub(super) fn observe(&mut self, now: Instant) -> Instant {
         let now = now.max(self.now);
         let pause = now.duration_since(self.now);

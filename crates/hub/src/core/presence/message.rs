@@ -6,9 +6,9 @@ use crate::core::{NodeId, RoomName, SessionId, UserId};
 /// A period in which a node was in touch with the others. A node that was paused or unlinked for a
 /// lease continues with the next incarnation, as other nodes have let its members leave.
 ///
-/// A node whose id is random begins with 0. A process that takes the id of a dead one must begin with
-/// a greater incarnation than any of it; the dead one's members then leave with the first snapshot of
-/// the new process, or a lease after its last heartbeat.
+/// A node whose id is random begins with 0. A process that takes the id of a dead one must begin
+/// with a greater incarnation than any of it; the dead one's members then leave with the first
+/// snapshot of the new process, or a lease after its last heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
@@ -26,7 +26,7 @@ pub struct Profile {
 pub struct Member {
     /// The session.
     pub session: SessionId,
-    /// Its user and its info.
+    /// The user and the info of the member.
     pub profile: Profile,
 }
 
@@ -119,7 +119,7 @@ pub struct Section {
     pub number: u64,
     /// The number of this part, from 0.
     pub part: u32,
-    /// Whether this part is the last.
+    /// `true` if this part is the last.
     pub last: bool,
     /// Members of the shard: room, number of the session on the sender, and profile.
     pub members: Vec<(RoomName, u64, Profile)>,

@@ -5,10 +5,10 @@
 //! only nodes have leases, renewed by heartbeats. A node whose lease ends is dead, and its members
 //! leave at every observer, once each.
 //!
-//! Messages between nodes may be lost, repeated, delayed and reordered. Each node divides its members
-//! into 64 shards by room, and numbers the changes of each shard. A missing number shows a lost
-//! delta; a heartbeat, which has the number and a hash of each shard, shows a lost last one. The
-//! observer then requests a snapshot of that shard, and applies the difference.
+//! Messages between nodes may be lost, repeated, delayed and reordered. Each node divides its
+//! members into 64 shards by room, and numbers the changes of each shard. A missing number shows a
+//! lost delta; a heartbeat, which has the number and a hash of each shard, shows a lost last one.
+//! The observer then requests a snapshot of that shard, and applies the difference.
 //!
 //! ```
 //! # use std::time::Instant;
@@ -84,8 +84,8 @@ use super::{NodeId, RoomName, SessionId, UserId};
 ///
 /// Calls change the state and have no other effect: the driver must [poll](Self::poll_output) all
 /// outputs after each call that takes `now`, and call [`handle_timeout`](Self::handle_timeout) at
-/// [`next_timeout`](Self::next_timeout). `now` is a monotonic clock; an earlier time than that of the
-/// previous call counts as the same.
+/// [`next_timeout`](Self::next_timeout). `now` is a monotonic clock; an earlier time than that of
+/// the previous call counts as the same.
 ///
 /// Outputs are computed when they are polled, from state that is bounded by the configuration. A
 /// driver that polls slowly gets fewer and longer ones.

@@ -5,7 +5,7 @@ use super::diff::TableEvent;
 use super::{PresenceDiff, PresenceMessage};
 use crate::core::{NodeId, RoomName, SessionId};
 
-/// What a [`Presence`](super::Presence) wants its driver to do.
+/// An action that a [`Presence`](super::Presence) asks of its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PresenceOutput {
     /// Send a message to the presence of another node, or of all other nodes.

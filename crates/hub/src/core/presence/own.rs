@@ -27,7 +27,7 @@ pub(super) struct Own {
     pub(super) node: NodeId,
     pub(super) incarnation: Incarnation,
     pub(super) shards: Vec<Shard>,
-    /// Whether changes are recorded for the other nodes.
+    /// `true` if changes are recorded for the other nodes.
     pub(super) recording: bool,
     beat: u64,
     delay: Duration,
@@ -156,8 +156,8 @@ impl Own {
         }
     }
 
-    /// Returns the next delta, if one is due. Deltas are sent early if `report` says that a heartbeat
-    /// is next, and before answers: both tell the numbers of all changes made so far.
+    /// Returns the next delta, if one is due. Deltas are sent early if `report` says that a
+    /// heartbeat is next, and before answers: both tell the numbers of all changes made so far.
     pub(super) fn poll_delta(&mut self, now: Instant, report: bool) -> Option<PresenceMessage> {
         let due = self.pending_due? <= now || report || !self.asked.is_empty();
         if !due {

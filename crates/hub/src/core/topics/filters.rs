@@ -6,7 +6,8 @@ use crate::core::filter::Filter;
 use super::capacity::shrink;
 
 /// The filters of a room's members, by the places of those that have one. Equal filters are kept
-/// once, so that a publication is matched once by each distinct filter, however many members have it.
+/// once, so that a publication is matched once by each distinct filter, however many members have
+/// it.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     /// The slot of the filter at each place.

@@ -29,8 +29,9 @@ use room_slab::RoomSlab;
 /// The members of rooms and the rooms of members, on one node or one worker.
 ///
 /// A room exists while it has members. Each operation takes amortised constant time, also in a room
-/// of a million members and for a member of a hundred thousand rooms; [`leave_all`](Self::leave_all)
-/// takes it for each room left. Memory is given back when members leave.
+/// of a million members and for a member of a hundred thousand rooms;
+/// [`leave_all`](Self::leave_all) takes it for each room left. Memory is given back when members
+/// leave.
 ///
 /// ```
 /// use sockeye_hub::core::RoomName;
@@ -84,9 +85,9 @@ pub struct Limits {
 pub struct Joined {
     /// The room that the member is in now.
     pub room: RoomKey,
-    /// Whether the room was empty before: a bus has to be subscribed to it.
+    /// `true` if the room was empty before: a bus has to be subscribed to it.
     pub first_in_room: bool,
-    /// Whether the member was in the room before. Nothing has changed then, also not its filter.
+    /// `true` if the member was in the room before. Nothing has changed then, also not its filter.
     pub already: bool,
 }
 
@@ -113,7 +114,8 @@ pub struct Counts {
 }
 
 /// A room's key by its name. The hash is kept, so that growing the table does not read the names,
-/// and the name, which the room has too, so that a search does not wait for the room's memory first.
+/// and the name, which the room has too, so that a search does not wait for the room's memory
+/// first.
 #[derive(Debug)]
 struct NameEntry {
     hash: u32,

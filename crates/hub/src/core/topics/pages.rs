@@ -2,8 +2,8 @@
 const PAGE: u32 = u64::BITS;
 
 /// A sparse array: values by `u32` keys that are dense on the whole. Values live in pages of 64; a
-/// page is allocated with its first value and freed with its last. Growth moves no value. What stays
-/// allocated for each page up to the highest one ever used is a pointer.
+/// page is allocated with its first value and freed with its last. Growth moves no value. What
+/// stays allocated for each page up to the highest one ever used is a pointer.
 #[derive(Debug)]
 pub(super) struct Pages<T> {
     pages: Vec<Option<Box<Page<T>>>>,

@@ -2,8 +2,9 @@ use super::RoomKey;
 use super::pages::Pages;
 use super::room::Room;
 
-/// The occupied rooms. Gives each room a key; keys of rooms that became empty are given again before
-/// new ones, so that keys stay below the highest number of rooms so far, rounded up to a page.
+/// The occupied rooms. Gives each room a key; keys of rooms that became empty are given again
+/// before new ones, so that keys stay below the highest number of rooms so far, rounded up to a
+/// page.
 #[derive(Debug)]
 pub(super) struct RoomSlab {
     rooms: Pages<Room>,

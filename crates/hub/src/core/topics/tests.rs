@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::filter::Condition;
 
-/// What [`Topics`] does, as plainly as possible.
+/// A plain model of [`Topics`].
 #[derive(Debug, Default)]
 struct Model {
     rooms: BTreeMap<u32, BTreeMap<u32, Option<Arc<Filter>>>>,

@@ -7,7 +7,8 @@ use crate::router::{CommandId, CommandName, Content, EncodeError, Failure, Failu
 /// The length of type, length and `who`, in bytes.
 const HEADER_LENGTH: usize = 12;
 
-/// Default of [`Packets::max_length`]: that of the bytes of all unfinished commands of a connection.
+/// Default of [`Packets::max_length`]: that of the bytes of all unfinished commands of a
+/// connection.
 const DEFAULT_MAX_LENGTH: u32 = 1 << 20;
 
 /// Commands as packets of a binary message: one or several in each.

@@ -50,7 +50,8 @@ fn bodies() -> impl Strategy<Value = PresenceBody> {
 }
 
 proptest! {
-    /// Whatever the other nodes send, nothing panics, and with their deaths all their members leave.
+    /// Whatever the other nodes send, nothing panics, and with their deaths all their members
+    /// leave.
     #[test]
     fn any_messages_are_handled(
         messages in vec((0..3_u64, 0..3_u64, bodies(), 0..900_u64), 0..60),

@@ -23,7 +23,7 @@ fn profile(user: &str, info: &'static str) -> Profile {
 struct Pair {
     now: Instant,
     nodes: [Presence; 2],
-    /// Whether messages of a node are lost.
+    /// `true` if messages of a node are lost.
     lost: [bool; 2],
     /// The outputs of each node that are no messages.
     outputs: [Vec<PresenceOutput>; 2],
