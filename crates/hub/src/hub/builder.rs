@@ -7,6 +7,7 @@ use sockeye::{Error, Message};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::hooks::Hooks;
+use super::questions::MAX_ASKERS;
 use super::rooms::Rooms;
 use super::{Hub, RoomOptions, Shared, broadcast, bus_task, presence};
 use crate::bus::{Bus, Local, events};
@@ -28,10 +29,6 @@ const EVENTS: usize = 65_536;
 /// The number of joins and leaves of other nodes that wait: more are dropped. Chosen: commands come
 /// from programs, one for many sessions.
 const MAX_MEMBERSHIP_COMMANDS: usize = 1024;
-
-/// The number of questions about histories that a node asks its bus at a time. Chosen: enough to
-/// use a broker in another data centre, and few enough that none times out in its queue.
-const BUS_PERMITS: usize = 128;
 
 /// The settings of a [`Hub`].
 pub struct Builder<S> {
@@ -251,7 +248,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             config: self.config,
             hooks: self.hooks,
             presence: Mutex::new(self.presence),
-            bus_permits: Semaphore::new(BUS_PERMITS),
+            bus_permits: Semaphore::new(MAX_ASKERS),
             presence_work: Arc::new(Notify::new()),
             registry: RwLock::new(Registry::new(node)),
         });

@@ -51,7 +51,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             }
             BusEvent::Stored { room, epoch, entry } => self.on_stored(&room, epoch, entry),
             BusEvent::Message { bytes, .. } => self.on_message(&bytes),
-            BusEvent::Lost { .. } => self.on_reconnected(),
+            BusEvent::Lost { .. } => self.on_lost(),
             BusEvent::Down => {
                 self.on_disconnected();
                 self.presence().handle_link_down(Instant::now());

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use super::Shared;
 use super::fan_out::Place;
-use super::rooms::Rooms;
+use super::rooms::{RoomQuestion, Rooms};
 use crate::bus::{BusError, Source};
 use crate::core::continuity::{Ask, ChainOutput, Question, Received};
 use crate::core::history::{Entry, Gap, Limit, Page};
@@ -30,58 +30,74 @@ impl<S: Send + Sync + 'static> Shared<S> {
         match chain.on_publication(Instant::now(), epoch, entry) {
             Received::Deliver(entry) => self.deliver(&mut rooms, room, after, &entry, epoch),
             Received::Repeated | Received::Held => {}
-            Received::Ask(ask) => self.ask(room, ask),
+            Received::Ask(ask) => self.ask(&mut rooms, room, ask),
         }
     }
 
     /// Stops delivery in all rooms with history, as the link of the bus broke.
     pub(super) fn on_disconnected(&self) {
-        for (_, chain) in self.rooms().chains() {
+        let mut rooms = self.rooms();
+        for chain in rooms.chains() {
             chain.on_disconnected();
         }
+        rooms.questions.cancel_all();
     }
 
-    /// Checks all rooms, as the link of the bus was restored, or events were lost.
+    /// Checks all rooms, as the link of the bus was restored.
     pub(super) fn on_reconnected(self: &Arc<Self>) {
-        let now = Instant::now();
-        for (room, chain) in self.rooms().chains() {
-            self.ask(room, chain.on_reconnected(now));
-        }
+        self.begin_round(&mut self.rooms(), Instant::now());
+    }
+
+    /// Checks all rooms soon, as events were lost: events that are lost in the meantime make no
+    /// further round.
+    pub(super) fn on_lost(&self) {
+        self.rooms().request_round();
     }
 
     /// Checks the rooms that were silent for long, and repeats unanswered questions. Returns when
     /// to call it again.
     pub(super) fn check_rooms(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         let mut rooms = self.rooms();
+        if rooms.questions.take_round(now) {
+            self.begin_round(&mut rooms, now);
+        }
         while let Some(room) = rooms.take_due(now) {
+            // The answer plans the next check. A question that waits long is not to be repeated:
+            // its answer would be one to an earlier question.
+            if rooms.questions.is_busy(&room) {
+                continue;
+            }
             let Some(chain) = rooms.state_mut(&room).and_then(|state| state.chain.as_mut()) else {
                 continue;
             };
-            if let Some(ask) = chain.on_timeout(now) {
-                self.ask(&room, ask);
-            }
+            let ask = chain.on_timeout(now);
             let at = chain.next_timeout();
+            if let Some(ask) = ask {
+                self.ask(&mut rooms, &room, ask);
+            }
             rooms.check_at(at, room);
         }
         rooms.next_check()
     }
 
-    /// Asks the store on behalf of a room's chain.
-    fn ask(self: &Arc<Self>, room: &RoomName, ask: Ask) {
-        let (hub, room) = (self.clone(), room.clone());
-        tokio::spawn(async move {
-            let permit = hub.bus_permits.acquire().await;
-            let answer = hub.answer(&room, ask.question).await;
-            drop(permit);
-            hub.on_answer(&room, ask.token, answer);
-        });
+    fn begin_round(self: &Arc<Self>, rooms: &mut Rooms, now: Instant) {
+        for _ in 0..rooms.begin_round(now) {
+            tokio::spawn(ask_store(self.clone()));
+        }
     }
 
-    async fn answer(&self, room: &RoomName, question: Question) -> Result<Answer, BusError> {
-        let options = self.options(room);
+    /// Asks the store on behalf of a room's chain.
+    fn ask(self: &Arc<Self>, rooms: &mut Rooms, room: &RoomName, ask: Ask) {
+        if rooms.questions.ask(room, ask) {
+            tokio::spawn(ask_store(self.clone()));
+        }
+    }
+
+    async fn answer(&self, question: &RoomQuestion) -> Result<Answer, BusError> {
+        let room = &question.room;
         // Only rooms with history have a chain.
-        let retention = &options.retention.unwrap_or_default();
-        match question {
+        let retention = &question.options.retention.unwrap_or_default();
+        match question.ask.question {
             Question::Top => self.bus.top(room, retention).await.map(Answer::Top),
             Question::Read(read) => {
                 let source = if read.leader { Source::Leader } else { Source::Any };
@@ -95,8 +111,21 @@ impl<S: Send + Sync + 'static> Shared<S> {
     }
 
     fn on_answer(self: &Arc<Self>, room: &RoomName, token: u64, answer: Result<Answer, BusError>) {
-        let now = Instant::now();
         let mut rooms = self.rooms();
+        if rooms.questions.on_answer(room) {
+            self.handle_answer(&mut rooms, room, token, answer);
+        }
+        rooms.settle_question(room);
+    }
+
+    fn handle_answer(
+        self: &Arc<Self>,
+        rooms: &mut Rooms,
+        room: &RoomName,
+        token: u64,
+        answer: Result<Answer, BusError>,
+    ) {
+        let now = Instant::now();
         let Some(chain) = rooms.state_mut(room).and_then(|state| state.chain.as_mut()) else {
             return;
         };
@@ -109,9 +138,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 ChainOutput::default()
             }
         };
-        let at = chain.next_timeout();
-        rooms.check_at(at, room.clone());
-        self.carry_out_chain(&mut rooms, room, after, output);
+        self.carry_out_chain(rooms, room, after, output);
     }
 
     /// Carries out what a chain has decided. `after` is its position before.
@@ -141,7 +168,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             }
         }
         if let Some(ask) = output.ask {
-            self.ask(room, ask);
+            self.ask(rooms, room, ask);
         }
     }
 
@@ -180,5 +207,17 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 self.notify_missed(session, room, gap);
             }
         }
+    }
+}
+
+/// Asks the store the questions of the rooms, until none waits.
+async fn ask_store<S: Send + Sync + 'static>(hub: Arc<Shared<S>>) {
+    loop {
+        // The question is taken afterwards, so that it is the room's latest.
+        let permit = hub.bus_permits.acquire().await;
+        let Some(question) = hub.rooms().take_question() else { return };
+        let answer = hub.answer(&question).await;
+        drop(permit);
+        hub.on_answer(&question.room, question.ask.token, answer);
     }
 }

@@ -9,6 +9,7 @@ mod hooks;
 mod joining;
 mod presence;
 mod publishing;
+mod questions;
 mod recovery;
 mod room_options;
 mod rooms;
@@ -77,7 +78,7 @@ pub(crate) struct Shared<S> {
     membership_commands: mpsc::Sender<Command>,
     /// Locked after `rooms` where both are locked.
     presence: Mutex<Presence>,
-    /// Bounds the number of questions to the store at a time, as all rooms ask after an outage.
+    /// Bounds the number of questions and reads at a time, as all rooms ask after an outage.
     bus_permits: Semaphore,
     /// Notifies the task of the presence of new outputs.
     presence_work: Arc<Notify>,

@@ -8,8 +8,9 @@ use tokio::sync::Notify;
 
 use super::RoomOptions;
 use super::following::PAGE;
+use super::questions::Questions;
 use super::recovery::Recovery;
-use crate::core::continuity::{Chain, ChainConfig, ReadShare};
+use crate::core::continuity::{Ask, Chain, ChainConfig, ReadShare};
 use crate::core::topics::{Left, Limits, MemberKey, Topics};
 use crate::core::{Position, RoomName};
 use crate::random;
@@ -25,6 +26,7 @@ pub(crate) struct Rooms {
     pub(super) states: HashMap<RoomName, RoomState>,
     /// The number of recoveries in all rooms.
     pub(super) recoveries: usize,
+    pub(super) questions: Questions,
     /// Rooms that may have become unused, for the task of the bus to unsubscribe from.
     unused: Vec<RoomName>,
     /// The rooms with history, by the time at which to look after their chains.
@@ -51,6 +53,14 @@ pub(super) struct RoomState {
     pins: usize,
 }
 
+/// A question of a room's chain to the store.
+#[derive(Debug)]
+pub(super) struct RoomQuestion {
+    pub(super) room: RoomName,
+    pub(super) options: Arc<RoomOptions>,
+    pub(super) ask: Ask,
+}
+
 /// The subscription of this node to a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Subscription {
@@ -67,6 +77,7 @@ impl Rooms {
             topics: Topics::new(limits),
             states: HashMap::new(),
             recoveries: 0,
+            questions: Questions::default(),
             unused: Vec::new(),
             checks: BinaryHeap::new(),
             work,
@@ -86,8 +97,8 @@ impl Rooms {
         self.states.get(room)?.chain.as_ref()?.position()
     }
 
-    pub(super) fn chains(&mut self) -> impl Iterator<Item = (&RoomName, &mut Chain)> {
-        self.states.iter_mut().filter_map(|(room, state)| Some((room, state.chain.as_mut()?)))
+    pub(super) fn chains(&mut self) -> impl Iterator<Item = &mut Chain> {
+        self.states.values_mut().filter_map(|state| state.chain.as_mut())
     }
 
     /// Makes a chain follow a room. Returns the token of the question for the room's top.
@@ -95,10 +106,58 @@ impl Rooms {
         let jitter = Duration::from_millis(random::bits() % MAX_JITTER);
         let config = ChainConfig { jitter, ..ChainConfig::default() };
         let (chain, ask) = Chain::new(now, config);
+        // The tokens of another chain mean other questions.
+        if self.questions.cancel(room) {
+            self.work.notify_one();
+        }
         if let Some(state) = self.states.get_mut(room) {
             state.chain = Some(chain);
         }
         ask.token
+    }
+
+    /// Makes all chains check their positions. Returns the number of tasks to start that ask.
+    pub(super) fn begin_round(&mut self, now: Instant) -> usize {
+        let Self { states, questions, .. } = self;
+        let mut starts = 0;
+        for (room, state) in states {
+            if let Some(chain) = &mut state.chain {
+                let ask = chain.on_reconnected(now);
+                starts += usize::from(questions.ask_in_round(room, ask));
+            }
+        }
+        starts
+    }
+
+    /// Requests a check of all chains from the task of the bus.
+    pub(super) fn request_round(&mut self) {
+        self.questions.request_round();
+        self.work.notify_one();
+    }
+
+    /// Takes the next question for a task that asks; `None` ends the task.
+    pub(super) fn take_question(&mut self) -> Option<RoomQuestion> {
+        while let Some((room, ask)) = self.questions.take() {
+            let state = self.states.get(&room).filter(|state| state.chain.is_some());
+            if let Some(state) = state {
+                return Some(RoomQuestion { options: state.options.clone(), room, ask });
+            }
+            // The room was unsubscribed from meanwhile.
+            self.questions.on_answer(&room);
+            self.settle_question(&room);
+        }
+        None
+    }
+
+    /// Plans what follows an answer.
+    pub(super) fn settle_question(&mut self, room: &RoomName) {
+        if self.questions.settle(room) {
+            self.work.notify_one();
+        }
+        let chain = self.states.get(room).and_then(|state| state.chain.as_ref());
+        if let Some(at) = chain.map(Chain::next_timeout) {
+            self.check_at(at, room.clone());
+        }
     }
 
     /// Looks after the chain of a room at a time, or earlier.
@@ -127,7 +186,7 @@ impl Rooms {
 
     /// Takes a room whose chain is to be looked after.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<RoomName> {
-        while self.next_check().is_some_and(|at| at <= now) {
+        while self.checks.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Reverse((at, room)) = self.checks.pop()?;
             let Some(state) = self.states.get_mut(&room) else { continue };
             // An entry that an earlier one has replaced is skipped.
@@ -139,8 +198,10 @@ impl Rooms {
         None
     }
 
+    /// Returns when the rooms are to be checked next.
     pub(super) fn next_check(&self) -> Option<Instant> {
-        self.checks.peek().map(|Reverse((at, _))| *at)
+        let check = self.checks.peek().map(|Reverse((at, _))| *at);
+        [check, self.questions.next_round()].into_iter().flatten().min()
     }
 
     /// Keeps the state of a room, which `options` creates if there is none, until

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod gated;
 mod support;
 
 mod a_message_published_to_a_room_reaches_its_members;
 mod a_session_recovers_what_it_missed;
 mod a_slow_session_is_treated_by_the_policy_of_the_room;
+mod all_rooms_are_checked_after_an_outage;
 mod an_ended_session_changes_nothing;
 mod clients_over_tcp_form_a_chat;
 mod every_member_receives_the_room_in_one_order;
