@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -9,12 +10,13 @@ use super::BusEvent;
 ///
 /// The channel holds up to `capacity` events. What a node does not take in time is dropped and
 /// counted, and the node receives [`BusEvent::Lost`] in its place: publications with history are
-/// then read from the history, and publications without history are lost.
+/// then read from the history, and publications without history are lost. The last state of the
+/// link, [`BusEvent::Down`] or [`BusEvent::Up`], is never lost.
 pub fn events(capacity: usize) -> (EventSender, EventReceiver) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
     let lost = Arc::new(Lost::default());
     let sender = EventSender { sender, lost: lost.clone() };
-    (sender, EventReceiver { receiver, lost, next: None })
+    (sender, EventReceiver { receiver, lost, next: VecDeque::new() })
 }
 
 /// The events that were dropped and not reported yet.
@@ -22,6 +24,25 @@ pub fn events(capacity: usize) -> (EventSender, EventReceiver) {
 struct Lost {
     events: AtomicU64,
     reported: Notify,
+    /// The events of the link among them that are reported all the same: none, `Down`, or `Down`
+    /// and `Up`.
+    link: Mutex<Vec<BusEvent>>,
+}
+
+impl Lost {
+    /// Keeps an event of the link. An `Up` follows a `Down`, which may have been delivered before.
+    fn keep_link_event(&self, event: &BusEvent) {
+        let events = match event {
+            BusEvent::Down => vec![BusEvent::Down],
+            BusEvent::Up => vec![BusEvent::Down, BusEvent::Up],
+            _ => return,
+        };
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = events;
+    }
+
+    fn take_link_events(&self) -> Vec<BusEvent> {
+        std::mem::take(&mut *self.link.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The sending half of a channel of [`events`], which a bus keeps for each node.
@@ -37,7 +58,8 @@ impl EventSender {
     pub fn send(&self, event: BusEvent) -> bool {
         match self.sender.try_send(event) {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(mpsc::error::TrySendError::Full(event)) => {
+                self.lost.keep_link_event(&event);
                 self.lost.events.fetch_add(1, Ordering::Release);
                 self.lost.reported.notify_one();
                 true
@@ -57,8 +79,8 @@ impl EventSender {
 pub struct EventReceiver {
     receiver: mpsc::Receiver<BusEvent>,
     lost: Arc<Lost>,
-    /// An event that follows the report of lost ones.
-    next: Option<BusEvent>,
+    /// The events that follow the report of lost ones.
+    next: VecDeque<BusEvent>,
 }
 
 impl EventReceiver {
@@ -67,7 +89,7 @@ impl EventReceiver {
     /// # Cancel safety
     /// No event is lost.
     pub async fn recv(&mut self) -> Option<BusEvent> {
-        if let Some(event) = self.next.take() {
+        if let Some(event) = self.next.pop_front() {
             return Some(event);
         }
         loop {
@@ -79,7 +101,8 @@ impl EventReceiver {
                 (0, Some(event)) => return event,
                 (0, None) => {}
                 (events, event) => {
-                    self.next = event.flatten();
+                    let queued = event.flatten().into_iter();
+                    self.next = queued.chain(self.lost.take_link_events()).collect();
                     return Some(BusEvent::Lost { events });
                 }
             }
@@ -88,7 +111,7 @@ impl EventReceiver {
 
     /// Returns the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<BusEvent> {
-        self.next.take().or_else(|| self.receiver.try_recv().ok())
+        self.next.pop_front().or_else(|| self.receiver.try_recv().ok())
     }
 }
 
@@ -126,5 +149,25 @@ mod tests {
         assert_eq!(number(receiver.recv().await), 9);
         drop(receiver);
         assert!(!sender.send(message(0)));
+    }
+
+    #[tokio::test]
+    async fn the_state_of_the_link_is_not_lost() {
+        let (sender, mut receiver) = events(1);
+        sender.send(message(0));
+        sender.send(BusEvent::Down);
+        sender.send(BusEvent::Up);
+        let mut found = Vec::new();
+        for _ in 0..4 {
+            found.push(receiver.recv().await);
+        }
+        let link = found.iter().flatten().filter_map(|event| match event {
+            BusEvent::Down => Some("down"),
+            BusEvent::Up => Some("up"),
+            _ => None,
+        });
+        assert_eq!(link.collect::<Vec<_>>(), ["down", "up"]);
+        sender.send(message(1));
+        assert_eq!(number(receiver.recv().await), 1);
     }
 }
