@@ -2,6 +2,7 @@ use std::fmt;
 
 use sockeye::Message;
 
+use crate::core::history::{Gap, GapReason};
 use crate::core::presence::PresenceDiff;
 use crate::core::{Position, Publication, RoomName};
 use crate::room::Joined;
@@ -11,6 +12,13 @@ use crate::room::Joined;
 /// A publication is encoded once for all members with the same encoder, and its frame is shared by
 /// all their connections. Notices are encoded for each session; those that a protocol does not have
 /// are not sent. The methods run while the room is locked: they must not block, or call the hub.
+///
+/// # Panics
+/// A panic is logged and counted by [`Hub::panics`](crate::Hub::panics), and does not reach other
+/// sessions. A publication whose encoding panics is skipped for the sessions with this encoder,
+/// which are told so by [`missed`](Self::missed); a message or a change of the presence is skipped
+/// without a notice. A session whose [`joined`](Self::joined) or [`missed`](Self::missed) notice
+/// panics is closed with 1011.
 #[allow(unused_variables, reason = "the defaults ignore what they are given")]
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     /// Encodes a publication. Default: its message as it is.
@@ -62,6 +70,13 @@ pub struct Missed {
     pub position: Option<Position>,
 }
 
+impl From<Gap> for Missed {
+    fn from(gap: Gap) -> Self {
+        let reason = MissedReason::Gap(gap.reason);
+        Self { reason, count: None, position: Some(gap.position) }
+    }
+}
+
 /// The cause of missed publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,8 +85,10 @@ pub enum MissedReason {
     Slow,
     /// The publications waited for the connection longer than their maximum age.
     Expired,
+    /// The session's [`Encoder`] panicked.
+    Panicked,
     /// The history does not hold them any more, or never held them.
-    Gap(crate::core::history::GapReason),
+    Gap(GapReason),
 }
 
 /// The encoder that sends the message of each publication as it is, and no notices.

@@ -31,6 +31,9 @@ pub enum HubError {
     Usage(UsageError),
     /// The bus failed.
     Bus(BusError),
+    /// A function of the application panicked: a hook, or the one of
+    /// [`Builder::rooms`](crate::Builder::rooms). The panic was logged.
+    Panicked,
 }
 
 /// A refusal by the application, with a code of its own and a text for the client.
@@ -60,6 +63,7 @@ impl fmt::Display for HubError {
             Self::Closed => f.write_str("the session is over"),
             Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
             Self::Bus(error) => error.fmt(f),
+            Self::Panicked => f.write_str("a function of the application panicked"),
         }
     }
 }

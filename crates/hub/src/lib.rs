@@ -70,6 +70,7 @@ mod disconnect;
 mod encoder;
 mod error;
 mod hub;
+mod panics;
 mod random;
 mod room;
 pub mod router;

@@ -6,7 +6,7 @@ use sockeye::{CloseCode, CloseFrame, Message};
 use tokio::sync::mpsc;
 
 use super::command::{Action, Command, Envelope};
-use super::fan_out::Encoded;
+use super::fan_out::{Encoded, Encoding};
 use super::{Hub, Shared};
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::error::Result;
@@ -240,9 +240,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
         sessions: impl IntoIterator<Item = &'a Arc<SessionShared<S>>>,
         message: &Message,
     ) {
-        let mut encoded = Encoded::new(|encoder| Some(encoder.message(message)));
+        let mut encoded = Encoded::new(&self.panics, |encoder| Some(encoder.message(message)));
         for session in sessions {
-            if let Some(message) = encoded.for_encoder(session.connection.encoder()) {
+            if let Encoding::Message(message) = encoded.for_encoder(session.connection.encoder()) {
                 spawn_pump(self, session, session.connection.reply(message));
             }
         }

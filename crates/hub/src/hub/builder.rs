@@ -19,6 +19,7 @@ use crate::core::{NodeId, RoomName};
 use crate::disconnect::Disconnect;
 use crate::encoder::{Encoder, Plain};
 use crate::error::Denied;
+use crate::panics::Panics;
 use crate::random;
 use crate::session::{Registry, SessionHandle};
 
@@ -31,6 +32,11 @@ const EVENTS: usize = 65_536;
 const MAX_MEMBERSHIP_COMMANDS: usize = 1024;
 
 /// The settings of a [`Hub`].
+///
+/// # Panics of hooks
+/// A hook that panics is logged and counted by [`Hub::panics`], and affects nothing but its session,
+/// whose connection is closed with 1011 (internal error), or its call, which fails with
+/// [`HubError::Panicked`](crate::HubError::Panicked).
 pub struct Builder<S> {
     node: NodeId,
     presence: Presence,
@@ -247,6 +253,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             rooms: Mutex::new(Rooms::new(self.config.limits, work.clone())),
             config: self.config,
             hooks: self.hooks,
+            panics: Panics::default(),
             presence: Mutex::new(self.presence),
             bus_permits: Semaphore::new(MAX_ASKERS),
             presence_work: Arc::new(Notify::new()),

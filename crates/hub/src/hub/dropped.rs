@@ -24,6 +24,6 @@ impl<S> Shared<S> {
             _ => MissedReason::Slow,
         };
         let missed = Missed { reason, count: Some(dropped.count), position: dropped.up_to };
-        session.connection.encoder().missed(&room, &missed).map(Prepared::new)
+        self.encode_notice(session, |encoder| encoder.missed(&room, &missed))
     }
 }

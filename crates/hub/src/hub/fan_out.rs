@@ -6,29 +6,49 @@ use super::Shared;
 use super::rooms::Rooms;
 use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, Publication, RoomName};
-use crate::encoder::{Delivery, Encoder};
-use crate::session::spawn_pump;
+use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
+use crate::panics::Panics;
+use crate::session::{SessionShared, spawn_pump};
 
 /// A message that is encoded once for each encoder.
-pub(super) struct Encoded<F> {
+pub(super) struct Encoded<'a, F> {
+    panics: &'a Panics,
     encode: F,
     /// One, but for hubs that serve several protocols.
-    messages: Vec<(Arc<dyn Encoder>, Option<Prepared>)>,
+    messages: Vec<(Arc<dyn Encoder>, Encoding)>,
 }
 
-impl<F: FnMut(&dyn Encoder) -> Option<Message>> Encoded<F> {
-    pub(super) fn new(encode: F) -> Self {
-        Self { encode, messages: Vec::new() }
+/// The result of an encoder.
+#[derive(Debug)]
+pub(super) enum Encoding {
+    Message(Prepared),
+    /// The encoder's protocol does not have such a message.
+    None,
+    Panicked,
+}
+
+impl<'a, F: FnMut(&dyn Encoder) -> Option<Message>> Encoded<'a, F> {
+    pub(super) fn new(panics: &'a Panics, encode: F) -> Self {
+        Self { panics, encode, messages: Vec::new() }
     }
 
-    pub(super) fn for_encoder(&mut self, encoder: &Arc<dyn Encoder>) -> Option<&Prepared> {
+    pub(super) fn for_encoder(&mut self, encoder: &Arc<dyn Encoder>) -> &Encoding {
         let known = self.messages.iter().position(|(known, _)| Arc::ptr_eq(known, encoder));
         let index = known.unwrap_or_else(|| {
-            let message = (self.encode)(&**encoder).map(Prepared::new);
+            let message = encode(self.panics, || (self.encode)(&**encoder));
             self.messages.push((encoder.clone(), message));
             self.messages.len() - 1
         });
-        self.messages[index].1.as_ref()
+        &self.messages[index].1
+    }
+}
+
+/// Calls an encoder.
+fn encode(panics: &Panics, call: impl FnOnce() -> Option<Message>) -> Encoding {
+    match panics.contain("an encoder", call) {
+        Some(Some(message)) => Encoding::Message(Prepared::new(message)),
+        Some(None) => Encoding::None,
+        None => Encoding::Panicked,
     }
 }
 
@@ -57,7 +77,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
         // that resumed after it would never receive them.
         let told = position.filter(|_| !state.options.policy.is_by_key());
         let delivery = Delivery { room: name, publication, position: told };
-        let mut encoded = Encoded::new(|encoder| Some(encoder.publication(&delivery)));
+        let mut encoded =
+            Encoded::new(&self.panics, |encoder| Some(encoder.publication(&delivery)));
         let key = state.options.key(publication);
         let registry = self.registry();
         let matching = rooms.topics.members_with_filter(room, &publication.tags);
@@ -68,8 +89,13 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 continue;
             }
             let Some(session) = registry.by_slot(member.0) else { continue };
-            let Some(payload) = encoded.for_encoder(session.connection.encoder()) else {
-                continue;
+            let payload = match encoded.for_encoder(session.connection.encoder()) {
+                Encoding::Message(payload) => payload,
+                Encoding::None => continue,
+                Encoding::Panicked => {
+                    self.notify_missed(session, name, &Missed::panicked(told));
+                    continue;
+                }
             };
             let queued = QueuedPublication {
                 room,
@@ -82,5 +108,53 @@ impl<S: Send + Sync + 'static> Shared<S> {
             let delivered = session.connection.deliver(queued, state.options.policy);
             spawn_pump(self, session, delivered);
         }
+    }
+
+    /// Encodes a notice for one session and sends it.
+    pub(super) fn notify(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        encode: impl FnOnce(&dyn Encoder) -> Option<Message>,
+    ) {
+        if let Some(notice) = self.encode_notice(session, encode) {
+            spawn_pump(self, session, session.connection.reply(&notice));
+        }
+    }
+
+    /// Notifies a session of missed publications.
+    pub(super) fn notify_missed(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        missed: &Missed,
+    ) {
+        self.notify(session, |encoder| encoder.missed(room, missed));
+    }
+}
+
+impl<S> Shared<S> {
+    /// Encodes a notice for one session. If its encoder panics, the session misses what it has to
+    /// know: its connection is closed with 1011.
+    pub(super) fn encode_notice(
+        &self,
+        session: &SessionShared<S>,
+        call: impl FnOnce(&dyn Encoder) -> Option<Message>,
+    ) -> Option<Prepared> {
+        let connection = &session.connection;
+        match encode(&self.panics, || call(&**connection.encoder())) {
+            Encoding::Message(notice) => Some(notice),
+            Encoding::None => None,
+            Encoding::Panicked => {
+                connection.fail();
+                None
+            }
+        }
+    }
+}
+
+impl Missed {
+    /// Creates the notice of a publication whose encoding panicked.
+    pub(super) fn panicked(position: Option<Position>) -> Self {
+        Self { reason: MissedReason::Panicked, count: Some(1), position }
     }
 }

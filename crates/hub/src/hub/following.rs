@@ -204,7 +204,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 continue;
             }
             if let Some(session) = registry.by_slot(member.0) {
-                self.notify_missed(session, room, gap);
+                self.notify_missed(session, room, &gap.into());
             }
         }
     }

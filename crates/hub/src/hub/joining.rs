@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sockeye::Prepared;
 use tokio::sync::oneshot;
 
 use super::rooms::Subscription;
@@ -10,7 +9,7 @@ use crate::bus::BusError;
 use crate::core::RoomName;
 use crate::error::{HubError, Result};
 use crate::room::{JoinOptions, Joined, Recovered};
-use crate::session::{SessionHandle, SessionShared, spawn_pump};
+use crate::session::{SessionHandle, SessionShared};
 
 /// The number of times that a join subscribes to a room with history, if the link of the bus breaks
 /// or is restored meanwhile.
@@ -41,7 +40,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
             return Err(HubError::Closed);
         }
         if let Some(authorize) = &self.hooks.authorize_join {
-            authorize(session.clone(), room.clone()).await?;
+            // The function may panic before it returns its future.
+            let verdict = async { authorize(session.clone(), room.clone()).await };
+            session.decide("the hook that authorises joins", verdict).await?;
         }
         self.join_authorized(session.shared(), room, options).await
     }
@@ -53,7 +54,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         room: &RoomName,
         options: JoinOptions,
     ) -> Result<Joined> {
-        let pin = self.pin(room);
+        let pin = self.pin(room)?;
         if options.from.is_some() && pin.options.retention.is_none() {
             return Err(HubError::NoHistory(room.clone()));
         }
@@ -99,16 +100,15 @@ impl<S: Send + Sync + 'static> Shared<S> {
         room: &RoomName,
         joined: &Joined,
     ) {
-        if let Some(notice) = session.connection.encoder().joined(room, joined) {
-            spawn_pump(self, session, session.connection.reply(&Prepared::new(notice)));
-        }
+        self.notify(session, |encoder| encoder.joined(room, joined));
     }
 
-    fn pin<'a>(&'a self, room: &'a RoomName) -> Pin<'a, S> {
+    fn pin<'a>(&'a self, room: &'a RoomName) -> Result<Pin<'a, S>> {
+        let options = self.options(room)?;
         let mut rooms = self.rooms();
-        let state = rooms.pin(room, || Arc::new((self.config.room_options)(room)));
+        let state = rooms.pin(room, || options);
         let (options, subscription) = (state.options.clone(), state.subscription.clone());
-        Pin { hub: self, room, options, subscription }
+        Ok(Pin { hub: self, room, options, subscription })
     }
 
     /// Subscribes this node to the room, unless it is subscribed.

@@ -30,6 +30,7 @@ use crate::core::presence::Presence;
 use crate::core::{NodeId, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::error::Result;
+use crate::panics::Panics;
 use crate::room::Room;
 use crate::session::{Connection, Registry, Session, SessionHandle, SessionShared};
 use crate::to_room_name::ToRoomName;
@@ -71,6 +72,7 @@ pub(crate) struct Shared<S> {
     bus: Arc<dyn Bus>,
     config: Config,
     pub(crate) hooks: Hooks<S>,
+    pub(crate) panics: Panics,
     /// Locked after `rooms` where both are locked.
     registry: RwLock<Registry<S>>,
     rooms: Mutex<Rooms>,
@@ -191,7 +193,7 @@ impl<S: Send + Sync + 'static> Hub<S> {
         });
         let handle = SessionHandle::new(self.shared.clone(), session);
         if let Some(hook) = &self.shared.hooks.connect {
-            hook(&handle);
+            handle.call_hook("the connect hook", || hook(&handle));
         }
         handle
     }
@@ -230,11 +232,17 @@ impl<S> Hub<S> {
     pub fn session_count(&self) -> usize {
         self.shared.registry().len()
     }
+
+    /// Returns the number of panics of hooks and encoders on this node, each of which was logged
+    /// and affected only the session or the call that it belonged to.
+    pub fn panics(&self) -> u64 {
+        self.shared.panics.count()
+    }
 }
 
 impl<S> Shared<S> {
     pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms> {
-        // An encoder may have panicked: the rooms are consistent before an encoder is called.
+        // No code panics while it holds the lock.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::Shared;
 use super::bus_task::sleep_until;
 use super::command::Envelope;
-use super::fan_out::Encoded;
+use super::fan_out::{Encoded, Encoding};
 use crate::bus::BusError;
 use crate::core::presence::{
     Presence, PresenceDiff, PresenceError, PresenceMessage, PresenceOutput, Profile,
@@ -46,12 +46,12 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 Some(PresenceOutput::Diff { room, diff }) => self.deliver_diff(&room, &diff),
                 Some(PresenceOutput::Occupied(room)) => {
                     if let Some(hook) = &self.hooks.occupied {
-                        hook(&room);
+                        self.panics.contain("the hook for occupied rooms", || hook(&room));
                     }
                 }
                 Some(PresenceOutput::Vacated(room)) => {
                     if let Some(hook) = &self.hooks.vacated {
-                        hook(&room);
+                        self.panics.contain("the hook for vacated rooms", || hook(&room));
                     }
                 }
             }
@@ -69,11 +69,11 @@ impl<S: Send + Sync + 'static> Shared<S> {
     fn deliver_diff(self: &Arc<Self>, name: &RoomName, diff: &PresenceDiff) {
         let rooms = self.rooms();
         let Some(room) = rooms.topics.room(name.as_str()) else { return };
-        let mut encoded = Encoded::new(|encoder| encoder.presence(name, diff));
+        let mut encoded = Encoded::new(&self.panics, |encoder| encoder.presence(name, diff));
         let registry = self.registry();
         for member in rooms.topics.members(room) {
             let Some(session) = registry.by_slot(member.0) else { continue };
-            if let Some(notice) = encoded.for_encoder(session.connection.encoder()) {
+            if let Encoding::Message(notice) = encoded.for_encoder(session.connection.encoder()) {
                 spawn_pump(self, session, session.connection.reply(notice));
             }
         }

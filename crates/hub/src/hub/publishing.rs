@@ -16,7 +16,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         room: &RoomName,
         publication: Publication,
     ) -> Result<Option<Position>> {
-        let options = self.options(room);
+        let options = self.options(room)?;
         let publication = Arc::new(publication);
         if options.retention.is_none() {
             self.fan_out(&self.rooms(), room, &publication, None);
@@ -27,14 +27,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
 
 impl<S> Shared<S> {
     pub(crate) async fn read_history(&self, room: &RoomName, range: Range) -> Result<Page> {
-        let options = self.options(room);
+        let options = self.options(room)?;
         let retention =
             options.retention.as_ref().ok_or_else(|| HubError::NoHistory(room.clone()))?;
         Ok(self.bus.read(room, retention, range, Source::Any).await?)
     }
 
     pub(crate) async fn remove_history(&self, room: &RoomName) -> Result<()> {
-        if self.options(room).retention.is_none() {
+        if self.options(room)?.retention.is_none() {
             return Err(HubError::NoHistory(room.clone()));
         }
         Ok(self.bus.remove_history(room).await?)
@@ -50,8 +50,12 @@ impl<S> Shared<S> {
     }
 
     /// Returns the properties of a room.
-    pub(crate) fn options(&self, room: &RoomName) -> Arc<RoomOptions> {
-        let known = self.rooms().state(room).map(|state| state.options.clone());
-        known.unwrap_or_else(|| Arc::new((self.config.room_options)(room)))
+    pub(crate) fn options(&self, room: &RoomName) -> Result<Arc<RoomOptions>> {
+        if let Some(state) = self.rooms().state(room) {
+            return Ok(state.options.clone());
+        }
+        let call = || (self.config.room_options)(room);
+        let options = self.panics.contain("the function of the rooms' properties", call);
+        options.map(Arc::new).ok_or(HubError::Panicked)
     }
 }

@@ -8,10 +8,10 @@ use super::Shared;
 use super::rooms::{RoomState, Rooms};
 use crate::bus::Source;
 use crate::core::continuity::{CatchUp, CatchUpOutput, Chain, SharedRead};
-use crate::core::history::{Entry, Gap};
+use crate::core::history::Entry;
 use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, RoomKey, RoomName};
-use crate::encoder::{Delivery, Missed, MissedReason};
+use crate::encoder::{Delivery, Missed};
 use crate::room::{Joined, Recovered};
 use crate::session::{SessionShared, spawn_pump};
 
@@ -142,7 +142,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 }
                 CatchUpOutput::Gap(gap) => {
                     if !joins {
-                        self.notify_missed(session, room, gap);
+                        self.notify_missed(session, room, &gap.into());
                     }
                 }
                 CatchUpOutput::InStep { .. } => {
@@ -170,7 +170,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
             let publication = &*entry.publication;
             if filter.is_none_or(|filter| filter.matches(&publication.tags)) {
                 let delivery = Delivery { room: name, publication, position: Some(position) };
-                let payload = Prepared::new(session.connection.encoder().publication(&delivery));
+                let encoder = session.connection.encoder();
+                let encoded =
+                    self.panics.contain("an encoder", || encoder.publication(&delivery));
+                let Some(payload) = encoded.map(Prepared::new) else {
+                    self.notify_missed(session, name, &Missed::panicked(Some(position)));
+                    after = position;
+                    continue;
+                };
                 let queued = QueuedPublication {
                     room,
                     key: state.options.key(publication),
@@ -182,22 +189,6 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 spawn_pump(self, session, session.connection.deliver_recovered(queued));
             }
             after = position;
-        }
-    }
-
-    pub(super) fn notify_missed(
-        self: &Arc<Self>,
-        session: &Arc<SessionShared<S>>,
-        room: &RoomName,
-        gap: Gap,
-    ) {
-        let missed = Missed {
-            reason: MissedReason::Gap(gap.reason),
-            count: None,
-            position: Some(gap.position),
-        };
-        if let Some(notice) = session.connection.encoder().missed(room, &missed) {
-            spawn_pump(self, session, session.connection.reply(&Prepared::new(notice)));
         }
     }
 }
@@ -234,7 +225,8 @@ async fn read_shared<S: Send + Sync + 'static>(
 ) {
     let mut next = Some(first);
     while let Some(read) = next {
-        let options = hub.options(&room);
+        let options = hub.rooms().state(&room).map(|state| state.options.clone());
+        let Some(options) = options else { return };
         // Only rooms with history have recoveries.
         let retention = &options.retention.unwrap_or_default();
         let source = if read.leader { Source::Leader } else { Source::Any };

@@ -1,6 +1,5 @@
 //! The run of one command: within its deadline, cancellable, its panics contained.
 
-use std::any::Any;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -12,6 +11,7 @@ use tokio::time::sleep_until;
 use super::layer::Route;
 use super::writer::BoxFuture;
 use super::{Context, Failure, FailureCode, Reply, Request};
+use crate::panics;
 
 /// A command whose endpoint waits for something.
 pub(super) struct Running {
@@ -86,12 +86,7 @@ fn deadline_exceeded(context: &Context) -> Reply {
 /// may be left half updated, as by any panic of a task.
 fn contain<T>(call: impl FnOnce() -> T) -> Result<T, Reply> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
-        let error = format!("the endpoint panicked: {}", panic_message(&*panic));
+        let error = format!("the endpoint panicked: {}", panics::message(&*panic));
         Reply::Failure(Failure::internal(error))
     })
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }

@@ -303,6 +303,11 @@ impl Connection {
         self.close_now(frame)
     }
 
+    /// Closes the connection with 1011 after what waits, as code of the application panicked.
+    pub(crate) fn fail(&self) {
+        self.close(CloseFrame::from(CloseCode::INTERNAL_ERROR));
+    }
+
     /// Discards what waits, and closes the connection with 1013.
     fn disconnect(&self) {
         self.close_now(CloseFrame::from(CloseCode::TRY_AGAIN_LATER).with_reason("too slow"));

@@ -7,7 +7,7 @@ use sockeye::{CloseCode, CloseFrame, Error, Message, Prepared};
 use super::{Delivered, SessionMetrics, SessionShared, spawn_pump};
 use crate::core::{Position, Publication, RoomName, SessionId, UserId};
 use crate::disconnect::Disconnect;
-use crate::error::{HubError, Result};
+use crate::error::{Denied, HubError, Result};
 use crate::hub::Shared;
 use crate::room::{JoinOptions, Joined};
 use crate::to_room_name::ToRoomName;
@@ -104,7 +104,7 @@ impl<S> SessionHandle<S> {
         if self.shared.end() {
             self.hub.on_end(&self.shared);
             if let Some(hook) = &self.hub.hooks.disconnect {
-                hook(self, reason);
+                self.call_hook("the disconnect hook", || hook(self, reason));
             }
         }
     }
@@ -118,14 +118,34 @@ impl<S> SessionHandle<S> {
     /// [`Hub::attach`](crate::Hub::attach).
     pub fn on_message(&self, message: &Message) {
         if let Some(hook) = &self.hub.hooks.message {
-            hook(self, message);
+            self.call_hook("the message hook", || hook(self, message));
         }
     }
 
     pub(super) fn on_error(&self, error: &Error) {
         if let Some(hook) = &self.hub.hooks.error {
-            hook(self, error);
+            self.call_hook("the error hook", || hook(self, error));
         }
+    }
+
+    /// Calls a hook for the session, whose connection is closed with 1011 if the hook panics.
+    pub(crate) fn call_hook(&self, name: &'static str, call: impl FnOnce()) {
+        if self.hub.panics.contain(name, call).is_none() {
+            self.shared.connection.fail();
+        }
+    }
+
+    /// Awaits the decision of a hook about the session, like [`call_hook`](Self::call_hook).
+    pub(crate) async fn decide<T>(
+        &self,
+        name: &'static str,
+        verdict: impl Future<Output = Result<T, Denied>>,
+    ) -> Result<T> {
+        let Some(verdict) = self.hub.panics.contain_future(name, verdict).await else {
+            self.shared.connection.fail();
+            return Err(HubError::Panicked);
+        };
+        Ok(verdict?)
     }
 }
 
@@ -135,7 +155,8 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
     ///
     /// # Errors
     /// [`HubError::RoomName`], [`HubError::Denied`], [`HubError::TooManyRooms`],
-    /// [`HubError::Closed`], [`HubError::Bus`]. The session is not in the room then.
+    /// [`HubError::Closed`], [`HubError::Bus`], [`HubError::Panicked`]. The session is not in the
+    /// room then.
     ///
     /// # Cancel safety
     /// If the future is dropped, the session may have joined the room.
@@ -175,7 +196,7 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
     /// position, in rooms with history.
     ///
     /// # Errors
-    /// [`HubError::RoomName`], [`HubError::Denied`], [`HubError::Bus`].
+    /// [`HubError::RoomName`], [`HubError::Denied`], [`HubError::Bus`], [`HubError::Panicked`].
     pub async fn publish(
         &self,
         room: impl ToRoomName,
@@ -197,7 +218,10 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         let room = room.to_room_name()?;
         let publication = Publication { publisher: Some(self.id()), ..publication };
         if let Some(authorize) = &self.hub.hooks.authorize_publish {
-            authorize(self.clone(), room.clone(), publication.message.clone()).await?;
+            let message = publication.message.clone();
+            // The function may panic before it returns its future.
+            let verdict = async { authorize(self.clone(), room.clone(), message).await };
+            self.decide("the hook that authorises publications", verdict).await?;
         }
         self.hub.publish(&room, publication).await
     }
@@ -242,7 +266,7 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
     fn on_replied(&self, message: &Prepared, delivered: Delivered) {
         spawn_pump(&self.hub, &self.shared, delivered);
         if let Some(hook) = &self.hub.hooks.sent {
-            hook(self, message.message());
+            self.call_hook("the sent hook", || hook(self, message.message()));
         }
     }
 }
