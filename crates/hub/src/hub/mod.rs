@@ -260,6 +260,13 @@ impl<S> Shared<S> {
     }
 }
 
+impl<S> Drop for Shared<S> {
+    /// Wakes the task of the presence, which ends. It may wait for nothing else.
+    fn drop(&mut self) {
+        self.presence_work.notify_one();
+    }
+}
+
 impl<S> Clone for Hub<S> {
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }

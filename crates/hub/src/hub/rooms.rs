@@ -296,3 +296,10 @@ impl Rooms {
         }
     }
 }
+
+impl Drop for Rooms {
+    /// Wakes the task of the bus, which ends. A bus that others keep has no event for it.
+    fn drop(&mut self) {
+        self.work.notify_one();
+    }
+}
