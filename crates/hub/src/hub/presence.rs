@@ -8,6 +8,8 @@ use super::Shared;
 use super::bus_task::sleep_until;
 use super::command::Envelope;
 use super::fan_out::{Encoded, Encoding};
+use super::recovery::Held;
+use super::rooms::Rooms;
 use crate::bus::BusError;
 use crate::core::presence::{
     Presence, PresenceDiff, PresenceError, PresenceMessage, PresenceOutput, Profile,
@@ -67,14 +69,24 @@ impl<S: Send + Sync + 'static> Shared<S> {
     }
 
     fn deliver_diff(self: &Arc<Self>, name: &RoomName, diff: &PresenceDiff) {
-        let rooms = self.rooms();
-        let Some(room) = rooms.topics.room(name.as_str()) else { return };
+        let mut rooms = self.rooms();
+        let Rooms { topics, states, .. } = &mut *rooms;
+        let Some(room) = topics.room(name.as_str()) else { return };
+        let Some(state) = states.get_mut(name) else { return };
         let mut encoded = Encoded::new(&self.panics, |encoder| encoder.presence(name, diff));
         let registry = self.registry();
-        for member in rooms.topics.members(room) {
+        for member in topics.members(room) {
             let Some(session) = registry.by_slot(member.0) else { continue };
-            if let Encoding::Message(notice) = encoded.for_encoder(session.connection.encoder()) {
-                spawn_pump(self, session, session.connection.reply(notice));
+            let connection = &session.connection;
+            let Encoding::Message(notice) = encoded.for_encoder(connection.encoder()) else {
+                continue;
+            };
+            let max_bytes = self.config.outbox_limits.reply_bytes;
+            let recovery = state.recovering.get_mut(member);
+            match recovery.map_or(Held::Joined, |recovery| recovery.hold(notice, max_bytes)) {
+                Held::Kept => {}
+                Held::Joined => spawn_pump(self, session, connection.reply(notice)),
+                Held::Full => connection.disconnect(),
             }
         }
     }

@@ -26,8 +26,37 @@ pub(super) struct Recovery {
     pub(super) input: Arc<Notify>,
     /// `true` if the session has been notified of the outcome; before it, nothing is delivered.
     joined: bool,
+    /// The notices of the presence that follow the notification, and their bytes.
+    notices: Vec<Prepared>,
+    notice_bytes: usize,
     /// Receives the outcome.
     outcome: Option<oneshot::Sender<Joined>>,
+}
+
+/// The result of [`Recovery::hold`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The notice follows the one that the session has joined.
+    Kept,
+    /// The session has joined: the notice is to be sent.
+    Joined,
+    /// Too many notices wait.
+    Full,
+}
+
+impl Recovery {
+    /// Holds a notice that must not precede the one that the session has joined.
+    pub(super) fn hold(&mut self, notice: &Prepared, max_bytes: usize) -> Held {
+        if self.joined {
+            return Held::Joined;
+        }
+        if self.notice_bytes > 0 && self.notice_bytes + notice.len() > max_bytes {
+            return Held::Full;
+        }
+        self.notice_bytes += notice.len();
+        self.notices.push(notice.clone());
+        Held::Kept
+    }
 }
 
 /// The state of a recovery after a step.
@@ -55,8 +84,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let Some(live) = state.chain.as_ref().and_then(Chain::position) else { return };
         let catch_up = CatchUp::new(from, live, self.config.catch_up);
         let input = Arc::new(Notify::new());
-        let recovery =
-            Recovery { catch_up, input: input.clone(), joined: outcome.is_none(), outcome };
+        let recovery = Recovery {
+            catch_up,
+            input: input.clone(),
+            joined: outcome.is_none(),
+            notices: Vec::new(),
+            notice_bytes: 0,
+            outcome,
+        };
         if let Some(replaced) = state.recovering.insert(session.member(), recovery) {
             // A page that the replaced recovery asked for is not this one's.
             state.reads.remove(|reader| *reader == session.member());
@@ -120,6 +155,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 let joined =
                     Joined { position: Some(position), recovery: recovered, already: false };
                 self.notify_joined(session, room, &joined);
+                for notice in recovery.notices.drain(..) {
+                    spawn_pump(self, session, session.connection.reply(&notice));
+                }
                 if let Some(outcome) = recovery.outcome.take() {
                     // The caller may have gone.
                     let _ = outcome.send(joined);

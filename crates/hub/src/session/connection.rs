@@ -309,7 +309,7 @@ impl Connection {
     }
 
     /// Discards what waits, and closes the connection with 1013.
-    fn disconnect(&self) {
+    pub(crate) fn disconnect(&self) {
         self.close_now(CloseFrame::from(CloseCode::TRY_AGAIN_LATER).with_reason("too slow"));
     }
 

@@ -18,4 +18,5 @@ mod holes_of_the_bus_are_healed;
 mod hooks_decide_and_are_called;
 mod presence_is_the_same_on_all_nodes;
 mod sessions_are_closed_and_addressed_on_all_nodes;
+mod the_notice_of_joining_comes_first;
 mod the_tasks_of_a_node_end_with_it;
