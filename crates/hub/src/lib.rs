@@ -38,6 +38,7 @@
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
+//! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
 //! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
 //! | tell clients positions, gaps and presence, by a protocol | [`Encoder`] |
 //! | connect several nodes | [`bus`] |

@@ -26,6 +26,23 @@ pub enum Recipients {
     Sessions(Vec<SessionId>),
     /// The sessions of a user.
     User(UserId),
+    /// The sessions of a user but one.
+    UserExcept(UserId, SessionId),
+    /// The sessions for which a [selector](crate::Builder::selector) returns `true`. A node without
+    /// this selector has none, nor has a session for which the selector panics.
+    Selected {
+        /// The name of the selector.
+        selector: Box<str>,
+        /// The argument of the selector.
+        argument: Bytes,
+    },
+}
+
+impl Recipients {
+    /// Returns the sessions that a selector chooses for an argument.
+    pub fn selected(selector: &str, argument: impl Into<Bytes>) -> Self {
+        Self::Selected { selector: selector.into(), argument: argument.into() }
+    }
 }
 
 impl From<SessionId> for Recipients {
@@ -221,7 +238,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         }
     }
 
-    fn find(&self, recipients: &Recipients) -> Vec<Arc<SessionShared<S>>> {
+    fn find(self: &Arc<Self>, recipients: &Recipients) -> Vec<Arc<SessionShared<S>>> {
+        if let Recipients::Selected { selector, argument } = recipients {
+            return self.select(selector, argument);
+        }
         let registry = self.registry();
         match recipients {
             Recipients::All => registry.iter().cloned().collect(),
@@ -232,7 +252,22 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 ids.iter().filter_map(|id| registry.by_id(*id)).cloned().collect()
             }
             Recipients::User(user) => registry.by_user(user).cloned().collect(),
+            Recipients::UserExcept(user, except) => {
+                registry.by_user(user).filter(|session| session.id != *except).cloned().collect()
+            }
+            // Handled above, without the lock.
+            Recipients::Selected { .. } => Vec::new(),
         }
+    }
+
+    fn select(self: &Arc<Self>, name: &str, argument: &[u8]) -> Vec<Arc<SessionShared<S>>> {
+        let Some(selector) = self.hooks.selectors.get(name) else { return Vec::new() };
+        let sessions: Vec<_> = self.registry().iter().cloned().collect();
+        let is_chosen = |session: &Arc<SessionShared<S>>| {
+            let handle = self.handle(session);
+            self.panics.contain("a selector", || selector(&handle, argument)) == Some(true)
+        };
+        sessions.into_iter().filter(is_chosen).collect()
     }
 
     fn send_all<'a>(

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sockeye::split::SendQueue;
 use sockeye::{Error, Message};
@@ -164,6 +164,19 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
+    /// Sets the function that is called with the round-trip time when a client has answered a ping:
+    /// of [`SessionHandle::ping`], or of the connection's keepalive
+    /// ([`Config::ping_after`](sockeye::Config::ping_after())) while
+    /// [`Session::recv`](crate::Session::recv) is awaited. A keepalive ping that took as long as
+    /// the one before, to the microsecond, is not reported.
+    pub fn on_pong(
+        mut self,
+        hook: impl Fn(&SessionHandle<S>, Duration) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.pong = Some(Box::new(hook));
+        self
+    }
+
     /// Sets the function that is called when a connection fails. The disconnect hook follows.
     pub fn on_error(
         mut self,
@@ -180,6 +193,33 @@ impl<S: Send + Sync + 'static> Builder<S> {
         hook: impl Fn(&SessionHandle<S>, &Disconnect) + Send + Sync + 'static,
     ) -> Self {
         self.hooks.disconnect = Some(Box::new(hook));
+        self
+    }
+
+    /// Adds a function by whose name sessions are chosen on all nodes, with an argument: see
+    /// [`Recipients::Selected`](crate::Recipients::Selected). It replaces one with the same name.
+    /// All nodes should have the same. Called while no lock is held.
+    ///
+    /// ```
+    /// # async fn example() -> sockeye_hub::Result<()> {
+    /// use sockeye_hub::{Hub, Recipients};
+    ///
+    /// struct User {
+    ///     country: String,
+    /// }
+    ///
+    /// let hub = Hub::<User>::builder()
+    ///     .selector("in", |session, country| session.state().country.as_bytes() == country)
+    ///     .build();
+    /// hub.send_to(Recipients::selected("in", "NO"), "god morgen").await
+    /// # }
+    /// ```
+    pub fn selector(
+        mut self,
+        name: &str,
+        selector: impl Fn(&SessionHandle<S>, &[u8]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.selectors.insert(name.into(), Box::new(selector));
         self
     }
 

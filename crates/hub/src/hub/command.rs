@@ -117,6 +117,16 @@ fn put_recipients(out: &mut Vec<u8>, recipients: &Recipients) {
             out.put_u8(3);
             put_bytes(out, user.as_str().as_bytes());
         }
+        Recipients::UserExcept(user, except) => {
+            out.put_u8(4);
+            put_bytes(out, user.as_str().as_bytes());
+            put_session(out, *except);
+        }
+        Recipients::Selected { selector, argument } => {
+            out.put_u8(5);
+            put_bytes(out, selector.as_bytes());
+            put_bytes(out, argument);
+        }
     }
 }
 
@@ -131,6 +141,8 @@ fn take_recipients(bytes: &mut Bytes) -> Option<Recipients> {
             Recipients::Sessions(sessions?)
         }
         3 => Recipients::User(UserId::new(&take_text(bytes)?)),
+        4 => Recipients::UserExcept(UserId::new(&take_text(bytes)?), take_session(bytes)?),
+        5 => Recipients::Selected { selector: take_text(bytes)?, argument: take_bytes(bytes)? },
         _ => return None,
     })
 }
@@ -176,13 +188,17 @@ mod tests {
         let some = Recipients::Sessions(vec![session, session]);
         let none = Recipients::Sessions(Vec::new());
         let user = Recipients::User(UserId::new("ada"));
+        let others = Recipients::UserExcept(UserId::new("ada"), session);
+        let selected = Recipients::selected("in", "NO");
         let bye = CloseFrame::new(4001, "bye").unwrap();
         [
             (Recipients::All, Action::Send("hello".into())),
             (some, Action::Send(binary)),
             (Recipients::AllExcept(session), Action::Close(bye)),
             (user, Action::Join(room.clone())),
-            (none, Action::Leave(room)),
+            (none, Action::Leave(room.clone())),
+            (others, Action::Leave(room.clone())),
+            (selected, Action::Leave(room)),
         ]
         .map(|(to, action)| Command { to, action })
         .into()

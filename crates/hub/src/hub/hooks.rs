@@ -1,5 +1,7 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use sockeye::{Error, Message};
 
@@ -13,8 +15,10 @@ pub(crate) type Verdict = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send
 
 type OnSession<S> = Box<dyn Fn(&SessionHandle<S>) + Send + Sync>;
 type OnMessage<S> = Box<dyn Fn(&SessionHandle<S>, &Message) + Send + Sync>;
+type OnPong<S> = Box<dyn Fn(&SessionHandle<S>, Duration) + Send + Sync>;
 type OnError<S> = Box<dyn Fn(&SessionHandle<S>, &Error) + Send + Sync>;
 type OnDisconnect<S> = Box<dyn Fn(&SessionHandle<S>, &Disconnect) + Send + Sync>;
+type Selector<S> = Box<dyn Fn(&SessionHandle<S>, &[u8]) -> bool + Send + Sync>;
 type OnRoom = Box<dyn Fn(&RoomName) + Send + Sync>;
 type AuthorizeJoin<S> = Box<dyn Fn(SessionHandle<S>, RoomName) -> Verdict + Send + Sync>;
 type AuthorizePublish<S> =
@@ -25,8 +29,10 @@ pub(crate) struct Hooks<S> {
     pub(crate) connect: Option<OnSession<S>>,
     pub(crate) message: Option<OnMessage<S>>,
     pub(crate) sent: Option<OnMessage<S>>,
+    pub(crate) pong: Option<OnPong<S>>,
     pub(crate) error: Option<OnError<S>>,
     pub(crate) disconnect: Option<OnDisconnect<S>>,
+    pub(crate) selectors: HashMap<Box<str>, Selector<S>>,
     pub(crate) occupied: Option<OnRoom>,
     pub(crate) vacated: Option<OnRoom>,
     pub(crate) authorize_join: Option<AuthorizeJoin<S>>,
@@ -39,8 +45,10 @@ impl<S> Default for Hooks<S> {
             connect: None,
             message: None,
             sent: None,
+            pong: None,
             error: None,
             disconnect: None,
+            selectors: HashMap::new(),
             occupied: None,
             vacated: None,
             authorize_join: None,
@@ -55,8 +63,10 @@ impl<S> fmt::Debug for Hooks<S> {
             .field("connect", &self.connect.is_some())
             .field("message", &self.message.is_some())
             .field("sent", &self.sent.is_some())
+            .field("pong", &self.pong.is_some())
             .field("error", &self.error.is_some())
             .field("disconnect", &self.disconnect.is_some())
+            .field("selectors", &self.selectors.keys())
             .field("occupied", &self.occupied.is_some())
             .field("vacated", &self.vacated.is_some())
             .field("authorize_join", &self.authorize_join.is_some())

@@ -94,7 +94,9 @@ impl<S> SessionHandle<S> {
     /// [`HubError::Closed`] when the connection ends before the pong, or has no split sender.
     pub async fn ping(&self) -> Result<Duration> {
         let sender = self.shared.connection.sender().ok_or(HubError::Closed)?;
-        sender.ping().await.map_err(|_| HubError::Closed)
+        let rtt = sender.ping().await.map_err(|_| HubError::Closed)?;
+        self.on_pong(rtt);
+        Ok(rtt)
     }
 
     /// Ends the session: it leaves its rooms, and the disconnect hook is called. For sessions of
@@ -119,6 +121,14 @@ impl<S> SessionHandle<S> {
     pub fn on_message(&self, message: &Message) {
         if let Some(hook) = &self.hub.hooks.message {
             self.call_hook("the message hook", || hook(self, message));
+        }
+    }
+
+    /// Calls the hook for a ping that the client has answered: for sessions of
+    /// [`Hub::attach`](crate::Hub::attach).
+    pub fn on_pong(&self, rtt: Duration) {
+        if let Some(hook) = &self.hub.hooks.pong {
+            self.call_hook("the pong hook", || hook(self, rtt));
         }
     }
 

@@ -4,13 +4,16 @@ mod pump;
 mod registry;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
-use sockeye::Message;
 use sockeye::split::Receiver;
+use sockeye::{Message, Rtt};
 
 pub use connection::SessionMetrics;
 pub(crate) use connection::{Connection, Delivered};
@@ -34,6 +37,8 @@ use crate::disconnect::Disconnect;
 pub struct Session<S = ()> {
     handle: SessionHandle<S>,
     receiver: Receiver,
+    /// The round-trip time that the pong hook was called with.
+    rtt: Option<Rtt>,
 }
 
 /// The state of a session that its handles and the hub share.
@@ -75,7 +80,7 @@ impl<S> SessionShared<S> {
 
 impl<S: Send + Sync + 'static> Session<S> {
     pub(crate) fn new(handle: SessionHandle<S>, receiver: Receiver) -> Self {
-        Self { handle, receiver }
+        Self { handle, receiver, rtt: None }
     }
 
     /// Returns the client's next message; `None` after the closing handshake.
@@ -86,7 +91,7 @@ impl<S: Send + Sync + 'static> Session<S> {
     /// # Cancel safety
     /// No message is lost.
     pub async fn recv(&mut self) -> sockeye::Result<Option<Message>> {
-        match self.receiver.recv().await {
+        match poll_fn(|cx| self.poll_recv(cx)).await {
             Ok(Some(message)) => {
                 self.handle.on_message(&message);
                 Ok(Some(message))
@@ -104,6 +109,17 @@ impl<S: Send + Sync + 'static> Session<S> {
                     .unwrap_or_else(|error| std::io::Error::other(error).into()))
             }
         }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<sockeye::Result<Option<Message>>> {
+        // The future has no state of its own.
+        let received = pin!(self.receiver.recv()).poll(cx);
+        let rtt = self.receiver.rtt();
+        if let Some(rtt) = rtt.filter(|_| rtt != self.rtt) {
+            self.rtt = Some(rtt);
+            self.handle.on_pong(rtt.last());
+        }
+        received
     }
 
     /// Returns a handle to the session, for other tasks.

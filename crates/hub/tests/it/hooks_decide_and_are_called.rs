@@ -1,5 +1,8 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use sockeye::upgrade::{Options, Upgrader};
+use sockeye::{Client, Config};
 use sockeye_hub::core::UserId;
 use sockeye_hub::{Denied, Disconnect, Hub, HubError, SessionOptions};
 
@@ -77,6 +80,39 @@ async fn in_the_course_of_a_session() {
     assert!(log[3].starts_with("ada by the client") && log[3].contains("bye"), "{log:?}");
     assert!(matches!(session.join("lobby").await, Err(HubError::Closed)));
     assert!(matches!(session.send("late").await, Err(HubError::Closed)));
+}
+
+#[tokio::test]
+async fn when_a_client_answers_a_ping() {
+    let log = Log::default();
+    let pongs = log.clone();
+    let hub: Hub<&str> =
+        hub().on_pong(move |session, _| pongs.add(format!("{} answered", session.state()))).build();
+    let (mut client, server) = pair().await;
+    let mut session = hub.connect(server, "ada");
+    let handle = session.handle();
+    tokio::spawn(async move { while let Ok(Some(_)) = client.recv().await {} });
+    let receiving = tokio::spawn(async move { while let Ok(Some(_)) = session.recv().await {} });
+    handle.ping().await.unwrap();
+    assert_eq!(log.take(), ["ada answered"]);
+    receiving.abort();
+
+    // The keepalive's pings as well.
+    let (near, far) = tokio::io::duplex(1024);
+    let config = Config::new().ping_after(Some(Duration::from_millis(5)));
+    let server = Upgrader::new().options(Options::new().config(config));
+    let client = Client::new("ws://localhost/");
+    let (client, server) = tokio::join!(client.handshake(near), server.accept(far));
+    let (mut client, mut session) = (client.unwrap(), hub.connect(server.unwrap(), "bob"));
+    tokio::spawn(async move { while let Ok(Some(_)) = client.recv().await {} });
+    let receiving = tokio::spawn(async move { while let Ok(Some(_)) = session.recv().await {} });
+    let mut lines = log.take();
+    while lines.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        lines = log.take();
+    }
+    assert_eq!(lines[0], "bob answered");
+    receiving.abort();
 }
 
 #[tokio::test]

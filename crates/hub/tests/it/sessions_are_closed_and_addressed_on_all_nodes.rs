@@ -1,7 +1,7 @@
 use sockeye::WebSocket;
 use sockeye_hub::bus::Local;
 use sockeye_hub::core::UserId;
-use sockeye_hub::{Hub, HubError, Recipients, Session, SessionOptions};
+use sockeye_hub::{Hub, HubError, Recipients, Session, SessionHandle, SessionOptions};
 
 use crate::support::{hub, line, nothing_more, pair};
 
@@ -14,7 +14,13 @@ async fn connect(hub: &Hub, user: &str) -> (WebSocket, Session) {
 
 fn nodes() -> [Hub; 2] {
     let bus = Local::new();
-    std::array::from_fn(|_| hub().bus(bus.clone()).build())
+    let node = || {
+        hub().bus(bus.clone()).selector("named", |session: &SessionHandle, name| {
+            assert!(name != b"panic", "a test of panics");
+            session.user().is_some_and(|user| user.as_str().as_bytes() == name)
+        })
+    };
+    std::array::from_fn(|_| node().build())
 }
 
 #[tokio::test]
@@ -43,9 +49,18 @@ async fn by_identity_by_user_and_all_at_once() {
     for client in [&mut ada, &mut bob] {
         assert_eq!(line(client).await, "to two");
     }
-    let is_bob = |session: &sockeye_hub::SessionHandle| {
-        session.user().is_some_and(|user| user.as_str() == "bob")
-    };
+    let others = Recipients::UserExcept(UserId::new("ada"), ada_session.id());
+    first.send_to(others, "to the phone").await.unwrap();
+    assert_eq!(line(&mut phone).await, "to the phone");
+    for (name, text) in [("ada", "selected"), ("panic", "nobody"), ("bob", "selected")] {
+        first.send_to(Recipients::selected("named", name), text).await.unwrap();
+    }
+    first.send_to(Recipients::selected("unknown", ""), "nobody").await.unwrap();
+    for client in [&mut ada, &mut phone, &mut bob] {
+        assert_eq!(line(client).await, "selected");
+    }
+    let is_bob =
+        |session: &SessionHandle| session.user().is_some_and(|user| user.as_str() == "bob");
     assert_eq!(second.send_where("to some", is_bob), 1);
     assert_eq!(line(&mut bob).await, "to some");
     nothing_more(&mut ada, &ada_session).await;
