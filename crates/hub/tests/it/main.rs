@@ -16,6 +16,7 @@ mod every_member_receives_the_room_in_one_order;
 mod handler_connections_are_sessions;
 mod holes_of_the_bus_are_healed;
 mod hooks_decide_and_are_called;
+mod many_rooms_are_joined_at_a_time;
 mod presence_is_the_same_on_all_nodes;
 mod sessions_are_closed_and_addressed_on_all_nodes;
 mod the_notice_of_joining_comes_first;
