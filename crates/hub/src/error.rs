@@ -4,6 +4,7 @@ use std::fmt;
 use sockeye::UsageError;
 
 use crate::bus::BusError;
+use crate::core::filter::FilterError;
 use crate::core::presence::PresenceError;
 use crate::core::topics::JoinError;
 use crate::core::{RoomName, RoomNameError};
@@ -21,6 +22,8 @@ pub enum HubError {
     Denied(Denied),
     /// There are too many rooms: see [`Builder::limits`](crate::Builder::limits).
     TooManyRooms(JoinError),
+    /// The filter is too large, together with the one that the server forces on the session.
+    Filter(FilterError),
     /// The presence refused the session or its info.
     Presence(PresenceError),
     /// The room has no history.
@@ -58,6 +61,7 @@ impl fmt::Display for HubError {
             Self::RoomName(error) => error.fmt(f),
             Self::Denied(denied) => write!(f, "permission denied: {}", denied.reason),
             Self::TooManyRooms(error) => error.fmt(f),
+            Self::Filter(error) => error.fmt(f),
             Self::Presence(error) => error.fmt(f),
             Self::NoHistory(room) => write!(f, "the room {room:?} has no history"),
             Self::Closed => f.write_str("the session is over"),
@@ -79,6 +83,12 @@ impl From<RoomNameError> for HubError {
 impl From<JoinError> for HubError {
     fn from(error: JoinError) -> Self {
         Self::TooManyRooms(error)
+    }
+}
+
+impl From<FilterError> for HubError {
+    fn from(error: FilterError) -> Self {
+        Self::Filter(error)
     }
 }
 

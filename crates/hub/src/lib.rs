@@ -32,7 +32,7 @@
 //! | keep a history, and read it | [`RoomOptions::history`], [`Room::history`] |
 //! | recover what a client missed | [`JoinOptions::from`] |
 //! | see who is in a room | [`RoomOptions::presence`], [`Room::presence`], [`Room::counts`] |
-//! | receive some publications only | [`JoinOptions::filter`] |
+//! | receive some publications only | [`JoinOptions::filter`], [`SessionHandle::set_filter`]; forced by the server: [`JoinTerms::filter`] |
 //! | choose what happens to members that read too slowly | [`RoomOptions::policy`] |
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
@@ -82,6 +82,6 @@ pub use disconnect::Disconnect;
 pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
 pub use error::{Denied, HubError, Result};
 pub use hub::{Builder, Hub, Recipients, RoomOptions, SessionOptions};
-pub use room::{JoinOptions, Joined, Recovered, Room};
+pub use room::{JoinOptions, JoinTerms, Joined, Recovered, Room};
 pub use session::{Session, SessionHandle, SessionMetrics};
 pub use to_room_name::ToRoomName;

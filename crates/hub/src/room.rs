@@ -56,9 +56,36 @@ impl JoinOptions {
         Self { info: info.into(), ..self }
     }
 
-    /// Delivers only publications whose tags match. Default: all.
+    /// Delivers only publications whose tags match. Default: all. To be replaced by
+    /// [`SessionHandle::set_filter`](crate::SessionHandle::set_filter).
     pub fn filter(self, filter: impl Into<Arc<Filter>>) -> Self {
         Self { filter: Some(filter.into()), ..self }
+    }
+}
+
+/// The terms on which a session may join a room, as
+/// [`Builder::authorize_join`](crate::Builder::authorize_join) sets them. `()` is no terms.
+#[derive(Clone, Debug, Default)]
+pub struct JoinTerms {
+    pub(crate) filter: Option<Arc<Filter>>,
+}
+
+impl JoinTerms {
+    /// Lets the session join as it asks to.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Delivers only publications whose tags match, whatever the session's own
+    /// [filter](JoinOptions::filter), which applies as well. Default: all.
+    pub fn filter(self, filter: impl Into<Arc<Filter>>) -> Self {
+        Self { filter: Some(filter.into()) }
+    }
+}
+
+impl From<()> for JoinTerms {
+    fn from((): ()) -> Self {
+        Self::new()
     }
 }
 

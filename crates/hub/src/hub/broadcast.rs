@@ -10,7 +10,7 @@ use super::fan_out::{Encoded, Encoding};
 use super::{Hub, Shared};
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::error::Result;
-use crate::room::JoinOptions;
+use crate::room::{JoinOptions, JoinTerms};
 use crate::session::{SessionHandle, SessionShared, spawn_pump};
 use crate::to_room_name::ToRoomName;
 
@@ -234,7 +234,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     async fn join_all(self: &Arc<Self>, sessions: Vec<Arc<SessionShared<S>>>, room: &RoomName) {
         for session in sessions {
             // A session that is in too many rooms, or ends, does not join.
-            let _ = self.join_authorized(&session, room, JoinOptions::new()).await;
+            let _ =
+                self.join_authorized(&session, room, JoinOptions::new(), JoinTerms::new()).await;
         }
     }
 

@@ -21,6 +21,7 @@ use crate::encoder::{Encoder, Plain};
 use crate::error::Denied;
 use crate::panics::Panics;
 use crate::random;
+use crate::room::JoinTerms;
 use crate::session::{Registry, SessionHandle};
 
 /// The number of events of the bus that wait for the node. Chosen: a second of a busy bus, in some
@@ -247,17 +248,37 @@ impl<S: Send + Sync + 'static> Builder<S> {
         Ok(self)
     }
 
-    /// Sets the function that decides whether a session may join a room. Default: every session may
-    /// join every room.
-    pub fn authorize_join<F>(
+    /// Sets the function that decides whether a session may join a room, and on which terms: it
+    /// returns `Ok(())` or [`JoinTerms`]. Default: every session may join every room.
+    ///
+    /// ```
+    /// use sockeye_hub::core::filter::{Condition, Filter};
+    /// use sockeye_hub::{Denied, Hub, JoinTerms};
+    ///
+    /// struct User {
+    ///     team: Option<String>,
+    /// }
+    ///
+    /// // The members receive only what is published for their team.
+    /// let builder = Hub::<User>::builder().authorize_join(async |session, _room| {
+    ///     let team = session.state().team.as_deref().ok_or_else(|| Denied::new("no team"))?;
+    ///     let filter = Filter::tag("team", Condition::Equals(team.into()));
+    ///     Ok(JoinTerms::new().filter(filter.map_err(|_| Denied::new("a long name"))?))
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn authorize_join<F, T>(
         mut self,
         hook: impl Fn(SessionHandle<S>, RoomName) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Result<(), Denied>> + Send + 'static,
+        F: Future<Output = Result<T, Denied>> + Send + 'static,
+        T: Into<JoinTerms>,
     {
-        self.hooks.authorize_join =
-            Some(Box::new(move |session, room| Box::pin(hook(session, room))));
+        self.hooks.authorize_join = Some(Box::new(move |session, room| {
+            let verdict = hook(session, room);
+            Box::pin(async { verdict.await.map(Into::into) })
+        }));
         self
     }
 

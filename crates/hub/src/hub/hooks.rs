@@ -8,10 +8,11 @@ use sockeye::{Error, Message};
 use crate::core::RoomName;
 use crate::disconnect::Disconnect;
 use crate::error::Denied;
+use crate::room::JoinTerms;
 use crate::session::SessionHandle;
 
 /// The future of a hook that authorises an operation.
-pub(crate) type Verdict = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send>>;
+pub(crate) type Verdict<T> = Pin<Box<dyn Future<Output = Result<T, Denied>> + Send>>;
 
 type OnSession<S> = Box<dyn Fn(&SessionHandle<S>) + Send + Sync>;
 type OnMessage<S> = Box<dyn Fn(&SessionHandle<S>, &Message) + Send + Sync>;
@@ -20,9 +21,9 @@ type OnError<S> = Box<dyn Fn(&SessionHandle<S>, &Error) + Send + Sync>;
 type OnDisconnect<S> = Box<dyn Fn(&SessionHandle<S>, &Disconnect) + Send + Sync>;
 type Selector<S> = Box<dyn Fn(&SessionHandle<S>, &[u8]) -> bool + Send + Sync>;
 type OnRoom = Box<dyn Fn(&RoomName) + Send + Sync>;
-type AuthorizeJoin<S> = Box<dyn Fn(SessionHandle<S>, RoomName) -> Verdict + Send + Sync>;
+type AuthorizeJoin<S> = Box<dyn Fn(SessionHandle<S>, RoomName) -> Verdict<JoinTerms> + Send + Sync>;
 type AuthorizePublish<S> =
-    Box<dyn Fn(SessionHandle<S>, RoomName, Message) -> Verdict + Send + Sync>;
+    Box<dyn Fn(SessionHandle<S>, RoomName, Message) -> Verdict<()> + Send + Sync>;
 
 /// The functions of the application that the hub calls: see [`Builder`](crate::Builder).
 pub(crate) struct Hooks<S> {

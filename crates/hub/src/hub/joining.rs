@@ -8,7 +8,7 @@ use super::{RoomOptions, Shared};
 use crate::bus::BusError;
 use crate::core::RoomName;
 use crate::error::{HubError, Result};
-use crate::room::{JoinOptions, Joined, Recovered};
+use crate::room::{JoinOptions, JoinTerms, Joined, Recovered};
 use crate::session::{SessionHandle, SessionShared};
 
 /// The number of times that a join subscribes to a room with history, if the link of the bus breaks
@@ -39,12 +39,15 @@ impl<S: Send + Sync + 'static> Shared<S> {
         if session.is_closed() {
             return Err(HubError::Closed);
         }
-        if let Some(authorize) = &self.hooks.authorize_join {
-            // The function may panic before it returns its future.
-            let verdict = async { authorize(session.clone(), room.clone()).await };
-            session.decide("the hook that authorises joins", verdict).await?;
-        }
-        self.join_authorized(session.shared(), room, options).await
+        let terms = match &self.hooks.authorize_join {
+            Some(authorize) => {
+                // The function may panic before it returns its future.
+                let verdict = async { authorize(session.clone(), room.clone()).await };
+                session.decide("the hook that authorises joins", verdict).await?
+            }
+            None => JoinTerms::default(),
+        };
+        self.join_authorized(session.shared(), room, options, terms).await
     }
 
     /// Lets a session join without asking the application.
@@ -53,6 +56,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         session: &Arc<SessionShared<S>>,
         room: &RoomName,
         options: JoinOptions,
+        terms: JoinTerms,
     ) -> Result<Joined> {
         let pin = self.pin(room)?;
         if options.from.is_some() && pin.options.retention.is_none() {
@@ -73,14 +77,18 @@ impl<S: Send + Sync + 'static> Shared<S> {
             if already {
                 return Ok(joined);
             }
-            if pin.options.presence {
-                if let Err(error) = self.join_presence(session, room, options.info) {
-                    rooms.leave(session.member(), room);
+            let (member, key) = (session.member(), entered.room);
+            if terms.filter.is_some() || options.filter.is_some() {
+                if let Err(error) = rooms.set_filters(member, key, terms.filter, options.filter) {
+                    rooms.leave(member, room);
                     return Err(error.into());
                 }
             }
-            if options.filter.is_some() {
-                rooms.topics.set_filter(session.member(), entered.room, options.filter);
+            if pin.options.presence {
+                if let Err(error) = self.join_presence(session, room, options.info) {
+                    rooms.leave(member, room);
+                    return Err(error.into());
+                }
             }
             let Some(from) = options.from else {
                 self.notify_joined(session, room, &joined);

@@ -4,6 +4,7 @@ mod bus_task;
 mod command;
 mod dropped;
 mod fan_out;
+mod filters;
 mod following;
 mod hooks;
 mod joining;
@@ -37,7 +38,7 @@ use crate::to_room_name::ToRoomName;
 use builder::Config;
 use command::Command;
 use hooks::Hooks;
-use rooms::Rooms;
+pub(crate) use rooms::Rooms;
 
 /// A node of the hub: its sessions and their rooms. Clones share the node.
 ///

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::RoomOptions;
+use super::filters::ForcedFilters;
 use super::following::PAGE;
 use super::questions::Questions;
 use super::recovery::Recovery;
 use crate::core::continuity::{Ask, Chain, ChainConfig, ReadShare};
 use crate::core::topics::{Left, Limits, MemberKey, Topics};
-use crate::core::{Position, RoomName};
+use crate::core::{Position, RoomKey, RoomName};
 use crate::random;
 
 /// The bound of the random time that is added to the time after which a silent room is checked, in
@@ -27,6 +28,7 @@ pub(crate) struct Rooms {
     /// The number of recoveries in all rooms.
     pub(super) recoveries: usize,
     pub(super) questions: Questions,
+    pub(super) forced: ForcedFilters,
     /// Rooms that may have become unused, for the task of the bus to unsubscribe from.
     unused: Vec<RoomName>,
     /// The rooms with history, by the time at which to look after their chains.
@@ -78,10 +80,16 @@ impl Rooms {
             states: HashMap::new(),
             recoveries: 0,
             questions: Questions::default(),
+            forced: ForcedFilters::default(),
             unused: Vec::new(),
             checks: BinaryHeap::new(),
             work,
         }
+    }
+
+    /// Returns the key of an occupied room.
+    pub(crate) fn key(&self, room: &RoomName) -> Option<RoomKey> {
+        self.topics.room(room.as_str())
     }
 
     pub(super) fn state(&self, room: &RoomName) -> Option<&RoomState> {
@@ -260,6 +268,7 @@ impl Rooms {
     pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
         self.cancel_recovery(member, room);
         let Some(key) = self.topics.room(room.as_str()) else { return false };
+        self.forced.remove(member, key);
         match self.topics.leave(member, key) {
             Left::NotMember => return false,
             Left::Occupied => {}
@@ -273,6 +282,11 @@ impl Rooms {
         if self.recoveries > 0 {
             for room in self.rooms_of(member) {
                 self.cancel_recovery(member, &room);
+            }
+        }
+        if !self.forced.is_empty() {
+            for room in self.topics.rooms(member) {
+                self.forced.remove(member, room);
             }
         }
         for (_, room) in self.topics.leave_all(member) {

@@ -6,10 +6,11 @@ use sockeye::{CloseCode, CloseFrame, Error, Message, Prepared};
 use tokio::task::JoinSet;
 
 use super::{Delivered, SessionMetrics, SessionShared, spawn_pump};
-use crate::core::{Position, Publication, RoomName, RoomNameError, SessionId, UserId};
+use crate::core::filter::{Filter, FilterError};
+use crate::core::{Position, Publication, RoomKey, RoomName, RoomNameError, SessionId, UserId};
 use crate::disconnect::Disconnect;
 use crate::error::{Denied, HubError, Result};
-use crate::hub::Shared;
+use crate::hub::{Rooms, Shared};
 use crate::room::{JoinOptions, Joined};
 use crate::to_room_name::ToRoomName;
 
@@ -82,6 +83,46 @@ impl<S> SessionHandle<S> {
     /// has no presence, or the data is too long.
     pub fn update_presence(&self, room: impl ToRoomName, info: &[u8]) -> Result<()> {
         Ok(self.hub.update_presence(&self.shared, &room.to_room_name()?, info)?)
+    }
+
+    /// Replaces the session's [filter](JoinOptions::filter) in a room, or removes it. A filter that
+    /// the server [forces](crate::JoinTerms::filter) stays. Returns whether the session is in the room.
+    /// What waits for the connection already is still sent.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`], and [`HubError::Filter`] if the filter is too large together with
+    /// the one of the server. Nothing has changed then.
+    pub fn set_filter(&self, room: impl ToRoomName, filter: Option<Arc<Filter>>) -> Result<bool> {
+        let room = room.to_room_name()?;
+        self.change_filter(&room, |rooms, key| rooms.set_filter(self.shared.member(), key, filter))
+    }
+
+    /// Replaces the filter that the server [forces](crate::JoinTerms::filter) on the session in a room, or
+    /// removes it. The session's own filter stays. Returns whether the session is in the room.
+    ///
+    /// # Errors
+    /// Same as [`set_filter`](Self::set_filter).
+    pub fn force_filter(&self, room: impl ToRoomName, filter: Option<Arc<Filter>>) -> Result<bool> {
+        let room = room.to_room_name()?;
+        self.change_filter(&room, |rooms, key| {
+            rooms.force_filter(self.shared.member(), key, filter)
+        })
+    }
+
+    fn change_filter(
+        &self,
+        room: &RoomName,
+        change: impl FnOnce(&mut Rooms, RoomKey) -> Result<bool, FilterError>,
+    ) -> Result<bool> {
+        let mut rooms = self.hub.rooms();
+        // The slot of a session that has ended may be another's by now.
+        if self.shared.is_over() {
+            return Ok(false);
+        }
+        match rooms.key(room) {
+            Some(key) => Ok(change(&mut rooms, key)?),
+            None => Ok(false),
+        }
     }
 
     /// Closes the connection after the messages that wait. Returns whether this call closed it.

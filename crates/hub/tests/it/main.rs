@@ -13,6 +13,7 @@ mod all_rooms_are_checked_after_an_outage;
 mod an_ended_session_changes_nothing;
 mod clients_over_tcp_form_a_chat;
 mod every_member_receives_the_room_in_one_order;
+mod filters_choose_what_a_member_receives;
 mod handler_connections_are_sessions;
 mod holes_of_the_bus_are_healed;
 mod hooks_decide_and_are_called;
