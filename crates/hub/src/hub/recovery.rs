@@ -63,7 +63,7 @@ impl Recovery {
 enum Progress {
     /// The recovery waits for input.
     Waits,
-    /// The recovery waits for the session's outbox.
+    /// The recovery waits for the session's outbox, or for input.
     NoCapacity,
     /// The recovery has ended, or the session has left the room.
     Ended,
@@ -244,7 +244,10 @@ async fn recover<S: Send + Sync + 'static>(
             Progress::NoCapacity => {
                 let chunk = hub.config.catch_up.chunk;
                 let connection = &session.connection;
-                connection.wait_for(|| connection.budget(chunk) > 0).await;
+                tokio::select! {
+                    () = connection.wait_for(|| connection.budget(chunk) > 0) => {}
+                    () = input.notified() => {}
+                }
                 if connection.is_closing() {
                     // The session leaves its rooms when it ends.
                     return;

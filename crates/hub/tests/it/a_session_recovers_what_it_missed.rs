@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use sockeye_hub::bus::Local;
 use sockeye_hub::core::history::{GapReason, Limit, Range, Retention};
+use sockeye_hub::core::outbox::OutboxLimits;
 use sockeye_hub::core::{Epoch, Position, Publication, PublicationId};
 use sockeye_hub::{Hub, HubError, JoinOptions, Recovered, RoomOptions};
 
@@ -91,6 +94,25 @@ async fn or_is_told_the_reason_why_it_cannot() {
     session.join("log").await.unwrap();
     publish(&hub, "log", 31..=31).await;
     assert_eq!(lines(&mut client, 2).await, ["log joined 30", "log 31 31"]);
+}
+
+#[tokio::test]
+async fn and_is_told_at_once_although_its_outbox_is_full() {
+    let mut limits = OutboxLimits::default();
+    limits.bytes = 64 * 1024;
+    let hub: Hub = hub().send_queue(16 * 1024).outbox_limits(limits).build();
+    // Does not read.
+    let (_client, session) = connect(&hub).await;
+    session.join("lobby").await.unwrap();
+    for _ in 0..500 {
+        hub.room("lobby").publish("x".repeat(1024)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(session.metrics().queued_bytes > 60 * 1024);
+    let options = JoinOptions::new().from(Position::start(Epoch(1)));
+    let join = tokio::time::timeout(Duration::from_secs(20), session.join_with("log", options));
+    let joined = join.await.expect("the outcome does not wait for the client").unwrap();
+    assert_eq!(joined.recovery, Recovered::Gap(GapReason::Epoch));
 }
 
 #[tokio::test]
