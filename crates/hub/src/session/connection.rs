@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     capacity: Notify,
     /// Notifies the pump, which waits for the next release, of new items.
     pump: Notify,
-    /// Set once this side has closed the connection.
+    /// Set once this side closes the connection, if only after what waits.
     closing: AtomicBool,
 }
 
@@ -296,6 +296,9 @@ impl Connection {
         }
         if backlog.pumping {
             backlog.close = Some(frame);
+            drop(backlog);
+            self.closing.store(true, Ordering::Release);
+            self.capacity.notify_waiters();
             self.pump.notify_one();
             return true;
         }

@@ -1,7 +1,7 @@
 use sockeye::WebSocket;
 use sockeye_hub::core::Publication;
 use sockeye_hub::core::outbox::OutboxLimits;
-use sockeye_hub::{Hub, Session};
+use sockeye_hub::{Hub, HubError, Session};
 
 use crate::support::{connect, hub, line, lines, nothing_more};
 
@@ -171,4 +171,22 @@ async fn it_is_not_closed_for_messages_that_wait_to_be_sent() {
         sender.await.unwrap().unwrap();
     }
     nothing_more(&mut client, &session).await;
+}
+
+#[tokio::test]
+async fn it_is_over_once_it_is_closed_behind_what_waits() {
+    let (_hub, mut client, mut session) = slow_member("lobby").await;
+    assert!(session.close(4000, "bye").unwrap());
+    assert!(session.is_closed());
+    assert!(matches!(session.send("lost").await, Err(HubError::Closed)));
+    assert!(matches!(session.join("hall").await, Err(HubError::Closed)));
+    let server = tokio::spawn(async move { session.recv().await });
+    // What waited is still sent.
+    let mut last = String::new();
+    while let Some(message) = client.recv().await.unwrap() {
+        last = message.to_string();
+    }
+    assert_eq!(parse(&last), Ok(COUNT));
+    assert_eq!(client.close_frame().map(|frame| u16::from(frame.code)), Some(4000));
+    server.await.unwrap().unwrap();
 }
