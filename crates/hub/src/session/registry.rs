@@ -13,6 +13,8 @@ pub(crate) struct Registry<S> {
     node: NodeId,
     slots: Vec<Slot<S>>,
     vacant: Vec<u32>,
+    /// The number of sessions. Slots may be neither in use nor vacant.
+    len: usize,
     users: HashMap<UserId, Vec<u32>>,
 }
 
@@ -24,7 +26,7 @@ struct Slot<S> {
 
 impl<S> Registry<S> {
     pub(crate) fn new(node: NodeId) -> Self {
-        Self { node, slots: Vec::new(), vacant: Vec::new(), users: HashMap::new() }
+        Self { node, slots: Vec::new(), vacant: Vec::new(), len: 0, users: HashMap::new() }
     }
 
     /// Adds the session that `new` creates for a slot and an identity.
@@ -44,6 +46,7 @@ impl<S> Registry<S> {
         let number = u64::from(place.generation) << 32 | u64::from(slot);
         let session = new(slot, SessionId { node: self.node, number });
         place.session = Some(session.clone());
+        self.len += 1;
         if let Some(user) = user {
             self.users.entry(user.clone()).or_default().push(slot);
         }
@@ -57,6 +60,7 @@ impl<S> Registry<S> {
             return;
         }
         place.session = None;
+        self.len -= 1;
         if let Some(next) = place.generation.checked_add(1) {
             place.generation = next;
             self.vacant.push(session.slot);
@@ -91,6 +95,59 @@ impl<S> Registry<S> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.vacant.len()
+        self.len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sockeye::split::TrySendError;
+    use sockeye::{CloseCode, Outlet, Prepared, UsageError};
+
+    use super::*;
+    use crate::core::outbox::OutboxLimits;
+    use crate::encoder::Plain;
+    use crate::session::Connection;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Outlet for Nowhere {
+        fn try_send_prepared(&self, _: &Prepared) -> Result<(), TrySendError<()>> {
+            Ok(())
+        }
+
+        fn close(&self, _: CloseCode, _: &str) -> Result<(), UsageError> {
+            Ok(())
+        }
+
+        fn abort(&self) {}
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    fn insert(registry: &mut Registry<()>) -> Arc<SessionShared<()>> {
+        let (encoder, limits) = (Arc::new(Plain), OutboxLimits::default());
+        let connection = Connection::other(Box::new(Nowhere), encoder, limits);
+        registry
+            .insert(None, |slot, id| Arc::new(SessionShared::new(id, slot, None, (), connection)))
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_used_up_holds_no_session() {
+        let mut registry = Registry::new(NodeId(1));
+        let first = insert(&mut registry);
+        registry.remove(&first);
+        registry.slots[0].generation = u32::MAX;
+        let last = insert(&mut registry);
+        assert_eq!((last.slot, registry.len()), (0, 1));
+        registry.remove(&last);
+        registry.remove(&last);
+        assert_eq!(registry.len(), 0);
+        let next = insert(&mut registry);
+        assert_eq!((next.slot, registry.len()), (1, 1));
+        assert!(registry.by_id(last.id).is_none());
     }
 }
