@@ -167,7 +167,7 @@ impl Drain {
             // Notifications that are closer together than the timer's precision leave together.
             sleep_until(next).await;
             if let Some(member) = member.upgrade() {
-                member.notify(shutdown.frame());
+                member.notify(shutdown.close_frame());
             }
             next = next.checked_add(interval).unwrap_or(next);
         }

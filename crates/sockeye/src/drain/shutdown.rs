@@ -98,8 +98,9 @@ impl Shutdown {
         (spread / connections).min(MAX_INTERVAL)
     }
 
-    /// Returns the close frame of one connection, with a new delay.
-    pub(crate) fn frame(&self) -> CloseFrame {
+    /// Returns the close frame of one connection, with a new delay: for programs that close
+    /// connections themselves, over a time of their own.
+    pub fn close_frame(&self) -> CloseFrame {
         CloseFrame::from(self.code).with_reason(reconnect::hint_reason(self.draw()))
     }
 
@@ -138,7 +139,7 @@ mod tests {
         let shutdown = Shutdown::restart().retry_after(range.clone());
         let hints: HashSet<_> = (0..1000)
             .map(|_| {
-                let frame = shutdown.frame();
+                let frame = shutdown.close_frame();
                 assert_eq!(frame.code, CloseCode::SERVICE_RESTART);
                 assert_eq!(CloseFrame::new(frame.code, frame.reason.clone()).as_ref(), Ok(&frame));
                 Shutdown::retry_hint(&frame).unwrap()
@@ -154,9 +155,9 @@ mod tests {
             (Duration::ZERO..=Duration::ZERO, "retry after 0.0 s"),
             (Duration::from_secs(3)..=Duration::from_secs(1), "retry after 3.0 s"),
         ] {
-            assert_eq!(Shutdown::new().retry_after(range).frame().reason, reason);
+            assert_eq!(Shutdown::new().retry_after(range).close_frame().reason, reason);
         }
-        let frame = Shutdown::new().retry_after(Duration::MAX..=Duration::MAX).frame();
+        let frame = Shutdown::new().retry_after(Duration::MAX..=Duration::MAX).close_frame();
         assert!(CloseFrame::new(frame.code, frame.reason).is_ok());
     }
 

@@ -42,7 +42,7 @@ impl Registry {
         let shutdown = inner.shutdown.clone();
         drop(inner);
         if let Some(shutdown) = shutdown {
-            member.notify(shutdown.frame());
+            member.notify(shutdown.close_frame());
         }
         member
     }

@@ -387,7 +387,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         let Some(mut stopping) = self.stopping.take() else { return };
         while let Some(slot) = stopping.pop_due(now, self.drivers.slots().end) {
             let Some(driver) = self.drivers.get_mut(slot) else { continue };
-            let payload = ClosePayload(Some(self.context.settings.shutdown.frame()));
+            let payload = ClosePayload(Some(self.context.settings.shutdown.close_frame()));
             driver.close(&mut self.context, &payload);
             self.mark_dirty(slot);
             stopping.on_notified();
