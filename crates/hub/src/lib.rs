@@ -43,7 +43,7 @@
 //! | tell clients positions, gaps and presence, by a protocol | [`Encoder`] |
 //! | connect several nodes | [`bus`] |
 //! | route a client's commands to async functions | [`router`] |
-//! | stop a node | [`Hub::shutdown`] |
+//! | stop a node | [`Hub::shutdown`]; move its clients to others first: [`Hub::drain`] |
 //!
 //! # Guarantees
 //! | room | delivery | order |

@@ -6,6 +6,7 @@ use sockeye::split::SendQueue;
 use sockeye::{Error, Message};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
+use super::draining::Draining;
 use super::hooks::Hooks;
 use super::questions::MAX_ASKERS;
 use super::rooms::Rooms;
@@ -318,6 +319,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             presence: Mutex::new(self.presence),
             bus_permits: Semaphore::new(MAX_ASKERS),
             presence_work: Arc::new(Notify::new()),
+            draining: Draining::default(),
             registry: RwLock::new(Registry::new(node)),
         });
         tokio::spawn(bus_task::run(Arc::downgrade(&shared), receiver, work));

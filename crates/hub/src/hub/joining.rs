@@ -219,5 +219,6 @@ impl<S> Shared<S> {
             self.leave_presence_everywhere(session);
         }
         self.registry_mut().remove(session);
+        self.draining.on_end();
     }
 }

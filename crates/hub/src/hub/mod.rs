@@ -2,6 +2,7 @@ mod broadcast;
 mod builder;
 mod bus_task;
 mod command;
+mod draining;
 mod dropped;
 mod fan_out;
 mod filters;
@@ -37,6 +38,7 @@ use crate::session::{Connection, Registry, Session, SessionHandle, SessionShared
 use crate::to_room_name::ToRoomName;
 use builder::Config;
 use command::Command;
+use draining::Draining;
 use hooks::Hooks;
 pub(crate) use rooms::Rooms;
 
@@ -85,6 +87,7 @@ pub(crate) struct Shared<S> {
     bus_permits: Semaphore,
     /// Notifies the task of the presence of new outputs.
     presence_work: Arc<Notify>,
+    draining: Draining,
 }
 
 /// The properties of a new session.
@@ -192,6 +195,8 @@ impl<S: Send + Sync + 'static> Hub<S> {
         let session = self.shared.registry_mut().insert(user.as_ref(), |slot, id| {
             Arc::new(SessionShared::new(id, slot, user.clone(), state, connection(encoder)))
         });
+        // The session is registered: either this call or the one that drains the node closes it.
+        self.shared.close_if_draining(&session);
         let handle = SessionHandle::new(self.shared.clone(), session);
         if let Some(hook) = &self.shared.hooks.connect {
             handle.call_hook("the connect hook", || hook(&handle));

@@ -6,6 +6,7 @@ mod gated;
 mod support;
 
 mod a_message_published_to_a_room_reaches_its_members;
+mod a_node_is_drained;
 mod a_panic_of_the_application_is_contained;
 mod a_session_recovers_what_it_missed;
 mod a_slow_session_is_treated_by_the_policy_of_the_room;
