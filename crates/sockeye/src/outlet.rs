@@ -35,8 +35,8 @@ use crate::split::{Sender, TrySendError};
 ///
 /// | | `split::Sender` | `push::Handle` |
 /// |---|---|---|
-/// | queue | of the connection: [`SendQueue::capacity`](crate::split::SendQueue::capacity), 1 MiB by default | of the worker, for all its connections: [`max_command_bytes`](crate::push::Server::max_command_bytes), 64 MiB by default |
-/// | a slow peer | fills the queue | has its messages dropped and counted beyond [`max_unwritten`](crate::push::Server::max_unwritten), 16 MiB by default, and does not fill the queue |
+/// | queue | of the connection: [`SendQueue::capacity`](crate::split::SendQueue::capacity), 1 MiB by default | of the connection: [`max_unwritten`](crate::push::Server::max_unwritten), 16 MiB by default; and of the worker, for all its connections: [`max_command_bytes`](crate::push::Server::max_command_bytes), 64 MiB by default |
+/// | a slow peer | fills the queue | fills the queue of the connection, which has capacity again once all is written |
 /// | who writes | the writer task; a sender that finds the queue full writes as well | the worker |
 pub trait Outlet: fmt::Debug + Send + Sync {
     /// Queues a prepared message if there is capacity. `Ok` means that the message is queued; it is
@@ -89,7 +89,7 @@ impl Outlet for Sender {
 #[cfg(unix)]
 impl Outlet for Handle {
     fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
-        self.send_prepared(prepared).map_err(|error| match error {
+        Self::try_send_prepared(self, prepared).map_err(|error| match error {
             HandleError::Full => TrySendError::Full(()),
             // A prepared message is always valid, so no usage error occurs.
             HandleError::Closed(_) | HandleError::Stopped | HandleError::Usage(_) => {

@@ -180,6 +180,22 @@ impl Connection {
         self.unwritten() >= self.workers.max_unwritten
     }
 
+    /// Records that a command of a handle to send a prepared message was executed.
+    #[inline]
+    pub(super) fn on_prepared_executed(&self, length: usize) {
+        if let Some(handle) = self.handle.0.get() {
+            handle.on_prepared_executed(length);
+        }
+    }
+
+    /// Records that all output was written.
+    #[inline]
+    pub(super) fn on_all_written(&self) {
+        if let Some(handle) = self.handle.0.get() {
+            handle.on_all_written();
+        }
+    }
+
     /// Returns whether the operating system has yet to accept output that was taken from the
     /// writer.
     pub(super) const fn is_in_flight(&self) -> bool {

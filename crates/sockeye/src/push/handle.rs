@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
@@ -37,12 +37,26 @@ struct Shared {
     state: AtomicU8,
     /// Error that the connection ended with.
     end: OnceLock<Arc<Error>>,
+    prepared: PreparedBytes,
+}
+
+/// The payload bytes of the prepared messages of handles, as sums that wrap around: the difference
+/// of the first and the last is what is not known to be written.
+#[derive(Debug, Default)]
+struct PreparedBytes {
+    /// Posted to the worker.
+    posted: AtomicUsize,
+    /// Executed by the worker.
+    executed: AtomicUsize,
+    /// Executed when the worker had last written all output.
+    written: AtomicUsize,
 }
 
 impl Handle {
     pub(super) fn new(id: ConnectionId, workers: Arc<Workers>) -> Self {
         let state = AtomicU8::new(0);
-        Self { shared: Arc::new(Shared { id, workers, state, end: OnceLock::new() }) }
+        let (end, prepared) = (OnceLock::new(), PreparedBytes::default());
+        Self { shared: Arc::new(Shared { id, workers, state, end, prepared }) }
     }
 
     /// Returns the id of the connection.
@@ -73,7 +87,48 @@ impl Handle {
     /// # Errors
     /// Same as [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.post_command(Command::SendPrepared(self.id(), prepared.clone()))
+        self.shared.prepared.posted.fetch_add(prepared.len(), Ordering::AcqRel);
+        self.post_prepared(prepared)
+    }
+
+    /// Sends a prepared message like [`send_prepared`](Self::send_prepared), unless the prepared
+    /// messages of this connection's handles would then exceed
+    /// [`Server::max_unwritten`](super::Server::max_unwritten). A message that is taken is not
+    /// dropped by the worker for want of send capacity, provided that the connection sends nothing
+    /// but messages of this method. One message is taken whatever its length.
+    ///
+    /// # Errors
+    /// Same as [`send`](Self::send). [`HandleError::Full`] also when the peer does not read: until
+    /// all output was written.
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        let bytes = &self.shared.prepared;
+        let posted = bytes.posted.fetch_add(prepared.len(), Ordering::AcqRel);
+        let unwritten = posted.wrapping_sub(bytes.written.load(Ordering::Acquire));
+        let max_unwritten = self.shared.workers.max_unwritten;
+        if unwritten > 0 && unwritten.saturating_add(prepared.len()) > max_unwritten {
+            bytes.posted.fetch_sub(prepared.len(), Ordering::AcqRel);
+            // A connection that is over writes nothing more.
+            self.check_open()?;
+            return Err(HandleError::Full);
+        }
+        self.post_prepared(prepared)
+    }
+
+    /// Returns the payload bytes of the prepared messages of this connection's handles that are not
+    /// known to be written: those since the worker had last written all output.
+    pub fn unwritten(&self) -> usize {
+        let bytes = &self.shared.prepared;
+        let written = bytes.written.load(Ordering::Acquire);
+        bytes.posted.load(Ordering::Acquire).wrapping_sub(written)
+    }
+
+    /// Posts a prepared message that is counted as posted.
+    fn post_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
+        let posted = self.post_command(Command::SendPrepared(self.id(), prepared.clone()));
+        if posted.is_err() {
+            self.shared.prepared.posted.fetch_sub(prepared.len(), Ordering::AcqRel);
+        }
+        posted
     }
 
     /// Sends a ping with at most 125 bytes of payload.
@@ -162,12 +217,29 @@ impl Handle {
         self.shared.end.get_or_init(|| end);
     }
 
+    /// Records that the worker has executed the command of a prepared message.
+    pub(super) fn on_prepared_executed(&self, length: usize) {
+        // Only the worker changes the sum.
+        let executed = &self.shared.prepared.executed;
+        executed.store(executed.load(Ordering::Relaxed).wrapping_add(length), Ordering::Relaxed);
+    }
+
+    /// Records that the worker has written all output.
+    pub(super) fn on_all_written(&self) {
+        let bytes = &self.shared.prepared;
+        bytes.written.store(bytes.executed.load(Ordering::Relaxed), Ordering::Release);
+    }
+
     fn post_command(&self, command: Command) -> Result<(), HandleError> {
-        if let Some(end) = self.shared.end.get() {
-            self.shared.workers.check_running(self.id())?;
-            return Err(HandleError::Closed(end.clone()));
-        }
+        self.check_open()?;
         self.shared.workers.post(self.id(), command)
+    }
+
+    /// Returns an error if the connection is known to be over.
+    fn check_open(&self) -> Result<(), HandleError> {
+        let Some(end) = self.shared.end.get() else { return Ok(()) };
+        self.shared.workers.check_running(self.id())?;
+        Err(HandleError::Closed(end.clone()))
     }
 
     /// Posts a command that bypasses the limit of the command queue, at most once per connection:
@@ -190,7 +262,9 @@ pub enum HandleError {
     /// [`Error::Closed`] with the peer's close frame.
     Closed(Arc<Error>),
     /// The worker's queue has no capacity for the command at present: the queued commands have
-    /// reached [`Server::max_command_bytes`](super::Server::max_command_bytes).
+    /// reached [`Server::max_command_bytes`](super::Server::max_command_bytes). Or the peer does
+    /// not read, and the connection has no capacity: see
+    /// [`Handle::try_send_prepared`].
     Full,
     /// The server has stopped.
     Stopped,
@@ -201,7 +275,7 @@ impl fmt::Display for HandleError {
         match self {
             Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
             Self::Closed(error) => error.fmt(f),
-            Self::Full => f.write_str("the command queue of the worker is full"),
+            Self::Full => f.write_str("the queue of the worker or of the connection is full"),
             Self::Stopped => f.write_str("the server has stopped"),
         }
     }

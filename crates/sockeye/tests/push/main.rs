@@ -22,6 +22,7 @@ mod wire;
 mod a_broadcaster_needs_no_connection;
 mod a_drain_leaves_nobody_behind;
 mod a_flood_starves_nobody;
+mod a_handle_knows_what_a_slow_peer_has_not_read;
 mod a_handle_works_from_any_thread;
 mod a_panic_ends_only_its_connection;
 mod a_peer_that_does_not_read_is_waited_for;

@@ -383,7 +383,11 @@ impl<S: BackendSocket> ConnectionDriver<S> {
                 self.finish_connection(context, EndReason::Panicked(panic));
             }
         }
-        self.output().1.is_some_and(|output| !output.is_empty())
+        let has_output = self.output().1.is_some_and(|output| !output.is_empty());
+        if let (false, DriverState::Open(connection)) = (has_output, &self.state) {
+            connection.on_all_written();
+        }
+        has_output
     }
 
     /// Ends the turn of this driver in the event loop; `input` is about to be reused.

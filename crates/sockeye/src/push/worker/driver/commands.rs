@@ -32,6 +32,7 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             connection.send_prepared(prepared);
+            connection.on_prepared_executed(prepared.len());
         }
     }
 

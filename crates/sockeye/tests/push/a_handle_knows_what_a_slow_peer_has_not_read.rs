@@ -1,0 +1,64 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use sockeye::Prepared;
+use sockeye::push::{Connection, Handle, HandleError, Server};
+
+use crate::peer::{Peer, TEST_TIMEOUT};
+use crate::recorder::{Seen, record};
+use crate::serving::Running;
+
+const MAX_UNWRITTEN: usize = 64 * 1024;
+
+/// The number of messages, of 1,000 bytes each, which exceed the buffers of both ends.
+const COUNT: usize = 24_000;
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < TEST_TIMEOUT, "it takes too long");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn and_loses_nothing_that_it_took() {
+    let (sender, handles) = mpsc::channel::<Handle>();
+    let sender = Mutex::new(sender);
+    let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
+        if let Seen::Open(_) = seen {
+            sender.lock().unwrap().send(connection.handle()).unwrap();
+        }
+    });
+    let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
+    let mut peer = Peer::connect(running.address);
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (count, sending) = (taken.clone(), handle.clone());
+    let sender = thread::spawn(move || {
+        for number in 0..COUNT {
+            let message = Prepared::new(format!("{number:1000}"));
+            while let Err(error) = sending.try_send_prepared(&message) {
+                assert!(matches!(error, HandleError::Full), "{error}");
+                assert!(sending.unwritten() <= MAX_UNWRITTEN);
+                thread::yield_now();
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    // The peer begins to read when the buffers of the system hold a part of the messages.
+    wait_until(|| taken.load(Ordering::Relaxed) > COUNT / 100);
+    for number in 0..COUNT {
+        assert_eq!(peer.message(), format!("{number:1000}").as_bytes());
+    }
+    sender.join().unwrap();
+    wait_until(|| handle.unwritten() == 0);
+
+    // A message of any length is taken by an idle connection.
+    let long = Prepared::new("x".repeat(10 * MAX_UNWRITTEN));
+    handle.try_send_prepared(&long).unwrap();
+    assert_eq!(peer.message().len(), 10 * MAX_UNWRITTEN);
+    running.stop();
+}
