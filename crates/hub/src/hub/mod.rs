@@ -153,9 +153,10 @@ impl<S: Send + Sync + 'static> Hub<S> {
     /// [`SessionHandle::on_message`], and calls [`SessionHandle::end`] when the connection is over.
     ///
     /// The policies of rooms for slow readers apply once the outlet reports that it is full. A
-    /// [`push::Handle`](sockeye::push::Handle) does so only for its worker's queue of commands:
-    /// what a client does not read beyond [`max_unwritten`](sockeye::push::Server::max_unwritten)
-    /// is dropped by the worker, and this hub does not learn of it.
+    /// [`push::Handle`](sockeye::push::Handle) does so when a client has not read
+    /// [`max_unwritten`](sockeye::push::Server::max_unwritten) bytes, 16 MiB by default: a hub of
+    /// many connections should set less. What the program sends to the connection itself counts
+    /// for the worker as well, which drops messages beyond the sum.
     pub fn attach(
         &self,
         outlet: impl Outlet + 'static,

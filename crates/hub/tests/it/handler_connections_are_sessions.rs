@@ -1,35 +1,61 @@
-use sockeye::push::{Callbacks, Server};
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use sockeye::push::{Callbacks, Server, Stopper};
 use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
 
 use crate::support::{connect, hub, line};
 
+/// The maximum of unwritten output. Chosen: far less than the buffers of the system.
+const MAX_UNWRITTEN: usize = 64 * 1024;
+
+struct Serving {
+    address: SocketAddr,
+    stopper: Stopper,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    /// Serves connections that are members of a room, and whose messages are echoed.
+    fn start(hub: &Hub, room: &'static str) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        let attached = hub.clone();
+        let handlers = Callbacks::new()
+            .on_open(move |connection, _| {
+                let _entered = runtime.enter();
+                let session = attached.attach(connection.handle(), (), SessionOptions::new());
+                connection.set_data(session.clone());
+                tokio::spawn(async move { session.join(room).await });
+            })
+            .on_message(|connection, message| {
+                if let Some(session) = connection.data::<SessionHandle>() {
+                    let _ = session.try_send(message);
+                }
+            })
+            .on_close(|connection, frame| {
+                if let Some(session) = connection.data::<SessionHandle>() {
+                    session.end(&Disconnect::Client(frame.cloned()));
+                }
+            });
+        let server = Server::new(move || handlers.clone()).workers(2).max_unwritten(MAX_UNWRITTEN);
+        let listening = server.listen("127.0.0.1:0").unwrap();
+        let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+        Self { address, stopper, server: std::thread::spawn(move || listening.run()) }
+    }
+
+    async fn stop(self) {
+        self.stopper.stop();
+        let server = self.server;
+        tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn in_the_rooms_of_other_connections() {
     let hub: Hub = hub().build();
-    let runtime = tokio::runtime::Handle::current();
-    let attached = hub.clone();
-    let handlers = Callbacks::new()
-        .on_open(move |connection, _| {
-            let _entered = runtime.enter();
-            let session = attached.attach(connection.handle(), (), SessionOptions::new());
-            connection.set_data(session.clone());
-            tokio::spawn(async move { session.join("lobby").await });
-        })
-        .on_message(|connection, message| {
-            if let Some(session) = connection.data::<SessionHandle>() {
-                let _ = session.try_send(message);
-            }
-        })
-        .on_close(|connection, frame| {
-            if let Some(session) = connection.data::<SessionHandle>() {
-                session.end(&Disconnect::Client(frame.cloned()));
-            }
-        });
-    let listening = Server::new(move || handlers.clone()).workers(2).listen("127.0.0.1:0").unwrap();
-    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
-    let server = std::thread::spawn(move || listening.run());
-
-    let mut handled = sockeye::connect(&format!("ws://{address}/")).await.unwrap();
+    let serving = Serving::start(&hub, "lobby");
+    let url = format!("ws://{}/", serving.address);
+    let mut handled = sockeye::connect(&url).await.unwrap();
     assert_eq!(line(&mut handled).await, "lobby joined -");
     let (mut client, session) = connect(&hub).await;
     session.join("lobby").await.unwrap();
@@ -43,6 +69,30 @@ async fn in_the_rooms_of_other_connections() {
     while hub.session_count() > 1 {
         tokio::task::yield_now().await;
     }
-    stopper.stop();
-    tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap().unwrap();
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn and_catch_up_from_the_history_when_they_read_slowly() {
+    const COUNT: usize = 2_000;
+
+    let hub: Hub = hub().build();
+    let serving = Serving::start(&hub, "log:slow");
+    let mut client = sockeye::connect(&format!("ws://{}/", serving.address)).await.unwrap();
+    assert_eq!(line(&mut client).await, "log:slow joined 0");
+    // More than the buffers of the system hold, and less than the history.
+    let text = "x".repeat(6 * 1024);
+    for number in 1..=COUNT {
+        hub.room("log:slow").publish(format!("{number} {text}")).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    for number in 1..=COUNT {
+        let line = line(&mut client).await;
+        assert!(line.starts_with(&format!("log:slow {number} {number} x")), "{}", &line[..20]);
+    }
+    drop(client);
+    while hub.session_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    serving.stop().await;
 }
