@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sockeye::split::SendQueue;
 use sockeye::{Error, Message};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::draining::Draining;
@@ -314,6 +315,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             bus: self.bus,
             rooms: Mutex::new(Rooms::new(self.config.limits, work.clone())),
             config: self.config,
+            runtime: Handle::current(),
             hooks: self.hooks,
             panics: Panics::default(),
             presence: Mutex::new(self.presence),

@@ -30,7 +30,8 @@ pub(super) async fn run<S: Send + Sync + 'static>(
         }
         next_check = hub.check_rooms(Instant::now());
         if hub.rooms().has_unused() {
-            tokio::spawn(async move { hub.unsubscribe_unused().await });
+            let runtime = hub.runtime.clone();
+            runtime.spawn(async move { hub.unsubscribe_unused().await });
         }
     }
 }

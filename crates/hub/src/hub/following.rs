@@ -82,14 +82,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
 
     fn begin_round(self: &Arc<Self>, rooms: &mut Rooms, now: Instant) {
         for _ in 0..rooms.begin_round(now) {
-            tokio::spawn(ask_store(self.clone()));
+            self.runtime.spawn(ask_store(self.clone()));
         }
     }
 
     /// Asks the store on behalf of a room's chain.
     fn ask(self: &Arc<Self>, rooms: &mut Rooms, room: &RoomName, ask: Ask) {
         if rooms.questions.ask(room, ask) {
-            tokio::spawn(ask_store(self.clone()));
+            self.runtime.spawn(ask_store(self.clone()));
         }
     }
 

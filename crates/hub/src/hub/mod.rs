@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Instant;
 
 use sockeye::{CloseCode, CloseFrame, Outlet, WebSocket};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 pub use broadcast::Recipients;
@@ -74,6 +75,8 @@ pub(crate) struct Shared<S> {
     node: NodeId,
     bus: Arc<dyn Bus>,
     config: Config,
+    /// The runtime of the hub's tasks, which threads outside of it start as well.
+    pub(crate) runtime: Handle,
     pub(crate) hooks: Hooks<S>,
     pub(crate) panics: Panics,
     /// Locked after `rooms` where both are locked.
@@ -149,7 +152,8 @@ impl<S: Send + Sync + 'static> Hub<S> {
     }
 
     /// Adds a session whose connection the program drives itself, such as one of
-    /// [`sockeye::push`]: messages are sent to `outlet`. The program passes received messages to
+    /// [`sockeye::push`]: messages are sent to `outlet`. Works on any thread, as the methods of the
+    /// [`SessionHandle`] do. The program passes received messages to
     /// [`SessionHandle::on_message`], and calls [`SessionHandle::end`] when the connection is over.
     ///
     /// The policies of rooms for slow readers apply once the outlet reports that it is full. A

@@ -99,7 +99,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         } else {
             rooms.recoveries += 1;
         }
-        tokio::spawn(recover(self.clone(), session.clone(), room.clone(), input));
+        self.runtime.spawn(recover(self.clone(), session.clone(), room.clone(), input));
     }
 
     /// Reads what a session missed because its outbox was full.
@@ -172,7 +172,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 }
                 CatchUpOutput::Read(read) => {
                     if let Some(read) = state.reads.ask(member, read) {
-                        tokio::spawn(read_shared(self.clone(), room.clone(), read));
+                        self.runtime.spawn(read_shared(self.clone(), room.clone(), read));
                     }
                 }
                 CatchUpOutput::Deliver(entries) => {

@@ -12,7 +12,7 @@ pub(crate) fn spawn_pump<S: Send + Sync + 'static>(
     delivered: Delivered,
 ) {
     if delivered == Delivered::StartPump {
-        tokio::spawn(run(hub.clone(), session.clone()));
+        hub.runtime.spawn(run(hub.clone(), session.clone()));
     }
 }
 

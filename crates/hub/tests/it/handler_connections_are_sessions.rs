@@ -12,7 +12,7 @@ const MAX_UNWRITTEN: usize = 64 * 1024;
 struct Serving {
     address: SocketAddr,
     stopper: Stopper,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<sockeye::Result<()>>,
 }
 
 impl Serving {
@@ -22,14 +22,19 @@ impl Serving {
         let attached = hub.clone();
         let handlers = Callbacks::new()
             .on_open(move |connection, _| {
-                let _entered = runtime.enter();
                 let session = attached.attach(connection.handle(), (), SessionOptions::new());
                 connection.set_data(session.clone());
-                tokio::spawn(async move { session.join(room).await });
+                runtime.spawn(async move { session.join(room).await });
             })
             .on_message(|connection, message| {
-                if let Some(session) = connection.data::<SessionHandle>() {
-                    let _ = session.try_send(message);
+                let Some(session) = connection.data::<SessionHandle>() else { return };
+                if message.as_bytes() == b"too much" {
+                    // The second does not fit the connection's queue.
+                    for letter in ["a", "b"] {
+                        session.try_send(letter.repeat(MAX_UNWRITTEN / 2 + 1)).unwrap();
+                    }
+                } else {
+                    session.try_send(message).unwrap();
                 }
             })
             .on_close(|connection, frame| {
@@ -93,6 +98,19 @@ async fn and_catch_up_from_the_history_when_they_read_slowly() {
     drop(client);
     while hub.session_count() > 0 {
         tokio::task::yield_now().await;
+    }
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn and_their_threads_send_however_slowly_the_client_reads() {
+    let hub: Hub = hub().build();
+    let serving = Serving::start(&hub, "lobby");
+    let mut client = sockeye::connect(&format!("ws://{}/", serving.address)).await.unwrap();
+    assert_eq!(line(&mut client).await, "lobby joined -");
+    client.send("too much").await.unwrap();
+    for letter in ["a", "b"] {
+        assert!(line(&mut client).await.starts_with(letter));
     }
     serving.stop().await;
 }
