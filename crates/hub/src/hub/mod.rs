@@ -4,6 +4,7 @@ mod bus_task;
 mod command;
 mod draining;
 mod dropped;
+mod encodings;
 mod fan_out;
 mod filters;
 mod following;

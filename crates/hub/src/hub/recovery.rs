@@ -185,6 +185,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 }
                 CatchUpOutput::InStep { .. } => {
                     state.recovering.remove(&member);
+                    state.clear_encodings();
                     rooms.recoveries -= 1;
                     return Progress::Ended;
                 }
@@ -194,24 +195,29 @@ impl<S: Send + Sync + 'static> Shared<S> {
 
     fn deliver_recovered(
         self: &Arc<Self>,
-        rooms: &Rooms,
+        rooms: &mut Rooms,
         session: &Arc<SessionShared<S>>,
         name: &RoomName,
         mut after: Position,
         entries: &[Entry],
     ) {
-        let Some(room) = rooms.topics.room(name.as_str()) else { return };
-        let Some(state) = rooms.state(name) else { return };
-        let filter = rooms.topics.filter(session.member(), room);
+        let Rooms { topics, states, .. } = rooms;
+        let Some(room) = topics.room(name.as_str()) else { return };
+        let Some(state) = states.get_mut(name) else { return };
+        let filter = topics.filter(session.member(), room);
         for entry in entries {
             let position = entry.position(after.epoch);
             let publication = &*entry.publication;
             if filter.is_none_or(|filter| filter.matches(&publication.tags)) {
                 let delivery = Delivery { room: name, publication, position: Some(position) };
                 let encoder = session.connection.encoder();
-                let encoded =
-                    self.panics.contain("an encoder", || encoder.publication(&delivery));
-                let Some(payload) = encoded.map(Prepared::new) else {
+                let encode = || {
+                    let message =
+                        self.panics.contain("an encoder", || encoder.publication(&delivery));
+                    message.map(Prepared::new)
+                };
+                let message = state.encodings.get_or_encode(position, encoder, encode);
+                let Some(payload) = message else {
                     self.notify_missed(session, name, &Missed::panicked(Some(position)));
                     after = position;
                     continue;

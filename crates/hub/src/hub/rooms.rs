@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::RoomOptions;
+use super::encodings::Encodings;
 use super::filters::ForcedFilters;
 use super::following::PAGE;
 use super::questions::Questions;
@@ -51,6 +52,8 @@ pub(super) struct RoomState {
     pub(super) recovering: HashMap<MemberKey, Recovery>,
     /// The reads of these members.
     pub(super) reads: ReadShare<MemberKey>,
+    /// What they read.
+    pub(super) encodings: Encodings,
     /// The number of joins in progress.
     pins: usize,
 }
@@ -71,6 +74,15 @@ pub(super) enum Subscription {
     /// A request to subscribe failed, or its outcome was not awaited.
     Unknown,
     Active,
+}
+
+impl RoomState {
+    /// Gives back the memory of what was recovered, after a recovery has ended.
+    pub(super) fn clear_encodings(&mut self) {
+        if self.recovering.is_empty() {
+            self.encodings.clear();
+        }
+    }
 }
 
 impl Rooms {
@@ -226,6 +238,7 @@ impl Rooms {
             check_at: None,
             recovering: HashMap::new(),
             reads: ReadShare::new(PAGE),
+            encodings: Encodings::default(),
             pins: 0,
         });
         state.pins += 1;
@@ -299,6 +312,7 @@ impl Rooms {
         if let Some(recovery) = state.recovering.remove(&member) {
             self.recoveries -= 1;
             state.reads.remove(|reader| *reader == member);
+            state.clear_encodings();
             recovery.input.notify_one();
         }
     }

@@ -2,12 +2,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use sockeye::Message;
 use sockeye_hub::bus::{Bus, BusError, BusEvent, BusFuture, EventSender, Local, Source, events};
 use sockeye_hub::core::history::{Limit, Page, Range, Retention};
 use sockeye_hub::core::{Epoch, NodeId, Position, Publication, RoomName};
-use sockeye_hub::{Hub, JoinOptions, Recovered};
+use sockeye_hub::{Delivery, Encoder, Hub, JoinOptions, Joined, Recovered};
 
-use crate::support::{connect, hub, line, lines, nothing_more};
+use crate::support::{Lines, connect, hub, line, lines, nothing_more};
 
 /// A bus that damages the events of stored publications.
 #[derive(Clone, Debug, Default)]
@@ -173,6 +174,23 @@ async fn lost_repeated_and_late_publications_arrive_once_and_in_order() {
     assert!(reads <= 8, "{reads} reads for ten members: a node heals a hole once");
 }
 
+/// The protocol of [`Lines`], which counts publications.
+#[derive(Clone, Debug, Default)]
+struct Counting {
+    encoded: Arc<AtomicUsize>,
+}
+
+impl Encoder for Counting {
+    fn publication(&self, delivery: &Delivery<'_>) -> Message {
+        self.encoded.fetch_add(1, Ordering::Relaxed);
+        Lines.publication(delivery)
+    }
+
+    fn joined(&self, room: &RoomName, joined: &Joined) -> Option<Message> {
+        Lines.joined(room, joined)
+    }
+}
+
 /// Returns a bus of which the reads of the test's sessions can be counted.
 fn faulty_nodes(count: usize) -> Vec<(Faulty, Hub)> {
     let local = Local::new();
@@ -238,11 +256,11 @@ async fn clients_that_come_and_go_on_all_nodes_miss_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn sessions_that_return_at_once_share_their_reads() {
+async fn sessions_that_return_at_once_share_their_reads_and_what_is_encoded() {
     const COUNT: usize = 500;
 
-    let nodes = faulty_nodes(1);
-    let (bus, hub) = &nodes[0];
+    let (bus, encoder) = (Faulty::over(Local::new()), Counting::default());
+    let hub: &Hub = &hub().bus(bus.clone()).encoder(encoder.clone()).build();
     let (_client, session) = connect(hub).await;
     let start = session.join("log").await.unwrap().position.unwrap();
     for number in 0..100 {
@@ -253,6 +271,7 @@ async fn sessions_that_return_at_once_share_their_reads() {
         returning.push(connect(hub).await);
     }
     bus.node.reads.store(0, Ordering::Relaxed);
+    encoder.encoded.store(0, Ordering::Relaxed);
     let joins: Vec<_> = returning
         .iter()
         .map(|(_, session)| {
@@ -274,6 +293,8 @@ async fn sessions_that_return_at_once_share_their_reads() {
     }
     let reads = bus.node.reads.load(Ordering::Relaxed);
     assert!(reads <= 10, "{reads} reads for {COUNT} sessions");
+    let publications = encoder.encoded.load(Ordering::Relaxed);
+    assert!(publications <= 100 * reads, "{publications} were encoded for {reads} reads");
 }
 
 #[tokio::test]
