@@ -279,7 +279,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
     {
         self.hooks.authorize_join = Some(Box::new(move |session, room| {
             let verdict = hook(session, room);
-            Box::pin(async { verdict.await.map(Into::into) })
+            Box::pin(async move { verdict.await.map(Into::into) })
         }));
         self
     }
