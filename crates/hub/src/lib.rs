@@ -37,6 +37,7 @@
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
+//! | know clients by tokens of a backend | [`token`] |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
 //! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
 //! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
@@ -77,6 +78,7 @@ mod room;
 pub mod router;
 mod session;
 mod to_room_name;
+pub mod token;
 
 pub use disconnect::Disconnect;
 pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
