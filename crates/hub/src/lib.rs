@@ -37,6 +37,7 @@
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
+//! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
 //! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
@@ -72,6 +73,7 @@ mod disconnect;
 mod encoder;
 mod error;
 mod hub;
+pub mod namespaces;
 mod panics;
 mod random;
 mod room;

@@ -21,6 +21,7 @@ use crate::core::{NodeId, RoomName};
 use crate::disconnect::Disconnect;
 use crate::encoder::{Encoder, Plain};
 use crate::error::Denied;
+use crate::namespaces::Namespaces;
 use crate::panics::Panics;
 use crate::random;
 use crate::room::JoinTerms;
@@ -105,6 +106,13 @@ impl<S: Send + Sync + 'static> Builder<S> {
     ) -> Self {
         self.config.room_options = Box::new(options);
         self
+    }
+
+    /// Sets the properties of rooms to those of their namespaces, in place of
+    /// [`rooms`](Self::rooms). Who may join and publish is for the protocol's endpoint to decide.
+    pub fn namespaces(self, namespaces: &Namespaces) -> Self {
+        let namespaces = namespaces.clone();
+        self.rooms(move |room| namespaces.rules(room).options.clone())
     }
 
     /// Sets the protocol of sessions that do not choose one. Default: [`Plain`].
