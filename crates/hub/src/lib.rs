@@ -37,6 +37,7 @@
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
+//! | list the nodes and the rooms of all nodes | [`Hub::node_reports`], [`Hub::list_rooms`] |
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
@@ -85,7 +86,10 @@ pub mod token;
 pub use disconnect::Disconnect;
 pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
 pub use error::{Denied, HubError, Result};
-pub use hub::{Builder, Hub, Recipients, RoomOptions, SessionOptions};
+pub use hub::{
+    Builder, Hub, NodeReport, NodeReports, Recipients, RoomList, RoomOptions, RoomQuery,
+    RoomReport, SessionOptions,
+};
 pub use room::{JoinOptions, JoinTerms, Joined, Recovered, Room};
 pub use session::{Session, SessionHandle, SessionMetrics};
 pub use to_room_name::ToRoomName;

@@ -191,10 +191,11 @@ pub(super) async fn run_membership_commands<S: Send + Sync + 'static>(
 
 impl<S: Send + Sync + 'static> Shared<S> {
     /// Handles a message of another node; ignores what it does not understand.
-    pub(super) fn on_message(self: &Arc<Self>, bytes: &Bytes) {
+    pub(super) fn on_message(self: &Arc<Self>, from: NodeId, bytes: &Bytes) {
         let content = match Envelope::unwrap(bytes) {
             Some((Envelope::Command, content)) => content,
             Some((Envelope::Presence, content)) => return self.on_presence(&content),
+            Some((Envelope::Survey, content)) => return self.on_survey(from, content),
             None => return,
         };
         let Some(command) = Command::decode(content) else { return };

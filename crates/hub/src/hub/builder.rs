@@ -11,6 +11,7 @@ use super::draining::Draining;
 use super::hooks::Hooks;
 use super::questions::MAX_ASKERS;
 use super::rooms::Rooms;
+use super::survey::Surveys;
 use super::{Hub, RoomOptions, Shared, broadcast, bus_task, presence};
 use crate::bus::{Bus, Local, events};
 use crate::core::continuity::CatchUpConfig;
@@ -330,6 +331,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             bus_permits: Semaphore::new(MAX_ASKERS),
             presence_work: Arc::new(Notify::new()),
             draining: Draining::default(),
+            surveys: Surveys::new(),
             registry: RwLock::new(Registry::new(node)),
         });
         tokio::spawn(bus_task::run(Arc::downgrade(&shared), receiver, work));

@@ -51,7 +51,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 self.fan_out(&self.rooms(), &room, &publication, None);
             }
             BusEvent::Stored { room, epoch, entry } => self.on_stored(&room, epoch, entry),
-            BusEvent::Message { bytes, .. } => self.on_message(&bytes),
+            BusEvent::Message { from, bytes } => self.on_message(from, &bytes),
             BusEvent::Lost { .. } => self.on_lost(),
             BusEvent::Down => {
                 self.on_disconnected();

@@ -11,6 +11,8 @@ pub(super) enum Envelope {
     Command = 0,
     /// A message of the presence follows.
     Presence = 1,
+    /// A question to all nodes, or an answer, follows.
+    Survey = 2,
 }
 
 impl Envelope {
@@ -23,6 +25,7 @@ impl Envelope {
         let envelope = match message.first()? {
             0 => Self::Command,
             1 => Self::Presence,
+            2 => Self::Survey,
             _ => return None,
         };
         Some((envelope, message.slice(1..)))
@@ -157,7 +160,7 @@ fn take_session(bytes: &mut Bytes) -> Option<SessionId> {
     Some(SessionId { node, number: bytes.try_get_u64().ok()? })
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_length(out, bytes.len());
     out.put_slice(bytes);
 }
@@ -172,7 +175,7 @@ fn take_bytes(bytes: &mut Bytes) -> Option<Bytes> {
     (length <= bytes.len()).then(|| bytes.split_to(length))
 }
 
-fn take_text(bytes: &mut Bytes) -> Option<Box<str>> {
+pub(super) fn take_text(bytes: &mut Bytes) -> Option<Box<str>> {
     let text = take_bytes(bytes)?;
     std::str::from_utf8(&text).ok().map(Into::into)
 }

@@ -16,6 +16,7 @@ mod questions;
 mod recovery;
 mod room_options;
 mod rooms;
+mod survey;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,6 +29,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 pub use broadcast::Recipients;
 pub use builder::Builder;
 pub use room_options::RoomOptions;
+pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
 use crate::bus::Bus;
 use crate::core::presence::Presence;
@@ -43,6 +45,7 @@ use command::Command;
 use draining::Draining;
 use hooks::Hooks;
 pub(crate) use rooms::Rooms;
+use survey::Surveys;
 
 /// A node of the hub: its sessions and their rooms. Clones share the node.
 ///
@@ -92,6 +95,7 @@ pub(crate) struct Shared<S> {
     /// Notifies the task of the presence of new outputs.
     presence_work: Arc<Notify>,
     draining: Draining,
+    surveys: Surveys,
 }
 
 /// The properties of a new session.

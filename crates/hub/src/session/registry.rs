@@ -94,6 +94,10 @@ impl<S> Registry<S> {
         self.slots.iter().filter_map(|slot| slot.session.as_ref())
     }
 
+    pub(crate) fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

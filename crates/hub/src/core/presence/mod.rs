@@ -283,6 +283,11 @@ impl Presence {
         self.table.list_rooms(after, limit)
     }
 
+    /// Returns the other nodes that are not dead.
+    pub fn other_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.peers.keys().copied()
+    }
+
     /// Returns whether the link to the other nodes is down, so that their members are those of the
     /// moment when it broke.
     pub fn is_stale(&self) -> bool {

@@ -257,6 +257,11 @@ impl Topics {
         self.rooms.iter().map(|(key, room)| (key, &room.name, room.members()))
     }
 
+    /// Returns a number above the keys of all rooms, for lists that look at some keys at a time.
+    pub fn key_bound(&self) -> u32 {
+        self.rooms.key_bound()
+    }
+
     /// Returns the numbers of rooms, members and memberships.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -84,6 +84,11 @@ impl<T> Pages<T> {
         })
     }
 
+    /// Returns a number above all keys.
+    pub(super) fn key_bound(&self) -> u32 {
+        u32::try_from(self.pages.len()).unwrap_or(u32::MAX).saturating_mul(PAGE)
+    }
+
     #[cfg(test)]
     pub(super) fn allocated_pages(&self) -> usize {
         self.pages.iter().flatten().count()

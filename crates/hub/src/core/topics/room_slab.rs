@@ -61,6 +61,10 @@ impl RoomSlab {
         self.rooms.iter().map(|(key, room)| (RoomKey(key), room))
     }
 
+    pub(super) fn key_bound(&self) -> u32 {
+        self.rooms.key_bound()
+    }
+
     #[cfg(test)]
     pub(super) fn allocated_pages(&self) -> usize {
         self.rooms.allocated_pages()

@@ -1,0 +1,113 @@
+use bytes::{Buf, BufMut, Bytes};
+
+use super::RoomQuery;
+use crate::core::RoomName;
+use crate::hub::command::{put_bytes, take_text};
+
+/// A message of a survey: the number of the question, and the question or an answer.
+///
+/// Encoded as the kind of message and content, the number, and the fields. Integers are big-endian;
+/// texts follow their length in four bytes, and may be empty for none.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum SurveyMessage {
+    Question(u64, Question),
+    Answer(u64, Answer),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Question {
+    Node,
+    Rooms(RoomQuery),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answer {
+    Node {
+        sessions: u64,
+        users: u64,
+        rooms: u64,
+        memberships: u64,
+        /// In milliseconds.
+        uptime: u64,
+    },
+    Rooms {
+        /// The rooms with their numbers of sessions.
+        rooms: Vec<(RoomName, u64)>,
+        /// `true` if the limit has cut the list.
+        more: bool,
+    },
+}
+
+impl SurveyMessage {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Self::Question(id, Question::Node) => {
+                out.put_u8(0);
+                out.put_u64(*id);
+            }
+            Self::Question(id, Question::Rooms(query)) => {
+                out.put_u8(1);
+                out.put_u64(*id);
+                put_bytes(&mut out, query.pattern.as_deref().unwrap_or_default().as_bytes());
+                let after = query.after.as_ref().map_or("", RoomName::as_str);
+                put_bytes(&mut out, after.as_bytes());
+                out.put_u64(query.limit as u64);
+            }
+            Self::Answer(id, Answer::Node { sessions, users, rooms, memberships, uptime }) => {
+                out.put_u8(2);
+                for number in [id, sessions, users, rooms, memberships, uptime] {
+                    out.put_u64(*number);
+                }
+            }
+            Self::Answer(id, Answer::Rooms { rooms, more }) => {
+                out.put_u8(3);
+                out.put_u64(*id);
+                out.put_u8(u8::from(*more));
+                for (room, sessions) in rooms {
+                    put_bytes(&mut out, room.as_str().as_bytes());
+                    out.put_u64(*sessions);
+                }
+            }
+        }
+        out.into()
+    }
+
+    /// Decodes a message of another node; `None` if it is not understood.
+    pub(super) fn decode(mut bytes: Bytes) -> Option<Self> {
+        let kind = bytes.try_get_u8().ok()?;
+        let id = bytes.try_get_u64().ok()?;
+        let mut number = || bytes.try_get_u64().ok();
+        let message = match kind {
+            0 => Self::Question(id, Question::Node),
+            1 => {
+                let (pattern, after) = (take_text(&mut bytes)?, take_text(&mut bytes)?);
+                let mut query = RoomQuery::new();
+                query = query.limit(usize::try_from(bytes.try_get_u64().ok()?).ok()?);
+                if !pattern.is_empty() {
+                    query = query.pattern(&pattern);
+                }
+                if !after.is_empty() {
+                    query = query.after(RoomName::new(&after).ok()?);
+                }
+                Self::Question(id, Question::Rooms(query))
+            }
+            2 => {
+                let (sessions, users) = (number()?, number()?);
+                let (rooms, memberships, uptime) = (number()?, number()?, number()?);
+                Self::Answer(id, Answer::Node { sessions, users, rooms, memberships, uptime })
+            }
+            3 => {
+                let more = bytes.try_get_u8().ok()? == 1;
+                let mut rooms = Vec::new();
+                while !bytes.is_empty() {
+                    let room = RoomName::new(&take_text(&mut bytes)?).ok()?;
+                    rooms.push((room, bytes.try_get_u64().ok()?));
+                }
+                Self::Answer(id, Answer::Rooms { rooms, more })
+            }
+            _ => return None,
+        };
+        bytes.is_empty().then_some(message)
+    }
+}
