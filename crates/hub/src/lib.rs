@@ -37,6 +37,7 @@
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
+//! | publish, read and disconnect from a backend over HTTP | [`api`] |
 //! | list the nodes and the rooms of all nodes | [`Hub::node_reports`], [`Hub::list_rooms`] |
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
@@ -68,6 +69,7 @@
 //! a connection takes what it is sent, nothing is queued in the hub. Once its queue is full, what
 //! follows waits in the session's [outbox](core::outbox), and a task drains it.
 
+pub mod api;
 pub mod bus;
 pub mod core;
 mod disconnect;

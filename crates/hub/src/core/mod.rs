@@ -18,4 +18,4 @@ pub use position::{Epoch, ParsePositionError, Position, Tag};
 pub use publication::{Publication, PublicationId};
 pub use room_key::RoomKey;
 pub use room_name::{RoomName, RoomNameError};
-pub use session_id::{NodeId, SessionId, UserId};
+pub use session_id::{NodeId, ParseSessionIdError, SessionId, UserId};

@@ -33,7 +33,7 @@ pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
 use crate::bus::Bus;
 use crate::core::presence::Presence;
-use crate::core::{NodeId, SessionId, UserId};
+use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::panics::Panics;
@@ -225,6 +225,11 @@ impl<S> Hub<S> {
     /// invalid name is the error of the room's operations.
     pub fn room(&self, name: impl ToRoomName) -> Room<S> {
         Room::new(self.shared.clone(), name.to_room_name())
+    }
+
+    /// Returns the properties of a room.
+    pub(crate) fn room_options(&self, room: &RoomName) -> Result<Arc<RoomOptions>> {
+        self.shared.options(room)
     }
 
     /// Returns a session of this node.

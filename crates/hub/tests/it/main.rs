@@ -12,6 +12,7 @@ mod a_session_recovers_what_it_missed;
 mod a_slow_session_is_treated_by_the_policy_of_the_room;
 mod all_rooms_are_checked_after_an_outage;
 mod an_ended_session_changes_nothing;
+mod backends_use_the_hub_over_http;
 mod clients_over_tcp_form_a_chat;
 mod every_member_receives_the_room_in_one_order;
 mod filters_choose_what_a_member_receives;
