@@ -38,6 +38,7 @@
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
 //! | publish, read and disconnect from a backend over HTTP | [`api`] |
+//! | measure a node | [`Hub::metrics`] |
 //! | list the nodes and the rooms of all nodes | [`Hub::node_reports`], [`Hub::list_rooms`] |
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
@@ -89,8 +90,8 @@ pub use disconnect::Disconnect;
 pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
 pub use error::{Denied, HubError, Result};
 pub use hub::{
-    Builder, Hub, NodeReport, NodeReports, Recipients, RoomList, RoomOptions, RoomQuery,
-    RoomReport, SessionOptions,
+    Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients, RoomList,
+    RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
 };
 pub use room::{JoinOptions, JoinTerms, Joined, Recovered, Room};
 pub use session::{Session, SessionHandle, SessionMetrics};

@@ -109,6 +109,16 @@ impl EventReceiver {
         }
     }
 
+    /// Returns the number of events that wait.
+    pub fn len(&self) -> usize {
+        self.next.len() + self.receiver.len()
+    }
+
+    /// Returns whether no event waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Returns the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<BusEvent> {
         self.next.pop_front().or_else(|| self.receiver.try_recv().ok())

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::draining::Draining;
 use super::hooks::Hooks;
+use super::metrics::Counters;
 use super::questions::MAX_ASKERS;
 use super::rooms::Rooms;
 use super::survey::Surveys;
@@ -332,6 +333,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             presence_work: Arc::new(Notify::new()),
             draining: Draining::default(),
             surveys: Surveys::new(),
+            counters: Counters::default(),
             registry: RwLock::new(Registry::new(node)),
         });
         tokio::spawn(bus_task::run(Arc::downgrade(&shared), receiver, work));

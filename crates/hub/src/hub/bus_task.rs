@@ -25,6 +25,7 @@ pub(super) async fn run<S: Send + Sync + 'static>(
         };
         let Some(hub) = hub.upgrade() else { return };
         if let Some(event) = event {
+            hub.counters.on_event_taken(events.len());
             hub.on_event(event);
             continue;
         }
@@ -48,17 +49,26 @@ impl<S: Send + Sync + 'static> Shared<S> {
     fn on_event(self: &Arc<Self>, event: BusEvent) {
         match event {
             BusEvent::Live { room, publication } => {
+                self.counters.on_received();
                 self.fan_out(&self.rooms(), &room, &publication, None);
             }
-            BusEvent::Stored { room, epoch, entry } => self.on_stored(&room, epoch, entry),
+            BusEvent::Stored { room, epoch, entry } => {
+                self.counters.on_received();
+                self.on_stored(&room, epoch, entry);
+            }
             BusEvent::Message { from, bytes } => self.on_message(from, &bytes),
-            BusEvent::Lost { .. } => self.on_lost(),
+            BusEvent::Lost { events } => {
+                self.counters.on_lost(events);
+                self.on_lost();
+            }
             BusEvent::Down => {
+                self.counters.on_link(false);
                 self.on_disconnected();
                 self.presence().handle_link_down(Instant::now());
                 self.presence_work.notify_one();
             }
             BusEvent::Up => {
+                self.counters.on_link(true);
                 self.presence().handle_link_up(Instant::now());
                 self.presence_work.notify_one();
                 self.on_reconnected();

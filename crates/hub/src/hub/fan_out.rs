@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use sockeye::{Message, Prepared};
 
@@ -72,6 +73,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let Some(room) = rooms.topics.room(name.as_str()) else { return };
         let Some(state) = rooms.state(name) else { return };
+        let started = Instant::now();
+        let mut deliveries = 0;
         let position = place.map(|place| place.position);
         // A publication that takes the place of an earlier one overtakes those of other keys: a client
         // that resumed after it would never receive them.
@@ -107,7 +110,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
             };
             let delivered = session.connection.deliver(queued, state.options.policy);
             spawn_pump(self, session, delivered);
+            deliveries += 1;
         }
+        self.counters.on_fan_out(started, deliveries);
     }
 
     /// Encodes a notice for one session and sends it.

@@ -132,7 +132,13 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let after = chain.position();
         let output = match answer {
             Ok(Answer::Top(top)) => chain.on_top(now, token, top),
-            Ok(Answer::Page(page)) => chain.on_page(now, token, &page),
+            Ok(Answer::Page(page)) => {
+                let output = chain.on_page(now, token, &page);
+                if !output.deliver.is_empty() {
+                    self.counters.on_healed();
+                }
+                output
+            }
             Err(_) => {
                 chain.on_failed(now, token);
                 ChainOutput::default()
@@ -204,6 +210,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 continue;
             }
             if let Some(session) = registry.by_slot(member.0) {
+                self.counters.on_gap(gap.reason);
                 self.notify_missed(session, room, &gap.into());
             }
         }

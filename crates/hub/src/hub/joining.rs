@@ -218,7 +218,11 @@ impl<S> Shared<S> {
             rooms.leave_all(session.member());
             self.leave_presence_everywhere(session);
         }
-        self.registry_mut().remove(session);
+        let publications = session.connection.metrics().publications;
+        let mut registry = self.registry_mut();
+        self.counters.on_ended(&publications);
+        registry.remove(session);
+        drop(registry);
         self.draining.on_end();
     }
 }

@@ -10,6 +10,7 @@ mod filters;
 mod following;
 mod hooks;
 mod joining;
+mod metrics;
 mod presence;
 mod publishing;
 mod questions;
@@ -28,6 +29,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 pub use broadcast::Recipients;
 pub use builder::Builder;
+pub use metrics::{BusMetrics, GapCounts, HubMetrics, Timing};
 pub use room_options::RoomOptions;
 pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
@@ -44,6 +46,7 @@ use builder::Config;
 use command::Command;
 use draining::Draining;
 use hooks::Hooks;
+use metrics::Counters;
 pub(crate) use rooms::Rooms;
 use survey::Surveys;
 
@@ -96,6 +99,7 @@ pub(crate) struct Shared<S> {
     presence_work: Arc<Notify>,
     draining: Draining,
     surveys: Surveys,
+    counters: Counters,
 }
 
 /// The properties of a new session.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{RoomOptions, Shared};
 use crate::bus::Source;
@@ -21,7 +22,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         if options.retention.is_none() {
             self.fan_out(&self.rooms(), room, &publication, None);
         }
-        Ok(self.bus.publish(room, publication, options.retention.as_ref()).await?)
+        let started = Instant::now();
+        let published = self.bus.publish(room, publication, options.retention.as_ref()).await;
+        self.counters.on_published(started, published.is_ok());
+        Ok(published?)
     }
 }
 

@@ -154,6 +154,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 recovery.joined = true;
                 let joined =
                     Joined { position: Some(position), recovery: recovered, already: false };
+                if recovered == Recovered::All {
+                    self.counters.on_recovered();
+                }
                 self.notify_joined(session, room, &joined);
                 for notice in recovery.notices.drain(..) {
                     spawn_pump(self, session, session.connection.reply(&notice));
@@ -179,6 +182,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     self.deliver_recovered(rooms, session, room, after, &entries);
                 }
                 CatchUpOutput::Gap(gap) => {
+                    self.counters.on_gap(gap.reason);
                     if !joins {
                         self.notify_missed(session, room, &gap.into());
                     }
@@ -231,6 +235,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     payload,
                 };
                 spawn_pump(self, session, session.connection.deliver_recovered(queued));
+                self.counters.on_delivered();
             }
             after = position;
         }

@@ -57,6 +57,8 @@ struct Backlog {
     /// The close frame that this side has sent.
     closed: Option<CloseFrame>,
     over: bool,
+    /// The sums of the outbox when it was discarded.
+    counts: Option<Box<OutboxCounts>>,
 }
 
 /// The messages that wait for a session that reads too slowly, beyond its connection's own queue.
@@ -355,7 +357,10 @@ impl Connection {
 
     pub(crate) fn metrics(&self) -> SessionMetrics {
         let backlog = self.lock();
-        let Some(outbox) = &backlog.outbox else { return SessionMetrics::default() };
+        let Some(outbox) = &backlog.outbox else {
+            let publications = backlog.counts.as_deref().copied().unwrap_or_default();
+            return SessionMetrics { publications, ..SessionMetrics::default() };
+        };
         SessionMetrics {
             queued: outbox.len(),
             queued_bytes: outbox.bytes(),
@@ -408,7 +413,9 @@ impl Backlog {
 
     /// Discards what waits. The pump, if any, ends.
     fn discard(&mut self) {
-        self.outbox = None;
+        if let Some(outbox) = self.outbox.take() {
+            self.counts = Some(Box::new(outbox.counts()));
+        }
         self.close = None;
     }
 }

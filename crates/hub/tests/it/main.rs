@@ -22,5 +22,6 @@ mod hooks_decide_and_are_called;
 mod many_rooms_are_joined_at_a_time;
 mod presence_is_the_same_on_all_nodes;
 mod sessions_are_closed_and_addressed_on_all_nodes;
+mod the_metrics_add_up;
 mod the_notice_of_joining_comes_first;
 mod the_tasks_of_a_node_end_with_it;
