@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::core::NodeId;
 use crate::error::HubError;
 use crate::token::RevocationError;
 
@@ -39,6 +40,12 @@ impl ApiError {
 
     pub(super) fn not_available(message: impl Into<Cow<'static, str>>) -> Self {
         Self::NOT_AVAILABLE.because(message)
+    }
+
+    /// Names the nodes on which a token is not revoked.
+    pub(super) fn not_revoked(nodes: &[NodeId]) -> Self {
+        let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+        Self::INTERNAL.because(format!("not revoked on the nodes {}", nodes.join(", ")))
     }
 
     /// Returns the status of a response that has the error of its only operation.

@@ -159,7 +159,8 @@ impl<S> Api<S> {
         Self { namespaces: Some(namespaces.clone()), ..self }
     }
 
-    /// Enters revocations of tokens there. Default: they are refused.
+    /// Enters revocations of tokens there, beside the lists of all nodes that are built
+    /// [with one](crate::Builder::revocations). Without either, they are refused.
     pub fn revocations(self, revocations: Revocations) -> Self {
         Self { revocations: Some(revocations), ..self }
     }

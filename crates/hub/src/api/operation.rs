@@ -12,7 +12,7 @@ use super::{Api, content};
 use crate::core::history::{Entry, Limit, Range};
 use crate::core::{Publication, RoomName, UserId};
 use crate::hub::RoomQuery;
-use crate::token::Revocations;
+use crate::token::Revocation;
 
 /// The maximum numbers of rooms in a broadcast, and of commands in a batch.
 const MAX_BROADCAST: usize = 1_000;
@@ -55,8 +55,8 @@ impl<S: Send + Sync + 'static> Api<S> {
             "history_remove" => to_json(&self.history_remove(body).await?),
             "channels" | "rooms" => to_json(&self.channels(body).await?),
             "info" => to_json(&self.info().await?),
-            "revoke_token" => to_json(&self.revoke_token(body)?),
-            "invalidate_user_tokens" => to_json(&self.invalidate_user_tokens(body)?),
+            "revoke_token" => to_json(&self.revoke_token(body).await?),
+            "invalidate_user_tokens" => to_json(&self.invalidate_user_tokens(body).await?),
             _ => Err(ApiError::METHOD_NOT_FOUND),
         }
     }
@@ -252,24 +252,32 @@ impl<S: Send + Sync + 'static> Api<S> {
         })
     }
 
-    fn revoke_token(&self, body: &str) -> Result<result::Nothing, ApiError> {
+    async fn revoke_token(&self, body: &str) -> Result<result::Nothing, ApiError> {
         let request: request::RevokeToken = parse(body)?;
-        self.find_revocations()?.revoke_token(&request.uid, request.until()?, SystemTime::now())?;
-        Ok(result::Nothing {})
+        let until = request.until()?;
+        self.revoke(Revocation::Token { id: request.uid.into(), until }).await
     }
 
-    fn invalidate_user_tokens(&self, body: &str) -> Result<result::Nothing, ApiError> {
+    async fn invalidate_user_tokens(&self, body: &str) -> Result<result::Nothing, ApiError> {
         let request: request::InvalidateUserTokens = parse(body)?;
-        let (until, now) = (request.until()?, SystemTime::now());
-        let issued_before = request.issued_before(now)?;
+        let (until, issued_before) = (request.until()?, request.issued_before(SystemTime::now())?);
         let user = UserId::new(&request.user);
-        self.find_revocations()?.revoke_user(&user, issued_before, until, now)?;
-        Ok(result::Nothing {})
+        self.revoke(Revocation::User { user, issued_before, until }).await
     }
 
-    fn find_revocations(&self) -> Result<&Revocations, ApiError> {
-        let message = "this server revokes no tokens";
-        self.revocations.as_ref().ok_or_else(|| ApiError::not_available(message))
+    async fn revoke(&self, revocation: Revocation) -> Result<result::Nothing, ApiError> {
+        if let Some(revocations) = &self.revocations {
+            revocations.enter(&revocation, SystemTime::now())?;
+        }
+        if self.hub.has_revocations() {
+            let failed = self.hub.revoke(revocation).await?;
+            if !failed.is_empty() {
+                return Err(ApiError::not_revoked(&failed));
+            }
+        } else if self.revocations.is_none() {
+            return Err(ApiError::not_available("this server revokes no tokens"));
+        }
+        Ok(result::Nothing {})
     }
 
     async fn batch(&self, body: &str) -> Result<result::Batch, ApiError> {

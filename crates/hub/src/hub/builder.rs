@@ -28,6 +28,7 @@ use crate::panics::Panics;
 use crate::random;
 use crate::room::JoinTerms;
 use crate::session::{Registry, SessionHandle};
+use crate::token::Revocations;
 
 /// The number of events of the bus that wait for the node. Chosen: a second of a busy bus, in some
 /// megabytes; the memory is used only while events wait.
@@ -59,6 +60,7 @@ pub(crate) struct Config {
     pub(crate) send_queue: SendQueue,
     pub(crate) limits: Limits,
     pub(crate) catch_up: CatchUpConfig,
+    pub(crate) revocations: Option<Revocations>,
 }
 
 impl fmt::Debug for Config {
@@ -90,6 +92,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
                 send_queue: SendQueue::new().capacity(64 * 1024),
                 limits: Limits::default(),
                 catch_up: CatchUpConfig::default(),
+                revocations: None,
             },
         }
     }
@@ -115,6 +118,14 @@ impl<S: Send + Sync + 'static> Builder<S> {
     pub fn namespaces(self, namespaces: &Namespaces) -> Self {
         let namespaces = namespaces.clone();
         self.rooms(move |room| namespaces.rules(room).options.clone())
+    }
+
+    /// Sets the list in which revocations of tokens are entered, on whichever node they are made:
+    /// see [`Hub::revoke_token`]. The node's verifier refuses the tokens if it has
+    /// [the same list](crate::token::TokenVerifier::revocations). Default: none.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.config.revocations = Some(revocations);
+        self
     }
 
     /// Sets the protocol of sessions that do not choose one. Default: [`Plain`].

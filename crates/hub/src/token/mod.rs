@@ -50,6 +50,7 @@ use std::time::{Duration, SystemTime};
 
 pub use claims::{ConnectionClaims, RoomClaims};
 pub use error::{KeyError, TokenError};
+pub(crate) use revocations::Revocation;
 pub use revocations::{RevocationError, Revocations};
 
 use claims::Claims;

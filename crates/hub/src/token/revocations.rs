@@ -9,8 +9,10 @@ use crate::core::UserId;
 /// The tokens that are refused although they have not expired: single ones by their identity, and
 /// all of a user that were issued before a time. Clones share the entries.
 ///
-/// Entries are kept in memory until the tokens that they refuse have expired, and only on this
-/// node. A revocation does not end connections: see [`Hub::close`](crate::Hub::close).
+/// Entries are kept in memory until the tokens that they refuse have expired. They are of this
+/// process: [`Hub::revoke_token`](crate::Hub::revoke_token) and
+/// [`Hub::revoke_user`](crate::Hub::revoke_user) enter them on all nodes. A revocation does not end
+/// connections: see [`Hub::close`](crate::Hub::close).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -41,6 +43,13 @@ struct Entries {
     users: HashMap<UserId, RevokedUser>,
     /// The number of entries at which expired ones are removed.
     sweep_at: usize,
+}
+
+/// A revocation, as nodes tell it to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Revocation {
+    Token { id: Box<str>, until: SystemTime },
+    User { user: UserId, issued_before: SystemTime, until: SystemTime },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +138,19 @@ impl Revocations {
         self.make_space(&mut entries, now)?;
         entries.users.insert(user.clone(), RevokedUser { issued_before, until });
         Ok(())
+    }
+
+    pub(crate) fn enter(
+        &self,
+        revocation: &Revocation,
+        now: SystemTime,
+    ) -> Result<(), RevocationError> {
+        match revocation {
+            Revocation::Token { id, until } => self.revoke_token(id, *until, now),
+            Revocation::User { user, issued_before, until } => {
+                self.revoke_user(user, *issued_before, *until, now)
+            }
+        }
     }
 
     /// Returns whether a token with these claims is revoked.

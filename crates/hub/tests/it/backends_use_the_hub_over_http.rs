@@ -366,6 +366,34 @@ async fn to_revoke_tokens() {
     assert!(revocations.is_revoked(None, &UserId::new("eve"), None, now));
     assert!(!revocations.is_revoked(Some("2"), &UserId::new("ada"), None, now));
     assert_eq!(code(&api, "revoke_token", json!({"uid": "1"})).await, 107);
+    let full = without.clone().revocations(Revocations::with_capacity(0));
+    let request = json!({"uid": "1", "expire_at": later});
+    assert_eq!(code(&full, "revoke_token", request).await, 106);
     let request = json!({"uid": "1", "expire_at": later});
     assert_eq!(code(&without, "revoke_token", request).await, 108);
+}
+
+#[tokio::test]
+async fn to_revoke_tokens_on_all_nodes() {
+    let bus = Local::new();
+    let lists = [Revocations::new(), Revocations::with_capacity(1)];
+    let [first, second] =
+        lists.clone().map(|list| -> Hub { hub().bus(bus.clone()).revocations(list).build() });
+    let api = api(&first);
+    while first.node_reports().await.unwrap().nodes.len() < 2 {
+        // The nodes know each other after some milliseconds.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (later, now) = (4_102_444_800_u64, std::time::SystemTime::now());
+    call(&api, "revoke_token", json!({"uid": "1", "expire_at": later})).await;
+    for list in &lists {
+        assert!(list.is_revoked(Some("1"), &UserId::new("ada"), None, now));
+    }
+    // The list of the second node is full.
+    let request = json!({"user": "eve", "expire_at": later}).to_string();
+    let (_, response) = post(&api, "/api/invalidate_user_tokens", request).await;
+    assert_eq!(response["error"]["code"], 100);
+    let message = response["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&second.node().to_string()), "{message}");
+    assert!(lists[0].is_revoked(None, &UserId::new("eve"), None, now));
 }

@@ -1,8 +1,11 @@
+use std::time::{Duration, SystemTime};
+
 use bytes::{Buf, BufMut, Bytes};
 
 use super::RoomQuery;
-use crate::core::RoomName;
+use crate::core::{RoomName, UserId};
 use crate::hub::command::{put_bytes, take_text};
+use crate::token::Revocation;
 
 /// A message of a survey: the number of the question, and the question or an answer.
 ///
@@ -18,6 +21,7 @@ pub(super) enum SurveyMessage {
 pub(super) enum Question {
     Node,
     Rooms(RoomQuery),
+    Revoke(Revocation),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,8 @@ pub(super) enum Answer {
         /// `true` if the limit has cut the list.
         more: bool,
     },
+    /// Whether the node has entered the revocation.
+    Revoked(bool),
 }
 
 impl SurveyMessage {
@@ -53,6 +59,27 @@ impl SurveyMessage {
                 let after = query.after.as_ref().map_or("", RoomName::as_str);
                 put_bytes(&mut out, after.as_bytes());
                 out.put_u64(query.limit as u64);
+            }
+            Self::Question(id, Question::Revoke(Revocation::Token { id: token, until })) => {
+                out.put_u8(4);
+                out.put_u64(*id);
+                put_bytes(&mut out, token.as_bytes());
+                put_time(&mut out, *until);
+            }
+            Self::Question(
+                id,
+                Question::Revoke(Revocation::User { user, issued_before, until }),
+            ) => {
+                out.put_u8(5);
+                out.put_u64(*id);
+                put_bytes(&mut out, user.as_str().as_bytes());
+                put_time(&mut out, *issued_before);
+                put_time(&mut out, *until);
+            }
+            Self::Answer(id, Answer::Revoked(entered)) => {
+                out.put_u8(6);
+                out.put_u64(*id);
+                out.put_u8(u8::from(*entered));
             }
             Self::Answer(id, Answer::Node { sessions, users, rooms, memberships, uptime }) => {
                 out.put_u8(2);
@@ -106,8 +133,30 @@ impl SurveyMessage {
                 }
                 Self::Answer(id, Answer::Rooms { rooms, more })
             }
+            4 => {
+                let token = take_text(&mut bytes)?;
+                let until = take_time(&mut bytes)?;
+                Self::Question(id, Question::Revoke(Revocation::Token { id: token, until }))
+            }
+            5 => {
+                let user = UserId::new(&take_text(&mut bytes)?);
+                let (issued_before, until) = (take_time(&mut bytes)?, take_time(&mut bytes)?);
+                let revocation = Revocation::User { user, issued_before, until };
+                Self::Question(id, Question::Revoke(revocation))
+            }
+            6 => Self::Answer(id, Answer::Revoked(bytes.try_get_u8().ok()? == 1)),
             _ => return None,
         };
         bytes.is_empty().then_some(message)
     }
+}
+
+/// Puts a time in milliseconds since 1970, rounded up: tokens are revoked a little longer.
+fn put_time(out: &mut Vec<u8>, time: SystemTime) {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    out.put_u64(u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+}
+
+fn take_time(bytes: &mut Bytes) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(bytes.try_get_u64().ok()?))
 }

@@ -2,6 +2,7 @@
 
 mod codec;
 mod pattern;
+mod revoking;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -100,7 +101,7 @@ impl<S: Send + Sync + 'static> Hub<S> {
                     NodeReport { node, sessions, users, rooms, memberships, uptime, round_trip };
                 Some(report)
             }
-            Answer::Rooms { .. } => None,
+            Answer::Rooms { .. } | Answer::Revoked(_) => None,
         };
         let mut nodes: Vec<_> = survey.answers.into_iter().filter_map(report).collect();
         nodes.sort_unstable_by_key(|report| report.node);
@@ -156,6 +157,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         match question {
             Question::Node => self.describe_node(),
             Question::Rooms(query) => self.find_rooms(query).await,
+            Question::Revoke(revocation) => Answer::Revoked(self.enter_revocation(revocation)),
         }
     }
 
