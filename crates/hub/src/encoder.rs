@@ -26,7 +26,8 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
         delivery.publication.message.clone()
     }
 
-    /// Encodes a message of [`Hub::send_to`](crate::Hub::send_to). Default: the message as it is.
+    /// Encodes a message of [`Hub::send_to`](crate::Hub::send_to) or
+    /// [`SessionHandle::send`](crate::SessionHandle::send). Default: the message as it is.
     fn message(&self, message: &Message) -> Message {
         message.clone()
     }
@@ -34,6 +35,12 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     /// Encodes the notice that the session has joined a room. It precedes all publications that the
     /// session receives from the room, recovered ones included. Default: none.
     fn joined(&self, room: &RoomName, joined: &Joined) -> Option<Message> {
+        None
+    }
+
+    /// Encodes the notice that the server has made the session leave a room. Nothing of the room
+    /// follows. Default: none.
+    fn left(&self, room: &RoomName) -> Option<Message> {
         None
     }
 

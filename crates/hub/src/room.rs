@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sockeye::Message;
 
+use crate::bus::Source;
 use crate::core::filter::Filter;
 use crate::core::history::{GapReason, Page, Range};
 use crate::core::presence::{Member, PresenceCounts, PresencePage};
@@ -36,6 +37,8 @@ pub struct JoinOptions {
     pub(crate) from: Option<Position>,
     pub(crate) filter: Option<Arc<Filter>>,
     pub(crate) info: Bytes,
+    /// `true` if the session receives no notices of the presence.
+    pub(crate) quiet: bool,
 }
 
 impl JoinOptions {
@@ -54,6 +57,12 @@ impl JoinOptions {
     /// Sets the data that the other members see in the room's presence. Default: none.
     pub fn info(self, info: impl Into<Bytes>) -> Self {
         Self { info: info.into(), ..self }
+    }
+
+    /// Sets whether the session is told who joins and leaves, in rooms with presence. Default: it
+    /// is.
+    pub fn presence(self, told: bool) -> Self {
+        Self { quiet: !told, ..self }
     }
 
     /// Delivers only publications whose tags match. Default: all. To be replaced by
@@ -110,6 +119,13 @@ pub enum Recovered {
     All,
     /// The publications are not all available, or cannot be proven to be: none of them follows.
     Gap(GapReason),
+}
+
+impl Joined {
+    /// Returns whether publications that the session missed cannot be recovered.
+    pub(crate) fn is_gap(&self) -> bool {
+        matches!(self.recovery, Recovered::Gap(_))
+    }
 }
 
 impl<S> Room<S> {
@@ -196,7 +212,7 @@ impl<S: Send + Sync + 'static> Room<S> {
     /// # Errors
     /// [`HubError::RoomName`], [`HubError::NoHistory`], [`HubError::Bus`].
     pub async fn history(&self, range: Range) -> Result<Page> {
-        self.hub.read_history(self.name()?, range).await
+        self.hub.read_history(self.name()?, range, Source::Any).await
     }
 
     /// Removes the room's history. Clients that missed some of it are told of a gap.

@@ -219,7 +219,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             Action::Join(_) => {}
             Action::Leave(room) => {
                 for session in sessions {
-                    self.leave(&session, room);
+                    self.leave_and_tell(&session, room);
                 }
             }
         }
@@ -235,8 +235,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     async fn join_all(self: &Arc<Self>, sessions: Vec<Arc<SessionShared<S>>>, room: &RoomName) {
         for session in sessions {
             // A session that is in too many rooms, or ends, does not join.
-            let _ =
-                self.join_authorized(&session, room, JoinOptions::new(), JoinTerms::new()).await;
+            let (options, terms) = (JoinOptions::new(), JoinTerms::new());
+            let _ = self.join_authorized(&session, room, options, terms, None).await;
         }
     }
 

@@ -12,18 +12,16 @@ impl<S> Shared<S> {
         session: &SessionShared<S>,
         dropped: &Dropped,
     ) -> Option<Prepared> {
-        let room = {
-            let rooms = self.rooms();
-            if !session.connection.take_handled(dropped.room) {
-                return None;
-            }
-            rooms.topics.name(dropped.room)?.clone()
-        };
+        let mut rooms = self.rooms();
+        if !session.connection.take_handled(dropped.room) {
+            return None;
+        }
+        let room = rooms.topics.name(dropped.room)?.clone();
         let reason = match dropped.reason {
             DropReason::Expired => MissedReason::Expired,
             _ => MissedReason::Slow,
         };
         let missed = Missed { reason, count: Some(dropped.count), position: dropped.up_to };
-        self.encode_notice(session, |encoder| encoder.missed(&room, &missed))
+        self.handle_missed(&mut rooms, session, &room, &missed)
     }
 }

@@ -9,7 +9,7 @@ use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, Publication, RoomName};
 use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
 use crate::panics::Panics;
-use crate::session::{SessionShared, spawn_pump};
+use crate::session::{OnMissed, SessionShared, spawn_pump};
 
 /// A message that is encoded once for each encoder.
 pub(super) struct Encoded<'a, F> {
@@ -96,7 +96,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 Encoding::Message(payload) => payload,
                 Encoding::None => continue,
                 Encoding::Panicked => {
-                    self.notify_missed(session, name, &Missed::panicked(told));
+                    self.notify_panicked(session, name, told);
                     continue;
                 }
             };
@@ -126,18 +126,44 @@ impl<S: Send + Sync + 'static> Shared<S> {
         }
     }
 
-    /// Notifies a session of missed publications.
-    pub(super) fn notify_missed(
+    /// Notifies a session of a publication whose encoding panicked. A session that would leave the
+    /// room is closed with 1011, as for a notice that panics.
+    pub(super) fn notify_panicked(
         self: &Arc<Self>,
         session: &Arc<SessionShared<S>>,
         room: &RoomName,
-        missed: &Missed,
+        position: Option<Position>,
     ) {
-        self.notify(session, |encoder| encoder.missed(room, missed));
+        let missed = Missed { reason: MissedReason::Panicked, count: Some(1), position };
+        match session.on_missed(room, &missed) {
+            OnMissed::Continue => self.notify(session, |encoder| encoder.missed(room, &missed)),
+            OnMissed::Leave | OnMissed::Close(_) => session.connection.fail(),
+        }
     }
 }
 
 impl<S> Shared<S> {
+    /// Handles publications of a room that a session has missed. Returns the notice to be sent.
+    pub(super) fn handle_missed(
+        &self,
+        rooms: &mut Rooms,
+        session: &SessionShared<S>,
+        room: &RoomName,
+        missed: &Missed,
+    ) -> Option<Prepared> {
+        let action = session.on_missed(room, missed);
+        if let OnMissed::Close(frame) = action {
+            self.remove_member(rooms, session, room);
+            session.connection.close(frame);
+            return None;
+        }
+        let notice = self.encode_notice(session, |encoder| encoder.missed(room, missed));
+        if action == OnMissed::Leave {
+            self.remove_member(rooms, session, room);
+        }
+        notice
+    }
+
     /// Encodes a notice for one session. If its encoder panics, the session misses what it has to
     /// know: its connection is closed with 1011.
     pub(super) fn encode_notice(
@@ -154,12 +180,5 @@ impl<S> Shared<S> {
                 None
             }
         }
-    }
-}
-
-impl Missed {
-    /// Creates the notice of a publication whose encoding panicked.
-    pub(super) fn panicked(position: Option<Position>) -> Self {
-        Self { reason: MissedReason::Panicked, count: Some(1), position }
     }
 }

@@ -8,6 +8,7 @@ use crate::bus::{BusError, Source};
 use crate::core::continuity::{Ask, ChainOutput, Question, Received};
 use crate::core::history::{Entry, Gap, Limit, Page};
 use crate::core::{Epoch, Position, RoomName};
+use crate::session::spawn_pump;
 
 /// The size of the pages by which a node heals holes. Chosen: less than a message of the default
 /// maximum length.
@@ -204,14 +205,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
             recovery.catch_up.on_gap(gap.position);
             recovery.input.notify_one();
         }
-        let registry = self.registry();
-        for member in rooms.topics.members(key) {
-            if state.recovering.contains_key(member) {
-                continue;
-            }
-            if let Some(session) = registry.by_slot(member.0) {
-                self.counters.on_gap(gap.reason);
-                self.notify_missed(session, room, &gap.into());
+        let members = rooms.topics.members(key).iter();
+        let members = members.filter(|member| !state.recovering.contains_key(member)).copied();
+        // A member may leave the room because of the gap.
+        for member in members.collect::<Vec<_>>() {
+            let Some(session) = self.registry().by_slot(member.0).cloned() else { continue };
+            self.counters.on_gap(gap.reason);
+            if let Some(notice) = self.handle_missed(rooms, &session, room, &gap.into()) {
+                spawn_pump(self, &session, session.connection.reply(&notice));
             }
         }
     }

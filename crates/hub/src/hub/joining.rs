@@ -1,15 +1,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sockeye::Prepared;
 use tokio::sync::oneshot;
 
 use super::rooms::Subscription;
-use super::{RoomOptions, Shared};
+use super::{JoinNotice, JoinReply, RoomOptions, Rooms, Shared};
 use crate::bus::BusError;
-use crate::core::RoomName;
+use crate::core::history::Entry;
+use crate::core::{Position, RoomName};
+use crate::encoder::Delivery;
 use crate::error::{HubError, Result};
 use crate::room::{JoinOptions, JoinTerms, Joined, Recovered};
-use crate::session::{SessionHandle, SessionShared};
+use crate::session::{SessionHandle, SessionShared, spawn_pump};
 
 /// The number of times that a join subscribes to a room with history, if the link of the bus breaks
 /// or is restored meanwhile.
@@ -36,6 +39,17 @@ impl<S: Send + Sync + 'static> Shared<S> {
         room: &RoomName,
         options: JoinOptions,
     ) -> Result<Joined> {
+        self.join_with_reply(session, room, options, None).await
+    }
+
+    /// Lets a session join, with the reply of its protocol.
+    pub(crate) async fn join_with_reply(
+        self: &Arc<Self>,
+        session: &SessionHandle<S>,
+        room: &RoomName,
+        options: JoinOptions,
+        reply: Option<JoinReply>,
+    ) -> Result<Joined> {
         if session.is_closed() {
             return Err(HubError::Closed);
         }
@@ -47,16 +61,17 @@ impl<S: Send + Sync + 'static> Shared<S> {
             }
             None => JoinTerms::default(),
         };
-        self.join_authorized(session.shared(), room, options, terms).await
+        self.join_authorized(session.shared(), room, options, terms, reply).await
     }
 
     /// Lets a session join without asking the application.
-    pub(super) async fn join_authorized(
+    pub(crate) async fn join_authorized(
         self: &Arc<Self>,
         session: &Arc<SessionShared<S>>,
         room: &RoomName,
         options: JoinOptions,
         terms: JoinTerms,
+        reply: Option<JoinReply>,
     ) -> Result<Joined> {
         let pin = self.pin(room)?;
         if options.from.is_some() && pin.options.retention.is_none() {
@@ -89,26 +104,55 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     rooms.leave(member, room);
                     return Err(error.into());
                 }
+                if options.quiet {
+                    rooms.silence(member, room);
+                }
             }
             let Some(from) = options.from else {
-                self.notify_joined(session, room, &joined);
+                self.notify_joined(&rooms, session, room, joined, reply, None);
                 return Ok(joined);
             };
             let (sender, receiver) = oneshot::channel();
-            self.begin_recovery(&mut rooms, session, room, from, Some(sender));
+            self.begin_recovery(&mut rooms, session, room, from, reply, Some(sender));
             receiver
         };
         outcome.await.map_err(|_| HubError::Closed)
     }
 
-    /// Tells the client that its session has joined, before anything that is published.
+    /// Tells the client that its session has joined, before anything that is published. A `reply`
+    /// contains the `recovered` publications, which begin after a position.
     pub(super) fn notify_joined(
         self: &Arc<Self>,
+        rooms: &Rooms,
         session: &Arc<SessionShared<S>>,
         room: &RoomName,
-        joined: &Joined,
+        joined: Joined,
+        reply: Option<JoinReply>,
+        recovered: Option<(Position, &[Entry])>,
     ) {
-        self.notify(session, |encoder| encoder.joined(room, joined));
+        let Some(reply) = reply else {
+            return self.notify(session, |encoder| encoder.joined(room, &joined));
+        };
+        let (epoch, entries) =
+            recovered.map_or((None, &[][..]), |(after, entries)| (Some(after.epoch), entries));
+        let key = rooms.topics.room(room.as_str());
+        let filter = key.and_then(|key| rooms.topics.filter(session.member(), key));
+        let entries = entries
+            .iter()
+            .filter(|entry| filter.is_none_or(|filter| filter.matches(&entry.publication.tags)));
+        let recovered = entries.map(|entry| Delivery {
+            room,
+            publication: &entry.publication,
+            position: epoch.map(|epoch| entry.position(epoch)),
+        });
+        let recovered: Vec<_> = recovered.collect();
+        match reply.encode(&JoinNotice { room, joined, recovered: &recovered }) {
+            Ok(Some(reply)) => {
+                spawn_pump(self, session, session.connection.reply(&Prepared::new(reply)));
+            }
+            Ok(None) => {}
+            Err(frame) => drop(session.connection.close(frame)),
+        }
     }
 
     fn pin<'a>(&'a self, room: &'a RoomName) -> Result<Pin<'a, S>> {
@@ -158,6 +202,19 @@ impl<S: Send + Sync + 'static> Shared<S> {
         Err(BusError::Down.into())
     }
 
+    /// Makes a session leave a room, and tells the client. Returns whether it was in the room.
+    pub(crate) fn leave_and_tell(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+    ) -> bool {
+        let left = self.leave(session, room);
+        if left {
+            self.notify(session, |encoder| encoder.left(room));
+        }
+        left
+    }
+
     /// Ends the subscriptions to rooms that are not used any more.
     pub(super) async fn unsubscribe_unused(&self) {
         let unused = self.rooms().take_unused();
@@ -201,6 +258,20 @@ impl<S> Shared<S> {
         if session.is_over() {
             return false;
         }
+        let left = self.remove_member(&mut rooms, session, room);
+        if left {
+            session.on_left(room);
+        }
+        left
+    }
+
+    /// Removes a session from a room. Returns whether it was in the room.
+    pub(super) fn remove_member(
+        &self,
+        rooms: &mut Rooms,
+        session: &SessionShared<S>,
+        room: &RoomName,
+    ) -> bool {
         let Some(key) = rooms.topics.room(room.as_str()) else { return false };
         let left = rooms.leave(session.member(), room);
         if left {

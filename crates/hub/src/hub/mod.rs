@@ -9,6 +9,7 @@ mod fan_out;
 mod filters;
 mod following;
 mod hooks;
+mod join_reply;
 mod joining;
 mod metrics;
 mod presence;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 pub use broadcast::Recipients;
 pub use builder::Builder;
+pub(crate) use join_reply::{JoinNotice, JoinReply};
 pub use metrics::{BusMetrics, GapCounts, HubMetrics, Timing};
 pub use room_options::RoomOptions;
 pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
@@ -40,7 +42,9 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::panics::Panics;
 use crate::room::Room;
-use crate::session::{Connection, Registry, Session, SessionHandle, SessionShared};
+use crate::session::{
+    Connection, MembershipObserver, Registry, Session, SessionHandle, SessionShared,
+};
 use crate::to_room_name::ToRoomName;
 use builder::Config;
 use command::Command;
@@ -115,6 +119,8 @@ pub(crate) struct Shared<S> {
 pub struct SessionOptions {
     user: Option<UserId>,
     encoder: Option<Arc<dyn Encoder>>,
+    observer: Option<Arc<dyn MembershipObserver>>,
+    corked: bool,
 }
 
 impl SessionOptions {
@@ -132,6 +138,16 @@ impl SessionOptions {
     /// publication is encoded once for them. Default: the encoder of the hub.
     pub fn encoder(self, encoder: Arc<dyn Encoder>) -> Self {
         Self { encoder: Some(encoder), ..self }
+    }
+
+    /// Lets a protocol observe the session's rooms.
+    pub(crate) fn observer(self, observer: Arc<dyn MembershipObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    /// Sends nothing before [`SessionHandle::uncork`].
+    pub(crate) fn corked(self, corked: bool) -> Self {
+        Self { corked, ..self }
     }
 }
 
@@ -205,9 +221,13 @@ impl<S: Send + Sync + 'static> Hub<S> {
         connection: impl FnOnce(Arc<dyn Encoder>) -> Connection,
     ) -> SessionHandle<S> {
         let encoder = options.encoder.unwrap_or_else(|| self.shared.config.encoder.clone());
-        let user = options.user;
+        let (user, observer) = (options.user, options.observer);
+        let connection = connection(encoder);
+        if options.corked {
+            connection.cork();
+        }
         let session = self.shared.registry_mut().insert(user.as_ref(), |slot, id| {
-            Arc::new(SessionShared::new(id, slot, user.clone(), state, connection(encoder)))
+            Arc::new(SessionShared::new(id, slot, user.clone(), state, connection, observer))
         });
         // The session is registered: either this call or the one that drains the node closes it.
         self.shared.close_if_draining(&session);
@@ -220,6 +240,10 @@ impl<S: Send + Sync + 'static> Hub<S> {
 }
 
 impl<S> Hub<S> {
+    pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
+        &self.shared
+    }
+
     /// Returns the identity of this node.
     pub fn node(&self) -> NodeId {
         self.shared.node

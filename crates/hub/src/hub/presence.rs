@@ -76,6 +76,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let mut encoded = Encoded::new(&self.panics, |encoder| encoder.presence(name, diff));
         let registry = self.registry();
         for member in topics.members(room) {
+            if !state.quiet.is_empty() && state.quiet.contains(member) {
+                continue;
+            }
             let Some(session) = registry.by_slot(member.0) else { continue };
             let connection = &session.connection;
             let Encoding::Message(notice) = encoded.for_encoder(connection.encoder()) else {

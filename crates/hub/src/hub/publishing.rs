@@ -30,11 +30,16 @@ impl<S: Send + Sync + 'static> Shared<S> {
 }
 
 impl<S> Shared<S> {
-    pub(crate) async fn read_history(&self, room: &RoomName, range: Range) -> Result<Page> {
+    pub(crate) async fn read_history(
+        &self,
+        room: &RoomName,
+        range: Range,
+        source: Source,
+    ) -> Result<Page> {
         let options = self.options(room)?;
         let retention =
             options.retention.as_ref().ok_or_else(|| HubError::NoHistory(room.clone()))?;
-        Ok(self.bus.read(room, retention, range, Source::Any).await?)
+        Ok(self.bus.read(room, retention, range, source).await?)
     }
 
     pub(crate) async fn remove_history(&self, room: &RoomName) -> Result<()> {

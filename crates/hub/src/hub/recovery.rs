@@ -1,17 +1,18 @@
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sockeye::Prepared;
 use tokio::sync::{Notify, oneshot};
 
-use super::Shared;
 use super::rooms::{RoomState, Rooms};
+use super::{JoinReply, Shared};
 use crate::bus::Source;
 use crate::core::continuity::{CatchUp, CatchUpOutput, Chain, SharedRead};
 use crate::core::history::Entry;
 use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, RoomKey, RoomName};
-use crate::encoder::{Delivery, Missed};
+use crate::encoder::Delivery;
 use crate::room::{Joined, Recovered};
 use crate::session::{SessionShared, spawn_pump};
 
@@ -29,6 +30,8 @@ pub(super) struct Recovery {
     /// The notices of the presence that follow the notification, and their bytes.
     notices: Vec<Prepared>,
     notice_bytes: usize,
+    /// The reply of the session's protocol, in place of the notification.
+    reply: Option<JoinReply>,
     /// Receives the outcome.
     outcome: Option<oneshot::Sender<Joined>>,
 }
@@ -78,6 +81,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         session: &Arc<SessionShared<S>>,
         room: &RoomName,
         from: Position,
+        reply: Option<JoinReply>,
         outcome: Option<oneshot::Sender<Joined>>,
     ) {
         let Some(state) = rooms.states.get_mut(room) else { return };
@@ -90,6 +94,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             joined: outcome.is_none(),
             notices: Vec::new(),
             notice_bytes: 0,
+            reply,
             outcome,
         };
         if let Some(replaced) = state.recovering.insert(session.member(), recovery) {
@@ -119,7 +124,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         }
         // What was queued since is read as well.
         session.connection.remove_room(key);
-        self.begin_recovery(&mut rooms, session, &room, after, None);
+        self.begin_recovery(&mut rooms, session, &room, after, None, None);
     }
 
     /// Carries out the next steps of a recovery. `input` identifies it: a later one of the same
@@ -152,23 +157,50 @@ impl<S: Send + Sync + 'static> Shared<S> {
             let joins = !recovery.joined;
             if let (Some((position, recovered)), false) = (outcome, recovery.joined) {
                 recovery.joined = true;
+                let reply = recovery.reply.take();
+                let notices = mem::take(&mut recovery.notices);
+                let sender = recovery.outcome.take();
+                let refused = reply.as_ref().is_some_and(JoinReply::refuses_gap)
+                    && matches!(recovered, Recovered::Gap(_));
+                // A reply contains the first publications.
+                let first = match &output {
+                    CatchUpOutput::Deliver(entries) if reply.is_some() => Some(&entries[..]),
+                    _ => None,
+                };
+                let last = first.and_then(<[Entry]>::last);
+                let position = last.map_or(position, |last| last.position(position.epoch));
                 let joined =
                     Joined { position: Some(position), recovery: recovered, already: false };
-                if recovered == Recovered::All {
-                    self.counters.on_recovered();
+                match recovered {
+                    Recovered::All => self.counters.on_recovered(),
+                    Recovered::Gap(reason) => self.counters.on_gap(reason),
+                    Recovered::NotAsked => {}
                 }
-                self.notify_joined(session, room, &joined);
-                for notice in recovery.notices.drain(..) {
-                    spawn_pump(self, session, session.connection.reply(&notice));
+                let first_after = first.map(|first| (after, first));
+                let contained = first_after.is_some();
+                self.notify_joined(rooms, session, room, joined, reply, first_after);
+                if refused {
+                    self.remove_member(rooms, session, room);
                 }
-                if let Some(outcome) = recovery.outcome.take() {
+                for notice in notices.iter().filter(|_| !refused) {
+                    spawn_pump(self, session, session.connection.reply(notice));
+                }
+                if let Some(sender) = sender {
                     // The caller may have gone.
-                    let _ = outcome.send(joined);
+                    let _ = sender.send(joined);
+                }
+                if contained {
+                    continue;
+                }
+                if refused {
+                    return Progress::Ended;
                 }
             }
+            let Some(state) = rooms.states.get_mut(room) else { return Progress::Ended };
             match output {
                 CatchUpOutput::Wait => {
-                    if recovery.catch_up.is_waiting_for_chain() {
+                    let recovery = state.recovering.get(&member);
+                    if recovery.is_some_and(|recovery| recovery.catch_up.is_waiting_for_chain()) {
                         rooms.suspect(room, Instant::now());
                     }
                     return if budget == 0 { Progress::NoCapacity } else { Progress::Waits };
@@ -182,9 +214,12 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     self.deliver_recovered(rooms, session, room, after, &entries);
                 }
                 CatchUpOutput::Gap(gap) => {
+                    if joins {
+                        continue;
+                    }
                     self.counters.on_gap(gap.reason);
-                    if !joins {
-                        self.notify_missed(session, room, &gap.into());
+                    if let Some(notice) = self.handle_missed(rooms, session, room, &gap.into()) {
+                        spawn_pump(self, session, session.connection.reply(&notice));
                     }
                 }
                 CatchUpOutput::InStep { .. } => {
@@ -222,7 +257,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 };
                 let message = state.encodings.get_or_encode(position, encoder, encode);
                 let Some(payload) = message else {
-                    self.notify_missed(session, name, &Missed::panicked(Some(position)));
+                    self.notify_panicked(session, name, Some(position));
                     after = position;
                     continue;
                 };

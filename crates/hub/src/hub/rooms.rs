@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub(crate) struct Rooms {
     pub(super) states: HashMap<RoomName, RoomState>,
     /// The number of recoveries in all rooms.
     pub(super) recoveries: usize,
+    /// The number of quiet members in all rooms.
+    quiet_members: usize,
     pub(super) questions: Questions,
     pub(super) forced: ForcedFilters,
     /// Rooms that may have become unused, for the task of the bus to unsubscribe from.
@@ -50,6 +52,8 @@ pub(super) struct RoomState {
     check_at: Option<Instant>,
     /// The members that recover what they missed: they receive nothing directly.
     pub(super) recovering: HashMap<MemberKey, Recovery>,
+    /// The members that receive no notices of the presence.
+    pub(super) quiet: HashSet<MemberKey>,
     /// The reads of these members.
     pub(super) reads: ReadShare<MemberKey>,
     /// What they read.
@@ -91,6 +95,7 @@ impl Rooms {
             topics: Topics::new(limits),
             states: HashMap::new(),
             recoveries: 0,
+            quiet_members: 0,
             questions: Questions::default(),
             forced: ForcedFilters::default(),
             unused: Vec::new(),
@@ -102,6 +107,11 @@ impl Rooms {
     /// Returns the key of an occupied room.
     pub(crate) fn key(&self, room: &RoomName) -> Option<RoomKey> {
         self.topics.room(room.as_str())
+    }
+
+    /// Returns whether a member is in a room.
+    pub(crate) fn contains(&self, member: MemberKey, room: &RoomName) -> bool {
+        self.key(room).is_some_and(|key| self.topics.contains(member, key))
     }
 
     pub(super) fn state(&self, room: &RoomName) -> Option<&RoomState> {
@@ -237,6 +247,7 @@ impl Rooms {
             chain: None,
             check_at: None,
             recovering: HashMap::new(),
+            quiet: HashSet::new(),
             reads: ReadShare::new(PAGE),
             encodings: Encodings::default(),
             pins: 0,
@@ -280,6 +291,7 @@ impl Rooms {
     /// Removes a member from a room. Returns whether it was in the room.
     pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
         self.cancel_recovery(member, room);
+        self.unsilence(member, room);
         let Some(key) = self.topics.room(room.as_str()) else { return false };
         self.forced.remove(member, key);
         match self.topics.leave(member, key) {
@@ -292,9 +304,10 @@ impl Rooms {
 
     /// Removes a member from all its rooms.
     pub(super) fn leave_all(&mut self, member: MemberKey) {
-        if self.recoveries > 0 {
+        if self.recoveries > 0 || self.quiet_members > 0 {
             for room in self.rooms_of(member) {
                 self.cancel_recovery(member, &room);
+                self.unsilence(member, &room);
             }
         }
         if !self.forced.is_empty() {
@@ -304,6 +317,21 @@ impl Rooms {
         }
         for (_, room) in self.topics.leave_all(member) {
             self.note_unused(&room);
+        }
+    }
+
+    /// Sends no notices of the presence to a member of a room.
+    pub(super) fn silence(&mut self, member: MemberKey, room: &RoomName) {
+        let state = self.states.get_mut(room);
+        if state.is_some_and(|state| state.quiet.insert(member)) {
+            self.quiet_members += 1;
+        }
+    }
+
+    fn unsilence(&mut self, member: MemberKey, room: &RoomName) {
+        let state = self.states.get_mut(room);
+        if state.is_some_and(|state| state.quiet.remove(&member)) {
+            self.quiet_members -= 1;
         }
     }
 

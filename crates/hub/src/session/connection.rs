@@ -49,6 +49,10 @@ struct Backlog {
     outbox: Option<Box<Outbox<Prepared>>>,
     /// `true` if a pump runs: everything passes through the outbox meanwhile.
     pumping: bool,
+    /// `true` while the pump waits for [`Connection::uncork`].
+    corked: bool,
+    /// The message that precedes all others.
+    first: Option<Prepared>,
     /// The room whose notice or history the pump is about to handle. Reset when the session leaves
     /// the room, as the room may be another one, or joined again, when the pump goes on.
     handled: Option<RoomKey>,
@@ -234,6 +238,23 @@ impl Connection {
         matches!(self.outlet().try_send_prepared(message), Err(TrySendError::Full(())))
     }
 
+    /// Lets everything wait in the outbox until [`uncork`](Self::uncork).
+    pub(crate) fn cork(&self) {
+        let mut backlog = self.lock();
+        backlog.pumping = true;
+        backlog.corked = true;
+    }
+
+    /// Sends a message, and then what waits.
+    pub(crate) fn uncork(&self, first: Prepared) -> Delivered {
+        let mut backlog = self.lock();
+        backlog.corked = false;
+        if !backlog.is_closing() {
+            backlog.first = Some(first);
+        }
+        Delivered::StartPump
+    }
+
     fn start_pump(&self, backlog: &mut Backlog) -> Delivered {
         if backlog.pumping {
             self.pump.notify_one();
@@ -296,7 +317,7 @@ impl Connection {
         if backlog.is_closing() {
             return false;
         }
-        if backlog.pumping {
+        if backlog.pumping && !backlog.corked {
             backlog.close = Some(frame);
             drop(backlog);
             self.closing.store(true, Ordering::Release);
@@ -384,6 +405,9 @@ impl Backlog {
     }
 
     fn next_step(&mut self, now: Instant) -> Step {
+        if let Some(first) = self.first.take() {
+            return Step::Send(first);
+        }
         let Some(outbox) = &mut self.outbox else {
             self.pumping = false;
             return Step::End;
@@ -413,6 +437,7 @@ impl Backlog {
 
     /// Discards what waits. The pump, if any, ends.
     fn discard(&mut self) {
+        self.first = None;
         if let Some(outbox) = self.outbox.take() {
             self.counts = Some(Box::new(outbox.counts()));
         }

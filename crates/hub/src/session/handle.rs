@@ -30,6 +30,10 @@ impl<S> SessionHandle<S> {
         Self { hub, shared }
     }
 
+    pub(super) fn hub(&self) -> &Arc<Shared<S>> {
+        &self.hub
+    }
+
     pub(crate) fn shared(&self) -> &Arc<SessionShared<S>> {
         &self.shared
     }
@@ -59,16 +63,6 @@ impl<S> SessionHandle<S> {
         let rooms = self.hub.rooms();
         // The slot of a session that has ended may be another's by now.
         if self.shared.is_over() { Vec::new() } else { rooms.rooms_of(self.shared.member()) }
-    }
-
-    /// Leaves a room. Returns whether the session was in it. Publications of the room that still
-    /// wait for the connection are removed.
-    ///
-    /// # Errors
-    /// [`HubError::RoomName`].
-    pub fn leave(&self, room: impl ToRoomName) -> Result<bool> {
-        let room = room.to_room_name()?;
-        Ok(self.hub.leave(&self.shared, &room))
     }
 
     /// Returns what waits for the session, and what became of what waited.
@@ -273,6 +267,17 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         }
     }
 
+    /// Leaves a room, and notifies the client if its protocol has such a notice. Returns whether
+    /// the session was in the room. Publications of the room that still wait for the connection are
+    /// removed.
+    ///
+    /// # Errors
+    /// [`HubError::RoomName`].
+    pub fn leave(&self, room: impl ToRoomName) -> Result<bool> {
+        let room = room.to_room_name()?;
+        Ok(self.hub.leave_and_tell(&self.shared, &room))
+    }
+
     async fn join_room(
         &self,
         room: Result<RoomName, RoomNameError>,
@@ -315,15 +320,16 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         self.hub.publish(&room, publication).await
     }
 
-    /// Sends a message to the client; waits while too much waits for the connection already.
+    /// Sends a message to the client, [in its protocol](crate::Encoder::message); waits while too
+    /// much waits for the connection already.
     ///
     /// # Errors
-    /// [`HubError::Closed`].
+    /// [`HubError::Closed`], [`HubError::Panicked`] if the encoder panics.
     ///
     /// # Cancel safety
     /// If the future is dropped while it waits, the message was not queued.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        let message = Prepared::new(message);
+        let message = self.encode(&message.into())?;
         let connection = &self.shared.connection;
         loop {
             if self.is_closed() {
@@ -337,22 +343,30 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         }
     }
 
-    /// Sends a message to the client without waiting. Such messages are never dropped: if more than
+    /// Sends a message to the client, in its protocol, without waiting. Such messages are never
+    /// dropped: if more than
     /// [`OutboxLimits::reply_bytes`](crate::core::outbox::OutboxLimits::reply_bytes) wait, the
     /// connection is closed with 1013.
     ///
     /// # Errors
-    /// [`HubError::Closed`].
+    /// Same as [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<()> {
         if self.is_closed() {
             return Err(HubError::Closed);
         }
-        let message = Prepared::new(message);
+        let message = self.encode(&message.into())?;
         self.on_replied(&message, self.shared.connection.reply(&message));
         Ok(())
     }
 
-    fn on_replied(&self, message: &Prepared, delivered: Delivered) {
+    /// Encodes a message by the protocol of the session.
+    fn encode(&self, message: &Message) -> Result<Prepared> {
+        let encoder = self.shared.connection.encoder();
+        let message = self.hub.panics.contain("an encoder", || encoder.message(message));
+        message.map(Prepared::new).ok_or(HubError::Panicked)
+    }
+
+    pub(super) fn on_replied(&self, message: &Prepared, delivered: Delivered) {
         spawn_pump(&self.hub, &self.shared, delivered);
         if let Some(hook) = &self.hub.hooks.sent {
             self.call_hook("the sent hook", || hook(self, message.message()));

@@ -1,7 +1,9 @@
 mod connection;
 mod handle;
+mod observer;
 mod pump;
 mod registry;
+mod serving;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,12 +20,14 @@ use sockeye::{Message, Rtt};
 pub use connection::SessionMetrics;
 pub(crate) use connection::{Connection, Delivered};
 pub use handle::SessionHandle;
+pub(crate) use observer::{MembershipObserver, OnMissed};
 pub(crate) use pump::spawn_pump;
 pub(crate) use registry::Registry;
 
 use crate::core::topics::MemberKey;
-use crate::core::{SessionId, UserId};
+use crate::core::{RoomName, SessionId, UserId};
 use crate::disconnect::Disconnect;
+use crate::encoder::Missed;
 
 /// A session: one client's connection to the hub, with the application's state.
 ///
@@ -49,6 +53,7 @@ pub(crate) struct SessionShared<S> {
     pub(crate) user: Option<UserId>,
     pub(crate) state: S,
     pub(crate) connection: Connection,
+    observer: Option<Arc<dyn MembershipObserver>>,
     /// Set once the session has ended.
     ended: AtomicBool,
 }
@@ -60,8 +65,20 @@ impl<S> SessionShared<S> {
         user: Option<UserId>,
         state: S,
         connection: Connection,
+        observer: Option<Arc<dyn MembershipObserver>>,
     ) -> Self {
-        Self { id, slot, user, state, connection, ended: AtomicBool::new(false) }
+        Self { id, slot, user, state, connection, observer, ended: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn on_left(&self, room: &RoomName) {
+        if let Some(observer) = &self.observer {
+            observer.on_left(room);
+        }
+    }
+
+    pub(crate) fn on_missed(&self, room: &RoomName, missed: &Missed) -> OnMissed {
+        let observer = self.observer.as_ref();
+        observer.map_or(OnMissed::Continue, |observer| observer.on_missed(room, missed))
     }
 
     pub(crate) fn member(&self) -> MemberKey {

@@ -135,8 +135,9 @@ mod tests {
     fn insert(registry: &mut Registry<()>) -> Arc<SessionShared<()>> {
         let (encoder, limits) = (Arc::new(Plain), OutboxLimits::default());
         let connection = Connection::other(Box::new(Nowhere), encoder, limits);
-        registry
-            .insert(None, |slot, id| Arc::new(SessionShared::new(id, slot, None, (), connection)))
+        registry.insert(None, |slot, id| {
+            Arc::new(SessionShared::new(id, slot, None, (), connection, None))
+        })
     }
 
     #[test]

@@ -1,0 +1,27 @@
+use std::fmt;
+
+use sockeye::CloseFrame;
+
+use crate::core::RoomName;
+use crate::encoder::Missed;
+
+/// A protocol's view of the rooms of one session. The methods run while the rooms are locked: they
+/// must not block, or call the hub.
+pub(crate) trait MembershipObserver: fmt::Debug + Send + Sync {
+    /// Handles that the session has left a room.
+    fn on_left(&self, room: &RoomName);
+
+    /// Decides what happens to a session that has missed publications.
+    fn on_missed(&self, room: &RoomName, missed: &Missed) -> OnMissed;
+}
+
+/// What happens to a session that has missed publications of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OnMissed {
+    /// It receives the notice of its encoder, and what is published from then on.
+    Continue,
+    /// It receives the notice of its encoder, and leaves the room.
+    Leave,
+    /// It leaves the room, and its connection is closed.
+    Close(CloseFrame),
+}
