@@ -42,6 +42,7 @@
 //! | list the nodes and the rooms of all nodes | [`Hub::node_reports`], [`Hub::list_rooms`] |
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
+//! | let the SDKs of centrifugo in | [`protocol`] |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
 //! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
 //! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
@@ -79,6 +80,7 @@ mod error;
 mod hub;
 pub mod namespaces;
 mod panics;
+pub mod protocol;
 mod random;
 mod room;
 pub mod router;

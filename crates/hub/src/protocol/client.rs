@@ -1,0 +1,340 @@
+//! What one client may do in a hub: the operations that all protocols share. A protocol decodes
+//! commands, calls these, and encodes their results.
+
+mod admission;
+mod history;
+mod refresh;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sockeye::{CloseFrame, Message, WebSocket};
+use tokio::time::Instant;
+
+use super::builder::Config;
+use super::memberships::{Membership, Memberships};
+use super::presented::Presented;
+use super::{Endpoint, Refusal, close};
+use crate::core::filter::Filter;
+use crate::core::history::GapReason;
+use crate::core::presence::{Member, PresenceCounts, PresencePage};
+use crate::core::{Position, Publication, RoomName, SessionId, UserId};
+use crate::encoder::Encoder;
+use crate::hub::{JoinNotice, JoinReply, SessionOptions, Shared};
+use crate::namespaces::{Access, Rules};
+use crate::room::{JoinOptions, Joined};
+use crate::session::{Session, SessionHandle};
+
+pub(crate) use super::memberships::AfterGap;
+pub(crate) use admission::{Admission, Rejection, Welcome};
+pub(crate) use history::HistoryRequest;
+
+/// A client: its session, and what its tokens allow.
+pub(crate) struct Client<S> {
+    endpoint: Endpoint<S>,
+    session: SessionHandle<S>,
+    /// What other members see of the client.
+    info: Bytes,
+    memberships: Arc<Memberships>,
+    /// The time at which the connection is closed, unless the client refreshes its token.
+    expires_at: Mutex<Option<Instant>>,
+}
+
+/// A client's request to join a room.
+#[derive(Debug)]
+pub(crate) struct JoinRequest {
+    pub(crate) room: RoomName,
+    /// The token of the room, or empty.
+    pub(crate) token: String,
+    pub(crate) from: Option<Presented>,
+    pub(crate) filter: Option<Filter>,
+    /// What the other members see; `None` for the info of the token.
+    pub(crate) info: Option<Bytes>,
+    /// Whether the client is to be told who joins and leaves.
+    pub(crate) presence: bool,
+    /// `true` to join only if everything since `from` can be recovered.
+    pub(crate) refuse_gap: bool,
+}
+
+impl JoinRequest {
+    /// Creates a request to join at the current position.
+    pub(crate) fn new(room: RoomName) -> Self {
+        Self {
+            room,
+            token: String::new(),
+            from: None,
+            filter: None,
+            info: None,
+            presence: true,
+            refuse_gap: false,
+        }
+    }
+}
+
+/// Encodes the reply to a join while the room is locked: see [`JoinReply`]. Its arguments are the
+/// outcome and the time until the room's token expires.
+pub(crate) type EncodeJoin = Box<
+    dyn FnOnce(&JoinNotice<'_>, Option<Duration>) -> Result<Option<Message>, CloseFrame> + Send,
+>;
+
+/// Something of a client that has expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// The client has left the room.
+    Room(RoomName),
+    /// The connection is closing.
+    Connection,
+}
+
+impl<S: Send + Sync + 'static> Client<S> {
+    /// Makes the connection of an admitted client a session. A `corked` session sends nothing until
+    /// [`uncork`](SessionHandle::uncork).
+    pub(crate) fn connect(
+        endpoint: &Endpoint<S>,
+        ws: WebSocket,
+        admission: Admission<S>,
+        encoder: Arc<dyn Encoder>,
+        after_gap: AfterGap,
+        corked: bool,
+    ) -> (Session<S>, Arc<Self>, Welcome) {
+        let Admission { state, user, info, welcome } = admission;
+        let memberships = Arc::new(Memberships::new(after_gap));
+        let mut options =
+            SessionOptions::new().encoder(encoder).observer(memberships.clone()).corked(corked);
+        if let Some(user) = user {
+            options = options.user(user);
+        }
+        let session = endpoint.hub().connect_with(ws, state, options);
+        let client = Self {
+            endpoint: endpoint.clone(),
+            session: session.handle(),
+            info,
+            memberships,
+            expires_at: Mutex::default(),
+        };
+        client.set_expiry(welcome.ttl);
+        (session, Arc::new(client), welcome)
+    }
+
+    pub(crate) fn session(&self) -> &SessionHandle<S> {
+        &self.session
+    }
+
+    pub(crate) fn config(&self) -> &Config<S> {
+        self.endpoint.config()
+    }
+
+    fn hub(&self) -> &Arc<Shared<S>> {
+        self.endpoint.hub().shared()
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        self.session.user()
+    }
+
+    /// Joins a room. Without `encode`, the session receives the notice of its encoder, and then
+    /// what it recovers. With `encode`, it receives what that returns, which contains the first
+    /// recovered publications.
+    ///
+    /// On success, the notice or reply was sent. With [`JoinRequest::refuse_gap`], the client is in
+    /// the room only if the recovery is not a gap.
+    pub(crate) async fn join(
+        &self,
+        request: JoinRequest,
+        encode: Option<EncodeJoin>,
+    ) -> Result<Joined, Refusal> {
+        let JoinRequest { room, token, from, filter, info, presence, refuse_gap } = request;
+        let claims = self.verify_room(&token, Some(&room))?;
+        let previous = self.memberships.of(&room);
+        let granted = claims.is_some() || previous.is_some_and(|previous| previous.granted);
+        self.check(&room, granted, |rules| rules.join)?;
+
+        let ttl = claims.as_ref().and_then(|claims| claims.expires).map(admission::ttl_until);
+        let from_token = || claims.map(|claims| claims.info).filter(|info| !info.is_empty());
+        let info = info.or_else(from_token).unwrap_or_else(|| self.info.clone());
+        let mut options = JoinOptions::new().info(info).presence(presence);
+        if let Some(filter) = filter {
+            options = options.filter(filter);
+        }
+        let membership =
+            Membership { by_client: true, granted, expires_at: ttl.map(|ttl| self.deadline(ttl)) };
+        self.memberships.set(&room, Some(membership));
+        let reply = encode.map(|encode| {
+            let reply = JoinReply::new(move |notice| encode(notice, ttl));
+            if refuse_gap { reply.refuse_gap() } else { reply }
+        });
+        let joined = self.enter(&room, from, options, true, reply).await;
+        match &joined {
+            Ok(joined) if joined.already => {
+                self.memberships.set(&room, previous);
+                return Err(Refusal::ALREADY_JOINED);
+            }
+            Ok(joined) if refuse_gap && joined.is_gap() => self.memberships.set(&room, None),
+            Ok(_) => {}
+            Err(_) => self.memberships.set(&room, previous),
+        }
+        joined
+    }
+
+    /// Joins a room that the server has chosen for the client's connection.
+    pub(crate) async fn join_by_server(
+        &self,
+        room: &RoomName,
+        from: Option<Presented>,
+        encode: Option<EncodeJoin>,
+    ) -> Result<Joined, Refusal> {
+        let membership = Membership { by_client: false, granted: true, expires_at: None };
+        self.memberships.set(room, Some(membership));
+        let options = JoinOptions::new().info(self.info.clone());
+        let reply = encode.map(|encode| JoinReply::new(move |notice| encode(notice, None)));
+        self.enter(room, from, options, false, reply).await
+    }
+
+    async fn enter(
+        &self,
+        room: &RoomName,
+        from: Option<Presented>,
+        mut options: JoinOptions,
+        authorize: bool,
+        reply: Option<JoinReply>,
+    ) -> Result<Joined, Refusal> {
+        match self.resolve(room, from).await? {
+            Some(position) => options = options.from(position),
+            None if from.is_some() && reply.as_ref().is_some_and(JoinReply::refuses_gap) => {
+                return Err(Refusal::UNRECOVERABLE_POSITION);
+            }
+            None => {}
+        }
+        Ok(self.session.join_as(room, options, authorize, reply).await?)
+    }
+
+    /// Leaves a room. Returns whether the client was in it.
+    pub(crate) fn leave(&self, room: &RoomName) -> bool {
+        self.session.leave_silently(room)
+    }
+
+    pub(crate) async fn publish(
+        &self,
+        room: &RoomName,
+        publication: Publication,
+    ) -> Result<Option<Position>, Refusal> {
+        self.check_member(room, |rules| rules.publish)?;
+        Ok(self.session.publish_with(room, publication).await?)
+    }
+
+    /// Lists members of a room with presence.
+    pub(crate) fn members(
+        &self,
+        room: &RoomName,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<PresencePage<Member, SessionId>, Refusal> {
+        self.check_presence(room)?;
+        Ok(self.endpoint.hub().room(room).presence(after, limit)?)
+    }
+
+    /// Lists users of a room with presence.
+    #[allow(dead_code, reason = "for `sockeye.hub.v1`")]
+    pub(crate) fn users(
+        &self,
+        room: &RoomName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<PresencePage<UserId, UserId>, Refusal> {
+        self.check_presence(room)?;
+        Ok(self.endpoint.hub().room(room).users(after, limit)?)
+    }
+
+    /// Counts the members of a room with presence.
+    pub(crate) fn counts(&self, room: &RoomName) -> Result<PresenceCounts, Refusal> {
+        self.check_presence(room)?;
+        Ok(self.endpoint.hub().room(room).counts()?)
+    }
+
+    /// Replaces what other members see of the client.
+    #[allow(dead_code, reason = "for `sockeye.hub.v1`")]
+    pub(crate) fn update(&self, room: &RoomName, info: &[u8]) -> Result<(), Refusal> {
+        Ok(self.session.update_presence(room, info)?)
+    }
+
+    /// Calls a method of the application.
+    pub(crate) async fn rpc(&self, method: String, data: Bytes) -> Result<Bytes, Refusal> {
+        let hook = self.config().on_rpc.as_ref().ok_or(Refusal::NOT_AVAILABLE)?;
+        // The function may panic before it returns its future.
+        let answer = async { hook(self.session.clone(), method, data).await };
+        let answer = self.hub().panics.contain_future("the RPC hook", answer).await;
+        answer.unwrap_or(Err(Refusal::INTERNAL))
+    }
+
+    /// Passes a message to the application.
+    pub(crate) fn message(&self, message: Message) {
+        if let Some(hook) = &self.config().on_message {
+            self.hub().panics.contain("the message hook of the endpoint", || {
+                hook(&self.session, message);
+            });
+        }
+    }
+
+    /// Returns the next time at which to call [`on_timeout`](Self::on_timeout).
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let expires_at = *self.expires_at();
+        expires_at.into_iter().chain(self.memberships.next_expiry()).min()
+    }
+
+    /// Ends what has expired: the client leaves rooms, or is disconnected.
+    pub(crate) fn on_timeout(&self, now: Instant) -> Vec<Expired> {
+        if self.expires_at().is_some_and(|expires_at| expires_at <= now) {
+            self.close(close::frame(close::EXPIRED));
+            return vec![Expired::Connection];
+        }
+        let rooms = self.memberships.take_expired(now).into_iter();
+        rooms.filter(|room| self.leave(room)).map(Expired::Room).collect()
+    }
+
+    pub(crate) fn close(&self, frame: CloseFrame) {
+        self.session.shared().connection.close(frame);
+    }
+
+    fn check_presence(&self, room: &RoomName) -> Result<(), Refusal> {
+        self.check_member(room, |rules| rules.presence)?;
+        if self.hub().options(room)?.presence { Ok(()) } else { Err(Refusal::NOT_AVAILABLE) }
+    }
+
+    /// Checks an operation for which a token of the room counts while the client is in the room.
+    fn check_member(
+        &self,
+        room: &RoomName,
+        access: impl FnOnce(&Rules) -> Access,
+    ) -> Result<(), Refusal> {
+        let granted = self.memberships.of(room).is_some_and(|membership| membership.granted);
+        self.check(room, granted, access)
+    }
+
+    fn check(
+        &self,
+        room: &RoomName,
+        granted: bool,
+        access: impl FnOnce(&Rules) -> Access,
+    ) -> Result<(), Refusal> {
+        let Some(namespaces) = &self.config().namespaces else { return Ok(()) };
+        let allowed = match access(namespaces.rules(room)) {
+            Access::Nobody => false,
+            Access::Token => granted,
+            Access::Member => self.session.is_in(room),
+            Access::User => granted || self.user().is_some(),
+            Access::Anybody => true,
+        };
+        if allowed { Ok(()) } else { Err(Refusal::PERMISSION_DENIED) }
+    }
+}
+
+impl<S> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("session", &self.session)
+            .field("memberships", &self.memberships)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Protocols by which clients join rooms, publish and recover what they missed, over a WebSocket.
+//!
+//! | protocol | subprotocol | clients |
+//! |---|---|---|
+//! | centrifuge, in JSON | `centrifuge-json`, or none | the SDKs of centrifugo for JavaScript, Python, Go and C# |
+//! | centrifuge, in Protobuf | `centrifuge-protobuf`, or none with `?format=protobuf` | the SDKs of centrifugo for Dart, Swift, Java, JavaScript, Python and Go |
+//!
+//! An [`Endpoint`] serves connections of all these protocols, and their clients meet in the same
+//! rooms.
+//!
+//! ```no_run
+//! use sockeye::upgrade::Options;
+//! use sockeye::{Server, WebSocket};
+//! use sockeye_hub::Hub;
+//! use sockeye_hub::protocol::Endpoint;
+//!
+//! #[tokio::main]
+//! async fn main() -> sockeye::Result<()> {
+//!     let hub: Hub = Hub::builder().build();
+//!     let endpoint = Endpoint::builder(hub).build();
+//!     let subprotocols = Endpoint::<()>::subprotocols().iter().copied();
+//!     Server::bind("127.0.0.1:8000")
+//!         .await?
+//!         .options(Options::new().subprotocols(subprotocols))
+//!         .serve(move |ws: WebSocket| {
+//!             let endpoint = endpoint.clone();
+//!             async move { endpoint.serve(ws).await }
+//!         })
+//!         .await
+//! }
+//! ```
+//!
+//! # Centrifuge's protocol
+//!
+//! Rooms are channels. Everything of the protocol is there except delta compression, map
+//! subscriptions, numeric channel identifiers, shared polls, dictionaries and the emulation over
+//! HTTP: clients that offer these use the protocol without them.
+//!
+//! **Publications.** A publication of a client is a text message, and `data` of a text message is
+//! the text where it is JSON, and otherwise a JSON string. Binary messages reach clients of the
+//! Protobuf encoding only: others are disconnected with 3506. A Protobuf client publishes text if
+//! its `data` is UTF-8, and else a binary message.
+//!
+//! **Positions.** `epoch` on the wire is the text of a whole [position], `EPOCH.OFFSET.TAG`, in
+//! replies and in each publication. A client that returns the `epoch` of the last publication that
+//! it received, as the SDK for JavaScript does, recovers exactly. A client that keeps the `epoch`
+//! of its subscription and counts on by `offset` presents a position whose tag is unknown. The
+//! server then takes the tag from the store, if it still knows the publication at the offset and
+//! does not contradict the position that the client had before. It fails closed in all other
+//! cases. A store that lost its latest publications is noticed for such clients by the nodes, which
+//! then replace the epoch, and not by the client's own position.
+//!
+//! **Recovery.** The reply to `subscribe` contains the first 300 missed publications at most; the
+//! rest follows it as pushes. If publications are missing later on, the client is unsubscribed with
+//! code 2500, subscribes again and recovers, or is told `recovered: false`. A client that misses
+//! publications of a room that the server made it join is disconnected with 3010 for the same
+//! purpose.
+//!
+//! **Presence.** Join and leave pushes go to clients that subscribed with `join_leave`, in rooms
+//! with presence, batched as for all [presence](crate::RoomOptions::presence).
+//!
+//! [position]: crate::core::Position
+
+mod builder;
+pub(crate) mod centrifuge;
+pub(crate) mod client;
+pub(crate) mod close;
+mod connect;
+mod endpoint;
+mod memberships;
+mod presented;
+mod refusal;
+pub(crate) mod serve;
+
+pub use builder::{ClientLimits, EndpointBuilder};
+pub use connect::{Accepted, ConnectRequest};
+pub use endpoint::{Endpoint, Protocol};
+pub use refusal::Refusal;
