@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the peers of the interoperability tests: Python `websockets` and `h2`, npm `ws` and
-# `playwright-core`, Chromium, Firefox, curl and redis-server. Does nothing if all of them are
-# installed.
+# Installs the peers of the interoperability tests: Python `websockets`, `h2` and
+# `centrifuge-python`, npm `ws`, `centrifuge` and `playwright-core`, Chromium, Firefox, curl and
+# redis-server. Does nothing if all of them are installed.
 #
-#   target/peers/venv/bin/python          has `websockets` and `h2`
-#   target/peers/node/node_modules        has `ws` and `playwright-core` (set NODE_PATH to it)
+#   target/peers/venv/bin/python          has `websockets`, `h2` and `centrifuge`
+#   target/peers/node/node_modules        has `ws`, `centrifuge` and `playwright-core` (set NODE_PATH
+#                                         to it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -49,7 +50,7 @@ debian_packages() {
 
 python_packages() {
   local manifest=tests/peers/requirements.txt venv=$peers/venv
-  if installed "$manifest" "$venv/installed.txt" && "$venv/bin/python" -c 'import h2, websockets' 2>/dev/null; then
+  if installed "$manifest" "$venv/installed.txt" && "$venv/bin/python" -c 'import centrifuge, h2, websockets' 2>/dev/null; then
     return
   fi
   command -v python3 >/dev/null || fail "not found: python3 (3.10 or newer)"
@@ -79,5 +80,5 @@ debian_packages
 python_packages
 node_packages
 say "ready: $("$peers/venv/bin/python" -c 'import h2, websockets; print("websockets", websockets.__version__ + ", h2", h2.__version__)'), $(
-  NODE_PATH=$peers/node/node_modules node -p '["ws", "playwright-core"].map(n => n + " " + require(n + "/package.json").version).join(", ")'
+  NODE_PATH=$peers/node/node_modules node -p '["ws", "centrifuge", "playwright-core"].map(n => n + " " + require(process.env.NODE_PATH + "/" + n + "/package.json").version).join(", ")'
 ), $(curl --version | head -n 1 | cut -d' ' -f1,2), redis-server $(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
