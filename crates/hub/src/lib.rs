@@ -42,7 +42,8 @@
 //! | list the nodes and the rooms of all nodes | [`Hub::node_reports`], [`Hub::list_rooms`] |
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
-//! | let the SDKs of centrifugo in | [`protocol`] |
+//! | let clients in that speak a protocol: ours, or that of centrifugo's SDKs | [`protocol`] |
+//! | connect to a hub as a client | the module `client`, with the feature `client`; `crates/hub/js` for JavaScript |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
 //! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
 //! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
@@ -73,6 +74,8 @@
 
 pub mod api;
 pub mod bus;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod core;
 mod disconnect;
 mod encoder;

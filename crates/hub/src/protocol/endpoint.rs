@@ -6,7 +6,7 @@ use sockeye::{Error, WebSocket};
 
 use super::builder::Config;
 use super::centrifuge::{self, Encoding};
-use super::{Accepted, EndpointBuilder, close};
+use super::{Accepted, EndpointBuilder, v1};
 use crate::hub::Hub;
 
 /// A protocol between clients and a hub.
@@ -98,14 +98,12 @@ impl<S: Send + Sync + 'static> Endpoint<S> {
     ///
     /// # Panics
     /// Same as [`serve`](Self::serve).
-    pub async fn serve_as(&self, mut ws: WebSocket, protocol: Protocol) -> Result<(), Error> {
+    pub async fn serve_as(&self, ws: WebSocket, protocol: Protocol) -> Result<(), Error> {
         match protocol {
             Protocol::CentrifugeJson => centrifuge::serve(self, ws, Encoding::Json).await,
             Protocol::CentrifugeProtobuf => centrifuge::serve(self, ws, Encoding::Protobuf).await,
-            Protocol::V1Json | Protocol::V1Binary => {
-                let frame = close::frame(close::BAD_REQUEST);
-                ws.close(frame.code, frame.reason).await
-            }
+            Protocol::V1Json => v1::serve(self, ws, v1::Encoding::Json).await,
+            Protocol::V1Binary => v1::serve(self, ws, v1::Encoding::Binary).await,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! | protocol | subprotocol | clients |
 //! |---|---|---|
+//! | `sockeye.hub.v1`, in JSON | `sockeye.hub.v1` | the JavaScript client, `crates/hub/js` |
+//! | `sockeye.hub.v1`, binary | `sockeye.hub.v1.binary` | the Rust client, `sockeye_hub::client` |
 //! | centrifuge, in JSON | `centrifuge-json`, or none | the SDKs of centrifugo for JavaScript, Python, Go and C# |
 //! | centrifuge, in Protobuf | `centrifuge-protobuf`, or none with `?format=protobuf` | the SDKs of centrifugo for Dart, Swift, Java, JavaScript, Python and Go |
 //!
@@ -59,6 +61,11 @@
 //! **Presence.** Join and leave pushes go to clients that subscribed with `join_leave`, in rooms
 //! with presence, batched as for all [presence](crate::RoomOptions::presence).
 //!
+//! # sockeye.hub.v1
+//!
+//! `docs/hub-protocol.md` defines each message. Beside what the protocol of centrifuge has, it tells
+//! clients why publications are missing and how many, and is compact in its binary encoding.
+//!
 //! [position]: crate::core::Position
 
 mod builder;
@@ -71,6 +78,7 @@ mod memberships;
 mod presented;
 mod refusal;
 pub(crate) mod serve;
+pub(crate) mod v1;
 
 pub use builder::{ClientLimits, EndpointBuilder};
 pub use connect::{Accepted, ConnectRequest};

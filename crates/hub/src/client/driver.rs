@@ -1,0 +1,276 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sockeye::reconnect::{Event, Receiver, Sender};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::builder::Settings;
+use super::connection::Connection;
+use super::event::ClientEvent;
+use super::requests::{ReplyTo, Requests};
+use super::rooms::Rooms;
+use super::{ClientError, Order};
+use crate::core::RoomName;
+use crate::protocol::Refusal;
+use crate::protocol::v1::Json;
+use crate::protocol::v1::message::{ClientMessage, Connect, Empty, Refresh, ServerMessage};
+use crate::random;
+
+mod receiving;
+
+/// The rooms in one `join`: the server's limit.
+const MAX_BATCH: usize = 100;
+
+/// The time before the expiry of a token at which the client replaces it.
+const REFRESH_BEFORE: Duration = Duration::from_secs(10);
+
+/// The task of a client: it drives the connection, and matches replies to commands.
+///
+/// ```text
+///  Offline ──connected──► Connecting ──reply to connect──► Open
+///     ▲                        │                             │
+///     └────────────────────────┴─────────────lost────────────┘
+/// ```
+pub(super) struct Driver {
+    settings: Settings,
+    phase: Phase,
+    connection: Connection,
+    orders: mpsc::Receiver<Order>,
+    events: mpsc::Sender<ClientEvent>,
+    /// Events that wait for space in `events`. The connection is not read meanwhile.
+    waiting: VecDeque<ClientEvent>,
+    requests: Requests,
+    rooms: Rooms,
+    /// Tokens that are awaited and delays, for the current connection.
+    tasks: JoinSet<Task>,
+    is_closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Offline,
+    Connecting,
+    Open,
+}
+
+/// The next thing to handle.
+enum Step {
+    Connection(sockeye::Result<Option<Event>>),
+    Order(Option<Order>),
+    Task(Task),
+    /// The program took the first event that waits.
+    EventTaken,
+    EventsDropped,
+    Nothing,
+}
+
+/// The result of a task.
+enum Task {
+    Token(Result<Option<String>, String>),
+    RoomToken(RoomName, Result<Option<String>, String>),
+    /// The time has come to replace a token.
+    Refresh(Option<RoomName>, Result<Option<String>, String>),
+    /// The time has come to join a room again that was refused.
+    Rejoin(RoomName),
+}
+
+impl Driver {
+    pub(super) fn new(
+        settings: Settings,
+        connections: (Sender, Receiver),
+        orders: mpsc::Receiver<Order>,
+        events: mpsc::Sender<ClientEvent>,
+    ) -> Self {
+        Self {
+            settings,
+            phase: Phase::Offline,
+            connection: Connection::new(connections),
+            orders,
+            events,
+            waiting: VecDeque::new(),
+            requests: Requests::default(),
+            rooms: Rooms::default(),
+            tasks: JoinSet::new(),
+            is_closed: false,
+        }
+    }
+
+    /// Drives the client until it is closed.
+    pub(super) async fn run(mut self) {
+        while !self.is_closed {
+            match self.next_step().await {
+                Step::Connection(event) => self.on_event(event),
+                Step::Order(order) => self.on_order(order),
+                Step::Task(task) => self.on_task(task),
+                Step::EventTaken => drop(self.waiting.pop_front()),
+                Step::EventsDropped => self.waiting.clear(),
+                // The task was aborted with its connection.
+                Step::Nothing => {}
+            }
+        }
+        // The program reads the last events in its own time, or has dropped the receiver.
+        for event in self.waiting.drain(..) {
+            if self.events.send(event).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn next_step(&mut self) -> Step {
+        let accepts = self.requests.accepts();
+        let receives = self.waiting.is_empty();
+        tokio::select! {
+            event = self.connection.next(receives) => Step::Connection(event),
+            order = self.orders.recv(), if accepts => Step::Order(order),
+            permit = self.events.reserve(), if !receives => match (permit, self.waiting.front()) {
+                (Ok(permit), Some(event)) => {
+                    permit.send(event.clone());
+                    Step::EventTaken
+                }
+                _ => Step::EventsDropped,
+            },
+            Some(task) = self.tasks.join_next() => task.map_or(Step::Nothing, Step::Task),
+        }
+    }
+
+    fn emit(&mut self, event: ClientEvent) {
+        self.waiting.push_back(event);
+    }
+
+    fn close(&mut self, reason: String) {
+        self.is_closed = true;
+        self.emit(ClientEvent::Closed { reason });
+    }
+
+    // Orders of the program
+
+    fn on_order(&mut self, order: Option<Order>) {
+        match order {
+            Some(Order::Request { mut message, reply }) => {
+                self.identify(&mut message);
+                self.request(message, ReplyTo::Caller(reply));
+            }
+            Some(Order::Join { room, options, reply }) => {
+                if self.rooms.join(&room, options, reply) && self.phase == Phase::Open {
+                    self.join([room]);
+                }
+            }
+            Some(Order::Leave { room, reply }) => {
+                self.rooms.remove(&room, &ClientError::Closed);
+                if self.phase == Phase::Open {
+                    let message = ClientMessage::Leave(vec![room.as_str().into()]);
+                    self.request(message, ReplyTo::Caller(reply));
+                } else {
+                    // The server has ended the membership with the connection.
+                    let _ = reply.send(Ok(ServerMessage::Leave(Empty {})));
+                }
+            }
+            Some(Order::Close) => self.close("the program closed the client".into()),
+            None => self.is_closed = true,
+        }
+    }
+
+    /// Gives a publication to a room with history an id, so that it can be sent again.
+    fn identify(&self, message: &mut ClientMessage) {
+        if let ClientMessage::Publish(publish) = message {
+            if publish.id.is_none() && self.rooms.has_history(&publish.room) {
+                let id = (u128::from(random::bits()) << 64) | u128::from(random::bits());
+                publish.id = Some(format!("{id:032x}").into());
+            }
+        }
+    }
+
+    fn request(&mut self, message: ClientMessage, receiver: ReplyTo) {
+        let send = (self.phase == Phase::Open).then_some(self.settings.encoding);
+        if let Some(message) = self.requests.add(message, receiver, send) {
+            self.connection.send(message);
+        }
+    }
+
+    fn join(&mut self, rooms: impl IntoIterator<Item = RoomName>) {
+        let rooms: Vec<_> = rooms.into_iter().collect();
+        let Some(source) = self.settings.room_token.clone() else {
+            for rooms in rooms.chunks(MAX_BATCH) {
+                self.join_now(rooms, None);
+            }
+            return;
+        };
+        for room in rooms {
+            let token = source(room.clone());
+            self.tasks.spawn(async move {
+                let token = token.await.map_err(|error| error.to_string());
+                Task::RoomToken(room, token)
+            });
+        }
+    }
+
+    fn join_now(&mut self, rooms: &[RoomName], token: Option<&str>) {
+        let mut commands = Vec::new();
+        let mut joins = Vec::new();
+        for room in rooms {
+            if let Some(state) = self.rooms.get_mut(room) {
+                commands.push(state.command(room, token));
+                joins.push(room.clone());
+            }
+        }
+        if !joins.is_empty() {
+            self.request(ClientMessage::Join(commands), ReplyTo::Join(joins));
+        }
+    }
+
+    // Results of tasks
+
+    fn on_task(&mut self, task: Task) {
+        match task {
+            Task::Token(Ok(token)) => self.connect(token),
+            // Without a token there is nothing to wait for on this connection.
+            Task::Token(Err(error)) => self.close(format!("no token: {error}")),
+            Task::RoomToken(room, Ok(token)) => self.join_now(&[room], token.as_deref()),
+            Task::RoomToken(room, Err(error)) => {
+                self.on_refused(&room, Refusal::INTERNAL.because(format!("no token: {error}")));
+            }
+            Task::Refresh(room, Ok(Some(token))) => {
+                let name = room.as_ref().map(|room| room.as_str().into());
+                let message = ClientMessage::Refresh(Refresh { token: token.into(), room: name });
+                self.request(message, ReplyTo::Refresh(room));
+            }
+            Task::Refresh(_, result) => {
+                let reason = result.err().unwrap_or_else(|| "the function returned none".into());
+                let refusal = Refusal::INTERNAL.because(format!("no token: {reason}"));
+                self.emit(ClientEvent::Failed(refusal));
+            }
+            Task::Rejoin(room) => self.join([room]),
+        }
+    }
+
+    fn connect(&mut self, token: Option<String>) {
+        let message = ClientMessage::Connect(Connect {
+            token: token.map(String::into_boxed_str),
+            data: Json(self.settings.data.clone()),
+            client: Some("sockeye-hub".into()),
+            resume: self.rooms.to_resume(),
+        });
+        let encoding = Some(self.settings.encoding);
+        if let Some(message) = self.requests.add(message, ReplyTo::Connect, encoding) {
+            self.connection.send(message);
+        }
+    }
+
+    /// Replaces a token before it expires.
+    fn refresh_in(&mut self, expires: u64, room: Option<RoomName>) {
+        let expires = Duration::from_millis(expires);
+        let delay = expires.saturating_sub(REFRESH_BEFORE).max(expires / 2);
+        let (token, room_token) = (self.settings.token.clone(), self.settings.room_token.clone());
+        self.tasks.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let token = match (&room, token, room_token) {
+                (Some(room), _, Some(source)) => source(room.clone()).await,
+                (None, Some(source), _) => source().await,
+                _ => Ok(None),
+            };
+            Task::Refresh(room, token.map_err(|error| error.to_string()))
+        });
+    }
+}

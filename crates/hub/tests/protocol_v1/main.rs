@@ -1,0 +1,8 @@
+//! The protocol sockeye.hub.v1: raw messages, the Rust client, and the JavaScript client in Node.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[cfg(feature = "client")]
+mod a_rust_client_recovers_exactly;
+mod commands_are_answered;
+mod support;
