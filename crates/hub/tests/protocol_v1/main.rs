@@ -6,3 +6,4 @@
 mod a_rust_client_recovers_exactly;
 mod commands_are_answered;
 mod support;
+mod the_javascript_client_works_in_node;
