@@ -68,6 +68,12 @@ impl EventSender {
         }
     }
 
+    /// Queues an event, and waits while the channel is full: for [`BusEvent::Down`] and
+    /// [`BusEvent::Up`], which the node must not miss. Returns whether the node still listens.
+    pub async fn send_waiting(&self, event: BusEvent) -> bool {
+        self.sender.send(event).await.is_ok()
+    }
+
     /// Returns whether the node no longer listens.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
@@ -179,5 +185,15 @@ mod tests {
         assert_eq!(link.collect::<Vec<_>>(), ["down", "up"]);
         sender.send(message(1));
         assert_eq!(number(receiver.recv().await), 1);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_waits_for_capacity_is_not_lost() {
+        let (sender, mut receiver) = events(1);
+        sender.send(message(0));
+        let waiting = tokio::spawn(async move { sender.send_waiting(BusEvent::Down).await });
+        assert_eq!(number(receiver.recv().await), 0);
+        assert!(matches!(receiver.recv().await, Some(BusEvent::Down)));
+        assert!(waiting.await.unwrap());
     }
 }

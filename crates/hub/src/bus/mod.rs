@@ -3,10 +3,21 @@
 //! | bus | nodes | history |
 //! |---|---|---|
 //! | [`Local`] | of one process | in memory |
+//! | `redis::Redis`, feature `redis` | connected by a Redis server | in streams of the server |
+//!
+//! The feature `bus-kit` has a test kit, `kit::Kit`, that checks whether a bus of your own keeps the
+//! contract of [`Bus`].
 
+mod boxed;
+#[cfg(feature = "redis")]
+mod codec;
 mod error;
 mod events;
+#[cfg(any(test, feature = "bus-kit"))]
+pub mod kit;
 mod local;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::fmt;
 use std::pin::Pin;

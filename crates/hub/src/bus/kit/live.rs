@@ -1,0 +1,57 @@
+use super::failure::{Checked, equal};
+use super::node::text;
+use super::{Kit, ample, room};
+
+pub(super) async fn live_publications(kit: &Kit) -> Checked {
+    const COUNT: usize = 200;
+
+    let (mut publisher, mut other) = (kit.node().await, kit.node().await);
+    let room = room("live");
+    for node in [&publisher, &other] {
+        equal(
+            "the position of a room without history",
+            node.bus.subscribe(&room, None).await?,
+            None,
+        )?;
+    }
+    for number in 0..COUNT {
+        publisher.publish_live(&room, &number.to_string()).await?;
+    }
+    for number in 0..COUNT {
+        let received = other.live().await?;
+        equal("the order of a publisher", received, (room.clone(), number.to_string()))?;
+    }
+    // What came back to the publisher's node would come before the answer.
+    other.publish_live(&room, "answer").await?;
+    equal("what reaches the publisher", publisher.live().await?, (room.clone(), "answer".into()))?;
+    publisher.nothing_more().await?;
+    other.nothing_more().await?;
+    let log = other.log(&room, &ample()).await?;
+    equal("the entries of a room without history", log.entries.len(), 0)
+}
+
+pub(super) async fn unsubscribed(kit: &Kit) -> Checked {
+    let (publisher, mut leaving, mut staying) =
+        (kit.node().await, kit.node().await, kit.node().await);
+    let (live, stored, retention) = (room("left"), room("left history"), ample());
+    for node in [&leaving, &staying] {
+        node.bus.subscribe(&live, None).await?;
+        node.follow(&stored, &retention).await?;
+    }
+    leaving.bus.unsubscribe(&live).await?;
+    leaving.bus.unsubscribe(&stored).await?;
+    // Unsubscribing twice, and from a room that was never subscribed to, changes nothing.
+    leaving.bus.unsubscribe(&live).await?;
+    leaving.bus.unsubscribe(&room("never")).await?;
+    publisher.publish_live(&live, "1").await?;
+    equal("what a subscriber receives", staying.live().await?, (live.clone(), "1".into()))?;
+    publisher.store_text(&stored, "1", &retention).await?;
+    equal("what a subscriber receives", text(&staying.stored().await?.2), "1")?;
+    leaving.nothing_more().await?;
+    leaving.bus.subscribe(&live, None).await?;
+    leaving.follow(&stored, &retention).await?;
+    publisher.publish_live(&live, "2").await?;
+    equal("what a node that is back receives", leaving.live().await?, (live, "2".into()))?;
+    publisher.store_text(&stored, "2", &retention).await?;
+    equal("what a node that is back receives", text(&leaving.stored().await?.2), "2")
+}

@@ -1,0 +1,293 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::connections::{Connections, Server, Through, is_of_link};
+use super::keys::Keys;
+use super::options::RedisOptions;
+use super::scripts::Scripts;
+use crate::bus::{BusError, BusEvent, EventSender};
+use crate::core::{NodeId, RoomName};
+use crate::random;
+
+/// The delay before the second attempt to restore a link, and the maximum that it is doubled up to.
+/// The maximum is well below the lease of the presence, 7 s: after the broker's return no node
+/// waits so long for another that it takes that one for dead.
+const MIN_BACKOFF: Duration = Duration::from_millis(50);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// The bytes that one permit stands for. A semaphore has fewer permits than memory has bytes.
+const BYTES_PER_PERMIT: usize = 1_024;
+
+/// The state that operations share with the task that keeps the link.
+#[derive(Debug)]
+pub(super) struct Link {
+    server: Server,
+    pub(super) keys: Arc<Keys>,
+    pub(super) scripts: Scripts,
+    options: RedisOptions,
+    /// The connections while the link is up.
+    connections: watch::Sender<Option<Arc<Connections>>>,
+    /// The rooms that this node is subscribed to, or will be once the link is up. Locked while the
+    /// link comes up, so that no change of the rooms is missed.
+    rooms: Mutex<HashSet<RoomName>>,
+    requests: Semaphore,
+    bytes: Semaphore,
+    max_permits: u32,
+}
+
+/// What happens to a command whose connection breaks before its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It is sent again, as carrying it out twice has the effect of once.
+    Yes,
+    /// It fails.
+    No,
+}
+
+impl Link {
+    pub(super) fn new(server: Server, options: RedisOptions) -> Self {
+        let max_permits = options.max_bytes.div_ceil(BYTES_PER_PERMIT).max(1);
+        let max_permits = max_permits.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        let max_requests = options.max_requests.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            server,
+            keys: Arc::new(Keys::new(&options.prefix)),
+            scripts: Scripts::new(),
+            connections: watch::Sender::new(None),
+            rooms: Mutex::default(),
+            requests: Semaphore::new(max_requests),
+            bytes: Semaphore::new(max_permits),
+            max_permits: u32::try_from(max_permits).unwrap_or(u32::MAX),
+            options,
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashSet<RoomName>> {
+        // No code panics while it holds the lock.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.connections.borrow().is_some()
+    }
+
+    /// Keeps the link until the task is aborted.
+    pub(super) async fn keep(self: Arc<Self>, node: NodeId, events: EventSender) {
+        let mut is_down = false;
+        loop {
+            let mut backoff = MIN_BACKOFF;
+            let connections = loop {
+                match self.establish(node, &events).await {
+                    Ok(connections) => break connections,
+                    Err(error) => tracing::debug!(%error, "the link to Redis is not restored"),
+                }
+                if !is_down {
+                    is_down = true;
+                    events.send_waiting(BusEvent::Down).await;
+                }
+                tokio::time::sleep(jittered(backoff)).await;
+                backoff = (backoff * 2).min(MAX_BACKOFF);
+            };
+            if is_down {
+                tracing::info!("the link to Redis is restored");
+                events.send_waiting(BusEvent::Up).await;
+            }
+            connections.until_broken().await;
+            tracing::warn!("the link to Redis is broken");
+            connections.close();
+            self.connections.send_replace(None);
+            is_down = true;
+            events.send_waiting(BusEvent::Down).await;
+        }
+    }
+
+    /// Connects, subscribes to all rooms, and takes the link up.
+    async fn establish(&self, node: NodeId, events: &EventSender) -> RedisResult<Arc<Connections>> {
+        let readers = self.options.readers;
+        let connections = self.server.link(node, &self.keys, readers, events).await?;
+        connections.send_all(Through::Commands, &self.scripts.load()).await?;
+        let connections = Arc::new(connections);
+        let mut subscribed = HashSet::new();
+        loop {
+            let (added, removed) = {
+                let rooms = self.rooms();
+                let added: Vec<_> = rooms.difference(&subscribed).cloned().collect();
+                let removed: Vec<_> = subscribed.difference(&rooms).cloned().collect();
+                if added.is_empty() && removed.is_empty() {
+                    self.connections.send_replace(Some(connections.clone()));
+                    return Ok(connections);
+                }
+                (added, removed)
+            };
+            connections.for_each_room("SUBSCRIBE", &self.keys, &added).await?;
+            connections.for_each_room("UNSUBSCRIBE", &self.keys, &removed).await?;
+            for room in &removed {
+                subscribed.remove(room);
+            }
+            subscribed.extend(added);
+        }
+    }
+
+    pub(super) async fn subscribe(&self, room: &RoomName) -> Result<(), BusError> {
+        self.rooms().insert(room.clone());
+        let mut command = redis::cmd("SUBSCRIBE");
+        command.arg(self.keys.room(room));
+        // If the link has just come up, the node is subscribed already. It does not matter.
+        self.request(&command, Some(room), Repeat::Yes).await.map(drop)
+    }
+
+    pub(super) async fn unsubscribe(&self, room: &RoomName) -> Result<(), BusError> {
+        {
+            let mut rooms = self.rooms();
+            rooms.remove(room);
+            // The next link is without the room.
+            if !self.is_up() {
+                return Ok(());
+            }
+        }
+        let mut command = redis::cmd("UNSUBSCRIBE");
+        command.arg(self.keys.room(room));
+        match self.request(&command, Some(room), Repeat::No).await {
+            Err(BusError::Down) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Carries out a command within the timeout: on the reader of a room, or on the connection for
+    /// commands.
+    pub(super) async fn request(
+        &self,
+        command: &Cmd,
+        reader_of: Option<&RoomName>,
+        repeat: Repeat,
+    ) -> Result<Value, BusError> {
+        let deadline = Instant::now() + self.options.timeout;
+        let carried_out = timeout_at(deadline, async {
+            let _permits = self.admit(command).await?;
+            self.carry_out(command, reader_of, repeat).await
+        });
+        match carried_out.await {
+            Ok(result) => result,
+            Err(_) if self.is_up() => Err(BusError::TimedOut),
+            Err(_) => Err(BusError::Down),
+        }
+    }
+
+    /// Waits until the command is within the bounds; fails if the link is down.
+    async fn admit(
+        &self,
+        command: &Cmd,
+    ) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), BusError> {
+        let length = |argument| match argument {
+            redis::Arg::Simple(argument) => <[u8]>::len(argument),
+            _ => 0,
+        };
+        let bytes: usize = command.args_iter().map(length).sum();
+        let permits = u32::try_from(bytes / BYTES_PER_PERMIT + 1).unwrap_or(u32::MAX);
+        let permits = permits.min(self.max_permits);
+        if let (Ok(request), Ok(bytes)) =
+            (self.requests.try_acquire(), self.bytes.try_acquire_many(permits))
+        {
+            return Ok((request, bytes));
+        }
+        if !self.is_up() {
+            return Err(BusError::Down);
+        }
+        let closed = |_| BusError::Down;
+        let request = self.requests.acquire().await.map_err(closed)?;
+        Ok((request, self.bytes.acquire_many(permits).await.map_err(closed)?))
+    }
+
+    async fn carry_out(
+        &self,
+        command: &Cmd,
+        reader_of: Option<&RoomName>,
+        repeat: Repeat,
+    ) -> Result<Value, BusError> {
+        let mut link = self.connections.subscribe();
+        loop {
+            let connections = {
+                let up = link.wait_for(Option::is_some).await.map_err(|_| BusError::Down)?;
+                let Some(connections) = up.clone() else { continue };
+                connections
+            };
+            let through = reader_of.map_or(Through::Commands, |room| connections.reader_of(room));
+            let mut connection = connections.connection(through);
+            let result = tokio::select! {
+                result = connection.send_packed_command(command) => {
+                    result.and_then(Value::extract_error)
+                }
+                _ = replaced(&mut link, &connections) => {
+                    match repeat {
+                        Repeat::Yes => continue,
+                        Repeat::No => return Err(BusError::Down),
+                    }
+                }
+            };
+            let error = match result {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
+                // Somebody has removed the scripts. The command was not carried out.
+                if let Err(error) =
+                    connections.send_all(Through::Commands, &self.scripts.load()).await
+                {
+                    tracing::debug!(%error, "the scripts are not loaded");
+                    connections.report_broken();
+                    replaced(&mut link, &connections).await;
+                }
+                continue;
+            }
+            if !is_of_link(&error) {
+                return Err(BusError::Broker(Arc::new(error)));
+            }
+            connections.report_broken();
+            if repeat == Repeat::No {
+                return Err(BusError::Down);
+            }
+            replaced(&mut link, &connections).await;
+        }
+    }
+}
+
+/// Waits until the link has other connections, or none.
+async fn replaced(
+    link: &mut watch::Receiver<Option<Arc<Connections>>>,
+    connections: &Arc<Connections>,
+) {
+    let is_other = |now: &Option<Arc<Connections>>| {
+        now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, connections))
+    };
+    // The sender is not dropped before the operations.
+    let _ = link.wait_for(is_other).await;
+}
+
+/// Returns a random part of a delay, at least half of it, so that nodes do not return all at once.
+fn jittered(delay: Duration) -> Duration {
+    let half = delay / 2;
+    let part = u32::try_from(random::bits() >> 32).unwrap_or(u32::MAX);
+    half + half.mul_f64(f64::from(part) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_cut_to_a_half_at_most() {
+        for _ in 0..1_000 {
+            let delay = jittered(MAX_BACKOFF);
+            assert!(delay >= MAX_BACKOFF / 2 && delay <= MAX_BACKOFF, "{delay:?}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The bus over Redis, with real servers: one for each test, which ends with the test.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod observer;
+mod proxy;
+mod server;
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "the tests of the bus use a part of it")]
+mod support;
+
+mod a_loss_of_the_store_is_found;
+mod a_lost_acknowledgement_stores_nothing_twice;
+mod an_outage_of_the_broker_ends_nobodys_presence;
+mod connecting_refuses_what_cannot_work;
+mod the_contract_of_a_bus_is_kept;
+mod what_a_node_does_not_read_is_reported_as_lost;
