@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(super) struct Link {
     options: RedisOptions,
     /// The connections while the link is up.
     connections: watch::Sender<Option<Arc<Connections>>>,
+    /// `true` from a failure until the link is up again: not while a new node connects.
+    is_down: AtomicBool,
     /// The rooms that this node is subscribed to, or will be once the link is up. Locked while the
     /// link comes up, so that no change of the rooms is missed.
     rooms: Mutex<HashSet<RoomName>>,
@@ -59,6 +62,7 @@ impl Link {
             keys: Arc::new(Keys::new(&options.prefix)),
             scripts: Scripts::new(),
             connections: watch::Sender::new(None),
+            is_down: AtomicBool::new(false),
             rooms: Mutex::default(),
             requests: Semaphore::new(max_requests),
             bytes: Semaphore::new(max_permits),
@@ -82,7 +86,6 @@ impl Link {
 
     /// Keeps the link until the task is aborted.
     pub(super) async fn keep(self: Arc<Self>, node: NodeId, events: EventSender) {
-        let mut is_down = false;
         loop {
             let mut backoff = MIN_BACKOFF;
             let connections = loop {
@@ -90,14 +93,13 @@ impl Link {
                     Ok(connections) => break connections,
                     Err(error) => tracing::debug!(%error, "the link to Redis is not restored"),
                 }
-                if !is_down {
-                    is_down = true;
+                if !self.is_down.swap(true, Ordering::Relaxed) {
                     events.send_waiting(BusEvent::Down).await;
                 }
                 tokio::time::sleep(jittered(backoff)).await;
                 backoff = (backoff * 2).min(MAX_BACKOFF);
             };
-            if is_down {
+            if self.is_down.swap(false, Ordering::Relaxed) {
                 tracing::info!("the link to Redis is restored");
                 events.send_waiting(BusEvent::Up).await;
             }
@@ -105,7 +107,7 @@ impl Link {
             tracing::warn!("the link to Redis is broken");
             connections.close();
             self.connections.send_replace(None);
-            is_down = true;
+            self.is_down.store(true, Ordering::Relaxed);
             events.send_waiting(BusEvent::Down).await;
         }
     }
@@ -199,7 +201,7 @@ impl Link {
         {
             return Ok((request, bytes));
         }
-        if !self.is_up() {
+        if self.is_down.load(Ordering::Relaxed) {
             return Err(BusError::Down);
         }
         let closed = |_| BusError::Down;
