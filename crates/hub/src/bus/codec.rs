@@ -57,26 +57,26 @@ pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
     if flags & !(TEXT | ID | PUBLISHER | TAGS) != 0 {
         return None;
     }
-    let id = match flags & ID {
-        0 => None,
-        _ => Some(PublicationId::new(&take_text(&mut bytes)?)),
-    };
-    let publisher = match flags & PUBLISHER {
-        0 => None,
-        _ => {
-            let node = NodeId(bytes.try_get_u64().ok()?);
-            Some(SessionId { node, number: bytes.try_get_u64().ok()? })
-        }
-    };
+    let has = |flag: u8| flags & flag != 0;
+    let mut id = None;
+    if has(ID) {
+        id = Some(PublicationId::new(&take_text(&mut bytes)?));
+    }
+    let mut publisher = None;
+    if has(PUBLISHER) {
+        let node = NodeId(bytes.try_get_u64().ok()?);
+        publisher = Some(SessionId { node, number: bytes.try_get_u64().ok()? });
+    }
     let mut tags = Vec::new();
-    if flags & TAGS != 0 {
+    if has(TAGS) {
         for _ in 0..bytes.try_get_u16().ok()? {
             tags.push((take_text(&mut bytes)?, take_text(&mut bytes)?));
         }
     }
-    let message = match flags & TEXT {
-        0 => Message::Binary(bytes),
-        _ => Message::Text(Utf8Bytes::try_from(bytes).ok()?),
+    let message = if has(TEXT) {
+        Message::Text(Utf8Bytes::try_from(bytes).ok()?)
+    } else {
+        Message::Binary(bytes)
     };
     Some(Publication { message, id, publisher, tags })
 }

@@ -41,6 +41,7 @@ pub(super) fn broken(found: impl Into<String>) -> Found {
 }
 
 /// Checks that two values are equal.
+#[allow(clippy::needless_pass_by_value, reason = "most values are made for the comparison")]
 pub(super) fn equal<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Checked {
     if found == expected {
         return Ok(());

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::failure::{Checked, broken, equal};
 use super::node::text;
@@ -72,11 +72,11 @@ pub(super) async fn literal_names(kit: &Kit) -> Checked {
         publisher.publish_live(name, name.as_str()).await?;
     }
     // Each room once: the rooms may be delivered in any order.
-    let mut missing: HashMap<&RoomName, ()> = names.iter().map(|name| (name, ())).collect();
+    let mut missing: HashSet<&RoomName> = names.iter().collect();
     while !missing.is_empty() {
         let (found, published_to) = other.live().await?;
         equal("the room of a publication", found.as_str(), &*published_to)?;
-        if missing.remove(&found).is_none() {
+        if !missing.remove(&found) {
             return Err(broken(format!("{found:?} received twice")));
         }
     }
@@ -90,12 +90,12 @@ pub(super) async fn literal_names(kit: &Kit) -> Checked {
     for name in &names {
         publisher.store_text(name, name.as_str(), &retention).await?;
     }
-    let mut missing: HashMap<&RoomName, ()> = names.iter().map(|name| (name, ())).collect();
+    let mut missing: HashSet<&RoomName> = names.iter().collect();
     while !missing.is_empty() {
         match other.event().await? {
             BusEvent::Stored { room, entry, .. } => {
                 equal("the room of a publication", room.as_str(), text(&entry))?;
-                if missing.remove(&room).is_none() {
+                if !missing.remove(&room) {
                     return Err(broken(format!("{room:?} received twice")));
                 }
             }

@@ -228,7 +228,7 @@ impl Link {
                 result = connection.send_packed_command(command) => {
                     result.and_then(Value::extract_error)
                 }
-                _ = replaced(&mut link, &connections) => {
+                () = replaced(&mut link, &connections) => {
                     match repeat {
                         Repeat::Yes => continue,
                         Repeat::No => return Err(BusError::Down),
