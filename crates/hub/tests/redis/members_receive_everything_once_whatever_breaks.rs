@@ -11,6 +11,7 @@ use sockeye_hub::{Hub, JoinOptions, Recovered};
 use crate::server::Server;
 use crate::support::{connect, hub, line, nothing_more};
 
+/// The number of nodes, each of which has one publisher.
 const PUBLISHERS: usize = 3;
 const COUNT: usize = 400;
 
@@ -47,7 +48,7 @@ async fn and_in_the_same_order() {
     let Some(server) = Server::start().await else { return };
     let server = Arc::new(server);
     let mut nodes: Vec<Hub> = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..PUBLISHERS {
         nodes.push(hub().bus(server.link().await).build());
     }
     let mut members = Vec::new();
@@ -64,8 +65,8 @@ async fn and_in_the_same_order() {
     let over = Arc::new(AtomicBool::new(false));
     let disturbing = tokio::spawn(disturb(server.clone(), over.clone()));
     let mut publishing = tokio::task::JoinSet::new();
-    for publisher in 0..PUBLISHERS {
-        publishing.spawn(publish(nodes[publisher].clone(), publisher));
+    for (publisher, node) in nodes.iter().enumerate() {
+        publishing.spawn(publish(node.clone(), publisher));
     }
     let mut receiving = tokio::task::JoinSet::new();
     for (mut client, session) in members {

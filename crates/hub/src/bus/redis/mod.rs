@@ -16,7 +16,7 @@
 //! noeviction`: an evicted history is told to clients as a gap. Redis Cluster is not supported, and
 //! Redis Sentinel neither: behind an address that follows the primary, such as a proxy's, the bus
 //! reconnects when a server has become a replica. `rediss://` needs the feature `tokio-rustls-comp`
-//! of the crate `redis`, which a program enables by a dependency of its own.
+//! of the crate `redis`, which a program enables by a dependency of its own; it is not tested.
 //!
 //! # What Redis stores
 //! With the prefix `sockeye:`, and R for the name of a room:
