@@ -34,6 +34,7 @@ debian_packages() {
   command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
   command -v curl >/dev/null || missing+=(curl)
   command -v redis-server >/dev/null || missing+=(redis-server)
+  [ -x /usr/sbin/nats-server ] || [ -x /usr/bin/nats-server ] || missing+=(nats-server)
   if [ ${#missing[@]} -eq 0 ]; then
     return
   fi
@@ -43,7 +44,7 @@ debian_packages() {
   fi
   say "installing ${missing[*]}"
   quietly apt-get update -qq
-  # In runlevel 1 Debian starts no service: each test starts its redis-server.
+  # In runlevel 1 Debian starts no service: each test starts its own server.
   quietly env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }

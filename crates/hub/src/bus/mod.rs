@@ -3,19 +3,22 @@
 //! | bus | nodes | history |
 //! |---|---|---|
 //! | [`Local`] | of one process | in memory |
+//! | `nats::Nats`, feature `nats` | connected by NATS servers | in streams of JetStream |
 //! | `redis::Redis`, feature `redis` | connected by a Redis server | in streams of the server |
 //!
 //! The feature `bus-kit` has a test kit, `kit::Kit`, that checks whether a bus of your own keeps the
 //! contract of [`Bus`].
 
 mod boxed;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "nats", feature = "redis"))]
 mod codec;
 mod error;
 mod events;
 #[cfg(any(test, feature = "bus-kit"))]
 pub mod kit;
 mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
 

@@ -1,0 +1,181 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::record::Record;
+use super::super::stream_api::StoredMessage;
+use super::super::subjects::Class;
+use crate::core::history::{Direction, Entry, Page, Previous, Range};
+use crate::core::{Position, Publication, Tag};
+
+/// A record of the stream with its place.
+pub(super) struct Item {
+    sequence: u64,
+    time: u64,
+    /// The number of records after it, if the server told it.
+    following: Option<u64>,
+    /// The position of a reader who has seen it.
+    place: (u64, Tag),
+    publication: Option<Arc<Publication>>,
+    /// `true` if its size is counted.
+    counted: bool,
+}
+
+impl Item {
+    pub(super) fn new(message: StoredMessage) -> Self {
+        let StoredMessage { sequence, time, payload, following } = message;
+        let (place, publication) = match Record::decode(payload) {
+            Some(Record::Publication { tag, publication }) => {
+                ((sequence, tag), Some(Arc::new(publication)))
+            }
+            Some(marker) => (marker.place(sequence), None),
+            // Of another program.
+            None => ((sequence, Tag(time)), None),
+        };
+        Self { sequence, time, following, place, publication, counted: false }
+    }
+
+    fn size(&self) -> usize {
+        self.publication.as_ref().map_or(0, |publication| publication.size())
+    }
+}
+
+/// The records that were read for a page, in the order of the stream.
+///
+/// The stream has more than a reader is shown: one publication more than promised, and those that
+/// are too old. They prove the positions of readers, and are told as the predecessors of others.
+pub(super) struct Items {
+    range: Range,
+    items: VecDeque<Item>,
+    /// The number of records that the stream has after the last one of `items`.
+    pub(super) following: u64,
+    /// The number of records before the first one of `items` that were read and forgotten.
+    forgotten: u64,
+    /// The leading records among them that are no publications, or too old.
+    forgotten_hidden: u64,
+    /// The place of the last one of them.
+    before: Option<(u64, Tag)>,
+    max_count: u64,
+    /// The time before which records are too old.
+    oldest: u64,
+    count: usize,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl Items {
+    pub(super) fn new(range: Range, class: &Class, now: u64) -> Self {
+        let age = u64::try_from(class.age.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            range,
+            items: VecDeque::new(),
+            following: 0,
+            forgotten: 0,
+            forgotten_hidden: 0,
+            before: None,
+            max_count: class.count as u64,
+            oldest: now.saturating_sub(age),
+            count: 0,
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Returns whether the page has no place for the record that follows.
+    pub(super) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Adds the next record. Returns `false` if a page forwards has no place for it.
+    pub(super) fn push(&mut self, mut item: Item) -> bool {
+        let is_shown = item.publication.is_some() && item.time >= self.oldest && {
+            // Of a server that does not tell what follows, one publication too many may be counted.
+            item.following.is_none_or(|following| following < self.max_count)
+        };
+        if is_shown {
+            let size = item.size();
+            if self.range.direction == Direction::Forwards
+                && !self.range.limit.takes(self.count, self.bytes, size)
+            {
+                self.is_full = true;
+                return false;
+            }
+            item.counted = true;
+            self.count += 1;
+            self.bytes = self.bytes.saturating_add(size);
+        }
+        self.items.push_back(item);
+        if self.range.direction == Direction::Backwards {
+            self.forget();
+        }
+        true
+    }
+
+    /// Forgets the oldest records that cannot be part of a page backwards.
+    fn forget(&mut self) {
+        let limit = self.range.limit;
+        while let Some(first) = self.items.front() {
+            let counted = if first.counted { first.size() } else { 0 };
+            let (count, bytes) = (self.items.len() - 1, self.bytes.saturating_sub(counted));
+            if count == 0 || limit.takes(count, bytes, first.size()) {
+                return;
+            }
+            let hidden = first.publication.is_none() || first.time < self.oldest;
+            if hidden && self.forgotten_hidden == self.forgotten {
+                self.forgotten_hidden += 1;
+            }
+            self.forgotten += 1;
+            self.bytes = bytes;
+            self.before = Some(first.place);
+            self.items.pop_front();
+        }
+    }
+
+    /// Removes the records before a sequence, which have holes.
+    pub(super) fn remove_before(&mut self, sequence: u64) {
+        while self.items.front().is_some_and(|item| item.sequence < sequence) {
+            self.items.pop_front();
+            self.before = None;
+            self.forgotten = 0;
+            self.forgotten_hidden = 0;
+        }
+    }
+
+    pub(super) fn page(self, top: Position) -> Page {
+        let Self { range, items, following, forgotten, forgotten_hidden, oldest, .. } = self;
+        let total = forgotten + items.len() as u64 + following;
+        let hidden = total.saturating_sub(self.max_count);
+        let mut before = self.before;
+        let mut entries = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let previous = before.map(|(offset, tag)| Previous { offset, tag: Some(tag) });
+            before = Some(item.place);
+            let Some(publication) = item.publication else { continue };
+            if item.time < oldest || forgotten + (index as u64) < hidden {
+                continue;
+            }
+            let (offset, tag) = item.place;
+            entries.push(Entry { offset, tag, previous, publication });
+        }
+        if range.direction == Direction::Forwards {
+            return Page { range, top, entries, remaining: following };
+        }
+        entries.reverse();
+        let (mut count, mut bytes) = (0, 0_usize);
+        for entry in &entries {
+            let size = entry.publication.size();
+            if !range.limit.takes(count, bytes, size) {
+                break;
+            }
+            count += 1;
+            bytes = bytes.saturating_add(size);
+        }
+        let older = (entries.len() - count) as u64;
+        entries.truncate(count);
+        let remaining = older + forgotten.saturating_sub(hidden.max(forgotten_hidden));
+        Page { range, top, entries, remaining }
+    }
+}

@@ -1,0 +1,202 @@
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_nats::connection::State as ConnectionState;
+use async_nats::{Client, Message, Statistics, Subscriber};
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::sync::{Notify, watch};
+
+use super::requests::{Pending, Replies};
+use crate::bus::{BusError, BusEvent, EventSender};
+
+/// The time after which a silent link is probed. Chosen, with [`PROBE_TIMEOUT`]: a broker that does
+/// not answer is noticed within 4 s, before the presence gives up the nodes behind it after 7 s.
+const PROBE_AFTER: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The least time between two reports of lost messages, as each has the node check all rooms.
+const LOST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The link of a node to its broker.
+///
+/// The client reconnects and restores the subscriptions by itself, at its own time. The link
+/// orders what follows from it: the node is told that the link broke, and that it works again,
+/// before it is told what the new connection delivers.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) client: Client,
+    statistics: Arc<Statistics>,
+    signals: Arc<Signals>,
+    /// Told in the order of its changes.
+    told: tokio::sync::Mutex<Told>,
+    events: OnceLock<EventSender>,
+    /// The number of connections that the client had made when the node was told of one.
+    connects: AtomicU64,
+    up: watch::Sender<bool>,
+    /// The beginning of the subjects on which this node receives replies.
+    pub(super) inbox: String,
+    pub(super) pending: Mutex<HashMap<u64, Pending>>,
+    pub(super) next_token: AtomicU64,
+}
+
+/// What the node was told of the link.
+#[derive(Debug)]
+struct Told {
+    up: bool,
+}
+
+/// What the client reports while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    changed: Notify,
+    lost: AtomicU64,
+}
+
+impl Signals {
+    /// Handles an event of the client.
+    pub(super) fn on_event(&self, event: &async_nats::Event) {
+        if let async_nats::Event::SlowConsumer(_) = event {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        self.changed.notify_one();
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client, signals: Arc<Signals>) -> Self {
+        let statistics = client.statistics();
+        let connects = statistics.connects.load(Ordering::Acquire);
+        Self {
+            inbox: client.new_inbox(),
+            client,
+            statistics,
+            signals,
+            told: tokio::sync::Mutex::new(Told { up: true }),
+            events: OnceLock::new(),
+            connects: AtomicU64::new(connects),
+            up: watch::Sender::new(true),
+            pending: Mutex::default(),
+            next_token: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets where the node is told of the link. Called once.
+    pub(super) fn attach(&self, events: EventSender) {
+        // A second node cannot be attached.
+        let _ = self.events.set(events);
+        self.signals.changed.notify_one();
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Waits until the link works.
+    pub(super) async fn wait_until_up(&self) {
+        // The sender lives as long as this borrow of it.
+        let _ = self.up.subscribe().wait_for(|up| *up).await;
+    }
+
+    /// Returns the number of connections that the client has made.
+    pub(super) fn connects(&self) -> u64 {
+        self.statistics.connects.load(Ordering::Acquire)
+    }
+
+    /// Returns whether to hand a message that was received now to the node. If the message is the
+    /// first of a new connection, the node is told of the connection before.
+    pub(super) async fn admits_message(&self) -> bool {
+        let connects = self.connects();
+        if connects == self.connects.load(Ordering::Acquire) {
+            return self.is_up();
+        }
+        self.on_connected(connects).await;
+        true
+    }
+
+    async fn on_connected(&self, connects: u64) {
+        let mut told = self.told.lock().await;
+        let is_new = self.connects.fetch_max(connects, Ordering::AcqRel) < connects;
+        if is_new {
+            // The replies to what was asked over a former connection will not come.
+            self.fail_pending(|pending| pending.connects < connects);
+            self.tell(&mut told, false).await;
+        }
+        self.up.send_replace(true);
+        self.tell(&mut told, true).await;
+    }
+
+    async fn on_disconnected(&self) {
+        let mut told = self.told.lock().await;
+        if self.up.send_replace(false) {
+            self.fail_pending(|_| true);
+        }
+        self.tell(&mut told, false).await;
+    }
+
+    /// Tells the node whether the link works, unless it knows.
+    async fn tell(&self, told: &mut Told, up: bool) {
+        let Some(events) = self.events.get().filter(|_| told.up != up) else { return };
+        told.up = up;
+        events.send_waiting(if up { BusEvent::Up } else { BusEvent::Down }).await;
+    }
+
+    /// Looks after the link for as long as the node lives.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let mut received = 0;
+        loop {
+            let is_signal = tokio::select! {
+                () = self.signals.changed.notified() => true,
+                () = tokio::time::sleep(PROBE_AFTER) => false,
+            };
+            let lost = self.signals.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                if let Some(events) = self.events.get() {
+                    events.send(BusEvent::Lost { events: lost });
+                }
+                tokio::time::sleep(LOST_INTERVAL).await;
+            }
+            if self.client.connection_state() != ConnectionState::Connected {
+                self.on_disconnected().await;
+                continue;
+            }
+            let connects = self.connects();
+            let last = received;
+            received = self.statistics.in_messages.load(Ordering::Relaxed);
+            if !is_signal && self.is_up() && received != last {
+                continue;
+            }
+            match tokio::time::timeout(PROBE_TIMEOUT, self.round_trip()).await {
+                Ok(Ok(())) => self.on_connected(connects).await,
+                // It broke: the client's own signal follows.
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    self.on_disconnected().await;
+                    // An error means that the client has ended.
+                    let _ = self.client.force_reconnect().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the broker has handled everything that was sent before.
+    pub(super) async fn round_trip(&self) -> Result<(), BusError> {
+        let mut replies = self.expect_replies(1);
+        let subject = replies.subject();
+        let sent = self.client.publish(subject, Bytes::new()).await;
+        sent.map_err(|_| BusError::Down)?;
+        replies.next().await.map(drop)
+    }
+
+    pub(super) fn expect_replies(&self, replies: usize) -> Replies<'_> {
+        Replies::new(self, replies)
+    }
+}
+
+/// Returns the next message of a subscription; `None` if the client has ended.
+pub(super) async fn next_message(subscriber: &mut Subscriber) -> Option<Message> {
+    std::future::poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
+}

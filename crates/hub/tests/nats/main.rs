@@ -1,0 +1,40 @@
+//! The bus over NATS, with real servers: one for each test, which ends with the test. Each test runs
+//! with a server of version 2.9 and with a newer one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod observer;
+mod proxy;
+mod server;
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "the tests of the bus use a part of it")]
+mod support;
+
+/// Makes each function a test with a server of each version.
+macro_rules! with_each_server {
+    ($($test:ident),+ $(,)?) => {
+        mod v2_9 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(server) = crate::server::Server::start(crate::server::OLD).await {
+                    super::$test(server).await;
+                }
+            })+
+        }
+        mod newer {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(server) = crate::server::Server::start(crate::server::NEW).await {
+                    super::$test(server).await;
+                }
+            })+
+        }
+    };
+}
+
+mod a_loss_of_the_store_is_found;
+mod a_lost_acknowledgement_stores_nothing_twice;
+mod an_outage_of_the_broker_ends_nobodys_presence;
+mod connecting_refuses_what_cannot_work;
+mod the_contract_of_a_bus_is_kept;
+mod what_was_stored_is_recovered_after_a_restart;
