@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sockeye::WebSocket;
-use sockeye_hub::bus::nats::NatsOptions;
 use sockeye_hub::bus::{Bus, BusError, BusEvent};
 use sockeye_hub::core::history::{Limit, Range};
 use sockeye_hub::core::presence::PresenceConfig;
@@ -13,7 +12,7 @@ use sockeye_hub::core::{Publication, PublicationId, RoomName};
 use sockeye_hub::{Hub, JoinOptions, Session};
 
 use crate::observer::{Observer, RETENTION, room};
-use crate::server::Server;
+use crate::server::{Server, options};
 use crate::support::{connect, hub, line};
 
 with_each_server!(
@@ -123,7 +122,7 @@ async fn when_it_stands_still_for_longer_than_a_lease(server: Server) {
 }
 
 async fn and_operations_fail_in_time_and_succeed_again(server: Server) {
-    let options = NatsOptions::new().timeout(Duration::from_secs(1));
+    let options = options().timeout(Duration::from_secs(1));
     let mut node = Observer::new(server.link_with(options).await, 1, 100);
     let room = room("room");
     node.store(&room, "before").await;

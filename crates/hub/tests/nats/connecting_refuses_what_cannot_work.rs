@@ -6,7 +6,7 @@ use sockeye_hub::bus::{Bus, BusError, BusEvent};
 use sockeye_hub::core::Publication;
 
 use crate::observer::{Observer, RETENTION, room};
-use crate::server::{NEW, OLD, Server};
+use crate::server::{NEW, OLD, Server, options};
 
 fn cause(error: &BusError) -> Option<NatsError> {
     let BusError::Broker(error) = error else { return None };
@@ -28,7 +28,7 @@ async fn addresses_prefixes_and_servers_that_are_not_there() {
 #[tokio::test]
 async fn without_jetstream_rooms_have_no_history_and_live_rooms_work() {
     for programs in [OLD, NEW] {
-        let Some(server) = Server::start_with(programs, false).await else { continue };
+        let Some(server) = Server::start_with(programs, &[]).await else { continue };
         let publisher = Observer::new(server.link().await, 1, 100);
         let mut member = Observer::new(server.link().await, 2, 100);
         let room = room("room");
@@ -61,7 +61,7 @@ async fn and_other_hubs_are_not_heard(server: Server) {
     let (live, stored) = (room("live"), room("stored"));
     let mut nodes = Vec::new();
     for (number, prefix) in (1..).zip(["hub", "hub2"]) {
-        let bus = server.link_with(NatsOptions::new().prefix(prefix)).await;
+        let bus = server.link_with(options().prefix(prefix)).await;
         let node = Observer::new(bus, number, 100);
         node.bus.subscribe(&live, None).await.unwrap();
         node.bus.subscribe(&stored, Some(&RETENTION)).await.unwrap();

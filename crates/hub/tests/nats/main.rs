@@ -32,6 +32,7 @@ macro_rules! with_each_server {
     };
 }
 
+mod a_cluster_is_one_broker;
 mod a_loss_of_the_store_is_found;
 mod a_lost_acknowledgement_stores_nothing_twice;
 mod an_outage_of_the_broker_ends_nobodys_presence;

@@ -1,5 +1,6 @@
 //! A nats-server of a test.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,17 +31,35 @@ pub(crate) struct Server {
     program: PathBuf,
     folder: PathBuf,
     pub(crate) port: u16,
-    jetstream: bool,
+    arguments: Vec<String>,
     process: Child,
 }
 
 impl Server {
     /// Starts a server on a free port; returns `None` if it is not installed.
     pub(crate) async fn start(programs: Programs) -> Option<Self> {
-        Self::start_with(programs, true).await
+        Self::start_with(programs, &["-js"]).await
     }
 
-    pub(crate) async fn start_with(programs: Programs, jetstream: bool) -> Option<Self> {
+    /// Starts three servers as a cluster.
+    pub(crate) async fn start_cluster(programs: Programs) -> Option<Vec<Self>> {
+        // Taken at the same time, so that they differ. Other programs may take them before the
+        // servers do, which fails the test.
+        let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let routes = ports.each_ref().map(|port| format!("nats://{}", port.local_addr().unwrap()));
+        drop(ports);
+        let all = routes.join(",");
+        let mut servers = Vec::new();
+        for (number, route) in routes.iter().enumerate() {
+            let name = format!("server{number}");
+            let cluster = ["-cluster_name", "test", "-cluster", route, "-routes", &all];
+            let arguments = [&["-js", "-n", &name], &cluster[..]].concat();
+            servers.push(Self::start_with(programs, &arguments).await?);
+        }
+        Some(servers)
+    }
+
+    pub(crate) async fn start_with(programs: Programs, arguments: &[&str]) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let Some(program) = programs.iter().find_map(|program| find(&root, program)) else {
             let required = std::env::var("SOCKEYE_REQUIRE_PEERS").is_ok_and(|value| value == "1");
@@ -53,8 +72,9 @@ impl Server {
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(folder.join("ports")).unwrap();
         // -1: the server takes a free port, and writes it to a file.
-        let process = spawn(&program, "-1", &folder, jetstream);
-        let mut server = Self { program, folder, port: 0, jetstream, process };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>();
+        let process = spawn(&program, "-1", &folder, &arguments);
+        let mut server = Self { program, folder, port: 0, arguments, process };
         server.port = timeout(TIMEOUT, server.read_port()).await.expect("the server starts");
         Some(server)
     }
@@ -80,12 +100,12 @@ impl Server {
 
     /// Returns the link of one more node.
     pub(crate) async fn link(&self) -> Nats {
-        self.link_with(NatsOptions::new()).await
+        self.link_with(options()).await
     }
 
     /// Returns the link of one more node to a broker that forgets histories when it restarts.
     pub(crate) async fn link_in_memory(&self) -> Nats {
-        self.link_with(NatsOptions::new().storage(Storage::Memory)).await
+        self.link_with(options().storage(Storage::Memory)).await
     }
 
     pub(crate) async fn link_with(&self, options: NatsOptions) -> Nats {
@@ -123,7 +143,7 @@ impl Server {
     /// Starts the killed server again, with what it has stored.
     pub(crate) async fn restart(&mut self) {
         let port = self.port.to_string();
-        self.process = spawn(&self.program, &port, &self.folder, self.jetstream);
+        self.process = spawn(&self.program, &port, &self.folder, &self.arguments);
         let accepts = async {
             while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
                 assert!(self.process.try_wait().unwrap().is_none(), "the server has ended");
@@ -166,14 +186,16 @@ impl Drop for Server {
     }
 }
 
-fn spawn(program: &Path, port: &str, folder: &Path, jetstream: bool) -> Child {
+fn spawn(program: &Path, port: &str, folder: &Path, arguments: &[String]) -> Child {
     let mut command = Command::new(program);
-    command.args(["-a", "127.0.0.1", "-p", port]);
-    command.arg("--ports_file_dir").arg(folder.join("ports"));
-    if jetstream {
-        command.arg("-js").arg("-sd").arg(folder.join("js"));
-    }
+    command.args(["-a", "127.0.0.1", "-p", port]).args(arguments);
+    command.arg("--ports_file_dir").arg(folder.join("ports")).arg("-sd").arg(folder.join("js"));
     command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Returns options by which a server reserves little of the disk.
+pub(crate) fn options() -> NatsOptions {
+    NatsOptions::new().max_bytes(Some(64 << 20))
 }
 
 /// Finds a file by its path, of which one part may be `*`.

@@ -1,8 +1,8 @@
 use sockeye_hub::bus::kit::{Case, Kit};
-use sockeye_hub::bus::nats::Nats;
+use sockeye_hub::bus::nats::{ConnectOptions, Nats};
 
 use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, options};
 
 with_each_server!(by_every_case_of_the_kit);
 
@@ -11,7 +11,7 @@ async fn by_every_case_of_the_kit(server: Server) {
     let url = proxy.url();
     Kit::new(move || {
         let url = url.clone();
-        async move { Nats::connect(&url).await.unwrap() }
+        async move { Nats::connect_with(&url, options(), ConnectOptions::new()).await.unwrap() }
     })
     .interrupt(move || {
         proxy.end_connections();

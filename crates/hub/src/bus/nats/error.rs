@@ -95,6 +95,8 @@ pub(super) enum Failure {
     NoStream,
     /// The room's last record is not the expected one.
     OtherLastRecord,
+    /// The servers of the stream are about to store another publication with this id.
+    IdInProcess,
 }
 
 impl<E: Into<BusError>> From<E> for Failure {

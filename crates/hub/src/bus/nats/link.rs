@@ -146,7 +146,7 @@ impl Link {
 
     /// Looks after the link for as long as the node lives.
     pub(super) async fn keep(self: Arc<Self>) {
-        let mut received = 0;
+        let mut received_before = 0;
         loop {
             let is_signal = tokio::select! {
                 () = self.signals.changed.notified() => true,
@@ -164,9 +164,9 @@ impl Link {
                 continue;
             }
             let connects = self.connects();
-            let last = received;
-            received = self.statistics.in_messages.load(Ordering::Relaxed);
-            if !is_signal && self.is_up() && received != last {
+            let received = self.statistics.in_messages.load(Ordering::Relaxed);
+            let is_silent = received == std::mem::replace(&mut received_before, received);
+            if !is_signal && self.is_up() && !is_silent {
                 continue;
             }
             match tokio::time::timeout(PROBE_TIMEOUT, self.round_trip()).await {

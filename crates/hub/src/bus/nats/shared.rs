@@ -26,8 +26,8 @@ const MAX_UNACKNOWLEDGED: usize = 4_096;
 /// The time in which a publication is acknowledged, or published again if it has an id.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The delay before a stream that did not answer is asked again.
-const NO_STREAM_DELAY: Duration = Duration::from_millis(100);
+/// The delay before a publication is published again.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// The operations of one node, which its tasks share.
 #[derive(Debug)]
@@ -138,8 +138,8 @@ impl Shared {
                     Ok(Err(Failure::Bus(error @ BusError::Broker(_)))) => return Err(error),
                     Ok(Err(Failure::Bus(error))) => error,
                     // Nothing was stored: the publication needs no id to be published again.
-                    Ok(Err(Failure::NoStream | Failure::OtherLastRecord)) => {
-                        tokio::time::sleep(NO_STREAM_DELAY).await;
+                    Ok(Err(_)) => {
+                        tokio::time::sleep(RETRY_DELAY).await;
                         continue;
                     }
                     Err(_) => BusError::TimedOut,
@@ -147,6 +147,7 @@ impl Shared {
                 if !has_id {
                     return Err(failed);
                 }
+                tokio::time::sleep(RETRY_DELAY).await;
                 self.link.wait_until_up().await;
             }
         };
@@ -268,6 +269,6 @@ impl Shared {
 fn to_bus_error(failure: Failure) -> BusError {
     match failure {
         Failure::Bus(error) => error,
-        Failure::NoStream | Failure::OtherLastRecord => BusError::TimedOut,
+        _ => BusError::TimedOut,
     }
 }

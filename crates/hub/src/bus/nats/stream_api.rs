@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use async_nats::{HeaderMap, HeaderName, Message, StatusCode};
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -24,6 +24,10 @@ const MESSAGE_NOT_FOUND: u32 = 10_037;
 const STREAM_NAME_IN_USE: u32 = 10_058;
 /// JetStream's code for a subject whose last message is not the expected one.
 const WRONG_LAST_SEQUENCE: u32 = 10_071;
+/// JetStream's code for a cluster that elects its leader.
+const UNAVAILABLE: u32 = 10_008;
+/// JetStream's code for an id that another message in process has.
+const ID_IN_PROCESS: u32 = 10_158;
 
 /// The properties of a stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -351,6 +355,8 @@ fn decode<T: DeserializeOwned>(subject: &str, reply: &Message) -> Result<T, Fail
         None => serde_json::from_slice(&reply.payload).map_err(unknown),
         Some(ApiError { err_code: STREAM_NOT_FOUND, .. }) => Err(Failure::NoStream),
         Some(ApiError { err_code: WRONG_LAST_SEQUENCE, .. }) => Err(Failure::OtherLastRecord),
+        Some(ApiError { err_code: UNAVAILABLE, .. }) => Err(BusError::TimedOut.into()),
+        Some(ApiError { err_code: ID_IN_PROCESS, .. }) => Err(Failure::IdInProcess),
         Some(ApiError { code, err_code, description }) => {
             let code = if err_code == 0 { code } else { err_code };
             Err(NatsError::Refused { subject: subject.into(), code, description }.into())
@@ -388,7 +394,7 @@ fn direct_message(subject: &str, reply: Message) -> Result<Option<StoredMessage>
 
 fn text_header<'a>(message: &'a Message, name: &'static str) -> Option<&'a str> {
     // The client does not find its standard headers by a text.
-    message.headers.as_ref()?.get(HeaderName::from_static(name)).map(|value| value.as_str())
+    message.headers.as_ref()?.get(HeaderName::from_static(name)).map(HeaderValue::as_str)
 }
 
 /// Returns a header that is a number.

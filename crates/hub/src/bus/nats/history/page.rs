@@ -45,10 +45,10 @@ impl Item {
 /// are too old. They prove the positions of readers, and are told as the predecessors of others.
 pub(super) struct Items {
     range: Range,
-    items: VecDeque<Item>,
-    /// The number of records that the stream has after the last one of `items`.
+    records: VecDeque<Item>,
+    /// The number of records that the stream has after the last one of `records`.
     pub(super) following: u64,
-    /// The number of records before the first one of `items` that were read and forgotten.
+    /// The number of records before the first one of `records` that were read and forgotten.
     forgotten: u64,
     /// The leading records among them that are no publications, or too old.
     forgotten_hidden: u64,
@@ -67,7 +67,7 @@ impl Items {
         let age = u64::try_from(class.age.as_nanos()).unwrap_or(u64::MAX);
         Self {
             range,
-            items: VecDeque::new(),
+            records: VecDeque::new(),
             following: 0,
             forgotten: 0,
             forgotten_hidden: 0,
@@ -81,7 +81,7 @@ impl Items {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.records.len()
     }
 
     /// Returns whether the page has no place for the record that follows.
@@ -107,7 +107,7 @@ impl Items {
             self.count += 1;
             self.bytes = self.bytes.saturating_add(size);
         }
-        self.items.push_back(item);
+        self.records.push_back(item);
         if self.range.direction == Direction::Backwards {
             self.forget();
         }
@@ -117,9 +117,9 @@ impl Items {
     /// Forgets the oldest records that cannot be part of a page backwards.
     fn forget(&mut self) {
         let limit = self.range.limit;
-        while let Some(first) = self.items.front() {
+        while let Some(first) = self.records.front() {
             let counted = if first.counted { first.size() } else { 0 };
-            let (count, bytes) = (self.items.len() - 1, self.bytes.saturating_sub(counted));
+            let (count, bytes) = (self.records.len() - 1, self.bytes.saturating_sub(counted));
             if count == 0 || limit.takes(count, bytes, first.size()) {
                 return;
             }
@@ -130,14 +130,14 @@ impl Items {
             self.forgotten += 1;
             self.bytes = bytes;
             self.before = Some(first.place);
-            self.items.pop_front();
+            self.records.pop_front();
         }
     }
 
     /// Removes the records before a sequence, which have holes.
     pub(super) fn remove_before(&mut self, sequence: u64) {
-        while self.items.front().is_some_and(|item| item.sequence < sequence) {
-            self.items.pop_front();
+        while self.records.front().is_some_and(|item| item.sequence < sequence) {
+            self.records.pop_front();
             self.before = None;
             self.forgotten = 0;
             self.forgotten_hidden = 0;
@@ -145,12 +145,12 @@ impl Items {
     }
 
     pub(super) fn page(self, top: Position) -> Page {
-        let Self { range, items, following, forgotten, forgotten_hidden, oldest, .. } = self;
-        let total = forgotten + items.len() as u64 + following;
+        let Self { range, records, following, forgotten, forgotten_hidden, oldest, .. } = self;
+        let total = forgotten + records.len() as u64 + following;
         let hidden = total.saturating_sub(self.max_count);
         let mut before = self.before;
-        let mut entries = Vec::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
+        let mut entries = Vec::with_capacity(records.len());
+        for (index, item) in records.into_iter().enumerate() {
             let previous = before.map(|(offset, tag)| Previous { offset, tag: Some(tag) });
             before = Some(item.place);
             let Some(publication) = item.publication else { continue };

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(pop_all(&mut order, false), [5]);
         order.push(9, 7, 9);
         order.push(12, 9, 12);
-        assert_eq!(pop_all(&mut order, false), []);
+        assert!(pop_all(&mut order, false).is_empty());
         order.push(7, 5, 7);
         assert_eq!(pop_all(&mut order, false), [7, 9, 12]);
         assert!(!order.is_waiting());
@@ -72,7 +72,7 @@ mod tests {
         order.push(1, 0, 1);
         assert_eq!(pop_all(&mut order, false), [1]);
         order.push(5, 4, 5);
-        assert_eq!(pop_all(&mut order, false), []);
+        assert!(pop_all(&mut order, false).is_empty());
         assert_eq!(pop_all(&mut order, true), [5]);
         for sequence in 0..200 {
             order.push(100 + 2 * sequence, 99 + 2 * sequence, sequence);
