@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_hub::bus::nats::Nats;
-use sockeye_hub::bus::{Bus, BusEvent, EventReceiver, events};
-use sockeye_hub::core::history::{Page, Range, Retention};
+use sockeye_hub::bus::{Bus, BusEvent, EventReceiver, Source, events};
+use sockeye_hub::core::history::{Limit, Page, Range, Retention};
 use sockeye_hub::core::{NodeId, Position, Publication, RoomName};
 
 pub(crate) struct Observer {
@@ -35,9 +35,13 @@ impl Observer {
         self.bus.publish(room, publication, Some(&RETENTION)).await.unwrap().unwrap()
     }
 
+    pub(crate) async fn read_all(&self, room: &RoomName, retention: &Retention) -> Page {
+        let range = Range::forwards(Limit::NONE);
+        self.bus.read(room, retention, range, Source::Leader).await.unwrap()
+    }
+
     pub(crate) async fn read(&self, room: &RoomName, range: Range) -> Page {
-        let source = sockeye_hub::bus::Source::Leader;
-        self.bus.read(room, &RETENTION, range, source).await.unwrap()
+        self.bus.read(room, &RETENTION, range, Source::Leader).await.unwrap()
     }
 }
 

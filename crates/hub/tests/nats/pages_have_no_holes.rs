@@ -1,0 +1,54 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sockeye_hub::bus::{Bus, Source};
+use sockeye_hub::core::Publication;
+use sockeye_hub::core::history::{Limit, Range, Retention};
+
+use crate::observer::{Observer, room};
+use crate::server::Server;
+
+with_each_server!(while_old_publications_are_removed);
+
+async fn while_old_publications_are_removed(server: Server) {
+    let retention = Retention { count: 20, age: Duration::from_secs(600), bytes: 1 << 20 };
+    let reader = Observer::new(server.link().await, 1, 10_000);
+    let room = room("busy");
+    // No other room: each offset is one more than the one before.
+    reader.bus.top(&room, &retention).await.unwrap();
+    let ended = Arc::<AtomicBool>::default();
+    let mut publishing = tokio::task::JoinSet::new();
+    for number in 2..6 {
+        let publisher = Observer::new(server.link().await, number, 10_000);
+        let (room, ended) = (room.clone(), ended.clone());
+        publishing.spawn(async move {
+            while !ended.load(Ordering::Relaxed) {
+                let publication = Arc::new(Publication::new("flood"));
+                publisher.bus.publish(&room, publication, Some(&retention)).await.unwrap();
+            }
+        });
+    }
+    let mut read = 0;
+    for number in 0..200 {
+        let range = match number % 2 {
+            0 => Range::forwards(Limit::NONE),
+            _ => Range::backwards(Limit::NONE),
+        };
+        let page = reader.bus.read(&room, &retention, range, Source::Any).await.unwrap();
+        assert!(page.entries.len() <= retention.count, "{} entries", page.entries.len());
+        for pair in page.entries.windows(2) {
+            assert_eq!(pair[0].offset.abs_diff(pair[1].offset), 1, "{page:?}");
+        }
+        read += page.entries.len();
+    }
+    ended.store(true, Ordering::Relaxed);
+    while let Some(published) = publishing.join_next().await {
+        published.unwrap();
+    }
+    assert!(read > 0);
+    // When nothing is removed meanwhile, the page is the whole history.
+    let page = reader.read_all(&room, &retention).await;
+    assert_eq!((page.entries.len(), page.remaining), (retention.count, 0));
+    assert_eq!(page.entries.last().unwrap().offset, page.top.offset);
+}
