@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use sockeye::upgrade::TcpAcceptor;
@@ -22,6 +23,7 @@ pub(crate) use self::arguments::Serve;
 mod arguments;
 mod demo;
 mod echo;
+mod hub;
 mod page;
 mod routes;
 
@@ -29,7 +31,8 @@ mod routes;
 ///
 /// # Errors
 /// When the server cannot start: the address is taken, the certificate is invalid, an origin
-/// pattern cannot be parsed. A failure of one connection is logged and ends that connection only.
+/// pattern cannot be parsed, the bus cannot be reached. A failure of one connection is logged and
+/// ends that connection only.
 pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,11 +56,12 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
+    let hub = hub::HubServer::start(options, address, metrics.is_some()).await?;
     print_address(address, tls.is_some());
 
     let server = Server {
         router: hosts::check_requests(
-            routes::router(echo, metrics, options.max_message),
+            routes::router(echo, &hub, metrics, options.max_message),
             hosts.clone(),
         ),
         connection_config: ConnectionConfig {
@@ -76,9 +80,16 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         () = signals.next() => {}
     }
     info!("shutting down: closing all connections; a second signal exits immediately");
-    let shutdown = Shutdown::new().timeout(hosting.shutdown_timeout);
+    let finish = async {
+        let begun = Instant::now();
+        hub.move_clients(hosting.shutdown_timeout).await;
+        let left = hosting.shutdown_timeout.saturating_sub(begun.elapsed());
+        let drained = server.drain.finish(Shutdown::new().timeout(left)).await;
+        hub.shut_down().await;
+        drained
+    };
     tokio::select! {
-        drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
+        drained = finish => info!("shut down; WebSockets: {drained}"),
         () = signals.next() => {
             warn!("exiting immediately: some connections are still open");
             std::process::exit(signals.exit_status());

@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::thread;
 
 use crate::program::Server;
+use crate::program::hub::HubClient;
+use serde_json::json;
 use sockeye::CloseCode;
 
 /// Returns the metrics that are not zero.
@@ -51,7 +53,8 @@ fn request_from_another_origin(server: &Server) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_a_refusal_and_a_close_code_are_counted() {
     let server = Server::start(&["--metrics"]);
-    assert_eq!(metrics(&server), Vec::<String>::new());
+    // The node itself is one.
+    assert_eq!(metrics(&server), ["sockeye_hub_bus_up 1", "sockeye_hub_nodes 1"]);
 
     assert_eq!(request_from_another_origin(&server), "HTTP/1.1 403");
     let mut ws = sockeye::connect(&format!("ws://{}/echo", server.address)).await.unwrap();
@@ -66,6 +69,8 @@ async fn messages_a_refusal_and_a_close_code_are_counted() {
             r#"sockeye_connections_opened_total{role="server"} 1"#,
             r#"sockeye_connections_open{role="server"} 1"#,
             r#"sockeye_handshakes_refused_total{role="server",status="403"} 1"#,
+            "sockeye_hub_bus_up 1",
+            "sockeye_hub_nodes 1",
             r#"sockeye_messages_received_bytes_total{role="server",kind="binary"} 1000"#,
             r#"sockeye_messages_received_bytes_total{role="server",kind="text"} 7"#,
             r#"sockeye_messages_received_total{role="server",kind="binary"} 1"#,
@@ -84,6 +89,40 @@ async fn messages_a_refusal_and_a_close_code_are_counted() {
     let closed = wait_for_metric(&server, sent);
     let received = r#"sockeye_close_frames_received_total{role="server",code="1000"} 1"#;
     assert_eq!(closed[..2], [received, sent]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hub_is_counted() {
+    let server = Server::start(&["--metrics"]);
+    let mut client = HubClient::connect(&server).await;
+    client.join(json!({ "room": "lobby" })).await;
+    client.request("publish", json!({ "room": "lobby", "data": 1 })).await;
+    client.publications(1).await;
+    let metrics = metrics(&server);
+    // Times are not exact.
+    let hub = metrics.iter().filter(|line| line.starts_with("sockeye_hub_"));
+    let hub: Vec<_> = hub.filter(|line| !line.contains("microseconds")).collect();
+    assert_eq!(
+        hub,
+        [
+            "sockeye_hub_bus_up 1",
+            "sockeye_hub_deliveries_total 1",
+            "sockeye_hub_fan_outs_total 1",
+            "sockeye_hub_members 1",
+            "sockeye_hub_memberships 1",
+            "sockeye_hub_nodes 1",
+            "sockeye_hub_publications_received_total 1",
+            "sockeye_hub_publications_total 1",
+            "sockeye_hub_rooms 1",
+            "sockeye_hub_sessions 1",
+        ]
+    );
+    let page = server.get("/metrics");
+    assert!(page.contains("# HELP sockeye_hub_gaps_total Gaps that"), "{page}");
+    assert!(
+        page.contains("\nsockeye_hub_publications_dropped_total{reason=\"slow\"} 0\n"),
+        "{page}"
+    );
 }
 
 #[test]

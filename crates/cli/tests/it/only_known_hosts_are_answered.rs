@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 fn status(server: &program::Server, path: &str, headers: &str) -> String {
     let mut stream = server.dial();
     let upgrade = match path {
-        "/echo" | "/grpc" => {
+        "/echo" | "/grpc" | "/hub" | "/connection/websocket" => {
             "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         }
@@ -36,7 +36,19 @@ fn a_rebound_name_gets_neither_pages_nor_websockets() {
     for host in
         [&format!("evil.example:{port}"), "evil.example", "192.0.2.1", "localhost.evil.example"]
     {
-        for path in ["/", "/app.js", "/echo", "/grpc", "/healthz", "/server.json", "/nothing"] {
+        for path in [
+            "/",
+            "/app.js",
+            "/echo",
+            "/grpc",
+            "/hub",
+            "/connection/websocket",
+            "/hub.json",
+            "/rooms/lobby/messages",
+            "/healthz",
+            "/server.json",
+            "/nothing",
+        ] {
             assert_eq!(of_host(&server, path, host), "421", "{host} {path}");
         }
     }

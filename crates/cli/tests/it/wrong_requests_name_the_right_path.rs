@@ -23,9 +23,23 @@ fn echo_without_an_upgrade_asks_for_one() {
 }
 
 #[test]
+fn the_hub_without_an_upgrade_asks_for_one() {
+    let server = program::Server::start(&[]);
+    for path in ["/hub", "/connection/websocket"] {
+        let answer = server.get(path);
+        assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{path}: {answer}");
+    }
+    let answer = server.get("/rooms/lobby/messages");
+    assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{answer}");
+    assert!(answer.contains("\r\nallow: POST\r\n"), "{answer}");
+}
+
+#[test]
 fn a_websocket_at_the_path_of_a_page_says_where_the_websockets_are() {
     let server = program::Server::start(&["--metrics"]);
-    for path in ["/", "/demo", "/healthz", "/server.json", "/metrics", "/app.js"] {
+    for path in
+        ["/", "/demo", "/hub.json", "/healthz", "/server.json", "/metrics", "/app.js"]
+    {
         let mut stream = server.dial();
         write!(
             stream,

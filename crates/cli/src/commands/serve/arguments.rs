@@ -4,24 +4,36 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::hub::HubArguments;
 use crate::host::Hosting;
 use crate::units;
 
-/// Run a server that echoes messages, with a page to try it on
+/// Run a server with an echo, chat rooms and gRPC, and pages to try them on
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sockeye serve
   sockeye serve --listen 0.0.0.0:8443 --self-signed
   sockeye serve --tls-cert cert.pem --tls-key key.pem --allow-origin https://app.example.com
+  sockeye serve --bus redis://127.0.0.1 --api-key-file key.txt
 
 Paths:
-  /         the page: echo, round-trip times, files
-  /echo     the WebSocket that sends every message back
-  /demo     another page: gRPC in the browser
-  /grpc     the WebSocket that carries gRPC
-  /healthz  answers ok
-  /metrics  metrics for Prometheus, with --metrics
+  /                      the page: echo, round-trip times, files
+  /echo                  the WebSocket that sends every message back
+  /chat                  another page: rooms with presence, history and recovery
+  /hub                   the WebSocket to the rooms: the protocol sockeye.hub.v1
+  /connection/websocket  the same rooms for the clients of centrifuge; Protobuf by the subprotocol
+                         centrifuge-protobuf or by ?format=protobuf, otherwise JSON
+  /rooms/ROOM/messages   publishes what is posted to a room
+  /api/METHOD            the server API, with --api-key-file
+  /hub.json              the servers and rooms of the hub
+  /demo                  another page: gRPC in the browser
+  /grpc                  the WebSocket that carries gRPC
+  /healthz               answers ok
+  /metrics               metrics for Prometheus, with --metrics
+
+On loopback anybody may use the rooms. Elsewhere the hub is off until --hub-secret-file,
+--hub-jwks-file or --no-auth says who may use it.
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
 
@@ -29,6 +41,9 @@ Ctrl-C closes every connection with 1001 (Going Away) and exits; a second one ex
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) hosting: Hosting,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArguments,
 
     /// Accept WebSockets from pages of this origin besides the server's own, such as
     /// https://*.example.com (repeatable)

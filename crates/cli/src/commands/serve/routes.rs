@@ -9,35 +9,51 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use super::echo::{self, Echo};
+use super::hub::HubServer;
 use super::{demo, page};
 use crate::host::metrics::ServerMetrics;
 
 /// Returns the router of the server.
-pub(crate) fn router(echo: Echo, metrics: Option<ServerMetrics>, max_message: usize) -> Router {
+pub(crate) fn router(
+    echo: Echo,
+    hub: &HubServer,
+    metrics: Option<ServerMetrics>,
+    max_message: usize,
+) -> Router {
     let pages = match metrics {
         Some(metrics) => {
-            Router::new().route("/metrics", get(move || async move { metrics.render() }))
+            let hub = hub.clone();
+            let render = move || async move {
+                hub.record_metrics();
+                metrics.render()
+            };
+            Router::new().route("/metrics", get(render))
         }
         None => Router::new(),
     };
+    let admission = hub.admission();
     let pages = pages
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/server.json", get(move || async move { server_info(max_message) }))
+        .route("/server.json", get(move || async move { server_info(max_message, admission) }))
         .merge(page::routes())
+        .merge(hub.pages())
         .route_layer(middleware::from_fn(refuse_websockets));
     pages
         .merge(demo::routes(echo.options()))
+        .merge(hub.routes(&echo.options()))
         .route("/echo", any(echo::upgrade).with_state(echo))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
 }
 
 /// Returns the information about the server that the pages need, as JSON.
-fn server_info(max_message: usize) -> Response {
+fn server_info(max_message: usize, admission: &str) -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let demo = demo::is_built();
-    let body =
-        format!("{{\"version\":\"{version}\",\"maxMessage\":{max_message},\"demo\":{demo}}}\n");
+    let body = format!(
+        "{{\"version\":\"{version}\",\"maxMessage\":{max_message},\"demo\":{demo},\
+         \"hub\":\"{admission}\"}}\n"
+    );
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
 }
 
@@ -50,16 +66,16 @@ async fn refuse_websockets(request: Request, next: Next) -> Response {
     if request.method() == Method::CONNECT
         || upgrades.any(|upgrade| upgrade.trim().eq_ignore_ascii_case("websocket"))
     {
-        let sentence = "There is no WebSocket at this path. /echo sends every message back, \
-                        and /grpc carries gRPC.\n";
+        let sentence = "There is no WebSocket at this path. /echo sends every message back, /hub \
+                        and /connection/websocket lead to the rooms, and /grpc carries gRPC.\n";
         return (StatusCode::NOT_FOUND, sentence).into_response();
     }
     next.run(request).await
 }
 
 async fn not_found() -> Response {
-    let sentence = "There is nothing here. The page is at /, the WebSocket at /echo, \
-                    and /healthz reports whether the server is healthy.\n";
+    let sentence = "There is nothing here. The page is at /, the WebSocket at /echo, the rooms \
+                    are at /hub, and /healthz reports whether the server is healthy.\n";
     (StatusCode::NOT_FOUND, sentence).into_response()
 }
 

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub(crate) mod any_issuer;
+pub(crate) mod broker;
+pub(crate) mod hub;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -44,7 +46,12 @@ impl Server {
     /// Starts the server on a free port of 127.0.0.1 with further arguments, and waits for the
     /// address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = sockeye(&["serve", "--listen", "127.0.0.1:0"])
+        Self::start_on("127.0.0.1:0", arguments)
+    }
+
+    /// Starts the server on an address with further arguments, and waits for the address.
+    pub(crate) fn start_on(listen: &str, arguments: &[&str]) -> Self {
+        let mut child = sockeye(&["serve", "--listen", listen])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,6 +84,22 @@ impl Server {
     pub(crate) fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         self.send_get(path).read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Returns the whole response to a POST of `body` with further headers, each with its line end.
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = self.dial();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\
+             {headers}\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
         answer
     }
 
@@ -119,9 +142,14 @@ impl Drop for Server {
 
 /// Upgrades a connection to a WebSocket at `/echo`, without the library.
 pub(crate) fn upgrade(stream: &mut TcpStream, address: &str) {
+    upgrade_at(stream, address, "/echo");
+}
+
+/// Upgrades a connection to a WebSocket at a path, without the library.
+pub(crate) fn upgrade_at(stream: &mut TcpStream, address: &str, path: &str) {
     write!(
         stream,
-        "GET /echo HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     .unwrap();

@@ -1,0 +1,155 @@
+//! The hub: rooms over WebSockets in two protocols, a server API, and an overview for the page.
+
+mod access;
+mod api;
+mod arguments;
+mod bus;
+mod metrics;
+mod overview;
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::{any, get};
+use sockeye::upgrade::Options;
+use sockeye_hub::namespaces::Namespaces;
+use sockeye_hub::protocol::Endpoint;
+use sockeye_hub::token::Revocations;
+use tracing::info;
+
+pub(crate) use self::arguments::HubArguments;
+
+use self::access::Access;
+use self::api::ServerApi;
+use super::Serve;
+
+/// The maximum time between two close frames to clients that move to other servers, so that a
+/// server with few clients stops quickly: that of the server's drain.
+const MAX_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The hub of the server, and who may use it.
+#[derive(Clone, Debug)]
+pub(crate) struct HubServer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hub: sockeye_hub::Hub,
+    endpoint: Endpoint,
+    access: Access,
+    api: ServerApi,
+    bus: Option<bus::BusUrl>,
+    started: Instant,
+    overview: overview::Cache,
+}
+
+impl HubServer {
+    /// Starts the hub of a server that listens on `bound`.
+    ///
+    /// # Errors
+    /// When a file cannot be used, the bus cannot be reached, or a flag needs the hub, which is off.
+    pub(crate) async fn start(
+        options: &Serve,
+        bound: SocketAddr,
+        metrics: bool,
+    ) -> anyhow::Result<Self> {
+        let arguments = &options.hub;
+        let revocations = Revocations::new();
+        let access = Access::new(arguments, &options.hosting, bound, &revocations)?;
+        let namespaces = namespaces(arguments)?;
+        let mut builder = sockeye_hub::Hub::builder()
+            .namespaces(&namespaces)
+            .revocations(revocations.clone());
+        if let Some(bus) = &arguments.bus {
+            builder = bus.connect(builder).await?;
+            info!("the hub is connected to {bus}");
+        }
+        let hub = builder.build();
+        let api = ServerApi::new(options, &hub, &namespaces)?;
+        let endpoint = Endpoint::builder(hub.clone()).namespaces(namespaces);
+        let endpoint = match &access {
+            Access::Tokens(verifier) => endpoint.tokens(verifier.clone()),
+            Access::Off | Access::Anybody => endpoint.anonymous(true),
+        };
+        if matches!(access, Access::Off) {
+            info!("the hub is off: add --hub-secret-file, --hub-jwks-file or --no-auth to use it");
+        }
+        if metrics {
+            metrics::describe();
+        }
+        let inner = Inner {
+            hub,
+            endpoint: endpoint.build(),
+            access,
+            api,
+            bus: arguments.bus.clone(),
+            started: Instant::now(),
+            overview: overview::Cache::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the routes of the hub, whose WebSockets are upgraded with `options`.
+    pub(crate) fn routes(&self, options: &Options) -> Router {
+        let upgrades = upgrade::Upgrades::new(self.clone(), options);
+        Router::new()
+            .route("/hub", any(upgrade::sockeye).with_state(upgrades.clone()))
+            .route("/connection/websocket", any(upgrade::centrifuge).with_state(upgrades))
+            .route("/api/{*method}", any(api::call).with_state(self.clone()))
+            .route("/rooms/{room}/messages", any(api::publish).with_state(self.clone()))
+    }
+
+    /// Returns the routes of the hub that are not WebSockets, and answer GET.
+    pub(crate) fn pages(&self) -> Router {
+        Router::new().route("/hub.json", get(overview::get).with_state(self.clone()))
+    }
+
+    /// Returns the word by which the page knows who may use the hub.
+    pub(crate) fn admission(&self) -> &'static str {
+        match self.inner.access {
+            Access::Off => "off",
+            Access::Anybody => "anybody",
+            Access::Tokens(_) => "token",
+        }
+    }
+
+    /// Updates the metrics of the hub in the recorder of the process.
+    pub(crate) fn record_metrics(&self) {
+        metrics::record(&self.inner.hub.metrics());
+    }
+
+    /// Sends the clients to the other servers of the hub, if there is a bus, with hints that spread
+    /// their return. Takes at most half of `timeout`.
+    pub(crate) async fn move_clients(&self, timeout: Duration) {
+        if self.inner.bus.is_none() {
+            // The clients come back to this server, some seconds later: its drain has the hints.
+            return;
+        }
+        let hub = &self.inner.hub;
+        let sessions = u32::try_from(hub.session_count()).unwrap_or(u32::MAX);
+        let spread = (timeout / 4).min(MAX_INTERVAL * sessions);
+        // Clients that do not answer in time are disconnected with all others.
+        let _ = tokio::time::timeout(timeout / 2, hub.drain(spread)).await;
+    }
+
+    /// Tells the other servers that the clients of this one have left. Called once the
+    /// connections are closed.
+    pub(crate) async fn shut_down(&self) {
+        // The reason is short enough for a close frame, and without connections nothing fails.
+        let _ = self.inner.hub.shutdown("").await;
+    }
+}
+
+fn namespaces(arguments: &HubArguments) -> anyhow::Result<Namespaces> {
+    let Some(file) = &arguments.hub_config else {
+        return Ok(Namespaces::open());
+    };
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Namespaces::from_toml(&text).with_context(|| format!("cannot use {}", file.display()))
+}

@@ -1,0 +1,142 @@
+//! `/hub.json`: the servers and rooms of the hub, and what this server does, for the page.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sockeye_hub::NodeReports;
+use tokio::sync::Mutex;
+use tracing::debug;
+
+use super::access::{self, Access};
+use super::{HubServer, api};
+
+/// The time for which an overview is shown to all, in place of asking all servers again.
+const MAX_AGE: Duration = Duration::from_millis(900);
+
+/// The maximum number of rooms that are listed. The server API lists all of them.
+const MAX_ROOMS: usize = 100;
+
+#[derive(Serialize)]
+struct Overview {
+    /// This server.
+    node: String,
+    /// Time since this server started, in seconds.
+    uptime: f64,
+    /// The bus, without credentials.
+    bus: Option<String>,
+    nodes: Vec<Node>,
+    /// The nodes that do not answer.
+    silent: Vec<String>,
+    rooms: Vec<Room>,
+    metrics: Metrics,
+}
+
+#[derive(Serialize)]
+struct Node {
+    node: String,
+    own: bool,
+    sessions: u64,
+    rooms: u64,
+    /// Time since the node started, in seconds.
+    uptime: f64,
+    /// Time between a question to the node and its answer, in milliseconds.
+    round_trip: f64,
+}
+
+#[derive(Serialize)]
+struct Room {
+    room: String,
+    sessions: usize,
+    users: usize,
+}
+
+/// The figures that the page shows: `/metrics` has all of them.
+#[derive(Serialize)]
+struct Metrics {
+    sessions: usize,
+    publications: u64,
+    deliveries: u64,
+    dropped: u64,
+    recoveries: u64,
+    gaps: u64,
+    holes: u64,
+}
+
+/// Answers `/hub.json`: to anybody where anybody may use the hub, and otherwise to programs with
+/// the key of the server API.
+pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> Response {
+    let inner = &*server.inner;
+    match (&inner.access, inner.api.accepts(&headers)) {
+        (Access::Off, _) => (StatusCode::FORBIDDEN, access::OFF).into_response(),
+        (Access::Anybody, _) | (Access::Tokens(_), true) => {
+            let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
+            (headers, recent(&server).await).into_response()
+        }
+        (Access::Tokens(_), false) => api::no_key(),
+    }
+}
+
+/// The latest overview, and the time at which it was made.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<Option<(Instant, Bytes)>>);
+
+/// Returns the latest overview, if it is recent, and otherwise a new one. Requests meanwhile wait
+/// for the same one.
+async fn recent(server: &HubServer) -> Bytes {
+    let mut cached = server.inner.overview.0.lock().await;
+    if let Some((made, body)) = &*cached {
+        if made.elapsed() < MAX_AGE {
+            return body.clone();
+        }
+    }
+    let overview = overview(server).await;
+    // Texts and numbers can always be written.
+    let body = Bytes::from(serde_json::to_vec(&overview).unwrap_or_default());
+    *cached = Some((Instant::now(), body.clone()));
+    body
+}
+
+async fn overview(server: &HubServer) -> Overview {
+    let inner = &*server.inner;
+    let hub = &inner.hub;
+    let metrics = hub.metrics();
+    let reports = hub.node_reports().await.unwrap_or_else(|error| {
+        debug!("the other servers of the hub cannot be asked: {error}");
+        NodeReports::default()
+    });
+    let nodes = reports.nodes.iter().map(|report| Node {
+        node: report.node.to_string(),
+        own: report.node == hub.node(),
+        sessions: report.sessions,
+        rooms: report.rooms,
+        uptime: report.uptime.as_secs_f64(),
+        round_trip: report.round_trip.as_secs_f64() * 1e3,
+    });
+    let rooms = hub.occupied_rooms(None, MAX_ROOMS).items.into_iter().map(|(room, counts)| Room {
+        room: room.as_str().to_owned(),
+        sessions: counts.sessions,
+        users: counts.users,
+    });
+    Overview {
+        node: hub.node().to_string(),
+        uptime: inner.started.elapsed().as_secs_f64(),
+        bus: inner.bus.as_ref().map(ToString::to_string),
+        nodes: nodes.collect(),
+        silent: reports.silent.iter().map(ToString::to_string).collect(),
+        rooms: rooms.collect(),
+        metrics: Metrics {
+            sessions: metrics.sessions,
+            publications: metrics.publications,
+            deliveries: metrics.deliveries,
+            dropped: metrics.dropped_slow + metrics.dropped_expired,
+            recoveries: metrics.recoveries,
+            gaps: metrics.gaps,
+            holes: metrics.holes,
+        },
+    }
+}

@@ -1,0 +1,99 @@
+//! `/hub` and `/connection/websocket`: the hub for clients, in its own protocol and in centrifuge's.
+
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
+use sockeye::upgrade::Options;
+use sockeye_hub::protocol::Protocol;
+use tracing::{Instrument as _, debug};
+
+use super::HubServer;
+use super::access::{self, Access};
+use crate::commands::serve::echo;
+use crate::host::shutdown::ConnectionGuard;
+
+/// The subprotocols of `/hub`.
+const SOCKEYE: [&str; 2] = ["sockeye.hub.v1", "sockeye.hub.v1.binary"];
+/// The subprotocols of `/connection/websocket`.
+const CENTRIFUGE: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
+
+/// The hub, with the upgrade options of its two paths.
+#[derive(Clone, Debug)]
+pub(super) struct Upgrades {
+    server: HubServer,
+    sockeye: Options,
+    centrifuge: Options,
+}
+
+impl Upgrades {
+    pub(super) fn new(server: HubServer, options: &Options) -> Self {
+        Self {
+            server,
+            sockeye: options.clone().subprotocols(SOCKEYE),
+            centrifuge: options.clone().subprotocols(CENTRIFUGE),
+        }
+    }
+}
+
+/// Answers `/hub`.
+pub(super) async fn sockeye(
+    State(upgrades): State<Upgrades>,
+    Extension(guard): Extension<ConnectionGuard>,
+    head: (Method, Version, HeaderMap),
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    serve(upgrades.server, upgrades.sockeye, Protocol::V1Json, guard, head, upgrade)
+}
+
+/// Answers `/connection/websocket`.
+pub(super) async fn centrifuge(
+    State(upgrades): State<Upgrades>,
+    Extension(guard): Extension<ConnectionGuard>,
+    head: (Method, Version, HeaderMap),
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    let format = upgrade.as_ref().ok().and_then(|upgrade| upgrade.query("format"));
+    let protocol = match format.as_deref() {
+        Some("protobuf") => Protocol::CentrifugeProtobuf,
+        _ => Protocol::CentrifugeJson,
+    };
+    serve(upgrades.server, upgrades.centrifuge, protocol, guard, head, upgrade)
+}
+
+/// Serves a client in the protocol of the subprotocol that it has requested, or else in `protocol`.
+fn serve(
+    server: HubServer,
+    options: Options,
+    protocol: Protocol,
+    guard: ConnectionGuard,
+    (method, version, headers): (Method, Version, HeaderMap),
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    if let Some(refusal) = echo::refuse_non_websocket(&method, version, &headers) {
+        return refusal;
+    }
+    if matches!(server.inner.access, Access::Off) {
+        return (StatusCode::FORBIDDEN, access::OFF).into_response();
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade.options(options).drain(guard.drain()),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let span = guard.span().clone();
+    let served = async move |ws: sockeye::WebSocket| {
+        let peer = ws.peer_addr().map(tracing::field::display);
+        debug!(peer, "client of the hub connected");
+        let endpoint = &server.inner.endpoint;
+        let served = match ws.subprotocol() {
+            Some(_) => endpoint.serve(ws).await,
+            None => endpoint.serve_as(ws, protocol).await,
+        };
+        match served {
+            Ok(()) => debug!(peer, "client of the hub left"),
+            Err(error) => debug!(peer, "client of the hub failed: {error}"),
+        }
+        drop(guard);
+    };
+    upgrade.on_upgrade(move |ws| served(ws).instrument(span))
+}
