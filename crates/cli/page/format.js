@@ -64,3 +64,8 @@ export function parseHex(text) {
   if (digits.length % 2) throw new Error("A byte is two hexadecimal digits, and one digit is left over.");
   return Uint8Array.from({ length: digits.length / 2 }, (_, index) => parseInt(digits.slice(2 * index, 2 * index + 2), 16));
 }
+
+// Returns the beginning of a random id, enough for people to tell two of them apart.
+export function shortId(id) {
+  return id.slice(0, 8);
+}

@@ -8,6 +8,7 @@ mod a_taken_port_is_explained;
 mod bad_flags_say_what_is_allowed;
 mod browser;
 mod browsers_use_http2;
+mod chat_in_a_browser;
 mod clients_meet_in_rooms;
 mod ctrl_c_closes_websockets_with_1001;
 mod ctrl_c_never_hangs;

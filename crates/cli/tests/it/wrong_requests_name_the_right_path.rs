@@ -38,7 +38,7 @@ fn the_hub_without_an_upgrade_asks_for_one() {
 fn a_websocket_at_the_path_of_a_page_says_where_the_websockets_are() {
     let server = program::Server::start(&["--metrics"]);
     for path in
-        ["/", "/demo", "/hub.json", "/healthz", "/server.json", "/metrics", "/app.js"]
+        ["/", "/demo", "/chat", "/hub.json", "/healthz", "/server.json", "/metrics", "/app.js"]
     {
         let mut stream = server.dial();
         write!(
