@@ -36,11 +36,11 @@ fn main() -> sockeye::Result<()> {
             let (user, handle) = (Arc::<OnceLock<String>>::default(), connection.handle());
             connection.set_data(User(user.clone()));
             tasks.spawn(async move {
-                let told = match find_user(&name).await {
+                let posted = match find_user(&name).await {
                     Some(known) => handle.send(format!("hello {}", user.get_or_init(|| known))),
                     None => handle.close(CloseCode::POLICY_VIOLATION, "you are not known here"),
                 };
-                if let Err(error) = told {
+                if let Err(error) = posted {
                     eprintln!("{}: {error}", handle.id());
                 }
             });

@@ -19,10 +19,10 @@ fn main() -> sockeye::Result<()> {
         .shutdown(Shutdown::restart().timeout(Duration::from_secs(10)))
         .listen("127.0.0.1:8080")?;
     println!("listening on {}; stops at the next line", listening.local_addr()?);
-    let stopper = listening.stopper();
+    let server_handle = listening.handle();
     thread::spawn(move || {
         let _ = io::stdin().read_line(&mut String::new());
-        stopper.stop();
+        server_handle.stop();
     });
     println!("{}", listening.run_until_stopped()?);
     Ok(())

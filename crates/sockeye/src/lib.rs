@@ -247,8 +247,8 @@
 //! | [`split::Sender::send`] | waits, drops the newest or the oldest message, or disconnects with 1013: [`split::WhenFull`]; the queue holds 1 MiB by default |
 //! | [`split::Sender::send_latest`] | replaces the queued message of the same key |
 //! | [`split::Sender::try_send`] | returns the message at once, in [`split::TrySendError::Full`] |
-//! | [`push::Connection::send`] | drops the message and returns [`push::Sent::Full`] beyond [`push::Server::max_unwritten`] (16 MiB by default); [`push::Handler::drained`] follows when the output is written |
-//! | [`push::Handle::send`], [`push::Broadcaster`] | the worker drops the message beyond the same limit and counts it; to drop the connection instead, [`post`](push::Handle::post) the message to [`push::Handler::event`], which sends it and calls [`push::Connection::abort`] on [`push::Sent::Full`] |
+//! | [`push::Connection::send`] | drops the message and returns [`push::SendOutcome::Full`] beyond [`push::Server::max_unwritten`] (16 MiB by default); [`push::Handler::drained`] follows when the output is written |
+//! | [`push::Handle::send`], [`push::Broadcaster`] | the worker drops the message beyond the same limit and counts it; to drop the connection instead, [`post`](push::Handle::post) the message to [`push::Handler::event`], which sends it and calls [`push::Connection::abort`] on [`push::SendOutcome::Full`] |
 //! | all connections of a server together | the connection that holds most is closed when the [`MemoryBudget`] (256 MiB by default) is used up |
 //!
 //! ```no_run

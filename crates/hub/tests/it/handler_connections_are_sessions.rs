@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
-use sockeye::push::{Callbacks, Server, Stopper};
+use sockeye::push::{Callbacks, Server, ServerHandle};
 use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
 
 use crate::support::{connect, hub, line};
@@ -11,7 +11,7 @@ const MAX_UNWRITTEN: usize = 64 * 1024;
 
 struct Serving {
     address: SocketAddr,
-    stopper: Stopper,
+    server_handle: ServerHandle,
     server: JoinHandle<sockeye::Result<()>>,
 }
 
@@ -44,12 +44,12 @@ impl Serving {
             });
         let server = Server::new(move || handlers.clone()).workers(2).max_unwritten(MAX_UNWRITTEN);
         let listening = server.listen("127.0.0.1:0").unwrap();
-        let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
-        Self { address, stopper, server: std::thread::spawn(move || listening.run()) }
+        let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
+        Self { address, server_handle, server: std::thread::spawn(move || listening.run()) }
     }
 
     async fn stop(self) {
-        self.stopper.stop();
+        self.server_handle.stop();
         let server = self.server;
         tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap().unwrap();
     }

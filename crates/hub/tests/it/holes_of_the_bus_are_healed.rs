@@ -10,40 +10,42 @@ use sockeye_hub::{Delivery, Encoder, Hub, JoinOptions, Joined, Recovered};
 
 use crate::support::{Lines, connect, hub, line, lines, nothing_more};
 
-/// A bus that damages the events of stored publications.
+/// A bus that damages the events of stored publications. The last word of a message selects the
+/// fault: `lost`, `twice`, or `late`, which delays the event until after the next undamaged one.
 #[derive(Clone, Debug, Default)]
-struct Faulty {
+struct FaultyBus {
     inner: Local,
-    node: Arc<Node>,
+    state: Arc<FaultState>,
 }
 
 #[derive(Debug, Default)]
-struct Node {
+struct FaultState {
     events: OnceLock<EventSender>,
     reads: AtomicUsize,
-    failing: AtomicUsize,
-    /// The number of subscriptions during which the link breaks and is restored.
-    interrupting: AtomicUsize,
+    /// Number of reads that still fail; subscriptions fail while it is above 0.
+    reads_to_fail: AtomicUsize,
+    /// Number of subscriptions during which the link still breaks and is restored.
+    subscriptions_to_interrupt: AtomicUsize,
 }
 
-impl Faulty {
+impl FaultyBus {
     fn over(inner: Local) -> Self {
-        Self { inner, node: Arc::default() }
+        Self { inner, state: Arc::default() }
     }
 
     /// Reports that the link broke and was restored.
     fn reconnect(&self) {
-        let events = self.node.events.get().unwrap();
+        let events = self.state.events.get().unwrap();
         events.send(BusEvent::Down);
         events.send(BusEvent::Up);
     }
 }
 
-impl Bus for Faulty {
+impl Bus for FaultyBus {
     fn attach(&self, node: NodeId, sender: EventSender) {
         let (inner, mut receiver) = events(1024);
         self.inner.attach(node, inner);
-        self.node.events.set(sender.clone()).unwrap();
+        self.state.events.set(sender.clone()).unwrap();
         tokio::spawn(async move {
             let mut late = None;
             while let Some(event) = receiver.recv().await {
@@ -82,17 +84,17 @@ impl Bus for Faulty {
         room: &'a RoomName,
         retention: Option<&'a Retention>,
     ) -> BusFuture<'a, Option<Position>> {
-        if self.node.failing.load(Ordering::Relaxed) > 0 {
+        if self.state.reads_to_fail.load(Ordering::Relaxed) > 0 {
             return Box::pin(std::future::ready(Err(BusError::Down)));
         }
-        let interrupting = &self.node.interrupting;
-        let interrupts = interrupting
+        let to_interrupt = &self.state.subscriptions_to_interrupt;
+        let interrupts = to_interrupt
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
             .is_ok();
         Box::pin(async move {
             if interrupts {
                 self.reconnect();
-                // Until the node has handled both events.
+                // Lets the node handle both events.
                 for _ in 0..20 {
                     tokio::task::yield_now().await;
                 }
@@ -112,9 +114,9 @@ impl Bus for Faulty {
         range: Range,
         source: Source,
     ) -> BusFuture<'a, Page> {
-        self.node.reads.fetch_add(1, Ordering::Relaxed);
-        let failing = &self.node.failing;
-        if failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
+        self.state.reads.fetch_add(1, Ordering::Relaxed);
+        let to_fail = &self.state.reads_to_fail;
+        if to_fail.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
         {
             return Box::pin(std::future::ready(Err(BusError::Down)));
         }
@@ -123,7 +125,7 @@ impl Bus for Faulty {
 
     fn top<'a>(&'a self, room: &'a RoomName, retention: &'a Retention) -> BusFuture<'a, Position> {
         Box::pin(async move {
-            // Later than a subscription that began before the link broke.
+            // Answers after any subscription that began before the link broke.
             for _ in 0..50 {
                 tokio::task::yield_now().await;
             }
@@ -151,7 +153,7 @@ impl Bus for Faulty {
 
 #[tokio::test]
 async fn lost_repeated_and_late_publications_arrive_once_and_in_order() {
-    let bus = Faulty::over(Local::new());
+    let bus = FaultyBus::over(Local::new());
     let hub: Hub = hub().bus(bus.clone()).build();
     let mut members = Vec::new();
     for _ in 0..10 {
@@ -170,7 +172,7 @@ async fn lost_repeated_and_late_publications_arrive_once_and_in_order() {
         }
         nothing_more(client, session).await;
     }
-    let reads = bus.node.reads.load(Ordering::Relaxed);
+    let reads = bus.state.reads.load(Ordering::Relaxed);
     assert!(reads <= 8, "{reads} reads for ten members: a node heals a hole once");
 }
 
@@ -191,11 +193,12 @@ impl Encoder for Counting {
     }
 }
 
-/// Returns a bus of which the reads of the test's sessions can be counted.
-fn faulty_nodes(count: usize) -> Vec<(Faulty, Hub)> {
+/// Returns nodes that share one local bus: for each its hub, and its faulty bus, which counts the
+/// reads.
+fn faulty_nodes(count: usize) -> Vec<(FaultyBus, Hub)> {
     let local = Local::new();
     let node = |_| {
-        let bus = Faulty::over(local.clone());
+        let bus = FaultyBus::over(local.clone());
         (bus.clone(), hub().bus(bus).build())
     };
     (0..count).map(node).collect()
@@ -213,7 +216,8 @@ async fn clients_that_come_and_go_on_all_nodes_miss_and_repeat_nothing() {
     tokio::spawn(async move {
         let mut faults = FAULTS.iter().cycle();
         for number in 1..=COUNT {
-            // What is lost in the end is found after ten seconds only.
+            // The last ten have no fault: a loss at the end is found only after
+            // `ChainConfig::silence` (10 s).
             let fault = if number > COUNT - 10 { "ok" } else { faults.next().unwrap() };
             publisher.room("log").publish(format!("{number} {fault}")).await.unwrap();
             tokio::time::sleep(std::time::Duration::from_micros(200)).await;
@@ -243,7 +247,7 @@ async fn clients_that_come_and_go_on_all_nodes_miss_and_repeat_nothing() {
                     assert_eq!(words.next(), Some(&*offset.to_string()), "{line}");
                     position.offset = offset;
                 }
-                // The test's protocol tells offsets only.
+                // The test encoder writes no epoch, so it is read from the history.
                 let range = Range::forwards(Limit::NONE).at(position.offset);
                 let page = reader.room("log").history(range).await.unwrap();
                 position = page.entries[0].position(page.top.epoch);
@@ -259,7 +263,7 @@ async fn clients_that_come_and_go_on_all_nodes_miss_and_repeat_nothing() {
 async fn sessions_that_return_at_once_share_their_reads_and_what_is_encoded() {
     const COUNT: usize = 500;
 
-    let (bus, encoder) = (Faulty::over(Local::new()), Counting::default());
+    let (bus, encoder) = (FaultyBus::over(Local::new()), Counting::default());
     let hub: &Hub = &hub().bus(bus.clone()).encoder(encoder.clone()).build();
     let (_client, session) = connect(hub).await;
     let start = session.join("log").await.unwrap().position.unwrap();
@@ -270,7 +274,7 @@ async fn sessions_that_return_at_once_share_their_reads_and_what_is_encoded() {
     for _ in 0..COUNT {
         returning.push(connect(hub).await);
     }
-    bus.node.reads.store(0, Ordering::Relaxed);
+    bus.state.reads.store(0, Ordering::Relaxed);
     encoder.encoded.store(0, Ordering::Relaxed);
     let joins: Vec<_> = returning
         .iter()
@@ -291,7 +295,7 @@ async fn sessions_that_return_at_once_share_their_reads_and_what_is_encoded() {
         }
         nothing_more(client, session).await;
     }
-    let reads = bus.node.reads.load(Ordering::Relaxed);
+    let reads = bus.state.reads.load(Ordering::Relaxed);
     assert!(reads <= 10, "{reads} reads for {COUNT} sessions");
     let publications = encoder.encoded.load(Ordering::Relaxed);
     assert!(publications <= 100 * reads, "{publications} were encoded for {reads} reads");
@@ -309,11 +313,11 @@ async fn a_session_that_leaves_while_it_recovers_receives_nothing_more() {
     let (_keeper, keeper_session) = connect(hub).await;
     keeper_session.join("log").await.unwrap();
     // The first read fails, and is repeated after a second.
-    bus.node.failing.store(1, Ordering::Relaxed);
+    bus.state.reads_to_fail.store(1, Ordering::Relaxed);
     let handle = session.handle();
     let options = JoinOptions::new().from(start);
     let join = tokio::spawn(async move { handle.join_with("log", options).await });
-    while bus.node.failing.load(Ordering::Relaxed) > 0 {
+    while bus.state.reads_to_fail.load(Ordering::Relaxed) > 0 {
         tokio::task::yield_now().await;
     }
     assert!(session.leave("log").unwrap());
@@ -326,7 +330,7 @@ async fn a_session_that_leaves_while_it_recovers_receives_nothing_more() {
 
 #[tokio::test]
 async fn a_lost_last_publication_is_found_when_the_link_returns() {
-    let bus = Faulty::over(Local::new());
+    let bus = FaultyBus::over(Local::new());
     let hub: Hub = hub().bus(bus.clone()).build();
     let (mut client, session) = connect(&hub).await;
     session.join("log").await.unwrap();
@@ -339,8 +343,8 @@ async fn a_lost_last_publication_is_found_when_the_link_returns() {
 }
 
 #[tokio::test]
-async fn what_the_history_does_not_hold_any_more_is_told_as_a_gap() {
-    let bus = Faulty::over(Local::new());
+async fn a_publication_trimmed_from_the_history_is_reported_as_a_gap() {
+    let bus = FaultyBus::over(Local::new());
     let hub: Hub = hub().bus(bus.clone()).build();
     let (mut client, session) = connect(&hub).await;
     session.join("log").await.unwrap();
@@ -356,24 +360,24 @@ async fn what_the_history_does_not_hold_any_more_is_told_as_a_gap() {
 }
 
 #[tokio::test]
-async fn and_a_join_fails_while_the_bus_is_down() {
-    let bus = Faulty::over(Local::new());
+async fn a_join_fails_while_the_bus_is_down() {
+    let bus = FaultyBus::over(Local::new());
     let hub: Hub = hub().bus(bus.clone()).build();
     let (mut client, session) = connect(&hub).await;
-    bus.node.failing.store(1, Ordering::Relaxed);
+    bus.state.reads_to_fail.store(1, Ordering::Relaxed);
     assert!(session.join("log").await.is_err());
     assert!(session.rooms().is_empty());
-    bus.node.failing.store(0, Ordering::Relaxed);
+    bus.state.reads_to_fail.store(0, Ordering::Relaxed);
     session.join("log").await.unwrap();
     assert_eq!(line(&mut client).await, "log joined 0");
 }
 
 #[tokio::test]
 async fn a_join_while_the_link_is_restored_has_a_position_and_misses_nothing() {
-    let bus = Faulty::over(Local::new());
+    let bus = FaultyBus::over(Local::new());
     let hub: Hub = hub().bus(bus.clone()).build();
     hub.room("log").publish("before").await.unwrap();
-    bus.node.interrupting.store(2, Ordering::Relaxed);
+    bus.state.subscriptions_to_interrupt.store(2, Ordering::Relaxed);
     let (mut client, session) = connect(&hub).await;
     let joined = session.join("log").await.unwrap();
     assert_eq!(joined.position.map(|position| position.offset), Some(1));

@@ -5,7 +5,7 @@ use sockeye_hub::{Hub, HubError, Recipients, Session, SessionHandle, SessionOpti
 
 use crate::support::{hub, line, nothing_more, pair};
 
-/// Connects users to hubs.
+/// Connects a client of this user to the hub.
 async fn connect(hub: &Hub, user: &str) -> (WebSocket, Session) {
     let (client, server) = pair().await;
     let options = SessionOptions::new().user(UserId::new(user));
@@ -24,22 +24,22 @@ fn nodes() -> [Hub; 2] {
 }
 
 #[tokio::test]
-async fn by_identity_by_user_and_all_at_once() {
+async fn messages_reach_sessions_by_id_by_user_and_by_broadcast() {
     let [first, second] = nodes();
     let (mut ada, ada_session) = connect(&first, "ada").await;
-    let (mut phone, phone_session) = connect(&second, "ada").await;
+    let (mut ada_phone, ada_phone_session) = connect(&second, "ada").await;
     let (mut bob, bob_session) = connect(&second, "bob").await;
 
     first.broadcast("all").await.unwrap();
-    for client in [&mut ada, &mut phone, &mut bob] {
+    for client in [&mut ada, &mut ada_phone, &mut bob] {
         assert_eq!(line(client).await, "all");
     }
     second.send_to(Recipients::AllExcept(bob_session.id()), "others").await.unwrap();
-    for client in [&mut ada, &mut phone] {
+    for client in [&mut ada, &mut ada_phone] {
         assert_eq!(line(client).await, "others");
     }
     first.send_to(UserId::new("ada"), "to ada").await.unwrap();
-    for client in [&mut ada, &mut phone] {
+    for client in [&mut ada, &mut ada_phone] {
         assert_eq!(line(client).await, "to ada");
     }
     first.send_to(bob_session.id(), "to bob").await.unwrap();
@@ -64,21 +64,21 @@ async fn by_identity_by_user_and_all_at_once() {
     assert_eq!(second.send_where("to some", is_bob), 1);
     assert_eq!(line(&mut bob).await, "to some");
     nothing_more(&mut ada, &ada_session).await;
-    nothing_more(&mut phone, &phone_session).await;
+    nothing_more(&mut ada_phone, &ada_phone_session).await;
     assert!(second.session(ada_session.id()).is_none());
     assert_eq!(second.sessions_of(&UserId::new("ada")).len(), 1);
 }
 
 #[tokio::test]
-async fn with_code_and_reason() {
+async fn sessions_of_a_user_are_closed_with_code_and_reason() {
     let [first, second] = nodes();
     let (mut ada, mut ada_session) = connect(&first, "ada").await;
-    let (mut phone, mut phone_session) = connect(&second, "ada").await;
+    let (mut ada_phone, mut ada_phone_session) = connect(&second, "ada").await;
     let (mut bob, bob_session) = connect(&second, "bob").await;
     first.close(UserId::new("ada"), 4003, "banned").await.unwrap();
-    let (closed, ended) = tokio::join!(phone.recv(), phone_session.recv());
+    let (closed, ended) = tokio::join!(ada_phone.recv(), ada_phone_session.recv());
     assert_eq!((closed.unwrap(), ended.unwrap()), (None, None));
-    let frame = phone.close_frame().unwrap();
+    let frame = ada_phone.close_frame().unwrap();
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4003, "banned"));
     let (closed, ended) = tokio::join!(ada.recv(), ada_session.recv());
     assert_eq!((closed.unwrap(), ended.unwrap()), (None, None));
@@ -88,27 +88,27 @@ async fn with_code_and_reason() {
 }
 
 #[tokio::test]
-async fn and_made_to_join_and_leave() {
+async fn sessions_join_and_leave_by_user_and_by_id() {
     let [first, second] = nodes();
     let (mut ada, _ada_session) = connect(&first, "ada").await;
-    let (mut phone, phone_session) = connect(&second, "ada").await;
+    let (mut ada_phone, ada_phone_session) = connect(&second, "ada").await;
     first.join(UserId::new("ada"), "news").await.unwrap();
     assert_eq!(line(&mut ada).await, "news joined -");
-    assert_eq!(line(&mut phone).await, "news joined -");
+    assert_eq!(line(&mut ada_phone).await, "news joined -");
     second.room("news").publish("extra").await.unwrap();
     assert_eq!(line(&mut ada).await, "news - extra");
-    assert_eq!(line(&mut phone).await, "news - extra");
-    first.leave(phone_session.id(), "news").await.unwrap();
-    while !phone_session.rooms().is_empty() {
+    assert_eq!(line(&mut ada_phone).await, "news - extra");
+    first.leave(ada_phone_session.id(), "news").await.unwrap();
+    while !ada_phone_session.rooms().is_empty() {
         tokio::task::yield_now().await;
     }
     first.room("news").publish("again").await.unwrap();
     assert_eq!(line(&mut ada).await, "news - again");
-    nothing_more(&mut phone, &phone_session).await;
+    nothing_more(&mut ada_phone, &ada_phone_session).await;
 }
 
 #[tokio::test]
-async fn joins_and_leaves_are_carried_out_in_their_order() {
+async fn joins_and_leaves_are_applied_in_order() {
     let [first, second] = nodes();
     let (mut ada, ada_session) = connect(&second, "ada").await;
     first.join(ada_session.id(), "lobby").await.unwrap();

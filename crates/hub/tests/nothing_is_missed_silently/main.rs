@@ -1,9 +1,10 @@
-//! A simulation of one room: publishers, a store that loses and rolls back, a bus that drops,
-//! repeats and reorders, nodes, and observers who come and go. Whatever happens, an observer is
-//! given the next publication of the store or is told a gap, and in the end everybody is at the
-//! top.
+//! Simulates one room: publishers, a store that loses publications and is rolled back, a bus that
+//! drops, repeats and reorders events, nodes, and observers that join and leave. Whatever happens,
+//! each observer receives either the next publication of the store or a notice of a gap. At the
+//! end, every observer has reached the last position of the store.
 //!
-//! `HUB_SIMULATION_SEEDS=10000` runs more seeds, `HUB_SIMULATION_SEED=42` one of them, with a trace.
+//! `HUB_SIMULATION_SEEDS=10000` runs more seeds; `HUB_SIMULATION_SEED=42` runs that seed only, with
+//! a trace.
 
 mod node;
 mod observer;
@@ -21,20 +22,23 @@ use random::Random;
 use sockeye_hub::core::history::{Limit, Retention};
 use world::{Faults, Scenario, World};
 
+/// Default number of seeds of a test. Chosen: an ordinary test run sees every kind of gap;
+/// `ci/hub-simulation.sh` runs 10,000.
 const SEEDS: u64 = 300;
 
-/// Runs many seeds of the scenarios that `draw` draws, and returns their sums.
+/// Runs each seed with the scenario that `draw` generates from it, and returns the sum of the
+/// summaries.
 fn run(test: &str, seeds: u64, draw: fn(&mut Random) -> Scenario) -> Summary {
-    let one = simulation::one_seed();
+    let single_seed = simulation::single_seed();
     let mut sum = Summary::default();
     for seed in simulation::seeds(seeds) {
         let run = || {
             let mut random = Random::new(seed);
             let scenario = draw(&mut random);
-            if one.is_some() {
+            if single_seed.is_some() {
                 eprintln!("{scenario:#?}");
             }
-            World::new(scenario, random, one.is_some()).run()
+            World::new(scenario, random, single_seed.is_some()).run()
         };
         let summary = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             eprintln!(
@@ -52,7 +56,7 @@ fn run(test: &str, seeds: u64, draw: fn(&mut Random) -> Scenario) -> Summary {
 #[test]
 fn an_observer_gets_the_next_publication_or_a_gap() {
     let sum = run("an_observer_gets_the_next_publication_or_a_gap", SEEDS, world::draw);
-    if simulation::one_seed().is_none() {
+    if simulation::single_seed().is_none() {
         assert!(sum.recovered > 0 && sum.not_recovered > 0);
         let reasons = sum.gaps.keys().copied().collect::<Vec<_>>();
         assert_eq!(reasons, ["epoch", "limit", "rolled_back", "trimmed"]);
@@ -76,8 +80,8 @@ fn without_loss_in_the_store_there_is_no_gap() {
 }
 
 #[test]
-fn a_store_that_goes_back_is_found_out() {
-    let sum = run("a_store_that_goes_back_is_found_out", SEEDS / 3, |random| {
+fn a_rolled_back_store_is_detected() {
+    let sum = run("a_rolled_back_store_is_detected", SEEDS / 3, |random| {
         let scenario = world::draw(random);
         let retention = Retention { count: random.pick(&[5, 1_000]), ..Retention::default() };
         let mut bounds = scenario.bounds;
@@ -86,7 +90,7 @@ fn a_store_that_goes_back_is_found_out() {
         let duration = 20_000;
         Scenario { faults, retention, bounds, duration, pace: 100, ..scenario }
     });
-    if simulation::one_seed().is_none() {
+    if simulation::single_seed().is_none() {
         assert!(sum.gaps["rolled_back"] > 0 && sum.recovered > 0);
     }
 }

@@ -19,15 +19,16 @@ impl SplitMix64 {
     }
 }
 
-/// Returns the one seed that `HUB_SIMULATION_SEED` asks for.
-pub(crate) fn one_seed() -> Option<u64> {
+/// Returns the seed that `HUB_SIMULATION_SEED` selects, if it is set.
+pub(crate) fn single_seed() -> Option<u64> {
     number("HUB_SIMULATION_SEED")
 }
 
-/// Returns the seeds to run: that one, or as many as `HUB_SIMULATION_SEEDS` says.
+/// Returns the seeds to run: the selected one, or `HUB_SIMULATION_SEEDS` many; if neither is set,
+/// `default` many.
 pub(crate) fn seeds(default: u64) -> Range<u64> {
     let all = 0..number("HUB_SIMULATION_SEEDS").unwrap_or(default);
-    one_seed().map_or(all, |seed| seed..seed + 1)
+    single_seed().map_or(all, |seed| seed..seed + 1)
 }
 
 fn number(variable: &str) -> Option<u64> {

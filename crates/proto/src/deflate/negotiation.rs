@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_may_limit_both_sides_unasked() {
+    fn a_server_may_limit_both_sides_unrequested() {
         let answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
                       server_max_window_bits=10; client_max_window_bits=11";
         let expected = Parameters { client: side(true, 11), server: side(true, 10) };

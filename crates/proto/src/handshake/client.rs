@@ -8,7 +8,7 @@ use super::error::HandshakeError;
 use super::head::ResponseHead;
 use super::key::Key;
 use super::request::{VERSION, set_once, text};
-use super::response::{is_reserved, line};
+use super::response::{is_reserved_header, line};
 use super::{BasicCredentials, Negotiated, RequestError, Url, credentials, subprotocol};
 use crate::excerpt::excerpt;
 use crate::extension::Extension;
@@ -79,7 +79,7 @@ impl ClientRequest {
     /// The errors of [`add_header`](Self::add_header), for the first header that cannot be added;
     /// the request is then unchanged.
     pub fn set_headers(&mut self, headers: HeaderMap) -> Result<(), RequestError> {
-        if let Some(name) = headers.keys().find(|name| is_reserved(name)) {
+        if let Some(name) = headers.keys().find(|name| is_reserved_header(name)) {
             return Err(RequestError::ReservedHeader { name: name.clone() });
         }
         if headers.get_all(HOST).iter().count() > 1 {
@@ -96,7 +96,7 @@ impl ClientRequest {
     /// [`RequestError::ReservedHeader`] when the handshake itself sets the header, or the header
     /// would announce content; [`RequestError::DuplicateHost`] for a second `Host`.
     pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), RequestError> {
-        if is_reserved(&name) {
+        if is_reserved_header(&name) {
             return Err(RequestError::ReservedHeader { name });
         }
         if name == HOST && self.headers.contains_key(HOST) {

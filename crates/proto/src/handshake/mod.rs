@@ -14,14 +14,14 @@
 //!   Negotiated                                     Negotiated
 //! ```
 //!
-//! A server behind an HTTP library has no head of bytes: [`Request::from_http`] checks the
-//! library's request by the same rules, and [`Response::to_headers`] returns the headers of the
-//! answer.
+//! A server behind an HTTP library does not see the bytes of the head: [`Request::from_http`]
+//! checks the parsed request by the same rules, and [`Response::to_headers`] returns the headers of
+//! the response.
 //!
-//! Over HTTP/2 a WebSocket is opened on a stream, by an extended CONNECT that is answered with 200
-//! (RFC 8441): [`ClientRequest::to_http2`], [`Request::from_http2`], [`Response::to_headers`],
-//! [`ClientRequest::verify_http2`]. HTTP/2 needs no key and no upgrade; all other rules are the
-//! same, and are checked in the same place.
+//! Over HTTP/2, a client opens a WebSocket on a stream by an extended CONNECT, which the server
+//! answers with 200 (RFC 8441): [`ClientRequest::to_http2`], [`Request::from_http2`],
+//! [`Response::to_headers`], [`ClientRequest::verify_http2`]. HTTP/2 needs no key and no upgrade;
+//! all other rules are the same, and are checked in the same place.
 
 mod authority;
 mod client;
@@ -55,6 +55,6 @@ pub use refusal::Refusal;
 pub use request::Request;
 pub use request_error::RequestError;
 pub use request_values::{bearer_token, cookie, query_parameter};
-pub use response::{Response, Terms, is_reserved};
+pub use response::{Response, Terms, is_reserved_header};
 pub use subprotocol::{MAX_SUBPROTOCOLS, SubprotocolError};
 pub use url::Url;

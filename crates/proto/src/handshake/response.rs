@@ -125,7 +125,7 @@ impl Response {
     /// the answer content, are left out.
     pub fn extend(&mut self, headers: &HeaderMap) {
         for (name, value) in headers {
-            if !is_reserved(name) {
+            if !is_reserved_header(name) {
                 self.headers.append(name.clone(), value.clone());
             }
         }
@@ -217,7 +217,7 @@ fn of_tokens(value: &str) -> HeaderValue {
 ///
 /// [`ClientRequest::add_header`](super::ClientRequest::add_header) refuses these headers, and a
 /// [`Response`] leaves them out. A proxy that forwards the headers of a request skips them.
-pub fn is_reserved(name: &HeaderName) -> bool {
+pub fn is_reserved_header(name: &HeaderName) -> bool {
     [
         UPGRADE,
         CONNECTION,

@@ -102,7 +102,7 @@ impl PendingActions {
 /// The outcome of a message that was passed to [`Connection::send`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Sent {
+pub enum SendOutcome {
     /// The message is queued, and will be written in order.
     Taken,
     /// The message was dropped, as there is no capacity for it at present: unwritten output has
@@ -231,21 +231,21 @@ impl Connection {
 
     /// Sends a message. Copies the payload, unless it is 4 KiB or longer and part of the message
     /// that is being handled: then the payload is written from that message's buffer.
-    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Sent {
+    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> SendOutcome {
         let message = message.into();
         self.send_with(message, |writer| writer.push(message.as_bytes()))
     }
 
     /// Sends a message that shares its payload: a payload of 4 KiB or more is not copied.
-    pub fn send_shared(&mut self, message: impl Into<Message>) -> Sent {
+    pub fn send_shared(&mut self, message: impl Into<Message>) -> SendOutcome {
         self.send_message(&message.into())
     }
 
     /// Sends a prepared message without encoding or compressing it again. A frame of 4 KiB or more
     /// is not copied.
     #[inline]
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Sent {
-        let (protocol, writer) = match self.reserve_send() {
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> SendOutcome {
+        let (protocol, writer) = match self.begin_send() {
             Ok(reserved) => reserved,
             Err(sent) => return sent,
         };
@@ -253,15 +253,15 @@ impl Connection {
         match protocol.send_prepared(prepared, writer.output.buffer()) {
             Ok(Some(rest)) => writer.output.push_shared(rest),
             Ok(None) => {}
-            Err(_) => return Sent::Closed,
+            Err(_) => return SendOutcome::Closed,
         }
         let wire = writer.output.len() - before;
         writer.counts.count_sent(prepared.message().kind(), prepared.len(), wire);
-        Sent::Taken
+        SendOutcome::Taken
     }
 
     #[inline]
-    pub(super) fn send_message(&mut self, message: &Message) -> Sent {
+    pub(super) fn send_message(&mut self, message: &Message) -> SendOutcome {
         let payload = || message.clone().into_bytes();
         self.send_with(message.as_ref(), |writer| writer.output.push_shared(payload()))
     }
@@ -286,8 +286,12 @@ impl Connection {
     }
 
     #[inline]
-    fn send_with(&mut self, message: MessageRef<'_>, payload: impl FnOnce(&mut Writer)) -> Sent {
-        let (protocol, writer) = match self.reserve_send() {
+    fn send_with(
+        &mut self,
+        message: MessageRef<'_>,
+        payload: impl FnOnce(&mut Writer),
+    ) -> SendOutcome {
+        let (protocol, writer) = match self.begin_send() {
             Ok(reserved) => reserved,
             Err(sent) => return sent,
         };
@@ -295,28 +299,28 @@ impl Connection {
         match protocol.send_in_place(message, writer.output.buffer()) {
             Ok(true) => payload(writer),
             Ok(false) => {}
-            Err(_) => return Sent::Closed,
+            Err(_) => return SendOutcome::Closed,
         }
         let wire = writer.output.len() - before;
         writer.counts.count_sent(message.kind(), message.as_bytes().len(), wire);
-        Sent::Taken
+        SendOutcome::Taken
     }
 
     /// Returns the encoder and the writer for a message, or the outcome if the message cannot be
     /// sent.
     #[inline]
-    fn reserve_send(&mut self) -> Result<(&mut Protocol, &mut Writer), Sent> {
+    fn begin_send(&mut self) -> Result<(&mut Protocol, &mut Writer), SendOutcome> {
         if self.actions.is_abort() {
-            return Err(Sent::Closed);
+            return Err(SendOutcome::Closed);
         }
         let is_full = self.is_full();
         let writer = self.writer.get_or_insert_default();
         if is_full {
             if self.protocol.state() != State::Open {
-                return Err(Sent::Closed);
+                return Err(SendOutcome::Closed);
             }
             writer.counts.count_dropped();
-            return Err(Sent::Full);
+            return Err(SendOutcome::Full);
         }
         Ok((&mut self.protocol, writer))
     }

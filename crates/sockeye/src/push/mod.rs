@@ -34,7 +34,7 @@
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
 //! | survive a panic in a callback, or stop | [`OnPanic`] |
-//! | stop the server | [`Stopper`], [`Shutdown`](crate::Shutdown) |
+//! | stop the server | [`ServerHandle`], [`Shutdown`](crate::Shutdown) |
 //!
 //! A program whose connections wait for anything besides their peers is better written with tasks:
 //! see [`Server`](crate::Server) and [`WebSocket`](crate::WebSocket).
@@ -64,9 +64,9 @@ pub use answer::Answer;
 pub use backend::Backend;
 pub use broadcaster::Broadcaster;
 pub use callbacks::Callbacks;
-pub use connection::{Connection, Sent};
+pub use connection::{Connection, SendOutcome};
 pub use handle::{Handle, HandleError};
 pub use handler::Handler;
 pub use id::ConnectionId;
 pub use on_panic::OnPanic;
-pub use server::{Listening, Server, Stopper};
+pub use server::{Listening, Server, ServerHandle};

@@ -23,7 +23,8 @@ const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 /// Default of [`Server::max_unwritten`], in bytes: the default maximum length of a message.
 const DEFAULT_MAX_UNWRITTEN: usize = 16 << 20;
 
-/// Default of [`Server::max_command_bytes`], in bytes.
+/// Default of [`Server::max_command_bytes`], in bytes. Chosen: four messages of the default maximum
+/// length.
 const DEFAULT_MAX_COMMAND_BYTES: usize = 64 << 20;
 
 /// A WebSocket server that calls a [`Handler`] on each of its worker threads, one per core.
@@ -154,7 +155,7 @@ where
     }
 
     /// Sets the maximum unwritten output of one connection, in bytes. Beyond this limit, further
-    /// messages are dropped and [`Sent::Full`](super::Sent::Full) is returned. The worker offers
+    /// messages are dropped and [`SendOutcome::Full`](super::SendOutcome::Full) is returned. The worker offers
     /// pending output to the transport before it applies the limit, so that only a peer that does
     /// not read loses messages, or a single callback that sends more than the limit. Input waits
     /// while its replies fill the limit, and while the transport accepts none of them. The [memory
@@ -170,7 +171,7 @@ where
         Self { max_command_bytes, ..self }
     }
 
-    /// Sets how connections are closed when the server [stops](Stopper::stop), and the timeout for
+    /// Sets how connections are closed when the server [stops](ServerHandle::stop), and the timeout for
     /// closing them. Every worker closes its connections one by one. Default: [`Shutdown::new`].
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
@@ -259,8 +260,8 @@ where
     }
 
     /// Returns a handle that stops the server, from any thread.
-    pub fn stopper(&self) -> Stopper {
-        Stopper { workers: self.workers.clone() }
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { workers: self.workers.clone() }
     }
 
     /// Returns a handle that sends to all connections, from any thread.
@@ -268,7 +269,7 @@ where
         Broadcaster::new(self.workers.clone())
     }
 
-    /// Serves connections on one thread per worker, until the server is [stopped](Stopper::stop).
+    /// Serves connections on one thread per worker, until the server is [stopped](ServerHandle::stop).
     ///
     /// # Errors
     /// When a worker cannot wait for its sockets, or its thread cannot be started; the other
@@ -282,7 +283,7 @@ where
     }
 
     /// Runs the server like [`run`](Self::run), and returns counts of the connections that were
-    /// open when the server was [stopped](Stopper::stop).
+    /// open when the server was [stopped](ServerHandle::stop).
     ///
     /// # Errors
     /// Same as [`run`](Self::run).
@@ -290,25 +291,25 @@ where
     /// # Panics
     /// Same as [`run`](Self::run).
     pub fn run_until_stopped(self) -> Result<Drained> {
-        let stopper = self.stopper();
+        let server_handle = self.handle();
         let Self { make_handler, listeners, engines, workers, settings } = self;
         let make_handler = &make_handler;
         let shared_settings = settings.clone();
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(engines.len());
             for (index, (engine, listener)) in engines.into_iter().zip(listeners).enumerate() {
-                let (settings, workers, worker_stopper) =
-                    (settings.clone(), workers.clone(), stopper.clone());
+                let (settings, workers, worker_handle) =
+                    (settings.clone(), workers.clone(), server_handle.clone());
                 let work = move || {
                     // When this worker returns or panics, the other workers must stop as well.
-                    let _stop_on_drop = StopOnDrop { stopper: worker_stopper, index };
+                    let _stop_on_drop = StopOnDrop { server_handle: worker_handle, index };
                     engine.run(index, listener, make_handler(), settings, workers)
                 };
                 let name = format!("sockeye-push-{index}");
                 match thread::Builder::new().name(name).spawn_scoped(scope, work) {
                     Ok(thread) => threads.push(thread),
                     Err(error) => {
-                        stopper.stop();
+                        server_handle.stop();
                         return Err(error.into());
                     }
                 }
@@ -333,11 +334,11 @@ where
 /// To stop on Ctrl-C, call [`stop`](Self::stop) from where the program waits for the signal: a
 /// thread, a task of tokio (`tokio::signal::ctrl_c`), or a handler of the crate `ctrlc`.
 #[derive(Clone, Debug)]
-pub struct Stopper {
+pub struct ServerHandle {
     workers: Arc<Workers>,
 }
 
-impl Stopper {
+impl ServerHandle {
     /// Stops the server: it accepts no more connections and closes the open ones one by one, as set
     /// with [`Server::shutdown`]. [`Listening::run`] returns when all have ended, or at the timeout
     /// of the shutdown.
@@ -349,15 +350,15 @@ impl Stopper {
 
 /// Stops the other workers when a worker returns or panics.
 struct StopOnDrop {
-    stopper: Stopper,
+    server_handle: ServerHandle,
     /// Index of the worker that ends.
     index: usize,
 }
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.stopper.workers.command_queues[self.index].close();
-        self.stopper.stop();
+        self.server_handle.workers.command_queues[self.index].close();
+        self.server_handle.stop();
     }
 }
 

@@ -59,7 +59,7 @@ impl ConnectionSetup {
         let (transport, client) = match self.secure_transport(stream, peer).await {
             Ok(secured) => secured,
             Err(error) => {
-                tracing::debug!(%peer, error = %ErrorChain(&error), "connection not opened");
+                tracing::debug!(%peer, error = %ErrorChain(&error), "the PROXY header or the TLS handshake failed");
                 return None;
             }
         };

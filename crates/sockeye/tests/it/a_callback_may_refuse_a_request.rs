@@ -74,7 +74,7 @@ async fn the_request_as_a_whole_may_be_refused() {
 }
 
 #[tokio::test]
-async fn what_passes_is_upgraded_with_the_headers_and_subprotocol_chosen() {
+async fn an_accepted_request_is_upgraded_with_the_chosen_headers_and_subprotocol() {
     for (path, subprotocol) in [("/chat", "a"), ("/chat?b", "b")] {
         let (stream, mut client) = duplex(4096);
         let request = peer::request(path, "Sec-WebSocket-Protocol: b, a\r\nX-Key: right\r\n");

@@ -56,7 +56,7 @@ async fn a_certificate_of_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_by_default() {
+async fn a_certificate_of_an_unknown_issuer_is_refused_by_default() {
     let (address, _) = server("127.0.0.1").await;
     let error = sockeye::connect(format!("wss://{address}/")).await.unwrap_err();
     assert_eq!(certificate_error(&error), CertificateError::UnknownIssuer);

@@ -284,7 +284,7 @@ async fn pair() -> (WebSocket, WebSocket) {
 }
 
 #[tokio::test]
-async fn connections_of_any_origin_are_drained_by_what_they_were_given_to() {
+async fn a_drain_closes_served_and_watched_connections() {
     let drain = Drain::new();
     let (mut served, ws) = pair().await;
     let task = tokio::spawn(drain.serve(ws, echo));

@@ -24,7 +24,7 @@ async fn peer(answers: &'static [&'static str]) -> (SocketAddr, UnboundedReceive
             }
             relay::read_head(&mut stream).await;
             say.send("waiting").unwrap();
-            relay::wait_for_end(stream).await;
+            relay::wait_for_disconnect(stream).await;
             say.send("gone").unwrap();
         }
     })

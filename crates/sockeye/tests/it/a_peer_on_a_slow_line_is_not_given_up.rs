@@ -113,10 +113,10 @@ fn by_a_handler_server(backend: Backend) {
     let server = push::Server::new(|| Sender).workers(1).options(options()).backend(backend);
     let listening = server.listen("127.0.0.1:0").unwrap();
     let address = listening.local_addr().unwrap();
-    let stopper = listening.stopper();
+    let server_handle = listening.handle();
     let serving = thread::spawn(move || listening.run_until_stopped());
     read_slowly(address);
-    stopper.stop();
+    server_handle.stop();
     serving.join().unwrap().unwrap();
 }
 

@@ -100,7 +100,7 @@ async fn take_a_little(mut peer: DuplexStream) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_half_that_receives_ends_with_the_writer_whatever_the_queue_does() {
+async fn the_receiving_half_ends_with_the_writer_under_any_policy() {
     for when_full in [WhenFull::Wait, WhenFull::DropNewest, WhenFull::DropOldest] {
         let (ws, peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
         let queue = SendQueue::new().capacity(10 * 1024).when_full(when_full);
@@ -208,7 +208,7 @@ async fn without_a_deadline_a_send_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn receiving_gives_up_on_what_is_not_taken_as_well() {
+async fn recv_times_out_when_fed_messages_cannot_be_written() {
     let (mut ws, _peer) = open(config().write_timeout(Some(Duration::from_secs(3)))).await;
     ws.feed(large()).await.unwrap();
     let start = Instant::now();

@@ -87,7 +87,7 @@ async fn a_request_that_is_not_for_a_websocket_is_answered() {
 }
 
 #[tokio::test]
-async fn the_request_tells_who_asks_and_options_come_in_any_order() {
+async fn the_extractor_has_the_requests_values_and_takes_options_in_any_order() {
     async fn route(upgrade: WebSocketUpgrade) -> Response {
         let values = [
             upgrade.bearer_token().unwrap().to_owned(),

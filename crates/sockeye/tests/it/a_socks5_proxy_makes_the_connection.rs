@@ -32,7 +32,7 @@ async fn answering(answers: &'static [&'static [u8]]) -> SocketAddr {
             let _ = stream.read(&mut [0; 1024]).await;
             let _ = stream.write_all(answer).await;
         }
-        relay::wait_for_end(stream).await;
+        relay::wait_for_disconnect(stream).await;
     })
     .await
 }

@@ -36,7 +36,7 @@ fn refused_by_proxy(status: u16, headers: HeaderMap) -> ConnectError {
 }
 
 #[test]
-fn what_may_pass_by_itself_is_transient() {
+fn errors_that_may_pass_by_themselves_are_transient() {
     let refused = || io(io::ErrorKind::ConnectionRefused);
     let mut errors = vec![
         ConnectError::Resolve { host: "a".into(), source: refused() },
@@ -63,7 +63,7 @@ fn what_may_pass_by_itself_is_transient() {
 }
 
 #[test]
-fn what_somebody_has_to_change_is_not() {
+fn errors_that_need_a_change_are_not_transient() {
     let mut errors = vec![
         ConnectError::Request(RequestError::MissingHost),
         ConnectError::ProxyVariable { variable: "all_proxy", source: ProxyUrlError::Scheme },

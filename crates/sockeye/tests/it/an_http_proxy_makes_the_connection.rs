@@ -25,7 +25,7 @@ async fn answering(answer: impl Into<String>) -> SocketAddr {
             relay::read_head(&mut stream).await;
             // The client may have stopped reading.
             let _ = stream.write_all(answer.as_bytes()).await;
-            relay::wait_for_end(stream).await;
+            relay::wait_for_disconnect(stream).await;
         }
     })
     .await

@@ -247,7 +247,7 @@ fn scripts() -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_by_hand_is_answered_alike() {
+async fn raw_bytes_of_a_client_are_answered_alike() {
     for extensions in ["", "permessage-deflate"] {
         for (name, script) in scripts() {
             for piece in

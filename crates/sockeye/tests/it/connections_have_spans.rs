@@ -78,8 +78,8 @@ async fn of_a_handler_server() {
         connection.send(message);
     });
     let listening = push::Server::new(move || callbacks.clone()).listen("127.0.0.1:0").unwrap();
-    let (url, stopper) =
-        (format!("ws://{}/push", listening.local_addr().unwrap()), listening.stopper());
+    let (url, server_handle) =
+        (format!("ws://{}/push", listening.local_addr().unwrap()), listening.handle());
     let server = std::thread::spawn(move || listening.run_until_stopped());
     let mut ws = connect(&url).await.unwrap();
     // One message in the worker's buffer, and one that is read directly into its final buffer.
@@ -90,6 +90,6 @@ async fn of_a_handler_server() {
         assert_in_one_span(&line, &["id="]);
     }
     drop(ws);
-    stopper.stop();
+    server_handle.stop();
     server.join().unwrap().unwrap();
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sockeye::push::{Backend, Connection, Handler, Server, Stopper};
+use sockeye::push::{Backend, Connection, Handler, Server, ServerHandle};
 use sockeye::{CloseCode, CloseFrame, Error, MessageRef};
 
 /// An event that the handler saw.
@@ -58,7 +58,7 @@ impl Handler for Echo {
 
 struct Running {
     address: SocketAddr,
-    stopper: Stopper,
+    server_handle: ServerHandle,
     thread: JoinHandle<sockeye::Result<()>>,
     seen: Receiver<Seen>,
 }
@@ -68,9 +68,9 @@ impl Running {
         let (sender, seen) = mpsc::channel();
         let server = Server::new(move || Echo(sender.clone())).workers(2).backend(backend);
         let listening = server.listen("127.0.0.1:0").unwrap();
-        let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+        let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
         let thread = thread::spawn(|| listening.run());
-        Self { address, stopper, thread, seen }
+        Self { address, server_handle, thread, seen }
     }
 
     /// Opens a raw client connection, and completes its handshake.
@@ -92,7 +92,7 @@ impl Running {
     }
 
     fn stop(self) -> Receiver<Seen> {
-        self.stopper.stop();
+        self.server_handle.stop();
         self.thread.join().unwrap().unwrap();
         self.seen
     }
@@ -217,7 +217,7 @@ fn a_peer_that_does_not_read_is_not_read_from_and_is_drained_once_it_does() {
 }
 
 #[test]
-fn what_was_sent_before_a_peer_ended_its_half_is_answered() {
+fn messages_sent_before_a_peer_ended_its_half_are_answered() {
     on_every_backend(|server| {
         let mut client = server.connect();
         let message = payload(3 << 20);
@@ -276,7 +276,7 @@ fn a_broadcast_reaches_the_connections_of_all_workers() {
 fn a_server_that_stops_says_so_and_waits_for_the_answer() {
     on_every_backend(|server| {
         let mut client = server.connect();
-        server.stopper.stop();
+        server.server_handle.stop();
         let header = read(&mut client, 2);
         let goodbye = read(&mut client, header[1].into());
         assert_eq!((header[0], &goodbye[..2]), (0x88, &1001_u16.to_be_bytes()[..]));
@@ -295,9 +295,9 @@ fn connections_that_come_and_go_leave_room_for_others() {
     let (sender, seen) = mpsc::channel();
     let server = Server::new(move || Echo(sender.clone())).workers(1).max_connections(3);
     let listening = server.listen("127.0.0.1:0").unwrap();
-    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+    let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
     let thread = thread::spawn(|| listening.run());
-    let server = Running { address, stopper, thread, seen };
+    let server = Running { address, server_handle, thread, seen };
     for round in 0..50 {
         let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
         for client in &mut clients {

@@ -147,7 +147,7 @@ async fn reserved_bits_and_fragments_are_kept() {
 }
 
 #[tokio::test]
-async fn dropping_what_waits_for_capacity_loses_no_frame() {
+async fn dropping_a_future_that_waits_for_capacity_loses_no_frame() {
     let (client, server) = pair(100, &client(), &Upgrader::new()).await;
     let (_, mut sender) = client.into_frames(LIMIT).unwrap();
     let (mut receiver, _sender) = server.into_frames(LIMIT).unwrap();
@@ -175,7 +175,7 @@ async fn dropping_what_waits_for_capacity_loses_no_frame() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_an_error_and_the_end() {
+async fn a_frame_that_breaks_a_rule_is_an_error_and_the_end() {
     for (wire, expected) in [
         (&[0x82, 0x01, 0][..], ProtocolError::Unmasked),
         (&[0x82, 0x8b, 0], ProtocolError::FrameTooLong { length: 11, limit: 10 }),

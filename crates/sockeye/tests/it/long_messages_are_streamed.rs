@@ -102,7 +102,7 @@ async fn the_first_byte_is_read_before_the_last_frame_is_sent() {
 }
 
 #[tokio::test]
-async fn what_comes_between_fragments_is_handled() {
+async fn control_frames_between_fragments_are_handled() {
     let (mut client, mut server) = raw(Config::new()).await;
     let wire = [
         frame(TEXT, b"sal"),
@@ -159,7 +159,7 @@ async fn the_rest_of_a_message_that_was_not_read_is_skipped() {
 }
 
 #[tokio::test]
-async fn dropping_what_waits_for_a_message_loses_nothing() {
+async fn dropping_a_future_that_waits_for_a_message_loses_nothing() {
     let (mut client, mut server) = raw(Config::new()).await;
     let wire = [frame(TEXT, b"sal"), frame(FIN | CONTINUATION, b"mon"), frame(FIN | BINARY, b"x")];
     let mut began = 0;
@@ -189,7 +189,7 @@ async fn dropping_what_waits_for_a_message_loses_nothing() {
 }
 
 #[tokio::test]
-async fn dropping_what_waits_for_capacity_or_for_bytes_loses_nothing() {
+async fn dropping_a_future_that_waits_for_capacity_or_bytes_loses_nothing() {
     const LENGTH: usize = 300_000;
     let (mut client, mut server) = plain(1000).await;
     let sending = tokio::spawn(async move {

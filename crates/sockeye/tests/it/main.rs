@@ -32,8 +32,8 @@ mod an_error_says_whether_to_try_again;
 mod an_error_tells_its_cause_by_its_text_alone;
 mod an_extension_of_ones_own_is_possible;
 mod an_http_proxy_makes_the_connection;
-mod an_unasked_extension_is_refused;
-mod an_unasked_subprotocol_is_refused;
+mod an_unoffered_extension_is_refused;
+mod an_unrequested_subprotocol_is_refused;
 mod another_protocol_is_refused_at_once;
 #[cfg(all(feature = "axum", feature = "http2"))]
 mod axum_stops_without_losing_anybody;

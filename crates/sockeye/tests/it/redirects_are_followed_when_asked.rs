@@ -26,7 +26,7 @@ async fn server() -> SocketAddr {
             Some((path, location)) => redirect(&path[1..], location),
         };
         stream.write_all(answer.as_bytes()).await.unwrap();
-        relay::wait_for_end(stream).await;
+        relay::wait_for_disconnect(stream).await;
     })
     .await
 }

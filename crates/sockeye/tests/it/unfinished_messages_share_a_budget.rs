@@ -1,5 +1,5 @@
-//! The memory of unfinished messages of all connections of a server is bounded: the connection that
-//! holds the most is closed with 1013.
+//! A server bounds the memory of unfinished messages across its connections: it closes the
+//! connection that holds the most with 1013.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -17,11 +17,18 @@ use crate::peer::upgrade;
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
 
-/// Number of connections, which once took 626 MB.
+/// Number of connections. Before the budget existed, their messages took 626 MB.
 const CONNECTIONS: usize = 40;
+
+/// An empty ping, masked with key 0.
+const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
+
+/// The answer to [`PING`].
+const PONG: [u8; 2] = [0x8a, 0];
 
 /// Returns the first frame of a fragmented message, which inflates to 15 MiB.
 fn bomb() -> Vec<u8> {
+    // RSV1, binary, not fin; masked with key 0, 16-bit length.
     let mut frame = vec![0x42, 0xfe, 0, 0, 0, 0, 0, 0];
     let deflate = Deflate::new().level(9).unwrap();
     let (parameters, _) = deflate.accept(&[deflate.offer()]).unwrap();
@@ -40,28 +47,30 @@ fn dial(address: SocketAddr) -> TcpStream {
 
 fn attack(address: SocketAddr, budget: &MemoryBudget) {
     let bomb = bomb();
-    let mut most = 0;
+    let mut peak = 0;
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut stream = dial(address);
         stream.write_all(&bomb).unwrap();
         // The server has handled the bomb when it answers the ping, or closes.
-        stream.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+        stream.write_all(&PING).unwrap();
         let mut answer = [0; 2];
         stream.read_exact(&mut answer).unwrap();
-        most = most.max(budget.held());
+        peak = peak.max(budget.held());
         streams.push((answer, stream));
     }
-    assert!(most <= BUDGET + BUDGET / 4, "{most} bytes held");
+    // The budget may be exceeded by a quarter: see MemoryBudget.
+    assert!(peak <= BUDGET + BUDGET / 4, "{peak} bytes held");
     assert!(budget.closed() > 0);
     let mut closed = 0;
     for (answer, mut stream) in streams {
-        if answer == [0x8a, 0] {
-            // A connection that was chosen for closing is notified at its next input.
-            stream.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+        if answer == PONG {
+            // A connection within the budget answers this ping; one chosen later has received a
+            // close frame.
+            stream.write_all(&PING).unwrap();
             let mut answer = [0; 4];
             stream.read_exact(&mut answer[..2]).unwrap();
-            if answer[0] == 0x8a {
+            if answer[..2] == PONG {
                 continue;
             }
             stream.read_exact(&mut answer[2..]).unwrap();
@@ -73,6 +82,7 @@ fn attack(address: SocketAddr, budget: &MemoryBudget) {
         }
         closed += 1;
     }
+    // Five messages of 15 MiB fit into the budget and that quarter.
     assert!(closed >= CONNECTIONS - 5, "{closed} closed");
 }
 
@@ -91,25 +101,25 @@ async fn of_a_server() {
         while ws.recv().await?.is_some() {}
         Ok::<_, sockeye::Error>(())
     }));
-    let of_server = budget.clone();
-    tokio::task::spawn_blocking(move || attack(address, &of_server)).await.unwrap();
+    let attack_budget = budget.clone();
+    tokio::task::spawn_blocking(move || attack(address, &attack_budget)).await.unwrap();
     serving.abort();
 }
 
-struct Nothing;
+struct IgnoreMessages;
 
-impl push::Handler for Nothing {
+impl push::Handler for IgnoreMessages {
     fn message(&mut self, _: &mut push::Connection, _: sockeye::MessageRef<'_>) {}
 }
 
 fn of_a_handler_server(backend: Backend) {
     let budget = MemoryBudget::new(BUDGET);
-    let server = push::Server::new(|| Nothing).workers(2).options(options(&budget));
+    let server = push::Server::new(|| IgnoreMessages).workers(2).options(options(&budget));
     let listening = server.backend(backend).listen("127.0.0.1:0").unwrap();
-    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+    let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
     let serving = thread::spawn(move || listening.run_until_stopped());
     attack(address, &budget);
-    stopper.stop();
+    server_handle.stop();
     serving.join().unwrap().unwrap();
     assert_eq!(budget.held(), 0);
 }

@@ -157,10 +157,10 @@ fn of_a_handler_server(backend: Backend) {
     let budget = MemoryBudget::new(BUDGET);
     let server = push::Server::new(|| Answer).workers(2).options(options(&budget));
     let listening = server.backend(backend).listen("127.0.0.1:0").unwrap();
-    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+    let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
     let serving = thread::spawn(move || listening.run_until_stopped());
     attack(address, &budget);
-    stopper.stop();
+    server_handle.stop();
     serving.join().unwrap().unwrap();
 }
 

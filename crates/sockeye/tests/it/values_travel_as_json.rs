@@ -1,5 +1,5 @@
-//! Values are sent and received as JSON messages, on whole and split connections and by clients that
-//! reconnect; a message that does not fit leaves the connection open.
+//! Values are sent and received as JSON messages, on whole and split connections and by clients
+//! that reconnect; a message that does not fit leaves the connection open.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -56,7 +56,7 @@ async fn by_a_client_that_reconnects() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_and_the_connection_goes_on() {
+async fn a_value_that_does_not_fit_is_refused_and_the_connection_continues() {
     let mut ws = served().await;
     let unfit = HashMap::from([((1, 2), 3)]);
     assert!(matches!(ws.send_json(&unfit).await, Err(JsonError::Json(_))), "a key is no string");

@@ -27,7 +27,7 @@ fn both_ends_count_the_status() {
 }
 
 #[test]
-fn a_client_that_asks_for_nothing_is_told_nothing() {
+fn an_incomplete_request_is_counted_without_a_status() {
     let metrics = record_async(async {
         let (mut near, far) = tokio::io::duplex(1 << 20);
         near.write_all(b"GET / HT").await.unwrap();

@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
 use sockeye::CloseCode;
-use sockeye::push::{Answer, Callbacks, Sent, Server};
+use sockeye::push::{Answer, Callbacks, SendOutcome, Server};
 use sockeye::upgrade::{Refusal, Request};
 
 use crate::ledger::record;
@@ -21,12 +21,12 @@ fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
     let handler = Callbacks::new().on_upgrade(refuse).on_message(|connection, message| {
         match message.as_bytes() {
             b"twice" => {
-                assert_eq!(connection.send("taken"), Sent::Taken);
-                assert_eq!(connection.send("dropped"), Sent::Full);
+                assert_eq!(connection.send("taken"), SendOutcome::Taken);
+                assert_eq!(connection.send("dropped"), SendOutcome::Full);
             }
             // The peer reads neither before the handler returns, and the transport takes only a part of the first.
             b"to all" => {
-                assert_eq!(connection.send_shared("x".repeat(LONG)), Sent::Taken);
+                assert_eq!(connection.send_shared("x".repeat(LONG)), SendOutcome::Taken);
                 connection.broadcast("dropped").unwrap();
             }
             b"to all in peace" => connection.broadcast("broadcast").unwrap(),
@@ -36,10 +36,10 @@ fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
     let server = Server::new(move || handler.clone()).workers(1).max_unwritten(1);
     record(move || {
         let listening = server.listen("127.0.0.1:0").unwrap();
-        let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+        let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
         let running = thread::spawn(move || listening.run_until_stopped());
         work(address);
-        stopper.stop();
+        server_handle.stop();
         let drained = running.join().unwrap().unwrap();
         assert_eq!((drained.closed, drained.dropped), (0, 0));
     })

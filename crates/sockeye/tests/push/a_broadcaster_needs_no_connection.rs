@@ -12,7 +12,7 @@ fn a_broadcaster_needs_no_connection() {
     let (make, log) = record(|_: &mut Connection, _: &Seen| {});
     let server = Server::new(make).workers(2).backend(serving::backend());
     let listening = server.listen("127.0.0.1:0").unwrap();
-    let (address, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+    let (address, server_handle) = (listening.local_addr().unwrap(), listening.handle());
     let everybody = listening.broadcaster();
     everybody.broadcast("nobody hears this").unwrap();
     let thread = std::thread::spawn(move || listening.run());
@@ -27,7 +27,7 @@ fn a_broadcaster_needs_no_connection() {
             peer.finish();
         }
     }
-    stopper.stop();
+    server_handle.stop();
     thread.join().unwrap().unwrap();
     assert!(matches!(everybody.broadcast("anyone?"), Err(HandleError::Stopped)));
 }

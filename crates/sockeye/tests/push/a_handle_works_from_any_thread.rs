@@ -231,7 +231,7 @@ fn a_peer_is_got_rid_of_however_much_waits_for_its_worker() {
 }
 
 #[test]
-fn a_handle_tells_that_its_connection_is_over() {
+fn a_handle_reports_that_its_connection_has_ended() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(2));
     let mut closed = Peer::connect(running.address);
@@ -251,7 +251,7 @@ fn a_handle_tells_that_its_connection_is_over() {
 }
 
 #[test]
-fn what_is_sent_to_a_connection_that_is_over_is_refused_with_its_end() {
+fn commands_to_an_ended_connection_are_refused_with_its_end() {
     let (make, log, handles) = record_handles();
     let running = Running::start(Server::new(make).workers(1));
     let mut peer = Peer::connect(running.address);

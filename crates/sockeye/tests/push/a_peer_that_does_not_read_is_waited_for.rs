@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use sockeye::push::{Connection, Sent, Server};
+use sockeye::push::{Connection, SendOutcome, Server};
 
 use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Failure, Seen, record};
@@ -36,8 +36,8 @@ fn flood(connection: &mut Connection) -> usize {
             connection.send_shared(payload)
         };
         match result {
-            Sent::Taken => sent += 1,
-            Sent::Full => return sent,
+            SendOutcome::Taken => sent += 1,
+            SendOutcome::Full => return sent,
             other => panic!("it is open: {other:?}"),
         }
         assert!(connection.unwritten() < MAX_UNWRITTEN + LENGTH + 10);

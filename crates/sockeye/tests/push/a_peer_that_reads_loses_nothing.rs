@@ -2,7 +2,7 @@
 //! however small the bound.
 
 use sockeye::Prepared;
-use sockeye::push::{Connection, Sent, Server};
+use sockeye::push::{Connection, SendOutcome, Server};
 use sockeye::upgrade::Options;
 use sockeye::{Client, Deflate, WebSocket};
 
@@ -48,7 +48,7 @@ fn number_answers(connection: &mut Connection, seen: &Seen) {
             let number = *next;
             *next += 1;
             let payload = answer(number);
-            assert_eq!(connection.send(payload.as_slice()), Sent::Taken, "at {number}");
+            assert_eq!(connection.send(payload.as_slice()), SendOutcome::Taken, "at {number}");
         }
         _ => {}
     }
@@ -90,7 +90,7 @@ fn that_sent_its_questions_right_after_the_request() {
 fn is_heard_even_where_nothing_may_be_unwritten() {
     let (make, log) = record(|connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
-            assert_eq!(connection.send("dropped"), Sent::Full);
+            assert_eq!(connection.send("dropped"), SendOutcome::Full);
         }
     });
     let running = Running::start(Server::new(make).workers(1).max_unwritten(0));

@@ -62,11 +62,11 @@ fn a_peer_that_does_not_answer_is_dropped_when_the_time_to_stop_is_over() {
 #[test]
 fn a_server_may_be_stopped_twice_and_before_it_runs() {
     let listening = Server::new(Callbacks::new).listen("127.0.0.1:0").unwrap();
-    let stopper = listening.stopper();
-    stopper.stop();
-    stopper.clone().stop();
+    let server_handle = listening.handle();
+    server_handle.stop();
+    server_handle.clone().stop();
     listening.run().unwrap();
-    stopper.stop();
+    server_handle.stop();
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn a_peer_that_answers_pings_stays() {
 }
 
 #[test]
-fn a_handshake_that_is_never_finished_ends_and_no_callback_tells() {
+fn an_unfinished_handshake_times_out_without_a_callback() {
     let (make, log) = record(|_: &mut Connection, _: &Seen| {});
     let options = Options::new().handshake_timeout(SOON);
     let running = Running::start(Server::new(make).workers(1).options(options));

@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::channel;
 
-use sockeye::push::{Connection, Handle, Sent, Server};
+use sockeye::push::{Connection, Handle, SendOutcome, Server};
 use sockeye::{CloseCode, CloseFrame, Error};
 
 use crate::peer::{Peer, TEST_TIMEOUT};
@@ -26,12 +26,12 @@ fn last_frames(
         Seen::Open(_) => give.send(connection.handle()).unwrap(),
         Seen::Message(_) => {
             connection.abort();
-            assert_eq!(connection.send("aborted"), Sent::Closed);
+            assert_eq!(connection.send("aborted"), SendOutcome::Closed);
             assert!(matches!(connection.ping(b"aborted"), Err(Error::Closed(None))));
         }
         Seen::Error(_) | Seen::Close(_) => {
-            assert_eq!(connection.send("too late"), Sent::Closed);
-            assert_eq!(connection.send_shared("too late"), Sent::Closed);
+            assert_eq!(connection.send("too late"), SendOutcome::Closed);
+            assert_eq!(connection.send_shared("too late"), SendOutcome::Closed);
             assert!(!connection.is_open());
             let ping = connection.ping(b"too late").unwrap_err();
             let close = connection.close(CloseCode::NORMAL_CLOSURE, "too late").unwrap_err();
@@ -59,7 +59,7 @@ fn an_abort_by_a_handle_sends_nothing() {
 }
 
 #[test]
-fn what_was_queued_before_an_abort_is_dropped_with_it() {
+fn a_message_sent_after_an_abort_is_dropped() {
     let frames = last_frames(
         |_, handle| {
             handle.post("so that what follows is taken at once").unwrap();
@@ -135,7 +135,7 @@ fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritte
     let (report, results) = channel();
     let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
         if let Seen::Message(_) = seen {
-            assert_eq!(connection.send_shared(vec![0; 100_000]), Sent::Taken);
+            assert_eq!(connection.send_shared(vec![0; 100_000]), SendOutcome::Taken);
             let full = connection.send("more");
             connection.close(1013, "").unwrap();
             report.send([full, connection.send("more")]).unwrap();
@@ -144,7 +144,10 @@ fn a_message_after_the_close_frame_is_refused_as_closed_however_much_is_unwritte
     let running = Running::start(Server::new(make).workers(1).max_unwritten(100_000));
     let mut peer = Peer::connect(running.address);
     peer.text("go");
-    assert_eq!(results.recv_timeout(TEST_TIMEOUT).unwrap(), [Sent::Full, Sent::Closed]);
+    assert_eq!(
+        results.recv_timeout(TEST_TIMEOUT).unwrap(),
+        [SendOutcome::Full, SendOutcome::Closed]
+    );
     peer.drain();
     running.stop();
 }

@@ -136,7 +136,7 @@ impl Peer {
         }
     }
 
-    /// Reads until the stream ends, in whatever way.
+    /// Reads until the stream ends, by an end of file or an error.
     pub(crate) fn drain(&mut self) {
         let mut sink = [0; 16 * 1024];
         loop {

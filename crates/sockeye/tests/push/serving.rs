@@ -4,13 +4,13 @@ use std::env;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use sockeye::push::{Backend, Handler, Server, Stopper};
+use sockeye::push::{Backend, Handler, Server, ServerHandle};
 use sockeye::{Drained, Result};
 
 /// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    stopper: Stopper,
+    server_handle: ServerHandle,
     thread: JoinHandle<Result<Drained>>,
 }
 
@@ -22,8 +22,12 @@ impl Running {
     {
         let listening = server.backend(backend()).listen("127.0.0.1:0").unwrap();
         let address = listening.local_addr().unwrap();
-        let stopper = listening.stopper();
-        Self { address, stopper, thread: thread::spawn(move || listening.run_until_stopped()) }
+        let server_handle = listening.handle();
+        Self {
+            address,
+            server_handle,
+            thread: thread::spawn(move || listening.run_until_stopped()),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -32,12 +36,12 @@ impl Running {
 
     /// Starts to stop the server.
     pub(crate) fn tell_to_stop(&self) {
-        self.stopper.stop();
+        self.server_handle.stop();
     }
 
     /// Stops the server, and waits until it has stopped.
     pub(crate) fn stop(self) -> Drained {
-        self.stopper.stop();
+        self.server_handle.stop();
         self.join().unwrap().unwrap()
     }
 

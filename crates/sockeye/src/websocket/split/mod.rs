@@ -31,10 +31,10 @@
 //! Reads never wait for writes, nor writes for reads, and no lock is held during a wait. The writer
 //! task compresses messages, so that no other task waits for compression.
 
-mod control_channel;
 mod options;
 mod outbox;
 mod queue;
+mod receiver_transport;
 mod sender;
 mod stream;
 #[cfg(test)]
@@ -63,8 +63,8 @@ use crate::close_payload::ClosePayload;
 use crate::driver::Driver;
 use crate::error::Result;
 use crate::transport::{SplitReadHalf, Transport};
-use control_channel::ControlChannel;
 use outbox::Outbox;
+use receiver_transport::ReceiverTransport;
 use writer::{OutboxWriter, WriterTask};
 
 impl WebSocket {
@@ -90,16 +90,16 @@ impl WebSocket {
             match parts.transport {
                 Transport::Tcp(stream) => {
                     let (read, write) = stream.into_split();
-                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), None)
+                    (Box::new(ReceiverTransport::new(read, outbox.clone())), Box::new(write), None)
                 }
                 Transport::Boxed { io, pings, .. } => {
                     let (read, write) = tokio::io::split(io);
-                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), pings)
+                    (Box::new(ReceiverTransport::new(read, outbox.clone())), Box::new(write), pings)
                 }
                 // The transport was taken away: nothing can be read or written.
                 gone => {
                     let (read, write) = tokio::io::split(gone);
-                    (Box::new(ControlChannel::new(read, outbox.clone())), Box::new(write), None)
+                    (Box::new(ReceiverTransport::new(read, outbox.clone())), Box::new(write), None)
                 }
             };
         self.driver.set_transport(Transport::Split { half, peer, pings });

@@ -39,6 +39,8 @@ use super::{Dropped, SendQueue};
 use crate::close_payload::ClosePayload;
 use crate::error::{Error, Result};
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Notify, Semaphore};
+#[cfg(test)]
+pub(super) use state::MAX_BATCH;
 use state::{Milestone, OutboxState};
 
 /// The state shared by the halves of a connection and its writer.

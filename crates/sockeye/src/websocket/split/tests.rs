@@ -1,5 +1,5 @@
-//! Both halves over an in-memory transport that holds little, so that writes wait as soon as the
-//! peer does not read.
+//! Tests both halves over an in-memory transport with a small buffer, so that writes wait once the
+//! peer stops reading.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ mod overflow;
 mod pings;
 mod positions;
 
+use super::outbox::MAX_BATCH;
 use super::{Dropped, Receiver, SendQueue, Sender, TrySendError, WhenFull};
 use crate::transport::Transport;
 use crate::websocket::{NegotiatedHeaders, WebSocket};
@@ -30,21 +31,23 @@ fn server(stream: DuplexStream) -> WebSocket {
     websocket(stream, Connection::server(&Config::new()))
 }
 
-/// Returns a client, and a server whose transport holds `buffer` bytes in each direction.
+/// Returns a client and a server, connected by a transport that buffers `buffer` bytes in each
+/// direction.
 fn pair(buffer: usize) -> (WebSocket, WebSocket) {
     let (a, b) = duplex(buffer);
     (websocket(a, Connection::client(&Config::new(), || [1, 2, 3, 4])), server(b))
 }
 
 /// Returns the server's halves, and the bare transport of a peer.
-fn with_bare_peer(queue: SendQueue) -> (Sender, Receiver, DuplexStream) {
+fn server_with_bare_peer(queue: SendQueue) -> (Sender, Receiver, DuplexStream) {
     let (peer, stream) = duplex(64);
     let (sender, receiver) = server(stream).split_with(queue);
     (sender, receiver, peer)
 }
 
-/// Returns a queue with capacity for so many messages of 36 bytes, which count 100 each.
-fn capacity_for(messages: u32, when_full: WhenFull) -> SendQueue {
+/// Returns a queue with capacity for this many messages of 36 bytes; each counts its length plus 64
+/// bytes.
+fn queue_for(messages: u32, when_full: WhenFull) -> SendQueue {
     SendQueue::new().capacity(messages * 100).when_full(when_full)
 }
 
@@ -75,7 +78,7 @@ fn is_closing(result: &Result<()>) -> bool {
 }
 
 #[tokio::test]
-async fn messages_of_many_senders_arrive_whole_and_each_ones_in_order() {
+async fn messages_of_many_senders_arrive_whole_and_in_order_per_sender() {
     let (client, mut server) = pair(1000);
     let (sender, mut receiver) = client.split_with(SendQueue::new().capacity(2000));
     let senders: Vec<_> = (0..8u32)
@@ -118,10 +121,10 @@ async fn reads_go_on_while_writes_wait_for_the_peer() {
     for number in 0..100 {
         sender.send(numbered(number)).await.unwrap();
     }
-    // The client reads nothing, and its message is received all the same.
+    // The client reads nothing, and its message is message all the same.
     client.feed("are you there").await.unwrap();
-    let heard = tokio::join!(client.flush(), receiver.recv());
-    assert_eq!(heard.1.unwrap(), Some("are you there".into()));
+    let (_, message) = tokio::join!(client.flush(), receiver.recv());
+    assert_eq!(message.unwrap(), Some("are you there".into()));
     assert!(sender.queued() > 0);
     sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     let (arrived, closed) = tokio::join!(numbers(&mut client), receiver.recv());
@@ -130,8 +133,8 @@ async fn reads_go_on_while_writes_wait_for_the_peer() {
 }
 
 #[tokio::test]
-async fn a_full_queue_makes_senders_wait_and_gives_the_message_back_to_those_that_do_not() {
-    let (sender, _receiver, mut peer) = with_bare_peer(capacity_for(4, WhenFull::Wait));
+async fn on_a_full_queue_send_waits_and_try_send_returns_the_message() {
+    let (sender, _receiver, mut peer) = server_with_bare_peer(queue_for(4, WhenFull::Wait));
     for number in 0..4 {
         sender.try_send(numbered(number)).unwrap();
     }
@@ -150,17 +153,17 @@ async fn a_full_queue_makes_senders_wait_and_gives_the_message_back_to_those_tha
 }
 
 #[tokio::test]
-async fn a_send_that_is_given_up_while_it_waits_was_not_taken() {
+async fn a_send_cancelled_while_it_waits_queues_nothing() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(capacity_for(2, WhenFull::Wait));
-    let (mut arrived, mut given_up) = (Vec::new(), 0);
-    for sent in 0..200u32 {
+    let (sender, mut receiver) = server.split_with(queue_for(2, WhenFull::Wait));
+    let (mut arrived, mut cancelled) = (Vec::new(), 0);
+    for number in 0..200u32 {
         loop {
-            // Dropped at its first wait, if there is one.
+            // The send is dropped at its first wait, if there is one.
             tokio::select! {
                 biased;
-                taken = sender.send(numbered(sent)) => break taken.unwrap(),
-                () = std::future::ready(()) => given_up += 1,
+                sent = sender.send(numbered(number)) => break sent.unwrap(),
+                () = std::future::ready(()) => cancelled += 1,
             }
             arrived.push(client.recv().await.unwrap().unwrap().to_string().trim().parse().unwrap());
         }
@@ -170,14 +173,14 @@ async fn a_send_that_is_given_up_while_it_waits_was_not_taken() {
     assert_eq!(closed.unwrap(), None);
     arrived.extend(rest);
     assert_eq!(arrived, (0..200).collect::<Vec<u32>>(), "none lost, none doubled");
-    assert!(given_up > 100, "{given_up}");
+    assert!(cancelled > 100, "{cancelled}");
     assert_eq!(sender.sent(), 200);
 }
 
 #[tokio::test]
-async fn the_newest_is_dropped_where_that_is_asked_for() {
+async fn drop_newest_drops_new_messages() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(capacity_for(3, WhenFull::DropNewest));
+    let (sender, mut receiver) = server.split_with(queue_for(3, WhenFull::DropNewest));
     for number in 0..10 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -188,22 +191,22 @@ async fn the_newest_is_dropped_where_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn the_oldest_are_dropped_where_that_is_asked_for() {
+async fn drop_oldest_drops_the_oldest_queued_messages() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(capacity_for(3, WhenFull::DropOldest));
+    let (sender, mut receiver) = server.split_with(queue_for(3, WhenFull::DropOldest));
     for number in 0..10 {
         sender.send(numbered(number)).await.unwrap();
     }
     assert_eq!(sender.dropped(), Dropped { oldest: 7, ..Dropped::default() });
     sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     let (arrived, _) = tokio::join!(numbers(&mut client), receiver.recv());
-    // The transport was full while the first two were written.
+    // The first two messages are being written: they keep their capacity and cannot be dropped.
     assert_eq!(arrived, [0, 1, 9]);
 }
 
 #[tokio::test]
-async fn the_newest_is_dropped_when_nothing_older_waits() {
-    let (sender, _receiver, _peer) = with_bare_peer(capacity_for(1, WhenFull::DropOldest));
+async fn drop_oldest_drops_the_new_message_if_none_is_queued() {
+    let (sender, _receiver, _peer) = server_with_bare_peer(queue_for(1, WhenFull::DropOldest));
     sender.send(vec![0; 1000]).await.unwrap();
     let_the_writer_fill_the_transport(&sender).await;
     assert_eq!(sender.queued(), 0, "it is being written");
@@ -212,7 +215,7 @@ async fn the_newest_is_dropped_when_nothing_older_waits() {
 }
 
 #[tokio::test]
-async fn the_latest_of_a_key_replaces_what_waits() {
+async fn send_latest_replaces_the_queued_message_of_the_same_key() {
     let (mut client, server) = pair(64);
     let (sender, mut receiver) = server.split();
     for number in 0..10 {
@@ -226,8 +229,8 @@ async fn the_latest_of_a_key_replaces_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_keep_up_is_disconnected_where_that_is_asked_for() {
-    let (sender, mut receiver, _peer) = with_bare_peer(capacity_for(3, WhenFull::Disconnect));
+async fn disconnect_closes_the_connection_of_a_slow_peer() {
+    let (sender, mut receiver, _peer) = server_with_bare_peer(queue_for(3, WhenFull::Disconnect));
     for number in 0..3 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -242,7 +245,7 @@ async fn a_peer_that_does_not_keep_up_is_disconnected_where_that_is_asked_for() 
 #[tokio::test]
 async fn a_peer_that_reads_again_sees_1013() {
     let (mut client, server) = pair(64);
-    let (sender, mut receiver) = server.split_with(capacity_for(2, WhenFull::Disconnect));
+    let (sender, mut receiver) = server.split_with(queue_for(2, WhenFull::Disconnect));
     for number in 0..2 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -254,8 +257,8 @@ async fn a_peer_that_reads_again_sees_1013() {
 }
 
 #[tokio::test]
-async fn a_pong_passes_messages_that_wait() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn a_pong_overtakes_queued_messages() {
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     for _ in 0..100 {
         sender.send(vec![7; 10_000]).await.unwrap();
     }
@@ -268,15 +271,16 @@ async fn a_pong_passes_messages_that_wait() {
         assert!(peer.read_buf(&mut read).await.unwrap() > 0);
         pong_after = read.windows(4).position(|four| four == [0x8a, 2, b'h', b'i']);
     }
-    // Only the output that the writer had taken by then comes first.
-    assert!(pong_after.unwrap() < 2 * 64 * 1024, "{pong_after:?}");
+    // Only the output that the writer had taken by then comes first: at most a batch, and the
+    // message that exceeds its limit.
+    assert!(pong_after.unwrap() < 2 * MAX_BATCH, "{pong_after:?}");
     drop(peer);
     assert!(receiving.await.unwrap().is_err());
     assert!(sender.dropped().unsent > 80);
 }
 
 #[tokio::test]
-async fn nothing_follows_the_close_frame_whoever_sends_it_first() {
+async fn nothing_follows_the_local_close_frame() {
     let (mut client, server) = pair(1 << 16);
     let (sender, mut receiver) = server.split();
     sender.send("before").await.unwrap();
@@ -299,8 +303,8 @@ async fn nothing_follows_the_close_frame_whoever_sends_it_first() {
 }
 
 #[tokio::test]
-async fn the_peers_close_is_answered_once_and_what_waits_is_counted() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn the_peers_close_is_answered_once_and_queued_messages_are_counted_as_unsent() {
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     for number in 0..2000 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -320,7 +324,7 @@ async fn the_peers_close_is_answered_once_and_what_waits_is_counted() {
 
 #[tokio::test]
 async fn a_broken_rule_closes_both_halves() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     // Not masked.
     peer.write_all(&[0x81, 0]).await.unwrap();
     let (error, read) = tokio::join!(receiver.recv(), async {
@@ -352,7 +356,7 @@ async fn the_receiver_goes_on_without_senders() {
 }
 
 #[tokio::test]
-async fn a_dropped_receiver_closes_after_what_was_taken() {
+async fn a_dropped_receiver_closes_after_the_queued_messages() {
     let (mut client, server) = pair(64);
     let (sender, receiver) = server.split();
     for number in 0..50 {
@@ -365,8 +369,8 @@ async fn a_dropped_receiver_closes_after_what_was_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_receiver_waits_for_a_peer_that_reads_nothing_no_longer_than_the_write_timeout() {
-    let (sender, receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn a_dropped_receiver_waits_for_a_stalled_peer_until_the_write_timeout() {
+    let (sender, receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     for number in 0..1000 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -378,12 +382,13 @@ async fn a_dropped_receiver_waits_for_a_peer_that_reads_nothing_no_longer_than_t
     peer.read_to_end(&mut read).await.unwrap();
     assert!(read.len() <= 64);
     assert_eq!(sender.dropped().unsent, 1000);
-    assert_eq!(started.elapsed().as_secs(), 30);
+    let write_timeout = Config::new().write_timeout.unwrap();
+    assert_eq!(started.elapsed().as_secs(), write_timeout.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_answers_a_close_is_given_up() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn a_peer_that_never_answers_a_close_is_disconnected_at_the_close_timeout() {
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     let receiving = tokio::spawn(async move { receiver.recv().await });
     tokio::task::yield_now().await;
     sender.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
@@ -396,7 +401,7 @@ async fn a_peer_that_never_answers_a_close_is_given_up() {
 
 #[tokio::test]
 async fn a_transport_that_fails_ends_the_senders() {
-    let (sender, mut receiver, peer) = with_bare_peer(capacity_for(3, WhenFull::Wait));
+    let (sender, mut receiver, peer) = server_with_bare_peer(queue_for(3, WhenFull::Wait));
     drop(peer);
     assert!(matches!(receiver.recv().await, Err(Error::Disconnected)));
     let ended = async { while sender.send(numbered(0)).await.is_ok() {} };
@@ -404,7 +409,7 @@ async fn a_transport_that_fails_ends_the_senders() {
 }
 
 #[tokio::test]
-async fn what_was_fed_before_the_split_goes_first() {
+async fn messages_fed_before_the_split_are_sent_first() {
     let (mut client, mut server) = pair(1 << 16);
     server.feed("first").await.unwrap();
     let (sender, _receiver) = server.split();

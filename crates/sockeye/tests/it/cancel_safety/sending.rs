@@ -21,7 +21,7 @@ const STEP: usize = 200;
 const LONG_STEP: usize = 4000;
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_is_written_by_the_next_call() {
+async fn messages_of_cancelled_calls_are_written_by_the_next_call() {
     at_every_poll(async |canceller| {
         let (mut ws, client) = server(STEP).await;
         let client = peer(client, Vec::new());

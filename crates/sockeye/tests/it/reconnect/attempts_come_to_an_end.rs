@@ -56,7 +56,7 @@ async fn a_server_that_hangs_up_at_once_is_not_tried_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_will_not_go_away_is_not_tried_again() {
+async fn a_permanent_error_is_not_retried() {
     let mut client = scripted([Step::Answer(UNAUTHORIZED)]);
     let error = end(&mut client).await;
     let ConnectError::Handshake(HandshakeError::Status { status, .. }) = &error else {

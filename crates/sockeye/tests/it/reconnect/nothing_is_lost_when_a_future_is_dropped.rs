@@ -7,13 +7,14 @@ use tokio::time::{sleep, timeout};
 
 use super::script::{Step, describe, scripted, serve};
 
-const TICK: Duration = Duration::from_millis(3);
+/// Time after which a call is cancelled. Shorter than every delay in the scripts.
+const CANCEL_AFTER: Duration = Duration::from_millis(3);
 
-/// Returns the next event, although every wait for it is cancelled after three milliseconds and
-/// repeated.
+/// Returns the next event. Cancels and repeats each call of `next` that takes longer than
+/// [`CANCEL_AFTER`].
 async fn next_with_cancellations(client: &mut Reconnecting) -> String {
     loop {
-        if let Ok(event) = timeout(TICK, client.next()).await {
+        if let Ok(event) = timeout(CANCEL_AFTER, client.next()).await {
             return describe(event);
         }
     }
@@ -31,7 +32,7 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
     };
     let mut client = scripted([slow("one"), Step::Refuse, slow("two")]).before_attempt(
         |_, headers| async move {
-            // Longer than any wait in this test.
+            // Longer than CANCEL_AFTER: many calls of `next` are cancelled while this hook runs.
             sleep(Duration::from_millis(100)).await;
             Ok(headers)
         },
@@ -56,7 +57,7 @@ async fn nothing_is_lost_when_a_wait_for_an_event_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_whose_send_was_dropped_before_a_connection_was_not_taken() {
+async fn a_send_dropped_before_the_connection_opens_sends_nothing() {
     let (log, mut received) = unbounded_channel::<Message>();
     let mut client = scripted([
         Step::Refuse,
@@ -70,15 +71,15 @@ async fn a_message_whose_send_was_dropped_before_a_connection_was_not_taken() {
         sleep(Duration::from_millis(100)).await;
         Ok(headers)
     });
-    timeout(TICK, client.send("dropped")).await.unwrap_err();
-    while timeout(TICK, client.send("kept")).await.is_err() {}
+    timeout(CANCEL_AFTER, client.send("dropped")).await.unwrap_err();
+    while timeout(CANCEL_AFTER, client.send("kept")).await.is_err() {}
     client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     assert_eq!(received.recv().await, Some("kept".into()));
     assert_eq!(received.recv().await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_that_was_dropped_is_finished_and_nothing_follows() {
+async fn next_finishes_a_dropped_close_and_reports_no_event_after_it() {
     let mut client = scripted([serve(|mut ws| async move {
         sleep(Duration::from_millis(50)).await;
         assert_eq!(ws.recv().await.unwrap(), None);
@@ -86,7 +87,7 @@ async fn a_close_that_was_dropped_is_finished_and_nothing_follows() {
     assert_eq!(next_with_cancellations(&mut client).await, "scheduled 1");
     assert_eq!(next_with_cancellations(&mut client).await, "connected");
     let closing = client.close(CloseCode::GOING_AWAY, "");
-    timeout(TICK, closing).await.unwrap_err();
+    timeout(CANCEL_AFTER, closing).await.unwrap_err();
     assert_eq!(next_with_cancellations(&mut client).await, "closed: 1001 (Going Away)");
     assert_eq!(next_with_cancellations(&mut client).await, "over");
 }

@@ -1,4 +1,4 @@
-//! Both sides of a scripted proxy: an echo server, and the relay of the tunnel.
+//! Parts of proxy tests: a scripted listener, an echo server, and a relay between client and host.
 
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -11,7 +11,7 @@ use sockeye::upgrade::Upgrader;
 use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Listens, and handles each connection by the script.
+/// Listens on a free local port, runs `script` for each connection, and returns the address.
 pub(crate) async fn listen<F>(script: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -50,7 +50,7 @@ pub(crate) async fn relay(mut client: TcpStream, host: SocketAddr) {
     let _ = copy_bidirectional(&mut client, &mut host).await;
 }
 
-/// Reads a head a byte at a time, so that nothing behind it is consumed.
+/// Reads a head a byte at a time, so that no byte after the head is consumed.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -60,7 +60,7 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// Waits until the client has disconnected.
-pub(crate) async fn wait_for_end(mut stream: TcpStream) {
+pub(crate) async fn wait_for_disconnect(mut stream: TcpStream) {
     while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
 }
 

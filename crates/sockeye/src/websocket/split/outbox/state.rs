@@ -24,7 +24,7 @@ use crate::metrics::Reason;
 
 /// Approximate maximum size of the messages that the writer takes from the queue, in bytes, before
 /// it checks for control frames again.
-const MAX_BATCH: usize = 64 * 1024;
+pub(in super::super) const MAX_BATCH: usize = 64 * 1024;
 
 /// The messages, control frames and pings that wait for the writer.
 ///

@@ -7,8 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_abort_drops_what_is_queued() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn an_abort_drops_the_queued_messages() {
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     for number in 0..10 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -31,7 +31,7 @@ async fn an_abort_drops_what_is_queued() {
 
 #[tokio::test(start_paused = true)]
 async fn an_abort_ends_every_wait() {
-    let (sender, mut receiver, _peer) = with_bare_peer(capacity_for(2, WhenFull::Wait));
+    let (sender, mut receiver, _peer) = server_with_bare_peer(queue_for(2, WhenFull::Wait));
     for number in 0..2 {
         sender.send(numbered(number)).await.unwrap();
     }

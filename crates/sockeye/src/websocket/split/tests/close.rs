@@ -15,7 +15,7 @@ async fn read_slowly(peer: &mut DuplexStream) -> (Vec<u8>, Instant) {
     }
 }
 
-/// Returns the same as [`with_bare_peer`], without pings between the messages.
+/// Returns the same as [`server_with_bare_peer`], without pings between the messages.
 fn with_silent_peer() -> (Sender, Receiver, DuplexStream) {
     let (peer, stream) = duplex(64);
     let config = Config::new().ping_after(None);
@@ -25,7 +25,7 @@ fn with_silent_peer() -> (Sender, Receiver, DuplexStream) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_does_not_cut_what_was_queued_before_it() {
+async fn close_follows_the_messages_queued_before_it() {
     let (sender, mut receiver, mut peer) = with_silent_peer();
     for number in 0..70 {
         sender.send(numbered(number)).await.unwrap();
@@ -44,8 +44,8 @@ async fn close_does_not_cut_what_was_queued_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_receiver_does_not_cut_what_was_queued_before() {
-    let (sender, receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn a_dropped_receiver_closes_after_the_queued_messages_though_the_peer_reads_slowly() {
+    let (sender, receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     for number in 0..70 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -56,8 +56,8 @@ async fn a_dropped_receiver_does_not_cut_what_was_queued_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_frame_that_cannot_be_written_is_given_up() {
-    let (sender, mut receiver, _peer) = with_bare_peer(SendQueue::new());
+async fn a_close_frame_that_cannot_be_written_times_out() {
+    let (sender, mut receiver, _peer) = server_with_bare_peer(SendQueue::new());
     for number in 0..100 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -69,7 +69,7 @@ async fn a_close_frame_that_cannot_be_written_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_a_close_frame_that_cannot_be_written_is_an_error() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     sender.send(vec![0; 1000]).await.unwrap();
     let_the_writer_fill_the_transport(&sender).await;
     peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
@@ -78,8 +78,8 @@ async fn an_answer_to_a_close_frame_that_cannot_be_written_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_a_close_frame_follows_what_is_being_written() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn the_answer_to_a_close_frame_follows_the_message_being_written() {
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     sender.send(vec![0; 1000]).await.unwrap();
     let_the_writer_fill_the_transport(&sender).await;
     peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
@@ -90,7 +90,7 @@ async fn the_answer_to_a_close_frame_follows_what_is_being_written() {
 
 #[tokio::test(start_paused = true)]
 async fn pings_are_answered_while_the_queue_is_written_before_a_close() {
-    let (sender, mut receiver, mut peer) = with_bare_peer(capacity_for(40, WhenFull::Wait));
+    let (sender, mut receiver, mut peer) = server_with_bare_peer(queue_for(40, WhenFull::Wait));
     for number in 0..40 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -104,7 +104,7 @@ async fn pings_are_answered_while_the_queue_is_written_before_a_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_when_follows_what_was_queued() {
+async fn close_when_follows_the_queued_messages() {
     let (mut client, mut server) = pair(64);
     server.close_when(std::future::ready(()), 4001);
     let (sender, mut receiver) = server.split();
@@ -118,7 +118,7 @@ async fn close_when_follows_what_was_queued() {
 }
 
 #[tokio::test]
-async fn a_dropped_receiver_reads_what_the_peer_still_sends() {
+async fn a_dropped_receiver_still_reads_from_the_peer() {
     let (mut client, server) = pair(64);
     let (sender, receiver) = server.split();
     for number in 0..50 {

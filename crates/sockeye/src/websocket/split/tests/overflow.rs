@@ -49,7 +49,7 @@ async fn echoes_all(when_full: WhenFull, count: usize, length: usize) {
 }
 
 #[tokio::test]
-async fn a_peer_that_reads_loses_nothing_whatever_the_policy() {
+async fn a_peer_that_reads_loses_nothing_under_any_policy() {
     for when_full in DROPPING {
         timeout(Duration::from_secs(120), echoes_all(when_full, 100, 4096)).await.unwrap();
         timeout(Duration::from_secs(120), echoes_all(when_full, 300, 1000)).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_peer_that_reads_loses_nothing_with_threads() {
 async fn a_peer_that_reads_loses_nothing_over_a_transport_that_holds_little() {
     for when_full in DROPPING {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(capacity_for(3, when_full));
+        let (sender, mut receiver) = server.split_with(queue_for(3, when_full));
         let reading = tokio::spawn(async move { numbers(&mut client).await });
         for number in 0..1000 {
             sender.send(numbered(number)).await.unwrap();
@@ -79,9 +79,9 @@ async fn a_peer_that_reads_loses_nothing_over_a_transport_that_holds_little() {
 }
 
 #[tokio::test]
-async fn try_send_writes_what_the_transport_takes() {
+async fn try_send_writes_until_the_transport_is_full() {
     let (peer, stream) = duplex(1 << 16);
-    let (sender, _receiver) = server(stream).split_with(capacity_for(4, WhenFull::Wait));
+    let (sender, _receiver) = server(stream).split_with(queue_for(4, WhenFull::Wait));
     // The writer task does not run, as nothing is awaited.
     let mut taken = 0;
     while sender.try_send(numbered(taken)).is_ok() {
@@ -93,8 +93,8 @@ async fn try_send_writes_what_the_transport_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sender_wrote_itself_has_a_write_timeout() {
-    let (sender, mut receiver, _peer) = with_bare_peer(capacity_for(4, WhenFull::Wait));
+async fn a_write_by_the_sender_itself_has_the_write_timeout() {
+    let (sender, mut receiver, _peer) = server_with_bare_peer(queue_for(4, WhenFull::Wait));
     while sender.try_send(numbered(0)).is_ok() {}
     let error = receiver.recv().await.unwrap_err();
     assert!(matches!(error, Error::TimedOut(TimedOut::Writing)), "{error:?}");
@@ -103,7 +103,7 @@ async fn what_a_sender_wrote_itself_has_a_write_timeout() {
 #[tokio::test]
 async fn a_message_that_is_not_finished_does_not_disconnect_the_peer() {
     let (mut client, server) = pair(1 << 16);
-    let (sender, _receiver) = server.split_with(capacity_for(3, WhenFull::Disconnect));
+    let (sender, _receiver) = server.split_with(queue_for(3, WhenFull::Disconnect));
     let mut long = sender.send_stream(sockeye_proto::Kind::Binary).await.unwrap();
     long.write_all(&[0; 10]).await.unwrap();
     long.flush().await.unwrap();
@@ -125,12 +125,12 @@ async fn a_message_that_is_not_finished_does_not_disconnect_the_peer() {
 }
 
 #[tokio::test]
-async fn the_latest_of_a_key_needs_no_capacity_beside_what_it_replaces() {
+async fn the_latest_of_a_key_takes_the_capacity_of_the_message_it_replaces() {
     for when_full in
         [WhenFull::Wait, WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Disconnect]
     {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(capacity_for(4, when_full));
+        let (sender, mut receiver) = server.split_with(queue_for(4, when_full));
         for number in 0..3 {
             sender.send(numbered(number)).await.unwrap();
         }

@@ -27,8 +27,8 @@ async fn receive_all(mut receiver: Receiver) -> Result<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_tells_the_round_trip_and_keeps_what_arrives_meanwhile() {
-    let (sender, receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn a_ping_returns_the_round_trip_time_and_keeps_messages_that_arrive_meanwhile() {
+    let (sender, receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     let receiving = tokio::spawn(receive_all(receiver));
     let ping = tokio::spawn(async move { sender.ping().await });
     let payload = read_ping(&mut peer).await;
@@ -48,7 +48,7 @@ async fn a_ping_tells_the_round_trip_and_keeps_what_arrives_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pong_of_a_later_ping_answers_those_before() {
-    let (sender, receiver, mut peer) = with_bare_peer(SendQueue::new());
+    let (sender, receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     tokio::spawn(receive_all(receiver));
     let (early, late) = (sender.clone(), sender.clone());
     let early = tokio::spawn(async move { early.ping().await });
@@ -66,7 +66,7 @@ async fn the_pong_of_a_later_ping_answers_those_before() {
 
 #[tokio::test(start_paused = true)]
 async fn pings_that_wait_for_the_writer_share_one() {
-    let (sender, receiver, mut peer) = with_bare_peer(SendQueue::new());
+    let (sender, receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     tokio::spawn(receive_all(receiver));
     // The transport holds 64 bytes, so that the writer waits within this message.
     sender.send(vec![7; 1000]).await.unwrap();
@@ -92,7 +92,7 @@ async fn pings_that_wait_for_the_writer_share_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_ends_with_the_connection() {
-    let (sender, receiver, peer) = with_bare_peer(SendQueue::new());
+    let (sender, receiver, peer) = server_with_bare_peer(SendQueue::new());
     tokio::spawn(receive_all(receiver));
     let waiting = sender.clone();
     let ping = tokio::spawn(async move { waiting.ping().await });

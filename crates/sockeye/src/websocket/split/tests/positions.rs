@@ -5,8 +5,8 @@ use futures_util::FutureExt as _;
 use super::*;
 
 #[tokio::test]
-async fn flush_waits_for_what_was_taken_though_messages_are_replaced_meanwhile() {
-    let (sender, _receiver, mut peer) = with_bare_peer(SendQueue::new());
+async fn flush_waits_for_queued_messages_though_others_are_replaced_meanwhile() {
+    let (sender, _receiver, mut peer) = server_with_bare_peer(SendQueue::new());
     sender.send(numbered(0)).await.unwrap();
     sender.send(numbered(1)).await.unwrap();
     let_the_writer_fill_the_transport(&sender).await;
@@ -24,8 +24,8 @@ async fn flush_waits_for_what_was_taken_though_messages_are_replaced_meanwhile()
 }
 
 #[tokio::test]
-async fn flush_waits_for_what_was_taken_though_older_messages_are_dropped_meanwhile() {
-    let (sender, _receiver, mut peer) = with_bare_peer(capacity_for(4, WhenFull::DropOldest));
+async fn flush_waits_for_queued_messages_though_older_ones_are_dropped_meanwhile() {
+    let (sender, _receiver, mut peer) = server_with_bare_peer(queue_for(4, WhenFull::DropOldest));
     for number in 0..4 {
         sender.send(numbered(number)).await.unwrap();
     }
@@ -42,7 +42,7 @@ async fn flush_waits_for_what_was_taken_though_older_messages_are_dropped_meanwh
 }
 
 #[tokio::test]
-async fn flush_tells_of_what_was_written_after_the_connection_is_over() {
+async fn flush_succeeds_after_the_end_if_all_messages_were_written() {
     let (mut client, server) = pair(1 << 16);
     let (sender, mut receiver) = server.split();
     sender.send("written").await.unwrap();
@@ -65,7 +65,7 @@ async fn flush_tells_of_what_was_written_after_the_connection_is_over() {
 async fn close_keeps_the_queue_from_a_send_that_is_about_to_drop_the_oldest() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Disconnect] {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(capacity_for(4, when_full));
+        let (sender, mut receiver) = server.split_with(queue_for(4, when_full));
         for number in 0..4 {
             sender.send(numbered(number)).await.unwrap();
         }
@@ -79,10 +79,10 @@ async fn close_keeps_the_queue_from_a_send_that_is_about_to_drop_the_oldest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_taken_before_a_close_arrives_while_senders_go_on() {
+async fn messages_queued_before_a_close_arrive_while_senders_continue() {
     for round in 0..50u32 {
         let (mut client, server) = pair(64);
-        let (sender, mut receiver) = server.split_with(capacity_for(4, WhenFull::DropOldest));
+        let (sender, mut receiver) = server.split_with(queue_for(4, WhenFull::DropOldest));
         let sending = tokio::spawn({
             let sender = sender.clone();
             async move {

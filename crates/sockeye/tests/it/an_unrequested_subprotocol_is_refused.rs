@@ -5,7 +5,7 @@ use sockeye::Client;
 use sockeye::handshake::HandshakeError;
 
 #[tokio::test]
-async fn an_unasked_subprotocol_is_refused() {
+async fn an_unrequested_subprotocol_is_refused() {
     for client in [
         Client::new("ws://example.com/"),
         Client::new("ws://example.com/").subprotocols(["chat", "plain"]),
@@ -21,7 +21,7 @@ async fn an_unasked_subprotocol_is_refused() {
 }
 
 #[tokio::test]
-async fn one_that_was_asked_for_is_the_connections() {
+async fn a_requested_subprotocol_is_used() {
     let client = Client::new("ws://example.com/").subprotocols(["chat", "plain"]);
     let ws = peer::answered_with(&client, "Sec-WebSocket-Protocol: plain\r\n").await.unwrap();
     assert_eq!(ws.subprotocol(), Some("plain"));

@@ -12,13 +12,13 @@ use crate::transport::{SplitReadHalf, reset_when_dropped};
 
 /// The transport of the receiving half. Reads from the connection's transport directly, and passes
 /// control frames to the writer task, which sends them ahead of messages.
-pub(super) struct ControlChannel<R: AsyncRead + Send + Unpin + 'static> {
+pub(super) struct ReceiverTransport<R: AsyncRead + Send + Unpin + 'static> {
     /// Taken on drop: the writer task then reads the peer's further input.
     transport: Option<R>,
     outbox: Arc<Outbox>,
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> ReceiverTransport<R> {
     pub(super) fn new(transport: R, outbox: Arc<Outbox>) -> Self {
         Self { transport: Some(transport), outbox }
     }
@@ -32,7 +32,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ControlChannel<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ReceiverTransport<R> {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -51,7 +51,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> AsyncRead for ControlChannel<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> SplitReadHalf for ControlChannel<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> SplitReadHalf for ReceiverTransport<R> {
     fn poll_control(
         &mut self,
         cx: &Context<'_>,
@@ -94,7 +94,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> SplitReadHalf for ControlChannel<R> 
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> Drop for ControlChannel<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> Drop for ReceiverTransport<R> {
     fn drop(&mut self) {
         if self.outbox.is_aborted() {
             self.reset();

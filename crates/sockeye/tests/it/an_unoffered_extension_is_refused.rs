@@ -5,7 +5,7 @@ use sockeye::Client;
 use sockeye::handshake::HandshakeError;
 
 #[tokio::test]
-async fn an_unasked_extension_is_refused() {
+async fn an_unoffered_extension_is_refused() {
     let client = Client::new("ws://example.com/");
     let headers = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let error = peer::handshake_error(peer::answered_with(&client, headers).await);
