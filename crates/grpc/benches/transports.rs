@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use sockeye_grpc_testing::proto::{DownloadRequest, HelloRequest};
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
@@ -114,7 +114,7 @@ where
     let begin = Times::now()?;
     let request =
         DownloadRequest { length: MESSAGE_LENGTH, count: MESSAGES.into(), piecemeal: false };
-    let mut messages = TrialClient::new(channel).download(request).await?.into_inner();
+    let mut messages = TestServiceClient::new(channel).download(request).await?.into_inner();
     while messages.message().await?.is_some() {}
     begin.since(MESSAGES)
 }
@@ -122,8 +122,8 @@ where
 async fn serve_tcp() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let (greeter, trial) = services();
-    let server = Server::builder().add_service(greeter).add_service(trial);
+    let (greeter, test_service) = services();
+    let server = Server::builder().add_service(greeter).add_service(test_service);
     // As tonic does for sockets that it opens itself.
     let incoming = tokio_stream::StreamExt::map(TcpListenerStream::new(listener), |stream| {
         stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream))
@@ -152,8 +152,8 @@ async fn at_websocket() -> Result<String> {
     let url = format!("ws://{}/", websockets.local_addr()?);
     let (incoming, accept) = sockeye_grpc::incoming();
     tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-    let (greeter, trial) = services();
-    let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+    let (greeter, test_service) = services();
+    let server = sockeye_grpc::server().add_service(greeter).add_service(test_service);
     tokio::spawn(server.serve_with_incoming(incoming));
     Ok(url)
 }

@@ -50,11 +50,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         print!("{byte:02x}");
     }
     println!();
-    let (greeter, trial) = services();
-    let routes = Routes::new(greeter).add_service(trial);
+    let (greeter, test_service) = services();
+    let routes = Routes::new(greeter).add_service(test_service);
     tokio::spawn(sockeye_grpc::serve(incoming, routes).into_future());
-    let (greeter, trial) = services();
-    tls.add_service(greeter).add_service(trial).serve_with_incoming(inner).await?;
+    let (greeter, test_service) = services();
+    tls.add_service(greeter).add_service(test_service).serve_with_incoming(inner).await?;
     Ok(())
 }
 

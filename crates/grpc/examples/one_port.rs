@@ -24,10 +24,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Serves all three protocols, until an error occurs.
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> {
-    let (greeter, trial) = services();
+    let (greeter, test_service) = services();
     let (incoming, accept) = sockeye_grpc::incoming();
     let accept = accept.options(Options::new().allow_hosts(HostPolicy::loopback()));
-    let services = Routes::new(greeter).add_service(trial);
+    let services = Routes::new(greeter).add_service(test_service);
     let app = Router::new()
         .merge(services.clone().into_axum_router().layer(GrpcWebLayer::new()))
         .route("/grpc", any_service(accept));

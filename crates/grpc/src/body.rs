@@ -136,7 +136,7 @@ impl Call {
                 Some(Ok(status::without_invalid_details(frame)))
             }
             Some(Err(error)) => {
-                Some(Err(self.guard.failure().unwrap_or_else(|| status::of_call(error))))
+                Some(Err(self.guard.failure().unwrap_or_else(|| status::from_call_error(error))))
             }
             // A truncated stream must not be mistaken for a complete one.
             None => self.lacks_status.then(|| Err(status::missing())),

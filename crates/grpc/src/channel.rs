@@ -78,7 +78,7 @@ impl Service<Request<tonic::body::Body>> for Channel {
     fn call(&mut self, request: Request<tonic::body::Body>) -> ResponseFuture {
         let connection = Arc::clone(&self.connection);
         // The timeout starts here and not with the first poll, as the caller expects.
-        let deadline = deadline::of(request.headers()).map(clock::sleep);
+        let deadline = deadline::requested_timeout(request.headers()).map(clock::sleep);
         ResponseFuture { inner: Box::pin(call(connection, request, deadline)) }
     }
 }
@@ -133,7 +133,7 @@ async fn send(
         let mut sender = connection.sender().await?;
         match sender.send(request).await {
             Ok(response) => return Ok(response),
-            Err(Failure { cause, unsent: None }) => return Err(status::of_call(cause)),
+            Err(Failure { cause, unsent: None }) => return Err(status::from_call_error(cause)),
             Err(Failure { cause, .. }) if attempt == MAX_ATTEMPTS => {
                 return Err(status::unsent(cause));
             }

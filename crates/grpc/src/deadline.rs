@@ -12,7 +12,7 @@ const MAX_DIGITS: usize = 8;
 
 /// Returns the timeout of a request. `None` if there is none, or if it is malformed, which the
 /// server has to refuse.
-pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn requested_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|b| b.is_ascii_digit())
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<Duration> {
-        of(&HeaderMap::from_iter([(
+        requested_timeout(&HeaderMap::from_iter([(
             http::HeaderName::from_static(GRPC_TIMEOUT),
             HeaderValue::from_str(text).unwrap(),
         )]))
@@ -59,6 +59,6 @@ mod tests {
         for text in ["", "1", "S", "+1S", "-1S", "1s", "123456789S", "1 S", "1.5S"] {
             assert_eq!(read(text), None, "{text}");
         }
-        assert_eq!(of(&HeaderMap::new()), None);
+        assert_eq!(requested_timeout(&HeaderMap::new()), None);
     }
 }

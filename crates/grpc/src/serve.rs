@@ -58,13 +58,13 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (greeter, trial) = sockeye_grpc_testing::service::services();
+/// # let (greeter, test_service) = sockeye_grpc_testing::service::services();
 /// use tonic::service::Routes;
 ///
 /// let (incoming, accept) = sockeye_grpc::incoming();
 /// let websockets = sockeye::Server::bind("127.0.0.1:8080").await?;
 /// tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-/// sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial)).await;
+/// sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(test_service)).await;
 /// # Ok(())
 /// # }
 /// ```

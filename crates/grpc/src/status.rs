@@ -31,7 +31,7 @@ pub(crate) fn unsent(cause: CallError) -> Status {
 
 /// Returns the status of a call that was cut off by a reset of its stream or by the end of the
 /// connection.
-pub(crate) fn of_call(cause: CallError) -> Status {
+pub(crate) fn from_call_error(cause: CallError) -> Status {
     let (code, message) = match cause.http2() {
         None => (Code::Unavailable, "the connection was lost"),
         // h2 itself resets a stream with invalid headers, or with headers over the limit.
@@ -40,7 +40,7 @@ pub(crate) fn of_call(cause: CallError) -> Status {
             "the response headers exceed Endpoint::max_header_list_size, \
              or the response violates HTTP/2",
         ),
-        Some(error) if error.is_reset() => of_reset(error.reason()),
+        Some(error) if error.is_reset() => from_reset(error.reason()),
         Some(error) if error.is_go_away() && error.is_remote() => {
             (Code::Unavailable, "the server ended the connection")
         }
@@ -56,7 +56,7 @@ pub(crate) fn of_call(cause: CallError) -> Status {
 }
 
 /// Maps a reset reason by the table of the gRPC protocol over HTTP/2, section "Errors".
-fn of_reset(reason: Option<Reason>) -> (Code, &'static str) {
+fn from_reset(reason: Option<Reason>) -> (Code, &'static str) {
     match reason {
         Some(Reason::REFUSED_STREAM) => (Code::Unavailable, "the server refused the call"),
         Some(Reason::CANCEL) => (Code::Cancelled, "the server cancelled the call"),

@@ -1,4 +1,4 @@
-//! Errors of a connection, classified by who caused them.
+//! Errors of a connection, classified by the party that caused them.
 
 use std::{fmt, io};
 
@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of a WebSocket operation. A completed closing handshake is not an error: see
 /// [`WebSocket::recv`](crate::WebSocket::recv).
 ///
-/// # Text
+/// # Display
 /// The text of this error, as of every error in this crate, ends with the text of its cause, so
 /// that `{error}` alone is a complete description. [`source`](std::error::Error::source) therefore
 /// returns `None`: code that prints the chain of causes prints nothing twice. The cause is
@@ -20,8 +20,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer sent a message longer than the limit. The connection was closed with 4009 and is
-    /// over.
+    /// The peer sent a message longer than the limit. The connection was closed with 4009 (message
+    /// too big).
     Protocol(ProtocolError),
     /// The caller requested an operation that the protocol or the browser forbids. Nothing was
     /// sent, and the connection continues.
@@ -34,8 +34,9 @@ pub enum Error {
     /// connection, or the browser detected a protocol violation by the peer (1006 in RFC 6455
     /// section 7.1.5). A browser does not report which.
     Disconnected,
-    /// The connection ended with this code, and not cleanly: the browser failed it, or the peer
-    /// closed it while data sent to the peer was still unwritten. A browser does not report which.
+    /// The connection ended with this code, but not cleanly: the browser failed the connection, or
+    /// the peer closed it while the browser still buffered outgoing data. A browser does not report
+    /// which.
     Failed(CloseFrame),
     /// The peer sent faster than the program received. The queued messages were returned before
     /// this error; later messages are lost.
@@ -60,7 +61,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Protocol(error) => write!(f, "the peer broke the WebSocket protocol: {error}"),
-            Self::Usage(error) => write!(f, "the WebSocket protocol forbids this: {error}"),
+            Self::Usage(error) => write!(f, "the operation is not allowed: {error}"),
             Self::Closed(Some(frame)) => write!(f, "the connection is closed: {frame}"),
             Self::Closed(None) => f.write_str("the connection is closed"),
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
@@ -74,7 +75,7 @@ impl fmt::Display for Error {
             Self::Connect(error) => error.fmt(f),
             Self::TimedOut(error) => write!(f, "the connection timed out: {error}"),
             Self::Browser(exception) => {
-                write!(f, "the browser refused the operation: {exception}")
+                write!(f, "the browser threw an exception: {exception}")
             }
         }
     }
@@ -117,7 +118,7 @@ impl From<Exception> for Error {
     }
 }
 
-/// Wraps the error in an [`io::Error`] whose kind code unaware of WebSockets expects.
+/// Wraps the error in an [`io::Error`] of the kind that code unaware of WebSockets expects.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {

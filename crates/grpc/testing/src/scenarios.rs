@@ -9,8 +9,8 @@ pub mod load;
 use sockeye_grpc::Channel;
 
 use crate::proto::greeter_client::GreeterClient;
-use crate::proto::trial_client::TrialClient;
-use crate::proto::{HelloRequest, Nothing, ReportReply};
+use crate::proto::test_service_client::TestServiceClient;
+use crate::proto::{Empty, HelloRequest, ReportReply};
 use crate::service::MAX_MESSAGE_LENGTH;
 
 /// Maximum number of reports requested from the server before its counts are taken as final: more
@@ -21,8 +21,8 @@ fn greeter(channel: &Channel) -> GreeterClient<Channel> {
     GreeterClient::new(channel.clone())
 }
 
-fn trial(channel: &Channel) -> TrialClient<Channel> {
-    TrialClient::new(channel.clone())
+fn test_service(channel: &Channel) -> TestServiceClient<Channel> {
+    TestServiceClient::new(channel.clone())
         .max_decoding_message_size(MAX_MESSAGE_LENGTH)
         .max_encoding_message_size(MAX_MESSAGE_LENGTH)
 }
@@ -32,7 +32,7 @@ fn hello(name: impl Into<String>) -> HelloRequest {
 }
 
 async fn counts(channel: &Channel) -> ReportReply {
-    trial(channel).report(Nothing {}).await.expect("a report").into_inner()
+    test_service(channel).report(Empty {}).await.expect("a report").into_inner()
 }
 
 /// Polls the server until no call is in progress there.

@@ -13,8 +13,8 @@ use js_sys::{Date, Function, Promise, Reflect};
 use sockeye::{Client, WebSocket};
 use sockeye_grpc::{Backoff, Channel, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
-use sockeye_grpc_testing::proto::{HelloRequest, Nothing};
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
+use sockeye_grpc_testing::proto::{Empty, HelloRequest};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tonic::Code;
@@ -60,7 +60,7 @@ async fn a_server_that_dies_and_returns_is_connected_again() {
     let no_delay = Backoff::new().base(Duration::ZERO);
     let endpoint = Endpoint::new(Client::new(peer(1))).backoff(no_delay);
     let channel = endpoint.connect().await.expect("a connection");
-    let stalled = TrialClient::new(channel.clone()).stall(Nothing {}).await.expect("a stream");
+    let stalled = TestServiceClient::new(channel.clone()).stall(Empty {}).await.expect("a stream");
     let mut stalled = stalled.into_inner();
     assert!(stalled.message().await.expect("a message").is_some());
 
@@ -120,10 +120,10 @@ async fn turn(millis: u32) {
 async fn a_busy_page_sees_its_own_deadline_and_not_the_servers() {
     let channel = sockeye_grpc::connect(peer(0)).await.expect("a connection");
     for _ in 0..20 {
-        let mut trial = TrialClient::new(channel.clone());
-        let mut request = tonic::Request::new(Nothing {});
+        let mut test_service = TestServiceClient::new(channel.clone());
+        let mut request = tonic::Request::new(Empty {});
         request.set_timeout(Duration::from_millis(50));
-        let mut call = Box::pin(trial.hang(request));
+        let mut call = Box::pin(test_service.hang(request));
         let first = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
         assert!(first.is_pending());
         // The request is sent meanwhile.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sockeye_grpc::{Backoff, Channel, ConnectError, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
-use sockeye_grpc_testing::proto::{HelloReply, HelloRequest, Nothing};
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
+use sockeye_grpc_testing::proto::{Empty, HelloReply, HelloRequest};
 use tokio::io::DuplexStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -62,8 +62,8 @@ async fn hello(channel: &Channel) -> Result<HelloReply, Status> {
 }
 
 fn hang(channel: &Channel) -> tokio::task::JoinHandle<Status> {
-    let mut trial = TrialClient::new(channel.clone());
-    tokio::spawn(async move { trial.hang(Nothing {}).await.unwrap_err() })
+    let mut test_service = TestServiceClient::new(channel.clone());
+    tokio::spawn(async move { test_service.hang(Empty {}).await.unwrap_err() })
 }
 
 fn cause(status: &Status) -> &ConnectError {
@@ -77,7 +77,7 @@ async fn calls_in_progress_are_unavailable_and_the_next_call_connects() {
     let server = target.start().await;
     let channel = target.endpoint().backoff(NO_DELAY).connect().await.unwrap();
     let mut replies =
-        TrialClient::new(channel.clone()).stall(Nothing {}).await.unwrap().into_inner();
+        TestServiceClient::new(channel.clone()).stall(Empty {}).await.unwrap().into_inner();
     replies.message().await.unwrap();
     let hanging = hang(&channel);
     server.wait_for_calls(2).await;
@@ -385,8 +385,8 @@ async fn a_server_that_froze_is_given_up_by_the_keepalive() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_lives_and_is_silent_is_not_given_up() {
     let channel = channel_to_silence(true).await;
-    let mut request = tonic::Request::new(Nothing {});
+    let mut request = tonic::Request::new(Empty {});
     request.set_timeout(Duration::from_secs(1000));
-    let status = TrialClient::new(channel).hang(request).await.unwrap_err();
+    let status = TestServiceClient::new(channel).hang(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
 }

@@ -11,9 +11,9 @@ use sockeye::{Client, Server};
 use sockeye_grpc::{Channel, Endpoint, ServeConfig, incoming};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::greeter_server::{self, GreeterServer};
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use sockeye_grpc_testing::proto::{
-    Bytes, DownloadRequest, HelloReply, HelloRequest, HellosRequest, Nothing,
+    Bytes, DownloadRequest, Empty, HelloReply, HelloRequest, HellosRequest,
 };
 use sockeye_grpc_testing::service::services;
 use tokio::sync::{mpsc, oneshot};
@@ -90,9 +90,9 @@ async fn start(config: ServeConfig) -> (Channel, oneshot::Sender<()>, tokio::tas
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
     tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-    let (greeter, trial) = services();
+    let (greeter, test_service) = services();
     let (stop, stopped) = oneshot::channel();
-    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial))
+    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(test_service))
         .config(config)
         .with_graceful_shutdown(async {
             let _ = stopped.await;
@@ -122,8 +122,8 @@ async fn calls_over_the_limit_wait_for_others_to_end() {
     let (channel, _stop, _server) = start(ServeConfig::new().max_calls(1)).await;
     let mut greeter = GreeterClient::new(channel.clone());
     greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
-    let mut trial = TrialClient::new(channel);
-    let stalled = trial.stall(Nothing {}).await.unwrap();
+    let mut test_service = TestServiceClient::new(channel);
+    let stalled = test_service.stall(Empty {}).await.unwrap();
     let waiting = tokio::spawn(async move {
         greeter.say_hello(HelloRequest { name: "Grace".into() }).await.unwrap().into_inner()
     });
@@ -139,8 +139,9 @@ async fn many_calls_that_nobody_reads_harm_no_other_call() {
     let mut senders = Vec::new();
     for _ in 0..40 {
         let (messages, receiver) = mpsc::channel(1);
-        let mut trial = TrialClient::new(channel.clone());
-        let call = tokio::spawn(async move { trial.upload(ReceiverStream::new(receiver)).await });
+        let mut test_service = TestServiceClient::new(channel.clone());
+        let call =
+            tokio::spawn(async move { test_service.upload(ReceiverStream::new(receiver)).await });
         let sender = tokio::spawn(async move {
             for _ in 0..4_000 {
                 messages.send(Bytes { content: vec![7; 20] }).await.unwrap();
@@ -152,14 +153,15 @@ async fn many_calls_that_nobody_reads_harm_no_other_call() {
     let mut replies = Vec::new();
     for _ in 0..2 {
         let request = DownloadRequest { length: 20, count: 50_000, piecemeal: true };
-        let reply = TrialClient::new(channel.clone()).download(request).await.unwrap().into_inner();
+        let reply =
+            TestServiceClient::new(channel.clone()).download(request).await.unwrap().into_inner();
         replies.push(reply);
     }
     let mut greeter = GreeterClient::new(channel.clone());
     for _ in 0..1_000 {
         greeter.say_hello(HelloRequest { name: "Ada".into() }).await.unwrap();
     }
-    TrialClient::new(channel).start_reading(Nothing {}).await.unwrap();
+    TestServiceClient::new(channel).start_reading(Empty {}).await.unwrap();
     for (call, sender) in senders {
         sender.await.unwrap();
         assert_eq!(call.await.unwrap().unwrap().into_inner().count, 4_000);
@@ -199,9 +201,9 @@ async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order()
         count.fetch_add(1, Ordering::Relaxed);
         accept.deliver(ws)
     }));
-    let (greeter, trial) = services();
+    let (greeter, test_service) = services();
     let config = ServeConfig::new().max_cancelled_calls(10);
-    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(trial));
+    let server = sockeye_grpc::serve(incoming, Routes::new(greeter).add_service(test_service));
     tokio::spawn(server.config(config).into_future());
     let channel = sockeye_grpc::connect(url).await.unwrap();
     let (names, receiver) = mpsc::channel(1);
@@ -213,8 +215,8 @@ async fn a_client_that_cancels_many_calls_is_given_another_connection_in_order()
     while connections.load(Ordering::Relaxed) == 1 {
         // Several at a time: the server forgives 500 calls a second.
         let calls = (0..4).map(|_| {
-            let mut trial = TrialClient::new(channel.clone());
-            tokio::spawn(async move { trial.stall(Nothing {}).await })
+            let mut test_service = TestServiceClient::new(channel.clone());
+            tokio::spawn(async move { test_service.stall(Empty {}).await })
         });
         for call in calls.collect::<Vec<_>>() {
             let _ = call.await.unwrap();
@@ -235,15 +237,15 @@ async fn a_client_that_cancels_twice_as_many_calls_is_cut_off() {
     let url = format!("ws://{}/", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
     tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-    let (_, trial) = services();
+    let (_, test_service) = services();
     let config = ServeConfig::new().max_cancelled_calls(10);
-    tokio::spawn(sockeye_grpc::serve(incoming, trial).config(config).into_future());
+    tokio::spawn(sockeye_grpc::serve(incoming, test_service).config(config).into_future());
     let stream = sockeye::connect(url).await.unwrap().into_byte_stream();
     let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
     for _ in 0..60 {
         requests = requests.ready().await.unwrap();
-        let request = http::Request::post("http://localhost/sockeye.testing.Trial/Hang")
+        let request = http::Request::post("http://localhost/sockeye.testing.TestService/Hang")
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(())

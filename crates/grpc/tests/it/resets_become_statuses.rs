@@ -7,8 +7,8 @@ use h2::Reason;
 use h2::server::SendResponse;
 use http::{HeaderMap, Response};
 use sockeye_grpc::{Channel, Endpoint};
-use sockeye_grpc_testing::proto::Nothing;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::Empty;
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tonic::Code;
@@ -51,7 +51,7 @@ const CODES: [(Reason, Code); 8] = [
 async fn a_reset_in_place_of_an_answer_has_its_code() {
     for (reason, code) in CODES {
         let channel = channel(move |mut respond| respond.send_reset(reason)).await;
-        let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+        let status = TestServiceClient::new(channel).hang(Empty {}).await.unwrap_err();
         assert_eq!(status.code(), code, "{reason:?}: {status:?}");
     }
 }
@@ -71,7 +71,8 @@ async fn a_reset_midway_has_its_code() {
             });
         })
         .await;
-        let mut replies = TrialClient::new(channel).stall(Nothing {}).await.unwrap().into_inner();
+        let mut replies =
+            TestServiceClient::new(channel).stall(Empty {}).await.unwrap().into_inner();
         assert!(replies.message().await.unwrap().is_some());
         received.notify_one();
         let status = replies.message().await.unwrap_err();
@@ -97,7 +98,7 @@ async fn details_that_are_no_base64_are_left_out() {
     })
     .await;
     for channel in [trailers_only, with_trailers] {
-        let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+        let status = TestServiceClient::new(channel).hang(Empty {}).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound, "{status:?}");
         assert!(status.details().is_empty());
     }
@@ -116,7 +117,7 @@ async fn the_reason_of_a_connection_that_the_server_ends_is_in_the_status() {
     let ours = Mutex::new(Some(ours));
     let connector = move || std::future::ready(Ok(ours.lock().unwrap().take().unwrap()));
     let channel = Endpoint::with_connector(connector).connect().await.unwrap();
-    let status = TrialClient::new(channel).hang(Nothing {}).await.unwrap_err();
+    let status = TestServiceClient::new(channel).hang(Empty {}).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     let expected = "the server ended the connection: connection error received: ";
     assert!(status.message().starts_with(expected), "{status:?}");

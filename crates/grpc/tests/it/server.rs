@@ -10,8 +10,8 @@ use http::{Request, Response};
 #[cfg(feature = "tls")]
 use sockeye::Client;
 use sockeye_grpc::{Channel, Endpoint, incoming};
-use sockeye_grpc_testing::proto::Nothing;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::Empty;
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -30,11 +30,11 @@ use tonic::transport::{Identity, ServerTlsConfig};
 pub(crate) async fn over_tcp() -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (greeter, trial) = services();
+    let (greeter, test_service) = services();
     // Without a `Connection`, tonic's server reads without limit before it handles calls that were
     // reset.
     let mut server = sockeye_grpc::server().http2_max_pending_accept_reset_streams(Some(16_384));
-    let server = server.add_service(greeter).add_service(trial);
+    let server = server.add_service(greeter).add_service(test_service);
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
     let connector = move || async move {
         let stream = TcpStream::connect(address).await?;
@@ -52,8 +52,8 @@ pub(crate) async fn over_websocket() -> Channel {
 
 /// Returns a channel through a WebSocket, to its own server that is not tonic's.
 pub(crate) async fn served_over_websocket() -> Channel {
-    let (greeter, trial) = services();
-    serve_service(Routes::new(greeter).add_service(trial)).await
+    let (greeter, test_service) = services();
+    serve_service(Routes::new(greeter).add_service(test_service)).await
 }
 
 /// Same as [`served_over_websocket`], with another service.
@@ -94,8 +94,8 @@ async fn serve(mut server: Server) -> String {
     let url = format!("ws://{}/grpc", websockets.local_addr().unwrap());
     let (incoming, accept) = incoming();
     tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-    let (greeter, trial) = services();
-    let server = server.add_service(greeter).add_service(trial);
+    let (greeter, test_service) = services();
+    let server = server.add_service(greeter).add_service(test_service);
     tokio::spawn(server.serve_with_incoming(incoming));
     url
 }
@@ -144,8 +144,8 @@ impl Stoppable {
             url_sender.send(url).unwrap();
             let (incoming, accept) = incoming();
             tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
-            let (greeter, trial) = services();
-            let server = sockeye_grpc::server().add_service(greeter).add_service(trial);
+            let (greeter, test_service) = services();
+            let server = sockeye_grpc::server().add_service(greeter).add_service(test_service);
             let stopped = async move { signal.notified().await };
             server.serve_with_incoming_shutdown(incoming, stopped).await.unwrap();
         });
@@ -155,8 +155,9 @@ impl Stoppable {
 
     /// Waits until the server has this many calls in progress.
     pub(crate) async fn wait_for_calls(&self, number: i64) {
-        let mut trial = TrialClient::new(sockeye_grpc::connect(&self.url).await.unwrap());
-        while trial.report(Nothing {}).await.unwrap().into_inner().in_progress < number {}
+        let mut test_service =
+            TestServiceClient::new(sockeye_grpc::connect(&self.url).await.unwrap());
+        while test_service.report(Empty {}).await.unwrap().into_inner().in_progress < number {}
     }
 
     /// Stops the server gracefully, as tonic's servers do: connections end when their calls do.

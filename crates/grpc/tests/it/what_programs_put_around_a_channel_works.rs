@@ -9,7 +9,7 @@ use sockeye::Client;
 use sockeye_grpc::{Channel, Endpoint, ResponseBody};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::greeter_server::GreeterServer;
-use sockeye_grpc_testing::proto::trial_client::TrialClient;
+use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use sockeye_grpc_testing::proto::{Bytes, Failure, HelloRequest};
 use sockeye_grpc_testing::service::services;
 use tonic::codec::CompressionEncoding;
@@ -92,7 +92,7 @@ async fn compressed_messages_are_carried_both_ways() {
 async fn fail(channel: &Channel, length: usize) -> Status {
     let details = vec![7; length * 3 / 4];
     let failure = Failure { code: Code::NotFound as i32, message: "no".into(), details };
-    TrialClient::new(channel.clone()).fail(failure).await.unwrap_err()
+    TestServiceClient::new(channel.clone()).fail(failure).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -126,10 +126,10 @@ async fn headers_over_the_limit_are_said_to_be_that_and_harm_no_other_call() {
 async fn a_message_over_a_limit_of_the_program_is_said_to_be_that() {
     let channel = server::served_over_websocket().await;
     let bytes = Bytes { content: vec![7; 10_000] };
-    let mut sending = TrialClient::new(channel.clone()).max_encoding_message_size(5_000);
-    let mut receiving = TrialClient::new(channel).max_decoding_message_size(5_000);
-    for trial in [&mut sending, &mut receiving] {
-        let status = trial.echo(bytes.clone()).await.unwrap_err();
+    let mut sending = TestServiceClient::new(channel.clone()).max_encoding_message_size(5_000);
+    let mut receiving = TestServiceClient::new(channel).max_decoding_message_size(5_000);
+    for test_service in [&mut sending, &mut receiving] {
+        let status = test_service.echo(bytes.clone()).await.unwrap_err();
         assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
         assert!(status.message().contains("5000"), "{status:?}");
     }

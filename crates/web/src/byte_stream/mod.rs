@@ -50,7 +50,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::WebSocket;
 use crate::timer::Sleep;
-use crate::websocket::{Arrivals, Limits, SendCapacity};
+use crate::websocket::{LateMessages, Limits, SendCapacity};
 pub use error::Error;
 
 /// Size of the write buffer, in bytes, at which it becomes a message: the cork size of native
@@ -254,7 +254,7 @@ impl AsyncWrite for ByteStream {
             ready!(this.poll_send(cx))?;
             ready!(this.ws.poll_sent(cx)).map_err(Error::from)?;
             let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
-            let begun = this.ws.connection().begin_close(frame, Arrivals::Received);
+            let begun = this.ws.connection().begin_close(frame, LateMessages::Received);
             begun.map_err(Error::from)?;
         } else if !this.output.is_empty() {
             return Poll::Ready(Err(Error::ShutDown.into()));

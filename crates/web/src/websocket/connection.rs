@@ -34,13 +34,13 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 enum ConnectionState {
     Open,
-    Closing { deadline: ClosingDeadline, arrivals: Arrivals },
+    Closing { deadline: ClosingDeadline, late_messages: LateMessages },
     Ended,
 }
 
 /// The treatment of messages that arrive while the connection is closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrivals {
+pub(crate) enum LateMessages {
     Discarded,
     Received,
 }
@@ -83,11 +83,11 @@ impl Connection {
             let mut discarded = false;
             match &mut *self.state.borrow_mut() {
                 ConnectionState::Open => {}
-                ConnectionState::Closing { deadline, arrivals } => {
+                ConnectionState::Closing { deadline, late_messages } => {
                     if let Poll::Ready(late) = deadline.poll(cx, self.limits.get(), &self.socket) {
                         break late;
                     }
-                    discarded = *arrivals == Arrivals::Discarded;
+                    discarded = *late_messages == LateMessages::Discarded;
                 }
                 ConnectionState::Ended => return Poll::Ready(Ok(None)),
             }
@@ -134,13 +134,13 @@ impl Connection {
 
     /// Starts the closing handshake after all messages sent before, unless the handshake has
     /// started.
-    pub(crate) fn begin_close(&self, frame: CloseFrame, arrivals: Arrivals) -> Result<()> {
+    pub(crate) fn begin_close(&self, frame: CloseFrame, late_messages: LateMessages) -> Result<()> {
         check_close_frame(&frame)?;
         let mut state = self.state.borrow_mut();
         if matches!(*state, ConnectionState::Open) {
             let deadline = ClosingDeadline::new(self.limits.get(), self.socket.unsent());
             self.socket.close(frame).map_err(Exception::from)?;
-            *state = ConnectionState::Closing { deadline, arrivals };
+            *state = ConnectionState::Closing { deadline, late_messages };
             drop(state);
             // The receiving task has a deadline from now on.
             self.halves.wake();

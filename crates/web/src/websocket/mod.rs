@@ -17,7 +17,7 @@ use sockeye_proto::{CloseCode, CloseFrame, Message, Utf8Bytes};
 
 use crate::error::Result;
 use crate::socket::{Negotiated, Socket};
-pub(crate) use connection::{Arrivals, Connection, check_close_frame};
+pub(crate) use connection::{Connection, LateMessages, check_close_frame};
 pub(crate) use halves::Half;
 pub(crate) use limits::Limits;
 pub(crate) use send_capacity::SendCapacity;
@@ -137,7 +137,7 @@ impl WebSocket {
         reason: impl Into<Utf8Bytes>,
     ) -> Result<()> {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
-        self.connection.begin_close(frame, Arrivals::Discarded)?;
+        self.connection.begin_close(frame, LateMessages::Discarded)?;
         while self.recv().await?.is_some() {}
         Ok(())
     }

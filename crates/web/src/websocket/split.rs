@@ -26,7 +26,7 @@ use futures_core::Stream;
 use sockeye_proto::{CloseCode, CloseFrame, Message, UsageError, Utf8Bytes};
 use wasm_bindgen_futures::spawn_local;
 
-use super::connection::{self, Arrivals, Connection};
+use super::connection::{self, Connection, LateMessages};
 use super::{Half, SendCapacity, WebSocket};
 use crate::error::Result;
 
@@ -117,7 +117,7 @@ impl Sender {
         let frame = CloseFrame::from(code.into()).with_reason(reason);
         connection::check_close_frame(&frame)?;
         // The receiver returns any other error of the connection.
-        let _ = self.connection.begin_close(frame, Arrivals::Received);
+        let _ = self.connection.begin_close(frame, LateMessages::Received);
         Ok(())
     }
 
@@ -199,7 +199,8 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let connection = self.ws.connection.clone();
         let frame = CloseFrame::from(CloseCode::from(RECEIVER_DROPPED));
-        if connection.has_ended() || connection.begin_close(frame, Arrivals::Discarded).is_err() {
+        if connection.has_ended() || connection.begin_close(frame, LateMessages::Discarded).is_err()
+        {
             return;
         }
         // Runs until the closing handshake is done or has timed out; the result is not needed.

@@ -6,7 +6,7 @@ use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use sockeye_proto::{CloseCode, CloseFrame, Message};
 
-use super::{Arrivals, Half, WebSocket};
+use super::{Half, LateMessages, WebSocket};
 use crate::error::{Error, Result};
 
 /// A stream of the messages that [`WebSocket::recv`] returns. The stream ends after the closing
@@ -43,7 +43,7 @@ impl Sink<Message> for WebSocket {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let frame = CloseFrame::from(CloseCode::NORMAL_CLOSURE);
-        self.connection.begin_close(frame, Arrivals::Discarded)?;
+        self.connection.begin_close(frame, LateMessages::Discarded)?;
         while ready!(self.connection.poll_recv(Half::Close, cx))?.is_some() {}
         Poll::Ready(Ok(()))
     }

@@ -159,7 +159,7 @@ async fn a_server_that_hangs_up_soon_is_not_tried_without_end() {
 }
 
 #[wasm_bindgen_test]
-async fn what_will_not_go_away_is_not_tried_again() {
+async fn a_permanent_error_is_not_retried() {
     let scheme = "http".to_owned();
     let mut client = Reconnecting::new(Client::new("http://example.com/"));
     expect(&mut client, ["scheduled 1"]).await;

@@ -12,8 +12,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
-use super::{assert_alive, greeter, hello, trial};
-use crate::proto::{Failure, HellosRequest, Nothing};
+use super::{assert_alive, greeter, hello, test_service};
+use crate::proto::{Empty, Failure, HellosRequest};
 use crate::yield_once;
 
 /// All four kinds of calls are answered in full.
@@ -75,9 +75,9 @@ pub async fn each_half_of_a_stream_may_stop_alone(channel: &Channel) {
         assert!(replies.message().await.expect("the last reply").is_some());
         assert!(replies.message().await.expect("the end").is_none());
     }
-    let mut request = Request::new(Nothing {});
+    let mut request = Request::new(Empty {});
     request.set_timeout(Duration::from_secs(1));
-    let mut replies = trial(channel).stall(request).await.expect("a stream").into_inner();
+    let mut replies = test_service(channel).stall(request).await.expect("a stream").into_inner();
     assert!(replies.message().await.expect("a message").is_some());
     poll_and_drop(replies.message(), 2).await;
     let status = replies.message().await.expect_err("no other message");
@@ -116,7 +116,7 @@ pub async fn a_status_arrives_whole(channel: &Channel) {
         let message = format!("Störung {code}: 100 %\nand more");
         let details: Vec<u8> = (0..=255).collect();
         let failure = Failure { code, message: message.clone(), details: details.clone() };
-        let status = trial(channel).fail(failure).await.expect_err("a failure");
+        let status = test_service(channel).fail(failure).await.expect_err("a failure");
         assert_eq!(status.code(), Code::from(code));
         assert_eq!(status.message(), message);
         assert_eq!(status.details(), details);

@@ -8,8 +8,8 @@ use sockeye_grpc::Channel;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
-use crate::proto::{DownloadRequest, Nothing};
+use super::{assert_alive, assert_all_calls_end, greeter, hello, test_service};
+use crate::proto::{DownloadRequest, Empty};
 use crate::yield_once;
 
 /// Number of calls of each kind.
@@ -31,13 +31,14 @@ pub async fn cancelled_server_streams_end(channel: &Channel) {
             0 => LONG,
             1 => SHORT,
             _ => {
-                let mut replies = trial(channel).stall(Nothing {}).await.expect("a stream");
+                let mut replies = test_service(channel).stall(Empty {}).await.expect("a stream");
                 assert!(replies.get_mut().message().await.expect("a message").is_some());
                 continue;
             }
         };
         let endless = DownloadRequest { length, count: 0, piecemeal: true };
-        let mut replies = trial(channel).download(endless).await.expect("a stream").into_inner();
+        let mut replies =
+            test_service(channel).download(endless).await.expect("a stream").into_inner();
         assert!(replies.message().await.expect("a message").is_some());
     }
     assert_all_calls_end(channel).await;
@@ -83,8 +84,8 @@ pub async fn cancelled_conversations_end(channel: &Channel) {
 /// 10,000 calls are begun and dropped as fast as possible; the connection survives.
 pub async fn a_burst_of_cancelled_calls_is_survived(channel: &Channel) {
     for n in 0..BURST {
-        let mut trial = trial(channel);
-        let mut call = pin!(trial.hang(Nothing {}));
+        let mut test_service = test_service(channel);
+        let mut call = pin!(test_service.hang(Empty {}));
         poll_fn(|cx| {
             assert!(call.as_mut().poll(cx).is_pending());
             Poll::Ready(())
@@ -103,8 +104,8 @@ pub async fn a_burst_of_cancelled_calls_is_survived(channel: &Channel) {
 pub async fn calls_cancelled_all_at_once_end(channel: &Channel) {
     let mut calls = Vec::new();
     for _ in 0..BURST {
-        let mut trial = trial(channel);
-        let mut call = Box::pin(async move { trial.hang(Nothing {}).await });
+        let mut test_service = test_service(channel);
+        let mut call = Box::pin(async move { test_service.hang(Empty {}).await });
         poll_fn(|cx| {
             assert!(call.as_mut().poll(cx).is_pending());
             Poll::Ready(())

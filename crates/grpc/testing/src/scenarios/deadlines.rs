@@ -6,8 +6,8 @@ use sockeye_grpc::Channel;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request};
 
-use super::{assert_alive, assert_all_calls_end, greeter, hello, trial};
-use crate::proto::Nothing;
+use super::{assert_alive, assert_all_calls_end, greeter, hello, test_service};
+use crate::proto::Empty;
 
 /// A deadline that passes on any machine, for calls to a server that never answers.
 const SHORT: Duration = Duration::from_millis(50);
@@ -32,24 +32,24 @@ pub async fn a_deadline_that_is_met_changes_nothing(channel: &Channel) {
 
 /// A call that is not answered fails as `deadline_exceeded`, and ends at the server.
 pub async fn a_call_without_answer_ends_at_its_deadline(channel: &Channel) {
-    let request = with_deadline(Nothing {}, SHORT);
-    let status = trial(channel).hang(request).await.expect_err("no answer");
+    let request = with_deadline(Empty {}, SHORT);
+    let status = test_service(channel).hang(request).await.expect_err("no answer");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_all_calls_end(channel).await;
 }
 
 /// A deadline of zero has passed before the call begins.
 pub async fn a_deadline_of_zero_is_over_at_once(channel: &Channel) {
-    let request = with_deadline(Nothing {}, Duration::ZERO);
-    let status = trial(channel).hang(request).await.expect_err("no answer");
+    let request = with_deadline(Empty {}, Duration::ZERO);
+    let status = test_service(channel).hang(request).await.expect_err("no answer");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_alive(channel).await;
 }
 
 /// The deadline covers the messages of a stream, before which no error occurs.
 pub async fn a_stream_ends_at_its_deadline(channel: &Channel) {
-    let request = with_deadline(Nothing {}, SHORT * 4);
-    let mut replies = trial(channel).stall(request).await.expect("a stream").into_inner();
+    let request = with_deadline(Empty {}, SHORT * 4);
+    let mut replies = test_service(channel).stall(request).await.expect("a stream").into_inner();
     assert!(replies.message().await.expect("the first message").is_some());
     let status = replies.message().await.expect_err("no other message");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");

@@ -8,8 +8,8 @@ use sockeye_grpc::Channel;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{assert_alive, assert_all_calls_end, counts, trial};
-use crate::proto::{BarrierRequest, Bytes, DownloadRequest, Nothing};
+use super::{assert_alive, assert_all_calls_end, counts, test_service};
+use crate::proto::{BarrierRequest, Bytes, DownloadRequest, Empty};
 use crate::yield_once;
 
 /// Maximum number of bytes that a server may pass to a stream that is not read, with the default
@@ -21,8 +21,8 @@ const MAX_UNREAD: u64 = 16 * 1024 * 1024;
 pub async fn sixty_four_calls_run_at_once(channel: &Channel) {
     let mut calls: Vec<_> = (0..64)
         .map(|_| {
-            let mut trial = trial(channel);
-            Box::pin(async move { trial.barrier(BarrierRequest { size: 64 }).await })
+            let mut test_service = test_service(channel);
+            Box::pin(async move { test_service.barrier(BarrierRequest { size: 64 }).await })
         })
         .collect();
     poll_fn(|cx| {
@@ -37,7 +37,8 @@ pub async fn sixty_four_calls_run_at_once(channel: &Channel) {
 /// A message of 8 MiB arrives unchanged, and returns unchanged.
 pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
     let content: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
-    let echo = trial(channel).echo(Bytes { content: content.clone() }).await.expect("an echo");
+    let echo =
+        test_service(channel).echo(Bytes { content: content.clone() }).await.expect("an echo");
     assert!(echo.into_inner().content == content);
 }
 
@@ -46,7 +47,7 @@ pub async fn a_long_message_is_carried_both_ways(channel: &Channel) {
 pub async fn an_unread_stream_makes_the_server_wait(channel: &Channel) {
     let before = counts(channel).await.sent_bytes;
     let request = DownloadRequest { length: 64 * 1024, count: 1024, piecemeal: false };
-    let mut replies = trial(channel).download(request).await.expect("a stream").into_inner();
+    let mut replies = test_service(channel).download(request).await.expect("a stream").into_inner();
     for _ in 0..200 {
         assert_alive(channel).await;
     }
@@ -70,7 +71,7 @@ const STANDSTILL: u32 = 50;
 async fn assert_short_messages_wait(channel: &Channel, length: u32, count: u64) {
     let before = counts(channel).await.sent_messages;
     let request = DownloadRequest { length, count, piecemeal: true };
-    let mut replies = trial(channel).download(request).await.expect("a stream").into_inner();
+    let mut replies = test_service(channel).download(request).await.expect("a stream").into_inner();
     let (mut sent, mut unchanged) = (0, 0);
     while unchanged < STANDSTILL && sent < count {
         assert_alive(channel).await;
@@ -105,8 +106,8 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
     const COUNT: u64 = 15_000;
     const LENGTH: usize = 100;
     let (messages, receiver) = mpsc::channel(1);
-    let mut trial = trial(channel);
-    let mut upload = pin!(trial.upload(ReceiverStream::new(receiver)));
+    let mut test_service = test_service(channel);
+    let mut upload = pin!(test_service.upload(ReceiverStream::new(receiver)));
     let mut sent = 0;
     let sending = async {
         let (mut turns, mut reads) = (0, false);
@@ -122,11 +123,11 @@ pub async fn short_requests_that_nobody_reads_make_their_sender_wait(channel: &C
                 assert_alive(channel).await;
                 if !reads && turns / 100 > STANDSTILL {
                     reads = true;
-                    super::trial(channel).start_reading(Nothing {}).await.expect("an answer");
+                    super::test_service(channel).start_reading(Empty {}).await.expect("an answer");
                 }
             }
         }
-        super::trial(channel).start_reading(Nothing {}).await.expect("an answer");
+        super::test_service(channel).start_reading(Empty {}).await.expect("an answer");
         drop(messages);
     };
     let mut sending = pin!(sending);

@@ -9,21 +9,21 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::counts::Counts;
-use crate::proto::trial_server;
+use crate::proto::test_service_server;
 use crate::proto::{
-    BarrierRequest, Bytes, DownloadRequest, Failure, Nothing, ReportReply, UploadReply,
+    BarrierRequest, Bytes, DownloadRequest, Empty, Failure, ReportReply, UploadReply,
 };
 use crate::yield_once;
 
-/// The trial service: answers correctly, with errors, late or never, as requested.
+/// The test service: answers correctly, with errors, late or never, as requested.
 #[derive(Debug)]
-pub struct Trial {
+pub struct TestService {
     counts: Arc<Counts>,
     present: watch::Sender<u32>,
     reads: watch::Sender<bool>,
 }
 
-impl Trial {
+impl TestService {
     pub(super) fn new(counts: Arc<Counts>) -> Self {
         Self { counts, present: watch::channel(0).0, reads: watch::channel(false).0 }
     }
@@ -32,8 +32,8 @@ impl Trial {
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
-impl trial_server::Trial for Trial {
-    type StallStream = Replies<Nothing>;
+impl test_service_server::TestService for TestService {
+    type StallStream = Replies<Empty>;
     type DownloadStream = Replies<Bytes>;
 
     async fn echo(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
@@ -41,32 +41,29 @@ impl trial_server::Trial for Trial {
         Ok(Response::new(request.into_inner()))
     }
 
-    async fn fail(&self, request: Request<Failure>) -> Result<Response<Nothing>, Status> {
+    async fn fail(&self, request: Request<Failure>) -> Result<Response<Empty>, Status> {
         let Failure { code, message, details } = request.into_inner();
         let mut status = Status::with_details(Code::from(code), message, details.into());
         status.metadata_mut().insert("x-failure", "asked for".parse().expect("ASCII"));
         Err(status)
     }
 
-    async fn hang(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+    async fn hang(&self, _request: Request<Empty>) -> Result<Response<Empty>, Status> {
         let _guard = self.counts.begin();
         pending().await
     }
 
-    async fn stall(
-        &self,
-        _request: Request<Nothing>,
-    ) -> Result<Response<Replies<Nothing>>, Status> {
-        let replies = tokio_stream::once(Ok(Nothing {})).chain(tokio_stream::pending());
+    async fn stall(&self, _request: Request<Empty>) -> Result<Response<Replies<Empty>>, Status> {
+        let replies = tokio_stream::once(Ok(Empty {})).chain(tokio_stream::pending());
         Ok(Response::new(Box::pin(self.counts.begin().with(replies))))
     }
 
-    async fn barrier(&self, request: Request<BarrierRequest>) -> Result<Response<Nothing>, Status> {
+    async fn barrier(&self, request: Request<BarrierRequest>) -> Result<Response<Empty>, Status> {
         let size = request.into_inner().size;
         self.present.send_modify(|present| *present += 1);
         let mut present = self.present.subscribe();
         let met = present.wait_for(|present| *present >= size).await;
-        met.map(|_| Response::new(Nothing {})).map_err(|_| Status::aborted("the server stops"))
+        met.map(|_| Response::new(Empty {})).map_err(|_| Status::aborted("the server stops"))
     }
 
     async fn download(
@@ -105,12 +102,12 @@ impl trial_server::Trial for Trial {
         Ok(Response::new(UploadReply { count }))
     }
 
-    async fn start_reading(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+    async fn start_reading(&self, _request: Request<Empty>) -> Result<Response<Empty>, Status> {
         self.reads.send_replace(true);
-        Ok(Response::new(Nothing {}))
+        Ok(Response::new(Empty {}))
     }
 
-    async fn report(&self, _request: Request<Nothing>) -> Result<Response<ReportReply>, Status> {
+    async fn report(&self, _request: Request<Empty>) -> Result<Response<ReportReply>, Status> {
         Ok(Response::new(ReportReply {
             in_progress: self.counts.in_progress(),
             sent_bytes: self.counts.sent_bytes(),
