@@ -7,7 +7,7 @@ use sockeye::Error;
 
 use crate::Class;
 
-/// Maximum number of failures that are printed.
+/// Maximum number of failures that the server prints. Chosen.
 const MAX_PRINTED_FAILURES: u64 = 20;
 
 /// The server's counters, sent to the driver as one line of `key=value`.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use sockeye_soak::drive::{self, Plan};
-use sockeye_soak::serve::Kind;
+use sockeye_soak::drive::{self, SoakPlan};
+use sockeye_soak::serve::ServerKind;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The API of the server
-    kind: Kind,
+    /// The kind of server: its API, and for the handler server its backend
+    kind: ServerKind,
     /// Duration, in seconds
     #[arg(long, default_value_t = 600)]
     seconds: u64,
@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(program) => program,
         None => std::env::current_exe()?.parent().context("no folder")?.join("soak-server"),
     };
-    let plan = Plan {
+    let plan = SoakPlan {
         program,
         kind: arguments.kind,
         duration: Duration::from_secs(arguments.seconds),

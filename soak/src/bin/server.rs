@@ -1,12 +1,12 @@
 //! A server of the soak: `soak-server KIND`, controlled by lines on its standard input.
 
 use clap::Parser;
-use sockeye_soak::serve::{self, Kind};
+use sockeye_soak::serve::{self, ServerKind};
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The API of the server
-    kind: Kind,
+    /// The kind of server: its API, and for the handler server its backend
+    kind: ServerKind,
 }
 
 fn main() -> anyhow::Result<()> {

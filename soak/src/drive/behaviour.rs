@@ -30,7 +30,7 @@ pub(super) enum Behaviour {
     RandomFrames,
     /// Sends a message beyond the limit.
     TooLong,
-    /// Resets the connection in the middle of something.
+    /// Resets the connection in its request, in a frame or between frames.
     Reset,
     /// Leaves the closing handshake, started by either side, unfinished.
     Unfinished,

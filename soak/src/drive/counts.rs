@@ -6,7 +6,7 @@ use sockeye::Error;
 use super::behaviour::Behaviour;
 use super::session_error::SessionError;
 
-/// Number of error messages that are kept for each behaviour.
+/// Maximum number of different error messages that are printed for each behaviour. Chosen.
 const MAX_MESSAGES: usize = 4;
 
 /// The driver's counts, by behaviour.
@@ -100,7 +100,7 @@ impl Counts {
 }
 
 impl Row {
-    /// Prints an error message that is new, and keeps it.
+    /// Prints an error message, unless it was printed before or [`MAX_MESSAGES`] were.
     fn print_once(&self, behaviour: Behaviour, message: String) {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         if messages.len() < MAX_MESSAGES && !messages.contains(&message) {

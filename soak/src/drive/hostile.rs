@@ -12,20 +12,21 @@ use super::peer::{Peer, frame, request};
 use super::session::Session;
 use super::session_error::SessionError;
 use crate::Class;
-use crate::serve::MAX_MESSAGE;
+use crate::serve::MAX_MESSAGE_LENGTH;
 
 /// Timeout within which the server must disconnect a peer. Longer than the server's longest timeout
 /// (silence: 3 to 6 s before the ping and 8 s after it), with a margin for a busy machine.
 pub(super) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time for which a peer that does not read waits before it checks whether it was disconnected.
+/// Longer than the server's longest timeout: see [`DISCONNECT_TIMEOUT`].
 const STOPPED_FOR: Duration = Duration::from_secs(25);
 
 /// Timeout of a write to a peer that may not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Number of messages or pings that a flood sends at a time.
-const BURST: usize = 200;
+/// Number of messages or pings that a flood sends at a time. Chosen.
+const FLOOD_COUNT: usize = 200;
 
 /// Size of a small receive buffer, in bytes: the system makes it as small as it can.
 pub(super) const SMALL_BUFFER: Option<u32> = Some(4096);
@@ -80,13 +81,14 @@ impl Session {
     pub(super) async fn flood(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         for _ in 0..10 {
-            let burst: Vec<u8> = (0..BURST).flat_map(|_| frame(OpCode::Binary, b"flood")).collect();
+            let burst: Vec<u8> =
+                (0..FLOOD_COUNT).flat_map(|_| frame(OpCode::Binary, b"flood")).collect();
             peer.stream.write_all(&burst).await?;
-            let mut remaining = BURST;
+            let mut remaining = FLOOD_COUNT;
             while remaining > 0 {
                 match next(&mut peer).await? {
                     Some((OpCode::Binary, payload)) if payload == b"flood" => remaining -= 1,
-                    // A server may also send a pong that nobody asked for (RFC 6455 section 5.5.3).
+                    // A server may also send an unsolicited pong (RFC 6455 section 5.5.3).
                     Some((OpCode::Ping | OpCode::Pong, _)) => {}
                     Some((OpCode::Close, _)) | None => return Err(SessionError::Closed),
                     Some(_) => return Err(SessionError::WrongEcho),
@@ -104,7 +106,7 @@ impl Session {
         for _ in 0..10 {
             // The server need not answer every ping, but it must answer the last one.
             let mut burst: Vec<u8> =
-                (0..BURST).flat_map(|_| frame(OpCode::Ping, &[b'p'; 125])).collect();
+                (0..FLOOD_COUNT).flat_map(|_| frame(OpCode::Ping, &[b'p'; 125])).collect();
             burst.extend(frame(OpCode::Ping, b"last"));
             let written = timeout(WRITE_TIMEOUT, peer.stream.write_all(&burst)).await;
             if !reads && !matches!(written, Ok(Ok(()))) {
@@ -159,7 +161,7 @@ impl Session {
     pub(super) async fn too_long(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
         let mut bytes = Vec::new();
-        let length = MAX_MESSAGE as u64 + 1 + self.rng.number() % (1 << 30);
+        let length = MAX_MESSAGE_LENGTH as u64 + 1 + self.rng.number() % (1 << 30);
         Header::new(OpCode::Binary, length).masked([0; 4]).encode(&mut bytes);
         bytes.resize(bytes.len() + self.rng.below(60_000), 0);
         let _ = timeout(DISCONNECT_TIMEOUT, peer.stream.write_all(&bytes)).await;
@@ -197,14 +199,13 @@ impl Session {
 
     pub(super) async fn unfinished(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         if self.rng.one_in(2) {
-            // Started by the driver: a close frame, and nothing more; the reply is not read until
-            // much later.
+            // The driver starts the closing handshake, and reads the reply up to 8 s later.
             let mut peer = Peer::upgraded(address, Class::Noise, None).await?;
             peer.send(OpCode::Close, &1000_u16.to_be_bytes()).await?;
             sleep(self.rng.time(0, 8000)).await;
             return peer.until_end(DISCONNECT_TIMEOUT).await;
         }
-        // Started by the server: its close frame is never answered.
+        // The server starts the closing handshake, and the driver never answers.
         let mut peer = Peer::upgraded(address, Class::Bye, None).await?;
         peer.send(OpCode::Text, b"go").await?;
         let code = timeout(DISCONNECT_TIMEOUT, close_code(&mut peer))

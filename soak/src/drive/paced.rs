@@ -1,5 +1,5 @@
-//! Sessions with phases of activity and of pauses: none may be disconnected, and nothing may be
-//! lost.
+//! Sessions that alternate between activity and pauses: the server may disconnect none of them and
+//! lose no message.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::serve::LAST_LENGTH;
 
 /// Number of messages in one write, and the length of each, in bytes: more than the queues of
 /// [`Class::Burst`] hold.
-const BURST: u64 = 110;
+const BURST_COUNT: u64 = 110;
 const BURST_LENGTH: usize = 1000;
 
 /// Pause of the reader: longer than the close timeout, and half of the write timeout.
@@ -28,7 +28,7 @@ impl Session {
     pub(super) async fn bursts(&mut self, address: SocketAddr) -> Result<(), SessionError> {
         let mut peer = Peer::upgraded(address, Class::Burst, None).await?;
         for _ in 0..5 {
-            let burst: Vec<u8> = (0..BURST)
+            let burst: Vec<u8> = (0..BURST_COUNT)
                 .flat_map(|number| {
                     let mut message = number.to_be_bytes().to_vec();
                     message.resize(BURST_LENGTH, b'x');
@@ -36,7 +36,7 @@ impl Session {
                 })
                 .collect();
             peer.stream.write_all(&burst).await?;
-            for number in 0..BURST {
+            for number in 0..BURST_COUNT {
                 if numbered(&mut peer).await?.ok_or(SessionError::Closed)? != (number, BURST_LENGTH)
                 {
                     return Err(SessionError::WrongEcho);

@@ -13,7 +13,8 @@ use super::procfs;
 use super::session_error::SessionError;
 use crate::Class;
 
-/// Maximum size of the head of a response, in bytes.
+/// Maximum size of the head of a response, in bytes. Chosen: far above the size of the server's
+/// responses.
 const MAX_HEAD: usize = 4096;
 
 /// A client with full control over the bytes it sends.
@@ -94,7 +95,7 @@ impl Peer {
         self.stream.read(&mut vec![0; length]).await
     }
 
-    /// Reads until the server has ended the connection, in whatever way.
+    /// Reads until the server has ended the connection, by an end of file or a reset.
     pub(super) async fn until_end(&mut self, limit: Duration) -> Result<(), SessionError> {
         let mut buffer = vec![0; 16384];
         let end =

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::procfs;
-use crate::serve::Kind;
+use crate::serve::ServerKind;
 use crate::{Class, Stats};
 
 /// Timeout of a command other than `drain`.
@@ -53,7 +53,7 @@ pub(super) struct Drain {
 }
 
 impl Server {
-    pub(super) fn start(program: &Path, kind: Kind) -> anyhow::Result<Self> {
+    pub(super) fn start(program: &Path, kind: ServerKind) -> anyhow::Result<Self> {
         let kind = kind.to_possible_value().context("a kind has a name")?;
         let mut child = Command::new(program)
             .arg(kind.get_name())

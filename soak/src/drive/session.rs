@@ -13,7 +13,8 @@ use super::rng::Rng;
 use super::session_error::SessionError;
 use crate::Class;
 
-/// Timeout of an honest session: a multiple of what it needs.
+/// Timeout of an honest session. Chosen: the pauses of a session add up to less than 48 s, and the
+/// machine may be busy.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The state that consecutive sessions of one slot share.

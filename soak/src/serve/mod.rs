@@ -1,7 +1,7 @@
 //! The server: one process that serves, drains on command, and serves again on the same port.
 //!
-//! Each line of its standard input is a command, answered by one line. Its standard error is for
-//! people, and for panics.
+//! Each line of its standard input is a command, answered by one line. Diagnostics and panics go
+//! to its standard error.
 //!
 //! | command | answer |
 //! |---|---|
@@ -33,30 +33,35 @@ use tokio::sync::Notify;
 
 use crate::{Class, ServerCounters};
 
-/// Maximum length of a message, in bytes.
-pub(crate) const MAX_MESSAGE: usize = 1 << 20;
+/// Maximum length of a message, in bytes. Chosen: several times the 200 kB of the longest
+/// message of an honest client.
+pub(crate) const MAX_MESSAGE_LENGTH: usize = 1 << 20;
 
-/// Maximum unwritten output for a peer in the handler server, or in the queue of a split
-/// connection, in bytes.
+/// Maximum unwritten output of a connection, in bytes: `max_unwritten` of the handler server, and
+/// the capacity of the queue of a split connection. Chosen: about two answers to a message of
+/// [`Class::Feed`], so that a peer that stops reading soon reaches it.
 const MAX_UNWRITTEN: u32 = 128 << 10;
 
-/// Number and length in bytes of the messages that answer a message of [`Class::Feed`].
+/// Number of messages that answer a message of [`Class::Feed`].
 const FEED_COUNT: usize = 16;
+
+/// Length of each of these messages, in bytes.
 const FEED_LENGTH: usize = 4096;
 
 /// Number of messages that answer a message of [`Class::Last`]: more than the system buffers for a
 /// peer that pauses.
 const LAST_COUNT: usize = 768;
 
-/// Length of each of them, in bytes.
+/// Length of each message that answers a message of [`Class::Last`], in bytes.
 pub(crate) const LAST_LENGTH: usize = 8192;
 
-/// Timeout of a drain.
+/// Timeout after which a drain drops the remaining connections. Chosen: the close frames are spread
+/// over its first half, and the close timeout of 2 s fits into the second.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The API of the server.
+/// The kind of server: its API, and for the handler server its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum ServerKind {
     /// `Server` with a task for each connection.
     Pull,
     /// The same, each connection split by `WebSocket::split_with`, with every `WhenFull` in turn.
@@ -71,12 +76,12 @@ pub enum Kind {
 ///
 /// # Errors
 /// When the server cannot listen, or its backend is not available.
-pub fn run(kind: Kind) -> anyhow::Result<()> {
+pub fn run(kind: ServerKind) -> anyhow::Result<()> {
     let server_counters = Arc::new(ServerCounters::default());
-    let counted = server_counters.clone();
+    let panic_counters = server_counters.clone();
     let default_hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        counted.on_panic();
+        panic_counters.on_panic();
         default_hook(info);
     }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -84,25 +89,28 @@ pub fn run(kind: Kind) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    let uncounted = split::UncountedQueues::default();
-    let control =
-        Control::start(server_counters.clone(), runtime.handle().clone(), uncounted.clone());
+    let uncounted_queues = split::UncountedQueues::default();
+    let command_thread = CommandThread::start(
+        server_counters.clone(),
+        runtime.handle().clone(),
+        uncounted_queues.clone(),
+    );
     let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
-    while control.serve_commands.recv().is_ok() {
+    while command_thread.serve_commands.recv().is_ok() {
         let drained = match kind {
-            Kind::Pull => {
+            ServerKind::Pull => {
                 let handler = pull::handler(&server_counters);
-                serve_tasks(&runtime, &mut address, &control, handler)?
+                serve_tasks(&runtime, &mut address, &command_thread, handler)?
             }
-            Kind::Split => {
-                let handler = split::handler(&server_counters, &uncounted);
-                serve_tasks(&runtime, &mut address, &control, handler)?
+            ServerKind::Split => {
+                let handler = split::handler(&server_counters, &uncounted_queues);
+                serve_tasks(&runtime, &mut address, &command_thread, handler)?
             }
-            Kind::Push => {
-                push::serve(&server_counters, &mut address, &control, Backend::Readiness)?
+            ServerKind::Push => {
+                push::serve(&server_counters, &mut address, &command_thread, Backend::Readiness)?
             }
-            Kind::PushUring => {
-                push::serve(&server_counters, &mut address, &control, Backend::IoUring)?
+            ServerKind::PushUring => {
+                push::serve(&server_counters, &mut address, &command_thread, Backend::IoUring)?
             }
         };
         println!("drained {} {} {}", drained.closed, drained.dropped, drained.left);
@@ -110,34 +118,42 @@ pub fn run(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-type Stop = Box<dyn FnOnce() + Send>;
+type BeginDrain = Box<dyn FnOnce() + Send>;
 
-/// The control of the server by the driver's commands.
-struct Control {
+/// The thread that handles the driver's commands.
+struct CommandThread {
     /// Receives an item for each `serve` command.
     serve_commands: Receiver<()>,
-    /// Stops the running server.
-    stop: Arc<Mutex<Option<Stop>>>,
+    /// Begins the drain of the running server; `None` before it listens and once the drain has
+    /// begun.
+    begin_drain: Arc<Mutex<Option<BeginDrain>>>,
 }
 
-impl Control {
+impl CommandThread {
     fn start(
         server_counters: Arc<ServerCounters>,
         runtime: tokio::runtime::Handle,
-        uncounted: split::UncountedQueues,
+        uncounted_queues: split::UncountedQueues,
     ) -> Self {
         let (serve, serve_commands) = channel();
-        let stop = Arc::new(Mutex::new(None));
-        let stop_slot = stop.clone();
+        let begin_drain = Arc::new(Mutex::new(None));
+        let begin_drain_slot = begin_drain.clone();
         thread::spawn(move || {
-            handle_commands(&server_counters, &runtime, &uncounted, &serve, &stop_slot);
+            handle_commands(
+                &server_counters,
+                &runtime,
+                &uncounted_queues,
+                &serve,
+                &begin_drain_slot,
+            );
         });
-        Self { serve_commands, stop }
+        Self { serve_commands, begin_drain }
     }
 
-    /// Reports that the server listens, and stores how to stop it.
-    fn listening(&self, address: SocketAddr, stop: impl FnOnce() + Send + 'static) {
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(stop));
+    /// Reports that the server listens, and stores the function that begins its drain.
+    fn on_listening(&self, address: SocketAddr, begin_drain: impl FnOnce() + Send + 'static) {
+        *self.begin_drain.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Box::new(begin_drain));
         println!("listening {address}");
     }
 }
@@ -145,20 +161,21 @@ impl Control {
 fn handle_commands(
     server_counters: &ServerCounters,
     runtime: &tokio::runtime::Handle,
-    uncounted: &split::UncountedQueues,
+    uncounted_queues: &split::UncountedQueues,
     serve: &Sender<()>,
-    stop: &Mutex<Option<Stop>>,
+    begin_drain: &Mutex<Option<BeginDrain>>,
 ) {
     for line in io::stdin().lock().lines() {
         match line.as_deref() {
             Ok("serve") => drop(serve.send(())),
             Ok("stats") => {
-                uncounted.count_closed();
+                uncounted_queues.count_closed();
                 println!("{}", server_counters.line(runtime.metrics().num_alive_tasks()));
             }
             Ok("drain") => {
-                if let Some(stop) = stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    stop();
+                let begin_drain = begin_drain.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(begin_drain) = begin_drain {
+                    begin_drain();
                 }
             }
             _ => break,
@@ -171,7 +188,7 @@ fn handle_commands(
 fn serve_tasks<H, F>(
     runtime: &Runtime,
     address: &mut SocketAddr,
-    control: &Control,
+    command_thread: &CommandThread,
     handler: H,
 ) -> anyhow::Result<Drained>
 where
@@ -182,8 +199,8 @@ where
         let server = Server::bind(*address).await.context("cannot listen")?;
         *address = server.local_addr()?;
         let notify = Arc::new(Notify::new());
-        let stop = notify.clone();
-        control.listening(*address, move || stop.notify_one());
+        let drain = notify.clone();
+        command_thread.on_listening(*address, move || drain.notify_one());
         let server = server.options(options()).admit(admit).shutdown(shutdown());
         Ok(server.serve_with_shutdown(handler, notify.notified()).await?)
     })
@@ -200,7 +217,7 @@ async fn admit(request: UpgradeRequest) -> Result<Admission, Refusal> {
 /// Returns limits and timeouts so short that a soak reaches each of them often.
 fn options() -> Options {
     let config = Config::new()
-        .max_message_length(MAX_MESSAGE)
+        .max_message_length(MAX_MESSAGE_LENGTH)
         .ping_after(Some(Duration::from_secs(3)))
         .pong_timeout(Duration::from_secs(8))
         .close_timeout(Duration::from_secs(2))

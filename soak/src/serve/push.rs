@@ -2,17 +2,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sockeye::handshake::{Refusal, Request};
-use sockeye::push::{Answer, Backend, Connection, Handler, Sent, Server};
+use sockeye::push::{Answer, Backend, Connection, Handler, SendOutcome, Server};
 use sockeye::{CloseCode, CloseFrame, Drained, Error, Message, MessageRef};
 
-use super::{Control, MAX_UNWRITTEN, feed_messages, last_messages, options, shutdown};
+use super::{CommandThread, MAX_UNWRITTEN, feed_messages, last_messages, options, shutdown};
 use crate::counters::{LiveGuard, count};
 use crate::{Class, ServerCounters};
 
 pub(super) fn serve(
     server_counters: &Arc<ServerCounters>,
     address: &mut SocketAddr,
-    control: &Control,
+    command_thread: &CommandThread,
     backend: Backend,
 ) -> anyhow::Result<Drained> {
     let server_counters = server_counters.clone();
@@ -24,8 +24,8 @@ pub(super) fn serve(
         .shutdown(shutdown())
         .listen(*address)?;
     *address = listening.local_addr()?;
-    let stopper = listening.stopper();
-    control.listening(*address, move || stopper.stop());
+    let server_handle = listening.handle();
+    command_thread.on_listening(*address, move || server_handle.stop());
     Ok(listening.run_until_stopped()?)
 }
 
@@ -76,7 +76,7 @@ impl Handler for SoakHandler {
                 for message in last_messages() {
                     let sent = connection.send_shared(Message::from(message));
                     self.count_sent(class, sent);
-                    if sent != Sent::Taken {
+                    if sent != SendOutcome::Taken {
                         break;
                     }
                     count += 1;
@@ -101,12 +101,12 @@ impl Handler for SoakHandler {
 }
 
 impl SoakHandler {
-    fn count_sent(&self, class: Class, sent: Sent) {
+    fn count_sent(&self, class: Class, sent: SendOutcome) {
         let counters = self.server_counters.class(class);
         count(&counters.accepted);
         count(match sent {
-            Sent::Taken => &counters.sent,
-            Sent::Full => &counters.full,
+            SendOutcome::Taken => &counters.sent,
+            SendOutcome::Full => &counters.full,
             _ => &counters.unsent,
         });
     }

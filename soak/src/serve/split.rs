@@ -11,8 +11,8 @@ use super::{MAX_UNWRITTEN, feed_messages, last_messages};
 use crate::counters::{LiveGuard, add, count};
 use crate::{Class, ServerCounters};
 
-/// Interval at which a second task sends on a connection of [`Class::Feed`].
-const TICK: Duration = Duration::from_millis(250);
+/// Interval at which a second task sends on a connection of [`Class::Feed`]. Chosen.
+const TICK_INTERVAL: Duration = Duration::from_millis(250);
 
 type HandlerFuture = Pin<Box<dyn Future<Output = sockeye::Result<()>> + Send>>;
 
@@ -80,9 +80,9 @@ impl Queue {
 
 pub(super) fn handler(
     server_counters: &Arc<ServerCounters>,
-    uncounted: &UncountedQueues,
+    uncounted_queues: &UncountedQueues,
 ) -> impl Fn(WebSocket) -> HandlerFuture + Send + Sync + use<> {
-    let (server_counters, uncounted) = (server_counters.clone(), uncounted.clone());
+    let (server_counters, uncounted_queues) = (server_counters.clone(), uncounted_queues.clone());
     let turn = AtomicUsize::new(0);
     move |ws| {
         let class = ws.data().copied().unwrap_or(Class::Noise);
@@ -112,7 +112,7 @@ pub(super) fn handler(
             class,
             server_counters: server_counters.clone(),
         };
-        uncounted.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
+        uncounted_queues.queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue.clone());
         if class == Class::Feed {
             tokio::spawn(tick(queue.clone()));
         }
@@ -155,7 +155,7 @@ async fn serve_connection(
 
 /// Runs the second task that sends; it ends with the connection.
 async fn tick(queue: Queue) {
-    let mut ticks = interval(TICK);
+    let mut ticks = interval(TICK_INTERVAL);
     loop {
         ticks.tick().await;
         if queue.send_latest("tick").await.is_err() {
