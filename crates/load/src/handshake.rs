@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_offered_is_agreed() {
+    fn extensions_beyond_the_offer_are_refused() {
         for (answer, deflate, agreed) in [
             ("", None, true),
             ("permessage-deflate", None, false),

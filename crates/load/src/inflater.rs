@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_right_at_any_split_whatever_the_server_chose() {
+    fn replies_are_correct_at_any_split_in_every_mode() {
         for mode in [DeflateMode::Takeover, DeflateMode::NoTakeover] {
             let cycle = MessageCycle::compressed(mode, PayloadKind::Json, 1024, 1);
             let stream = replies(mode, &cycle, 600);

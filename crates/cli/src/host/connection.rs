@@ -63,7 +63,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// Receive window of an HTTP/2 connection, in bytes. All streams together have windows of 6.4 MiB,
 /// so an unread stream never blocks another one. The connection window is ten times that because of
 /// a limit in h2: h2 ends the connection (`too_many_data_frames`) if unread DATA frames below 256
-/// bytes, each counted as 256 bytes minus its length, use up half of the window. With this value 57
+/// bytes, each counted as 256 bytes minus its length, use up half of the window. With this value 56
 /// WebSockets may stall while their client sends messages of 20 bytes, each in its own DATA frame.
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
 
@@ -123,7 +123,7 @@ async fn serve_client(
         accepted = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => accepted
             .context("the TLS handshake timed out")?
             .context("the TLS handshake failed")?,
-        () = guard.shutdown_begun() => return Ok(()),
+        () = guard.wait_for_shutdown() => return Ok(()),
     };
     match accepted {
         MaybeTlsStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
@@ -188,7 +188,7 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
-        () = guard.shutdown_begun() => connection.as_mut().graceful_shutdown(),
+        () = guard.wait_for_shutdown() => connection.as_mut().graceful_shutdown(),
     }
     Ok(connection.await?)
 }
@@ -230,7 +230,7 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
-        () = guard.shutdown_begun() => {}
+        () = guard.wait_for_shutdown() => {}
         () = streams.wait_until_idle(idle_timeout, stall_timeout) => {}
         () = resets.reached() => debug!(peer = %guard.peer(), "too many streams were reset"),
     }
@@ -256,11 +256,11 @@ pub(crate) async fn serve_grpc(
         .max_calls(MAX_STREAMS)
         .stream_window(STREAM_WINDOW)
         .max_header_list_size(HEAD_SIZE);
-    let shutdown = guard.shutdown_begun();
+    let shutdown = guard.wait_for_shutdown();
     let mut serving = pin!(sockeye_grpc::serve_connection(connection, service, &config, shutdown));
     tokio::select! {
         result = serving.as_mut() => return Ok(result?),
-        () = guard.shutdown_begun() => {}
+        () = guard.wait_for_shutdown() => {}
     }
     // Some calls never end by themselves.
     Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, serving).await.unwrap_or(Ok(()))?)

@@ -11,19 +11,20 @@ use tracing::Span;
 
 use super::streams::StreamGuard;
 
-/// The registration of a connection, which holds its slot from accept until its last task ends. The
-/// HTTP connection shares the slot with the WebSocket that it becomes, or with the first one that
-/// it carries as a stream; each further one has a slot of its own.
+/// Guards a connection: holds its slot of the connection limit from accept until the last task of
+/// the connection ends. An HTTP/1.1 connection shares the slot with the WebSocket that it is
+/// upgraded to. An HTTP/2 connection shares the slot with one of its WebSockets at a time; every
+/// other concurrent WebSocket takes a slot of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
-    /// Names the peer in each log line, in every task of the connection.
+    /// The span of the connection's tasks, which adds the peer to each log line.
     span: Span,
     drain: Drain,
     registration: Arc<Registration>,
     /// The HTTP/2 stream, if the guard belongs to one.
     _stream: Option<Arc<StreamGuard>>,
-    /// The slot of the WebSocket on that stream, if it is one.
+    /// The slot of the WebSocket on that stream, if the stream carries one.
     _slot: Option<Arc<WebSocketSlot>>,
 }
 
@@ -106,8 +107,8 @@ impl ConnectionGuard {
         &self.drain
     }
 
-    /// Waits until the server stops. Cancel safe.
-    pub(crate) async fn shutdown_begun(&self) {
+    /// Waits until the shutdown begins. Cancel safe.
+    pub(crate) async fn wait_for_shutdown(&self) {
         self.drain.begun().await;
     }
 }

@@ -13,39 +13,41 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Number of times that a line of the program or of a library is logged in each [`WINDOW`]: enough
-/// to see several peers.
+/// Maximum number of events that one callsite logs per [`WINDOW`]. Chosen: enough to see several
+/// peers.
 const BURST: u64 = 10;
 
-/// Time after which the number of suppressed lines is logged, and lines are logged again.
+/// Time after which the number of suppressed events is reported, and the callsite may log again.
+/// Chosen: a flood adds about one event a second per callsite, and is still reported while an
+/// operator watches.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// A filter that passes each warning or error a few times per [`WINDOW`], and then reports how
-/// often it was suppressed. Lower levels, which the user asked for, pass unlimited.
+/// A filter that passes at most [`BURST`] warnings and errors of a callsite per [`WINDOW`], and
+/// then reports how many it suppressed. Lower levels, which the user asked for, pass unlimited.
 pub(super) struct RateLimit {
-    counts: Arc<Counts>,
+    counts: Arc<CallsiteCounts>,
 }
 
 #[derive(Default)]
-struct Counts {
-    lines: Mutex<HashMap<Identifier, Count>>,
+struct CallsiteCounts {
+    callsites: Mutex<HashMap<Identifier, CallsiteCount>>,
     suppressed: Condvar,
 }
 
-struct Count {
+struct CallsiteCount {
     window_start: Instant,
-    times: u64,
-    /// The message of the first suppressed line.
+    events: u64,
+    /// The message of the first suppressed event.
     message: String,
 }
 
 impl RateLimit {
-    /// Starts the thread that reports suppressed lines.
+    /// Starts the thread that reports suppressed events.
     ///
     /// # Errors
     /// When the system cannot create a thread.
     pub(super) fn start() -> anyhow::Result<Self> {
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(CallsiteCounts::default());
         let reporter = Arc::clone(&counts);
         thread::Builder::new()
             .name("sockeye-log".to_owned())
@@ -58,7 +60,7 @@ impl RateLimit {
 impl<S: Subscriber> Layer<S> for RateLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // The number of different lines bounds this module's own output.
+        // This module's own events are bounded: at most one per callsite and window.
         if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
             return true;
         }
@@ -66,56 +68,62 @@ impl<S: Subscriber> Layer<S> for RateLimit {
     }
 }
 
-impl Counts {
-    /// Counts a line. Returns whether to log it.
-    fn should_log(&self, line: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
-        let mut lines = self.lock();
-        let new = || Count { window_start: now, times: 0, message: String::new() };
-        let count = lines.entry(line).or_insert_with(new);
-        if count.times <= BURST && now.saturating_duration_since(count.window_start) >= WINDOW {
+impl CallsiteCounts {
+    /// Counts an event of a callsite. Returns whether to log it.
+    fn should_log(
+        &self,
+        callsite: Identifier,
+        now: Instant,
+        message: impl FnOnce() -> String,
+    ) -> bool {
+        let mut callsites = self.lock();
+        let new = || CallsiteCount { window_start: now, events: 0, message: String::new() };
+        let count = callsites.entry(callsite).or_insert_with(new);
+        if count.events <= BURST && now.saturating_duration_since(count.window_start) >= WINDOW {
             *count = new();
         }
-        count.times += 1;
-        if count.times == BURST + 1 {
+        count.events += 1;
+        if count.events == BURST + 1 {
             count.message = message();
             self.suppressed.notify_one();
         }
-        count.times <= BURST
+        count.events <= BURST
     }
 
-    /// Removes the lines whose window is over, and returns the number and message of those that
-    /// were suppressed.
+    /// Removes the callsites whose window is over. Returns the number of suppressed events and the
+    /// first suppressed message of each callsite that exceeded [`BURST`].
     fn take_due(&self, now: Instant) -> Vec<(u64, String)> {
         let mut due = Vec::new();
         self.lock().retain(|_, count| {
             let is_over = now.saturating_duration_since(count.window_start) >= WINDOW;
-            if is_over && count.times > BURST {
-                due.push((count.times - BURST, std::mem::take(&mut count.message)));
+            if is_over && count.events > BURST {
+                due.push((count.events - BURST, std::mem::take(&mut count.message)));
             }
             !is_over
         });
         due
     }
 
-    /// Reports suppressed lines, for as long as the program runs.
+    /// Reports suppressed events, for as long as the program runs.
     fn report_suppressed(&self) {
         loop {
-            let is_none_suppressed =
-                |lines: &mut HashMap<_, Count>| lines.values().all(|count| count.times <= BURST);
+            let is_none_suppressed = |callsites: &mut HashMap<_, CallsiteCount>| {
+                callsites.values().all(|count| count.events <= BURST)
+            };
             drop(self.suppressed.wait_while(self.lock(), is_none_suppressed));
             thread::sleep(WINDOW / 4);
-            for (times, message) in self.take_due(Instant::now()) {
-                tracing::warn!("{times} more in {WINDOW:?}: {message}");
+            for (events, message) in self.take_due(Instant::now()) {
+                tracing::warn!("suppressed {events} more within {WINDOW:?}: {message}");
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, Count>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, CallsiteCount>> {
+        self.callsites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the message of a line, without its other fields.
+/// Returns the message of an event, without its other fields.
 fn message(event: &Event<'_>) -> String {
     struct Message(String);
     impl Visit for Message {
@@ -137,9 +145,9 @@ mod tests {
 
     use super::*;
 
-    fn line() -> Identifier {
+    fn callsite() -> Identifier {
         static META: tracing::Metadata<'static> = tracing::metadata! {
-            name: "line",
+            name: "event",
             target: "test",
             level: Level::WARN,
             fields: &[],
@@ -151,22 +159,23 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_repeats_is_counted_and_logged_again_later() {
-        let counts = Counts::default();
+    fn a_repeated_event_is_counted_and_logged_again_later() {
+        let counts = CallsiteCounts::default();
         let begin = Instant::now();
-        let passed = (0..1000).filter(|_| counts.should_log(line(), begin, || "flood".to_owned()));
+        let passed =
+            (0..1000).filter(|_| counts.should_log(callsite(), begin, || "flood".to_owned()));
         assert_eq!(passed.count() as u64, BURST);
         assert_eq!(counts.take_due(begin + WINDOW / 2), []);
         assert_eq!(counts.take_due(begin + WINDOW), [(1000 - BURST, "flood".to_owned())]);
-        assert!(counts.should_log(line(), begin + WINDOW, || unreachable!()));
+        assert!(counts.should_log(callsite(), begin + WINDOW, || unreachable!()));
     }
 
     #[test]
-    fn a_line_that_comes_now_and_then_is_always_logged() {
-        let counts = Counts::default();
+    fn an_infrequent_event_is_always_logged() {
+        let counts = CallsiteCounts::default();
         let begin = Instant::now();
         for time in 0..100 {
-            assert!(counts.should_log(line(), begin + time * WINDOW / 5, || unreachable!()));
+            assert!(counts.should_log(callsite(), begin + time * WINDOW / 5, || unreachable!()));
         }
     }
 }

@@ -80,7 +80,7 @@ fn swapped_files_are_recognised() {
 }
 
 #[test]
-fn files_without_pem_say_what_belongs_there() {
+fn an_error_for_a_file_without_pem_names_the_expected_header() {
     let files = Files::new("prose");
     let (cert, key) = files.pair("one");
     let prose = files.write("prose.pem", "not a certificate\n");

@@ -118,7 +118,7 @@ async fn a_connection_on_which_nothing_is_open_is_disconnected() {
     assert_eq!(ask(&sender, Method::GET, &server, "/healthz").await.0, 200);
     // The test never ends unless both connections end.
     let _ = connection.await.unwrap();
-    wait_for_end(silent).await;
+    wait_for_disconnect(silent).await;
 }
 
 #[tokio::test]
@@ -154,8 +154,8 @@ async fn a_client_that_reads_no_response_is_disconnected_and_one_that_reads_slow
     assert_eq!(received, include_str!("../../page/style.css").len());
 }
 
-/// Waits until the server ends the connection, in whatever way.
-async fn wait_for_end(mut stream: TlsStream<TcpStream>) {
+/// Waits until the server ends the connection, by an end of file or an error.
+async fn wait_for_disconnect(mut stream: TlsStream<TcpStream>) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 

@@ -34,7 +34,7 @@ fn allow_origin_lets_others_connect_and_only_those() {
 }
 
 #[test]
-fn what_is_not_a_pattern_is_refused_at_the_start() {
+fn an_invalid_origin_pattern_is_refused_at_the_start() {
     let error_output = program::error_output(&["serve", "--allow-origin", "https://a.*.com"]);
     assert!(error_output.contains("https://a.*.com"), "{error_output}");
     assert!(error_output.contains("http://localhost:*"), "{error_output}");

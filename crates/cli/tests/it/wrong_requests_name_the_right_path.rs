@@ -8,7 +8,7 @@ use sockeye::handshake::HandshakeError;
 use crate::program;
 
 #[test]
-fn an_unknown_path_says_what_there_is() {
+fn an_unknown_path_is_answered_with_the_known_paths() {
     let answer = program::Server::start(&[]).get("/nothing");
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
     assert!(answer.contains("The page is at /, the WebSocket at /echo"), "{answer}");

@@ -5,7 +5,7 @@ use sockeye_load::TrafficPattern;
 use crate::tcp_echo::{load, serve};
 
 #[test]
-fn a_closed_loop_counts_echoes_and_an_open_one_what_it_sent_too() {
+fn a_closed_loop_counts_echoes_and_an_open_loop_also_counts_sent_messages() {
     let echo = load(serve(3, |_| {})).run().unwrap();
     assert!(echo.messages > 0 && echo.sent.is_none());
     let latency = echo.latency.unwrap();
