@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the checks that take too long for .ci/run, one after the other, and continues after a
-# failure: the whole of Autobahn's suite, all foreign peers and proxies, Firefox, the latency of
-# calls from browsers, the models of the queues, the simulation of the hub's rooms, the fuzz targets
-# for a minute each and the soak.
+# failure: the whole of Autobahn's suite, all foreign peers and proxies, Firefox, the size of the
+# demo's client, the latency of calls from browsers, the models of the queues, the simulation of the
+# hub's rooms, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -10,7 +10,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks browsers latency models hub-simulation fuzz soak)
+[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks browsers demo latency models hub-simulation fuzz soak)
 table=()
 failed=0
 
@@ -20,6 +20,7 @@ for step in "${steps[@]}"; do
   compatibility) command=(ci/compatibility.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
+  demo) command=(ci/demo.sh) ;;
   latency) command=(ci/latency.sh) ;;
   models) command=(ci/models.sh) ;;
   hub-simulation) command=(ci/hub-simulation.sh) ;;
