@@ -27,7 +27,7 @@ async fn two_clients_chat_and_see_each_other() {
         .iter()
         .map(|member| &member["info"]["name"])
         .collect();
-    names.sort_by_key(|name| name.to_string());
+    names.sort_by_key(ToString::to_string);
     assert_eq!(names, ["Ada", "Grace"]);
 }
 

@@ -62,9 +62,8 @@ impl HubServer {
         let revocations = Revocations::new();
         let access = Access::new(arguments, &options.hosting, bound, &revocations)?;
         let namespaces = namespaces(arguments)?;
-        let mut builder = sockeye_hub::Hub::builder()
-            .namespaces(&namespaces)
-            .revocations(revocations.clone());
+        let mut builder =
+            sockeye_hub::Hub::builder().namespaces(&namespaces).revocations(revocations.clone());
         if let Some(bus) = &arguments.bus {
             builder = bus.connect(builder).await?;
             info!("the hub is connected to {bus}");
