@@ -6,8 +6,8 @@
 //! | `nats::Nats`, feature `nats` | connected by NATS servers | in streams of JetStream |
 //! | `redis::Redis`, feature `redis` | connected by a Redis server | in streams of the server |
 //!
-//! The feature `bus-kit` has a test kit, `kit::Kit`, that checks whether a bus of your own keeps the
-//! contract of [`Bus`].
+//! The feature `bus-kit` has a test kit, `kit::Kit`, that checks whether a bus of your own keeps
+//! the contract of [`Bus`].
 
 mod boxed;
 #[cfg(any(feature = "nats", feature = "redis"))]
