@@ -51,12 +51,12 @@ async fn messages_reach_sessions_by_id_by_user_and_by_broadcast() {
     }
     let others = Recipients::UserExcept(UserId::new("ada"), ada_session.id());
     first.send_to(others, "to the phone").await.unwrap();
-    assert_eq!(line(&mut phone).await, "to the phone");
+    assert_eq!(line(&mut ada_phone).await, "to the phone");
     for (name, text) in [("ada", "selected"), ("panic", "nobody"), ("bob", "selected")] {
         first.send_to(Recipients::selected("named", name), text).await.unwrap();
     }
     first.send_to(Recipients::selected("unknown", ""), "nobody").await.unwrap();
-    for client in [&mut ada, &mut phone, &mut bob] {
+    for client in [&mut ada, &mut ada_phone, &mut bob] {
         assert_eq!(line(client).await, "selected");
     }
     let is_bob =

@@ -85,7 +85,9 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 ///
 /// # Faults
 /// A broker that does not answer for 4 s counts as down. A publication with an id is then published
-/// again until [`NatsOptions::retry_for`] has passed; one without an id fails at once.
+/// again until [`NatsOptions::retry_for`] has passed. Everything else that was sent fails at once,
+/// as nothing is known of it; what was not sent waits for the link for a second. Publications
+/// without history and messages of nodes do not wait.
 ///
 /// A stream that was removed is created again, with another epoch. A broker that lost the end of a
 /// stream is found by the tags of positions; the epoch stays, as JetStream has no means to replace
@@ -160,14 +162,7 @@ impl Nats {
         operation: impl Future<Output = Result<T, BusError>> + Send + 'a,
     ) -> BusFuture<'a, T> {
         let limit = self.shared.options.timeout;
-        Box::pin(async move {
-            timeout(limit, async {
-                self.shared.attached().await?;
-                operation.await
-            })
-            .await
-            .unwrap_or(Err(BusError::TimedOut))
-        })
+        Box::pin(async move { timeout(limit, operation).await.unwrap_or(Err(BusError::TimedOut)) })
     }
 }
 

@@ -26,6 +26,10 @@ const MAX_UNACKNOWLEDGED: usize = 4_096;
 /// The time in which a publication is acknowledged, or published again if it has an id.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The time for which an operation that was not sent waits for the link. Chosen: a connection that
+/// was lost is restored in less, if the broker is there.
+const LINK_WAIT: Duration = Duration::from_secs(1);
+
 /// The delay before a publication is published again.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -65,8 +69,15 @@ impl Shared {
         tokio::spawn(self.clone().receive_messages(node, events)).abort_handle()
     }
 
-    /// Waits until the node receives the messages of others.
-    pub(super) async fn attached(&self) -> Result<(NodeId, &EventSender), BusError> {
+    /// Returns the node once the link works, and the node receives the messages of others.
+    async fn attached_soon(&self) -> Result<(NodeId, &EventSender), BusError> {
+        // After it, the link is still down.
+        let _ = timeout(LINK_WAIT, self.link.wait_until_up()).await;
+        self.attached().await
+    }
+
+    /// Returns the node once it receives the messages of others.
+    async fn attached(&self) -> Result<(NodeId, &EventSender), BusError> {
         let Some((node, events)) = self.events.get() else { return Err(BusError::Down) };
         if !self.link.is_up() {
             return Err(BusError::Down);
@@ -130,7 +141,7 @@ impl Shared {
             loop {
                 let attempt = self.store(room, publication, retention, tag, payload.clone());
                 let attempt = async {
-                    self.attached().await.map_err(Failure::from)?;
+                    self.attached_soon().await?;
                     attempt.await
                 };
                 let failed = match timeout(ACKNOWLEDGE_TIMEOUT, attempt).await {
@@ -186,7 +197,7 @@ impl Shared {
     }
 
     pub(super) async fn subscribe_live(&self, room: &RoomName) -> Result<(), BusError> {
-        let (node, events) = self.attached().await?;
+        let (node, events) = self.attached_soon().await?;
         if !self.rooms.contains(room, None) {
             let subscriber = self.subscriber(self.subjects.live(room)).await?;
             let (link, events) = (self.link.clone(), events.clone());
@@ -201,7 +212,7 @@ impl Shared {
         room: &RoomName,
         retention: &Retention,
     ) -> Result<Position, BusError> {
-        let (_, events) = self.attached().await?;
+        let (_, events) = self.attached_soon().await?;
         let stream = self.stream(retention).await?;
         if !self.rooms.contains(room, Some(stream.class)) {
             let subscriber = self.subscriber(self.subjects.stored_out(stream.class, room)).await?;
@@ -224,6 +235,7 @@ impl Shared {
         range: Range,
         leader: bool,
     ) -> Result<Page, BusError> {
+        self.attached_soon().await?;
         let stream = self.stream(retention).await?;
         let subject = self.subjects.stored_in(stream.class, room);
         let history = History { link: &self.link, stream: &stream, subject: &subject };
@@ -235,6 +247,7 @@ impl Shared {
         room: &RoomName,
         retention: &Retention,
     ) -> Result<Position, BusError> {
+        self.attached_soon().await?;
         let stream = self.stream(retention).await?;
         let subject = self.subjects.stored_in(stream.class, room);
         History { link: &self.link, stream: &stream, subject: &subject }.top().await
@@ -250,6 +263,7 @@ impl Shared {
 
     /// Removes the history of a room.
     pub(super) async fn remove_history(&self, room: &RoomName) -> Result<(), BusError> {
+        self.attached_soon().await?;
         self.remove_from_streams(room).await.map_err(to_bus_error)
     }
 

@@ -1,0 +1,119 @@
+//! Connections that the broker ends, and a broker that stands still, while publishers and members on
+//! three nodes go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sockeye_hub::bus::nats::{ConnectOptions, Nats};
+use sockeye_hub::core::{Publication, PublicationId};
+use sockeye_hub::{Hub, JoinOptions, Recovered};
+
+use crate::proxy::Proxy;
+use crate::server::{Server, options};
+use crate::support::{connect, hub, line, nothing_more};
+
+const PUBLISHERS: usize = 3;
+const COUNT: usize = 400;
+
+/// Publishes numbers, each with an id, and again until it is acknowledged.
+async fn publish(hub: Hub, publisher: usize) {
+    for number in 0..COUNT {
+        let text = format!("{publisher} {number}");
+        let id = Some(PublicationId::new(&text));
+        let publication = Publication { id, ..Publication::new(text) };
+        while hub.room("log").publish_with(publication.clone()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Ends connections and stops the broker until told otherwise.
+async fn disturb(server: Arc<Server>, proxy: Proxy, over: Arc<AtomicBool>) {
+    let mut round = 0;
+    while !over.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        round += 1;
+        if round % 5 == 0 {
+            server.signal("STOP");
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            server.signal("CONT");
+        }
+        proxy.end_connections();
+    }
+}
+
+with_each_server!(and_in_the_same_order);
+
+async fn and_in_the_same_order(server: Server) {
+    let proxy = Proxy::before(server.port).await;
+    let server = Arc::new(server);
+    let mut nodes: Vec<Hub> = Vec::new();
+    for _ in 0..3 {
+        let connection = ConnectOptions::new();
+        let bus = Nats::connect_with(&proxy.url(), options(), connection).await.unwrap();
+        nodes.push(hub().bus(bus).build());
+    }
+    let mut members = Vec::new();
+    for number in 0..9 {
+        let (mut client, session) = connect(&nodes[number % nodes.len()]).await;
+        session.join("log").await.unwrap();
+        assert_eq!(line(&mut client).await, "log joined 1");
+        members.push((client, session));
+    }
+    let start = {
+        let (_client, session) = connect(&nodes[0]).await;
+        session.join("log").await.unwrap().position.unwrap()
+    };
+    let over = Arc::new(AtomicBool::new(false));
+    let disturbing = tokio::spawn(disturb(server, proxy.clone(), over.clone()));
+    let mut publishing = tokio::task::JoinSet::new();
+    for publisher in 0..PUBLISHERS {
+        publishing.spawn(publish(nodes[publisher].clone(), publisher));
+    }
+    let mut receiving = tokio::task::JoinSet::new();
+    for (mut client, session) in members {
+        receiving.spawn(async move {
+            let mut lines = Vec::new();
+            // The room's marker is the first record of the stream.
+            for number in 2..=PUBLISHERS * COUNT + 1 {
+                let line = line(&mut client).await;
+                let text = line.strip_prefix(&format!("log {number} "));
+                lines.push(text.unwrap_or_else(|| panic!("{line} is not {number}")).to_owned());
+            }
+            (lines, client, session)
+        });
+    }
+    while let Some(published) = publishing.join_next().await {
+        published.unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    disturbing.await.unwrap();
+    let mut first: Option<Vec<String>> = None;
+    while let Some(received) = receiving.join_next().await {
+        let (lines, mut client, session) = received.unwrap();
+        nothing_more(&mut client, &session).await;
+        for publisher in 0..PUBLISHERS {
+            let prefix = format!("{publisher} ");
+            let own = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
+            let expected: Vec<_> = (0..COUNT).map(|number| number.to_string()).collect();
+            assert_eq!(own.collect::<Vec<_>>(), expected);
+        }
+        assert_eq!(first.get_or_insert_with(|| lines.clone()), &lines, "one order for all");
+    }
+    // A client that missed all of it.
+    let (mut client, session) = connect(&nodes[1]).await;
+    let joined = loop {
+        // The link may break once more.
+        match session.join_with("log", JoinOptions::new().from(start)).await {
+            Ok(joined) => break joined,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    assert_eq!(joined.recovery, Recovered::All);
+    assert_eq!(line(&mut client).await, "log joined 1 recovered");
+    for (number, text) in first.unwrap().iter().enumerate() {
+        assert_eq!(line(&mut client).await, format!("log {} {text}", number + 2));
+    }
+}
