@@ -67,10 +67,10 @@ async fn and_in_the_same_order(server: Server) {
         session.join("log").await.unwrap().position.unwrap()
     };
     let over = Arc::new(AtomicBool::new(false));
-    let disturbing = tokio::spawn(disturb(server, proxy.clone(), over.clone()));
+    let disturbing = tokio::spawn(disturb(server.clone(), proxy.clone(), over.clone()));
     let mut publishing = tokio::task::JoinSet::new();
-    for publisher in 0..PUBLISHERS {
-        publishing.spawn(publish(nodes[publisher].clone(), publisher));
+    for (publisher, node) in nodes.iter().enumerate().take(PUBLISHERS) {
+        publishing.spawn(publish(node.clone(), publisher));
     }
     let mut receiving = tokio::task::JoinSet::new();
     for (mut client, session) in members {
@@ -116,4 +116,6 @@ async fn and_in_the_same_order(server: Server) {
     for (number, text) in first.unwrap().iter().enumerate() {
         assert_eq!(line(&mut client).await, format!("log {} {text}", number + 2));
     }
+    // The server runs until here.
+    drop(server);
 }
