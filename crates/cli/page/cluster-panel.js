@@ -47,11 +47,11 @@ export function clusterPanel(admission, onRooms) {
     previous = { node: overview.node, at: now, metrics };
     facts(element("facts"), overview);
     rows(element("node-rows"), [
-      ...overview.nodes.map(({ node, own, sessions, round_trip: trip }) => [shortId(node), own ? "this server" : duration(trip), sessions]),
+      ...overview.nodes.map(({ id, own, sessions, round_trip: trip }) => [shortId(id), own ? "this server" : duration(trip), sessions]),
       ...overview.silent.map((node) => [shortId(node), "does not answer", "?"]),
     ]);
-    rows(element("room-rows"), overview.rooms.map(({ room, sessions }) => [`#${room}`, sessions]));
-    onRooms(overview.rooms.map(({ room }) => room));
+    rows(element("room-rows"), overview.rooms.map(({ name, sessions }) => [`#${name}`, sessions]));
+    onRooms(overview.rooms.map(({ name }) => name));
     redraw();
   };
 

@@ -44,7 +44,7 @@ async fn are_one_hub(broker: &Broker) {
     let overview = overview(&second);
     assert_eq!(overview["bus"], broker.url.as_str(), "{overview}");
     assert_eq!(overview["nodes"].as_array().unwrap().len(), 2, "{overview}");
-    assert_eq!(overview["rooms"][0], json!({ "room": "lobby", "sessions": 2, "users": 0 }));
+    assert_eq!(overview["rooms"][0], json!({ "name": "lobby", "sessions": 2, "users": 0 }));
 
     // A server that stops sends its clients to the others, where they recover.
     first.signal("TERM");

@@ -54,11 +54,7 @@ impl HubClient {
     /// Returns the content of the next event of this name, and drops those before it.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
-            let mut event = if self.events.is_empty() {
-                self.receive().await
-            } else {
-                self.events.remove(0)
-            };
+            let mut event = self.next_event().await;
             if event.get(name).is_some() {
                 return event[name].take();
             }
@@ -81,16 +77,16 @@ impl HubClient {
     pub(crate) async fn publications(&mut self, count: usize) -> Vec<Value> {
         let mut data = Vec::new();
         while data.len() < count {
-            let mut event = if self.events.is_empty() {
-                self.receive().await
-            } else {
-                self.events.remove(0)
-            };
+            let mut event = self.next_event().await;
             if let Some(one) = event.get_mut("publication") {
                 data.push(one["data"].take());
             }
         }
         data
+    }
+
+    async fn next_event(&mut self) -> Value {
+        if self.events.is_empty() { self.receive().await } else { self.events.remove(0) }
     }
 
     async fn receive(&mut self) -> Value {

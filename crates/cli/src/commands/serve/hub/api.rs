@@ -26,11 +26,57 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// 16 MiB at most. Further ones wait.
 const MAX_POSTS: usize = 256;
 
-/// The text of a refusal where there is no server API.
-const NO_API: &str = "The server API is off. Start the server with --api-key-file to use it.\n";
+/// The reason why a request is not handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The hub is off.
+    Off,
+    /// There is no server API.
+    NoApi,
+    /// The key is missing or wrong.
+    NoKey,
+    /// The method is not POST.
+    Method,
+    /// A page of another origin posts a message.
+    Origin,
+    /// Not everybody may publish to the room.
+    Rules,
+    /// Too many messages are being posted.
+    Busy,
+}
 
-/// The text of a refusal for want of a key.
-const NO_KEY: &str = "This needs the key of --api-key-file, in the header X-API-Key.\n";
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, sentence) = match self {
+            Self::Off => (StatusCode::FORBIDDEN, access::OFF),
+            Self::NoApi => (
+                StatusCode::FORBIDDEN,
+                "The server API is off. Start the server with --api-key-file to use it.\n",
+            ),
+            Self::NoKey => (
+                StatusCode::UNAUTHORIZED,
+                "This needs the key of --api-key-file, in the header X-API-Key.\n",
+            ),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "This path accepts only POST.\n"),
+            Self::Origin => (
+                StatusCode::FORBIDDEN,
+                "A page of this origin may not post messages; --allow-origin lets it.\n",
+            ),
+            Self::Rules => {
+                (StatusCode::FORBIDDEN, "The rules of this room do not let everybody publish.\n")
+            }
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many messages are being posted; try again later.\n",
+            ),
+        };
+        match self {
+            Self::NoKey => (status, [(WWW_AUTHENTICATE, "apikey")], sentence).into_response(),
+            Self::Method => (status, [(ALLOW, "POST")], sentence).into_response(),
+            _ => (status, sentence).into_response(),
+        }
+    }
+}
 
 /// The server API, as its flags set it up.
 #[derive(Debug)]
@@ -89,13 +135,11 @@ impl ServerApi {
     /// Checks what the API would check after it has the body.
     ///
     /// # Errors
-    /// The response to a request that will not be handled.
-    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<&Api, Response> {
-        let Some(keyed) = &self.keyed else {
-            return Err((StatusCode::FORBIDDEN, NO_API).into_response());
-        };
+    /// The reason why the request is not handled.
+    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<&Api, Refusal> {
+        let keyed = self.keyed.as_ref().ok_or(Refusal::NoApi)?;
         if !keyed.accepts(headers) {
-            return Err(no_key());
+            return Err(Refusal::NoKey);
         }
         check_method(method)?;
         Ok(keyed)
@@ -104,23 +148,21 @@ impl ServerApi {
     /// Checks whether a message may be posted to a room without a key.
     ///
     /// # Errors
-    /// The response to a request that will not be handled.
-    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Response> {
+    /// The reason why the request is not handled.
+    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Refusal> {
         match access {
-            Access::Off => return Err((StatusCode::FORBIDDEN, access::OFF).into_response()),
-            Access::Tokens(_) => return Err(no_key()),
+            Access::Off => return Err(Refusal::Off),
+            Access::Tokens(_) => return Err(Refusal::NoKey),
             Access::Anybody => {}
         }
         check_method(request.method())?;
         if !is_from_allowed_page(request, &self.origins) {
-            let sentence = "A page of this origin may not post messages; --allow-origin lets it.\n";
-            return Err((StatusCode::FORBIDDEN, sentence).into_response());
+            return Err(Refusal::Origin);
         }
         // The name of no room is refused by the API.
         let publish = RoomName::new(room).map(|room| self.namespaces.rules(&room).publish);
         if publish.is_ok_and(|publish| publish != namespaces::Access::Anybody) {
-            let sentence = "The rules of this room do not let everybody publish.\n";
-            return Err((StatusCode::FORBIDDEN, sentence).into_response());
+            return Err(Refusal::Rules);
         }
         Ok(())
     }
@@ -148,7 +190,7 @@ pub(super) async fn call(State(server): State<HubServer>, request: Request) -> R
     let api = &server.inner.api;
     match api.check(request.method(), request.headers()) {
         Ok(keyed) => api.handle(keyed, request, Api::<()>::DEFAULT_MAX_BODY).await,
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
@@ -164,15 +206,12 @@ pub(super) async fn publish(
         return call(State(server.clone()), request).await;
     }
     if let Err(refusal) = api.check_post(&request, &inner.access, &room) {
-        return refusal;
+        return refusal.into_response();
     }
-    match tokio::time::timeout(api.timeout, api.posts.acquire()).await {
-        Ok(_permit) => api.handle(&api.open, request, MAX_MESSAGE).await,
-        Err(_) => {
-            let sentence = "Too many messages are being posted; try again later.\n";
-            (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
-        }
-    }
+    let Ok(_permit) = tokio::time::timeout(api.timeout, api.posts.acquire()).await else {
+        return Refusal::Busy.into_response();
+    };
+    api.handle(&api.open, request, MAX_MESSAGE).await
 }
 
 /// Returns whether a request presents a key, right or wrong.
@@ -180,17 +219,8 @@ fn has_key(headers: &HeaderMap) -> bool {
     headers.contains_key("x-api-key") || headers.contains_key(AUTHORIZATION)
 }
 
-/// Returns the refusal of a request without the key.
-pub(super) fn no_key() -> Response {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "apikey")], NO_KEY).into_response()
-}
-
-fn check_method(method: &Method) -> Result<(), Response> {
-    if method == Method::POST {
-        return Ok(());
-    }
-    let sentence = "This path accepts only POST.\n";
-    Err((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], sentence).into_response())
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if method == Method::POST { Ok(()) } else { Err(Refusal::Method) }
 }
 
 /// Returns whether a request comes from a program, from a page of this server, or from a page of an

@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sockeye_hub::NodeReports;
 use tokio::sync::Mutex;
 use tracing::debug;
 
-use super::access::{self, Access};
-use super::{HubServer, api};
+use super::HubServer;
+use super::access::Access;
+use super::api::Refusal;
 
 /// The time for which an overview is shown to all, in place of asking all servers again.
 const MAX_AGE: Duration = Duration::from_millis(900);
@@ -38,7 +39,7 @@ struct Overview {
 
 #[derive(Serialize)]
 struct Node {
-    node: String,
+    id: String,
     own: bool,
     sessions: u64,
     rooms: u64,
@@ -50,7 +51,7 @@ struct Node {
 
 #[derive(Serialize)]
 struct Room {
-    room: String,
+    name: String,
     sessions: usize,
     users: usize,
 }
@@ -72,12 +73,12 @@ struct Metrics {
 pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> Response {
     let inner = &*server.inner;
     match (&inner.access, inner.api.accepts(&headers)) {
-        (Access::Off, _) => (StatusCode::FORBIDDEN, access::OFF).into_response(),
+        (Access::Off, _) => Refusal::Off.into_response(),
         (Access::Anybody, _) | (Access::Tokens(_), true) => {
             let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
             (headers, recent(&server).await).into_response()
         }
-        (Access::Tokens(_), false) => api::no_key(),
+        (Access::Tokens(_), false) => Refusal::NoKey.into_response(),
     }
 }
 
@@ -89,10 +90,10 @@ pub(super) struct Cache(Mutex<Option<(Instant, Bytes)>>);
 /// for the same one.
 async fn recent(server: &HubServer) -> Bytes {
     let mut cached = server.inner.overview.0.lock().await;
-    if let Some((made, body)) = &*cached {
-        if made.elapsed() < MAX_AGE {
-            return body.clone();
-        }
+    if let Some((made, body)) = &*cached
+        && made.elapsed() < MAX_AGE
+    {
+        return body.clone();
     }
     let overview = overview(server).await;
     // Texts and numbers can always be written.
@@ -110,7 +111,7 @@ async fn overview(server: &HubServer) -> Overview {
         NodeReports::default()
     });
     let nodes = reports.nodes.iter().map(|report| Node {
-        node: report.node.to_string(),
+        id: report.node.to_string(),
         own: report.node == hub.node(),
         sessions: report.sessions,
         rooms: report.rooms,
@@ -118,7 +119,7 @@ async fn overview(server: &HubServer) -> Overview {
         round_trip: report.round_trip.as_secs_f64() * 1e3,
     });
     let rooms = hub.occupied_rooms(None, MAX_ROOMS).items.into_iter().map(|(room, counts)| Room {
-        room: room.as_str().to_owned(),
+        name: room.as_str().to_owned(),
         sessions: counts.sessions,
         users: counts.users,
     });

@@ -81,19 +81,19 @@ fn serve(
         Err(rejection) => return rejection.into_response(),
     };
     let span = guard.span().clone();
-    let served = async move |ws: sockeye::WebSocket| {
+    let handler = async move |ws: sockeye::WebSocket| {
         let peer = ws.peer_addr().map(tracing::field::display);
         debug!(peer, "client of the hub connected");
         let endpoint = &server.inner.endpoint;
-        let served = match ws.subprotocol() {
+        let outcome = match ws.subprotocol() {
             Some(_) => endpoint.serve(ws).await,
             None => endpoint.serve_as(ws, protocol).await,
         };
-        match served {
+        match outcome {
             Ok(()) => debug!(peer, "client of the hub left"),
             Err(error) => debug!(peer, "client of the hub failed: {error}"),
         }
         drop(guard);
     };
-    upgrade.on_upgrade(move |ws| served(ws).instrument(span))
+    upgrade.on_upgrade(move |ws| handler(ws).instrument(span))
 }
