@@ -11,8 +11,8 @@ use super::bus::BusUrl;
 #[command(next_help_heading = "Hub")]
 pub(crate) struct HubArguments {
     /// Rules of the hub's rooms by the prefix of their names: who may join and publish, the length
-    /// of histories, presence. Default: anybody may do everything, and a room keeps 1,000
-    /// messages for an hour
+    /// of histories, presence. Default: everybody who may use the hub may do everything in rooms
+    /// without a colon in their names, which keep 1,000 messages for an hour
     #[arg(long, value_name = "FILE")]
     pub(crate) hub_config: Option<PathBuf>,
 
