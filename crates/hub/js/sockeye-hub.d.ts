@@ -74,7 +74,8 @@ declare class Emitter<Events> {
  *
  * Commands that are called without a connection wait for one, up to `maxPending` of them for
  * `timeout` ms. When a connection is lost, commands without reply fail with the code `lost`, except
- * publishing to rooms with history, which is repeated: the server stores it once.
+ * publishing to rooms with history, which is repeated: the server stores it once. Commands with data
+ * that is not JSON fail with a `TypeError`, which the constructor throws.
  */
 export class Hub extends Emitter<HubEvents> {
   constructor(url: string | URL, options?: HubOptions);

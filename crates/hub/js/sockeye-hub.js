@@ -4,6 +4,8 @@
 const SUBPROTOCOL = 'sockeye.hub.v1';
 /** The rooms in one `join`: the server's limit. */
 const MAX_BATCH = 100;
+/** The characters in one `join`. At most 3 bytes each, they stay below the server's 64 KiB. */
+const MAX_BATCH_LENGTH = 16_000;
 /** The members and users on a page of a list: the server's limit. */
 const PAGE = 1000;
 /** The members and users that are listed after a join. Chosen: some megabytes. */
@@ -14,6 +16,10 @@ const RESET_AFTER = 10_000;
 const MAX_TIMER = 2 ** 31 - 1;
 /** Close codes with which a new connection would be closed as well. */
 const PERMANENT = [1000, 1002, 1003, 1007, 1008, 1009, 1010];
+/** The code of the refusal of a malformed command. */
+const MALFORMED = 107;
+/** The close code for a client that sent no `connect` in time: the next one may be faster. */
+const STALE = 3502;
 
 export class HubError extends Error {
   constructor({ code, message, temporary = false }) {
@@ -67,14 +73,19 @@ export class Hub extends Emitter {
   #silenceLimit;
   #retryTimer;
   #silenceTimer;
-  /** Timers that end with the connection. */
-  #timers = new Set();
+  /** The refreshes of the tokens of rooms, by name, and of the connection, by `undefined`. */
+  #refreshes = new Map();
   /** Rooms to join with the next command. */
   #joins = new Set();
+  /** Whether the joins of a new connection were sent: other commands follow them. */
+  #ready = false;
+  #readyTimer;
   #online = () => this.reconnect();
 
   constructor(url, options = {}) {
     super();
+    // Throws for data that is not JSON.
+    JSON.stringify(options.data);
     this.#url = url;
     this.#options = {
       base: 1_000,
@@ -118,10 +129,15 @@ export class Hub extends Emitter {
   // Commands
 
   /** Sends a command, now or when connected. `repeat` says whether a lost one is sent again. */
-  _request(name, content, repeat = () => false) {
+  async _request(name, content, repeat) {
+    return this.#submit(name, JSON.stringify(content), repeat);
+  }
+
+  #submit(name, content, repeat = () => false) {
     const { maxPending, timeout } = this.#options;
     if (this.state === 'closed') return Promise.reject(failure('closed', 'the hub is closed'));
-    if (this.#pending.size >= maxPending) {
+    // Joins are bounded by the number of rooms, and those of a new connection precede what waits.
+    if (name !== 'join' && this.#pending.size >= maxPending) {
       return Promise.reject(failure('full', `${maxPending} commands wait already`));
     }
     const id = ++this.#lastId;
@@ -132,18 +148,20 @@ export class Hub extends Emitter {
       }, timeout);
       const request = { name, content, repeat, resolve, reject, timer, sent: false };
       this.#pending.set(id, request);
-      if (this.state === 'open') this.#transmit(id, request);
+      // Leaving precedes a join that follows it.
+      const isFirst = name === 'join' || name === 'leave';
+      if (this.state === 'open' && (this.#ready || isFirst)) this.#transmit(id, request);
     });
   }
 
   #transmit(id, request) {
     request.sent = true;
-    this.#write({ id, [request.name]: request.content });
+    this.#write(`{"id":${id},"${request.name}":${request.content}}`);
   }
 
-  #write(message) {
+  #write(text) {
     // A socket that is closing drops it: the end of the connection follows.
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(text);
   }
 
   #take(id) {
@@ -162,29 +180,50 @@ export class Hub extends Emitter {
 
   async #flushJoins() {
     const attempt = this.#attempt;
-    const joins = [...this.#joins];
+    const joins = [...this.#joins].filter((room) => room._wanted);
     this.#joins.clear();
-    const ready = [];
+    const commands = [];
     await Promise.all(
       joins.map(async (room) => {
         try {
           const token = await tokenOf(room._options.token);
-          ready.push([room, token]);
+          commands.push([room, token]);
         } catch (error) {
-          room._onRefused(tokenFailure(error));
+          if (attempt === this.#attempt) room._onRefused(tokenFailure(error));
         }
       }),
     );
-    for (let start = 0; start < ready.length; start += MAX_BATCH) {
-      const batch = ready.slice(start, start + MAX_BATCH).filter(([room]) => room._wanted);
-      if (attempt !== this.#attempt || this.state !== 'open' || batch.length === 0) return;
-      const content = batch.map(([room, token]) => room._command(token));
-      this._request('join', content).catch((error) => {
-        // Every wanted room is joined after a lost connection.
-        if (error.code === 'lost' || error.code === 'closed') return;
-        for (const [room] of batch) room._onRefused(error);
-      });
+    if (attempt !== this.#attempt || this.state !== 'open') return;
+    let batch = [];
+    let length = 0;
+    const flush = () => {
+      if (batch.length > 0) this.#sendJoins(batch);
+      [batch, length] = [[], 0];
+    };
+    for (const [room, token] of commands) {
+      if (!room._wanted) continue;
+      let text;
+      try {
+        text = JSON.stringify(room._command(token));
+      } catch (error) {
+        // The program has changed its options since it called `join`.
+        room._onRefused(new HubError({ code: MALFORMED, message: error.message }));
+        continue;
+      }
+      if (batch.length === MAX_BATCH || length + text.length > MAX_BATCH_LENGTH) flush();
+      batch.push([room, text]);
+      length += text.length + 1;
     }
+    flush();
+  }
+
+  #sendJoins(batch) {
+    const content = `[${batch.map(([, text]) => text).join()}]`;
+    this.#submit('join', content).catch((error) => {
+      // Every wanted room is joined after a lost connection.
+      if (error.code === 'lost' || error.code === 'closed') return;
+      for (const [room] of batch) room._onRefused(error);
+    });
   }
 
   // Connections
@@ -226,7 +265,8 @@ export class Hub extends Emitter {
       .map((room) => ({ room: room.name, from: room.position }));
     this.#connectId = ++this.#lastId;
     const { data } = this.#options;
-    this.#write({ id: this.#connectId, connect: { token, data, client: 'sockeye-hub-js', resume } });
+    const connect = { token, data, client: 'sockeye-hub-js', resume };
+    this.#write(JSON.stringify({ id: this.#connectId, connect }));
   }
 
   #onConnected({ error, connect }) {
@@ -243,8 +283,21 @@ export class Hub extends Emitter {
     this.#silenceLimit = ping ? ping + timeout : undefined;
     this.#heard();
     if (expires !== undefined) this._refreshIn(expires, this.#options.token);
+    for (const room of this.#rooms.values()) if (room._wanted && !room._byServer) this.#joins.add(room);
+    const attempt = this.#attempt;
     this.#setState({ state: 'open', session, user, data });
-    for (const room of this.#rooms.values()) if (room._wanted && !room._byServer) this._join(room);
+    if (attempt !== this.#attempt) return;
+    const onReady = () => attempt === this.#attempt && this.#onReady();
+    // A token function that does not return delays the other commands no longer.
+    this.#readyTimer = setTimeout(onReady, this.#options.timeout);
+    this.#flushJoins().then(onReady);
+  }
+
+  /** Sends the commands that wait, after the joins: some need a membership. */
+  #onReady() {
+    if (this.#ready) return;
+    clearTimeout(this.#readyTimer);
+    this.#ready = true;
     for (const [id, request] of this.#pending) if (!request.sent) this.#transmit(id, request);
   }
 
@@ -268,7 +321,7 @@ export class Hub extends Emitter {
   }
 
   #onEvent(type, event) {
-    if (type === 'ping') return this.#write({ pong: {} });
+    if (type === 'ping') return this.#write('{"pong":{}}');
     if (type === 'message') return this._emit('message', fromPayload(event));
     if (type === 'error') return this._emit('error', new HubError(event));
     if (type === 'joined' && !this.#rooms.get(event.room)?._isAwaited()) return this.#onForced(event);
@@ -310,9 +363,10 @@ export class Hub extends Emitter {
     this.#attempt += 1;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#silenceTimer);
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    clearTimeout(this.#readyTimer);
+    for (const name of [...this.#refreshes.keys()]) this._endRefresh(name);
     this.#joins.clear();
+    this.#ready = false;
     const socket = this.#socket;
     this.#socket = this.#openSince = this.session = this.user = undefined;
     if (socket) {
@@ -344,24 +398,35 @@ export class Hub extends Emitter {
 
   // Tokens
 
-  /** Replaces a token before it expires. Without a function for it, the server decides what follows. */
+  /**
+   * Replaces a token before it expires; this ends the refresh of an earlier one. Without a function
+   * for it, the server decides what follows.
+   */
   _refreshIn(expires, source, room) {
+    this._endRefresh(room);
     if (typeof source !== 'function') return;
     const delay = Math.min(Math.max(expires - 10_000, expires / 2), MAX_TIMER);
-    const timer = setTimeout(async () => {
-      this.#timers.delete(timer);
+    const refresh = {};
+    this.#refreshes.set(room, refresh);
+    const isCurrent = () => this.#refreshes.get(room) === refresh;
+    refresh.timer = setTimeout(async () => {
       if (expires > MAX_TIMER) return this._refreshIn(expires - delay, source, room);
-      const attempt = this.#attempt;
       try {
         const token = await source();
-        if (attempt !== this.#attempt) return;
+        if (!isCurrent()) return;
         const reply = await this._request('refresh', { token, room });
-        if (reply.expires !== undefined) this._refreshIn(reply.expires, source, room);
+        if (isCurrent() && reply.expires !== undefined) this._refreshIn(reply.expires, source, room);
       } catch (error) {
+        if (!isCurrent()) return;
         this._emit('error', error instanceof HubError ? error : tokenFailure(error));
       }
     }, delay);
-    this.#timers.add(timer);
+  }
+
+  /** Ends the refresh of a room's token, or of that of the connection. */
+  _endRefresh(room) {
+    clearTimeout(this.#refreshes.get(room)?.timer);
+    this.#refreshes.delete(room);
   }
 }
 
@@ -393,6 +458,11 @@ export class Room extends Emitter {
   }
 
   join(options = {}) {
+    try {
+      assertJson(options.filter, options.info);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.joined) {
       // In a room of the server's choice, presence is asked for afterwards.
       if (this._byServer && options.presence && !this._options.presence) {
@@ -436,11 +506,13 @@ export class Room extends Emitter {
   }
 
   async setFilter(filter) {
+    assertJson(filter);
     this._options = { ...this._options, filter };
     await this.#hub._request('filter', { room: this.name, filter });
   }
 
   async update(info) {
+    assertJson(info);
     this._options = { ...this._options, info };
     await this.#hub._request('update', { room: this.name, info });
   }
@@ -522,7 +594,10 @@ export class Room extends Emitter {
     this._emit('joined', joined);
     if (gap) this._emit('missed', { reason: gap, position });
     publications.forEach((publication) => this.#onPublication(publication));
-    if (expires !== undefined) this.#hub._refreshIn(expires, this._options.token, this.name);
+    // A listener may have left the room.
+    if (!this.joined) return;
+    if (expires === undefined) this.#hub._endRefresh(this.name);
+    else this.#hub._refreshIn(expires, this._options.token, this.name);
     if (this._options.presence) this.#list();
   }
 
@@ -554,7 +629,7 @@ export class Room extends Emitter {
     const users = members && (await this.#all('listUsers', 'users'));
     if (this.#changes !== changes) return;
     this.#changes = undefined;
-    if (!users) return;
+    if (!users) return changes.forEach((change) => this.#onPresence(change));
     this.members = new Map(members.map((member) => [member.session, member]));
     this.users = new Set(users);
     const listed = { joined: members, updated: [], left: [], usersJoined: users, usersLeft: [] };
@@ -588,6 +663,7 @@ export class Room extends Emitter {
 
   #reset(error) {
     clearTimeout(this.#retryTimer);
+    this.#hub._endRefresh(this.name);
     this.joined = this._wanted = this._byServer = false;
     this.position = this.#changes = undefined;
     this.#failures = 0;
@@ -599,6 +675,9 @@ export class Room extends Emitter {
 
 const failure = (code, message) => new HubError({ code, message, temporary: code !== 'closed' });
 
+/** Throws for values that are not JSON. */
+const assertJson = (...values) => JSON.stringify(values);
+
 const isRenewable = (code) => code === 109 || code === 113;
 
 const tokenFailure = (error) => failure('token', `no token: ${error?.message ?? error}`);
@@ -606,7 +685,9 @@ const tokenFailure = (error) => failure('token', `no token: ${error?.message ?? 
 const tokenOf = async (source) => (typeof source === 'function' ? source() : source);
 
 const isPermanent = (code) =>
-  PERMANENT.includes(code) || (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000);
+  PERMANENT.includes(code) ||
+  (code >= 3500 && code < 4000 && code !== STALE) ||
+  (code >= 4500 && code < 5000);
 
 /** Returns the delay that a close frame requests, in ms. */
 function requestedDelay(code, reason) {

@@ -113,15 +113,18 @@ test('publications arrive with position, id, publisher and tags', async () => {
   assert.deepEqual((await bytes).data, new Uint8Array([0, 255]));
 });
 
-test('rooms that are joined in one turn are joined by one command', async () => {
-  const sent = [];
-  class Recorder extends WebSocket {
+/** Returns a WebSocket class that adds the messages that it sends to a list. */
+const recorder = (sent) =>
+  class extends WebSocket {
     send(text) {
       sent.push(JSON.parse(text));
       super.send(text);
     }
-  }
-  const hub = connect(DIRECT, { WebSocket: Recorder });
+  };
+
+test('rooms that are joined in one turn are joined by one command', async () => {
+  const sent = [];
+  const hub = connect(DIRECT, { WebSocket: recorder(sent) });
   await state(hub, 'open');
   await Promise.all(['a', 'b', 'c'].map((name) => hub.room(name).join()));
   const joins = sent.filter((message) => message.join);
@@ -156,6 +159,73 @@ test('after a dropped connection everything is recovered once and in order', asy
   if (received.length < 1003) await event(room, 'publication', ({ data }) => data === 1002);
   assert.deepEqual(received, Array.from({ length: 1003 }, (_, number) => number));
   assert.deepEqual(missed, []);
+});
+
+test('publications that wait are sent after the rooms are joined again', async () => {
+  const proxy = await Proxy.start();
+  const hub = connect(proxy.url, { token: sign({ sub: 'ada', exp: inSeconds(60) }) });
+  const room = hub.room('members:order');
+  await room.join({
+    token: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return sign({ sub: 'ada', channel: 'members:order', exp: inSeconds(60) });
+    },
+  });
+  const waiting = state(hub, 'waiting');
+  proxy.cut();
+  await waiting;
+  const received = [];
+  room.on('publication', ({ data }) => received.push(data));
+  const published = [1, 2].map((number) => room.publish(number));
+  const isOpen = state(hub, 'open');
+  hub.on('state', ({ state }) => state === 'open' && published.push(room.publish(3)));
+  proxy.restore();
+  await isOpen;
+  published.push(room.publish(4));
+  await Promise.all(published);
+  if (received.length < 4) await event(room, 'publication', ({ data }) => data === 4);
+  assert.deepEqual(received, [1, 2, 3, 4]);
+});
+
+test('joins are divided by the length of a command', async () => {
+  const proxy = await Proxy.start();
+  const sent = [];
+  const token = sign({ sub: 'ada', exp: inSeconds(60) });
+  const hub = connect(proxy.url, { token, WebSocket: recorder(sent) });
+  const rooms = Array.from({ length: 100 }, (_, number) => hub.room(`lobby:${number}`));
+  const claims = { sub: 'ada', exp: inSeconds(60), note: 'x'.repeat(1_000) };
+  const join = (room) => room.join({ token: () => sign({ ...claims, channel: room.name }) });
+  await Promise.all(rooms.map(join));
+  const waiting = state(hub, 'waiting');
+  proxy.cut();
+  await waiting;
+  const joined = Promise.all(rooms.map((room) => event(room, 'joined')));
+  proxy.restore();
+  await joined;
+  const lengths = sent.filter(({ join }) => join).map((message) => JSON.stringify(message).length);
+  assert.ok(Math.max(...lengths) < 17_000, `${lengths}`);
+});
+
+test('data that is not JSON is refused, and stops nothing else', async () => {
+  const cycle = {};
+  cycle.self = cycle;
+  const hub = connect();
+  const room = hub.room('lobby:cycle');
+  const refuse = async () => {
+    await assert.rejects(hub.rpc('echo', cycle), TypeError);
+    await assert.rejects(hub.send(cycle), TypeError);
+    await assert.rejects(room.publish(cycle), TypeError);
+    await assert.rejects(room.join({ info: cycle }), TypeError);
+    await assert.rejects(room.setFilter(cycle), TypeError);
+    await assert.rejects(room.update(10n), TypeError);
+  };
+  assert.throws(() => new Hub(DIRECT, { data: cycle }), TypeError);
+  await refuse();
+  const answered = hub.rpc('echo', 1);
+  await room.join();
+  assert.equal(await answered, 1);
+  await refuse();
+  await room.publish(1);
 });
 
 test('a publication whose reply was lost is repeated and stored once', async () => {
@@ -235,6 +305,30 @@ test('members and users are kept up to date', async () => {
   await become(['Ada']);
 });
 
+test('changes are not lost when the list of members fails', async () => {
+  const grace = connect();
+  await state(grace, 'open');
+  let onChange;
+  const changed = new Promise((resolve) => (onChange = resolve));
+  class Observer extends WebSocket {
+    constructor(...options) {
+      super(...options);
+      const isChange = (data) => data.includes('"presence"') && data.includes(grace.session);
+      // The client handles the message before this timer fires.
+      this.addEventListener('message', ({ data }) => isChange(data) && setTimeout(onChange));
+    }
+  }
+  const room = connect(DIRECT, { WebSocket: Observer }).room('lobby:failing');
+  room.listMembers = async () => {
+    await changed;
+    throw new HubError({ code: 100, message: 'no list' });
+  };
+  await room.join({ presence: true });
+  const presence = event(room, 'presence', () => room.members.has(grace.session));
+  await grace.room('lobby:failing').join();
+  await presence;
+});
+
 test('RPCs are answered, and refusals are errors', async () => {
   const hub = connect();
   assert.deepEqual(await hub.rpc('echo', { a: [1] }), { a: [1] });
@@ -284,6 +378,7 @@ test('close codes decide whether the client returns, and when', async () => {
   }
   for (const [code, reason, least, most] of [
     [4000, 'again', 0, 20],
+    [3502, 'stale', 0, 20],
     [1012, 'retry after 0.1 s', 100, 120],
     [1013, '', 5_000, 5_020],
   ]) {
@@ -343,6 +438,26 @@ test('tokens are replaced before they expire', async () => {
   assert.deepEqual(ended, []);
   assert.ok(tokens > 1 && roomTokens > 1, `${tokens}, ${roomTokens}`);
   await room.publish('still here');
+});
+
+test('the token of a room is not replaced after the room was left', async () => {
+  const hub = connect(DIRECT, { token: sign({ sub: 'ada', exp: inSeconds(60) }) });
+  const errors = [];
+  hub.on('error', (error) => errors.push(error));
+  const room = hub.room('lobby:left');
+  let tokens = 0;
+  const token = () => {
+    tokens += 1;
+    return sign({ sub: 'ada', channel: 'lobby:left', exp: inSeconds(3) });
+  };
+  for (let number = 0; number < 3; number++) {
+    await room.join({ token });
+    await room.leave();
+  }
+  await room.join({ token });
+  // A token is replaced after half of its time, which is 1 s to 1.5 s.
+  await new Promise((resolve) => setTimeout(resolve, 1_800));
+  assert.deepEqual([tokens, errors], [5, []]);
 });
 
 test('a silent server is left', async () => {

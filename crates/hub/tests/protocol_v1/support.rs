@@ -33,7 +33,7 @@ use tokio::{
 pub(crate) const SECRET: &[u8] = b"a secret of thirty-two bytes or more";
 
 /// Returns a hub: rooms have presence, and those whose names begin with "log" or "short" have a
-/// history.
+/// history. Only members publish to those whose names begin with "members".
 pub(crate) fn hub() -> Hub {
     Hub::builder()
         .rooms(|room| {
@@ -56,6 +56,13 @@ pub(crate) fn hub() -> Hub {
         .authorize_join(async |_, room| match room.as_str() {
             "secret" => Err(Denied::new("members only")),
             _ => Ok(()),
+        })
+        .authorize_publish(async |session: SessionHandle, room, _| {
+            let for_members = room.as_str().starts_with("members");
+            if for_members && !session.rooms().contains(&room) {
+                return Err(Denied::new("members only"));
+            }
+            Ok(())
         })
         .build()
 }
