@@ -88,7 +88,8 @@ impl HubClientBuilder {
     }
 
     /// Sets the function that returns the client's token, for each connection and before a token
-    /// expires. `None` connects without a token. Default: no token.
+    /// expires. `None` connects without a token. A failure is an event, and the function is called
+    /// again after a delay. Default: no token.
     pub fn token<F>(mut self, source: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Option<String>, Box<dyn Error + Send + Sync>>> + Send + 'static,

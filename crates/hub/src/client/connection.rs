@@ -4,6 +4,8 @@ use std::pin::Pin;
 use sockeye::reconnect::{Event, Receiver, Sender};
 use sockeye::{CloseFrame, Message};
 
+use crate::protocol::close;
+
 /// The connections of a client, one after the other, and the messages that wait for the current
 /// one.
 pub(super) struct Connection {
@@ -63,12 +65,11 @@ async fn finish(sending: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) 
 
 /// Returns whether a client connects again after a close frame of the server. Beside the codes with
 /// which every connection would be closed, these are the codes by which a hub ends a session for
-/// good.
+/// good; a hub closes a client whose token came too late with [`close::STALE`], which is not final.
 pub(super) fn may_reopen(frame: Option<&CloseFrame>) -> bool {
     frame.is_none_or(|frame| {
-        !matches!(
-            u16::from(frame.code),
-            1000 | 1002 | 1003 | 1007..=1010 | 3500..=3999 | 4500..=4999
-        )
+        let code = u16::from(frame.code);
+        code == close::STALE.0
+            || !matches!(code, 1000 | 1002 | 1003 | 1007..=1010 | 3500..=3999 | 4500..=4999)
     })
 }

@@ -1,9 +1,9 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use sockeye::reconnect::{Event, Receiver, Sender};
+use sockeye::reconnect::{Backoff, Event, Receiver, Sender};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::builder::Settings;
 use super::connection::Connection;
@@ -14,13 +14,20 @@ use super::{ClientError, Order};
 use crate::core::RoomName;
 use crate::protocol::Refusal;
 use crate::protocol::v1::Json;
-use crate::protocol::v1::message::{ClientMessage, Connect, Empty, Refresh, ServerMessage};
+use crate::protocol::v1::message::{ClientMessage, Connect, Empty, Join, Refresh, ServerMessage};
 use crate::random;
 
 mod receiving;
 
 /// The rooms in one `join`: the server's limit.
 const MAX_BATCH: usize = 100;
+
+/// The bytes in one `join`. Chosen: half of the server's limit, 64 KiB.
+const MAX_BATCH_BYTES: usize = 32 * 1024;
+
+/// The time that commands wait for the tokens of rooms to join again. Equal to the default timeout
+/// of a command.
+const MAX_HELD: Duration = Duration::from_secs(20);
 
 /// The time before the expiry of a token at which the client replaces it.
 const REFRESH_BEFORE: Duration = Duration::from_secs(10);
@@ -44,6 +51,12 @@ pub(super) struct Driver {
     rooms: Rooms,
     /// Tokens that are awaited and delays, for the current connection.
     tasks: JoinSet<Task>,
+    /// Failures of the token source in a row.
+    token_failures: u32,
+    /// The tasks that replace the tokens of rooms, and `None` for that of the connection.
+    refreshes: HashMap<Option<RoomName>, AbortHandle>,
+    /// The rooms to join again whose tokens are awaited: other commands follow their joins.
+    rejoining: HashSet<RoomName>,
     is_closed: bool,
 }
 
@@ -73,6 +86,16 @@ enum Task {
     Refresh(Option<RoomName>, Result<Option<String>, String>),
     /// The time has come to join a room again that was refused.
     Rejoin(RoomName),
+    /// Commands have waited for the tokens of rooms long enough.
+    Release,
+}
+
+/// The rooms of one `join`.
+#[derive(Default)]
+struct Batch {
+    commands: Vec<Join>,
+    rooms: Vec<RoomName>,
+    bytes: usize,
 }
 
 impl Driver {
@@ -92,6 +115,9 @@ impl Driver {
             requests: Requests::default(),
             rooms: Rooms::default(),
             tasks: JoinSet::new(),
+            token_failures: 0,
+            refreshes: HashMap::new(),
+            rejoining: HashSet::new(),
             is_closed: false,
         }
     }
@@ -158,7 +184,7 @@ impl Driver {
                 }
             }
             Some(Order::Leave { room, reply }) => {
-                self.rooms.remove(&room, &ClientError::Closed);
+                self.remove(&room, &ClientError::Closed);
                 if self.phase == Phase::Open {
                     let message = ClientMessage::Leave(vec![room.as_str().into()]);
                     self.request(message, ReplyTo::Caller(reply));
@@ -183,19 +209,33 @@ impl Driver {
     }
 
     fn request(&mut self, message: ClientMessage, receiver: ReplyTo) {
-        let send = (self.phase == Phase::Open).then_some(self.settings.encoding);
+        // Leaving precedes a join that follows it.
+        let is_first = matches!(message, ClientMessage::Join(_) | ClientMessage::Leave(_));
+        let is_sent = self.phase == Phase::Open && (is_first || self.rejoining.is_empty());
+        let send = is_sent.then_some(self.settings.encoding);
         if let Some(message) = self.requests.add(message, receiver, send) {
             self.connection.send(message);
         }
     }
 
+    /// Sends the commands that wait for the connection.
+    fn release(&mut self) {
+        self.rejoining.clear();
+        for message in self.requests.send_all(self.settings.encoding) {
+            self.connection.send(message);
+        }
+    }
+
+    /// Removes a room, and ends the refresh of its token.
+    fn remove(&mut self, room: &RoomName, error: &ClientError) {
+        self.end_refresh(Some(room));
+        self.rooms.remove(room, error);
+    }
+
     fn join(&mut self, rooms: impl IntoIterator<Item = RoomName>) {
         let rooms: Vec<_> = rooms.into_iter().collect();
         let Some(source) = self.settings.room_token.clone() else {
-            for rooms in rooms.chunks(MAX_BATCH) {
-                self.join_now(rooms, None);
-            }
-            return;
+            return self.join_now(&rooms, None);
         };
         for room in rooms {
             let token = source(room.clone());
@@ -207,16 +247,26 @@ impl Driver {
     }
 
     fn join_now(&mut self, rooms: &[RoomName], token: Option<&str>) {
-        let mut commands = Vec::new();
-        let mut joins = Vec::new();
+        let mut batch = Batch::default();
         for room in rooms {
-            if let Some(state) = self.rooms.get_mut(room) {
-                commands.push(state.command(room, token));
-                joins.push(room.clone());
+            let Some(state) = self.rooms.get_mut(room) else { continue };
+            let command = state.command(room, token);
+            let message = ClientMessage::Join(vec![command.clone()]);
+            let length = self.settings.encoding.encode(None, &message).len();
+            let is_full = batch.rooms.len() == MAX_BATCH || batch.bytes + length > MAX_BATCH_BYTES;
+            if is_full {
+                self.send_batch(std::mem::take(&mut batch));
             }
+            batch.commands.push(command);
+            batch.rooms.push(room.clone());
+            batch.bytes += length;
         }
-        if !joins.is_empty() {
-            self.request(ClientMessage::Join(commands), ReplyTo::Join(joins));
+        self.send_batch(batch);
+    }
+
+    fn send_batch(&mut self, batch: Batch) {
+        if !batch.rooms.is_empty() {
+            self.request(ClientMessage::Join(batch.commands), ReplyTo::Join(batch.rooms));
         }
     }
 
@@ -224,13 +274,28 @@ impl Driver {
 
     fn on_task(&mut self, task: Task) {
         match task {
-            Task::Token(Ok(token)) => self.connect(token),
-            // Without a token there is nothing to wait for on this connection.
-            Task::Token(Err(error)) => self.close(format!("no token: {error}")),
-            Task::RoomToken(room, Ok(token)) => self.join_now(&[room], token.as_deref()),
-            Task::RoomToken(room, Err(error)) => {
-                self.on_refused(&room, Refusal::INTERNAL.because(format!("no token: {error}")));
+            Task::Token(Ok(token)) => {
+                self.token_failures = 0;
+                self.connect(token);
             }
+            Task::Token(Err(error)) => {
+                // The server closes the connection if this takes too long, and another follows.
+                let delay = Backoff::new().delay(self.token_failures, random::bits());
+                self.token_failures = self.token_failures.saturating_add(1);
+                self.await_token(delay);
+                self.emit(ClientEvent::Failed(no_token(&error)));
+            }
+            Task::RoomToken(room, token) => {
+                match token {
+                    Ok(token) => self.join_now(std::slice::from_ref(&room), token.as_deref()),
+                    Err(error) => self.on_refused(&room, no_token(&error)),
+                }
+                if self.rejoining.remove(&room) && self.rejoining.is_empty() {
+                    self.release();
+                }
+            }
+            // The client has left the room meanwhile.
+            Task::Refresh(room, _) if !self.refreshes.contains_key(&room) => {}
             Task::Refresh(room, Ok(Some(token))) => {
                 let name = room.as_ref().map(|room| room.as_str().into());
                 let message = ClientMessage::Refresh(Refresh { token: token.into(), room: name });
@@ -238,11 +303,21 @@ impl Driver {
             }
             Task::Refresh(_, result) => {
                 let reason = result.err().unwrap_or_else(|| "the function returned none".into());
-                let refusal = Refusal::INTERNAL.because(format!("no token: {reason}"));
-                self.emit(ClientEvent::Failed(refusal));
+                self.emit(ClientEvent::Failed(no_token(&reason)));
             }
             Task::Rejoin(room) => self.join([room]),
+            Task::Release => self.release(),
         }
+    }
+
+    /// Calls the token source after a delay.
+    fn await_token(&mut self, delay: Duration) {
+        let source = self.settings.token.clone();
+        self.tasks.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(source) = source else { return Task::Token(Ok(None)) };
+            Task::Token(source().await.map_err(|error| error.to_string()))
+        });
     }
 
     fn connect(&mut self, token: Option<String>) {
@@ -258,12 +333,14 @@ impl Driver {
         }
     }
 
-    /// Replaces a token before it expires.
+    /// Replaces a token before it expires; this ends the refresh of an earlier one.
     fn refresh_in(&mut self, expires: u64, room: Option<RoomName>) {
         let expires = Duration::from_millis(expires);
         let delay = expires.saturating_sub(REFRESH_BEFORE).max(expires / 2);
         let (token, room_token) = (self.settings.token.clone(), self.settings.room_token.clone());
-        self.tasks.spawn(async move {
+        self.end_refresh(room.as_ref());
+        let key = room.clone();
+        let refresh = self.tasks.spawn(async move {
             tokio::time::sleep(delay).await;
             let token = match (&room, token, room_token) {
                 (Some(room), _, Some(source)) => source(room.clone()).await,
@@ -272,5 +349,16 @@ impl Driver {
             };
             Task::Refresh(room, token.map_err(|error| error.to_string()))
         });
+        self.refreshes.insert(key, refresh);
     }
+
+    fn end_refresh(&mut self, room: Option<&RoomName>) {
+        if let Some(refresh) = self.refreshes.remove(&room.cloned()) {
+            refresh.abort();
+        }
+    }
+}
+
+fn no_token(reason: &str) -> Refusal {
+    Refusal::INTERNAL.because(format!("no token: {reason}"))
 }

@@ -75,6 +75,14 @@ impl Requests {
             .collect()
     }
 
+    /// Returns whether a `leave` of a room waits for its reply.
+    pub(super) fn is_leaving(&self, room: &RoomName) -> bool {
+        self.waiting.values().any(|request| match &request.message {
+            ClientMessage::Leave(rooms) => rooms.iter().any(|name| **name == *room.as_str()),
+            _ => false,
+        })
+    }
+
     pub(super) fn take(&mut self, id: u64) -> Option<Request> {
         self.waiting.remove(&id)
     }

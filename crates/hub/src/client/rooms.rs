@@ -51,6 +51,10 @@ impl Rooms {
         is_new
     }
 
+    pub(super) fn contains(&self, room: &RoomName) -> bool {
+        self.rooms.contains_key(room)
+    }
+
     pub(super) fn get_mut(&mut self, room: &RoomName) -> Option<&mut ClientRoom> {
         self.rooms.get_mut(room)
     }
@@ -63,13 +67,12 @@ impl Rooms {
     }
 
     /// Removes a room; those who wait for it get the error.
-    pub(super) fn remove(&mut self, room: &RoomName, error: &ClientError) -> Option<ClientRoom> {
-        let mut state = self.rooms.remove(room)?;
+    pub(super) fn remove(&mut self, room: &RoomName, error: &ClientError) {
+        let Some(mut state) = self.rooms.remove(room) else { return };
         for waiting in state.waiting.drain(..) {
             // The caller may have given up.
             let _ = waiting.send(Err(error.clone()));
         }
-        Some(state)
     }
 
     /// Returns the rooms to join with a new connection.

@@ -123,6 +123,115 @@ async fn a_publication_whose_reply_was_lost_is_repeated_and_stored_once() {
     assert_eq!(find(&mut events, text).await, "end");
 }
 
+/// Returns a token that is valid for some seconds, of a room or of the connection.
+fn token(channel: Option<&str>, seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut claims = json!({ "sub": "ada", "exp": now.as_secs() + seconds });
+    if let Some(channel) = channel {
+        claims["channel"] = channel.into();
+    }
+    sign(&claims)
+}
+
+#[tokio::test]
+async fn publications_that_wait_are_sent_after_the_rooms_are_joined_again() {
+    let hub = hub();
+    let address = serve(endpoint(&hub).build()).await;
+    let (client, mut events) = HubClient::builder(&format!("ws://{address}/"))
+        .backoff(Backoff::new().base(Duration::from_millis(20)))
+        .token(async || Ok(Some(token(None, 60))))
+        .room_token(|room| async move {
+            // A token that takes its time.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(Some(token(Some(room.as_str()), 60)))
+        })
+        .connect();
+    client.join("members").await.unwrap();
+    hub.close(Recipients::All, 4000, "lost").await.unwrap();
+    let disconnected =
+        |event: &ClientEvent| matches!(event, ClientEvent::Disconnected { .. }).then_some(());
+    find(&mut events, disconnected).await;
+    client.publish("members", "1").await.unwrap();
+    let connected =
+        |event: &ClientEvent| matches!(event, ClientEvent::Connected { .. }).then_some(());
+    find(&mut events, connected).await;
+    assert_eq!(find(&mut events, text).await, "1");
+}
+
+#[tokio::test]
+async fn a_token_source_that_fails_is_asked_again() {
+    let hub = hub();
+    let address = serve(endpoint(&hub).anonymous(false).build()).await;
+    let calls = AtomicU32::new(0);
+    let (client, mut events) =
+        HubClient::builder(&format!("ws://{address}/"))
+            .backoff(Backoff::new().base(Duration::from_millis(20)))
+            .token(move || {
+                let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+                async move {
+                    if is_first { Err("no network".into()) } else { Ok(Some(token(None, 60))) }
+                }
+            })
+            .connect();
+    client.join("log").await.unwrap();
+    find(&mut events, recovery).await;
+    // The code for a client whose token comes too late.
+    hub.close(Recipients::All, 3502, "stale").await.unwrap();
+    assert_eq!(find(&mut events, recovery).await, Recovered::All);
+}
+
+#[tokio::test]
+async fn a_room_that_was_left_while_joining_is_left() {
+    let hub = hub();
+    let (client, _events) = connect(&hub, false).await;
+    for _ in 0..10 {
+        let (joined, left) = tokio::join!(client.join("log"), client.leave("log"));
+        assert_eq!((joined, left), (Err(ClientError::Closed), Ok(())));
+        assert!(!client.join("log").await.unwrap().already);
+        assert_eq!(client.counts("log").await.unwrap().sessions, 1);
+        client.leave("log").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_a_room_is_not_replaced_after_the_room_was_left() {
+    let hub = hub();
+    let address = serve(endpoint(&hub).build()).await;
+    let tokens = Arc::<AtomicU32>::default();
+    let count = tokens.clone();
+    let (client, _events) = HubClient::builder(&format!("ws://{address}/"))
+        .token(async || Ok(Some(token(None, 60))))
+        .room_token(move |room| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(Some(token(Some(room.as_str()), 3))) }
+        })
+        .connect();
+    for _ in 0..3 {
+        client.join("log").await.unwrap();
+        client.leave("log").await.unwrap();
+    }
+    client.join("log").await.unwrap();
+    // A token is replaced after half of its time, which is 1 s to 1.5 s.
+    tokio::time::sleep(Duration::from_millis(1_800)).await;
+    assert_eq!(tokens.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
+async fn rooms_are_joined_again_by_commands_of_a_limited_length() {
+    let hub = hub();
+    let (client, mut events) = connect(&hub, false).await;
+    let info = format!("{:?}", "x".repeat(1_000));
+    for number in 0..100 {
+        let options = JoinOptions::new().info(info.clone());
+        client.join_with(&format!("absent{number}"), options).await.unwrap();
+        find(&mut events, recovery).await;
+    }
+    hub.close(Recipients::All, 4000, "lost").await.unwrap();
+    for _ in 0..100 {
+        find(&mut events, recovery).await;
+    }
+}
+
 #[tokio::test]
 async fn and_replaces_tokens_before_they_expire() {
     let hub = hub();

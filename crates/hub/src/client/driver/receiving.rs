@@ -1,10 +1,12 @@
 //! Replies and events of the server.
 
+use std::time::Duration;
+
 use sockeye::Message;
 use sockeye::reconnect::{Backoff, Event};
 use tokio::task::JoinSet;
 
-use super::{Driver, Phase, Task};
+use super::{Driver, MAX_HELD, Phase, Task};
 use crate::client::ClientError;
 use crate::client::event::{self, ClientEvent};
 use crate::client::requests::ReplyTo;
@@ -20,11 +22,7 @@ impl Driver {
             Ok(Some(Event::Message(message))) => self.on_message(&message),
             Ok(Some(Event::Connected)) => {
                 self.phase = Phase::Connecting;
-                let source = self.settings.token.clone();
-                self.tasks.spawn(async move {
-                    let Some(source) = source else { return Task::Token(Ok(None)) };
-                    Task::Token(source().await.map_err(|error| error.to_string()))
-                });
+                self.await_token(Duration::ZERO);
             }
             Ok(Some(Event::Scheduled { delay, .. })) => self.emit(ClientEvent::Scheduled(delay)),
             Ok(Some(event)) => self.on_lost(event.to_string()),
@@ -37,6 +35,8 @@ impl Driver {
         self.phase = Phase::Offline;
         self.tasks.abort_all();
         self.tasks = JoinSet::new();
+        self.refreshes.clear();
+        self.rejoining.clear();
         self.connection.clear();
         self.rooms.on_lost();
         let rooms = &self.rooms;
@@ -89,6 +89,8 @@ impl Driver {
                     self.on_refused(&room, refusal.clone());
                 }
             }
+            // The client has left the room meanwhile.
+            (ReplyTo::Refresh(room), _) if !self.refreshes.contains_key(&room) => {}
             (ReplyTo::Refresh(room), Ok(ServerMessage::Refresh(refreshed))) => {
                 if let Some(expires) = refreshed.expires {
                     self.refresh_in(expires, room);
@@ -108,10 +110,17 @@ impl Driver {
         let user = user.map(|user| UserId::new(&user));
         self.emit(ClientEvent::Connected { session, user, data: data.0 });
         let rooms = self.rooms.to_join();
-        self.join(rooms);
-        for message in self.requests.send_all(self.settings.encoding) {
-            self.connection.send(message);
+        if self.settings.room_token.is_some() {
+            self.rejoining = rooms.iter().cloned().collect();
         }
+        self.join(rooms);
+        if self.rejoining.is_empty() {
+            return self.release();
+        }
+        self.tasks.spawn(async {
+            tokio::time::sleep(MAX_HELD).await;
+            Task::Release
+        });
     }
 
     fn on_push(&mut self, event: ServerMessage) {
@@ -127,15 +136,19 @@ impl Driver {
             }
             ServerMessage::Joined(fields) => {
                 let Ok(room) = RoomName::new(&fields.room) else { return };
+                // The client has left the room before it was in it.
+                if !self.rooms.contains(&room) && self.requests.is_leaving(&room) {
+                    return;
+                }
                 let joined = event::joined(&fields);
                 self.rooms.forced(&room).on_joined(&joined);
                 self.emit(ClientEvent::Joined { room: room.clone(), joined });
                 for entry in fields.publications {
                     self.on_publication(room.clone(), entry);
                 }
-                if let Some(expires) = fields.expires.filter(|_| self.settings.room_token.is_some())
-                {
-                    self.refresh_in(expires, Some(room));
+                match fields.expires.filter(|_| self.settings.room_token.is_some()) {
+                    Some(expires) => self.refresh_in(expires, Some(room)),
+                    None => self.end_refresh(Some(&room)),
                 }
             }
             ServerMessage::Refused(fields) => {
@@ -148,13 +161,14 @@ impl Driver {
                 let Ok(room) = RoomName::new(&fields.room) else { return };
                 let expired = fields.code == Some(Refusal::TOKEN_EXPIRED.code);
                 if expired && self.settings.room_token.is_some() {
+                    self.end_refresh(Some(&room));
                     if let Some(state) = self.rooms.get_mut(&room) {
                         state.joined = false;
                         self.join([room]);
                     }
                     return;
                 }
-                self.rooms.remove(&room, &ClientError::Closed);
+                self.remove(&room, &ClientError::Closed);
                 let reason = fields.reason.unwrap_or_default();
                 self.emit(ClientEvent::Left { room, code: fields.code, reason });
             }
@@ -205,7 +219,7 @@ impl Driver {
             });
             return;
         }
-        self.rooms.remove(room, &ClientError::Refused(refusal.clone()));
+        self.remove(room, &ClientError::Refused(refusal.clone()));
         self.emit(ClientEvent::Refused { room: room.clone(), refusal });
     }
 }
