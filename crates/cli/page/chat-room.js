@@ -9,6 +9,8 @@ import { count, duration } from "./format.js";
 const PAGE = 50;
 // Lines that a room keeps on the page.
 const MAX_LINES = 500;
+// The last time that a Date can have, in milliseconds (ECMA-262, Time Values and Time Range).
+const MAX_TIME = 8.64e15;
 
 const GAPS = {
   epoch: "the server has begun a new history",
@@ -180,7 +182,7 @@ export class ChatRoom extends EventTarget {
       kind: "message",
       name: known ? nameOf(data) : "a program",
       text,
-      at: known && Number.isFinite(data.at) ? data.at : null,
+      at: known && typeof data.at === "number" && Math.abs(data.at) <= MAX_TIME ? data.at : null,
       own: Boolean(publisher) && publisher === this.#hub.session,
     };
   }

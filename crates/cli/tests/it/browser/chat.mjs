@@ -77,6 +77,10 @@ async function showsPosts(page, { url }) {
   const answer = await fetch(new URL("/rooms/lobby/messages", url), { method: "POST", body: "from a program" });
   assert.ok(answer.ok, `${answer.status} ${await answer.text()}`);
   await lineWith(page, "message", "from a program");
+  // No date has this time.
+  const odd = JSON.stringify({ text: "in the year 287,396", at: 9e15 });
+  await fetch(new URL("/rooms/lobby/messages", url), { method: "POST", body: odd });
+  await lineWith(page, "message", "in the year 287,396");
 }
 
 async function hasRooms(ada, grace) {
