@@ -26,14 +26,15 @@ fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Returns the whole response to a request for a WebSocket that is refused.
-fn refusal_of_websocket(server: &Server, path: &str) -> String {
+/// Returns the whole response to a request for a WebSocket that is refused, with further headers,
+/// each with its line end.
+fn refusal_of_websocket(server: &Server, path: &str, headers: &str) -> String {
     let mut stream = server.dial();
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close, upgrade\r\n\
          upgrade: websocket\r\nsec-websocket-version: 13\r\n\
-         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n",
         server.address
     )
     .unwrap();
@@ -72,7 +73,7 @@ fn elsewhere_the_hub_is_off_and_says_how_to_turn_it_on() {
     let named = Server::start(&["--allow-host", "chat.example.com"]);
     for server in [beyond, proxied, named] {
         for path in ["/hub", "/connection/websocket"] {
-            let answer = refusal_of_websocket(&server, path);
+            let answer = refusal_of_websocket(&server, path, "");
             assert!(answer.starts_with("HTTP/1.1 403 "), "{path}: {answer}");
             assert!(answer.contains("--hub-secret-file"), "{path}: {answer}");
             assert!(answer.contains("--no-auth"), "{path}: {answer}");
@@ -83,6 +84,44 @@ fn elsewhere_the_hub_is_off_and_says_how_to_turn_it_on() {
         assert!(server.get("/server.json").contains(r#""hub":"off""#));
         // The rest works as before.
         assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn on_loopback_it_is_off_for_requests_that_a_proxy_passes_on() {
+    let server = Server::start(&[]);
+    for header in ["X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"] {
+        let header = format!("{header}: for=192.0.2.7\r\n");
+        for path in ["/hub", "/connection/websocket"] {
+            let answer = refusal_of_websocket(&server, path, &header);
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{header} {path}: {answer}");
+            assert!(answer.contains("--no-auth"), "{header} {path}: {answer}");
+        }
+        let answer = server.post("/rooms/lobby/messages", &header, "hi");
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{header}: {answer}");
+    }
+    let open = Server::start(&["--no-auth"]);
+    let answer = open.post("/rooms/lobby/messages", "via: 1.1 proxy\r\n", "hi");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn a_certificate_for_another_name_turns_it_off() {
+    for (names, is_off) in [
+        (["localhost", "app.localhost"], false),
+        (["localhost", "chat.example.com"], true),
+        (["localhost", "localhost.example.com"], true),
+    ] {
+        let made = rcgen::generate_simple_self_signed(names.map(str::to_owned)).unwrap();
+        let cert = file(&format!("hub-{}.pem", names[1]), &made.cert.pem());
+        let key = file(&format!("hub-{}.key", names[1]), &made.signing_key.serialize_pem());
+        // A flag that needs the hub says whether it is off.
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
+        arguments.extend(["--tls-cert", cert.to_str().unwrap()]);
+        arguments.extend(["--tls-key", key.to_str().unwrap()]);
+        arguments.extend(["--hub-config", "/no/such/file"]);
+        let error = program::error_output(&arguments);
+        assert_eq!(error.contains("--hub-config needs the hub"), is_off, "{names:?}: {error}");
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -31,10 +31,13 @@ pub(crate) fn router(
         }
         None => Router::new(),
     };
-    let admission = hub.admission();
+    let admission = {
+        let hub = hub.clone();
+        move |headers: HeaderMap| async move { server_info(max_message, hub.admission(&headers)) }
+    };
     let pages = pages
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/server.json", get(move || async move { server_info(max_message, admission) }))
+        .route("/server.json", get(admission))
         .merge(page::routes())
         .merge(hub.pages())
         .route_layer(middleware::from_fn(refuse_websockets));

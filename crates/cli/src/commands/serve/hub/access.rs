@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use sockeye_hub::token::{Revocations, TokenVerifier};
 
 use super::HubArguments;
-use crate::host::Hosting;
+use crate::host::{Hosting, tls};
 
 /// Who may use the hub.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// Nobody: the server is reachable from other machines, and no flag says who may use the hub.
     Off,
+    /// Programs on this machine: nothing says that the server is meant for others.
+    Private,
     /// Anybody who can reach the port.
     Anybody,
     /// Clients with a token.
@@ -21,16 +25,21 @@ pub(crate) enum Access {
 }
 
 /// The text of a refusal while the hub is [off](Access::Off).
-pub(crate) const OFF: &str = "The hub is off, because this server is not for this machine alone. \
+const OFF: &str = "The hub is off, because this server is not for this machine alone. \
      To admit clients with tokens, start it with --hub-secret-file or --hub-jwks-file; to admit \
      anybody, with --no-auth.\n";
+
+/// The headers with which a proxy reports that it has passed a request on.
+const HEADERS_OF_PROXIES: [&str; 5] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 impl Access {
     /// Decides who may use the hub of a server that listens on `bound`, unless their tokens are
     /// among the `revocations`.
     ///
     /// # Errors
-    /// When a file of keys cannot be used, or a flag needs the hub, which is off.
+    /// When a file of keys or the certificate cannot be used, or a flag needs the hub, which is
+    /// off.
     pub(crate) fn new(
         hub: &HubArguments,
         hosting: &Hosting,
@@ -40,8 +49,15 @@ impl Access {
         if let Some(verifier) = verifier(hub)? {
             return Ok(Self::Tokens(verifier.revocations(revocations.clone())));
         }
-        if hub.no_auth || is_private(hosting, bound) {
+        if hub.no_auth {
             return Ok(Self::Anybody);
+        }
+        let names = match &hosting.tls_cert {
+            Some(cert) => tls::dns_names(cert)?,
+            None => Vec::new(),
+        };
+        if is_private(hosting, bound, &names) {
+            return Ok(Self::Private);
         }
         if let Some(flag) = hub.needs_hub() {
             bail!(
@@ -53,12 +69,36 @@ impl Access {
         }
         Ok(Self::Off)
     }
+
+    /// Returns whether the hub is off for a request with these headers. A proxy on this machine
+    /// passes requests from elsewhere on, which are not those of this machine.
+    pub(crate) fn is_off(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Off => true,
+            Self::Private => HEADERS_OF_PROXIES.iter().any(|name| headers.contains_key(*name)),
+            Self::Anybody | Self::Tokens(_) => false,
+        }
+    }
+}
+
+/// Returns the response to a request for which the hub is off.
+pub(crate) fn off() -> Response {
+    (StatusCode::FORBIDDEN, OFF).into_response()
 }
 
 /// Returns whether only programs on this machine are meant to reach the server. A proxy or another
-/// host name means that others do, through the loopback address.
-fn is_private(hosting: &Hosting, bound: SocketAddr) -> bool {
-    bound.ip().is_loopback() && hosting.trust_proxy.is_empty() && hosting.allow_host.is_empty()
+/// host name, also in the certificate, means that others do, through the loopback address.
+fn is_private(hosting: &Hosting, bound: SocketAddr, certificate_names: &[String]) -> bool {
+    bound.ip().is_loopback()
+        && hosting.trust_proxy.is_empty()
+        && hosting.allow_host.is_empty()
+        && certificate_names.iter().all(|name| is_localhost(name))
+}
+
+fn is_localhost(name: &str) -> bool {
+    // The names below localhost are those of this machine (RFC 6761, 6.3).
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
 }
 
 fn verifier(hub: &HubArguments) -> anyhow::Result<Option<TokenVerifier>> {

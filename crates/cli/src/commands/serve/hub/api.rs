@@ -148,12 +148,13 @@ impl ServerApi {
     /// Checks whether a message may be posted to a room without a key.
     ///
     /// # Errors
-    /// The reason why the request is not handled.
-    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Refusal> {
-        match access {
-            Access::Off => return Err(Refusal::Off),
-            Access::Tokens(_) => return Err(Refusal::NoKey),
-            Access::Anybody => {}
+    /// The response to a request that will not be handled.
+    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Response> {
+        if access.is_off(request.headers()) {
+            return Err(access::off());
+        }
+        if let Access::Tokens(_) = access {
+            return Err(no_key());
         }
         check_method(request.method())?;
         if !is_from_allowed_page(request, &self.origins) {

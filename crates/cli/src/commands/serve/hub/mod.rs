@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::{any, get};
 use sockeye::upgrade::Options;
 use sockeye_hub::namespaces::Namespaces;
@@ -73,7 +74,7 @@ impl HubServer {
         let endpoint = Endpoint::builder(hub.clone()).namespaces(namespaces);
         let endpoint = match &access {
             Access::Tokens(verifier) => endpoint.tokens(verifier.clone()),
-            Access::Off | Access::Anybody => endpoint.anonymous(true),
+            Access::Off | Access::Private | Access::Anybody => endpoint.anonymous(true),
         };
         if matches!(access, Access::Off) {
             info!("the hub is off: add --hub-secret-file, --hub-jwks-file or --no-auth to use it");
@@ -108,12 +109,13 @@ impl HubServer {
         Router::new().route("/hub.json", get(overview::get).with_state(self.clone()))
     }
 
-    /// Returns the word by which the page knows who may use the hub.
-    pub(crate) fn admission(&self) -> &'static str {
-        match self.inner.access {
-            Access::Off => "off",
-            Access::Anybody => "anybody",
+    /// Returns the word by which a page that is requested with these headers knows who may use the
+    /// hub.
+    pub(crate) fn admission(&self, headers: &HeaderMap) -> &'static str {
+        match &self.inner.access {
+            access if access.is_off(headers) => "off",
             Access::Tokens(_) => "token",
+            _ => "anybody",
         }
     }
 

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sockeye_hub::NodeReports;
@@ -72,14 +73,16 @@ struct Metrics {
 /// the key of the server API.
 pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> Response {
     let inner = &*server.inner;
-    match (&inner.access, inner.api.accepts(&headers)) {
-        (Access::Off, _) => Refusal::Off.into_response(),
-        (Access::Anybody, _) | (Access::Tokens(_), true) => {
-            let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
-            (headers, recent(&server).await).into_response()
+    if !inner.api.accepts(&headers) {
+        if inner.access.is_off(&headers) {
+            return access::off();
         }
-        (Access::Tokens(_), false) => Refusal::NoKey.into_response(),
+        if let Access::Tokens(_) = inner.access {
+            return api::no_key();
+        }
     }
+    let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
+    (headers, recent(&server).await).into_response()
 }
 
 /// The latest overview, and the time at which it was made.

@@ -1,7 +1,7 @@
 //! `/hub` and `/connection/websocket`: the hub for clients, in its own protocol and in centrifuge's.
 
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, Method, StatusCode, Version};
+use axum::http::{HeaderMap, Method, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::Options;
@@ -9,7 +9,7 @@ use sockeye_hub::protocol::Protocol;
 use tracing::{Instrument as _, debug};
 
 use super::HubServer;
-use super::access::{self, Access};
+use super::access;
 use crate::commands::serve::echo;
 use crate::host::shutdown::ConnectionGuard;
 
@@ -73,8 +73,8 @@ fn serve(
     if let Some(refusal) = echo::refuse_non_websocket(&method, version, &headers) {
         return refusal;
     }
-    if matches!(server.inner.access, Access::Off) {
-        return (StatusCode::FORBIDDEN, access::OFF).into_response();
+    if server.inner.access.is_off(&headers) {
+        return access::off();
     }
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade.options(options).drain(guard.drain()),
