@@ -133,10 +133,10 @@ fn verifier(hub: &HubArguments) -> anyhow::Result<Option<TokenVerifier>> {
 /// # Errors
 /// A sentence that names the file.
 pub(crate) fn read_secret(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut secret = read(file)?;
-    let end = secret.trim_ascii_end().len();
-    secret.truncate(end);
-    Ok(secret)
+    let secret = read(file)?;
+    // Further white space is a part of the secret: other programs keep it.
+    let line = secret.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    Ok(line.unwrap_or(&secret).to_vec())
 }
 
 /// Reads a file.
@@ -145,4 +145,27 @@ pub(crate) fn read_secret(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// A sentence that names the file.
 pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_secret_loses_one_line_end_only() {
+        let file = std::env::temp_dir().join(format!("sockeye-secret-{}", std::process::id()));
+        for (text, secret) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("secret\r\n", "secret"),
+            ("secret \n\n", "secret \n"),
+            (" secret\t", " secret\t"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(read_secret(&file).unwrap(), secret.as_bytes(), "{text:?}");
+        }
+        std::fs::remove_file(&file).unwrap();
+    }
 }
