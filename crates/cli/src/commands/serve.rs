@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
     let hosting = &options.hosting;
+    let bus = options.hub.bus()?;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
     let listener = listen::bind(&hosting.listen).await?;
     // Before the address is printed, so that a signal sent by a reader of the address stops the
@@ -56,7 +57,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
-    let hub = hub::HubServer::start(options, address, metrics.is_some()).await?;
+    let hub = hub::HubServer::start(options, bus, address, metrics.is_some()).await?;
     print_address(address, tls.is_some());
 
     let server = Server {

@@ -232,6 +232,29 @@ fn a_bus_that_is_absent_is_named_without_its_password() {
     }
 }
 
+#[test]
+fn no_error_of_a_bus_has_its_password() {
+    let mut urls = vec!["kafka://ada:hunter2@127.0.0.1:1".to_owned(), "ada:hunter2@b".to_owned()];
+    for scheme in KNOWN_BUSES {
+        for password in ["hunter2,", "hunter2/", ",hunter2", "x/hunter2", "x,y/hunter2#"] {
+            urls.push(format!("{scheme}://ada:{password}@127.0.0.1:1"));
+        }
+    }
+    for url in urls {
+        let arguments = ["serve", "--listen", "127.0.0.1:0"];
+        let by_flag = program::error_output(&[&arguments[..], &["--bus", &url]].concat());
+        let by_variable = program::sockeye(&arguments).env("SOCKEYE_BUS", &url).output().unwrap();
+        let by_variable = String::from_utf8(by_variable.stderr).unwrap();
+        for error in [by_flag, by_variable] {
+            assert!(error.contains("bus"), "{url}: {error}");
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+    let help = program::sockeye(&["serve", "--help"]).env("SOCKEYE_BUS", "hunter2").output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    assert!(help.contains("SOCKEYE_BUS") && !help.contains("hunter2"), "{help}");
+}
+
 const KNOWN_BUSES: &[&str] = &[
     #[cfg(feature = "nats")]
     "nats",

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 /// Returns the command `sockeye` with these arguments, not yet started.
 pub(crate) fn sockeye(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
-    command.args(arguments).env_remove("RUST_LOG");
+    command.args(arguments).env_remove("RUST_LOG").env_remove("SOCKEYE_BUS");
     command
 }
 

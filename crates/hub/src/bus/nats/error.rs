@@ -12,8 +12,11 @@ pub enum NatsError {
     Prefix(Box<str>),
     /// Positions would be kept for less than the 5 minutes for which publications' ids are.
     PositionsKept,
-    /// The text is no address of a server.
-    Address(Box<str>),
+    /// The text is no address of a server. It may hold a password, and is not shown.
+    Address {
+        /// The index of the text among those between the commas.
+        index: usize,
+    },
     /// No server answered on this subject of JetStream: JetStream is not enabled, the account may
     /// not use it, or no server leads the stream.
     NoJetStream(Box<str>),
@@ -52,8 +55,9 @@ impl fmt::Display for NatsError {
                 write!(f, "the prefix {prefix:?} is not 1 to 32 letters, digits, '-' and '_'")
             }
             Self::PositionsKept => f.write_str("positions have to be kept for 5 minutes or longer"),
-            Self::Address(address) => {
-                write!(f, "{address:?} is no address such as nats://127.0.0.1:4222")
+            Self::Address { index } => {
+                let number = index + 1;
+                write!(f, "server {number} is no address such as nats://127.0.0.1:4222")
             }
             Self::NoJetStream(subject) => {
                 write!(f, "JetStream does not answer on {subject}: is it enabled for this account?")

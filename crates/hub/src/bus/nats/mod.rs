@@ -269,9 +269,9 @@ fn addresses(
     mut connection: ConnectOptions,
 ) -> Result<(Vec<ServerAddr>, ConnectOptions), NatsError> {
     let mut addresses = Vec::new();
-    for text in servers.split(',').map(str::trim) {
+    for (index, text) in servers.split(',').map(str::trim).enumerate() {
         let address = text.parse::<ServerAddr>();
-        addresses.push(address.map_err(|_| NatsError::Address(text.into()))?);
+        addresses.push(address.map_err(|_| NatsError::Address { index })?);
     }
     match addresses.first().map(|address| (address.username(), address.password())) {
         Some((Some(user), Some(password))) => {

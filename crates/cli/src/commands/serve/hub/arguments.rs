@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::bus::BusUrl;
@@ -43,11 +44,21 @@ pub(crate) struct HubArguments {
     pub(crate) api_key_file: Option<PathBuf>,
 
     /// Join the hubs of several servers into one, by a NATS or Redis server
-    #[arg(long, value_name = "URL")]
-    pub(crate) bus: Option<BusUrl>,
+    // The URL may hold a password, which clap would print with an error of a parser.
+    #[arg(long, value_name = "URL", env = "SOCKEYE_BUS", hide_env_values = true)]
+    pub(crate) bus: Option<String>,
 }
 
 impl HubArguments {
+    /// Returns the bus, if there is one.
+    ///
+    /// # Errors
+    /// A sentence without the URL, when it is not that of a bus.
+    pub(crate) fn bus(&self) -> anyhow::Result<Option<BusUrl>> {
+        let Some(url) = &self.bus else { return Ok(None) };
+        Ok(Some(url.parse().context("cannot use the URL of --bus")?))
+    }
+
     /// Returns the first of the given flags that makes no sense while the hub is off.
     pub(crate) fn needs_hub(&self) -> Option<&'static str> {
         let given = [

@@ -14,6 +14,7 @@ use sockeye_hub::bus::redis::Redis;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BusUrl {
     kind: BusKind,
+    scheme: &'static str,
     url: String,
 }
 
@@ -24,6 +25,18 @@ enum BusKind {
     Nats,
     #[cfg(feature = "redis")]
     Redis,
+}
+
+impl BusKind {
+    /// Returns whether a URL lists several servers, separated by commas.
+    fn is_list(self) -> bool {
+        match self {
+            #[cfg(feature = "nats")]
+            Self::Nats => true,
+            #[cfg(feature = "redis")]
+            Self::Redis => false,
+        }
+    }
 }
 
 /// The schemes of URLs, each with its kind of bus.
@@ -62,43 +75,109 @@ impl BusUrl {
     }
 }
 
+/// Parses a URL. No error quotes more than the scheme, as a URL may hold a password anywhere.
 impl FromStr for BusUrl {
-    type Err = String;
+    type Err = BusUrlError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, BusUrlError> {
+        if SCHEMES.is_empty() {
+            return Err(BusUrlError::NoBus);
+        }
+        let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme))
+        else {
+            return Err(BusUrlError::NoUrl);
+        };
+        let found = SCHEMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme));
+        let Some((scheme, kind)) = found.copied() else {
+            return Err(BusUrlError::Scheme(scheme.to_owned()));
+        };
+        let url = Self { kind, scheme, url: text.to_owned() };
+        for (index, server) in url.servers(rest).enumerate() {
+            let begins_anew = index == 0 || server.contains("://");
+            let server = without_scheme(server);
+            let (authority, path) = server.split_at(end_of_authority(server));
+            if authority.is_empty() {
+                return Err(BusUrlError::NoHost(scheme));
+            }
+            // The text before was a piece of a password, or the text of the authority is.
+            if path.contains('@') || (authority.contains('@') && !begins_anew) {
+                return Err(BusUrlError::Password);
+            }
+        }
+        Ok(url)
+    }
+}
+
+impl BusUrl {
+    /// Returns what the URL has for each server, beginning after the scheme of the first.
+    fn servers<'a>(&self, rest: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_list = self.kind.is_list();
+        rest.split(move |c| is_list && c == ',').map(str::trim)
+    }
+}
+
+/// Returns whether `text` has the form of a scheme (RFC 3986, 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn without_scheme(server: &str) -> &str {
+    server.split_once("://").map_or(server, |(_, rest)| rest)
+}
+
+fn end_of_authority(server: &str) -> usize {
+    server.find(['/', '?', '#']).unwrap_or(server.len())
+}
+
+/// The reason why a text is not the URL of a bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BusUrlError {
+    NoBus,
+    NoUrl,
+    Scheme(String),
+    NoHost(&'static str),
+    /// A delimiter of the URL stands before an `@`.
+    Password,
+}
+
+impl fmt::Display for BusUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = || {
             let schemes = SCHEMES.iter().map(|(scheme, _)| format!("{scheme}://"));
             schemes.collect::<Vec<_>>().join(", ")
         };
-        if SCHEMES.is_empty() {
-            return Err("this program was built without a bus".to_owned());
+        match self {
+            Self::NoBus => f.write_str("this program was built without a bus"),
+            Self::NoUrl => {
+                let known = known();
+                write!(f, "expected a URL such as nats://127.0.0.1:4222, of one of {known}")
+            }
+            Self::Scheme(scheme) => {
+                write!(f, "{scheme}:// is no bus; expected one of {}", known())
+            }
+            Self::NoHost(scheme) => {
+                write!(f, "the host is missing; expected such as {scheme}://127.0.0.1")
+            }
+            Self::Password => f.write_str(
+                "an @ stands behind the host; expected a password without '/', '?', '#' and, for \
+                 NATS, ',': Redis takes them as %2F, %3F and %23",
+            ),
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(format!(
-                "expected a URL such as nats://127.0.0.1:4222; it begins with one of {}",
-                known()
-            ));
-        };
-        let found = SCHEMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme));
-        let Some((_, kind)) = found else {
-            return Err(format!("{scheme}:// is no bus; expected one of {}", known()));
-        };
-        if rest.is_empty() || rest.starts_with('/') {
-            return Err(format!("the host is missing; expected such as {scheme}://127.0.0.1"));
-        }
-        Ok(Self { kind: *kind, url: text.to_owned() })
     }
 }
+
+impl std::error::Error for BusUrlError {}
 
 /// Formats the URL without user and password.
 impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.url.split_once("://") else { return Ok(()) };
-        // Several servers may be listed, each with credentials; a password may hold a slash.
-        let hosts = rest.split(',').filter_map(|server| server.rsplit('@').next());
-        let hosts = hosts.filter_map(|server| server.rsplit("://").next());
-        let hosts = hosts.filter_map(|server| server.split(['/', '?', '#']).next());
-        write!(f, "{scheme}://{}", hosts.collect::<Vec<_>>().join(","))
+        let servers = self.servers(without_scheme(&self.url)).map(|server| {
+            let server = without_scheme(server);
+            let authority = &server[..end_of_authority(server)];
+            authority.rsplit('@').next().unwrap_or_default()
+        });
+        write!(f, "{}://{}", self.scheme, servers.collect::<Vec<_>>().join(","))
     }
 }
 
@@ -116,12 +195,34 @@ mod tests {
     fn a_url_is_shown_without_its_password() {
         for (url, shown) in [
             ("redis://:secret@127.0.0.1:6379/2", "redis://127.0.0.1:6379"),
-            ("redis://user:se@cr/et@host?x=secret", "redis://host"),
+            ("redis://user:se@cr,et@host?x=secret", "redis://host"),
+            ("REDIS://user:secret,@host", "redis://host"),
+            ("redis://user:se%2Fcret@host/2", "redis://host"),
             ("nats://token@a:4222,nats://token@b:4222", "nats://a:4222,b:4222"),
+            ("nats://user:se@cret@a, b:4222", "nats://a,b:4222"),
         ] {
             let url: BusUrl = url.parse().unwrap();
             assert_eq!(url.to_string(), shown);
             assert_eq!(format!("{url:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn no_error_has_a_part_of_a_password() {
+        for (url, expected) in [
+            ("redis://user:se/cret@host", BusUrlError::Password),
+            ("redis://user:secret@host?x=@", BusUrlError::Password),
+            ("nats://user:se,cret@host", BusUrlError::Password),
+            ("nats://user:s@e,cret@host", BusUrlError::Password),
+            ("nats://user:se#cret@host", BusUrlError::Password),
+            ("nats://user:secret@a,", BusUrlError::NoHost("nats")),
+            ("user:secret://host", BusUrlError::NoUrl),
+            ("user:secret@host", BusUrlError::NoUrl),
+            ("kafka://user:secret@host", BusUrlError::Scheme("kafka".to_owned())),
+        ] {
+            let error = url.parse::<BusUrl>().unwrap_err();
+            assert_eq!(error, expected, "{url}");
+            assert!(!error.to_string().contains("cret"), "{url}: {error}");
         }
     }
 }

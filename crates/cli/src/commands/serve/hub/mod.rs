@@ -26,6 +26,7 @@ pub(crate) use self::arguments::HubArguments;
 
 use self::access::Access;
 use self::api::ServerApi;
+use self::bus::BusUrl;
 use super::Serve;
 
 /// The maximum time between two close frames to clients that move to other servers, so that a
@@ -44,18 +45,19 @@ struct Inner {
     endpoint: Endpoint,
     access: Access,
     api: ServerApi,
-    bus: Option<bus::BusUrl>,
+    bus: Option<BusUrl>,
     started: Instant,
     overview: overview::Cache,
 }
 
 impl HubServer {
-    /// Starts the hub of a server that listens on `bound`.
+    /// Starts the hub of a server that listens on `bound`, and connects it to `bus`.
     ///
     /// # Errors
     /// When a file cannot be used, the bus cannot be reached, or a flag needs the hub, which is off.
     pub(crate) async fn start(
         options: &Serve,
+        bus: Option<BusUrl>,
         bound: SocketAddr,
         metrics: bool,
     ) -> anyhow::Result<Self> {
@@ -65,7 +67,7 @@ impl HubServer {
         let namespaces = namespaces(arguments)?;
         let mut builder =
             sockeye_hub::Hub::builder().namespaces(&namespaces).revocations(revocations.clone());
-        if let Some(bus) = &arguments.bus {
+        if let Some(bus) = &bus {
             builder = bus.connect(builder).await?;
             info!("the hub is connected to {bus}");
         }
@@ -87,7 +89,7 @@ impl HubServer {
             endpoint: endpoint.build(),
             access,
             api,
-            bus: arguments.bus.clone(),
+            bus,
             started: Instant::now(),
             overview: overview::Cache::default(),
         };
