@@ -7,8 +7,8 @@ import { lossySocket } from "./lossy-socket.js";
 import { Hub } from "./sockeye-hub.js";
 
 const STATE_LABELS = { connecting: "Connecting", open: "Open", waiting: "Dropped", closed: "Closed", off: "Off" };
-// Duration of a loss that the user asks for, in milliseconds.
-const LOSS = 5_000;
+// Duration of a loss that the user asks for, in milliseconds; /chat?loss=30000 sets another.
+const LOSS = Number(new URLSearchParams(location.search).get("loss")) || 5_000;
 const NAME = "sockeye.chat.name";
 
 const REFUSALS = {
@@ -19,7 +19,7 @@ const REFUSALS = {
 export function hubPanel(admission, { onConnection, onName }) {
   const element = (id) => document.getElementById(id);
   const name = element("name");
-  const { LossySocket, lose } = lossySocket();
+  const { LossySocket, lose, restore } = lossySocket();
   let hub = null;
   let retryAt = 0;
   let last = null;
@@ -54,7 +54,6 @@ export function hubPanel(admission, { onConnection, onName }) {
     const cut = Math.ceil((cutUntil - performance.now()) / 1000);
     if (cut > 0 && (state === "waiting" || state === "connecting")) {
       show("waiting", `You have cut the connection for ${cut} s more. What is said meanwhile is recovered.`);
-      element("reconnect").hidden = true;
       return;
     }
     switch (state) {
@@ -88,7 +87,11 @@ export function hubPanel(admission, { onConnection, onName }) {
     lose(LOSS);
     setTimeout(() => hub.reconnect(), LOSS + 50);
   };
-  element("reconnect").onclick = () => hub.reconnect();
+  element("reconnect").onclick = () => {
+    cutUntil = 0;
+    restore();
+    hub.reconnect();
+  };
   element("token-form").onsubmit = (event) => {
     event.preventDefault();
     const token = element("token").value.trim();

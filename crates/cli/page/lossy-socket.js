@@ -1,7 +1,7 @@
 // A WebSocket class whose connections can be lost on request, to show how a client recovers.
 
-// Returns a subclass of WebSocket, and a function that loses its connections: those that are open
-// end, and new ones fail until the time is over.
+// Returns a subclass of WebSocket, and two functions: `lose` loses its connections, those that are
+// open end, and new ones fail until the time is over; `restore` ends that time.
 export function lossySocket() {
   const open = new Set();
   let lostUntil = 0;
@@ -19,7 +19,8 @@ export function lossySocket() {
     lostUntil = performance.now() + milliseconds;
     for (const socket of open) socket.close();
   };
-  return { LossySocket, lose };
+  const restore = () => (lostUntil = 0);
+  return { LossySocket, lose, restore };
 }
 
 // A connection that fails as one does without a network: after a moment, without a close frame.

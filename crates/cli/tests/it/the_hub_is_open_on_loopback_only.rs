@@ -188,7 +188,7 @@ fn contradicting_flags_are_refused() {
 fn files_that_cannot_be_used_are_named_with_what_is_wrong() {
     for (flag, name, text, expected) in [
         ("--hub-secret-file", "short-secret", "secret", "32"),
-        ("--hub-jwks-file", "no-keys.json", "{}", "keys"),
+        ("--hub-jwks-file", "no-keys.json", "{}", "a JWK set"),
         ("--api-key-file", "short-key", "0123456789", "16 or more"),
         ("--api-key-file", "odd-key", "ein Schlüssel mit Umlaut", "visible ASCII"),
         ("--hub-config", "wrong.toml", "history = 3\nnonsense = 1\n", "line"),

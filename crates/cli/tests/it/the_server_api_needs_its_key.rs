@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -11,8 +12,12 @@ use crate::program::hub::HubClient;
 
 const KEY: &str = "a-key-of-the-tests";
 
+/// The number of servers with a key that were started: tests run at the same time.
+static SERVERS: AtomicUsize = AtomicUsize::new(0);
+
 fn server_with_key(flags: &[&str]) -> Server {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("api-key-{}", flags.len()));
+    let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("api-key-{number}"));
     std::fs::write(&path, format!("{KEY}\n")).unwrap();
     let mut arguments = vec!["--api-key-file", path.to_str().unwrap()];
     arguments.extend(flags);

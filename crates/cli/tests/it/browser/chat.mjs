@@ -17,7 +17,8 @@ const says = (page, selector, words) =>
 const lineWith = (page, kind, text) => page.locator(`#lines .${kind}`, { hasText: text }).waitFor();
 
 async function chat(browser, { url }, name, options) {
-  const page = await open(browser, new URL("/chat", url).href, options);
+  // A loss is to end by the button, however slow this machine is.
+  const page = await open(browser, new URL("/chat?loss=600000", url).href, options);
   await page.waitForSelector("#state[data-phase=open]");
   await page.fill("#name", name);
   await page.press("#name", "Enter");
@@ -66,6 +67,7 @@ async function recovers(ada, grace) {
   }
   assert.deepEqual(await messages(ada), before, "a lost connection receives nothing");
   await say(ada, "I say this offline");
+  await ada.click("#reconnect");
   await lineWith(ada, "note", "3 messages recovered, none missed.");
   await lineWith(grace, "message", "I say this offline");
   assert.deepEqual(await messages(ada), [...before, ...missed, "I say this offline"]);
