@@ -122,9 +122,15 @@ export class ChatRoom extends EventTarget {
     if (this.#positions.has(recovery.last) || recovery.last === before) this.#endRecovery();
   }
 
-  #endRecovery() {
+  // `complete` tells whether no message was missed since the recovery began.
+  #endRecovery(complete = true) {
     const { line, away, recovered } = this.#recovery;
-    line.text = `${away}${recovered ? `${count(recovered, "message")} recovered, none missed.` : "Nothing was missed."}`;
+    const outcome = !complete
+      ? `${count(recovered, "message")} recovered, then some were missed.`
+      : recovered
+        ? `${count(recovered, "message")} recovered, none missed.`
+        : "Nothing was missed.";
+    line.text = `${away}${outcome}`;
     this.#recovery = null;
     this.dispatchEvent(new CustomEvent("line", { detail: { line } }));
   }
@@ -160,6 +166,7 @@ export class ChatRoom extends EventTarget {
   }
 
   #onMissed({ reason, count: missed }) {
+    if (this.#recovery) this.#endRecovery(false);
     const what = missed ? `${count(missed, "message")} ${missed === 1 ? "is" : "are"} missing here` : "Messages are missing here";
     this.#add({ kind: "gap", text: `${this.#away}${what}: ${GAPS[reason] ?? reason}.` });
     this.#away = "";
