@@ -96,6 +96,11 @@ async function hasRooms(ada, grace) {
   await says(grace, "[data-room=upstream] .badge", "^1$");
   await grace.click("[data-room=upstream]");
   await lineWith(grace, "message", "Only those upstream see this");
+  // The row stays the same one while the list of rooms is read anew, so that no click is lost.
+  const row = await grace.locator("[data-room=lobby]").elementHandle();
+  await grace.waitForResponse("**/hub.json");
+  await grace.waitForResponse("**/hub.json");
+  assert.ok(await row.evaluate((element) => element.isConnected), "the row was replaced");
   await ada.click("#leave");
   await says(ada, "#conversation-title", "^#lobby$");
   await says(grace, "#member-list", "^(?!.*Ada)");
