@@ -9,6 +9,8 @@ import { count, duration } from "./format.js";
 const PAGE = 50;
 // Lines that a room keeps on the page.
 const MAX_LINES = 500;
+// Sessions whose users a room remembers, so that what they said stays theirs when they leave.
+const MAX_USERS = 1_000;
 // The last time that a Date can have, in milliseconds (ECMA-262, Time Values and Time Range).
 const MAX_TIME = 8.64e15;
 
@@ -25,14 +27,16 @@ const GAPS = {
 export class ChatRoom extends EventTarget {
   phase = "joining";
   problem = "";
-  // Lines in their order: {kind: "message", name, text, at, position, own} or {kind: "note" | "gap",
-  // text}.
+  // Lines in their order: {kind: "message", name, verified, publisher, text, at, own} or
+  // {kind: "note" | "gap", text}.
   lines = [];
   unread = 0;
   #hub;
   #room;
   #info;
   #positions = new Set();
+  // The verified user of each session that has been seen, if the server verifies users.
+  #users = new Map();
   #lostAt = 0;
   // How long the connection was lost, for the next line about it.
   #away = "";
@@ -49,7 +53,7 @@ export class ChatRoom extends EventTarget {
       room.on("joined", (joined) => this.#onJoined(joined)),
       room.on("publication", (publication) => this.#onPublication(publication)),
       room.on("missed", (missed) => this.#onMissed(missed)),
-      room.on("presence", () => this.#changed()),
+      room.on("presence", () => this.#onPresence()),
       room.on("refused", (error) => this.#onRefused(error)),
       room.on("left", ({ reason }) => this.#onRefused(new Error(reason || "The server has ended the membership."))),
     ];
@@ -165,6 +169,29 @@ export class ChatRoom extends EventTarget {
     this.#changed();
   }
 
+  #onPresence() {
+    if (this.#hub.user) {
+      for (const { session, user } of this.#room.members.values()) {
+        if (user) this.#users.set(session, user);
+      }
+      while (this.#users.size > MAX_USERS) this.#users.delete(this.#users.keys().next().value);
+      for (const line of this.lines) {
+        if (line.verified !== false || !this.#users.has(line.publisher)) continue;
+        Object.assign(line, this.#author(line.publisher, line.name));
+        this.dispatchEvent(new CustomEvent("line", { detail: { line } }));
+      }
+    }
+    this.#changed();
+  }
+
+  // Returns the name to show for a publisher, and whether the server vouches for it: anybody may
+  // publish under any name. `verified` is null where the server verifies nobody.
+  #author(publisher, name) {
+    if (!this.#hub.user) return { name, verified: null };
+    const user = publisher === this.#hub.session ? this.#hub.user : this.#users.get(publisher);
+    return { name: user ?? name, verified: user !== undefined };
+  }
+
   #onMissed({ reason, count: missed }) {
     if (this.#recovery) this.#endRecovery(false);
     const what = missed ? `${count(missed, "message")} ${missed === 1 ? "is" : "are"} missing here` : "Messages are missing here";
@@ -187,7 +214,8 @@ export class ChatRoom extends EventTarget {
     const text = known ? data.text : data instanceof Uint8Array ? count(data.length, "byte") : typeof data === "string" ? data : JSON.stringify(data);
     return {
       kind: "message",
-      name: known ? nameOf(data) : "a program",
+      ...this.#author(publisher, known ? nameOf(data) : "a program"),
+      publisher,
       text,
       at: known && typeof data.at === "number" && Math.abs(data.at) <= MAX_TIME ? data.at : null,
       own: Boolean(publisher) && publisher === this.#hub.session,

@@ -92,7 +92,7 @@ export function conversationPanel(chat, setTyping) {
   select();
 }
 
-function newLine({ kind, name, text, at, own }) {
+function newLine({ kind, name, verified, text, at, own }) {
   const item = document.createElement("li");
   item.className = kind;
   if (kind !== "message") {
@@ -101,7 +101,7 @@ function newLine({ kind, name, text, at, own }) {
   }
   item.classList.toggle("own", own);
   const speaker = document.createElement("b");
-  speaker.textContent = name;
+  speaker.textContent = verified === false ? `${name} (unverified)` : name;
   const words = document.createElement("span");
   words.className = "words";
   words.textContent = text;
