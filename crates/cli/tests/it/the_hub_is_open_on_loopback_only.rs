@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "nats")]
+use crate::program::broker::Broker;
 use crate::program::hub::HubClient;
 use crate::program::{self, Server};
 
@@ -253,6 +255,14 @@ fn no_error_of_a_bus_has_its_password() {
     let help = program::sockeye(&["serve", "--help"]).env("SOCKEYE_BUS", "hunter2").output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();
     assert!(help.contains("SOCKEYE_BUS") && !help.contains("hunter2"), "{help}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_nats_server_without_jetstream_is_refused_with_what_to_do() {
+    let Some(broker) = Broker::nats_without_jetstream() else { return };
+    let error = program::error_output(&["serve", "--listen", "127.0.0.1:0", "--bus", &broker.url]);
+    assert!(error.contains("JetStream is off: start nats-server with -js"), "{error}");
 }
 
 const KNOWN_BUSES: &[&str] = &[

@@ -31,6 +31,8 @@ async fn without_jetstream_rooms_have_no_history_and_live_rooms_work() {
         let Some(server) = Server::start_with(programs, &[]).await else { continue };
         let publisher = Observer::new(server.link().await, 1, 100);
         let mut member = Observer::new(server.link().await, 2, 100);
+        let error = publisher.bus.check_jetstream().await.unwrap_err();
+        assert!(matches!(cause(&error), Some(NatsError::NoJetStream(_))), "{error}");
         let room = room("room");
         let error = publisher.bus.subscribe(&room, Some(&RETENTION)).await.unwrap_err();
         assert!(matches!(cause(&error), Some(NatsError::NoJetStream(_))), "{error}");
@@ -47,6 +49,7 @@ async fn a_stream_with_other_properties(server: Server) {
     let config = format!("{{\"name\":\"{stream}\",\"subjects\":[\"hub.in.10000-600000ms.>\"]}}");
     server.request(&format!("$JS.API.STREAM.CREATE.{stream}"), &config).await;
     let node = Observer::new(server.link().await, 1, 100);
+    node.bus.check_jetstream().await.unwrap();
     let error = node.bus.subscribe(&room("room"), Some(&RETENTION)).await.unwrap_err();
     match cause(&error) {
         Some(NatsError::Stream { stream: found, expected }) => {

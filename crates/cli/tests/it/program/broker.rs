@@ -11,6 +11,9 @@ use crate::browser;
 
 static BROKERS: AtomicUsize = AtomicUsize::new(0);
 
+/// Where a nats-server is installed.
+const NATS: [&str; 3] = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "nats-server"];
+
 /// A running broker.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -30,9 +33,15 @@ impl Broker {
 
     /// Starts a nats-server with `JetStream`; returns `None` if it is not installed.
     pub(crate) fn nats() -> Option<Self> {
-        let programs = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "nats-server"];
-        Self::start("nats", &programs, |port, folder| {
+        Self::start("nats", &NATS, |port, folder| {
             ["-a", "127.0.0.1", "-p", port, "-js", "-sd", folder].map(str::to_owned).into()
+        })
+    }
+
+    /// Starts a nats-server without `JetStream`; returns `None` if it is not installed.
+    pub(crate) fn nats_without_jetstream() -> Option<Self> {
+        Self::start("nats", &NATS, |port, _| {
+            ["-a", "127.0.0.1", "-p", port].map(str::to_owned).into()
         })
     }
 

@@ -156,6 +156,15 @@ impl Nats {
         Ok(Self { shared, tasks, attached: OnceLock::new() })
     }
 
+    /// Checks that the account of the connection may use JetStream, which rooms with history need.
+    ///
+    /// # Errors
+    /// [`NatsError::NoJetStream`] if JetStream is not enabled; [`BusError`] if the broker does not
+    /// answer.
+    pub async fn check_jetstream(&self) -> Result<(), BusError> {
+        self.within(self.shared.link.check_jetstream()).await
+    }
+
     /// Carries out an operation within its time.
     fn within<'a, T>(
         &'a self,

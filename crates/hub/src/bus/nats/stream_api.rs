@@ -24,6 +24,8 @@ const MESSAGE_NOT_FOUND: u32 = 10_037;
 const STREAM_NAME_IN_USE: u32 = 10_058;
 /// JetStream's code for a subject whose last message is not the expected one.
 const WRONG_LAST_SEQUENCE: u32 = 10_071;
+/// JetStream's codes where it is not enabled: for the account, and for the server.
+const NOT_ENABLED: [u32; 2] = [10_039, 10_076];
 /// JetStream's code for a cluster that elects its leader.
 const UNAVAILABLE: u32 = 10_008;
 /// JetStream's code for an id that another message in process has.
@@ -154,6 +156,22 @@ impl Link {
             // There is no stream before its creation: JetStream itself does not answer.
             Err(Failure::NoStream) => Err(NatsError::NoJetStream(subject.into()).into()),
             result => result,
+        }
+    }
+
+    /// Checks that JetStream answers to this account.
+    pub(super) async fn check_jetstream(&self) -> Result<(), BusError> {
+        #[derive(Deserialize)]
+        struct Reply {}
+        let no_jetstream = || NatsError::NoJetStream("$JS.API.INFO".into()).into();
+        match self.api("INFO", &()).await {
+            Ok(Reply {}) => Ok(()),
+            Err(Failure::NoStream) => Err(no_jetstream()),
+            Err(Failure::Bus(error)) if NOT_ENABLED.iter().any(|code| is_refusal(&error, *code)) => {
+                Err(no_jetstream())
+            }
+            Err(Failure::Bus(error)) => Err(error),
+            Err(Failure::OtherLastRecord | Failure::IdInProcess) => Ok(()),
         }
     }
 

@@ -43,7 +43,8 @@ pub(crate) struct HubArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 
-    /// Join the hubs of several servers into one, by a NATS or Redis server
+    /// Join the hubs of several servers into one, by NATS (nats://, tls://; version 2.9 or newer,
+    /// `nats-server -js`) or Redis (redis://; 6.2 or newer)
     // The URL may hold a password, which clap would print with an error of a parser.
     #[arg(long, value_name = "URL", env = "SOCKEYE_BUS", hide_env_values = true)]
     pub(crate) bus: Option<String>,

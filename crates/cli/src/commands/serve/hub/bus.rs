@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use sockeye_hub::Builder;
 #[cfg(feature = "nats")]
-use sockeye_hub::bus::nats::Nats;
+use sockeye_hub::bus::BusError;
+#[cfg(feature = "nats")]
+use sockeye_hub::bus::nats::{Nats, NatsError};
 #[cfg(feature = "redis")]
 use sockeye_hub::bus::redis::Redis;
 
@@ -61,8 +63,17 @@ impl BusUrl {
     pub(crate) async fn connect(&self, builder: Builder<()>) -> anyhow::Result<Builder<()>> {
         match self.kind {
             #[cfg(feature = "nats")]
-            BusKind::Nats => Ok(builder
-                .bus(Nats::connect(&self.url).await.map_err(|error| self.unreachable(&error))?)),
+            BusKind::Nats => {
+                let bus =
+                    Nats::connect(&self.url).await.map_err(|error| self.unreachable(&error))?;
+                bus.check_jetstream().await.map_err(|error| match error {
+                    BusError::Broker(cause) if is_no_jetstream(&*cause) => anyhow::anyhow!(
+                        "cannot use the bus {self}: JetStream is off: start nats-server with -js"
+                    ),
+                    error => self.unreachable(&error),
+                })?;
+                Ok(builder.bus(bus))
+            }
             #[cfg(feature = "redis")]
             BusKind::Redis => Ok(builder
                 .bus(Redis::connect(&self.url).await.map_err(|error| self.unreachable(&error))?)),
@@ -73,6 +84,11 @@ impl BusUrl {
         // The error includes its source.
         anyhow::anyhow!("cannot reach the bus {self}: {error}")
     }
+}
+
+#[cfg(feature = "nats")]
+fn is_no_jetstream(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(NatsError::NoJetStream(_)))
 }
 
 /// Parses a URL. No error quotes more than the scheme, as a URL may hold a password anywhere.
