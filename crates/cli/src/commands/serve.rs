@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sockeye::upgrade::TcpAcceptor;
@@ -26,6 +26,11 @@ mod echo;
 mod hub;
 mod page;
 mod routes;
+
+/// The time that the hub has at least to tell the other servers that its clients have left, also
+/// when the connections took all of `--shutdown-timeout`. Chosen: a bus that works takes less, and
+/// the other servers would show the clients until their leases end.
+const MIN_HUB_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the server until a signal stops it.
 ///
@@ -57,7 +62,13 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
-    let hub = hub::HubServer::start(options, bus, address, metrics.is_some()).await?;
+    let hub = tokio::select! {
+        hub = hub::HubServer::start(options, bus, address, metrics.is_some()) => hub?,
+        () = signals.next() => {
+            info!("stopped while the hub was starting");
+            return Ok(());
+        }
+    };
     print_address(address, tls.is_some());
 
     let server = Server {
@@ -86,7 +97,10 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         hub.move_clients(hosting.shutdown_timeout).await;
         let left = hosting.shutdown_timeout.saturating_sub(begun.elapsed());
         let drained = server.drain.finish(Shutdown::new().timeout(left)).await;
-        hub.shut_down().await;
+        let left = hosting.shutdown_timeout.saturating_sub(begun.elapsed()).max(MIN_HUB_TIMEOUT);
+        if tokio::time::timeout(left, hub.shut_down()).await.is_err() {
+            warn!("the other servers of the hub were not told that the clients of this one left");
+        }
         drained
     };
     tokio::select! {

@@ -48,3 +48,16 @@ fn a_second_ctrl_c_exits_at_once() {
     server.signal("INT");
     assert_eq!(server.wait().code(), Some(130));
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn a_bus_that_does_not_answer_does_not_keep_the_program() {
+    let bus = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", bus.local_addr().unwrap());
+    let mut program = program::sockeye(&["serve", "--listen", "127.0.0.1:0", "--bus", &url]);
+    let mut program = program.spawn().unwrap();
+    let _silent = bus.accept().unwrap();
+    let id = program.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(program.wait().unwrap().code(), Some(0));
+}
