@@ -120,6 +120,36 @@ fn a_room_is_posted_to_as_its_rules_say() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_lists_rooms_whose_members_anybody_may_see_and_with_the_key_all() {
+    let rules = Path::new(env!("CARGO_TARGET_TMPDIR")).join("overview-rules.toml");
+    std::fs::write(&rules, OVERVIEW_RULES).unwrap();
+    let server = server_with_key(&["--hub-config", rules.to_str().unwrap()]);
+    let mut client = HubClient::connect(&server).await;
+    for room in ["hidden:1", "open:1"] {
+        client.join(json!({ "room": room })).await;
+    }
+    let rooms = |header: &str| -> Vec<_> {
+        let overview = json_of(&server.get_with("/hub.json", header));
+        let rooms = overview["rooms"].as_array().unwrap().iter();
+        rooms.map(|room| room["room"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(rooms(""), ["open:1"]);
+    assert_eq!(rooms(&format!("x-api-key: {KEY}\r\n")), ["hidden:1", "open:1"]);
+}
+
+const OVERVIEW_RULES: &str = r#"
+[namespaces.open]
+may_join = "anybody"
+may_see_presence = "anybody"
+presence = true
+
+[namespaces.hidden]
+may_join = "anybody"
+may_see_presence = "member"
+presence = true
+"#;
+
 /// Anybody may chat, and only the server publishes news.
 const RULES: &str = r#"
 [namespaces.chat]

@@ -87,6 +87,17 @@ impl Server {
         answer
     }
 
+    /// Returns the whole response to a GET of `path` with further headers, each with its line end.
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> String {
+        let mut stream = self.dial();
+        let host = &self.address;
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        write!(stream, "{head}{headers}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     /// Returns the whole response to a POST of `body` with further headers, each with its line end.
     pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> String {
         let mut stream = self.dial();

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use sockeye::upgrade::OriginPolicy;
 use sockeye_hub::api::Api;
 use sockeye_hub::core::RoomName;
-use sockeye_hub::namespaces::{self, Namespaces};
+use sockeye_hub::namespaces::{self, Namespaces, Rules};
 use tokio::sync::Semaphore;
 
 use super::HubServer;
@@ -130,6 +130,11 @@ impl ServerApi {
     /// Returns whether a request presents the key.
     pub(super) fn accepts(&self, headers: &HeaderMap) -> bool {
         self.keyed.as_ref().is_some_and(|api| api.accepts(headers))
+    }
+
+    /// Returns the rules of a room.
+    pub(super) fn rules(&self, room: &RoomName) -> &Rules {
+        self.namespaces.rules(room)
     }
 
     /// Checks what the API would check after it has the body.

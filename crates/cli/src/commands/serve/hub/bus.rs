@@ -22,7 +22,7 @@ pub(crate) struct BusUrl {
 
 /// The kinds of buses that join several servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BusKind {
+pub(super) enum BusKind {
     #[cfg(feature = "nats")]
     Nats,
     #[cfg(feature = "redis")]
@@ -37,6 +37,18 @@ impl BusKind {
             Self::Nats => true,
             #[cfg(feature = "redis")]
             Self::Redis => false,
+        }
+    }
+}
+
+impl fmt::Display for BusKind {
+    #[cfg_attr(not(any(feature = "nats", feature = "redis")), allow(unused_variables))]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            #[cfg(feature = "nats")]
+            Self::Nats => f.write_str("NATS"),
+            #[cfg(feature = "redis")]
+            Self::Redis => f.write_str("Redis"),
         }
     }
 }
@@ -125,6 +137,11 @@ impl FromStr for BusUrl {
 }
 
 impl BusUrl {
+    /// Returns the kind of bus that the URL is of.
+    pub(super) fn kind(&self) -> BusKind {
+        self.kind
+    }
+
     /// Returns what the URL has for each server, beginning after the scheme of the first.
     fn servers<'a>(&self, rest: &'a str) -> impl Iterator<Item = &'a str> {
         let is_list = self.kind.is_list();

@@ -9,13 +9,12 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sockeye_hub::NodeReports;
+use sockeye_hub::{NodeReports, namespaces};
 use tokio::sync::Mutex;
 use tracing::debug;
 
-use super::HubServer;
-use super::access::Access;
-use super::api::Refusal;
+use super::access::{self, Access};
+use super::{HubServer, Inner, api};
 
 /// The time for which an overview is shown to all, in place of asking all servers again.
 const MAX_AGE: Duration = Duration::from_millis(900);
@@ -23,13 +22,25 @@ const MAX_AGE: Duration = Duration::from_millis(900);
 /// The maximum number of rooms that are listed. The server API lists all of them.
 const MAX_ROOMS: usize = 100;
 
+/// The maximum number of pages of rooms that are looked at for rooms to list.
+const MAX_PAGES: usize = 10;
+
+/// Who gets an overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Anybody.
+    Public,
+    /// A program with the key of the server API.
+    Keyed,
+}
+
 #[derive(Serialize)]
 struct Overview {
     /// This server.
     node: String,
     /// Time since this server started, in seconds.
     uptime: f64,
-    /// The bus, without credentials.
+    /// The bus: its URL without credentials, or only its kind.
     bus: Option<String>,
     nodes: Vec<Node>,
     /// The nodes that do not answer.
@@ -69,11 +80,12 @@ struct Metrics {
     holes: u64,
 }
 
-/// Answers `/hub.json`: to anybody where anybody may use the hub, and otherwise to programs with
-/// the key of the server API.
+/// Answers `/hub.json`: to anybody where anybody may use the hub, with what anybody may see, and to
+/// programs with the key of the server API.
 pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> Response {
     let inner = &*server.inner;
-    if !inner.api.accepts(&headers) {
+    let reader = if inner.api.accepts(&headers) { Reader::Keyed } else { Reader::Public };
+    if reader == Reader::Public {
         if inner.access.is_off(&headers) {
             return access::off();
         }
@@ -82,30 +94,37 @@ pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> 
         }
     }
     let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
-    (headers, recent(&server).await).into_response()
+    (headers, recent(&server, reader).await).into_response()
 }
 
-/// The latest overview, and the time at which it was made.
+/// The latest overview of each kind of reader, and the time at which it was made.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Option<(Instant, Bytes)>>);
+pub(super) struct Cache {
+    public: Mutex<Option<(Instant, Bytes)>>,
+    keyed: Mutex<Option<(Instant, Bytes)>>,
+}
 
 /// Returns the latest overview, if it is recent, and otherwise a new one. Requests meanwhile wait
 /// for the same one.
-async fn recent(server: &HubServer) -> Bytes {
-    let mut cached = server.inner.overview.0.lock().await;
-    if let Some((made, body)) = &*cached
-        && made.elapsed() < MAX_AGE
-    {
-        return body.clone();
+async fn recent(server: &HubServer, reader: Reader) -> Bytes {
+    let cache = &server.inner.overview;
+    let mut cached = match reader {
+        Reader::Public => cache.public.lock().await,
+        Reader::Keyed => cache.keyed.lock().await,
+    };
+    if let Some((made, body)) = &*cached {
+        if made.elapsed() < MAX_AGE {
+            return body.clone();
+        }
     }
-    let overview = overview(server).await;
+    let overview = overview(server, reader).await;
     // Texts and numbers can always be written.
     let body = Bytes::from(serde_json::to_vec(&overview).unwrap_or_default());
     *cached = Some((Instant::now(), body.clone()));
     body
 }
 
-async fn overview(server: &HubServer) -> Overview {
+async fn overview(server: &HubServer, reader: Reader) -> Overview {
     let inner = &*server.inner;
     let hub = &inner.hub;
     let metrics = hub.metrics();
@@ -121,18 +140,16 @@ async fn overview(server: &HubServer) -> Overview {
         uptime: report.uptime.as_secs_f64(),
         round_trip: report.round_trip.as_secs_f64() * 1e3,
     });
-    let rooms = hub.occupied_rooms(None, MAX_ROOMS).items.into_iter().map(|(room, counts)| Room {
-        name: room.as_str().to_owned(),
-        sessions: counts.sessions,
-        users: counts.users,
-    });
     Overview {
         node: hub.node().to_string(),
         uptime: inner.started.elapsed().as_secs_f64(),
-        bus: inner.bus.as_ref().map(ToString::to_string),
+        bus: inner.bus.as_ref().map(|bus| match reader {
+            Reader::Public => bus.kind().to_string(),
+            Reader::Keyed => bus.to_string(),
+        }),
         nodes: nodes.collect(),
         silent: reports.silent.iter().map(ToString::to_string).collect(),
-        rooms: rooms.collect(),
+        rooms: rooms(inner, reader),
         metrics: Metrics {
             sessions: metrics.sessions,
             publications: metrics.publications,
@@ -143,4 +160,26 @@ async fn overview(server: &HubServer) -> Overview {
             holes: metrics.holes,
         },
     }
+}
+
+/// Lists the first occupied rooms whose members the reader may see.
+fn rooms(inner: &Inner, reader: Reader) -> Vec<Room> {
+    let mut rooms = Vec::new();
+    let mut after = None;
+    for _ in 0..MAX_PAGES {
+        let page = inner.hub.occupied_rooms(after, MAX_ROOMS);
+        let shown = page.items.into_iter().filter(|(room, _)| {
+            reader == Reader::Keyed || inner.api.rules(room).presence == namespaces::Access::Anybody
+        });
+        rooms.extend(shown.take(MAX_ROOMS - rooms.len()).map(|(room, counts)| Room {
+            room: room.as_str().to_owned(),
+            sessions: counts.sessions,
+            users: counts.users,
+        }));
+        after = page.next;
+        if after.is_none() || rooms.len() == MAX_ROOMS {
+            break;
+        }
+    }
+    rooms
 }
