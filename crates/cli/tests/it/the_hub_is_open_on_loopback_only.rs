@@ -153,7 +153,11 @@ async fn with_a_secret_only_clients_with_its_tokens_are_admitted() {
     }
     // Rooms and servers are shown to programs with the key only.
     assert!(server.get("/hub.json").starts_with("HTTP/1.1 401 "));
-    assert!(server.post("/rooms/lobby/messages", "", "hi").starts_with("HTTP/1.1 401 "));
+    for header in ["", "authorization: Bearer x\r\n"] {
+        let answer = server.post("/rooms/lobby/messages", header, "hi");
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert!(answer.contains("Start the server with --api-key-file to post"), "{answer}");
+    }
 }
 
 #[test]

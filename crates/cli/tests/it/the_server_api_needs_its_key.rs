@@ -112,7 +112,10 @@ fn a_room_is_posted_to_as_its_rules_say() {
         ("news:today", "", 403),
         ("news:today", key.as_str(), 200),
         ("news:today", "x-api-key: wrong\r\n", 401),
+        ("news:today", "authorization: ApiKey wrong\r\n", 401),
         ("chat:1", "", 200),
+        // Not a key: it may be meant for a proxy.
+        ("chat:1", "authorization: Basic YWRhOng=\r\n", 200),
         ("unknown:1", "", 403),
     ] {
         let answer = server.post(&format!("/rooms/{room}/messages"), headers, "hello");

@@ -45,8 +45,9 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) hub: HubArguments,
 
-    /// Accept WebSockets from pages of this origin besides the server's own, such as
-    /// https://*.example.com (repeatable)
+    /// Accept WebSockets, and messages posted to rooms, from pages of this origin besides the
+    /// server's own, such as https://*.example.com (repeatable). Such a page can post, but not read
+    /// the answer, as the server sends no CORS headers
     #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
     #[arg(value_parser = units::origin_pattern)]
     pub(crate) allow_origin: Vec<String>,

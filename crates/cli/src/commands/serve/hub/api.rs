@@ -7,7 +7,7 @@ use anyhow::Context;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sockeye::upgrade::OriginPolicy;
 use sockeye_hub::api::Api;
@@ -45,38 +45,12 @@ pub(super) enum Refusal {
     Busy,
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, sentence) = match self {
-            Self::Off => (StatusCode::FORBIDDEN, access::OFF),
-            Self::NoApi => (
-                StatusCode::FORBIDDEN,
-                "The server API is off. Start the server with --api-key-file to use it.\n",
-            ),
-            Self::NoKey => (
-                StatusCode::UNAUTHORIZED,
-                "This needs the key of --api-key-file, in the header X-API-Key.\n",
-            ),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "This path accepts only POST.\n"),
-            Self::Origin => (
-                StatusCode::FORBIDDEN,
-                "A page of this origin may not post messages; --allow-origin lets it.\n",
-            ),
-            Self::Rules => {
-                (StatusCode::FORBIDDEN, "The rules of this room do not let everybody publish.\n")
-            }
-            Self::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many messages are being posted; try again later.\n",
-            ),
-        };
-        match self {
-            Self::NoKey => (status, [(WWW_AUTHENTICATE, "apikey")], sentence).into_response(),
-            Self::Method => (status, [(ALLOW, "POST")], sentence).into_response(),
-            _ => (status, sentence).into_response(),
-        }
-    }
-}
+/// The text of a refusal where nobody can have a key, and clients have tokens.
+const NO_POSTS: &str = "Start the server with --api-key-file to post messages; clients with \
+     tokens publish at /hub.\n";
+
+/// The text of a refusal for want of a key.
+const NO_KEY: &str = "This needs the key of --api-key-file, in the header X-API-Key.\n";
 
 /// The server API, as its flags set it up.
 #[derive(Debug)]
@@ -159,7 +133,10 @@ impl ServerApi {
             return Err(access::off());
         }
         if let Access::Tokens(_) = access {
-            return Err(no_key());
+            return Err(match &self.keyed {
+                Some(_) => no_key(),
+                None => (StatusCode::FORBIDDEN, NO_POSTS).into_response(),
+            });
         }
         check_method(request.method())?;
         if !is_from_allowed_page(request, &self.origins) {
@@ -220,9 +197,14 @@ pub(super) async fn publish(
     api.handle(&api.open, request, MAX_MESSAGE).await
 }
 
-/// Returns whether a request presents a key, right or wrong.
+/// Returns whether a request presents a key, right or wrong. Other credentials may be meant for a
+/// proxy.
 fn has_key(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-api-key") || headers.contains_key(AUTHORIZATION)
+    let is_key = |value: &HeaderValue| {
+        let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"apikey"))
+    };
+    headers.contains_key("x-api-key") || headers.get(AUTHORIZATION).is_some_and(is_key)
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
