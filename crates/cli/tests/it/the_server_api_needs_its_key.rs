@@ -123,6 +123,16 @@ fn a_room_is_posted_to_as_its_rules_say() {
     }
 }
 
+#[test]
+fn the_example_of_the_documentation_is_accepted() {
+    let page = include_str!("../../../../docs/hub-config.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let rules = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example-rules.toml");
+    std::fs::write(&rules, example).unwrap();
+    let server = server_with_key(&["--hub-config", rules.to_str().unwrap()]);
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_overview_lists_rooms_whose_members_anybody_may_see_and_with_the_key_all() {
     let rules = Path::new(env!("CARGO_TARGET_TMPDIR")).join("overview-rules.toml");

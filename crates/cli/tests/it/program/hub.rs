@@ -54,7 +54,8 @@ impl HubClient {
     /// Returns the content of the next event of this name, and drops those before it.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
-            let mut event = self.next_event().await;
+            let mut event =
+                if self.events.is_empty() { self.receive().await } else { self.events.remove(0) };
             if event.get(name).is_some() {
                 return event[name].take();
             }
@@ -77,7 +78,8 @@ impl HubClient {
     pub(crate) async fn publications(&mut self, count: usize) -> Vec<Value> {
         let mut data = Vec::new();
         while data.len() < count {
-            let mut event = self.next_event().await;
+            let mut event =
+                if self.events.is_empty() { self.receive().await } else { self.events.remove(0) };
             if let Some(one) = event.get_mut("publication") {
                 data.push(one["data"].take());
             }

@@ -167,7 +167,9 @@ impl Link {
         match self.api("INFO", &()).await {
             Ok(Reply {}) => Ok(()),
             Err(Failure::NoStream) => Err(no_jetstream()),
-            Err(Failure::Bus(error)) if NOT_ENABLED.iter().any(|code| is_refusal(&error, *code)) => {
+            Err(Failure::Bus(error))
+                if NOT_ENABLED.iter().any(|code| is_refusal(&error, *code)) =>
+            {
                 Err(no_jetstream())
             }
             Err(Failure::Bus(error)) => Err(error),

@@ -11,9 +11,10 @@ use super::bus::BusUrl;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hub")]
 pub(crate) struct HubArguments {
-    /// Rules of the hub's rooms by the prefix of their names: who may join and publish, the length
-    /// of histories, presence. Default: everybody who may use the hub may do everything in rooms
-    /// without a colon in their names, which keep 1,000 messages for an hour
+    /// Rules of the hub's rooms by the prefix of their names, as TOML: who may join and publish, the
+    /// length of histories, presence. The file closes all that it does not allow;
+    /// docs/hub-config.md has all keys. Default: anybody may do everything, and a room keeps 1,000
+    /// messages of at most 1 MiB together for an hour
     #[arg(long, value_name = "FILE")]
     pub(crate) hub_config: Option<PathBuf>,
 
