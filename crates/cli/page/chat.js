@@ -90,7 +90,7 @@ element("centrifuge-url").textContent = socketUrl("/connection/websocket");
 begin();
 
 async function begin() {
-  const server = await fetch("/server.json", { cache: "no-store" }).then((answer) => answer.json(), () => null);
+  const server = await fetch("/server.json", { cache: "no-store" }).then((answer) => answer.json()).catch(() => null);
   if (server) {
     element("version").textContent = `version ${server.version}`;
     element("version").hidden = false;

@@ -12,7 +12,7 @@ const LOSS = Number(new URLSearchParams(location.search).get("loss")) || 5_000;
 const NAME = "sockeye.chat.name";
 
 const REFUSALS = {
-  off: "The hub is off, because this server is not for this machine alone. Whoever runs it may start it with --hub-secret-file, --hub-jwks-file or --no-auth.",
+  off: "The hub is off, because this server is not for this machine alone. Its operator can turn it on with --hub-secret-file, --hub-jwks-file or --no-auth.",
   unreachable: "The server does not answer.",
 };
 
@@ -68,7 +68,7 @@ export function hubPanel(admission, { onConnection, onName }) {
         return show(state, `${why} Next attempt in ${seconds} s. What is said meanwhile is recovered.`);
       }
       default:
-        return show("closed", `The server does not want this client${reason ? `: ${reason}` : ""}.`);
+        return show("closed", `The server refused the connection${reason ? `: ${reason}` : ""}.`);
     }
   };
 

@@ -28,6 +28,7 @@ fn the_hub_without_an_upgrade_asks_for_one() {
     for path in ["/hub", "/connection/websocket"] {
         let answer = server.get(path);
         assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{path}: {answer}");
+        assert!(answer.contains("open /chat in a browser"), "{path}: {answer}");
     }
     let answer = server.get("/rooms/lobby/messages");
     assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{answer}");

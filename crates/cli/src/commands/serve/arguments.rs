@@ -32,12 +32,13 @@ Paths:
   /healthz               answers ok
   /metrics               metrics for Prometheus, with --metrics
 
-On loopback anybody may use the rooms. Elsewhere the hub is off until --hub-secret-file,
---hub-jwks-file or --no-auth says who may use it.
+On loopback, without --allow-host and --trust-proxy, anybody may use the rooms. Elsewhere the hub
+is off until --hub-secret-file, --hub-jwks-file or --no-auth says who may use it.
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
 
-Ctrl-C closes every connection with 1001 (Going Away) and exits; a second one exits at once.")]
+Ctrl-C closes every connection with 1001 (Going Away) and exits; with --bus, those to the rooms with
+1012 (Service Restart), as they return to the other servers. A second one exits at once.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) hosting: Hosting,

@@ -42,7 +42,7 @@ async fn upgrade(
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    if let Some(refusal) = echo::refuse_non_websocket(&method, version, &headers) {
+    if let Some(refusal) = echo::refuse_non_websocket("/demo", &method, version, &headers) {
         return refusal;
     }
     match upgrade {

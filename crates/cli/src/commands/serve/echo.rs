@@ -69,7 +69,7 @@ pub(crate) async fn upgrade(
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    if let Some(refusal) = refuse_non_websocket(&method, version, &headers) {
+    if let Some(refusal) = refuse_non_websocket("/", &method, version, &headers) {
         return refusal;
     }
     match upgrade {
@@ -82,14 +82,17 @@ pub(crate) async fn upgrade(
 }
 
 /// Returns the refusal of a request that asks for no WebSocket: neither an upgrade of HTTP/1.1, nor
-/// an extended CONNECT of HTTP/2 (RFC 8441).
+/// an extended CONNECT of HTTP/2 (RFC 8441). `page` is the path of the page that tries it.
 pub(crate) fn refuse_non_websocket(
+    page: &str,
     method: &Method,
     version: Version,
     headers: &HeaderMap,
 ) -> Option<Response> {
-    let sentence = "This is a WebSocket: point a WebSocket client here, \
-                    or open / in a browser to try it.\n";
+    let sentence = format!(
+        "This is a WebSocket: point a WebSocket client here, or open {page} in a browser to try \
+         it.\n"
+    );
     if version == Version::HTTP_2 {
         // HTTP/2 has no upgrade.
         let refusal = (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence);

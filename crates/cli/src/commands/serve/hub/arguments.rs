@@ -36,7 +36,8 @@ pub(crate) struct HubArguments {
     pub(crate) hub_issuer: Option<String>,
 
     /// Admit anybody to the hub who can reach the port. Without this flag and without tokens, the
-    /// hub is off unless the server listens on loopback, without --trust-proxy and --allow-host
+    /// hub is off unless the server listens on loopback, without --trust-proxy, --allow-host and a
+    /// certificate for another name than localhost, and for requests with headers of a proxy
     #[arg(long)]
     pub(crate) no_auth: bool,
 

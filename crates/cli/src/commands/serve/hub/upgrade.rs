@@ -70,7 +70,7 @@ fn serve(
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    if let Some(refusal) = echo::refuse_non_websocket(&method, version, &headers) {
+    if let Some(refusal) = echo::refuse_non_websocket("/chat", &method, version, &headers) {
         return refusal;
     }
     if server.inner.access.is_off(&headers) {
