@@ -78,12 +78,14 @@ impl BusUrl {
             BusKind::Nats => {
                 let bus =
                     Nats::connect(&self.url).await.map_err(|error| self.unreachable(&error))?;
-                bus.check_jetstream().await.map_err(|error| match error {
-                    BusError::Broker(cause) if is_no_jetstream(&*cause) => anyhow::anyhow!(
+                match bus.check_jetstream().await {
+                    Err(BusError::Broker(cause)) if is_no_jetstream(&*cause) => anyhow::bail!(
                         "cannot use the bus {self}: JetStream is off: start nats-server with -js"
                     ),
-                    error => self.unreachable(&error),
-                })?;
+                    // A cluster may be electing a leader, for which the hub waits.
+                    Err(error) => tracing::warn!("JetStream of {self} does not answer: {error}"),
+                    Ok(()) => {}
+                }
                 Ok(builder.bus(bus))
             }
             #[cfg(feature = "redis")]
