@@ -35,6 +35,8 @@ pub(super) enum Refusal {
     NoApi,
     /// The key is missing or wrong.
     NoKey,
+    /// Only programs with a key may post, and there is no key.
+    NoPosts,
     /// The method is not POST.
     Method,
     /// A page of another origin posts a message.
@@ -45,12 +47,37 @@ pub(super) enum Refusal {
     Busy,
 }
 
-/// The text of a refusal where nobody can have a key, and clients have tokens.
-const NO_POSTS: &str = "Start the server with --api-key-file to post messages; clients with \
-     tokens publish at /hub.\n";
-
-/// The text of a refusal for want of a key.
-const NO_KEY: &str = "This needs the key of --api-key-file, in the header X-API-Key.\n";
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let forbidden = |sentence| (StatusCode::FORBIDDEN, sentence).into_response();
+        match self {
+            Self::Off => access::off(),
+            Self::NoApi => forbidden(
+                "The server API is off. Start the server with --api-key-file to use it.\n",
+            ),
+            Self::NoKey => {
+                let sentence = "This needs the key of --api-key-file, in the header X-API-Key.\n";
+                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "apikey")], sentence).into_response()
+            }
+            Self::NoPosts => forbidden(
+                "Start the server with --api-key-file to post messages; clients with tokens \
+                 publish at /hub.\n",
+            ),
+            Self::Method => {
+                let sentence = "This path accepts only POST.\n";
+                (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], sentence).into_response()
+            }
+            Self::Origin => forbidden(
+                "A page of this origin may not post messages; --allow-origin lets it.\n",
+            ),
+            Self::Rules => forbidden("The rules of this room do not let everybody publish.\n"),
+            Self::Busy => {
+                let sentence = "Too many messages are being posted; try again later.\n";
+                (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+            }
+        }
+    }
+}
 
 /// The server API, as its flags set it up.
 #[derive(Debug)]
@@ -127,16 +154,13 @@ impl ServerApi {
     /// Checks whether a message may be posted to a room without a key.
     ///
     /// # Errors
-    /// The response to a request that will not be handled.
-    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Response> {
+    /// The reason why the request is not handled.
+    fn check_post(&self, request: &Request, access: &Access, room: &str) -> Result<(), Refusal> {
         if access.is_off(request.headers()) {
-            return Err(access::off());
+            return Err(Refusal::Off);
         }
         if let Access::Tokens(_) = access {
-            return Err(match &self.keyed {
-                Some(_) => no_key(),
-                None => (StatusCode::FORBIDDEN, NO_POSTS).into_response(),
-            });
+            return Err(if self.keyed.is_some() { Refusal::NoKey } else { Refusal::NoPosts });
         }
         check_method(request.method())?;
         if !is_from_allowed_page(request, &self.origins) {

@@ -86,10 +86,10 @@ pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> 
     let reader = if inner.api.accepts(&headers) { Reader::Keyed } else { Reader::Public };
     if reader == Reader::Public {
         if inner.access.is_off(&headers) {
-            return access::off();
+            return Refusal::Off.into_response();
         }
         if let Access::Tokens(_) = inner.access {
-            return api::no_key();
+            return Refusal::NoKey.into_response();
         }
     }
     let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
