@@ -9,7 +9,7 @@ use sockeye::{CloseFrame, Error, Message};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::builder::Ping;
+use super::builder::{ClientLimits, Ping};
 use super::client::{Client, Expired};
 use super::close;
 use crate::core::RoomName;
@@ -55,8 +55,9 @@ type Execution = Pin<Box<dyn Future<Output = Result<(), CloseFrame>> + Send>>;
 
 /// Serves a client until its connection is over. `first` are commands that arrived already.
 ///
-/// Commands run one after the other, except concurrent ones. While as many of either kind wait or
-/// run as the limits allow, the client is not read, and the timeout of pings is suspended.
+/// Commands run one after the other, except concurrent ones, of which as many run as the limits
+/// allow. While as many commands wait or run as the limits allow, by number or by length, the client
+/// is not read, and the timeout of pings is suspended.
 pub(crate) async fn serve<S: Send + Sync + 'static, D: Dialect<S>>(
     session: &mut Session<S>,
     client: Arc<Client<S>>,
@@ -64,25 +65,23 @@ pub(crate) async fn serve<S: Send + Sync + 'static, D: Dialect<S>>(
     first: Vec<Incoming<D::Command>>,
 ) -> Result<(), Error> {
     let limits = client.config().limits;
-    let mut queue = VecDeque::new();
+    let mut queue = Queue::new();
     let mut concurrent = JoinSet::new();
     let mut current: Option<Execution> = None;
     let mut pings = Pings::new(client.config().ping);
     let execute =
         |command| -> Execution { Box::pin(dialect.clone().execute(client.clone(), command)) };
-    let mut incoming = first;
+    // Their length is not known, and bounded as that of a message is.
+    queue.extend(first, 0);
     loop {
-        for command in incoming.drain(..) {
-            match command {
-                Incoming::Pong => {}
-                Incoming::Ordered(command) => queue.push_back(command),
-                Incoming::Concurrent(command) => drop(concurrent.spawn(execute(command))),
-            }
+        while concurrent.len() < limits.rpcs {
+            let Some(command) = queue.pop_concurrent() else { break };
+            concurrent.spawn(execute(command));
         }
         if current.is_none() {
-            current = queue.pop_front().map(&execute);
+            current = queue.pop_ordered().map(&execute);
         }
-        let reads = queue.len() < limits.commands && concurrent.len() < limits.rpcs;
+        let reads = queue.has_capacity(&limits) && concurrent.len() < limits.rpcs;
         let now = Instant::now();
         let timeouts = [client.next_timeout(), pings.next_timeout(reads)];
         let timeout = timeouts.into_iter().flatten().min();
@@ -101,8 +100,9 @@ pub(crate) async fn serve<S: Send + Sync + 'static, D: Dialect<S>>(
             received = session.recv(), if reads => {
                 let Some(message) = received? else { return Ok(()) };
                 pings.on_received();
+                let length = message.len();
                 match dialect.decode(message) {
-                    Ok(commands) => incoming = commands,
+                    Ok(commands) => queue.extend(commands, length),
                     Err(frame) => return end(session, &client, frame).await,
                 }
             }
@@ -131,6 +131,69 @@ pub(crate) async fn serve<S: Send + Sync + 'static, D: Dialect<S>>(
         if !reads {
             pings.extend(now.elapsed());
         }
+    }
+}
+
+/// The commands of a client that wait.
+#[derive(Debug)]
+struct Queue<C> {
+    ordered: VecDeque<Waiting<C>>,
+    concurrent: VecDeque<Waiting<C>>,
+    /// The length of all of them.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    command: C,
+    /// Its share of the length of its message, in bytes.
+    length: usize,
+}
+
+impl<C> Queue<C> {
+    /// The length of waiting commands with which the client is not read, in commands of the maximum
+    /// length.
+    const MAX_LENGTH: usize = 4;
+
+    const fn new() -> Self {
+        Self { ordered: VecDeque::new(), concurrent: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Adds the commands of a message of `length` bytes.
+    fn extend(&mut self, commands: Vec<Incoming<C>>, length: usize) {
+        let length = length.div_ceil(commands.len().max(1));
+        for command in commands {
+            let (queue, command) = match command {
+                Incoming::Pong => continue,
+                Incoming::Ordered(command) => (&mut self.ordered, command),
+                Incoming::Concurrent(command) => (&mut self.concurrent, command),
+            };
+            queue.push_back(Waiting { command, length });
+            self.bytes += length;
+        }
+    }
+
+    fn pop_ordered(&mut self) -> Option<C> {
+        let waiting = self.ordered.pop_front();
+        self.remove(waiting)
+    }
+
+    fn pop_concurrent(&mut self) -> Option<C> {
+        let waiting = self.concurrent.pop_front();
+        self.remove(waiting)
+    }
+
+    fn remove(&mut self, waiting: Option<Waiting<C>>) -> Option<C> {
+        let Waiting { command, length } = waiting?;
+        self.bytes -= length;
+        Some(command)
+    }
+
+    /// Returns whether another message may be read.
+    fn has_capacity(&self, limits: &ClientLimits) -> bool {
+        self.ordered.len() < limits.commands
+            && self.concurrent.is_empty()
+            && self.bytes < limits.command_bytes.saturating_mul(Self::MAX_LENGTH)
     }
 }
 
@@ -228,6 +291,22 @@ mod tests {
 
     fn at(pings: &Pings) -> Instant {
         pings.next_timeout(true).unwrap()
+    }
+
+    #[test]
+    fn commands_wait_up_to_a_length_and_concurrent_ones_stop_the_reading() {
+        let limits = ClientLimits { commands: 8, command_bytes: 100, ..ClientLimits::default() };
+        let mut queue = Queue::new();
+        queue.extend(vec![Incoming::Ordered(1), Incoming::Ordered(2), Incoming::Pong], 399);
+        assert!(queue.has_capacity(&limits));
+        queue.extend(vec![Incoming::Ordered(3)], 150);
+        assert!(!queue.has_capacity(&limits));
+        assert_eq!((queue.pop_ordered(), queue.has_capacity(&limits)), (Some(1), true));
+        queue.extend(vec![Incoming::Concurrent(4), Incoming::Concurrent(5)], 2);
+        assert_eq!((queue.pop_concurrent(), queue.has_capacity(&limits)), (Some(4), false));
+        assert_eq!((queue.pop_concurrent(), queue.has_capacity(&limits)), (Some(5), true));
+        assert_eq!((queue.pop_ordered(), queue.pop_ordered()), (Some(2), Some(3)));
+        assert_eq!((queue.pop_ordered(), queue.bytes), (None, 0));
     }
 
     #[tokio::test]

@@ -82,8 +82,9 @@ impl<S: Send + Sync + 'static> Dialect<S> for Centrifuge {
 pub(super) fn classify(command: Command) -> Incoming<Command> {
     if command == Command::default() {
         Incoming::Pong
-    } else if command.rpc.is_some() {
-        Incoming::Concurrent(command)
+    } else if let Command { id, rpc: Some(rpc), .. } = command {
+        // A command has one request. Another one would not be carried out in its order.
+        Incoming::Concurrent(Command { id, rpc: Some(rpc), ..Command::default() })
     } else {
         Incoming::Ordered(command)
     }

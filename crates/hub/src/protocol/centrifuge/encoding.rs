@@ -2,8 +2,17 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use sockeye::{CloseFrame, Message, Utf8Bytes};
 
-use super::message::{Command, Reply};
+use super::message::{Command, FilterNode, Reply};
+use crate::core::filter::Filter;
 use crate::protocol::{ClientLimits, close};
+
+/// The maximum length of a WebSocket message of a client, in commands of the maximum length. Chosen:
+/// a client that resubscribes to 256 channels with tokens of 1 KB needs 4.
+const MAX_LENGTH: usize = 4;
+
+/// The maximum number of rooms and of headers in a command to connect. Chosen: 8 times the rooms
+/// that a session may be in by default.
+const MAX_ENTRIES: usize = 1_024;
 
 /// An encoding of the protocol. A WebSocket message contains several commands or replies: lines in
 /// JSON, and Protobuf messages that follow their lengths.
@@ -47,6 +56,9 @@ impl Encoding {
         message: Message,
         limits: &ClientLimits,
     ) -> Result<Vec<Command>, CloseFrame> {
+        if message.len() > limits.command_bytes.saturating_mul(MAX_LENGTH) {
+            return Err(close::too_long());
+        }
         let commands = match (self, message) {
             (Self::Json, Message::Text(text)) => decode_json(&text, limits)?,
             (Self::Protobuf, Message::Binary(bytes)) => decode_protobuf(bytes, limits)?,
@@ -72,8 +84,8 @@ fn decode_json(text: &str, limits: &ClientLimits) -> Result<Vec<Command>, CloseF
         if !line.trim_ascii_start().starts_with('{') {
             return Err(bad_request("expected a JSON object in each line"));
         }
-        let command = serde_json::from_str(line);
-        commands.push(command.map_err(|error| malformed(&error))?);
+        let command = serde_json::from_str(line).map_err(|error| malformed(&error))?;
+        commands.push(check_size(command)?);
     }
     Ok(commands)
 }
@@ -87,8 +99,8 @@ fn decode_protobuf(mut bytes: Bytes, limits: &ClientLimits) -> Result<Vec<Comman
         if length > bytes.len() {
             return Err(bad_request("a command is cut off"));
         }
-        let command = Command::decode(bytes.split_to(length));
-        commands.push(command.map_err(|error| malformed(&error))?);
+        let command = Command::decode(bytes.split_to(length)).map_err(|error| malformed(&error))?;
+        commands.push(check_size(command)?);
     }
     Ok(commands)
 }
@@ -102,6 +114,38 @@ fn check(commands: usize, length: usize, limits: &ClientLimits) -> Result<(), Cl
         return Err(bad_request("too many commands in a message"));
     }
     Ok(())
+}
+
+/// Checks the lists of a command. Their items take up to 70 times the memory of their encoding, so
+/// that a command is checked before the next one is decoded.
+fn check_size(command: Command) -> Result<Command, CloseFrame> {
+    let subscribe = command.subscribe.as_ref();
+    let rooms = command.connect.as_ref().map(|connect| &connect.subs);
+    let requests = subscribe.into_iter().chain(rooms.into_iter().flat_map(|rooms| rooms.values()));
+    if requests.filter_map(|request| request.tf.as_ref()).any(|filter| !is_bounded(filter)) {
+        return Err(bad_request("a filter has too many nodes"));
+    }
+    if let Some(connect) = &command.connect {
+        if connect.subs.len() > MAX_ENTRIES || connect.headers.len() > MAX_ENTRIES {
+            return Err(bad_request("too many channels or headers in a command"));
+        }
+    }
+    Ok(command)
+}
+
+/// Returns whether a filter has no more nodes and values than [`Filter`] allows.
+fn is_bounded(filter: &FilterNode) -> bool {
+    let mut size = 0;
+    let mut nodes = vec![filter];
+    while let Some(node) = nodes.pop() {
+        size += 1 + node.vals.len();
+        // Nodes that wait count as well, which bounds the memory of this function.
+        if size + nodes.len() + node.nodes.len() > Filter::MAX_NODES {
+            return false;
+        }
+        nodes.extend(&node.nodes);
+    }
+    true
 }
 
 /// Returns the close frame for a command that cannot be decoded.

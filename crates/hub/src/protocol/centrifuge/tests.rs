@@ -3,8 +3,13 @@ use prost::Message as _;
 use sockeye::Message;
 
 use super::Encoding;
-use super::message::{Command, Data, Publication, Push, Reply};
+use super::commands::classify;
+use super::message::{
+    Command, ConnectRequest, Data, FilterNode, Publication, Push, Reply, RpcRequest,
+    SubscribeRequest,
+};
 use crate::protocol::ClientLimits;
+use crate::protocol::serve::Incoming;
 
 fn json(replies: &[Reply]) -> String {
     Encoding::Json.encode(replies).unwrap().to_string()
@@ -108,4 +113,48 @@ fn every_part_of_a_message_is_decoded_or_refused_without_a_panic() {
             .decode(deep.into(), &ClientLimits { command_bytes: 1 << 20, ..limits })
             .is_err()
     );
+}
+
+#[test]
+fn a_message_and_the_lists_of_its_commands_are_bounded() {
+    let limits = ClientLimits { command_bytes: 16 << 10, ..ClientLimits::default() };
+    let close_code = |encoding: Encoding, message: Message| {
+        encoding
+            .decode(message, &limits)
+            .map(|commands| commands.len())
+            .map_err(|frame| u16::from(frame.code))
+    };
+    let ping = r#"{"id":1,"ping":{}}"#.to_owned() + &" ".repeat(limits.command_bytes - 20);
+    let lines = |count| Message::from(vec![ping.as_str(); count].join("\n"));
+    assert_eq!(close_code(Encoding::Json, lines(4)), Ok(4));
+    assert_eq!(close_code(Encoding::Json, lines(5)), Err(1009));
+
+    let filtered = |count| {
+        let nodes = vec![FilterNode::default(); count];
+        let tf = Some(FilterNode { op: "and".into(), nodes, ..FilterNode::default() });
+        SubscribeRequest { tf, ..SubscribeRequest::default() }
+    };
+    let protobuf =
+        |command: &Command| Message::Binary(command.encode_length_delimited_to_vec().into());
+    let subscribe = |count| Command { subscribe: Some(filtered(count)), ..Command::default() };
+    assert_eq!(close_code(Encoding::Protobuf, protobuf(&subscribe(127))), Ok(1));
+    assert_eq!(close_code(Encoding::Protobuf, protobuf(&subscribe(128))), Err(3501));
+
+    let connect = |count: usize, filter| {
+        let subs = (0..count).map(|room| (room.to_string(), filtered(filter))).collect();
+        let connect = Some(ConnectRequest { subs, ..ConnectRequest::default() });
+        protobuf(&Command { connect, ..Command::default() })
+    };
+    assert_eq!(close_code(Encoding::Protobuf, connect(1_024, 0)), Ok(1));
+    assert_eq!(close_code(Encoding::Protobuf, connect(1_025, 0)), Err(3501));
+    assert_eq!(close_code(Encoding::Protobuf, connect(1, 128)), Err(3501));
+}
+
+#[test]
+fn a_concurrent_command_has_one_request() {
+    let rpc = Some(RpcRequest { method: "add".into(), ..RpcRequest::default() });
+    let subscribe = Some(SubscribeRequest::default());
+    let command = Command { id: 7, rpc: rpc.clone(), subscribe, ..Command::default() };
+    let Incoming::Concurrent(command) = classify(command) else { panic!("expected an RPC") };
+    assert_eq!(command, Command { id: 7, rpc, ..Command::default() });
 }
