@@ -25,6 +25,13 @@ use crate::protocol::{ClientLimits, ConnectRequest, Endpoint, Protocol, Refusal,
 /// The publications, members and users on a page, unless the client asks for another number.
 const DEFAULT_LIMIT: u64 = 100;
 
+/// The maximum length of the identity of a publication, in bytes, as in the HTTP API.
+const MAX_ID: usize = 128;
+
+/// The maximum number of tags, and their maximum length together, in bytes, as in the HTTP API.
+const MAX_TAGS: usize = 64;
+const MAX_TAG_BYTES: usize = 4_096;
+
 /// The close code and reason for a client that the server refuses for good.
 const REFUSED: (u16, &str) = (3503, "refused");
 
@@ -161,7 +168,7 @@ impl<S: Send + Sync + 'static> Dialect<S> for V1Dialect<S> {
 
     fn decode(&self, message: Message) -> Result<Vec<Incoming<Command>>, CloseFrame> {
         let limits = &self.endpoint.config().limits;
-        Ok(vec![match decode(self.encoding, limits, &message)? {
+        Ok(vec![match decode(self.encoding, limits, &message)?.and_then(|it| check(it, limits)) {
             Ok(Envelope { body: ClientMessage::Pong(_), .. }) => Incoming::Pong,
             Ok(Envelope { id, body: message @ ClientMessage::Rpc(_) }) => {
                 Incoming::Concurrent(Command::Client { id, message })
@@ -186,8 +193,15 @@ impl<S: Send + Sync + 'static> Dialect<S> for V1Dialect<S> {
             Command::Assigned(rooms) => {
                 for (from, room) in rooms {
                     let joined = client.join_by_server(&room, from, Some(self.encode_join())).await;
-                    if let Err(refusal) = joined {
-                        self.send(&client, None, &refused(room.as_str(), refusal));
+                    match joined {
+                        Ok(_) => {}
+                        // The client cannot join the room itself. It connects again.
+                        Err(refusal) if refusal.temporary => {
+                            return Err(close::frame(close::SERVER_ERROR));
+                        }
+                        Err(refusal) => {
+                            self.send(&client, None, &refused(room.as_str(), refusal));
+                        }
                     }
                 }
                 return Ok(());
@@ -244,19 +258,15 @@ impl<S: Send + Sync + 'static> V1Dialect<S> {
         let members_limit = |limit: Option<u64>| at_most(limit, limits.members);
         Ok(match message {
             ClientMessage::Connect(_) => {
-                return Err(Refusal::BAD_REQUEST
-                    .because("the client has connected already")
-                    .into());
+                return Err(Refusal::BAD_REQUEST.because(CONNECTED).into());
             }
             ClientMessage::Join(joins) => {
-                check_batch(joins.len(), limits.commands)?;
                 for join in joins {
                     self.join(client, join).await;
                 }
                 ServerMessage::Join(Empty {})
             }
             ClientMessage::Leave(rooms) => {
-                check_batch(rooms.len(), limits.commands)?;
                 for room in rooms {
                     client.leave(&name(&room)?);
                 }
@@ -389,9 +399,47 @@ fn refused(room: &str, refusal: Refusal) -> ServerMessage {
     ServerMessage::Refused(RefusedRoom { room: room.into(), code, message, temporary })
 }
 
+/// Checks the lists of a command, whose items take more memory than their encoding, before the
+/// command waits for its execution.
+fn check(
+    envelope: Envelope<ClientMessage>,
+    limits: &ClientLimits,
+) -> Result<Envelope<ClientMessage>, Undecodable> {
+    let checked = match &envelope.body {
+        ClientMessage::Join(joins) => check_batch(joins.len(), limits.commands),
+        ClientMessage::Leave(rooms) => check_batch(rooms.len(), limits.commands),
+        ClientMessage::Publish(publish) => check_publish(publish),
+        // Answered as any second one, whatever its fields are.
+        ClientMessage::Connect(_) => Err(Refusal::BAD_REQUEST.because(CONNECTED)),
+        _ => Ok(()),
+    };
+    match checked {
+        Ok(()) => Ok(envelope),
+        Err(refusal) => Err(Undecodable { id: envelope.id, refusal }),
+    }
+}
+
+const CONNECTED: &str = "the client has connected already";
+
 fn check_batch(length: usize, limit: usize) -> Result<(), Refusal> {
     if length > limit {
         let message = format!("{length} rooms in a command are more than {limit}");
+        return Err(Refusal::LIMIT_EXCEEDED.because(message));
+    }
+    Ok(())
+}
+
+/// Checks the bounds of a publication, which are those of the HTTP API.
+fn check_publish(publish: &Publish) -> Result<(), Refusal> {
+    let (id, key) = (publish.id.as_deref(), publish.key.as_deref());
+    if id.is_some_and(|id| id.len() > MAX_ID) {
+        let message = format!("the id of a publication is longer than {MAX_ID} bytes");
+        return Err(Refusal::LIMIT_EXCEEDED.because(message));
+    }
+    let length = publish.tags.len() + usize::from(key.is_some());
+    let bytes = publish.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if length > MAX_TAGS || bytes + key.map_or(0, str::len) > MAX_TAG_BYTES {
+        let message = format!("more than {MAX_TAGS} tags, or {MAX_TAG_BYTES} bytes of tags");
         return Err(Refusal::LIMIT_EXCEEDED.because(message));
     }
     Ok(())
