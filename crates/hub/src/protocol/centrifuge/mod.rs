@@ -13,9 +13,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sockeye::{CloseFrame, Error, WebSocket};
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::commands::{Centrifuge, classify, seconds};
 use self::encoding::bad_request;
@@ -32,6 +34,9 @@ const VERSION: &str = concat!("sockeye-hub ", env!("CARGO_PKG_VERSION"));
 
 /// The number of commands by which a client may try to connect. SDKs open a new connection each time.
 const MAX_ATTEMPTS: usize = 5;
+
+/// The timeout in place of one that is longer than the clock counts.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// A client that may connect.
 struct Admitted<S> {
@@ -57,9 +62,7 @@ pub(super) async fn serve<S: Send + Sync + 'static>(
     encoding: Encoding,
 ) -> Result<(), Error> {
     let limits = endpoint.config().limits;
-    let admitted = timeout(limits.connect_timeout, admit(endpoint, &mut ws, encoding)).await;
-    let stale = || Err(NotAdmitted::Close(close::frame(close::STALE)));
-    let admitted = match admitted.unwrap_or_else(|_| stale()) {
+    let admitted = match admit(endpoint, &mut ws, encoding).await {
         Ok(admitted) => admitted,
         Err(NotAdmitted::Closed) => return Ok(()),
         Err(NotAdmitted::Failed(error)) => return Err(error),
@@ -70,7 +73,10 @@ pub(super) async fn serve<S: Send + Sync + 'static>(
     // The reply has the positions of rooms whose publications must not precede it.
     let (mut session, client, welcome) =
         Client::connect(endpoint, ws, admission, encoder, AfterGap::Rejoin, true);
-    let connected = connect(endpoint, &client, encoding, welcome, &positions).await;
+    // The connection is not read meanwhile.
+    let connected = connect(endpoint, &client, encoding, welcome, &positions);
+    let connected = timeout(limits.connect_timeout, connected).await;
+    let connected = connected.unwrap_or_else(|_| Err(close::frame(close::SERVER_ERROR)));
     let reply = connected.and_then(|connect| {
         encoding.encode(&[Reply { id, connect: Some(connect), ..Reply::default() }])
     });
@@ -88,8 +94,12 @@ async fn admit<S: Send + Sync + 'static>(
     encoding: Encoding,
 ) -> Result<Admitted<S>, NotAdmitted> {
     let limits = &endpoint.config().limits;
+    let now = Instant::now();
+    let deadline = now.checked_add(limits.connect_timeout).unwrap_or(now + MAX_TIMEOUT);
+    let late = |code| move |_: Elapsed| NotAdmitted::Close(close::frame(code));
     for _ in 0..MAX_ATTEMPTS {
-        let received = ws.recv().await.map_err(NotAdmitted::Failed)?;
+        let received = timeout_at(deadline, ws.recv()).await.map_err(late(close::STALE))?;
+        let received = received.map_err(NotAdmitted::Failed)?;
         let message = received.ok_or(NotAdmitted::Closed)?;
         let commands = encoding.decode(message, limits).map_err(NotAdmitted::Close)?;
         let mut commands = commands.into_iter();
@@ -109,7 +119,8 @@ async fn admit<S: Send + Sync + 'static>(
             peer_addr: ws.peer_addr(),
             upgrade: ws.request().cloned(),
         };
-        match Admission::decide(endpoint, &token, request).await {
+        let decision = timeout_at(deadline, Admission::decide(endpoint, &token, request)).await;
+        match decision.map_err(late(close::SERVER_ERROR))? {
             Ok(admission) => {
                 let rest = commands.map(classify).collect();
                 return Ok(Admitted { admission, id, positions: subs, rest });
@@ -118,7 +129,8 @@ async fn admit<S: Send + Sync + 'static>(
             Err(Rejection::Refused(refusal)) => {
                 let reply = encoding.encode(&[Reply { id, ..refusal.into() }]);
                 let reply = reply.map_err(NotAdmitted::Close)?;
-                ws.send(reply).await.map_err(NotAdmitted::Failed)?;
+                let sent = timeout_at(deadline, ws.send(reply)).await;
+                sent.map_err(late(close::STALE))?.map_err(NotAdmitted::Failed)?;
             }
             Err(Rejection::Closed(frame)) => return Err(NotAdmitted::Close(frame)),
         }

@@ -57,10 +57,13 @@ pub(crate) async fn serve<S: Send + Sync + 'static>(
     };
     let request = connect_request(&ws, encoding, &connect);
     let token = connect.token.as_deref().unwrap_or_default();
-    let admission = match Admission::decide(endpoint, token, request).await {
-        Ok(admission) => admission,
-        Err(Rejection::Refused(refusal)) => return refuse(ws, encoding, id, refusal).await,
-        Err(Rejection::Closed(frame)) => return close_with(ws, frame).await,
+    // The connection is not read meanwhile.
+    let decision = Admission::decide(endpoint, token, request);
+    let admission = match timeout(limits.connect_timeout, decision).await {
+        Ok(Ok(admission)) => admission,
+        Ok(Err(Rejection::Refused(refusal))) => return refuse(ws, encoding, id, refusal).await,
+        Ok(Err(Rejection::Closed(frame))) => return close_with(ws, frame).await,
+        Err(_) => return close_with(ws, close::frame(close::SERVER_ERROR)).await,
     };
     let after_gap = AfterGap::Continue;
     let (mut session, client, welcome) =
