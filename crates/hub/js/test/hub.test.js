@@ -347,6 +347,7 @@ test('RPCs are answered, and refusals are errors', async () => {
 
 test('history is read in pages', async () => {
   const room = connect().room('log:pages');
+  await room.join();
   for (let number = 0; number < 5; number++) await room.publish(number);
   const page = await room.history({ limit: 3, reverse: true });
   assert.deepEqual(page.publications.map(({ data }) => data), [4, 3, 2]);

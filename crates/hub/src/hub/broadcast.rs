@@ -235,7 +235,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     async fn join_all(self: &Arc<Self>, sessions: Vec<Arc<SessionShared<S>>>, room: &RoomName) {
         for session in sessions {
             // A session that is in too many rooms, or ends, does not join.
-            let (options, terms) = (JoinOptions::new(), JoinTerms::new());
+            let options = JoinOptions::new().presence(session.sees_presence(room));
+            let terms = JoinTerms::new();
             let _ = self.join_authorized(&session, room, options, terms, None).await;
         }
     }

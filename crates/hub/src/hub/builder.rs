@@ -272,7 +272,9 @@ impl<S: Send + Sync + 'static> Builder<S> {
     }
 
     /// Sets the function that decides whether a session may join a room, and on which terms: it
-    /// returns `Ok(())` or [`JoinTerms`]. Default: every session may join every room.
+    /// returns `Ok(())` or [`JoinTerms`]. With it, clients of an
+    /// [`Endpoint`](crate::protocol::Endpoint) read the presence and the history of rooms only as
+    /// members. Default: every session may join every room.
     ///
     /// ```
     /// use sockeye_hub::core::filter::{Condition, Filter};

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rooms::Rooms;
-use crate::core::RoomKey;
 use crate::core::filter::{Filter, FilterError};
 use crate::core::topics::MemberKey;
+use crate::core::{RoomKey, RoomName};
 
 /// The filters that the server forces on members, beside the members' own.
 #[derive(Debug, Default)]
@@ -30,6 +30,12 @@ impl ForcedFilters {
 }
 
 impl Rooms {
+    /// Returns the filter that the server forces on a member in a room.
+    pub(crate) fn forced_filter(&self, member: MemberKey, room: &RoomName) -> Option<Arc<Filter>> {
+        let forced = self.forced.filters.get(&(member, self.key(room)?))?;
+        Some(forced.filter.clone())
+    }
+
     /// Replaces a member's own filter in a room. Returns whether the member is in the room.
     pub(crate) fn set_filter(
         &mut self,

@@ -19,7 +19,6 @@ type Encode = Box<dyn FnOnce(&JoinNotice<'_>) -> Result<Option<Message>, CloseFr
 /// The outcome of a join.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JoinNotice<'a> {
-    #[allow(dead_code, reason = "for protocols that share a function between rooms")]
     pub(crate) room: &'a RoomName,
     /// The position is the one after `recovered`.
     pub(crate) joined: Joined,

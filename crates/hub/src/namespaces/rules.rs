@@ -12,9 +12,10 @@ pub struct Rules {
     pub join: Access,
     /// The clients that may publish to the room.
     pub publish: Access,
-    /// The clients that may see who is in the room.
+    /// The clients that may see who is in the room, and who joins and leaves.
     pub presence: Access,
-    /// The clients that may read the history. Whoever joins may recover what they missed.
+    /// The clients that may read the history. The others recover what they missed from a position
+    /// whose tag proves that they were in the room.
     pub history: Access,
     /// The properties of the room.
     pub options: RoomOptions,

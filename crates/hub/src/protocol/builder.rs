@@ -54,8 +54,9 @@ pub struct ClientLimits {
     /// closed with 3501. Default: 256, twice the maximum number of rooms that a client joins at
     /// once.
     pub commands: usize,
-    /// The maximum length of one command, in bytes. Beyond it, the connection is closed with 1009.
-    /// Default: 64 KiB, as in centrifugo.
+    /// The maximum length of one command, in bytes. Beyond it, the connection is closed with 1009,
+    /// as it is beyond four times this length of one WebSocket message. While commands of four times
+    /// this length wait, the client is not read. Default: 64 KiB, as in centrifugo.
     pub command_bytes: usize,
     /// The maximum number of RPCs of a client that run at a time. Beyond it, the client is not
     /// read. Default: 16.
@@ -63,10 +64,12 @@ pub struct ClientLimits {
     /// The maximum number of publications in a reply to a request for history. More are cut off.
     /// Default: 1,000.
     pub history: usize,
-    /// The maximum number of members in a list of a room's presence. Default: 5,000, some 500 KB.
+    /// The maximum number of members in a list of a room's presence. A list has 512 KiB of infos and
+    /// users at most as well. Default: 5,000, some 500 KB.
     pub members: usize,
     /// The time within which a client must have connected after the opening handshake. Beyond it,
-    /// the connection is closed with 3502. Default: 15 s, as in centrifugo.
+    /// the connection is closed with 3502. The server closes it with 3004 if its own part, such as
+    /// joining the client to rooms, takes as long. Default: 15 s, as in centrifugo.
     pub connect_timeout: Duration,
     /// The time that a client has to refresh a token that has expired, before the connection is
     /// closed with 3005 or the client is unsubscribed. Default: 25 s, as in centrifugo.

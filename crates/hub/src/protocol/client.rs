@@ -5,6 +5,7 @@ mod admission;
 mod history;
 mod refresh;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,6 +32,10 @@ pub(crate) use super::memberships::AfterGap;
 pub(crate) use admission::{Admission, Rejection, Welcome};
 pub(crate) use history::HistoryRequest;
 
+/// The maximum length of the infos and users in a list of members, in bytes. Chosen: half of what
+/// the outbox of a session takes of replies by default.
+const MAX_MEMBER_BYTES: usize = 512 << 10;
+
 /// A client: its session, and what its tokens allow.
 pub(crate) struct Client<S> {
     endpoint: Endpoint<S>,
@@ -38,6 +43,10 @@ pub(crate) struct Client<S> {
     /// What other members see of the client.
     info: Bytes,
     memberships: Arc<Memberships>,
+    /// The user that the client's token names; without a token, the user of the session.
+    token_user: Option<UserId>,
+    /// The rooms that the token of the connection names.
+    token_rooms: Mutex<HashSet<RoomName>>,
     /// The time at which the connection is closed, unless the client refreshes its token.
     expires_at: Mutex<Option<Instant>>,
 }
@@ -79,6 +88,17 @@ pub(crate) type EncodeJoin = Box<
     dyn FnOnce(&JoinNotice<'_>, Option<Duration>) -> Result<Option<Message>, CloseFrame> + Send,
 >;
 
+/// The outcome of a join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// The notice or reply was sent. The client is in the room, unless the hub has told it otherwise
+    /// since.
+    Joined,
+    /// The notice or reply was sent, but the token of the room has expired meanwhile: the client has
+    /// left again, and has yet to be told.
+    Expired,
+}
+
 /// Something of a client that has expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -99,8 +119,10 @@ impl<S: Send + Sync + 'static> Client<S> {
         after_gap: AfterGap,
         corked: bool,
     ) -> (Session<S>, Arc<Self>, Welcome) {
-        let Admission { state, user, info, welcome } = admission;
-        let memberships = Arc::new(Memberships::new(after_gap));
+        let Admission { state, user, token_user, token_rooms, info, welcome } = admission;
+        let namespaces = endpoint.config().namespaces.clone();
+        let has_user = user.is_some();
+        let memberships = Arc::new(Memberships::new(after_gap, namespaces, has_user));
         let mut options =
             SessionOptions::new().encoder(encoder).observer(memberships.clone()).corked(corked);
         if let Some(user) = user {
@@ -112,6 +134,8 @@ impl<S: Send + Sync + 'static> Client<S> {
             session: session.handle(),
             info,
             memberships,
+            token_user,
+            token_rooms: Mutex::new(token_rooms),
             expires_at: Mutex::default(),
         };
         client.set_expiry(welcome.ttl);
@@ -130,10 +154,6 @@ impl<S: Send + Sync + 'static> Client<S> {
         self.endpoint.hub().shared()
     }
 
-    fn user(&self) -> Option<&UserId> {
-        self.session.user()
-    }
-
     /// Joins a room. Without `encode`, the session receives the notice of its encoder, and then
     /// what it recovers. With `encode`, it receives what that returns, which contains the first
     /// recovered publications.
@@ -144,16 +164,19 @@ impl<S: Send + Sync + 'static> Client<S> {
         &self,
         request: JoinRequest,
         encode: Option<EncodeJoin>,
-    ) -> Result<Joined, Refusal> {
+    ) -> Result<Entered, Refusal> {
         let JoinRequest { room, token, from, filter, info, presence, refuse_gap } = request;
+        if self.session.is_in(&room) {
+            return Err(Refusal::ALREADY_JOINED);
+        }
         let claims = self.verify_room(&token, Some(&room))?;
-        let previous = self.memberships.of(&room);
-        let granted = claims.is_some() || previous.is_some_and(|previous| previous.granted);
+        let granted = claims.is_some() || self.token_rooms().contains(&room);
         self.check(&room, granted, |rules| rules.join)?;
 
         let ttl = claims.as_ref().and_then(|claims| claims.expires).map(admission::ttl_until);
         let from_token = || claims.map(|claims| claims.info).filter(|info| !info.is_empty());
         let info = info.or_else(from_token).unwrap_or_else(|| self.info.clone());
+        let presence = presence && self.memberships.sees_presence(&room, granted);
         let mut options = JoinOptions::new().info(info).presence(presence);
         if let Some(filter) = filter {
             options = options.filter(filter);
@@ -165,17 +188,22 @@ impl<S: Send + Sync + 'static> Client<S> {
             let reply = JoinReply::new(move |notice| encode(notice, ttl));
             if refuse_gap { reply.refuse_gap() } else { reply }
         });
-        let joined = self.enter(&room, from, options, true, reply).await;
-        match &joined {
-            Ok(joined) if joined.already => {
-                self.memberships.set(&room, previous);
-                return Err(Refusal::ALREADY_JOINED);
-            }
-            Ok(joined) if refuse_gap && joined.is_gap() => self.memberships.set(&room, None),
-            Ok(_) => {}
-            Err(_) => self.memberships.set(&room, previous),
+        let entered = self.enter(&room, from, options, granted, true, reply).await;
+        let joined = entered.inspect_err(|_| self.memberships.set(&room, None))?;
+        if joined.already {
+            // The server has made the client join meanwhile.
+            self.memberships.set(&room, None);
+            return Err(Refusal::ALREADY_JOINED);
         }
-        joined
+        if refuse_gap && joined.is_gap() {
+            self.memberships.set(&room, None);
+            return Ok(Entered::Joined);
+        }
+        // The membership has ended before the client was in the room, which nobody has told it.
+        if self.memberships.of(&room).is_none() && self.leave(&room) {
+            return Ok(Entered::Expired);
+        }
+        Ok(Entered::Joined)
     }
 
     /// Joins a room that the server has chosen for the client's connection.
@@ -187,9 +215,11 @@ impl<S: Send + Sync + 'static> Client<S> {
     ) -> Result<Joined, Refusal> {
         let membership = Membership { by_client: false, granted: true, expires_at: None };
         self.memberships.set(room, Some(membership));
-        let options = JoinOptions::new().info(self.info.clone());
+        let presence = self.memberships.sees_presence(room, true);
+        let options = JoinOptions::new().info(self.info.clone()).presence(presence);
         let reply = encode.map(|encode| JoinReply::new(move |notice| encode(notice, None)));
-        self.enter(room, from, options, false, reply).await
+        let joined = self.enter(room, from, options, true, false, reply).await;
+        joined.inspect_err(|_| self.memberships.set(room, None))
     }
 
     async fn enter(
@@ -197,10 +227,11 @@ impl<S: Send + Sync + 'static> Client<S> {
         room: &RoomName,
         from: Option<Presented>,
         mut options: JoinOptions,
+        granted: bool,
         authorize: bool,
         reply: Option<JoinReply>,
     ) -> Result<Joined, Refusal> {
-        match self.resolve(room, from).await? {
+        match self.resolve(room, from, granted).await? {
             Some(position) => options = options.from(position),
             None if from.is_some() && reply.as_ref().is_some_and(JoinReply::refuses_gap) => {
                 return Err(Refusal::UNRECOVERABLE_POSITION);
@@ -224,7 +255,8 @@ impl<S: Send + Sync + 'static> Client<S> {
         Ok(self.session.publish_with(room, publication).await?)
     }
 
-    /// Lists members of a room with presence.
+    /// Lists members of a room with presence. A page ends early where it would exceed
+    /// [`MAX_MEMBER_BYTES`].
     pub(crate) fn members(
         &self,
         room: &RoomName,
@@ -232,11 +264,22 @@ impl<S: Send + Sync + 'static> Client<S> {
         limit: usize,
     ) -> Result<PresencePage<Member, SessionId>, Refusal> {
         self.check_presence(room)?;
-        Ok(self.endpoint.hub().room(room).presence(after, limit)?)
+        let mut page = self.endpoint.hub().room(room).presence(after, limit)?;
+        let mut bytes = 0;
+        let mut fits = |member: &Member| {
+            let user = member.profile.user.as_ref().map_or(0, |user| user.as_str().len());
+            bytes += member.profile.info.len() + user;
+            bytes <= MAX_MEMBER_BYTES
+        };
+        let fitting = page.items.iter().take_while(|member| fits(member)).count().max(1);
+        if fitting < page.items.len() {
+            page.items.truncate(fitting);
+            page.next = page.items.last().map(|member| member.session);
+        }
+        Ok(page)
     }
 
     /// Lists users of a room with presence.
-    #[allow(dead_code, reason = "for `sockeye.hub.v1`")]
     pub(crate) fn users(
         &self,
         room: &RoomName,
@@ -254,7 +297,6 @@ impl<S: Send + Sync + 'static> Client<S> {
     }
 
     /// Replaces what other members see of the client.
-    #[allow(dead_code, reason = "for `sockeye.hub.v1`")]
     pub(crate) fn update(&self, room: &RoomName, info: &[u8]) -> Result<(), Refusal> {
         Ok(self.session.update_presence(room, info)?)
     }
@@ -298,8 +340,21 @@ impl<S: Send + Sync + 'static> Client<S> {
     }
 
     fn check_presence(&self, room: &RoomName) -> Result<(), Refusal> {
-        self.check_member(room, |rules| rules.presence)?;
+        self.check_reader(room, |rules| rules.presence)?;
         if self.hub().options(room)?.presence { Ok(()) } else { Err(Refusal::NOT_AVAILABLE) }
+    }
+
+    /// Checks an operation that reads what members of a room see. With a hook that authorises joins,
+    /// only members may read: the hook has not decided about others.
+    fn check_reader(
+        &self,
+        room: &RoomName,
+        access: impl FnOnce(&Rules) -> Access,
+    ) -> Result<(), Refusal> {
+        if self.hub().hooks.authorize_join.is_some() && !self.session.is_in(room) {
+            return Err(Refusal::PERMISSION_DENIED);
+        }
+        self.check_member(room, access)
     }
 
     /// Checks an operation for which a token of the room counts while the client is in the room.
@@ -308,7 +363,8 @@ impl<S: Send + Sync + 'static> Client<S> {
         room: &RoomName,
         access: impl FnOnce(&Rules) -> Access,
     ) -> Result<(), Refusal> {
-        let granted = self.memberships.of(room).is_some_and(|membership| membership.granted);
+        let granted = self.memberships.of(room).is_some_and(|membership| membership.granted)
+            || (self.token_rooms().contains(room) && self.session.is_in(room));
         self.check(room, granted, access)
     }
 
@@ -319,13 +375,9 @@ impl<S: Send + Sync + 'static> Client<S> {
         access: impl FnOnce(&Rules) -> Access,
     ) -> Result<(), Refusal> {
         let Some(namespaces) = &self.config().namespaces else { return Ok(()) };
-        let allowed = match access(namespaces.rules(room)) {
-            Access::Nobody => false,
-            Access::Token => granted,
-            Access::Member => self.session.is_in(room),
-            Access::User => granted || self.user().is_some(),
-            Access::Anybody => true,
-        };
+        let access = access(namespaces.rules(room));
+        let allowed = self.memberships.allows_member(access, granted)
+            && (access != Access::Member || self.session.is_in(room));
         if allowed { Ok(()) } else { Err(Refusal::PERMISSION_DENIED) }
     }
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::close;
 use crate::core::RoomName;
 use crate::encoder::Missed;
+use crate::namespaces::{Access, Namespaces, Rules};
 use crate::session::{MembershipObserver, OnMissed};
 
 /// What is known of a client's rooms beside the membership itself. Rooms that the server made the
@@ -14,6 +15,9 @@ use crate::session::{MembershipObserver, OnMissed};
 pub(super) struct Memberships {
     rooms: Mutex<HashMap<RoomName, Membership>>,
     after_gap: AfterGap,
+    /// `None`: all clients may do everything.
+    namespaces: Option<Namespaces>,
+    has_user: bool,
 }
 
 /// What a protocol does about publications that a client has missed.
@@ -38,8 +42,35 @@ pub(super) struct Membership {
 }
 
 impl Memberships {
-    pub(super) fn new(after_gap: AfterGap) -> Self {
-        Self { rooms: Mutex::default(), after_gap }
+    pub(super) fn new(after_gap: AfterGap, namespaces: Option<Namespaces>, has_user: bool) -> Self {
+        Self { rooms: Mutex::default(), after_gap, namespaces, has_user }
+    }
+
+    /// Returns whether the client may see who is in a room that it is a member of. `granted` is
+    /// `true` if a token names the room.
+    pub(super) fn sees_presence(&self, room: &RoomName, granted: bool) -> bool {
+        self.allows_as_member(room, granted, |rules| rules.presence)
+    }
+
+    /// Returns whether the rules of a room allow something to the client as a member.
+    pub(super) fn allows_as_member(
+        &self,
+        room: &RoomName,
+        granted: bool,
+        access: impl FnOnce(&Rules) -> Access,
+    ) -> bool {
+        let access = self.namespaces.as_ref().map(|namespaces| access(namespaces.rules(room)));
+        access.is_none_or(|access| self.allows_member(access, granted))
+    }
+
+    /// Returns whether the client has access as a member.
+    pub(super) fn allows_member(&self, access: Access, granted: bool) -> bool {
+        match access {
+            Access::Nobody => false,
+            Access::Token => granted,
+            Access::User => granted || self.has_user,
+            Access::Member | Access::Anybody => true,
+        }
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomName, Membership>> {
@@ -86,6 +117,11 @@ impl Memberships {
 }
 
 impl MembershipObserver for Memberships {
+    fn sees_presence(&self, room: &RoomName) -> bool {
+        // No token of the client names the room.
+        self.sees_presence(room, false)
+    }
+
     fn on_left(&self, room: &RoomName) {
         self.rooms().remove(room);
     }

@@ -70,6 +70,10 @@ impl<S> SessionShared<S> {
         Self { id, slot, user, state, connection, observer, ended: AtomicBool::new(false) }
     }
 
+    pub(crate) fn sees_presence(&self, room: &RoomName) -> bool {
+        self.observer.as_ref().is_none_or(|observer| observer.sees_presence(room))
+    }
+
     pub(crate) fn on_left(&self, room: &RoomName) {
         if let Some(observer) = &self.observer {
             observer.on_left(room);

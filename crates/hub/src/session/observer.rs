@@ -8,6 +8,9 @@ use crate::encoder::Missed;
 /// A protocol's view of the rooms of one session. The methods run while the rooms are locked: they
 /// must not block, or call the hub.
 pub(crate) trait MembershipObserver: fmt::Debug + Send + Sync {
+    /// Returns whether a session that the server makes join a room is told who joins and leaves.
+    fn sees_presence(&self, room: &RoomName) -> bool;
+
     /// Handles that the session has left a room.
     fn on_left(&self, room: &RoomName);
 

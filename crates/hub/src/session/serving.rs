@@ -1,9 +1,12 @@
 //! The operations of a session that the protocol serving it needs.
 
+use std::sync::Arc;
+
 use sockeye::{Message, Prepared};
 
 use super::{SessionHandle, spawn_pump};
 use crate::core::RoomName;
+use crate::core::filter::Filter;
 use crate::error::{HubError, Result};
 use crate::hub::JoinReply;
 use crate::room::{JoinOptions, JoinTerms, Joined};
@@ -14,6 +17,14 @@ impl<S> SessionHandle<S> {
         let rooms = self.hub().rooms();
         // The slot of a session that has ended may be another's by now.
         !self.shared().is_over() && rooms.contains(self.shared().member(), room)
+    }
+
+    /// Returns the filter that the server forces on the session in a room.
+    pub(crate) fn forced_filter(&self, room: &RoomName) -> Option<Arc<Filter>> {
+        let rooms = self.hub().rooms();
+        // The slot of a session that has ended may be another's by now.
+        let is_over = self.shared().is_over();
+        if is_over { None } else { rooms.forced_filter(self.shared().member(), room) }
     }
 
     /// Leaves a room without a notice to the client. Returns whether the session was in it.

@@ -14,5 +14,6 @@ mod a_token_decides_until_it_expires;
 mod clients_of_all_encodings_meet_in_rooms;
 mod sdks_of_centrifuge_work;
 mod the_application_is_called;
+mod the_rules_of_a_room_hold_on_every_path;
 mod the_rust_sdk_works;
 mod the_server_chooses_rooms;

@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sockeye_hub::core::Publication;
 use sockeye_hub::{Hub, Recipients};
 
@@ -76,6 +76,30 @@ async fn each_room_of_a_join_is_answered_by_an_event() {
 
     let many: Vec<_> = (0..300).map(|number| json!({ "room": number.to_string() })).collect();
     assert_eq!(raw.call("join", json!(many)).await.unwrap_err()["code"], 106);
+    let many: Vec<_> = (0..300).map(|number| number.to_string()).collect();
+    assert_eq!(raw.call("leave", json!(many)).await.unwrap_err()["code"], 106);
+}
+
+#[tokio::test]
+async fn publications_have_the_bounds_of_the_api_for_backends() {
+    let (_hub, mut raw) = client().await;
+    let tags = |count: usize| -> Value {
+        (0..count).map(|number| (number.to_string(), json!("x"))).collect::<Map<_, _>>().into()
+    };
+    let long = "x".repeat(4_096);
+    for (bounds, result) in [
+        (json!({ "tags": tags(64) }), None),
+        (json!({ "tags": tags(65) }), Some(106)),
+        (json!({ "tags": { "a": long } }), Some(106)),
+        (json!({ "tags": tags(64), "key": "k" }), Some(106)),
+        (json!({ "id": &long[..128] }), None),
+        (json!({ "id": &long[..129] }), Some(106)),
+    ] {
+        let mut publish = json!({ "room": "log", "data": 1 });
+        publish.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+        let refused = raw.call("publish", publish).await.err();
+        assert_eq!(refused.map(|error| error["code"].as_u64().unwrap()), result);
+    }
 }
 
 #[tokio::test]
@@ -162,9 +186,12 @@ async fn a_gap_has_a_reason_and_a_position() {
 #[tokio::test]
 async fn history_is_read_in_pages_in_both_directions() {
     let (hub, mut raw) = client().await;
+    // This server has a hook that authorises joins.
+    assert_eq!(raw.call("history", json!({ "room": "log" })).await.unwrap_err()["code"], 103);
     for number in 0..25 {
         hub.room("log").publish(number.to_string()).await.unwrap();
     }
+    raw.join(json!({ "room": "log" })).await;
     for reverse in [false, true] {
         let mut read = Vec::new();
         let mut from = Value::Null;
@@ -184,6 +211,7 @@ async fn history_is_read_in_pages_in_both_directions() {
         }
         assert_eq!(read, expected);
     }
+    raw.join(json!({ "room": "lobby" })).await;
     assert_eq!(raw.call("history", json!({ "room": "lobby" })).await.unwrap_err()["code"], 108);
 }
 
@@ -222,6 +250,7 @@ async fn members_are_listed_counted_and_updated() {
     drop(grace);
     let left = ada.any().await;
     assert_eq!(left["presence"]["left"].as_array().unwrap().len(), 1);
+    ada.join(json!({ "room": "absent" })).await;
     assert_eq!(ada.call("counts", json!({ "room": "absent" })).await.unwrap_err()["code"], 108);
 }
 

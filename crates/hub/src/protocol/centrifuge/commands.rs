@@ -17,7 +17,7 @@ use super::{Encoding, VERSION, filter};
 use crate::core::{Publication, RoomName};
 use crate::encoder::Delivery;
 use crate::hub::JoinNotice;
-use crate::protocol::client::{self, Client, EncodeJoin, JoinRequest, Rejection};
+use crate::protocol::client::{self, Client, EncodeJoin, Entered, JoinRequest, Rejection};
 use crate::protocol::serve::{Dialect, Incoming};
 use crate::protocol::{ClientLimits, Refusal};
 
@@ -169,7 +169,13 @@ impl Centrifuge {
             };
             encoding.encode(&[reply]).map(Some)
         });
-        client.join(join, Some(encode)).await.map(drop)
+        let room = join.room.clone();
+        if client.join(join, Some(encode)).await? == Entered::Expired {
+            if let Some(notice) = expired(encoding, &room) {
+                client.session().reply(notice);
+            }
+        }
+        Ok(())
     }
 
     async fn publish<S: Send + Sync + 'static>(
@@ -194,8 +200,10 @@ impl Centrifuge {
         room: &RoomName,
     ) -> Result<PresenceReply, Refusal> {
         let limit = self.limits.members;
-        let members = client.members(room, None, limit.saturating_add(1))?.items;
-        if members.len() > limit {
+        let page = client.members(room, None, limit.saturating_add(1))?;
+        let members = page.items;
+        // The protocol has no pages.
+        if page.next.is_some() || members.len() > limit {
             return Err(Refusal::LIMIT_EXCEEDED.because("too many members to list"));
         }
         let member = |member| {

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use crate::token::TokenError;
 pub(crate) struct Admission<S> {
     pub(super) state: S,
     pub(super) user: Option<UserId>,
+    pub(super) token_user: Option<UserId>,
+    pub(super) token_rooms: HashSet<RoomName>,
     pub(super) info: Bytes,
     pub(super) welcome: Welcome,
 }
@@ -72,11 +75,14 @@ impl<S: Send + Sync + 'static> Admission<S> {
             Some(claims) => (claims.info, claims.rooms, claims.expires),
             None => (Bytes::new(), Vec::new(), None),
         };
+        let token_rooms = rooms.iter().cloned().collect();
         rooms.extend(accepted.rooms);
         rooms.sort_unstable();
         rooms.dedup();
         Ok(Self {
             state: accepted.state,
+            token_user: user.clone().or_else(|| accepted.user.clone()),
+            token_rooms,
             user: accepted.user.or(user),
             info: accepted.info.unwrap_or(info),
             welcome: Welcome {

@@ -35,7 +35,6 @@ pub(crate) struct HistoryReply {
     /// The retained publications, in the direction of the request.
     pub(crate) entries: Vec<Entry>,
     /// Whether there are more in this direction.
-    #[allow(dead_code, reason = "for `sockeye.hub.v1`")]
     pub(crate) more: bool,
     /// The reason why publications may be missing after the position of the request.
     pub(crate) gap: Option<GapReason>,
@@ -48,7 +47,8 @@ impl<S: Send + Sync + 'static> Client<S> {
         room: &RoomName,
         request: HistoryRequest,
     ) -> Result<HistoryReply, Refusal> {
-        self.check_member(room, |rules| rules.history)?;
+        self.check_reader(room, |rules| rules.history)?;
+        let forced = self.session.forced_filter(room);
         let HistoryRequest { since, limit, backwards } = request;
         let limit = limit.min(self.config().limits.history);
         // The entry at the position of the request proves it, and is not part of the reply.
@@ -59,14 +59,35 @@ impl<S: Send + Sync + 'static> Client<S> {
             (true, None) => Range::backwards(page_limit),
             (true, Some(offset)) => Range::backwards(page_limit).at(offset.saturating_sub(1)),
         };
-        let page = self.hub().read_history(room, range, Source::Any).await?;
-        let gap = since.and_then(|since| find_gap(&page, since, backwards));
-        let wanted = |entry: &&Entry| match offset {
-            Some(offset) if backwards => entry.offset < offset,
-            Some(offset) => entry.offset > offset,
-            None => true,
+        let mut page = self.hub().read_history(room, range, Source::Any).await?;
+        let mut gap = since.and_then(|since| find_gap(&page, since, backwards));
+        let wanted = |entry: &&Entry| {
+            let follows = match offset {
+                Some(offset) if backwards => entry.offset < offset,
+                Some(offset) => entry.offset > offset,
+                None => true,
+            };
+            let tags = &entry.publication.tags;
+            follows && forced.as_ref().is_none_or(|forced| forced.matches(tags))
         };
         let mut entries: Vec<_> = page.entries.iter().filter(wanted).cloned().collect();
+        // A client continues after the last publication of a page, and could not after a page of
+        // which the filter leaves none. The retention of the room bounds the number of reads.
+        while entries.is_empty() && gap.is_none() && forced.is_some() && limit > 0 {
+            let (Some(next), Some(last)) = (page.next_range(), page.entries.last()) else { break };
+            let last = last.position(page.top.epoch);
+            let count = self.config().limits.history.saturating_add(1);
+            let range = Range { limit: Limit { count, bytes: MAX_BYTES }, ..next };
+            // Forwards, the last entry proves that none is missing between the pages.
+            let range = if backwards { range } else { range.at(last.offset) };
+            page = self.hub().read_history(room, range, Source::Any).await?;
+            gap = if backwards {
+                (page.top.epoch != last.epoch).then_some(GapReason::Epoch)
+            } else {
+                page.after(&last).err()
+            };
+            entries.extend(page.entries.iter().filter(wanted).cloned());
+        }
         let more = page.remaining > 0 || entries.len() > limit;
         entries.truncate(limit);
         Ok(HistoryReply { top: page.top, entries, more, gap })
@@ -79,13 +100,25 @@ impl<S: Send + Sync + 'static> Client<S> {
     /// publication at its offset which the store has, unless the store contradicts the earlier
     /// position of the client. A store that was rolled back since then is noticed by the nodes,
     /// which replace the epoch.
+    ///
+    /// A client that may not read the history recovers only from a position that proves that it was
+    /// there, by the tag of a publication: its own or its earlier one. Other positions would be a
+    /// way to read the history. Of them is offset 0, whose tag all clients know: it is believed
+    /// while nothing was published.
     pub(super) async fn resolve(
         &self,
         room: &RoomName,
         presented: Option<Presented>,
+        granted: bool,
     ) -> Result<Option<Position>, Refusal> {
         if self.hub().options(room)?.retention.is_none() {
             return Ok(None);
+        }
+        let reads = self.memberships.allows_as_member(room, granted, |rules| rules.history);
+        if let Some(presented) = presented.filter(|_| !reads) {
+            if !self.is_proven(room, presented).await? {
+                return Ok(Some(NOWHERE));
+            }
         }
         let (epoch, offset, earlier) = match presented {
             None => return Ok(None),
@@ -103,6 +136,23 @@ impl<S: Send + Sync + 'static> Client<S> {
         let tag = if epoch == page.top.epoch { tag_at(&page, offset) } else { None };
         // With an unknown tag the recovery fails, for the right reason.
         Ok(Some(Position { epoch, offset, tag: tag.unwrap_or(UNKNOWN) }))
+    }
+
+    /// Returns whether only a client that was in the room can know a position.
+    async fn is_proven(&self, room: &RoomName, presented: Presented) -> Result<bool, Refusal> {
+        let known = match presented {
+            // A wrong tag is found by the recovery.
+            Presented::Exact(position) if position.offset > 0 => return Ok(true),
+            Presented::Exact(position) => position,
+            Presented::Untagged { offset, earlier: Some(earlier), .. }
+                if earlier.offset < offset =>
+            {
+                earlier
+            }
+            Presented::Untagged { .. } | Presented::Foreign => return Ok(false),
+        };
+        let page = self.read_at(room, known.offset).await?;
+        Ok(page.after(&known).is_ok() && (known.offset > 0 || page.top.offset == 0))
     }
 
     /// Reads the entries that prove an offset.

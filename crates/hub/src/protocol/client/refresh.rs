@@ -1,5 +1,6 @@
 //! Tokens of a client that has connected.
 
+use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,7 @@ impl<S: Send + Sync + 'static> Client<S> {
             return Err(Rejection::Closed(close::frame(close::INVALID_TOKEN)));
         }
         let ttl = claims.expires.map(ttl_until);
+        *self.token_rooms() = claims.rooms.into_iter().collect();
         self.set_expiry(ttl);
         Ok(ttl)
     }
@@ -63,9 +65,16 @@ impl<S: Send + Sync + 'static> Client<S> {
         Ok(Some(claims))
     }
 
-    /// Returns the user as tokens name it: anonymous clients have the empty user.
+    /// Returns the user as tokens name it: anonymous clients have the empty user. The application
+    /// may have given the session another one.
     fn user_name(&self) -> &str {
-        self.user().map_or("", |user| user.as_str())
+        self.token_user.as_ref().map_or("", |user| user.as_str())
+    }
+
+    /// Returns the rooms that the token of the connection names.
+    pub(super) fn token_rooms(&self) -> MutexGuard<'_, HashSet<RoomName>> {
+        // No code panics while it holds the lock.
+        self.token_rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_expiry(&self, ttl: Option<Duration>) {

@@ -16,7 +16,7 @@ use super::message::{LeftRoom, ReadHistory};
 use super::{AsText, Encoding, Envelope, Json, Undecodable, encoder};
 use crate::core::{Publication, PublicationId, RoomName, UserId};
 use crate::protocol::client::{
-    Admission, AfterGap, Client, EncodeJoin, HistoryRequest, JoinRequest, Rejection,
+    Admission, AfterGap, Client, EncodeJoin, Entered, HistoryRequest, JoinRequest, Rejection,
 };
 use crate::protocol::presented::Presented;
 use crate::protocol::serve::{Dialect, Incoming};
@@ -341,14 +341,21 @@ impl<S: Send + Sync + 'static> V1Dialect<S> {
                     filter: join.filter.map(|filter| Arc::unwrap_or_clone(filter.0)),
                     info: Some(join.info.0).filter(|info| !info.is_empty()),
                     presence: join.presence,
-                    ..JoinRequest::new(room)
+                    ..JoinRequest::new(room.clone())
                 };
-                client.join(request, Some(self.encode_join())).await.map(drop)
+                let entered = client.join(request, Some(self.encode_join())).await;
+                entered.map(|entered| (room, entered))
             }
             Err(refusal) => Err(refusal),
         };
-        if let Err(refusal) = joined {
-            self.send(client, None, &refused(&join.room, refusal));
+        match joined {
+            Ok((_, Entered::Joined)) => {}
+            Ok((room, Entered::Expired)) => {
+                if let Some(notice) = self.expired(&room) {
+                    client.session().reply(notice);
+                }
+            }
+            Err(refusal) => self.send(client, None, &refused(&join.room, refusal)),
         }
     }
 
