@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::TokenVerifier;
 use crate::core::UserId;
 
 /// The tokens that are refused although they have not expired: single ones by their identity, and
 /// all of a user that were issued before a time. Clones share the entries.
 ///
-/// Entries are kept in memory until the tokens that they refuse have expired. They are of this
-/// process: [`Hub::revoke_token`](crate::Hub::revoke_token) and
+/// Entries are kept in memory until the tokens that they refuse have expired, and
+/// [`TokenVerifier::MAX_LEEWAY`] longer: a verifier refuses the tokens during its
+/// [leeway](TokenVerifier::leeway) too. They are of this process: [`Hub::revoke_token`](crate::Hub::revoke_token) and
 /// [`Hub::revoke_user`](crate::Hub::revoke_user) enter them on all nodes. A revocation does not end
 /// connections: see [`Hub::close`](crate::Hub::close).
 ///
@@ -153,7 +155,8 @@ impl Revocations {
         }
     }
 
-    /// Returns whether a token with these claims is revoked.
+    /// Returns whether a token with these claims is revoked at a time. A verifier that accepts
+    /// tokens for some time after `exp` asks for a time that is as much earlier.
     pub fn is_revoked(
         &self,
         id: Option<&str>,
@@ -183,8 +186,10 @@ impl Revocations {
     fn make_space(&self, entries: &mut Entries, now: SystemTime) -> Result<(), RevocationError> {
         if entries.len() >= entries.sweep_at.max(Self::MIN_SWEEP) || entries.len() >= self.capacity
         {
-            entries.tokens.retain(|_, until| now < *until);
-            entries.users.retain(|_, user| now < user.until);
+            let leeway = TokenVerifier::MAX_LEEWAY;
+            let expired = now.checked_sub(leeway).unwrap_or(SystemTime::UNIX_EPOCH);
+            entries.tokens.retain(|_, until| expired < *until);
+            entries.users.retain(|_, user| expired < user.until);
             entries.sweep_at = entries.len().saturating_mul(2);
         }
         if entries.len() >= self.capacity {
