@@ -11,11 +11,17 @@ use bytes::Bytes;
 use super::{Bus, BusError, BusEvent, BusFuture, EventSender, Source};
 use crate::core::history::{Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
-use crate::random;
 use store::Store;
 
 /// The bus within a process, which keeps histories in memory: the default. They are lost with the
 /// last clone.
+///
+/// A history is created by the first publication to its room, or by a subscription, and kept while
+/// the room is subscribed to. Without subscribers, it is kept for
+/// [30 days](crate::core::history::Log::KEPT_UNUSED) after its last use; a history that was never
+/// published to is not kept, and its position still counts. Reading the histories of rooms that
+/// have none takes no memory. What is not kept any more is released while other rooms are published
+/// or subscribed to.
 ///
 /// Each clone is the link of one more node: hubs that are built with clones of a bus are nodes of
 /// one cluster, as tests of several nodes need them.
@@ -103,7 +109,10 @@ impl Bus for Local {
                 shared.hand_out(room, &event, Some(node));
                 return None;
             };
-            let appended = shared.store.append(Instant::now(), room, publication, *retention);
+            let Shared { store, subscribers, .. } = &mut *shared;
+            let is_subscribed = |room: &RoomName| subscribers.contains_key(room);
+            let now = Instant::now();
+            let appended = store.append(now, room, publication, *retention, is_subscribed);
             if let Some(entry) = appended.entry {
                 let epoch = appended.position.epoch;
                 let event = BusEvent::Stored { room: room.clone(), epoch, entry };
@@ -122,7 +131,9 @@ impl Bus for Local {
         let subscribed = self.node().map(|node| {
             let mut shared = self.lock();
             shared.subscribers.entry(room.clone()).or_default().insert(node);
-            retention.map(|retention| shared.store.log(Instant::now(), room, *retention).top())
+            let Shared { store, subscribers, .. } = &mut *shared;
+            let is_subscribed = |room: &RoomName| subscribers.contains_key(room);
+            retention.map(|retention| store.keep(Instant::now(), room, *retention, is_subscribed))
         });
         Box::pin(ready(subscribed))
     }
@@ -139,25 +150,23 @@ impl Bus for Local {
         range: Range,
         _: Source,
     ) -> BusFuture<'a, Page> {
-        let now = Instant::now();
-        let page = self.lock().store.log(now, room, *retention).read(now, range);
+        let page = self.lock().store.read(Instant::now(), room, *retention, range);
         Box::pin(ready(Ok(page)))
     }
 
-    fn top<'a>(&'a self, room: &'a RoomName, retention: &'a Retention) -> BusFuture<'a, Position> {
-        let top = self.lock().store.log(Instant::now(), room, *retention).top();
+    fn top<'a>(&'a self, room: &'a RoomName, _: &'a Retention) -> BusFuture<'a, Position> {
+        let top = self.lock().store.top(room);
         Box::pin(ready(Ok(top)))
     }
 
     fn replace_epoch<'a>(
         &'a self,
         room: &'a RoomName,
-        retention: &'a Retention,
+        _: &'a Retention,
         expected: Epoch,
     ) -> BusFuture<'a, Position> {
-        let mut shared = self.lock();
-        let log = shared.store.log(Instant::now(), room, *retention);
-        Box::pin(ready(Ok(log.replace_epoch(expected, Epoch(random::bits())))))
+        let top = self.lock().store.replace_epoch(room, expected);
+        Box::pin(ready(Ok(top)))
     }
 
     fn remove_history<'a>(&'a self, room: &'a RoomName) -> BusFuture<'a, ()> {

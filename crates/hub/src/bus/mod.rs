@@ -78,7 +78,8 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// Ends the subscription to a room. Events that are queued already may follow.
     fn unsubscribe<'a>(&'a self, room: &'a RoomName) -> BusFuture<'a, ()>;
 
-    /// Reads a room's history. A history that does not exist is created, so that it has a position.
+    /// Reads a room's history. One that does not exist has a position as well, which the room's
+    /// first publication follows.
     fn read<'a>(
         &'a self,
         room: &'a RoomName,
