@@ -15,7 +15,7 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    const INTERNAL: Self = Self::new(100, "internal server error");
+    pub(super) const INTERNAL: Self = Self::new(100, "internal server error");
     pub(super) const UNAUTHORIZED: Self =
         Self::new(101, "expected an API key in the header X-API-Key, or Authorization: apikey KEY");
     pub(super) const UNKNOWN_ROOM: Self = Self::new(102, "unknown channel");

@@ -58,7 +58,8 @@
 //! # Limits
 //! A body has up to [`Api::DEFAULT_MAX_BODY`] bytes, or else is refused with the status 413; the
 //! HTTP server must bound what it collects before. Lists are divided into pages: up to 1,000
-//! publications of 4 MiB, 10,000 members, 2,000 rooms.
+//! publications of 4 MiB, 10,000 members, 2,000 rooms. The results of a batch have up to 64 MiB
+//! together: the commands that follow are answered with 106, and not carried out.
 
 mod content;
 mod error;

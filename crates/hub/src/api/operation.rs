@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -25,6 +27,10 @@ const AT_A_TIME: usize = 32;
 /// The maximum size of a result of history, in bytes of publications.
 const MAX_HISTORY_BYTES: usize = 4 << 20;
 
+/// The maximum size of the results of a batch together, in bytes of JSON. Chosen: sixteen histories
+/// of the maximum size.
+const MAX_BATCH_BYTES: usize = 64 << 20;
+
 /// Close code of centrifuge: disconnected by the server, not to return.
 const FORCE_DISCONNECT: u32 = 3503;
 
@@ -35,7 +41,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     /// Carries out an operation; returns its result as JSON.
     pub(super) async fn call(&self, name: &str, body: &str) -> Result<Box<RawValue>, ApiError> {
         match name {
-            "batch" => to_json(&self.batch(body).await?),
+            "batch" => to_json(&self.batch(body, MAX_BATCH_BYTES).await?),
             name => self.call_single(name, body).await,
         }
     }
@@ -280,12 +286,17 @@ impl<S: Send + Sync + 'static> Api<S> {
         Ok(result::Nothing {})
     }
 
-    async fn batch(&self, body: &str) -> Result<result::Batch, ApiError> {
+    pub(super) async fn batch(
+        &self,
+        body: &str,
+        max_bytes: usize,
+    ) -> Result<result::Batch, ApiError> {
         let request: request::Batch = parse(body)?;
         check_number("commands", request.commands.len(), MAX_BATCH)?;
+        let budget = Arc::new(Budget { left: AtomicUsize::new(max_bytes) });
         let call = |command| {
-            let api = self.clone();
-            async move { api.call_command(command).await }
+            let (api, budget) = (self.clone(), budget.clone());
+            async move { api.call_command(command, &budget).await }
         };
         let at_a_time = if request.parallel == Some(true) { AT_A_TIME } else { 1 };
         let replies = all(request.commands.into_iter().map(call), at_a_time).await;
@@ -299,15 +310,48 @@ impl<S: Send + Sync + 'static> Api<S> {
     async fn call_command(
         &self,
         command: BTreeMap<String, Box<RawValue>>,
+        budget: &Budget,
     ) -> Result<(String, Box<RawValue>), ApiError> {
         let mut operations = command.into_iter();
         let (Some((name, request)), None) = (operations.next(), operations.next()) else {
             let message = "expected a command with one member, the operation";
             return Err(ApiError::bad_request(message));
         };
+        if budget.is_spent() {
+            let message = "the results before this one are too long; it was not carried out";
+            return Err(ApiError::LIMIT_EXCEEDED.because(message));
+        }
         let result = self.call_single(&name, request.get()).await?;
+        if !budget.spend(result.get().len()) && is_read(&name) {
+            let message = "the results before this one leave no space for it";
+            return Err(ApiError::LIMIT_EXCEEDED.because(message));
+        }
         Ok((name, result))
     }
+}
+
+/// The number of bytes that the results of a batch may still have.
+struct Budget {
+    left: AtomicUsize,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+
+    /// Subtracts the length of a result. Returns whether the result was within the budget.
+    fn spend(&self, length: usize) -> bool {
+        let subtract = |left: usize| Some(left.saturating_sub(length));
+        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract);
+        before.is_ok_and(|before| length <= before)
+    }
+}
+
+/// Returns whether an operation changes nothing, so that its result may be withheld. The results of
+/// all others are short.
+fn is_read(name: &str) -> bool {
+    matches!(name, "presence" | "presence_stats" | "history" | "channels" | "rooms" | "info")
 }
 
 fn to_json(value: &impl Serialize) -> Result<Box<RawValue>, ApiError> {
@@ -339,24 +383,25 @@ fn check_number(name: &str, number: usize, limit: usize) -> Result<(), ApiError>
     Err(ApiError::LIMIT_EXCEEDED.because(message))
 }
 
-/// Awaits futures, some at a time, and returns their outputs in order.
-async fn all<T: Send + 'static>(
+/// Awaits futures, some at a time, and returns their outputs in order. The output of a future that
+/// panics is an internal error.
+pub(super) async fn all<T: Send + 'static>(
     futures: impl Iterator<Item = impl Future<Output = Result<T, ApiError>> + Send + 'static>,
     at_a_time: usize,
 ) -> Vec<Result<T, ApiError>> {
-    let mut outputs = BTreeMap::new();
+    let mut outputs = Vec::new();
     let mut tasks = JoinSet::new();
     let mut futures = futures.enumerate();
     loop {
         while tasks.len() < at_a_time {
             let Some((index, future)) = futures.next() else { break };
+            outputs.push(Err(ApiError::INTERNAL));
             tasks.spawn(async move { (index, future.await) });
         }
         match tasks.join_next().await {
-            Some(Ok((index, output))) => drop(outputs.insert(index, output)),
-            // No operation panics.
-            Some(Err(_)) => {}
-            None => return outputs.into_values().collect(),
+            Some(Ok((index, output))) => outputs[index] = output,
+            Some(Err(error)) => tracing::error!(%error, "an operation of the API panicked"),
+            None => return outputs,
         }
     }
 }

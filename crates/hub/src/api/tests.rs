@@ -54,3 +54,38 @@ fn keys_that_are_short_or_no_header_are_refused() {
     }
     assert!(!format!("{:?}", ApiKey::new("0123456789abcdef").unwrap()).contains("0123"));
 }
+
+#[tokio::test]
+async fn an_operation_that_panics_does_not_shift_the_results_of_others() {
+    let number = |number: u64| async move {
+        assert_ne!(number, 1, "this operation panics");
+        Ok(number)
+    };
+    let outputs = operation::all((0..4).map(number), 2).await;
+    assert_eq!(outputs, [Ok(0), Err(ApiError::INTERNAL), Ok(2), Ok(3)]);
+}
+
+#[tokio::test]
+async fn the_results_of_a_batch_are_bounded_together() {
+    let hub: Hub = Hub::builder().build();
+    let api = Api::new(hub);
+    // The result of a publication is `{}`.
+    let batch = r#"{"commands": [
+        {"publish": {"channel": "a", "data": 1}},
+        {"info": {}},
+        {"publish": {"channel": "a", "data": 1}}
+    ]}"#;
+    for (max_bytes, expected) in [
+        (1_000, ["publish", "info", "publish"]),
+        (9, ["publish", "error", "error"]),
+        (1, ["publish", "error", "error"]),
+    ] {
+        let batch = api.batch(batch, max_bytes).await.unwrap();
+        let names: Vec<_> = batch.replies.iter().flat_map(|reply| reply.keys()).collect();
+        assert_eq!(names, expected, "{max_bytes}");
+        let errors = batch.replies.iter().filter_map(|reply| reply.get("error"));
+        for error in errors {
+            assert!(error.get().contains("106"), "{error}");
+        }
+    }
+}
