@@ -12,8 +12,9 @@ use sockeye_hub::{NodeReports, namespaces};
 use tokio::sync::Mutex;
 use tracing::debug;
 
-use super::access::{self, Access};
-use super::{HubServer, Inner, api};
+use super::access::Access;
+use super::api::Refusal;
+use super::{HubServer, Inner};
 
 /// The time for which an overview is shown to all, in place of asking all servers again.
 const MAX_AGE: Duration = Duration::from_millis(900);
