@@ -8,6 +8,8 @@
 //! Each part between the flags and the payload is there if its flag is set. Integers are
 //! big-endian; the payload reaches to the end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::{Buf, BufMut, Bytes};
 use sockeye::{Message, Utf8Bytes};
 
@@ -79,6 +81,22 @@ pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
         Message::Binary(bytes)
     };
     Some(Publication { message, id, publisher, tags })
+}
+
+/// Logs that the history of a room, or of the subject of a room, has an entry that cannot be decoded:
+/// the first time as a warning, as each read finds the entry again.
+pub(super) fn log_undecodable(room: &str, offset: u64) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+
+    if WARNED.swap(true, Ordering::Relaxed) {
+        tracing::debug!(room, offset, "an entry of a history cannot be decoded");
+    } else {
+        tracing::warn!(
+            room,
+            offset,
+            "an entry of a history cannot be decoded: it is told as a gap"
+        );
+    }
 }
 
 /// A text of 4 GiB has a false length, and its publication is not decoded.

@@ -162,7 +162,7 @@ impl History<'_> {
         let mut read_to = from.saturating_sub(1);
         while let Some(message) = scan.next().await? {
             let (sequence, following) = (message.sequence, message.following);
-            if !items.push(Item::new(message)) {
+            if !items.push(Item::new(self.subject, message)) {
                 items.following = match following {
                     Some(following) => following + 1,
                     None => self.count_from(sequence).await?,

@@ -188,7 +188,7 @@ impl Redis {
             .arg(direction)
             .arg(range.start.map_or(start.into(), |start| start.to_string()))
             .arg(bounded(count));
-        payload::page(self.run(&command).await?, range)
+        payload::page(room, self.run(&command).await?, range)
     }
 
     async fn read_top(&self, room: &RoomName) -> Result<Position, BusError> {

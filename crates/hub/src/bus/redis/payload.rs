@@ -15,7 +15,7 @@ use redis::Value;
 
 use crate::bus::{BusError, codec};
 use crate::core::history::{Direction, Entry, Limit, Page, Previous, Range};
-use crate::core::{Epoch, NodeId, Position, Publication, Tag};
+use crate::core::{Epoch, NodeId, Position, Publication, RoomName, Tag};
 
 /// What a channel delivers.
 #[derive(Debug, PartialEq)]
@@ -86,11 +86,14 @@ fn position_of(values: &[Value]) -> Option<Position> {
 }
 
 /// Reads the page that the script has returned, up to the range's limit in bytes.
-pub(super) fn page(reply: Value, range: Range) -> Result<Page, BusError> {
-    page_of(reply, range).ok_or_else(|| unexpected("a position and the entries of a history"))
+///
+/// An entry that cannot be decoded is left out, and told as a gap: the entry after it names it as
+/// its predecessor.
+pub(super) fn page(room: &RoomName, reply: Value, range: Range) -> Result<Page, BusError> {
+    page_of(room, reply, range).ok_or_else(|| unexpected("a position and the entries of a history"))
 }
 
-fn page_of(reply: Value, range: Range) -> Option<Page> {
+fn page_of(room: &RoomName, reply: Value, range: Range) -> Option<Page> {
     let Value::Array(mut values) = reply else { return None };
     let Some(Value::Array(found)) = values.pop() else { return None };
     let top = position_of(&values)?;
@@ -98,8 +101,15 @@ fn page_of(reply: Value, range: Range) -> Option<Page> {
     let count = found.len();
     let mut entries = Vec::with_capacity(count);
     let mut bytes = 0_usize;
+    let mut is_last_decoded = true;
     for value in found {
-        let entry = entry_of(value)?;
+        let offset = entry_id(&value)?.0;
+        let entry = entry_of(value);
+        is_last_decoded = entry.is_some();
+        let Some(entry) = entry else {
+            codec::log_undecodable(room.as_str(), offset);
+            continue;
+        };
         let size = entry.publication.size();
         // The script has counted the entries.
         let limit = Limit { count: usize::MAX, ..range.limit };
@@ -109,12 +119,23 @@ fn page_of(reply: Value, range: Range) -> Option<Page> {
         bytes = bytes.saturating_add(size);
         entries.push(entry);
     }
+    if !is_last_decoded && entries.len() < Limit::MIN_PAGE {
+        // A reader who is at the only entry would read this page again and again: the entry is
+        // taken for trimmed.
+        entries.clear();
+    }
     let remaining = match (entries.last(), range.direction) {
         (None, _) => 0,
         (Some(last), Direction::Forwards) => top.offset.saturating_sub(last.offset),
         (Some(last), Direction::Backwards) => last.offset.saturating_sub(oldest),
     };
     Some(Page { range, top, entries, remaining })
+}
+
+/// Reads the id of an entry of a stream.
+fn entry_id(value: &Value) -> Option<(u64, u64)> {
+    let Value::Array(parts) = value else { return None };
+    id(parts.first()?)
 }
 
 /// Reads an entry of a stream: its id, and the fields p, c, t and d with their values.
@@ -168,6 +189,7 @@ impl Error for UnexpectedReply {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::history::GapReason;
 
     fn publication() -> Arc<Publication> {
         Arc::new(Publication::new("a\nb"))
@@ -207,9 +229,41 @@ mod tests {
     }
 
     fn stream_entry(offset: u64) -> Value {
-        let data = string(codec::encode(&Publication::new("hello")));
+        stream_entry_with(offset, &codec::encode(&Publication::new("hello")))
+    }
+
+    fn stream_entry_with(offset: u64, data: &[u8]) -> Value {
+        let data = string(data);
         let fields = ["p", "5", "c", "0", "t", "0", "d"].map(string).into_iter().chain([data]);
         array([string(format!("{offset}-5")), array(fields)])
+    }
+
+    fn read_page(reply: Value, range: Range) -> Result<Page, BusError> {
+        page(&RoomName::new("room").unwrap(), reply, range)
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_decoded_is_a_gap() {
+        let position = |offset| Position { epoch: Epoch(0xff), offset, tag: Tag(5) };
+        let read = |offsets: &[u64], top: &str| {
+            let entry = |offset: u64| match offset {
+                5 => stream_entry_with(5, b"\x10"),
+                6 => array([string("6-5"), array([])]),
+                offset => stream_entry(offset),
+            };
+            let entries = array(offsets.iter().map(|offset| entry(*offset)));
+            let reply = array(["ff", top, "5", "3-5"].map(string).into_iter().chain([entries]));
+            read_page(reply, Range::forwards(Limit::NONE).at(offsets[0])).unwrap()
+        };
+        let around = read(&[3, 4, 5, 6, 7, 8], "8");
+        assert_eq!(around.entries.len(), 4);
+        assert_eq!(around.after(&position(4)), Err(GapReason::Trimmed));
+        assert_eq!(around.after(&position(7)).map(<[_]>::len), Ok(1));
+        // At the end of a history, a reader comes to it in two steps.
+        let last = read(&[3, 4, 5], "5");
+        assert_eq!((last.entries.len(), last.remaining), (2, 1));
+        assert_eq!(read(&[4, 5], "5").after(&position(4)), Err(GapReason::Trimmed));
+        assert_eq!(read(&[5], "5").after(&position(5)).map(<[_]>::len), Ok(0));
     }
 
     #[test]
@@ -219,18 +273,18 @@ mod tests {
             array(["ff", "9", "5", "4-5"].map(string).into_iter().chain([entries]))
         };
         let range = Range::forwards(Limit { count: 9, bytes: 15 });
-        let read = page(reply(&[4, 5, 6, 7]), range).unwrap();
+        let read = read_page(reply(&[4, 5, 6, 7]), range).unwrap();
         assert_eq!((read.entries.len(), read.remaining, read.top.offset), (3, 3, 9));
         let range = Range::backwards(Limit { count: 9, bytes: 0 });
-        let read = page(reply(&[9, 8, 7]), range).unwrap();
+        let read = read_page(reply(&[9, 8, 7]), range).unwrap();
         assert_eq!((read.entries.len(), read.remaining), (2, 4));
-        assert_eq!(page(reply(&[]), range).unwrap().remaining, 0);
+        assert_eq!(read_page(reply(&[]), range).unwrap().remaining, 0);
     }
 
     #[test]
     fn an_unexpected_reply_is_an_error() {
         let range = Range::forwards(Limit::NONE);
-        let entries = array([array([string("1-5"), array([])])]);
+        let entries = array([array([string("1"), array([])])]);
         let replies = [
             Value::Nil,
             array([]),
@@ -239,7 +293,7 @@ mod tests {
             array(["ff", "1", "5", "1-5"].map(string).into_iter().chain([entries])),
         ];
         for reply in replies {
-            let error = page(reply, range).unwrap_err();
+            let error = read_page(reply, range).unwrap_err();
             assert!(error.to_string().contains("did not return"), "{error}");
         }
         assert!(position(&Value::Int(1)).is_err());

@@ -67,9 +67,9 @@ impl IntoResponse for Refusal {
                 let sentence = "This path accepts only POST.\n";
                 (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], sentence).into_response()
             }
-            Self::Origin => forbidden(
-                "A page of this origin may not post messages; --allow-origin lets it.\n",
-            ),
+            Self::Origin => {
+                forbidden("A page of this origin may not post messages; --allow-origin lets it.\n")
+            }
             Self::Rules => forbidden("The rules of this room do not let everybody publish.\n"),
             Self::Busy => {
                 let sentence = "Too many messages are being posted; try again later.\n";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::super::record::Record;
 use super::super::stream_api::StoredMessage;
 use super::super::subjects::Class;
+use crate::bus::codec;
 use crate::core::history::{Direction, Entry, Page, Previous, Range};
 use crate::core::{Position, Publication, Tag};
 
@@ -21,15 +22,18 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) fn new(message: StoredMessage) -> Self {
+    pub(super) fn new(subject: &str, message: StoredMessage) -> Self {
         let StoredMessage { sequence, time, payload, following } = message;
         let (place, publication) = match Record::decode(payload) {
             Some(Record::Publication { tag, publication }) => {
                 ((sequence, tag), Some(Arc::new(publication)))
             }
             Some(marker) => (marker.place(sequence), None),
-            // Of another program.
-            None => ((sequence, Tag(time)), None),
+            // Of another program, or a newer version. It is told as a gap once a publication follows.
+            None => {
+                codec::log_undecodable(subject, sequence);
+                ((sequence, Tag(time)), None)
+            }
         };
         Self { sequence, time, following, place, publication, counted: false }
     }
