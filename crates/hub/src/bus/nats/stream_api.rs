@@ -165,7 +165,6 @@ impl Link {
         struct Reply {}
         let no_jetstream = || NatsError::NoJetStream("$JS.API.INFO".into()).into();
         match self.api("INFO", &()).await {
-            Ok(Reply {}) => Ok(()),
             Err(Failure::NoStream) => Err(no_jetstream()),
             Err(Failure::Bus(error))
                 if NOT_ENABLED.iter().any(|code| is_refusal(&error, *code)) =>
@@ -173,7 +172,7 @@ impl Link {
                 Err(no_jetstream())
             }
             Err(Failure::Bus(error)) => Err(error),
-            Err(Failure::OtherLastRecord | Failure::IdInProcess) => Ok(()),
+            Ok(Reply {}) | Err(Failure::OtherLastRecord | Failure::IdInProcess) => Ok(()),
         }
     }
 
