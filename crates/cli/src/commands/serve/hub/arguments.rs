@@ -37,7 +37,8 @@ pub(crate) struct HubArguments {
 
     /// Admit anybody to the hub who can reach the port. Without this flag and without tokens, the
     /// hub is off unless the server listens on loopback, without --trust-proxy, --allow-host and a
-    /// certificate for another name than localhost, and for requests with headers of a proxy
+    /// certificate for another name than localhost; there it is off for requests with headers of a
+    /// proxy, such as X-Forwarded-For
     #[arg(long)]
     pub(crate) no_auth: bool,
 
