@@ -35,3 +35,24 @@ async fn with_and_without_an_id() {
         page.entries[1..].iter().map(|entry| entry.position(page.top.epoch)).collect();
     assert_eq!(found, positions);
 }
+
+#[tokio::test]
+async fn and_an_id_of_a_lost_history_hides_nothing() {
+    let Some(server) = Server::start().await else { return };
+    let node = Observer::new(server.link().await, 1, 1_000);
+    let room = room("orders");
+    node.store(&room, "before").await;
+    let id = Some(PublicationId::new("7"));
+    let with_id = Arc::new(Publication { id, ..Publication::new("with id") });
+    let publish = || node.bus.publish(&room, with_id.clone(), Some(&RETENTION));
+    let lost = publish().await.unwrap().unwrap();
+    assert_eq!(server.command::<i64>("DEL sockeye:m:orders").await, 1);
+    // Another epoch begins.
+    node.bus.top(&room, &RETENTION).await.unwrap();
+    let stored = publish().await.unwrap().unwrap();
+    assert_ne!(stored.epoch, lost.epoch);
+    assert_eq!(stored.offset, 1);
+    let page = node.read(&room, Range::forwards(Limit::NONE)).await;
+    assert_eq!((page.top, page.entries.len()), (stored, 1));
+    assert_eq!(publish().await.unwrap(), Some(stored), "the id is known again");
+}

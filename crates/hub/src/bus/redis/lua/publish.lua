@@ -6,7 +6,10 @@
 local known = exists and redis.call('GET', KEYS[3])
 if known then
   local offset, known_tag = string.match(known, '^(%d+) (%d+)$')
-  return { epoch, offset, known_tag }
+  -- A publication beyond the top is of an epoch that is lost, and so is the publication.
+  if offset and tonumber(offset) <= top then
+    return { epoch, offset, known_tag }
+  end
 end
 local now = milliseconds()
 local previous, before = tag, bytes

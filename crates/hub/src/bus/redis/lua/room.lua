@@ -13,7 +13,7 @@
 --            t  milliseconds at which it was stored
 --            d  the publication
 -- ARGV[1]  a random epoch, if the history has to be created
-local META_SECONDS = 2592000
+local META_MILLISECONDS = 2592000000
 local epoch, top, tag, bytes, from, since
 local meta = redis.call('GET', KEYS[1])
 if meta then
@@ -33,9 +33,19 @@ local function int(number)
   return string.format('%.0f', number)
 end
 
+-- Stores the metadata. It outlives the entries, which are worthless without it. If nothing changed,
+-- it is written only to extend its life: most checks of idle rooms write nothing.
 local function save()
-  local meta = { epoch, int(top), tag, int(bytes), int(from), int(since) }
-  redis.call('SET', KEYS[1], table.concat(meta, ' '), 'EX', META_SECONDS)
+  local now = table.concat({ epoch, int(top), tag, int(bytes), int(from), int(since) }, ' ')
+  local entries_left = redis.call('PTTL', KEYS[2])
+  if now == meta then
+    local left = redis.call('PTTL', KEYS[1])
+    if left > entries_left and left * 2 > META_MILLISECONDS then
+      return
+    end
+  end
+  local kept = math.max(META_MILLISECONDS, entries_left + 1000)
+  redis.call('SET', KEYS[1], now, 'PX', int(kept))
 end
 
 local function milliseconds()
