@@ -11,7 +11,9 @@ mod support;
 
 mod a_loss_of_the_store_is_found;
 mod a_lost_acknowledgement_stores_nothing_twice;
+mod a_replica_is_tried_with_growing_delays;
 mod an_outage_of_the_broker_ends_nobodys_presence;
+mod checks_of_idle_rooms_write_nothing;
 mod connecting_refuses_what_cannot_work;
 mod members_receive_everything_once_whatever_breaks;
 mod the_contract_of_a_bus_is_kept;

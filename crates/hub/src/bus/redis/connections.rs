@@ -1,4 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use redis::{
     PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::error::ConnectError;
 use super::keys::{Channel, Keys};
@@ -45,15 +48,19 @@ pub(super) struct Server {
 /// what is published.
 #[derive(Debug)]
 pub(super) struct Connections {
-    pub(super) commands: MultiplexedConnection,
-    pub(super) readers: Vec<Reader>,
+    commands: MultiplexedConnection,
+    /// The number of replies on the connection for commands.
+    replies: Arc<AtomicU64>,
+    readers: Vec<Reader>,
     /// Notified when a connection is found to be broken.
     broken: Arc<Notify>,
 }
 
 #[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) connection: MultiplexedConnection,
+struct Reader {
+    connection: MultiplexedConnection,
+    /// The number of replies and pushed messages.
+    received: Arc<AtomicU64>,
     outlet: Arc<Outlet>,
 }
 
@@ -130,20 +137,26 @@ impl Server {
                 }
             })
             .await?;
-        let mut connections = Connections { commands, readers: Vec::new(), broken };
+        let mut connections =
+            Connections { commands, replies: Arc::default(), readers: Vec::new(), broken };
         for _ in 0..readers {
             let outlet = Arc::new(Outlet {
                 node,
                 keys: keys.clone(),
                 events: Mutex::new(Some(events.clone())),
             });
+            let received = Arc::<AtomicU64>::default();
             let (notify, pushed) = (connections.broken.clone(), outlet.clone());
+            let progress = received.clone();
             let connect = self.connect(move |info| match info.kind {
                 PushKind::Disconnection => notify.notify_one(),
-                PushKind::Message => pushed.receive(info.data),
+                PushKind::Message => {
+                    progress.fetch_add(1, Ordering::Relaxed);
+                    pushed.receive(info.data);
+                }
                 _ => {}
             });
-            connections.readers.push(Reader { connection: connect.await?, outlet });
+            connections.readers.push(Reader { connection: connect.await?, received, outlet });
         }
         let mut subscribe = redis::pipe();
         for channel in [keys.messages(None), keys.messages(Some(node))] {
@@ -209,31 +222,32 @@ impl Connections {
         self.broken.notify_one();
     }
 
+    fn progress(&self, through: Through) -> &Arc<AtomicU64> {
+        match through {
+            Through::Commands => &self.replies,
+            // The number is a remainder of the number of readers.
+            Through::Reader(number) => &self.readers[number].received,
+        }
+    }
+
+    /// Notes that a connection has answered a command: it is alive, although the answers to later
+    /// commands are late.
+    pub(super) fn on_reply(&self, through: Through) {
+        self.progress(through).fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns once a connection is broken, or does not answer in time.
     pub(super) async fn until_broken(&self) {
-        loop {
-            tokio::select! {
-                () = self.broken.notified() => return,
-                () = tokio::time::sleep(CHECK_INTERVAL) => {}
-            }
-            let check = async {
-                let readers = (0..self.readers.len()).map(Through::Reader);
-                for through in std::iter::once(Through::Commands).chain(readers) {
-                    let mut connection = self.connection(through);
-                    connection.send_packed_command(&cmd("PING")).await?.extract_error()?;
-                }
-                RedisResult::Ok(())
-            };
-            match tokio::time::timeout(CHECK_TIMEOUT, check).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "a connection to Redis failed");
-                    return;
-                }
-                Err(_) => {
-                    tracing::debug!("Redis did not answer within {CHECK_TIMEOUT:?}");
-                    return;
-                }
+        // The checks end with the set.
+        let mut checks = JoinSet::new();
+        let readers = (0..self.readers.len()).map(Through::Reader);
+        for through in std::iter::once(Through::Commands).chain(readers) {
+            checks.spawn(until_silent(self.connection(through), self.progress(through).clone()));
+        }
+        tokio::select! {
+            () = self.broken.notified() => {}
+            Some(Ok(error)) = checks.join_next() => {
+                tracing::debug!(%error, "a connection to Redis failed");
             }
         }
     }
@@ -273,6 +287,30 @@ impl Outlet {
         };
         if let Some(events) = &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
             events.send(event);
+        }
+    }
+}
+
+/// Checks a connection until it fails: until a check is not answered in time, while nothing else is
+/// received either. Under a backlog, the answer to a check waits behind those to other commands.
+async fn until_silent(
+    mut connection: MultiplexedConnection,
+    progress: Arc<AtomicU64>,
+) -> RedisError {
+    loop {
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        let ping = cmd("PING");
+        let mut answer = pin!(connection.send_packed_command(&ping));
+        let answer = loop {
+            let before = progress.load(Ordering::Relaxed);
+            match tokio::time::timeout(CHECK_TIMEOUT, &mut answer).await {
+                Ok(answer) => break answer,
+                Err(_) if progress.load(Ordering::Relaxed) != before => {}
+                Err(_) => return std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+            }
+        };
+        if let Err(error) = answer.and_then(Value::extract_error) {
+            return error;
         }
     }
 }

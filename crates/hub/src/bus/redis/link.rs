@@ -21,8 +21,18 @@ use crate::random;
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
+/// The time after which a link counts as stable: its successor is made without delay. Chosen: longer
+/// than a server that accepts connections takes to show that it is of no use, such as a replica,
+/// which refuses the first command that writes.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+
 /// The bytes that one permit stands for. A semaphore has fewer permits than memory has bytes.
 const BYTES_PER_PERMIT: usize = 1_024;
+
+/// The number of messages to other nodes at a time, and of the bytes that they send. Chosen: enough
+/// for the presence, which sends one at a time, beside the commands of the hub.
+const MAX_MESSAGES: usize = 256;
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
 /// The state that operations share with the task that keeps the link.
 #[derive(Debug)]
@@ -38,9 +48,26 @@ pub(super) struct Link {
     /// The rooms that this node is subscribed to, or will be once the link is up. Locked while the
     /// link comes up, so that no change of the rooms is missed.
     rooms: Mutex<HashSet<RoomName>>,
+    operations: Bounds,
+    messages: Bounds,
+}
+
+/// The bounds of the commands that are carried out at a time.
+#[derive(Debug)]
+struct Bounds {
     requests: Semaphore,
     bytes: Semaphore,
     max_permits: u32,
+}
+
+/// The bounds that a command is within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BoundsOf {
+    /// Publications, subscriptions and questions.
+    Operations,
+    /// Messages between nodes, which do not wait for operations: a node whose heartbeats are late
+    /// is taken for dead.
+    Messages,
 }
 
 /// What happens to a command whose connection breaks before its reply.
@@ -52,11 +79,20 @@ pub(super) enum Repeat {
     No,
 }
 
+impl Bounds {
+    fn new(max_requests: usize, max_bytes: usize) -> Self {
+        let max_permits = max_bytes.div_ceil(BYTES_PER_PERMIT).max(1);
+        let max_permits = max_permits.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        Self {
+            requests: Semaphore::new(max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            bytes: Semaphore::new(max_permits),
+            max_permits: u32::try_from(max_permits).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 impl Link {
     pub(super) fn new(server: Server, options: RedisOptions) -> Self {
-        let max_permits = options.max_bytes.div_ceil(BYTES_PER_PERMIT).max(1);
-        let max_permits = max_permits.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        let max_requests = options.max_requests.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             server,
             keys: Arc::new(Keys::new(&options.prefix)),
@@ -64,9 +100,8 @@ impl Link {
             connections: watch::Sender::new(None),
             is_down: AtomicBool::new(false),
             rooms: Mutex::default(),
-            requests: Semaphore::new(max_requests),
-            bytes: Semaphore::new(max_permits),
-            max_permits: u32::try_from(max_permits).unwrap_or(u32::MAX),
+            operations: Bounds::new(options.max_requests, options.max_bytes),
+            messages: Bounds::new(MAX_MESSAGES, MAX_MESSAGE_BYTES),
             options,
         }
     }
@@ -86,8 +121,8 @@ impl Link {
 
     /// Keeps the link until the task is aborted.
     pub(super) async fn keep(self: Arc<Self>, node: NodeId, events: EventSender) {
+        let mut backoff = MIN_BACKOFF;
         loop {
-            let mut backoff = MIN_BACKOFF;
             let connections = loop {
                 match self.establish(node, &events).await {
                     Ok(connections) => break connections,
@@ -96,9 +131,9 @@ impl Link {
                 if !self.is_down.swap(true, Ordering::Relaxed) {
                     events.send_waiting(BusEvent::Down).await;
                 }
-                tokio::time::sleep(jittered(backoff)).await;
-                backoff = (backoff * 2).min(MAX_BACKOFF);
+                sleep_longer(&mut backoff).await;
             };
+            let established = Instant::now();
             if self.is_down.swap(false, Ordering::Relaxed) {
                 tracing::info!("the link to Redis is restored");
                 events.send_waiting(BusEvent::Up).await;
@@ -109,6 +144,11 @@ impl Link {
             self.connections.send_replace(None);
             self.is_down.store(true, Ordering::Relaxed);
             events.send_waiting(BusEvent::Down).await;
+            if established.elapsed() < STABLE_AFTER {
+                sleep_longer(&mut backoff).await;
+            } else {
+                backoff = MIN_BACKOFF;
+            }
         }
     }
 
@@ -144,7 +184,8 @@ impl Link {
         let mut command = redis::cmd("SUBSCRIBE");
         command.arg(self.keys.room(room));
         // If the link has just come up, the node is subscribed already. It does not matter.
-        self.request(&command, Some(room), Repeat::Yes).await.map(drop)
+        let request = self.request(&command, Some(room), Repeat::Yes, BoundsOf::Operations);
+        request.await.map(drop)
     }
 
     pub(super) async fn unsubscribe(&self, room: &RoomName) -> Result<(), BusError> {
@@ -158,7 +199,7 @@ impl Link {
         }
         let mut command = redis::cmd("UNSUBSCRIBE");
         command.arg(self.keys.room(room));
-        match self.request(&command, Some(room), Repeat::No).await {
+        match self.request(&command, Some(room), Repeat::No, BoundsOf::Operations).await {
             Err(BusError::Down) => Ok(()),
             result => result.map(drop),
         }
@@ -171,10 +212,11 @@ impl Link {
         command: &Cmd,
         reader_of: Option<&RoomName>,
         repeat: Repeat,
+        bounds: BoundsOf,
     ) -> Result<Value, BusError> {
         let deadline = Instant::now() + self.options.timeout;
         let carried_out = timeout_at(deadline, async {
-            let _permits = self.admit(command).await?;
+            let _permits = self.admit(command, bounds).await?;
             self.carry_out(command, reader_of, repeat).await
         });
         match carried_out.await {
@@ -188,25 +230,28 @@ impl Link {
     async fn admit(
         &self,
         command: &Cmd,
+        bounds: BoundsOf,
     ) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), BusError> {
+        let Bounds { requests, bytes: sent, max_permits } = match bounds {
+            BoundsOf::Operations => &self.operations,
+            BoundsOf::Messages => &self.messages,
+        };
         let length = |argument| match argument {
             redis::Arg::Simple(argument) => <[u8]>::len(argument),
             _ => 0,
         };
         let bytes: usize = command.args_iter().map(length).sum();
         let permits = u32::try_from(bytes / BYTES_PER_PERMIT + 1).unwrap_or(u32::MAX);
-        let permits = permits.min(self.max_permits);
-        if let (Ok(request), Ok(bytes)) =
-            (self.requests.try_acquire(), self.bytes.try_acquire_many(permits))
-        {
+        let permits = permits.min(*max_permits);
+        if let (Ok(request), Ok(bytes)) = (requests.try_acquire(), sent.try_acquire_many(permits)) {
             return Ok((request, bytes));
         }
         if self.is_down.load(Ordering::Relaxed) {
             return Err(BusError::Down);
         }
         let closed = |_| BusError::Down;
-        let request = self.requests.acquire().await.map_err(closed)?;
-        Ok((request, self.bytes.acquire_many(permits).await.map_err(closed)?))
+        let request = requests.acquire().await.map_err(closed)?;
+        Ok((request, sent.acquire_many(permits).await.map_err(closed)?))
     }
 
     async fn carry_out(
@@ -235,6 +280,7 @@ impl Link {
                     }
                 }
             };
+            connections.on_reply(through);
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -272,6 +318,12 @@ async fn replaced(
     };
     // The sender is not dropped before the operations.
     let _ = link.wait_for(is_other).await;
+}
+
+/// Waits for a delay, and doubles it for the next time.
+async fn sleep_longer(backoff: &mut Duration) {
+    tokio::time::sleep(jittered(*backoff)).await;
+    *backoff = (*backoff * 2).min(MAX_BACKOFF);
 }
 
 /// Returns a random part of a delay, at least half of it, so that nodes do not return all at once.

@@ -23,7 +23,7 @@
 //!
 //! | key | type | content | kept |
 //! |---|---|---|---|
-//! | `sockeye:m:R` | string | epoch, top, and bookkeeping | 30 days after the last use |
+//! | `sockeye:m:R` | string | epoch, top, and bookkeeping | 15 to 30 days after the last use, and longer than the publications |
 //! | `sockeye:s:R` | stream | the publications; the ids are `OFFSET-TAG` | as the retention says |
 //! | `sockeye:i:LENGTH:R:ID` | string | offset and tag of the publication with this id | 5 minutes |
 //! | `sockeye:a:RANDOM:R` | string | the same, for a publication without id | 2 × timeout |
@@ -40,7 +40,7 @@
 //! | a restart from an old snapshot, a failover to a replica that lags, `FLUSHALL` | loses what it loses; the loss is found by tags and epochs, and told as a gap |
 //!
 //! # Outages
-//! A link that breaks, or does not answer for 3 s, is given up and made again after a delay of up
+//! A link that breaks, or is silent for 3 to 4 s, is given up and made again after a delay of up
 //! to 2 s, with all subscriptions. Operations wait for it until their
 //! [timeout](RedisOptions::timeout), up to the [bounds](RedisOptions::max_requests); those that
 //! were sent already are sent again, except publications without history and messages between
@@ -70,7 +70,7 @@ use crate::core::history::{Direction, Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
 use crate::random;
 use connections::Server;
-use link::{Link, Repeat};
+use link::{BoundsOf, Link, Repeat};
 use scripts::LoadedScript;
 
 /// The time for which the id of a publication is remembered, in milliseconds. The same as in
@@ -138,7 +138,7 @@ impl Redis {
     /// Carries out the call of a script.
     async fn run(&self, command: &Cmd) -> Result<redis::Value, BusError> {
         self.node()?;
-        self.link.request(command, None, Repeat::Yes).await
+        self.link.request(command, None, Repeat::Yes, BoundsOf::Operations).await
     }
 
     async fn store(
@@ -221,7 +221,7 @@ impl Bus for Redis {
             }
             let mut command = redis::cmd("PUBLISH");
             command.arg(self.link.keys.room(room)).arg(payload::live(self.node()?, &publication));
-            self.link.request(&command, None, Repeat::No).await?;
+            self.link.request(&command, None, Repeat::No, BoundsOf::Operations).await?;
             Ok(None)
         })
     }
@@ -287,7 +287,8 @@ impl Bus for Redis {
             let mut command = redis::cmd("PUBLISH");
             let from = self.node()?;
             command.arg(self.link.keys.messages(to)).arg(payload::message(from, &bytes));
-            self.link.request(&command, None, Repeat::No).await.map(drop)
+            let request = self.link.request(&command, None, Repeat::No, BoundsOf::Messages);
+            request.await.map(drop)
         })
     }
 }
