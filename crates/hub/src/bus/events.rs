@@ -1,22 +1,38 @@
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
 use super::BusEvent;
 
+/// The bytes of the publications and messages that wait for a node. Chosen: the same as of the
+/// operations that wait for a broker.
+const MAX_BYTES: usize = 64 << 20;
+
 /// Creates a channel for the events of a bus to one node.
 ///
-/// The channel holds up to `capacity` events. What a node does not take in time is dropped and
+/// The channel holds up to `capacity` events, whose publications and messages have up to 64 MiB, or
+/// one event that alone has more. What a node does not take in time is dropped and
 /// counted, and the node receives [`BusEvent::Lost`] in its place: publications with history are
 /// then read from the history, and publications without history are lost. The last state of the
 /// link, [`BusEvent::Down`] or [`BusEvent::Up`], is never lost.
 pub fn events(capacity: usize) -> (EventSender, EventReceiver) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    let lost = Arc::new(Lost::default());
-    let sender = EventSender { sender, lost: lost.clone() };
-    (sender, EventReceiver { receiver, lost, next: VecDeque::new() })
+    let (lost, bytes) = (Arc::new(Lost::default()), Arc::new(AtomicUsize::new(0)));
+    let sender = EventSender { sender, lost: lost.clone(), bytes: bytes.clone() };
+    (sender, EventReceiver { receiver, lost, bytes, next: VecDeque::new() })
+}
+
+/// Returns the bytes that an event is charged with.
+fn size(event: &BusEvent) -> usize {
+    match event {
+        BusEvent::Stored { entry, .. } => entry.publication.size(),
+        BusEvent::Live { publication, .. } => publication.size(),
+        BusEvent::Message { bytes, .. } => bytes.len(),
+        BusEvent::Lost { .. } | BusEvent::Down | BusEvent::Up => 0,
+    }
 }
 
 /// The events that were dropped and not reported yet.
@@ -50,28 +66,44 @@ impl Lost {
 pub struct EventSender {
     sender: mpsc::Sender<BusEvent>,
     lost: Arc<Lost>,
+    /// The bytes of the queued events.
+    bytes: Arc<AtomicUsize>,
 }
 
 impl EventSender {
     /// Queues an event; drops and counts it if the channel is full. Returns whether the node still
     /// listens.
     pub fn send(&self, event: BusEvent) -> bool {
-        match self.sender.try_send(event) {
+        let size = size(&event);
+        // Counted before the receiver can take the event.
+        let queued = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let sent = if queued > 0 && size > 0 && queued.saturating_add(size) > MAX_BYTES {
+            Err(TrySendError::Full(event))
+        } else {
+            self.sender.try_send(event)
+        };
+        if sent.is_err() {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
+        match sent {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(event)) => {
+            Err(TrySendError::Full(event)) => {
                 self.lost.keep_link_event(&event);
                 self.lost.events.fetch_add(1, Ordering::Release);
                 self.lost.reported.notify_one();
-                true
+                !self.is_closed()
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(TrySendError::Closed(_)) => false,
         }
     }
 
     /// Queues an event, and waits while the channel is full: for [`BusEvent::Down`] and
     /// [`BusEvent::Up`], which the node must not miss. Returns whether the node still listens.
     pub async fn send_waiting(&self, event: BusEvent) -> bool {
-        self.sender.send(event).await.is_ok()
+        let Ok(permit) = self.sender.reserve().await else { return false };
+        self.bytes.fetch_add(size(&event), Ordering::Relaxed);
+        permit.send(event);
+        true
     }
 
     /// Returns whether the node no longer listens.
@@ -85,6 +117,7 @@ impl EventSender {
 pub struct EventReceiver {
     receiver: mpsc::Receiver<BusEvent>,
     lost: Arc<Lost>,
+    bytes: Arc<AtomicUsize>,
     /// The events that follow the report of lost ones.
     next: VecDeque<BusEvent>,
 }
@@ -100,7 +133,7 @@ impl EventReceiver {
         }
         loop {
             let event = tokio::select! {
-                event = self.receiver.recv() => Some(event),
+                event = self.receiver.recv() => Some(event.inspect(|event| self.on_taken(event))),
                 () = self.lost.reported.notified() => None,
             };
             match (self.lost.events.swap(0, Ordering::Acquire), event) {
@@ -127,7 +160,15 @@ impl EventReceiver {
 
     /// Returns the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<BusEvent> {
-        self.next.pop_front().or_else(|| self.receiver.try_recv().ok())
+        self.next.pop_front().or_else(|| {
+            let event = self.receiver.try_recv().ok()?;
+            self.on_taken(&event);
+            Some(event)
+        })
+    }
+
+    fn on_taken(&self, event: &BusEvent) {
+        self.bytes.fetch_sub(size(event), Ordering::Relaxed);
     }
 }
 
@@ -165,6 +206,25 @@ mod tests {
         assert_eq!(number(receiver.recv().await), 9);
         drop(receiver);
         assert!(!sender.send(message(0)));
+    }
+
+    #[tokio::test]
+    async fn bytes_beyond_the_limit_are_reported_as_lost() {
+        let (sender, mut receiver) = events(10);
+        let large = |bytes| BusEvent::Message { from: NodeId(1), bytes: vec![7; bytes].into() };
+        for _ in 0..2 {
+            // An event that alone exceeds the limit is not lost, but the next one.
+            sender.send(large(MAX_BYTES + 1));
+            sender.send(message(1));
+            sender.send(BusEvent::Down);
+            assert!(matches!(receiver.recv().await, Some(BusEvent::Lost { events: 1 })));
+            assert_eq!(number(receiver.recv().await), 7);
+            assert!(matches!(receiver.recv().await, Some(BusEvent::Down)));
+        }
+        sender.send(large(MAX_BYTES / 2));
+        sender.send(large(MAX_BYTES / 2));
+        assert_eq!(number(receiver.try_recv()), 7);
+        assert_eq!(number(receiver.recv().await), 7);
     }
 
     #[tokio::test]
