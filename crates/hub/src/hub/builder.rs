@@ -31,7 +31,7 @@ use crate::session::{Registry, SessionHandle};
 use crate::token::Revocations;
 
 /// The number of events of the bus that wait for the node. Chosen: a second of a busy bus, in some
-/// megabytes; the memory is used only while events wait.
+/// megabytes; the memory is used only while events wait. The channel bounds their bytes as well.
 const EVENTS: usize = 65_536;
 
 /// The number of joins and leaves of other nodes that wait: more are dropped. Chosen: commands come
@@ -342,6 +342,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             hooks: self.hooks,
             panics: Panics::default(),
             presence: Mutex::new(self.presence),
+            presence_outputs: tokio::sync::Mutex::default(),
             bus_permits: Semaphore::new(MAX_ASKERS),
             presence_work: Arc::new(Notify::new()),
             draining: Draining::default(),

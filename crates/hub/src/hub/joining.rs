@@ -193,6 +193,11 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 state.chain = None;
                 continue;
             }
+            // The answer to a round meanwhile may be from before the subscription. What was published
+            // in between is found by a check.
+            if chain.position() != Some(*top) {
+                chain.suspect(Instant::now());
+            }
             let at = chain.next_timeout();
             rooms.check_at(at, pin.room.clone());
             self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);

@@ -97,6 +97,9 @@ pub(crate) struct Shared<S> {
     membership_commands: mpsc::Sender<Command>,
     /// Locked after `rooms` where both are locked.
     presence: Mutex<Presence>,
+    /// Locked by the task that carries out the outputs of the presence, so that they keep their
+    /// order.
+    presence_outputs: tokio::sync::Mutex<()>,
     /// Bounds the number of questions and reads at a time, as all rooms ask after an outage.
     bus_permits: Semaphore,
     /// Notifies the task of the presence of new outputs.

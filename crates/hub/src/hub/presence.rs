@@ -37,6 +37,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     /// Carries out all outputs of the presence. Messages to other nodes are sent in their order; a
     /// message that the bus fails to send is missed by the other nodes, who ask for it.
     pub(super) async fn carry_out_presence(self: &Arc<Self>) {
+        // A diff would overtake an earlier one, if two tasks carried out outputs at a time.
+        let _turn = self.presence_outputs.lock().await;
         loop {
             // The lock must not be held during the match.
             let output = self.presence().poll_output();
