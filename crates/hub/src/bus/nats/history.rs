@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
+use tokio::time::Instant;
 
 use super::error::Failure;
 use super::link::Link;
@@ -23,8 +24,13 @@ const NO_STREAM_DELAY: Duration = Duration::from_millis(100);
 
 /// The size of the batches in which a stream is read. Chosen: the size of the pages by which nodes
 /// heal holes.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
+
+/// The time for reading a page forwards, which then ends early. Chosen: less than the default
+/// timeout of an operation, 5 s, in which a server that gives each record for a request of its own
+/// answers 50 requests if each takes 100 ms.
+const PAGE_TIME: Duration = Duration::from_secs(2);
 
 /// The history of one room in its stream.
 #[derive(Debug)]
@@ -160,6 +166,7 @@ impl History<'_> {
         let mut scan = Scan::new(self, from, to, leader);
         let mut items = Items::new(range, &self.stream.class, now());
         let mut read_to = from.saturating_sub(1);
+        let ends_at = Instant::now() + PAGE_TIME;
         while let Some(message) = scan.next().await? {
             let (sequence, following) = (message.sequence, message.following);
             if !items.push(Item::new(self.subject, message)) {
@@ -170,6 +177,14 @@ impl History<'_> {
                 break;
             }
             read_to = sequence;
+            if read_to < to && !scan.has_next() && items.can_end() && Instant::now() >= ends_at {
+                let following = match following {
+                    Some(following) => following,
+                    None => self.count_from(sequence.saturating_add(1)).await?,
+                };
+                items.end(following);
+                break;
+            }
         }
         // Old records are removed while newer ones are read: what is retained now was then, and is
         // without holes.
@@ -207,6 +222,11 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     const fn new(history: &'a History<'a>, from: u64, to: u64, leader: bool) -> Self {
         Self { history, from, to, leader, messages: VecDeque::new() }
+    }
+
+    /// Returns whether the next message was read already.
+    fn has_next(&self) -> bool {
+        !self.messages.is_empty()
     }
 
     async fn next(&mut self) -> Result<Option<StoredMessage>, Failure> {

@@ -5,7 +5,7 @@ use super::super::record::Record;
 use super::super::stream_api::StoredMessage;
 use super::super::subjects::Class;
 use crate::bus::codec;
-use crate::core::history::{Direction, Entry, Page, Previous, Range};
+use crate::core::history::{Direction, Entry, Limit, Page, Previous, Range};
 use crate::core::{Position, Publication, Tag};
 
 /// A record of the stream with its place.
@@ -88,9 +88,20 @@ impl Items {
         self.records.len()
     }
 
-    /// Returns whether the page has no place for the record that follows.
+    /// Returns whether the page has no place for the record that follows, or was ended.
     pub(super) const fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Returns whether the page may end before it is full: it leads its reader on.
+    pub(super) fn can_end(&self) -> bool {
+        self.range.direction == Direction::Forwards && self.count > Limit::MIN_PAGE
+    }
+
+    /// Ends the page before it is full. `following` is the number of records after the last one.
+    pub(super) const fn end(&mut self, following: u64) {
+        self.following = following;
+        self.is_full = true;
     }
 
     /// Adds the next record. Returns `false` if a page forwards has no place for it.
