@@ -2,12 +2,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sockeye_hub::bus::nats::{ConnectOptions, Nats};
 use sockeye_hub::bus::{Bus, Source};
 use sockeye_hub::core::Publication;
 use sockeye_hub::core::history::{Limit, Range, Retention};
 
-use crate::observer::{Observer, room};
-use crate::server::Server;
+use crate::observer::{Observer, RETENTION, room};
+use crate::proxy::Proxy;
+use crate::server::{self, NEW, Server};
 
 with_each_server!(while_old_publications_are_removed);
 
@@ -51,4 +53,22 @@ async fn while_old_publications_are_removed(server: Server) {
     let page = reader.read_all(&room, &retention).await;
     assert_eq!((page.entries.len(), page.remaining), (retention.count, 0));
     assert_eq!(page.entries.last().unwrap().offset, page.top.offset);
+}
+
+#[tokio::test]
+async fn when_the_first_reply_of_a_batch_is_lost() {
+    // An older server sends no batches.
+    let Some(server) = Server::start(NEW).await else { return };
+    let proxy = Proxy::before(server.port).await;
+    let (url, options) = (proxy.url(), server::options());
+    let link = Nats::connect_with(&url, options, ConnectOptions::new()).await.unwrap();
+    let node = Observer::new(link, 1, 1_000);
+    let room = room("log");
+    for _ in 0..10 {
+        node.store(&room, "kept").await;
+    }
+    proxy.lose_first_reply();
+    let page = node.read_all(&room, &RETENTION).await;
+    assert_eq!((page.entries.len(), page.remaining), (10, 0));
+    assert_eq!(proxy.lost(), 1);
 }

@@ -17,6 +17,8 @@ pub(crate) struct Proxy {
 struct State {
     /// The next acknowledgement from the server is dropped, and all connections end.
     losing: AtomicBool,
+    /// The next first reply of a batch is dropped.
+    losing_reply: AtomicBool,
     lost: AtomicUsize,
     end: Notify,
 }
@@ -44,7 +46,12 @@ impl Proxy {
         self.state.losing.store(true, Ordering::SeqCst);
     }
 
-    /// Returns the number of lost acknowledgements.
+    /// Drops the next reply that is the first one of a batch.
+    pub(crate) fn lose_first_reply(&self) {
+        self.state.losing_reply.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns the number of lost acknowledgements and replies.
     pub(crate) fn lost(&self) -> usize {
         self.state.lost.load(Ordering::SeqCst)
     }
@@ -69,7 +76,18 @@ async fn relay(client: TcpStream, server: u16, state: Arc<State>) {
                 state.end.notify_waiters();
                 return;
             }
-            if to_client.write_all(&buffer[..length]).await.is_err() {
+            let mut received = &buffer[..length];
+            if state.losing_reply.load(Ordering::SeqCst) {
+                if let Some((before, after)) = around_first_reply(received) {
+                    state.losing_reply.store(false, Ordering::SeqCst);
+                    state.lost.fetch_add(1, Ordering::SeqCst);
+                    if to_client.write_all(before).await.is_err() {
+                        return;
+                    }
+                    received = after;
+                }
+            }
+            if to_client.write_all(received).await.is_err() {
                 return;
             }
         }
@@ -79,4 +97,16 @@ async fn relay(client: TcpStream, server: u16, state: Arc<State>) {
         () = backwards => {}
         () = state.end.notified() => {}
     }
+}
+
+/// Returns what is before and after the first reply of a batch, if it was received as a whole.
+fn around_first_reply(received: &[u8]) -> Option<(&[u8], &[u8])> {
+    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|at| at == part);
+    let header = find(received, b"Nats-Last-Sequence: 0\r\n")?;
+    // HMSG SUBJECT SUBSCRIPTION LENGTH LENGTH
+    let start = received[..header].windows(5).rposition(|at| at == b"HMSG ")?;
+    let line = &received[start..start + find(&received[start..], b"\r\n")?];
+    let length = std::str::from_utf8(line).ok()?.rsplit(' ').next()?.parse::<usize>().ok()?;
+    let end = start + line.len() + 2 + length + 2;
+    Some((&received[..start], received.get(end..)?))
 }

@@ -99,6 +99,8 @@ pub(super) enum Failure {
     NoStream,
     /// The room's last record is not the expected one.
     OtherLastRecord,
+    /// The first reply of several did not arrive: what the others do not contain is not known.
+    LostReply,
     /// The servers of the stream are about to store another publication with this id.
     IdInProcess,
 }

@@ -41,12 +41,14 @@ use link::{Link, Signals};
 use shared::Shared;
 
 /// The bounds of the client's channels, in messages: of what it receives for one subscription, and
-/// of what waits to be sent. What does not fit is lost, and told as [`BusEvent::Lost`].
+/// of what waits to be sent. What does not fit is lost. Of publications and messages it is told as
+/// [`BusEvent::Lost`]; a question whose answer was lost is asked again.
 ///
-/// Chosen: pages for as many questions as a node asks at a time.
+/// Required: the replies to as many batches as a hub asks for at a time, 128, each with the reply
+/// that ends it.
 ///
 /// [`BusEvent::Lost`]: super::BusEvent::Lost
-const SUBSCRIPTION_CAPACITY: usize = 16_384;
+const SUBSCRIPTION_CAPACITY: usize = 128 * (history::BATCH + 1);
 const SEND_CAPACITY: usize = 2_048;
 
 /// The client's interval of pings, for a link on which nothing is received or sent.
@@ -91,7 +93,9 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 ///
 /// A stream that was removed is created again, with another epoch. A broker that lost the end of a
 /// stream is found by the tags of positions; the epoch stays, as JetStream has no means to replace
-/// it.
+/// it. In a cluster this has a limit: the node does not notice that the server which leads a stream
+/// restarted, if the node is connected to another server. What a leader that lost the end of its
+/// stream publishes then may be believed to follow what was lost, and the loss is not told.
 ///
 /// # Memory
 /// The client uses some 8 KiB for each room to which the node is subscribed.

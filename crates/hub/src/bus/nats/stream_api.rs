@@ -306,6 +306,9 @@ impl Link {
     /// Gets up to `count` messages of a subject from any server that has the stream, beginning at a
     /// sequence. A server before 2.11 gives one message. Fewer messages than there are may be
     /// returned, but none is left out, and none only if there is none.
+    ///
+    /// Each reply of a batch names the message of the reply before it, 0 if it is the first: a reply
+    /// that was lost is noticed by the one after it.
     pub(super) async fn get_batch(
         &self,
         stream: &str,
@@ -321,16 +324,19 @@ impl Link {
         let mut messages: Vec<StoredMessage> = Vec::new();
         loop {
             let reply = next_direct(&mut replies).await?;
+            // A server before 2.11 sends one reply, which names no other.
+            let previous = header(&reply, "Nats-Last-Sequence");
+            match messages.last() {
+                None if previous.is_some_and(|previous| previous > 0) => {
+                    return Err(Failure::LostReply);
+                }
+                Some(last) if previous != Some(last.sequence) => return Ok(messages),
+                _ => {}
+            }
             if reply.status.is_some_and(|status| status.as_u16() == END_OF_BATCH) {
                 return Ok(messages);
             }
-            let previous = header(&reply, "Nats-Last-Sequence");
             let Some(message) = direct_message(&subject, reply)? else { return Ok(messages) };
-            let last = messages.last().map_or(0, |message| message.sequence);
-            if !messages.is_empty() && previous != Some(last) {
-                // A reply was lost.
-                return Ok(messages);
-            }
             let is_last = message.following.is_none_or(|following| following == 0);
             messages.push(message);
             if is_last || messages.len() == count {
