@@ -273,7 +273,7 @@ impl Shared {
             let Some((class, subject)) = self.subjects.stored_in_stream(&name, room) else {
                 continue;
             };
-            let stream = self.streams.get(&self.link, &self.subjects, class).await?;
+            let stream = self.streams.find(&self.link, &self.subjects, class).await?;
             History { link: &self.link, stream: &stream, subject: &subject }.remove().await?;
         }
         Ok(())

@@ -65,6 +65,25 @@ impl Streams {
         Ok(stream.clone())
     }
 
+    /// Returns the stream of a class like [`get`](Self::get), but does not keep one that no room has
+    /// used: it is not one of the hub's retentions.
+    pub(super) async fn find(
+        &self,
+        link: &Link,
+        subjects: &Subjects,
+        class: Class,
+    ) -> Result<Arc<RoomStream>, Failure> {
+        let known = {
+            // No code panics while it holds the lock.
+            let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            streams.get(&class).and_then(|cell| cell.get().cloned())
+        };
+        match known {
+            Some(stream) => Ok(stream),
+            None => self.open(link, subjects, class).await,
+        }
+    }
+
     async fn open(
         &self,
         link: &Link,
