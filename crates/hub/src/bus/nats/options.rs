@@ -64,8 +64,13 @@ impl NatsOptions {
     }
 
     /// Sets the maximum size of the histories of all rooms with one retention, in bytes; `None` for
-    /// no limit. Beyond it the broker removes the oldest publications. The broker reserves this
-    /// size. Default: 1 GiB.
+    /// no limit. The broker reserves this size. Default: 1 GiB.
+    ///
+    /// Beyond it the broker removes the oldest publications, whatever room they belong to, also the
+    /// last ones of quiet rooms, and what gives a room without publications its position. A client
+    /// that returns to such a room is told that it may have missed publications, although it has
+    /// not. Choose the size so that the busy rooms of a retention do not fill it within the time for
+    /// which clients are away.
     pub fn max_bytes(self, max: Option<u64>) -> Self {
         Self { max_bytes: max, ..self }
     }
