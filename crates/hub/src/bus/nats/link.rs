@@ -21,6 +21,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The least time between two reports of lost messages, as each has the node check all rooms.
 const LOST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The client's number of its first subscription, which is for replies. Taken from async-nats,
+/// which counts from 1.
+const INBOX_ID: u64 = 1;
+
 /// The link of a node to its broker.
 ///
 /// The client reconnects and restores the subscriptions by itself, at its own time. The link
@@ -59,7 +63,8 @@ pub(super) struct Signals {
 impl Signals {
     /// Handles an event of the client.
     pub(super) fn on_event(&self, event: &async_nats::Event) {
-        if let async_nats::Event::SlowConsumer(_) = event {
+        // A reply that was lost is missed by the request that waits for it.
+        if matches!(event, async_nats::Event::SlowConsumer(id) if *id != INBOX_ID) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         self.changed.notify_one();
@@ -113,20 +118,26 @@ impl Link {
         if connects == self.connects.load(Ordering::Acquire) {
             return self.is_up();
         }
-        self.on_connected(connects).await;
-        true
+        self.on_connected(connects, false).await;
+        self.is_up()
     }
 
-    async fn on_connected(&self, connects: u64) {
+    /// Tells the node of a connection, unless it knows. A connection that it knows works again only
+    /// if that is `proven` now.
+    async fn on_connected(&self, connects: u64, proven: bool) {
         let mut told = self.told.lock().await;
-        let is_new = self.connects.fetch_max(connects, Ordering::AcqRel) < connects;
+        let is_new = self.connects.load(Ordering::Acquire) < connects;
         if is_new {
             // The replies to what was asked over a former connection will not come.
             self.fail_pending(|pending| pending.connects < connects);
             self.tell(&mut told, false).await;
         }
-        self.up.send_replace(true);
-        self.tell(&mut told, true).await;
+        if is_new || proven {
+            self.up.send_replace(true);
+            self.tell(&mut told, true).await;
+        }
+        // At the end: tasks that find it unchanged wait for the lock, and hand over nothing before.
+        self.connects.fetch_max(connects, Ordering::AcqRel);
     }
 
     async fn on_disconnected(&self) {
@@ -140,8 +151,9 @@ impl Link {
     /// Tells the node whether the link works, unless it knows.
     async fn tell(&self, told: &mut Told, up: bool) {
         let Some(events) = self.events.get().filter(|_| told.up != up) else { return };
-        told.up = up;
         events.send_waiting(if up { BusEvent::Up } else { BusEvent::Down }).await;
+        // At the end: the task of a room may be aborted while it waits.
+        told.up = up;
     }
 
     /// Looks after the link for as long as the node lives.
@@ -170,7 +182,7 @@ impl Link {
                 continue;
             }
             match tokio::time::timeout(PROBE_TIMEOUT, self.round_trip()).await {
-                Ok(Ok(())) => self.on_connected(connects).await,
+                Ok(Ok(())) => self.on_connected(connects, true).await,
                 // It broke: the client's own signal follows.
                 Ok(Err(_)) => {}
                 Err(_) => {
