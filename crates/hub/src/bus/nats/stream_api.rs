@@ -172,7 +172,9 @@ impl Link {
                 Err(no_jetstream())
             }
             Err(Failure::Bus(error)) => Err(error),
-            Ok(Reply {}) | Err(Failure::OtherLastRecord | Failure::IdInProcess) => Ok(()),
+            // Any other reply shows that JetStream answers.
+            Ok(Reply {})
+            | Err(Failure::OtherLastRecord | Failure::IdInProcess | Failure::LostReply) => Ok(()),
         }
     }
 
