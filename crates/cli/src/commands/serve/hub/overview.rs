@@ -112,10 +112,9 @@ async fn recent(server: &HubServer, reader: Reader) -> Bytes {
         Reader::Public => cache.public.lock().await,
         Reader::Keyed => cache.keyed.lock().await,
     };
-    if let Some((made, body)) = &*cached {
-        if made.elapsed() < MAX_AGE {
-            return body.clone();
-        }
+    let recent = cached.as_ref().filter(|(made, _)| made.elapsed() < MAX_AGE);
+    if let Some((_, body)) = recent {
+        return body.clone();
     }
     let overview = overview(server, reader).await;
     // Texts and numbers can always be written.
@@ -172,7 +171,7 @@ fn rooms(inner: &Inner, reader: Reader) -> Vec<Room> {
             reader == Reader::Keyed || inner.api.rules(room).presence == namespaces::Access::Anybody
         });
         rooms.extend(shown.take(MAX_ROOMS - rooms.len()).map(|(room, counts)| Room {
-            room: room.as_str().to_owned(),
+            name: room.as_str().to_owned(),
             sessions: counts.sessions,
             users: counts.users,
         }));
