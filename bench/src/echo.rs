@@ -54,7 +54,7 @@ where
 }
 
 /// Echoes all messages that are ready with a `feed` each and one `flush`: for a library that
-/// flushes whenever it is asked for the next message.
+/// flushes in each poll for the next message.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! The common part of echo servers over HTTP/2: as [`serve`](crate::serve), with the same windows
-//! for all of them.
+//! The common part of echo servers over HTTP/2, as [`serve`](crate::serve) is over HTTP/1.1, with
+//! the same flow-control windows for all servers.
 //!
 //! The servers expect HTTP/2 with prior knowledge (RFC 9113 section 3.3), and each WebSocket is a
 //! stream opened by an extended CONNECT (RFC 8441).
@@ -22,7 +22,9 @@ use crate::serve::{block_on, log_failure};
 /// reads. hyper's default.
 pub const STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// Flow-control window of a connection, in bytes: as much as sixteen streams.
+/// Flow-control window of a connection, in bytes. Chosen: sixteen streams, far more than a
+/// connection of the race has in flight (100 messages of 20 bytes, or one of 1 MiB), so that it
+/// never limits a server.
 pub const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// Maximum number of streams on a connection: hyper's default.
@@ -58,7 +60,8 @@ pub fn spawn<E: fmt::Display>(echo: impl Future<Output = Result<(), E>> + Send +
     Unconstrained.execute(async move { log_failure(echo.await) });
 }
 
-/// An executor that spawns tasks as all servers in the race do.
+/// An executor that spawns tasks without tokio's cooperative budget, as every server of the
+/// benchmark does.
 #[derive(Clone, Copy, Debug)]
 struct Unconstrained;
 

@@ -10,14 +10,15 @@ use crate::scenario::Scenario;
 
 /// The plan of a race: its scenarios, rivals and rounds.
 #[derive(Debug)]
-pub struct Plan<'a> {
+pub struct RacePlan<'a> {
     /// The scenarios to run.
     pub scenarios: &'a [Scenario],
     /// The rivals to run, in the scenarios that their servers support.
     pub rivals: &'a [Rival],
-    /// Number of undisturbed samples to take of each rival in each scenario.
+    /// Number of rounds. Each takes one sample of each rival in each scenario.
     pub rounds: usize,
-    /// Maximum number of tries for each sample while it is disturbed, including the first.
+    /// Maximum number of tries for a sample, including the first: a disturbed sample is taken
+    /// again.
     pub tries: usize,
     /// The settings of each sample.
     pub settings: SampleSettings,
@@ -54,7 +55,7 @@ pub enum RaceEvent<'a> {
     Round(&'a Outcome),
 }
 
-impl Plan<'_> {
+impl RacePlan<'_> {
     /// Runs all rounds with the programs in `folder`, and passes each event to `on_event`.
     ///
     /// # Errors
@@ -77,18 +78,11 @@ impl Plan<'_> {
         Ok(outcome)
     }
 
-    /// Returns the rivals that can run a scenario, rotated in each round, so that no rival always
-    /// runs after the same one on a core that it has heated.
+    /// Returns the rivals that can run a scenario, in the order of a round: see [`round_order`].
     fn rivals_in_order(&self, scenario: &Scenario, round: usize) -> impl Iterator<Item = &Rival> {
         let mode = scenario.mode(&self.settings.certificate);
         let supported: Vec<_> = self.rivals.iter().filter(|rival| rival.supports(&mode)).collect();
-        let first = (round - 1) % supported.len().max(1);
-        supported[first..]
-            .iter()
-            .chain(&supported[..first])
-            .copied()
-            .collect::<Vec<_>>()
-            .into_iter()
+        round_order(supported.len(), round).map(move |index| supported[index])
     }
 
     /// Takes one sample, and repeats it while it is disturbed and tries are left.
@@ -138,16 +132,33 @@ impl Outcome {
     }
 }
 
+/// Returns the indices below `count` in the order of a round; rounds count from 1. Each round
+/// begins with the next index and proceeds by the next step, so that no rival always runs after the
+/// same one, on a core that its predecessor has heated. A step coprime to `count` reaches each
+/// index once; fewer than 3 rivals have only one such step.
+fn round_order(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    let steps: Vec<_> =
+        (1..count).filter(|step| greatest_common_divisor(*step, count) == 1).collect();
+    let first = round - 1;
+    let step = steps.get(first % steps.len().max(1)).copied().unwrap_or(1);
+    (0..count).map(move |position| (first + position * step) % count)
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mode::Certificate;
     use crate::rival;
     use crate::scenario;
+    use std::collections::BTreeSet;
     use std::convert::Infallible;
     use std::time::Duration;
 
-    fn plan<'a>(scenarios: &'a [Scenario], rivals: &'a [Rival]) -> Plan<'a> {
+    fn plan<'a>(scenarios: &'a [Scenario], rivals: &'a [Rival]) -> RacePlan<'a> {
         let settings = SampleSettings {
             server_core: 0,
             driver_core: 0,
@@ -155,11 +166,11 @@ mod tests {
             warm_up: Duration::ZERO,
             certificate: Certificate { chain: "a".into(), key: "b".into() },
         };
-        Plan { scenarios, rivals, rounds: 3, tries: 3, settings }
+        RacePlan { scenarios, rivals, rounds: 3, tries: 3, settings }
     }
 
     #[test]
-    fn every_round_begins_with_another_rival_of_those_that_can_run() {
+    fn each_round_begins_with_another_supported_rival() {
         let scenarios = scenario::all();
         let plan = plan(&scenarios, rival::ALL);
         let tls = scenarios.iter().find(|scenario| scenario.tls).unwrap();
@@ -169,6 +180,23 @@ mod tests {
         assert!(plan.rivals_in_order(tls, 1).all(|rival| rival.tls));
         let supported = rival::ALL.iter().filter(|rival| rival.tls).count();
         assert_eq!(plan.rivals_in_order(tls, 2).count(), supported);
+    }
+
+    #[test]
+    fn a_rival_has_different_predecessors_in_different_rounds() {
+        for count in 0..20 {
+            let mut predecessors = vec![BTreeSet::new(); count];
+            for round in 1..=5 {
+                let order: Vec<_> = round_order(count, round).collect();
+                let indices: BTreeSet<_> = order.iter().copied().collect();
+                assert_eq!((order.len(), indices.len()), (count, count));
+                for pair in order.windows(2) {
+                    predecessors[pair[1]].insert(pair[0]);
+                }
+            }
+            let fewest = predecessors.iter().map(BTreeSet::len).min();
+            assert!(count < 3 || fewest >= Some(2), "{count} rivals: {predecessors:?}");
+        }
     }
 
     #[test]

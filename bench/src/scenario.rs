@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_asked_for_what_the_scenario_needs() {
+    fn the_mode_has_exactly_the_abilities_of_the_scenarios_group() {
         let certificate = Certificate { chain: "a".into(), key: "b".into() };
         for scenario in all() {
             let mode = scenario.mode(&certificate);

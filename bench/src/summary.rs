@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_loop_compares_what_came_back_with_what_was_sent() {
+    fn an_open_loop_reports_the_received_share_of_the_sent_messages() {
         let mut open_loop = sample("dgrr", "ours", 3.0);
         open_loop.report.sent = Some(16);
         let expected = OpenLoop { sent_per_second: 16.0, received: 0.5 };

@@ -24,8 +24,8 @@ fn write_header(out: &mut String, row: &Summary) {
         (Metric::Memory, _) => &["bytes per idle connection (lowest–highest)"][..],
         (Metric::CpuTime, Some(_)) => &[
             "server CPU µs/message received (lowest–highest)",
-            "to the baseline",
-            "to best",
+            "ratio to the baseline",
+            "ratio to best",
             "sent/s",
             "received/s",
             "received of sent",
@@ -33,8 +33,8 @@ fn write_header(out: &mut String, row: &Summary) {
         ],
         (Metric::CpuTime, None) => &[
             "server CPU µs/message (lowest–highest)",
-            "to the baseline",
-            "to best",
+            "ratio to the baseline",
+            "ratio to best",
             "messages/s",
             "core used",
             "p50 / p99 / p99.9 µs",
@@ -106,7 +106,7 @@ fn in_scenario<'a>(summaries: &'a [Summary], scenario: &str) -> impl Iterator<It
     summaries.iter().filter(move |summary| summary.scenario == scenario)
 }
 
-/// Returns the base of a column's ratios.
+/// Returns the unit of a column: the base of its ratios with the value of that base, or bytes.
 fn unit(summaries: &[Summary], scenario: &str) -> String {
     let Some(summary) = in_scenario(summaries, scenario).next() else { return String::new() };
     match summary.ratio() {
@@ -135,8 +135,8 @@ fn cell(summaries: &[Summary], scenario: &str, rival: &str) -> String {
     }
 }
 
-/// Formats a value with three significant digits, and never fewer than those before the decimal
-/// point.
+/// Formats a value with three significant digits: from 1,000 on with all digits before the decimal
+/// point, below 1 with three decimals.
 pub(crate) fn format_significant(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),

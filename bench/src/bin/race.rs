@@ -9,13 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use sockeye_bench::rival::{self, Rival};
-use sockeye_bench::rounds::{Failure, Outcome, Plan, RaceEvent};
+use sockeye_bench::rounds::{Failure, Outcome, RaceEvent, RacePlan};
 use sockeye_bench::sample::{Sample, SampleSettings};
 use sockeye_bench::scenario::{self, Group, Scenario};
 use sockeye_bench::summary::summarize;
 use sockeye_bench::{certificate, files, plot, table};
 
-/// Maximum number of tries for a sample while it is disturbed, including the first.
+/// Maximum number of tries for a sample, including the first: a disturbed sample is taken again.
+/// Chosen.
 const TRIES: usize = 3;
 
 /// Runs rivals against each other. Name scenarios or groups of them, or use --all or --quick.
@@ -180,7 +181,7 @@ fn run(arguments: &Arguments, scenarios: &[Scenario], rivals: &[Rival]) -> anyho
     // The servers inherit the limit.
     files::raise_limit()?;
     let temporary = TemporaryFolder::new().context("no folder for the certificate")?;
-    let plan = Plan {
+    let plan = RacePlan {
         scenarios,
         rivals: &rivals,
         rounds: arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 5 }),

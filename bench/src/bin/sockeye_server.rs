@@ -1,5 +1,5 @@
-//! Echo with the first program of the README: a handler passed to `Server::serve`, which calls
-//! `send`, or `feed` for comparison.
+//! Echo as in the first program of the README, with a handler passed to `Server::serve`. The
+//! handler calls `send`, or `feed` for comparison.
 
 use std::io;
 
@@ -13,21 +13,21 @@ fn main() -> io::Result<()> {
         let server = Server::bind(arguments.address).await?;
         serve::print_address(server.local_addr()?);
         match arguments.write_mode {
-            WriteMode::Send => server.serve(send).await,
-            WriteMode::Feed => server.serve(feed).await,
+            WriteMode::Send => server.serve(echo_by_send).await,
+            WriteMode::Feed => server.serve(echo_by_feed).await,
         }
     });
     served.map_err(io::Error::other)
 }
 
-async fn send(mut ws: WebSocket) -> sockeye::Result<()> {
+async fn echo_by_send(mut ws: WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }
     Ok(())
 }
 
-async fn feed(mut ws: WebSocket) -> sockeye::Result<()> {
+async fn echo_by_feed(mut ws: WebSocket) -> sockeye::Result<()> {
     while let Some(message) = ws.recv().await? {
         ws.feed(message).await?;
     }
