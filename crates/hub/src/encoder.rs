@@ -5,7 +5,7 @@ use sockeye::Message;
 use crate::core::history::{Gap, GapReason};
 use crate::core::presence::PresenceDiff;
 use crate::core::{Position, Publication, RoomName};
-use crate::room::Joined;
+use crate::join::Joined;
 
 /// The protocol of a session: how publications and notices become messages.
 ///

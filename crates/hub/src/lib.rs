@@ -81,11 +81,11 @@ mod disconnect;
 mod encoder;
 mod error;
 mod hub;
+mod join;
 pub mod namespaces;
 mod panics;
 pub mod protocol;
 mod random;
-mod room;
 pub mod router;
 mod session;
 mod to_room_name;
@@ -95,9 +95,9 @@ pub use disconnect::Disconnect;
 pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
 pub use error::{Denied, HubError, Result};
 pub use hub::{
-    Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients, RoomList,
-    RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
+    Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients, Room,
+    RoomList, RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
 };
-pub use room::{JoinOptions, JoinTerms, Joined, Recovered, Room};
+pub use join::{JoinOptions, JoinTerms, Joined, Recovered};
 pub use session::{Session, SessionHandle, SessionMetrics};
 pub use to_room_name::ToRoomName;

@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use sockeye::reconnect::{Backoff, Reconnecting};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
+use super::settings::Settings;
 use super::{ClientEvents, HubClient};
 use crate::core::RoomName;
 use crate::protocol::v1::Encoding;
@@ -20,25 +20,12 @@ const ORDERS: usize = 64;
 /// The number of events that wait for the program.
 const EVENTS: usize = 256;
 
-type TokenFuture = Pin<Box<dyn Future<Output = Result<Option<String>, TokenFailure>> + Send>>;
-type TokenFailure = Box<dyn Error + Send + Sync>;
-pub(super) type TokenSource = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
-pub(super) type RoomTokenSource = Arc<dyn Fn(RoomName) -> TokenFuture + Send + Sync>;
-
 /// The settings of a [`HubClient`].
 pub struct HubClientBuilder {
     client: Client,
     backoff: Backoff,
     timeout: Duration,
     pub(super) settings: Settings,
-}
-
-/// The settings that the task needs.
-pub(super) struct Settings {
-    pub(super) encoding: Encoding,
-    pub(super) data: Bytes,
-    pub(super) token: Option<TokenSource>,
-    pub(super) room_token: Option<RoomTokenSource>,
 }
 
 impl HubClientBuilder {

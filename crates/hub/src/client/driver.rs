@@ -5,11 +5,11 @@ use sockeye::reconnect::{Backoff, Event, Receiver, Sender};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::builder::Settings;
 use super::connection::Connection;
 use super::event::ClientEvent;
 use super::requests::{ReplyTo, Requests};
 use super::rooms::Rooms;
+use super::settings::Settings;
 use super::{ClientError, Order};
 use crate::core::RoomName;
 use crate::protocol::Refusal;

@@ -8,12 +8,12 @@ use crate::core::history::GapReason;
 use crate::core::presence::{Member, PresenceDiff, Profile};
 use crate::core::{Position, Publication, PublicationId, RoomName, SessionId, UserId};
 use crate::encoder::{Missed, MissedReason};
+use crate::join::{Joined, Recovered};
 use crate::protocol::Refusal;
 use crate::protocol::v1::AsText;
 use crate::protocol::v1::message::{
     Entry, History, JoinedRoom, MemberFields, MissedPublications, PresenceChange,
 };
-use crate::room::{Joined, Recovered};
 
 /// An event of a [`HubClient`](super::HubClient).
 #[derive(Clone, Debug, PartialEq)]

@@ -34,6 +34,7 @@ mod error;
 mod event;
 mod requests;
 mod rooms;
+mod settings;
 
 use std::fmt;
 use std::time::Duration;
@@ -48,12 +49,12 @@ pub use event::{ClientEvent, ClientEvents, HistoryPage};
 
 use crate::core::presence::{Member, PresenceCounts, PresencePage};
 use crate::core::{Position, Publication, RoomName, SessionId, UserId};
+use crate::join::{JoinOptions, Joined};
 use crate::protocol::v1::message::{
     ClientMessage, ListMembers, ListUsers, OneRoom, PayloadOnly, Publish, ReadHistory, Rpc,
     ServerMessage, Update,
 };
 use crate::protocol::v1::{AsText, Json, Payload};
-use crate::room::{JoinOptions, Joined};
 use crate::to_room_name::ToRoomName;
 use event::{member, page_of};
 use requests::Reply;

@@ -4,9 +4,9 @@ use tokio::sync::oneshot;
 
 use super::ClientError;
 use crate::core::{Position, RoomName};
+use crate::join::{JoinOptions, Joined};
 use crate::protocol::v1::message::{Join, Resume};
 use crate::protocol::v1::{AsText, FilterField, Json};
-use crate::room::{JoinOptions, Joined};
 
 /// The rooms of a client: those that it has joined, or tries to, and those that the server has made
 /// it join.
@@ -39,7 +39,7 @@ impl Rooms {
         let is_new = !self.rooms.contains_key(room);
         let state = self.rooms.entry(room.clone()).or_default();
         if state.joined {
-            let (position, recovery) = (state.position, crate::room::Recovered::NotAsked);
+            let (position, recovery) = (state.position, crate::join::Recovered::NotAsked);
             // The caller may have given up.
             let _ = reply.send(Ok(Joined { position, recovery, already: true }));
             return false;

@@ -10,7 +10,7 @@ use super::fan_out::{Encoded, Encoding};
 use super::{Hub, Shared};
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::error::Result;
-use crate::room::{JoinOptions, JoinTerms};
+use crate::join::{JoinOptions, JoinTerms};
 use crate::session::{SessionHandle, SessionShared, spawn_pump};
 use crate::to_room_name::ToRoomName;
 

@@ -23,10 +23,10 @@ use crate::core::{NodeId, RoomName};
 use crate::disconnect::Disconnect;
 use crate::encoder::{Encoder, Plain};
 use crate::error::Denied;
+use crate::join::JoinTerms;
 use crate::namespaces::Namespaces;
 use crate::panics::Panics;
 use crate::random;
-use crate::room::JoinTerms;
 use crate::session::{Registry, SessionHandle};
 use crate::token::Revocations;
 

@@ -3,16 +3,12 @@ use std::time::Instant;
 
 use super::Shared;
 use super::fan_out::Place;
-use super::rooms::{RoomQuestion, Rooms};
+use super::rooms::{PAGE, RoomQuestion, Rooms};
 use crate::bus::{BusError, Source};
 use crate::core::continuity::{Ask, ChainOutput, Question, Received};
-use crate::core::history::{Entry, Gap, Limit, Page};
+use crate::core::history::{Entry, Gap, Page};
 use crate::core::{Epoch, Position, RoomName};
 use crate::session::spawn_pump;
-
-/// The size of the pages by which a node heals holes. Chosen: less than a message of the default
-/// maximum length.
-pub(super) const PAGE: Limit = Limit { count: 256, bytes: 1 << 20 };
 
 /// An answer of the store.
 enum Answer {

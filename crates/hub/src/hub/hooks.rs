@@ -8,7 +8,7 @@ use sockeye::{Error, Message};
 use crate::core::RoomName;
 use crate::disconnect::Disconnect;
 use crate::error::Denied;
-use crate::room::JoinTerms;
+use crate::join::JoinTerms;
 use crate::session::SessionHandle;
 
 /// The future of a hook that authorises an operation.

@@ -4,7 +4,7 @@ use sockeye::{CloseFrame, Message};
 
 use crate::core::RoomName;
 use crate::encoder::Delivery;
-use crate::room::Joined;
+use crate::join::Joined;
 
 /// The reply of a protocol to a client's request to join a room, in place of
 /// [`Encoder::joined`](crate::Encoder::joined): it is encoded when the outcome is known, and precedes

@@ -11,7 +11,7 @@ use crate::core::history::Entry;
 use crate::core::{Position, RoomName};
 use crate::encoder::Delivery;
 use crate::error::{HubError, Result};
-use crate::room::{JoinOptions, JoinTerms, Joined, Recovered};
+use crate::join::{JoinOptions, JoinTerms, Joined, Recovered};
 use crate::session::{SessionHandle, SessionShared, spawn_pump};
 
 /// The number of times that a join subscribes to a room with history, if the link of the bus breaks

@@ -16,6 +16,7 @@ mod presence;
 mod publishing;
 mod questions;
 mod recovery;
+mod room;
 mod room_options;
 mod rooms;
 mod survey;
@@ -32,6 +33,7 @@ pub use broadcast::Recipients;
 pub use builder::Builder;
 pub(crate) use join_reply::{JoinNotice, JoinReply};
 pub use metrics::{BusMetrics, GapCounts, HubMetrics, Timing};
+pub use room::Room;
 pub use room_options::RoomOptions;
 pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
@@ -41,7 +43,6 @@ use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::panics::Panics;
-use crate::room::Room;
 use crate::session::{
     Connection, MembershipObserver, Registry, Session, SessionHandle, SessionShared,
 };

@@ -13,7 +13,7 @@ use crate::core::history::Entry;
 use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, RoomKey, RoomName};
 use crate::encoder::Delivery;
-use crate::room::{Joined, Recovered};
+use crate::join::{Joined, Recovered};
 use crate::session::{SessionShared, spawn_pump};
 
 /// The delay before a failed read is repeated.

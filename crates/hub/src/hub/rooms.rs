@@ -9,13 +9,17 @@ use tokio::sync::Notify;
 use super::RoomOptions;
 use super::encodings::Encodings;
 use super::filters::ForcedFilters;
-use super::following::PAGE;
 use super::questions::Questions;
 use super::recovery::Recovery;
 use crate::core::continuity::{Ask, Chain, ChainConfig, ReadShare};
+use crate::core::history::Limit;
 use crate::core::topics::{Left, Limits, MemberKey, Topics};
 use crate::core::{Position, RoomKey, RoomName};
 use crate::random;
+
+/// The size of the pages by which a node heals holes. Chosen: less than a message of the default
+/// maximum length.
+pub(super) const PAGE: Limit = Limit { count: 256, bytes: 1 << 20 };
 
 /// The bound of the random time that is added to the time after which a silent room is checked, in
 /// milliseconds. Chosen: a quarter of that time spreads the checks well enough.

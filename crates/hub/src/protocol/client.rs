@@ -24,8 +24,8 @@ use crate::core::presence::{Member, PresenceCounts, PresencePage};
 use crate::core::{Position, Publication, RoomName, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::hub::{JoinNotice, JoinReply, SessionOptions, Shared};
+use crate::join::{JoinOptions, Joined};
 use crate::namespaces::{Access, Rules};
-use crate::room::{JoinOptions, Joined};
 use crate::session::{Session, SessionHandle};
 
 pub(crate) use super::memberships::AfterGap;

@@ -11,7 +11,7 @@ use crate::core::{Position, Publication, RoomKey, RoomName, RoomNameError, Sessi
 use crate::disconnect::Disconnect;
 use crate::error::{Denied, HubError, Result};
 use crate::hub::{Rooms, Shared};
-use crate::room::{JoinOptions, Joined};
+use crate::join::{JoinOptions, Joined};
 use crate::to_room_name::ToRoomName;
 
 /// The number of rooms that [`SessionHandle::join_all`] joins at a time. Chosen: with it, the joins

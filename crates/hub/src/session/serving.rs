@@ -9,7 +9,7 @@ use crate::core::RoomName;
 use crate::core::filter::Filter;
 use crate::error::{HubError, Result};
 use crate::hub::JoinReply;
-use crate::room::{JoinOptions, JoinTerms, Joined};
+use crate::join::{JoinOptions, JoinTerms, Joined};
 
 impl<S> SessionHandle<S> {
     /// Returns whether the session is in a room.

@@ -73,7 +73,7 @@ impl fmt::Display for NatsError {
                 write!(f, "the hub's rooms have more than {max} different retentions")
             }
             Self::IdTooLong { length } => {
-                let max = super::subjects::MAX_ID_LENGTH;
+                let max = super::MAX_ID_LENGTH;
                 write!(f, "the id of a publication has {length} bytes, more than {max}")
             }
             Self::Reply(subject) => {

@@ -40,6 +40,9 @@ use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
 use link::{Link, Signals};
 use shared::Shared;
 
+/// The maximum length of the id of a publication, in bytes: servers keep it in memory.
+const MAX_ID_LENGTH: usize = 1_024;
+
 /// The bounds of the client's channels, in messages: of what it receives for one subscription, and
 /// of what waits to be sent. What does not fit is lost. Of publications and messages it is told as
 /// [`BusEvent::Lost`]; a question whose answer was lost is asked again.

@@ -8,16 +8,10 @@ use tokio::sync::OnceCell;
 use super::Nats;
 use super::error::{Failure, NatsError};
 use super::link::Link;
-use super::options::{NatsOptions, Storage};
+use super::options::{ID_WINDOW, NatsOptions, Storage};
 use super::stream_api::{Republish, StreamConfig, StreamInfo};
 use super::subjects::{Class, Subjects};
 use crate::core::Epoch;
-
-/// The time for which JetStream knows the ids of publications: [`Log`]'s, which is longer than a
-/// publication is retried.
-///
-/// [`Log`]: crate::core::history::Log
-pub(super) const ID_WINDOW: Duration = Duration::from_secs(300);
 
 /// The streams of the hub, one for each retention of its rooms.
 #[derive(Debug)]

@@ -1,12 +1,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::MAX_ID_LENGTH;
 use super::error::NatsError;
 use crate::core::history::Retention;
 use crate::core::{NodeId, PublicationId, RoomName};
-
-/// The maximum length of the id of a publication, in bytes: servers keep it in memory.
-pub(super) const MAX_ID_LENGTH: usize = 1_024;
 
 /// The longest age of a history that the broker understands: beyond, the history does not age.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);

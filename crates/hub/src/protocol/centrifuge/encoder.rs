@@ -13,8 +13,8 @@ use super::position::to_wire;
 use crate::core::presence::{Member, PresenceDiff};
 use crate::core::{RoomName, SessionId};
 use crate::encoder::{Delivery, Encoder, Missed};
+use crate::join::{Joined, Recovered};
 use crate::protocol::close;
-use crate::room::{Joined, Recovered};
 
 /// The code of an unsubscription by the server, after which clients do not subscribe again.
 const UNSUBSCRIBED_BY_SERVER: (u32, &str) = (2000, "server unsubscribe");

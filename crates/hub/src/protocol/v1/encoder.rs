@@ -13,7 +13,7 @@ use super::message::{
 use crate::core::presence::{Member, PresenceDiff};
 use crate::core::{Position, Publication, RoomName, UserId};
 use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
-use crate::room::{Joined, Recovered};
+use crate::join::{Joined, Recovered};
 
 /// Returns the encoder for sessions of an encoding, which all of them share: a publication is
 /// encoded once for each encoder.
