@@ -43,7 +43,7 @@ async fn are_one_hub(broker: &Broker, kind: &str) {
     }
     let overview = overview_of_nodes(&second, 2).await;
     assert_eq!(overview["bus"], kind, "{overview}");
-    assert_eq!(overview["rooms"][0], json!({ "room": "lobby", "sessions": 2, "users": 0 }));
+    assert_eq!(overview["rooms"][0], json!({ "name": "lobby", "sessions": 2, "users": 0 }));
 
     // A server that stops sends its clients to the others, where they recover.
     first.signal("TERM");

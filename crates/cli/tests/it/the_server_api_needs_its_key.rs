@@ -145,7 +145,7 @@ async fn the_overview_lists_rooms_whose_members_anybody_may_see_and_with_the_key
     let rooms = |header: &str| -> Vec<_> {
         let overview = json_of(&server.get_with("/hub.json", header));
         let rooms = overview["rooms"].as_array().unwrap().iter();
-        rooms.map(|room| room["room"].as_str().unwrap().to_owned()).collect()
+        rooms.map(|room| room["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(rooms(""), ["open:1"]);
     assert_eq!(rooms(&format!("x-api-key: {KEY}\r\n")), ["hidden:1", "open:1"]);
