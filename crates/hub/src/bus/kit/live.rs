@@ -1,6 +1,36 @@
-use super::failure::{Checked, equal};
-use super::node::text;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::failure::{Checked, broken, equal};
+use super::node::{Node, text};
 use super::{Kit, ample, room};
+use crate::core::RoomName;
+
+/// The text of the publications of [`connected`].
+const PROBE: &str = "probe";
+
+/// Publishes until the other node receives it: the servers of a broker may know of a subscription
+/// some time after it was made.
+async fn connected(from: &Node, to: &mut Node, room: &RoomName) -> Checked {
+    for _ in 0..100 {
+        from.publish_live(room, PROBE).await?;
+        if let Ok(received) = timeout(Duration::from_millis(100), to.live()).await {
+            return received.map(drop);
+        }
+    }
+    Err(broken("nothing reaches a subscriber within ten seconds"))
+}
+
+/// Returns the next publication to a room that is no probe.
+async fn after_probes(node: &mut Node) -> Checked<(RoomName, String)> {
+    loop {
+        let received = node.live().await?;
+        if received.1 != PROBE {
+            return Ok(received);
+        }
+    }
+}
 
 pub(super) async fn live_publications(kit: &Kit) -> Checked {
     const COUNT: usize = 200;
@@ -14,16 +44,19 @@ pub(super) async fn live_publications(kit: &Kit) -> Checked {
             None,
         )?;
     }
+    connected(&publisher, &mut other, &room).await?;
+    connected(&other, &mut publisher, &room).await?;
     for number in 0..COUNT {
         publisher.publish_live(&room, &number.to_string()).await?;
     }
     for number in 0..COUNT {
-        let received = other.live().await?;
+        let received = after_probes(&mut other).await?;
         equal("the order of a publisher", received, (room.clone(), number.to_string()))?;
     }
     // What came back to the publisher's node would come before the answer.
     other.publish_live(&room, "answer").await?;
-    equal("what reaches the publisher", publisher.live().await?, (room.clone(), "answer".into()))?;
+    let answer = after_probes(&mut publisher).await?;
+    equal("what reaches the publisher", answer, (room.clone(), "answer".into()))?;
     publisher.nothing_more().await?;
     other.nothing_more().await?;
     let log = other.log(&room, &ample()).await?;
