@@ -12,14 +12,6 @@ use super::error::ApiError;
 use crate::core::{Epoch, Position, Publication, PublicationId, SessionId, Tag, UserId};
 use crate::hub::Recipients;
 
-/// The maximum length of an `idempotency_key` in bytes. Chosen: stores keep one for each of the last
-/// publications.
-const MAX_ID: usize = 128;
-
-/// The maximum number of tags of a publication, and their bytes.
-const MAX_TAGS: usize = 64;
-const MAX_TAG_BYTES: usize = 4_096;
-
 /// Parses a request, or a part of it.
 pub(super) fn parse<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
     serde_json::from_str(body).map_err(|error| ApiError::bad_request(error.to_string()))
@@ -60,7 +52,7 @@ impl PublicationFields {
         let tags: Vec<(Box<str>, Box<str>)> =
             tags.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
         let bytes: usize = tags.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if tags.len() > MAX_TAGS || bytes > MAX_TAG_BYTES {
+        if tags.len() > Publication::MAX_TAGS || bytes > Publication::MAX_TAG_BYTES {
             let message = "tags: expected up to 64, of up to 4096 bytes together";
             return Err(ApiError::LIMIT_EXCEEDED.because(message));
         }
@@ -70,8 +62,9 @@ impl PublicationFields {
 
 /// Checks the identity of a publication; an empty one is none.
 pub(super) fn publication_id(id: &str) -> Result<Option<PublicationId>, ApiError> {
-    if id.len() > MAX_ID {
-        let message = format!("an idempotency key of {} bytes is longer than {MAX_ID}", id.len());
+    let (length, max) = (id.len(), PublicationId::MAX_LENGTH);
+    if length > max {
+        let message = format!("an idempotency key of {length} bytes is longer than {max}");
         return Err(ApiError::LIMIT_EXCEEDED.because(message));
     }
     Ok((!id.is_empty()).then(|| PublicationId::new(id)))

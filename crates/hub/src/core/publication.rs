@@ -11,6 +11,10 @@ use super::SessionId;
 pub struct PublicationId(Arc<str>);
 
 impl PublicationId {
+    /// The maximum length that clients and backends may give, in bytes. Chosen: stores keep an id
+    /// for each of the last publications.
+    pub(crate) const MAX_LENGTH: usize = 128;
+
     /// Wraps the publisher's identity of a publication.
     pub fn new(id: &str) -> Self {
         Self(id.into())
@@ -42,6 +46,12 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// The maximum number of tags that clients and backends may give.
+    pub(crate) const MAX_TAGS: usize = 64;
+
+    /// The maximum sum of the lengths of their names and values, in bytes.
+    pub(crate) const MAX_TAG_BYTES: usize = 4_096;
+
     /// Wraps a message of the server without id and tags.
     pub fn new(message: impl Into<Message>) -> Self {
         Self { message: message.into(), id: None, publisher: None, tags: Vec::new() }

@@ -2,12 +2,7 @@ use std::time::Duration;
 
 use super::error::NatsError;
 use super::subjects::Subjects;
-
-/// The time for which JetStream knows the ids of publications: [`Log`]'s, which is longer than a
-/// publication is retried.
-///
-/// [`Log`]: crate::core::history::Log
-pub(super) const ID_WINDOW: Duration = Duration::from_secs(300);
+use crate::core::history::ID_WINDOW;
 
 /// The settings of a [`Nats`](super::Nats). Every node of a hub must have the same ones.
 ///

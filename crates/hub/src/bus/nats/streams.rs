@@ -8,10 +8,11 @@ use tokio::sync::OnceCell;
 use super::Nats;
 use super::error::{Failure, NatsError};
 use super::link::Link;
-use super::options::{ID_WINDOW, NatsOptions, Storage};
+use super::options::{NatsOptions, Storage};
 use super::stream_api::{Republish, StreamConfig, StreamInfo};
 use super::subjects::{Class, Subjects};
 use crate::core::Epoch;
+use crate::core::history::ID_WINDOW;
 
 /// The streams of the hub, one for each retention of its rooms.
 #[derive(Debug)]

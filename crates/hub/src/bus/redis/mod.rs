@@ -66,16 +66,12 @@ pub use error::ConnectError;
 pub use options::{RedisOptions, RedisOptionsError};
 
 use super::{Bus, BusError, BusFuture, EventSender, Source, codec};
-use crate::core::history::{Direction, Page, Range, Retention};
+use crate::core::history::{Direction, ID_WINDOW, Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
 use crate::random;
 use connections::Server;
 use link::{BoundsOf, Link, Repeat};
 use scripts::LoadedScript;
-
-/// The time for which the id of a publication is remembered, in milliseconds. The same as in
-/// memory, and Centrifuge's default.
-const ID_WINDOW: u64 = 300_000;
 
 /// The maximum of the bounds that scripts are given: the greatest integer that Lua counts to.
 const MAX_INTEGER: u64 = 1 << 53;
@@ -149,7 +145,7 @@ impl Redis {
     ) -> Result<Position, BusError> {
         let keys = &self.link.keys;
         let (id, window) = match &publication.id {
-            Some(id) => (keys.id(room, id), ID_WINDOW),
+            Some(id) => (keys.id(room, id), milliseconds(ID_WINDOW)),
             // Long enough for the attempts within this operation.
             None => (keys.attempt(room, random::bits()), milliseconds(2 * self.link.timeout())),
         };

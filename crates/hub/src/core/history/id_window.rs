@@ -3,6 +3,10 @@ use std::time::{Duration, Instant};
 
 use crate::core::{PublicationId, Tag};
 
+/// The time for which a history, in whatever store, remembers the id of a publication. Centrifuge's
+/// default.
+pub const ID_WINDOW: Duration = Duration::from_secs(300);
+
 /// The places of recent publications by the publishers' ids, so that a publication that is
 /// published again is found.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +17,6 @@ pub(super) struct IdWindow {
 }
 
 impl IdWindow {
-    /// The time for which an id is remembered. Centrifuge's default.
-    pub(super) const AGE: Duration = Duration::from_secs(300);
     /// The maximum number of ids. The oldest one is forgotten first.
     pub(super) const COUNT: usize = 4_096;
     /// The maximum sum of the lengths of all ids, in bytes. The oldest one is forgotten first.
@@ -38,7 +40,7 @@ impl IdWindow {
     /// Forgets the ids that are too old or too many.
     pub(super) fn trim(&mut self, now: Instant) {
         while let Some((inserted, _)) = self.order.front() {
-            let expired = now.saturating_duration_since(*inserted) >= Self::AGE;
+            let expired = now.saturating_duration_since(*inserted) >= ID_WINDOW;
             if !expired && self.order.len() <= Self::COUNT && self.bytes <= Self::BYTES {
                 break;
             }
@@ -51,6 +53,6 @@ impl IdWindow {
 
     /// Returns when the oldest id expires.
     pub(super) fn expires(&self) -> Option<Instant> {
-        self.order.front().and_then(|(inserted, _)| inserted.checked_add(Self::AGE))
+        self.order.front().and_then(|(inserted, _)| inserted.checked_add(ID_WINDOW))
     }
 }

@@ -28,6 +28,7 @@ mod tests;
 
 pub use entry::{Entry, Previous};
 pub use gap::{Gap, GapReason};
+pub use id_window::ID_WINDOW;
 pub use log::{Appended, Log, Recovery};
 pub use page::Page;
 pub use range::{Direction, Limit, Range};

@@ -149,11 +149,11 @@ fn the_same_id_is_stored_once_and_has_one_position_for_five_minutes() {
     let first = log.append(now, with_id("a"), Tag(1));
     assert!(first.entry.is_some());
     fill(&mut log, now, 1);
-    let within = now + IdWindow::AGE.saturating_sub(Duration::from_nanos(1));
+    let within = now + ID_WINDOW.saturating_sub(Duration::from_nanos(1));
     let again = log.append(within, with_id("a"), Tag(2));
     assert_eq!(again, Appended { position: first.position, entry: None });
     assert_eq!(log.top().offset, 2);
-    let later = log.append(now + IdWindow::AGE, with_id("a"), Tag(3));
+    let later = log.append(now + ID_WINDOW, with_id("a"), Tag(3));
     assert_eq!(later.position, position(3, 3));
     assert!(later.entry.is_some());
 }

@@ -25,13 +25,6 @@ use crate::protocol::{ClientLimits, ConnectRequest, Endpoint, Protocol, Refusal,
 /// The publications, members and users on a page, unless the client asks for another number.
 const DEFAULT_LIMIT: u64 = 100;
 
-/// The maximum length of the identity of a publication, in bytes, as in the HTTP API.
-const MAX_ID: usize = 128;
-
-/// The maximum number of tags, and their maximum length together, in bytes, as in the HTTP API.
-const MAX_TAGS: usize = 64;
-const MAX_TAG_BYTES: usize = 4_096;
-
 /// The close code and reason for a client that the server refuses for good.
 const REFUSED: (u16, &str) = (3503, "refused");
 
@@ -441,6 +434,10 @@ fn check_batch(length: usize, limit: usize) -> Result<(), Refusal> {
 
 /// Checks the bounds of a publication, which are those of the HTTP API.
 fn check_publish(publish: &Publish) -> Result<(), Refusal> {
+    const MAX_ID: usize = PublicationId::MAX_LENGTH;
+    const MAX_TAGS: usize = Publication::MAX_TAGS;
+    const MAX_TAG_BYTES: usize = Publication::MAX_TAG_BYTES;
+
     let (id, key) = (publish.id.as_deref(), publish.key.as_deref());
     if id.is_some_and(|id| id.len() > MAX_ID) {
         let message = format!("the id of a publication is longer than {MAX_ID} bytes");
