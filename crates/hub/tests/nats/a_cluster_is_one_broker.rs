@@ -9,8 +9,8 @@ use sockeye_hub::{Hub, Recovered};
 
 use crate::observer::{RETENTION, room};
 use crate::server::{NEW, OLD, Programs, Server, options};
-use crate::support::{connect, hub, line};
-use crate::what_was_stored_is_recovered_after_a_restart::{publish, recovered, until};
+use crate::support::hub;
+use crate::what_was_stored_is_recovered_after_a_restart::{members, publish, recovered, until};
 
 /// Returns the link of one more node, once the cluster has elected its leaders.
 async fn link(urls: &str) -> Nats {
@@ -59,17 +59,7 @@ async fn misses_nothing(programs: Programs) {
     let urls = ready(&servers).await;
     let nodes: [Hub; 2] =
         [hub().bus(link(&urls).await).build(), hub().bus(link(&urls).await).build()];
-    let mut members = Vec::new();
-    for node in &nodes {
-        let (mut client, session) = connect(node).await;
-        session.join("log").await.unwrap();
-        line(&mut client).await;
-        members.push((client, session));
-    }
-    let seen = publish(&nodes[0], "seen").await;
-    for (client, _) in &mut members {
-        until(client, "seen").await;
-    }
+    let (mut members, seen) = members(&nodes).await;
     for server in &mut servers {
         server.kill().await;
         for number in 0..20 {

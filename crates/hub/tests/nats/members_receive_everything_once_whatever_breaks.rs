@@ -6,28 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sockeye_hub::bus::nats::{ConnectOptions, Nats};
-use sockeye_hub::core::{Publication, PublicationId};
 use sockeye_hub::{Hub, JoinOptions, Recovered};
 
+use crate::one_order::{PUBLISHERS, receive_everything_once, recovers_everything};
 use crate::proxy::Proxy;
 use crate::server::{Server, options};
-use crate::support::{connect, hub, line, nothing_more};
-
-const PUBLISHERS: usize = 3;
-const COUNT: usize = 400;
-
-/// Publishes numbers, each with an id, and again until it is acknowledged.
-async fn publish(hub: Hub, publisher: usize) {
-    for number in 0..COUNT {
-        let text = format!("{publisher} {number}");
-        let id = Some(PublicationId::new(&text));
-        let publication = Publication { id, ..Publication::new(text) };
-        while hub.room("log").publish_with(publication.clone()).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use crate::support::{connect, hub};
 
 /// Ends connections and stops the broker until told otherwise.
 async fn disturb(server: Arc<Server>, proxy: Proxy, over: Arc<AtomicBool>) {
@@ -50,58 +34,14 @@ async fn and_in_the_same_order(server: Server) {
     let proxy = Proxy::before(server.port).await;
     let server = Arc::new(server);
     let mut nodes: Vec<Hub> = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..PUBLISHERS {
         let connection = ConnectOptions::new();
         let bus = Nats::connect_with(&proxy.url(), options(), connection).await.unwrap();
         nodes.push(hub().bus(bus).build());
     }
-    let mut members = Vec::new();
-    for number in 0..9 {
-        let (mut client, session) = connect(&nodes[number % nodes.len()]).await;
-        session.join("log").await.unwrap();
-        assert_eq!(line(&mut client).await, "log joined 1");
-        members.push((client, session));
-    }
-    let start = {
-        let (_client, session) = connect(&nodes[0]).await;
-        session.join("log").await.unwrap().position.unwrap()
-    };
-    let over = Arc::new(AtomicBool::new(false));
-    let disturbing = tokio::spawn(disturb(server.clone(), proxy.clone(), over.clone()));
-    let mut publishing = tokio::task::JoinSet::new();
-    for (publisher, node) in nodes.iter().enumerate().take(PUBLISHERS) {
-        publishing.spawn(publish(node.clone(), publisher));
-    }
-    let mut receiving = tokio::task::JoinSet::new();
-    for (mut client, session) in members {
-        receiving.spawn(async move {
-            let mut lines = Vec::new();
-            // The room's marker is the first record of the stream.
-            for number in 2..=PUBLISHERS * COUNT + 1 {
-                let line = line(&mut client).await;
-                let text = line.strip_prefix(&format!("log {number} "));
-                lines.push(text.unwrap_or_else(|| panic!("{line} is not {number}")).to_owned());
-            }
-            (lines, client, session)
-        });
-    }
-    while let Some(published) = publishing.join_next().await {
-        published.unwrap();
-    }
-    over.store(true, Ordering::Relaxed);
-    disturbing.await.unwrap();
-    let mut first: Option<Vec<String>> = None;
-    while let Some(received) = receiving.join_next().await {
-        let (lines, mut client, session) = received.unwrap();
-        nothing_more(&mut client, &session).await;
-        for publisher in 0..PUBLISHERS {
-            let prefix = format!("{publisher} ");
-            let own = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
-            let expected: Vec<_> = (0..COUNT).map(|number| number.to_string()).collect();
-            assert_eq!(own.collect::<Vec<_>>(), expected);
-        }
-        assert_eq!(first.get_or_insert_with(|| lines.clone()), &lines, "one order for all");
-    }
+    let disturb = |over| tokio::spawn(disturb(server.clone(), proxy.clone(), over));
+    // The room's marker is the first record of the stream.
+    let (start, texts) = receive_everything_once(&nodes, 1, disturb).await;
     // A client that missed all of it.
     let (mut client, session) = connect(&nodes[1]).await;
     let joined = loop {
@@ -112,10 +52,7 @@ async fn and_in_the_same_order(server: Server) {
         }
     };
     assert_eq!(joined.recovery, Recovered::All);
-    assert_eq!(line(&mut client).await, "log joined 1 recovered");
-    for (number, text) in first.unwrap().iter().enumerate() {
-        assert_eq!(line(&mut client).await, format!("log {} {text}", number + 2));
-    }
+    recovers_everything(&mut client, 1, &texts).await;
     // The server runs until here.
     drop(server);
 }

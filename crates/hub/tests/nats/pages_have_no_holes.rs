@@ -7,7 +7,7 @@ use sockeye_hub::bus::{Bus, Source};
 use sockeye_hub::core::Publication;
 use sockeye_hub::core::history::{Limit, Range, Retention};
 
-use crate::observer::{Observer, RETENTION, room};
+use crate::observer::{Observer, room};
 use crate::proxy::Proxy;
 use crate::server::{self, NEW, Server};
 
@@ -50,7 +50,8 @@ async fn while_old_publications_are_removed(server: Server) {
     }
     assert!(read > 0);
     // When nothing is removed meanwhile, the page is the whole history.
-    let page = reader.read_all(&room, &retention).await;
+    let all = Range::forwards(Limit::NONE);
+    let page = reader.bus.read(&room, &retention, all, Source::Leader).await.unwrap();
     assert_eq!((page.entries.len(), page.remaining), (retention.count, 0));
     assert_eq!(page.entries.last().unwrap().offset, page.top.offset);
 }
@@ -68,7 +69,7 @@ async fn when_the_first_reply_of_a_batch_is_lost() {
         node.store(&room, "kept").await;
     }
     proxy.lose_first_reply();
-    let page = node.read_all(&room, &RETENTION).await;
+    let page = node.read(&room, Range::forwards(Limit::NONE)).await;
     assert_eq!((page.entries.len(), page.remaining), (10, 0));
     assert_eq!(proxy.lost(), 1);
 }

@@ -103,6 +103,15 @@ impl Server {
         self.link_with(options()).await
     }
 
+    /// Returns the links of some more nodes.
+    pub(crate) async fn links(&self, count: usize) -> Vec<Nats> {
+        let mut links = Vec::new();
+        for _ in 0..count {
+            links.push(self.link().await);
+        }
+        links
+    }
+
     /// Returns the link of one more node to a broker that forgets histories when it restarts.
     pub(crate) async fn link_in_memory(&self) -> Nats {
         self.link_with(options().storage(Storage::Memory)).await

@@ -1,6 +1,7 @@
+use sockeye::WebSocket;
 use sockeye_hub::core::Position;
 use sockeye_hub::core::history::GapReason;
-use sockeye_hub::{Hub, JoinOptions, Recovered};
+use sockeye_hub::{Hub, JoinOptions, Recovered, Session};
 
 use crate::server::Server;
 use crate::support::{connect, hub, line};
@@ -30,7 +31,7 @@ pub(crate) async fn recovered(hub: &Hub, position: Position) -> Recovered {
 }
 
 /// Reads until a line that ends with a text, and returns the lines before.
-pub(crate) async fn until(client: &mut sockeye::WebSocket, end: &str) -> Vec<String> {
+pub(crate) async fn until(client: &mut WebSocket, end: &str) -> Vec<String> {
     let mut lines = Vec::new();
     loop {
         let line = line(client).await;
@@ -39,6 +40,23 @@ pub(crate) async fn until(client: &mut sockeye::WebSocket, end: &str) -> Vec<Str
         }
         lines.push(line);
     }
+}
+
+/// Lets a session of each node join the room `log`, and returns them with the position of a
+/// publication that all of them have received.
+pub(crate) async fn members(nodes: &[Hub]) -> (Vec<(WebSocket, Session)>, Position) {
+    let mut members = Vec::new();
+    for node in nodes {
+        let (mut client, session) = connect(node).await;
+        session.join("log").await.unwrap();
+        line(&mut client).await;
+        members.push((client, session));
+    }
+    let seen = publish(&nodes[0], "seen").await;
+    for (client, _) in &mut members {
+        until(client, "seen").await;
+    }
+    (members, seen)
 }
 
 async fn from_the_disk(mut server: Server) {
@@ -68,17 +86,7 @@ async fn from_another_node(mut server: Server) {
         hub().bus(server.link().await).build(),
         hub().bus(server.link().await).build(),
     ];
-    let mut members = Vec::new();
-    for node in &nodes {
-        let (mut client, session) = connect(node).await;
-        session.join("log").await.unwrap();
-        line(&mut client).await;
-        members.push((client, session));
-    }
-    let seen = publish(&nodes[0], "seen").await;
-    for (client, _) in &mut members {
-        until(client, "seen").await;
-    }
+    let (mut members, seen) = members(&nodes).await;
     // Published by one node while the others have not noticed that the broker is back.
     server.kill().await;
     server.restart().await;

@@ -1,98 +1,19 @@
 //! The broker restarts, or stands still for longer than a lease.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sockeye::WebSocket;
 use sockeye_hub::bus::{Bus, BusError, BusEvent};
-use sockeye_hub::core::presence::PresenceConfig;
-use sockeye_hub::core::{Publication, RoomName};
-use sockeye_hub::{Hub, JoinOptions, Session};
+use sockeye_hub::core::Publication;
 
 use crate::observer::{Observer, room};
+use crate::presence::{members, nobody_leaves, nodes, publications_arrive};
 use crate::server::Server;
-use crate::support::{connect, hub, line};
-
-struct Node {
-    hub: Hub,
-    vacated: Arc<AtomicUsize>,
-}
-
-async fn nodes(server: &Server, count: usize) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for _ in 0..count {
-        let vacated = Arc::<AtomicUsize>::default();
-        let counted = vacated.clone();
-        let config =
-            PresenceConfig { grace: Duration::from_millis(1), ..PresenceConfig::default() };
-        let hub = hub()
-            .bus(server.link().await)
-            .presence(config)
-            .unwrap()
-            .on_vacated(move |_: &RoomName| {
-                counted.fetch_add(1, Ordering::Relaxed);
-            })
-            .build();
-        nodes.push(Node { hub, vacated });
-    }
-    nodes
-}
-
-/// Lets a session of each node join the room `present` and the room `log`.
-async fn members(nodes: &[Node]) -> Vec<(WebSocket, Session)> {
-    let mut members = Vec::new();
-    for (number, node) in nodes.iter().enumerate() {
-        let (mut client, session) = connect(&node.hub).await;
-        let info = format!("member {number}");
-        session.join_with("present", JoinOptions::new().info(info)).await.unwrap();
-        session.join("log").await.unwrap();
-        while !line(&mut client).await.starts_with("log joined") {}
-        members.push((client, session));
-    }
-    for node in nodes {
-        until_all_are_present(node, nodes.len()).await;
-    }
-    members
-}
-
-async fn until_all_are_present(node: &Node, count: usize) {
-    while node.hub.room("present").counts().unwrap().sessions != count {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Watches for `time` that every node knows all sessions.
-async fn nobody_leaves(nodes: &[Node], time: Duration) {
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        for node in nodes {
-            assert_eq!(node.hub.room("present").counts().unwrap().sessions, nodes.len());
-            assert_eq!(node.vacated.load(Ordering::Relaxed), 0);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Checks that publications reach all members again, and that none of them was told of a leave.
-async fn publications_arrive(nodes: &[Node], members: &mut [(WebSocket, Session)], text: &str) {
-    nodes[0].hub.room("log").publish(text).await.unwrap();
-    for (client, _) in members {
-        loop {
-            let line = line(client).await;
-            assert!(!line.contains("-member"), "{line}");
-            if line.starts_with("log") {
-                assert!(line.ends_with(text), "{line}");
-                break;
-            }
-        }
-    }
-}
 
 #[tokio::test]
 async fn when_it_restarts_at_once_or_after_a_lease() {
     let Some(mut server) = Server::start().await else { return };
-    let nodes = nodes(&server, 3).await;
+    let nodes = nodes(server.links(3).await);
     let mut members = members(&nodes).await;
     publications_arrive(&nodes, &mut members, "before").await;
     server.command::<String>("SAVE").await;
@@ -110,7 +31,7 @@ async fn when_it_restarts_at_once_or_after_a_lease() {
 #[tokio::test]
 async fn when_it_stands_still_for_longer_than_a_lease() {
     let Some(server) = Server::start().await else { return };
-    let nodes = nodes(&server, 2).await;
+    let nodes = nodes(server.links(2).await);
     let mut members = members(&nodes).await;
     server.signal("STOP");
     nobody_leaves(&nodes, Duration::from_secs(10)).await;

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../broker/observer.rs"]
 mod observer;
+#[path = "../broker/one_order.rs"]
+mod one_order;
+#[path = "../broker/presence.rs"]
+mod presence;
 mod proxy;
 mod server;
 #[path = "../it/support.rs"]

@@ -83,6 +83,15 @@ impl Server {
         Redis::connect(&self.url()).await.unwrap()
     }
 
+    /// Returns the links of some more nodes.
+    pub(crate) async fn links(&self, count: usize) -> Vec<Redis> {
+        let mut links = Vec::new();
+        for _ in 0..count {
+            links.push(self.link().await);
+        }
+        links
+    }
+
     pub(crate) async fn link_with(&self, options: RedisOptions) -> Redis {
         Redis::connect_with(&self.url(), options).await.unwrap()
     }

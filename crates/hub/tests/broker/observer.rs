@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye_hub::bus::nats::Nats;
 use sockeye_hub::bus::{Bus, BusEvent, EventReceiver, Source, events};
-use sockeye_hub::core::history::{Limit, Page, Range, Retention};
+use sockeye_hub::core::history::{Page, Range, Retention};
 use sockeye_hub::core::{NodeId, Position, Publication, RoomName};
 
-pub(crate) struct Observer {
-    pub(crate) bus: Nats,
+pub(crate) struct Observer<B> {
+    pub(crate) bus: B,
     pub(crate) events: EventReceiver,
 }
 
-impl Observer {
-    pub(crate) fn new(bus: Nats, id: u64, capacity: usize) -> Self {
+impl<B: Bus> Observer<B> {
+    pub(crate) fn new(bus: B, id: u64, capacity: usize) -> Self {
         let (sender, events) = events(capacity);
         bus.attach(NodeId(id), sender);
         Self { bus, events }
@@ -33,11 +32,6 @@ impl Observer {
     pub(crate) async fn store(&self, room: &RoomName, text: &str) -> Position {
         let publication = Arc::new(Publication::new(text));
         self.bus.publish(room, publication, Some(&RETENTION)).await.unwrap().unwrap()
-    }
-
-    pub(crate) async fn read_all(&self, room: &RoomName, retention: &Retention) -> Page {
-        let range = Range::forwards(Limit::NONE);
-        self.bus.read(room, retention, range, Source::Leader).await.unwrap()
     }
 
     pub(crate) async fn read(&self, room: &RoomName, range: Range) -> Page {
