@@ -20,8 +20,8 @@ pub(crate) struct MonitoredBody {
     /// Data of the last frame that has not been yielded.
     remaining: Bytes,
     streams: Streams,
-    /// Counts the stream as open while the body waits for its source, when the client has nothing to
-    /// take.
+    /// Counts the stream as open while the body waits for its source, when the client has nothing
+    /// to take.
     open_stream: Option<StreamGuard>,
     _response: ResponseGuard,
 }

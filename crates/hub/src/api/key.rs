@@ -10,8 +10,8 @@ use crate::random;
 /// The minimum length of a key in bytes. Chosen: 64 random bits in hexadecimal.
 const MIN_LENGTH: usize = 16;
 
-/// A key, as its HMAC with a random secret: to compare such is to compare in constant time, whatever
-/// the lengths, and the key itself is not kept.
+/// A key, as its HMAC with a random secret: to compare such is to compare in constant time,
+/// whatever the lengths, and the key itself is not kept.
 #[derive(Clone)]
 pub(super) struct ApiKey {
     secret: hmac::Key,

@@ -242,7 +242,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 }
 
-/// What a path addresses.
+/// The target of a path.
 #[derive(Debug, PartialEq)]
 enum Route<'a> {
     /// The operation of this name.

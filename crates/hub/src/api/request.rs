@@ -212,7 +212,7 @@ pub(super) struct Since {
     epoch: String,
 }
 
-/// What is known of a position beside its offset.
+/// The parts of a position that a request names.
 pub(super) enum SincePosition {
     /// The offset alone.
     Offset,

@@ -83,8 +83,8 @@ pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
     Some(Publication { message, id, publisher, tags })
 }
 
-/// Logs that the history of a room, or of the subject of a room, has an entry that cannot be decoded:
-/// the first time as a warning, as each read finds the entry again.
+/// Logs that the history of a room, or of the subject of a room, has an entry that cannot be
+/// decoded: the first time as a warning, as each read finds the entry again.
 pub(super) fn log_undecodable(room: &str, offset: u64) {
     static WARNED: AtomicBool = AtomicBool::new(false);
 

@@ -41,8 +41,8 @@ const MAX_MEMBERSHIP_COMMANDS: usize = 1024;
 /// The settings of a [`Hub`].
 ///
 /// # Panics of hooks
-/// A hook that panics is logged and counted by [`Hub::panics`], and affects nothing but its session,
-/// whose connection is closed with 1011 (internal error), or its call, which fails with
+/// A hook that panics is logged and counted by [`Hub::panics`], and affects nothing but its
+/// session, whose connection is closed with 1011 (internal error), or its call, which fails with
 /// [`HubError::Panicked`](crate::HubError::Panicked).
 pub struct Builder<S> {
     node: NodeId,

@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum time over which connections are closed.
 const MAX_SPREAD: Duration = Duration::from_secs(86_400);
 
-/// Whether a node is being drained.
+/// The state of a node's drain.
 #[derive(Debug, Default)]
 pub(super) struct Draining {
     begun: AtomicBool,
@@ -36,10 +36,11 @@ impl Draining {
 
 impl<S: Send + Sync + 'static> Hub<S> {
     /// Moves the clients of this node to the others: closes the connections with 1012 (service
-    /// restart) one after the other over a time of at most a day, so that the other nodes are not asked for
-    /// everything at once. Each close frame has a reason such as `retry after 0.4 s`, which clients
-    /// of Sockeye follow; a client that returns with its position recovers what it missed. A
-    /// connection that becomes a session meanwhile or later is closed at once in the same way.
+    /// restart) one after the other over a time of at most a day, so that the other nodes are not
+    /// asked for everything at once. Each close frame has a reason such as `retry after 0.4 s`,
+    /// which clients of Sockeye follow; a client that returns with its position recovers what it
+    /// missed. A connection that becomes a session meanwhile or later is closed at once in the same
+    /// way.
     ///
     /// Returns once the sessions have ended and have left the presence of the other nodes, at the
     /// latest 5 s after the last close frame. Publishing goes on, and so do the sessions that have

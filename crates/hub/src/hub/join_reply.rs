@@ -7,8 +7,8 @@ use crate::encoder::Delivery;
 use crate::join::Joined;
 
 /// The reply of a protocol to a client's request to join a room, in place of
-/// [`Encoder::joined`](crate::Encoder::joined): it is encoded when the outcome is known, and precedes
-/// all that is published.
+/// [`Encoder::joined`](crate::Encoder::joined): it is encoded when the outcome is known, and
+/// precedes all that is published.
 pub(crate) struct JoinReply {
     encode: Encode,
     refuse_gap: bool,

@@ -78,9 +78,9 @@ impl<S: Send + Sync + 'static> Room<S> {
     /// has one. Returns the position of the publication in the history.
     ///
     /// # Errors
-    /// [`HubError::RoomName`], [`HubError::Bus`], [`HubError::Panicked`]. After an error of the bus,
-    /// publish again [with the same id](Self::publish_with), so that the message is stored once. In
-    /// a room without history, the members on this node have the message.
+    /// [`HubError::RoomName`], [`HubError::Bus`], [`HubError::Panicked`]. After an error of the
+    /// bus, publish again [with the same id](Self::publish_with), so that the message is stored
+    /// once. In a room without history, the members on this node have the message.
     pub async fn publish(&self, message: impl Into<Message>) -> Result<Option<Position>> {
         self.publish_with(Publication::new(message.into())).await
     }

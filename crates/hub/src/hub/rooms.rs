@@ -60,7 +60,7 @@ pub(super) struct RoomState {
     pub(super) quiet: HashSet<MemberKey>,
     /// The reads of these members.
     pub(super) reads: ReadShare<MemberKey>,
-    /// What they read.
+    /// The encodings of the publications that they read.
     pub(super) encodings: Encodings,
     /// The number of joins in progress.
     pins: usize,

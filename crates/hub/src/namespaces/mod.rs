@@ -1,11 +1,12 @@
-//! The rules of rooms, by the first part of their names: who may join and publish, what is kept, and
-//! what happens to members that read too slowly.
+//! The rules of rooms, by the first part of their names: who may join and publish, what is kept,
+//! and what happens to members that read too slowly.
 //!
 //! The part of a room's name before the first `:` is its namespace: `chat:42` is in the namespace
 //! `chat`. Rooms without `:` have the rules of the default namespace. Nobody may do anything in a
 //! room of an unknown namespace.
 //!
-//! Operators write the rules as a TOML file: see [`Namespaces::from_toml`], with the feature `toml`.
+//! Operators write the rules as a TOML file: see [`Namespaces::from_toml`], with the feature
+//! `toml`.
 
 mod access;
 #[cfg(feature = "toml")]

@@ -55,8 +55,8 @@ pub struct ClientLimits {
     /// once.
     pub commands: usize,
     /// The maximum length of one command, in bytes. Beyond it, the connection is closed with 1009,
-    /// as it is beyond four times this length of one WebSocket message. While commands of four times
-    /// this length wait, the client is not read. Default: 64 KiB, as in centrifugo.
+    /// as it is beyond four times this length of one WebSocket message. While commands of four
+    /// times this length wait, the client is not read. Default: 64 KiB, as in centrifugo.
     pub command_bytes: usize,
     /// The maximum number of RPCs of a client that run at a time. Beyond it, the client is not
     /// read. Default: 16.
@@ -64,8 +64,8 @@ pub struct ClientLimits {
     /// The maximum number of publications in a reply to a request for history. More are cut off.
     /// Default: 1,000.
     pub history: usize,
-    /// The maximum number of members in a list of a room's presence. A list has 512 KiB of infos and
-    /// users at most as well. Default: 5,000, some 500 KB.
+    /// The maximum number of members in a list of a room's presence. A list has 512 KiB of infos
+    /// and users at most as well. Default: 5,000, some 500 KB.
     pub members: usize,
     /// The time within which a client must have connected after the opening handshake. Beyond it,
     /// the connection is closed with 3502. The server closes it with 3004 if its own part, such as
@@ -112,8 +112,8 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
         Self { hub, config }
     }
 
-    /// Verifies the tokens of connections and rooms. A client without a token is anonymous. Default:
-    /// tokens are ignored, and all clients are anonymous.
+    /// Verifies the tokens of connections and rooms. A client without a token is anonymous.
+    /// Default: tokens are ignored, and all clients are anonymous.
     pub fn tokens(mut self, tokens: TokenVerifier) -> Self {
         self.config.tokens = Some(tokens);
         self

@@ -1,4 +1,4 @@
-//! What one client may do in a hub: the operations that all protocols share. A protocol decodes
+//! The operations of one client in a hub, which all protocols share. A protocol decodes
 //! commands, calls these, and encodes their results.
 
 mod admission;
@@ -40,7 +40,7 @@ const MAX_MEMBER_BYTES: usize = 512 << 10;
 pub(crate) struct Client<S> {
     endpoint: Endpoint<S>,
     session: SessionHandle<S>,
-    /// What other members see of the client.
+    /// The data that other members see of the client.
     info: Bytes,
     memberships: Arc<Memberships>,
     /// The user that the client's token names; without a token, the user of the session.
@@ -59,9 +59,9 @@ pub(crate) struct JoinRequest {
     pub(crate) token: String,
     pub(crate) from: Option<Presented>,
     pub(crate) filter: Option<Filter>,
-    /// What the other members see; `None` for the info of the token.
+    /// The data that the other members see; `None` for the info of the token.
     pub(crate) info: Option<Bytes>,
-    /// Whether the client is to be told who joins and leaves.
+    /// `true` to tell the client who joins and leaves.
     pub(crate) presence: bool,
     /// `true` to join only if everything since `from` can be recovered.
     pub(crate) refuse_gap: bool,
@@ -91,11 +91,11 @@ pub(crate) type EncodeJoin = Box<
 /// The outcome of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entered {
-    /// The notice or reply was sent. The client is in the room, unless the hub has told it otherwise
-    /// since.
+    /// The notice or reply was sent. The client is in the room, unless the hub has told it
+    /// otherwise since.
     Joined,
-    /// The notice or reply was sent, but the token of the room has expired meanwhile: the client has
-    /// left again, and has yet to be told.
+    /// The notice or reply was sent, but the token of the room has expired meanwhile: the client
+    /// has left again, and has yet to be told.
     Expired,
 }
 
@@ -344,8 +344,8 @@ impl<S: Send + Sync + 'static> Client<S> {
         if self.hub().options(room)?.presence { Ok(()) } else { Err(Refusal::NOT_AVAILABLE) }
     }
 
-    /// Checks an operation that reads what members of a room see. With a hook that authorises joins,
-    /// only members may read: the hook has not decided about others.
+    /// Checks an operation that reads what members of a room see. With a hook that authorises
+    /// joins, only members may read: the hook has not decided about others.
     fn check_reader(
         &self,
         room: &RoomName,

@@ -9,8 +9,8 @@ use crate::encoder::Missed;
 use crate::namespaces::{Access, Namespaces, Rules};
 use crate::session::{MembershipObserver, OnMissed};
 
-/// What is known of a client's rooms beside the membership itself. Rooms that the server made the
-/// client join are missing here, except those of the client's connection.
+/// The protocol's knowledge of a client's rooms, beside the membership itself. Rooms that the
+/// server made the client join are missing here, except those of the client's connection.
 #[derive(Debug)]
 pub(super) struct Memberships {
     rooms: Mutex<HashMap<RoomName, Membership>>,
@@ -20,13 +20,14 @@ pub(super) struct Memberships {
     has_user: bool,
 }
 
-/// What a protocol does about publications that a client has missed.
+/// The reaction of a protocol to publications that a client has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterGap {
-    /// It tells the client by [`Encoder::missed`](crate::Encoder::missed).
+    /// The protocol tells the client by [`Encoder::missed`](crate::Encoder::missed).
     Continue,
-    /// It makes the client leave the room by the same notice, so that the client joins again and
-    /// recovers. A client cannot join again a room that the server chose: it is disconnected.
+    /// The protocol makes the client leave the room by the same notice, so that the client joins
+    /// again and recovers. A client cannot join again a room that the server chose: it is
+    /// disconnected.
     Rejoin,
 }
 

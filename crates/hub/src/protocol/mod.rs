@@ -48,11 +48,11 @@
 //! it received, as the SDK for JavaScript does, recovers exactly. A client that keeps the `epoch`
 //! of its subscription and counts on by `offset` presents a position whose tag is unknown. The
 //! server then takes the tag from the store, if it still knows the publication at the offset and
-//! does not contradict the position that the client had before. It fails closed in all other
-//! cases. A store that lost its latest publications is noticed for such clients by the nodes, which
-//! then replace the epoch, and not by the client's own position. Where a client may not read the
-//! history, one of the two positions must be that of a publication whose tag the client kept and the
-//! store still has: other positions would be a way to read the history.
+//! does not contradict the position that the client had before. It fails closed in all other cases.
+//! A store that lost its latest publications is noticed for such clients by the nodes, which then
+//! replace the epoch, and not by the client's own position. Where a client may not read the
+//! history, one of the two positions must be that of a publication whose tag the client kept and
+//! the store still has: other positions would be a way to read the history.
 //!
 //! **Recovery.** The reply to `subscribe` contains the first 300 missed publications at most; the
 //! rest follows it as pushes. If publications are missing later on, the client is unsubscribed with

@@ -56,8 +56,8 @@ type Execution = Pin<Box<dyn Future<Output = Result<(), CloseFrame>> + Send>>;
 /// Serves a client until its connection is over. `first` are commands that arrived already.
 ///
 /// Commands run one after the other, except concurrent ones, of which as many run as the limits
-/// allow. While as many commands wait or run as the limits allow, by number or by length, the client
-/// is not read, and the timeout of pings is suspended.
+/// allow. While as many commands wait or run as the limits allow, by number or by length, the
+/// client is not read, and the timeout of pings is suspended.
 pub(crate) async fn serve<S: Send + Sync + 'static, D: Dialect<S>>(
     session: &mut Session<S>,
     client: Arc<Client<S>>,

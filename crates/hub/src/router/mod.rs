@@ -78,10 +78,10 @@
 //! commands behind it, and should compute in `tokio::task::spawn_blocking`.
 //!
 //! # Failures
-//! Whatever a client sends is answered: a message that is no command, a command that nobody serves,
-//! content that does not fit. A panic of an endpoint is contained: it is logged, and answered with
-//! [`INTERNAL`](FailureCode::INTERNAL), without its text; the connection and the other commands
-//! go on. The panic may leave the application's state half updated, as in any task.
+//! Every message of a client is answered: a message that is no command, a command that nobody
+//! serves, content that does not fit. A panic of an endpoint is contained: it is logged, and
+//! answered with [`INTERNAL`](FailureCode::INTERNAL), without its text; the connection and the
+//! other commands go on. The panic may leave the application's state half updated, as in any task.
 
 pub mod codec;
 mod content;

@@ -80,8 +80,8 @@ impl<S> SessionHandle<S> {
     }
 
     /// Replaces the session's [filter](JoinOptions::filter) in a room, or removes it. A filter that
-    /// the server [forces](crate::JoinTerms::filter) stays. Returns whether the session is in the room.
-    /// What waits for the connection already is still sent.
+    /// the server [forces](crate::JoinTerms::filter) stays. Returns whether the session is in the
+    /// room. Messages that already wait for the connection are still sent.
     ///
     /// # Errors
     /// [`HubError::RoomName`], and [`HubError::Filter`] if the filter is too large together with
@@ -91,8 +91,9 @@ impl<S> SessionHandle<S> {
         self.change_filter(&room, |rooms, key| rooms.set_filter(self.shared.member(), key, filter))
     }
 
-    /// Replaces the filter that the server [forces](crate::JoinTerms::filter) on the session in a room, or
-    /// removes it. The session's own filter stays. Returns whether the session is in the room.
+    /// Replaces the filter that the server [forces](crate::JoinTerms::filter) on the session in a
+    /// room, or removes it. The session's own filter stays. Returns whether the session is in the
+    /// room.
     ///
     /// # Errors
     /// Same as [`set_filter`](Self::set_filter).

@@ -18,13 +18,13 @@ pub(crate) trait MembershipObserver: fmt::Debug + Send + Sync {
     fn on_missed(&self, room: &RoomName, missed: &Missed) -> OnMissed;
 }
 
-/// What happens to a session that has missed publications of a room.
+/// The treatment of a session that has missed publications of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OnMissed {
-    /// It receives the notice of its encoder, and what is published from then on.
+    /// The session receives the notice of its encoder, and what is published from then on.
     Continue,
-    /// It receives the notice of its encoder, and leaves the room.
+    /// The session receives the notice of its encoder, and leaves the room.
     Leave,
-    /// It leaves the room, and its connection is closed.
+    /// The session leaves the room, and its connection is closed.
     Close(CloseFrame),
 }

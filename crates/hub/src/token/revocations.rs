@@ -12,7 +12,8 @@ use crate::core::UserId;
 ///
 /// Entries are kept in memory until the tokens that they refuse have expired, and
 /// [`TokenVerifier::MAX_LEEWAY`] longer: a verifier refuses the tokens during its
-/// [leeway](TokenVerifier::leeway) too. They are of this process: [`Hub::revoke_token`](crate::Hub::revoke_token) and
+/// [leeway](TokenVerifier::leeway) too. They are of this process:
+/// [`Hub::revoke_token`](crate::Hub::revoke_token) and
 /// [`Hub::revoke_user`](crate::Hub::revoke_user) enter them on all nodes. A revocation does not end
 /// connections: see [`Hub::close`](crate::Hub::close).
 ///

@@ -1,5 +1,5 @@
-//! The bus over NATS, with real servers: one for each test, which ends with the test. Each test runs
-//! with a server of version 2.9 and with a newer one.
+//! The bus over NATS, with real servers: one for each test, which ends with the test. Each test
+//! runs with a server of version 2.9 and with a newer one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

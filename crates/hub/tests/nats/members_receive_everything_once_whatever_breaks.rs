@@ -1,5 +1,5 @@
-//! Connections that the broker ends, and a broker that stands still, while publishers and members on
-//! three nodes go on.
+//! Connections that the broker ends, and a broker that stands still, while publishers and members
+//! on three nodes go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,7 +20,7 @@ pub(crate) struct Bounds {
     pub(crate) page: Limit,
 }
 
-/// What a node asks the store.
+/// A question of a node to the store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Query {
     Top { token: u64 },
@@ -28,7 +28,7 @@ pub(crate) enum Query {
     Read(SharedRead),
 }
 
-/// What the store answers; an answer may be lost on its way.
+/// An answer of the store, which may be lost on its way.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Top { token: u64, top: Option<Position> },

@@ -17,7 +17,7 @@ pub(crate) struct Observer {
     gap_in_recovery: bool,
 }
 
-/// What happened in one run or in many.
+/// The events of one run or of many.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) delivered: u64,

@@ -116,7 +116,7 @@ pub(crate) struct Store {
     pub(crate) leader: History,
     /// A replica that lags.
     pub(crate) replica: History,
-    /// What survives a restart.
+    /// The state that survives a restart.
     snapshot: (History, HashMap<PublicationId, Position>),
     positions: HashMap<PublicationId, Position>,
     shared: bool,

@@ -14,7 +14,7 @@ pub(crate) struct Faults {
     pub(crate) delay: u64,
     /// The time of a delayed message. Others take up to 5 ms.
     pub(crate) max_delay: Duration,
-    /// Whether messages of one node to another keep their order.
+    /// `true` if messages of one node to another keep their order.
     pub(crate) ordered: bool,
 }
 

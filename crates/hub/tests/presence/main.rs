@@ -1,4 +1,5 @@
-//! Simulations of several nodes whose presences exchange messages over a faulty bus, in virtual time.
+//! Simulations of several nodes whose presences exchange messages over a faulty bus, in virtual
+//! time.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acts;

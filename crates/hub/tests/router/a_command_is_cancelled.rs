@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::connection::connect;
 
-/// What becomes of endpoints.
+/// The ends of endpoints.
 type Reports = mpsc::UnboundedSender<&'static str>;
 
 /// Reports that the future of an endpoint was dropped.

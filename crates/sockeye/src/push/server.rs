@@ -155,11 +155,11 @@ where
     }
 
     /// Sets the maximum unwritten output of one connection, in bytes. Beyond this limit, further
-    /// messages are dropped and [`SendOutcome::Full`](super::SendOutcome::Full) is returned. The worker offers
-    /// pending output to the transport before it applies the limit, so that only a peer that does
-    /// not read loses messages, or a single callback that sends more than the limit. Input waits
-    /// while its replies fill the limit, and while the transport accepts none of them. The [memory
-    /// budget](Self::memory_budget) bounds all connections together. Default: 16 MiB.
+    /// messages are dropped and [`SendOutcome::Full`](super::SendOutcome::Full) is returned. The
+    /// worker offers pending output to the transport before it applies the limit, so that only a
+    /// peer that does not read loses messages, or a single callback that sends more than the limit.
+    /// Input waits while its replies fill the limit, and while the transport accepts none of them.
+    /// The [memory budget](Self::memory_budget) bounds all connections together. Default: 16 MiB.
     pub fn max_unwritten(self, max_unwritten: usize) -> Self {
         Self { max_unwritten, ..self }
     }
@@ -171,8 +171,9 @@ where
         Self { max_command_bytes, ..self }
     }
 
-    /// Sets how connections are closed when the server [stops](ServerHandle::stop), and the timeout for
-    /// closing them. Every worker closes its connections one by one. Default: [`Shutdown::new`].
+    /// Sets how connections are closed when the server [stops](ServerHandle::stop), and the timeout
+    /// for closing them. Every worker closes its connections one by one. Default:
+    /// [`Shutdown::new`].
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
     }
@@ -269,7 +270,8 @@ where
         Broadcaster::new(self.workers.clone())
     }
 
-    /// Serves connections on one thread per worker, until the server is [stopped](ServerHandle::stop).
+    /// Serves connections on one thread per worker, until the server is
+    /// [stopped](ServerHandle::stop).
     ///
     /// # Errors
     /// When a worker cannot wait for its sockets, or its thread cannot be started; the other

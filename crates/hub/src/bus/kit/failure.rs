@@ -7,7 +7,7 @@ use crate::bus::BusError;
 /// The result of a case.
 pub(super) type Checked<T = ()> = Result<T, Found>;
 
-/// What a case has found that the contract excludes.
+/// A finding of a case that the contract excludes.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Found(String);
 

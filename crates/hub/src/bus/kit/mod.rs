@@ -198,7 +198,7 @@ impl Kit {
     /// Runs one case, unless it is left out.
     ///
     /// # Errors
-    /// What was found, if the bus does not pass the case.
+    /// The finding, if the bus does not pass the case.
     pub async fn run_case(&self, case: Case) -> Result<(), Failure> {
         if self.without.contains(&case) {
             return Ok(());

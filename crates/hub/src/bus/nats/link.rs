@@ -47,13 +47,13 @@ pub(super) struct Link {
     pub(super) next_token: AtomicU64,
 }
 
-/// What the node was told of the link.
+/// The state of the link that the node was told last.
 #[derive(Debug)]
 struct Told {
     up: bool,
 }
 
-/// What the client reports while it runs.
+/// The events that the client reports while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     changed: Notify,

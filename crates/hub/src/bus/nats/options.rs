@@ -69,8 +69,8 @@ impl NatsOptions {
     /// Beyond it the broker removes the oldest publications, whatever room they belong to, also the
     /// last ones of quiet rooms, and what gives a room without publications its position. A client
     /// that returns to such a room is told that it may have missed publications, although it has
-    /// not. Choose the size so that the busy rooms of a retention do not fill it within the time for
-    /// which clients are away.
+    /// not. Choose the size so that the busy rooms of a retention do not fill it within the time
+    /// for which clients are away.
     pub fn max_bytes(self, max: Option<u64>) -> Self {
         Self { max_bytes: max, ..self }
     }

@@ -309,8 +309,8 @@ impl Link {
     /// sequence. A server before 2.11 gives one message. Fewer messages than there are may be
     /// returned, but none is left out, and none only if there is none.
     ///
-    /// Each reply of a batch names the message of the reply before it, 0 if it is the first: a reply
-    /// that was lost is noticed by the one after it.
+    /// Each reply of a batch names the message of the reply before it, 0 if it is the first: a
+    /// reply that was lost is noticed by the one after it.
     pub(super) async fn get_batch(
         &self,
         stream: &str,

@@ -60,8 +60,8 @@ impl Streams {
         Ok(stream.clone())
     }
 
-    /// Returns the stream of a class like [`get`](Self::get), but does not keep one that no room has
-    /// used: it is not one of the hub's retentions.
+    /// Returns the stream of a class like [`get`](Self::get), but does not keep one that no room
+    /// has used: it is not one of the hub's retentions.
     pub(super) async fn find(
         &self,
         link: &Link,

@@ -125,8 +125,8 @@ pub(super) fn token(room: &RoomName) -> String {
     escape(room.as_str())
 }
 
-/// Escapes a text for subjects and headers. Letters, digits and `-`, `_`, `:`, `/` are
-/// kept; every other byte becomes `=` and two hexadecimal digits. Two texts are never escaped to the same one.
+/// Escapes a text for subjects and headers. Letters, digits and `-`, `_`, `:`, `/` are kept; every
+/// other byte becomes `=` and two hexadecimal digits. Two texts are never escaped to the same one.
 fn escape(text: &str) -> String {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {

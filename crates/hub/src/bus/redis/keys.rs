@@ -9,7 +9,7 @@ pub(super) struct Keys {
     prefix: Box<str>,
 }
 
-/// What is published to a channel.
+/// The kind of a channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Channel {
     Room(RoomName),

@@ -21,9 +21,9 @@ use crate::random;
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// The time after which a link counts as stable: its successor is made without delay. Chosen: longer
-/// than a server that accepts connections takes to show that it is of no use, such as a replica,
-/// which refuses the first command that writes.
+/// The time after which a link counts as stable: its successor is made without delay. Chosen:
+/// longer than a server that accepts connections takes to show that it is of no use, such as a
+/// replica, which refuses the first command that writes.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
 /// The bytes that one permit stands for. A semaphore has fewer permits than memory has bytes.
@@ -70,12 +70,12 @@ pub(super) enum BoundsOf {
     Messages,
 }
 
-/// What happens to a command whose connection breaks before its reply.
+/// The treatment of a command whose connection breaks before its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It is sent again, as carrying it out twice has the effect of once.
+    /// The command is sent again, as carrying it out twice has the effect of once.
     Yes,
-    /// It fails.
+    /// The command fails.
     No,
 }
 

@@ -62,7 +62,8 @@ impl RedisOptions {
     /// Sets the maximum number of operations at a time, and of the bytes that they send. While the
     /// link is up, further operations wait; while it is down, they fail with
     /// [`BusError::Down`](crate::bus::BusError::Down). An operation that alone exceeds the bytes is
-    /// carried out alone. Messages between nodes have bounds of their own. Default: 16,384 operations of 64 MiB; 0 counts as 1.
+    /// carried out alone. Messages between nodes have bounds of their own. Default: 16,384
+    /// operations of 64 MiB; 0 counts as 1.
     pub fn max_requests(self, requests: usize, bytes: usize) -> Self {
         Self { max_requests: requests, max_bytes: bytes, ..self }
     }

@@ -17,7 +17,7 @@ use crate::bus::{BusError, codec};
 use crate::core::history::{Direction, Entry, Limit, Page, Previous, Range};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName, Tag};
 
-/// What a channel delivers.
+/// A delivery of a channel.
 #[derive(Debug, PartialEq)]
 pub(super) enum Payload {
     Stored { epoch: Epoch, entry: Entry },

@@ -1,6 +1,6 @@
 use super::decimal::{Decimal, Parts};
 
-/// What a filter demands of one tag. The names in parentheses are those of centrifugo.
+/// The demand of a filter on one tag. The names in parentheses are those of centrifugo.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// The tag is present and has this value (`eq`).

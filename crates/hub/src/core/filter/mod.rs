@@ -51,7 +51,7 @@ pub enum Expression {
     Tag {
         /// The name of the tag.
         name: Box<str>,
-        /// What is demanded of the tag.
+        /// The demand on the tag.
         condition: Condition,
     },
 }

@@ -20,7 +20,7 @@ pub struct QueuedPublication<T> {
     pub position: Option<Position>,
     /// The bytes that it is charged with.
     pub size: usize,
-    /// What the driver writes.
+    /// The content that the driver writes.
     pub payload: T,
 }
 

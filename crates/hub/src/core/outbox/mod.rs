@@ -47,8 +47,8 @@ use super::RoomKey;
 #[derive(Debug)]
 pub struct Outbox<T> {
     limits: OutboxLimits,
-    /// What is to be written, in order. Entries whose message was dropped since stay until they are
-    /// reached, or outnumber the others.
+    /// The entries to be written, in order. Entries whose message was dropped since stay until they
+    /// are reached, or outnumber the others.
     order: VecDeque<Ticket>,
     stale: usize,
     next_number: u64,

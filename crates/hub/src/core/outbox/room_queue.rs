@@ -25,7 +25,7 @@ pub(super) struct RoomQueue<T> {
     keys: HashMap<PublicationKey, KeyState<T>>,
 }
 
-/// What publications supersede each other by. Those without a key share one.
+/// The key by which publications supersede each other. Those without a key share one.
 pub(super) type PublicationKey = Option<Arc<str>>;
 
 /// A publication or notice with its place in the order of writing.

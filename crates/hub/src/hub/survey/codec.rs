@@ -40,7 +40,7 @@ pub(super) enum Answer {
         /// `true` if the limit has cut the list.
         more: bool,
     },
-    /// Whether the node has entered the revocation.
+    /// `true` if the node has entered the revocation.
     Revoked(bool),
 }
 

@@ -6,8 +6,8 @@ use super::message::{Command, FilterNode, Reply};
 use crate::core::filter::Filter;
 use crate::protocol::{ClientLimits, close};
 
-/// The maximum length of a WebSocket message of a client, in commands of the maximum length. Chosen:
-/// a client that resubscribes to 256 channels with tokens of 1 KB needs 4.
+/// The maximum length of a WebSocket message of a client, in commands of the maximum length.
+/// Chosen: a client that resubscribes to 256 channels with tokens of 1 KB needs 4.
 const MAX_LENGTH: usize = 4;
 
 /// The maximum number of rooms and of headers in a command to connect. Chosen: 8 times the rooms

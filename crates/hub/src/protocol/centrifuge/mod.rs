@@ -32,7 +32,8 @@ pub(super) use encoding::Encoding;
 /// The version that clients are told.
 const VERSION: &str = concat!("sockeye-hub ", env!("CARGO_PKG_VERSION"));
 
-/// The number of commands by which a client may try to connect. SDKs open a new connection each time.
+/// The number of commands by which a client may try to connect. SDKs open a new connection each
+/// time.
 const MAX_ATTEMPTS: usize = 5;
 
 /// The timeout in place of one that is longer than the clock counts.

@@ -19,7 +19,7 @@ pub(crate) struct Admission<S> {
     pub(super) welcome: Welcome,
 }
 
-/// What a client is told when it has connected.
+/// The reply to a client that has connected.
 #[derive(Clone, Debug)]
 pub(crate) struct Welcome {
     /// The application's data.

@@ -34,7 +34,7 @@ pub(crate) struct HistoryReply {
     pub(crate) top: Position,
     /// The retained publications, in the direction of the request.
     pub(crate) entries: Vec<Entry>,
-    /// Whether there are more in this direction.
+    /// `true` if there are more in this direction.
     pub(crate) more: bool,
     /// The reason why publications may be missing after the position of the request.
     pub(crate) gap: Option<GapReason>,

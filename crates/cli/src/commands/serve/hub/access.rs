@@ -14,7 +14,8 @@ use crate::host::{Hosting, tls};
 /// Who may use the hub.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
-    /// Nobody: the server is reachable from other machines, and no flag says who may use the hub.
+    /// No client: the server is reachable from other machines, and no flag says who may use the
+    /// hub.
     Off,
     /// Programs on this machine: nothing says that the server is meant for others.
     Private,

@@ -11,8 +11,8 @@ use super::bus::BusUrl;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hub")]
 pub(crate) struct HubArguments {
-    /// Rules of the hub's rooms by the prefix of their names, as TOML: who may join and publish, the
-    /// length of histories, presence. The file closes all that it does not allow;
+    /// Rules of the hub's rooms by the prefix of their names, as TOML: who may join and publish,
+    /// the length of histories, presence. The file closes all that it does not allow;
     /// docs/hub-config.md has all keys. Default: anybody may do everything, and a room keeps 1,000
     /// messages of at most 1 MiB together for an hour
     #[arg(long, value_name = "FILE")]

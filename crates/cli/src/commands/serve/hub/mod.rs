@@ -54,7 +54,8 @@ impl HubServer {
     /// Starts the hub of a server that listens on `bound`, and connects it to `bus`.
     ///
     /// # Errors
-    /// When a file cannot be used, the bus cannot be reached, or a flag needs the hub, which is off.
+    /// When a file cannot be used, the bus cannot be reached, or a flag needs the hub, which is
+    /// off.
     pub(crate) async fn start(
         options: &Serve,
         bus: Option<BusUrl>,

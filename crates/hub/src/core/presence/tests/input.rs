@@ -50,7 +50,7 @@ fn bodies() -> impl Strategy<Value = PresenceBody> {
 }
 
 proptest! {
-    /// Whatever the other nodes send, nothing panics, and with their deaths all their members
+    /// No message of the other nodes causes a panic, and with their deaths all their members
     /// leave.
     #[test]
     fn any_messages_are_handled(

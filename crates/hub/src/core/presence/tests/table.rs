@@ -40,7 +40,7 @@ struct Plain {
     told_users: BTreeSet<UserId>,
     told_occupied: bool,
     listed: bool,
-    /// What a client has that listed the room once and applied the diffs since.
+    /// The list of a client that has listed the room once and applied the diffs since.
     client: Option<(BTreeMap<SessionId, Profile>, BTreeSet<UserId>)>,
 }
 
