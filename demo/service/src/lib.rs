@@ -13,7 +13,7 @@ mod upload;
 #[cfg(not(target_family = "wasm"))]
 pub use service::Service;
 
-/// Code that tonic and prost generate from the definition.
+/// Code that tonic and prost generate from the definition: see `codegen/`.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -22,5 +22,5 @@ pub use service::Service;
     reason = "generated"
 )]
 pub mod v1 {
-    tonic::include_proto!("sockeye.demo.v1");
+    include!("generated/sockeye.demo.v1.rs");
 }
