@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of ci/web.sh in Chromium and in Firefox. Installs Firefox and geckodriver if they
-# are missing.
+# Runs the tests of ci/web.sh in Chromium and in Firefox, and the tests of native programs that need
+# Firefox. Installs Firefox and geckodriver if they are missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,3 +29,5 @@ fi
 
 ci/web.sh chromium
 GECKODRIVER=$GECKODRIVER ci/web.sh firefox
+say "the tests of native programs that need Firefox"
+ci/test.sh --workspace --test it firefox -- --ignored

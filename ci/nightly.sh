@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the checks that take too long for .ci/run, one after the other, and continues after a
-# failure: the whole of Autobahn's suite, all foreign peers and proxies, Firefox, the size of the
-# demo's client, the latency of calls from browsers, the models of the queues, the simulation of the
-# hub's rooms, the fuzz targets for a minute each and the soak.
+# failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
+# and proxies, Firefox, every combination of permessage-deflate's parameters with each peer, the size
+# of the demo's client, the latency of calls from browsers, the models of the queues, the simulation
+# of the hub's rooms, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -10,16 +11,19 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(conformance compatibility attacks browsers demo latency models hub-simulation fuzz soak)
+[ ${#steps[@]} -gt 0 ] || steps=(codegen msrv conformance compatibility attacks browsers combinations demo latency models hub-simulation fuzz soak)
 table=()
 failed=0
 
 for step in "${steps[@]}"; do
   case $step in
+  codegen) command=(ci/codegen.sh) ;;
+  msrv) command=(ci/msrv.sh) ;;
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
+  combinations) command=(env SOCKEYE_ALL_COMBINATIONS=1 ci/test.sh -p sockeye --test it on_every_) ;;
   demo) command=(ci/demo.sh) ;;
   latency) command=(ci/latency.sh) ;;
   models) command=(ci/models.sh) ;;

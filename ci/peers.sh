@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the peers of the interoperability tests: Python `websockets`, `h2` and
-# `centrifuge-python`, npm `ws`, `centrifuge` and `playwright-core`, Chromium, Firefox, curl and
-# redis-server. Does nothing if all of them are installed.
+# `centrifuge-python`, npm `ws`, `centrifuge` and `playwright-core`, Chromium, curl, redis-server and
+# nats-server. Does nothing if all of them are installed.
 #
 #   target/peers/venv/bin/python          has `websockets`, `h2` and `centrifuge`
 #   target/peers/node/node_modules        has `ws`, `centrifuge` and `playwright-core` (set NODE_PATH
@@ -31,7 +31,6 @@ installed() { cmp -s "$1" "$2"; }
 debian_packages() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
-  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
   command -v curl >/dev/null || missing+=(curl)
   command -v redis-server >/dev/null || missing+=(redis-server)
   [ -x /usr/sbin/nats-server ] || [ -x /usr/bin/nats-server ] || missing+=(nats-server)

@@ -16,8 +16,11 @@ if [ $# -gt 0 ]; then
   echo "test: cargo test --all-features $*"
   exec cargo test --all-features "$@"
 fi
-echo "test: cargo test --all-features --workspace"
-cargo test --all-features --workspace
+# The examples have no tests, and ci/lint.sh checks that they compile.
+echo "test: cargo test --all-features --workspace --lib --bins --tests"
+cargo test --all-features --workspace --lib --bins --tests
+echo "test: the examples in the documentation"
+cargo test --all-features --workspace --doc
 # With all features the handler server runs on io_uring if the system has it.
 echo "test: the handler server on readiness events"
 SOCKEYE_BACKEND=readiness cargo test --all-features --workspace --test push

@@ -9,6 +9,7 @@ fn chromium_opens_websockets_over_http2() {
 }
 
 #[test]
+#[ignore = "slow: ci/browsers.sh runs it"]
 fn firefox_opens_websockets_over_http2() {
     browser::run_script("http2-firefox.mjs", &browser::FIREFOX);
 }

@@ -7,7 +7,7 @@ use sockeye::{Client, CloseCode, ConnectError, WebSocket};
 use super::conversation::{
     self, CLOSE_CODE, CLOSE_REASON, SUBPROTOCOL, assert_plain_traffic, assert_traffic,
 };
-use super::parameters::Parameters;
+use super::parameters::{Parameters, step};
 use super::{Peer, within_deadline};
 
 type Combination = Option<Parameters>;
@@ -153,7 +153,8 @@ pub(crate) fn pairs(
     let by_setting = settings.iter().map(|&set| (set, Some(offer)));
     let by_offer = offers.iter().map(|&offered| (all, offered));
     let alike = offers.iter().filter(|offered| settings.contains(offered));
-    by_setting.chain(by_offer).chain(alike.map(|&both| (both, both))).collect()
+    let all = by_setting.chain(by_offer).chain(alike.map(|&both| (both, both)));
+    all.step_by(step()).collect()
 }
 
 async fn start_server(server: &mut Peer, set: Combination) -> u64 {

@@ -46,6 +46,13 @@ impl Bits {
     }
 }
 
+/// Returns the step by which a test walks through all combinations: one if the environment has
+/// `SOCKEYE_ALL_COMBINATIONS`, as in `ci/nightly.sh`, and else three, which meets every value of
+/// every parameter.
+pub(crate) fn step() -> usize {
+    if std::env::var_os("SOCKEYE_ALL_COMBINATIONS").is_some() { 1 } else { 3 }
+}
+
 /// Returns no permessage-deflate, and then all combinations with these windows.
 pub(crate) fn combinations(server: &[Bits], client: &[Bits]) -> Vec<Option<Parameters>> {
     let mut all = vec![None];
