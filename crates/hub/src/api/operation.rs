@@ -364,7 +364,7 @@ fn to_publication(entry: &Entry) -> result::Publication {
     let tags = publication.tags.iter();
     let info = publication.publisher.map(|session| result::ClientInfo {
         client: session.to_string(),
-        user: String::new(),
+        user: publication.user.as_ref().map(ToString::to_string).unwrap_or_default(),
         conn_info: None,
     });
     result::Publication {

@@ -1,7 +1,7 @@
 //! The encoding of publications on their way through a broker.
 //!
 //! ```text
-//! flags (1) | id: length (4), text | publisher: node (8), number (8)
+//! flags (1) | id: length (4), text | publisher: node (8), number (8) | user: length (4), text
 //!           | tags: count (2), then for each: length (4), name, length (4), value | payload
 //! ```
 //!
@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Buf, BufMut, Bytes};
 use sockeye::{Message, Utf8Bytes};
 
-use crate::core::{NodeId, Publication, PublicationId, SessionId};
+use crate::core::{NodeId, Publication, PublicationId, SessionId, UserId};
 
 /// The payload is text.
 const TEXT: u8 = 1;
 const ID: u8 = 2;
 const PUBLISHER: u8 = 4;
 const TAGS: u8 = 8;
+const USER: u8 = 16;
 
 /// Encodes a publication. Tags beyond 65,535 are left out.
 pub(super) fn encode(publication: &Publication) -> Vec<u8> {
@@ -30,10 +31,11 @@ pub(super) fn encode(publication: &Publication) -> Vec<u8> {
         (ID, publication.id.is_some()),
         (PUBLISHER, publication.publisher.is_some()),
         (TAGS, !tags.is_empty()),
+        (USER, publication.user.is_some()),
     ] {
         flags |= if set { flag } else { 0 };
     }
-    let mut out = Vec::with_capacity(publication.size() + 8 * tags.len() + 23);
+    let mut out = Vec::with_capacity(publication.size() + 8 * tags.len() + 27);
     out.put_u8(flags);
     if let Some(id) = &publication.id {
         put_text(&mut out, id.as_str());
@@ -41,6 +43,9 @@ pub(super) fn encode(publication: &Publication) -> Vec<u8> {
     if let Some(publisher) = publication.publisher {
         out.put_u64(publisher.node.0);
         out.put_u64(publisher.number);
+    }
+    if let Some(user) = &publication.user {
+        put_text(&mut out, user.as_str());
     }
     if let (false, Ok(count)) = (tags.is_empty(), u16::try_from(tags.len())) {
         out.put_u16(count);
@@ -56,7 +61,7 @@ pub(super) fn encode(publication: &Publication) -> Vec<u8> {
 /// Decodes a publication; `None` if the bytes are none.
 pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
     let flags = bytes.try_get_u8().ok()?;
-    if flags & !(TEXT | ID | PUBLISHER | TAGS) != 0 {
+    if flags & !(TEXT | ID | PUBLISHER | TAGS | USER) != 0 {
         return None;
     }
     let has = |flag: u8| flags & flag != 0;
@@ -69,6 +74,10 @@ pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
         let node = NodeId(bytes.try_get_u64().ok()?);
         publisher = Some(SessionId { node, number: bytes.try_get_u64().ok()? });
     }
+    let mut user = None;
+    if has(USER) {
+        user = Some(UserId::new(&take_text(&mut bytes)?));
+    }
     let mut tags = Vec::new();
     if has(TAGS) {
         for _ in 0..bytes.try_get_u16().ok()? {
@@ -80,7 +89,7 @@ pub(super) fn decode(mut bytes: Bytes) -> Option<Publication> {
     } else {
         Message::Binary(bytes)
     };
-    Some(Publication { message, id, publisher, tags })
+    Some(Publication { message, id, publisher, user, tags })
 }
 
 /// Logs that the history of a room, or of the subject of a room, has an entry that cannot be
@@ -118,6 +127,7 @@ mod tests {
     fn publications() -> Vec<Publication> {
         let id = Some(PublicationId::new("order:ö"));
         let publisher = Some(SessionId { node: NodeId(u64::MAX), number: 7 });
+        let user = Some(UserId::new("ada"));
         let tags = vec![("level".into(), "9".into()), ("n".into(), "".into())];
         vec![
             Publication::new("hello"),
@@ -125,7 +135,8 @@ mod tests {
             Publication::new(Message::Binary(Bytes::from_static(b"\xff\0"))),
             Publication { id: id.clone(), ..Publication::new("with id") },
             Publication { publisher, ..Publication::new("with publisher") },
-            Publication { id, publisher, tags, message: Message::Binary(Bytes::new()) },
+            Publication { user: user.clone(), ..Publication::new("with user") },
+            Publication { id, publisher, user, tags, message: Message::Binary(Bytes::new()) },
         ]
     }
 
@@ -150,8 +161,10 @@ mod tests {
             }
         }
         assert_eq!(decode(Bytes::new()), None);
-        assert_eq!(decode(Bytes::from_static(&[0x10])), None);
+        assert_eq!(decode(Bytes::from_static(&[0x20])), None);
         assert_eq!(decode(Bytes::from_static(&[TEXT, 0xff])), None);
-        assert_eq!(decode(Bytes::from_static(&[ID, 0xff, 0xff, 0xff, 0xff, b'a'])), None);
+        for text in [ID, USER] {
+            assert_eq!(decode(Bytes::copy_from_slice(&[text, 0xff, 0xff, 0xff, 0xff, b'a'])), None);
+        }
     }
 }

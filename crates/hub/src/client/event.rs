@@ -138,6 +138,7 @@ pub(super) fn publication(entry: Entry) -> (Publication, Option<Position>) {
         message: entry.payload.0,
         id: entry.id.map(|id| PublicationId::new(&id)),
         publisher: entry.publisher.map(|publisher| publisher.0),
+        user: None,
         tags: entry.tags.into_iter().collect(),
     };
     (publication, entry.position.map(|position| position.0))

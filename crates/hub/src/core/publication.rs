@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sockeye::Message;
 
-use super::SessionId;
+use super::{SessionId, UserId};
 
 /// The identity that a publisher gives to a publication, so that it can be published again after a
 /// lost acknowledgement without being stored twice. Clones share the text.
@@ -41,6 +41,8 @@ pub struct Publication {
     pub id: Option<PublicationId>,
     /// The session that published it; `None` for the server's own publications.
     pub publisher: Option<SessionId>,
+    /// The user of this session, if it has one.
+    pub user: Option<UserId>,
     /// Names and values that members can filter by, sorted by name.
     pub tags: Vec<(Box<str>, Box<str>)>,
 }
@@ -54,14 +56,15 @@ impl Publication {
 
     /// Wraps a message of the server without id and tags.
     pub fn new(message: impl Into<Message>) -> Self {
-        Self { message: message.into(), id: None, publisher: None, tags: Vec::new() }
+        Self { message: message.into(), id: None, publisher: None, user: None, tags: Vec::new() }
     }
 
     /// Returns the bytes that the publication is charged with in histories and queues: its payload,
-    /// id and tags.
+    /// id, user and tags.
     pub fn size(&self) -> usize {
         let tags = self.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let id = self.id.as_ref().map_or(0, |id| id.as_str().len());
-        self.message.len() + id + tags
+        let user = self.user.as_ref().map_or(0, |user| user.as_str().len());
+        self.message.len() + id + user + tags
     }
 }

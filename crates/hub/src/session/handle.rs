@@ -311,7 +311,8 @@ impl<S: Send + Sync + 'static> SessionHandle<S> {
         publication: Publication,
     ) -> Result<Option<Position>> {
         let room = room.to_room_name()?;
-        let publication = Publication { publisher: Some(self.id()), ..publication };
+        let user = self.shared().user.clone();
+        let publication = Publication { publisher: Some(self.id()), user, ..publication };
         if let Some(authorize) = &self.hub.hooks.authorize_publish {
             let message = publication.message.clone();
             // The function may panic before it returns its future.

@@ -57,6 +57,22 @@ async fn and_is_told_who_joins_and_leaves_if_it_asks_for_it() {
 }
 
 #[tokio::test]
+async fn and_who_published() {
+    let endpoint = named();
+    let (mut ada, reply) = Json::connect_with(&endpoint, json!({ "data": "ada" })).await;
+    let info = json!({ "user": "ada", "client": reply["client"] });
+    for room in ["live", "log"] {
+        ada.subscribe(room).await;
+        ada.ask("publish", json!({ "channel": room, "data": 1 })).await;
+        assert_eq!(ada.push().await["pub"]["info"], info);
+    }
+    let history = ada.ask("history", json!({ "channel": "log", "limit": 1 })).await;
+    assert_eq!(history["publications"][0]["info"], info);
+    endpoint.hub().room("live").publish("1").await.unwrap();
+    assert_eq!(ada.push().await["pub"].get("info"), None);
+}
+
+#[tokio::test]
 async fn forwards_and_backwards_from_any_position() {
     let endpoint = endpoint();
     publish(endpoint.hub(), "log", 1..=10).await;

@@ -8,7 +8,7 @@ use super::node::{text, texts};
 use super::{Kit, ample, room};
 use crate::bus::BusEvent;
 use crate::core::history::{Limit, Range};
-use crate::core::{NodeId, Position, Publication, PublicationId, SessionId};
+use crate::core::{NodeId, Position, Publication, PublicationId, SessionId, UserId};
 
 pub(super) async fn stored_publications(kit: &Kit) -> Checked {
     let (mut publisher, mut other) = (kit.node().await, kit.node().await);
@@ -105,6 +105,7 @@ pub(super) async fn fields(kit: &Kit) -> Checked {
     let publisher_session = Some(SessionId { node: NodeId(u64::MAX), number: 3 });
     let tags: Vec<(Box<str>, Box<str>)> =
         vec![("level".into(), "9".into()), ("name".into(), "\u{f6}".into())];
+    let user = Some(UserId::new("ada"));
     let every_byte: Vec<u8> = (0..=255).collect();
     let publications = [
         Publication::new(""),
@@ -112,7 +113,8 @@ pub(super) async fn fields(kit: &Kit) -> Checked {
         Publication::new(Message::Binary(Bytes::new())),
         Publication::new(Message::Binary(every_byte.repeat(1_000).into())),
         Publication { publisher: publisher_session, ..Publication::new("with a publisher") },
-        Publication { id, publisher: publisher_session, tags, message: "with all".into() },
+        Publication { user: user.clone(), ..Publication::new("with a user") },
+        Publication { id, publisher: publisher_session, user, tags, message: "with all".into() },
     ];
     for publication in &publications {
         publisher.store(&stored, publication.clone(), &retention).await?;

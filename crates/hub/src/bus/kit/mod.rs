@@ -75,7 +75,7 @@ pub enum Case {
     /// Nodes that publish to a room at the same time agree about one order, in which each entry
     /// names its predecessor, and in which each publisher's publications follow each other.
     OneOrder,
-    /// Text and binary messages, ids, publishers and tags arrive unchanged.
+    /// Text and binary messages, ids, publishers, users and tags arrive unchanged.
     Fields,
     /// Publications without history reach the other subscribed nodes once and in order, not the
     /// publisher's own node, and enter no history.

@@ -130,10 +130,11 @@ pub(super) fn publication(
 ) -> Result<Publication, CloseFrame> {
     let (offset, epoch) = to_wire(delivery.position);
     let publication = delivery.publication;
+    let user = publication.user.as_ref().map_or("", |user| user.as_str());
     let tags = publication.tags.iter();
     Ok(Publication {
         data: data(encoding, &publication.message)?,
-        info: publication.publisher.map(|publisher| client_info(publisher, "", Bytes::new())),
+        info: publication.publisher.map(|publisher| client_info(publisher, user, Bytes::new())),
         offset,
         tags: tags.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         epoch,

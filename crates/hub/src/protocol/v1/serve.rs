@@ -364,6 +364,7 @@ impl<S: Send + Sync + 'static> V1Dialect<S> {
             message: payload.0,
             id: id.map(|id| PublicationId::new(&id)),
             publisher: None,
+            user: None,
             tags: tags.into_iter().collect(),
         })
     }
