@@ -1,12 +1,18 @@
+mod limits;
+mod recency;
 mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+pub use limits::{LocalLimits, LocalMetrics};
 
 use super::{Bus, BusError, BusEvent, BusFuture, EventSender, Source};
 use crate::core::history::{Page, Range, Retention};
@@ -20,8 +26,11 @@ use store::Store;
 /// the room is subscribed to. Without subscribers, it is kept for
 /// [30 days](crate::core::history::Log::KEPT_UNUSED) after its last use; a history that was never
 /// published to is not kept, and its position still counts. Reading the histories of rooms that
-/// have none takes no memory. What is not kept any more is released while other rooms are published
-/// or subscribed to.
+/// have none takes no memory. What has expired is released within a minute, by a task of each node,
+/// also if nobody asks for the room.
+///
+/// All histories together are bounded by [`LocalLimits`]: beyond, those that were not used for
+/// longest are evicted, and their readers told of a gap.
 ///
 /// Each clone is the link of one more node: hubs that are built with clones of a bus are nodes of
 /// one cluster, as tests of several nodes need them.
@@ -41,11 +50,21 @@ use store::Store;
 pub struct Local {
     shared: Arc<Mutex<Shared>>,
     node: OnceLock<NodeId>,
+    /// The task that releases what has expired.
+    sweeper: OnceLock<AbortHandle>,
 }
+
+/// The time between two steps of the task that releases what has expired.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The number of steps in which all rooms are looked at.
+const SWEEP_STEPS: usize = 6;
+
+/// The number of rooms that are looked at under one lock. Chosen: some 100 µs.
+const SWEPT_AT_ONCE: usize = 1_024;
 
 /// The state that all nodes share. Publications are stored and handed to the nodes under one lock:
 /// all nodes receive them in one order.
-#[derive(Default)]
 struct Shared {
     store: Store,
     nodes: HashMap<NodeId, EventSender>,
@@ -53,18 +72,59 @@ struct Shared {
 }
 
 impl Local {
-    /// Creates a bus without nodes and histories.
+    /// Creates a bus without nodes and histories, with the default limits.
     pub fn new() -> Self {
-        Self { shared: Arc::default(), node: OnceLock::new() }
+        Self::with_limits(LocalLimits::default())
+    }
+
+    /// Creates a bus without nodes and histories.
+    pub fn with_limits(limits: LocalLimits) -> Self {
+        Self::of(Arc::new(Mutex::new(Shared {
+            store: Store::new(limits),
+            nodes: HashMap::new(),
+            subscribers: HashMap::new(),
+        })))
+    }
+
+    /// Returns the number and the size of the histories.
+    pub fn metrics(&self) -> LocalMetrics {
+        self.lock().store.metrics()
+    }
+
+    fn of(shared: Arc<Mutex<Shared>>) -> Self {
+        Self { shared, node: OnceLock::new(), sweeper: OnceLock::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        // No code panics while it holds the lock.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 
     fn node(&self) -> Result<NodeId, BusError> {
         self.node.get().copied().ok_or(BusError::Down)
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // No code panics while it holds the lock.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Releases what has expired, step by step, until the bus is dropped.
+async fn sweep(shared: Weak<Mutex<Shared>>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let mut left = None;
+        while left != Some(0) {
+            let Some(shared) = shared.upgrade() else { return };
+            {
+                let store = &mut lock(&shared).store;
+                let rooms = left.unwrap_or_else(|| store.metrics().rooms.div_ceil(SWEEP_STEPS));
+                store.sweep(Instant::now(), rooms.min(SWEPT_AT_ONCE));
+                left = Some(rooms.saturating_sub(SWEPT_AT_ONCE));
+            }
+            drop(shared);
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -84,6 +144,7 @@ impl Shared {
             nodes.remove(&node);
             if nodes.is_empty() {
                 self.subscribers.remove(room);
+                self.store.unsubscribe(room);
             }
         }
     }
@@ -93,6 +154,11 @@ impl Bus for Local {
     fn attach(&self, node: NodeId, events: EventSender) {
         if self.node.set(node).is_ok() {
             self.lock().nodes.insert(node, events);
+            // Without a runtime, publications release what has expired.
+            if let Ok(runtime) = Handle::try_current() {
+                let sweeper = runtime.spawn(sweep(Arc::downgrade(&self.shared)));
+                self.sweeper.get_or_init(|| sweeper.abort_handle());
+            }
         }
     }
 
@@ -109,10 +175,8 @@ impl Bus for Local {
                 shared.hand_out(room, &event, Some(node));
                 return None;
             };
-            let Shared { store, subscribers, .. } = &mut *shared;
-            let is_subscribed = |room: &RoomName| subscribers.contains_key(room);
             let now = Instant::now();
-            let appended = store.append(now, room, publication, *retention, is_subscribed);
+            let appended = shared.store.append(now, room, &publication, *retention);
             if let Some(entry) = appended.entry {
                 let epoch = appended.position.epoch;
                 let event = BusEvent::Stored { room: room.clone(), epoch, entry };
@@ -131,9 +195,7 @@ impl Bus for Local {
         let subscribed = self.node().map(|node| {
             let mut shared = self.lock();
             shared.subscribers.entry(room.clone()).or_default().insert(node);
-            let Shared { store, subscribers, .. } = &mut *shared;
-            let is_subscribed = |room: &RoomName| subscribers.contains_key(room);
-            retention.map(|retention| store.keep(Instant::now(), room, *retention, is_subscribed))
+            retention.map(|retention| shared.store.subscribe(Instant::now(), room, *retention))
         });
         Box::pin(ready(subscribed))
     }
@@ -204,7 +266,7 @@ impl Default for Local {
 impl Clone for Local {
     /// Returns the link of another node to the same bus.
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), node: OnceLock::new() }
+        Self::of(self.shared.clone())
     }
 }
 
@@ -212,10 +274,17 @@ impl Drop for Local {
     /// Detaches the node.
     fn drop(&mut self) {
         let Some(node) = self.node.get().copied() else { return };
+        if let Some(sweeper) = self.sweeper.get() {
+            sweeper.abort();
+        }
         let mut shared = self.lock();
-        shared.nodes.remove(&node);
-        shared.subscribers.retain(|_, nodes| {
+        let Shared { store, nodes, subscribers } = &mut *shared;
+        nodes.remove(&node);
+        subscribers.retain(|room, nodes| {
             nodes.remove(&node);
+            if nodes.is_empty() {
+                store.unsubscribe(room);
+            }
             !nodes.is_empty()
         });
     }

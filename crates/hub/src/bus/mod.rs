@@ -30,7 +30,7 @@ use bytes::Bytes;
 
 pub use error::BusError;
 pub use events::{EventReceiver, EventSender, events};
-pub use local::Local;
+pub use local::{Local, LocalLimits, LocalMetrics};
 
 use crate::core::history::{Entry, Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};

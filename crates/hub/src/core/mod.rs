@@ -8,6 +8,7 @@ pub mod outbox;
 pub mod presence;
 pub mod topics;
 
+pub(crate) mod capacity;
 mod position;
 mod publication;
 mod room_key;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye::Message;
+use sockeye::{Message, Utf8Bytes};
 
 use super::{SessionId, UserId};
 
@@ -57,6 +57,17 @@ impl Publication {
     /// Wraps a message of the server without id and tags.
     pub fn new(message: impl Into<Message>) -> Self {
         Self { message: message.into(), id: None, publisher: None, user: None, tags: Vec::new() }
+    }
+
+    /// Copies the message, which may be a small part of the buffer that a connection received it in:
+    /// what keeps the message would keep the whole buffer.
+    pub(crate) fn detached(&self) -> Self {
+        let message = match &self.message {
+            Message::Text(text) => Message::Text(Utf8Bytes::from(text.as_str())),
+            Message::Binary(bytes) => Message::Binary(bytes.to_vec().into()),
+        };
+        let Self { id, publisher, user, tags, .. } = self.clone();
+        Self { message, id, publisher, user, tags }
     }
 
     /// Returns the bytes that the publication is charged with in histories and queues: its payload,

@@ -102,6 +102,12 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 ///
 /// # Memory
 /// The client uses some 8 KiB for each room to which the node is subscribed.
+///
+/// The broker keeps the histories of all rooms of a retention within
+/// [`NatsOptions::max_bytes`]: beyond, it removes the oldest publications, and readers who missed
+/// them are told of a gap. Beside it, the broker's own memory has an entry for each room that has
+/// publications, for up to [`NatsOptions::positions_kept`], and for each id of the last 5 minutes.
+/// Let clients into rooms that the application knows only.
 pub struct Nats {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::core::capacity::is_wasteful;
 use crate::core::{PublicationId, Tag};
 
 /// The time for which a history, in whatever store, remembers the id of a publication. Centrifuge's
@@ -49,6 +50,25 @@ impl IdWindow {
                 self.places.remove(&id);
             }
         }
+        if is_wasteful(self.order.len(), self.order.capacity()) {
+            self.order.shrink_to(self.order.len() * 2);
+        }
+        if is_wasteful(self.places.len(), self.places.capacity()) {
+            self.places.shrink_to(self.places.len() * 2);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Returns the memory of all ids, in bytes: an estimate, in constant time.
+    pub(super) fn memory_size(&self) -> usize {
+        // A table of hashes has a byte for each place, and uses at most seven of eight.
+        let place = size_of::<(PublicationId, (u64, Tag))>() + 1;
+        let places = self.places.capacity() * place * 8 / 7;
+        let order = self.order.capacity() * size_of::<(Instant, PublicationId)>();
+        places + order + self.order.len() * ALLOCATION_SIZE + self.bytes
     }
 
     /// Returns when the oldest id expires.
@@ -56,3 +76,6 @@ impl IdWindow {
         self.order.front().and_then(|(inserted, _)| inserted.checked_add(ID_WINDOW))
     }
 }
+
+/// The counters of references to an id, and the overhead of its allocation, in bytes.
+const ALLOCATION_SIZE: usize = 32;

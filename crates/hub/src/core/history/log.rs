@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::id_window::IdWindow;
 use super::{Direction, Entry, Gap, GapReason, Limit, Page, Previous, Range, Retention};
+use crate::core::capacity::is_wasteful;
 use crate::core::{Epoch, Position, Publication, Tag};
 
 /// The history of one room: its last publications, and the position of the newest one, which
@@ -35,6 +36,8 @@ pub struct Log {
     /// Consecutive offsets that end with `top`, or none.
     entries: VecDeque<(Instant, Entry)>,
     bytes: usize,
+    /// The number of tags of all entries.
+    tags: usize,
     ids: IdWindow,
     retention: Retention,
     last_used: Instant,
@@ -77,6 +80,7 @@ impl Log {
             top_tag: Tag::NONE,
             entries: VecDeque::new(),
             bytes: 0,
+            tags: 0,
             ids: IdWindow::default(),
             retention,
             last_used: now,
@@ -103,6 +107,7 @@ impl Log {
             self.ids.insert(now, id.clone(), self.top, tag);
         }
         self.bytes += publication.size();
+        self.tags += publication.tags.len();
         let entry = Entry { offset: self.top, tag, previous, publication };
         self.entries.push_back((now, entry.clone()));
         self.trim(now);
@@ -149,6 +154,18 @@ impl Log {
     pub fn remove(&mut self) {
         self.entries = VecDeque::new();
         self.bytes = 0;
+        self.tags = 0;
+    }
+
+    /// Removes all entries and forgets all ids, to give memory back.
+    pub(crate) fn clear(&mut self) {
+        self.remove();
+        self.ids = IdWindow::default();
+    }
+
+    /// Returns whether [`clear`](Self::clear) would change nothing.
+    pub(crate) fn is_cleared(&self) -> bool {
+        self.entries.is_empty() && self.ids.is_empty()
     }
 
     /// Replaces the epoch if it is still `expected`, and returns the top. A node that sees a store
@@ -179,7 +196,11 @@ impl Log {
                 break;
             }
             self.bytes -= entry.publication.size();
+            self.tags -= entry.publication.tags.len();
             self.entries.pop_front();
+        }
+        if is_wasteful(self.entries.len(), self.entries.capacity()) {
+            self.entries.shrink_to(self.entries.len() * 2);
         }
         self.ids.trim(now);
     }
@@ -211,6 +232,13 @@ impl Log {
         self.bytes
     }
 
+    /// Returns the memory of the entries and ids, in bytes: an estimate, in constant time.
+    pub(crate) fn memory_size(&self) -> usize {
+        let places = self.entries.capacity() * size_of::<(Instant, Entry)>();
+        let publications = self.entries.len() * PUBLICATION_SIZE + self.tags * TAG_SIZE;
+        places + publications + self.bytes + self.ids.memory_size()
+    }
+
     /// Returns the index of the first entry with at least this offset.
     fn index(&self, offset: u64) -> usize {
         let Some((_, first)) = self.entries.front() else { return 0 };
@@ -218,6 +246,13 @@ impl Log {
         usize::try_from(index).map_or(self.entries.len(), |index| index.min(self.entries.len()))
     }
 }
+
+/// The memory of a publication beside its contents, in bytes: its fields, the counters of its
+/// references, and the overhead of two allocations.
+const PUBLICATION_SIZE: usize = size_of::<Publication>() + 80;
+
+/// The memory of a tag beside its contents, in bytes: two pointers, and two allocations.
+const TAG_SIZE: usize = size_of::<(Box<str>, Box<str>)>() + 32;
 
 /// Returns the entries of one page, and the number of those left.
 fn take<'a>(

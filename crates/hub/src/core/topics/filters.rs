@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::core::capacity::shrink;
 use crate::core::filter::Filter;
-
-use super::capacity::shrink;
 
 /// The filters of a room's members, by the places of those that have one. Equal filters are kept
 /// once, so that a publication is matched once by each distinct filter, however many members have

@@ -3,7 +3,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::RoomKey;
-use super::capacity::shrink;
+use crate::core::capacity::shrink;
 
 /// The number of rooms from which on a member has an index. Up to here its list is searched: 16
 /// entries are two cache lines.

@@ -1,6 +1,5 @@
 //! Which member is in which room.
 
-mod capacity;
 mod filters;
 mod keys;
 mod memberships;

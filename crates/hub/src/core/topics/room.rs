@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use crate::core::RoomName;
+use crate::core::capacity::shrink;
 use crate::core::filter::Filter;
 
 use super::MemberKey;
-use super::capacity::shrink;
 use super::filters::Filters;
 
 /// A room with its members. Those with a filter stand first, in the order of `filters`:
