@@ -8,6 +8,11 @@ use crate::core::topics::MemberKey;
 use crate::core::{Position, Publication, RoomName, SessionId};
 use crate::error::{HubError, Result};
 
+/// Length in bytes below which a message is copied, so that the queues of slow members do not keep
+/// the receive buffer of its publisher, which has 64 KiB. A longer message keeps at most four times
+/// its length.
+const COPIED_BELOW: usize = 16 * 1024;
+
 impl<S: Send + Sync + 'static> Shared<S> {
     /// Publishes to a room. A room with history is published through the bus, which returns the
     /// publication to this node as to all others, in one order. Otherwise, the members of this node
@@ -18,6 +23,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
         publication: Publication,
     ) -> Result<Option<Position>> {
         let options = self.options(room)?;
+        let is_short = publication.message.len() < COPIED_BELOW;
+        let publication = if is_short { publication.detached() } else { publication };
         let publication = Arc::new(publication);
         if options.retention.is_none() {
             self.fan_out(&self.rooms(), room, &publication, None);

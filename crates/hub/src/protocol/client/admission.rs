@@ -84,7 +84,8 @@ impl<S: Send + Sync + 'static> Admission<S> {
             token_user: user.clone().or_else(|| accepted.user.clone()),
             token_rooms,
             user: accepted.user.or(user),
-            info: accepted.info.unwrap_or(info),
+            // It may be a part of the client's receive buffer, which it would keep.
+            info: accepted.info.map_or(info, |info| Bytes::copy_from_slice(&info)),
             welcome: Welcome {
                 data: accepted.data,
                 rooms,
