@@ -73,6 +73,11 @@ impl<S: Send + Sync + 'static> Shared<S> {
         terms: JoinTerms,
         reply: Option<JoinReply>,
     ) -> Result<Joined> {
+        // A room that the session may not join costs the bus nothing.
+        if session.is_over() {
+            return Err(HubError::Closed);
+        }
+        self.rooms().topics.check_join(session.member(), room)?;
         let pin = self.pin(room)?;
         if options.from.is_some() && pin.options.retention.is_none() {
             return Err(HubError::NoHistory(room.clone()));

@@ -21,6 +21,7 @@ pub(crate) struct Store {
     open: watch::Sender<bool>,
     /// The number of questions for the top of a room.
     tops: AtomicUsize,
+    subscriptions: AtomicUsize,
     subscribing: AtomicUsize,
     max_subscribing: AtomicUsize,
 }
@@ -31,6 +32,7 @@ impl Default for Store {
             events: OnceLock::new(),
             open: watch::Sender::new(true),
             tops: AtomicUsize::new(0),
+            subscriptions: AtomicUsize::new(0),
             subscribing: AtomicUsize::new(0),
             max_subscribing: AtomicUsize::new(0),
         }
@@ -48,6 +50,11 @@ impl Store {
 
     pub(crate) fn tops(&self) -> usize {
         self.tops.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of requests to subscribe.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.subscriptions.load(Ordering::Relaxed)
     }
 
     /// Returns the maximum number of subscriptions that were under way at a time.
@@ -81,6 +88,7 @@ impl Bus for Gated {
         retention: Option<&'a Retention>,
     ) -> BusFuture<'a, Option<Position>> {
         Box::pin(async move {
+            self.store.subscriptions.fetch_add(1, Ordering::Relaxed);
             let subscribing = self.store.subscribing.fetch_add(1, Ordering::Relaxed) + 1;
             self.store.max_subscribing.fetch_max(subscribing, Ordering::Relaxed);
             self.store.pass().await;

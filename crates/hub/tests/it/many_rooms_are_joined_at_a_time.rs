@@ -1,3 +1,4 @@
+use sockeye_hub::core::topics::Limits;
 use sockeye_hub::{Hub, HubError};
 
 use crate::gated::Gated;
@@ -37,4 +38,25 @@ async fn and_the_results_are_in_the_order_of_the_rooms() {
     assert_eq!(session.rooms().len(), 99);
     let at_a_time = bus.store.max_subscribing();
     assert_eq!(at_a_time, 32, "rooms at a time");
+}
+
+#[tokio::test]
+async fn and_one_beyond_the_limits_costs_the_bus_nothing() {
+    let bus = Gated::default();
+    let limits = Limits { rooms: 3, rooms_per_member: 2 };
+    let hub: Hub = hub().bus(bus.clone()).limits(limits).build();
+    let (_client, first) = connect(&hub).await;
+    let (_client, second) = connect(&hub).await;
+    for (session, room) in [(&first, "log 1"), (&first, "log 2"), (&second, "log 3")] {
+        session.join(room).await.unwrap();
+    }
+    assert_eq!(bus.store.subscriptions(), 3);
+    for session in [&first, &second] {
+        let joined = session.join("log 4").await;
+        assert!(matches!(joined, Err(HubError::TooManyRooms(_))), "{joined:?}");
+    }
+    // Rooms that the session is in, and occupied ones, are within the limits.
+    assert!(first.join("log 1").await.unwrap().already);
+    second.join("log 1").await.unwrap();
+    assert_eq!(bus.store.subscriptions(), 3);
 }

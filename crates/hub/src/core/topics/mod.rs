@@ -145,12 +145,10 @@ impl Topics {
         if let Some(room) = occupied.filter(|&room| self.contains(member, room)) {
             return Ok(Joined { room, first_in_room: false, already: true });
         }
-        if self.rooms(member).len() >= self.limits.rooms_per_member as usize {
-            return Err(JoinError::RoomsPerMember { limit: self.limits.rooms_per_member });
-        }
+        self.check_limits(member, occupied)?;
         let key = match occupied {
             Some(room) => room,
-            None => self.create_room(name)?,
+            None => self.create_room(name),
         };
         let membership = Membership { room: key, place: self.push(member, key) };
         let memberships = self.members.get_or_default(member.0);
@@ -158,6 +156,30 @@ impl Topics {
         memberships.insert(membership, &self.hasher);
         self.membership_count += 1;
         Ok(Joined { room: key, first_in_room: occupied.is_none(), already: false })
+    }
+
+    /// Returns whether [`join`](Self::join) would succeed.
+    ///
+    /// # Errors
+    /// Same as [`join`](Self::join).
+    pub fn check_join(&self, member: MemberKey, name: &RoomName) -> Result<(), JoinError> {
+        let occupied = self.room(name.as_str());
+        if occupied.is_some_and(|room| self.contains(member, room)) {
+            return Ok(());
+        }
+        self.check_limits(member, occupied)
+    }
+
+    /// Checks the limits for a member that is not in a room, which is `occupied` or empty.
+    fn check_limits(&self, member: MemberKey, occupied: Option<RoomKey>) -> Result<(), JoinError> {
+        let Limits { rooms, rooms_per_member } = self.limits;
+        if self.rooms(member).len() >= rooms_per_member as usize {
+            return Err(JoinError::RoomsPerMember { limit: rooms_per_member });
+        }
+        if occupied.is_none() && self.rooms.len() >= rooms as usize {
+            return Err(JoinError::Rooms { limit: rooms });
+        }
+        Ok(())
     }
 
     /// Removes a member from a room.
@@ -276,15 +298,12 @@ impl Topics {
         room.expect("the table of names has occupied rooms only").push(member)
     }
 
-    fn create_room(&mut self, name: &RoomName) -> Result<RoomKey, JoinError> {
-        if self.rooms.len() >= self.limits.rooms as usize {
-            return Err(JoinError::Rooms { limit: self.limits.rooms });
-        }
+    fn create_room(&mut self, name: &RoomName) -> RoomKey {
         let room = self.rooms.insert(Room::new(name.clone()));
         let hash = self.hash(name.as_str());
         let entry = NameEntry { hash, room, name: name.clone() };
         self.names.insert_unique(widen(hash), entry, |entry| widen(entry.hash));
-        Ok(room)
+        room
     }
 
     /// Removes a membership that the member's list no longer contains. Returns the room's name if
