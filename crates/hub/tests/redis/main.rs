@@ -14,6 +14,7 @@ mod server;
 #[allow(dead_code, reason = "the tests of the bus use a part of it")]
 mod support;
 
+mod a_full_server_refuses_publications;
 mod a_loss_of_the_store_is_found;
 mod a_lost_acknowledgement_stores_nothing_twice;
 mod a_replica_is_tried_with_growing_delays;

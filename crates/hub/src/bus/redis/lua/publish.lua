@@ -21,6 +21,10 @@ if tonumber(ARGV[4]) > 0 then
   }
   local added = redis.pcall(unpack(add))
   if type(added) == 'table' and added.err then
+    -- Beyond maxmemory, the publication fails and the entries stay.
+    if string.find(added.err, 'OOM', 1, true) then
+      return added
+    end
     -- The entries contradict the metadata, as after a partial restore: they are not to be trusted.
     redis.call('DEL', KEYS[2])
     redis.call(unpack(add))
