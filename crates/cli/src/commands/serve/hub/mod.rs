@@ -17,6 +17,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{any, get};
 use sockeye::upgrade::Options;
+use sockeye_hub::bus::Local;
 use sockeye_hub::namespaces::Namespaces;
 use sockeye_hub::protocol::Endpoint;
 use sockeye_hub::token::Revocations;
@@ -46,6 +47,8 @@ struct Inner {
     access: Access,
     api: ServerApi,
     bus: Option<BusUrl>,
+    /// The histories of a hub without a bus.
+    local: Local,
     started: Instant,
     overview: overview::Cache,
 }
@@ -68,9 +71,12 @@ impl HubServer {
         let namespaces = namespaces(arguments)?;
         let mut builder =
             sockeye_hub::Hub::builder().namespaces(&namespaces).revocations(revocations.clone());
+        let local = Local::new();
         if let Some(bus) = &bus {
             builder = bus.connect(builder).await?;
             info!("the hub is connected to {bus}");
+        } else {
+            builder = builder.bus(local.clone());
         }
         let hub = builder.build();
         let api = ServerApi::new(options, &hub, &namespaces)?;
@@ -91,6 +97,7 @@ impl HubServer {
             access,
             api,
             bus,
+            local,
             started: Instant::now(),
             overview: overview::Cache::default(),
         };
@@ -124,7 +131,7 @@ impl HubServer {
 
     /// Updates the metrics of the hub in the recorder of the process.
     pub(crate) fn record_metrics(&self) {
-        metrics::record(&self.inner.hub.metrics());
+        metrics::record(&self.inner.hub.metrics(), &self.inner.local.metrics());
     }
 
     /// Sends the clients to the other servers of the hub, if there is a bus, with hints that spread
