@@ -80,6 +80,9 @@ pub mod core;
 mod disconnect;
 mod encoder;
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod join;
 pub mod namespaces;

@@ -8,6 +8,8 @@ mod encodings;
 mod fan_out;
 mod filters;
 mod following;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod hooks;
 mod join_reply;
 mod joining;

@@ -91,6 +91,8 @@ mod execution;
 mod extractor;
 mod failure;
 mod flag;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod lanes;
 mod layer;
 mod reply;

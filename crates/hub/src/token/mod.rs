@@ -37,6 +37,8 @@
 
 mod claims;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod jwks;
 mod key;
 mod revocations;

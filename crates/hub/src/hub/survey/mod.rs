@@ -203,6 +203,14 @@ impl Surveys {
     }
 }
 
+/// Checks that a message which can be decoded survives encoding, for a fuzz target.
+#[cfg(any(fuzzing, test))]
+pub(super) fn check_round_trip(message: Bytes) {
+    if let Some(message) = SurveyMessage::decode(message) {
+        assert_eq!(SurveyMessage::decode(message.encode()), Some(message));
+    }
+}
+
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         self.surveys.lock().remove(&self.id);

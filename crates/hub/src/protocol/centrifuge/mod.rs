@@ -5,6 +5,8 @@ mod commands;
 mod encoder;
 mod encoding;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod message;
 mod position;
 mod raw_json;

@@ -13,6 +13,8 @@ mod binary;
 mod encoder;
 mod field;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod json;
 pub(crate) mod message;
 mod serve;
