@@ -194,3 +194,51 @@ impl Items {
         Page { range, top, entries, remaining }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::Epoch;
+
+    fn item(sequence: u64) -> Item {
+        let publication = Some(Arc::new(Publication::new(sequence.to_string())));
+        let place = (sequence, Tag(sequence));
+        Item { sequence, time: 10, following: None, place, publication, counted: false }
+    }
+
+    fn items(range: Range) -> Items {
+        Items::new(range, &Class { count: 100, age: Duration::MAX }, 10)
+    }
+
+    fn top(offset: u64) -> Position {
+        Position { epoch: Epoch(1), offset, tag: Tag(offset) }
+    }
+
+    #[test]
+    fn a_page_that_ends_early_leads_its_reader_on() {
+        let range = Range::forwards(Limit::NONE);
+        let mut items = items(range);
+        for sequence in 1..=5 {
+            // A page of fewer entries would not be worth a request.
+            assert_eq!(items.can_end(), sequence > 3, "{sequence}");
+            assert!(items.push(item(sequence)));
+        }
+        items.end(7);
+        assert!(items.is_full());
+        let page = items.page(top(12));
+        assert_eq!((page.entries.len(), page.remaining), (5, 7));
+        assert_eq!(page.next_range(), Some(range.at(6)));
+    }
+
+    #[test]
+    fn a_page_backwards_does_not_end_early() {
+        let mut items = items(Range::backwards(Limit::NONE));
+        for sequence in 1..=5 {
+            items.push(item(sequence));
+        }
+        // Its last records, which are read last, are its first entries.
+        assert!(!items.can_end());
+    }
+}
