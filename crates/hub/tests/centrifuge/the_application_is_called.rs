@@ -4,7 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use sockeye::Message;
-use sockeye_hub::protocol::{Endpoint, Refusal};
+use sockeye_hub::core::UserId;
+use sockeye_hub::protocol::{Accepted, Endpoint, Refusal};
 use sockeye_hub::{Denied, Recipients};
 use tokio::sync::mpsc;
 
@@ -85,6 +86,46 @@ async fn before_a_client_joins_and_publishes() {
     assert_eq!(reply["error"], json!({ "code": 103, "message": "not here" }));
     assert_eq!(client.refused("publish", json!({ "channel": "a", "data": "bad" })).await, 103);
     client.ask("publish", json!({ "channel": "a", "data": "good" })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn and_may_disconnect_a_users_other_clients_when_one_connects() {
+    const CLIENTS: usize = 20;
+
+    let hub = hub().build();
+    let of_hook = hub.clone();
+    let endpoint: Endpoint = Endpoint::builder(hub.clone())
+        .on_connect(move |_| {
+            let hub = of_hook.clone();
+            async move {
+                let ada = UserId::new("ada");
+                hub.close(ada.clone(), 4_000, "elsewhere").await.map_err(|_| Refusal::INTERNAL)?;
+                Ok(Accepted::new(()).user(ada))
+            }
+        })
+        .build();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let endpoint = endpoint.clone();
+        clients.push(tokio::spawn(async move {
+            let mut client = Json::open(&endpoint).await;
+            client.send(&json!({ "id": 1, "connect": {} })).await;
+            // The reply, or the end: from then on, the client disconnects no other.
+            let _ = client.ws.recv().await;
+            client
+        }));
+    }
+    for client in clients {
+        let mut client = client.await.unwrap();
+        tokio::spawn(async move { while let Ok(Some(_)) = client.ws.recv().await {} });
+    }
+    let mut last = Json::open(&endpoint).await;
+    let reply = last.ask("connect", json!({})).await;
+    assert!(reply["client"].is_string());
+    while hub.session_count() > 1 {
+        tokio::task::yield_now().await;
+    }
+    last.nothing_more().await;
 }
 
 #[tokio::test]

@@ -49,6 +49,80 @@ async fn and_the_client_recovers_them_as_it_connects() {
     assert_eq!(client.push().await, json!({ "channel": "live", "pub": { "data": 1 } }));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_others_publish_to_all_of_them() {
+    const CLIENTS: usize = 20;
+    const PUBLISHED: u64 = 400;
+
+    let endpoint = Endpoint::builder(hub().build())
+        .on_connect(async |_| {
+            let rooms = ["log 1", "log 2", "log 3"].map(|room| RoomName::new(room).unwrap());
+            Ok(rooms.into_iter().fold(Accepted::new(()), Accepted::join))
+        })
+        .build();
+    let hub = endpoint.hub().clone();
+    let publishing = tokio::spawn(async move {
+        for number in 1..=PUBLISHED {
+            for room in ["log 1", "log 2", "log 3"] {
+                hub.room(room).publish(number.to_string()).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let endpoint: Endpoint = endpoint.clone();
+        clients.push(tokio::spawn(async move {
+            let mut subs = json!({});
+            // Each client returns once.
+            for is_last in [false, true] {
+                let request = json!({ "subs": subs });
+                let (mut client, reply) = Json::connect_with(&endpoint, request).await;
+                let mut next = [0; 3];
+                for (index, next) in next.iter_mut().enumerate() {
+                    let room = format!("log {}", index + 1);
+                    let joined = &reply["subs"][&room];
+                    let missed = data(joined).len() as u64;
+                    *next = joined["offset"].as_u64().unwrap_or_default() + 1;
+                    if is_last {
+                        assert_eq!(joined["recovered"], true, "{joined}");
+                        let before = subs[&room]["offset"].as_u64().unwrap();
+                        *next = before + missed + 1;
+                    }
+                    subs[&room] = json!({
+                        "recover": true,
+                        "offset": *next - 1,
+                        "epoch": joined["epoch"],
+                    });
+                }
+                while is_last && next != [PUBLISHED + 1; 3] {
+                    let push = client.push().await;
+                    let index = &push["channel"].as_str().unwrap()[4..];
+                    let next = &mut next[index.parse::<usize>().unwrap() - 1];
+                    assert_eq!(push["pub"]["data"], json!(*next), "{push}");
+                    *next += 1;
+                }
+            }
+        }));
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    publishing.await.unwrap();
+}
+
+#[tokio::test]
+async fn and_tells_the_others_that_the_client_has_joined() {
+    let endpoint = chosen();
+    let mut ada = Json::connect(&endpoint).await;
+    ada.ask("subscribe", json!({ "channel": "live", "join_leave": true })).await;
+    ada.push().await;
+    let (bob, reply) = Json::connect_with(&endpoint, json!({ "data": ["live"] })).await;
+    assert_eq!(ada.push().await["join"]["info"]["client"], reply["client"]);
+    drop(bob);
+    assert_eq!(ada.push().await["leave"]["info"]["client"], reply["client"]);
+}
+
 #[tokio::test]
 async fn while_the_client_is_connected() {
     let endpoint = chosen();

@@ -27,7 +27,7 @@ async fn slow_member(room: &str) -> (Hub, WebSocket, Session) {
 }
 
 /// Returns the number of a publication, or the number of publications that a notice reports.
-fn parse(line: &str) -> Result<usize, usize> {
+pub(crate) fn parse(line: &str) -> Result<usize, usize> {
     let words: Vec<_> = line.split(' ').collect();
     match words[1] {
         "missed" => {

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
+use sockeye::WebSocket;
 use sockeye::push::{Callbacks, Server, ServerHandle};
 use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
 
@@ -9,7 +10,8 @@ use crate::support::{connect, hub, line};
 /// The maximum of unwritten output. Chosen: far less than the buffers of the system.
 const MAX_UNWRITTEN: usize = 64 * 1024;
 
-struct Serving {
+/// A server of connections that are members of a room.
+pub(crate) struct Serving {
     address: SocketAddr,
     server_handle: ServerHandle,
     server: JoinHandle<sockeye::Result<()>>,
@@ -17,7 +19,7 @@ struct Serving {
 
 impl Serving {
     /// Serves connections that are members of a room, and whose messages are echoed.
-    fn start(hub: &Hub, room: &'static str) -> Self {
+    pub(crate) fn start(hub: &Hub, room: &'static str) -> Self {
         let runtime = tokio::runtime::Handle::current();
         let attached = hub.clone();
         let handlers = Callbacks::new()
@@ -48,7 +50,12 @@ impl Serving {
         Self { address, server_handle, server: std::thread::spawn(move || listening.run()) }
     }
 
-    async fn stop(self) {
+    /// Connects a client.
+    pub(crate) async fn client(&self) -> WebSocket {
+        sockeye::connect(&format!("ws://{}/", self.address)).await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
         self.server_handle.stop();
         let server = self.server;
         tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap().unwrap();
@@ -59,8 +66,7 @@ impl Serving {
 async fn in_the_rooms_of_other_connections() {
     let hub: Hub = hub().build();
     let serving = Serving::start(&hub, "lobby");
-    let url = format!("ws://{}/", serving.address);
-    let mut handled = sockeye::connect(&url).await.unwrap();
+    let mut handled = serving.client().await;
     assert_eq!(line(&mut handled).await, "lobby joined -");
     let (mut client, session) = connect(&hub).await;
     session.join("lobby").await.unwrap();
@@ -83,7 +89,7 @@ async fn and_catch_up_from_the_history_when_they_read_slowly() {
 
     let hub: Hub = hub().build();
     let serving = Serving::start(&hub, "log:slow");
-    let mut client = sockeye::connect(&format!("ws://{}/", serving.address)).await.unwrap();
+    let mut client = serving.client().await;
     assert_eq!(line(&mut client).await, "log:slow joined 0");
     // More than the buffers of the system hold, and less than the history.
     let text = "x".repeat(6 * 1024);
@@ -106,7 +112,7 @@ async fn and_catch_up_from_the_history_when_they_read_slowly() {
 async fn and_their_threads_send_however_slowly_the_client_reads() {
     let hub: Hub = hub().build();
     let serving = Serving::start(&hub, "lobby");
-    let mut client = sockeye::connect(&format!("ws://{}/", serving.address)).await.unwrap();
+    let mut client = serving.client().await;
     assert_eq!(line(&mut client).await, "lobby joined -");
     client.send("too much").await.unwrap();
     for letter in ["a", "b"] {

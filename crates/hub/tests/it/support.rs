@@ -66,6 +66,7 @@ pub(crate) fn hub<S: Send + Sync + 'static>() -> Builder<S> {
             name if name.starts_with("log") => options.history(retention),
             name if name.starts_with("present") => options.presence(),
             name if name.starts_with("disconnect") => options.policy(DeliveryPolicy::Disconnect),
+            name if name.starts_with("newest") => options.policy(DeliveryPolicy::DropNewest),
             name if name.starts_with("paced") => {
                 let interval = Duration::from_millis(20);
                 options.policy(DeliveryPolicy::Conflate { interval }).key_tag("key")
