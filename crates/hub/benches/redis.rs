@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let Some(url) = std::env::args().find(|argument| argument.starts_with("redis://")) else {
+    let Some(url) = std::env::args().find(|argument| argument.contains("://")) else {
         println!("no URL of a Redis server: nothing is measured");
         return;
     };

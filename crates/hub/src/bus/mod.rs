@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Local`] | of one process | in memory |
 //! | `nats::Nats`, feature `nats` | connected by NATS servers | in streams of JetStream |
-//! | `redis::Redis`, feature `redis` | connected by a Redis server | in streams of the server |
+//! | `redis::Redis`, feature `redis` | connected by Redis: one server, Sentinel, or a cluster | in streams of Redis |
 //!
 //! The feature `bus-kit` has a test kit, `kit::Kit`, that checks whether a bus of your own keeps
 //! the contract of [`Bus`].

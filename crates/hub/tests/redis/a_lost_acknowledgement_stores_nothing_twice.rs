@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_hub::bus::Bus;
 use sockeye_hub::bus::redis::Redis;
 use sockeye_hub::core::history::{Limit, Range};
-use sockeye_hub::core::{Publication, PublicationId};
+use sockeye_hub::core::{Publication, PublicationId, RoomName};
 
+use crate::cluster::{Cluster, until};
 use crate::observer::{Observer, RETENTION, room};
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -17,17 +19,45 @@ async fn with_and_without_an_id() {
     let node = Observer::new(bus, 1, 1_000);
     let room = room("orders");
     node.store(&room, "before").await;
+    check(&node, &room, &proxy).await;
+}
+
+#[tokio::test]
+async fn and_in_a_cluster() {
+    let Some(cluster) = Cluster::start(0, Duration::from_secs(15)).await else { return };
+    let mut proxies = Vec::new();
+    for server in &cluster.servers {
+        let proxy = Proxy::before(server.port).await;
+        let announce = format!("CONFIG SET cluster-announce-port {}", proxy.port);
+        server.command::<String>(&announce).await;
+        proxies.push(proxy);
+    }
+    until(|| async {
+        let nodes = cluster.servers[1].command::<String>("CLUSTER NODES").await;
+        proxies.iter().all(|proxy| nodes.contains(&format!(":{}@", proxy.port)))
+    })
+    .await;
+    let url = format!("redis+cluster://127.0.0.1:{}", cluster.servers[1].port);
+    let node = Observer::new(Redis::connect(&url).await.unwrap(), 1, 1_000);
+    let room = room("orders");
+    node.store(&room, "before").await;
+    let primary = cluster.primary_of("orders").await;
+    check(&node, &room, &proxies[primary]).await;
+}
+
+/// Publishes to a room that has one publication, and loses the acknowledgements.
+async fn check(node: &Observer<Redis>, room: &RoomName, proxy: &Proxy) {
     let with_id = Publication { id: Some(PublicationId::new("7")), ..Publication::new("with id") };
     let mut positions = Vec::new();
     for (lost, publication) in [(1, with_id.clone()), (2, Publication::new("without id"))] {
         proxy.lose_next_reply();
-        let published = node.bus.publish(&room, Arc::new(publication), Some(&RETENTION)).await;
+        let published = node.bus.publish(room, Arc::new(publication), Some(&RETENTION)).await;
         positions.push(published.unwrap().unwrap());
         assert_eq!(proxy.lost(), lost, "the reply was lost");
     }
-    let again = node.bus.publish(&room, Arc::new(with_id), Some(&RETENTION)).await.unwrap();
+    let again = node.bus.publish(room, Arc::new(with_id), Some(&RETENTION)).await.unwrap();
     assert_eq!(again, Some(positions[0]), "an id is known after the publication of others");
-    let page = node.read(&room, Range::forwards(Limit::NONE)).await;
+    let page = node.read(room, Range::forwards(Limit::NONE)).await;
     let texts: Vec<_> =
         page.entries.iter().map(|entry| entry.publication.message.to_string()).collect();
     assert_eq!(texts, ["before", "with id", "without id"]);

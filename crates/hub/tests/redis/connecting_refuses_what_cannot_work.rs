@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use sockeye_hub::bus::redis::{ConnectError, Redis, RedisOptions, RedisOptionsError};
 
+use crate::cluster::Cluster;
+use crate::server::Server;
+
 #[tokio::test]
 async fn and_says_why() {
     for url in ["", "localhost", "http://127.0.0.1", "redis://"] {
@@ -11,7 +14,8 @@ async fn and_says_why() {
     }
     let url = "redis://127.0.0.1:1";
     let error = Redis::connect(url).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Server(_)), "{error:?}");
+    assert!(matches!(error, ConnectError::Server { .. }), "{error:?}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
     let cases = [
         (RedisOptions::new().readers(0), RedisOptionsError::Readers { readers: 0 }),
         (
@@ -25,4 +29,21 @@ async fn and_says_why() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn and_names_the_scheme_that_would_work() {
+    let Some(cluster) = Cluster::start(0, Duration::from_secs(15)).await else { return };
+    let error = Redis::connect(&cluster.servers[0].url()).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Mode { mode } if mode == "cluster"), "{error:?}");
+    assert!(error.to_string().contains("redis+cluster://"), "{error}");
+    let options = RedisOptions::new().prefix("{x}");
+    let error = Redis::connect_with(&cluster.url(), options).await.unwrap_err();
+    let expected = RedisOptionsError::PrefixWithBraces;
+    assert!(matches!(error, ConnectError::Options(found) if found == expected), "{error:?}");
+
+    let Some(server) = Server::start().await else { return };
+    let url = format!("redis+cluster://127.0.0.1:{}", server.port);
+    let error = Redis::connect(&url).await.unwrap_err();
+    assert!(error.to_string().contains("cluster support disabled"), "{error}");
 }

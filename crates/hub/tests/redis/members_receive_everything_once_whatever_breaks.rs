@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sockeye_hub::bus::redis::Redis;
 use sockeye_hub::{Hub, JoinOptions, Recovered};
 
+use crate::cluster::Cluster;
 use crate::one_order::{PUBLISHERS, receive_everything_once, recovers_everything};
 use crate::server::Server;
 use crate::support::{connect, hub};
@@ -42,4 +44,24 @@ async fn and_in_the_same_order() {
     let joined = session.join_with("log", JoinOptions::new().from(start)).await.unwrap();
     assert_eq!(joined.recovery, Recovered::All);
     recovers_everything(&mut client, 0, &texts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: ci/redis-faults.sh"]
+async fn and_in_a_cluster() {
+    let Some(cluster) = Cluster::start(0, Duration::from_secs(15)).await else { return };
+    let cluster = Arc::new(cluster);
+    let mut nodes: Vec<Hub> = Vec::new();
+    for _ in 0..PUBLISHERS {
+        nodes.push(hub().bus(Redis::connect(&cluster.url()).await.unwrap()).build());
+    }
+    let disturb = |over: Arc<AtomicBool>| {
+        tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                cluster.end_connections().await;
+            }
+        })
+    };
+    receive_everything_once(&nodes, 0, disturb).await;
 }

@@ -1,7 +1,7 @@
 //! A redis-server of a test.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,29 +20,34 @@ static SERVERS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Server {
     folder: PathBuf,
     pub(crate) port: u16,
+    arguments: Vec<String>,
     process: Child,
 }
 
 impl Server {
     /// Starts a server on a free port; returns `None` if it is not installed.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new()).await
+    }
+
+    /// Starts a server with the arguments that are returned for its folder.
+    pub(crate) async fn start_with(arguments: impl Fn(&Path) -> Vec<String>) -> Option<Self> {
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("sockeye-hub-redis-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        // Another process may take the port before the server does: it is tried again then.
+        // Another process may take a port before the server does: it is tried again then.
         for _ in 0..10 {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = listener.local_addr().unwrap().port();
-            drop(listener);
-            let Ok(process) = spawn(port, &folder) else {
+            let port = free_port();
+            let arguments = arguments(&folder);
+            let Ok(process) = spawn(port, &folder, &arguments) else {
                 let required =
                     std::env::var("SOCKEYE_REQUIRE_PEERS").is_ok_and(|value| value == "1");
                 assert!(!required, "redis-server is missing: run ci/peers.sh");
                 eprintln!("skipped: redis-server is missing, ci/peers.sh installs it");
                 return None;
             };
-            let mut server = Self { folder: folder.clone(), port, process };
+            let mut server = Self { folder: folder.clone(), port, arguments, process };
             if server.is_ready().await {
                 return Some(server);
             }
@@ -127,7 +132,7 @@ impl Server {
 
     /// Starts the killed server again, with what it has saved.
     pub(crate) async fn restart(&mut self) {
-        self.process = spawn(self.port, &self.folder).unwrap();
+        self.process = spawn(self.port, &self.folder, &self.arguments).unwrap();
         assert!(self.is_ready().await, "redis-server does not start again");
     }
 
@@ -142,10 +147,23 @@ impl Server {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf) -> std::io::Result<Child> {
-    Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
-        .arg(port.to_string())
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Starts a server. A sentinel's first argument is the file with its configuration.
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> std::io::Result<Child> {
+    let mut command = Command::new("redis-server");
+    let port = port.to_string();
+    if arguments.last().is_some_and(|last| last == "--sentinel") {
+        command.args(arguments).args(["--bind", "127.0.0.1", "--port", &port]);
+    } else {
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port]);
+        // A primary would wait for further replicas for 5 s.
+        command.args(["--repl-diskless-sync-delay", "0"]);
+        command.args(arguments);
+    }
+    command
         .arg("--dir")
         .arg(folder)
         .stdout(Stdio::null())

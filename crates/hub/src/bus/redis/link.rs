@@ -3,14 +3,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connections::{Connections, Server, Through, is_of_link};
+use super::connections::{Connections, Route, State, is_migrating, is_moved, is_of_link};
+use super::error::BoxedError;
 use super::keys::Keys;
 use super::options::RedisOptions;
+use super::partition::Partition;
 use super::scripts::Scripts;
+use super::servers::Servers;
 use crate::bus::{BusError, BusEvent, EventSender};
 use crate::core::{NodeId, RoomName};
 use crate::random;
@@ -26,6 +29,14 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// replica, which refuses the first command that writes.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
+/// The time for which connections are used although a partition has another primary. Together with
+/// the 2 s between heartbeats it is less than the lease of the presence, 7 s: nodes whose messages
+/// are in this partition are not heard.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The delay before a command is sent again whose slot is being moved.
+const MIGRATING_DELAY: Duration = Duration::from_millis(50);
+
 /// The bytes that one permit stands for. A semaphore has fewer permits than memory has bytes.
 const BYTES_PER_PERMIT: usize = 1_024;
 
@@ -37,7 +48,7 @@ const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// The state that operations share with the task that keeps the link.
 #[derive(Debug)]
 pub(super) struct Link {
-    server: Server,
+    servers: Servers,
     pub(super) keys: Arc<Keys>,
     pub(super) scripts: Scripts,
     options: RedisOptions,
@@ -92,10 +103,10 @@ impl Bounds {
 }
 
 impl Link {
-    pub(super) fn new(server: Server, options: RedisOptions) -> Self {
+    pub(super) fn new(servers: Servers, options: RedisOptions) -> Self {
         Self {
-            server,
-            keys: Arc::new(Keys::new(&options.prefix)),
+            keys: Arc::new(Keys::new(&options.prefix, servers.is_cluster())),
+            servers,
             scripts: Scripts::new(),
             connections: watch::Sender::new(None),
             is_down: AtomicBool::new(false),
@@ -123,40 +134,95 @@ impl Link {
     pub(super) async fn keep(self: Arc<Self>, node: NodeId, events: EventSender) {
         let mut backoff = MIN_BACKOFF;
         loop {
-            let connections = loop {
-                match self.establish(node, &events).await {
-                    Ok(connections) => break connections,
-                    Err(error) => tracing::debug!(%error, "the link to Redis is not restored"),
+            let mut connections = self.come_up(node, &events, &mut backoff).await;
+            let is_stable = loop {
+                let established = Instant::now();
+                let state = connections.state.until(State::Moved).await;
+                let is_stable = established.elapsed() >= STABLE_AFTER;
+                if is_stable {
+                    backoff = MIN_BACKOFF;
                 }
-                if !self.is_down.swap(true, Ordering::Relaxed) {
-                    events.send_waiting(BusEvent::Down).await;
+                if state == State::Broken {
+                    break is_stable;
                 }
-                sleep_longer(&mut backoff).await;
-            };
-            let established = Instant::now();
-            if self.is_down.swap(false, Ordering::Relaxed) {
-                tracing::info!("the link to Redis is restored");
+                let next = tokio::select! {
+                    next = self.replace(node, &events, is_stable, &mut backoff) => next,
+                    _ = connections.state.until(State::Broken) => None,
+                };
+                let Some(next) = next else { break is_stable };
+                connections = next;
+                tracing::info!("the link to Redis is to other servers");
+                // Something may have been missed.
+                events.send_waiting(BusEvent::Down).await;
                 events.send_waiting(BusEvent::Up).await;
-            }
-            connections.until_broken().await;
+            };
             tracing::warn!("the link to Redis is broken");
             connections.close();
+            connections.state.report(State::Broken);
             self.connections.send_replace(None);
             self.is_down.store(true, Ordering::Relaxed);
             events.send_waiting(BusEvent::Down).await;
-            if established.elapsed() < STABLE_AFTER {
+            if !is_stable {
                 sleep_longer(&mut backoff).await;
-            } else {
-                backoff = MIN_BACKOFF;
             }
         }
     }
 
-    /// Connects, subscribes to all rooms, and takes the link up.
-    async fn establish(&self, node: NodeId, events: &EventSender) -> RedisResult<Arc<Connections>> {
-        let readers = self.options.readers;
-        let connections = self.server.link(node, &self.keys, readers, events).await?;
-        connections.send_all(Through::Commands, &self.scripts.load()).await?;
+    /// Makes the link, and tells the node if it was down.
+    async fn come_up(
+        &self,
+        node: NodeId,
+        events: &EventSender,
+        backoff: &mut Duration,
+    ) -> Arc<Connections> {
+        let connections = loop {
+            match self.establish(node, events).await {
+                Ok(connections) => break connections,
+                Err(error) => tracing::debug!(%error, "the link to Redis is not restored"),
+            }
+            if !self.is_down.swap(true, Ordering::Relaxed) {
+                events.send_waiting(BusEvent::Down).await;
+            }
+            sleep_longer(backoff).await;
+        };
+        if self.is_down.swap(false, Ordering::Relaxed) {
+            tracing::info!("the link to Redis is restored");
+            events.send_waiting(BusEvent::Up).await;
+        }
+        connections
+    }
+
+    /// Replaces the connections while they are still used, within [`REPLACE_TIMEOUT`].
+    async fn replace(
+        &self,
+        node: NodeId,
+        events: &EventSender,
+        mut at_once: bool,
+        backoff: &mut Duration,
+    ) -> Option<Arc<Connections>> {
+        let replacing = async {
+            loop {
+                // A server may not know yet what another one has told.
+                if !std::mem::take(&mut at_once) {
+                    sleep_longer(backoff).await;
+                }
+                match self.establish(node, events).await {
+                    Ok(connections) => return connections,
+                    Err(error) => tracing::debug!(%error, "the link to Redis is not replaced"),
+                }
+            }
+        };
+        timeout(REPLACE_TIMEOUT, replacing).await.ok()
+    }
+
+    /// Connects, subscribes to all rooms, and gives the link these connections.
+    async fn establish(
+        &self,
+        node: NodeId,
+        events: &EventSender,
+    ) -> Result<Arc<Connections>, BoxedError> {
+        let connections = self.servers.link(node, &self.keys, self.options.readers).await?;
+        connections.send_to_all(&self.scripts.load()).await?;
         let connections = Arc::new(connections);
         let mut subscribed = HashSet::new();
         loop {
@@ -165,13 +231,19 @@ impl Link {
                 let added: Vec<_> = rooms.difference(&subscribed).cloned().collect();
                 let removed: Vec<_> = subscribed.difference(&rooms).cloned().collect();
                 if added.is_empty() && removed.is_empty() {
+                    // First the former ones, so that nothing arrives twice.
+                    if let Some(former) = &*self.connections.borrow() {
+                        former.close();
+                    }
+                    connections.open(events);
                     self.connections.send_replace(Some(connections.clone()));
                     return Ok(connections);
                 }
                 (added, removed)
             };
-            connections.for_each_room("SUBSCRIBE", &self.keys, &added).await?;
-            connections.for_each_room("UNSUBSCRIBE", &self.keys, &removed).await?;
+            let keys = &self.keys;
+            connections.for_each_room(keys.subscribe(), keys, &added).await?;
+            connections.for_each_room(keys.unsubscribe(), keys, &removed).await?;
             for room in &removed {
                 subscribed.remove(room);
             }
@@ -181,10 +253,11 @@ impl Link {
 
     pub(super) async fn subscribe(&self, room: &RoomName) -> Result<(), BusError> {
         self.rooms().insert(room.clone());
-        let mut command = redis::cmd("SUBSCRIBE");
+        let mut command = redis::cmd(self.keys.subscribe());
         command.arg(self.keys.room(room));
+        let route = Route::Reader(Partition::of_room(room));
         // If the link has just come up, the node is subscribed already. It does not matter.
-        let request = self.request(&command, Some(room), Repeat::Yes, BoundsOf::Operations);
+        let request = self.request(&command, route, Repeat::Yes, BoundsOf::Operations);
         request.await.map(drop)
     }
 
@@ -197,27 +270,27 @@ impl Link {
                 return Ok(());
             }
         }
-        let mut command = redis::cmd("UNSUBSCRIBE");
+        let mut command = redis::cmd(self.keys.unsubscribe());
         command.arg(self.keys.room(room));
-        match self.request(&command, Some(room), Repeat::No, BoundsOf::Operations).await {
+        let route = Route::Reader(Partition::of_room(room));
+        match self.request(&command, route, Repeat::No, BoundsOf::Operations).await {
             Err(BusError::Down) => Ok(()),
             result => result.map(drop),
         }
     }
 
-    /// Carries out a command within the timeout: on the reader of a room, or on the connection for
-    /// commands.
+    /// Carries out a command within the timeout.
     pub(super) async fn request(
         &self,
         command: &Cmd,
-        reader_of: Option<&RoomName>,
+        route: Route,
         repeat: Repeat,
         bounds: BoundsOf,
     ) -> Result<Value, BusError> {
         let deadline = Instant::now() + self.options.timeout;
         let carried_out = timeout_at(deadline, async {
             let _permits = self.admit(command, bounds).await?;
-            self.carry_out(command, reader_of, repeat).await
+            self.carry_out(command, route, repeat).await
         });
         match carried_out.await {
             Ok(result) => result,
@@ -257,7 +330,7 @@ impl Link {
     async fn carry_out(
         &self,
         command: &Cmd,
-        reader_of: Option<&RoomName>,
+        route: Route,
         repeat: Repeat,
     ) -> Result<Value, BusError> {
         let mut link = self.connections.subscribe();
@@ -267,31 +340,34 @@ impl Link {
                 let Some(connections) = up.clone() else { continue };
                 connections
             };
-            let through = reader_of.map_or(Through::Commands, |room| connections.reader_of(room));
-            let mut connection = connections.connection(through);
+            let connection = connections.connection(route);
             let result = tokio::select! {
-                result = connection.send_packed_command(command) => {
-                    result.and_then(Value::extract_error)
-                }
-                () = replaced(&mut link, &connections) => {
-                    match repeat {
-                        Repeat::Yes => continue,
-                        Repeat::No => return Err(BusError::Down),
-                    }
-                }
+                biased;
+                result = connection.send(command) => result,
+                () = abandoned(&mut link, &connections) => match repeat {
+                    Repeat::Yes => continue,
+                    Repeat::No => return Err(BusError::Down),
+                },
             };
-            connections.on_reply(through);
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            // In these three cases the command was not carried out.
+            if is_moved(&error) {
+                connections.state.report(State::Moved);
+                replaced(&mut link, &connections).await;
+                continue;
+            }
+            if is_migrating(&error) {
+                tokio::time::sleep(jittered(MIGRATING_DELAY)).await;
+                continue;
+            }
             if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
-                // Somebody has removed the scripts. The command was not carried out.
-                if let Err(error) =
-                    connections.send_all(Through::Commands, &self.scripts.load()).await
-                {
+                // Somebody has removed the scripts.
+                if let Err(error) = connection.send_all(&self.scripts.load()).await {
                     tracing::debug!(%error, "the scripts are not loaded");
-                    connections.report_broken();
+                    connections.state.report(State::Broken);
                     replaced(&mut link, &connections).await;
                 }
                 continue;
@@ -299,7 +375,7 @@ impl Link {
             if !is_of_link(&error) {
                 return Err(BusError::Broker(Arc::new(error)));
             }
-            connections.report_broken();
+            connections.state.report(State::Broken);
             if repeat == Repeat::No {
                 return Err(BusError::Down);
             }
@@ -308,16 +384,30 @@ impl Link {
     }
 }
 
+/// Waits until the link has other connections, or none, because these are broken. Those that were
+/// replaced for another reason still carry out what they were sent.
+async fn abandoned(
+    link: &mut watch::Receiver<Option<Arc<Connections>>>,
+    connections: &Arc<Connections>,
+) {
+    let is_abandoned = |now: &Option<Arc<Connections>>| {
+        is_other(now.as_ref(), connections) && connections.state.is_broken()
+    };
+    // The sender is not dropped before the operations.
+    let _ = link.wait_for(is_abandoned).await;
+}
+
 /// Waits until the link has other connections, or none.
 async fn replaced(
     link: &mut watch::Receiver<Option<Arc<Connections>>>,
     connections: &Arc<Connections>,
 ) {
-    let is_other = |now: &Option<Arc<Connections>>| {
-        now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, connections))
-    };
     // The sender is not dropped before the operations.
-    let _ = link.wait_for(is_other).await;
+    let _ = link.wait_for(|now| is_other(now.as_ref(), connections)).await;
+}
+
+fn is_other(now: Option<&Arc<Connections>>, connections: &Arc<Connections>) -> bool {
+    now.is_none_or(|now| !Arc::ptr_eq(now, connections))
 }
 
 /// Waits for a delay, and doubles it for the next time.

@@ -1,4 +1,4 @@
-//! The bus over Redis.
+//! The bus over Redis: one server, Redis Sentinel, or Redis Cluster.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,12 +11,30 @@
 //! # }
 //! ```
 //!
-//! # Requirements
-//! One Redis server from version 6.2, or a server that is compatible, with `maxmemory-policy
-//! noeviction`: an evicted history is told to clients as a gap. Redis Cluster is not supported, and
-//! Redis Sentinel neither: behind an address that follows the primary, such as a proxy's, the bus
-//! reconnects when a server has become a replica. `rediss://` needs the feature `tokio-rustls-comp`
-//! of the crate `redis`, which a program enables by a dependency of its own; it is not tested.
+//! # Deployments
+//! The URL says where the servers are; [`Redis::connect`] has all of its forms.
+//!
+//! | scheme | servers |
+//! |---|---|
+//! | `redis`, `unix` | one server |
+//! | `redis+sentinel` | the primary that Redis Sentinel names, and after a failover its successor |
+//! | `redis+cluster` | Redis Cluster: rooms are divided among the primaries |
+//! | the same with `rediss` | the same with TLS, also to sentinels |
+//!
+//! Servers are Redis from version 6.2, in a cluster from 7.0, or compatible ones, with
+//! `maxmemory-policy noeviction`: an evicted history is told to clients as a gap. The address of
+//! one server may be one that follows the primary, such as a proxy's: the bus connects again when
+//! the server has become a replica.
+//!
+//! In a cluster, each room belongs to one of 256 partitions. The hash tag of the partition is in
+//! all names of the room, so that its history is in one slot and one script publishes. Publications
+//! and messages between nodes use sharded channels, and reach no server that does not serve their
+//! slot.
+//!
+//! TLS uses rustls with ring, and trusts the roots of the system, or those in the file that
+//! `SSL_CERT_FILE` or the URL's `ca_file` names. A certificate is for the host of the URL, and in
+//! a cluster for the hosts that `CLUSTER SLOTS` returns: `cluster-preferred-endpoint-type hostname`
+//! where it is not for addresses.
 //!
 //! # What Redis stores
 //! With the prefix `sockeye:`, and R for the name of a room:
@@ -29,7 +47,8 @@
 //! | `sockeye:a:RANDOM:R` | string | the same, for a publication without id | 2 × timeout |
 //!
 //! Channels are `sockeye:r:R` for a room, and `sockeye:n` and `sockeye:n:NODE` for messages between
-//! nodes.
+//! nodes. In a cluster, the hash tag of the partition follows the prefix, as in
+//! `sockeye:{p17}m:R`, and a node's messages have the partition of the node.
 //!
 //! # Memory
 //! A history is bounded by its retention, and its ids by 5 minutes. The number of rooms is not: a
@@ -53,14 +72,30 @@
 //! [timeout](RedisOptions::timeout), up to the [bounds](RedisOptions::max_requests); those that
 //! were sent already are sent again, except publications without history and messages between
 //! nodes.
+//!
+//! The link is to all primaries of a cluster: it is down while one of them is. A cluster with the
+//! default `cluster-require-full-coverage` refuses all keys at that time as well.
+//!
+//! When a slot has moved to another server, or a sentinel names another primary, new connections
+//! are made while the present ones are used, and the node is told that the link was down and is up.
+//! Publications to rooms of a slot that is being moved wait until it has moved, and may time out.
 
+mod cluster;
+mod connection;
 mod connections;
 mod error;
 mod keys;
 mod link;
 mod options;
+mod outlet;
+mod partition;
 mod payload;
+mod primary;
 mod scripts;
+mod sentinels;
+mod servers;
+mod tls;
+mod url;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -72,14 +107,18 @@ use tokio::task::AbortHandle;
 
 pub use error::ConnectError;
 pub use options::{RedisOptions, RedisOptionsError};
+pub use tls::RedisTlsError;
+pub use url::RedisUrlError;
 
 use super::{Bus, BusError, BusFuture, EventSender, Source, codec};
 use crate::core::history::{Direction, ID_WINDOW, Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
 use crate::random;
-use connections::Server;
+use connections::Route;
 use link::{BoundsOf, Link, Repeat};
+use partition::Partition;
 use scripts::LoadedScript;
+use servers::Servers;
 
 /// The maximum of the bounds that scripts are given: the greatest integer that Lua counts to.
 const MAX_INTEGER: u64 = 1 << 53;
@@ -88,7 +127,7 @@ const MAX_INTEGER: u64 = 1 << 53;
 /// that it cannot add to the current time.
 const MAX_AGE: u64 = 100 * 365 * 24 * 3600 * 1000;
 
-/// One node's link to a Redis server, which connects the nodes and stores the histories. See
+/// One node's link to Redis, which connects the nodes and stores the histories. See
 /// [the module](self).
 ///
 /// A hub takes one link; each node makes its own. Dropping it ends its connections.
@@ -105,12 +144,33 @@ struct Attached {
 
 impl Redis {
     /// Checks that the server can be used, and creates a link to it with the default settings. The
-    /// URL has the form `redis://USER:PASSWORD@HOST:PORT/DATABASE`, or `unix:///PATH`; all but the
-    /// host may be left out.
+    /// URL has one of these forms, of which user, password, port and database may be left out:
+    ///
+    /// ```text
+    /// redis://USER:PASSWORD@HOST:PORT/DATABASE
+    /// redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/SERVICE/DATABASE
+    /// redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT
+    /// unix:///PATH
+    /// ```
+    ///
+    /// `rediss` in place of `redis` uses TLS. Hosts of sentinels have the port 26379 by default,
+    /// others 6379. Sentinels are asked in turn, and so are the servers of a cluster, of which the
+    /// URL need not have all. Parameters, such as `?ca_file=/etc/ca.pem`:
+    ///
+    /// | parameter | with | meaning |
+    /// |---|---|---|
+    /// | `ca_file` | TLS | the file with the root certificates, in PEM. Default: those of the system |
+    /// | `cert_file`, `key_file` | TLS | the files with the certificate of this client and its key, in PEM. Default: none |
+    /// | `sentinel_username`, `sentinel_password` | sentinels | the credentials for the sentinels; user and password are for the servers. Default: none |
+    ///
+    /// A password, and everything else but the hosts, is percent-encoded where it contains one of
+    /// the characters `/?#%@:&`.
     ///
     /// # Errors
-    /// If the text is not a URL of this form, or the server does not answer within 3 s, refuses the
-    /// connection, or is too old. A program that starts before its Redis server calls this again.
+    /// If the text is not a URL of this form, a file cannot be used, or the server does not answer
+    /// within 3 s, a sentinel or a server that is asked for the cluster within 1 s, refuses the
+    /// connection, is too old, or is in another mode. A program that starts before its Redis server
+    /// calls this again.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::connect_with(url, RedisOptions::new()).await
     }
@@ -120,10 +180,10 @@ impl Redis {
     /// # Errors
     /// Same as [`connect`](Self::connect), and for settings out of their ranges.
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self, ConnectError> {
-        options.check().map_err(ConnectError::Options)?;
-        let server = Server::new(url).map_err(ConnectError::Url)?;
-        server.check().await?;
-        Ok(Self { link: Arc::new(Link::new(server, options)), attached: OnceLock::new() })
+        let servers = Servers::new(url)?;
+        options.check(servers.is_cluster()).map_err(ConnectError::Options)?;
+        servers.check().await?;
+        Ok(Self { link: Arc::new(Link::new(servers, options)), attached: OnceLock::new() })
     }
 
     fn node(&self) -> Result<NodeId, BusError> {
@@ -139,10 +199,11 @@ impl Redis {
         command
     }
 
-    /// Carries out the call of a script.
-    async fn run(&self, command: &Cmd) -> Result<redis::Value, BusError> {
+    /// Carries out the call of a room's script.
+    async fn run(&self, room: &RoomName, command: &Cmd) -> Result<redis::Value, BusError> {
         self.node()?;
-        self.link.request(command, None, Repeat::Yes, BoundsOf::Operations).await
+        let route = Route::Commands(Partition::of_room(room));
+        self.link.request(command, route, Repeat::Yes, BoundsOf::Operations).await
     }
 
     async fn store(
@@ -170,8 +231,9 @@ impl Redis {
             .arg(milliseconds(retention.age))
             .arg(window)
             .arg(keys.room(room))
-            .arg(codec::encode(publication));
-        payload::position(&self.run(&command).await?)
+            .arg(codec::encode(publication))
+            .arg(keys.publish());
+        payload::position(&self.run(room, &command).await?)
     }
 
     async fn read_page(
@@ -192,12 +254,12 @@ impl Redis {
             .arg(direction)
             .arg(range.start.map_or(start.into(), |start| start.to_string()))
             .arg(bounded(count));
-        payload::page(room, self.run(&command).await?, range)
+        payload::page(room, self.run(room, &command).await?, range)
     }
 
     async fn read_top(&self, room: &RoomName) -> Result<Position, BusError> {
         let command = self.call(&self.link.scripts.top, room);
-        payload::position(&self.run(&command).await?)
+        payload::position(&self.run(room, &command).await?)
     }
 }
 
@@ -223,9 +285,10 @@ impl Bus for Redis {
             if let Some(retention) = retention {
                 return self.store(room, &publication, retention).await.map(Some);
             }
-            let mut command = redis::cmd("PUBLISH");
+            let mut command = redis::cmd(self.link.keys.publish());
             command.arg(self.link.keys.room(room)).arg(payload::live(self.node()?, &publication));
-            self.link.request(&command, None, Repeat::No, BoundsOf::Operations).await?;
+            let route = Route::Commands(Partition::of_room(room));
+            self.link.request(&command, route, Repeat::No, BoundsOf::Operations).await?;
             Ok(None)
         })
     }
@@ -275,23 +338,26 @@ impl Bus for Redis {
         Box::pin(async move {
             let mut command = self.call(&self.link.scripts.replace_epoch, room);
             command.arg(format!("{:x}", expected.0));
-            payload::position(&self.run(&command).await?)
+            payload::position(&self.run(room, &command).await?)
         })
     }
 
     fn remove_history<'a>(&'a self, room: &'a RoomName) -> BusFuture<'a, ()> {
         Box::pin(async move {
             let command = self.call(&self.link.scripts.remove, room);
-            self.run(&command).await.map(drop)
+            self.run(room, &command).await.map(drop)
         })
     }
 
     fn send(&self, to: Option<NodeId>, bytes: Bytes) -> BusFuture<'_, ()> {
         Box::pin(async move {
-            let mut command = redis::cmd("PUBLISH");
+            let keys = &self.link.keys;
+            let mut command = redis::cmd(keys.publish());
             let from = self.node()?;
-            command.arg(self.link.keys.messages(to)).arg(payload::message(from, &bytes));
-            let request = self.link.request(&command, None, Repeat::No, BoundsOf::Messages);
+            let partition = keys.partition_of_messages(from);
+            command.arg(keys.messages(partition, to)).arg(payload::message(from, &bytes));
+            let route = Route::Commands(partition);
+            let request = self.link.request(&command, route, Repeat::No, BoundsOf::Messages);
             request.await.map(drop)
         })
     }

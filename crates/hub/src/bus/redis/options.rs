@@ -42,13 +42,14 @@ impl RedisOptions {
 
     /// Sets the text that all keys and channels begin with. All nodes of a hub have the same
     /// prefix; hubs that share a Redis server have different ones, also if they use different
-    /// databases, as channels belong to all databases. Default: `sockeye:`.
+    /// databases, as channels belong to all databases. In a cluster, a prefix has no `{` and `}`,
+    /// which would choose the slot. Default: `sockeye:`.
     pub fn prefix(self, prefix: &str) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Sets the number of connections that receive publications: each room belongs to one. 1 to
-    /// [`MAX_READERS`](Self::MAX_READERS); default: 2.
+    /// Sets the number of connections that receive publications: each room belongs to one. In a
+    /// cluster, each primary has this number. 1 to [`MAX_READERS`](Self::MAX_READERS); default: 2.
     pub fn readers(self, readers: usize) -> Self {
         Self { readers, ..self }
     }
@@ -68,7 +69,10 @@ impl RedisOptions {
         Self { max_requests: requests, max_bytes: bytes, ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), RedisOptionsError> {
+    pub(super) fn check(&self, is_cluster: bool) -> Result<(), RedisOptionsError> {
+        if is_cluster && self.prefix.contains(['{', '}']) {
+            return Err(RedisOptionsError::PrefixWithBraces);
+        }
         if self.readers == 0 || self.readers > Self::MAX_READERS {
             return Err(RedisOptionsError::Readers { readers: self.readers });
         }
@@ -89,6 +93,8 @@ impl Default for RedisOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisOptionsError {
+    /// The prefix has a `{` or `}`, which cannot be used in a cluster.
+    PrefixWithBraces,
     /// The number of readers is 0 or more than [`RedisOptions::MAX_READERS`].
     Readers {
         /// The number.
@@ -104,6 +110,7 @@ pub enum RedisOptionsError {
 impl fmt::Display for RedisOptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::PrefixWithBraces => f.write_str("a prefix in a cluster has no braces"),
             Self::Readers { readers } => {
                 write!(f, "{readers} readers are not 1 to {}", RedisOptions::MAX_READERS)
             }

@@ -2,7 +2,8 @@
 --
 -- KEYS[3]  the place of the publication with this id: "offset tag"
 -- ARGV     2 tag, 3 size, 4 count, 5 bytes and 6 milliseconds of the retention,
---          7 milliseconds for which the id is remembered, 8 channel, 9 publication
+--          7 milliseconds for which the id is remembered, 8 channel, 9 publication,
+--          10 'PUBLISH' or 'SPUBLISH'
 local known = exists and redis.call('GET', KEYS[3])
 if known then
   local offset, known_tag = string.match(known, '^(%d+) (%d+)$')
@@ -37,5 +38,5 @@ end
 save()
 redis.call('SET', KEYS[3], int(top) .. ' ' .. tag, 'PX', ARGV[7])
 local place = table.concat({ 'S' .. epoch, int(top), tag, previous }, ' ')
-redis.call('PUBLISH', ARGV[8], place .. '\n' .. ARGV[9])
+redis.call(ARGV[10], ARGV[8], place .. '\n' .. ARGV[9])
 return { epoch, int(top), tag }
