@@ -274,4 +274,8 @@ const KNOWN_BUSES: &[&str] = &[
     "nats",
     #[cfg(feature = "redis")]
     "redis",
+    #[cfg(feature = "redis")]
+    "rediss",
+    #[cfg(feature = "redis")]
+    "redis+cluster",
 ];

@@ -29,18 +29,6 @@ pub(super) enum BusKind {
     Redis,
 }
 
-impl BusKind {
-    /// Returns whether a URL lists several servers, separated by commas.
-    fn is_list(self) -> bool {
-        match self {
-            #[cfg(feature = "nats")]
-            Self::Nats => true,
-            #[cfg(feature = "redis")]
-            Self::Redis => false,
-        }
-    }
-}
-
 impl fmt::Display for BusKind {
     #[cfg_attr(not(any(feature = "nats", feature = "redis")), allow(unused_variables))]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +49,16 @@ const SCHEMES: &[(&str, BusKind)] = &[
     ("tls", BusKind::Nats),
     #[cfg(feature = "redis")]
     ("redis", BusKind::Redis),
+    #[cfg(feature = "redis")]
+    ("rediss", BusKind::Redis),
+    #[cfg(feature = "redis")]
+    ("redis+sentinel", BusKind::Redis),
+    #[cfg(feature = "redis")]
+    ("rediss+sentinel", BusKind::Redis),
+    #[cfg(feature = "redis")]
+    ("redis+cluster", BusKind::Redis),
+    #[cfg(feature = "redis")]
+    ("rediss+cluster", BusKind::Redis),
 ];
 
 #[cfg_attr(
@@ -144,9 +142,19 @@ impl BusUrl {
         self.kind
     }
 
+    /// Returns whether the URL lists several servers, separated by commas.
+    fn is_list(&self) -> bool {
+        match self.kind {
+            #[cfg(feature = "nats")]
+            BusKind::Nats => true,
+            #[cfg(feature = "redis")]
+            BusKind::Redis => self.scheme.contains('+'),
+        }
+    }
+
     /// Returns what the URL has for each server, beginning after the scheme of the first.
     fn servers<'a>(&self, rest: &'a str) -> impl Iterator<Item = &'a str> {
-        let is_list = self.kind.is_list();
+        let is_list = self.is_list();
         rest.split(move |c| is_list && c == ',').map(str::trim)
     }
 }
@@ -195,8 +203,8 @@ impl fmt::Display for BusUrlError {
                 write!(f, "the host is missing; expected such as {scheme}://127.0.0.1")
             }
             Self::Password => f.write_str(
-                "an @ stands behind the host; expected a password without '/', '?', '#' and, for \
-                 NATS, ',': Redis takes them as %2F, %3F and %23",
+                "an @ stands behind the host; expected a password without '/', '?', '#' and, with \
+                 several hosts, ',': Redis takes them as %2F, %3F, %23 and %2C",
             ),
         }
     }
@@ -233,6 +241,12 @@ mod tests {
             ("redis://user:se@cr,et@host?x=secret", "redis://host"),
             ("REDIS://user:secret,@host", "redis://host"),
             ("redis://user:se%2Fcret@host/2", "redis://host"),
+            ("rediss://user:secret@host?ca_file=/ca.pem", "rediss://host"),
+            (
+                "redis+sentinel://:secret@a,b:1/service/2?sentinel_password=secret",
+                "redis+sentinel://a,b:1",
+            ),
+            ("Rediss+Cluster://user:secret@a:1,[::1]:2", "rediss+cluster://a:1,[::1]:2"),
             ("nats://token@a:4222,nats://token@b:4222", "nats://a:4222,b:4222"),
             ("nats://user:se@cret@a, b:4222", "nats://a,b:4222"),
         ] {
@@ -247,6 +261,9 @@ mod tests {
         for (url, expected) in [
             ("redis://user:se/cret@host", BusUrlError::Password),
             ("redis://user:secret@host?x=@", BusUrlError::Password),
+            ("redis+sentinel://user:se,cret@host/service", BusUrlError::Password),
+            ("redis+cluster://user:se/cret@a,b", BusUrlError::Password),
+            ("redis+cluster://user:secret@a,", BusUrlError::NoHost("redis+cluster")),
             ("nats://user:se,cret@host", BusUrlError::Password),
             ("nats://user:s@e,cret@host", BusUrlError::Password),
             ("nats://user:se#cret@host", BusUrlError::Password),
