@@ -3,7 +3,7 @@
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
 # and proxies, Firefox, every combination of permessage-deflate's parameters with each peer, the size
 # of the demo's client, the latency of calls from browsers, the models of the queues, the simulation
-# of the hub's rooms, the fuzz targets for a minute each and the soak.
+# of the hub's rooms, the failovers of Redis, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -11,7 +11,10 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(codegen msrv conformance compatibility attacks browsers combinations demo latency models hub-simulation fuzz soak)
+[ ${#steps[@]} -gt 0 ] || steps=(
+  codegen msrv conformance compatibility attacks browsers combinations demo latency models
+  hub-simulation redis-faults fuzz soak
+)
 table=()
 failed=0
 
@@ -28,6 +31,7 @@ for step in "${steps[@]}"; do
   latency) command=(ci/latency.sh) ;;
   models) command=(ci/models.sh) ;;
   hub-simulation) command=(ci/hub-simulation.sh) ;;
+  redis-faults) command=(ci/redis-faults.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   soak) command=(ci/soak.sh) ;;
   *)
