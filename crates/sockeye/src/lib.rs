@@ -330,6 +330,7 @@ cfg_if::cfg_if! {
         mod http2;
         #[cfg(feature = "json")]
         mod json;
+        mod multicast;
         mod opening;
         mod outcome;
         mod outlet;
@@ -363,8 +364,9 @@ cfg_if::cfg_if! {
         pub use error::{Error, Result};
         #[cfg(feature = "json")]
         pub use json::JsonError;
+        pub use multicast::Multicast;
         pub use outcome::Outcome;
-        pub use outlet::Outlet;
+        pub use outlet::{CapacityFuture, Outlet};
         pub use server::Server;
         pub use upgrade::UpgradeError;
         pub use websocket::{

@@ -1,28 +1,34 @@
 //! One interface to the sending side of every kind of connection.
 
 use std::fmt;
+use std::pin::Pin;
 
 use sockeye_proto::{CloseCode, Prepared, UsageError};
 
+use crate::Multicast;
 use crate::close_payload::ClosePayload;
 #[cfg(unix)]
 use crate::push::{Handle, HandleError};
 use crate::split::{Sender, TrySendError};
 
+/// A future of [`Outlet::wait_for_capacity`].
+pub type CapacityFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// The sending side of a connection, for code that sends to many connections of different servers:
 /// the tasks of [`Server`](crate::Server), axum or hyper ([`split::Sender`](Sender)), and the
 /// workers of a handler server ([`push::Handle`](crate::push::Handle)).
 ///
-/// No method waits, and each may be called from any thread. Values are cheap to clone before they
+/// No method blocks, and each may be called from any thread. Values are cheap to clone before they
 /// are boxed.
 ///
 /// ```no_run
 /// use sockeye::split::TrySendError;
-/// use sockeye::{CloseCode, Outlet, Prepared};
+/// use sockeye::{CloseCode, Multicast, Outlet, Prepared};
 ///
 /// /// Sends to all, closes those whose queue is full, and forgets those that are gone.
-/// fn broadcast(room: &mut Vec<Box<dyn Outlet>>, message: &Prepared) {
-///     room.retain(|outlet| match outlet.try_send_prepared(message) {
+/// fn broadcast(room: &mut Vec<Box<dyn Outlet>>, message: &str) {
+///     let mut multicast = Multicast::new(Prepared::new(message));
+///     room.retain(|outlet| match outlet.try_send_multicast(&mut multicast) {
 ///         Ok(()) => true,
 ///         Err(TrySendError::Full(())) => {
 ///             let _ = outlet.close(CloseCode::TRY_AGAIN_LATER, "too slow");
@@ -46,6 +52,24 @@ pub trait Outlet: fmt::Debug + Send + Sync {
     /// [`TrySendError::Full`] when the queue has no capacity: see the table above.
     /// [`TrySendError::Closed`] when the connection is over, or is known to be closing.
     fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>>;
+
+    /// Queues the message of a multicast if there is capacity: by the time the multicast is
+    /// [sent](Multicast::send). Default: at once, by
+    /// [`try_send_prepared`](Self::try_send_prepared).
+    ///
+    /// # Errors
+    /// Same as [`try_send_prepared`](Self::try_send_prepared).
+    fn try_send_multicast(&self, multicast: &mut Multicast) -> Result<(), TrySendError<()>> {
+        self.try_send_prepared(multicast.prepared())
+    }
+
+    /// Waits until [`try_send_prepared`](Self::try_send_prepared) may take a message of `length`
+    /// bytes, or the connection is over. Others may use the capacity up meanwhile: send, and wait
+    /// again if the outlet is full.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped at any time, and has no effect on others that wait.
+    fn wait_for_capacity(&self, length: usize) -> CapacityFuture<'_>;
 
     /// Begins the closing handshake, after the messages that were queued before. A full queue never
     /// refuses the close frame. Only the first call has an effect, and only while the connection is
@@ -72,6 +96,10 @@ impl Outlet for Sender {
         Self::try_send_prepared(self, prepared)
     }
 
+    fn wait_for_capacity(&self, length: usize) -> CapacityFuture<'_> {
+        Box::pin(Self::wait_for_capacity(self, length))
+    }
+
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), UsageError> {
         self.close_with(ClosePayload::new(code, reason)?);
         Ok(())
@@ -89,13 +117,15 @@ impl Outlet for Sender {
 #[cfg(unix)]
 impl Outlet for Handle {
     fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
-        Self::try_send_prepared(self, prepared).map_err(|error| match error {
-            HandleError::Full => TrySendError::Full(()),
-            // A prepared message is always valid, so no usage error occurs.
-            HandleError::Closed(_) | HandleError::Stopped | HandleError::Usage(_) => {
-                TrySendError::Closed(())
-            }
-        })
+        Self::try_send_prepared(self, prepared).map_err(|error| refused(&error))
+    }
+
+    fn try_send_multicast(&self, multicast: &mut Multicast) -> Result<(), TrySendError<()>> {
+        Self::try_send_multicast(self, multicast).map_err(|error| refused(&error))
+    }
+
+    fn wait_for_capacity(&self, length: usize) -> CapacityFuture<'_> {
+        Box::pin(Self::wait_for_capacity(self, length))
     }
 
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), UsageError> {
@@ -111,5 +141,16 @@ impl Outlet for Handle {
 
     fn is_closed(&self) -> bool {
         Self::is_closed(self)
+    }
+}
+
+#[cfg(unix)]
+const fn refused(error: &HandleError) -> TrySendError<()> {
+    match error {
+        HandleError::Full => TrySendError::Full(()),
+        // A prepared message is always valid, so no usage error occurs.
+        HandleError::Closed(_) | HandleError::Stopped | HandleError::Usage(_) => {
+            TrySendError::Closed(())
+        }
     }
 }

@@ -8,7 +8,7 @@ mod modelled;
 pub(crate) use modelled::*;
 #[cfg(not(loom))]
 pub(crate) use {
-    std::sync::atomic::AtomicBool,
+    std::sync::atomic::{AtomicBool, AtomicUsize},
     std::sync::{Mutex, MutexGuard},
     tokio::sync::{Notify, Semaphore},
 };

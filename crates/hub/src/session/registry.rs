@@ -106,7 +106,7 @@ impl<S> Registry<S> {
 #[cfg(test)]
 mod tests {
     use sockeye::split::TrySendError;
-    use sockeye::{CloseCode, Outlet, Prepared, UsageError};
+    use sockeye::{CapacityFuture, CloseCode, Outlet, Prepared, UsageError};
 
     use super::*;
     use crate::core::outbox::OutboxLimits;
@@ -119,6 +119,10 @@ mod tests {
     impl Outlet for Nowhere {
         fn try_send_prepared(&self, _: &Prepared) -> Result<(), TrySendError<()>> {
             Ok(())
+        }
+
+        fn wait_for_capacity(&self, _: usize) -> CapacityFuture<'_> {
+            Box::pin(async {})
         }
 
         fn close(&self, _: CloseCode, _: &str) -> Result<(), UsageError> {

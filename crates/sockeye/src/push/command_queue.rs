@@ -13,7 +13,7 @@ use sockeye_proto::{Message, Prepared};
 
 use super::{ConnectionId, HandleError};
 use crate::close_payload::ClosePayload;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// Size that a command counts in addition to its payload, in bytes: about its size in memory.
 const COMMAND_SIZE: usize = 64;
@@ -27,6 +27,8 @@ pub(super) enum Command {
     Event(ConnectionId, Box<dyn Any + Send>),
     Close(ConnectionId, ClosePayload),
     Abort(ConnectionId),
+    /// Sends a message to connections of this worker.
+    Multicast(Vec<ConnectionId>, Prepared),
     Broadcast(Prepared),
     /// The memory budget is used up, and has chosen the connection to release its memory.
     ReleaseMemory(ConnectionId),
@@ -37,9 +39,17 @@ impl Command {
     /// Returns whether a full command queue accepts the command, so that a flooding peer can still
     /// be disconnected. The number of such commands is bounded: a [`Handle`](super::Handle) posts
     /// each once in the life of its connection, a connection is chosen to release its memory once
-    /// for its input and once for its output, and a server is stopped once.
+    /// for its input and once for its output, and a server is stopped once. A multicast was
+    /// accepted before, and each thread has one at a time.
     const fn bypasses_limit(&self) -> bool {
-        matches!(self, Self::Close(..) | Self::Abort(_) | Self::ReleaseMemory(_) | Self::Stop)
+        matches!(
+            self,
+            Self::Multicast(..)
+                | Self::Close(..)
+                | Self::Abort(_)
+                | Self::ReleaseMemory(_)
+                | Self::Stop
+        )
     }
 
     fn size(&self) -> usize {
@@ -47,6 +57,9 @@ impl Command {
             + match self {
                 Self::Send(_, message) => message.len(),
                 Self::SendPrepared(_, prepared) | Self::Broadcast(prepared) => prepared.len(),
+                Self::Multicast(connections, prepared) => {
+                    size_of_val(&**connections) + prepared.len()
+                }
                 Self::Ping(_, payload) => payload.len(),
                 Self::Event(_, event) => size_of_val(&**event),
                 Self::Close(_, payload) => payload.frame().map_or(0, |frame| frame.reason.len()),
@@ -63,6 +76,8 @@ pub(super) struct CommandQueue {
     inner: Mutex<Inner>,
     waker: Waker,
     limit: usize,
+    /// Notifies the tasks that wait for capacity.
+    capacity: Notify,
 }
 
 #[derive(Default)]
@@ -71,26 +86,38 @@ struct Inner {
     size: usize,
     /// Set while the worker waits, or is about to: the next command must wake it.
     waiting: bool,
-    /// Set once a stop was posted.
-    stopped: bool,
-    /// Set once the worker has ended.
-    closed: bool,
+    /// Set while a task may wait for capacity.
+    awaited: bool,
+    stage: QueueStage,
+}
+
+/// The stage of a command queue.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum QueueStage {
+    #[default]
+    Open,
+    /// A stop was posted.
+    Stopping,
+    /// The worker has ended.
+    Closed,
 }
 
 impl CommandQueue {
     pub(super) fn new(waker: Waker, limit: usize) -> Self {
-        Self { inner: Mutex::default(), waker, limit }
+        Self { inner: Mutex::default(), waker, limit, capacity: Notify::new() }
     }
 
     pub(super) fn post(&self, command: Command) -> Result<(), HandleError> {
         let mut inner = self.lock();
-        if inner.closed {
+        if inner.stage == QueueStage::Closed {
             return Err(HandleError::Stopped);
         }
         if inner.size >= self.limit && !command.bypasses_limit() {
             return Err(HandleError::Full);
         }
-        if matches!(command, Command::Stop) && mem::replace(&mut inner.stopped, true) {
+        if matches!(command, Command::Stop)
+            && mem::replace(&mut inner.stage, QueueStage::Stopping) == QueueStage::Stopping
+        {
             return Ok(());
         }
         inner.size += command.size();
@@ -108,9 +135,35 @@ impl CommandQueue {
         let mut inner = self.lock();
         if inner.commands.is_empty() {
             inner.waiting = true;
-        } else {
-            mem::swap(commands, &mut inner.commands);
-            inner.size = 0;
+            return;
+        }
+        mem::swap(commands, &mut inner.commands);
+        inner.size = 0;
+        if mem::take(&mut inner.awaited) {
+            drop(inner);
+            self.capacity.notify_waiters();
+        }
+    }
+
+    /// Returns whether the queue has capacity, and so accepts a multicast.
+    fn has_capacity(&self) -> bool {
+        let inner = self.lock();
+        inner.size < self.limit && inner.stage != QueueStage::Closed
+    }
+
+    /// Waits until the queue may have capacity, or is closed.
+    async fn wait_for_capacity(&self) {
+        loop {
+            // The future is notified from its creation on.
+            let notified = self.capacity.notified();
+            {
+                let mut inner = self.lock();
+                if inner.size < self.limit || inner.stage == QueueStage::Closed {
+                    return;
+                }
+                inner.awaited = true;
+            }
+            notified.await;
         }
     }
 
@@ -121,14 +174,16 @@ impl CommandQueue {
 
     /// Returns whether the worker has ended.
     fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().stage == QueueStage::Closed
     }
 
     /// Closes the queue: the worker reads no more commands.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
-        inner.closed = true;
+        inner.stage = QueueStage::Closed;
         inner.commands = Vec::new();
+        drop(inner);
+        self.capacity.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -174,6 +229,19 @@ impl Workers {
     pub(super) fn post(&self, id: ConnectionId, command: Command) -> Result<(), HandleError> {
         let command_queue = self.command_queues.get(id.worker()).ok_or(HandleError::Stopped)?;
         command_queue.post(command)
+    }
+
+    /// Returns whether the connection's worker accepts a multicast, which may then be posted in any
+    /// case.
+    pub(super) fn accept_multicast(&self, id: ConnectionId) -> bool {
+        self.command_queues.get(id.worker()).is_some_and(CommandQueue::has_capacity)
+    }
+
+    /// Waits until the queue of the connection's worker may have capacity, or is closed.
+    pub(super) async fn wait_for_capacity(&self, id: ConnectionId) {
+        if let Some(command_queue) = self.command_queues.get(id.worker()) {
+            command_queue.wait_for_capacity().await;
+        }
     }
 
     /// Sends a message to all connections.
@@ -240,5 +308,26 @@ mod tests {
         command_queue.post(command()).unwrap();
         command_queue.close();
         assert!(matches!(command_queue.post(command()), Err(HandleError::Stopped)));
+    }
+
+    #[test]
+    fn an_accepted_multicast_is_posted_and_counted_by_its_list() {
+        let queue = CommandQueue::new(Box::new(|| ()), 2 * COMMAND_SIZE);
+        let connections = vec![ConnectionId::new(0, 0, 0); 8];
+        let multicast = || Command::Multicast(connections.clone(), Prepared::new(""));
+        assert!(queue.has_capacity());
+        queue.post(multicast()).unwrap();
+        assert!(!queue.has_capacity(), "eight ids are as large as a command");
+        // It was accepted while there was capacity.
+        queue.post(multicast()).unwrap();
+        let ping = Command::Ping(connections[0], Vec::new());
+        assert!(matches!(queue.post(ping), Err(HandleError::Full)));
+        let mut commands = Vec::new();
+        queue.take_or_sleep(&mut commands);
+        assert_eq!(commands.len(), 2);
+        assert!(queue.has_capacity());
+        queue.close();
+        assert!(!queue.has_capacity());
+        assert!(matches!(queue.post(multicast()), Err(HandleError::Stopped)));
     }
 }

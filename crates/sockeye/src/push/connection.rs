@@ -180,11 +180,11 @@ impl Connection {
         self.unwritten() >= self.workers.max_unwritten
     }
 
-    /// Records that a command of a handle to send a prepared message was executed.
+    /// Records that commands of handles to send prepared messages of `length` bytes were executed.
     #[inline]
     pub(super) fn on_prepared_executed(&self, length: usize) {
         if let Some(handle) = self.handle.0.get() {
-            handle.on_prepared_executed(length);
+            handle.capacity().on_executed(length);
         }
     }
 
@@ -192,7 +192,7 @@ impl Connection {
     #[inline]
     pub(super) fn on_all_written(&self) {
         if let Some(handle) = self.handle.0.get() {
-            handle.on_all_written();
+            handle.capacity().on_all_written();
         }
     }
 

@@ -1,14 +1,15 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::command_queue::{Command, Workers};
+use super::send_capacity::SendCapacity;
 use super::{Broadcaster, ConnectionId};
-use crate::Error;
 use crate::close_payload::ClosePayload;
+use crate::{Error, Multicast};
 
 /// Flag: the connection is over.
 const CLOSED: u8 = 1;
@@ -37,26 +38,14 @@ struct Shared {
     state: AtomicU8,
     /// Error that the connection ended with.
     end: OnceLock<Arc<Error>>,
-    prepared: PreparedBytes,
-}
-
-/// The payload bytes of the prepared messages of handles, as sums that wrap around: the difference
-/// of the first and the last is what is not known to be written.
-#[derive(Debug, Default)]
-struct PreparedBytes {
-    /// Posted to the worker.
-    posted: AtomicUsize,
-    /// Executed by the worker.
-    executed: AtomicUsize,
-    /// Executed when the worker had last written all output.
-    written: AtomicUsize,
+    capacity: SendCapacity,
 }
 
 impl Handle {
     pub(super) fn new(id: ConnectionId, workers: Arc<Workers>) -> Self {
         let state = AtomicU8::new(0);
-        let (end, prepared) = (OnceLock::new(), PreparedBytes::default());
-        Self { shared: Arc::new(Shared { id, workers, state, end, prepared }) }
+        let (end, capacity) = (OnceLock::new(), SendCapacity::new());
+        Self { shared: Arc::new(Shared { id, workers, state, end, capacity }) }
     }
 
     /// Returns the id of the connection.
@@ -87,7 +76,7 @@ impl Handle {
     /// # Errors
     /// Same as [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.shared.prepared.posted.fetch_add(prepared.len(), Ordering::AcqRel);
+        self.shared.capacity.reserve(prepared.len());
         self.post_prepared(prepared)
     }
 
@@ -101,32 +90,72 @@ impl Handle {
     /// Same as [`send`](Self::send). [`HandleError::Full`] also when the peer does not read: until
     /// all output was written.
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        let bytes = &self.shared.prepared;
-        let posted = bytes.posted.fetch_add(prepared.len(), Ordering::AcqRel);
-        let unwritten = posted.wrapping_sub(bytes.written.load(Ordering::Acquire));
-        let max_unwritten = self.shared.workers.max_unwritten;
-        if unwritten > 0 && unwritten.saturating_add(prepared.len()) > max_unwritten {
-            bytes.posted.fetch_sub(prepared.len(), Ordering::AcqRel);
-            // A connection that is over writes nothing more.
-            self.check_open()?;
-            return Err(HandleError::Full);
-        }
+        self.try_reserve(prepared.len())?;
         self.post_prepared(prepared)
+    }
+
+    /// Adds the connection to a multicast, on the conditions of
+    /// [`try_send_prepared`](Self::try_send_prepared). The message takes its place among the
+    /// messages of this thread when the multicast is [sent](Multicast::send): with one command for
+    /// each worker, however many of the worker's connections were added. Each worker writes the
+    /// message to its connections together with the other output of its turn.
+    ///
+    /// # Errors
+    /// Same as [`try_send_prepared`](Self::try_send_prepared). The capacity of a worker is checked
+    /// when its first connection is added, and its command is then queued in any case: such
+    /// commands exceed [`Server::max_command_bytes`](super::Server::max_command_bytes) by at most
+    /// one for each thread.
+    pub fn try_send_multicast(&self, multicast: &mut Multicast) -> Result<(), HandleError> {
+        self.check_open()?;
+        let length = multicast.prepared().len();
+        self.try_reserve(length)?;
+        if multicast.worker_lists().add(&self.shared.workers, self.id()) {
+            return Ok(());
+        }
+        self.shared.capacity.cancel(length);
+        self.shared.workers.check_running(self.id())?;
+        Err(HandleError::Full)
+    }
+
+    /// Waits until [`try_send_prepared`](Self::try_send_prepared) may take a message of `length`
+    /// bytes: the connection and the queue of its worker have capacity, or the connection is over.
+    /// Others may use the capacity up meanwhile. The worker wakes the task.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped at any time, and has no effect on others that wait.
+    pub async fn wait_for_capacity(&self, length: usize) {
+        let Shared { capacity, workers, .. } = &*self.shared;
+        let is_over = || self.is_closed() || self.shared.end.get().is_some();
+        capacity
+            .wait_until(|| is_over() || capacity.has_capacity(length, workers.max_unwritten))
+            .await;
+        if !is_over() {
+            workers.wait_for_capacity(self.id()).await;
+        }
     }
 
     /// Returns the payload bytes of the prepared messages of this connection's handles that are not
     /// known to be written: those since the worker had last written all output.
     pub fn unwritten(&self) -> usize {
-        let bytes = &self.shared.prepared;
-        let written = bytes.written.load(Ordering::Acquire);
-        bytes.posted.load(Ordering::Acquire).wrapping_sub(written)
+        self.shared.capacity.unwritten()
+    }
+
+    /// Counts a prepared message as posted, if the connection has capacity.
+    #[inline]
+    fn try_reserve(&self, length: usize) -> Result<(), HandleError> {
+        if self.shared.capacity.try_reserve(length, self.shared.workers.max_unwritten) {
+            return Ok(());
+        }
+        // A connection that is over writes nothing more.
+        self.check_open()?;
+        Err(HandleError::Full)
     }
 
     /// Posts a prepared message that is counted as posted.
     fn post_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         let posted = self.post_command(Command::SendPrepared(self.id(), prepared.clone()));
         if posted.is_err() {
-            self.shared.prepared.posted.fetch_sub(prepared.len(), Ordering::AcqRel);
+            self.shared.capacity.cancel(prepared.len());
         }
         posted
     }
@@ -210,24 +239,18 @@ impl Handle {
     /// Records that the connection is over.
     pub(super) fn on_closed(&self) {
         self.shared.state.fetch_or(CLOSED, Ordering::Release);
+        self.shared.capacity.notify_waiters();
     }
 
     /// Records the error that the connection ended with.
     pub(super) fn on_end(&self, end: Arc<Error>) {
         self.shared.end.get_or_init(|| end);
+        self.shared.capacity.notify_waiters();
     }
 
-    /// Records that the worker has executed the command of a prepared message.
-    pub(super) fn on_prepared_executed(&self, length: usize) {
-        // Only the worker changes the sum.
-        let executed = &self.shared.prepared.executed;
-        executed.store(executed.load(Ordering::Relaxed).wrapping_add(length), Ordering::Relaxed);
-    }
-
-    /// Records that the worker has written all output.
-    pub(super) fn on_all_written(&self) {
-        let bytes = &self.shared.prepared;
-        bytes.written.store(bytes.executed.load(Ordering::Relaxed), Ordering::Release);
+    /// Returns the send capacity of the connection, for its worker.
+    pub(super) fn capacity(&self) -> &SendCapacity {
+        &self.shared.capacity
     }
 
     fn post_command(&self, command: Command) -> Result<(), HandleError> {
@@ -236,6 +259,7 @@ impl Handle {
     }
 
     /// Returns an error if the connection is known to be over.
+    #[inline]
     fn check_open(&self) -> Result<(), HandleError> {
         let Some(end) = self.shared.end.get() else { return Ok(()) };
         self.shared.workers.check_running(self.id())?;

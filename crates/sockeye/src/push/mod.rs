@@ -30,7 +30,7 @@
 //! | send from another thread, at any time | [`Handle`] |
 //! | run code on a connection from another thread | [`Handle::post`], [`Handler::event`] |
 //! | send to all connections | [`Broadcaster`], [`Connection::broadcast`] |
-//! | send to some connections, such as a chat room | a map from room to [`Handle`]s, which the handlers of all workers share |
+//! | send to some connections, such as a chat room | a map from room to [`Handle`]s, which the handlers of all workers share, and a [`Multicast`](crate::Multicast) for each message |
 //! | refuse a request, or attach data to its connection | [`Handler::upgrade`] |
 //! | set limits, TLS, workers | [`Server`] |
 //! | survive a panic in a callback, or stop | [`OnPanic`] |
@@ -50,8 +50,10 @@ mod handle;
 mod handler;
 mod id;
 mod listener;
+mod multicast;
 mod on_panic;
 mod readiness;
+mod send_capacity;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
@@ -68,5 +70,6 @@ pub use connection::{Connection, SendOutcome};
 pub use handle::{Handle, HandleError};
 pub use handler::Handler;
 pub use id::ConnectionId;
+pub(crate) use multicast::WorkerLists;
 pub use on_panic::OnPanic;
 pub use server::{Listening, Server, ServerHandle};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 
-pub(crate) use loom::sync::atomic::AtomicBool;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 use tokio::sync::{AcquireError, SemaphorePermit, TryAcquireError};
 

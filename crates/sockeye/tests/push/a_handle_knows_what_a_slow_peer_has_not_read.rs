@@ -1,6 +1,8 @@
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use sockeye::Prepared;
@@ -20,6 +22,25 @@ fn wait_until(condition: impl Fn() -> bool) {
     while !condition() {
         assert!(begun.elapsed() < TEST_TIMEOUT, "it takes too long");
         thread::yield_now();
+    }
+}
+
+/// Waits for a future, which needs no runtime.
+fn block_on(future: impl Future<Output = ()>) {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let begun = Instant::now();
+    while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        assert!(begun.elapsed() < TEST_TIMEOUT, "the worker wakes nobody");
+        thread::park_timeout(TEST_TIMEOUT);
     }
 }
 
@@ -43,7 +64,7 @@ fn and_loses_nothing_that_it_took() {
             while let Err(error) = sending.try_send_prepared(&message) {
                 assert!(matches!(error, HandleError::Full), "{error}");
                 assert!(sending.unwritten() <= MAX_UNWRITTEN);
-                thread::yield_now();
+                block_on(sending.wait_for_capacity(message.len()));
             }
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -60,5 +81,43 @@ fn and_loses_nothing_that_it_took() {
     let long = Prepared::new("x".repeat(10 * MAX_UNWRITTEN));
     handle.try_send_prepared(&long).unwrap();
     assert_eq!(peer.message().len(), 10 * MAX_UNWRITTEN);
+
+    // A broadcast is not a message of the handle, whatever its length.
+    wait_until(|| handle.unwritten() == 0);
+    handle.broadcast_prepared(&long).unwrap();
+    assert_eq!(peer.message().len(), 10 * MAX_UNWRITTEN);
+    handle.try_send_prepared(&Prepared::new("x")).unwrap();
+    assert_eq!(peer.message(), b"x");
+    wait_until(|| handle.unwritten() == 0);
+    handle.try_send_prepared(&long).unwrap();
+    assert_eq!(peer.message().len(), 10 * MAX_UNWRITTEN);
+    running.stop();
+}
+
+#[test]
+fn and_wakes_who_waits_when_the_connection_ends() {
+    let (sender, handles) = mpsc::channel::<Handle>();
+    let sender = Mutex::new(sender);
+    let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| {
+        if let Seen::Open(_) = seen {
+            sender.lock().unwrap().send(connection.handle()).unwrap();
+        }
+    });
+    let running = Running::start(Server::new(make).workers(1).max_unwritten(MAX_UNWRITTEN));
+    let peer = Peer::connect(running.address);
+    let handle = handles.recv_timeout(TEST_TIMEOUT).unwrap();
+    let message = Prepared::new("x".repeat(MAX_UNWRITTEN));
+    while handle.try_send_prepared(&message).is_ok() {
+        // The worker writes until the buffers of the system are full.
+        thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let waiting = thread::spawn(move || {
+        // A message that fits while the worker writes.
+        while !matches!(handle.try_send_prepared(&message), Err(HandleError::Closed(_))) {
+            block_on(handle.wait_for_capacity(message.len()));
+        }
+    });
+    peer.reset();
+    waiting.join().unwrap();
     running.stop();
 }

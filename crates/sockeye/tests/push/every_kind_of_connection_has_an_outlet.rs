@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use sockeye::push::{Connection, Server};
 use sockeye::split::TrySendError;
-use sockeye::{CloseCode, Outlet, Prepared, UsageError, WebSocket};
+use sockeye::{CloseCode, Multicast, Outlet, Prepared, UsageError, WebSocket};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use crate::peer::{Peer, TEST_TIMEOUT};
 use crate::recorder::{Seen, record};
@@ -132,9 +133,71 @@ fn assert_closed(outlet: &dyn Outlet) {
     }
     let late = Prepared::new("too late");
     assert_eq!(outlet.try_send_prepared(&late), Err(TrySendError::Closed(())));
+    let mut multicast = Multicast::new(late);
+    assert_eq!(outlet.try_send_multicast(&mut multicast), Err(TrySendError::Closed(())));
+    wait_for_capacity(outlet, 1);
     assert_eq!(outlet.close(CloseCode::NORMAL_CLOSURE, ""), Ok(()));
     outlet.abort();
     assert!(outlet.is_closed());
+}
+
+fn wait_for_capacity(outlet: &dyn Outlet, length: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let waiting = async { timeout(TEST_TIMEOUT, outlet.wait_for_capacity(length)).await };
+    runtime.block_on(waiting).expect("the outlet has capacity, or is over");
+}
+
+#[test]
+fn a_multicast_takes_its_place_among_other_messages() {
+    for served in Served::all() {
+        let mut connected = [served.connect(), served.connect()];
+        for number in 0..10 {
+            let mut multicast = Multicast::new(Prepared::new(format!("{number} to all")));
+            for (_, outlet) in &connected {
+                outlet.try_send_multicast(&mut multicast).unwrap();
+            }
+            multicast.send();
+            for (_, outlet) in &connected {
+                outlet.try_send_prepared(&Prepared::new(number.to_string())).unwrap();
+            }
+        }
+        for (peer, _) in &mut connected {
+            for number in 0..10 {
+                assert_eq!(peer.message(), format!("{number} to all").as_bytes());
+                assert_eq!(peer.message(), number.to_string().as_bytes());
+            }
+        }
+        for (peer, outlet) in connected {
+            peer.reset();
+            assert_closed(&*outlet);
+        }
+        served.stop();
+    }
+}
+
+#[test]
+fn a_full_queue_reports_when_it_has_capacity_again() {
+    let message = Prepared::new("x".repeat(16 << 10));
+    for served in Served::all() {
+        let (mut peer, outlet) = served.connect();
+        let queued = served.fill(&mut peer, &*outlet, &message);
+        let mut multicast = Multicast::new(message.clone());
+        assert_eq!(outlet.try_send_multicast(&mut multicast), Err(TrySendError::Full(())));
+        served.release();
+        let reading = thread::spawn(move || {
+            for _ in 0..=queued {
+                assert_eq!(peer.message().len(), 16 << 10);
+            }
+            peer
+        });
+        while let Err(refused) = outlet.try_send_prepared(&message) {
+            assert_eq!(refused, TrySendError::Full(()));
+            wait_for_capacity(&*outlet, message.len());
+        }
+        reading.join().unwrap().reset();
+        assert_closed(&*outlet);
+        served.stop();
+    }
 }
 
 #[test]

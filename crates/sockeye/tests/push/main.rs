@@ -24,6 +24,7 @@ mod a_drain_leaves_nobody_behind;
 mod a_flood_starves_nobody;
 mod a_handle_knows_what_a_slow_peer_has_not_read;
 mod a_handle_works_from_any_thread;
+mod a_multicast_reaches_the_chosen_connections;
 mod a_panic_ends_only_its_connection;
 mod a_peer_that_does_not_read_is_waited_for;
 mod a_peer_that_reads_loses_nothing;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sockeye::split::TrySendError;
-use sockeye::{CloseCode, Message, Outlet, Prepared, UsageError};
+use sockeye::{CapacityFuture, CloseCode, Message, Outlet, Prepared, UsageError};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -63,6 +63,10 @@ impl Outlet for Client {
     fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
         self.push(prepared.message().to_string());
         Ok(())
+    }
+
+    fn wait_for_capacity(&self, _: usize) -> CapacityFuture<'_> {
+        Box::pin(async {})
     }
 
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), UsageError> {

@@ -5,7 +5,7 @@ use loom::thread;
 use sockeye_proto::CloseCode;
 
 use super::*;
-use crate::sync::check;
+use crate::sync::{block_on, check};
 
 const ID: ConnectionId = ConnectionId::new(0, 0, 0);
 
@@ -111,5 +111,39 @@ fn model_a_full_queue_accepts_the_end_of_a_connection() {
         assert!(accepted >= 1, "an empty queue is not full");
         assert_eq!(pings(&handled).len(), accepted);
         assert_eq!(handled.len(), accepted + 2, "the close and the abort arrive");
+    });
+}
+
+#[test]
+fn model_a_task_that_waits_for_capacity_is_notified() {
+    check(3, || {
+        let worker = Worker::new(1);
+        worker.post_ping(0).unwrap();
+        let posting = thread::spawn({
+            let worker = worker.clone();
+            move || {
+                while let Err(error) = worker.post_ping(1) {
+                    assert!(matches!(error, HandleError::Full), "{error}");
+                    block_on(worker.queue.wait_for_capacity());
+                }
+                worker.queue.post(Command::Stop).unwrap();
+            }
+        });
+        assert_eq!(pings(&worker.run()), [0, 1]);
+        posting.join().unwrap();
+    });
+}
+
+#[test]
+fn model_a_task_that_waits_for_capacity_learns_of_the_end() {
+    check(3, || {
+        let worker = Worker::new(1);
+        worker.post_ping(0).unwrap();
+        let waiting = thread::spawn({
+            let worker = worker.clone();
+            move || block_on(worker.queue.wait_for_capacity())
+        });
+        worker.queue.close();
+        waiting.join().unwrap();
     });
 }

@@ -11,6 +11,7 @@ mod deadlines;
 mod driver;
 mod flow;
 mod opening;
+mod run;
 mod slab;
 mod stopping;
 
@@ -21,8 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
-use sockeye_proto::{Prepared, Role};
+use sockeye_proto::Role;
 
 use super::command_queue::{Command, CommandQueue, Workers};
 use super::writer::Writer;
@@ -35,6 +35,7 @@ use crate::upgrade::Options;
 use deadlines::Deadlines;
 pub(super) use driver::{BackendSocket, Backlog, ConnectionDriver, End};
 use flow::Panic;
+use run::{Recipients, Run};
 use slab::Slab;
 use stopping::Stopping;
 
@@ -43,10 +44,6 @@ const MAX_IDLE_WRITERS: usize = 64;
 
 /// Precision of deadlines.
 const TICK: Duration = Duration::from_millis(1);
-
-/// Maximum total length of consecutive broadcasts that are encoded once for all connections, in
-/// bytes: output that one write takes at once is worth a copy for each connection.
-const MAX_ENCODED: usize = 16 * 1024;
 
 /// Capacity that a buffer of commands keeps after a burst.
 const KEPT_COMMANDS: usize = 1024;
@@ -120,8 +117,8 @@ pub(super) struct Worker<H, S> {
     serial: u64,
     deadlines: Deadlines,
     commands: Vec<Command>,
-    /// Consecutive broadcasts, to be sent together.
-    broadcasts: Vec<Prepared>,
+    /// Consecutive messages to the same connections, to be sent together.
+    run: Run,
     /// Slots of drivers with output from commands or deadlines.
     dirty: Vec<usize>,
     stopping: Option<Stopping>,
@@ -150,7 +147,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
             serial: 0,
             deadlines: Deadlines::default(),
             commands: Vec::new(),
-            broadcasts: Vec::new(),
+            run: Run::default(),
             dirty: Vec::new(),
             stopping: None,
         }
@@ -210,10 +207,10 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
     /// Handles the deadlines that are due and the commands of other threads. Returns whether there
     /// were commands; if not, the next command wakes the worker, which may wait.
     ///
-    /// Passes each driver to `write` right after a broadcast, while the driver and its output are
-    /// in the processor's cache, and a driver [that is full](ConnectionDriver::is_full) before it
-    /// gets more output. After a broadcast, `write` decides whether the driver is handled again, as
-    /// a dirty one.
+    /// Passes each driver to `write` right after a broadcast, and after a multicast that is the last
+    /// command, while the driver and its output are in the processor's cache, and a driver [that is
+    /// full](ConnectionDriver::is_full) before it gets more output. `write` then decides whether the
+    /// driver is handled again, as a dirty one.
     pub(super) fn handle_commands(
         &mut self,
         now: Instant,
@@ -228,14 +225,19 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         let had_commands = !commands.is_empty();
         for command in commands.drain(..) {
             match command {
-                Command::Broadcast(prepared) => self.broadcasts.push(prepared),
+                Command::Broadcast(prepared) => {
+                    self.add_to_run(Recipients::All, prepared, &mut write);
+                }
+                Command::Multicast(connections, prepared) => {
+                    self.add_to_run(Recipients::Listed(connections), prepared, &mut write);
+                }
                 command => {
-                    self.broadcast(&mut write);
+                    self.send_run(false, &mut write);
                     self.run_command(command, &mut write);
                 }
             }
         }
-        self.broadcast(&mut write);
+        self.send_run(true, &mut write);
         commands.shrink_to(KEPT_COMMANDS);
         self.commands = commands;
         had_commands
@@ -306,7 +308,10 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
                 self.with(id, write, |driver, context| driver.send(context, &message));
             }
             Command::SendPrepared(id, prepared) => {
-                self.with(id, write, |driver, context| driver.send_prepared(context, &prepared));
+                self.with(id, write, |driver, context| {
+                    driver.send_prepared(context, &prepared);
+                    driver.on_prepared_executed(prepared.len());
+                });
             }
             Command::Ping(id, payload) => {
                 self.with(id, write, |driver, context| driver.ping(context, &payload));
@@ -319,55 +324,10 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
             }
             Command::Abort(id) => self.with(id, write, ConnectionDriver::abort),
             Command::ReleaseMemory(id) => self.with(id, write, ConnectionDriver::release_memory),
-            Command::Broadcast(prepared) => self.broadcasts.push(prepared),
+            // Added to a run.
+            Command::Multicast(..) | Command::Broadcast(_) => {}
             Command::Stop => self.stop(),
         }
-    }
-
-    /// Sends the consecutive broadcasts to all connections, to each connection all of them at once:
-    /// encoded once, up to a length from which the messages are shared rather than copied.
-    fn broadcast(
-        &mut self,
-        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
-    ) {
-        if self.broadcasts.is_empty() {
-            return;
-        }
-        let mut run = mem::take(&mut self.broadcasts);
-        self.send_to_all(&run, write);
-        run.clear();
-        run.shrink_to(KEPT_COMMANDS);
-        self.broadcasts = run;
-    }
-
-    fn send_to_all(
-        &mut self,
-        run: &[Prepared],
-        write: &mut impl FnMut(&mut ConnectionDriver<S>, &mut WorkerContext<H>) -> bool,
-    ) {
-        let length: usize = run.iter().map(Prepared::len).sum();
-        if length > MAX_ENCODED {
-            return self.for_all(|driver, context| {
-                for prepared in run {
-                    write_if_full(driver, context, write);
-                    driver.send_prepared(context, prepared);
-                }
-                write(driver, context)
-            });
-        }
-        let mut frames = Vec::with_capacity(length + run.len() * MAX_HEADER_SIZE);
-        let mut counts = Counts::default();
-        for message in run.iter().map(Prepared::message) {
-            let before = frames.len();
-            Header::new(message.kind().opcode(), message.len() as u64).encode(&mut frames);
-            frames.extend_from_slice(message.as_bytes());
-            counts.count_sent(message.kind(), message.len(), frames.len() - before);
-        }
-        self.for_all(|driver, context| {
-            write_if_full(driver, context, write);
-            driver.broadcast(context, (&frames, &counts), run);
-            write(driver, context)
-        });
     }
 
     fn stop(&mut self) {

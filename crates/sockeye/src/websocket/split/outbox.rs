@@ -194,6 +194,13 @@ impl Outbox {
         Ok(())
     }
 
+    /// Waits until as much capacity is free, or the connection is closing, in the order of the
+    /// calls.
+    pub(super) async fn wait_for_capacity(&self, bytes: u32) {
+        // The permits are given back.
+        drop(self.capacity.acquire_many(bytes).await);
+    }
+
     /// Writes on behalf of the writer task until `bytes` of capacity are reserved, or writing
     /// cannot continue.
     pub(super) fn drive(&self, bytes: u32) -> WriteOutcome {

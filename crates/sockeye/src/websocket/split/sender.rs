@@ -153,7 +153,19 @@ impl Sender {
     /// # Errors
     /// [`TrySendError`].
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError<()>> {
-        self.try_push(prepared.into()).map_err(|error| error.map(drop))
+        let bytes = self.bytes_for(prepared.len());
+        self.try_reserve(bytes)?;
+        let entry = Entry::new(prepared.into(), bytes, None);
+        self.outbox.push(entry).map_err(|Closed| TrySendError::Closed(()))
+    }
+
+    /// Waits until [`try_send_prepared`](Self::try_send_prepared) may take a message of `length`
+    /// bytes, or the connection is closing. Others may use the capacity up meanwhile.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped at any time, and has no effect on others that wait.
+    pub async fn wait_for_capacity(&self, length: usize) {
+        self.outbox.wait_for_capacity(self.bytes_for(length)).await;
     }
 
     /// Begins a message that is written as a stream, in fragments of 64 KiB, like
@@ -293,28 +305,33 @@ impl Sender {
 
     fn try_push(&self, content: Content) -> Result<(), TrySendError<Content>> {
         let bytes = self.bytes_of(&content);
-        let refused = match self.outbox.try_reserve(bytes) {
-            Ok(()) => None,
-            // A full queue may only mean that the writer task has not run: the transport decides.
-            Err(Refused::Full) => match self.outbox.drive(bytes) {
-                WriteOutcome::Reserved => None,
-                WriteOutcome::Closed => Some(Refused::Closed),
-                WriteOutcome::Blocked | WriteOutcome::Held | WriteOutcome::Contended => {
-                    Some(Refused::Full)
-                }
-            },
-            closed => closed.err(),
-        };
-        match refused {
-            Some(Refused::Full) => return Err(TrySendError::Full(content)),
-            Some(Refused::Closed) => return Err(TrySendError::Closed(content)),
-            None => {}
+        match self.try_reserve(bytes) {
+            Err(TrySendError::Full(())) => return Err(TrySendError::Full(content)),
+            Err(TrySendError::Closed(())) => return Err(TrySendError::Closed(content)),
+            Ok(()) => {}
         }
         // A clone only increments a reference count, and `push` does not return the message.
         let kept = content.clone();
         self.outbox
             .push(Entry::new(content, bytes, None))
             .map_err(|Closed| TrySendError::Closed(kept))
+    }
+
+    /// Reserves capacity without waiting, if need be by writing.
+    #[inline]
+    fn try_reserve(&self, bytes: u32) -> Result<(), TrySendError<()>> {
+        match self.outbox.try_reserve(bytes) {
+            Ok(()) => Ok(()),
+            // A full queue may only mean that the writer task has not run: the transport decides.
+            Err(Refused::Full) => match self.outbox.drive(bytes) {
+                WriteOutcome::Reserved => Ok(()),
+                WriteOutcome::Closed => Err(TrySendError::Closed(())),
+                WriteOutcome::Blocked | WriteOutcome::Held | WriteOutcome::Contended => {
+                    Err(TrySendError::Full(()))
+                }
+            },
+            Err(Refused::Closed) => Err(TrySendError::Closed(())),
+        }
     }
 
     async fn push(&self, content: Content, key: Option<&str>) -> Result<()> {
@@ -390,7 +407,13 @@ impl Sender {
 
     #[inline]
     fn bytes_of(&self, content: &Content) -> u32 {
-        let bytes = u32::try_from(content.len() + ENTRY_SIZE).unwrap_or(u32::MAX);
+        self.bytes_for(content.len())
+    }
+
+    /// Returns the capacity that a message of `length` bytes takes.
+    #[inline]
+    fn bytes_for(&self, length: usize) -> u32 {
+        let bytes = u32::try_from(length.saturating_add(ENTRY_SIZE)).unwrap_or(u32::MAX);
         bytes.min(self.outbox.options.capacity)
     }
 }

@@ -32,14 +32,21 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         if let DriverState::Open(connection) = &mut self.state {
             connection.writer.get_or_insert_with(|| context.lend());
             connection.send_prepared(prepared);
-            connection.on_prepared_executed(prepared.len());
+        }
+    }
+
+    /// Records that commands of handles to send prepared messages of `length` bytes were executed.
+    #[inline]
+    pub(in crate::push::worker) fn on_prepared_executed(&self, length: usize) {
+        if let DriverState::Open(connection) = &self.state {
+            connection.on_prepared_executed(length);
         }
     }
 
     /// Sends messages to an open connection. Sends `frames`, the encoded messages, if this
     /// connection can send them unchanged.
     #[inline]
-    pub(in crate::push::worker) fn broadcast<H: Handler>(
+    pub(in crate::push::worker) fn send_encoded<H: Handler>(
         &mut self,
         context: &mut WorkerContext<H>,
         (frames, counts): (&[u8], &Counts),
