@@ -280,8 +280,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let mut encoded = Encoded::new(&self.panics, |encoder| Some(encoder.message(message)));
         for session in sessions {
-            if let Encoding::Message(message) = encoded.for_encoder(session.connection.encoder()) {
-                spawn_pump(self, session, session.connection.reply(message));
+            let connection = &session.connection;
+            if let Encoding::Message(multicast) = encoded.for_encoder(connection.encoder()) {
+                spawn_pump(self, session, connection.reply_in(multicast));
             }
         }
     }

@@ -50,7 +50,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         match event {
             BusEvent::Live { room, publication } => {
                 self.counters.on_received();
-                self.fan_out(&self.rooms(), &room, &publication, None);
+                let rooms = self.rooms();
+                if let Some(state) = rooms.state(&room) {
+                    self.fan_out(&rooms, state, &room, &publication, None);
+                }
             }
             BusEvent::Stored { room, epoch, entry } => {
                 self.counters.on_received();

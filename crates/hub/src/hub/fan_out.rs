@@ -1,17 +1,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sockeye::{Message, Prepared};
+use sockeye::{Message, Multicast, Prepared};
 
 use super::Shared;
-use super::rooms::Rooms;
+use super::rooms::{RoomState, Rooms};
 use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, Publication, RoomName};
 use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
 use crate::panics::Panics;
 use crate::session::{OnMissed, SessionShared, spawn_pump};
 
-/// A message that is encoded once for each encoder.
+/// A message to many sessions that is encoded once for each encoder. Dropping it sends it to the
+/// sessions that were added to its multicasts.
 pub(super) struct Encoded<'a, F> {
     panics: &'a Panics,
     encode: F,
@@ -22,7 +23,7 @@ pub(super) struct Encoded<'a, F> {
 /// The result of an encoder.
 #[derive(Debug)]
 pub(super) enum Encoding {
-    Message(Prepared),
+    Message(Multicast),
     /// The encoder's protocol does not have such a message.
     None,
     Panicked,
@@ -33,23 +34,22 @@ impl<'a, F: FnMut(&dyn Encoder) -> Option<Message>> Encoded<'a, F> {
         Self { panics, encode, messages: Vec::new() }
     }
 
-    pub(super) fn for_encoder(&mut self, encoder: &Arc<dyn Encoder>) -> &Encoding {
+    #[inline]
+    pub(super) fn for_encoder(&mut self, encoder: &Arc<dyn Encoder>) -> &mut Encoding {
         let known = self.messages.iter().position(|(known, _)| Arc::ptr_eq(known, encoder));
-        let index = known.unwrap_or_else(|| {
-            let message = encode(self.panics, || (self.encode)(&**encoder));
-            self.messages.push((encoder.clone(), message));
-            self.messages.len() - 1
-        });
-        &self.messages[index].1
+        let index = known.unwrap_or_else(|| self.encode(encoder));
+        &mut self.messages[index].1
     }
-}
 
-/// Calls an encoder.
-fn encode(panics: &Panics, call: impl FnOnce() -> Option<Message>) -> Encoding {
-    match panics.contain("an encoder", call) {
-        Some(Some(message)) => Encoding::Message(Prepared::new(message)),
-        Some(None) => Encoding::None,
-        None => Encoding::Panicked,
+    #[cold]
+    fn encode(&mut self, encoder: &Arc<dyn Encoder>) -> usize {
+        let encoding = match self.panics.contain("an encoder", || (self.encode)(&**encoder)) {
+            Some(Some(message)) => Encoding::Message(Multicast::new(Prepared::new(message))),
+            Some(None) => Encoding::None,
+            None => Encoding::Panicked,
+        };
+        self.messages.push((encoder.clone(), encoding));
+        self.messages.len() - 1
     }
 }
 
@@ -63,16 +63,17 @@ pub(super) struct Place {
 }
 
 impl<S: Send + Sync + 'static> Shared<S> {
-    /// Delivers a publication to the members of a room, except those that recover.
+    /// Delivers a publication to the members of a room, except those that recover. It has reached
+    /// the connections when the method returns: what is sent to a session later follows it.
     pub(super) fn fan_out(
         self: &Arc<Self>,
         rooms: &Rooms,
+        state: &RoomState,
         name: &RoomName,
         publication: &Publication,
         place: Option<Place>,
     ) {
-        let Some(room) = rooms.topics.room(name.as_str()) else { return };
-        let Some(state) = rooms.state(name) else { return };
+        let Some(room) = state.key else { return };
         let started = Instant::now();
         let mut deliveries = 0;
         let position = place.map(|place| place.position);
@@ -92,26 +93,27 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 continue;
             }
             let Some(session) = registry.by_slot(member.0) else { continue };
-            let payload = match encoded.for_encoder(session.connection.encoder()) {
-                Encoding::Message(payload) => payload,
+            let multicast = match encoded.for_encoder(session.connection.encoder()) {
+                Encoding::Message(multicast) => multicast,
                 Encoding::None => continue,
                 Encoding::Panicked => {
                     self.notify_panicked(session, name, told);
                     continue;
                 }
             };
-            let queued = QueuedPublication {
+            let queue = |payload: Prepared| QueuedPublication {
                 room,
                 key: key.clone(),
                 after: place.map(|place| place.after),
                 position,
                 size: payload.len(),
-                payload: payload.clone(),
+                payload,
             };
-            let delivered = session.connection.deliver(queued, state.options.policy);
+            let delivered = session.connection.deliver(multicast, state.options.policy, queue);
             spawn_pump(self, session, delivered);
             deliveries += 1;
         }
+        drop(encoded);
         self.counters.on_fan_out(started, deliveries);
     }
 
@@ -172,13 +174,11 @@ impl<S> Shared<S> {
         call: impl FnOnce(&dyn Encoder) -> Option<Message>,
     ) -> Option<Prepared> {
         let connection = &session.connection;
-        match encode(&self.panics, || call(&**connection.encoder())) {
-            Encoding::Message(notice) => Some(notice),
-            Encoding::None => None,
-            Encoding::Panicked => {
-                connection.fail();
-                None
-            }
-        }
+        let Some(notice) = self.panics.contain("an encoder", || call(&**connection.encoder()))
+        else {
+            connection.fail();
+            return None;
+        };
+        notice.map(Prepared::new)
     }
 }

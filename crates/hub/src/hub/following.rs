@@ -185,7 +185,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let position = entry.position(epoch);
         let place = Place { after: after.unwrap_or(position), position };
-        self.fan_out(rooms, room, &entry.publication, Some(place));
+        if let Some(state) = rooms.state(room) {
+            self.fan_out(rooms, state, room, &entry.publication, Some(place));
+        }
         let Some(state) = rooms.state_mut(room) else { return };
         for recovery in state.recovering.values_mut() {
             recovery.catch_up.on_live(epoch, entry);

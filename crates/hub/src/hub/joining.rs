@@ -90,7 +90,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             if session.is_over() {
                 return Err(HubError::Closed);
             }
-            let entered = rooms.topics.join(session.member(), room)?;
+            let entered = rooms.join(session.member(), room)?;
             let position = rooms.position(room);
             let already = entered.already;
             let joined = Joined { position, recovery: Recovered::NotAsked, already };

@@ -83,14 +83,16 @@ impl<S: Send + Sync + 'static> Shared<S> {
             }
             let Some(session) = registry.by_slot(member.0) else { continue };
             let connection = &session.connection;
-            let Encoding::Message(notice) = encoded.for_encoder(connection.encoder()) else {
+            let Encoding::Message(multicast) = encoded.for_encoder(connection.encoder()) else {
                 continue;
             };
             let max_bytes = self.config.outbox_limits.reply_bytes;
             let recovery = state.recovering.get_mut(member);
-            match recovery.map_or(Held::Joined, |recovery| recovery.hold(notice, max_bytes)) {
+            let held = recovery
+                .map_or(Held::Joined, |recovery| recovery.hold(multicast.prepared(), max_bytes));
+            match held {
                 Held::Kept => {}
-                Held::Joined => spawn_pump(self, session, connection.reply(notice)),
+                Held::Joined => spawn_pump(self, session, connection.reply_in(multicast)),
                 Held::Full => connection.disconnect(),
             }
         }

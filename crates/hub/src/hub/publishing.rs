@@ -22,13 +22,20 @@ impl<S: Send + Sync + 'static> Shared<S> {
         room: &RoomName,
         publication: Publication,
     ) -> Result<Option<Position>> {
-        let options = self.options(room)?;
         let is_short = publication.message.len() < COPIED_BELOW;
         let publication = if is_short { publication.detached() } else { publication };
         let publication = Arc::new(publication);
-        if options.retention.is_none() {
-            self.fan_out(&self.rooms(), room, &publication, None);
-        }
+        let options = {
+            let rooms = self.rooms();
+            rooms.state(room).map(|state| {
+                if state.options.retention.is_none() {
+                    self.fan_out(&rooms, state, room, &publication, None);
+                }
+                state.options.clone()
+            })
+        };
+        // A room without a state has no members here.
+        let options = options.map_or_else(|| self.new_options(room), Ok)?;
         let started = Instant::now();
         let published = self.bus.publish(room, publication, options.retention.as_ref()).await;
         self.counters.on_published(started, published.is_ok());
@@ -70,6 +77,10 @@ impl<S> Shared<S> {
         if let Some(state) = self.rooms().state(room) {
             return Ok(state.options.clone());
         }
+        self.new_options(room)
+    }
+
+    fn new_options(&self, room: &RoomName) -> Result<Arc<RoomOptions>> {
         let call = || (self.config.room_options)(room);
         let options = self.panics.contain("the function of the rooms' properties", call);
         options.map(Arc::new).ok_or(HubError::Panicked)

@@ -13,7 +13,7 @@ use super::questions::Questions;
 use super::recovery::Recovery;
 use crate::core::continuity::{Ask, Chain, ChainConfig, ReadShare};
 use crate::core::history::Limit;
-use crate::core::topics::{Left, Limits, MemberKey, Topics};
+use crate::core::topics::{JoinError, Joined, Left, Limits, MemberKey, Topics};
 use crate::core::{Position, RoomKey, RoomName};
 use crate::random;
 
@@ -48,6 +48,8 @@ pub(crate) struct Rooms {
 #[derive(Debug)]
 pub(super) struct RoomState {
     pub(super) options: Arc<RoomOptions>,
+    /// The key of the room while it has members.
+    pub(super) key: Option<RoomKey>,
     /// Locked while it changes.
     pub(super) subscription: Arc<tokio::sync::Mutex<Subscription>>,
     /// In rooms with history, from the subscription on.
@@ -247,6 +249,7 @@ impl Rooms {
     ) -> &mut RoomState {
         let state = self.states.entry(room.clone()).or_insert_with(|| RoomState {
             options: options(),
+            key: None,
             subscription: Arc::default(),
             chain: None,
             check_at: None,
@@ -292,6 +295,17 @@ impl Rooms {
         rooms.filter_map(|room| self.topics.name(room)).cloned().collect()
     }
 
+    /// Adds a member to a room whose state is [kept](Self::pin).
+    pub(super) fn join(&mut self, member: MemberKey, room: &RoomName) -> Result<Joined, JoinError> {
+        let joined = self.topics.join(member, room)?;
+        if joined.first_in_room {
+            if let Some(state) = self.states.get_mut(room) {
+                state.key = Some(joined.room);
+            }
+        }
+        Ok(joined)
+    }
+
     /// Removes a member from a room. Returns whether it was in the room.
     pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
         self.cancel_recovery(member, room);
@@ -301,7 +315,7 @@ impl Rooms {
         match self.topics.leave(member, key) {
             Left::NotMember => return false,
             Left::Occupied => {}
-            Left::Emptied(_) => self.note_unused(room),
+            Left::Emptied(_) => self.on_emptied(room),
         }
         true
     }
@@ -320,8 +334,15 @@ impl Rooms {
             }
         }
         for (_, room) in self.topics.leave_all(member) {
-            self.note_unused(&room);
+            self.on_emptied(&room);
         }
+    }
+
+    fn on_emptied(&mut self, room: &RoomName) {
+        if let Some(state) = self.states.get_mut(room) {
+            state.key = None;
+        }
+        self.note_unused(room);
     }
 
     /// Sends no notices of the presence to a member of a room.

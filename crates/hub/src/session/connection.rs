@@ -1,20 +1,15 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sockeye::split::{Sender, TrySendError};
-use sockeye::{CloseCode, CloseFrame, Outlet, Prepared};
+use sockeye::{CloseCode, CloseFrame, Multicast, Outlet, Prepared};
 use tokio::sync::Notify;
 
-use crate::core::outbox::{
-    DeliveryPolicy, Dropped, Item, Outbox, OutboxCounts, OutboxLimits, Pushed, QueuedPublication,
-};
-use crate::core::{Position, RoomKey};
+use super::backlog::{Backlog, BacklogGuard, SharedBacklog, Step};
+use crate::core::RoomKey;
+use crate::core::outbox::{DeliveryPolicy, OutboxCounts, OutboxLimits, Pushed, QueuedPublication};
 use crate::encoder::Encoder;
-
-/// Time between two attempts to send to an outlet that is full and cannot be waited for. Chosen: a
-/// worker handles its commands in less.
-const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 /// The connection of a session: publications go to its outlet directly while the outlet takes them,
 /// and otherwise through an outbox, which a task drains.
@@ -28,7 +23,7 @@ pub(crate) struct Connection {
     outlet: SessionOutlet,
     encoder: Arc<dyn Encoder>,
     limits: OutboxLimits,
-    backlog: Mutex<Backlog>,
+    backlog: SharedBacklog,
     /// Notified when the pump has taken something from the outbox, or the connection is over.
     capacity: Notify,
     /// Notifies the pump, which waits for the next release, of new items.
@@ -41,28 +36,6 @@ pub(crate) struct Connection {
 enum SessionOutlet {
     Split(Sender),
     Other(Box<dyn Outlet>),
-}
-
-#[derive(Debug, Default)]
-struct Backlog {
-    /// Created when the outlet is full for the first time.
-    outbox: Option<Box<Outbox<Prepared>>>,
-    /// `true` if a pump runs: everything passes through the outbox meanwhile.
-    pumping: bool,
-    /// `true` while the pump waits for [`Connection::uncork`].
-    corked: bool,
-    /// The message that precedes all others.
-    first: Option<Prepared>,
-    /// The room whose notice or history the pump is about to handle. Reset when the session leaves
-    /// the room, as the room may be another one, or joined again, when the pump goes on.
-    handled: Option<RoomKey>,
-    /// The close frame to be sent once the outbox is empty.
-    close: Option<CloseFrame>,
-    /// The close frame that this side has sent.
-    closed: Option<CloseFrame>,
-    over: bool,
-    /// The sums of the outbox when it was discarded.
-    counts: Option<Box<OutboxCounts>>,
 }
 
 /// The messages that wait for a session that reads too slowly, beyond its connection's own queue.
@@ -87,21 +60,6 @@ pub(crate) enum Delivered {
     StartPump,
 }
 
-/// The next step of the pump.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Send a message.
-    Send(Prepared),
-    /// Tell the client of dropped publications.
-    Dropped(Dropped),
-    /// Read the publications of a room from its history.
-    Resume { room: RoomKey, after: Position },
-    /// Wait for this time or for new items.
-    WaitUntil(Instant),
-    /// Nothing is left: the pump ends.
-    End,
-}
-
 impl Connection {
     pub(crate) fn split(sender: Sender, encoder: Arc<dyn Encoder>, limits: OutboxLimits) -> Self {
         Self::new(SessionOutlet::Split(sender), encoder, limits)
@@ -120,7 +78,7 @@ impl Connection {
             outlet,
             encoder,
             limits,
-            backlog: Mutex::default(),
+            backlog: SharedBacklog::default(),
             capacity: Notify::new(),
             pump: Notify::new(),
             closing: AtomicBool::new(false),
@@ -145,18 +103,26 @@ impl Connection {
         }
     }
 
-    /// Delivers a publication by the room's policy.
+    /// Delivers a publication by the room's policy: by the multicast, or by way of the outbox, for
+    /// which `queue` wraps its message.
+    #[inline]
     pub(crate) fn deliver(
         &self,
-        publication: QueuedPublication<Prepared>,
+        multicast: &mut Multicast,
         policy: DeliveryPolicy,
+        queue: impl FnOnce(Prepared) -> QueuedPublication<Prepared>,
     ) -> Delivered {
-        let mut backlog = self.lock();
-        if backlog.is_closing() {
+        let direct = !matches!(policy, DeliveryPolicy::Conflate { .. });
+        if direct && self.send_directly(|outlet| outlet.try_send_multicast(multicast)) {
             return Delivered::Done;
         }
-        let direct = !matches!(policy, DeliveryPolicy::Conflate { .. });
-        if direct && !self.is_full(&backlog, &publication.payload) {
+        self.queue(queue(multicast.prepared().clone()), policy)
+    }
+
+    #[cold]
+    fn queue(&self, publication: QueuedPublication<Prepared>, policy: DeliveryPolicy) -> Delivered {
+        let mut backlog = self.lock();
+        if backlog.is_closing() {
             return Delivered::Done;
         }
         match backlog.outbox(self.limits).push(Instant::now(), publication, policy) {
@@ -174,8 +140,11 @@ impl Connection {
     /// Delivers a publication of the history, for which there is a [budget](Self::budget). It is
     /// queued even if its message takes more than the publication did in the history.
     pub(crate) fn deliver_recovered(&self, publication: QueuedPublication<Prepared>) -> Delivered {
+        if self.send_directly(|outlet| outlet.try_send_prepared(&publication.payload)) {
+            return Delivered::Done;
+        }
         let mut backlog = self.lock();
-        if backlog.is_closing() || !self.is_full(&backlog, &publication.payload) {
+        if backlog.is_closing() {
             return Delivered::Done;
         }
         backlog.outbox(self.limits).push_recovered(Instant::now(), publication);
@@ -196,20 +165,39 @@ impl Connection {
     /// Queues a reply or a notice, which is never dropped: if too many wait, closes the connection
     /// with 1013.
     pub(crate) fn reply(&self, reply: &Prepared) -> Delivered {
-        self.try_reply(reply).unwrap_or_else(|| {
-            self.disconnect();
-            Delivered::Done
-        })
+        self.try_reply(reply).unwrap_or_else(|| self.refuse_reply())
+    }
+
+    /// Queues a notice to many like [`reply`](Self::reply).
+    #[inline]
+    pub(crate) fn reply_in(&self, multicast: &mut Multicast) -> Delivered {
+        if self.send_directly(|outlet| outlet.try_send_multicast(multicast)) {
+            return Delivered::Done;
+        }
+        self.queue_reply(multicast.prepared()).unwrap_or_else(|| self.refuse_reply())
     }
 
     /// Queues a reply; returns `None` if too many wait.
     pub(crate) fn try_reply(&self, reply: &Prepared) -> Option<Delivered> {
+        if self.send_directly(|outlet| outlet.try_send_prepared(reply)) {
+            return Some(Delivered::Done);
+        }
+        self.queue_reply(reply)
+    }
+
+    #[cold]
+    fn queue_reply(&self, reply: &Prepared) -> Option<Delivered> {
         let mut backlog = self.lock();
-        if backlog.is_closing() || !self.is_full(&backlog, reply) {
+        if backlog.is_closing() {
             return Some(Delivered::Done);
         }
         backlog.outbox(self.limits).push_reply(reply.clone(), reply.len()).ok()?;
         Some(self.start_pump(&mut backlog))
+    }
+
+    fn refuse_reply(&self) -> Delivered {
+        self.disconnect();
+        Delivered::Done
     }
 
     /// Returns whether a reply of `size` bytes would be queued, or the connection is over.
@@ -230,12 +218,14 @@ impl Connection {
         }
     }
 
-    /// Sends a message directly if nothing waits. Returns whether it must go to the outbox.
-    fn is_full(&self, backlog: &Backlog, message: &Prepared) -> bool {
-        if backlog.pumping {
-            return true;
-        }
-        matches!(self.outlet().try_send_prepared(message), Err(TrySendError::Full(())))
+    /// Gives a message to the outlet by `send`, if nothing waits. Returns `false` if the message has
+    /// to wait, or the connection is closing.
+    #[inline]
+    fn send_directly(
+        &self,
+        send: impl FnOnce(&dyn Outlet) -> Result<(), TrySendError<()>>,
+    ) -> bool {
+        self.backlog.is_direct() && !matches!(send(self.outlet()), Err(TrySendError::Full(())))
     }
 
     /// Lets everything wait in the outbox until [`uncork`](Self::uncork).
@@ -284,7 +274,7 @@ impl Connection {
             SessionOutlet::Other(outlet) => loop {
                 match outlet.try_send_prepared(message) {
                     Ok(()) => return true,
-                    Err(TrySendError::Full(())) => tokio::time::sleep(RETRY_AFTER).await,
+                    Err(TrySendError::Full(())) => outlet.wait_for_capacity(message.len()).await,
                     Err(_) => return false,
                 }
             },
@@ -389,58 +379,7 @@ impl Connection {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Backlog> {
-        // No code panics while it holds the lock.
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Backlog {
-    fn is_closing(&self) -> bool {
-        self.over || self.close.is_some() || self.closed.is_some()
-    }
-
-    fn outbox(&mut self, limits: OutboxLimits) -> &mut Outbox<Prepared> {
-        self.outbox.get_or_insert_with(|| Box::new(Outbox::new(limits)))
-    }
-
-    fn next_step(&mut self, now: Instant) -> Step {
-        if let Some(first) = self.first.take() {
-            return Step::Send(first);
-        }
-        let Some(outbox) = &mut self.outbox else {
-            self.pumping = false;
-            return Step::End;
-        };
-        outbox.on_timeout(now);
-        match outbox.pop(now) {
-            Some(Item::Reply(message)) => Step::Send(message),
-            Some(Item::Publication(publication)) => Step::Send(publication.payload),
-            Some(Item::Dropped(dropped)) => {
-                self.handled = Some(dropped.room);
-                Step::Dropped(dropped)
-            }
-            Some(Item::Resume { room, after }) => {
-                self.handled = Some(room);
-                Step::Resume { room, after }
-            }
-            None => match outbox.next_timeout() {
-                // A connection that closes does not wait for paced publications.
-                Some(at) if self.close.is_none() => Step::WaitUntil(at),
-                _ => {
-                    self.pumping = false;
-                    Step::End
-                }
-            },
-        }
-    }
-
-    /// Discards what waits. The pump, if any, ends.
-    fn discard(&mut self) {
-        self.first = None;
-        if let Some(outbox) = self.outbox.take() {
-            self.counts = Some(Box::new(outbox.counts()));
-        }
-        self.close = None;
+    fn lock(&self) -> BacklogGuard<'_> {
+        self.backlog.lock()
     }
 }

@@ -1,3 +1,4 @@
+mod backlog;
 mod connection;
 mod handle;
 mod observer;

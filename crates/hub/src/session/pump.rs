@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::connection::Step;
+use super::backlog::Step;
 use super::{Delivered, SessionShared};
 use crate::hub::Shared;
 
 /// Spawns the task that drains the session's outbox, if `delivered` asks for it.
+#[inline]
 pub(crate) fn spawn_pump<S: Send + Sync + 'static>(
     hub: &Arc<Shared<S>>,
     session: &Arc<SessionShared<S>>,

@@ -22,6 +22,8 @@ pub(crate) struct Store {
     /// The number of questions for the top of a room.
     tops: AtomicUsize,
     subscriptions: AtomicUsize,
+    /// The number of reads.
+    reads: AtomicUsize,
     subscribing: AtomicUsize,
     max_subscribing: AtomicUsize,
 }
@@ -33,6 +35,7 @@ impl Default for Store {
             open: watch::Sender::new(true),
             tops: AtomicUsize::new(0),
             subscriptions: AtomicUsize::new(0),
+            reads: AtomicUsize::new(0),
             subscribing: AtomicUsize::new(0),
             max_subscribing: AtomicUsize::new(0),
         }
@@ -55,6 +58,11 @@ impl Store {
     /// Returns the number of requests to subscribe.
     pub(crate) fn subscriptions(&self) -> usize {
         self.subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of reads.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Returns the maximum number of subscriptions that were under way at a time.
@@ -108,6 +116,7 @@ impl Bus for Gated {
         range: Range,
         source: Source,
     ) -> BusFuture<'a, Page> {
+        self.store.reads.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             self.store.pass().await;
             self.inner.read(room, retention, range, source).await

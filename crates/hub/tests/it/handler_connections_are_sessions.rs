@@ -3,6 +3,7 @@ use std::thread::JoinHandle;
 
 use sockeye::WebSocket;
 use sockeye::push::{Callbacks, Server, ServerHandle};
+use sockeye_hub::core::outbox::OutboxLimits;
 use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
 
 use crate::support::{connect, hub, line};
@@ -118,5 +119,109 @@ async fn and_their_threads_send_however_slowly_the_client_reads() {
     for letter in ["a", "b"] {
         assert!(line(&mut client).await.starts_with(letter));
     }
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn and_receive_publications_and_replies_in_order() {
+    const MEMBERS: usize = 6;
+    const COUNT: usize = 200;
+
+    let hub: Hub = hub().build();
+    let serving = Serving::start(&hub, "lobby");
+    let mut clients = Vec::new();
+    for _ in 0..MEMBERS {
+        let mut client = sockeye::connect(&format!("ws://{}/", serving.address)).await.unwrap();
+        assert_eq!(line(&mut client).await, "lobby joined -");
+        clients.push(client);
+    }
+    let sessions = hub.sessions();
+    // Half of the sessions are in a second room.
+    for session in &sessions[..MEMBERS / 2] {
+        session.join("hall").await.unwrap();
+    }
+    for number in 0..COUNT {
+        hub.room("lobby").publish(number.to_string()).await.unwrap();
+        if number % 3 == 0 {
+            hub.room("hall").publish(number.to_string()).await.unwrap();
+        }
+        if number % 5 == 0 {
+            sessions[number % MEMBERS].send(number.to_string()).await.unwrap();
+        }
+        if number % 7 == 0 {
+            hub.broadcast(format!("to all {number}")).await.unwrap();
+        }
+    }
+    hub.broadcast("the end").await.unwrap();
+    let mut replies = 0;
+    let mut in_hall = 0;
+    for client in &mut clients {
+        let (mut publications, mut hall, mut broadcasts) = (0..COUNT, 0, 0);
+        let mut last = 0;
+        loop {
+            let line = line(client).await;
+            if line == "the end" {
+                break;
+            }
+            if line == "hall joined -" {
+                in_hall += 1;
+                continue;
+            }
+            let number: usize = line.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(number >= last, "{line} after {last}");
+            last = number;
+            match line.split(' ').next().unwrap() {
+                "lobby" => assert_eq!(Some(number), publications.next()),
+                "hall" => hall += 1,
+                "to" => broadcasts += 1,
+                _ => replies += 1,
+            }
+        }
+        assert!(publications.is_empty());
+        assert!(hall == 0 || hall == COUNT.div_ceil(3), "{hall}");
+        assert_eq!(broadcasts, COUNT.div_ceil(7));
+    }
+    assert_eq!((replies, in_hall), (COUNT / 5, MEMBERS / 2));
+    assert_eq!(hub.metrics().queued, 0);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn and_a_slow_one_misses_what_is_counted_and_delays_nobody() {
+    const COUNT: usize = 2_000;
+
+    let mut limits = OutboxLimits::default();
+    limits.bytes = 64 * 1024;
+    let hub: Hub = hub().outbox_limits(limits).build();
+    let serving = Serving::start(&hub, "lobby");
+    let url = format!("ws://{}/", serving.address);
+    let mut slow = sockeye::connect(&url).await.unwrap();
+    assert_eq!(line(&mut slow).await, "lobby joined -");
+    let mut fast = sockeye::connect(&url).await.unwrap();
+    assert_eq!(line(&mut fast).await, "lobby joined -");
+    // More than the buffers of the system hold.
+    let text = "x".repeat(6 * 1024);
+    for number in 1..=COUNT {
+        hub.room("lobby").publish(format!("{number} {text}")).await.unwrap();
+        assert!(line(&mut fast).await.starts_with(&format!("lobby - {number} x")));
+    }
+    let (mut next, mut dropped) = (1, 0);
+    while next <= COUNT {
+        let line = line(&mut slow).await;
+        let words: Vec<_> = line.split(' ').collect();
+        if words[1] == "missed" {
+            let count = words[2].trim_start_matches("Some(").trim_end_matches(')');
+            let count: usize = count.parse().unwrap();
+            next += count;
+            dropped += count;
+        } else {
+            assert_eq!(words[2], next.to_string());
+            next += 1;
+        }
+    }
+    assert!(dropped > 0);
+    let metrics = hub.metrics();
+    assert_eq!(metrics.dropped_slow, dropped as u64);
+    assert_eq!(metrics.deliveries, 2 * COUNT as u64);
     serving.stop().await;
 }
