@@ -29,6 +29,8 @@ pub struct Rival {
     pub tls: bool,
     /// `true` if the rival can be started with fan-out of every message to all connections.
     pub fan_out: bool,
+    /// `true` if the rival can be started without fan-out.
+    pub echo: bool,
     /// The script that builds the rival, if not `cargo build`. A rival that has not been built is
     /// skipped.
     pub build_script: Option<&'static str>,
@@ -53,7 +55,7 @@ const FOREIGN_BUILD_SCRIPT: &str = "./build-rivals.sh";
 
 /// Every rival: the baselines first, then Sockeye.
 pub const ALL: &[Rival] = &[
-    raw(BASELINES[0], "raw_epoll"),
+    Rival { fan_out: true, ..raw(BASELINES[0], "raw_epoll") },
     raw("raw-tokio", "raw_tokio"),
     Rival { http: HttpVersions::Http2, ..raw(BASELINES[1], "raw_h2") },
     Rival { http: HttpVersions::Http2, ..raw("raw-hyper", "raw_hyper") },
@@ -69,6 +71,9 @@ pub const ALL: &[Rival] = &[
         fan_out: true,
         ..websocket("sockeye-push (io_uring)", "sockeye_push", &["io-uring"])
     },
+    hub("sockeye-hub (push)", &["push"]),
+    hub("sockeye-hub (server)", &["server"]),
+    hub("sockeye-hub (axum)", &["axum"]),
     Rival {
         deflate: DeflateMode::ALL,
         tls: true,
@@ -115,12 +120,17 @@ pub const ALL: &[Rival] = &[
         build_script: Some(FOREIGN_BUILD_SCRIPT),
         ..websocket("gorilla", "gorilla", &[])
     },
-    Rival { http: HttpVersions::Both, ..websocket("axum", "axum", &["feed"]) },
+    Rival { http: HttpVersions::Both, fan_out: true, ..websocket("axum", "axum", &["feed"]) },
     Rival { http: HttpVersions::Both, ..websocket("axum (send)", "axum", &["send"]) },
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {
     Rival { protocol: WireProtocol::Raw, ..websocket(name, program, &[]) }
+}
+
+/// Returns a server whose connections are members of one room of a hub.
+const fn hub(name: &'static str, arguments: &'static [&'static str]) -> Rival {
+    Rival { fan_out: true, echo: false, ..websocket(name, "sockeye_hub", arguments) }
 }
 
 const fn websocket(
@@ -137,6 +147,7 @@ const fn websocket(
         deflate: &[],
         tls: false,
         fan_out: false,
+        echo: true,
         build_script: None,
     }
 }
@@ -148,7 +159,7 @@ impl Rival {
         [http, HttpVersions::Both].contains(&self.http)
             && mode.deflate.is_none_or(|deflate| self.deflate.contains(&deflate))
             && (mode.tls.is_none() || self.tls)
-            && (!mode.fan_out || self.fan_out)
+            && if mode.fan_out { self.fan_out } else { self.echo }
     }
 
     /// Returns whether the rival's program has been built into `folder`.

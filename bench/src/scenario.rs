@@ -20,6 +20,8 @@ pub enum Group {
     Http2,
     /// Fan-out: one connection sends, all receive.
     FanOut,
+    /// Fan-out to a room of up to 10,000 connections.
+    Hub,
     /// The test of the README of dgrr/websocket.
     Dgrr,
     /// Memory of idle connections.
@@ -91,12 +93,12 @@ pub fn all() -> Vec<Scenario> {
         });
     }
     for in_flight in [1, 16] {
-        let fan_out = echo(Group::FanOut, "fan-out", 64, 1000, in_flight);
-        all.push(Scenario {
-            pattern: TrafficPattern::FanOut,
-            payload: PayloadKind::Ascii,
-            ..fan_out
-        });
+        all.push(fan_out(Group::FanOut, "fan-out", 64, 1000, in_flight));
+    }
+    for connections in [1000, 5000, 10_000] {
+        for in_flight in [1, 16] {
+            all.push(fan_out(Group::Hub, "hub", 128, connections, in_flight));
+        }
     }
     all.push(Scenario {
         name: "dgrr-22B-100c".to_owned(),
@@ -141,6 +143,20 @@ fn echo_of_every_size() -> Vec<Scenario> {
         }
     }
     scenarios
+}
+
+fn fan_out(
+    group: Group,
+    prefix: &str,
+    length: usize,
+    connections: usize,
+    in_flight: usize,
+) -> Scenario {
+    Scenario {
+        pattern: TrafficPattern::FanOut,
+        payload: PayloadKind::Ascii,
+        ..echo(group, prefix, length, connections, in_flight)
+    }
 }
 
 fn echo(
@@ -229,7 +245,8 @@ mod tests {
             assert_eq!(mode.tls.is_some(), scenario.group == Group::Tls);
             assert_eq!(mode.deflate.is_some(), scenario.group == Group::Deflate);
             assert_eq!(mode.http2, scenario.group == Group::Http2);
-            assert_eq!(mode.fan_out, scenario.group == Group::FanOut);
+            let fan_out = matches!(scenario.group, Group::FanOut | Group::Hub);
+            assert_eq!(mode.fan_out, fan_out);
         }
     }
 }

@@ -50,10 +50,25 @@ impl Arguments {
     /// [`io::ErrorKind::InvalidInput`] with the usage for unknown arguments, and
     /// [`io::ErrorKind::Unsupported`] for a mode that needs another ability.
     pub fn parse(abilities: &[Ability]) -> io::Result<Self> {
+        Self::parse_with(abilities, &[]).map(|(arguments, _)| arguments)
+    }
+
+    /// Parses the arguments of a program that takes one of `words` after the address, and returns
+    /// the word; the first by default.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`parse`](Self::parse).
+    pub fn parse_with(
+        abilities: &[Ability],
+        words: &[&'static str],
+    ) -> io::Result<(Self, &'static str)> {
         let usage = || io::Error::new(io::ErrorKind::InvalidInput, USAGE);
         let mut arguments = env::args_os().skip(1).peekable();
         let address = arguments.next().and_then(|address| address.to_str()?.parse().ok());
         let address = address.ok_or_else(usage)?;
+        let given = words.iter().find(|word| arguments.next_if(|next| next == **word).is_some());
+        let word = given.or(words.first()).copied().unwrap_or_default();
         let write_mode = if arguments.next_if(|argument| argument == "send").is_some() {
             WriteMode::Send
         } else {
@@ -63,7 +78,7 @@ impl Arguments {
         let io_uring = arguments.next_if(|argument| argument == "io-uring").is_some();
         let mode = Mode::parse(arguments).map_err(|_| usage())?;
         if mode.needs().all(|need| abilities.contains(&need)) {
-            Ok(Self { address, write_mode, io_uring, mode })
+            Ok((Self { address, write_mode, io_uring, mode }, word))
         } else {
             Err(io::ErrorKind::Unsupported.into())
         }
