@@ -146,9 +146,14 @@ impl Handle {
         if self.shared.capacity.try_reserve(length, self.shared.workers.max_unwritten) {
             return Ok(());
         }
+        Err(self.refused())
+    }
+
+    /// Returns the reason for which the connection has no capacity.
+    #[cold]
+    fn refused(&self) -> HandleError {
         // A connection that is over writes nothing more.
-        self.check_open()?;
-        Err(HandleError::Full)
+        self.check_open().err().unwrap_or(HandleError::Full)
     }
 
     /// Posts a prepared message that is counted as posted.

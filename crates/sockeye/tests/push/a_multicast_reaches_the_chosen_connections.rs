@@ -137,7 +137,7 @@ fn except_those_without_capacity() {
         (peer, handles.recv_timeout(TEST_TIMEOUT).unwrap())
     };
     let ((mut slow, slow_handle), (mut fast, fast_handle)) = (connect(), connect());
-    let message = Prepared::new("x".repeat(16 * 1024));
+    let message = Prepared::new("x".repeat(48 * 1024));
     let (mut taken, mut sent) = (0, 0);
     loop {
         let mut multicast = Multicast::new(message.clone());
