@@ -13,8 +13,13 @@ pub(crate) fn spawn_pump<S: Send + Sync + 'static>(
     delivered: Delivered,
 ) {
     if delivered == Delivered::StartPump {
-        hub.runtime.spawn(run(hub.clone(), session.clone()));
+        start(hub, session);
     }
+}
+
+#[cold]
+fn start<S: Send + Sync + 'static>(hub: &Arc<Shared<S>>, session: &Arc<SessionShared<S>>) {
+    hub.runtime.spawn(run(hub.clone(), session.clone()));
 }
 
 /// Sends what is in the outbox, until the outbox is empty or the connection is over.
