@@ -10,6 +10,7 @@ use sockeye::{CloseCode, Shutdown};
 use crate::program::Server;
 use crate::program::broker::Broker;
 use crate::program::hub::HubClient;
+use crate::the_server_api_needs_its_key::{KEY, server_with_key};
 
 #[cfg(feature = "redis")]
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +25,22 @@ async fn by_redis() {
 async fn by_nats() {
     if let Some(broker) = Broker::nats() {
         are_one_hub(&broker, "NATS").await;
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread")]
+async fn three_by_redis() {
+    if let Some(broker) = Broker::redis() {
+        three_are_one_hub(&broker).await;
+    }
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread")]
+async fn three_by_nats() {
+    if let Some(broker) = Broker::nats() {
+        three_are_one_hub(&broker).await;
     }
 }
 
@@ -58,6 +75,74 @@ async fn are_one_hub(broker: &Broker, kind: &str) {
     assert_eq!(first.wait().code(), Some(0));
     // The members of the server that stopped have left.
     wait_for_members(&mut grace, 2).await;
+}
+
+async fn three_are_one_hub(broker: &Broker) {
+    let bus = ["--bus", &broker.url];
+    let servers = [server_with_key(&bus), Server::start(&bus), Server::start(&bus)];
+    let (mut ada, _) = member(&servers[0]).await;
+    let (mut grace, _) = member(&servers[1]).await;
+    let (mut linus, session_of_linus) = member(&servers[2]).await;
+    for client in [&mut ada, &mut grace, &mut linus] {
+        wait_for_members(client, 3).await;
+    }
+    // What a client publishes through any server reaches the clients of all, in one order.
+    ada.request("publish", json!({ "room": "lobby", "data": "ada" })).await;
+    grace.request("publish", json!({ "room": "lobby", "data": "grace" })).await;
+    linus.request("publish", json!({ "room": "lobby", "data": "linus" })).await;
+    for client in [&mut ada, &mut grace, &mut linus] {
+        assert_eq!(client.publications(3).await, ["ada", "grace", "linus"]);
+    }
+
+    // The API of one server disconnects a session of another.
+    let (mut alan, session) = member(&servers[2]).await;
+    for client in [&mut ada, &mut grace] {
+        wait_for_change(client, "joined", &session).await;
+    }
+    let key = format!("x-api-key: {KEY}\r\n");
+    let disconnect = json!({ "client": session }).to_string();
+    let answer = servers[0].post("/api/disconnect", &key, &disconnect);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    while alan.ws.recv().await.unwrap().is_some() {}
+    assert_eq!(u16::from(alan.ws.close_frame().unwrap().code), 3503);
+    for client in [&mut ada, &mut grace] {
+        wait_for_change(client, "left", &session).await;
+    }
+
+    // The session of a server that is killed leaves once, and the others go on.
+    servers[2].signal("KILL");
+    for client in [&mut ada, &mut grace] {
+        wait_for_change(client, "left", &session_of_linus).await;
+    }
+    ada.request("publish", json!({ "room": "lobby", "data": "after" })).await;
+    for client in [&mut ada, &mut grace] {
+        wait_for_members(client, 2).await;
+        loop {
+            let event = client.next_event().await;
+            assert!(event["presence"].get("left").is_none(), "{event}");
+            if event["publication"]["data"] == "after" {
+                break;
+            }
+        }
+    }
+}
+
+/// Returns a client that is in the lobby and is told of its presence, and the id of its session.
+async fn member(server: &Server) -> (HubClient, Value) {
+    let (mut client, session) = HubClient::connect_with_session(server).await;
+    client.join(json!({ "room": "lobby", "presence": true })).await;
+    (client, session)
+}
+
+/// Waits until a client is told that a session has `joined` or `left`.
+async fn wait_for_change(client: &mut HubClient, change: &str, session: &Value) {
+    loop {
+        let presence = client.event("presence").await;
+        let members = presence[change].as_array();
+        if members.is_some_and(|members| members.iter().any(|one| one["session"] == *session)) {
+            return;
+        }
+    }
 }
 
 /// Polls until a room has this number of members: they are told to other servers with a delay.

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::program::Server;
 use crate::program::hub::HubClient;
 
-const KEY: &str = "a-key-of-the-tests";
+pub(crate) const KEY: &str = "a-key-of-the-tests";
 
 /// The number of servers with a key that were started: tests run at the same time.
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 
-fn server_with_key(flags: &[&str]) -> Server {
+/// Starts a server whose API needs [`KEY`].
+pub(crate) fn server_with_key(flags: &[&str]) -> Server {
     let number = SERVERS.fetch_add(1, Ordering::Relaxed);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("api-key-{number}"));
     std::fs::write(&path, format!("{KEY}\n")).unwrap();

@@ -17,9 +17,14 @@ pub(crate) struct HubClient {
 impl HubClient {
     /// Connects without a token.
     pub(crate) async fn connect(server: &Server) -> Self {
+        Self::connect_with_session(server).await.0
+    }
+
+    /// Connects without a token, and returns the id of the session too.
+    pub(crate) async fn connect_with_session(server: &Server) -> (Self, Value) {
         let mut client = Self::open(server).await;
-        client.request("connect", json!({})).await;
-        client
+        let session = client.request("connect", json!({})).await["session"].take();
+        (client, session)
     }
 
     /// Opens a WebSocket to `/hub`, and sends nothing.
@@ -54,8 +59,7 @@ impl HubClient {
     /// Returns the content of the next event of this name, and drops those before it.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
-            let mut event =
-                if self.events.is_empty() { self.receive().await } else { self.events.remove(0) };
+            let mut event = self.next_event().await;
             if event.get(name).is_some() {
                 return event[name].take();
             }
@@ -78,8 +82,7 @@ impl HubClient {
     pub(crate) async fn publications(&mut self, count: usize) -> Vec<Value> {
         let mut data = Vec::new();
         while data.len() < count {
-            let mut event =
-                if self.events.is_empty() { self.receive().await } else { self.events.remove(0) };
+            let mut event = self.next_event().await;
             if let Some(one) = event.get_mut("publication") {
                 data.push(one["data"].take());
             }
@@ -87,7 +90,8 @@ impl HubClient {
         data
     }
 
-    async fn next_event(&mut self) -> Value {
+    /// Returns the next event.
+    pub(crate) async fn next_event(&mut self) -> Value {
         if self.events.is_empty() { self.receive().await } else { self.events.remove(0) }
     }
 
