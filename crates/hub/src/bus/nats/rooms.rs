@@ -1,3 +1,4 @@
+mod last_connections;
 mod order;
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use super::streams::RoomStream;
 use super::subjects::Class;
 use crate::bus::{BusEvent, EventSender, codec};
 use crate::core::history::{Entry, Previous};
-use crate::core::{NodeId, RoomName, Tag};
+use crate::core::{NodeId, Publication, RoomName, Tag};
+use last_connections::LastConnections;
 use order::Order;
 
 /// The rooms that this node is subscribed to. A task for each hands its messages to the node.
@@ -78,12 +80,14 @@ pub(super) async fn follow_live(
     room: RoomName,
     mut subscriber: Subscriber,
 ) {
+    let mut last_connections = LastConnections::default();
     while let Some(message) = next_message(&mut subscriber).await {
         if !link.admits_message().await {
             continue;
         }
-        let Some((from, bytes)) = take_node(message.payload) else { continue };
-        if from == node {
+        let Some((from, mut bytes)) = take_node(message.payload) else { continue };
+        let Ok(connection) = bytes.try_get_u64() else { continue };
+        if from == node || !last_connections.admits(from, connection) {
             continue;
         }
         if let Some(publication) = codec::decode(bytes) {
@@ -180,6 +184,13 @@ pub(super) async fn follow_nodes(
             _ => {}
         }
     }
+}
+
+/// Returns a publication without history, with the node that publishes it and the number of the
+/// node's connection in front.
+pub(super) fn put_connection(node: NodeId, connection: u64, publication: &Publication) -> Bytes {
+    let bytes = codec::encode(publication);
+    [&node.0.to_be_bytes()[..], &connection.to_be_bytes()[..], &bytes].concat().into()
 }
 
 /// Returns bytes with the node that sends them in front.

@@ -16,7 +16,7 @@ use super::requests::publish_error;
 use super::rooms::{self, Rooms};
 use super::streams::{RoomStream, Streams};
 use super::subjects::{self, Class, Subjects};
-use crate::bus::{BusError, EventSender, codec};
+use crate::bus::{BusError, EventSender};
 use crate::core::history::{Page, Range, Retention};
 use crate::core::{NodeId, Position, Publication, RoomName, Tag};
 
@@ -118,7 +118,7 @@ impl Shared {
         publication: &Publication,
     ) -> Result<(), BusError> {
         let (node, _) = self.attached().await?;
-        let bytes = rooms::put_node(node, &codec::encode(publication));
+        let bytes = rooms::put_connection(node, self.link.connects(), publication);
         let subject = self.subjects.live(room);
         self.link.client.publish(subject, bytes).await.map_err(publish_error)
     }
