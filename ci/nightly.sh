@@ -3,7 +3,8 @@
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
 # and proxies, Firefox, every combination of permessage-deflate's parameters with each peer, the size
 # of the demo's client, the latency of calls from browsers, the models of the queues, the simulation
-# of the hub's rooms, the failovers of Redis, the fuzz targets for a minute each and the soak.
+# of the hub's rooms, its faults with real brokers, the failovers of Redis, the fuzz targets for a
+# minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -13,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
   codegen msrv conformance compatibility attacks browsers combinations demo latency models
-  hub-simulation redis-faults fuzz soak
+  hub-simulation hub-faults redis-faults fuzz soak
 )
 table=()
 failed=0
@@ -31,6 +32,7 @@ for step in "${steps[@]}"; do
   latency) command=(ci/latency.sh) ;;
   models) command=(ci/models.sh) ;;
   hub-simulation) command=(ci/hub-simulation.sh) ;;
+  hub-faults) command=(ci/hub-faults.sh) ;;
   redis-faults) command=(ci/redis-faults.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   soak) command=(ci/soak.sh) ;;

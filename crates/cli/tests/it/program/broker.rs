@@ -11,8 +11,8 @@ use crate::browser;
 
 static BROKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Where a nats-server is installed.
-const NATS: [&str; 3] = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "nats-server"];
+/// The paths of Debian's nats-server, and its name for other systems.
+pub(crate) const NATS: [&str; 3] = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "nats-server"];
 
 /// A running broker.
 #[derive(Debug)]
