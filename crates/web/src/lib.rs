@@ -61,7 +61,9 @@ mod exception;
 #[cfg(feature = "json")]
 mod json;
 mod socket;
-mod timer;
+// For sockeye-hub, whose client has timeouts.
+#[doc(hidden)]
+pub mod timer;
 mod websocket;
 
 pub use byte_stream::ByteStream;

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub(crate) fn now() -> Duration {
 ///
 /// The clock, and not the timer, decides when the time has elapsed: timers of a busy page fire
 /// late, and those of a hidden page fire at most once a second.
-pub(crate) struct Sleep {
+pub struct Sleep {
     /// The deadline, on the clock of [`now`].
     due: Duration,
     state: Rc<RefCell<State>>,
@@ -48,7 +50,8 @@ struct State {
 }
 
 impl Sleep {
-    pub(crate) fn new(duration: Duration) -> Self {
+    /// Starts a timer.
+    pub fn new(duration: Duration) -> Self {
         let due = now().saturating_add(duration);
         let state = Rc::new(RefCell::new(State::default()));
         let handler = Closure::<dyn FnMut()>::new({
@@ -75,6 +78,14 @@ impl Sleep {
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Self::poll(&self, cx)
     }
 }
 
