@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of sockeye-web and sockeye-grpc in a headless browser, in a page and in a worker.
+# Runs the tests of sockeye-web, sockeye-grpc and the client of sockeye-hub in a headless browser, in
+# a page and in a worker.
 #
 #   ci/web.sh             in Chromium
 #   ci/web.sh firefox     in Firefox: see ci/browsers.sh, which installs that
@@ -62,14 +63,16 @@ runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
 web_peer=$(build_peer test_peer)
 grpc_peer=$(build_peer browser_peer)
+hub_peer=$(build_peer hub_browser_peer)
 # Some scenarios move a gibibyte: without any optimisation a browser takes minutes for that.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1
 # One folder for each compiler, since a compiler cannot use the libraries of another.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/wasm-$toolchain
 say "building the examples"
 cargo +"$toolchain" build --quiet -p sockeye-web --examples --target "$target"
-# Both crates at once, so that what they share is compiled with one set of features.
-tests=(cargo +"$toolchain" test -p sockeye-web -p sockeye-grpc --all-features --tests --target "$target")
+# All crates at once, so that what they share is compiled with one set of features.
+tests=(cargo +"$toolchain" test -p sockeye-web -p sockeye-grpc -p sockeye-hub --all-features
+  --test page --test policy --test worker --target "$target")
 if [ "$browser" = --prepare ]; then
   "${tests[@]}" --quiet --no-run
   exit
@@ -82,6 +85,7 @@ case $browser in
 esac
 start_peer "$web_peer" SOCKEYE_WEB_TEST_PEER
 start_peer "$grpc_peer" SOCKEYE_GRPC_TEST_PEER
+start_peer "$hub_peer" SOCKEYE_HUB_TEST_PEER
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
 say "${tests[*]}, in $browser"
 "${tests[@]}"

@@ -8,6 +8,7 @@ use crate::core::filter::FilterError;
 use crate::core::presence::PresenceError;
 use crate::core::topics::JoinError;
 use crate::core::{RoomName, RoomNameError};
+use crate::protocol::Refusal;
 
 /// The result of the operations of a hub.
 pub type Result<T, E = HubError> = std::result::Result<T, E>;
@@ -113,5 +114,20 @@ impl From<UsageError> for HubError {
 impl From<Denied> for HubError {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+/// Clients are told what they did wrong, and of the server's failures only that there was one.
+impl From<HubError> for Refusal {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::RoomName(error) => Self::BAD_REQUEST.because(error.to_string()),
+            HubError::Denied(denied) => Self::new(denied.code, String::from(denied.reason)),
+            HubError::TooManyRooms(_) => Self::LIMIT_EXCEEDED.because("too many rooms"),
+            HubError::Filter(error) => Self::BAD_REQUEST.because(error.to_string()),
+            HubError::Presence(error) => Self::BAD_REQUEST.because(error.to_string()),
+            HubError::NoHistory(_) => Self::NOT_AVAILABLE.because("the room has no history"),
+            _ => Self::INTERNAL,
+        }
     }
 }

@@ -43,7 +43,7 @@
 //! | let operators decide by a file | [`namespaces`] |
 //! | know clients by tokens of a backend | [`token`] |
 //! | let clients in that speak a protocol: ours, or that of centrifugo's SDKs | [`protocol`] |
-//! | connect to a hub as a client | the module `client`, with the feature `client`; `crates/hub/js` for JavaScript |
+//! | connect to a hub as a client, native or in the browser | the module `client`, with the feature `client`; `crates/hub/js` for JavaScript |
 //! | know when sessions come and go | [`Builder::on_connect`], [`Builder::on_disconnect`] |
 //! | choose sessions on all nodes by their state | [`Builder::selector`], [`Recipients::Selected`] |
 //! | know when rooms come and go | [`Builder::on_occupied`], [`Builder::on_vacated`] |
@@ -72,35 +72,49 @@
 //! a connection takes what it is sent, nothing is queued in the hub. Once its queue is full, what
 //! follows waits in the session's [outbox](core::outbox), and a task drains it.
 
-pub mod api;
-pub mod bus;
+// In browsers there is the client, and what it shares with servers.
+#![cfg_attr(
+    target_family = "wasm",
+    allow(dead_code, unreachable_pub, reason = "the rest is for servers")
+)]
+
 #[cfg(feature = "client")]
 pub mod client;
 pub mod core;
-mod disconnect;
 mod encoder;
-mod error;
-#[cfg(any(fuzzing, test))]
-#[doc(hidden)]
-pub mod fuzzing;
-mod hub;
 mod join;
-pub mod namespaces;
-mod panics;
 pub mod protocol;
 mod random;
-pub mod router;
-mod session;
 mod to_room_name;
-pub mod token;
 
-pub use disconnect::Disconnect;
-pub use encoder::{Delivery, Encoder, Missed, MissedReason, Plain};
-pub use error::{Denied, HubError, Result};
-pub use hub::{
-    Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients, Room,
-    RoomList, RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
-};
-pub use join::{JoinOptions, JoinTerms, Joined, Recovered};
-pub use session::{Session, SessionHandle, SessionMetrics};
+pub use encoder::{Missed, MissedReason};
+pub use join::{JoinOptions, Joined, Recovered};
 pub use to_room_name::ToRoomName;
+
+cfg_if::cfg_if! {
+    if #[cfg(not(target_family = "wasm"))] {
+        pub mod api;
+        pub mod bus;
+        mod disconnect;
+        mod error;
+        #[cfg(any(fuzzing, test))]
+        #[doc(hidden)]
+        pub mod fuzzing;
+        mod hub;
+        pub mod namespaces;
+        mod panics;
+        pub mod router;
+        mod session;
+        pub mod token;
+
+        pub use disconnect::Disconnect;
+        pub use encoder::{Delivery, Encoder, Plain};
+        pub use error::{Denied, HubError, Result};
+        pub use hub::{
+            Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients,
+            Room, RoomList, RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
+        };
+        pub use join::JoinTerms;
+        pub use session::{Session, SessionHandle, SessionMetrics};
+    }
+}

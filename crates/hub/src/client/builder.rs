@@ -9,6 +9,7 @@ use sockeye::reconnect::{Backoff, Reconnecting};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
+use super::runtime::{self, MaybeSend, MaybeSync};
 use super::settings::Settings;
 use super::{ClientEvents, HubClient};
 use crate::core::RoomName;
@@ -45,7 +46,7 @@ impl HubClientBuilder {
     }
 
     /// Changes the settings of the connections: headers, TLS, a proxy, limits. The subprotocols are
-    /// set afterwards.
+    /// set afterwards. A browser lets a page set less.
     pub fn client(self, change: impl FnOnce(Client) -> Client) -> Self {
         Self { client: change(self.client), ..self }
     }
@@ -77,19 +78,26 @@ impl HubClientBuilder {
     /// Sets the function that returns the client's token, for each connection and before a token
     /// expires. `None` connects without a token. A failure is an event, and the function is called
     /// again after a delay. Default: no token.
-    pub fn token<F>(mut self, source: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn token<F>(mut self, source: impl Fn() -> F + MaybeSend + MaybeSync + 'static) -> Self
     where
-        F: Future<Output = Result<Option<String>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+        F: Future<Output = Result<Option<String>, Box<dyn Error + Send + Sync>>>
+            + MaybeSend
+            + 'static,
     {
-        self.settings.token = Some(Arc::new(move || Box::pin(source())));
+        self.settings.token = Some(Arc::new(move |()| Box::pin(source())));
         self
     }
 
     /// Sets the function that returns the token for a room, for each join and before a token
     /// expires. `None` joins without a token. Default: no tokens.
-    pub fn room_token<F>(mut self, source: impl Fn(RoomName) -> F + Send + Sync + 'static) -> Self
+    pub fn room_token<F>(
+        mut self,
+        source: impl Fn(RoomName) -> F + MaybeSend + MaybeSync + 'static,
+    ) -> Self
     where
-        F: Future<Output = Result<Option<String>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+        F: Future<Output = Result<Option<String>, Box<dyn Error + Send + Sync>>>
+            + MaybeSend
+            + 'static,
     {
         self.settings.room_token = Some(Arc::new(move |room| Box::pin(source(room))));
         self
@@ -98,7 +106,7 @@ impl HubClientBuilder {
     /// Spawns a task that connects, and reconnects until the client is closed.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, except in a browser.
     pub fn connect(self) -> (HubClient, ClientEvents) {
         let (orders, receiver) = mpsc::channel(ORDERS);
         let (sender, events) = mpsc::channel(EVENTS);
@@ -107,7 +115,7 @@ impl HubClientBuilder {
             .backoff(self.backoff)
             .reopen_when(super::connection::may_reopen)
             .split();
-        tokio::spawn(Driver::new(self.settings, connections, receiver, sender).run());
+        runtime::spawn(Driver::new(self.settings, connections, receiver, sender).run());
         (HubClient { orders, timeout: self.timeout }, ClientEvents::new(events))
     }
 }

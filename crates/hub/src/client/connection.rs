@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
-use std::pin::Pin;
 
 use sockeye::reconnect::{Event, Receiver, Sender};
 use sockeye::{CloseFrame, Message};
 
+use super::runtime::BoxFuture;
 use crate::protocol::close;
 
 /// The connections of a client, one after the other, and the messages that wait for the current
@@ -14,7 +14,7 @@ pub(super) struct Connection {
     waiting: VecDeque<Message>,
     /// The message that is being queued. It would wait for the next connection, so that it is
     /// dropped with the current one.
-    sending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    sending: Option<BoxFuture<()>>,
 }
 
 impl Connection {
@@ -44,7 +44,7 @@ impl Connection {
                     let sender = self.sender.clone();
                     // An error is the end of the connection, which is an event as well.
                     let sending = async move { drop(sender.send(message).await) };
-                    Box::pin(sending) as Pin<Box<dyn Future<Output = ()> + Send>>
+                    Box::pin(sending) as BoxFuture<()>
                 });
             }
             tokio::select! {
@@ -56,7 +56,7 @@ impl Connection {
 }
 
 /// Waits for the end of a future; forever if there is none.
-async fn finish(sending: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+async fn finish(sending: &mut Option<BoxFuture<()>>) {
     match sending {
         Some(sending) => sending.await,
         None => std::future::pending().await,

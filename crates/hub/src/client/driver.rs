@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use sockeye::reconnect::{Backoff, Event, Receiver, Sender};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
 
 use super::connection::Connection;
 use super::event::ClientEvent;
 use super::requests::{ReplyTo, Requests};
 use super::rooms::Rooms;
+use super::runtime::{AbortHandle, Tasks, sleep};
 use super::settings::Settings;
 use super::{ClientError, Order};
 use crate::core::RoomName;
@@ -50,7 +50,7 @@ pub(super) struct Driver {
     requests: Requests,
     rooms: Rooms,
     /// Tokens that are awaited and delays, for the current connection.
-    tasks: JoinSet<Task>,
+    tasks: Tasks<Task>,
     /// Failures of the token source in a row.
     token_failures: u32,
     /// The tasks that replace the tokens of rooms, and `None` for that of the connection.
@@ -75,7 +75,6 @@ enum Step {
     /// The program took the first event that waits.
     EventTaken,
     EventsDropped,
-    Nothing,
 }
 
 /// The result of a task.
@@ -114,7 +113,7 @@ impl Driver {
             waiting: VecDeque::new(),
             requests: Requests::default(),
             rooms: Rooms::default(),
-            tasks: JoinSet::new(),
+            tasks: Tasks::new(),
             token_failures: 0,
             refreshes: HashMap::new(),
             rejoining: HashSet::new(),
@@ -131,8 +130,6 @@ impl Driver {
                 Step::Task(task) => self.on_task(task),
                 Step::EventTaken => drop(self.waiting.pop_front()),
                 Step::EventsDropped => self.waiting.clear(),
-                // The task was aborted with its connection.
-                Step::Nothing => {}
             }
         }
         // The program reads the last events in its own time, or has dropped the receiver.
@@ -157,7 +154,7 @@ impl Driver {
                 }
                 _ => Step::EventsDropped,
             },
-            Some(task) = self.tasks.join_next() => task.map_or(Step::Nothing, Step::Task),
+            task = self.tasks.next() => Step::Task(task),
         }
     }
 
@@ -314,9 +311,9 @@ impl Driver {
     fn await_token(&mut self, delay: Duration) {
         let source = self.settings.token.clone();
         self.tasks.spawn(async move {
-            tokio::time::sleep(delay).await;
+            sleep(delay).await;
             let Some(source) = source else { return Task::Token(Ok(None)) };
-            Task::Token(source().await.map_err(|error| error.to_string()))
+            Task::Token(source(()).await.map_err(|error| error.to_string()))
         });
     }
 
@@ -341,10 +338,10 @@ impl Driver {
         self.end_refresh(room.as_ref());
         let key = room.clone();
         let refresh = self.tasks.spawn(async move {
-            tokio::time::sleep(delay).await;
+            sleep(delay).await;
             let token = match (&room, token, room_token) {
                 (Some(room), _, Some(source)) => source(room.clone()).await,
-                (None, Some(source), _) => source().await,
+                (None, Some(source), _) => source(()).await,
                 _ => Ok(None),
             };
             Task::Refresh(room, token.map_err(|error| error.to_string()))

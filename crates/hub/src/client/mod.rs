@@ -1,6 +1,6 @@
 //! A client of a hub, in the protocol `sockeye.hub.v1`: it reconnects, joins its rooms again and
-//! recovers exactly what it missed. Needs the feature `client`; not for browsers yet, which have
-//! the JavaScript client in `crates/hub/js`.
+//! recovers exactly what it missed. Needs the feature `client`. On `wasm32-unknown-unknown` it runs
+//! in the browser, in a page or a worker, with the same API: see [below](#in-the-browser).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +26,17 @@
 //!
 //! The documentation of the protocol, `docs/hub-protocol.md`, has the meaning of all commands and
 //! events.
+//!
+//! # In the browser
+//! The client uses the browser's WebSocket, through `sockeye-web`, which documents what a page may
+//! not do. Of this crate there are only the client and the types that it shares with servers. The
+//! futures of token functions need not be `Send`, so that a function may await a promise, and tasks
+//! are spawned on the event loop of the page, as `wasm_bindgen_futures::spawn_local` does.
+//!
+//! ```toml
+//! [dependencies]
+//! sockeye-hub = { version = "0.1", features = ["client"] }
+//! ```
 
 mod builder;
 mod connection;
@@ -34,6 +45,7 @@ mod error;
 mod event;
 mod requests;
 mod rooms;
+mod runtime;
 mod settings;
 
 use std::fmt;
@@ -320,11 +332,11 @@ impl HubClient {
     ) -> Result<T, ClientError> {
         let (sender, receiver) = oneshot::channel();
         let order = order(sender);
-        let replied = tokio::time::timeout(self.timeout, async {
+        let replied = runtime::timeout(self.timeout, async {
             self.orders.send(order).await.map_err(|_| ClientError::Closed)?;
             receiver.await.map_err(|_| ClientError::Closed)?
         });
-        replied.await.map_err(|_| ClientError::TimedOut)?
+        replied.await.ok_or(ClientError::TimedOut)?
     }
 }
 

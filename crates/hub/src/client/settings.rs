@@ -1,16 +1,14 @@
 use std::error::Error;
-use std::pin::Pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::runtime::SharedFn;
 use crate::core::RoomName;
 use crate::protocol::v1::Encoding;
 
-type TokenFuture = Pin<Box<dyn Future<Output = Result<Option<String>, TokenFailure>> + Send>>;
-type TokenFailure = Box<dyn Error + Send + Sync>;
-pub(super) type TokenSource = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
-pub(super) type RoomTokenSource = Arc<dyn Fn(RoomName) -> TokenFuture + Send + Sync>;
+type Token = Result<Option<String>, Box<dyn Error + Send + Sync>>;
+pub(super) type TokenSource = SharedFn<(), Token>;
+pub(super) type RoomTokenSource = SharedFn<RoomName, Token>;
 
 /// The settings that the task needs.
 pub(super) struct Settings {

@@ -70,19 +70,25 @@
 //!
 //! [position]: crate::core::Position
 
-mod builder;
-pub(crate) mod centrifuge;
-pub(crate) mod client;
 pub(crate) mod close;
-mod connect;
-mod endpoint;
-mod memberships;
-mod presented;
 mod refusal;
-pub(crate) mod serve;
 pub(crate) mod v1;
 
-pub use builder::{ClientLimits, EndpointBuilder};
-pub use connect::{Accepted, ConnectRequest};
-pub use endpoint::{Endpoint, Protocol};
 pub use refusal::Refusal;
+
+cfg_if::cfg_if! {
+    if #[cfg(not(target_family = "wasm"))] {
+        mod builder;
+        pub(crate) mod centrifuge;
+        pub(crate) mod client;
+        mod connect;
+        mod endpoint;
+        mod memberships;
+        mod presented;
+        pub(crate) mod serve;
+
+        pub use builder::{ClientLimits, EndpointBuilder};
+        pub use connect::{Accepted, ConnectRequest};
+        pub use endpoint::{Endpoint, Protocol};
+    }
+}

@@ -2,8 +2,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use crate::error::HubError;
-
 /// The refusal of a client's command, which the client receives in place of a reply.
 ///
 /// The codes up to 399 are those of centrifuge's protocol, which `sockeye.hub.v1` shares. An
@@ -78,18 +76,3 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
-
-/// Clients are told what they did wrong, and of the server's failures only that there was one.
-impl From<HubError> for Refusal {
-    fn from(error: HubError) -> Self {
-        match error {
-            HubError::RoomName(error) => Self::BAD_REQUEST.because(error.to_string()),
-            HubError::Denied(denied) => Self::new(denied.code, String::from(denied.reason)),
-            HubError::TooManyRooms(_) => Self::LIMIT_EXCEEDED.because("too many rooms"),
-            HubError::Filter(error) => Self::BAD_REQUEST.because(error.to_string()),
-            HubError::Presence(error) => Self::BAD_REQUEST.because(error.to_string()),
-            HubError::NoHistory(_) => Self::NOT_AVAILABLE.because("the room has no history"),
-            _ => Self::INTERNAL,
-        }
-    }
-}

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use sockeye::Message;
 use sockeye::reconnect::{Backoff, Event};
-use tokio::task::JoinSet;
 
 use super::{Driver, MAX_HELD, Phase, Task};
 use crate::client::ClientError;
 use crate::client::event::{self, ClientEvent};
 use crate::client::requests::ReplyTo;
+use crate::client::runtime::{Tasks, sleep};
 use crate::core::{RoomName, UserId};
 use crate::protocol::Refusal;
 use crate::protocol::v1::AsText;
@@ -33,8 +33,7 @@ impl Driver {
 
     fn on_lost(&mut self, reason: String) {
         self.phase = Phase::Offline;
-        self.tasks.abort_all();
-        self.tasks = JoinSet::new();
+        self.tasks = Tasks::new();
         self.refreshes.clear();
         self.rejoining.clear();
         self.connection.clear();
@@ -118,7 +117,7 @@ impl Driver {
             return self.release();
         }
         self.tasks.spawn(async {
-            tokio::time::sleep(MAX_HELD).await;
+            sleep(MAX_HELD).await;
             Task::Release
         });
     }
@@ -214,7 +213,7 @@ impl Driver {
             state.refusals = state.refusals.saturating_add(1);
             let room = room.clone();
             self.tasks.spawn(async move {
-                tokio::time::sleep(delay).await;
+                sleep(delay).await;
                 Task::Rejoin(room)
             });
             return;

@@ -10,6 +10,7 @@
 //! | `serve.rs` | commands as operations of a client |
 
 mod binary;
+#[cfg(not(target_family = "wasm"))]
 mod encoder;
 mod field;
 mod filter;
@@ -17,6 +18,7 @@ mod filter;
 pub(crate) mod fuzzing;
 mod json;
 pub(crate) mod message;
+#[cfg(not(target_family = "wasm"))]
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -25,12 +27,14 @@ use std::fmt;
 
 use sockeye::Message;
 
+#[cfg(not(target_family = "wasm"))]
 use encoder::encoder;
 #[cfg(feature = "client")]
 pub(crate) use field::Payload;
 pub(crate) use field::{AsText, Json};
 #[cfg(feature = "client")]
 pub(crate) use filter::FilterField;
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use serve::serve;
 
 use crate::protocol::Refusal;
