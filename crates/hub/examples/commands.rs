@@ -21,6 +21,7 @@ use sockeye_hub::router::codec::TextCommands;
 use sockeye_hub::router::{
     Context, Data, Failure, Json, Next, Reply, Request, Router, State, Text, Writer, from_fn,
 };
+use tokio::net::TcpListener;
 
 /// The users who have logged in, by number, each with the connection.
 #[derive(Clone, Default)]
@@ -38,6 +39,10 @@ struct UserNumber(u64);
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    serve(TcpListener::bind(address).await?).await
+}
+
+pub(crate) async fn serve(listener: TcpListener) -> sockeye::Result<()> {
     let json = Router::new(Users::default())
         .on("login", login)
         .on("listUsers", list_users)
@@ -45,8 +50,7 @@ async fn main() -> sockeye::Result<()> {
         .on("countDown", count_down)
         .layer(from_fn(authenticated));
     let text = json.clone().codec(TextCommands::new());
-    Server::bind(&address)
-        .await?
+    Server::from_listener(listener)
         .options(Options::new().subprotocols(["text"]))
         .allow_hosts(HostPolicy::loopback().allow_addresses())
         .serve(move |ws: WebSocket| match ws.subprotocol() {

@@ -11,10 +11,17 @@ use sockeye_hub::core::history::Retention;
 use sockeye_hub::core::outbox::DeliveryPolicy;
 use sockeye_hub::protocol::{Endpoint, Refusal};
 use sockeye_hub::{Hub, RoomOptions};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    serve(listener).await
+}
+
+pub(crate) async fn serve(listener: TcpListener) -> sockeye::Result<()> {
     let room =
         RoomOptions::new().history(Retention::default()).policy(DeliveryPolicy::CatchUp).presence();
     let hub: Hub = Hub::builder().rooms(move |_| room.clone()).build();
@@ -28,10 +35,8 @@ async fn main() -> sockeye::Result<()> {
             _ => Err(Refusal::METHOD_NOT_FOUND),
         })
         .build();
-    let server = Server::bind(address).await?;
-    println!("listening on {}", server.local_addr()?);
     let subprotocols = Endpoint::<()>::subprotocols().iter().copied();
-    server
+    Server::from_listener(listener)
         .options(Options::new().subprotocols(subprotocols))
         .allow_hosts(HostPolicy::loopback().allow_addresses())
         .serve(move |ws: WebSocket| {

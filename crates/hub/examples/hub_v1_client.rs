@@ -16,18 +16,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let room = arguments.next().unwrap_or_else(|| "lobby".into());
     let name = arguments.next().unwrap_or_else(|| "somebody".into());
 
-    let (hub, events) = HubClient::builder(&url).connect();
+    chat(&url, &room, &name, read_lines()).await
+}
+
+pub(crate) async fn chat(
+    url: &str,
+    room: &str,
+    name: &str,
+    mut lines: mpsc::Receiver<String>,
+) -> Result<(), Box<dyn Error>> {
+    let (hub, events) = HubClient::builder(url).connect();
     let printing = tokio::spawn(print(events));
     let info = serde_json::json!({ "name": name }).to_string();
-    hub.join_with(&room, JoinOptions::new().info(info)).await?;
+    hub.join_with(room, JoinOptions::new().info(info)).await?;
     let last = HistoryRequest { limit: Some(10), reverse: true, ..HistoryRequest::default() };
-    for (publication, _) in hub.history(&room, last).await?.publications.iter().rev() {
+    for (publication, _) in hub.history(room, last).await?.publications.iter().rev() {
         println!("{}", publication.message);
     }
-    let mut lines = read_lines();
     while let Some(line) = lines.recv().await {
         let message = serde_json::json!({ "name": name, "text": line }).to_string();
-        hub.publish(&room, message).await?;
+        hub.publish(room, message).await?;
     }
     hub.close().await;
     Ok(printing.await?)

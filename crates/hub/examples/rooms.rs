@@ -15,6 +15,7 @@ use sockeye_hub::core::{RoomName, UserId};
 use sockeye_hub::{
     Delivery, Encoder, Hub, JoinOptions, Joined, Missed, Recovered, RoomOptions, SessionOptions,
 };
+use tokio::net::TcpListener;
 
 /// The protocol: a line for each message and notice.
 #[derive(Debug)]
@@ -48,12 +49,17 @@ impl Encoder for Lines {
 #[tokio::main]
 async fn main() -> sockeye::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    serve(listener).await
+}
+
+pub(crate) async fn serve(listener: TcpListener) -> sockeye::Result<()> {
     let room =
         RoomOptions::new().history(Retention::default()).policy(DeliveryPolicy::CatchUp).presence();
     let hub = Hub::builder().encoder(Lines).rooms(move |_| room.clone()).build();
-    let server = Server::bind(address).await?.options(Options::new().keep_request(true));
-    println!("listening on {}", server.local_addr()?);
-    server
+    Server::from_listener(listener)
+        .options(Options::new().keep_request(true))
         .allow_hosts(HostPolicy::loopback().allow_addresses())
         .serve(move |ws| chat(hub.clone(), ws))
         .await

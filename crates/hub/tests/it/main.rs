@@ -26,6 +26,8 @@ mod presence_counts_each_session_once;
 mod presence_is_the_same_on_all_nodes;
 mod sessions_are_closed_and_addressed_on_all_nodes;
 mod sessions_that_end_leave_nothing_behind;
+mod the_example_commands_shares_a_list_of_users;
+mod the_example_rooms_is_a_chat;
 mod the_handle_of_an_ended_session_does_not_act_on_the_next;
 mod the_metrics_add_up;
 mod the_notice_of_joining_comes_first;
