@@ -10,6 +10,7 @@ mod a_node_is_drained;
 mod a_panic_of_the_application_is_contained;
 mod a_session_recovers_what_it_missed;
 mod a_slow_session_delays_no_other;
+mod a_slow_player_receives_the_latest_state;
 mod a_slow_session_is_handled_by_the_policy_of_its_room;
 mod a_user_is_notified_on_all_devices;
 mod all_rooms_are_checked_after_an_outage;
