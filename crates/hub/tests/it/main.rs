@@ -5,6 +5,7 @@
 mod gated;
 mod support;
 
+mod a_melody_program_is_translated;
 mod a_message_published_to_a_room_reaches_its_members;
 mod a_node_is_drained;
 mod a_panic_of_the_application_is_contained;
