@@ -5,6 +5,7 @@ mod a_full_server_lets_new_clients_wait;
 #[cfg(all(feature = "nats", feature = "redis", target_os = "linux"))]
 mod a_hub_heals_after;
 mod a_message_over_the_limit_closes_with_1009;
+mod a_script_starts_several_nodes;
 mod a_stopping_server_sends_clients_of_the_hub_away;
 mod a_taken_port_is_explained;
 mod bad_flags_say_what_is_allowed;
