@@ -24,7 +24,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | make a connection a session | [`Hub::connect`]; [`Hub::attach`] for connections of `sockeye::push` |
+//! | make a connection a session | [`Hub::connect`], also in a handler of axum; [`Hub::attach`] for connections of `sockeye::push` |
 //! | attach state to a session, or a user | the argument of [`Hub::connect`], [`SessionOptions::user`] |
 //! | join and leave rooms | [`SessionHandle::join`], [`SessionHandle::leave`]; on all nodes: [`Hub::join`], [`Hub::leave`] |
 //! | publish | [`Room::publish`], [`SessionHandle::publish`] |
@@ -34,6 +34,8 @@
 //! | see who is in a room | [`RoomOptions::presence`], [`Room::presence`], [`Room::counts`] |
 //! | receive some publications only | [`JoinOptions::filter`], [`SessionHandle::set_filter`]; forced by the server: [`JoinTerms::filter`] |
 //! | choose what happens to members that read too slowly | [`RoomOptions::policy`] |
+//! | send state that supersedes older state, such as prices or a game | [`DeliveryPolicy::LatestByKey`], [`DeliveryPolicy::Conflate`] and [`RoomOptions::key_tag`]: the example `game_state` |
+//! | notify a user on all devices, also after an absence | a room with history for each user: the example `notifications` |
 //! | send to sessions without a room: one, some, a user's, all | [`SessionHandle::send`], [`Hub::send_to`], [`Hub::send_where`], [`Hub::broadcast`] |
 //! | close sessions | [`SessionHandle::close`], [`Hub::close`] |
 //! | decide who may join and publish | [`Builder::authorize_join`], [`Builder::authorize_publish`] |
@@ -51,6 +53,23 @@
 //! | connect several nodes | [`bus`] |
 //! | route a client's commands to async functions | [`router`] |
 //! | stop a node | [`Hub::shutdown`]; move its clients to others first: [`Hub::drain`] |
+//!
+//! [`DeliveryPolicy::LatestByKey`]: core::outbox::DeliveryPolicy::LatestByKey
+//! [`DeliveryPolicy::Conflate`]: core::outbox::DeliveryPolicy::Conflate
+//!
+//! # Examples
+//! Whole programs in `crates/hub/examples`. Each begins with the command that runs it.
+//!
+//! | program | shows |
+//! |---|---|
+//! | `rooms` | a chat with a protocol of its own: rooms, history, presence, recovery from a position |
+//! | `hub_v1`, `hub_v1_client` | a chat in the protocol sockeye.hub.v1, and its client |
+//! | `notifications` | a REST handler of axum notifies all sessions of a user, and clients that were away recover |
+//! | `game_state` | the state of a game at 30 ticks a second, on `sockeye::push`: a slow client receives the latest state of each body |
+//! | `commands` | commands routed to async functions |
+//! | `centrifuge` | a server for the SDKs of centrifugo |
+//! | `from_melody` | a program of melody, the Go library: `docs/from-melody.md` compares both |
+//! | `several-nodes.sh` | a broker and three servers on one machine, which are one hub |
 //!
 //! # Guarantees
 //! | room | delivery | order |
