@@ -1,0 +1,1 @@
+//! Timeouts of calls in the header forms of the dialects.

@@ -1,0 +1,1 @@
+//! Framing of messages, without I/O.

@@ -1,0 +1,3 @@
+//! The wire formats of clients.
+
+pub mod framing;

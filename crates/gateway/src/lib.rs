@@ -1,0 +1,12 @@
+//! A gateway in front of any gRPC service, without generated code.
+//!
+//! This crate is being built. The modules below are pure: no sockets, no clock, no tasks.
+
+#![forbid(unsafe_code)]
+
+pub mod deadline;
+pub mod dialect;
+pub mod metadata;
+pub mod route;
+pub mod rules;
+pub mod status;

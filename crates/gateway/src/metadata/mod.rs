@@ -1,0 +1,1 @@
+//! Headers that become metadata, and metadata that become headers.

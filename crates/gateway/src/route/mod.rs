@@ -1,0 +1,1 @@
+//! Routes from HTTP requests to methods by path templates.

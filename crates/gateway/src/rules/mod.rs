@@ -1,0 +1,1 @@
+//! HTTP rules of methods, from annotations and from files.

@@ -1,0 +1,1 @@
+//! gRPC status codes, their HTTP forms, and bodies of errors.
