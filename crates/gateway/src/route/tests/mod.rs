@@ -1,0 +1,4 @@
+pub(crate) mod message;
+mod router;
+mod table;
+mod template;
