@@ -10,3 +10,4 @@ pub mod metadata;
 pub mod route;
 pub mod rules;
 pub mod status;
+mod wire;

@@ -1,0 +1,219 @@
+//! Protobuf's wire format, for the few messages that the gateway reads without descriptors.
+
+use std::error::Error;
+use std::fmt;
+
+/// The maximum depth of groups in skipped fields: that of protobuf's own parsers.
+const MAX_GROUP_DEPTH: usize = 100;
+
+/// The bytes are not a message in protobuf's wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedMessage;
+
+impl fmt::Display for MalformedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes are not a protobuf message")
+    }
+}
+
+impl Error for MalformedMessage {}
+
+/// The value of a field, as far as the wire tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WireValue<'a> {
+    /// An integer, bool or enum.
+    Varint(u64),
+    /// A string, bytes or message.
+    Bytes(&'a [u8]),
+    /// A fixed-width number or a group, skipped.
+    Skipped,
+}
+
+/// The fields of a message in the order of the wire. Ends after the first error.
+#[derive(Clone, Debug)]
+pub(crate) struct WireFields<'a> {
+    input: &'a [u8],
+}
+
+impl<'a> WireFields<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { input }
+    }
+
+    fn field(&mut self) -> Result<(u32, WireValue<'a>), MalformedMessage> {
+        let (number, wire_type) = self.tag()?;
+        let value = match wire_type {
+            0 => WireValue::Varint(self.varint()?),
+            2 => WireValue::Bytes(self.length_delimited()?),
+            3 => self.skip_group(number)?,
+            _ => self.skip(wire_type)?,
+        };
+        Ok((number, value))
+    }
+
+    fn tag(&mut self) -> Result<(u32, u8), MalformedMessage> {
+        let tag = u32::try_from(self.varint()?).map_err(|_| MalformedMessage)?;
+        let number = tag >> 3;
+        if number == 0 {
+            return Err(MalformedMessage);
+        }
+        Ok((number, (tag & 7) as u8))
+    }
+
+    fn varint(&mut self) -> Result<u64, MalformedMessage> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.input.split_first().ok_or(MalformedMessage)?;
+            self.input = rest;
+            // The tenth byte has room for one bit.
+            if shift == 63 && byte > 1 {
+                return Err(MalformedMessage);
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(MalformedMessage)
+    }
+
+    fn length_delimited(&mut self) -> Result<&'a [u8], MalformedMessage> {
+        let length = usize::try_from(self.varint()?).map_err(|_| MalformedMessage)?;
+        self.take(length)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], MalformedMessage> {
+        let (bytes, rest) = self.input.split_at_checked(length).ok_or(MalformedMessage)?;
+        self.input = rest;
+        Ok(bytes)
+    }
+
+    /// Skips a value that is not a group.
+    fn skip(&mut self, wire_type: u8) -> Result<WireValue<'a>, MalformedMessage> {
+        match wire_type {
+            0 => drop(self.varint()?),
+            1 => drop(self.take(8)?),
+            2 => drop(self.length_delimited()?),
+            5 => drop(self.take(4)?),
+            _ => return Err(MalformedMessage),
+        }
+        Ok(WireValue::Skipped)
+    }
+
+    /// Skips the rest of a group, with the groups in it.
+    fn skip_group(&mut self, number: u32) -> Result<WireValue<'a>, MalformedMessage> {
+        let mut open = vec![number];
+        while let Some(&innermost) = open.last() {
+            match self.tag()? {
+                (_, 3) if open.len() == MAX_GROUP_DEPTH => return Err(MalformedMessage),
+                (number, 3) => open.push(number),
+                (number, 4) if number == innermost => drop(open.pop()),
+                (_, wire_type) => drop(self.skip(wire_type)?),
+            }
+        }
+        Ok(WireValue::Skipped)
+    }
+}
+
+impl<'a> Iterator for WireFields<'a> {
+    type Item = Result<(u32, WireValue<'a>), MalformedMessage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.input.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.input = &[];
+        }
+        Some(field)
+    }
+}
+
+/// Writers for the messages of tests.
+#[cfg(test)]
+pub(crate) mod write {
+    pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
+        while value >= 0x80 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+    }
+
+    pub(crate) fn integer(number: u32, value: u64, out: &mut Vec<u8>) {
+        varint(u64::from(number) << 3, out);
+        varint(value, out);
+    }
+
+    pub(crate) fn bytes(number: u32, value: impl AsRef<[u8]>, out: &mut Vec<u8>) {
+        let value = value.as_ref();
+        varint(u64::from(number) << 3 | 2, out);
+        varint(value.len() as u64, out);
+        out.extend_from_slice(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fields(input: &[u8]) -> Result<Vec<(u32, WireValue<'_>)>, MalformedMessage> {
+        WireFields::new(input).collect()
+    }
+
+    #[test]
+    fn fields_come_in_the_order_of_the_wire() {
+        let mut message = Vec::new();
+        write::integer(1, u64::MAX, &mut message);
+        write::bytes(72_295_728, "abc", &mut message);
+        message.extend([0x1d, 1, 2, 3, 4]); // 3: fixed32
+        message.extend([0x21, 1, 2, 3, 4, 5, 6, 7, 8]); // 4: fixed64
+        assert_eq!(
+            fields(&message).unwrap(),
+            [
+                (1, WireValue::Varint(u64::MAX)),
+                (72_295_728, WireValue::Bytes(b"abc")),
+                (3, WireValue::Skipped),
+                (4, WireValue::Skipped),
+            ]
+        );
+    }
+
+    #[test]
+    fn groups_are_skipped_with_the_groups_in_them() {
+        // 1: group { 2: varint 5, 3: group {} }, 4: varint 6
+        let message = [0x0b, 0x10, 5, 0x1b, 0x1c, 0x0c, 0x20, 6];
+        assert_eq!(fields(&message).unwrap(), [(1, WireValue::Skipped), (4, WireValue::Varint(6))]);
+    }
+
+    #[test]
+    fn malformed_messages_are_refused() {
+        let deep = [0x0b; MAX_GROUP_DEPTH + 1];
+        for message in [
+            &[0x08][..],                                             // no value
+            &[0x0a, 5, 1],                                           // shorter than its length
+            &[0x00, 1],                                              // field number 0
+            &[0x0f, 1],                                              // wire type 7
+            &[0x0c],                                                 // the end of no group
+            &[0x0b, 0x14],                                           // the end of another group
+            &[0x0b],                                                 // a group without end
+            &[0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2], // 65 bits
+            &[0x80; 11],
+            &deep,
+        ] {
+            assert_eq!(fields(message), Err(MalformedMessage), "{message:x?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics_and_errors_are_last(input in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let fields: Vec<_> = WireFields::new(&input).collect();
+            let errors = fields.iter().filter(|field| field.is_err()).count();
+            prop_assert!(errors == 0 || errors == 1 && fields.last().unwrap().is_err());
+        }
+    }
+}
