@@ -6,6 +6,7 @@
 
 pub mod deadline;
 pub mod dialect;
+pub mod dispatch;
 pub mod metadata;
 pub mod route;
 pub mod rules;

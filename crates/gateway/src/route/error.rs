@@ -50,7 +50,7 @@ impl RouteError {
 
 impl Allowed {
     /// Creates the list from the exact methods of routes, in any order.
-    pub(super) fn new(mut methods: Vec<Method>) -> Self {
+    pub(crate) fn new(mut methods: Vec<Method>) -> Self {
         if methods.contains(&Method::GET) {
             methods.push(Method::HEAD);
         }
