@@ -135,10 +135,10 @@ impl<'a> Iterator for WireFields<'a> {
 pub(crate) mod write {
     pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
         while value >= 0x80 {
-            out.push(value as u8 | 0x80);
+            out.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
         }
-        out.push(value as u8);
+        out.push((value & 0x7f) as u8);
     }
 
     pub(crate) fn integer(number: u32, value: u64, out: &mut Vec<u8>) {

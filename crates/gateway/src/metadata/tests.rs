@@ -168,7 +168,7 @@ fn the_number_of_values_is_bounded() {
     };
     assert_eq!(metadata(&headers(&[("a-bin", &",".repeat(1023))])), Ok(1025));
     assert_eq!(metadata(&headers(&[("a-bin", &",".repeat(1024))])), Err(MetadataError::TooMany));
-    assert_eq!(metadata(&headers(&[("a", "b"); 1025])), Err(MetadataError::TooMany));
+    assert_eq!(metadata(&headers(&vec![("a", "b"); 1025])), Err(MetadataError::TooMany));
 }
 
 #[test]

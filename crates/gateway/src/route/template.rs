@@ -158,9 +158,9 @@ impl<'a> Parser<'a> {
         }
         loop {
             if self.peek() == Some('{') {
-                self.variable()?
+                self.variable()?;
             } else {
-                self.segment()?
+                self.segment()?;
             }
             match self.peek() {
                 None => return Ok(None),

@@ -188,20 +188,21 @@ impl SelectedRule {
     /// Returns the rule, or the number of the binding that has two paths.
     fn into_raw(self) -> Result<RawRule, usize> {
         let Self { get, put, post, delete, patch, custom, body, response_body, .. } = self;
-        let pattern = pattern(patterns([get, put, post, delete, patch]), custom).ok_or(0_usize)?;
+        let pattern =
+            pattern(patterns([get, put, post, delete, patch]), custom).map_err(|_| 0_usize)?;
         let additional = self.additional_bindings.into_iter().enumerate();
         let additional_bindings = additional
-            .map(|(index, rule)| rule.into_raw().ok_or(index + 1))
+            .map(|(index, rule)| rule.into_raw().map_err(|_| index + 1))
             .collect::<Result<_, _>>()?;
         Ok(RawRule { pattern, body, response_body, additional_bindings })
     }
 }
 
 impl AdditionalRule {
-    fn into_raw(self) -> Option<RawRule> {
+    fn into_raw(self) -> Result<RawRule, SecondPattern> {
         let Self { get, put, post, delete, patch, custom, body, response_body } = self;
         let pattern = pattern(patterns([get, put, post, delete, patch]), custom)?;
-        Some(RawRule { pattern, body, response_body, additional_bindings: Vec::new() })
+        Ok(RawRule { pattern, body, response_body, additional_bindings: Vec::new() })
     }
 }
 
@@ -211,15 +212,21 @@ fn patterns(paths: [Option<String>; 5]) -> Patterns {
     kinds.map(|(kind, path)| path.map(|path| (kind, path)))
 }
 
-/// Returns the only pattern, if there is one. `None` if there are several.
-fn pattern(patterns: Patterns, custom: Option<Custom>) -> Option<Option<(String, String)>> {
+/// A rule has two paths.
+struct SecondPattern;
+
+/// Returns the only pattern, if there is one.
+fn pattern(
+    patterns: Patterns,
+    custom: Option<Custom>,
+) -> Result<Option<(String, String)>, SecondPattern> {
     let mut all = patterns
         .into_iter()
         .flatten()
         .map(|(kind, path)| (kind.to_owned(), path))
         .chain(custom.map(|Custom { kind, path }| (kind, path)));
     let first = all.next();
-    if all.next().is_some() { None } else { Some(first) }
+    if all.next().is_some() { Err(SecondPattern) } else { Ok(first) }
 }
 
 /// Reports whether a text has the form of `Service.Method` with or without a package.

@@ -29,16 +29,9 @@ pub fn decode_message(value: &[u8]) -> String {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((&first, tail)) = rest.split_first() {
-        match escape(rest) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &rest[3..];
-            }
-            None => {
-                out.push(first);
-                rest = tail;
-            }
-        }
+        let byte = escape(rest);
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &rest[3..] } else { tail };
     }
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -37,10 +37,7 @@ pub fn rest_body(status: &Status, to_json: impl Fn(&Detail) -> Option<String>) -
     serde_json::to_string(&body).unwrap_or_default()
 }
 
-fn any_detail<'a>(
-    detail: &'a Detail,
-    to_json: impl Fn(&Detail) -> Option<String>,
-) -> AnyDetail<'a> {
+fn any_detail(detail: &Detail, to_json: impl Fn(&Detail) -> Option<String>) -> AnyDetail<'_> {
     let json = to_json(detail).and_then(|json| RawValue::from_string(json).ok());
     json.map_or_else(
         || AnyDetail::Opaque { type_url: &detail.type_url, value: STANDARD.encode(&detail.value) },

@@ -172,11 +172,11 @@ impl EnvelopeDecoder {
     /// [`EnvelopeError`], at the header of an envelope that is refused. Later calls return the
     /// same error.
     pub fn next_envelope(&mut self) -> Result<Option<Envelope>, EnvelopeError> {
-        match self.state {
-            State::Open => {}
-            State::Ended if self.input.is_empty() => return Ok(None),
-            State::Ended => self.state = State::Failed(EnvelopeError::AfterEnd),
-            State::Failed(_) => {}
+        if matches!(self.state, State::Ended) {
+            if self.input.is_empty() {
+                return Ok(None);
+            }
+            self.state = State::Failed(EnvelopeError::AfterEnd);
         }
         if let State::Failed(error) = self.state {
             return Err(error);

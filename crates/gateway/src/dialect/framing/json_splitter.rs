@@ -377,7 +377,7 @@ mod tests {
     fn check(input: &str, values: &[&str], result: Result<(), JsonSplitError>) {
         let expected = (values.iter().map(ToString::to_string).collect(), result);
         cuts::for_each(input.as_bytes(), |chunks| {
-            assert_eq!(split(chunks, 16), expected, "{input}")
+            assert_eq!(split(chunks, 16), expected, "{input}");
         });
     }
 

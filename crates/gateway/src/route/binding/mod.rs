@@ -29,5 +29,5 @@ mod value;
 
 pub use self::error::BindError;
 pub use self::fields::{Bindings, UnknownNames, check_variable};
-pub use self::query::{MAX_PARAMETERS, QueryError, parse_query};
+pub use self::query::{MAX_PARAMETERS, Parameters, QueryError, parse_query};
 pub use self::schema::{Cardinality, Field, FieldKind, Schema};

@@ -7,6 +7,9 @@ use crate::route::{EscapeError, percent};
 /// The maximum number of parameters in a query. Chosen: as in Python's `cgi` and PHP.
 pub const MAX_PARAMETERS: usize = 1000;
 
+/// The names and values of a query.
+pub type Parameters<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
+
 /// The reason why a query cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,7 +35,7 @@ pub enum QueryError {
 ///
 /// # Errors
 /// [`QueryError`], also for faults in parameters without a name.
-pub fn parse_query(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, QueryError> {
+pub fn parse_query(query: &str) -> Result<Parameters<'_>, QueryError> {
     let mut parameters = Vec::new();
     for (index, parameter) in query.split('&').filter(|text| !text.is_empty()).enumerate() {
         if index == MAX_PARAMETERS {

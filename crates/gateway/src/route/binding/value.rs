@@ -100,7 +100,7 @@ fn field_mask(text: &str) -> Option<String> {
             // Only an underscore before a lowercase letter has a form in JSON.
             '_' => match characters.next() {
                 Some(letter) if letter.is_ascii_lowercase() => {
-                    out.push(letter.to_ascii_uppercase())
+                    out.push(letter.to_ascii_uppercase());
                 }
                 _ => return None,
             },

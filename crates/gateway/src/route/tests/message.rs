@@ -106,8 +106,8 @@ pub(crate) fn canonical(value: Value) -> Value {
     let Value::Object(fields) = value else { return number(value) };
     let fields = fields.into_iter().map(|(name, value)| {
         let value = match (&*name, value) {
-            ("color", value) => color(value),
-            ("colors", Value::Array(values)) => values.into_iter().map(color).collect(),
+            ("color", value) => color(&value),
+            ("colors", Value::Array(values)) => values.iter().map(color).collect(),
             (_, Value::Array(values)) => values.into_iter().map(canonical).collect(),
             (_, value) => canonical(value),
         };
@@ -120,7 +120,7 @@ fn number(value: Value) -> Value {
     value.as_f64().map_or(value, Value::from)
 }
 
-fn color(value: Value) -> Value {
+fn color(value: &Value) -> Value {
     let name = COLORS.iter().find(|(_, number)| value.as_i64() == Some((*number).into()));
     name.map_or_else(|| number(value.clone()), |(name, _)| Value::from(*name))
 }

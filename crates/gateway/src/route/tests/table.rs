@@ -55,13 +55,13 @@ fn method(name: &str) -> Method {
 }
 
 fn router(routes: &[String]) -> Router<()> {
-    let mut router = Router::default();
+    let mut table = Router::default();
     for route in routes {
         let (kind, template) = route.split_once(' ').unwrap();
         let kind = if kind == "*" { MethodKind::Any } else { MethodKind::Exact(method(kind)) };
-        router.insert(kind, Template::parse(template).unwrap(), ()).unwrap();
+        table.insert(kind, Template::parse(template).unwrap(), ()).unwrap();
     }
-    router
+    table
 }
 
 #[test]
