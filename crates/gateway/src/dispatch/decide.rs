@@ -11,6 +11,8 @@ const SOCKEYE_GRPC: &str = "sockeye.grpc.v1";
 /// The subprotocol with one call on a socket, in the form of gRPC-Web.
 const GRPC_WEBSOCKETS: &str = "grpc-websockets";
 
+const X_HTTP_METHOD_OVERRIDE: &str = "x-http-method-override";
+
 /// The dialect of a request. `M` is a method, `R` a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,6 +57,9 @@ pub enum Dispatch<M, R> {
     },
     /// A request of REST.
     Rest(R),
+    /// A request of REST whose body is the query, in the form of HTML: see
+    /// [`DispatchOptions::form_posts`].
+    RestForm(R),
 }
 
 /// The encoding of messages.
@@ -72,6 +77,10 @@ pub enum Codec {
 pub struct DispatchOptions {
     /// The path of WebSockets with HTTP/2 in them. Default: none, and there is no tunnel.
     pub tunnel_path: Option<Box<str>>,
+    /// Whether a POST with `application/x-www-form-urlencoded` stands for a request whose query
+    /// would be too long, as in grpc-gateway: for the method of `X-HTTP-Method-Override`, or for
+    /// GET if no route takes POST. Default: `false`, as pages of other origins send such requests.
+    pub form_posts: bool,
 }
 
 /// Decides the dialect of a request by the [table](self::super) of this module.
@@ -111,7 +120,7 @@ pub fn dispatch<'r, M, R>(
         _ => {}
     }
     let Some(method) = find_method(head.path) else {
-        return Ok(Dispatch::Rest(find_route(head.method, head.path)?));
+        return Ok(rest(options, head, find_route)?);
     };
     match media_type {
         MediaType::ConnectProto | MediaType::ConnectJson => {
@@ -129,14 +138,37 @@ pub fn dispatch<'r, M, R>(
         }
         _ => {}
     }
-    match find_route(head.method, head.path) {
-        Ok(route) => return Ok(Dispatch::Rest(route)),
+    match rest(options, head, find_route) {
+        Ok(rest) => return Ok(rest),
         Err(RouteError::NotFound | RouteError::MethodNotAllowed(_)) => require_post(head)?,
         Err(error) => return Err(error.into()),
     }
     match media_type {
         MediaType::Json => Ok(Dispatch::ConnectUnary { method, codec: Codec::Json }),
         _ => Err(DispatchError::UnsupportedMediaType),
+    }
+}
+
+fn rest<'r, M, R>(
+    options: &DispatchOptions,
+    head: &RequestHead<'r>,
+    find_route: impl Fn(&Method, &'r str) -> Result<R, RouteError>,
+) -> Result<Dispatch<M, R>, RouteError> {
+    let is_form =
+        options.form_posts && *head.method == Method::POST && head.media_type() == MediaType::Form;
+    if !is_form {
+        return find_route(head.method, head.path).map(Dispatch::Rest);
+    }
+    if let Some(method) = head.headers.get(X_HTTP_METHOD_OVERRIDE) {
+        let method = Method::from_bytes(&method.as_bytes().to_ascii_uppercase());
+        let method = method.map_err(|_| RouteError::NotFound)?;
+        return find_route(&method, head.path).map(Dispatch::RestForm);
+    }
+    match find_route(&Method::POST, head.path) {
+        Err(RouteError::MethodNotAllowed(allowed)) if allowed.methods().contains(&Method::GET) => {
+            find_route(&Method::GET, head.path).map(Dispatch::RestForm)
+        }
+        found => found.map(Dispatch::Rest),
     }
 }
 

@@ -15,7 +15,7 @@
 //! | `application/connect+proto`, `+json` on an RPC path | a stream of Connect; 405 unless POST |
 //! | `application/proto` on an RPC path | a unary call of Connect; 405 unless POST |
 //! | `GET` with `message` and `encoding` on an RPC path | a unary call of Connect |
-//! | a route | REST |
+//! | a route | REST; with [`form_posts`](DispatchOptions::form_posts), also by a form |
 //! | `POST` with `application/json` on an RPC path | a unary call of Connect, or JSON |
 //! | an RPC path else | 415 for POST, 405 for others |
 //! | everything else | 404, 405, or 400 for a malformed path |

@@ -7,8 +7,13 @@ const METHOD: &str = "/pkg.Service/Method";
 
 type Outcome = Result<Dispatch<&'static str, usize>, u16>;
 
-/// Dispatches `GET /path HTTP/2` with headers and the extended CONNECT of WebSockets.
+/// Dispatches a request such as `GET /path 2`. The version `websocket` is HTTP/2 with the
+/// pseudo-header `:protocol`.
 fn outcome(request: &str, headers: &[(&str, &str)]) -> Outcome {
+    outcome_with(false, request, headers)
+}
+
+fn outcome_with(form_posts: bool, request: &str, headers: &[(&str, &str)]) -> Outcome {
     let parts: Vec<_> = request.split(' ').collect();
     let [method, target, version] = parts[..] else { panic!("{request}") };
     let (version, is_websocket) = match version {
@@ -23,11 +28,12 @@ fn outcome(request: &str, headers: &[(&str, &str)]) -> Outcome {
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let mut router = Router::default();
     // A route on an RPC path, too: `google.api.http` allows any path.
-    for (kind, template) in [("GET", "/v1/{id}"), ("POST", "/v1/{id}"), ("PUT", METHOD)] {
+    let routes = [("GET", "/v1/{id}"), ("POST", "/v1/{id}"), ("PUT", METHOD), ("GET", "/get")];
+    for (kind, template) in routes {
         let kind = MethodKind::Exact(kind.parse().unwrap());
         router.insert(kind, Template::parse(template).unwrap(), ()).unwrap();
     }
-    let options = DispatchOptions { tunnel_path: Some("/grpc".into()) };
+    let options = DispatchOptions { tunnel_path: Some("/grpc".into()), form_posts };
     let head = RequestHead::new(&parts, is_websocket);
     dispatch(
         &options,
@@ -101,6 +107,23 @@ fn routes_come_before_json_on_an_rpc_path_and_after_connect() {
         let headers: Vec<_> =
             content_type.map(|value| ("content-type", value)).into_iter().collect();
         assert_eq!(outcome(request, &headers), expected, "{request}");
+    }
+}
+
+#[test]
+fn forms_stand_for_other_requests_only_on_request() {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let put = ("x-http-method-override", "put");
+    for (request, headers, with_option, without) in [
+        ("POST /v1/a 2", &[form][..], Ok(Dispatch::Rest(1)), Ok(Dispatch::Rest(1))),
+        ("POST /get 2", &[form], Ok(Dispatch::RestForm(3)), Err(405)),
+        ("POST /pkg.Service/Method 2", &[form, put], Ok(Dispatch::RestForm(2)), Err(415)),
+        ("POST /v1/a 2", &[form, put], Err(405), Ok(Dispatch::Rest(1))),
+        ("POST /get 2", &[put], Err(405), Err(405)),
+        ("POST /none 2", &[form], Err(404), Err(404)),
+    ] {
+        assert_eq!(outcome_with(true, request, headers), with_option, "{request}");
+        assert_eq!(outcome_with(false, request, headers), without, "{request}");
     }
 }
 

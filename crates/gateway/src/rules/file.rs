@@ -119,7 +119,8 @@ impl RuleFile {
     /// [`RuleFileError`] if the text is not TOML, has unknown keys or values of wrong types, or has
     /// a selector that cannot be the name of a method.
     pub fn from_toml(text: &str) -> Result<Self, RuleFileError> {
-        let line = |position: usize| 1 + text[..position].matches('\n').count();
+        let line =
+            |position: usize| 1 + text.bytes().take(position).filter(|byte| *byte == b'\n').count();
         let file: File = toml::from_str(text).map_err(|error| RuleFileError {
             line: error.span().map(|span| line(span.start)),
             message: error.message().into(),
