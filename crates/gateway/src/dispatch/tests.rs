@@ -28,8 +28,9 @@ fn outcome_with(form_posts: bool, request: &str, headers: &[(&str, &str)]) -> Ou
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let mut router = Router::default();
     // A route on an RPC path, too: `google.api.http` allows any path.
-    let routes = [("GET", "/v1/{id}"), ("POST", "/v1/{id}"), ("PUT", METHOD), ("GET", "/get")];
-    for (kind, template) in routes {
+    for (kind, template) in
+        [("GET", "/v1/{id}"), ("POST", "/v1/{id}"), ("PUT", METHOD), ("GET", "/get")]
+    {
         let kind = MethodKind::Exact(kind.parse().unwrap());
         router.insert(kind, Template::parse(template).unwrap(), ()).unwrap();
     }
