@@ -210,7 +210,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_input_panics_and_errors_are_last(input in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn no_input_panics_and_errors_are_last(
+            input in proptest::collection::vec(any::<u8>(), 0..64),
+        ) {
             let fields: Vec<_> = WireFields::new(&input).collect();
             let errors = fields.iter().filter(|field| field.is_err()).count();
             prop_assert!(errors == 0 || errors == 1 && fields.last().unwrap().is_err());

@@ -33,7 +33,7 @@ pub enum Dispatch<M, R> {
     Grpc,
     /// A call of gRPC-Web.
     GrpcWeb {
-        /// Whether the bodies are base64.
+        /// `true` if the bodies are base64.
         is_text: bool,
     },
     /// A streaming call of Connect.
@@ -77,8 +77,8 @@ pub enum Codec {
 pub struct DispatchOptions {
     /// The path of WebSockets with HTTP/2 in them. Default: none, and there is no tunnel.
     pub tunnel_path: Option<Box<str>>,
-    /// Whether a POST with `application/x-www-form-urlencoded` stands for a request whose query
-    /// would be too long, as in grpc-gateway: for the method of `X-HTTP-Method-Override`, or for
+    /// `true` to take a POST with `application/x-www-form-urlencoded` for a request whose query
+    /// would be too long, as grpc-gateway does: for the method of `X-HTTP-Method-Override`, or for
     /// GET if no route takes POST. Default: `false`, as pages of other origins send such requests.
     pub form_posts: bool,
 }

@@ -18,7 +18,7 @@ pub struct RequestHead<'r> {
     pub query: Option<&'r str>,
     /// The headers.
     pub headers: &'r HeaderMap,
-    /// Whether the request asks for a WebSocket.
+    /// `true` if the request asks for a WebSocket.
     pub is_websocket: bool,
 }
 

@@ -11,7 +11,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 pub struct Peer {
     /// The address. `None` where the transport has none.
     pub address: Option<IpAddr>,
-    /// Whether the peer is a proxy whose headers about clients are believed.
+    /// `true` for a proxy whose headers about clients are believed.
     pub is_trusted: bool,
     /// The host of the request, from `Host` or `:authority`.
     pub host: Option<HeaderValue>,

@@ -60,8 +60,8 @@ const RESPONSE_PREFIXES: [&str; 3] = ["access-control-", "grpc-", "sec-"];
 /// Names that describe the way of a request through proxies, beside `x-forwarded-*`.
 const FORWARDING_NAMES: [&str; 4] = ["forwarded", "true-client-ip", "via", "x-real-ip"];
 
-/// Names of IANA's registry that grpc-gateway passes on with a prefix. `host` is not one of them, as
-/// Go keeps it apart from the headers.
+/// Names of IANA's registry that grpc-gateway passes on with a prefix. `host` is not one of them,
+/// as Go keeps it apart from the headers.
 const PERMANENT_NAMES: [&str; 23] = [
     "accept",
     "accept-charset",

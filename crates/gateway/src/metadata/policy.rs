@@ -17,7 +17,7 @@ pub struct MetadataPolicy {
     pub expose: Vec<NamePattern>,
     /// The beginning of the names of response metadata in REST, such as `x-meta-`. Default: none.
     pub response_prefix: Option<Box<str>>,
-    /// Whether REST also has the rules of grpc-gateway. Default: `false`.
+    /// `true` to have the rules of grpc-gateway in REST as well. Default: `false`.
     ///
     /// `Grpc-Metadata-Name` then becomes `name`, so that every client chooses the metadata that no
     /// other rule forbids; common headers get the prefix `grpcgateway-`; and all response metadata

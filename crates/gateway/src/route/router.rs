@@ -43,11 +43,11 @@ pub struct Router<T> {
 pub struct RouterOptions {
     /// The escapes that variables of several segments keep. Default: those of reserved characters.
     pub multi_segment_decoding: MultiSegmentDecoding,
-    /// Whether a path without a route is looked up again without its trailing slash. Default:
+    /// `true` to look up a path without a route once more, without its trailing slash. Default:
     /// `false`.
     pub ignore_trailing_slash: bool,
-    /// Whether paths with a segment `.` or `..`, encoded or not, are refused. Default: `false`,
-    /// and the segments are data like others.
+    /// `true` to refuse paths with a segment `.` or `..`, encoded or not. Default: `false`, and
+    /// such segments are data like others.
     pub refuse_dot_segments: bool,
 }
 

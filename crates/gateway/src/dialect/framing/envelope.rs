@@ -385,7 +385,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_the_same_at_every_cut(
-            input in proptest::collection::vec(prop_oneof![Just(0), Just(1), Just(2), 0..12_u8], 0..40)
+            input in proptest::collection::vec(prop_oneof![0..3_u8, 0..12_u8], 0..40),
         ) {
             for format in [EnvelopeFormat::Grpc, EnvelopeFormat::GrpcWeb, EnvelopeFormat::Connect] {
                 let whole = decode(format, vec![Bytes::copy_from_slice(&input)]);
