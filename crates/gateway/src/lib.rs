@@ -5,10 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod deadline;
+pub mod descriptor;
 pub mod dialect;
 pub mod dispatch;
 pub mod metadata;
+mod protobuf;
 pub mod route;
 pub mod rules;
 pub mod status;
 mod wire;
+
+pub use protobuf::{WireError, WireProblem};
