@@ -13,6 +13,7 @@ mod protobuf;
 pub mod route;
 pub mod rules;
 pub mod status;
+pub mod transcode;
 mod wire;
 
 pub use protobuf::{WireError, WireProblem};

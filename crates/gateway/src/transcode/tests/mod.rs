@@ -1,0 +1,6 @@
+mod fixtures;
+mod mapping;
+mod options;
+mod properties;
+mod rest;
+mod wire;
