@@ -3,8 +3,8 @@
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
 # and proxies, Firefox, every combination of permessage-deflate's parameters with each peer, the size
 # of the demo's client, the latency of calls from browsers, the models of the queues, the simulation
-# of the hub's rooms, its faults with real brokers, the failovers of Redis, the fuzz targets for a
-# minute each and the soak.
+# of the hub's rooms, its faults with real brokers, the failovers of Redis, protobuf's conformance
+# suite, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
   codegen msrv conformance compatibility attacks browsers combinations demo latency models
-  hub-simulation hub-faults redis-faults fuzz soak
+  hub-simulation hub-faults redis-faults protobuf-conformance fuzz soak
 )
 table=()
 failed=0
@@ -34,6 +34,7 @@ for step in "${steps[@]}"; do
   hub-simulation) command=(ci/hub-simulation.sh) ;;
   hub-faults) command=(ci/hub-faults.sh) ;;
   redis-faults) command=(ci/redis-faults.sh) ;;
+  protobuf-conformance) command=(ci/protobuf-conformance.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   soak) command=(ci/soak.sh) ;;
   *)
@@ -44,7 +45,7 @@ for step in "${steps[@]}"; do
   printf '\n=== %s: %s\n' "$step" "${command[*]}"
   begin=$SECONDS
   if "${command[@]}" </dev/null; then verdict=passed; else verdict=FAILED && failed=1; fi
-  table+=("$(printf '%-14s %s %5s s' "$step" "$verdict" $((SECONDS - begin)))")
+  table+=("$(printf '%-20s %s %5s s' "$step" "$verdict" $((SECONDS - begin)))")
 done
 
 printf '\n'
