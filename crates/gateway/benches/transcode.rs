@@ -61,7 +61,7 @@ fn fastest(mut call: impl FnMut() -> bool) -> f64 {
 }
 
 /// An order as this crate prints it.
-fn order(lines: usize) -> String {
+fn order(lines: u32) -> String {
     let mut json = String::from(
         r#"{"orderId":"ord-2026-000017","customerId":"9007199254740993","createdAt":"2026-01-31T10:20:30.021Z","shipTo":{"street":"1 Harbour Road","city":"Åbo","postalCode":"20100","country":"FI"},"lines":["#,
     );
@@ -73,7 +73,7 @@ fn order(lines: usize) -> String {
             r#"{comma}{{"sku":"SKU-{line:05}-blue","quantity":{},"priceCents":"{}","weightKg":{},"gift":true,"state":"SHIPPED"}}"#,
             line + 1,
             1999 + line * 37,
-            0.25 + line as f64 * 0.125,
+            0.25 + f64::from(line) * 0.125,
         );
     }
     json.push_str(

@@ -154,7 +154,17 @@ fn extend(path: &mut String, name: &str) -> usize {
 
 /// The proto form of a path in JSON; `None` if it has underscores.
 pub(super) fn snake_case(path: &str) -> Option<String> {
-    if path.contains('_') { None } else { Some(lower(path)) }
+    if path.contains('_') {
+        return None;
+    }
+    let mut snake = String::with_capacity(path.len() + 4);
+    for char in path.chars() {
+        if char.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    Some(snake)
 }
 
 /// The JSON form of a path; `None` if that would not lead back to it.
@@ -174,22 +184,6 @@ pub(super) fn camel_case(path: &str) -> Option<String> {
         }
     }
     if upper { None } else { Some(camel) }
-}
-
-/// The paths of a mask in a query: with commas between them, in the proto or the JSON form.
-pub(super) fn split_mask(text: &str) -> impl Iterator<Item = String> {
-    text.split(',').filter(|path| !path.is_empty()).map(lower)
-}
-
-fn lower(path: &str) -> String {
-    let mut snake = String::with_capacity(path.len() + 4);
-    for char in path.chars() {
-        if char.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(char.to_ascii_lowercase());
-    }
-    snake
 }
 
 #[cfg(test)]

@@ -27,9 +27,10 @@
 //!
 //! # The parts of a REST call
 //! Concatenated messages merge, so that a request is the concatenation of its parts: the query, the
-//! body, then the path. [`TextBinder`] writes values of paths and queries, [`body_to_wire`] a body
-//! that is one field, [`field_to_json`] a response body that is one field, and [`mask_of_body`] and
-//! [`put_mask`] the field mask of a `PATCH`.
+//! body, then the path. [`Tables`] are the [`Schema`](crate::route::binding::Schema) by which values
+//! of paths and queries become JSON; [`ParseOptions::write_zeros`] lets that JSON win over a body.
+//! [`body_to_wire`] writes a body that is one field, [`field_to_json`] prints a response body that is
+//! one field, and [`mask_of_body`] and [`put_mask`] make the field mask of a `PATCH`.
 //!
 //! # Bounds
 //! Messages nest at most [`ParseOptions::max_depth`] deep and output is at most
@@ -37,7 +38,6 @@
 //! input, times the depth for nested groups. After an error the output is what it was before.
 
 mod base64;
-mod bind;
 mod encode;
 mod entries;
 mod error;
@@ -50,12 +50,11 @@ mod parse;
 mod path;
 mod print;
 mod rewrite;
-mod scalar;
+mod schema;
 mod tables;
 mod text;
 mod time;
 
-pub use bind::TextBinder;
 pub use error::{Problem, TranscodeError};
 pub use mask::{mask_of_body, put_mask};
 pub use options::{ParseOptions, PrintOptions, UnknownAny, Unpopulated};

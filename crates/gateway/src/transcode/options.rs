@@ -4,6 +4,9 @@
 pub struct ParseOptions {
     /// Skip unknown fields, and unknown names of enum values. Default: true, as in grpc-gateway.
     pub ignore_unknown: bool,
+    /// Write zero values of fields without presence, so that the message replaces them in one
+    /// before it. Default: false.
+    pub write_zeros: bool,
     /// The deepest nesting of objects, and of arrays of `google.protobuf.Value`. Default: 100.
     pub max_depth: u32,
     /// The most bytes of output. Default: 64 MiB.
@@ -14,6 +17,12 @@ impl ParseOptions {
     /// Sets [`ignore_unknown`](Self::ignore_unknown).
     pub fn ignore_unknown(mut self, ignore: bool) -> Self {
         self.ignore_unknown = ignore;
+        self
+    }
+
+    /// Sets [`write_zeros`](Self::write_zeros).
+    pub fn write_zeros(mut self, write: bool) -> Self {
+        self.write_zeros = write;
         self
     }
 
@@ -32,7 +41,7 @@ impl ParseOptions {
 
 impl Default for ParseOptions {
     fn default() -> Self {
-        Self { ignore_unknown: true, max_depth: 100, max_output: 64 << 20 }
+        Self { ignore_unknown: true, write_zeros: false, max_depth: 100, max_output: 64 << 20 }
     }
 }
 

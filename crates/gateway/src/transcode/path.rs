@@ -35,25 +35,6 @@ impl FieldPath {
         Self::find(tables, id, text).map_err(|error| error.in_field(text))
     }
 
-    /// Finds the field that a query parameter names: as [`new`](Self::new), and with `map[key]` the
-    /// key of a map's entry.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// # Panics
-    /// If the id is of other tables that have more messages.
-    pub fn of_parameter<'n>(
-        tables: &Tables,
-        id: MessageId,
-        name: &'n str,
-    ) -> Result<(Self, Option<&'n str>)> {
-        match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-            Some((field, key)) => Ok((Self::new(tables, id, field)?, Some(key))),
-            None => Ok((Self::new(tables, id, name)?, None)),
-        }
-    }
-
     /// The only field of a message whose type is `google.protobuf.FieldMask`, if there is one.
     ///
     /// # Panics
@@ -102,11 +83,6 @@ impl FieldPath {
         &self.text
     }
 
-    /// True if this field is `other` or within it.
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.steps.starts_with(&other.steps)
-    }
-
     /// True if the field is a list.
     ///
     /// # Panics
@@ -126,10 +102,6 @@ impl FieldPath {
 
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    pub(super) fn places(&self) -> Box<[usize]> {
-        self.steps.iter().map(|step| step.field).collect()
     }
 
     pub(super) fn field<'t>(&self, tables: &'t Tables) -> &'t FieldTable {

@@ -1,7 +1,7 @@
 use super::super::encode::put_scalar;
 use super::super::error::{Problem, Result, TranscodeError};
 use super::super::names::hash;
-use super::super::scalar::scalar_of_text;
+use super::super::number;
 use super::super::tables::FieldTable;
 use super::Parser;
 use crate::descriptor::Kind;
@@ -49,7 +49,7 @@ impl<'t> Parser<'_, 't, '_> {
         if key_field.kind == Kind::String {
             put_bytes(self.out, key.as_bytes());
         } else {
-            match scalar_of_text(self.tables, key_field.kind, key, false) {
+            match key_of_text(key_field.kind, key) {
                 Ok(value) => put_scalar(self.out, key_field.kind, value),
                 Err(problem) => return Err(TranscodeError::new(problem, offset)),
             }
@@ -119,4 +119,19 @@ impl<'t> Parser<'_, 't, '_> {
         }
         Ok(())
     }
+}
+
+/// The bits on the wire of a key that is not a string.
+fn key_of_text(kind: Kind, key: &str) -> std::result::Result<u64, Problem> {
+    if kind == Kind::Bool {
+        return match key {
+            "true" => Ok(1),
+            "false" => Ok(0),
+            _ => Err(Problem::Value { expected: "true or false" }),
+        };
+    }
+    number::integer(key)
+        .filter(|_| number::is_number(key))
+        .and_then(|integer| integer.to_wire(kind))
+        .ok_or(Problem::Value { expected: number::range(kind) })
 }

@@ -246,6 +246,7 @@ impl<'t> Parser<'_, 't, '_> {
     /// false if it is the name of an enum value that is ignored.
     #[inline]
     fn value(&mut self, field: &'t FieldTable, depth: u32, explicit: bool) -> Result<bool> {
+        let explicit = explicit || self.options.write_zeros;
         match field.kind {
             Kind::Message(id) => {
                 let start = open_message(self.out, field);

@@ -20,7 +20,7 @@ impl Parser<'_, '_, '_> {
         };
         match parsed {
             Some(time) => {
-                super::super::encode::put_time(time, false, self.out);
+                super::super::encode::put_time(time, self.options.write_zeros, self.out);
                 Ok(())
             }
             None => Err(TranscodeError::new(Problem::Value { expected }, start)),
