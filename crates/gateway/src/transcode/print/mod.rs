@@ -2,6 +2,8 @@ mod map;
 mod scalar;
 mod well_known;
 
+use std::borrow::Cow;
+
 use super::encode::has_length;
 use super::entries::{Entry, Packed, collect, is_zero, merged, run};
 use super::error::{Problem, Result, TranscodeError};
@@ -47,7 +49,7 @@ pub fn field_to_json(
     options: &PrintOptions,
 ) -> Result<()> {
     print(tables, out, options, |printer| {
-        let (mut part, mut parents) = (wire.to_vec(), path.steps());
+        let (mut part, mut parents) = (Cow::Borrowed(wire), path.steps());
         while let Some((step, rest)) = parents.split_first() {
             let table = tables.message(step.message);
             let field = &table.fields[step.field];
@@ -64,7 +66,7 @@ pub fn field_to_json(
                     .whole_field(&part, field, base, end)
                     .map_err(|error| error.in_field(&field.json_name));
             }
-            part = merged(&part, &found);
+            part = Cow::Owned(merged(&part, &found));
             parents = rest;
         }
         Ok(())
