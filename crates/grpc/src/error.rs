@@ -100,3 +100,15 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// The error of a call that never left the program, because the connection was lost on each attempt.
+#[derive(Debug)]
+pub(crate) struct Unsent(pub(crate) CallError);
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unsent {}

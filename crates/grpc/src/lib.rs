@@ -35,6 +35,7 @@
 //! |---|---|
 //! | connect | [`connect`], or [`Endpoint`] for headers, subprotocols, TLS, timeouts, limits and windows |
 //! | know what happens when a connection is lost, a deadline passes or a call is dropped | [`Channel`] |
+//! | send a call again only if the server has not executed it | [`is_unprocessed`] |
 //! | use end-to-end TLS inside the WebSocket | `Endpoint::tls`, with the feature `tls` |
 //! | serve | `serve`, on the connections of `incoming`; or a tonic server on these: see `server` |
 //! | access in a handler the user whom the opening handshake admitted | `serve` |
@@ -100,3 +101,4 @@ pub use serve::{Serve, ServeConfig, serve, serve_connection};
 #[cfg(not(target_family = "wasm"))]
 pub use server::{MAX_PENDING_ACCEPT_RESETS, server};
 pub use sockeye::reconnect::Backoff;
+pub use status::{connect_error, is_unprocessed};

@@ -11,7 +11,32 @@ use sockeye::ErrorChain;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
+use crate::error::Unsent;
 use crate::{CallError, ConnectError};
+
+/// Returns whether the server has certainly not executed the call that a [`Channel`] ended with
+/// this status: there was no connection, the call never left the program, or the server refused its
+/// stream (`REFUSED_STREAM`, RFC 9113 section 8.7). Such a call can be sent again, whatever its
+/// method does.
+///
+/// Returns `false` for every other status, including those that a server sent.
+///
+/// [`Channel`]: crate::Channel
+pub fn is_unprocessed(status: &Status) -> bool {
+    let Some(source) = status.source() else { return false };
+    if let Some(cause) = source.downcast_ref::<CallError>() {
+        return cause.http2().is_some_and(|error| {
+            error.is_reset() && error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM)
+        });
+    }
+    source.is::<ConnectError>() || source.is::<Unsent>()
+}
+
+/// Returns the error of the attempt to connect, if a [`Channel`](crate::Channel) ended a call with
+/// this status because it has no connection.
+pub fn connect_error(status: &Status) -> Option<&ConnectError> {
+    status.source()?.downcast_ref()
+}
 
 pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
@@ -26,7 +51,11 @@ pub(crate) fn unconnected(cause: Arc<ConnectError>) -> Status {
 
 /// Returns the status of a call that was not sent: the connection was lost on each attempt.
 pub(crate) fn unsent(cause: CallError) -> Status {
-    with_source(Code::Unavailable, "the connection was lost before the call was sent", cause)
+    with_source(
+        Code::Unavailable,
+        "the connection was lost before the call was sent",
+        Unsent(cause),
+    )
 }
 
 /// Returns the status of a call that was cut off by a reset of its stream or by the end of the
@@ -100,7 +129,7 @@ pub(crate) fn without_invalid_details(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     frame
 }
 
-fn with_source(code: Code, message: &str, cause: CallError) -> Status {
+fn with_source(code: Code, message: &str, cause: impl Error + Send + Sync + 'static) -> Status {
     let mut status = Status::new(code, format!("{message}: {}", ErrorChain(&cause)));
     status.set_source(Arc::new(cause));
     status
@@ -118,4 +147,27 @@ pub(crate) fn find_source<'a, E: Error + 'static>(
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_unprocessed_only_where_that_is_certain() {
+        assert!(is_unprocessed(&unsent(CallError::Lost)));
+        let limit = Duration::from_secs(1);
+        let refused = unconnected(Arc::new(ConnectError::TimedOut { limit }));
+        assert!(is_unprocessed(&refused));
+        assert!(matches!(connect_error(&refused), Some(ConnectError::TimedOut { .. })));
+        // This program's own reset says nothing about the server.
+        let reset = CallError::Http2(Reason::REFUSED_STREAM.into());
+        for status in [from_call_error(CallError::Lost), from_call_error(reset), missing()] {
+            assert!(!is_unprocessed(&status), "{status}");
+            assert!(connect_error(&status).is_none(), "{status}");
+        }
+        assert!(!is_unprocessed(&Status::unavailable("the server said so")));
+    }
 }
