@@ -1,6 +1,7 @@
 //! A gateway in front of any gRPC service, without generated code.
 //!
-//! This crate is being built. The modules below are pure: no sockets, no clock, no tasks.
+//! This crate is being built. [`upstream`] makes calls. All other modules are pure: no sockets, no
+//! clock, no tasks.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ pub mod route;
 pub mod rules;
 pub mod status;
 pub mod transcode;
+pub mod upstream;
 mod wire;
 
 pub use protobuf::{WireError, WireProblem};

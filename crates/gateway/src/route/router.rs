@@ -139,10 +139,11 @@ impl<T> Router<T> {
         if let Some(found) = self.find_exact(method, &mut path, &mut allowed)? {
             return Ok(found);
         }
-        if self.options.ignore_trailing_slash && path.remove_trailing_slash() {
-            if let Some(found) = self.find_exact(method, &mut path, &mut allowed)? {
-                return Ok(found);
-            }
+        if self.options.ignore_trailing_slash
+            && path.remove_trailing_slash()
+            && let Some(found) = self.find_exact(method, &mut path, &mut allowed)?
+        {
+            return Ok(found);
         }
         if allowed.is_empty() {
             return Err(RouteError::NotFound);

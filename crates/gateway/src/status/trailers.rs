@@ -55,15 +55,15 @@ impl Status {
         trailers.remove(GRPC_MESSAGE);
         trailers.remove(GRPC_STATUS_DETAILS_BIN);
         // Both values are printable ASCII, so that neither fails.
-        if !self.message.is_empty() {
-            if let Ok(value) = HeaderValue::from_str(&encode_message(&self.message)) {
-                trailers.insert(GRPC_MESSAGE, value);
-            }
+        if !self.message.is_empty()
+            && let Ok(value) = HeaderValue::from_str(&encode_message(&self.message))
+        {
+            trailers.insert(GRPC_MESSAGE, value);
         }
-        if !self.details.is_empty() {
-            if let Ok(value) = HeaderValue::from_str(&base64_any::encode(&self.details)) {
-                trailers.insert(GRPC_STATUS_DETAILS_BIN, value);
-            }
+        if !self.details.is_empty()
+            && let Ok(value) = HeaderValue::from_str(&base64_any::encode(&self.details))
+        {
+            trailers.insert(GRPC_STATUS_DETAILS_BIN, value);
         }
     }
 

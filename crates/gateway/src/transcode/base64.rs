@@ -21,8 +21,8 @@ const NONE: u8 = 0xff;
 /// Bits after the last byte are ignored, as every implementation of protobuf does.
 pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
     let digits = match text {
-        [rest @ .., b'=', b'='] if text.len() % 4 == 0 => rest,
-        [rest @ .., b'='] if text.len() % 4 == 0 => rest,
+        [rest @ .., b'=', b'='] if text.len().is_multiple_of(4) => rest,
+        [rest @ .., b'='] if text.len().is_multiple_of(4) => rest,
         _ => text,
     };
     if digits.len() % 4 == 1 {

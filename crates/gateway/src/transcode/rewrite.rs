@@ -118,12 +118,12 @@ impl<'t> Rewriter<'t, '_> {
 
     /// Writes an element of a list of scalars.
     fn element(&mut self, field: &FieldTable, value: u64, others: &mut Vec<u8>) {
-        if let Kind::Enum(id) = field.kind {
-            if !self.tables.enumeration(id).admits(enum_number(value)) {
-                put_tag(others, field.number, WireType::Varint);
-                put_varint(others, value);
-                return;
-            }
+        if let Kind::Enum(id) = field.kind
+            && !self.tables.enumeration(id).admits(enum_number(value))
+        {
+            put_tag(others, field.number, WireType::Varint);
+            put_varint(others, value);
+            return;
         }
         if !field.packed {
             self.out.extend_from_slice(field.tag());

@@ -247,10 +247,10 @@ pub(super) fn define_extension(
     if u64::from(field.number) > MAX_NUMBER && !pool.message(extendee).message_set {
         return Err(invalid(&field.name, "a number from 1 to 536870911"));
     }
-    if let Kind::Message(id) | Kind::Group(id) = field.kind {
-        if pool.message(id).map_entry {
-            return Err(invalid(&field.name, "an extension not to be a map"));
-        }
+    if let Kind::Message(id) | Kind::Group(id) = field.kind
+        && pool.message(id).map_entry
+    {
+        return Err(invalid(&field.name, "an extension not to be a map"));
     }
     field.comment = declared.comment(&[]);
     Ok(Some(Extension { extendee, field }))

@@ -208,14 +208,13 @@ impl EnvelopeDecoder {
     }
 
     fn decode(&mut self) -> Result<Option<Envelope>, EnvelopeError> {
-        if self.partial.is_empty() {
-            if let Some((flags, end)) = self.header(&self.input)? {
-                if end <= self.input.len() {
-                    let mut payload = self.input.split_to(end);
-                    payload.advance(HEADER_LENGTH);
-                    return Ok(Some(Envelope { flags, payload }));
-                }
-            }
+        if self.partial.is_empty()
+            && let Some((flags, end)) = self.header(&self.input)?
+            && end <= self.input.len()
+        {
+            let mut payload = self.input.split_to(end);
+            payload.advance(HEADER_LENGTH);
+            return Ok(Some(Envelope { flags, payload }));
         }
         self.fill(HEADER_LENGTH);
         let Some((flags, end)) = self.header(&self.partial)? else { return Ok(None) };
