@@ -1,16 +1,19 @@
 //! A gateway in front of any gRPC service, without generated code.
 //!
-//! This crate is being built. [`upstream`] makes calls. All other modules are pure: no sockets, no
-//! clock, no tasks.
+//! This crate is being built. [`catalog`] has the tasks that keep the methods current, and
+//! [`upstream`] and [`reflection`] make calls. All other modules are pure: no sockets, no clock, no
+//! tasks.
 
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod deadline;
 pub mod descriptor;
 pub mod dialect;
 pub mod dispatch;
 pub mod metadata;
 mod protobuf;
+pub mod reflection;
 pub mod route;
 pub mod rules;
 pub mod status;

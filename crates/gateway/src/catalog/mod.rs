@@ -1,0 +1,143 @@
+//! The methods of all upstreams, and the tasks that keep them current.
+//!
+//! ```text
+//!   Source (an upstream) ─ reflection or a file ─► FileSet ─► Schema ─┐
+//!   Source (another one) ─────────────────────────────────► Schema ──┴─► Catalog ─► calls
+//! ```
+//!
+//! Each upstream has a pool of its own, so that a file of the same name may have other content on
+//! another upstream. A [`Catalog`] is immutable. A new one replaces it at once, and calls in
+//! progress keep theirs. A set of descriptors that cannot be used leaves the old one in place.
+
+mod build;
+mod refresh;
+mod routes;
+mod schema;
+mod source;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::uri::PathAndQuery;
+
+use crate::descriptor::{Idempotency, MessageId, Method, Pool};
+use crate::route::Router;
+use crate::upstream::Upstream;
+
+pub(crate) use refresh::Catalogs;
+pub use routes::{RouteBody, RouteTarget};
+pub use schema::Schema;
+pub use source::{Descriptors, Source, SourceState};
+
+/// The methods of all upstreams at one moment.
+#[derive(Default)]
+pub struct Catalog {
+    /// By `package.Service/Method`.
+    methods: HashMap<Box<str>, Arc<MethodEntry>>,
+    /// The upstreams of services, by full name: also of services whose methods are unknown.
+    services: HashMap<Box<str>, Upstream>,
+    /// The upstream of all other services.
+    fallback: Option<Upstream>,
+    router: Router<RouteTarget>,
+}
+
+/// A method and its upstream.
+pub struct MethodEntry {
+    path: PathAndQuery,
+    upstream: Upstream,
+    schema: Arc<Schema>,
+    /// Places in the schema's pool.
+    service: usize,
+    method: usize,
+}
+
+impl Catalog {
+    /// Finds a method by the path of its calls: `/package.Service/Method`.
+    pub fn method(&self, path: &str) -> Option<&Arc<MethodEntry>> {
+        self.methods.get(path.strip_prefix('/')?)
+    }
+
+    /// Returns all methods, in no order.
+    pub fn methods(&self) -> impl ExactSizeIterator<Item = &Arc<MethodEntry>> {
+        self.methods.values()
+    }
+
+    /// Returns the upstream of a native call, by the path. Services that no upstream describes go
+    /// to the first upstream that has no list of services.
+    pub fn upstream(&self, path: &str) -> Option<&Upstream> {
+        let (service, _method) = path.strip_prefix('/')?.split_once('/')?;
+        self.services.get(service).or(self.fallback.as_ref())
+    }
+
+    /// Returns the routes of JSON over HTTP.
+    pub fn router(&self) -> &Router<RouteTarget> {
+        &self.router
+    }
+}
+
+impl MethodEntry {
+    /// Returns the path of calls: `/package.Service/Method`.
+    pub fn path(&self) -> &PathAndQuery {
+        &self.path
+    }
+
+    /// Returns the upstream that serves the method.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Returns the types of the upstream.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Returns the descriptor.
+    pub fn descriptor(&self) -> &Method {
+        &self.pool().services()[self.service].methods[self.method]
+    }
+
+    /// Returns the full name of the service.
+    pub fn service_name(&self) -> &str {
+        &self.pool().services()[self.service].full_name
+    }
+
+    /// Returns the type of requests.
+    pub fn input(&self) -> MessageId {
+        self.descriptor().input
+    }
+
+    /// Returns the type of responses.
+    pub fn output(&self) -> MessageId {
+        self.descriptor().output
+    }
+
+    /// Returns whether a call may be repeated.
+    pub fn is_idempotent(&self) -> bool {
+        self.descriptor().idempotency != Idempotency::Unknown
+    }
+
+    /// Returns whether a call only reads, so that `GET` may make it.
+    pub fn is_safe(&self) -> bool {
+        self.descriptor().idempotency == Idempotency::NoSideEffects
+    }
+
+    fn pool(&self) -> &Pool {
+        self.schema.pool()
+    }
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog")
+            .field("methods", &self.methods.len())
+            .field("services", &self.services.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MethodEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodEntry").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Routes of JSON over HTTP, from the rules of all methods.
+
+use std::sync::Arc;
+
+use super::MethodEntry;
+use crate::route::binding::check_variable;
+use crate::route::{Router, RouterOptions};
+use crate::rules::{Binding, Body, RuleFile, annotation_rules};
+use crate::transcode::FieldPath;
+
+/// The target of a route.
+#[derive(Clone, Debug)]
+pub struct RouteTarget {
+    /// The method.
+    pub method: Arc<MethodEntry>,
+    /// The part of the request message that the body gives.
+    pub body: RouteBody,
+    /// The field of the response message that is the body; `None` for the whole message.
+    pub response_body: Option<FieldPath>,
+}
+
+/// The part of a request message that the body of a request gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteBody {
+    /// Nothing.
+    None,
+    /// All fields that the path does not give.
+    Whole,
+    /// One field.
+    Field(FieldPath),
+}
+
+/// Builds the routes of these methods, which must be in order. The rules of the file come first:
+/// of two equal routes, the first is kept. Rules that cannot be used are left out, with a warning
+/// each.
+pub(super) fn build<'a>(
+    methods: impl Iterator<Item = &'a Arc<MethodEntry>> + Clone,
+    file: Option<&RuleFile>,
+    options: RouterOptions,
+) -> Router<RouteTarget> {
+    let mut router = Router::new(options);
+    for method in methods.clone() {
+        for binding in file.map_or(&[][..], |file| file.bindings(&full_name(method))) {
+            insert(&mut router, method, binding.clone());
+        }
+    }
+    for method in methods {
+        let rules = annotation_rules(&full_name(method), &method.descriptor().options);
+        for error in rules.errors {
+            tracing::warn!(%error, "an HTTP rule is left out");
+        }
+        for binding in rules.bindings {
+            insert(&mut router, method, binding);
+        }
+    }
+    router
+}
+
+/// Returns the name by which rules select a method: `package.Service.Method`.
+fn full_name(method: &MethodEntry) -> String {
+    format!("{}.{}", method.service_name(), method.descriptor().name)
+}
+
+fn insert(router: &mut Router<RouteTarget>, method: &Arc<MethodEntry>, binding: Binding) {
+    let target = match target(method, &binding) {
+        Ok(target) => target,
+        Err(problem) => {
+            tracing::warn!(method = full_name(method), problem, "an HTTP rule is left out");
+            return;
+        }
+    };
+    if let Err(error) = router.insert(binding.kind, binding.template, target) {
+        tracing::warn!(method = full_name(method), %error, "an HTTP rule is left out");
+    }
+}
+
+/// Returns the target of a rule, if the messages of the method have the fields that it names.
+fn target(method: &Arc<MethodEntry>, binding: &Binding) -> Result<RouteTarget, String> {
+    let tables = method.schema().tables();
+    for variable in binding.template.variables() {
+        check_variable(tables, method.input(), variable.field_path())
+            .map_err(|error| error.to_string())?;
+    }
+    let body = match &binding.body {
+        Body::None => RouteBody::None,
+        Body::Whole => RouteBody::Whole,
+        Body::Field(name) => RouteBody::Field(
+            FieldPath::new(tables, method.input(), name).map_err(|error| error.to_string())?,
+        ),
+    };
+    let response_body = match &binding.response_body {
+        None => None,
+        Some(name) => {
+            Some(FieldPath::new(tables, method.output(), name).map_err(|error| error.to_string())?)
+        }
+    };
+    Ok(RouteTarget { method: Arc::clone(method), body, response_body })
+}
